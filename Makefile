@@ -1,0 +1,33 @@
+# `make` alone lists what there is. CI runs `make test`, nothing else.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests run test fmt lint schema
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## check, and as root install, what the others need
+	@scripts/setup
+
+setup-tests: ## the same for the tests
+	@scripts/setup tests
+
+run: setup ## build the program and run a demo cluster
+	cargo build --release
+	target/release/horolog demo
+
+test: setup-tests ## everything that CI checks: format, lints, tests
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test
+
+fmt: ## format the sources
+	cargo fmt
+
+lint: ## clippy as strict as in CI
+	cargo clippy --all-targets -- -D warnings
+
+# By way of a file of its own: a failed build must not leave an empty schema.
+schema: ## write the GraphQL schema to schema.graphql
+	cargo run -q -- schema > target/schema.graphql
+	mv target/schema.graphql schema.graphql

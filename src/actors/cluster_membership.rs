@@ -1,0 +1,363 @@
+//! Membership: this process's place in the cluster, renewed by heartbeats.
+//!
+//! The heartbeat is the lease of everything that the node holds. It runs on its
+//! own thread (Arbiter) and its own connection, so that neither a busy pool nor
+//! a busy actor can make a healthy node look dead; and it is sent only while
+//! every critical actor makes progress, so that a half-dead node cannot look
+//! healthy.
+//!
+//! What the node may believe of itself is published as a [`Standing`]:
+//!
+//! - *connected*: the session holds, the last heartbeat is young: lease and run.
+//! - *suspended*: the session broke. Nothing starts; what runs goes on until
+//!   `trusted_until`, because until then nobody else has run it either (after a
+//!   restart of the database nobody is declared dead before one TTL).
+//! - *fenced*: trust ran out, or the node was declared dead. What runs is
+//!   cancelled, and the node joins again under a fresh id.
+
+use super::pacemaker::{WakeUp, pace};
+use super::vitals::Vitals;
+use crate::clock::Clock;
+use crate::model::node::{Membership, NodeState, Standing};
+use crate::store::connect::Database;
+use crate::store::nodes::{MembershipSession, NodeProfile, Renewal};
+use crate::store::takeovers::TakenOver;
+use crate::store::{Store, StoreError};
+use actix::prelude::*;
+use chrono::TimeDelta;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, Notify, watch};
+use uuid::Uuid;
+
+/// Renews the membership, or joins when there is none.
+#[derive(Message)]
+#[rtype(result = "HeartbeatReport")]
+pub struct Heartbeat;
+
+/// Takes nothing new from now on; tells the others.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BeginDrain;
+
+/// Leaves the cluster: what is still held goes to the others at once. The last
+/// message of a node's life.
+#[derive(Message)]
+#[rtype(result = "Result<TakenOver, StoreError>")]
+pub struct Leave;
+
+/// What a heartbeat achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+pub enum HeartbeatReport {
+    /// The node joined under this id.
+    Joined(Uuid),
+    /// The membership is renewed.
+    Renewed,
+    /// The node learned that it was declared dead, or stopped trusting itself.
+    Fenced,
+    /// The database did not do its part; the standing says what that means.
+    Failed,
+    /// A critical actor makes no progress: the node gives itself up.
+    Withheld,
+}
+
+/// What membership needs.
+pub struct MembershipConfig {
+    /// Where the session goes.
+    pub database: Database,
+    /// For leaving.
+    pub store: Store,
+    /// The clock of heartbeats.
+    pub clock: Clock,
+    /// What the node says of itself.
+    pub profile: NodeProfile,
+    /// Time between heartbeats.
+    pub heartbeat_interval: Duration,
+    /// Age at which a heartbeat means death.
+    pub node_ttl: Duration,
+    /// Executions held, shown in the node's row.
+    pub executions_held: Arc<AtomicUsize>,
+    /// Whether the other actors make progress.
+    pub vitals: Vitals,
+}
+
+/// See the module.
+pub struct ClusterMembership {
+    member: Rc<Mutex<Member>>,
+    heartbeat_interval: Duration,
+    wake_up: WakeUp,
+    paced: bool,
+}
+
+/// The plain struct under the shell.
+struct Member {
+    config: MembershipConfig,
+    standing: watch::Sender<Standing>,
+    session: Option<MembershipSession>,
+    clock_offset: Option<TimeDelta>,
+    failing_since: Option<Instant>,
+    draining: bool,
+    left: bool,
+    wake_up: WakeUp,
+}
+
+impl ClusterMembership {
+    /// A membership that publishes on `standing`. `paced` heartbeats by itself;
+    /// otherwise whoever sends [`Heartbeat`] sets the pace.
+    pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, paced: bool) -> Self {
+        let wake_up = Arc::new(Notify::new());
+        let heartbeat_interval = config.heartbeat_interval;
+        let member = Member {
+            config,
+            standing,
+            session: None,
+            clock_offset: None,
+            failing_since: None,
+            draining: false,
+            left: false,
+            wake_up: wake_up.clone(),
+        };
+        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, paced }
+    }
+}
+
+impl Member {
+    async fn heartbeat(&mut self) -> HeartbeatReport {
+        if self.left {
+            return HeartbeatReport::Fenced;
+        }
+        // Three TTLs: a pass may wait for a silent database, bounded by TTL/2 a call.
+        if let Some(actor) = self.config.vitals.stalled(self.config.node_ttl * 3) {
+            self.config.vitals.fail(format!("the critical actor {actor} makes no progress"));
+            return HeartbeatReport::Withheld;
+        }
+        let sent = Instant::now();
+        let standing = *self.standing.borrow();
+        match standing {
+            Standing::Member(member) if sent < member.trusted_until => self.renew(member.node_id, sent).await,
+            Standing::Member(_) => {
+                self.fence("its last good heartbeat is too old");
+                self.join(sent).await
+            }
+            Standing::Fenced => self.join(sent).await,
+        }
+    }
+
+    async fn renew(&mut self, node_id: Uuid, sent: Instant) -> HeartbeatReport {
+        match self.try_renew(node_id).await {
+            Ok(Some(renewal)) => {
+                if !self.extend(node_id, sent, renewal.state == NodeState::Draining) {
+                    self.fence("its heartbeat was answered too late");
+                    return HeartbeatReport::Fenced;
+                }
+                self.clock_offset = Some(renewal.clock_offset);
+                self.recovered();
+                record(&renewal);
+                HeartbeatReport::Renewed
+            }
+            Ok(None) => {
+                self.fence("it was declared dead");
+                HeartbeatReport::Fenced
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn try_renew(&mut self, node_id: Uuid) -> Result<Option<Renewal>, StoreError> {
+        if self.session.as_ref().is_none_or(MembershipSession::is_closed) {
+            let session = self.open().await?;
+            session.take_lock(node_id).await?;
+            self.session = Some(session);
+        }
+        let held = self.config.executions_held.load(Ordering::Relaxed);
+        match &self.session {
+            Some(session) => session.heartbeat(node_id, held, self.clock_offset).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Joins under a fresh id: ids are never used again, so that no write of an
+    /// earlier life can pass for one of this.
+    async fn join(&mut self, sent: Instant) -> HeartbeatReport {
+        let node_id = Uuid::new_v4();
+        match self.try_join(node_id).await {
+            Ok(()) => {
+                if let Some(joined) = self.membership(node_id, sent, false) {
+                    self.standing.send_replace(Standing::Member(joined));
+                }
+                self.recovered();
+                tracing::info!(node.id = %node_id, node.name = %self.config.profile.name, "joined the cluster");
+                HeartbeatReport::Joined(node_id)
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn try_join(&mut self, node_id: Uuid) -> Result<(), StoreError> {
+        // A session of an earlier id must not keep that id alive.
+        self.session = None;
+        let session = self.open().await?;
+        session.join(node_id, &self.config.profile).await?;
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Opens a session, and a task that publishes its end the moment it is seen.
+    async fn open(&self) -> Result<MembershipSession, StoreError> {
+        // A quarter of the TTL, so that a slow answer leaves time for another try.
+        let timeout = self.config.node_ttl / 4;
+        let (session, ended) =
+            MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
+        let (standing, wake_up, opened_at) = (self.standing.clone(), self.wake_up.clone(), session.opened_at);
+        actix::spawn(async move {
+            ended.await;
+            let suspended = standing.send_if_modified(|standing| suspend(standing, opened_at));
+            if suspended {
+                tracing::warn!("the membership session broke: nothing starts until it is back");
+                wake_up.notify_one();
+            }
+        });
+        Ok(session)
+    }
+
+    /// Publishes the renewed membership, unless its trust ran out meanwhile: then
+    /// what ran is cancelled already, and must not count as never started under
+    /// an id that lives on. The clock is read under the lock of the standing, and
+    /// before it by the executions, so that nobody sees the end of trust and a
+    /// renewal.
+    fn extend(&self, node_id: Uuid, sent: Instant, draining: bool) -> bool {
+        let Some(renewed) = self.membership(node_id, sent, draining) else { return false };
+        self.standing.send_if_modified(|standing| {
+            let trusted = standing.may_run(node_id, Instant::now());
+            if trusted {
+                *standing = Standing::Member(renewed);
+            }
+            trusted
+        })
+    }
+
+    fn membership(&self, node_id: Uuid, sent: Instant, draining: bool) -> Option<Membership> {
+        let session = self.session.as_ref()?;
+        Some(Membership {
+            node_id,
+            // The margin is for cancelling what runs before anybody else starts it.
+            trusted_until: sent + self.config.node_ttl * 7 / 8,
+            session_since: session.opened_at,
+            connected: true,
+            draining: draining || self.draining,
+        })
+    }
+
+    fn fence(&mut self, why: &str) {
+        tracing::error!(why, "this node is fenced: it cancels what it runs and joins again under a new id");
+        metrics::counter!("horolog_self_fenced_total").increment(1);
+        self.session = None;
+        self.standing.send_replace(Standing::Fenced);
+        self.wake_up.notify_one();
+    }
+
+    /// A failed call leaves its connection in an unknown state: it is dropped.
+    fn failed(&mut self, error: &StoreError) -> HeartbeatReport {
+        if self.failing_since.is_none() {
+            self.failing_since = Some(Instant::now());
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "no heartbeat: trying again until the database answers"
+            );
+        }
+        if let Some(session) = self.session.take() {
+            self.standing.send_if_modified(|standing| suspend(standing, session.opened_at));
+        }
+        HeartbeatReport::Failed
+    }
+
+    fn recovered(&mut self) {
+        if let Some(since) = self.failing_since.take() {
+            tracing::info!(after_ms = since.elapsed().as_millis(), "heartbeats go through again");
+        }
+    }
+
+    async fn begin_drain(&mut self) {
+        self.draining = true;
+        self.standing.send_if_modified(|standing| match standing {
+            Standing::Member(member) => !std::mem::replace(&mut member.draining, true),
+            Standing::Fenced => false,
+        });
+        let Standing::Member(member) = *self.standing.borrow() else { return };
+        if let Err(error) = self.config.store.drain(member.node_id).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not tell the others that this node drains");
+        }
+    }
+
+    /// Fences first, so that nothing runs any more when the others take it.
+    async fn leave(&mut self) -> Result<TakenOver, StoreError> {
+        self.left = true;
+        let Standing::Member(member) = self.standing.send_replace(Standing::Fenced) else {
+            return Ok(TakenOver::default());
+        };
+        let taken = self.config.store.leave(member.node_id).await;
+        self.session = None;
+        taken
+    }
+}
+
+/// Marks the standing of this very session as disconnected.
+fn suspend(standing: &mut Standing, opened_at: Instant) -> bool {
+    match standing {
+        Standing::Member(member) if member.session_since == opened_at && member.connected => {
+            member.connected = false;
+            true
+        }
+        _ => false,
+    }
+}
+
+fn record(renewal: &Renewal) {
+    #[expect(clippy::cast_precision_loss, reason = "a clock offset for people")]
+    let seconds = renewal.clock_offset.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6;
+    metrics::gauge!("horolog_clock_offset_seconds").set(seconds);
+}
+
+impl Actor for ClusterMembership {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.paced {
+            let interval = self.heartbeat_interval;
+            let wait = move |report: &HeartbeatReport| match report {
+                HeartbeatReport::Withheld => None,
+                _ => Some(interval),
+            };
+            actix::spawn(pace(ctx.address(), || Heartbeat, self.wake_up.clone(), wait));
+        }
+    }
+}
+
+impl Handler<Heartbeat> for ClusterMembership {
+    type Result = AtomicResponse<Self, HeartbeatReport>;
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Self::Context) -> Self::Result {
+        let member = self.member.clone();
+        AtomicResponse::new(Box::pin(async move { member.lock().await.heartbeat().await }.into_actor(self)))
+    }
+}
+
+impl Handler<Leave> for ClusterMembership {
+    type Result = AtomicResponse<Self, Result<TakenOver, StoreError>>;
+
+    fn handle(&mut self, _: Leave, _: &mut Self::Context) -> Self::Result {
+        let member = self.member.clone();
+        AtomicResponse::new(Box::pin(async move { member.lock().await.leave().await }.into_actor(self)))
+    }
+}
+
+impl Handler<BeginDrain> for ClusterMembership {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _: BeginDrain, _: &mut Self::Context) -> Self::Result {
+        let member = self.member.clone();
+        AtomicResponse::new(Box::pin(async move { member.lock().await.begin_drain().await }.into_actor(self)))
+    }
+}

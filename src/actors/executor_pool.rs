@@ -1,0 +1,470 @@
+//! The pool: runs attempts and settles them.
+//!
+//! Each attempt is a tokio task that waits for its due time, starts only while
+//! the node may start things, and ends early (the handler's future is dropped)
+//! the moment the node may no longer run it. What ended by itself waits in a
+//! batch for [`Settle`]; a settlement whose outcome is unknown is sent again
+//! until the database has answered. A slot is free again when its attempt is
+//! settled, not before: results never pile up beyond the slots.
+
+use super::pacemaker::{WakeUp, pace};
+use super::vitals::{Pulse, Vitals};
+use crate::handlers::Handlers;
+use crate::model::Timestamp;
+use crate::model::execution::{Attempt, Outcome, Reason, Settlement};
+use crate::model::node::Standing;
+use crate::store::Store;
+use actix::prelude::*;
+use futures_util::FutureExt;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use uuid::Uuid;
+
+/// Most settlements of one transaction.
+const SETTLE_BATCH_MAX: usize = 500;
+/// Wait after a settlement that failed.
+const SETTLE_RETRY: Duration = Duration::from_millis(200);
+/// Longest time between looks for cancellations; a hint comes sooner.
+const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between passes while nothing ends: they touch no database, they only
+/// prove that the pool is alive.
+const IDLE_PASS: Duration = Duration::from_millis(500);
+
+/// Runs leased attempts; each has its slot already.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Run(pub Vec<(Attempt, OwnedSemaphorePermit)>, pub LeaseTime);
+
+/// Settles what has ended, once.
+#[derive(Message)]
+#[rtype(result = "SettleReport")]
+pub struct Settle;
+
+/// Looks once for attempts of this node that somebody asked to cancel.
+#[derive(Message)]
+#[rtype(result = "CancelReport")]
+pub struct Cancel;
+
+/// Waits until nothing runs, at most this long. True when nothing does.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Drain(pub Duration);
+
+/// What a settlement pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
+pub struct SettleReport {
+    /// Written.
+    pub settled: usize,
+    /// Refused: the attempt is no longer the current one.
+    pub fenced: usize,
+    /// Still to be written, because the database did not answer.
+    pub unsettled: usize,
+}
+
+/// What a look for cancellations found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
+pub struct CancelReport {
+    /// Attempts that were told to stop.
+    pub cancelled: usize,
+}
+
+/// The database's time, mapped to the monotonic clock when a lease came back.
+/// The reading is older than its arrival, so a due time mapped this way is never
+/// too early, and late by at most the way back.
+#[derive(Debug, Clone, Copy)]
+pub struct LeaseTime {
+    /// The database's now, in the answer.
+    pub now: Timestamp,
+    /// When the answer arrived.
+    pub received: Instant,
+}
+
+impl LeaseTime {
+    fn instant(&self, time: Timestamp) -> Instant {
+        self.received + (time - self.now).to_std().unwrap_or_default()
+    }
+
+    fn database_now(&self) -> Timestamp {
+        self.now + self.received.elapsed()
+    }
+}
+
+/// The node's slots and what is in them; clones share both.
+#[derive(Clone)]
+pub struct Slots {
+    free: Arc<Semaphore>,
+    total: usize,
+    held: Arc<Mutex<HashMap<Uuid, Held>>>,
+    held_count: Arc<AtomicUsize>,
+    /// Set by a look that found no free slot: the next freed one wakes it.
+    starved: Arc<AtomicBool>,
+    freed: WakeUp,
+}
+
+/// An attempt in a slot.
+struct Held {
+    attempt: i32,
+    cancel: Arc<Notify>,
+}
+
+impl Slots {
+    /// `total` free slots; `freed` is woken when one is freed that somebody
+    /// waits for.
+    pub fn new(total: usize, freed: WakeUp) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(total)),
+            total,
+            held: Arc::default(),
+            held_count: Arc::default(),
+            starved: Arc::default(),
+            freed,
+        }
+    }
+
+    /// Up to `most` free slots, now.
+    pub fn take(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
+        let permits: Vec<_> = (0..most).map_while(|_| self.free.clone().try_acquire_owned().ok()).collect();
+        if permits.is_empty() {
+            self.starved.store(true, Ordering::Release);
+        }
+        permits
+    }
+
+    /// Executions held now.
+    pub fn held(&self) -> Vec<Uuid> {
+        self.map().keys().copied().collect()
+    }
+
+    /// Number of executions held, for the heartbeat.
+    pub fn held_count(&self) -> Arc<AtomicUsize> {
+        self.held_count.clone()
+    }
+
+    /// Counts an attempt as held, before anybody could take it for lost.
+    pub fn hold(&self, attempt: &Attempt) {
+        let mut held = self.map();
+        held.insert(attempt.execution_id, Held { attempt: attempt.attempt, cancel: Arc::default() });
+        self.held_count.store(held.len(), Ordering::Relaxed);
+    }
+
+    /// Lets go of an attempt and frees its slot.
+    fn free(&self, execution_id: Uuid, attempt: i32, permit: OwnedSemaphorePermit) {
+        {
+            let mut held = self.map();
+            if held.get(&execution_id).is_some_and(|held| held.attempt == attempt) {
+                held.remove(&execution_id);
+            }
+            self.held_count.store(held.len(), Ordering::Relaxed);
+        }
+        drop(permit);
+        if self.starved.swap(false, Ordering::AcqRel) {
+            self.freed.notify_one();
+        }
+    }
+
+    /// What cancels an attempt, if it is held.
+    fn cancellation(&self, execution_id: Uuid, attempt: i32) -> Arc<Notify> {
+        let held = self.map();
+        held.get(&execution_id)
+            .filter(|held| held.attempt == attempt)
+            .map(|held| held.cancel.clone())
+            .unwrap_or_default()
+    }
+
+    async fn all_free(&self) {
+        let all = u32::try_from(self.total).unwrap_or(u32::MAX);
+        // An error means that the semaphore was closed, and nobody closes it.
+        drop(self.free.acquire_many(all).await);
+    }
+
+    fn map(&self) -> MutexGuard<'_, HashMap<Uuid, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See the module.
+pub struct ExecutorPool {
+    runner: Runner,
+    settler: Rc<tokio::sync::Mutex<Settler>>,
+    store: Store,
+    slots: Slots,
+    ended: WakeUp,
+    wake_up: WakeUp,
+    pulse: Pulse,
+    paced: bool,
+}
+
+/// Runs attempts on tokio tasks.
+#[derive(Clone)]
+struct Runner {
+    handlers: Handlers,
+    standing: watch::Receiver<Standing>,
+    slots: Slots,
+    results: mpsc::UnboundedSender<Ended>,
+    ended: WakeUp,
+}
+
+/// Writes what ended.
+struct Settler {
+    store: Store,
+    slots: Slots,
+    results: mpsc::UnboundedReceiver<Ended>,
+    unsettled: Vec<Ended>,
+}
+
+/// An attempt that ended by itself, in its slot until it is settled.
+struct Ended {
+    settlement: Settlement,
+    permit: OwnedSemaphorePermit,
+}
+
+impl ExecutorPool {
+    /// A pool on `slots`. `paced` settles by itself, and looks for cancellations
+    /// at `wake_up`; otherwise whoever sends [`Settle`] and [`Cancel`] does.
+    pub fn new(
+        store: Store,
+        handlers: Handlers,
+        slots: Slots,
+        standing: watch::Receiver<Standing>,
+        wake_up: WakeUp,
+        vitals: &Vitals,
+        paced: bool,
+    ) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let ended = Arc::new(Notify::new());
+        let settler = Settler { store: store.clone(), slots: slots.clone(), results: receiver, unsettled: Vec::new() };
+        Self {
+            runner: Runner { handlers, standing, slots: slots.clone(), results: sender, ended: ended.clone() },
+            settler: Rc::new(tokio::sync::Mutex::new(settler)),
+            store,
+            slots,
+            ended,
+            wake_up,
+            pulse: vitals.pulse("ExecutorPool"),
+            paced,
+        }
+    }
+}
+
+impl Runner {
+    async fn run(mut self, attempt: Attempt, permit: OwnedSemaphorePermit, time: LeaseTime) {
+        tokio::time::sleep_until(time.instant(attempt.due_time).into()).await;
+        let settlement = if self.may_start(attempt.node_id).await { self.attempt(&attempt, time).await } else { None };
+        if let Some(settlement) = settlement {
+            // The pool is gone only when the process is: then the node's death frees it.
+            drop(self.results.send(Ended { settlement, permit }));
+            self.ended.notify_one();
+        } else {
+            metrics::counter!("horolog_cancelled_by_fence_total").increment(1);
+            tracing::warn!(execution.id = %attempt.execution_id, attempt = attempt.attempt, "attempt dropped: this node no longer holds it");
+            self.slots.free(attempt.execution_id, attempt.attempt, permit);
+        }
+    }
+
+    /// Waits while the node is suspended; false once the attempt is not its own.
+    async fn may_start(&mut self, node_id: Uuid) -> bool {
+        loop {
+            // The clock before the standing: see `ClusterMembership`'s `extend`.
+            let now = Instant::now();
+            let standing = *self.standing.borrow_and_update();
+            if standing.may_start(node_id, now) {
+                return true;
+            }
+            if !standing.may_run(node_id, now) {
+                return false;
+            }
+            self.standing_changes(standing).await;
+        }
+    }
+
+    /// Resolves when the node may no longer run what it leased under `node_id`.
+    async fn fenced(&mut self, node_id: Uuid) {
+        loop {
+            let now = Instant::now();
+            let standing = *self.standing.borrow_and_update();
+            if !standing.may_run(node_id, now) {
+                return;
+            }
+            self.standing_changes(standing).await;
+        }
+    }
+
+    /// Resolves when the standing was published anew, or its trust ran out.
+    async fn standing_changes(&mut self, standing: Standing) {
+        let Standing::Member(member) = standing else {
+            drop(self.standing.changed().await);
+            return;
+        };
+        tokio::select! {
+            _ = self.standing.changed() => {}
+            () = tokio::time::sleep_until(member.trusted_until.into()) => {}
+        }
+    }
+
+    /// Runs the handler. None when the node was fenced meanwhile: the handler's
+    /// future is dropped, which cancels it.
+    async fn attempt(&mut self, attempt: &Attempt, time: LeaseTime) -> Option<Settlement> {
+        let started_at = time.database_now();
+        record_start(attempt, started_at);
+        let handlers = self.handlers.clone();
+        let cancelled = self.slots.cancellation(attempt.execution_id, attempt.attempt);
+        let outcome = tokio::select! {
+            biased;
+            () = self.fenced(attempt.node_id) => return None,
+            () = cancelled.notified() => Outcome::Cancelled,
+            seconds = time_out(attempt) => {
+                Outcome::failed(Reason::Timeout, format!("the attempt took longer than timeoutSeconds ({seconds})"))
+            }
+            outcome = AssertUnwindSafe(handlers.run(attempt)).catch_unwind() => {
+                outcome.unwrap_or_else(|panic| panicked(panic.as_ref()))
+            }
+        };
+        Some(attempt.settlement(started_at, outcome, fastrand::f64()))
+    }
+}
+
+/// Resolves when the attempt has taken as long as it may; never without a limit.
+async fn time_out(attempt: &Attempt) -> i32 {
+    match attempt.policies.timeout_seconds {
+        Some(seconds) => {
+            tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap_or(1))).await;
+            seconds
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells the attempts that somebody asked to cancel; a node that holds nothing
+/// asks nothing.
+async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
+    let held = slots.held();
+    if held.is_empty() {
+        return CancelReport::default();
+    }
+    match store.cancellations(&held).await {
+        Ok(requested) => {
+            for (id, attempt) in &requested {
+                slots.cancellation(*id, *attempt).notify_one();
+            }
+            CancelReport { cancelled: requested.len() }
+        }
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no look for cancellations: trying again");
+            CancelReport::default()
+        }
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Outcome {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Outcome::failed(Reason::Error, format!("the handler panicked: {text}"))
+}
+
+fn record_start(attempt: &Attempt, started_at: Timestamp) {
+    let lateness = (started_at - attempt.due_time).to_std().unwrap_or_default();
+    metrics::histogram!("horolog_lateness_seconds").record(lateness.as_secs_f64());
+    metrics::counter!("horolog_attempts_started_total", "kind" => attempt.kind.as_str()).increment(1);
+}
+
+impl Settler {
+    async fn settle(&mut self) -> SettleReport {
+        while self.unsettled.len() < SETTLE_BATCH_MAX {
+            let Ok(ended) = self.results.try_recv() else { break };
+            self.unsettled.push(ended);
+        }
+        let batch: Vec<Settlement> = self.unsettled.iter().map(|ended| ended.settlement.clone()).collect();
+        match self.store.settle(&batch).await {
+            Ok(settled) => {
+                let report =
+                    SettleReport { settled: settled.settled.len(), fenced: settled.fenced.len(), unsettled: 0 };
+                for fenced in &settled.fenced {
+                    tracing::warn!(execution.id = %fenced, "settlement refused: another attempt is current (FENCED)");
+                }
+                self.free(&settled.fenced);
+                metrics::counter!("horolog_fenced_total").increment(report.fenced as u64);
+                report
+            }
+            Err(error) => {
+                let unsettled = self.unsettled.len();
+                tracing::warn!(error = &error as &dyn std::error::Error, unsettled, "settlement failed: trying again");
+                SettleReport { unsettled, ..SettleReport::default() }
+            }
+        }
+    }
+
+    fn free(&mut self, fenced: &[Uuid]) {
+        for Ended { settlement, permit } in self.unsettled.drain(..) {
+            if !fenced.contains(&settlement.execution_id) {
+                metrics::counter!("horolog_executions_total", "status" => settlement.status().as_str()).increment(1);
+            }
+            if settlement.others_wait || settlement.retry_in.is_some() {
+                self.slots.freed.notify_one(); // something may be due sooner than the next look
+            }
+            self.slots.free(settlement.execution_id, settlement.attempt, permit);
+        }
+    }
+}
+
+impl Actor for ExecutorPool {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.paced {
+            let wait = |report: &SettleReport| match report {
+                SettleReport { unsettled: 1.., .. } => Some(SETTLE_RETRY),
+                SettleReport { settled: 0, fenced: 0, .. } => Some(IDLE_PASS),
+                _ => Some(Duration::ZERO),
+            };
+            actix::spawn(pace(ctx.address(), || Settle, self.ended.clone(), wait));
+            let wait = |_: &CancelReport| Some(CANCEL_INTERVAL);
+            actix::spawn(pace(ctx.address(), || Cancel, self.wake_up.clone(), wait));
+        }
+    }
+}
+
+impl Handler<Run> for ExecutorPool {
+    type Result = ();
+
+    fn handle(&mut self, Run(attempts, time): Run, _: &mut Self::Context) {
+        for (attempt, permit) in attempts {
+            tokio::spawn(self.runner.clone().run(attempt, permit, time));
+        }
+    }
+}
+
+impl Handler<Settle> for ExecutorPool {
+    type Result = AtomicResponse<Self, SettleReport>;
+
+    fn handle(&mut self, _: Settle, _: &mut Self::Context) -> Self::Result {
+        let settler = self.settler.clone();
+        let settled = async move { settler.lock().await.settle().await }.into_actor(self);
+        AtomicResponse::new(Box::pin(settled.map(|report, pool, _| {
+            pool.pulse.beat();
+            report
+        })))
+    }
+}
+
+impl Handler<Cancel> for ExecutorPool {
+    type Result = ResponseFuture<CancelReport>;
+
+    fn handle(&mut self, _: Cancel, _: &mut Self::Context) -> Self::Result {
+        let (store, slots) = (self.store.clone(), self.slots.clone());
+        Box::pin(async move { cancel_requested(&store, &slots).await })
+    }
+}
+
+impl Handler<Drain> for ExecutorPool {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, Drain(longest): Drain, _: &mut Self::Context) -> Self::Result {
+        let slots = self.slots.clone();
+        Box::pin(async move { tokio::time::timeout(longest, slots.all_free()).await.is_ok() })
+    }
+}

@@ -1,0 +1,220 @@
+//! The job manager: carries out the commands of the API, each one transaction.
+//!
+//! It holds no state: two nodes' managers may carry out commands for the same
+//! job at once, and the database orders them.
+
+use crate::model::InvalidInput;
+use crate::model::job::Job;
+use crate::model::job_request::JobRequest;
+use crate::store::commands::Edited;
+use crate::store::executions::Cancelled;
+use crate::store::{Store, StoreError};
+use actix::prelude::*;
+use uuid::Uuid;
+
+/// Why a command was not carried out; each variant is a code of the API.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// `BAD_USER_INPUT`.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInput),
+    /// `NOT_FOUND`.
+    #[error("no {what} has the id {id}")]
+    NotFound {
+        /// The kind of thing, e.g. `job`.
+        what: &'static str,
+        /// What was asked for.
+        id: Uuid,
+    },
+    /// `CONFLICT`: somebody else was faster.
+    #[error("{0}")]
+    Conflict(String),
+    /// `UNAVAILABLE` when it may pass, else an internal error.
+    #[error("the job store did not answer")]
+    Store(#[from] StoreError),
+}
+
+/// Creates a job and its trigger.
+#[derive(Message)]
+#[rtype(result = "Result<Job, CommandError>")]
+pub struct CreateJob(pub JobRequest);
+
+/// Creates jobs: all or none.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Job>, CommandError>")]
+pub struct CreateJobs(pub Vec<JobRequest>);
+
+/// Replaces the definition of a job that still has this version.
+#[derive(Message)]
+#[rtype(result = "Result<Job, CommandError>")]
+pub struct UpdateJob {
+    /// The job.
+    pub id: Uuid,
+    /// What it is to be.
+    pub request: JobRequest,
+    /// What it was when the person looked.
+    pub version: i32,
+}
+
+/// Stops a job from firing and keeps it; the reason is for people.
+#[derive(Message)]
+#[rtype(result = "Result<Job, CommandError>")]
+pub struct PauseJob(pub Uuid, pub Option<String>);
+
+/// Cancels an execution wherever it is.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct CancelExecution(pub Uuid);
+
+/// Lets a paused job fire again, from now on.
+#[derive(Message)]
+#[rtype(result = "Result<Job, CommandError>")]
+pub struct ResumeJob(pub Uuid);
+
+/// Deletes a job for good; its log stays.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct DeleteJob(pub Uuid);
+
+/// Makes a job due now, once; the id of the execution.
+#[derive(Message)]
+#[rtype(result = "Result<Uuid, CommandError>")]
+pub struct RunJobNow(pub Uuid);
+
+/// Asks a node to finish what runs and take nothing new.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct DrainNode(pub Uuid);
+
+/// See the module.
+pub struct JobManager {
+    store: Store,
+}
+
+impl JobManager {
+    /// A manager of the jobs in `store`.
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+}
+
+impl Actor for JobManager {
+    type Context = Context<Self>;
+}
+
+/// The result of a look-up that must find something.
+fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, CommandError> {
+    thing.ok_or(CommandError::NotFound { what, id })
+}
+
+impl Handler<CreateJob> for JobManager {
+    type Result = ResponseFuture<Result<Job, CommandError>>;
+
+    fn handle(&mut self, CreateJob(request): CreateJob, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let now = store.now().await?;
+            let id = Uuid::now_v7();
+            let mut created = store.create_jobs(vec![(id, request.validate(id, now)?)], now).await?;
+            found(created.pop(), "job", id)
+        })
+    }
+}
+
+impl Handler<CreateJobs> for JobManager {
+    type Result = ResponseFuture<Result<Vec<Job>, CommandError>>;
+
+    fn handle(&mut self, CreateJobs(requests): CreateJobs, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let now = store.now().await?;
+            let validate = |request: JobRequest| {
+                let id = Uuid::now_v7();
+                request.validate(id, now).map(|definition| (id, definition))
+            };
+            let definitions = requests.into_iter().map(validate).collect::<Result<_, _>>()?;
+            Ok(store.create_jobs(definitions, now).await?)
+        })
+    }
+}
+
+impl Handler<UpdateJob> for JobManager {
+    type Result = ResponseFuture<Result<Job, CommandError>>;
+
+    fn handle(&mut self, UpdateJob { id, request, version }: UpdateJob, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let now = store.now().await?;
+            let old = found(store.job(id).await?, "job", id)?;
+            let mut definition = request.validate(id, now)?;
+            definition.keep_phase(&old.definition);
+            match store.update_job(&old, definition, version).await? {
+                Edited::Done(job) => Ok(*job),
+                Edited::NotFound => Err(CommandError::NotFound { what: "job", id }),
+                Edited::Stale(current) => Err(CommandError::Conflict(format!(
+                    "the job has version {current}, not {version}: somebody changed it; load it again"
+                ))),
+            }
+        })
+    }
+}
+
+impl Handler<CancelExecution> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, CancelExecution(id): CancelExecution, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            match store.cancel_execution(id).await? {
+                Cancelled::Requested => Ok(()),
+                Cancelled::NotFound => Err(CommandError::NotFound { what: "execution", id }),
+                Cancelled::AlreadyEnded => Err(CommandError::Conflict("the execution has ended already".to_owned())),
+            }
+        })
+    }
+}
+
+impl Handler<PauseJob> for JobManager {
+    type Result = ResponseFuture<Result<Job, CommandError>>;
+
+    fn handle(&mut self, PauseJob(id, because): PauseJob, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { found(store.pause_job(id, because.as_deref()).await?, "job", id) })
+    }
+}
+
+impl Handler<ResumeJob> for JobManager {
+    type Result = ResponseFuture<Result<Job, CommandError>>;
+
+    fn handle(&mut self, ResumeJob(id): ResumeJob, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { found(store.resume_job(id).await?, "job", id) })
+    }
+}
+
+impl Handler<DeleteJob> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, DeleteJob(id): DeleteJob, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { found(store.delete_job(id).await?.then_some(()), "job", id) })
+    }
+}
+
+impl Handler<RunJobNow> for JobManager {
+    type Result = ResponseFuture<Result<Uuid, CommandError>>;
+
+    fn handle(&mut self, RunJobNow(id): RunJobNow, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { found(store.run_job_now(id).await?, "job", id) })
+    }
+}
+
+impl Handler<DrainNode> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, DrainNode(id): DrainNode, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { found(store.drain(id).await?.then_some(()), "active node", id) })
+    }
+}

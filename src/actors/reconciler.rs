@@ -1,0 +1,210 @@
+//! The reconciler: puts right what a death, a fault or a hand left wrong.
+//!
+//! Every node runs one; there is no leader, and every write is a compare-and-set
+//! under a row lock, so any number of them may find the same thing at once. It
+//! declares nodes dead and takes over their executions, repairs jobs and
+//! triggers that do not fit each other, and makes the log's partitions. It never
+//! moves what is healthy.
+
+use super::pacemaker::{WakeUp, pace};
+use super::vitals::{Pulse, Vitals};
+use crate::model::node::Standing;
+use crate::store::connect::Database;
+use crate::store::nodes::watch_neighbour;
+use crate::store::repairs::Repairs;
+use crate::store::takeovers::Suspect;
+use crate::store::{Store, StoreError};
+use actix::prelude::*;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, watch};
+
+/// Looks once for everything that needs putting right.
+#[derive(Message)]
+#[rtype(result = "ReconcileReport")]
+pub struct Reconcile;
+
+/// What a pass put right.
+#[derive(Debug, Clone, Default, PartialEq, Eq, MessageResponse)]
+pub struct ReconcileReport {
+    /// Nodes declared dead.
+    pub dead: Vec<uuid::Uuid>,
+    /// Their executions that run again.
+    pub rerun: usize,
+    /// Their executions that ended: `LOST`, `CRASH_LOOP`, cancelled.
+    pub ended: usize,
+    /// Broken states repaired; none when it was not yet time to look.
+    pub repairs: Option<Repairs>,
+    /// Partitions made.
+    pub partitions: usize,
+}
+
+/// How often it looks for what.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconcileIntervals {
+    /// Between looks for dead nodes.
+    pub deaths: Duration,
+    /// Between looks for broken states and missing partitions: they read every
+    /// active job.
+    pub repairs: Duration,
+}
+
+/// See the module.
+pub struct Reconciler {
+    reconciliation: Rc<Mutex<Reconciliation>>,
+    database: Database,
+    wake_up: WakeUp,
+    pulse: Pulse,
+    paced: bool,
+}
+
+/// The plain struct under the shell.
+struct Reconciliation {
+    store: Store,
+    standing: watch::Receiver<Standing>,
+    node_ttl: Duration,
+    intervals: ReconcileIntervals,
+    next_repairs: Instant,
+}
+
+impl Reconciler {
+    /// A reconciler. `paced` looks by itself, and at once when the session of a
+    /// neighbour ends; otherwise whoever sends [`Reconcile`] does.
+    pub fn new(
+        (database, store): (Database, Store),
+        standing: watch::Receiver<Standing>,
+        node_ttl: Duration,
+        intervals: ReconcileIntervals,
+        vitals: &Vitals,
+        paced: bool,
+    ) -> Self {
+        let next_repairs = Instant::now();
+        let reconciliation = Reconciliation { store, standing, node_ttl, intervals, next_repairs };
+        Self {
+            reconciliation: Rc::new(Mutex::new(reconciliation)),
+            database,
+            wake_up: WakeUp::default(),
+            pulse: vitals.pulse("Reconciler"),
+            paced,
+        }
+    }
+}
+
+impl Reconciliation {
+    async fn reconcile(&mut self) -> ReconcileReport {
+        let mut report = ReconcileReport::default();
+        if let Err(error) = self.bury(&mut report).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no look for dead nodes: trying again");
+        }
+        if Instant::now() >= self.next_repairs
+            && let Err(error) = self.repair(&mut report).await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again");
+        }
+        report
+    }
+
+    /// Declares dead who is gone, if this node has watched for long enough.
+    async fn bury(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
+        let standing = *self.standing.borrow();
+        let Standing::Member(member) = standing else { return Ok(()) };
+        if !standing.may_declare_dead(self.node_ttl, Instant::now()) {
+            return Ok(());
+        }
+        for suspect in self.store.suspects(member.node_id, self.node_ttl).await? {
+            if let Some(taken) = self.store.take_over(&suspect, self.node_ttl).await? {
+                record(&suspect, taken.rerun.len(), taken.ended.len());
+                report.dead.push(suspect.node_id);
+                report.rerun += taken.rerun.len();
+                report.ended += taken.ended.len();
+            }
+        }
+        Ok(())
+    }
+
+    async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
+        match self.store.create_partitions().await {
+            Ok(partitions) => report.partitions = partitions,
+            // No reason to leave the rest broken: executions land in the DEFAULT partition meanwhile.
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no partitions made: trying again");
+            }
+        }
+        let repairs = self.store.repair().await?;
+        if repairs != Repairs::default() {
+            tracing::warn!(?repairs, "broken states repaired");
+        }
+        report.repairs = Some(repairs);
+        self.next_repairs = Instant::now() + self.intervals.repairs;
+        Ok(())
+    }
+}
+
+fn record(suspect: &Suspect, rerun: usize, ended: usize) {
+    tracing::warn!(node.id = %suspect.node_id, node.name = %suspect.name, by = %suspect.ended_by, rerun, ended, "node declared dead, its executions taken over");
+    metrics::counter!("horolog_takeovers_total", "by" => suspect.ended_by.as_str()).increment(1);
+    metrics::counter!("horolog_recovered_executions_total").increment(rerun as u64);
+}
+
+/// Wakes the reconciler whenever the session of this node's neighbour ends.
+async fn keep_watch(
+    database: Database,
+    store: Store,
+    mut standing: watch::Receiver<Standing>,
+    wake_up: WakeUp,
+    look_every: Duration,
+) {
+    loop {
+        let current = *standing.borrow_and_update();
+        let Standing::Member(member) = current else {
+            if standing.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let watched = watch_neighbour(&database, &store, member.node_id, look_every).await;
+        wake_up.notify_one();
+        if watched.is_err() || standing.has_changed().is_err() {
+            tokio::time::sleep(look_every).await;
+        }
+        // The neighbour is found anew only after the pass that it was woken for
+        // had time to declare it dead.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if standing.has_changed().is_err() {
+            return;
+        }
+    }
+}
+
+impl Actor for Reconciler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if !self.paced {
+            return;
+        }
+        let reconciliation = self.reconciliation.clone();
+        let (database, wake_up, address) = (self.database.clone(), self.wake_up.clone(), ctx.address());
+        actix::spawn(async move {
+            let (store, standing, interval) = {
+                let reconciliation = reconciliation.lock().await;
+                (reconciliation.store.clone(), reconciliation.standing.clone(), reconciliation.intervals.deaths)
+            };
+            actix::spawn(keep_watch(database, store, standing, wake_up.clone(), interval));
+            pace(address, || Reconcile, wake_up, move |_| Some(interval)).await;
+        });
+    }
+}
+
+impl Handler<Reconcile> for Reconciler {
+    type Result = AtomicResponse<Self, ReconcileReport>;
+
+    fn handle(&mut self, _: Reconcile, _: &mut Self::Context) -> Self::Result {
+        let reconciliation = self.reconciliation.clone();
+        let reconciled = async move { reconciliation.lock().await.reconcile().await }.into_actor(self);
+        AtomicResponse::new(Box::pin(reconciled.map(|report, actor, _| {
+            actor.pulse.beat();
+            report
+        })))
+    }
+}

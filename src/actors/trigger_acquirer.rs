@@ -1,0 +1,209 @@
+//! The acquirer: leases due triggers, as many as there are free slots.
+//!
+//! It is the only taker of slots and the only leaser of its node, one look at a
+//! time. That is what makes [`Store::give_back`] safe here and nowhere else:
+//! between two looks, an attempt that the database counts to this node and the
+//! node does not hold is one whose lease was never answered.
+
+use super::executor_pool::{ExecutorPool, LeaseTime, Run, Slots};
+use super::pacemaker::{WakeUp, pace};
+use super::vitals::{Pulse, Vitals};
+use crate::model::Timestamp;
+use crate::model::node::Standing;
+use crate::store::leases::Leased;
+use crate::store::{Store, StoreError};
+use actix::prelude::*;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, watch};
+use uuid::Uuid;
+
+/// Most triggers of one lease: the knee of the curve in `limits` (batches of 500
+/// reach nine tenths of what batches of 1,000 do, at half the latency).
+const LEASE_BATCH_MAX: usize = 500;
+/// How far ahead of its due time a trigger may be leased, so that it can start
+/// to the millisecond. What was leased inside it runs although the job is paused
+/// meanwhile.
+pub const LOOK_AHEAD: Duration = Duration::from_millis(250);
+
+/// Pause when all that was due is in the hands of another node.
+const CONTENDED_PAUSE: Duration = Duration::from_millis(10);
+
+/// Looks once for due triggers; carries no data, because the database says what
+/// is due.
+#[derive(Message)]
+#[rtype(result = "PollReport")]
+pub struct Poll;
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+pub struct PollReport {
+    /// Attempts that this node now runs.
+    pub leased: usize,
+    /// Triggers taken, whether they run or not.
+    pub triggers: usize,
+    /// Attempts given back because their lease was never answered.
+    pub given_back: usize,
+    /// Whether the node could look at all.
+    pub looked: bool,
+    /// How long until there may be something to do.
+    pub next_look: Duration,
+}
+
+/// See the module.
+pub struct TriggerAcquirer {
+    acquirer: Rc<Mutex<Acquirer>>,
+    wake_up: WakeUp,
+    pulse: Pulse,
+    paced: bool,
+}
+
+/// What an acquirer needs.
+pub struct AcquirerConfig {
+    /// Where the triggers are.
+    pub store: Store,
+    /// Who runs what is leased.
+    pub pool: Addr<ExecutorPool>,
+    /// The slots to fill.
+    pub slots: Slots,
+    /// Whether the node may lease.
+    pub standing: watch::Receiver<Standing>,
+    /// Longest time between two looks.
+    pub poll_interval: Duration,
+    /// Time between looks for attempts whose lease was never answered.
+    pub audit_interval: Duration,
+}
+
+/// The plain struct under the shell.
+struct Acquirer {
+    config: AcquirerConfig,
+    next_audit: Instant,
+}
+
+impl TriggerAcquirer {
+    /// An acquirer that looks by itself and at `wake_up` when it is `paced`;
+    /// otherwise whoever sends [`Poll`] sets the pace.
+    pub fn new(config: AcquirerConfig, wake_up: WakeUp, vitals: &Vitals, paced: bool) -> Self {
+        let next_audit = Instant::now() + config.audit_interval;
+        let acquirer = Acquirer { config, next_audit };
+        let pulse = vitals.pulse("TriggerAcquirer");
+        Self { acquirer: Rc::new(Mutex::new(acquirer)), wake_up, pulse, paced }
+    }
+}
+
+impl Acquirer {
+    async fn poll(&mut self) -> PollReport {
+        let idle =
+            PollReport { leased: 0, triggers: 0, given_back: 0, looked: false, next_look: self.config.poll_interval };
+        let standing = *self.config.standing.borrow();
+        let Some(node_id) = standing.may_lease(Instant::now()) else {
+            return PollReport { next_look: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
+        };
+        match self.look(node_id).await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no look at the due triggers: trying again");
+                // The lease may have been committed: find out before the next one.
+                self.next_audit = Instant::now();
+                idle
+            }
+        }
+    }
+
+    async fn look(&mut self, node_id: Uuid) -> Result<PollReport, StoreError> {
+        let given_back = self.audit(node_id).await?;
+        let permits = self.config.slots.take(LEASE_BATCH_MAX);
+        if permits.is_empty() {
+            let next_look = self.config.poll_interval;
+            return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
+        }
+        let wanted = permits.len();
+        let Some(leased) = self.config.store.lease(node_id, wanted, LOOK_AHEAD).await? else {
+            // Declared dead or asked to drain: the next heartbeat tells.
+            let next_look = self.config.poll_interval;
+            return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
+        };
+        let (triggers, next_look) = (leased.triggers, self.next_look(&leased));
+        let leased = self.hand_over(leased, permits).await;
+        Ok(PollReport { leased, triggers, given_back, looked: true, next_look })
+    }
+
+    async fn audit(&mut self, node_id: Uuid) -> Result<usize, StoreError> {
+        if Instant::now() < self.next_audit {
+            return Ok(0);
+        }
+        let given_back = self.config.store.give_back(node_id, &self.config.slots.held()).await?;
+        if given_back > 0 {
+            tracing::warn!(given_back, "attempts given back: their lease was never answered");
+        }
+        self.next_audit = Instant::now() + self.config.audit_interval;
+        Ok(given_back)
+    }
+
+    async fn hand_over(&self, leased: Leased, permits: Vec<OwnedSemaphorePermit>) -> usize {
+        let time = LeaseTime { now: leased.now, received: Instant::now() };
+        leased.attempts.iter().for_each(|attempt| self.config.slots.hold(attempt));
+        let count = leased.attempts.len();
+        if count > 0 {
+            metrics::histogram!("horolog_lease_batch_size").record(u32::try_from(count).map_or(f64::MAX, f64::from));
+            let attempts = leased.attempts.into_iter().zip(permits).collect();
+            if self.config.pool.send(Run(attempts, time)).await.is_err() {
+                tracing::error!(count, "the executor pool died: this process gives itself up");
+            }
+        }
+        count
+    }
+
+    fn next_look(&self, leased: &Leased) -> Duration {
+        if leased.more {
+            return if leased.triggers == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
+        }
+        let until_due = leased.next_due.map_or(self.config.poll_interval, |due| until_lease(due, leased.now));
+        until_due.min(self.config.poll_interval)
+    }
+}
+
+/// Time until a trigger comes into the look-ahead, spread a little so that the
+/// nodes do not all look in the same instant.
+fn until_lease(due: Timestamp, now: Timestamp) -> Duration {
+    let until = (due - now).to_std().unwrap_or_default().saturating_sub(LOOK_AHEAD);
+    until + Duration::from_millis(fastrand::u64(1..=40))
+}
+
+impl Actor for TriggerAcquirer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.paced {
+            let wait = |report: &PollReport| Some(report.next_look);
+            actix::spawn(pace(ctx.address(), || Poll, self.wake_up.clone(), wait));
+        }
+    }
+}
+
+impl Handler<Poll> for TriggerAcquirer {
+    type Result = AtomicResponse<Self, PollReport>;
+
+    fn handle(&mut self, _: Poll, _: &mut Self::Context) -> Self::Result {
+        let acquirer = self.acquirer.clone();
+        let polled = async move { acquirer.lock().await.poll().await }.into_actor(self);
+        AtomicResponse::new(Box::pin(polled.map(|report, actor, _| {
+            actor.pulse.beat();
+            report
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn the_next_look_comes_when_the_due_time_enters_the_look_ahead() {
+        let now = Timestamp::from_timestamp(1_795_000_000, 0).expect("in range");
+        let wait = until_lease(now + TimeDelta::seconds(10), now);
+        assert!((Duration::from_millis(9_751)..=Duration::from_millis(9_790)).contains(&wait), "{wait:?}");
+        assert!(until_lease(now - TimeDelta::seconds(5), now) <= Duration::from_millis(40));
+    }
+}

@@ -1,0 +1,111 @@
+//! Vital signs: whether every critical actor of this process makes progress.
+//!
+//! An Actix actor that panics dies silently while the others go on: such a node
+//! would heartbeat for ever and fire nothing. So each critical actor holds a
+//! [`Pulse`]. It beats at the end of a pass; when it stops beating the heartbeat
+//! stops too, and when it is dropped unretired (a panic drops the actor) the
+//! process gives itself up with exit code 70.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// The vital signs of one process; clones share them.
+#[derive(Clone)]
+pub struct Vitals {
+    beats: Arc<Mutex<Vec<(&'static str, Instant)>>>,
+    failure: watch::Sender<Option<String>>,
+}
+
+/// Proof of life of one critical actor.
+pub struct Pulse {
+    name: &'static str,
+    vitals: Vitals,
+    retired: bool,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self { beats: Arc::default(), failure: watch::Sender::new(None) }
+    }
+}
+
+impl Vitals {
+    /// A pulse for the critical actor `name`, which begins with a beat.
+    pub fn pulse(&self, name: &'static str) -> Pulse {
+        self.beats().push((name, Instant::now()));
+        Pulse { name, vitals: self.clone(), retired: false }
+    }
+
+    /// The first critical actor without a beat for longer than `limit`.
+    pub fn stalled(&self, limit: Duration) -> Option<&'static str> {
+        self.beats().iter().find(|(_, beat)| beat.elapsed() > limit).map(|(name, _)| *name)
+    }
+
+    /// Gives the process up: [`Vitals::failed`] resolves with the reason.
+    pub fn fail(&self, reason: String) {
+        self.failure.send_if_modified(|failure| failure.is_none() && failure.replace(reason).is_none());
+    }
+
+    /// Resolves when the process must give itself up, with the reason.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // The sender lives in `self`.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn beats(&self) -> MutexGuard<'_, Vec<(&'static str, Instant)>> {
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// A pass has ended, well or not: the actor is alive.
+    pub fn beat(&self) {
+        if let Some((_, beat)) = self.vitals.beats().iter_mut().find(|(name, _)| *name == self.name) {
+            *beat = Instant::now();
+        }
+    }
+
+    /// The actor stops because it should: no failure.
+    pub fn retire(&mut self) {
+        self.retired = true;
+        self.vitals.beats().retain(|(name, _)| *name != self.name);
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        if !self.retired {
+            self.vitals.fail(format!("the critical actor {} died", self.name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_without_a_beat_is_stalled() {
+        let vitals = Vitals::default();
+        let pulse = vitals.pulse("Acquirer");
+        assert_eq!(vitals.stalled(Duration::from_mins(1)), None);
+        assert_eq!(vitals.stalled(Duration::ZERO), Some("Acquirer"));
+        drop(pulse);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_pulse_gives_the_process_up_and_a_retired_one_does_not() {
+        let vitals = Vitals::default();
+        let mut retired = vitals.pulse("Reconciler");
+        retired.retire();
+        drop(retired);
+        assert!(vitals.failure.borrow().is_none());
+        drop(vitals.pulse("Acquirer"));
+        assert_eq!(vitals.failed().await, "the critical actor Acquirer died");
+    }
+}

@@ -1,0 +1,61 @@
+//! Errors of the API: a stable code, a sentence for the person, nothing else.
+//!
+//! No SQL, path or stack leaves the process; what an operator needs is logged.
+
+use crate::actors::job_manager::CommandError;
+use crate::store::StoreError;
+use actix::MailboxError;
+use async_graphql::{Error, ErrorExtensions, ID};
+use uuid::Uuid;
+
+/// What was asked for does not fit.
+pub fn bad_input(field: &str, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| {
+        extensions.set("code", "BAD_USER_INPUT");
+        extensions.set("field", field);
+    })
+}
+
+/// There is no such thing.
+pub fn not_found(what: &str, id: Uuid) -> Error {
+    coded(format!("no {what} has the id {id}"), "NOT_FOUND")
+}
+
+/// The store's error, logged and made harmless.
+pub fn store(error: &StoreError) -> Error {
+    tracing::error!(error = error as &dyn std::error::Error, "a request failed in the store");
+    if error.is_passing() {
+        coded("the database does not answer at the moment: try again", "UNAVAILABLE")
+    } else {
+        coded("the request failed inside; the node's log says why", "INTERNAL")
+    }
+}
+
+/// The command's error, as the API says it.
+pub fn command(error: CommandError) -> Error {
+    match error {
+        CommandError::Invalid(invalid) => bad_input(invalid.field, invalid.to_string()),
+        CommandError::NotFound { what, id } => not_found(what, id),
+        CommandError::Conflict(message) => coded(message, "CONFLICT"),
+        CommandError::Store(error) => store(&error),
+    }
+}
+
+/// The actor did not take the message: the node is stopping.
+pub fn mailbox(error: MailboxError) -> Error {
+    tracing::error!(error = &error as &dyn std::error::Error, "a command found no job manager");
+    coded("this node is stopping: try another", "UNAVAILABLE")
+}
+
+/// An id of the API.
+pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
+    let malformed = || {
+        let shown: String = id.chars().take(40).collect();
+        bad_input(field, format!("`{}` is not a UUID", shown.escape_debug()))
+    };
+    Uuid::try_parse(id).map_err(|_| malformed())
+}
+
+fn coded(message: impl Into<String>, code: &str) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}

@@ -1,0 +1,229 @@
+//! Inputs: what people send, turned into requests of the model.
+
+use super::errors::bad_input;
+use super::names::{
+    DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
+};
+use crate::model::Timestamp;
+use crate::model::job_request::JobRequest;
+use crate::model::policies::Policies;
+use crate::model::retry::RetryPolicy;
+use crate::model::target::{HttpTarget, NoopTarget, Target};
+use async_graphql::{Error, InputObject, Json, OneofObject};
+use chrono::DateTime;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use url::Url;
+
+/// What a new job is.
+#[derive(InputObject)]
+pub struct CreateJobInput {
+    /// For people, at most 255 characters; not unique.
+    name: String,
+    /// How the fire times are made.
+    schedule_type: JobScheduleType,
+    /// For CRON: five fields (Unix), six to seven (Quartz), or a nickname such as @daily.
+    cron_expression: Option<String>,
+    /// For CRON: an IANA name such as Europe/Berlin; UTC unless said.
+    time_zone: Option<String>,
+    /// For CRON: what happens when the clock goes forward over its time; RUN_AT_GAP_END unless said.
+    dst_gap: Option<DstGapName>,
+    /// For CRON: what happens when the clock goes back over its time; AUTO unless said.
+    dst_overlap: Option<DstOverlapName>,
+    /// For FIXED_RATE and FIXED_DELAY: from 1.
+    interval_seconds: Option<i32>,
+    /// For FIXED_RATE and FIXED_DELAY: seconds before the first fire time; 0 unless said.
+    initial_delay_seconds: Option<i32>,
+    /// Handed to the target: any JSON of at most 256 KB.
+    payload: Option<Json<Value>>,
+    /// What to run; a log line unless said.
+    target: Option<TargetInput>,
+    /// What happens when a node dies in the middle of a run; RERUN unless said.
+    recovery: Option<RecoveryPolicy>,
+    /// How often a lost attempt is run again before CRASH_LOOP; 3 unless said.
+    max_recoveries: Option<i32>,
+    /// For people, at most 2,000 characters.
+    description: Option<String>,
+    /// For finding and grouping: at most 20, of at most 50 characters.
+    tags: Option<Vec<String>>,
+    /// Tie-break among equal due times, from 0 to 9, 9 first; 5 unless said.
+    priority: Option<i32>,
+    /// No fire time before it (RFC 3339); the fire time of ONCE.
+    start_at: Option<String>,
+    /// No fire time after it (RFC 3339).
+    end_at: Option<String>,
+    /// No fire time runs after so many have.
+    max_runs: Option<i32>,
+    /// Largest delay between fire time and due time: a hash spreads it; 0 unless said.
+    jitter_seconds: Option<i32>,
+    /// What becomes of fire times that are found later than the grace; FIRE_ONCE unless said.
+    misfire_policy: Option<MisfirePolicyName>,
+    /// How late a fire time may be found and still simply run late; 60 unless said.
+    misfire_grace_seconds: Option<i32>,
+    /// FIRE_ALL: older fire times are skipped.
+    catch_up_window_seconds: Option<i32>,
+    /// FIRE_ALL: only so many of the newest run.
+    max_catch_up: Option<i32>,
+    /// What becomes of a fire time that comes due while an execution is in flight; ALLOW unless said.
+    overlap_policy: Option<OverlapPolicyName>,
+    /// How long one attempt may take.
+    timeout_seconds: Option<i32>,
+    /// When and how often a failed attempt is tried again; once unless said.
+    retry: Option<RetryInput>,
+    /// Whether an execution that fails for good pauses the job.
+    pause_on_failure: Option<bool>,
+}
+
+/// When and how often a failed attempt is tried again: exponential, with full jitter.
+#[derive(InputObject)]
+pub struct RetryInput {
+    /// Attempts that may end by themselves without success, from 1 to 1,000.
+    max_attempts: Option<i32>,
+    /// Upper end of the first delay; 5 unless said.
+    initial_backoff_seconds: Option<i32>,
+    /// Upper end of every delay; 3,600 unless said.
+    max_backoff_seconds: Option<i32>,
+    /// Growth of the upper end from one delay to the next; 2 unless said.
+    multiplier: Option<f64>,
+}
+
+/// What a job runs: exactly one of these.
+#[derive(OneofObject)]
+pub enum TargetInput {
+    /// One line in the node's log.
+    Log(LogTargetInput),
+    /// Sleeps, for drills.
+    Noop(NoopTargetInput),
+    /// An HTTP request.
+    Http(HttpTargetInput),
+}
+
+/// One line in the node's log, with the payload.
+#[derive(InputObject)]
+pub struct LogTargetInput {
+    /// Not used: GraphQL wants a field. Send `{log: {}}`.
+    #[graphql(default)]
+    level: Option<String>,
+}
+
+/// Sleeps, then succeeds.
+#[derive(InputObject)]
+pub struct NoopTargetInput {
+    /// How long, at most a day.
+    #[graphql(default)]
+    sleep_millis: i32,
+}
+
+/// An HTTP request; 2xx is success, redirects are not followed.
+#[derive(InputObject)]
+pub struct HttpTargetInput {
+    /// Absolute http or https address. Private and loopback addresses are
+    /// refused when the connection is made, unless the node allows them.
+    url: String,
+    /// POST unless said.
+    method: Option<HttpMethodName>,
+    /// Names and values, as a JSON object.
+    headers: Option<Json<BTreeMap<String, String>>>,
+    /// The payload as JSON unless said.
+    body: Option<String>,
+    /// For the whole exchange, from 1 to 3600; 30 unless said.
+    timeout_seconds: Option<i32>,
+}
+
+impl CreateJobInput {
+    /// The request of the model; what the types cannot say is refused there.
+    pub fn into_request(self) -> Result<JobRequest, Error> {
+        let policies = self.policies()?;
+        Ok(JobRequest {
+            policies,
+            description: self.description,
+            tags: self.tags.unwrap_or_default(),
+            priority: self.priority,
+            name: self.name,
+            schedule_type: self.schedule_type.into(),
+            cron_expression: self.cron_expression,
+            time_zone: self.time_zone,
+            interval_seconds: self.interval_seconds.map(i64::from),
+            initial_delay_seconds: self.initial_delay_seconds.map(i64::from),
+            payload: self.payload.map(|Json(payload)| payload),
+            target: self.target.map_or(Ok(Target::Log), TargetInput::into_target)?,
+            recovery: self.recovery.map(Into::into),
+            max_recoveries: self.max_recoveries,
+        })
+    }
+}
+
+impl CreateJobInput {
+    fn policies(&self) -> Result<Policies, Error> {
+        let default = Policies::default();
+        Ok(Policies {
+            start_at: time("startAt", self.start_at.as_deref())?,
+            end_at: time("endAt", self.end_at.as_deref())?,
+            max_runs: self.max_runs.map(i64::from),
+            jitter_seconds: self.jitter_seconds.unwrap_or(default.jitter_seconds),
+            misfire_policy: self.misfire_policy.map_or(default.misfire_policy, Into::into),
+            misfire_grace_seconds: self.misfire_grace_seconds.unwrap_or(default.misfire_grace_seconds),
+            catch_up_window_seconds: self.catch_up_window_seconds,
+            max_catch_up: self.max_catch_up,
+            overlap_policy: self.overlap_policy.map_or(default.overlap_policy, Into::into),
+            timeout_seconds: self.timeout_seconds,
+            retry: self.retry.as_ref().map_or(default.retry, RetryInput::policy),
+            pause_on_failure: self.pause_on_failure.unwrap_or(default.pause_on_failure),
+            dst_gap: self.dst_gap.map_or(default.dst_gap, Into::into),
+            dst_overlap: self.dst_overlap.map_or(default.dst_overlap, Into::into),
+        })
+    }
+}
+
+impl RetryInput {
+    fn policy(&self) -> RetryPolicy {
+        let default = RetryPolicy::default();
+        RetryPolicy {
+            max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
+            initial_backoff_seconds: self.initial_backoff_seconds.unwrap_or(default.initial_backoff_seconds),
+            max_backoff_seconds: self.max_backoff_seconds.unwrap_or(default.max_backoff_seconds),
+            multiplier: self.multiplier.unwrap_or(default.multiplier),
+        }
+    }
+}
+
+/// An instant of the API.
+fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Error> {
+    let parse = |text: &str| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    text.map(parse)
+        .transpose()
+        .map_err(|_| bad_input(field, format!("{field}: is not a time such as 2026-11-23T07:15:00Z (RFC 3339)")))
+}
+
+impl TargetInput {
+    fn into_target(self) -> Result<Target, Error> {
+        match self {
+            Self::Log(_) => Ok(Target::Log),
+            Self::Noop(NoopTargetInput { sleep_millis }) => {
+                let sleep_millis = u64::try_from(sleep_millis).map_err(|_| {
+                    bad_input("target.noop.sleepMillis", "target.noop.sleepMillis: must not be negative")
+                })?;
+                Ok(Target::Noop(NoopTarget { sleep_millis }))
+            }
+            Self::Http(http) => http.into_target(),
+        }
+    }
+}
+
+impl HttpTargetInput {
+    fn into_target(self) -> Result<Target, Error> {
+        let refuse = |field: &str, reason: String| bad_input(field, format!("{field}: {reason}"));
+        let url = Url::parse(&self.url).map_err(|error| {
+            refuse("target.http.url", format!("is not an absolute http or https address ({error})"))
+        })?;
+        let seconds = self.timeout_seconds.map_or(Ok(HttpTarget::TIMEOUT_SECONDS_DEFAULT), u32::try_from);
+        Ok(Target::Http(HttpTarget {
+            url,
+            method: self.method.map(Into::into).unwrap_or_default(),
+            headers: self.headers.map(|Json(headers)| headers).unwrap_or_default(),
+            body: self.body,
+            timeout_seconds: seconds
+                .map_err(|_| refuse("target.http.timeoutSeconds", "must be from 1 to 3600".to_owned()))?,
+        }))
+    }
+}

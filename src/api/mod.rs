@@ -1,0 +1,48 @@
+//! GraphQL: translates between the API's words and the commands; decides nothing.
+//!
+//! Queries read the store, mutations send a command to the JobManager actor.
+//! The schema is the reference system's, extended (`schema.graphql`).
+
+mod errors;
+mod inputs;
+mod mutations;
+mod names;
+mod objects;
+mod queries;
+
+use crate::actors::job_manager::JobManager;
+use crate::store::Store;
+use actix::Addr;
+use async_graphql::{EmptySubscription, SchemaBuilder};
+use mutations::Mutation;
+use queries::Query;
+
+/// The schema with its resolvers.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// Deepest nesting of a query: five times what the reference requests need.
+const DEPTH_MAX: usize = 10;
+/// Most fields of a query, lists counted by their bound.
+const COMPLEXITY_MAX: usize = 1_000;
+/// Deepest recursion of the parser and of fragments.
+const RECURSION_MAX: usize = 16;
+/// Most directives on one field.
+const DIRECTIVES_MAX: usize = 5;
+
+/// The schema of a node.
+pub fn schema(store: Store, jobs: Addr<JobManager>) -> Schema {
+    builder().data(store).data(jobs).finish()
+}
+
+/// The schema in SDL, as committed in `schema.graphql`.
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    async_graphql::Schema::build(Query, Mutation, EmptySubscription)
+        .limit_depth(DEPTH_MAX)
+        .limit_complexity(COMPLEXITY_MAX)
+        .limit_recursive_depth(RECURSION_MAX)
+        .limit_directives(DIRECTIVES_MAX)
+}

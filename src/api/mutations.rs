@@ -1,0 +1,96 @@
+//! Mutations: send a command to the JobManager actor.
+
+use super::errors;
+use super::inputs::CreateJobInput;
+use crate::actors::job_manager::{
+    CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, JobManager, PauseJob, ResumeJob,
+    RunJobNow, UpdateJob,
+};
+use crate::model::job::Job;
+use actix::dev::ToEnvelope;
+use actix::{Addr, Handler, Message};
+use async_graphql::{Context, ID, Object, Result};
+
+/// Most jobs of one request.
+const JOBS_MAX: usize = 1_000;
+
+/// The mutations.
+pub struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Creates and schedules a job.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn create_job(&self, ctx: &Context<'_>, input: CreateJobInput) -> Result<Job> {
+        command(ctx, CreateJob(input.into_request()?)).await
+    }
+
+    /// Creates and schedules up to 1,000 jobs: all or none.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn create_jobs(&self, ctx: &Context<'_>, inputs: Vec<CreateJobInput>) -> Result<Vec<Job>> {
+        if inputs.len() > JOBS_MAX {
+            return Err(errors::bad_input("inputs", "inputs: must be at most 1000 jobs"));
+        }
+        let requests = inputs.into_iter().map(CreateJobInput::into_request).collect::<Result<_>>()?;
+        command(ctx, CreateJobs(requests)).await
+    }
+
+    /// Replaces the definition of a job that still has this version. What is in
+    /// flight ends on the old one; a fixed rate keeps its phase unless its
+    /// interval changes; a paused job stays paused.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn update_job(&self, ctx: &Context<'_>, id: ID, input: CreateJobInput, version: i32) -> Result<Job> {
+        let (id, request) = (errors::uuid("id", &id)?, input.into_request()?);
+        command(ctx, UpdateJob { id, request, version }).await
+    }
+
+    /// Stops a job from firing and keeps its definition.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn pause_job(&self, ctx: &Context<'_>, id: ID, reason: Option<String>) -> Result<Job> {
+        if reason.as_ref().is_some_and(|reason| reason.chars().count() > 500 || reason.contains('\0')) {
+            return Err(errors::bad_input("reason", "reason: must be at most 500 characters, without U+0000"));
+        }
+        command(ctx, PauseJob(errors::uuid("id", &id)?, reason)).await
+    }
+
+    /// Cancels an execution wherever in the cluster it is.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn cancel_execution(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+        command(ctx, CancelExecution(errors::uuid("id", &id)?)).await.map(|()| true)
+    }
+
+    /// Lets a paused job fire again, from now on.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn resume_job(&self, ctx: &Context<'_>, id: ID) -> Result<Job> {
+        command(ctx, ResumeJob(errors::uuid("id", &id)?)).await
+    }
+
+    /// Deletes a job; its log stays.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn delete_job(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+        command(ctx, DeleteJob(errors::uuid("id", &id)?)).await.map(|()| true)
+    }
+
+    /// Fires a job now, once, somewhere in the cluster.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn run_job_now(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+        command(ctx, RunJobNow(errors::uuid("id", &id)?)).await.map(|_| true)
+    }
+
+    /// Lets a node finish what runs and take nothing new.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn drain_node(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+        command(ctx, DrainNode(errors::uuid("id", &id)?)).await.map(|()| true)
+    }
+}
+
+async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>
+where
+    M: Message<Result = Result<T, CommandError>> + Send + 'static,
+    T: Send + 'static,
+    JobManager: Handler<M>,
+    actix::Context<JobManager>: ToEnvelope<JobManager, M>,
+{
+    let manager = ctx.data::<Addr<JobManager>>()?;
+    manager.send(message).await.map_err(errors::mailbox)?.map_err(errors::command)
+}

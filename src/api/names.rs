@@ -1,0 +1,129 @@
+//! Names: the enums of the API, each the model's of the same name.
+
+use crate::model::job::{JobStatus, Recovery, ScheduleType};
+use crate::model::node::NodeState;
+use crate::model::policies::{MisfirePolicy, OverlapPolicy};
+use crate::model::schedule::cron::{DstGap, DstOverlap};
+use crate::model::target::HttpMethod;
+use async_graphql::Enum;
+
+/// How a job's fire times are made.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "ScheduleType")]
+pub enum JobScheduleType {
+    /// By a cron expression.
+    Cron,
+    /// At anchor + k · interval: a grid that nothing moves.
+    FixedRate,
+    /// One interval after the end of the previous execution.
+    FixedDelay,
+    /// At one instant, `startAt`.
+    Once,
+}
+
+/// What a cron does when the clock goes forward over its time.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "DstGap", remote = "DstGap")]
+pub enum DstGapName {
+    /// It fires at the end of the gap, once.
+    RunAtGapEnd,
+    /// It does not fire.
+    Skip,
+    /// It fires later by the length of the gap.
+    ShiftByGap,
+}
+
+/// What a cron does when the clock goes back over its time.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "DstOverlap", remote = "DstOverlap")]
+pub enum DstOverlapName {
+    /// Both times when `*`, a range or a step makes its time of day, else the first.
+    Auto,
+    /// It fires the first time.
+    First,
+    /// It fires the second time.
+    Second,
+    /// It fires both times.
+    Both,
+}
+
+/// What becomes of fire times that are found later than the grace.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "MisfirePolicy", remote = "MisfirePolicy")]
+pub enum MisfirePolicyName {
+    /// The last missed one runs, the others are folded into it.
+    FireOnce,
+    /// Every one runs, oldest first, within the catch-up bounds.
+    FireAll,
+    /// None runs.
+    Skip,
+}
+
+/// What becomes of a fire time that comes due while an execution of its job is
+/// in flight.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "OverlapPolicy", remote = "OverlapPolicy")]
+pub enum OverlapPolicyName {
+    /// It runs beside it.
+    Allow,
+    /// It is skipped.
+    Skip,
+    /// It waits for the end; a second one that would wait is skipped.
+    BufferOne,
+    /// All wait, and run one by one.
+    BufferAll,
+    /// The running one is cancelled; the latest waits for its end.
+    CancelOther,
+}
+
+/// Whether a job fires.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "JobStatus", remote = "JobStatus")]
+pub enum JobStatusName {
+    /// It fires.
+    Active,
+    /// It keeps its definition and does not fire.
+    Paused,
+    /// It is gone for good; its log stays.
+    Deleted,
+}
+
+/// What happens to an attempt whose node died.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "Recovery", remote = "Recovery")]
+pub enum RecoveryPolicy {
+    /// Run it again: at least once.
+    Rerun,
+    /// Record it as lost: at most once.
+    MarkLost,
+}
+
+/// State of a node.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "NodeState", remote = "NodeState")]
+pub enum NodeStateName {
+    /// Leases and runs.
+    Active,
+    /// Finishes what runs, takes nothing new.
+    Draining,
+    /// Stopped by itself.
+    Left,
+    /// Declared dead; what it held was taken over.
+    Dead,
+}
+
+/// Method of a webhook.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "HttpMethod", remote = "HttpMethod")]
+pub enum HttpMethodName {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}

@@ -1,0 +1,96 @@
+//! Executions, as the API shows them.
+
+use crate::model::{Timestamp, rfc3339};
+use crate::store::executions::ExecutionRecord;
+use async_graphql::{ID, Json, Object};
+use serde_json::Value;
+
+/// One fire time taken by the cluster, or a range of skipped ones.
+#[Object(name = "JobExecutionLog")]
+impl ExecutionRecord {
+    /// The occurrence's identity, the same for all attempts.
+    async fn id(&self) -> ID {
+        self.id.into()
+    }
+    /// The job.
+    async fn job_id(&self) -> ID {
+        self.job_id.into()
+    }
+    /// The instant that the schedule names.
+    async fn fire_time(&self) -> String {
+        rfc3339(self.fire_time)
+    }
+    /// RUNNING, RETRYING, SUCCESS, FAILED, CANCELLED, LOST or SKIPPED.
+    async fn status(&self) -> &str {
+        self.status.as_str()
+    }
+    /// What went wrong.
+    async fn error_message(&self) -> Option<&str> {
+        self.error_message.as_deref()
+    }
+    /// When the fire time was taken.
+    async fn created_at(&self) -> String {
+        rfc3339(self.created_at)
+    }
+    /// When it could start.
+    async fn due_time(&self) -> String {
+        rfc3339(self.due_time)
+    }
+    /// Start of the current or last attempt.
+    async fn started_at(&self) -> Option<String> {
+        self.started_at.map(rfc3339)
+    }
+    /// When it was settled.
+    async fn finished_at(&self) -> Option<String> {
+        self.finished_at.map(rfc3339)
+    }
+    /// From the start of the last attempt to the settlement.
+    async fn duration_millis(&self) -> Option<i32> {
+        duration_millis(self.started_at, self.finished_at)
+    }
+    /// Current or last attempt, from 1; 0 when skipped.
+    async fn attempt(&self) -> i32 {
+        self.attempt
+    }
+    /// Node of the current or last attempt.
+    async fn node_id(&self) -> Option<ID> {
+        self.node_id.map(Into::into)
+    }
+    /// Its name.
+    async fn node_name(&self) -> Option<&str> {
+        self.node_name.as_deref()
+    }
+    /// What made the trigger: SCHEDULE, MANUAL, …
+    async fn kind(&self) -> &str {
+        &self.kind
+    }
+    /// Why it ended as it did: ERROR, TIMEOUT, CRASH_LOOP, COALESCED, …
+    async fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+    /// What the handler reported.
+    async fn output(&self) -> Option<&str> {
+        self.output.as_deref()
+    }
+    /// Last fire time of a skipped range.
+    async fn through_fire_time(&self) -> Option<String> {
+        self.through_fire_time.map(rfc3339)
+    }
+    /// Fire times in a skipped range.
+    async fn occurrences(&self) -> Option<i32> {
+        self.occurrences
+    }
+    /// Earlier attempts: attempt, nodeId, startedAt, endedAt, outcome, error.
+    async fn previous_attempts(&self) -> Option<Json<&Value>> {
+        self.previous_attempts.as_ref().map(Json)
+    }
+    /// The execution that a skipped range was folded into.
+    async fn coalesced_into(&self) -> Option<ID> {
+        self.coalesced_into.map(Into::into)
+    }
+}
+
+fn duration_millis(started: Option<Timestamp>, finished: Option<Timestamp>) -> Option<i32> {
+    let millis = (finished? - started?).num_milliseconds().max(0);
+    Some(i32::try_from(millis).unwrap_or(i32::MAX))
+}

@@ -1,0 +1,245 @@
+//! Jobs, as the API shows them.
+
+use crate::api::names::{
+    DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
+};
+use crate::model::job::Job;
+use crate::model::schedule::Schedule;
+use crate::model::target::Target;
+use crate::model::{Timestamp, rfc3339};
+use crate::store::jobs::JobVersion;
+use async_graphql::{ID, Json, Object, SimpleObject};
+use serde_json::Value;
+
+/// What a schedule means, before any job has it.
+#[derive(SimpleObject)]
+pub struct SchedulePreview {
+    /// For CRON, as typed.
+    pub expression: Option<String>,
+    /// For CRON: UNIX or QUARTZ.
+    pub dialect: Option<String>,
+    /// The zone of the expression.
+    pub zone: String,
+    /// In English words.
+    pub description: String,
+    /// The next ones, in UTC.
+    pub fire_times: Vec<String>,
+    /// What may surprise.
+    pub warnings: Vec<String>,
+}
+
+/// When and how often a failed attempt is tried again.
+#[derive(SimpleObject)]
+pub struct Retry {
+    /// Attempts that may end by themselves without success.
+    pub max_attempts: i32,
+    /// Upper end of the first delay.
+    pub initial_backoff_seconds: i32,
+    /// Upper end of every delay.
+    pub max_backoff_seconds: i32,
+    /// Growth of the upper end from one delay to the next.
+    pub multiplier: f64,
+}
+
+/// One version of a job's definition.
+#[Object(name = "JobVersion")]
+impl JobVersion {
+    /// As in the job after the change.
+    async fn version(&self) -> i32 {
+        self.version
+    }
+    /// When it was made.
+    async fn changed_at(&self) -> String {
+        rfc3339(self.changed_at)
+    }
+    /// Who made it.
+    async fn changed_by(&self) -> &str {
+        &self.changed_by
+    }
+    /// CREATED, UPDATED, PAUSED, RESUMED or DELETED.
+    async fn change(&self) -> &str {
+        &self.change
+    }
+    /// The whole row after the change.
+    async fn definition(&self) -> Json<&Value> {
+        Json(&self.definition)
+    }
+}
+
+/// A job.
+#[Object(name = "Job")]
+impl Job {
+    /// Its identity.
+    async fn id(&self) -> ID {
+        self.id.into()
+    }
+    /// For people.
+    async fn name(&self) -> &str {
+        &self.definition.name
+    }
+    /// How its fire times are made.
+    async fn schedule_type(&self) -> JobScheduleType {
+        self.definition.schedule.schedule_type().into()
+    }
+    /// For CRON, as typed.
+    async fn cron_expression(&self) -> Option<&str> {
+        match &self.definition.schedule {
+            Schedule::Cron(cron) => Some(cron.expression()),
+            _ => None,
+        }
+    }
+    /// For FIXED_RATE and FIXED_DELAY.
+    async fn interval_seconds(&self) -> Option<i32> {
+        match &self.definition.schedule {
+            Schedule::FixedRate { interval, .. } | Schedule::FixedDelay { interval } => int(interval.num_seconds()),
+            Schedule::Cron(_) | Schedule::Once { .. } => None,
+        }
+    }
+    /// Seconds from creation to the first fire time, as typed.
+    async fn initial_delay_seconds(&self) -> Option<i32> {
+        self.definition.initial_delay_seconds.and_then(int)
+    }
+    /// Handed to the target, as JSON text.
+    async fn payload(&self) -> Option<String> {
+        self.definition.payload.as_ref().map(Value::to_string)
+    }
+    /// Whether it fires.
+    async fn status(&self) -> JobStatusName {
+        self.status.into()
+    }
+    /// Raised by every change.
+    async fn version(&self) -> i32 {
+        self.version
+    }
+    /// When it was created.
+    async fn created_at(&self) -> Option<String> {
+        Some(rfc3339(self.created_at))
+    }
+    /// When it was last changed.
+    async fn updated_at(&self) -> Option<String> {
+        Some(rfc3339(self.updated_at))
+    }
+    /// Its next fire time; none while it is paused, or while a fixed delay runs.
+    async fn next_fire_time(&self) -> Option<String> {
+        self.next_fire_time.map(rfc3339)
+    }
+    /// Its next fire times, if nothing is changed: at most 1,000. Only the
+    /// pending one for a fixed delay, whose next depends on the end of its run;
+    /// none while it is paused.
+    #[graphql(complexity = "20 + (count.max(0) as usize) / 10")]
+    async fn next_fire_times(&self, #[graphql(default = 10)] count: i32) -> Vec<String> {
+        let count = usize::try_from(count).unwrap_or(0).min(1_000);
+        let next = |time: &Timestamp| self.definition.next_fire_time(*time);
+        std::iter::successors(self.next_fire_time, next).take(count).map(rfc3339).collect()
+    }
+    /// For people.
+    async fn description(&self) -> Option<&str> {
+        self.definition.description.as_deref()
+    }
+    /// For finding and grouping.
+    async fn tags(&self) -> &[String] {
+        &self.definition.tags
+    }
+    /// Tie-break among equal due times, 9 first.
+    async fn priority(&self) -> i32 {
+        self.definition.priority.into()
+    }
+    /// The zone of its cron expression.
+    async fn time_zone(&self) -> &str {
+        match &self.definition.schedule {
+            Schedule::Cron(cron) => cron.zone().name(),
+            _ => "UTC",
+        }
+    }
+    /// What its cron does when the clock goes forward over its time.
+    async fn dst_gap(&self) -> DstGapName {
+        self.definition.policies.dst_gap.into()
+    }
+    /// What its cron does when the clock goes back over its time.
+    async fn dst_overlap(&self) -> DstOverlapName {
+        self.definition.policies.dst_overlap.into()
+    }
+    /// Why it is paused, if somebody said.
+    async fn paused_because(&self) -> Option<&str> {
+        self.paused_because.as_deref()
+    }
+    /// No fire time before it.
+    async fn start_at(&self) -> Option<String> {
+        self.definition.policies.start_at.map(rfc3339)
+    }
+    /// No fire time after it.
+    async fn end_at(&self) -> Option<String> {
+        self.definition.policies.end_at.map(rfc3339)
+    }
+    /// No fire time runs after so many have.
+    async fn max_runs(&self) -> Option<i32> {
+        self.definition.policies.max_runs.and_then(int)
+    }
+    /// Largest delay between fire time and due time.
+    async fn jitter_seconds(&self) -> i32 {
+        self.definition.policies.jitter_seconds
+    }
+    /// What becomes of fire times that are found later than the grace.
+    async fn misfire_policy(&self) -> MisfirePolicyName {
+        self.definition.policies.misfire_policy.into()
+    }
+    /// How late a fire time may be found and still simply run late.
+    async fn misfire_grace_seconds(&self) -> i32 {
+        self.definition.policies.misfire_grace_seconds
+    }
+    /// FIRE_ALL: older fire times are skipped.
+    async fn catch_up_window_seconds(&self) -> Option<i32> {
+        self.definition.policies.catch_up_window_seconds
+    }
+    /// FIRE_ALL: only so many of the newest run.
+    async fn max_catch_up(&self) -> Option<i32> {
+        self.definition.policies.max_catch_up
+    }
+    /// What becomes of a fire time that comes due while an execution is in flight.
+    async fn overlap_policy(&self) -> OverlapPolicyName {
+        self.definition.policies.overlap_policy.into()
+    }
+    /// How long one attempt may take.
+    async fn timeout_seconds(&self) -> Option<i32> {
+        self.definition.policies.timeout_seconds
+    }
+    /// When and how often a failed attempt is tried again.
+    async fn retry(&self) -> Retry {
+        let retry = self.definition.policies.retry;
+        Retry {
+            max_attempts: retry.max_attempts,
+            initial_backoff_seconds: retry.initial_backoff_seconds,
+            max_backoff_seconds: retry.max_backoff_seconds,
+            multiplier: retry.multiplier,
+        }
+    }
+    /// Whether an execution that fails for good pauses the job.
+    async fn pause_on_failure(&self) -> bool {
+        self.definition.policies.pause_on_failure
+    }
+    /// What it runs, as JSON with the kind as its one key.
+    async fn target(&self) -> Json<Value> {
+        Json(target(&self.definition.target))
+    }
+    /// What happens when a node dies in the middle of a run.
+    async fn recovery(&self) -> RecoveryPolicy {
+        self.definition.recovery.into()
+    }
+    /// How often a lost attempt is run again before CRASH_LOOP.
+    async fn max_recoveries(&self) -> i32 {
+        self.definition.max_recoveries
+    }
+}
+
+/// In the words of the input: `{"log": {}}`, `{"noop": {…}}`, `{"http": {…}}`.
+fn target(target: &Target) -> Value {
+    match target {
+        Target::Log => serde_json::json!({"log": {}}),
+        other => serde_json::to_value(other).unwrap_or_default(),
+    }
+}
+
+/// The API's Int has 32 bits; ten years of seconds fit.
+fn int(seconds: i64) -> Option<i32> {
+    i32::try_from(seconds).ok()
+}

@@ -1,0 +1,88 @@
+//! Nodes and the cluster, as the API shows them.
+
+use crate::api::names::NodeStateName;
+use crate::model::rfc3339;
+use crate::store::nodes::NodeRecord;
+use async_graphql::{ID, Object, SimpleObject};
+
+/// A node: one process lifetime.
+#[Object(name = "Node")]
+impl NodeRecord {
+    /// This process lifetime.
+    async fn id(&self) -> ID {
+        self.id.into()
+    }
+    /// For people.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+    /// host:port by which other programs reach it.
+    async fn address(&self) -> &str {
+        &self.address
+    }
+    /// Version of its binary.
+    async fn version(&self) -> &str {
+        &self.version
+    }
+    /// Whether it lives.
+    async fn state(&self) -> NodeStateName {
+        self.state.into()
+    }
+    /// Executions it can run at once.
+    async fn slots(&self) -> i32 {
+        self.slots
+    }
+    /// Executions it held at its last heartbeat.
+    async fn executions_running(&self) -> i32 {
+        self.executions_running
+    }
+    /// Its wall clock minus the database's; shown, decides nothing.
+    async fn clock_offset_millis(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a clock offset for people")]
+        let micros = self.clock_offset_micros as f64;
+        micros / 1_000.0
+    }
+    /// When it joined.
+    async fn started_at(&self) -> String {
+        rfc3339(self.started_at)
+    }
+    /// Its last heartbeat.
+    async fn heartbeat_at(&self) -> String {
+        rfc3339(self.heartbeat_at)
+    }
+    /// Age of the last heartbeat, by the database's clock.
+    async fn heartbeat_age_seconds(&self) -> f64 {
+        self.heartbeat_age_seconds
+    }
+    /// When it ended.
+    async fn ended_at(&self) -> Option<String> {
+        self.ended_at.map(rfc3339)
+    }
+    /// Why it ended: LEFT, TTL or SESSION.
+    async fn ended_by(&self) -> Option<&str> {
+        self.ended_by.as_deref()
+    }
+}
+
+/// The cluster as the answering node sees it.
+#[derive(SimpleObject)]
+pub struct Cluster {
+    /// Nodes that lease and run.
+    pub active_nodes: i32,
+    /// Nodes that finish what they hold.
+    pub draining_nodes: i32,
+    /// Executions that all living nodes can run at once.
+    pub slots: i32,
+    /// Executions held at their last heartbeats.
+    pub executions_running: i32,
+    /// Jobs that fire.
+    pub active_jobs: i32,
+    /// Jobs that are paused.
+    pub paused_jobs: i32,
+    /// The database's clock, the only one that decides.
+    pub database_time: String,
+    /// Version of the answering node.
+    pub version: String,
+    /// Version of the tz database that the answering node goes by.
+    pub tzdb_version: String,
+}

@@ -1,0 +1,147 @@
+//! Queries: read the store.
+
+use super::errors;
+use super::inputs::CreateJobInput;
+use super::objects::jobs::SchedulePreview;
+use super::objects::nodes::Cluster;
+use crate::model::Timestamp;
+use crate::model::job::{Job, JobDefinition};
+use crate::model::job_request::JobRequest;
+use crate::model::node::NodeState;
+use crate::model::rfc3339;
+use crate::model::schedule::Schedule;
+use crate::model::schedule::cron::CronSchedule;
+use crate::model::schedule::preview::COUNT_MAX;
+use crate::model::schedule::zone::tzdb_version;
+use crate::store::Store;
+use crate::store::executions::ExecutionRecord;
+use crate::store::jobs::JobVersion;
+use crate::store::nodes::NodeRecord;
+use async_graphql::{Context, ID, Object, Result};
+use std::iter::successors;
+use uuid::Uuid;
+
+/// Most rows of a list without paging.
+const LIST_MAX: u32 = 1_000;
+
+/// The queries.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// The newest jobs that are not deleted, at most 1,000.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
+        store(ctx)?.newest_jobs(LIST_MAX).await.map_err(|error| errors::store(&error))
+    }
+
+    /// A job, also a deleted one.
+    async fn job(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Job>> {
+        let id = errors::uuid("id", &id)?;
+        store(ctx)?.job(id).await.map_err(|error| errors::store(&error))
+    }
+
+    /// The newest executions of a job, at most 1,000.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
+        let (store, id) = (store(ctx)?, errors::uuid("jobId", &job_id)?);
+        if store.job(id).await.map_err(|error| errors::store(&error))?.is_none() {
+            return Err(errors::not_found("job", id));
+        }
+        store.executions_of(id, LIST_MAX).await.map_err(|error| errors::store(&error))
+    }
+
+    /// The newest versions of a job, at most 1,000.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn job_versions(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<JobVersion>> {
+        let id = errors::uuid("jobId", &job_id)?;
+        store(ctx)?.job_versions(id, LIST_MAX).await.map_err(|error| errors::store(&error))
+    }
+
+    /// What a schedule means: words, the next fire times, and what may surprise.
+    /// Only the fields of the schedule matter.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn preview_schedule(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateJobInput,
+        #[graphql(default = 10)] count: i32,
+    ) -> Result<SchedulePreview> {
+        let count = usize::try_from(count).ok().filter(|count| *count <= COUNT_MAX);
+        let count = count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
+        let now = store(ctx)?.now().await.map_err(|error| errors::store(&error))?;
+        // No job gets the name.
+        let request = JobRequest { name: "preview".to_owned(), ..input.into_request()? };
+        let definition = request.validate(Uuid::now_v7(), now);
+        let definition = definition.map_err(|invalid| errors::bad_input(invalid.field, invalid.to_string()))?;
+        Ok(preview(&definition, now, count))
+    }
+
+    /// An execution.
+    async fn execution(&self, ctx: &Context<'_>, id: ID) -> Result<Option<ExecutionRecord>> {
+        let id = errors::uuid("id", &id)?;
+        store(ctx)?.execution(id).await.map_err(|error| errors::store(&error))
+    }
+
+    /// Living nodes first, then those that ended within a day.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn nodes(&self, ctx: &Context<'_>) -> Result<Vec<NodeRecord>> {
+        store(ctx)?.nodes().await.map_err(|error| errors::store(&error))
+    }
+
+    /// The cluster as this node sees it.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn cluster(&self, ctx: &Context<'_>) -> Result<Cluster> {
+        let store = store(ctx)?;
+        let (nodes, jobs, now) = futures_util::try_join!(store.nodes(), store.job_counts(), store.now())
+            .map_err(|error| errors::store(&error))?;
+        Ok(cluster(&nodes, jobs, rfc3339(now)))
+    }
+}
+
+fn store<'a>(ctx: &Context<'a>) -> Result<&'a Store> {
+    ctx.data::<Store>()
+}
+
+fn preview(definition: &JobDefinition, now: Timestamp, count: usize) -> SchedulePreview {
+    let (cron, description) = match &definition.schedule {
+        Schedule::Cron(cron) => (Some(cron), cron.description()),
+        Schedule::FixedRate { interval, anchor } => {
+            (None, format!("every {} seconds from {}", interval.num_seconds(), rfc3339(*anchor)))
+        }
+        Schedule::FixedDelay { interval } => {
+            (None, format!("{} seconds after the end of the previous execution", interval.num_seconds()))
+        }
+        Schedule::Once { at } => (None, format!("once, at {}", rfc3339(*at))),
+    };
+    let next = |time: &Timestamp| definition.next_fire_time(*time);
+    let warnings = |cron: &CronSchedule| [cron.warnings(), cron.clock_changes(now)].concat();
+    SchedulePreview {
+        expression: cron.map(|cron| cron.expression().to_owned()),
+        dialect: cron.map(|cron| cron.dialect().as_str().to_owned()),
+        zone: cron.map_or_else(|| "UTC".to_owned(), |cron| cron.zone().name().to_owned()),
+        description,
+        fire_times: successors(definition.first_fire_time(now), next).take(count).map(rfc3339).collect(),
+        warnings: cron.map(warnings).unwrap_or_default(),
+    }
+}
+
+fn cluster(nodes: &[NodeRecord], (active_jobs, paused_jobs): (i64, i64), database_time: String) -> Cluster {
+    let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
+    let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
+    Cluster {
+        active_nodes: in_state(NodeState::Active),
+        draining_nodes: in_state(NodeState::Draining),
+        slots: nodes.iter().filter(alive).map(|node| node.slots).sum(),
+        executions_running: nodes.iter().filter(alive).map(|node| node.executions_running).sum(),
+        active_jobs: count(active_jobs),
+        paused_jobs: count(paused_jobs),
+        database_time,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        tzdb_version: tzdb_version().to_owned(),
+    }
+}
+
+fn count(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}

@@ -1,0 +1,121 @@
+//! `horolog demo`: a cluster on one machine, to look at and to hurt.
+//!
+//! It starts the embedded PostgreSQL, node *processes* (so that one can be
+//! killed), sample jobs of every schedule type, and an HTTP endpoint that the
+//! jobs call and that counts what arrives, by execution and attempt. A node that
+//! dies is started again, as a service manager would. Ctrl-C stops everything.
+
+mod nodes;
+mod samples;
+mod sink;
+
+use super::{CLEAN, stop_signal};
+use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
+use anyhow::Context;
+use clap::Args;
+use nodes::DemoNodes;
+use sink::Sink;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time between two lines about what arrived.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Settings of `horolog demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoConfig {
+    /// Node processes.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
+    nodes: u16,
+    /// Port of the first node; the others follow. 0 takes free ports.
+    #[arg(long, default_value_t = 8081)]
+    port: u16,
+    /// Where the embedded PostgreSQL lives.
+    /// [default: `demo` in the user's data directory; /var/lib/horolog/demo as root]
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Kills a node with SIGKILL this long after the start, to show that it
+    /// costs nothing.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    kill_after: Option<Duration>,
+}
+
+/// Runs the demo until Ctrl-C.
+pub async fn run(config: DemoConfig) -> Result<i32, anyhow::Error> {
+    let data_dir = match &config.data_dir {
+        Some(data_dir) => data_dir.clone(),
+        None => default_data_dir()?.join("demo"),
+    };
+    // From here on: a Ctrl-C while PostgreSQL starts must not leave it running.
+    let stop = stop_signal()?;
+    println!("starting postgresql in {} …", data_dir.display());
+    let postgres = EmbeddedPostgres::ensure_running(&data_dir, &[]).await?;
+    let played = play(&config, &postgres, stop).await;
+    println!("stopping postgresql …");
+    postgres.stop().await?;
+    played?;
+    Ok(CLEAN)
+}
+
+async fn play(
+    config: &DemoConfig,
+    postgres: &EmbeddedPostgres,
+    stop: impl Future<Output = ()>,
+) -> Result<(), anyhow::Error> {
+    let sink = Sink::start().context("cannot start the endpoint that the sample jobs call")?;
+    let mut nodes = DemoNodes::start(config.nodes, config.port, &postgres.url())?;
+    let hosted = tokio::select! {
+        hosted = host(config, &mut nodes, &sink) => hosted,
+        () = stop => Ok(()),
+    };
+    println!("\nstopping the nodes: they finish what runs …");
+    nodes.stop().await;
+    println!("{}", sink.summary());
+    hosted
+}
+
+async fn host(config: &DemoConfig, nodes: &mut DemoNodes, sink: &Sink) -> Result<(), anyhow::Error> {
+    nodes.wait_until_ready().await?;
+    let created = samples::create(&nodes.url(0), &sink.url()).await?;
+    println!("{}", welcome(nodes, sink, created));
+    let kill = async {
+        match config.kill_after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(kill);
+    let mut killed = false;
+    let mut summary = tokio::time::interval(SUMMARY_INTERVAL);
+    summary.tick().await;
+    loop {
+        tokio::select! {
+            () = &mut kill, if !killed => {
+                killed = true;
+                nodes.kill_last();
+            }
+            () = nodes.revive_dead() => {}
+            _ = summary.tick() => println!("{}", sink.summary()),
+        }
+    }
+}
+
+fn welcome(nodes: &DemoNodes, sink: &Sink, created: usize) -> String {
+    let list: Vec<String> = nodes.lines();
+    let first = nodes.url(0);
+    format!(
+        "
+horolog is running: {} nodes, {created} sample jobs
+{}
+  endpoint that the jobs call   {}
+
+  try    curl -s {first}/graphql -H 'content-type: application/json' \\
+           -d '{{\"query\":\"{{ nodes {{ name state executionsRunning }} jobs {{ id name nextFireTime }} }}\"}}'
+  hurt   kill -9 <pid of a node>      (it is started again after a few seconds)
+  stop   Ctrl-C
+",
+        list.len(),
+        list.join("\n"),
+        sink.url(),
+    )
+}

@@ -1,0 +1,156 @@
+//! The node processes of the demo.
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+
+/// How long nodes may take to be ready.
+const READY_MAX: Duration = Duration::from_secs(30);
+/// How long a dead node stays dead, so that the take-over can be seen.
+const REVIVE_AFTER: Duration = Duration::from_secs(5);
+/// How long a node may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(35);
+/// Pause between two looks at a process.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+/// The processes, in order of their ports.
+pub struct DemoNodes {
+    database_url: String,
+    nodes: Vec<DemoNode>,
+}
+
+struct DemoNode {
+    name: String,
+    port: u16,
+    child: Child,
+    died_at: Option<Instant>,
+}
+
+impl DemoNodes {
+    /// Starts `count` processes of this very program.
+    pub fn start(count: u16, first_port: u16, database_url: &str) -> Result<Self, anyhow::Error> {
+        let mut nodes = Self { database_url: database_url.to_owned(), nodes: Vec::new() };
+        for number in 1..=count {
+            let port = if first_port == 0 { free_port()? } else { first_port + number - 1 };
+            let name = format!("node-{number}");
+            let child = nodes.spawn(&name, port)?;
+            nodes.nodes.push(DemoNode { name, port, child, died_at: None });
+        }
+        Ok(nodes)
+    }
+
+    fn spawn(&self, name: &str, port: u16) -> Result<Child, anyhow::Error> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let level = std::env::var("HOROLOG_LOG").unwrap_or_else(|_| "warn".to_owned());
+        Command::new(program)
+            .args(["serve", "--node-name", name, "--http-allow", "127.0.0.0/8"])
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--stop-with-parent"])
+            .env("DATABASE_URL", &self.database_url)
+            .env("HOROLOG_LOG", level)
+            .stdin(Stdio::null())
+            // Ctrl-C goes to the demo alone, which stops the nodes in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))
+    }
+
+    /// Where a node listens.
+    pub fn url(&self, index: usize) -> String {
+        format!("http://127.0.0.1:{}", self.nodes[index].port)
+    }
+
+    /// One line a node.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |node: &DemoNode| {
+            let pid = node.child.id().map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+            format!("  {}   http://127.0.0.1:{}   pid {pid}", node.name, node.port)
+        };
+        self.nodes.iter().map(line).collect()
+    }
+
+    /// Waits until every node is ready to lease.
+    pub async fn wait_until_ready(&mut self) -> Result<(), anyhow::Error> {
+        let http = super::samples::client()?;
+        let until = Instant::now() + READY_MAX;
+        for index in 0..self.nodes.len() {
+            let url = format!("{}/readyz", self.url(index));
+            while !http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                let node = &mut self.nodes[index];
+                if let Ok(Some(status)) = node.child.try_wait() {
+                    bail!("{} ended with {status}: its message stands above (is port {} taken?)", node.name, node.port);
+                }
+                if Instant::now() > until {
+                    bail!("{} was not ready within {READY_MAX:?}", node.name);
+                }
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills the last node without a word.
+    pub fn kill_last(&mut self) {
+        if let Some(node) = self.nodes.last_mut() {
+            println!("killing {} with SIGKILL …", node.name);
+            signal(&node.child, Signal::KILL);
+        }
+    }
+
+    /// Looks once, after a pause, for nodes that died, and starts those again
+    /// that have been dead for a while.
+    pub async fn revive_dead(&mut self) {
+        tokio::time::sleep(LOOK_PAUSE).await;
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            match (node.died_at, node.child.try_wait()) {
+                (None, Ok(Some(status))) => {
+                    println!("{} died ({status}): the others take over; started again in {REVIVE_AFTER:?}", node.name);
+                    node.died_at = Some(Instant::now());
+                }
+                (Some(died_at), _) if died_at.elapsed() > REVIVE_AFTER => self.revive(index),
+                _ => {}
+            }
+        }
+    }
+
+    fn revive(&mut self, index: usize) {
+        let (name, port) = (self.nodes[index].name.clone(), self.nodes[index].port);
+        match self.spawn(&name, port) {
+            Ok(child) => {
+                println!("{name} started again   pid {}", child.id().unwrap_or_default());
+                self.nodes[index].child = child;
+                self.nodes[index].died_at = None;
+            }
+            Err(error) => println!("{error:#}"),
+        }
+    }
+
+    /// Drains and stops all.
+    pub async fn stop(&mut self) {
+        for node in &self.nodes {
+            signal(&node.child, Signal::TERM);
+        }
+        for node in &mut self.nodes {
+            if tokio::time::timeout(STOP_MAX, node.child.wait()).await.is_err() {
+                println!("{} does not stop: killed", node.name);
+                signal(&node.child, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let Some(pid) = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else { return };
+    if let Err(error) = kill_process(pid, signal) {
+        tracing::debug!(%error, "a node could not be signalled: it has ended");
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16, anyhow::Error> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?.port())
+}

@@ -1,0 +1,129 @@
+//! The program: commands, exit codes, signals.
+//!
+//! Exit codes: 0 stopped cleanly, 1 failed, 2 bad usage or configuration, 70 the
+//! node gave itself up.
+
+mod demo;
+mod preview;
+mod serve;
+
+use crate::config::{ServeConfig, refuse_unknown_variables};
+use crate::{api, telemetry};
+use clap::{CommandFactory, Parser, Subcommand};
+use demo::DemoConfig;
+use preview::PreviewConfig;
+use std::time::Duration;
+
+/// Exit code: everything ended as it should.
+const CLEAN: i32 = 0;
+/// Exit code: something failed; the log says what.
+const FAILED: i32 = 1;
+/// Exit code: bad usage or configuration.
+const USAGE: i32 = 2;
+/// Exit code: the node gave itself up (EX_SOFTWARE of sysexits).
+const GAVE_UP: i32 = 70;
+/// Bound of calls that `migrate` makes.
+const MIGRATE_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Parser)]
+#[command(name = "horolog", version, about = "Clustered job scheduler on PostgreSQL: every fire time exactly once")]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one node. Without DATABASE_URL it starts the embedded PostgreSQL.
+    Serve(Box<ServeConfig>),
+    /// Runs an embedded PostgreSQL, several nodes and sample jobs on this machine.
+    Demo(DemoConfig),
+    /// Brings the database's schema up to date and exits.
+    Migrate {
+        /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+    },
+    /// Says what a cron expression means and when it fires next; needs no database.
+    Preview(PreviewConfig),
+    /// Prints the GraphQL schema.
+    Schema,
+}
+
+/// Runs the program; the exit code.
+pub fn run() -> i32 {
+    let program = match Program::try_parse() {
+        Ok(program) => program,
+        // clap prints and knows its codes: 0 for --help, 2 for bad usage.
+        Err(error) => error.exit(),
+    };
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    if let Err(error) = refuse_unknown_variables(variables, &Program::command()) {
+        return misused(&error);
+    }
+    match program.command {
+        Command::Schema => {
+            print!("{}", api::sdl());
+            CLEAN
+        }
+        Command::Preview(config) => match preview::run(&config) {
+            Ok(text) => {
+                print!("{text}");
+                CLEAN
+            }
+            Err(error) => misused(&error),
+        },
+        Command::Serve(config) => match config.validate() {
+            Ok(()) => in_system(serve::run(*config)),
+            Err(error) => misused(&error),
+        },
+        Command::Demo(config) => in_system(demo::run(config)),
+        Command::Migrate { database_url } => in_system(migrate(database_url)),
+    }
+}
+
+fn misused(error: &str) -> i32 {
+    eprintln!("horolog: {error}");
+    USAGE
+}
+
+/// Runs a command on the actor system, whose runtime uses all cores.
+fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
+    if let Err(error) = telemetry::start_log() {
+        return misused(&error);
+    }
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("the system gives threads and a poller, or nothing can run")
+    });
+    match system.block_on(command) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            if error.is::<crate::store::connect::BadDatabaseUrl>() { USAGE } else { FAILED }
+        }
+    }
+}
+
+async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
+    let database = crate::store::connect::Database::parse(&database_url, MIGRATE_TIMEOUT)?;
+    crate::store::migrate::migrate(&database).await?;
+    tracing::info!("the schema is up to date");
+    Ok(CLEAN)
+}
+
+/// Listens for SIGTERM and SIGINT from the call on; resolves at the next one.
+fn stop_signal() -> Result<impl Future<Output = ()>, anyhow::Error> {
+    use anyhow::Context;
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).context("cannot wait for signals");
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

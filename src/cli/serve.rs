@@ -1,0 +1,80 @@
+//! `horolog serve`: one node, from its settings to its exit code.
+
+use super::{CLEAN, GAVE_UP, stop_signal};
+use crate::config::ServeConfig;
+use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
+use crate::server::{Exit, Node, StartError};
+use anyhow::Context;
+
+/// Runs the node until a signal or its own end.
+pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
+    if config.stop_with_parent {
+        stop_with_parent()?;
+    }
+    let stop = stop_signal()?;
+    tokio::pin!(stop);
+    let started = tokio::select! {
+        started = start(&config) => started?,
+        () = &mut stop => {
+            tracing::info!("stopped before it had started");
+            return Ok(CLEAN);
+        }
+    };
+    warn_when_open(started.address);
+    tracing::info!(url = %format!("http://{}", started.address), "serving");
+    // Listens only once the first signal has come.
+    let hurry = async {
+        match stop_signal() {
+            Ok(again) => again.await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    Ok(match started.run_until(stop, hurry).await {
+        Exit::Clean => CLEAN,
+        Exit::GaveUp => GAVE_UP,
+    })
+}
+
+/// A demo that is killed must not leave its nodes behind.
+#[cfg(target_os = "linux")]
+fn stop_with_parent() -> Result<(), anyhow::Error> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::TERM)).context("cannot follow the parent process")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stop_with_parent() -> Result<(), anyhow::Error> {
+    Ok(())
+}
+
+async fn start(config: &ServeConfig) -> Result<Node, anyhow::Error> {
+    let database_url = match &config.database_url {
+        Some(url) => url.clone(),
+        None => embedded(config).await?,
+    };
+    Node::start(config, &database_url).await.map_err(|error| match error {
+        StartError::DatabaseUrl(error) => error.into(),
+        error => error.into(),
+    })
+}
+
+async fn embedded(config: &ServeConfig) -> Result<String, anyhow::Error> {
+    let data_dir = match &config.data_dir {
+        Some(data_dir) => data_dir.clone(),
+        None => default_data_dir()?,
+    };
+    tracing::warn!(
+        data_dir = %data_dir.display(),
+        "using the embedded postgresql of this machine: set DATABASE_URL in production"
+    );
+    Ok(EmbeddedPostgres::ensure_running(&data_dir, &[]).await?.url())
+}
+
+fn warn_when_open(address: std::net::SocketAddr) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "THE API IS OPEN: there is no authentication yet, and whoever reaches this address can run jobs; listen on loopback or put a proxy with authentication in front"
+        );
+    }
+}

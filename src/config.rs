@@ -1,0 +1,220 @@
+//! Settings of a node: each a flag and an environment variable with a unit and a
+//! bound. Unknown settings and impossible combinations stop the start.
+
+use clap::Args;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Fewest heartbeats in a TTL: two may be lost before a node looks dead.
+const HEARTBEATS_IN_TTL: u32 = 3;
+/// Shortest TTL: below it a busy machine looks dead.
+const NODE_TTL_MIN: Duration = Duration::from_millis(500);
+/// Most slots of one node.
+const SLOTS_MAX: usize = 10_000;
+
+/// Settings of `horolog serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeConfig {
+    /// PostgreSQL, e.g. postgresql://user:password@host:5432/database; several
+    /// hosts may be named. Without it the embedded PostgreSQL is started.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Where the embedded PostgreSQL lives; nothing else is stored there.
+    /// [default: the user's data directory; /var/lib/horolog as root]
+    #[arg(long, env = "HOROLOG_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Address and port of the API.
+    #[arg(long, env = "HOROLOG_LISTEN", default_value = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+
+    /// host:port by which other programs (the load balancer) reach this node.
+    /// [default: the listen address]
+    #[arg(long, env = "HOROLOG_ADVERTISE")]
+    pub advertise: Option<String>,
+
+    /// Name of this node, for people. [default: host name]
+    #[arg(long, env = "HOROLOG_NODE_NAME")]
+    pub node_name: Option<String>,
+
+    /// Executions that this node runs at once.
+    #[arg(long, env = "HOROLOG_SLOTS", default_value_t = 64)]
+    pub slots: usize,
+
+    /// How often this node renews its heartbeat; at most a third of the TTL.
+    #[arg(long, env = "HOROLOG_HEARTBEAT_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub heartbeat_interval: Duration,
+
+    /// Age of a heartbeat at which the node is dead and its work taken over. The
+    /// same on all nodes.
+    #[arg(long, env = "HOROLOG_NODE_TTL", default_value = "4s", value_parser = humantime::parse_duration)]
+    pub node_ttl: Duration,
+
+    /// Longest sleep between looks for due triggers, when nothing is due sooner.
+    #[arg(long, env = "HOROLOG_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub poll_interval: Duration,
+
+    /// Time between looks for broken states (an active job without its trigger).
+    #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub repair_interval: Duration,
+
+    /// Private networks that webhooks may reach, as CIDRs separated by commas.
+    #[arg(long, env = "HOROLOG_HTTP_ALLOW", value_delimiter = ',', value_parser = cidr)]
+    pub http_allow: Vec<IpNet>,
+
+    /// How long SIGTERM waits for what runs before it hands it over.
+    #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub drain_timeout: Duration,
+
+    /// Connections in the pool; the node has three more of its own.
+    #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 8)]
+    pub pool_size: usize,
+
+    /// Stop when the parent process dies (Linux): the demo's nodes do.
+    #[arg(long, hide = true)]
+    pub stop_with_parent: bool,
+}
+
+/// Variables that are not settings of `serve`.
+const OTHER_VARIABLES: [&str; 4] = ["HOROLOG_LOG", "HOROLOG_LOG_FORMAT", "HOROLOG_PG_BIN", "HOROLOG_PG_USER"];
+
+/// An address or a network.
+fn cidr(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
+}
+
+impl ServeConfig {
+    /// Refuses impossible combinations; the text says what to change.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.node_ttl < NODE_TTL_MIN {
+            return Err("--node-ttl must be at least 500ms".into());
+        }
+        if self.heartbeat_interval.is_zero() || self.heartbeat_interval * HEARTBEATS_IN_TTL > self.node_ttl {
+            return Err(format!(
+                "--node-ttl ({:?}) must be at least three times --heartbeat-interval ({:?}): two heartbeats may be lost before a node looks dead",
+                self.node_ttl, self.heartbeat_interval
+            ));
+        }
+        if self.poll_interval.is_zero() || self.poll_interval > self.node_ttl {
+            return Err(format!("--poll-interval must be above 0 and at most --node-ttl ({:?})", self.node_ttl));
+        }
+        if self.repair_interval < Duration::from_secs(1) {
+            return Err("--repair-interval must be at least 1s".into());
+        }
+        if !(1..=SLOTS_MAX).contains(&self.slots) {
+            return Err(format!("--slots must be from 1 to {SLOTS_MAX}"));
+        }
+        if !(2..=200).contains(&self.pool_size) {
+            return Err("--pool-size must be from 2 to 200".into());
+        }
+        match &self.advertise {
+            Some(advertise) if !is_host_and_port(advertise) => {
+                Err(format!("--advertise `{}` must be host:port", advertise.escape_debug()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Bound of every database call: below half the TTL, so that no answer comes
+    /// after the node's trust in itself has ended.
+    pub fn call_timeout(&self) -> Duration {
+        self.node_ttl * 9 / 20
+    }
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let host_ok =
+        host.starts_with('[') && host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
+            || !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    host_ok && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Refuses a misspelt `HOROLOG_…` variable: a setting that is silently ignored
+/// is found at three in the morning.
+pub fn refuse_unknown_variables(
+    variables: impl Iterator<Item = String>,
+    command: &clap::Command,
+) -> Result<(), String> {
+    let known: Vec<String> = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
+        .chain(OTHER_VARIABLES.map(str::to_owned))
+        .collect();
+    let mut unknown: Vec<String> =
+        variables.filter(|name| name.starts_with("HOROLOG_") && !known.contains(name)).collect();
+    unknown.sort();
+    match unknown.as_slice() {
+        [] => Ok(()),
+        names => Err(format!("unknown setting {}: `horolog serve --help` lists the settings", names.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        serve: ServeConfig,
+    }
+
+    #[derive(Parser)]
+    enum Commands {
+        Serve(ServeConfig),
+    }
+
+    fn parse(flags: &str) -> Result<ServeConfig, String> {
+        let program = Program::try_parse_from(std::iter::once("horolog").chain(flags.split_whitespace()))
+            .map_err(|error| error.to_string())?;
+        program.serve.validate().map(|()| program.serve)
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let config = parse("").expect("valid");
+        assert_eq!((config.slots, config.node_ttl), (64, Duration::from_secs(4)));
+        assert!(config.call_timeout() < config.node_ttl / 2);
+    }
+
+    #[test]
+    fn every_impossible_setting_is_refused_with_its_name() {
+        let cases = [
+            ("--node-ttl 2s --heartbeat-interval 1s", "three times"),
+            ("--node-ttl 100ms --heartbeat-interval 10ms", "--node-ttl"),
+            ("--heartbeat-interval 0s", "--heartbeat-interval"),
+            ("--poll-interval 1m", "--poll-interval"),
+            ("--repair-interval 0s", "--repair-interval"),
+            ("--slots 0", "--slots"),
+            ("--slots 1000000", "--slots"),
+            ("--slots many", "--slots"),
+            ("--pool-size 1", "--pool-size"),
+            ("--node-ttl 5", "--node-ttl"),
+            ("--listen nowhere", "--listen"),
+            ("--http-allow 10.0.0.0/99", "--http-allow"),
+            ("--advertise a b:80", "unexpected"),
+            ("--advertise example.com", "--advertise"),
+            ("--advertise exa;mple:80", "--advertise"),
+            ("--sltos 5", "--sltos"),
+        ];
+        for (flags, expected) in cases {
+            let error = parse(flags).expect_err(flags);
+            assert!(error.contains(expected), "{flags}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_refused() {
+        let check = |name: &str| refuse_unknown_variables([name.to_owned()].into_iter(), &Commands::command());
+        assert!(check("HOROLOG_SLOTS").is_ok() && check("HOROLOG_LOG").is_ok() && check("PATH").is_ok());
+        assert!(check("HOROLOG_SLOT").is_err_and(|error| error.contains("HOROLOG_SLOT:")));
+    }
+}

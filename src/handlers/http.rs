@@ -1,0 +1,256 @@
+//! The `http` target: one request per attempt; a 2xx answer is success.
+//!
+//! The request carries who asks and for what (the `Horolog-*` headers), the
+//! execution id as `Idempotency-Key` and as trace id, the same for all attempts,
+//! so that the target can tell a repetition. A configured body goes out as it
+//! is, without a guess at its type; the payload goes out as JSON.
+//!
+//! What it must never do: connect where [`egress`] forbids, follow a redirect,
+//! heed a proxy variable, send twice, hold more of an answer than is stored,
+//! outlive the target's timeout, or put a URL's path or query or a header's
+//! value into a message: those are where people keep their secrets.
+
+use super::egress::{self, GuardedResolver};
+use crate::model::execution::{Attempt, Outcome, Reason, TEXT_BYTES_MAX, storable_text};
+use crate::model::rfc3339;
+use crate::model::target::{HttpMethod, HttpTarget};
+use ipnet::IpNet;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Response, StatusCode, redirect, retry};
+use serde_json::Value;
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+use uuid::Uuid;
+
+/// Longest wait for name, connection and TLS together: a host that is down
+/// should not hold a slot for the whole timeout of a slow job.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept for the next request. Shorter than the 5 s of
+/// Node.js, the shortest common server default: a request that meets a closing
+/// connection fails, and must not be sent again.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Sends webhooks.
+#[derive(Clone)]
+pub(super) struct HttpHandler {
+    client: Client,
+    allow: Arc<[IpNet]>,
+}
+
+impl HttpHandler {
+    /// A handler that may also connect to the addresses of `allow`.
+    pub(super) fn new(allow: Vec<IpNet>) -> Result<Self, reqwest::Error> {
+        // Fails only when a provider is there already: then that one is used.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let allow: Arc<[IpNet]> = allow.into();
+        let client = Client::builder()
+            .user_agent(concat!("Horolog/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(GuardedResolver { allow: Arc::clone(&allow) })
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .build()?;
+        Ok(Self { client, allow })
+    }
+
+    /// Sends the attempt's request and judges the answer. Dropping the future
+    /// closes the connection.
+    pub(super) async fn run(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
+        let place = place(&target.url);
+        if let Err(refusal) = egress::check_literal(&target.url, &self.allow) {
+            return failed(Reason::Error, format!("could not connect to {place}: {refusal}"));
+        }
+        let request = match self.request(attempt, target) {
+            Ok(request) => request,
+            Err(message) => return failed(Reason::Error, message),
+        };
+        let seconds = target.timeout_seconds;
+        let deadline = Instant::now() + Duration::from_secs(seconds.into());
+        match timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => {
+                let status = response.status();
+                Answer::read(response, deadline).await.outcome(status, seconds)
+            }
+            Ok(Err(error)) => failed(Reason::Error, send_failure(&error, &place)),
+            Err(_) => failed(Reason::Timeout, format!("no answer from {place} within {seconds} s")),
+        }
+    }
+
+    fn request(&self, attempt: &Attempt, target: &HttpTarget) -> Result<reqwest::RequestBuilder, String> {
+        let mut headers = HeaderMap::new();
+        let body = body(attempt, target, &mut headers);
+        job_headers(target, &mut headers)?;
+        identity_headers(attempt, &mut headers)?; // last: nothing that a job says may stand in for these
+        let request = self.client.request(method(target.method), target.url.clone()).headers(headers);
+        Ok(match body {
+            Some(body) => request.body(body),
+            None => request,
+        })
+    }
+}
+
+/// The configured body, else the payload where the method takes one.
+fn body(attempt: &Attempt, target: &HttpTarget, headers: &mut HeaderMap) -> Option<String> {
+    if target.body.is_some() {
+        return target.body.clone();
+    }
+    let bodyless = matches!(target.method, HttpMethod::Get | HttpMethod::Delete);
+    let payload = attempt.payload.as_ref().filter(|payload| !bodyless && **payload != Value::Null)?;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Some(payload.to_string())
+}
+
+fn job_headers(target: &HttpTarget, headers: &mut HeaderMap) -> Result<(), String> {
+    target.headers.iter().try_for_each(|(name, value)| insert(headers, name, value))
+}
+
+/// Who asks, for which fire time, and which attempt it is.
+fn identity_headers(attempt: &Attempt, headers: &mut HeaderMap) -> Result<(), String> {
+    let execution_id = attempt.execution_id.to_string();
+    [
+        ("horolog-job-id", attempt.job_id.to_string()),
+        ("horolog-execution-id", execution_id.clone()),
+        ("horolog-fire-time", rfc3339(attempt.fire_time)),
+        ("horolog-due-time", rfc3339(attempt.due_time)),
+        ("horolog-attempt", attempt.attempt.to_string()),
+        ("horolog-node-id", attempt.node_id.to_string()),
+        ("horolog-kind", attempt.kind.to_string()),
+        ("idempotency-key", execution_id),
+        ("traceparent", traceparent(attempt.execution_id)),
+    ]
+    .iter()
+    .try_for_each(|(name, value)| insert(headers, name, value))
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
+    let refused = || format!("the header `{}` cannot be sent", name.escape_debug());
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| refused())?;
+    value.set_sensitive(true); // keeps it out of anybody's `{:?}`
+    headers.insert(name, value);
+    Ok(())
+}
+
+/// W3C trace context: all attempts are spans of one trace, whose id is the
+/// execution's. Sampled, or else targets that follow the caller drop the trace.
+fn traceparent(execution_id: Uuid) -> String {
+    format!("00-{}-{:016x}-01", execution_id.simple(), fastrand::u64(1..)) // a span id of zeros is invalid
+}
+
+fn method(method: HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
+    }
+}
+
+/// What came back behind the status line.
+struct Answer {
+    body: Vec<u8>,
+    end: End,
+    /// The delay that the target asked for.
+    retry_after: Option<Duration>,
+}
+
+/// Why reading stopped.
+enum End {
+    /// The body is over, or as long as may be stored.
+    Enough,
+    /// The target's timeout passed.
+    TimedOut,
+    /// The connection failed, for this reason.
+    Broken(String),
+}
+
+impl Answer {
+    /// Reads as much as may be stored, then closes the connection by dropping
+    /// the response: a target that never stops must not cost memory or a slot.
+    async fn read(mut response: Response, deadline: Instant) -> Self {
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::new();
+        let end = loop {
+            let room = TEXT_BYTES_MAX - body.len();
+            if room == 0 {
+                break End::Enough;
+            }
+            match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk[..chunk.len().min(room)]),
+                Ok(Ok(None)) => break End::Enough,
+                Ok(Err(error)) => break End::Broken(root_cause(&error)),
+                Err(_) => break End::TimedOut,
+            }
+        };
+        Self { body, end, retry_after }
+    }
+
+    /// A refusal is one whether or not its body arrived whole; a success is not.
+    fn outcome(self, status: StatusCode, seconds: u32) -> Outcome {
+        let output = self.text();
+        let (reason, message) = match self.end {
+            _ if !status.is_success() => (Reason::Error, refusal_text(status)),
+            End::Enough => return Outcome::Succeeded { output },
+            End::TimedOut => (Reason::Timeout, format!("the answer did not end within {seconds} s")),
+            End::Broken(cause) => (Reason::Error, format!("the answer broke off: {cause}")),
+        };
+        Outcome::Failed { reason, message, output, retry_after: self.retry_after }
+    }
+
+    fn text(&self) -> Option<String> {
+        // NUL goes before the cut: its replacement is longer, and the cut is a promise.
+        let text = String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}");
+        (!text.is_empty()).then(|| storable_text(&text))
+    }
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3); the form with a date would need
+/// the target's clock, and is left out.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn failed(reason: Reason, message: String) -> Outcome {
+    Outcome::failed(reason, message)
+}
+
+fn refusal_text(status: StatusCode) -> String {
+    let name = status.canonical_reason().unwrap_or_default();
+    let redirect = if status.is_redirection() { "; redirects are not followed" } else { "" };
+    format!("the target answered {} {name}", status.as_u16()).trim_end().to_owned() + redirect
+}
+
+fn send_failure(error: &reqwest::Error, place: &str) -> String {
+    let cause = root_cause(error);
+    let what = match error {
+        error if error.is_connect() => "could not connect to",
+        error if error.is_builder() => "could not send to",
+        _ => "no answer from",
+    };
+    format!("{what} {place}: {cause}")
+}
+
+/// The innermost cause alone: the outer ones add words and the whole URL.
+pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        Some(_) => "the request cannot be sent".to_owned(), // without a source its text holds the URL
+        None => cause.to_string(),
+    }
+}
+
+/// The part of a URL that is safe to show.
+fn place(url: &Url) -> String {
+    let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+    url.port_or_known_default().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
+}

@@ -1,0 +1,134 @@
+//! What executions run: one handler per [`Target`].
+//!
+//! A handler gets a leased attempt and says how it ended. It knows neither the
+//! database nor the cluster; it must never settle, retry or decide anything
+//! about the schedule. Its future is spawned and dropped to cancel it, so it
+//! must hold nothing that a drop does not clean up.
+
+mod egress;
+mod http;
+
+use crate::model::execution::{Attempt, Outcome};
+use crate::model::target::Target;
+use http::HttpHandler;
+use ipnet::IpNet;
+use std::time::Duration;
+
+/// Longest payload in a log line, in bytes.
+const LOG_PAYLOAD_BYTES_MAX: usize = 4 * 1024;
+
+/// The handlers could not be made ready, e.g. the system has no root certificates.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the http client: {0}")]
+pub struct SetUpError(String);
+
+/// All handlers of a node; clones share connections.
+#[derive(Clone)]
+pub struct Handlers {
+    http: HttpHandler,
+}
+
+impl Handlers {
+    /// Handlers whose webhooks reach public addresses and those in `http_allow`.
+    pub fn new(http_allow: Vec<IpNet>) -> Result<Self, SetUpError> {
+        let http = HttpHandler::new(http_allow).map_err(|error| SetUpError(http::root_cause(&error)))?;
+        Ok(Self { http })
+    }
+
+    /// Runs the attempt's target to its end; dropping the future stops it.
+    pub async fn run(&self, attempt: &Attempt) -> Outcome {
+        match &attempt.target {
+            Target::Log => log(attempt),
+            Target::Noop(noop) => {
+                tokio::time::sleep(Duration::from_millis(noop.sleep_millis)).await;
+                Outcome::Succeeded { output: None }
+            }
+            Target::Http(target) => self.http.run(attempt, target).await,
+        }
+    }
+}
+
+/// One line. Name and payload are fields of type `str`, which subscribers quote
+/// and escape: a line feed in a payload must not forge a log line.
+fn log(attempt: &Attempt) -> Outcome {
+    let payload = attempt.payload.as_ref().map(ToString::to_string);
+    let payload = payload.as_deref().map(|text| &text[..text.floor_char_boundary(LOG_PAYLOAD_BYTES_MAX)]);
+    tracing::info!(
+        job.name = attempt.job_name.as_str(),
+        job.id = %attempt.job_id,
+        execution.id = %attempt.execution_id,
+        attempt = attempt.attempt,
+        payload,
+        "log target ran"
+    );
+    Outcome::Succeeded { output: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policies::Policies;
+    use crate::model::target::NoopTarget;
+    use crate::model::trigger::TriggerKind;
+    use chrono::DateTime;
+    use serde_json::json;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use tokio::time::Instant;
+    use uuid::Uuid;
+
+    fn attempt(target: Target) -> Attempt {
+        Attempt {
+            execution_id: Uuid::from_u128(1),
+            attempt: 2,
+            node_id: Uuid::from_u128(3),
+            job_id: Uuid::from_u128(4),
+            job_name: "nightly\nreport".to_owned(),
+            kind: TriggerKind::Schedule,
+            fire_time: DateTime::UNIX_EPOCH,
+            due_time: DateTime::UNIX_EPOCH,
+            target,
+            payload: Some(json!({ "note": "one\ntwo \u{1b}[31m\u{85}", "filler": "ä".repeat(LOG_PAYLOAD_BYTES_MAX) })),
+            policies: Policies::default(),
+            failures: 0,
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_target_writes_one_escaped_line_with_ids_and_a_cut_payload() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let outcome = tracing::subscriber::with_default(subscriber, || log(&attempt(Target::Log)));
+        assert_eq!(outcome, Outcome::Succeeded { output: None });
+        let bytes = lines.0.lock().expect("not poisoned").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(r#"job.name="nightly\nreport""#), "{text}");
+        assert!(text.contains("execution.id=00000000-0000-0000-0000-000000000001 attempt=2"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{85}']), "control characters are escaped");
+        assert!(text.len() < LOG_PAYLOAD_BYTES_MAX + 512, "{} bytes", text.len());
+    }
+
+    #[tokio::test]
+    async fn the_noop_target_sleeps_then_succeeds() {
+        let handlers = Handlers::new(Vec::new()).expect("handlers");
+        let started = Instant::now();
+        let outcome = handlers.run(&attempt(Target::Noop(NoopTarget { sleep_millis: 20 }))).await;
+        assert_eq!(outcome, Outcome::Succeeded { output: None });
+        assert!(started.elapsed() >= Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,73 @@
+//! The GraphQL endpoint.
+
+use super::BODY_BYTES_MAX;
+use crate::api::Schema;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, Responder, web};
+use async_graphql_actix_web::GraphQLResponse;
+use serde_json::json;
+use std::time::Duration;
+
+/// Longest time that one request may take, in all.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest message about a query that cannot be executed, in bytes.
+const MESSAGE_BYTES_MAX: usize = 500;
+
+/// Executes one request. No batches: a mutation counts once.
+pub async fn post(
+    request: HttpRequest,
+    schema: web::Data<Schema>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> HttpResponse {
+    if !is_json(&request) {
+        return refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the request as application/json: other content types can be sent by pages of other sites",
+        );
+    }
+    let Ok(body) = body else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("the request must be at most {BODY_BYTES_MAX} bytes"));
+    };
+    let query: async_graphql::Request = match serde_json::from_slice(&body) {
+        Ok(query) => query,
+        Err(error) => {
+            return refuse(StatusCode::BAD_REQUEST, &format!("the body is not one GraphQL request as JSON: {error}"));
+        }
+    };
+    match tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await {
+        Ok(response) => GraphQLResponse::from(coded(response)).respond_to(&request).map_into_boxed_body(),
+        Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
+    }
+}
+
+/// Gives the parser's and the validation's errors a code too, and cuts their
+/// echo of the query.
+fn coded(mut response: async_graphql::Response) -> async_graphql::Response {
+    for error in response.errors.iter_mut().filter(|error| error.extensions.is_none()) {
+        error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        error.extensions.get_or_insert_default().set("code", "BAD_USER_INPUT");
+    }
+    response
+}
+
+/// Every other method.
+pub async fn only_post() -> HttpResponse {
+    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "send GraphQL requests by POST, as application/json");
+    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("POST"));
+    response
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(request: &HttpRequest) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// An error in GraphQL's own shape, so that clients need one way to read them.
+fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+    let code = if status == StatusCode::GATEWAY_TIMEOUT { "UNAVAILABLE" } else { "BAD_USER_INPUT" };
+    let error = json!({"message": message, "extensions": {"code": code, "field": null}});
+    HttpResponse::build(status).json(json!({"data": null, "errors": [error]}))
+}

@@ -1,0 +1,56 @@
+//! Health and metrics.
+//!
+//! `/healthz` never depends on the database: a failover must not restart every
+//! node. `/readyz` says whether this node would take work now.
+
+use super::NodeView;
+use crate::model::node::Standing;
+use crate::telemetry;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// The process lives, and so do its critical actors.
+pub async fn healthz(view: web::Data<NodeView>) -> HttpResponse {
+    match view.vitals.stalled(view.node_ttl * 3) {
+        None => HttpResponse::Ok().json(json!({"status": "ok"})),
+        Some(actor) => HttpResponse::ServiceUnavailable().json(json!({"status": "stalled", "actor": actor})),
+    }
+}
+
+/// 200 only when joined, migrated and leasing.
+pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
+    let standing = *view.standing.borrow();
+    if let Some(node_id) = standing.may_lease(Instant::now()) {
+        return HttpResponse::Ok().json(json!({"status": "ready", "nodeId": node_id}));
+    }
+    HttpResponse::ServiceUnavailable().json(json!({"status": why_not(&standing)}))
+}
+
+fn why_not(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Fenced => "not a member of the cluster (yet): waiting for the database",
+        Standing::Member(member) if member.draining => "draining",
+        Standing::Member(member) if !member.connected => "suspended: the membership session is broken",
+        Standing::Member(_) => "suspended: no good heartbeat lately",
+    }
+}
+
+/// Prometheus text.
+pub async fn metrics(view: web::Data<NodeView>) -> HttpResponse {
+    let standing = *view.standing.borrow();
+    let held = view.executions_held.load(Ordering::Relaxed);
+    metrics::gauge!("horolog_slots").set(gauge(view.slots));
+    metrics::gauge!("horolog_executions_held").set(gauge(held));
+    if let Standing::Member(member) = standing {
+        let renewed = member.trusted_until.checked_sub(view.node_ttl * 7 / 8);
+        let age = renewed.map(|renewed| renewed.elapsed()).unwrap_or_default();
+        metrics::gauge!("horolog_heartbeat_age_seconds").set(age.as_secs_f64());
+    }
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(telemetry::metrics().render())
+}
+
+fn gauge(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
+}

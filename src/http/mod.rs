@@ -1,0 +1,79 @@
+//! HTTP: the routes of a node.
+//!
+//! The GraphQL endpoint takes `POST` with `application/json` and nothing else: a
+//! page of another site can send a form or plain text with the user's cookies,
+//! but not this. Bodies are bounded before they are parsed.
+
+mod graphql;
+mod health;
+
+use crate::actors::vitals::Vitals;
+use crate::api::Schema;
+use crate::model::node::Standing;
+use actix_web::dev::Server;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App, HttpResponse, HttpServer, guard, web};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use tokio::sync::watch;
+
+/// Largest request body in bytes.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// The reference system's path, and the short one.
+const GRAPHQL_PATHS: [&str; 2] = ["/scheduler-instance/graphql", "/graphql"];
+/// Threads that serve requests; work is done on the node's own runtime.
+const WORKERS: usize = 2;
+
+/// What the routes show of their node.
+#[derive(Clone)]
+pub struct NodeView {
+    /// Whether the node may lease now.
+    pub standing: watch::Receiver<Standing>,
+    /// Whether its actors live.
+    pub vitals: Vitals,
+    /// Executions it holds.
+    pub executions_held: Arc<AtomicUsize>,
+    /// Executions it can run at once.
+    pub slots: usize,
+    /// Its TTL, from which the age of its last heartbeat follows.
+    pub node_ttl: std::time::Duration,
+}
+
+/// Serves the routes on a bound socket. The caller stops it; signals are the
+/// composition root's.
+pub fn serve(listener: TcpListener, schema: Schema, view: NodeView) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        let headers = DefaultHeaders::new()
+            .add(("x-content-type-options", "nosniff"))
+            .add(("referrer-policy", "no-referrer"))
+            .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
+        App::new()
+            .wrap(headers)
+            .app_data(web::Data::new(schema.clone()))
+            .app_data(web::Data::new(view.clone()))
+            .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+            .configure(routes)
+    });
+    Ok(server.workers(WORKERS).disable_signals().shutdown_timeout(5).listen(listener)?.run())
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    for path in GRAPHQL_PATHS {
+        config.service(
+            web::resource(path)
+                .route(web::route().guard(guard::Post()).to(graphql::post))
+                .default_service(web::to(graphql::only_post)),
+        );
+    }
+    config
+        .route("/healthz", web::get().to(health::healthz))
+        .route("/readyz", web::get().to(health::readyz))
+        .route("/metrics", web::get().to(health::metrics))
+        .route("/", web::get().to(index));
+}
+
+/// A plain page until the dashboard is built.
+async fn index() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("index.html"))
+}

@@ -1,0 +1,190 @@
+//! Jobs: what to run, when, and with which policies.
+
+use super::policies::Policies;
+use super::schedule::Schedule;
+use super::target::Target;
+use super::{InvalidInput, Timestamp, named};
+use chrono::TimeDelta;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Priority unless the job says otherwise.
+pub const PRIORITY_DEFAULT: i16 = 5;
+/// How often a lost attempt is run again unless the job says otherwise.
+pub const RECOVERIES_DEFAULT: i32 = 3;
+
+named! {
+    /// How a job's fire times are made.
+    ScheduleType, "schedule type" {
+        /// By a cron expression.
+        Cron = "CRON",
+        /// On a grid: anchor + k · interval.
+        FixedRate = "FIXED_RATE",
+        /// One interval after the end of the previous execution.
+        FixedDelay = "FIXED_DELAY",
+        /// At one instant, `startAt`.
+        Once = "ONCE",
+    }
+}
+
+named! {
+    /// Whether a job fires.
+    JobStatus, "job status" {
+        /// It fires.
+        Active = "ACTIVE",
+        /// It keeps its definition and does not fire.
+        Paused = "PAUSED",
+        /// It is gone for good; its log stays.
+        Deleted = "DELETED",
+    }
+}
+
+named! {
+    /// What happens to an attempt whose node died.
+    Recovery, "recovery" {
+        /// Run it again: at least once.
+        Rerun = "RERUN",
+        /// Record it as lost: at most once.
+        MarkLost = "MARK_LOST",
+    }
+}
+
+/// What a job is, apart from its identity and history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobDefinition {
+    /// For people; not unique.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// For finding and grouping.
+    pub tags: Vec<String>,
+    /// Tie-break among equal due times, 9 first.
+    pub priority: i16,
+    /// Limits, misfires, overlaps, retries.
+    pub policies: Policies,
+    /// When it fires.
+    pub schedule: Schedule,
+    /// Seconds before the first fire time, as given.
+    pub initial_delay_seconds: Option<i64>,
+    /// What it runs.
+    pub target: Target,
+    /// Handed to the target.
+    pub payload: Option<Value>,
+    /// What happens when a node dies in the middle of a run.
+    pub recovery: Recovery,
+    /// How often a lost attempt is run again before `CRASH_LOOP`.
+    pub max_recoveries: i32,
+}
+
+/// A job as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its identity.
+    pub id: Uuid,
+    /// What it is.
+    pub definition: JobDefinition,
+    /// Whether it fires.
+    pub status: JobStatus,
+    /// Why it is paused, if somebody said.
+    pub paused_because: Option<String>,
+    /// Raised by every change.
+    pub version: i32,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Its next fire time, if the trigger names one.
+    pub next_fire_time: Option<Timestamp>,
+}
+
+impl JobDefinition {
+    /// A job with every default.
+    pub fn plain(name: &str, schedule: Schedule) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            tags: Vec::new(),
+            priority: PRIORITY_DEFAULT,
+            policies: Policies::default(),
+            schedule,
+            initial_delay_seconds: None,
+            target: Target::Log,
+            payload: None,
+            recovery: Recovery::Rerun,
+            max_recoveries: RECOVERIES_DEFAULT,
+        }
+    }
+
+    /// The first fire time of a job created at `now`.
+    pub fn first_fire_time(&self, now: Timestamp) -> Option<Timestamp> {
+        let start = self.policies.start_at.unwrap_or(now);
+        match &self.schedule {
+            Schedule::FixedRate { anchor, .. } if *anchor >= now => Some(*anchor).filter(|at| self.within_end(*at)),
+            Schedule::FixedDelay { .. } => {
+                let first = start.max(now) + TimeDelta::seconds(self.initial_delay_seconds.unwrap_or(0));
+                Some(first).filter(|at| self.within_end(*at))
+            }
+            // The very instant of `now` counts: a job may start at once.
+            Schedule::Once { at } => Some(*at).filter(|at| *at >= now && self.within_end(*at)),
+            _ => self.next_fire_time(now),
+        }
+    }
+
+    /// The first fire time after `after`, between `startAt` and `endAt`.
+    pub fn next_fire_time(&self, after: Timestamp) -> Option<Timestamp> {
+        let just_before = |start: Timestamp| start - TimeDelta::microseconds(1);
+        let after = self.policies.start_at.map_or(after, |start| after.max(just_before(start)));
+        self.schedule.next_after(after).filter(|at| self.within_end(*at))
+    }
+
+    /// When a fire time may start: later by a jitter that is a hash of job and
+    /// fire time, the same on every node, and less than the distance to the next
+    /// fire time, so that order is kept (Temporal's rule).
+    pub fn due_time(&self, job_id: Uuid, fire_time: Timestamp) -> Timestamp {
+        if self.policies.jitter_seconds == 0 {
+            return fire_time;
+        }
+        let jitter = TimeDelta::seconds(self.policies.jitter_seconds.into());
+        let next = self.next_fire_time(fire_time).map_or(jitter, |next| next - fire_time);
+        let span = u64::try_from(jitter.min(next).num_milliseconds()).unwrap_or(0);
+        let hash = Uuid::new_v5(&job_id, &fire_time.timestamp_micros().to_be_bytes()).as_u64_pair().0 >> 32;
+        fire_time + TimeDelta::milliseconds(i64::try_from((hash * span) >> 32).unwrap_or(0))
+    }
+
+    /// Whether it fires when another definition does: an edit between the two
+    /// moves nothing that is pending.
+    pub fn fires_like(&self, other: &Self) -> bool {
+        let (this, that) = (&self.policies, &other.policies);
+        self.schedule == other.schedule
+            && (this.start_at, this.end_at, this.max_runs) == (that.start_at, that.end_at, that.max_runs)
+            && this.jitter_seconds == that.jitter_seconds
+    }
+
+    /// Keeps the phase of an earlier definition: the grid of a fixed rate moves
+    /// only with its interval, its start or its delay.
+    pub fn keep_phase(&mut self, old: &Self) {
+        let same_start = (self.policies.start_at, self.initial_delay_seconds.unwrap_or(0))
+            == (old.policies.start_at, old.initial_delay_seconds.unwrap_or(0));
+        if let (Schedule::FixedRate { interval, anchor }, Schedule::FixedRate { interval: old_interval, anchor: kept }) =
+            (&mut self.schedule, &old.schedule)
+            && *interval == *old_interval
+            && same_start
+        {
+            *anchor = *kept;
+        }
+    }
+
+    fn within_end(&self, at: Timestamp) -> bool {
+        self.policies.end_at.is_none_or(|end| at <= end)
+    }
+
+    pub(super) fn refuse_never_firing(&self, now: Timestamp) -> Result<(), InvalidInput> {
+        if self.first_fire_time(now).is_some() {
+            return Ok(());
+        }
+        if self.policies.end_at.is_some() {
+            return Err(InvalidInput::new("endAt", "comes before the first fire time: the job would never fire"));
+        }
+        Err(InvalidInput::new("cronExpression", "never fires again"))
+    }
+}

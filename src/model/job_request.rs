@@ -1,0 +1,334 @@
+//! Requests: what a person typed about a job.
+//!
+//! [`JobRequest::validate`] either makes a [`JobDefinition`] that is sure to
+//! work or names the field that is wrong. Nothing that was not validated reaches
+//! the database.
+
+use super::job::{JobDefinition, PRIORITY_DEFAULT, RECOVERIES_DEFAULT, Recovery, ScheduleType};
+use super::policies::Policies;
+use super::schedule::Schedule;
+use super::schedule::cron::CronSchedule;
+use super::schedule::zone::Zone;
+use super::target::Target;
+use super::{InvalidInput, Timestamp, rfc3339};
+use chrono::TimeDelta;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Longest job name, in characters (the reference system's column).
+const NAME_CHARS_MAX: usize = 255;
+/// Longest description, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 2_000;
+/// Most tags of a job.
+const TAGS_MAX: usize = 20;
+/// Largest payload, in bytes of JSON.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// Longest interval and initial delay, in seconds: ten years.
+const SECONDS_MAX: i64 = 10 * 366 * 86_400;
+/// Most recoveries that a job may ask for.
+const RECOVERIES_MAX: i32 = 100;
+
+/// What a person asks for; nothing is checked yet.
+#[derive(Debug, Clone)]
+pub struct JobRequest {
+    /// See [`JobDefinition::name`].
+    pub name: String,
+    /// How the fire times are made.
+    pub schedule_type: ScheduleType,
+    /// For people.
+    pub description: Option<String>,
+    /// At most 20, of at most 50 characters.
+    pub tags: Vec<String>,
+    /// From 0 to 9; 5 unless said.
+    pub priority: Option<i32>,
+    /// Limits, misfires, overlaps, retries.
+    pub policies: Policies,
+    /// For `CRON` only.
+    pub cron_expression: Option<String>,
+    /// For `CRON` only: an IANA name; UTC unless said.
+    pub time_zone: Option<String>,
+    /// For `FIXED_RATE` and `FIXED_DELAY` only.
+    pub interval_seconds: Option<i64>,
+    /// For `FIXED_RATE` and `FIXED_DELAY` only; 0 unless said.
+    pub initial_delay_seconds: Option<i64>,
+    /// JSON, at most 256 KB.
+    pub payload: Option<Value>,
+    /// What to run; a log line unless said.
+    pub target: Target,
+    /// `RERUN` unless said.
+    pub recovery: Option<Recovery>,
+    /// 3 unless said.
+    pub max_recoveries: Option<i32>,
+}
+
+impl JobRequest {
+    /// Checks every field of what is to be the job `id` (the seed of `H`). `now`
+    /// anchors a fixed rate (its first fire time is `now` + the initial delay)
+    /// and tells whether a cron ever fires again.
+    pub fn validate(self, id: Uuid, now: Timestamp) -> Result<JobDefinition, InvalidInput> {
+        let name = validate_name(&self.name)?;
+        let schedule = self.schedule(id, now)?;
+        self.target.validate()?;
+        if let Some(payload) = &self.payload {
+            validate_payload(payload)?;
+        }
+        let max_recoveries = self.max_recoveries.unwrap_or(RECOVERIES_DEFAULT);
+        if !(0..=RECOVERIES_MAX).contains(&max_recoveries) {
+            return Err(InvalidInput::new("maxRecoveries", "must be from 0 to 100"));
+        }
+        self.policies.validate()?;
+        let definition = JobDefinition {
+            name,
+            description: validate_description(self.description)?,
+            tags: validate_tags(self.tags)?,
+            priority: validate_priority(self.priority)?,
+            policies: self.policies,
+            schedule,
+            initial_delay_seconds: self.initial_delay_seconds,
+            target: self.target,
+            payload: self.payload,
+            recovery: self.recovery.unwrap_or(Recovery::Rerun),
+            max_recoveries,
+        };
+        definition.refuse_never_firing(now)?;
+        Ok(definition)
+    }
+
+    fn schedule(&self, id: Uuid, now: Timestamp) -> Result<Schedule, InvalidInput> {
+        let instants = matches!(self.schedule_type, ScheduleType::Cron | ScheduleType::Once);
+        refuse_given("intervalSeconds", instants && self.interval_seconds.is_some(), self.schedule_type)?;
+        refuse_given("initialDelaySeconds", instants && self.initial_delay_seconds.is_some(), self.schedule_type)?;
+        let zoned = self.time_zone.is_some() && self.schedule_type != ScheduleType::Cron;
+        refuse_given("timeZone", zoned, self.schedule_type)?;
+        match self.schedule_type {
+            ScheduleType::Cron => self.cron(id),
+            ScheduleType::Once => self.once(now),
+            ScheduleType::FixedRate => {
+                let interval = self.interval()?;
+                // A start names the grid; otherwise the creation does.
+                let anchor = self.policies.start_at.unwrap_or(now) + self.initial_delay()?;
+                Ok(Schedule::FixedRate { interval, anchor })
+            }
+            ScheduleType::FixedDelay => {
+                let interval = self.interval()?;
+                self.initial_delay()?;
+                refuse_given("jitterSeconds", self.policies.jitter_seconds != 0, self.schedule_type)?;
+                Ok(Schedule::FixedDelay { interval })
+            }
+        }
+    }
+
+    fn cron(&self, id: Uuid) -> Result<Schedule, InvalidInput> {
+        let Some(expression) = &self.cron_expression else {
+            return Err(InvalidInput::new("cronExpression", "is required for scheduleType CRON"));
+        };
+        let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
+            .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
+        let options = self.policies.cron_options(zone, id);
+        let cron = CronSchedule::parse(expression, &options)
+            .map_err(|error| InvalidInput::new("cronExpression", error.to_string()))?;
+        Ok(Schedule::Cron(cron))
+    }
+
+    fn once(&self, now: Timestamp) -> Result<Schedule, InvalidInput> {
+        refuse_given("cronExpression", self.cron_expression.is_some(), self.schedule_type)?;
+        match self.policies.start_at {
+            None => Err(InvalidInput::new("startAt", "is required for scheduleType ONCE")),
+            Some(at) if at < now => Err(InvalidInput::new("startAt", format!("is past: it is {} now", rfc3339(now)))),
+            Some(at) => Ok(Schedule::Once { at }),
+        }
+    }
+
+    fn interval(&self) -> Result<TimeDelta, InvalidInput> {
+        refuse_given("cronExpression", self.cron_expression.is_some(), self.schedule_type)?;
+        let field = "intervalSeconds";
+        match self.interval_seconds {
+            None => Err(InvalidInput::new(field, format!("is required for scheduleType {}", self.schedule_type))),
+            Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => Ok(TimeDelta::seconds(seconds)),
+            Some(_) => Err(InvalidInput::new(field, format!("must be from 1 to {SECONDS_MAX} (ten years)"))),
+        }
+    }
+
+    fn initial_delay(&self) -> Result<TimeDelta, InvalidInput> {
+        let seconds = self.initial_delay_seconds.unwrap_or(0);
+        if (0..=SECONDS_MAX).contains(&seconds) {
+            Ok(TimeDelta::seconds(seconds))
+        } else {
+            Err(InvalidInput::new("initialDelaySeconds", format!("must be from 0 to {SECONDS_MAX} (ten years)")))
+        }
+    }
+}
+
+fn refuse_given(field: &'static str, given: bool, schedule_type: ScheduleType) -> Result<(), InvalidInput> {
+    if given {
+        return Err(InvalidInput::new(field, format!("does not go with scheduleType {schedule_type}: leave it out")));
+    }
+    Ok(())
+}
+
+fn validate_name(name: &str) -> Result<String, InvalidInput> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(InvalidInput::new("name", "must not be empty"));
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(InvalidInput::new("name", "must be at most 255 characters long"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(InvalidInput::new("name", "must not hold control characters"));
+    }
+    Ok(name.to_owned())
+}
+
+fn validate_description(description: Option<String>) -> Result<Option<String>, InvalidInput> {
+    match description {
+        Some(text) if text.chars().count() > DESCRIPTION_CHARS_MAX || text.contains('\0') => {
+            Err(InvalidInput::new("description", "must be at most 2000 characters, without U+0000"))
+        }
+        other => Ok(other),
+    }
+}
+
+fn validate_tags(tags: Vec<String>) -> Result<Vec<String>, InvalidInput> {
+    let odd = |tag: &String| tag.is_empty() || tag.chars().count() > 50 || tag.chars().any(char::is_control);
+    if tags.len() > TAGS_MAX || tags.iter().any(odd) {
+        return Err(InvalidInput::new("tags", "must be at most 20, each of 1 to 50 characters"));
+    }
+    Ok(tags)
+}
+
+fn validate_priority(priority: Option<i32>) -> Result<i16, InvalidInput> {
+    let priority = priority.unwrap_or(PRIORITY_DEFAULT.into());
+    i16::try_from(priority)
+        .ok()
+        .filter(|priority| (0..=9).contains(priority))
+        .ok_or_else(|| InvalidInput::new("priority", "must be from 0 to 9"))
+}
+
+fn validate_payload(payload: &Value) -> Result<(), InvalidInput> {
+    if payload.to_string().len() > PAYLOAD_BYTES_MAX {
+        return Err(InvalidInput::new("payload", "must be at most 256 KB of JSON"));
+    }
+    if holds_nul(payload) {
+        return Err(InvalidInput::new("payload", "must not hold the character U+0000, which PostgreSQL cannot store"));
+    }
+    Ok(())
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn now() -> Timestamp {
+        "2026-11-23T07:15:00Z".parse().expect("a time")
+    }
+
+    fn request(change: impl FnOnce(&mut JobRequest)) -> Result<JobDefinition, InvalidInput> {
+        let mut request = JobRequest {
+            name: "report".into(),
+            schedule_type: ScheduleType::FixedRate,
+            description: None,
+            tags: Vec::new(),
+            priority: None,
+            policies: Policies::default(),
+            cron_expression: None,
+            time_zone: None,
+            interval_seconds: Some(60),
+            initial_delay_seconds: None,
+            payload: None,
+            target: Target::Log,
+            recovery: None,
+            max_recoveries: None,
+        };
+        change(&mut request);
+        request.validate(Uuid::nil(), now())
+    }
+
+    fn cron(request: &mut JobRequest, expression: Option<&str>) {
+        request.schedule_type = ScheduleType::Cron;
+        request.interval_seconds = None;
+        request.cron_expression = expression.map(str::to_owned);
+    }
+
+    #[test]
+    fn a_valid_request_gets_the_documented_defaults() {
+        let job = request(|_| ()).expect("valid");
+        assert_eq!(job.recovery, Recovery::Rerun);
+        assert_eq!(job.max_recoveries, 3);
+        assert_eq!(job.first_fire_time(now()), Some(now()));
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        type Change = fn(&mut JobRequest);
+        let cases: [(&str, Change); 28] = [
+            ("timeZone", |r| r.time_zone = Some("Europe/Berlin".into())),
+            ("timeZone", |r| {
+                cron(r, Some("0 2 * * *"));
+                r.time_zone = Some("Mars/Olympus".into());
+            }),
+            ("description", |r| r.description = Some("x".repeat(2_001))),
+            ("tags", |r| r.tags = vec![String::new()]),
+            ("tags", |r| r.tags = vec!["x".into(); 21]),
+            ("priority", |r| r.priority = Some(10)),
+            ("endAt", |r| r.policies.end_at = Some(now() - TimeDelta::days(1))),
+            ("startAt", |r| (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None)),
+            ("startAt", |r| {
+                (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None);
+                r.policies.start_at = Some(now() - TimeDelta::seconds(1));
+            }),
+            ("jitterSeconds", |r| (r.schedule_type, r.policies.jitter_seconds) = (ScheduleType::FixedDelay, 5)),
+            ("name", |r| r.name = String::new()),
+            ("name", |r| r.name = "  ".into()),
+            ("name", |r| r.name = "x".repeat(256)),
+            ("name", |r| r.name = "a\nb".into()),
+            ("intervalSeconds", |r| r.interval_seconds = None),
+            ("intervalSeconds", |r| r.interval_seconds = Some(0)),
+            ("intervalSeconds", |r| r.interval_seconds = Some(-5)),
+            ("intervalSeconds", |r| r.interval_seconds = Some(i64::MAX)),
+            ("initialDelaySeconds", |r| r.initial_delay_seconds = Some(-1)),
+            ("initialDelaySeconds", |r| r.initial_delay_seconds = Some(i64::MAX)),
+            ("cronExpression", |r| r.cron_expression = Some("* * * * *".into())),
+            ("cronExpression", |r| cron(r, None)),
+            ("cronExpression", |r| cron(r, Some("0 99 * * * ?"))),
+            ("cronExpression", |r| cron(r, Some("0 0 0 31 2 ?"))),
+            ("intervalSeconds", |r| {
+                cron(r, Some("0 2 * * *"));
+                r.interval_seconds = Some(5);
+            }),
+            ("payload", |r| r.payload = Some(json!("x".repeat(PAYLOAD_BYTES_MAX)))),
+            ("payload", |r| r.payload = Some(json!({"a": ["\u{0}"]}))),
+            ("maxRecoveries", |r| r.max_recoveries = Some(-1)),
+        ];
+        for (field, change) in cases {
+            assert_eq!(request(change).expect_err(field).field, field);
+        }
+    }
+
+    #[test]
+    fn targets_that_could_never_run_are_refused() {
+        let http = |url: &str, header: (&str, &str)| {
+            let target =
+                json!({"http": {"url": url, "method": "POST", "timeoutSeconds": 30, "headers": {header.0: header.1}}});
+            let target = serde_json::from_value(target).expect("parses");
+            request(|r| r.target = target)
+        };
+        assert!(http("https://example.com/hook", ("X-Team", "ops")).is_ok());
+        for url in ["ftp://example.com/", "file:///etc/passwd", "http://user:secret@example.com/"] {
+            assert_eq!(http(url, ("X-Team", "ops")).expect_err(url).field, "target.http.url");
+        }
+        for header in [("Host", "x"), ("Horolog-Attempt", "9"), ("a b", "x"), ("X-Team", "a\r\nEvil: 1"), ("", "x")] {
+            assert_eq!(http("http://example.com/", header).expect_err(header.0).field, "target.http.headers");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Nodes: process lifetimes, and how long one may trust itself.
+//!
+//! A node is alive because the database says so, and trusts itself only for as
+//! long as nobody can have declared it dead. That window is counted on the
+//! monotonic clock: a wrong wall clock changes nothing.
+
+use super::named;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+named! {
+    /// What the database knows of a node.
+    NodeState, "node state" {
+        /// Leases and runs.
+        Active = "ACTIVE",
+        /// Finishes what runs, takes nothing new.
+        Draining = "DRAINING",
+        /// Stopped by itself, everything handed over.
+        Left = "LEFT",
+        /// Declared dead; what it held was taken over.
+        Dead = "DEAD",
+    }
+}
+
+/// What a node may believe of itself, published by `ClusterMembership`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Not a member: nothing may start, what runs is cancelled.
+    Fenced,
+    /// A member.
+    Member(Membership),
+}
+
+/// A membership and its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// The id of this process lifetime.
+    pub node_id: Uuid,
+    /// Until when nobody can have declared this node dead: the start of its
+    /// last good heartbeat + TTL − margin.
+    pub trusted_until: Instant,
+    /// Since when the session on the membership connection has lasted without a
+    /// break. Whoever has seen less than one TTL of it declares nobody dead:
+    /// after a restart of the database everybody looks dead.
+    pub session_since: Instant,
+    /// False after the membership connection broke, until it is whole again:
+    /// what runs goes on, nothing starts.
+    pub connected: bool,
+    /// True once the node was asked to finish and take nothing new.
+    pub draining: bool,
+}
+
+impl Standing {
+    /// The node id under which work may be leased now, if any may.
+    pub fn may_lease(&self, now: Instant) -> Option<Uuid> {
+        match self {
+            Self::Member(m) if m.connected && !m.draining && now < m.trusted_until => Some(m.node_id),
+            _ => None,
+        }
+    }
+
+    /// Whether an attempt leased under `node_id` may (still) run now.
+    pub fn may_run(&self, node_id: Uuid, now: Instant) -> bool {
+        matches!(self, Self::Member(m) if m.node_id == node_id && now < m.trusted_until)
+    }
+
+    /// Whether an attempt leased under `node_id` may *start* its effect now: a
+    /// node that lost its session starts nothing.
+    pub fn may_start(&self, node_id: Uuid, now: Instant) -> bool {
+        matches!(self, Self::Member(m) if m.connected && m.node_id == node_id && now < m.trusted_until)
+    }
+
+    /// Whether this node has watched the cluster long enough to declare others dead.
+    pub fn may_declare_dead(&self, node_ttl: Duration, now: Instant) -> bool {
+        matches!(self, Self::Member(m) if m.connected && now < m.trusted_until
+            && now.saturating_duration_since(m.session_since) >= node_ttl)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: Uuid = Uuid::from_u128(1);
+
+    fn member(change: impl FnOnce(&mut Membership), now: Instant) -> Standing {
+        let mut membership = Membership {
+            node_id: NODE,
+            trusted_until: now + Duration::from_secs(3),
+            session_since: now,
+            connected: true,
+            draining: false,
+        };
+        change(&mut membership);
+        Standing::Member(membership)
+    }
+
+    #[test]
+    fn a_node_past_its_trust_neither_leases_nor_runs() {
+        let now = Instant::now();
+        let past = member(|m| m.trusted_until = now, now);
+        assert_eq!(past.may_lease(now), None);
+        assert!(!past.may_run(NODE, now) && !past.may_start(NODE, now));
+        assert_eq!(Standing::Fenced.may_lease(now), None);
+        assert!(!Standing::Fenced.may_run(NODE, now));
+    }
+
+    #[test]
+    fn a_node_without_its_session_starts_nothing_but_lets_run_what_runs() {
+        let now = Instant::now();
+        let broken = member(|m| m.connected = false, now);
+        assert_eq!(broken.may_lease(now), None);
+        assert!(!broken.may_start(NODE, now));
+        assert!(broken.may_run(NODE, now));
+    }
+
+    #[test]
+    fn a_draining_node_runs_what_it_holds_and_leases_nothing() {
+        let now = Instant::now();
+        let draining = member(|m| m.draining = true, now);
+        assert_eq!(draining.may_lease(now), None);
+        assert!(draining.may_start(NODE, now));
+    }
+
+    #[test]
+    fn work_leased_under_an_earlier_id_may_not_run() {
+        let now = Instant::now();
+        assert!(!member(|_| (), now).may_run(Uuid::from_u128(2), now));
+    }
+
+    #[test]
+    fn nobody_is_declared_dead_before_one_ttl_of_unbroken_session() {
+        let now = Instant::now();
+        let ttl = Duration::from_secs(4);
+        let fresh = member(|_| (), now);
+        assert!(!fresh.may_declare_dead(ttl, now + Duration::from_secs(2)));
+        let seasoned = member(|m| m.trusted_until = now + Duration::from_secs(9), now);
+        assert!(seasoned.may_declare_dead(ttl, now + ttl));
+    }
+}

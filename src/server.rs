@@ -1,0 +1,282 @@
+//! The composition root: puts a node together, and takes it apart in order.
+//!
+//! Start: bind the port, wait for the database and migrate, join, lease.
+//! Stop: say so, take nothing new, finish what runs, hand over the rest, leave.
+//! The heartbeat is the last thing to stop.
+
+use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
+use crate::actors::executor_pool::{Drain, ExecutorPool, Slots};
+use crate::actors::job_manager::JobManager;
+use crate::actors::pacemaker::WakeUp;
+use crate::actors::reconciler::{ReconcileIntervals, Reconciler};
+use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
+use crate::actors::vitals::Vitals;
+use crate::clock::Clock;
+use crate::config::ServeConfig;
+use crate::handlers::{Handlers, SetUpError};
+use crate::http::{self, NodeView};
+use crate::model::node::Standing;
+use crate::store::Store;
+use crate::store::connect::{BadDatabaseUrl, Database};
+use crate::store::listener::Listener;
+use crate::store::migrate::{self, MigrateError};
+use crate::store::nodes::NodeProfile;
+use crate::telemetry;
+use actix::prelude::*;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Longest pause between tries to reach the database at the start.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Pause before the listener connects again.
+const LISTEN_PAUSE: Duration = Duration::from_millis(250);
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or the address is not this machine's.
+    #[error("cannot listen on {address} (--listen): {source}")]
+    Listen {
+        /// Where it tried to.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// See the message.
+    #[error(transparent)]
+    DatabaseUrl(#[from] BadDatabaseUrl),
+    /// The schema cannot be brought up to date, and waiting would not help.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Handlers(#[from] SetUpError),
+}
+
+/// How a node ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was asked to, and everything it held is settled or handed over.
+    Clean,
+    /// A critical actor died: the others take over.
+    GaveUp,
+}
+
+/// A running node.
+pub struct Node {
+    /// Where it listens; the port is real even when 0 was asked for.
+    pub address: SocketAddr,
+    /// The actors, for whoever drives them by message.
+    pub acquirer: Addr<TriggerAcquirer>,
+    pool: Addr<ExecutorPool>,
+    membership: Addr<ClusterMembership>,
+    // Held so that it lives; nobody sends it anything but its own pace.
+    _reconciler: Addr<Reconciler>,
+    http: actix_web::dev::ServerHandle,
+    vitals: Vitals,
+    drain_timeout: Duration,
+}
+
+/// What the actors of one node share.
+struct Parts {
+    database: Database,
+    store: Store,
+    slots: Slots,
+    standing: watch::Sender<Standing>,
+    vitals: Vitals,
+    /// Wakes the acquirer.
+    wake_up: WakeUp,
+    /// Wakes the pool, to look for cancellations.
+    cancel: WakeUp,
+}
+
+impl Node {
+    /// Starts a node on `database_url`. Waits for the database for as long as it
+    /// takes; drop the future to give up.
+    pub async fn start(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
+        telemetry::metrics();
+        let listen_error = |source| StartError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let handlers = Handlers::new(config.http_allow.clone())?;
+        let parts = Parts::new(config, database_url)?;
+        let jobs = JobManager::new(parts.store.clone()).start();
+        let view = parts.view(config);
+        let schema = crate::api::schema(parts.store.clone(), jobs);
+        let server = http::serve(listener, schema, view).map_err(listen_error)?;
+        let http = server.handle();
+        actix::spawn(server);
+        prepare_when_possible(&parts.database, &parts.store).await?;
+        Ok(parts.start(config, address, handlers, http))
+    }
+
+    /// Runs until `stop` resolves or a critical actor dies.
+    pub async fn run_until(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> Exit {
+        tokio::select! {
+            () = stop => {}
+            reason = self.vitals.failed() => {
+                tracing::error!(reason, "this node gives itself up: the others take over what it holds");
+                return Exit::GaveUp;
+            }
+        }
+        self.stop(hurry).await;
+        Exit::Clean
+    }
+
+    async fn stop(self, hurry: impl Future<Output = ()>) {
+        tracing::info!(timeout = ?self.drain_timeout, "draining: nothing new is taken");
+        if self.membership.send(BeginDrain).await.is_err() {
+            tracing::warn!("membership has died: nothing can be leased any more");
+        }
+        let drained = tokio::select! {
+            drained = self.pool.send(Drain(self.drain_timeout)) => drained.unwrap_or(false),
+            () = hurry => false,
+        };
+        if !drained {
+            tracing::warn!("not everything has finished: the rest is handed over");
+        }
+        match self.membership.send(Leave).await {
+            Ok(Ok(taken)) => tracing::info!(rerun = taken.rerun.len(), ended = taken.ended.len(), "left the cluster"),
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not say goodbye: the others will notice"
+                );
+            }
+            Err(_) => tracing::warn!("membership had died: the others will notice"),
+        }
+        self.http.stop(true).await;
+    }
+}
+
+impl Parts {
+    fn new(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
+        let database = Database::parse(database_url, config.call_timeout())?;
+        let store = Store::new(&database, config.pool_size, config.call_timeout(), Clock::Database);
+        let wake_up = WakeUp::default();
+        let slots = Slots::new(config.slots, wake_up.clone());
+        let standing = watch::Sender::new(Standing::Fenced);
+        Ok(Self { database, store, slots, standing, vitals: Vitals::default(), wake_up, cancel: WakeUp::default() })
+    }
+
+    fn view(&self, config: &ServeConfig) -> NodeView {
+        NodeView {
+            standing: self.standing.subscribe(),
+            vitals: self.vitals.clone(),
+            executions_held: self.slots.held_count(),
+            slots: config.slots,
+            node_ttl: config.node_ttl,
+        }
+    }
+
+    fn start(
+        self,
+        config: &ServeConfig,
+        address: SocketAddr,
+        handlers: Handlers,
+        http: actix_web::dev::ServerHandle,
+    ) -> Node {
+        let Self { database, store, slots, standing, vitals, wake_up, cancel } = &self;
+        let subscribe = || standing.subscribe();
+        let pool = ExecutorPool::new(store.clone(), handlers, slots.clone(), subscribe(), cancel.clone(), vitals, true);
+        let pool = pool.start();
+        let acquirer = AcquirerConfig {
+            store: store.clone(),
+            pool: pool.clone(),
+            slots: slots.clone(),
+            standing: subscribe(),
+            poll_interval: config.poll_interval,
+            audit_interval: config.node_ttl,
+        };
+        let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), vitals, true).start();
+        let intervals = ReconcileIntervals { deaths: config.heartbeat_interval, repairs: config.repair_interval };
+        let both = (database.clone(), store.clone());
+        let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, intervals, vitals, true).start();
+        actix::spawn(listen(database.clone(), [wake_up.clone(), cancel.clone()]));
+        Node {
+            address,
+            acquirer,
+            pool,
+            membership: self.start_membership(config, address),
+            _reconciler: reconciler,
+            http,
+            vitals: vitals.clone(),
+            drain_timeout: config.drain_timeout,
+        }
+    }
+
+    /// On a thread of its own: no busy actor can delay a heartbeat.
+    fn start_membership(&self, config: &ServeConfig, address: SocketAddr) -> Addr<ClusterMembership> {
+        let membership = MembershipConfig {
+            database: self.database.clone(),
+            store: self.store.clone(),
+            clock: Clock::Database,
+            profile: profile(config, address),
+            heartbeat_interval: config.heartbeat_interval,
+            node_ttl: config.node_ttl,
+            executions_held: self.slots.held_count(),
+            vitals: self.vitals.clone(),
+        };
+        let (standing, arbiter) = (self.standing.clone(), Arbiter::new());
+        ClusterMembership::start_in_arbiter(&arbiter.handle(), move |_| {
+            ClusterMembership::new(membership, standing, true)
+        })
+    }
+}
+
+fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
+    let host_name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    NodeProfile {
+        name: config.node_name.clone().unwrap_or_else(host_name),
+        address: config.advertise.clone().unwrap_or_else(|| reachable(address, &host_name())),
+        slots: config.slots,
+    }
+}
+
+/// The listen address, or where everybody is welcome, this host by name.
+fn reachable(address: SocketAddr, host_name: &str) -> String {
+    if address.ip().is_unspecified() { format!("{host_name}:{}", address.port()) } else { address.to_string() }
+}
+
+/// Prepares the schema as soon as the database answers, trying again with back-off.
+async fn prepare_when_possible(database: &Database, store: &Store) -> Result<(), MigrateError> {
+    let mut pause = LISTEN_PAUSE;
+    loop {
+        match prepare(database, store).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_passing() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, retry_in = ?pause, "the database is not ready");
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+    }
+}
+
+/// Migrates, and makes today's partition before anything can be written to it.
+async fn prepare(database: &Database, store: &Store) -> Result<(), MigrateError> {
+    migrate::migrate(database).await?;
+    store.create_partitions().await?;
+    Ok(())
+}
+
+/// Turns notifications into wake-ups, for ever. A new connection is a wake-up
+/// itself: what was sent meanwhile is lost.
+async fn listen(database: Database, wake_ups: [WakeUp; 2]) {
+    let wake = || wake_ups.iter().for_each(|wake_up| wake_up.notify_one());
+    loop {
+        match Listener::connect(&database).await {
+            Ok(mut listener) => {
+                wake();
+                while listener.wake_up().await.is_some() {
+                    wake();
+                }
+                tracing::warn!("the listener lost its connection: polling until it is back");
+            }
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "no listener"),
+        }
+        tokio::time::sleep(LISTEN_PAUSE).await;
+    }
+}

@@ -1,0 +1,356 @@
+//! Commands: what changes a job, each one transaction.
+//!
+//! A command locks the job's row first and its trigger's second; a lease locks
+//! triggers and only reads jobs. So a command and a lease of the same trigger
+//! wait for each other, and whoever comes second sees what the first did. Every
+//! change leaves its version behind.
+
+use super::jobs::{DefinitionRow, GET, job, whole_millis};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
+use crate::model::Timestamp;
+use crate::model::execution::one_off_execution_id;
+use crate::model::job::{Job, JobDefinition, JobStatus};
+use crate::model::schedule::Schedule;
+use crate::model::trigger::TriggerKind;
+use deadpool_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// Makes a schedule trigger for fire time $2, due at $4, or gives the one that
+/// is there that fire time. While a fixed delay ($7) awaits the end of a run,
+/// that end makes the due time; after its last run ($6) nothing does.
+const SCHEDULE: &str = "-- commands.schedule
+insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority)
+values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5)
+on conflict (id) do update set paused = false, priority = excluded.priority,
+    awaits = case when $7 then t.awaits end,
+    fire_time = case when $7 and t.awaits is not null then t.fire_time else excluded.fire_time end,
+    due_at = case when (t.awaits is null or not $7) and t.runs < $6 then excluded.due_at end";
+
+const SET_STATUS: &str = "-- commands.set_status
+update job_definition set status = $2, version = version + 1, paused_because = $5,
+    updated_at = coalesce($1::timestamptz, clock_timestamp())
+where id = $3 and status = any($4::text[])
+returning updated_at";
+
+const PAUSE_TRIGGER: &str = "-- commands.pause_trigger
+update job_trigger set paused = true, due_at = null where id = $1 and kind = 'SCHEDULE'";
+
+const SET_PRIORITY: &str = "-- commands.set_priority
+update job_trigger set priority = $2 where id = $1";
+
+/// Removes everything pending of a job, and ends the executions whose next
+/// attempt that was.
+const REMOVE_TRIGGERS: &str = "-- commands.remove_triggers
+with removed as (delete from job_trigger where job_id = $2 and (id = $2 or kind <> 'SCHEDULE') returning id)
+update job_execution_log l
+set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
+from removed r where l.id = r.id and l.status = 'RETRYING'";
+
+/// Against a deletion at the same moment.
+const HOLD_JOB: &str = "-- commands.hold_job
+select coalesce($1::timestamptz, clock_timestamp()), priority from job_definition
+where id = $2 and status <> 'DELETED' for share";
+
+/// Against any other change at the same moment; not against whoever only refers
+/// to the job, such as a lease that holds the trigger already.
+const LOCK_JOB: &str = "-- commands.lock_job
+select coalesce($1::timestamptz, clock_timestamp()), version from job_definition
+where id = $2 and status <> 'DELETED' for no key update";
+
+const INSERT_ONE_OFF: &str = "-- commands.insert_one_off
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority) values ($1, $2, $3, $4, $4, $5)";
+
+/// Keeps the version that a change has made.
+const RECORD_VERSION: &str = "-- commands.record_version
+insert into job_definition_version (job_id, version, changed_at, changed_by, change, definition)
+select j.id, j.version, j.updated_at, 'api', $2, to_jsonb(j) from job_definition j where j.id = $1";
+
+/// What became of an edit.
+#[derive(Debug)]
+pub enum Edited {
+    /// It is done.
+    Done(Box<Job>),
+    /// Somebody else changed the job meanwhile; its version is this.
+    Stale(i32),
+    /// There is no such job.
+    NotFound,
+}
+
+impl Store {
+    /// Stores jobs created at `now` and their triggers: all or none.
+    pub async fn create_jobs(
+        &self,
+        definitions: Vec<(Uuid, JobDefinition)>,
+        now: Timestamp,
+    ) -> Result<Vec<Job>, StoreError> {
+        let jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
+        self.bounded("commands.create", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("commands.begin")?;
+            let create = async |job: &Job| {
+                insert(&transaction, job).await?;
+                schedule(&transaction, job.id, &job.definition, job.next_fire_time, now).await?;
+                record_version(&transaction, job.id, "CREATED").await
+            };
+            // The first prepares the statements; the others travel together.
+            if let Some((first, others)) = jobs.split_first() {
+                create(first).await?;
+                futures_util::future::try_join_all(others.iter().map(create)).await?;
+            }
+            notify(&transaction).await?;
+            transaction.commit().await.during("commands.commit")?;
+            session.release();
+            Ok(())
+        })
+        .await?;
+        Ok(jobs)
+    }
+
+    /// Replaces the definition of a job that still has this version. A paused
+    /// job stays paused; what is in flight ends on the old version. The pending
+    /// fire time moves only if the schedule or its limits did.
+    pub async fn update_job(&self, old: &Job, definition: JobDefinition, version: i32) -> Result<Edited, StoreError> {
+        self.bounded("commands.update", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("commands.begin")?;
+            let held = transaction.query_opt(LOCK_JOB, &[&self.clock().stub(), &old.id]).await;
+            let edited = match held.during("commands.lock_job")? {
+                None => Edited::NotFound,
+                Some(row) if [row.get(1), old.version] != [version, version] => Edited::Stale(row.get(1)),
+                Some(row) => {
+                    let now = row.get(0);
+                    replace(&transaction, old.id, &definition, now).await?;
+                    if let Some(job) = living(&transaction, old.id).await?
+                        && job.status == JobStatus::Active
+                    {
+                        reschedule(&transaction, old, &definition, now).await?;
+                    }
+                    record_version(&transaction, old.id, "UPDATED").await?;
+                    living(&transaction, old.id).await?.map_or(Edited::NotFound, |job| Edited::Done(Box::new(job)))
+                }
+            };
+            transaction.commit().await.during("commands.commit")?;
+            session.release();
+            Ok(edited)
+        })
+        .await
+    }
+
+    /// Pauses an active job; one that is paused stays as it is. None when there
+    /// is no such job.
+    pub async fn pause_job(&self, id: Uuid, because: Option<&str>) -> Result<Option<Job>, StoreError> {
+        self.bounded("commands.pause", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("commands.begin")?;
+            self.pause_in(&transaction, id, because).await?;
+            let job = living(&transaction, id).await?;
+            transaction.commit().await.during("commands.commit")?;
+            session.release();
+            Ok(job)
+        })
+        .await
+    }
+
+    /// Resumes a paused job with its next fire time from now; what was due while
+    /// it was paused does not exist. None when there is no such job.
+    pub async fn resume_job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
+        self.bounded("commands.resume", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("commands.begin")?;
+            let resumed = self.set_status(&transaction, id, JobStatus::Active, &["PAUSED"], None).await?;
+            if let (Some(now), Some(job)) = (resumed, living(&transaction, id).await?) {
+                schedule(&transaction, id, &job.definition, fire_time_from(&job.definition, now), now).await?;
+                notify(&transaction).await?;
+                record_version(&transaction, id, "RESUMED").await?;
+            }
+            let job = living(&transaction, id).await?;
+            transaction.commit().await.during("commands.commit")?;
+            session.release();
+            Ok(job)
+        })
+        .await
+    }
+
+    /// Deletes a job: nothing of it starts any more, what runs ends, the log
+    /// stays. False when there is no such job.
+    pub async fn delete_job(&self, id: Uuid) -> Result<bool, StoreError> {
+        self.bounded("commands.delete", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("commands.begin")?;
+            let deleted = self.set_status(&transaction, id, JobStatus::Deleted, &["ACTIVE", "PAUSED"], None).await?;
+            if deleted.is_some() {
+                let stub = self.clock().stub();
+                transaction.execute(REMOVE_TRIGGERS, &[&stub, &id]).await.during("commands.remove_triggers")?;
+                record_version(&transaction, id, "DELETED").await?;
+            }
+            transaction.commit().await.during("commands.commit")?;
+            session.release();
+            Ok(deleted.is_some())
+        })
+        .await
+    }
+
+    /// Makes a job due now, once, whatever its schedule; the id of the execution
+    /// that will run. None when there is no such job.
+    pub async fn run_job_now(&self, id: Uuid) -> Result<Option<Uuid>, StoreError> {
+        self.bounded("commands.run_now", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("commands.begin")?;
+            let held = transaction.query_opt(HOLD_JOB, &[&self.clock().stub(), &id]).await.during("commands.hold")?;
+            let mut execution = None;
+            if let Some(row) = held {
+                let (now, priority): (Timestamp, i16) = (whole_millis(row.get(0)), row.get(1));
+                let execution_id = one_off_execution_id(now);
+                let kind = TriggerKind::Manual.as_str();
+                let values: [&(dyn ToSql + Sync); 5] = [&execution_id, &id, &kind, &now, &priority];
+                transaction.execute(INSERT_ONE_OFF, &values).await.during("commands.insert_one_off")?;
+                notify(&transaction).await?;
+                execution = Some(execution_id);
+            }
+            transaction.commit().await.during("commands.commit")?;
+            session.release();
+            Ok(execution)
+        })
+        .await
+    }
+
+    /// Pauses a job, if it is active, within a transaction.
+    pub(super) async fn pause_in(
+        &self,
+        transaction: &Transaction<'_>,
+        id: Uuid,
+        because: Option<&str>,
+    ) -> Result<(), StoreError> {
+        if self.set_status(transaction, id, JobStatus::Paused, &["ACTIVE"], because).await?.is_some() {
+            transaction.execute(PAUSE_TRIGGER, &[&id]).await.during("commands.pause_trigger")?;
+            record_version(transaction, id, "PAUSED").await?;
+        }
+        Ok(())
+    }
+
+    async fn set_status(
+        &self,
+        transaction: &Transaction<'_>,
+        id: Uuid,
+        status: JobStatus,
+        from: &[&str],
+        because: Option<&str>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = transaction
+            .query_opt(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &id, &from, &because])
+            .await
+            .during("commands.set_status")?;
+        Ok(row.map(|row| row.get(0)))
+    }
+}
+
+fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
+    Job {
+        id,
+        next_fire_time: definition.first_fire_time(now),
+        definition,
+        status: JobStatus::Active,
+        paused_because: None,
+        version: 0,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// The next fire time of a job that is resumed, or whose schedule is replaced.
+fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Option<Timestamp> {
+    match &definition.schedule {
+        Schedule::FixedDelay { interval } => {
+            let next = whole_millis(now) + *interval;
+            let next = definition.policies.start_at.map_or(next, |start| next.max(start));
+            Some(next).filter(|at| definition.policies.end_at.is_none_or(|end| *at <= end))
+        }
+        _ => definition.next_fire_time(now),
+    }
+}
+
+/// A job that is not deleted, as it stands in this transaction.
+async fn living(transaction: &Transaction<'_>, id: Uuid) -> Result<Option<Job>, StoreError> {
+    let row = transaction.query_opt(GET, &[&id]).await.during("jobs.get")?;
+    Ok(row.as_ref().map(job).transpose()?.filter(|job| job.status != JobStatus::Deleted))
+}
+
+/// Gives a job's schedule trigger its next fire time; none: it rests.
+pub(super) async fn schedule(
+    transaction: &Transaction<'_>,
+    id: Uuid,
+    definition: &JobDefinition,
+    next: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let due_at = next.map(|fire_time| definition.due_time(id, fire_time));
+    let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
+    let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
+    let values: [&(dyn ToSql + Sync); 7] = [&id, &next, &now, &due_at, &definition.priority, &runs_max, &is_delay];
+    let statement = transaction.prepare_cached(SCHEDULE).await.during("commands.prepare")?;
+    transaction.execute(&statement, &values).await.during("commands.schedule")?;
+    Ok(())
+}
+
+/// Moves the pending fire time of an edited job if what makes it was edited.
+async fn reschedule(
+    transaction: &Transaction<'_>,
+    old: &Job,
+    new: &JobDefinition,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if new.fires_like(&old.definition) {
+        transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
+        return Ok(());
+    }
+    schedule(transaction, old.id, new, fire_time_from(new, now), now).await?;
+    notify(transaction).await
+}
+
+/// Wakes the nodes, which may be asleep until later.
+async fn notify(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("commands.notify")?;
+    Ok(())
+}
+
+async fn record_version(transaction: &Transaction<'_>, id: Uuid, change: &str) -> Result<(), StoreError> {
+    let statement = transaction.prepare_cached(RECORD_VERSION).await.during("commands.prepare")?;
+    transaction.execute(&statement, &[&id, &change]).await.during("commands.record_version")?;
+    Ok(())
+}
+
+async fn insert(transaction: &Transaction<'_>, job: &Job) -> Result<(), StoreError> {
+    let row = DefinitionRow::of(job.id, &job.definition)?;
+    let text = format!(
+        "-- commands.insert
+insert into job_definition (id, status, version, created_at, updated_at, {})
+values ($1, 'ACTIVE', 0, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        DefinitionRow::COLUMNS
+    );
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![&job.id, &job.created_at];
+    values.extend(row.values(&job.definition));
+    let statement = transaction.prepare_cached(&text).await.during("commands.prepare")?;
+    transaction.execute(&statement, &values).await.during("commands.insert")?;
+    Ok(())
+}
+
+async fn replace(
+    transaction: &Transaction<'_>,
+    id: Uuid,
+    definition: &JobDefinition,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = DefinitionRow::of(id, definition)?;
+    let text = format!(
+        "-- commands.replace
+update job_definition set version = version + 1, updated_at = $2, ({}) =
+    row($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+where id = $1",
+        DefinitionRow::COLUMNS
+    );
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![&id, &now];
+    values.extend(row.values(definition));
+    transaction.execute(&text, &values).await.during("commands.replace")?;
+    Ok(())
+}

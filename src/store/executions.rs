@@ -1,0 +1,193 @@
+//! Executions: reading the log.
+
+use super::settlements::{lock_jobs, rearm, release};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
+use crate::model::Timestamp;
+use crate::model::execution::ExecutionStatus;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// A job's executions, newest fire time first. Served by `job_execution_log_by_job`.
+const OF_JOB: &str = "-- executions.of_job
+select l.*, n.name as node_name from job_execution_log l left join cluster_node n on n.id = l.node_id
+where l.job_id = $1 order by l.id desc limit $2";
+
+const GET: &str = "-- executions.get
+select l.*, n.name as node_name from job_execution_log l left join cluster_node n on n.id = l.node_id where l.id = $1";
+
+/// An execution, or a range of skipped fire times, as the log has it.
+#[derive(Debug, Clone)]
+pub struct ExecutionRecord {
+    /// The occurrence's identity.
+    pub id: Uuid,
+    /// The job.
+    pub job_id: Uuid,
+    /// What made the trigger.
+    pub kind: String,
+    /// The instant that the schedule names.
+    pub fire_time: Timestamp,
+    /// When it could start.
+    pub due_time: Timestamp,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// Why it ended as it did.
+    pub reason: Option<String>,
+    /// Current or last attempt.
+    pub attempt: i32,
+    /// Node of the current or last attempt.
+    pub node_id: Option<Uuid>,
+    /// Its name.
+    pub node_name: Option<String>,
+    /// Start of the current or last attempt.
+    pub started_at: Option<Timestamp>,
+    /// When it was settled.
+    pub finished_at: Option<Timestamp>,
+    /// What went wrong.
+    pub error_message: Option<String>,
+    /// What the handler reported.
+    pub output: Option<String>,
+    /// Last fire time of a skipped range.
+    pub through_fire_time: Option<Timestamp>,
+    /// Fire times in a skipped range.
+    pub occurrences: Option<i32>,
+    /// The execution that a skipped range was folded into.
+    pub coalesced_into: Option<Uuid>,
+    /// When the fire time was taken.
+    pub created_at: Timestamp,
+    /// Earlier attempts, as JSON.
+    pub previous_attempts: Option<serde_json::Value>,
+}
+
+/// Running attempts that somebody asked to cancel, of those that a node holds.
+/// `between` prunes partitions.
+const CANCELLATIONS: &str = "-- executions.cancellations
+select id, attempt from job_execution_log
+where id = any($1::uuid[]) and id between $2 and $3 and status = 'RUNNING' and cancel_requested_at is not null";
+
+const JOB_OF: &str = "-- executions.job_of
+select job_id from job_execution_log where id = $1 union select job_id from job_trigger where id = $1 and kind <> 'SCHEDULE'";
+
+const REQUEST_CANCEL: &str = "-- executions.request_cancel
+update job_execution_log set cancel_requested_at = coalesce($1::timestamptz, clock_timestamp())
+where id = $2 and status = 'RUNNING'";
+
+/// An execution that waits for its next attempt ends at once.
+const CANCEL_RETRYING: &str = "-- executions.cancel_retrying
+with removed as (delete from job_trigger where id = $2 and kind in ('RETRY', 'RECOVERY') returning id)
+update job_execution_log l
+set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'cancelled'
+from removed r where l.id = r.id and l.status = 'RETRYING'";
+
+/// A one-off fire time that nobody has taken yet leaves its row.
+const CANCEL_PENDING: &str = "-- executions.cancel_pending
+with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BACKFILL', 'BUFFERED') returning *),
+clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
+insert into job_execution_log
+    (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at)
+select r.id, r.job_id, r.kind, r.fire_time, coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled', clock.now, clock.now
+from removed r, clock on conflict (id) do nothing";
+
+/// What became of a wish to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Its node was asked to stop it, or it was pending and is gone.
+    Requested,
+    /// It had ended before.
+    AlreadyEnded,
+    /// There is no such execution.
+    NotFound,
+}
+
+impl Store {
+    /// Cancels an execution wherever it is: running (its node stops it), waiting
+    /// for its next attempt, or pending.
+    pub async fn cancel_execution(&self, id: Uuid) -> Result<Cancelled, StoreError> {
+        self.bounded("executions.cancel", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("executions.begin")?;
+            let stub = self.clock().stub();
+            let jobs = transaction.query(JOB_OF, &[&id]).await.during("executions.job_of")?;
+            let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
+            lock_jobs(&transaction, &jobs).await?;
+            let mut requested = transaction.execute(REQUEST_CANCEL, &[&stub, &id]).await.during("executions.cancel")?;
+            requested += transaction.execute(CANCEL_RETRYING, &[&stub, &id]).await.during("executions.cancel")?;
+            requested += transaction.execute(CANCEL_PENDING, &[&stub, &id]).await.during("executions.cancel")?;
+            rearm(&transaction, &[id]).await?;
+            release(&transaction, stub, &jobs).await?;
+            let known = transaction.query_opt(GET, &[&id]).await.during("executions.get")?;
+            let notify = "select pg_notify($1, '')";
+            transaction.execute(notify, &[&WAKE_UP_CHANNEL]).await.during("executions.notify")?;
+            transaction.commit().await.during("executions.commit")?;
+            session.release();
+            Ok(match (requested, known) {
+                (1.., _) => Cancelled::Requested,
+                (_, Some(_)) => Cancelled::AlreadyEnded,
+                (_, None) => Cancelled::NotFound,
+            })
+        })
+        .await
+    }
+
+    /// Which of the held executions are to be cancelled, with their attempts.
+    pub async fn cancellations(&self, held: &[Uuid]) -> Result<Vec<(Uuid, i32)>, StoreError> {
+        let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else { return Ok(Vec::new()) };
+        self.bounded("executions.cancellations", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(CANCELLATIONS).await.during("executions.prepare")?;
+            let rows = session.query(&statement, &[&held, low, high]).await.during("executions.cancellations")?;
+            session.release();
+            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        })
+        .await
+    }
+
+    /// The newest executions of a job, at most `limit`.
+    pub async fn executions_of(&self, job_id: Uuid, limit: u32) -> Result<Vec<ExecutionRecord>, StoreError> {
+        self.bounded("executions.of_job", async {
+            let session = self.session().await?;
+            let rows = session.query(OF_JOB, &[&job_id, &i64::from(limit)]).await.during("executions.of_job")?;
+            session.release();
+            rows.iter().map(record).collect()
+        })
+        .await
+    }
+
+    /// One execution.
+    pub async fn execution(&self, id: Uuid) -> Result<Option<ExecutionRecord>, StoreError> {
+        self.bounded("executions.get", async {
+            let session = self.session().await?;
+            let row = session.query_opt(GET, &[&id]).await.during("executions.get")?;
+            session.release();
+            row.as_ref().map(record).transpose()
+        })
+        .await
+    }
+}
+
+fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
+    let id: Uuid = row.get("id");
+    let status = row.get::<_, &str>("status").parse().map_err(|error: crate::model::UnknownName| {
+        StoreError::Unreadable { table: "job_execution_log", id: id.to_string(), reason: error.to_string() }
+    })?;
+    Ok(ExecutionRecord {
+        id,
+        job_id: row.get("job_id"),
+        kind: row.get("kind"),
+        fire_time: row.get("fire_time"),
+        due_time: row.get("due_time"),
+        status,
+        reason: row.get("reason"),
+        attempt: row.get("attempt"),
+        node_id: row.get("node_id"),
+        node_name: row.get("node_name"),
+        started_at: row.get("started_at"),
+        finished_at: row.get("finished_at"),
+        error_message: row.get("error_message"),
+        output: row.get("output"),
+        through_fire_time: row.get("through_fire_time"),
+        occurrences: row.get("occurrences"),
+        coalesced_into: row.get("coalesced_into"),
+        created_at: row.get("created_at"),
+        previous_attempts: row.get("previous_attempts"),
+    })
+}

@@ -1,0 +1,280 @@
+//! Jobs: reading them, and how they stand in their row.
+
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use crate::model::job::{Job, JobDefinition, ScheduleType};
+use crate::model::schedule::Schedule;
+use crate::model::schedule::cron::CronSchedule;
+use crate::model::schedule::zone::Zone;
+use chrono::TimeDelta;
+use deadpool_postgres::Transaction;
+use std::collections::HashMap;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// The columns that `job` reads, of a row `j`.
+macro_rules! columns {
+    () => {
+        "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, j.cron_expression, j.time_zone, \
+         j.interval_seconds, j.initial_delay_seconds, j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
+         j.status, j.paused_because, j.version, j.created_at, j.updated_at"
+    };
+}
+
+pub(super) const BY_IDS: &str = concat!(
+    "-- jobs.by_ids
+select ",
+    columns!(),
+    ", null::timestamptz as next_fire_time from job_definition j where j.id = any($1::uuid[])"
+);
+
+pub(super) const GET: &str = concat!(
+    "-- jobs.get
+select ",
+    columns!(),
+    ", case when t.due_at is not null then t.fire_time end as next_fire_time
+from job_definition j left join job_trigger t on t.id = j.id where j.id = $1"
+);
+
+/// The newest jobs that are not deleted. Served by `job_definition_newest`.
+const NEWEST: &str = concat!(
+    "-- jobs.newest
+select ",
+    columns!(),
+    ", case when t.due_at is not null then t.fire_time end as next_fire_time
+from job_definition j left join job_trigger t on t.id = j.id
+where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1"
+);
+
+const COUNT: &str = "-- jobs.count
+select count(*) filter (where status = 'ACTIVE'), count(*) filter (where status = 'PAUSED') from job_definition
+where status <> 'DELETED'";
+
+/// Every version of a job, newest first.
+const VERSIONS: &str = "-- jobs.versions
+select version, changed_at, changed_by, change, definition from job_definition_version
+where job_id = $1 order by version desc limit $2";
+
+/// One version of a job's definition.
+#[derive(Debug, Clone)]
+pub struct JobVersion {
+    /// As in the job after the change.
+    pub version: i32,
+    /// When.
+    pub changed_at: Timestamp,
+    /// Who.
+    pub changed_by: String,
+    /// What was done: `CREATED`, `UPDATED`, …
+    pub change: String,
+    /// The whole row after the change.
+    pub definition: serde_json::Value,
+}
+
+/// Jobs that can be read, by id. One that cannot (made by a newer version) is
+/// left out and logged, so that it stops nobody else's.
+pub(super) async fn by_ids(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<HashMap<Uuid, Job>, StoreError> {
+    let statement = transaction.prepare_cached(BY_IDS).await.during("jobs.prepare")?;
+    let rows = transaction.query(&statement, &[&ids]).await.during("jobs.by_ids")?;
+    let read = |row: &Row| match job(row) {
+        Ok(job) => Some((job.id, job)),
+        Err(error) => {
+            tracing::error!(%error, "a job cannot be read by this node");
+            None
+        }
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+impl Store {
+    /// The database's now, rounded up to a millisecond: jobs are anchored at it.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.bounded("jobs.now", async {
+            let session = self.session().await?;
+            let row = session
+                .query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&self.clock().stub()])
+                .await
+                .during("jobs.now")?;
+            session.release();
+            Ok(whole_millis(row.get(0)))
+        })
+        .await
+    }
+
+    /// A job, deleted or not.
+    pub async fn job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
+        self.bounded("jobs.get", async {
+            let session = self.session().await?;
+            let row = session.query_opt(GET, &[&id]).await.during("jobs.get")?;
+            session.release();
+            row.as_ref().map(job).transpose()
+        })
+        .await
+    }
+
+    /// The newest jobs that are not deleted, at most `limit`.
+    pub async fn newest_jobs(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
+        self.bounded("jobs.newest", async {
+            let session = self.session().await?;
+            let rows = session.query(NEWEST, &[&i64::from(limit)]).await.during("jobs.newest")?;
+            session.release();
+            rows.iter().map(job).collect()
+        })
+        .await
+    }
+
+    /// The newest versions of a job, at most `limit`.
+    pub async fn job_versions(&self, id: Uuid, limit: u32) -> Result<Vec<JobVersion>, StoreError> {
+        self.bounded("jobs.versions", async {
+            let session = self.session().await?;
+            let rows = session.query(VERSIONS, &[&id, &i64::from(limit)]).await.during("jobs.versions")?;
+            session.release();
+            let version = |row: &Row| JobVersion {
+                version: row.get(0),
+                changed_at: row.get(1),
+                changed_by: row.get(2),
+                change: row.get(3),
+                definition: row.get(4),
+            };
+            Ok(rows.iter().map(version).collect())
+        })
+        .await
+    }
+
+    /// How many jobs are active and how many paused.
+    pub async fn job_counts(&self) -> Result<(i64, i64), StoreError> {
+        self.bounded("jobs.count", async {
+            let session = self.session().await?;
+            let row = session.query_one(COUNT, &[]).await.during("jobs.count")?;
+            session.release();
+            Ok((row.get(0), row.get(1)))
+        })
+        .await
+    }
+}
+
+/// Rounded up to a millisecond: fire times survive their trip through the API.
+pub(super) fn whole_millis(time: Timestamp) -> Timestamp {
+    let beyond = time.timestamp_subsec_nanos() % 1_000_000;
+    if beyond == 0 { time } else { time + TimeDelta::nanoseconds(i64::from(1_000_000 - beyond)) }
+}
+
+/// A definition as it stands in its row: columns and values, in one order.
+pub(super) struct DefinitionRow {
+    schedule_type: &'static str,
+    cron: Option<String>,
+    time_zone: String,
+    interval: Option<i64>,
+    anchor: Option<Timestamp>,
+    policies: serde_json::Value,
+    target: serde_json::Value,
+    recovery: &'static str,
+}
+
+impl DefinitionRow {
+    /// The columns that [`DefinitionRow::values`] fills.
+    pub(super) const COLUMNS: &'static str = "name, description, tags, priority, policies, schedule_type, \
+         cron_expression, time_zone, interval_seconds, initial_delay_seconds, anchor_at, payload, target, recovery, \
+         max_recoveries";
+
+    pub(super) fn of(id: Uuid, definition: &JobDefinition) -> Result<Self, StoreError> {
+        let (cron, interval, anchor) = match &definition.schedule {
+            Schedule::Cron(cron) => (Some(cron.expression().to_owned()), None, None),
+            Schedule::FixedRate { interval, anchor } => (None, Some(interval.num_seconds()), Some(*anchor)),
+            Schedule::FixedDelay { interval } => (None, Some(interval.num_seconds()), None),
+            Schedule::Once { .. } => (None, None, None),
+        };
+        let time_zone = match &definition.schedule {
+            Schedule::Cron(cron) => cron.zone().name().to_owned(),
+            _ => "UTC".to_owned(),
+        };
+        Ok(Self {
+            time_zone,
+            schedule_type: definition.schedule.schedule_type().as_str(),
+            cron,
+            interval,
+            anchor,
+            policies: serde_json::to_value(&definition.policies).map_err(|error| unreadable(id, &error))?,
+            target: serde_json::to_value(&definition.target).map_err(|error| unreadable(id, &error))?,
+            recovery: definition.recovery.as_str(),
+        })
+    }
+
+    pub(super) fn values<'a>(&'a self, definition: &'a JobDefinition) -> [&'a (dyn ToSql + Sync); 15] {
+        let d = definition;
+        [
+            &d.name,
+            &d.description,
+            &d.tags,
+            &d.priority,
+            &self.policies,
+            &self.schedule_type,
+            &self.cron,
+            &self.time_zone,
+            &self.interval,
+            &d.initial_delay_seconds,
+            &self.anchor,
+            &d.payload,
+            &self.target,
+            &self.recovery,
+            &d.max_recoveries,
+        ]
+    }
+}
+
+pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
+    let id: Uuid = row.get("id");
+    let name = |column: &str| row.get::<_, String>(column);
+    let policies = serde_json::from_value(row.get("policies")).map_err(|error| unreadable(id, &error))?;
+    Ok(Job {
+        id,
+        definition: JobDefinition {
+            name: name("name"),
+            description: row.get("description"),
+            tags: row.get("tags"),
+            priority: row.get("priority"),
+            schedule: read_schedule(id, row, &policies)?,
+            policies,
+            initial_delay_seconds: row.get("initial_delay_seconds"),
+            target: serde_json::from_value(row.get("target")).map_err(|error| unreadable(id, &error))?,
+            payload: row.get("payload"),
+            recovery: name("recovery").parse().map_err(|error| unreadable(id, &error))?,
+            max_recoveries: row.get("max_recoveries"),
+        },
+        status: name("status").parse().map_err(|error| unreadable(id, &error))?,
+        paused_because: row.get("paused_because"),
+        version: row.get("version"),
+        created_at: row.get("created_at"),
+        updated_at: row.get("updated_at"),
+        next_fire_time: row.get("next_fire_time"),
+    })
+}
+
+/// The table's checks make sure that each type has its columns.
+fn read_schedule(id: Uuid, row: &Row, policies: &crate::model::policies::Policies) -> Result<Schedule, StoreError> {
+    let schedule_type =
+        row.get::<_, &str>("schedule_type").parse::<ScheduleType>().map_err(|error| unreadable(id, &error))?;
+    let interval = || TimeDelta::seconds(row.get("interval_seconds"));
+    Ok(match schedule_type {
+        ScheduleType::Cron => {
+            let zone = Zone::named(row.get("time_zone")).map_err(|error| unreadable(id, &error))?;
+            let options = policies.cron_options(zone, id);
+            let cron = CronSchedule::parse(row.get("cron_expression"), &options);
+            Schedule::Cron(cron.map_err(|error| unreadable(id, &error))?)
+        }
+        ScheduleType::FixedRate => Schedule::FixedRate { interval: interval(), anchor: row.get("anchor_at") },
+        ScheduleType::FixedDelay => Schedule::FixedDelay { interval: interval() },
+        ScheduleType::Once => match policies.start_at {
+            Some(at) => Schedule::Once { at },
+            None => return Err(missing_start(id)),
+        },
+    })
+}
+
+fn missing_start(id: Uuid) -> StoreError {
+    StoreError::Unreadable { table: "job_definition", id: id.to_string(), reason: "ONCE without startAt".to_owned() }
+}
+
+fn unreadable(id: Uuid, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Unreadable { table: "job_definition", id: id.to_string(), reason: error.to_string() }
+}

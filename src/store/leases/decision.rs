@@ -1,0 +1,216 @@
+//! What one look decides about the triggers it has locked: pure, over rows that
+//! the lease has read.
+
+use crate::model::Timestamp;
+use crate::model::execution::{Attempt, Reason};
+use crate::model::job::{Job, JobStatus};
+use crate::model::overlap::{InFlight, Verdict, resolve};
+use crate::model::policies::OverlapPolicy;
+use crate::model::schedule::Schedule;
+use crate::model::trigger::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The writes of one lease.
+#[derive(Default)]
+pub struct Decision {
+    /// Schedule triggers that go on.
+    pub moves: Vec<Move>,
+    /// Triggers that are done with.
+    pub removed: Vec<Uuid>,
+    /// Executions to start.
+    pub runs: Vec<(Trigger, Run)>,
+    /// Fire times that wait behind a running execution.
+    pub buffered: Vec<(Trigger, Run)>,
+    /// Fire times that are recorded and not run.
+    pub skipped: Vec<(Uuid, TriggerKind, Skipped)>,
+    /// Jobs whose other executions give way.
+    pub replaced: Vec<Uuid>,
+    /// Fixed delays whose fire time was skipped: their rest begins now.
+    pub rested: Vec<Uuid>,
+    /// Whether triggers were left alone that may be taken in a moment.
+    pub contended: bool,
+}
+
+/// Where a schedule trigger goes.
+pub struct Move {
+    /// The trigger.
+    pub id: Uuid,
+    /// Its fire time from now on.
+    pub fire_time: Timestamp,
+    /// When it is due.
+    pub due_at: Option<Timestamp>,
+    /// What it awaits.
+    pub awaits: Option<Uuid>,
+    /// Fire times that were run.
+    pub ran: i64,
+}
+
+/// Whether a trigger's job must be asked what it has in flight.
+pub fn is_limited(trigger: &Trigger, jobs: &HashMap<Uuid, Job>) -> bool {
+    !matches!(trigger.kind, TriggerKind::Retry | TriggerKind::Recovery)
+        && jobs.get(&trigger.job_id).is_some_and(|job| job.definition.policies.overlap_policy != OverlapPolicy::Allow)
+}
+
+/// Fires every trigger whose job can be read and may fire. Nothing of a deleted
+/// job is taken, and no schedule of one that is not active: the Reconciler puts
+/// such a pair right. A limited job that is not in `in_flight` is in the hands of
+/// another node at this moment.
+pub fn decide(
+    triggers: &[Trigger],
+    jobs: &HashMap<Uuid, Job>,
+    mut in_flight: HashMap<Uuid, InFlight>,
+    now: Timestamp,
+) -> Decision {
+    let mut decision = Decision::default();
+    // Oldest first where it matters: what waited runs before what comes due now.
+    let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(|trigger| is_limited(trigger, jobs));
+    limited.sort_by_key(|trigger| trigger.fire_time);
+    for trigger in others.into_iter().chain(limited) {
+        let Some(job) = jobs.get(&trigger.job_id).filter(|job| may_fire(job, trigger)) else {
+            tracing::warn!(trigger.id = %trigger.id, job.id = %trigger.job_id, "due trigger left alone: no active job");
+            continue;
+        };
+        if !is_limited(trigger, jobs) {
+            decision.add(trigger, trigger.fire(&job.definition, now));
+        } else if let Some(in_flight) = in_flight.get_mut(&trigger.job_id) {
+            decision.add_limited(trigger, job, in_flight, now);
+        } else {
+            decision.contended = true;
+        }
+    }
+    decision
+}
+
+fn may_fire(job: &Job, trigger: &Trigger) -> bool {
+    match job.status {
+        JobStatus::Active => true,
+        JobStatus::Paused => trigger.kind != TriggerKind::Schedule,
+        JobStatus::Deleted => false,
+    }
+}
+
+impl Decision {
+    fn add(&mut self, trigger: &Trigger, firing: Firing) {
+        self.settle_trigger(trigger, firing.then, i64::from(firing.run.is_some()));
+        self.runs.extend(firing.run.map(|run| (trigger.clone(), run)));
+        self.skipped.extend(firing.skipped.into_iter().map(|skipped| (trigger.job_id, trigger.kind, skipped)));
+    }
+
+    fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {
+        let (fire_time, due_at, awaits) = match then {
+            Then::Advance { fire_time, due_at } => (fire_time, Some(due_at), None),
+            Then::Await(execution) => (trigger.fire_time, None, Some(execution)),
+            Then::Exhaust => (trigger.fire_time, None, None),
+            Then::Remove => return self.removed.push(trigger.id),
+        };
+        self.moves.push(Move { id: trigger.id, fire_time, due_at, awaits, ran });
+    }
+
+    /// Fires a trigger of a job whose executions may not overlap.
+    fn add_limited(&mut self, trigger: &Trigger, job: &Job, in_flight: &mut InFlight, now: Timestamp) {
+        let mut firing = trigger.fire(&job.definition, now);
+        let Some(run) = firing.run else { return self.add(trigger, firing) };
+        match verdict(trigger, job, *in_flight) {
+            Verdict::Run => in_flight.running = true,
+            Verdict::Skip => return self.skip_overlap(trigger, job, firing, run),
+            Verdict::Replace if self.take_the_place(job) => {}
+            verdict => {
+                if verdict == Verdict::Replace {
+                    self.replace(job);
+                    in_flight.buffered = 0;
+                }
+                in_flight.buffered += 1;
+                self.buffered.push((trigger.clone(), run));
+                firing.run = None;
+                // A one-off trigger becomes the buffered one: it is not removed.
+                if firing.then != Then::Remove {
+                    self.settle_trigger(trigger, firing.then, 1);
+                }
+                self.skipped.extend(firing.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
+                return;
+            }
+        }
+        self.add(trigger, firing);
+    }
+
+    /// What was chosen to run in this very look has not started: the later one
+    /// runs instead. False when nothing was chosen.
+    fn take_the_place(&mut self, job: &Job) -> bool {
+        let chosen = self.runs.iter().position(|(trigger, run)| trigger.job_id == job.id && !run.resumes);
+        let Some((trigger, run)) = chosen.map(|position| self.runs.remove(position)) else { return false };
+        self.give_way(job, &trigger, &run);
+        true
+    }
+
+    /// What this job buffered in this very look gives way as well.
+    fn replace(&mut self, job: &Job) {
+        let (given_way, kept) = std::mem::take(&mut self.buffered).into_iter().partition(|(t, _)| t.job_id == job.id);
+        self.buffered = kept;
+        let given_way: Vec<(Trigger, Run)> = given_way;
+        for (trigger, run) in &given_way {
+            self.give_way(job, trigger, run);
+        }
+        self.removed.extend(given_way.iter().filter(|(t, _)| t.kind != TriggerKind::Schedule).map(|(t, _)| t.id));
+        if !self.replaced.contains(&job.id) {
+            self.replaced.push(job.id);
+        }
+    }
+
+    fn give_way(&mut self, job: &Job, trigger: &Trigger, run: &Run) {
+        self.skipped.push((job.id, trigger.kind, overlap(run)));
+        self.rest_if_delayed(job, run);
+    }
+
+    /// A fixed delay goes on from the end of its fire time, also of a skipped one.
+    fn rest_if_delayed(&mut self, job: &Job, run: &Run) {
+        if matches!(job.definition.schedule, Schedule::FixedDelay { .. }) {
+            self.rested.push(run.execution_id);
+        }
+    }
+
+    fn skip_overlap(&mut self, trigger: &Trigger, job: &Job, firing: Firing, run: Run) {
+        self.rest_if_delayed(job, &run);
+        let then = match (&job.definition.schedule, trigger.kind) {
+            (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => Then::Await(run.execution_id),
+            // It was not run, so it does not count for maxRuns.
+            (_, TriggerKind::Schedule) => trigger.then_advance(&job.definition, run.fire_time, 0),
+            _ => Then::Remove,
+        };
+        self.settle_trigger(trigger, then, 0);
+        self.skipped.extend(firing.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
+        self.skipped.push((job.id, trigger.kind, overlap(&run)));
+    }
+
+    /// The attempts that were really taken, by the numbers that the database gave.
+    pub fn attempts(self, node_id: Uuid, jobs: &HashMap<Uuid, Job>, taken: &HashMap<Uuid, (i32, i32)>) -> Vec<Attempt> {
+        let attempt = |(trigger, run): (Trigger, Run)| {
+            let (job, (number, failures)) = (jobs.get(&trigger.job_id)?, taken.get(&run.execution_id)?);
+            Some(Attempt::new(job, trigger.kind, &run, node_id, *number, *failures))
+        };
+        self.runs.into_iter().filter_map(attempt).collect()
+    }
+}
+
+/// What becomes of a fire time of a limited job.
+fn verdict(trigger: &Trigger, job: &Job, in_flight: InFlight) -> Verdict {
+    let (policy, waited) = (job.definition.policies.overlap_policy, trigger.kind == TriggerKind::Buffered);
+    let first_in_line = waited || policy == OverlapPolicy::CancelOther;
+    let running = in_flight.running || in_flight.released && !first_in_line;
+    match resolve(policy, InFlight { running, ..in_flight }) {
+        // What runs is younger than what waited: it stays.
+        Verdict::Replace if waited => Verdict::Skip,
+        verdict => verdict,
+    }
+}
+
+fn overlap(run: &Run) -> Skipped {
+    Skipped {
+        execution_id: run.execution_id,
+        fire_time: run.fire_time,
+        through_fire_time: run.fire_time,
+        occurrences: 1,
+        reason: Reason::Overlap,
+        coalesced_into: None,
+    }
+}

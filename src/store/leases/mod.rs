@@ -1,0 +1,239 @@
+//! Leasing: due triggers become executions of one node, in one transaction.
+//!
+//! The order is the protocol. First the node's own row, shared: a take-over
+//! locks it exclusively, so a lease commits entirely before the node is declared
+//! dead, or not at all. Then the triggers, skipping rows that others hold. Then
+//! the jobs, read by a *later* statement than the one that locked their
+//! triggers, so that an edit that committed in between is seen. Jobs whose
+//! executions may not overlap are decided under their advisory lock, which is
+//! tried and never waited for: a lease that waits could be waited for. The
+//! decision is pure; the writes follow, and COMMIT makes it so.
+
+mod decision;
+mod writes;
+
+pub(super) use writes::{INSERT, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
+
+use super::{During, Store, StoreError, jobs};
+use crate::model::Timestamp;
+use crate::model::execution::Attempt;
+use crate::model::job::Job;
+use crate::model::overlap::InFlight;
+use crate::model::trigger::{Trigger, TriggerKind};
+use deadpool_postgres::Transaction;
+use decision::{decide, is_limited};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Holds the node's row against a take-over until the lease commits. A
+/// heartbeat (which changes no key) is not disturbed.
+pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
+select 1 from cluster_node where id = $1 and state = 'ACTIVE' for key share";
+
+/// The triggers due within the look-ahead ($2, seconds): at most $4 of those
+/// that have been due for a minute (what an outage left, which must not hold up
+/// what is due on time), then the others, at most $3 in all; none of the jobs $5,
+/// which this node cannot read. `(select …)` lets
+/// the bounds use the index `job_trigger_due`; a bare `clock_timestamp()` would
+/// be a filter over every trigger.
+pub(super) const LOCK_DUE: &str = "-- leases.lock_due
+with overdue as materialized (
+    select id, job_id, kind, fire_time, due_at, priority, runs from job_trigger
+    where due_at < (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 minute')
+      and job_id <> all($5::uuid[])
+    order by due_at limit $4 for update skip locked
+), on_time as materialized (
+    select id, job_id, kind, fire_time, due_at, priority, runs from job_trigger
+    where due_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 minute')
+      and due_at <= (select coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => $2))
+      and job_id <> all($5::uuid[])
+    order by due_at, priority desc limit $3 - (select count(*) from overdue) for update skip locked
+)
+select *, true as overdue from overdue union all select *, false from on_time";
+
+/// The database's now, and the next due time beyond the look-ahead.
+pub(super) const LOOK_AHEAD: &str = "-- leases.look_ahead
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
+select now, (select min(due_at) from job_trigger
+             where due_at > (select now + make_interval(secs => $2) from clock)) as next_due
+from clock";
+
+/// Takes the advisory locks of jobs whose executions may not overlap; those that
+/// another transaction holds are left out. The key is the job's id, folded.
+const TRY_LOCK_JOBS: &str = "-- leases.try_lock_jobs
+select x.id from unnest($1::uuid[], $2::bigint[]) as x (id, key) where pg_try_advisory_xact_lock(x.key)";
+
+/// What those jobs have in flight, read after the locks were taken.
+pub(super) const IN_FLIGHT: &str = "-- leases.in_flight
+select x.id,
+       exists (select from job_execution_log l where l.job_id = x.id and l.status in ('RUNNING', 'RETRYING')) as running,
+       (select count(*) from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is null) as buffered,
+       exists (select from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is not null) as released
+from unnest($1::uuid[]) as x (id)";
+
+/// What a look at the due triggers found.
+#[derive(Debug)]
+pub struct Leased {
+    /// Attempts that this node now holds, by due time.
+    pub attempts: Vec<Attempt>,
+    /// Triggers taken, whether they run or not.
+    pub triggers: usize,
+    /// Whether there may be more to take at once.
+    pub more: bool,
+    /// The database's clock when it looked.
+    pub now: Timestamp,
+    /// When the next trigger beyond the look-ahead is due.
+    pub next_due: Option<Timestamp>,
+}
+
+impl Store {
+    /// Leases up to `limit` triggers that are due within `look_ahead` to
+    /// `node_id`. None when the node is no longer `ACTIVE`.
+    ///
+    /// After an error the outcome is unknown: the node may hold attempts that it
+    /// never saw. [`Store::give_back`] resolves them.
+    pub async fn lease(&self, node_id: Uuid, limit: usize, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
+        // Half of the slots at most; of a single slot, every other look.
+        let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
+        self.bounded("leases.lease", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("leases.begin")?;
+            let Some(due) = self.lock_due(&transaction, node_id, (limit, overdue_limit), look_ahead).await? else {
+                transaction.rollback().await.during("leases.rollback")?;
+                session.release();
+                return Ok(None);
+            };
+            let Taken { attempts, soon, next_due } = self.take(&transaction, node_id, &due).await?;
+            transaction.commit().await.during("leases.commit")?;
+            session.release();
+            let triggers = due.triggers.len();
+            let full = triggers == limit || overdue_limit > 0 && due.overdue == overdue_limit;
+            let next_due = due.upcoming.into_iter().chain(next_due).min();
+            let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
+            Ok(Some(Leased { attempts, triggers, more: full || soon || again, now: due.now, next_due }))
+        })
+        .await
+    }
+
+    /// One round trip: the node's row, the due triggers, the clock.
+    async fn lock_due(
+        &self,
+        transaction: &Transaction<'_>,
+        node_id: Uuid,
+        (limit, overdue_limit): (usize, usize),
+        look_ahead: Duration,
+    ) -> Result<Option<Due>, StoreError> {
+        let (stub, seconds) = (self.clock().stub(), look_ahead.as_secs_f64());
+        let (limit, overdue_limit) = (as_limit(limit), as_limit(overdue_limit));
+        let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
+        let hold = transaction.prepare_cached(HOLD_MEMBERSHIP).await.during("leases.prepare")?;
+        let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
+        let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
+        let (member, due, clock) = futures_util::try_join!(
+            async { transaction.query_opt(&hold, &[&node_id]).await },
+            async { transaction.query(&lock, &[&stub, &seconds, &limit, &overdue_limit, &unreadable]).await },
+            async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
+        )
+        .during("leases.lock_due")?;
+        if member.is_none() {
+            return Ok(None);
+        }
+        let triggers = due.iter().map(trigger).collect::<Result<_, _>>()?;
+        let overdue = due.iter().filter(|row| row.get("overdue")).count();
+        Ok(Some(Due { triggers, overdue, now: clock.get("now"), upcoming: clock.get("next_due") }))
+    }
+
+    async fn take(&self, transaction: &Transaction<'_>, node_id: Uuid, due: &Due) -> Result<Taken, StoreError> {
+        if due.triggers.is_empty() {
+            return Ok(Taken::default());
+        }
+        let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
+        let jobs = jobs::by_ids(transaction, &job_ids).await?;
+        let unreadable = job_ids.iter().filter(|id| !jobs.contains_key(id));
+        self.unreadable().extend(unreadable.map(|id| (*id, Instant::now())));
+        let in_flight = in_flight(transaction, &due.triggers, &jobs).await?;
+        let decision = decide(&due.triggers, &jobs, in_flight, due.now);
+        let soon = decision.contended || !decision.replaced.is_empty();
+        let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
+        let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
+        Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), soon, next_due })
+    }
+}
+
+/// What the limited jobs among the triggers' have in flight; jobs that another
+/// transaction decides about at this moment are left out.
+async fn in_flight(
+    transaction: &Transaction<'_>,
+    triggers: &[Trigger],
+    jobs: &HashMap<Uuid, Job>,
+) -> Result<HashMap<Uuid, InFlight>, StoreError> {
+    let limited = triggers.iter().filter(|trigger| is_limited(trigger, jobs));
+    let limited = distinct(limited.map(|trigger| trigger.job_id));
+    if limited.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys: Vec<i64> = limited.iter().map(|id| overlap_lock(*id)).collect();
+    let locked = transaction.query(TRY_LOCK_JOBS, &[&limited, &keys]).await.during("leases.try_lock_jobs")?;
+    let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
+    let rows = transaction.query(IN_FLIGHT, &[&locked]).await.during("leases.in_flight")?;
+    let read = |row: &Row| {
+        let buffered = usize::try_from(row.get::<_, i64>("buffered")).unwrap_or(0);
+        (row.get("id"), InFlight { running: row.get("running"), buffered, released: row.get("released") })
+    };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// The advisory lock under which a job's overlaps are decided.
+#[expect(clippy::cast_possible_wrap, reason = "any 64 bits will do as a lock key")]
+pub(super) fn overlap_lock(job_id: Uuid) -> i64 {
+    let (high, low) = job_id.as_u64_pair();
+    (high ^ low.rotate_left(1)) as i64
+}
+
+/// What became of what was locked.
+#[derive(Default)]
+struct Taken {
+    attempts: Vec<Attempt>,
+    /// Whether triggers may be taken in a moment that were left now.
+    soon: bool,
+    /// When the first of the taken triggers is due again.
+    next_due: Option<Timestamp>,
+}
+
+/// What was locked, and when.
+struct Due {
+    triggers: Vec<Trigger>,
+    overdue: usize,
+    now: Timestamp,
+    upcoming: Option<Timestamp>,
+}
+
+fn trigger(row: &Row) -> Result<Trigger, StoreError> {
+    let id: Uuid = row.get("id");
+    let kind = row.get::<_, &str>("kind").parse::<TriggerKind>().map_err(|error| StoreError::Unreadable {
+        table: "job_trigger",
+        id: id.to_string(),
+        reason: error.to_string(),
+    })?;
+    Ok(Trigger {
+        id,
+        job_id: row.get("job_id"),
+        kind,
+        fire_time: row.get("fire_time"),
+        due_at: row.get("due_at"),
+        runs: row.get("runs"),
+    })
+}
+
+fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn as_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,223 @@
+//! The writes of a lease, column by column as they travel, in one round trip.
+
+use super::decision::Decision;
+use crate::model::Timestamp;
+use crate::model::job::Job;
+use crate::model::trigger::{Run, Trigger};
+use crate::store::settlements::{rearm, release};
+use crate::store::{During, StoreError, WAKE_UP_CHANNEL};
+use deadpool_postgres::Transaction;
+use std::collections::HashMap;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Moves schedule triggers on: to the next fire time, to awaiting the end of
+/// their execution, or to rest. The rows are locked by `LOCK_DUE`.
+pub const MOVE_ON: &str = "-- leases.move_on
+update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits, runs = t.runs + x.ran
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[])
+    as x (id, fire_time, due_at, awaits, ran)
+where t.id = x.id";
+
+/// Removes triggers that were for one execution.
+pub const REMOVE: &str = "-- leases.remove
+delete from job_trigger where id = any($1::uuid[])";
+
+/// Takes fire times. A row that exists already was taken before (the trigger
+/// came back, say after a failover that lost its last writes): it stays as it is.
+pub const INSERT: &str = "-- leases.insert
+insert into job_execution_log
+    (id, job_id, kind, fire_time, due_time, status, attempt, node_id, started_at, created_at, job_version)
+select x.id, x.job_id, x.kind, x.fire_time, x.due_time, 'RUNNING', 1, $1, greatest(x.due_time, $2), $2, x.job_version
+from unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[])
+    as x (id, job_id, kind, fire_time, due_time, job_version)
+on conflict (id) do nothing
+returning id, attempt, failures";
+
+/// Starts the next attempt of executions that wait for one. `between` lets the
+/// generic plan prune partitions.
+pub const RESUME: &str = "-- leases.resume
+update job_execution_log l
+set status = 'RUNNING', attempt = l.attempt + 1, node_id = $1, started_at = greatest(x.due_time, $2),
+    due_time = x.due_time, reason = null, error_message = null
+from unnest($3::uuid[], $4::timestamptz[]) as x (id, due_time)
+where l.id between $5 and $6 and l.id = x.id and l.status = 'RETRYING'
+returning l.id, l.attempt, l.failures";
+
+/// Lets fire times wait behind a running execution, under the id that they will
+/// run as. A one-off trigger becomes the waiting one.
+const BUFFER: &str = "-- leases.buffer
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
+select x.id, x.job_id, 'BUFFERED', x.fire_time, null, (select j.priority from job_definition j where j.id = x.job_id)
+from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as x (id, job_id, fire_time)
+on conflict (id) do update set kind = 'BUFFERED', due_at = null";
+
+/// Records fire times that are not run.
+pub const RECORD_SKIPPED: &str = "-- leases.record_skipped
+insert into job_execution_log
+    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences,
+     coalesced_into, finished_at, created_at)
+select x.id, x.job_id, x.kind, x.fire_time, x.fire_time, 'SKIPPED', x.reason, 0, x.through_fire_time,
+       x.occurrences, x.coalesced_into, $1, $1
+from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[], $9::uuid[])
+    as x (id, job_id, kind, reason, fire_time, through_fire_time, occurrences, coalesced_into)
+on conflict (id) do nothing";
+
+/// Asks what these jobs run to give way …
+const CANCEL_RUNNING: &str = "-- leases.cancel_running
+update job_execution_log set cancel_requested_at = $2
+where job_id = any($1::uuid[]) and status = 'RUNNING' and cancel_requested_at is null";
+
+/// … ends what waits for its next attempt …
+const CANCEL_RETRYING: &str = "-- leases.cancel_retrying
+with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind in ('RETRY', 'RECOVERY') returning id)
+update job_execution_log l
+set status = 'CANCELLED', finished_at = $2, error_message = 'a later fire time of the job took its place'
+from removed r where l.id = r.id and l.status = 'RETRYING' returning l.id";
+
+/// … and skips what waits behind it.
+const SKIP_BUFFERED: &str = "-- leases.skip_buffered
+with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'BUFFERED' returning *)
+insert into job_execution_log
+    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at)
+select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2 from removed
+on conflict (id) do nothing returning id";
+
+/// Writes a decision. Returns attempt number and failures so far of every
+/// execution that was really taken.
+pub async fn execute(
+    decision: &Decision,
+    transaction: &Transaction<'_>,
+    node_id: Uuid,
+    now: Timestamp,
+    jobs: &HashMap<Uuid, Job>,
+) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
+    let mut ended = give_way(&decision.replaced, transaction, now).await.during("leases.give_way")?;
+    let (inserted, resumed, (), (), (), ()) = futures_util::try_join!(
+        insert(&decision.runs, transaction, node_id, now, jobs),
+        resume(&decision.runs, transaction, node_id, now),
+        move_on(decision, transaction),
+        remove(decision, transaction),
+        buffer(&decision.buffered, transaction),
+        record_skipped(decision, transaction, now),
+    )
+    .during("leases.write")?;
+    ended.extend(&decision.rested);
+    rearm(transaction, &ended).await?;
+    // What took the place of an execution between two attempts waits for nothing.
+    release(transaction, Some(now), &decision.replaced).await?;
+    let read = |row: &Row| (row.get("id"), (row.get("attempt"), row.get("failures")));
+    Ok(inserted.iter().chain(&resumed).map(read).collect())
+}
+
+/// The executions that this ended.
+async fn give_way(
+    jobs: &[Uuid],
+    transaction: &Transaction<'_>,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, tokio_postgres::Error> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    transaction.execute(CANCEL_RUNNING, &[&jobs, &now]).await?;
+    let cancelled = transaction.query(CANCEL_RETRYING, &[&jobs, &now]).await?;
+    let skipped = transaction.query(SKIP_BUFFERED, &[&jobs, &now]).await?;
+    // The nodes that run them look for it.
+    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await?;
+    Ok(cancelled.iter().chain(&skipped).map(|row| row.get(0)).collect())
+}
+
+async fn insert(
+    runs: &[(Trigger, Run)],
+    transaction: &Transaction<'_>,
+    node_id: Uuid,
+    now: Timestamp,
+    jobs: &HashMap<Uuid, Job>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes).collect();
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = fresh.iter().map(|(_, run)| run.execution_id).collect();
+    let job_ids: Vec<Uuid> = fresh.iter().map(|(trigger, _)| trigger.job_id).collect();
+    let kinds: Vec<&str> = fresh.iter().map(|(trigger, _)| trigger.kind.as_str()).collect();
+    let fire_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.fire_time).collect();
+    let due_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.due_time).collect();
+    let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
+    let statement = transaction.prepare_cached(INSERT).await?;
+    transaction.query(&statement, &[&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions]).await
+}
+
+async fn resume(
+    runs: &[(Trigger, Run)],
+    transaction: &Transaction<'_>,
+    node_id: Uuid,
+    now: Timestamp,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let resumed = runs.iter().filter(|(_, run)| run.resumes);
+    let (ids, due_times): (Vec<Uuid>, Vec<Timestamp>) =
+        resumed.map(|(_, run)| (run.execution_id, run.due_time)).unzip();
+    let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(Vec::new());
+    };
+    let statement = transaction.prepare_cached(RESUME).await?;
+    transaction.query(&statement, &[&node_id, &now, &ids, &due_times, low, high]).await
+}
+
+async fn move_on(decision: &Decision, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    if decision.moves.is_empty() {
+        return Ok(());
+    }
+    let moves = &decision.moves;
+    let ids: Vec<Uuid> = moves.iter().map(|to| to.id).collect();
+    let fire_times: Vec<Timestamp> = moves.iter().map(|to| to.fire_time).collect();
+    let due_ats: Vec<Option<Timestamp>> = moves.iter().map(|to| to.due_at).collect();
+    let awaits: Vec<Option<Uuid>> = moves.iter().map(|to| to.awaits).collect();
+    let ran: Vec<i64> = moves.iter().map(|to| to.ran).collect();
+    let statement = transaction.prepare_cached(MOVE_ON).await?;
+    transaction.execute(&statement, &[&ids, &fire_times, &due_ats, &awaits, &ran]).await?;
+    Ok(())
+}
+
+async fn remove(decision: &Decision, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    if !decision.removed.is_empty() {
+        let statement = transaction.prepare_cached(REMOVE).await?;
+        transaction.execute(&statement, &[&decision.removed]).await?;
+    }
+    Ok(())
+}
+
+async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    if buffered.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = buffered.iter().map(|(_, run)| run.execution_id).collect();
+    let job_ids: Vec<Uuid> = buffered.iter().map(|(trigger, _)| trigger.job_id).collect();
+    let fire_times: Vec<Timestamp> = buffered.iter().map(|(_, run)| run.fire_time).collect();
+    transaction.execute(BUFFER, &[&ids, &job_ids, &fire_times]).await?;
+    Ok(())
+}
+
+async fn record_skipped(
+    decision: &Decision,
+    transaction: &Transaction<'_>,
+    now: Timestamp,
+) -> Result<(), tokio_postgres::Error> {
+    let skipped = &decision.skipped;
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = skipped.iter().map(|(_, _, range)| range.execution_id).collect();
+    let job_ids: Vec<Uuid> = skipped.iter().map(|(job_id, _, _)| *job_id).collect();
+    let kinds: Vec<&str> = skipped.iter().map(|(_, kind, _)| kind.as_str()).collect();
+    let reasons: Vec<&str> = skipped.iter().map(|(_, _, range)| range.reason.as_str()).collect();
+    let first: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.fire_time).collect();
+    let through: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.through_fire_time).collect();
+    let occurrences: Vec<i32> = skipped.iter().map(|(_, _, range)| range.occurrences).collect();
+    let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
+    let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
+        [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into];
+    transaction.execute(&statement, &values).await?;
+    Ok(())
+}

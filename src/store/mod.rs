@@ -1,0 +1,232 @@
+//! The only place that knows the database.
+//!
+//! One file per noun; SQL stands as named constants above the rows it maps.
+//! Every call is bounded on this side of the wire: `statement_timeout` does not
+//! bound COMMIT, and a partitioned server does not answer at all. A call that
+//! times out drops its connection and has an *unknown* outcome; callers read it
+//! again by key (fences make that safe).
+
+pub mod commands;
+pub mod connect;
+pub mod executions;
+pub mod jobs;
+pub mod leases;
+pub mod listener;
+pub mod migrate;
+pub mod nodes;
+pub mod partitions;
+pub mod repairs;
+pub mod settlements;
+pub mod takeovers;
+
+use crate::clock::Clock;
+use connect::Database;
+use deadpool_postgres::{Object, Pool, PoolError};
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+/// How long a job that cannot be read is left to other nodes: its due triggers
+/// must not fill this node's looks.
+const UNREADABLE_FOR: Duration = Duration::from_mins(1);
+
+/// Channel of the wake-up hints; they carry no data.
+pub const WAKE_UP_CHANNEL: &str = "horolog_wakeup";
+
+/// The database, as the rest of the program sees it.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    clock: Clock,
+    call_timeout: Duration,
+    /// Jobs that this binary cannot read, and since when it leaves their triggers
+    /// to nodes that can.
+    unreadable: Arc<Mutex<HashMap<Uuid, Instant>>>,
+}
+
+/// The statements of the hot path, for the test of their plans: lease, settle,
+/// take over.
+pub fn hot_statements() -> Vec<&'static str> {
+    vec![
+        leases::HOLD_MEMBERSHIP,
+        leases::LOCK_DUE,
+        leases::LOOK_AHEAD,
+        jobs::BY_IDS,
+        leases::INSERT,
+        leases::RESUME,
+        leases::MOVE_ON,
+        leases::REMOVE,
+        leases::RECORD_SKIPPED,
+        settlements::SETTLE,
+        settlements::RETRY,
+        settlements::RELEASE,
+        settlements::ALREADY_SETTLED,
+        leases::IN_FLIGHT,
+        settlements::REARM,
+        takeovers::SUSPECTS,
+        takeovers::LOCK_GONE,
+        takeovers::TAKE_OVER,
+        takeovers::NEXT_ATTEMPTS,
+        takeovers::GIVE_BACK,
+    ]
+}
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be had.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The call took longer than its bound; whether it took effect is unknown.
+    #[error("the database did not answer `{call}` within {after:?}")]
+    Timeout {
+        /// The call, as it is named in the log.
+        call: &'static str,
+        /// The bound.
+        after: Duration,
+    },
+    /// The database refused a statement or the connection broke.
+    #[error("the database refused `{call}`")]
+    Refused {
+        /// The call, as it is named in the log.
+        call: &'static str,
+        /// What it said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A row holds something that this binary does not understand.
+    #[error("row {id} of {table} cannot be understood: {reason}")]
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        id: String,
+        /// What is odd.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether it may work later as it is: the API says `UNAVAILABLE`.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Timeout { .. } => true,
+            Self::Refused { source, .. } => is_passing(source),
+            Self::Unreadable { .. } => false,
+        }
+    }
+}
+
+/// Connection lost, server starting or stopping, out of resources, lost a race
+/// for locks: classes 08, 53, 57, 40, and lock timeout.
+fn is_passing(error: &tokio_postgres::Error) -> bool {
+    error.is_closed()
+        || error.code().is_none_or(|code| {
+            *code == SqlState::LOCK_NOT_AVAILABLE
+                || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+                || ["08", "53", "57", "40"].iter().any(|class| code.code().starts_with(class))
+        })
+}
+
+/// Names the call that an error of the driver belongs to.
+trait During<T> {
+    fn during(self, call: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> During<T> for Result<T, tokio_postgres::Error> {
+    fn during(self, call: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Refused { call, source })
+    }
+}
+
+impl Store {
+    /// A store on a pool of at most `connections`. Nothing connects yet.
+    pub fn new(database: &Database, connections: usize, call_timeout: Duration, clock: Clock) -> Self {
+        Self { pool: database.pool(connections, call_timeout), clock, call_timeout, unreadable: Arc::default() }
+    }
+
+    /// The clock that statements are asked with.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.bounded("ping", async {
+            let session = self.session().await?;
+            session.simple_query("select 1").await.during("ping")?;
+            session.release();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Jobs whose triggers a lease leaves alone. A minute later it tries again: the
+    /// job may have been edited.
+    fn unreadable(&self) -> MutexGuard<'_, HashMap<Uuid, Instant>> {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        unreadable.retain(|_, since| since.elapsed() < UNREADABLE_FOR);
+        unreadable
+    }
+
+    /// Runs one call under the bound. When it is cut off, its [`Session`] is
+    /// dropped with it and the connection is closed, not reused.
+    async fn bounded<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.call_timeout, work).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Timeout { call, after: self.call_timeout }),
+        }
+    }
+
+    async fn session(&self) -> Result<Session, StoreError> {
+        let asked = Instant::now();
+        let client = self.pool.get().await.map_err(pool_error)?;
+        metrics::histogram!("horolog_pool_wait_seconds").record(asked.elapsed().as_secs_f64());
+        Ok(Session { client: Some(client) })
+    }
+}
+
+fn pool_error(error: PoolError) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
+
+/// A pooled connection that goes back to the pool only when its call ended
+/// well. Dropped in any other way (an error, a timeout, a panic) it is closed:
+/// nobody can tell what state it is in.
+struct Session {
+    client: Option<Object>,
+}
+
+impl Session {
+    fn release(mut self) {
+        drop(self.client.take());
+    }
+}
+
+impl Deref for Session {
+    type Target = deadpool_postgres::ClientWrapper;
+    fn deref(&self) -> &Self::Target {
+        self.client.as_ref().expect("a session has its client until it is released or dropped")
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.client.as_mut().expect("a session has its client until it is released or dropped")
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Nodes: joining, heartbeats, and the session that proves a process alive.
+//!
+//! The membership session is a connection of its own. While it lasts it holds
+//! an advisory lock; when the process dies, the kernel closes the connection,
+//! PostgreSQL releases the lock, and the neighbour that waits for it knows
+//! within milliseconds. The wait has a connection of its own too: a backend that
+//! waits for a lock does not notice that its client is gone.
+
+use super::connect::Database;
+use super::{During, Store, StoreError};
+use crate::clock::Clock;
+use crate::model::Timestamp;
+use crate::model::node::NodeState;
+use chrono::{TimeDelta, Utc};
+use std::time::{Duration, Instant};
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+const TAKE_LOCK: &str = "-- nodes.take_lock
+select pg_try_advisory_lock($1)";
+
+/// Ends an earlier session of ours that lingers with the lock (a half-open
+/// connection): the process has one membership session.
+const END_EARLIER_SESSION: &str = "-- nodes.end_earlier_session
+select pg_terminate_backend(pid) from pg_locks
+where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid = 1 and pid <> pg_backend_pid()
+  and database = (select oid from pg_database where datname = current_database())
+  and ((classid::bigint << 32) | objid::bigint) = $1";
+
+const JOIN: &str = "-- nodes.join
+insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at)
+select $2, $3, $4, $5, 'ACTIVE', $6, $7, now, now
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock";
+
+/// Renews everything that the node holds. No row: it was declared dead.
+const HEARTBEAT: &str = "-- nodes.heartbeat
+update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
+    executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros)
+where id = $2 and state in ('ACTIVE', 'DRAINING')
+returning state, clock_timestamp() as now";
+
+const DRAIN: &str = "-- nodes.drain
+update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
+
+const LIST: &str = "-- nodes.list
+select id, name, address, version, state, slots, executions_running, clock_offset_micros, started_at, heartbeat_at,
+       extract(epoch from coalesce($1::timestamptz, clock_timestamp()) - heartbeat_at)::float8 as heartbeat_age,
+       ended_at, ended_by
+from cluster_node
+where state in ('ACTIVE', 'DRAINING')
+   or ended_at > (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day'
+order by (state in ('ACTIVE', 'DRAINING')) desc, started_at desc, id
+limit 200";
+
+/// The neighbour in the ring of living nodes: the next higher id, else the lowest.
+const NEIGHBOUR: &str = "-- nodes.neighbour
+select id, lock_key from cluster_node where state in ('ACTIVE', 'DRAINING') and id <> $1
+order by id < $1, id limit 1";
+
+/// What a node says of itself when it joins.
+#[derive(Debug, Clone)]
+pub struct NodeProfile {
+    /// For people.
+    pub name: String,
+    /// host:port by which other programs reach it.
+    pub address: String,
+    /// Executions it can run at once.
+    pub slots: usize,
+}
+
+/// A node as the database knows it.
+#[derive(Debug, Clone)]
+pub struct NodeRecord {
+    /// This process lifetime.
+    pub id: Uuid,
+    /// For people.
+    pub name: String,
+    /// host:port by which other programs reach it.
+    pub address: String,
+    /// Version of its binary.
+    pub version: String,
+    /// Whether it lives.
+    pub state: NodeState,
+    /// Executions it can run at once.
+    pub slots: i32,
+    /// Executions it held at its last heartbeat.
+    pub executions_running: i32,
+    /// Its wall clock minus the database's, in microseconds.
+    pub clock_offset_micros: i64,
+    /// When it joined.
+    pub started_at: Timestamp,
+    /// Its last heartbeat.
+    pub heartbeat_at: Timestamp,
+    /// Age of the last heartbeat in seconds, by the database's clock.
+    pub heartbeat_age_seconds: f64,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended: `LEFT`, `TTL` or `SESSION`.
+    pub ended_by: Option<String>,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy)]
+pub struct Renewal {
+    /// `ACTIVE`, or `DRAINING` when somebody asked the node to.
+    pub state: NodeState,
+    /// This process's wall clock minus the database's, from half the round trip.
+    pub clock_offset: TimeDelta,
+}
+
+/// The connection that makes a process a member. Dropping it ends the session,
+/// and with it the membership in the eyes of the others.
+pub struct MembershipSession {
+    client: Client,
+    clock: Clock,
+    timeout: Duration,
+    /// When the session was opened, on the monotonic clock.
+    pub opened_at: Instant,
+}
+
+impl MembershipSession {
+    /// Opens the session; every call on it is bounded by `timeout`. The future
+    /// beside it resolves when the connection has ended, for whatever reason.
+    pub async fn open(
+        database: &Database,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Result<(Self, impl Future<Output = ()> + use<>), StoreError> {
+        let (client, mut messages) = bounded("nodes.open", timeout, database.connect()).await?;
+        let ended = async move { while messages.recv().await.is_some() {} };
+        Ok((Self { client, clock, timeout, opened_at: Instant::now() }, ended))
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Joins under a fresh id. The lock comes first: a node that can be seen has
+    /// a session that can be seen.
+    pub async fn join(&self, node_id: Uuid, profile: &NodeProfile) -> Result<(), StoreError> {
+        self.take_lock(node_id).await?;
+        let slots = i32::try_from(profile.slots).unwrap_or(i32::MAX);
+        let (stub, key) = (self.clock.stub(), lock_key(node_id));
+        bounded("nodes.join", self.timeout, async {
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+                [&stub, &node_id, &profile.name, &profile.address, &env!("CARGO_PKG_VERSION"), &key, &slots];
+            self.client.execute(JOIN, &row).await.during("nodes.join")
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Takes the lock of an id joined before, on a new connection.
+    pub async fn take_lock(&self, node_id: Uuid) -> Result<(), StoreError> {
+        let key = lock_key(node_id);
+        bounded("nodes.take_lock", self.timeout, async {
+            self.client.query(END_EARLIER_SESSION, &[&key]).await.during("nodes.end_earlier_session")?;
+            let taken: bool = self.client.query_one(TAKE_LOCK, &[&key]).await.during("nodes.take_lock")?.get(0);
+            if taken { Ok(()) } else { Err(StoreError::Unavailable("an earlier session still holds the lock".into())) }
+        })
+        .await
+    }
+
+    /// Renews the membership. None when the node was declared dead.
+    pub async fn heartbeat(
+        &self,
+        node_id: Uuid,
+        executions_running: usize,
+        clock_offset: Option<TimeDelta>,
+    ) -> Result<Option<Renewal>, StoreError> {
+        let running = i32::try_from(executions_running).unwrap_or(i32::MAX);
+        let offset = clock_offset.and_then(|offset| offset.num_microseconds());
+        #[expect(clippy::disallowed_methods, reason = "the wall clock is what is measured here")]
+        let (sent, sent_wall) = (Instant::now(), Utc::now());
+        let row = bounded("nodes.heartbeat", self.timeout, async {
+            let row = self.client.query_opt(HEARTBEAT, &[&self.clock.stub(), &node_id, &running, &offset]).await;
+            row.during("nodes.heartbeat")
+        })
+        .await?;
+        row.map(|row| {
+            let midway = sent_wall + sent.elapsed() / 2;
+            Ok(Renewal { state: state(&row)?, clock_offset: midway - row.get::<_, Timestamp>("now") })
+        })
+        .transpose()
+    }
+}
+
+/// The advisory lock of a node: the random half of its id.
+#[expect(clippy::cast_possible_wrap, reason = "any 64 bits will do as a lock key")]
+fn lock_key(node_id: Uuid) -> i64 {
+    node_id.as_u64_pair().1 as i64
+}
+
+async fn bounded<T>(
+    call: &'static str,
+    after: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(after, work).await.unwrap_or(Err(StoreError::Timeout { call, after }))
+}
+
+fn state(row: &Row) -> Result<NodeState, StoreError> {
+    row.get::<_, &str>("state").parse().map_err(|error: crate::model::UnknownName| StoreError::Unreadable {
+        table: "cluster_node",
+        id: row.try_get::<_, Uuid>("id").map_or_else(|_| "?".to_owned(), |id| id.to_string()),
+        reason: error.to_string(),
+    })
+}
+
+/// Waits beside a neighbour until its session ends, or until another node is
+/// the neighbour. Either way: look again. Carries no more news than that.
+pub async fn watch_neighbour(
+    database: &Database,
+    store: &Store,
+    node_id: Uuid,
+    look_every: Duration,
+) -> Result<(), StoreError> {
+    let Some((neighbour, key)) = store.neighbour(node_id).await? else {
+        tokio::time::sleep(look_every).await;
+        return Ok(());
+    };
+    let (client, _messages) = database.connect().await?;
+    // The server gives up the wait when this process is gone; where a platform
+    // cannot check, the wait ends with the neighbour's session instead.
+    drop(client.batch_execute("set client_connection_check_interval = '1s'").await);
+    client.batch_execute("set lock_timeout = 0").await.during("nodes.watch")?;
+    let wait = async { client.execute("select pg_advisory_lock_shared($1)", &[&key]).await };
+    let moved = async {
+        loop {
+            tokio::time::sleep(look_every).await;
+            match store.neighbour(node_id).await {
+                Ok(Some((now, _))) if now == neighbour => {}
+                _ => return,
+            }
+        }
+    };
+    tokio::select! {
+        waited = wait => { waited.during("nodes.watch")?; }
+        () = moved => {}
+    }
+    Ok(())
+}
+
+impl Store {
+    async fn neighbour(&self, node_id: Uuid) -> Result<Option<(Uuid, i64)>, StoreError> {
+        self.bounded("nodes.neighbour", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(NEIGHBOUR).await.during("nodes.prepare")?;
+            let row = session.query_opt(&statement, &[&node_id]).await.during("nodes.neighbour")?;
+            session.release();
+            Ok(row.map(|row| (row.get("id"), row.get("lock_key"))))
+        })
+        .await
+    }
+
+    /// Asks a node to finish what runs and take nothing new. False when it is
+    /// not `ACTIVE`.
+    pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {
+        self.bounded("nodes.drain", async {
+            let session = self.session().await?;
+            let changed = session.execute(DRAIN, &[&node_id]).await.during("nodes.drain")?;
+            session.release();
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// Living nodes first, then those that ended within a day; at most 200.
+    pub async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
+        self.bounded("nodes.list", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(LIST).await.during("nodes.prepare")?;
+            let rows = session.query(&statement, &[&self.clock().stub()]).await.during("nodes.list")?;
+            session.release();
+            rows.iter().map(record).collect()
+        })
+        .await
+    }
+}
+
+fn record(row: &Row) -> Result<NodeRecord, StoreError> {
+    Ok(NodeRecord {
+        id: row.get("id"),
+        name: row.get("name"),
+        address: row.get("address"),
+        version: row.get("version"),
+        state: state(row)?,
+        slots: row.get("slots"),
+        executions_running: row.get("executions_running"),
+        clock_offset_micros: row.get("clock_offset_micros"),
+        started_at: row.get("started_at"),
+        heartbeat_at: row.get("heartbeat_at"),
+        heartbeat_age_seconds: row.get("heartbeat_age"),
+        ended_at: row.get("ended_at"),
+        ended_by: row.get("ended_by"),
+    })
+}

@@ -1,0 +1,113 @@
+//! Partitions of the execution log: one per UTC day, made ahead.
+//!
+//! A partition is built beside the log and attached: `create … partition of`
+//! would lock the whole log against every lease. Attaching scans the DEFAULT
+//! partition, which is empty unless a cluster was down past its partitions; what
+//! came into it before its own partition was there is moved.
+
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use crate::model::execution::lowest_execution_id;
+use chrono::{Days, NaiveDate};
+use deadpool_postgres::Transaction;
+use uuid::Uuid;
+
+/// Days made ahead of today.
+const DAYS_AHEAD: u64 = 3;
+
+/// One node at a time. The others wait: a node that starts must not write
+/// before the first one has made today's partition.
+const LOCK: &str = "-- partitions.lock
+select coalesce($2::timestamptz, clock_timestamp()) from (select pg_advisory_xact_lock($1)) as locked";
+
+/// Advisory lock of the partition maker: "HORPART" in ASCII.
+const PARTITION_LOCK: i64 = 0x0048_4f52_5041_5254;
+
+const EXISTING: &str = "-- partitions.existing
+select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'job_execution_log'::regclass";
+
+/// Whether the DEFAULT partition holds what belongs into partitions to be made.
+const EARLY: &str = "-- partitions.early
+select exists (select from job_execution_log_default where id >= $1 and id < $2)";
+
+/// Before rows move, everybody else waits at the log itself: whoever waits at
+/// the DEFAULT partition only, looks for a moved row in the partitions it knew
+/// before, and a settlement takes itself for fenced (seen). It is the first lock,
+/// because an attachment's lock on DEFAULT before it is a deadlock (seen).
+const LOCK_LOG: &str = "-- partitions.lock_log
+lock table only job_execution_log in access exclusive mode";
+
+impl Store {
+    /// Makes the partitions of yesterday, today and the days ahead that are
+    /// missing; how many it made.
+    pub async fn create_partitions(&self) -> Result<usize, StoreError> {
+        self.bounded("partitions.create", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("partitions.begin")?;
+            let row = transaction
+                .query_one(LOCK, &[&PARTITION_LOCK, &self.clock().stub()])
+                .await
+                .during("partitions.lock")?;
+            let made = create_missing(&transaction, row.get(0)).await?;
+            transaction.commit().await.during("partitions.commit")?;
+            session.release();
+            Ok(made)
+        })
+        .await
+    }
+}
+
+async fn create_missing(transaction: &Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let rows = transaction.query(EXISTING, &[]).await.during("partitions.existing")?;
+    let existing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let today = now.date_naive();
+    let first = today.checked_sub_days(Days::new(1)).unwrap_or(today);
+    let days = first.iter_days().take(usize::try_from(DAYS_AHEAD).unwrap_or(0) + 2);
+    let missing: Vec<Partition> = days.map(Partition::of).filter(|day| !existing.contains(&day.name)).collect();
+    let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(0) };
+    let early = transaction.query_one(EARLY, &[&first.from, &last.to]).await.during("partitions.early")?.get(0);
+    if early {
+        transaction.batch_execute(LOCK_LOG).await.during("partitions.lock_log")?;
+    }
+    for partition in &missing {
+        let adopt = if early { partition.adopt() } else { String::new() };
+        let statements = [partition.create(), adopt, partition.attach()].join(";\n");
+        transaction.batch_execute(&statements).await.during("partitions.create")?;
+    }
+    Ok(missing.len())
+}
+
+/// A day's partition: its name and its bounds.
+struct Partition {
+    name: String,
+    from: Uuid,
+    to: Uuid,
+}
+
+impl Partition {
+    fn of(day: NaiveDate) -> Self {
+        let bound = |day: NaiveDate| lowest_execution_id(day.and_time(chrono::NaiveTime::MIN).and_utc());
+        let name = format!("job_execution_log_{}", day.format("%Y%m%d"));
+        Self { name, from: bound(day), to: bound(day.succ_opt().unwrap_or(day)) }
+    }
+
+    /// `fillfactor` 50 leaves room for the settlement beside the lease on one page.
+    fn create(&self) -> String {
+        format!("create table {} (like job_execution_log including all) with (fillfactor = 50)", self.name)
+    }
+
+    /// Moves what came early.
+    fn adopt(&self) -> String {
+        let Self { name, from, to } = self;
+        format!(
+            "with early as (delete from job_execution_log_default where id >= '{from}' and id < '{to}' returning *)
+             insert into {name} select * from early"
+        )
+    }
+
+    fn attach(&self) -> String {
+        let Self { name, from, to } = self;
+        format!("alter table job_execution_log attach partition {name} for values from ('{from}') to ('{to}')")
+    }
+}

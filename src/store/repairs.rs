@@ -1,0 +1,188 @@
+//! Repairs: states that the protocol never leaves behind, put right anyway.
+//!
+//! Every combination of job, trigger and execution that a lost write, a restored
+//! backup or a person with psql can produce has its repair here. A repair
+//! touches what is broken only: it never moves a healthy trigger and never fires
+//! again what was fired.
+
+use super::commands::schedule;
+use super::jobs;
+use super::settlements::{rearm, release};
+use super::takeovers::NEXT_ATTEMPTS;
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use crate::model::job::Job;
+use crate::model::schedule::Schedule;
+use chrono::TimeDelta;
+use deadpool_postgres::Transaction;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Most rows that one repair takes on at once; the next pass takes the rest.
+const BATCH: i64 = 1_000;
+
+/// Active jobs whose schedule trigger is missing or paused, the last fire time
+/// that was taken of each, and the execution of its schedule that is in flight.
+const UNSCHEDULED: &str = "-- repairs.unscheduled
+select j.id, j.updated_at, coalesce($1::timestamptz, clock_timestamp()) as now,
+       (select greatest(l.fire_time, l.through_fire_time) from job_execution_log l
+        where l.job_id = j.id and l.kind = 'SCHEDULE' order by l.id desc limit 1) as last_fire_time,
+       (select l.id from job_execution_log l
+        where l.job_id = j.id and l.kind = 'SCHEDULE' and l.status in ('RUNNING', 'RETRYING')
+        order by l.id desc limit 1) as in_flight
+from job_definition j left join job_trigger t on t.id = j.id
+where j.status = 'ACTIVE' and (t.id is null or t.paused)
+order by j.id limit $2 for update of j skip locked";
+
+/// Gives a fixed delay a trigger that awaits the execution in flight ($3), or
+/// lets the one that is there await it.
+const AWAIT: &str = "-- repairs.await
+insert into job_trigger as t (id, job_id, kind, fire_time, awaits) values ($1, $1, 'SCHEDULE', $2, $3)
+on conflict (id) do update set paused = false, due_at = null, awaits = coalesce(t.awaits, excluded.awaits)";
+
+/// Triggers that may not fire: the job is deleted, or paused and this is its schedule.
+const UNWANTED: &str = "-- repairs.unwanted
+select t.id, j.status from job_trigger t join job_definition j on j.id = t.job_id
+where j.status = 'DELETED' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused)
+order by t.id limit $1 for update of j, t skip locked";
+
+const SETTLE_UNWANTED: &str = "-- repairs.settle_unwanted
+with removed as (delete from job_trigger where id = any($1::uuid[]))
+update job_trigger set paused = true, due_at = null where id = any($2::uuid[])";
+
+/// Fixed-delay triggers that await an execution which has ended (rearmed from
+/// its end) or which the log does not have (due at once).
+const STALLED: &str = "-- repairs.stalled
+select t.awaits, l.id is null as vanished from job_trigger t left join job_execution_log l on l.id = t.awaits
+where t.awaits is not null and (l.id is null or l.finished_at is not null)
+order by t.awaits limit $1 for update of t skip locked";
+
+const FREE_STALLED: &str = "-- repairs.free_stalled
+update job_trigger set awaits = null,
+    due_at = case when paused then null else coalesce($1::timestamptz, clock_timestamp()) end
+where awaits = any($2::uuid[])";
+
+/// Jobs with a fire time that waits behind nothing.
+const UNRELEASED: &str = "-- repairs.unreleased
+select distinct b.job_id from job_trigger b
+where b.kind = 'BUFFERED' and b.due_at is null
+  and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))
+limit $1";
+
+/// Executions that wait for a next attempt which is no trigger. A deleted job's
+/// get none: a take-over that met the deletion half-way left them.
+const FORGOTTEN: &str = "-- repairs.forgotten
+select l.id, l.job_id, l.fire_time, j.status = 'DELETED' as deleted
+from job_execution_log l join job_definition j on j.id = l.job_id
+where l.status = 'RETRYING' and not exists (select from job_trigger t where t.id = l.id)
+limit $1 for update of l skip locked";
+
+const CANCEL: &str = "-- repairs.cancel
+update job_execution_log
+set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
+where id = any($2::uuid[])";
+
+/// What a round of repairs put right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Active jobs that got their schedule trigger back.
+    pub scheduled: usize,
+    /// Triggers and next attempts of paused or deleted jobs that were stopped.
+    pub stopped: usize,
+    /// Fixed-delay chains that were continued.
+    pub continued: usize,
+    /// Executions that got their next attempt back.
+    pub retried: usize,
+    /// Fire times that waited behind nothing and run now.
+    pub released: usize,
+}
+
+impl Store {
+    /// Looks for every broken state once and repairs up to a batch of each.
+    pub async fn repair(&self) -> Result<Repairs, StoreError> {
+        self.bounded("repairs.repair", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("repairs.begin")?;
+            let stopped = stop_unwanted(&transaction).await?;
+            let scheduled = self.schedule_unscheduled(&transaction).await?;
+            let continued = self.continue_stalled(&transaction).await?;
+            let (retried, cancelled) = self.retry_forgotten(&transaction).await?;
+            let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
+            let jobs: Vec<Uuid> = waiting.iter().map(|row| row.get(0)).collect();
+            let released = release(&transaction, self.clock().stub(), &jobs).await?;
+            let released = usize::try_from(released).unwrap_or(usize::MAX);
+            let repairs = Repairs { scheduled, stopped: stopped + cancelled, continued, retried, released };
+            transaction.commit().await.during("repairs.commit")?;
+            session.release();
+            Ok(repairs)
+        })
+        .await
+    }
+
+    /// A job that fired before goes on after its last fire time (what was missed
+    /// since is a misfire), one that never fired after its last change. A fixed
+    /// delay whose execution is in flight waits for its end.
+    async fn schedule_unscheduled(&self, transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+        let rows =
+            transaction.query(UNSCHEDULED, &[&self.clock().stub(), &BATCH]).await.during("repairs.unscheduled")?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
+        let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
+        for row in &rows {
+            let Some(job) = jobs.get(&row.get("id")) else { continue };
+            let now: Timestamp = row.get("now");
+            // Just before the change: a fixed rate may be anchored at that very instant.
+            let changed = row.get::<_, Timestamp>("updated_at") - TimeDelta::microseconds(1);
+            let last: Option<Timestamp> = row.get("last_fire_time");
+            let next = match (&job.definition.schedule, row.get::<_, Option<Uuid>>("in_flight")) {
+                (Schedule::FixedDelay { .. }, Some(execution)) => {
+                    let fire_time = last.unwrap_or(now);
+                    transaction.execute(AWAIT, &[&job.id, &fire_time, &execution]).await.during("repairs.await")?;
+                    continue;
+                }
+                (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
+                _ => job.definition.next_fire_time(last.map_or(changed, |last| last.max(changed))),
+            };
+            schedule(transaction, job.id, &job.definition, next, now).await?;
+        }
+        Ok(jobs.len())
+    }
+
+    async fn continue_stalled(&self, transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+        let rows = transaction.query(STALLED, &[&BATCH]).await.during("repairs.stalled")?;
+        let (vanished, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("vanished"));
+        let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("awaits")).collect::<Vec<Uuid>>();
+        rearm(transaction, &ids(ended)).await?;
+        let stub = self.clock().stub();
+        transaction.execute(FREE_STALLED, &[&stub, &ids(vanished)]).await.during("repairs.free_stalled")?;
+        Ok(rows.len())
+    }
+
+    /// How many got their next attempt back, and how many ended with their job.
+    async fn retry_forgotten(&self, transaction: &Transaction<'_>) -> Result<(usize, usize), StoreError> {
+        let rows = transaction.query(FORGOTTEN, &[&BATCH]).await.during("repairs.forgotten")?;
+        let (deleted, forgotten): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("deleted"));
+        let stub = self.clock().stub();
+        if !forgotten.is_empty() {
+            let ids: Vec<Uuid> = forgotten.iter().map(|row| row.get("id")).collect();
+            let job_ids: Vec<Uuid> = forgotten.iter().map(|row| row.get("job_id")).collect();
+            let fire_times: Vec<Timestamp> = forgotten.iter().map(|row| row.get("fire_time")).collect();
+            transaction
+                .execute(NEXT_ATTEMPTS, &[&stub, &"RECOVERY", &ids, &job_ids, &fire_times])
+                .await
+                .during("repairs.retry_forgotten")?;
+        }
+        if !deleted.is_empty() {
+            let ids: Vec<Uuid> = deleted.iter().map(|row| row.get("id")).collect();
+            transaction.execute(CANCEL, &[&stub, &ids]).await.during("repairs.cancel")?;
+        }
+        Ok((forgotten.len(), deleted.len()))
+    }
+}
+
+async fn stop_unwanted(transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+    let rows = transaction.query(UNWANTED, &[&BATCH]).await.during("repairs.unwanted")?;
+    let (deleted, paused): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "DELETED");
+    let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("id")).collect::<Vec<Uuid>>();
+    transaction.execute(SETTLE_UNWANTED, &[&ids(deleted), &ids(paused)]).await.during("repairs.settle_unwanted")?;
+    Ok(rows.len())
+}

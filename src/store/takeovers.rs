@@ -1,0 +1,266 @@
+//! Taking over: what a node held, when it is gone.
+//!
+//! One transaction locks the node's row exclusively (no lease of that node can
+//! be half-way), checks once more that it really is gone, marks it, and gives
+//! every execution it held to the funnel or to its end, as the job's `recovery`
+//! says. Each is a compare-and-set on (node, RUNNING): what the node settled
+//! before stays settled.
+
+use super::settlements::{lock_jobs, rearm, release};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
+use crate::model::named;
+use deadpool_postgres::Transaction;
+use std::time::Duration;
+use uuid::Uuid;
+
+named! {
+    /// How a node's end was noticed.
+    EndedBy, "end of a node" {
+        /// It left by itself.
+        Left = "LEFT",
+        /// Its heartbeat is older than the TTL: frozen or cut off.
+        Ttl = "TTL",
+        /// Its session has gone from the database: killed, or cut off.
+        Session = "SESSION",
+    }
+}
+
+/// True of a node `n` that is gone: its heartbeat is older than the TTL ($2,
+/// seconds), or nobody holds its advisory lock, so its session has ended. (A
+/// neighbour that waits for the lock holds it `ShareLock` for a moment.)
+macro_rules! is_gone {
+    () => {
+        "(n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2)
+  or not exists (select from pg_locks k where k.locktype = 'advisory' and k.granted and k.mode = 'ExclusiveLock'
+                 and k.objsubid = 1 and k.database = (select oid from pg_database where datname = current_database())
+                 and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key))"
+    };
+}
+
+/// Nodes that look dead, and why. Only an observer whose own session has lasted
+/// a TTL may act on this (`Standing::may_declare_dead`): after a restart of the
+/// database everybody looks dead.
+pub(super) const SUSPECTS: &str = concat!(
+    "-- takeovers.suspects
+select n.id, n.name,
+       n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2) as by_ttl
+from cluster_node n
+where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3 and ",
+    is_gone!()
+);
+
+/// Locks the row of a node that is still gone, against its leases.
+pub(super) const LOCK_GONE: &str = concat!(
+    "-- takeovers.lock_gone
+select 1 from cluster_node n
+where n.id = $3 and n.state in ('ACTIVE', 'DRAINING') and ",
+    is_gone!(),
+    " for update of n"
+);
+
+/// Locks one's own row, to leave.
+const LOCK_OWN: &str = "-- takeovers.lock_own
+select 1 from cluster_node where id = $1 and state in ('ACTIVE', 'DRAINING') for update";
+
+const MARK_ENDED: &str = "-- takeovers.mark_ended
+update cluster_node set state = $2, ended_by = $3, ended_at = coalesce($4::timestamptz, clock_timestamp()),
+    executions_running = 0
+where id = $1";
+
+/// Jobs of what the node holds whose later fire times may wait for its end.
+const WAITED_FOR: &str = "-- takeovers.waited_for
+select distinct l.job_id from job_execution_log l join job_definition j on j.id = l.job_id
+where l.node_id = $1 and l.status = 'RUNNING' and coalesce(j.policies ->> 'overlapPolicy', 'ALLOW') <> 'ALLOW'";
+
+/// Ends or hands over every execution that the node held. A deleted job's
+/// execution is not run again.
+pub(super) const TAKE_OVER: &str = "-- takeovers.take_over
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+verdict as materialized (
+    select l.id, coalesce((j.policies ->> 'pauseOnFailure')::boolean, false) as pauses,
+           case when j.status = 'DELETED' or l.cancel_requested_at is not null then 'CANCELLED'
+                when j.recovery = 'MARK_LOST' then 'LOST'
+                when l.recoveries >= j.max_recoveries then 'FAILED'
+                else 'RETRYING' end as status
+    from job_execution_log l join job_definition j on j.id = l.job_id
+    where l.node_id = $2 and l.status = 'RUNNING'
+    for update of l
+)
+update job_execution_log l
+set status = v.status,
+    reason = case when v.status = 'FAILED' then 'CRASH_LOOP' end,
+    error_message = case when v.status = 'RETRYING' then null else 'the node died in the middle of attempt ' || l.attempt end,
+    finished_at = case when v.status = 'RETRYING' then null else clock.now end,
+    recoveries = l.recoveries + 1,
+    previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
+        'attempt', l.attempt, 'nodeId', l.node_id, 'startedAt', l.started_at, 'endedAt', clock.now, 'outcome', 'LOST')
+from verdict v, clock
+where l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
+returning l.id, l.job_id, l.status, l.fire_time, l.status = 'FAILED' and v.pauses as pauses";
+
+/// Puts attempts back that a node holds in the database and nowhere else (a
+/// lease whose answer was lost): they never started, so this is no recovery.
+pub(super) const GIVE_BACK: &str = "-- takeovers.give_back
+update job_execution_log l
+set status = 'RETRYING',
+    previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
+        'attempt', l.attempt, 'nodeId', l.node_id, 'endedAt', coalesce($1::timestamptz, clock_timestamp()),
+        'outcome', 'NOT_STARTED')
+where l.node_id = $2 and l.status = 'RUNNING' and l.id <> all($3::uuid[])
+returning l.id, l.job_id, l.status, l.fire_time";
+
+/// The next attempts: due at once, under the execution's own id.
+pub(super) const NEXT_ATTEMPTS: &str = "-- takeovers.next_attempts
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
+select x.id, x.job_id, $2, x.fire_time, coalesce($1::timestamptz, clock_timestamp()),
+       (select j.priority from job_definition j where j.id = x.job_id)
+from unnest($3::uuid[], $4::uuid[], $5::timestamptz[]) as x (id, job_id, fire_time)
+on conflict (id) do nothing";
+
+/// A node that looks dead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The node.
+    pub node_id: Uuid,
+    /// Its name, for the log.
+    pub name: String,
+    /// Why it looks dead.
+    pub ended_by: EndedBy,
+}
+
+/// What a take-over did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Executions that run again.
+    pub rerun: Vec<Uuid>,
+    /// Executions that ended: `LOST`, `CRASH_LOOP`, or cancelled with their job.
+    pub ended: Vec<Uuid>,
+}
+
+fn suspect(row: &tokio_postgres::Row) -> Suspect {
+    let ended_by = if row.get("by_ttl") { EndedBy::Ttl } else { EndedBy::Session };
+    Suspect { node_id: row.get("id"), name: row.get("name"), ended_by }
+}
+
+impl Store {
+    /// Nodes other than `observer` that look dead.
+    pub async fn suspects(&self, observer: Uuid, node_ttl: Duration) -> Result<Vec<Suspect>, StoreError> {
+        self.bounded("takeovers.suspects", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(SUSPECTS).await.during("takeovers.prepare")?;
+            let rows = session
+                .query(&statement, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &observer])
+                .await
+                .during("takeovers.suspects")?;
+            session.release();
+            Ok(rows.iter().map(suspect).collect())
+        })
+        .await
+    }
+
+    /// Declares a suspect dead and takes over what it held. None when it turned
+    /// out to be alive, or another node was faster.
+    pub async fn take_over(&self, suspect: &Suspect, node_ttl: Duration) -> Result<Option<TakenOver>, StoreError> {
+        self.bounded("takeovers.take_over", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("takeovers.begin")?;
+            let gone = transaction
+                .query_opt(LOCK_GONE, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &suspect.node_id])
+                .await
+                .during("takeovers.lock_gone")?;
+            let taken = match gone {
+                None => None,
+                Some(_) => Some(self.end_node(&transaction, suspect.node_id, suspect.ended_by).await?),
+            };
+            transaction.commit().await.during("takeovers.commit")?;
+            session.release();
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// Leaves the cluster: what the node still holds goes the same way as if it
+    /// had died, at once.
+    pub async fn leave(&self, node_id: Uuid) -> Result<TakenOver, StoreError> {
+        self.bounded("takeovers.leave", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("takeovers.begin")?;
+            let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("takeovers.lock_own")?;
+            let taken = match own {
+                None => TakenOver::default(),
+                Some(_) => self.end_node(&transaction, node_id, EndedBy::Left).await?,
+            };
+            transaction.commit().await.during("takeovers.commit")?;
+            session.release();
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// Gives back attempts that the database counts to `node_id` and that the
+    /// node does not hold. Only for the taker of leases itself, between two
+    /// leases: anybody else would give back what is just being handed over.
+    pub async fn give_back(&self, node_id: Uuid, held: &[Uuid]) -> Result<usize, StoreError> {
+        self.bounded("takeovers.give_back", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("takeovers.begin")?;
+            let statement = transaction.prepare_cached(GIVE_BACK).await.during("takeovers.prepare")?;
+            let rows = transaction
+                .query(&statement, &[&self.clock().stub(), &node_id, &held])
+                .await
+                .during("takeovers.give_back")?;
+            let given = self.next_attempts(&transaction, "RETRY", &rows).await?;
+            transaction.commit().await.during("takeovers.commit")?;
+            session.release();
+            Ok(given.rerun.len())
+        })
+        .await
+    }
+
+    async fn end_node(
+        &self,
+        transaction: &Transaction<'_>,
+        node_id: Uuid,
+        ended_by: EndedBy,
+    ) -> Result<TakenOver, StoreError> {
+        let stub = self.clock().stub();
+        let state = if ended_by == EndedBy::Left { "LEFT" } else { "DEAD" };
+        transaction
+            .execute(MARK_ENDED, &[&node_id, &state, &ended_by.as_str(), &stub])
+            .await
+            .during("takeovers.mark_ended")?;
+        let waited_for = transaction.query(WAITED_FOR, &[&node_id]).await.during("takeovers.waited_for")?;
+        let waited_for: Vec<Uuid> = waited_for.iter().map(|row| row.get(0)).collect();
+        lock_jobs(transaction, &waited_for).await?;
+        let rows = transaction.query(TAKE_OVER, &[&stub, &node_id]).await.during("takeovers.take_over")?;
+        for row in rows.iter().filter(|row| row.get("pauses")) {
+            let because = format!("execution {} failed", row.get::<_, Uuid>("id"));
+            self.pause_in(transaction, row.get("job_id"), Some(&because)).await?;
+        }
+        let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
+        rearm(transaction, &taken.ended).await?;
+        release(transaction, stub, &waited_for).await?;
+        Ok(taken)
+    }
+
+    /// Makes triggers for the rows that are to run again, and wakes the nodes.
+    async fn next_attempts(
+        &self,
+        transaction: &Transaction<'_>,
+        kind: &str,
+        rows: &[tokio_postgres::Row],
+    ) -> Result<TakenOver, StoreError> {
+        let (again, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "RETRYING");
+        let rerun: Vec<Uuid> = again.iter().map(|row| row.get("id")).collect();
+        let job_ids: Vec<Uuid> = again.iter().map(|row| row.get("job_id")).collect();
+        let fire_times: Vec<crate::model::Timestamp> = again.iter().map(|row| row.get("fire_time")).collect();
+        if !rerun.is_empty() {
+            transaction
+                .execute(NEXT_ATTEMPTS, &[&self.clock().stub(), &kind, &rerun, &job_ids, &fire_times])
+                .await
+                .during("takeovers.next_attempts")?;
+            transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("takeovers.notify")?;
+        }
+        Ok(TakenOver { rerun, ended: ended.iter().map(|row| row.get("id")).collect() })
+    }
+}

@@ -1,0 +1,93 @@
+//! Telemetry: log output and the metrics registry of the process.
+//!
+//! Metrics are recorded through the `metrics` facade wherever something happens;
+//! this module names, describes and renders them. It must never be needed for a
+//! decision: what counts is in the database.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use tracing_subscriber::EnvFilter;
+
+/// Upper bounds of latency buckets in seconds: a fire is precise to the
+/// millisecond, and a take-over takes seconds.
+const LATENCY_BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+/// Upper bounds of lease batches.
+const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
+
+/// Starts the log. `HOROLOG_LOG` filters (default `info`), `HOROLOG_LOG_FORMAT`
+/// is `text` or `json`.
+pub fn start_log() -> Result<(), String> {
+    let filter = filter()?;
+    let format = std::env::var("HOROLOG_LOG_FORMAT").unwrap_or_else(|_| "text".to_owned());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format.as_str() {
+        "json" => log.json().flatten_event(true).init(),
+        "text" => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        other => return Err(format!("HOROLOG_LOG_FORMAT is text or json, not `{}`", other.escape_debug())),
+    }
+    Ok(())
+}
+
+/// What is logged unless `HOROLOG_LOG` says otherwise: other crates only when
+/// something is wrong, and in words that do not repeat ours.
+const LOG_DEFAULT: &str = "info,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
+
+fn filter() -> Result<EnvFilter, String> {
+    match std::env::var("HOROLOG_LOG") {
+        Ok(directives) => EnvFilter::try_new(directives).map_err(|error| format!("HOROLOG_LOG: {error}")),
+        Err(_) => Ok(EnvFilter::new(LOG_DEFAULT)),
+    }
+}
+
+/// The process's metrics; installed at the first call.
+pub fn metrics() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".into()), &BATCH_BUCKETS))
+            .expect("the buckets are not empty")
+            .build_recorder();
+        let handle = recorder.handle();
+        // A second recorder can only be a test's; it then keeps what it has.
+        drop(metrics::set_global_recorder(recorder));
+        describe();
+        begin_at_zero();
+        metrics::gauge!("horolog_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        handle
+    })
+}
+
+/// A counter that is missing until it first counts cannot be told from one that
+/// was renamed; alerts need the zero.
+fn begin_at_zero() {
+    for name in ["horolog_fenced_total", "horolog_cancelled_by_fence_total", "horolog_self_fenced_total"] {
+        metrics::counter!(name).increment(0);
+    }
+    metrics::counter!("horolog_recovered_executions_total").increment(0);
+    for by in ["TTL", "SESSION"] {
+        metrics::counter!("horolog_takeovers_total", "by" => by).increment(0);
+    }
+    for status in ["SUCCESS", "FAILED"] {
+        metrics::counter!("horolog_executions_total", "status" => status).increment(0);
+    }
+}
+
+fn describe() {
+    describe_histogram!("horolog_lateness_seconds", Unit::Seconds, "actual start minus due time");
+    describe_counter!("horolog_attempts_started_total", "attempts started by this node, by kind of trigger");
+    describe_counter!("horolog_executions_total", "attempts settled by this node, by status");
+    describe_counter!("horolog_fenced_total", "settlements refused because another attempt was current");
+    describe_counter!("horolog_cancelled_by_fence_total", "attempts dropped because this node no longer held them");
+    describe_counter!("horolog_self_fenced_total", "times this node stopped trusting itself");
+    describe_counter!("horolog_takeovers_total", "nodes declared dead by this node, by evidence");
+    describe_counter!("horolog_recovered_executions_total", "executions of dead nodes given to the funnel again");
+    describe_histogram!("horolog_lease_batch_size", "attempts in one lease");
+    describe_histogram!("horolog_pool_wait_seconds", Unit::Seconds, "wait for a pooled connection");
+    describe_gauge!("horolog_heartbeat_age_seconds", Unit::Seconds, "time since this node last was sure of itself");
+    describe_gauge!("horolog_clock_offset_seconds", Unit::Seconds, "this node's wall clock minus the database's");
+    describe_gauge!("horolog_slots", "executions this node can run at once");
+    describe_gauge!("horolog_executions_held", "executions this node holds");
+    describe_gauge!("horolog_build_info", "1, with the version as a label");
+}

@@ -1,0 +1,77 @@
+//! A whole node in this process, spoken to over HTTP as anybody would.
+
+use crate::http_client::http_client;
+use crate::support::TestDatabase;
+use clap::Parser;
+use horolog::config::ServeConfig;
+use horolog::server::Node;
+use serde_json::{Value, json};
+
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    serve: ServeConfig,
+}
+
+/// A node on a database of its own, on a free port.
+pub struct ApiNode {
+    // Both live as long as the test.
+    _node: Node,
+    _database: TestDatabase,
+    pub http: reqwest::Client,
+    pub url: String,
+}
+
+impl ApiNode {
+    pub async fn start() -> Self {
+        let database = TestDatabase::new().await;
+        let flags = ["horolog", "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8", "--node-name", "api-test"];
+        let config = Settings::try_parse_from(flags).unwrap().serve;
+        let node = Node::start(&config, database.url()).await.unwrap();
+        let url = format!("http://{}", node.address);
+        let http = http_client();
+        Self { _node: node, _database: database, http, url }
+    }
+
+    /// Posts a request at the reference system's path; the whole answer.
+    pub async fn post(&self, query: &str, variables: Value) -> Value {
+        let request = json!({"query": query, "variables": variables});
+        let answer = self.http.post(format!("{}/scheduler-instance/graphql", self.url)).json(&request);
+        answer.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Posts a request that must succeed; its data.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.post(query, variables).await;
+        assert_eq!(answer["errors"], Value::Null, "{query}");
+        answer["data"].take()
+    }
+
+    /// Posts a request that must fail; its first error.
+    pub async fn error(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.post(query, variables).await;
+        let error = answer["errors"][0].take();
+        assert!(error.is_object(), "{query} was not refused: {answer}");
+        error
+    }
+
+    /// Creates a job; its id.
+    pub async fn create(&self, input: Value) -> String {
+        let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
+        let data = self.data(create, json!({"input": input})).await;
+        data["createJob"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The log of a job.
+    pub async fn logs(&self, job_id: &str) -> Vec<Value> {
+        let query = "query($id: ID!) { jobLogs(jobId: $id) { id jobId fireTime dueTime status reason errorMessage
+            startedAt finishedAt durationMillis attempt nodeId nodeName kind output createdAt } }";
+        let mut data = self.data(query, json!({"id": job_id})).await;
+        serde_json::from_value(data["jobLogs"].take()).unwrap()
+    }
+
+    /// A path's status.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
+    }
+}

@@ -1,0 +1,185 @@
+//! Bad input gets a clear error, and nothing is lost.
+
+use crate::api_node::ApiNode;
+use horolog::actors::job_manager::JobManager;
+use horolog::clock::Clock;
+use horolog::store::Store;
+use horolog::store::connect::Database;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const CREATE: &str = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
+
+#[actix::test]
+async fn every_bad_field_of_a_job_is_named_and_no_job_is_created() {
+    let node = ApiNode::start().await;
+    let cron = |expression: &str| json!({"name": "x", "scheduleType": "CRON", "cronExpression": expression});
+    let rate = |change: Value| {
+        let mut input = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60});
+        input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        input
+    };
+    let http = |change: Value| rate(json!({"target": {"http": change}}));
+    let cases = [
+        ("name", "empty", rate(json!({"name": ""}))),
+        ("name", "255", rate(json!({"name": "n".repeat(256)}))),
+        ("cronExpression", "hours", cron("0 0 99 * * ?")),
+        ("cronExpression", "day of week", cron("* * * * 9")),
+        ("cronExpression", "field", cron("not a cron")),
+        ("cronExpression", "never fires", cron("0 0 0 31 2 ?")),
+        ("cronExpression", "required", json!({"name": "x", "scheduleType": "CRON"})),
+        ("cronExpression", "does not go with", rate(json!({"cronExpression": "* * * * *"}))),
+        ("cronExpression", "255", cron(&"*".repeat(300))),
+        ("intervalSeconds", "required", json!({"name": "x", "scheduleType": "FIXED_DELAY"})),
+        ("intervalSeconds", "from 1", rate(json!({"intervalSeconds": 0}))),
+        ("intervalSeconds", "from 1", rate(json!({"intervalSeconds": -1}))),
+        ("intervalSeconds", "ten years", rate(json!({"intervalSeconds": 2_147_483_647}))),
+        ("initialDelaySeconds", "from 0", rate(json!({"initialDelaySeconds": -1}))),
+        ("payload", "U+0000", rate(json!({"payload": {"a": "\u{0}"}}))),
+        ("target.http.url", "http", http(json!({"url": "ftp://example.com/"}))),
+        ("target.http.url", "absolute", http(json!({"url": "example"}))),
+        ("target.http.url", "user name", http(json!({"url": "http://me:secret@example.com/"}))),
+        ("target.http.timeoutSeconds", "1 to 3600", http(json!({"url": "http://example.com/", "timeoutSeconds": 0}))),
+        ("target.http.headers", "Horolog", http(json!({"url": "http://example.com/", "headers": {"Host": "x"}}))),
+        ("target.noop.sleepMillis", "negative", rate(json!({"target": {"noop": {"sleepMillis": -1}}}))),
+        ("maxRecoveries", "0 to 100", rate(json!({"maxRecoveries": -1}))),
+    ];
+    for (field, hint, input) in cases {
+        let error = node.error(CREATE, json!({"input": input})).await;
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{input}: {error}");
+        assert_eq!(error["extensions"]["field"], field, "{input}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(hint), "{input}: {error}");
+    }
+    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
+}
+
+#[actix::test]
+async fn what_the_schema_forbids_is_refused() {
+    let node = ApiNode::start().await;
+    let cases = [
+        json!({"name": "x", "scheduleType": "WEEKLY"}),
+        json!({"scheduleType": "CRON", "cronExpression": "* * * * *"}),
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 99_999_999_999_i64}),
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": "60"}),
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60, "target": {"log": {}, "noop": {"sleepMillis": 1}}}),
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60, "nonsense": 1}),
+    ];
+    for input in cases {
+        node.error(CREATE, json!({"input": input})).await;
+    }
+    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
+}
+
+#[actix::test]
+async fn unknown_and_malformed_ids_are_told_apart() {
+    let node = ApiNode::start().await;
+    let unknown = "0199d0a5-0000-7000-8000-000000000000";
+    let requests = [
+        "mutation($id: ID!) { pauseJob(id: $id) { id } }",
+        "mutation($id: ID!) { resumeJob(id: $id) { id } }",
+        "mutation($id: ID!) { deleteJob(id: $id) }",
+        "mutation($id: ID!) { runJobNow(id: $id) }",
+        "mutation($id: ID!) { drainNode(id: $id) }",
+        "query($id: ID!) { jobLogs(jobId: $id) { id } }",
+    ];
+    for request in requests {
+        let error = node.error(request, json!({"id": unknown})).await;
+        assert_eq!(error["extensions"]["code"], "NOT_FOUND", "{request}");
+        assert!(error["message"].as_str().unwrap().contains(unknown), "{error}");
+        for malformed in ["", "42", "not-a-uuid", "'; drop table job_definition; --"] {
+            let error = node.error(request, json!({"id": malformed})).await;
+            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{request}: {error}");
+        }
+    }
+    for request in ["query($id: ID!) { job(id: $id) { id } }", "query($id: ID!) { execution(id: $id) { id } }"] {
+        assert!(node.data(request, json!({"id": unknown})).await.as_object().unwrap().values().all(Value::is_null));
+        assert_eq!(node.error(request, json!({"id": "x"})).await["extensions"]["code"], "BAD_USER_INPUT");
+    }
+}
+
+#[actix::test]
+async fn only_json_by_post_is_taken() {
+    let node = ApiNode::start().await;
+    let url = format!("{}/graphql", node.url);
+    let mutation = r#"{"query":"mutation { createJob(input: {name: \"csrf\", scheduleType: FIXED_RATE, intervalSeconds: 60}) { id } }"}"#;
+
+    let get = node.http.get(format!("{url}?query=mutation%7BrunJobNow(id%3A%22x%22)%7D")).send().await.unwrap();
+    assert_eq!(get.status(), 405);
+    for content_type in
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/graphql"]
+    {
+        let request = node.http.post(&url).header("content-type", content_type).body(mutation);
+        assert_eq!(request.send().await.unwrap().status(), 415, "{content_type}");
+    }
+    assert_eq!(node.http.post(&url).body(mutation).send().await.unwrap().status(), 415, "no content type");
+    let put = node.http.put(&url).header("content-type", "application/json").body(mutation).send().await.unwrap();
+    assert_eq!(put.status(), 405);
+
+    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]), "none of them created a job");
+}
+
+#[actix::test]
+async fn bodies_that_are_not_one_request_are_refused() {
+    let node = ApiNode::start().await;
+    let url = format!("{}/graphql", node.url);
+    let post = |body: String| node.http.post(&url).header("content-type", "application/json; charset=utf-8").body(body);
+    let one = r#"{"query":"{ jobs { id } }"}"#;
+    assert_eq!(post(one.into()).send().await.unwrap().status(), 200);
+    for (body, status) in [
+        (String::new(), 400),
+        ("{".into(), 400),
+        ("null".into(), 400),
+        (format!("[{one},{one}]"), 400),
+        (format!(r#"{{"query":"{{ jobs {{ id }} }}","x":"{}"}}"#, "x".repeat(256 * 1024)), 413),
+    ] {
+        let answer = post(body.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{}", &body[..body.len().min(40)]);
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    }
+}
+
+#[actix::test]
+async fn a_payload_over_256_kb_is_refused_and_one_below_is_kept_whole() {
+    let node = ApiNode::start().await;
+    let input = |size: usize| {
+        json!({"input": {"name": "big", "scheduleType": "FIXED_RATE", "intervalSeconds": 60,
+        "initialDelaySeconds": 3600, "payload": "p".repeat(size)}})
+    };
+    let request = json!({"query": CREATE, "variables": input(256 * 1024)});
+    let answer = node.http.post(format!("{}/graphql", node.url)).json(&request).send().await.unwrap();
+    assert_eq!(answer.status(), 413);
+    let created =
+        node.data("mutation($input: CreateJobInput!) { createJob(input: $input) { payload } }", input(200_000));
+    assert_eq!(created.await["createJob"]["payload"].as_str().unwrap().len(), 200_002);
+}
+
+#[actix::test]
+async fn queries_that_would_cost_too_much_are_refused() {
+    let node = ApiNode::start().await;
+    let deep = format!("{}id{}", "{ jobs ".repeat(40), " }".repeat(40));
+    let aliases: String = (0..500).map(|n| format!("a{n}: jobs {{ id }}")).collect::<Vec<_>>().join(" ");
+    let fragments = "query { ...A } fragment A on Query { ...B } fragment B on Query { ...A }";
+    let directives = format!("{{ jobs {} {{ id }} }}", "@skip(if: false) ".repeat(200));
+    for query in [deep, format!("{{ {aliases} }}"), fragments.into(), directives] {
+        let answer = node.post(&query, json!({})).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{}", &query[..60]);
+        assert!(answer.to_string().len() < 10_000, "an answer as large as the attack");
+    }
+}
+
+#[actix::test]
+async fn errors_never_show_the_inside() {
+    let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
+    let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
+    let jobs = actix::Actor::start(JobManager::new(store.clone()));
+    let schema = horolog::api::schema(store, jobs);
+    for query in ["{ jobs { id } }", "mutation { runJobNow(id: \"0199d0a5-0000-7000-8000-000000000000\") }"] {
+        let answer = serde_json::to_value(schema.execute(query).await).unwrap();
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{answer}");
+        let text = answer.to_string().to_lowercase();
+        for leak in ["select", "127.0.0.1", "src/", "panicked", "tokio"] {
+            assert!(!text.contains(leak), "{leak} in {text}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Membership: what a node may believe of itself while its session, its
+//! heartbeats and the others' verdicts come and go.
+
+use crate::support::{TestCluster, eventually, fixed_rate};
+use actix::{Actor, Addr};
+use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
+use horolog::actors::vitals::Vitals;
+use horolog::model::node::{Membership, Standing};
+use horolog::store::nodes::NodeProfile;
+use horolog::store::takeovers::TakenOver;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Long enough that no test comes near it by itself.
+const TTL: Duration = Duration::from_mins(4);
+
+struct Member {
+    membership: Addr<ClusterMembership>,
+    standing: watch::Sender<Standing>,
+    vitals: Vitals,
+}
+
+impl Member {
+    fn new(cluster: &TestCluster, node_ttl: Duration) -> Self {
+        let (standing, vitals) = (watch::Sender::new(Standing::Fenced), Vitals::default());
+        let config = MembershipConfig {
+            database: cluster.database.database(),
+            store: cluster.store.clone(),
+            clock: cluster.clock.clone(),
+            profile: NodeProfile { name: "node".into(), address: "127.0.0.1:1".into(), slots: 3 },
+            heartbeat_interval: TTL,
+            node_ttl,
+            executions_held: Arc::default(),
+            vitals: vitals.clone(),
+        };
+        let membership = ClusterMembership::new(config, standing.clone(), false).start();
+        Self { membership, standing, vitals }
+    }
+
+    /// A member and its id.
+    async fn joined(cluster: &TestCluster) -> (Self, Uuid) {
+        let member = Self::new(cluster, TTL);
+        let HeartbeatReport::Joined(id) = member.heartbeat().await else { panic!("not joined") };
+        (member, id)
+    }
+
+    async fn heartbeat(&self) -> HeartbeatReport {
+        self.membership.send(Heartbeat).await.unwrap()
+    }
+
+    fn standing(&self) -> Option<Membership> {
+        match *self.standing.borrow() {
+            Standing::Member(member) => Some(member),
+            Standing::Fenced => None,
+        }
+    }
+}
+
+/// Ends the session that holds the node's lock, from the server's side.
+async fn cut_session(cluster: &TestCluster, node_id: Uuid) {
+    let cut = "select pg_terminate_backend(k.pid) from pg_locks k, cluster_node n
+        where n.id = $1 and k.locktype = 'advisory' and k.granted
+          and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key";
+    assert_eq!(cluster.execute(cut, &[&node_id]).await, 1, "one session holds the lock");
+}
+
+#[actix::test]
+async fn a_node_joins_and_renews_under_one_id() {
+    let cluster = TestCluster::start().await;
+    let before = Instant::now();
+    let (member, id) = Member::joined(&cluster).await;
+
+    let joined = member.standing().expect("a member");
+    cluster.advance(1);
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
+    let renewed = member.standing().expect("a member");
+
+    assert_eq!((joined.node_id, renewed.node_id, renewed.connected, renewed.draining), (id, id, true, false));
+    assert!(joined.trusted_until >= before + TTL * 7 / 8 && renewed.trusted_until > joined.trusted_until);
+    assert_eq!(renewed.session_since, joined.session_since);
+    let nodes = cluster.store.nodes().await.unwrap();
+    assert_eq!((nodes.len(), nodes[0].id, nodes[0].slots), (1, id, 3));
+    assert_eq!((nodes[0].heartbeat_at - nodes[0].started_at).num_seconds(), 1);
+    assert!(nodes[0].clock_offset_micros.abs() < 60_000_000 || nodes[0].clock_offset_micros == 0, "{nodes:?}");
+}
+
+#[actix::test]
+async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    let before = member.standing().expect("a member");
+
+    cut_session(&cluster, id).await;
+    let suspended = eventually("the node knows", async || member.standing().filter(|member| !member.connected)).await;
+    assert_eq!(suspended, Membership { connected: false, ..before });
+    let healed = eventually("the node has a session again", async || {
+        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(member.standing().expect("a member"))
+    })
+    .await;
+
+    assert_eq!((healed.node_id, healed.connected), (id, true));
+    assert!(healed.session_since > before.session_since, "it has to watch anew before it declares anybody dead");
+    cut_session(&cluster, id).await;
+}
+
+#[actix::test]
+async fn a_node_that_was_declared_dead_is_fenced_and_joins_under_a_new_id() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    cluster.execute("update cluster_node set state = 'DEAD' where id = $1", &[&id]).await;
+
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
+    assert_eq!(member.standing(), None);
+    let HeartbeatReport::Joined(new) = member.heartbeat().await else { panic!("not joined") };
+
+    assert_ne!(new, id);
+    assert_eq!(cluster.node_state(id).await, "DEAD");
+    assert_eq!(cluster.node_state(new).await, "ACTIVE");
+}
+
+#[actix::test]
+async fn a_node_whose_trust_has_run_out_joins_under_a_new_id() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    let standing = member.standing().expect("a member");
+
+    member.standing.send_replace(Standing::Member(Membership { trusted_until: Instant::now(), ..standing }));
+    let report = member.heartbeat().await;
+
+    assert!(matches!(report, HeartbeatReport::Joined(new) if new != id), "{report:?}");
+}
+
+/// What it ran was cancelled when its trust ran out, so under its old id it
+/// would count as never started, and would run again although it had begun.
+#[actix::test]
+async fn an_answer_that_comes_after_trust_ran_out_does_not_restore_it() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    let standing = member.standing().expect("a member");
+    let blocker = cluster.database.client().await;
+    blocker.batch_execute("begin").await.unwrap();
+    blocker.query_one("select from cluster_node where id = $1 for update", &[&id]).await.unwrap();
+
+    let trusted_until = Instant::now() + Duration::from_secs(1);
+    member.standing.send_replace(Standing::Member(Membership { trusted_until, ..standing }));
+    let answer = actix::spawn(member.membership.send(Heartbeat));
+    eventually("trust has run out", async || (Instant::now() >= trusted_until).then_some(())).await;
+    blocker.batch_execute("commit").await.unwrap();
+
+    assert_eq!(answer.await.unwrap().unwrap(), HeartbeatReport::Fenced);
+    assert_eq!(member.standing(), None);
+}
+
+#[actix::test]
+async fn a_node_asked_to_drain_learns_it_from_its_heartbeat() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    cluster.store.drain(id).await.unwrap();
+
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
+
+    assert!(member.standing().is_some_and(|member| member.draining));
+}
+
+#[actix::test]
+async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    cluster.create(fixed_rate(60)).await;
+    let held = cluster.store.lease(id, 1, Duration::ZERO).await.unwrap().expect("a member").attempts;
+
+    let taken = member.membership.send(Leave).await.unwrap().unwrap();
+
+    assert_eq!(taken, TakenOver { rerun: vec![held[0].execution_id], ended: Vec::new() });
+    assert_eq!(member.standing(), None);
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
+    assert_eq!(cluster.node_state(id).await, "LEFT by LEFT");
+}
+
+#[actix::test]
+async fn a_node_whose_actor_makes_no_progress_withholds_its_heartbeat_and_gives_itself_up() {
+    let cluster = TestCluster::start().await;
+    let member = Member::new(&cluster, Duration::ZERO); // whatever has not beaten just now has stalled
+    let _pulse = member.vitals.pulse("TriggerAcquirer");
+
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Withheld);
+
+    assert_eq!(member.vitals.failed().await, "the critical actor TriggerAcquirer makes no progress");
+    assert!(cluster.store.nodes().await.unwrap().is_empty());
+}

@@ -1,0 +1,308 @@
+//! Misfires and limits: every fire time is accounted for exactly once, however
+//! long nobody looked, and a schedule begins and ends where it should.
+
+use crate::support::{TestCluster, TestNode, at, cron, fixed_delay, fixed_rate, once, with};
+use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
+use horolog::model::job::Job;
+use horolog::model::job_request::JobRequest;
+use horolog::model::policies::MisfirePolicy;
+use horolog::store::repairs::Repairs;
+use std::time::{Duration, Instant};
+
+const TEN_MINUTES: i64 = 600;
+
+fn missing(policy: MisfirePolicy, job: JobRequest) -> JobRequest {
+    with(job, |policies| policies.misfire_policy = policy)
+}
+
+/// Looks, runs and settles until nothing is due; how many ran.
+async fn catch_up(node: &TestNode) -> usize {
+    let mut ran = 0;
+    loop {
+        let report = node.poll().await;
+        ran += node.settle_all().await.settled;
+        if report.triggers == 0 {
+            return ran;
+        }
+    }
+}
+
+/// A job that fires every ten minutes, ran at 07:00:00, and then nobody looked
+/// until 10:00:30: eighteen fire times were missed.
+async fn missed(job: JobRequest) -> (TestCluster, Job, TestNode) {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(job).await;
+    let node = cluster.node().await;
+    assert_eq!(catch_up(&node).await, 1);
+    cluster.advance(3 * 3_600 + 30);
+    (cluster, job, node)
+}
+
+fn ran(time: &str) -> String {
+    format!("SCHEDULE {time} SUCCESS attempt 1")
+}
+
+#[actix::test]
+async fn fire_once_runs_the_last_missed_and_folds_the_others_into_it() {
+    let (cluster, job, node) = missed(fixed_rate(TEN_MINUTES)).await;
+
+    assert_eq!(catch_up(&node).await, 1);
+
+    let folded = "SCHEDULE 07:10:00 SKIPPED COALESCED attempt 0, 17 times until 09:50:00";
+    assert_eq!(cluster.ledger(&job).await, [&ran("07:00:00"), folded, &ran("10:00:00")]);
+    let names = "select (f.coalesced_into = l.id)::text from job_execution_log f, job_execution_log l
+        where f.status = 'SKIPPED' and l.fire_time = '2026-11-23T10:00Z'";
+    assert_eq!(cluster.texts(names, &[]).await, ["true"]);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 10:10:00 due 10:10:00"]);
+}
+
+#[actix::test]
+async fn skip_runs_none() {
+    let (cluster, job, node) = missed(missing(MisfirePolicy::Skip, fixed_rate(TEN_MINUTES))).await;
+
+    assert_eq!(catch_up(&node).await, 0);
+
+    let skipped = "SCHEDULE 07:10:00 SKIPPED MISFIRE attempt 0, 18 times until 10:00:00";
+    assert_eq!(cluster.ledger(&job).await, [&ran("07:00:00"), skipped]);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 10:10:00 due 10:10:00"]);
+}
+
+#[actix::test]
+async fn fire_all_runs_every_one_oldest_first() {
+    let (cluster, job, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+
+    let mut fire_times = Vec::new();
+    loop {
+        let attempts = node.lease().await;
+        if attempts.is_empty() {
+            break;
+        }
+        fire_times.extend(attempts.iter().map(|attempt| attempt.fire_time));
+    }
+
+    let all: Vec<_> = (1..=18).map(|k| at("07:00:00") + Duration::from_mins(10 * k)).collect();
+    assert_eq!(fire_times, all);
+    assert_eq!(cluster.ledger(&job).await.len(), 19);
+}
+
+#[actix::test]
+async fn a_node_that_catches_up_does_not_rest_in_between() {
+    let (_cluster, _, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    for _ in 0..17 {
+        let report = node.poll().await;
+        assert_eq!((report.leased, report.next_look), (1, Duration::ZERO));
+    }
+    let last = node.poll().await;
+    assert!(last.leased == 1 && last.next_look > Duration::from_secs(569), "{last:?}");
+}
+
+#[actix::test]
+async fn fire_all_is_bounded_by_its_window_and_its_number() {
+    let skipped = |times, until| format!("SCHEDULE 07:10:00 SKIPPED MISFIRE attempt 0, {times} times until {until}");
+    for (window, most, first_line, count) in [
+        (Some(3_600), None, skipped(12, "09:00:00"), 6),
+        (None, Some(4), skipped(14, "09:20:00"), 4),
+        (Some(3_600), Some(4), skipped(14, "09:20:00"), 4),
+        (Some(1_800), Some(4), skipped(15, "09:30:00"), 3),
+    ] {
+        let bounded = with(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES)), |p| {
+            (p.catch_up_window_seconds, p.max_catch_up) = (window, most);
+        });
+        let (cluster, job, node) = missed(bounded).await;
+
+        assert_eq!(catch_up(&node).await, count);
+
+        let ledger = cluster.ledger(&job).await;
+        assert_eq!((&ledger[1], ledger.len()), (&first_line, count + 2), "{ledger:?}");
+        assert_eq!(ledger.last(), Some(&ran("10:00:00")));
+    }
+}
+
+/// `count` copies of a job and its trigger.
+async fn copies(cluster: &TestCluster, job: &Job, count: i32) {
+    let jobs =
+        "insert into job_definition select (jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid()))).*
+        from job_definition j, generate_series(2, $2::int) where j.id = $1";
+    cluster.execute(jobs, &[&job.id, &count]).await;
+    let triggers = "insert into job_trigger (id, job_id, kind, fire_time, due_at)
+        select d.id, d.id, t.kind, t.fire_time, t.due_at from job_definition d, job_trigger t
+        where t.id = $1 and not exists (select from job_trigger x where x.job_id = d.id)";
+    cluster.execute(triggers, &[&job.id]).await;
+}
+
+#[actix::test]
+async fn what_is_overdue_never_holds_up_what_is_due_on_time() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let late = cluster.create(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    copies(&cluster, &late, 300).await;
+    cluster.advance(5 * 3_600);
+    let on_time = cluster.create(JobRequest { name: "on time".into(), ..fixed_rate(3_600) }).await;
+    copies(&cluster, &on_time, 10).await;
+
+    let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
+
+    let (punctual, others): (Vec<_>, Vec<_>) =
+        leased.attempts.iter().partition(|attempt| attempt.job_name == "on time");
+    assert_eq!((punctual.len(), others.len(), leased.more), (10, 10, true));
+}
+
+#[actix::test]
+async fn the_grace_is_the_jobs_own() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let strict = cluster.create(with(fixed_rate(60), |p| p.misfire_grace_seconds = 5)).await;
+    let patient = cluster.create(with(fixed_rate(60), |p| p.misfire_grace_seconds = 600)).await;
+    cluster.advance(90);
+
+    assert_eq!(catch_up(&node).await, 3);
+
+    let folded = "SCHEDULE 07:00:00 SKIPPED COALESCED attempt 0, 1 times until 07:00:00";
+    assert_eq!(cluster.ledger(&strict).await, [folded, &ran("07:01:00")]);
+    assert_eq!(cluster.ledger(&patient).await, ["07:00:00", "07:01:00"].map(ran));
+}
+
+#[actix::test]
+async fn an_outage_of_many_jobs_is_settled_completely() {
+    const JOBS: i32 = 10_000;
+    const LEDGER: &str = "select format('%s: %s rows, %s fire times', concat_ws(' ', status, reason), count(*),
+        sum(coalesce(occurrences, 1))) from job_execution_log group by status, reason order by 1";
+    for policy in [MisfirePolicy::Skip, MisfirePolicy::FireOnce] {
+        let cluster = TestCluster::start().await;
+        let node = cluster.node().await;
+        let job = cluster.create(missing(policy, fixed_rate(60))).await;
+        copies(&cluster, &job, JOBS).await;
+        cluster.advance(99 * 60 + 30);
+
+        let (begun, mut looks) = (Instant::now(), 0);
+        loop {
+            let leased = node.store.lease(node.id, 500, Duration::ZERO).await.unwrap().unwrap();
+            looks += 1;
+            if leased.triggers == 0 {
+                break;
+            }
+        }
+        println!("{policy}: {JOBS} jobs in {looks} looks, {:?}", begun.elapsed());
+
+        let expected: &[&str] = match policy {
+            MisfirePolicy::Skip => &["SKIPPED MISFIRE: 10000 rows, 1000000 fire times"],
+            _ => &["RUNNING: 10000 rows, 10000 fire times", "SKIPPED COALESCED: 10000 rows, 990000 fire times"],
+        };
+        assert_eq!(cluster.texts(LEDGER, &[]).await, expected);
+        let behind = "select '' from job_trigger where due_at is distinct from '2026-11-23T08:40Z'";
+        assert!(cluster.texts(behind, &[]).await.is_empty());
+    }
+}
+
+#[actix::test]
+async fn a_schedule_fires_between_its_start_and_its_end() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let bounded = |job| with(job, |p| (p.start_at, p.end_at) = (Some(at("07:10:00")), Some(at("07:12:00"))));
+    let (rate, by_cron) =
+        (cluster.create(bounded(fixed_rate(60))).await, cluster.create(bounded(cron("* * * * *"))).await);
+    let delay = cluster.create(bounded(fixed_delay(60))).await;
+
+    for _ in 0..15 {
+        cluster.advance(60);
+        catch_up(&node).await;
+    }
+
+    let fired = ["07:10:00", "07:11:00", "07:12:00"].map(ran);
+    assert_eq!((cluster.ledger(&rate).await, cluster.ledger(&by_cron).await), (fired.to_vec(), fired.to_vec()));
+    assert_eq!(cluster.ledger(&delay).await, fired);
+    for job in [rate, by_cron, delay] {
+        assert_eq!(cluster.store.job(job.id).await.unwrap().unwrap().next_fire_time, None);
+        cluster.command(PauseJob(job.id, None)).await;
+        assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, None, "what has ended stays so");
+    }
+    assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
+}
+
+#[actix::test]
+async fn a_schedule_that_was_resumed_before_its_start_waits_for_it() {
+    let cluster = TestCluster::start().await;
+    for job in [fixed_rate(60), fixed_delay(60), cron("* * * * *")] {
+        let job = cluster.create(with(job, |p| p.start_at = Some(at("07:10:00")))).await;
+        cluster.command(PauseJob(job.id, None)).await;
+        assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, Some(at("07:10:00")));
+    }
+}
+
+#[actix::test]
+async fn after_its_last_run_a_schedule_rests_for_good_and_run_now_still_works() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    for job in [fixed_rate(60), fixed_delay(60), cron("* * * * *")] {
+        let job = cluster.create(with(job, |p| p.max_runs = Some(2))).await;
+        for _ in 0..4 {
+            cluster.advance(60);
+            catch_up(&node).await;
+        }
+        cluster.command(PauseJob(job.id, None)).await;
+        assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, None);
+        cluster.advance(600);
+        assert_eq!(catch_up(&node).await, 0);
+        cluster.command(RunJobNow(job.id)).await;
+        assert_eq!(catch_up(&node).await, 1);
+        assert_eq!(cluster.ledger(&job).await.len(), 3, "{:?}", cluster.ledger(&job).await);
+    }
+}
+
+#[actix::test]
+async fn what_was_skipped_does_not_count_as_a_run() {
+    let request = with(missing(MisfirePolicy::Skip, fixed_rate(TEN_MINUTES)), |p| p.max_runs = Some(2));
+    let (cluster, job, node) = missed(request).await;
+    assert_eq!(catch_up(&node).await, 0);
+    cluster.advance(600);
+    assert_eq!(catch_up(&node).await, 1);
+    cluster.advance(600);
+    assert_eq!(catch_up(&node).await, 0);
+    assert_eq!(cluster.ledger(&job).await.last(), Some(&ran("10:10:00")));
+}
+
+#[actix::test]
+async fn once_fires_once() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let (job, late, skipped) = (
+        cluster.create(once("07:05:00")).await,
+        cluster.create(once("07:06:00")).await,
+        cluster.create(missing(MisfirePolicy::Skip, once("07:06:00"))).await,
+    );
+    cluster.command(PauseJob(job.id, None)).await;
+    assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, Some(at("07:05:00")));
+    cluster.advance(300);
+    assert_eq!(catch_up(&node).await, 1);
+    cluster.advance(3_600);
+    assert_eq!(catch_up(&node).await, 1);
+
+    assert_eq!(
+        (cluster.ledger(&job).await, cluster.ledger(&late).await),
+        (vec![ran("07:05:00")], vec![ran("07:06:00")])
+    );
+    let misfire = "SCHEDULE 07:06:00 SKIPPED MISFIRE attempt 0, 1 times until 07:06:00";
+    assert_eq!(cluster.ledger(&skipped).await, [misfire]);
+    cluster.command(PauseJob(job.id, None)).await;
+    assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, None);
+    assert_eq!(cluster.triggers(&job).await.len(), 1);
+}
+
+#[actix::test]
+async fn jitter_delays_a_fire_time_within_its_bounds_and_keeps_the_order() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(with(fixed_rate(60), |p| p.jitter_seconds = 600)).await;
+
+    for _ in 0..600 {
+        cluster.advance(1);
+        catch_up(&node).await;
+    }
+
+    let odd = "select l::text from job_execution_log l where due_time < fire_time
+        or due_time >= fire_time + interval '60 seconds' or started_at < due_time";
+    assert_eq!(cluster.texts(odd, &[]).await, Vec::<String>::new());
+    let distinct = "select (count(distinct due_time - fire_time) > 5)::text || ' ' || count(*) from job_execution_log";
+    let seen = cluster.texts(distinct, &[]).await;
+    assert!(["true 9", "true 10"].contains(&seen[0].as_str()), "{seen:?} {:?}", cluster.ledger(&job).await);
+}

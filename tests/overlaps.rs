@@ -1,0 +1,349 @@
+//! Overlaps: what becomes of a fire time that comes due while an execution of
+//! its job is in flight, on whatever node.
+
+use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, failed, fixed_delay, fixed_rate, succeeded, with};
+use horolog::actors::job_manager::{CancelExecution, DeleteJob, RunJobNow};
+use horolog::model::execution::{Attempt, execution_id};
+use horolog::model::job::{Job, Recovery};
+use horolog::model::job_request::JobRequest;
+use horolog::model::policies::OverlapPolicy;
+use horolog::model::trigger::TriggerKind;
+use horolog::store::repairs::Repairs;
+use std::time::Duration;
+
+const ROUNDS: usize = 60;
+
+fn overlapping(policy: OverlapPolicy, job: JobRequest) -> JobRequest {
+    with(job, |policies| policies.overlap_policy = policy)
+}
+
+/// A job that fires every minute and runs on the first node, a second node, and
+/// the attempt that runs.
+async fn running(policy: OverlapPolicy) -> (TestCluster, Job, [TestNode; 2], Attempt) {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(overlapping(policy, fixed_rate(60))).await;
+    let nodes = [cluster.node().await, cluster.node().await];
+    let attempt = one(&nodes[0]).await;
+    (cluster, job, nodes, attempt)
+}
+
+/// Leases exactly one attempt.
+async fn one(node: &TestNode) -> Attempt {
+    let mut attempts = node.lease().await;
+    assert_eq!(attempts.len(), 1, "{attempts:?}");
+    attempts.remove(0)
+}
+
+async fn end(node: &TestNode, attempt: &Attempt) {
+    assert_eq!(node.store.settle(&[succeeded(attempt)]).await.unwrap().settled, [attempt.execution_id]);
+}
+
+/// A minute passes, and the node looks: nothing can run.
+async fn a_minute_in_vain(cluster: &TestCluster, node: &TestNode) {
+    cluster.advance(60);
+    let report = node.poll().await;
+    assert_eq!((report.leased, report.triggers), (0, 1));
+}
+
+fn skipped(kind: &str, time: &str) -> String {
+    format!("{kind} {time} SKIPPED OVERLAP attempt 0, 1 times until {time}")
+}
+
+#[actix::test]
+async fn skip_records_the_fire_time_and_runs_the_next_after_the_end() {
+    let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::Skip).await;
+
+    a_minute_in_vain(&cluster, &other).await;
+    end(&one_node, &attempt).await;
+    cluster.advance(60);
+    one(&other).await;
+
+    let log = [
+        "SCHEDULE 07:00:00 SUCCESS attempt 1",
+        &skipped("SCHEDULE", "07:01:00"),
+        "SCHEDULE 07:02:00 RUNNING attempt 1",
+    ];
+    assert_eq!(cluster.ledger(&job).await, log);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:03:00 due 07:03:00"]);
+}
+
+#[actix::test]
+async fn buffer_one_keeps_the_first_that_waits_and_runs_it_after_the_end() {
+    let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferOne).await;
+
+    a_minute_in_vain(&cluster, &other).await;
+    a_minute_in_vain(&cluster, &other).await;
+    assert_eq!(cluster.triggers(&job).await, ["BUFFERED fires 07:01:00", "SCHEDULE fires 07:03:00 due 07:03:00"]);
+    assert_eq!(other.store.repair().await.unwrap(), Repairs::default(), "waiting is healthy");
+    end(&one_node, &attempt).await;
+    let buffered = one(&other).await;
+
+    assert_eq!(buffered.execution_id, execution_id(job.id, TriggerKind::Schedule, at("07:01:00")));
+    let log = [
+        "SCHEDULE 07:00:00 SUCCESS attempt 1",
+        "BUFFERED 07:01:00 RUNNING attempt 1",
+        &skipped("SCHEDULE", "07:02:00"),
+    ];
+    assert_eq!(cluster.ledger(&job).await, log);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:03:00 due 07:03:00"]);
+}
+
+#[actix::test]
+async fn buffer_all_runs_one_by_one_in_order() {
+    let (cluster, job, [one_node, other], mut attempt) = running(OverlapPolicy::BufferAll).await;
+    a_minute_in_vain(&cluster, &other).await;
+    a_minute_in_vain(&cluster, &other).await;
+    // The third comes due with nobody looking: what waited longer runs first all the same.
+    cluster.advance(61);
+
+    for time in ["07:01:00", "07:02:00", "07:03:00"] {
+        end(&one_node, &attempt).await;
+        attempt = one(&one_node).await;
+        assert_eq!((attempt.fire_time, attempt.kind), (at(time), TriggerKind::Buffered));
+        assert!(other.lease().await.is_empty(), "one by one");
+    }
+
+    end(&one_node, &attempt).await;
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:04:00 due 07:04:00"]);
+}
+
+#[actix::test]
+async fn what_waited_runs_before_what_comes_due_even_if_another_look_finds_that_first() {
+    let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferAll).await;
+    a_minute_in_vain(&cluster, &other).await;
+    end(&one_node, &attempt).await;
+    cluster.advance(60);
+    let holder = cluster.database.client().await;
+    holder.batch_execute("begin; select from job_trigger where kind = 'BUFFERED' for update").await.unwrap();
+
+    assert!(other.lease().await.is_empty(), "it waits behind what another look holds");
+    holder.batch_execute("commit").await.unwrap();
+
+    assert_eq!(one(&other).await.fire_time, at("07:01:00"));
+    assert_eq!(cluster.triggers(&job).await[0], "BUFFERED fires 07:02:00");
+}
+
+#[actix::test]
+async fn cancel_other_cancels_what_runs_and_runs_the_latest_after_its_end() {
+    let cluster = TestCluster::start().await;
+    let endless = JobRequest { target: ENDLESS, ..fixed_rate(60) };
+    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, endless)).await;
+    let (busy, other) = (cluster.node().await, cluster.node().await);
+    assert_eq!((busy.poll().await.leased, busy.cancel().await), (1, 0));
+
+    a_minute_in_vain(&cluster, &other).await;
+    a_minute_in_vain(&cluster, &other).await;
+    assert_eq!(cluster.triggers(&job).await[0], "BUFFERED fires 07:02:00");
+    assert_eq!((busy.cancel().await, busy.settle_all().await.settled), (1, 1));
+    assert_eq!(other.poll().await.leased, 1);
+
+    let gave_way = skipped("BUFFERED", "07:01:00");
+    let log = ["SCHEDULE 07:00:00 CANCELLED attempt 1", &gave_way, "BUFFERED 07:02:00 RUNNING attempt 1"];
+    assert_eq!(cluster.ledger(&job).await, log);
+}
+
+#[actix::test]
+async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
+    let cluster = TestCluster::start().await;
+    let retried = with(fixed_rate(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600));
+    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, retried)).await;
+    let node = cluster.node().await;
+    node.store.settle(&[failed(&one(&node).await)]).await.unwrap();
+
+    cluster.advance(60);
+    node.poll().await;
+    node.poll().await;
+
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1", "BUFFERED 07:01:00 RUNNING attempt 1"]
+    );
+}
+
+#[actix::test]
+async fn of_two_that_come_due_in_one_look_cancel_other_runs_the_later() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60))).await;
+    let node = cluster.node().await;
+    cluster.advance(1);
+    cluster.command(RunJobNow(job.id)).await;
+
+    assert_eq!(one(&node).await.kind, TriggerKind::Manual);
+
+    assert_eq!(cluster.ledger(&job).await, [&skipped("SCHEDULE", "07:00:00"), "MANUAL 07:00:01 RUNNING attempt 1"]);
+}
+
+#[actix::test]
+async fn run_now_obeys_the_policy() {
+    for (policy, becomes) in [
+        (OverlapPolicy::Allow, "MANUAL 07:00:05 RUNNING attempt 1"),
+        (OverlapPolicy::Skip, "MANUAL 07:00:05 SKIPPED OVERLAP attempt 0, 1 times until 07:00:05"),
+        (OverlapPolicy::BufferOne, "BUFFERED 07:00:05 RUNNING attempt 1"),
+    ] {
+        let (cluster, job, [one_node, other], attempt) = running(policy).await;
+        cluster.advance(5);
+        let id = cluster.command(RunJobNow(job.id)).await;
+        other.poll().await;
+        end(&one_node, &attempt).await;
+        other.poll().await;
+        assert_eq!(cluster.ledger(&job).await[1], becomes, "{policy}");
+        assert!(cluster.store.execution(id).await.unwrap().is_some(), "the id that the person was given");
+    }
+}
+
+#[actix::test]
+async fn an_execution_between_two_attempts_counts_as_running() {
+    let cluster = TestCluster::start().await;
+    let retried = with(fixed_rate(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 600));
+    let job = cluster.create(overlapping(OverlapPolicy::Skip, retried)).await;
+    let node = cluster.node().await;
+    node.store.settle(&[failed(&one(&node).await)]).await.unwrap();
+
+    a_minute_in_vain(&cluster, &node).await;
+
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RETRYING ERROR attempt 1", &skipped("SCHEDULE", "07:01:00")]
+    );
+}
+
+#[actix::test]
+async fn a_fixed_delay_whose_fire_time_gives_way_keeps_its_chain() {
+    for policy in [OverlapPolicy::Skip, OverlapPolicy::CancelOther] {
+        let cluster = TestCluster::start().await;
+        let delayed = JobRequest { initial_delay_seconds: Some(30), ..fixed_delay(60) };
+        let job = cluster.create(overlapping(policy, delayed)).await;
+        let (one_node, other) = (cluster.node().await, cluster.node().await);
+        cluster.command(RunJobNow(job.id)).await;
+        one(&one_node).await;
+
+        cluster.advance(30);
+        other.poll().await;
+        if policy == OverlapPolicy::CancelOther {
+            // What waits for the manual run gives way to another manual run.
+            cluster.command(RunJobNow(job.id)).await;
+            other.poll().await;
+        }
+
+        let log = cluster.ledger(&job).await;
+        assert!(log.iter().any(|line| line.contains("07:00:30 SKIPPED OVERLAP")), "{policy}: {log:?}");
+        let triggers = cluster.triggers(&job).await;
+        assert_eq!(triggers.last().unwrap(), "SCHEDULE fires 07:01:30 due 07:01:30", "{policy}");
+    }
+}
+
+#[actix::test]
+async fn what_waits_behind_a_node_that_dies_runs_after_the_takeover_or_the_recovery() {
+    for recovery in [Recovery::MarkLost, Recovery::Rerun] {
+        let cluster = TestCluster::start().await;
+        let request = JobRequest { recovery: Some(recovery), ..fixed_rate(60) };
+        let job = cluster.create(overlapping(OverlapPolicy::BufferAll, request)).await;
+        let (survivor, dead) = (cluster.node().await, cluster.node().await);
+        one(&dead).await;
+        a_minute_in_vain(&cluster, &survivor).await;
+
+        cluster.clock.advance(NODE_TTL + Duration::from_secs(1));
+        assert!(survivor.heartbeat().await);
+        assert_eq!(survivor.reconcile().await.repairs, Some(Repairs::default()));
+        if recovery == Recovery::Rerun {
+            let recovered = one(&survivor).await;
+            assert_eq!((recovered.kind, recovered.attempt), (TriggerKind::Recovery, 2));
+            end(&survivor, &recovered).await;
+        }
+        assert_eq!(one(&survivor).await.fire_time, at("07:01:00"), "{recovery}");
+        assert_eq!(cluster.ledger(&job).await.len(), 2);
+    }
+}
+
+#[actix::test]
+async fn deletion_removes_what_waits() {
+    let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferAll).await;
+    a_minute_in_vain(&cluster, &other).await;
+
+    cluster.command(DeleteJob(job.id)).await;
+    end(&one_node, &attempt).await;
+
+    assert!(cluster.triggers(&job).await.is_empty() && other.lease().await.is_empty());
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
+}
+
+#[actix::test]
+async fn the_cancellation_of_what_is_about_to_run_lets_the_next_one_run() {
+    let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferAll).await;
+    a_minute_in_vain(&cluster, &other).await;
+    a_minute_in_vain(&cluster, &other).await;
+    end(&one_node, &attempt).await;
+
+    cluster.command(CancelExecution(execution_id(job.id, TriggerKind::Schedule, at("07:01:00")))).await;
+
+    assert_eq!(one(&other).await.fire_time, at("07:02:00"));
+    assert_eq!(cluster.ledger(&job).await[1], "BUFFERED 07:01:00 CANCELLED attempt 0");
+}
+
+#[actix::test]
+async fn a_fire_time_that_waits_behind_nothing_is_repaired() {
+    let (cluster, _, [one_node, other], attempt) = running(OverlapPolicy::BufferOne).await;
+    a_minute_in_vain(&cluster, &other).await;
+    end(&one_node, &attempt).await;
+    cluster.execute("update job_trigger set due_at = null where kind = 'BUFFERED'", &[]).await;
+
+    assert_eq!(other.reconcile().await.repairs, Some(Repairs { released: 1, ..Repairs::default() }));
+
+    assert_eq!(one(&other).await.fire_time, at("07:01:00"));
+}
+
+/// One look of a node with a single slot.
+async fn look(node: &TestNode) -> Vec<Attempt> {
+    node.store.lease(node.id, 1, Duration::ZERO).await.unwrap().unwrap().attempts
+}
+
+#[actix::test]
+async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
+    let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::Skip).await;
+    end(&one_node, &attempt).await;
+
+    for round in 0..ROUNDS {
+        cluster.command(RunJobNow(job.id)).await;
+        cluster.command(RunJobNow(job.id)).await;
+        let mut running: Vec<Attempt> = Vec::new();
+        while cluster.texts("select '' from job_trigger where kind = 'MANUAL'", &[]).await != Vec::<String>::new() {
+            let (mine, yours) = futures_util::join!(look(&one_node), look(&other));
+            running.extend(mine.into_iter().chain(yours));
+            assert!(running.len() <= 1, "round {round}: {running:?}");
+        }
+        end(&one_node, &running[0]).await;
+    }
+
+    let query =
+        "select count(*) || ' ' || status from job_execution_log where kind = 'MANUAL' group by status order by 1";
+    assert_eq!(cluster.texts(query, &[]).await, [format!("{ROUNDS} SKIPPED"), format!("{ROUNDS} SUCCESS")]);
+}
+
+#[actix::test]
+async fn an_end_that_races_with_a_look_strands_nothing() {
+    const STRANDED: &str = "select b.id::text from job_trigger b where b.kind = 'BUFFERED' and b.due_at is null
+        and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))";
+    let cluster = TestCluster::start().await;
+    let retried = with(fixed_rate(86_400), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (99, 600));
+    let job = cluster.create(overlapping(OverlapPolicy::BufferOne, retried)).await;
+    let (one_node, other) = (cluster.node().await, cluster.node().await);
+    let mut attempt = one(&one_node).await;
+
+    for round in 0..ROUNDS {
+        let by_cancelling = round % 2 == 1;
+        if by_cancelling {
+            one_node.store.settle(&[failed(&attempt)]).await.unwrap();
+        }
+        cluster.command(RunJobNow(job.id)).await;
+        let ending = async {
+            if by_cancelling {
+                cluster.command(CancelExecution(attempt.execution_id)).await;
+            } else {
+                end(&one_node, &attempt).await;
+            }
+        };
+        let ((), leased) = futures_util::join!(ending, look(&other));
+        assert_eq!(cluster.texts(STRANDED, &[]).await, Vec::<String>::new(), "round {round}");
+        attempt = if leased.is_empty() { one(&other).await } else { leased[0].clone() };
+    }
+}

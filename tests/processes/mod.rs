@@ -1,0 +1,7 @@
+//! Real processes, a real database, a real target, real signals: a black box.
+
+mod failover;
+mod node_process;
+mod partition;
+mod program;
+mod restart;

@@ -1,0 +1,165 @@
+//! The program: usage, exit codes, patience.
+
+use super::node_process::NodeProcess;
+use crate::http_client::http_client;
+use crate::support::{TestDatabase, eventually};
+use actix::{Handler, Message};
+use clap::Parser;
+use horolog::actors::trigger_acquirer::TriggerAcquirer;
+use horolog::config::ServeConfig;
+use horolog::server::{Exit, Node};
+use rustix::process::Signal;
+use std::net::TcpListener;
+
+/// Arguments, variables, and a text that the output must hold.
+type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
+/// Nothing listens there.
+const NOWHERE: &str = "postgresql://nobody@127.0.0.1:1/none";
+
+async fn fails(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let mut process = NodeProcess::start("program", arguments, variables);
+    let status = process.ended().await;
+    process.says("").await;
+    (status.code().unwrap(), process.output())
+}
+
+#[actix::test]
+async fn bad_usage_ends_with_2_and_says_what_is_wrong() {
+    let cases: [Misuse; 11] = [
+        (&["serve"], &[("DATABASE_URL", "")], "DATABASE_URL"),
+        (&["migrate"], &[("DATABASE_URL", NOWHERE), ("HOROLOG_LOG_FORMAT", "yaml")], "HOROLOG_LOG_FORMAT"),
+        (&["migrate"], &[("DATABASE_URL", NOWHERE), ("HOROLOG_LOG", "=x=")], "HOROLOG_LOG"),
+        (&["serve", "--sltos", "5"], &[], "--sltos"),
+        (&["serve"], &[("HOROLOG_SLOT", "5")], "HOROLOG_SLOT"),
+        (&["serve", "--node-ttl", "2s"], &[], "three times"),
+        (&["serve", "--slots", "0"], &[], "--slots"),
+        (&["serve"], &[("HOROLOG_HTTP_ALLOW", "everywhere")], "10.0.0.0/8"),
+        (&["serve"], &[("DATABASE_URL", "mysql://x")], "DATABASE_URL"),
+        (&["migrate"], &[("DATABASE_URL", "postgresql://h:notaport/x")], "DATABASE_URL"),
+        (&["nonsense"], &[], "nonsense"),
+    ];
+    for (arguments, variables, text) in cases {
+        let (code, output) = fails(arguments, variables).await;
+        assert_eq!(code, 2, "{arguments:?}: {output}");
+        assert!(output.contains(text), "{arguments:?}: {output}");
+    }
+}
+
+#[actix::test]
+async fn a_port_in_use_ends_with_1_and_names_the_setting() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, output) = fails(&["serve", "--listen", &address], &[("DATABASE_URL", NOWHERE)]).await;
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains(&address) && output.contains("--listen"), "{output}");
+}
+
+#[actix::test]
+async fn migrate_fails_when_the_database_is_away_and_works_when_it_is_there() {
+    let (code, output) = fails(&["migrate"], &[("DATABASE_URL", NOWHERE)]).await;
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("cannot be reached"), "{output}");
+    let database = TestDatabase::empty().await;
+    let (code, output) = fails(&["migrate"], &[("DATABASE_URL", database.url())]).await;
+    assert_eq!(code, 0, "{output}");
+}
+
+#[actix::test]
+async fn serve_waits_for_the_database_says_so_and_stops_when_asked() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut node = NodeProcess::start("waiting", &["serve", "--listen", &listen], &[("DATABASE_URL", NOWHERE)]);
+    let line = node.says("the database is not ready").await;
+    assert!(line.contains("retry_in"), "{line}");
+
+    let http = http_client();
+    let status =
+        async |path: &str| Some(http.get(format!("http://{listen}{path}")).send().await.ok()?.status().as_u16());
+    assert_eq!(eventually("healthz answers", async || status("/healthz").await).await, 200);
+    assert_eq!(status("/readyz").await, Some(503));
+
+    node.signal(Signal::TERM);
+    assert_eq!(node.ended().await.code(), Some(0));
+}
+
+#[actix::test]
+async fn the_demo_shows_jobs_surviving_a_kill_and_leaves_nothing_behind() {
+    let directory = std::env::temp_dir().join(format!("horolog-demo-{}", std::process::id()));
+    let arguments = ["demo", "--port", "0", "--kill-after", "6s", "--data-dir", directory.to_str().unwrap()];
+    let mut demo = NodeProcess::start("demo", &arguments, &[]);
+    demo.says("horolog is running: 3 nodes, 5 sample jobs").await;
+    demo.says("killing node-3").await;
+    demo.says("node-3 died").await;
+    demo.says("its executions taken over").await;
+    demo.says("node-3 started again").await;
+    demo.signal(Signal::INT);
+
+    assert_eq!(demo.ended().await.code(), Some(0));
+    let summary = demo.says("deliveries of").await;
+    assert!(summary.contains(" 0 doubled"), "{summary}");
+    assert!(!directory.join("pg/postmaster.pid").exists(), "postgresql still runs");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// A message that no actor survives.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Detonate;
+
+impl Handler<Detonate> for TriggerAcquirer {
+    type Result = ();
+
+    fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
+        panic!("a critical actor panics");
+    }
+}
+
+/// Variable that turns the test below into the process that is watched.
+const DETONATE_ON: &str = "TEST_DETONATE_ON";
+
+#[test]
+fn a_panicking_actor_ends_the_process_with_70() {
+    if let Ok(database_url) = std::env::var(DETONATE_ON) {
+        detonate(&database_url);
+    }
+    let system = actix::System::new();
+    system.block_on(async {
+        let database = TestDatabase::new().await;
+        let this_test = "processes::program::a_panicking_actor_ends_the_process_with_70";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", this_test, "--nocapture"])
+            .env(DETONATE_ON, database.url())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(70), "{}", String::from_utf8_lossy(&output.stderr));
+        let client = database.client().await;
+        let joined = client.query_one("select count(*) from cluster_node where state = 'ACTIVE'", &[]).await.unwrap();
+        assert_eq!(joined.get::<_, i64>(0), 1, "it had joined, and died without a goodbye");
+    });
+}
+
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    serve: ServeConfig,
+}
+
+/// What `horolog serve` does, with an actor that panics.
+fn detonate(database_url: &str) -> ! {
+    let system =
+        actix::System::with_tokio_rt(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
+    let exit = system.block_on(async {
+        let config = Settings::try_parse_from(["horolog", "--listen", "127.0.0.1:0"]).unwrap().serve;
+        let node = Node::start(&config, database_url).await.unwrap();
+        let (http, ready) = (http_client(), format!("http://{}/readyz", node.address));
+        eventually("the node leases", async || http.get(&ready).send().await.ok()?.status().is_success().then_some(()))
+            .await;
+        assert!(node.acquirer.send(Detonate).await.is_err(), "nobody answers after a panic");
+        node.run_until(std::future::pending(), std::future::pending()).await
+    });
+    std::process::exit(match exit {
+        Exit::Clean => 0,
+        Exit::GaveUp => 70,
+    })
+}

@@ -1,0 +1,107 @@
+//! Running: what a node does with the attempts it holds while its standing and
+//! the database come and go.
+
+use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate};
+use horolog::actors::executor_pool::SettleReport;
+use horolog::model::job_request::JobRequest;
+use horolog::model::node::{Membership, Standing};
+use std::time::{Duration, Instant};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn member(node: &TestNode, connected: bool) -> Standing {
+    let now = Instant::now();
+    let trusted_until = now + HOUR;
+    Standing::Member(Membership { node_id: node.id, trusted_until, session_since: now, connected, draining: false })
+}
+
+#[actix::test]
+async fn a_fenced_node_cancels_what_it_runs_and_settles_nothing() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
+    assert_eq!((node.poll().await.leased, node.held()), (1, 1));
+
+    node.believe(Standing::Fenced);
+
+    assert_eq!(node.settle_all().await, SettleReport::default());
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "whoever takes over ends it");
+    assert!(!node.poll().await.looked, "and leases nothing");
+}
+
+#[actix::test]
+async fn a_node_whose_trust_runs_out_cancels_what_it_runs() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
+    node.poll().await;
+
+    let Standing::Member(membership) = member(&node, true) else { unreachable!() };
+    let trusted_until = Instant::now() + Duration::from_millis(20);
+    node.believe(Standing::Member(Membership { trusted_until, ..membership }));
+
+    assert_eq!(node.settle_all().await, SettleReport::default());
+    assert!(Instant::now() >= trusted_until, "not before");
+}
+
+#[actix::test]
+async fn a_node_without_its_session_starts_nothing_until_it_has_one_again() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(60)).await;
+    let soon = "update job_trigger set fire_time = $1, due_at = $1";
+    cluster.execute(soon, &[&at("07:00:00.100")]).await;
+    assert_eq!(node.poll().await.leased, 1);
+    let well_past_due = Instant::now() + Duration::from_millis(200);
+
+    node.believe(member(&node, false));
+    eventually("it would have run", async || (Instant::now() > well_past_due).then_some(())).await;
+    assert_eq!((node.settle().await.settled, node.held()), (0, 1));
+    node.believe(member(&node, true));
+
+    assert_eq!(node.settle_all().await.settled, 1);
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
+}
+
+#[actix::test]
+async fn a_node_leases_no_more_than_it_has_slots_for() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    for _ in 0..3 {
+        cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
+    }
+    for _ in 0..64 {
+        cluster.create(fixed_delay(60)).await;
+    }
+
+    let first = node.poll().await;
+    assert_eq!((first.leased, first.next_look), (64, Duration::ZERO), "there may be more");
+    assert!(!node.poll().await.looked, "no slot, no look");
+    eventually("the short ones have ended", async || {
+        node.settle().await;
+        (node.held() == 3).then_some(())
+    })
+    .await;
+
+    assert_eq!(node.poll().await.leased, 3);
+}
+
+#[actix::test]
+async fn a_settlement_without_an_answer_is_sent_again_until_there_is_one() {
+    let cluster = TestCluster::start().await;
+    let gate = CommitGate::install(&cluster.database).await;
+    let node = cluster.victim(Duration::from_millis(500)).await;
+    let job = cluster.create(fixed_delay(60)).await;
+    node.poll().await;
+
+    gate.close().await;
+    eventually("a settlement was sent and not answered", async || (node.settle().await.unsettled == 1).then_some(()))
+        .await;
+    assert_eq!(node.held(), 1, "its slot is not free");
+    gate.open().await;
+    cluster.advance(30);
+
+    assert_eq!(node.settle_all().await, SettleReport { settled: 1, fenced: 0, unsettled: 0 });
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
+    assert_eq!(cluster.triggers(&job).await.len(), 1);
+}

@@ -1,0 +1,33 @@
+//! What the tests that need PostgreSQL share.
+//!
+//! Each test owns a database. Nodes are driven by messages whose reports it
+//! asserts; only what really happens by itself (a backend that goes away, a
+//! handler that ends) is waited for, by [`eventually`].
+
+mod cluster;
+mod database;
+mod gate;
+mod node;
+
+pub use cluster::{ENDLESS, TestCluster, at, cron, fixed_delay, fixed_rate, once, with};
+pub use database::TestDatabase;
+pub use gate::CommitGate;
+pub use node::{TestNode, failed, succeeded};
+
+use std::time::{Duration, Instant};
+
+/// The age at which a heartbeat means death, in all tests.
+pub const NODE_TTL: Duration = Duration::from_secs(4);
+
+/// Looks until there is something to see; fails after half a minute, which no
+/// healthy machine needs.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! A node in this process: the real actors without their own pace.
+//!
+//! Its session and its row are real. Only its standing is given instead of
+//! earned, because a node must have watched for a TTL before it may declare
+//! another dead; `membership.rs` tests how a standing is earned.
+
+use super::{NODE_TTL, eventually};
+use actix::{Actor, Addr};
+use horolog::actors::executor_pool::{Cancel, ExecutorPool, Settle, SettleReport, Slots};
+use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::reconciler::{Reconcile, ReconcileIntervals, ReconcileReport, Reconciler};
+use horolog::actors::trigger_acquirer::{AcquirerConfig, LOOK_AHEAD, Poll, PollReport, TriggerAcquirer};
+use horolog::actors::vitals::Vitals;
+use horolog::clock::Clock;
+use horolog::handlers::Handlers;
+use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
+use horolog::model::node::{Membership, Standing};
+use horolog::store::Store;
+use horolog::store::connect::Database;
+use horolog::store::nodes::{MembershipSession, NodeProfile};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+const HOUR: Duration = Duration::from_hours(1);
+const SLOTS: usize = 64;
+
+const HELD: &str = "select from pg_locks k, cluster_node n
+where n.id = $1 and k.locktype = 'advisory' and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key";
+
+pub struct TestNode {
+    pub id: Uuid,
+    pub store: Store,
+    slots: Slots,
+    session: MembershipSession,
+    standing: watch::Sender<Standing>,
+    acquirer: Addr<TriggerAcquirer>,
+    pool: Addr<ExecutorPool>,
+    reconciler: Addr<Reconciler>,
+}
+
+impl TestNode {
+    /// Joins the cluster on `database`; every call of the node is bounded by
+    /// `call_timeout`.
+    pub async fn join(database: Database, call_timeout: Duration, clock: Clock, handlers: Handlers) -> Self {
+        let (id, store, vitals) =
+            (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Vitals::default());
+        let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
+        let profile = NodeProfile { name: "node".into(), address: "127.0.0.1:0".into(), slots: SLOTS };
+        session.join(id, &profile).await.unwrap();
+        let standing = watch::Sender::new(seasoned_member(id));
+        let wake_up = WakeUp::default();
+        let slots = Slots::new(SLOTS, wake_up.clone());
+        let pool = ExecutorPool::new(
+            store.clone(),
+            handlers,
+            slots.clone(),
+            standing.subscribe(),
+            WakeUp::default(),
+            &vitals,
+            false,
+        )
+        .start();
+        let acquirer = AcquirerConfig {
+            store: store.clone(),
+            pool: pool.clone(),
+            slots: slots.clone(),
+            standing: standing.subscribe(),
+            poll_interval: HOUR,
+            audit_interval: HOUR,
+        };
+        let acquirer = TriggerAcquirer::new(acquirer, wake_up, &vitals, false);
+        let intervals = ReconcileIntervals { deaths: HOUR, repairs: Duration::ZERO };
+        let reconciler =
+            Reconciler::new((database, store.clone()), standing.subscribe(), NODE_TTL, intervals, &vitals, false);
+        let (acquirer, reconciler) = (acquirer.start(), reconciler.start());
+        Self { id, store, slots, session, standing, acquirer, pool, reconciler }
+    }
+
+    /// Looks once for due triggers and starts what it leased.
+    pub async fn poll(&self) -> PollReport {
+        self.acquirer.send(Poll).await.unwrap()
+    }
+
+    /// The same, on its way while the test does something else.
+    pub fn poll_meanwhile(&self) -> impl Future<Output = PollReport> + use<> {
+        let poll = actix::spawn(self.acquirer.send(Poll));
+        async { poll.await.unwrap().unwrap() }
+    }
+
+    /// Leases what is due and hands it to nobody: it never starts.
+    pub async fn lease(&self) -> Vec<Attempt> {
+        self.store.lease(self.id, SLOTS, LOOK_AHEAD).await.unwrap().unwrap().attempts
+    }
+
+    /// Settles once what has ended by now.
+    pub async fn settle(&self) -> SettleReport {
+        self.pool.send(Settle).await.unwrap()
+    }
+
+    /// Looks once for what is to be cancelled; how many were told to stop.
+    pub async fn cancel(&self) -> usize {
+        self.pool.send(Cancel).await.unwrap().cancelled
+    }
+
+    /// Settles until nothing is held any more; the sum of the reports.
+    pub async fn settle_all(&self) -> SettleReport {
+        let mut sum = SettleReport::default();
+        eventually("everything has ended", async || {
+            let report = self.settle().await;
+            sum.settled += report.settled;
+            sum.fenced += report.fenced;
+            self.slots.held().is_empty().then_some(sum)
+        })
+        .await
+    }
+
+    pub async fn reconcile(&self) -> ReconcileReport {
+        self.reconciler.send(Reconcile).await.unwrap()
+    }
+
+    /// False when the node was declared dead.
+    pub async fn heartbeat(&self) -> bool {
+        self.session.heartbeat(self.id, self.slots.held().len(), None).await.unwrap().is_some()
+    }
+
+    /// Executions that it holds now.
+    pub fn held(&self) -> usize {
+        self.slots.held().len()
+    }
+
+    /// Replaces what the node believes of itself.
+    pub fn believe(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
+
+    /// Dies like [`TestNode::kill`]; does not wait until the database has seen it.
+    pub fn kill_and_forget(self) {
+        self.standing.send_replace(Standing::Fenced);
+    }
+
+    /// Dies as by SIGKILL: its sessions end, what it runs stops, nothing is
+    /// settled. Returns when the database has seen it.
+    pub async fn kill(self, client: &Client) {
+        let Self { id, standing, session, .. } = self;
+        standing.send_replace(Standing::Fenced);
+        drop(session);
+        eventually("the session has gone", async || {
+            client.query_opt(HELD, &[&id]).await.unwrap().is_none().then_some(())
+        })
+        .await;
+    }
+}
+
+/// The standing of a node that has been a member for an hour and will be for another.
+fn seasoned_member(node_id: Uuid) -> Standing {
+    let now = Instant::now();
+    Standing::Member(Membership {
+        node_id,
+        trusted_until: now + HOUR,
+        session_since: now.checked_sub(HOUR).unwrap(),
+        connected: true,
+        draining: false,
+    })
+}
+
+/// The settlement of an attempt that failed; a retry comes as late as it may.
+pub fn failed(attempt: &Attempt) -> Settlement {
+    attempt.settlement(attempt.due_time, Outcome::failed(Reason::Error, "broken"), 1.0)
+}
+
+/// The settlement of an attempt that did what it should.
+pub fn succeeded(attempt: &Attempt) -> Settlement {
+    attempt.settlement(attempt.due_time, Outcome::Succeeded { output: None }, 0.0)
+}

@@ -1,0 +1,171 @@
+//! The code itself: which way imports point, who knows the database, how long
+//! a file may be, and what no commit may hold.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Most lines of one file.
+const LINES_MAX: usize = 500;
+
+/// Each room and the rooms that it may know; whoever stands further down knows
+/// more. A room that is not listed fails the test, so that it gets a place.
+const ROOMS: [(&str, &[&str]); 13] = [
+    ("model", &[]),
+    ("clock", &["model"]),
+    ("config", &["model"]),
+    ("telemetry", &[]),
+    ("embedded_postgres", &[]),
+    ("handlers", &["model"]),
+    ("store", &["model", "clock"]),
+    ("actors", &["model", "clock", "handlers", "store"]),
+    ("api", &["model", "clock", "store", "actors"]),
+    ("http", &["model", "clock", "config", "telemetry", "store", "actors", "api"]),
+    (
+        "server",
+        &["model", "clock", "config", "telemetry", "embedded_postgres", "handlers", "store", "actors", "api", "http"],
+    ),
+    (
+        "cli",
+        &[
+            "model",
+            "clock",
+            "config",
+            "telemetry",
+            "embedded_postgres",
+            "handlers",
+            "store",
+            "actors",
+            "api",
+            "http",
+            "server",
+        ],
+    ),
+    ("lib", &[]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below a directory, relative to the repository.
+fn rust_files(directory: &str) -> Vec<(PathBuf, String)> {
+    let mut directories = vec![root().join(directory)];
+    let mut files = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "no Rust files in {directory}");
+    files
+}
+
+/// Lines of code, without comments, and their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
+}
+
+/// The room of a file: the first part of its path below `src`.
+fn room(path: &Path) -> String {
+    path.strip_prefix("src").unwrap().with_extension("").iter().next().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The rooms that a line names after `crate::` (or `horolog::`, in the program),
+/// also inside braces.
+fn named_rooms(line: &str) -> BTreeSet<&str> {
+    let paths = line.match_indices("::").filter_map(|(at, _)| {
+        let from = line[..at].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |before| before + 1);
+        matches!(&line[from..at], "crate" | "horolog").then_some(&line[at + 2..])
+    });
+    let name = |path: &str| path.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(path.len());
+    paths
+        .flat_map(|path| match path.strip_prefix('{') {
+            Some(group) => group.split(',').map(str::trim).map(|path| &path[..name(path)]).collect::<Vec<_>>(),
+            None => vec![&path[..name(path)]],
+        })
+        .collect()
+}
+
+#[test]
+fn imports_point_one_way() {
+    let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files("src") {
+        let room = room(&path);
+        if room == "main" {
+            continue; // the program may know everything
+        }
+        let Some((_, may_know)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{}: the room `{room}` has no place in tests/tidy.rs", path.display()));
+            continue;
+        };
+        for (number, line) in code(&text) {
+            let rooms = named_rooms(line).into_iter().filter(|name| known.contains(name));
+            for name in rooms.filter(|name| *name != room && !may_know.contains(name)) {
+                wrong.push(format!("{}:{number}: {room} must not know {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_store_alone_knows_the_database() {
+    let may = ["store", "embedded_postgres"];
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files("src") {
+        if !may.contains(&room(&path).as_str()) {
+            let crates = ["tokio_postgres::", "deadpool_postgres::", "refinery::"];
+            let names = code(&text).filter(|(_, line)| crates.iter().any(|name| line.contains(name)));
+            wrong.extend(names.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_can_hold() {
+    let files = ["src", "tests"].into_iter().flat_map(rust_files);
+    let long = files.filter(|(_, text)| text.lines().count() > LINES_MAX);
+    let long: Vec<_> = long.map(|(path, text)| format!("{}: {} lines", path.display(), text.lines().count())).collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn no_test_waits_for_time_to_pass() {
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files("tests") {
+        if !path.starts_with("tests/support") {
+            let waits = code(&text).filter(|(_, line)| line.contains(concat!("sle", "ep(")));
+            wrong.extend(waits.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "use support::eventually:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_for_later_in_the_code() {
+    let later = [concat!("to", "do!"), concat!("unimple", "mented!"), concat!("FIX", "ME"), concat!("TO", "DO")];
+    let mut wrong = Vec::new();
+    for (path, text) in ["src", "tests"].into_iter().flat_map(rust_files) {
+        let lines = text.lines().enumerate().filter(|(_, line)| later.iter().any(|word| line.contains(word)));
+        wrong.extend(lines.map(|(index, line)| format!("{}:{}: {line}", path.display(), index + 1)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_names_after_crate_are_found_wherever_they_stand() {
+    assert_eq!(named_rooms("use crate::model::job::Job;"), ["model"].into());
+    assert_eq!(named_rooms("use crate::{clock, store::Store};"), ["clock", "store"].into());
+    assert_eq!(named_rooms("fn f(a: crate::api::A, b: horolog::http::B)"), ["api", "http"].into());
+    assert_eq!(named_rooms("use subcrate::model; use std::fmt;"), BTreeSet::new());
+}

@@ -1,0 +1,55 @@
+//! Wake-ups: commands that make something due sooner send one, the hot path
+//! never does, and a lost connection is noticed.
+
+use crate::support::{TestCluster, fixed_delay, fixed_rate};
+use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
+use horolog::store::WAKE_UP_CHANNEL;
+use horolog::store::listener::Listener;
+use tokio_postgres::AsyncMessage;
+
+#[actix::test]
+async fn commands_that_make_something_due_wake_the_nodes() {
+    let cluster = TestCluster::start().await;
+    let mut listener = Listener::connect(&cluster.database.database()).await.unwrap();
+
+    let job = cluster.create(fixed_rate(60)).await;
+    listener.wake_up().await.expect("creation");
+    cluster.command(PauseJob(job.id, None)).await;
+    cluster.command(ResumeJob(job.id)).await;
+    listener.wake_up().await.expect("resumption");
+    cluster.command(RunJobNow(job.id)).await;
+    listener.wake_up().await.expect("run-now");
+    let node = cluster.node().await;
+    node.lease().await;
+    node.store.leave(node.id).await.unwrap();
+    listener.wake_up().await.expect("a take-over");
+}
+
+#[actix::test]
+async fn lease_and_settlement_wake_nobody() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    cluster.create(fixed_delay(60)).await;
+    let (client, mut messages) = cluster.database.database().connect().await.unwrap();
+    client.batch_execute(&format!("listen {WAKE_UP_CHANNEL}")).await.unwrap();
+
+    node.poll().await;
+    assert_eq!(node.settle_all().await.settled, 1);
+    // Notifications arrive in the order of their commits.
+    cluster.execute("select pg_notify($1, 'the first')", &[&WAKE_UP_CHANNEL]).await;
+
+    let message = messages.recv().await.expect("connected");
+    assert!(matches!(&message, AsyncMessage::Notification(n) if n.payload() == "the first"), "{message:?}");
+}
+
+#[actix::test]
+async fn the_end_of_the_listening_connection_is_noticed() {
+    let cluster = TestCluster::start().await;
+    let mut listener = Listener::connect(&cluster.database.database()).await.unwrap();
+
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and query like 'listen %'";
+    assert_eq!(cluster.execute(cut, &[]).await, 1);
+
+    assert_eq!(listener.wake_up().await, None);
+}
