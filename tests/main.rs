@@ -3,6 +3,7 @@
 
 mod api_node;
 mod bad_input;
+mod closures;
 mod database_clock;
 mod deliveries;
 mod editing;

@@ -3,9 +3,11 @@
 //! It holds no state: two nodes' managers may carry out commands for the same
 //! job at once, and the database orders them.
 
-use crate::model::InvalidInput;
-use crate::model::job::Job;
+pub mod closures;
+
+use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
+use crate::model::{InvalidInput, Timestamp};
 use crate::store::commands::Edited;
 use crate::store::executions::Cancelled;
 use crate::store::{Store, StoreError};
@@ -24,7 +26,7 @@ pub enum CommandError {
         /// The kind of thing, e.g. `job`.
         what: &'static str,
         /// What was asked for.
-        id: Uuid,
+        id: String,
     },
     /// `CONFLICT`: somebody else was faster.
     #[error("{0}")]
@@ -104,7 +106,17 @@ impl Actor for JobManager {
 
 /// The result of a look-up that must find something.
 fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, CommandError> {
-    thing.ok_or(CommandError::NotFound { what, id })
+    thing.ok_or_else(|| CommandError::NotFound { what, id: id.to_string() })
+}
+
+/// Refuses jobs whose calendar does not exist or leaves them nothing.
+async fn refuse_closed(store: &Store, jobs: &[(Uuid, JobDefinition)], now: Timestamp) -> Result<(), CommandError> {
+    let named: Vec<&JobDefinition> = jobs.iter().map(|(_, job)| job).filter(|job| job.calendar.is_some()).collect();
+    if !named.is_empty() {
+        let closures = store.closures(&named).await?;
+        jobs.iter().try_for_each(|(id, job)| closures.validate(*id, job, now))?;
+    }
+    Ok(())
 }
 
 impl Handler<CreateJob> for JobManager {
@@ -115,8 +127,9 @@ impl Handler<CreateJob> for JobManager {
         Box::pin(async move {
             let now = store.now().await?;
             let id = Uuid::now_v7();
-            let mut created = store.create_jobs(vec![(id, request.validate(id, now)?)], now).await?;
-            found(created.pop(), "job", id)
+            let definitions = vec![(id, request.validate(id, now)?)];
+            refuse_closed(&store, &definitions, now).await?;
+            found(store.create_jobs(definitions, now).await?.pop(), "job", id)
         })
     }
 }
@@ -132,7 +145,8 @@ impl Handler<CreateJobs> for JobManager {
                 let id = Uuid::now_v7();
                 request.validate(id, now).map(|definition| (id, definition))
             };
-            let definitions = requests.into_iter().map(validate).collect::<Result<_, _>>()?;
+            let definitions = requests.into_iter().map(validate).collect::<Result<Vec<_>, _>>()?;
+            refuse_closed(&store, &definitions, now).await?;
             Ok(store.create_jobs(definitions, now).await?)
         })
     }
@@ -148,9 +162,12 @@ impl Handler<UpdateJob> for JobManager {
             let old = found(store.job(id).await?, "job", id)?;
             let mut definition = request.validate(id, now)?;
             definition.keep_phase(&old.definition);
+            let definitions = [(id, definition)];
+            refuse_closed(&store, &definitions, now).await?;
+            let [(_, definition)] = definitions;
             match store.update_job(&old, definition, version).await? {
                 Edited::Done(job) => Ok(*job),
-                Edited::NotFound => Err(CommandError::NotFound { what: "job", id }),
+                Edited::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),
                 Edited::Stale(current) => Err(CommandError::Conflict(format!(
                     "the job has version {current}, not {version}: somebody changed it; load it again"
                 ))),
@@ -167,7 +184,7 @@ impl Handler<CancelExecution> for JobManager {
         Box::pin(async move {
             match store.cancel_execution(id).await? {
                 Cancelled::Requested => Ok(()),
-                Cancelled::NotFound => Err(CommandError::NotFound { what: "execution", id }),
+                Cancelled::NotFound => Err(CommandError::NotFound { what: "execution", id: id.to_string() }),
                 Cancelled::AlreadyEnded => Err(CommandError::Conflict("the execution has ended already".to_owned())),
             }
         })

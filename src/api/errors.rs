@@ -17,7 +17,7 @@ pub fn bad_input(field: &str, message: impl Into<String>) -> Error {
 }
 
 /// There is no such thing.
-pub fn not_found(what: &str, id: Uuid) -> Error {
+pub fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
     coded(format!("no {what} has the id {id}"), "NOT_FOUND")
 }
 

@@ -44,6 +44,8 @@ pub struct CreateJobInput {
     max_recoveries: Option<i32>,
     /// For people, at most 2,000 characters.
     description: Option<String>,
+    /// Name of the calendar that says which fire times count; all unless said.
+    calendar: Option<String>,
     /// For finding and grouping: at most 20, of at most 50 characters.
     tags: Option<Vec<String>>,
     /// Tie-break among equal due times, from 0 to 9, 9 first; 5 unless said.
@@ -143,6 +145,7 @@ impl CreateJobInput {
             schedule_type: self.schedule_type.into(),
             cron_expression: self.cron_expression,
             time_zone: self.time_zone,
+            calendar: self.calendar,
             interval_seconds: self.interval_seconds.map(i64::from),
             initial_delay_seconds: self.initial_delay_seconds.map(i64::from),
             payload: self.payload.map(|Json(payload)| payload),
@@ -188,7 +191,7 @@ impl RetryInput {
 }
 
 /// An instant of the API.
-fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Error> {
+pub(super) fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Error> {
     let parse = |text: &str| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     text.map(parse)
         .transpose()

@@ -3,6 +3,7 @@
 //! Queries read the store, mutations send a command to the JobManager actor.
 //! The schema is the reference system's, extended (`schema.graphql`).
 
+mod closures;
 mod errors;
 mod inputs;
 mod mutations;
@@ -13,12 +14,23 @@ mod queries;
 use crate::actors::job_manager::JobManager;
 use crate::store::Store;
 use actix::Addr;
-use async_graphql::{EmptySubscription, SchemaBuilder};
+use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
+use closures::{ClosureMutation, ClosureQuery};
 use mutations::Mutation;
 use queries::Query;
 
+/// All queries.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct Queries(Query, ClosureQuery);
+
+/// All mutations.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct Mutations(Mutation, ClosureMutation);
+
 /// The schema with its resolvers.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Queries, Mutations, EmptySubscription>;
 
 /// Deepest nesting of a query: five times what the reference requests need.
 const DEPTH_MAX: usize = 10;
@@ -39,8 +51,8 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    async_graphql::Schema::build(Query, Mutation, EmptySubscription)
+fn builder() -> SchemaBuilder<Queries, Mutations, EmptySubscription> {
+    async_graphql::Schema::build(Queries::default(), Mutations::default(), EmptySubscription)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .limit_recursive_depth(RECURSION_MAX)

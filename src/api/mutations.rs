@@ -15,9 +15,10 @@ use async_graphql::{Context, ID, Object, Result};
 const JOBS_MAX: usize = 1_000;
 
 /// The mutations.
+#[derive(Default)]
 pub struct Mutation;
 
-#[Object]
+#[Object(name = "JobMutation")]
 impl Mutation {
     /// Creates and schedules a job.
     #[graphql(complexity = "50 + child_complexity")]
@@ -84,7 +85,7 @@ impl Mutation {
     }
 }
 
-async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>
+pub(super) async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>
 where
     M: Message<Result = Result<T, CommandError>> + Send + 'static,
     T: Send + 'static,

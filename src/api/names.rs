@@ -1,8 +1,10 @@
 //! Names: the enums of the API, each the model's of the same name.
 
+use crate::model::closures::Afterwards;
 use crate::model::job::{JobStatus, Recovery, ScheduleType};
 use crate::model::node::NodeState;
 use crate::model::policies::{MisfirePolicy, OverlapPolicy};
+use crate::model::schedule::calendar::DayOfWeek;
 use crate::model::schedule::cron::{DstGap, DstOverlap};
 use crate::model::target::HttpMethod;
 use async_graphql::Enum;
@@ -126,4 +128,36 @@ pub enum HttpMethodName {
     Patch,
     /// DELETE
     Delete,
+}
+
+/// A day of the week.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "Weekday", remote = "DayOfWeek")]
+pub enum WeekdayName {
+    /// Monday.
+    Monday,
+    /// Tuesday.
+    Tuesday,
+    /// Wednesday.
+    Wednesday,
+    /// Thursday.
+    Thursday,
+    /// Friday.
+    Friday,
+    /// Saturday.
+    Saturday,
+    /// Sunday.
+    Sunday,
+}
+
+/// What becomes of the fire times of a blackout at its end.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "Afterwards", remote = "Afterwards")]
+pub enum AfterwardsName {
+    /// None runs.
+    Skip,
+    /// The last one runs, the others are folded into it.
+    Collapse,
+    /// Every one runs, oldest first.
+    RunAll,
 }

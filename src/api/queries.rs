@@ -4,30 +4,29 @@ use super::errors;
 use super::inputs::CreateJobInput;
 use super::objects::jobs::SchedulePreview;
 use super::objects::nodes::Cluster;
-use crate::model::Timestamp;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::model::node::NodeState;
-use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::preview::COUNT_MAX;
 use crate::model::schedule::zone::tzdb_version;
+use crate::model::{InvalidInput, Timestamp, rfc3339};
 use crate::store::Store;
 use crate::store::executions::ExecutionRecord;
 use crate::store::jobs::JobVersion;
 use crate::store::nodes::NodeRecord;
 use async_graphql::{Context, ID, Object, Result};
-use std::iter::successors;
 use uuid::Uuid;
 
 /// Most rows of a list without paging.
 const LIST_MAX: u32 = 1_000;
 
 /// The queries.
+#[derive(Default)]
 pub struct Query;
 
-#[Object]
+#[Object(name = "JobQuery")]
 impl Query {
     /// The newest jobs that are not deleted, at most 1,000.
     #[graphql(complexity = "50 + child_complexity")]
@@ -72,9 +71,13 @@ impl Query {
         let now = store(ctx)?.now().await.map_err(|error| errors::store(&error))?;
         // No job gets the name.
         let request = JobRequest { name: "preview".to_owned(), ..input.into_request()? };
-        let definition = request.validate(Uuid::now_v7(), now);
-        let definition = definition.map_err(|invalid| errors::bad_input(invalid.field, invalid.to_string()))?;
-        Ok(preview(&definition, now, count))
+        let id = Uuid::now_v7();
+        let refuse = |invalid: InvalidInput| errors::bad_input(invalid.field, invalid.to_string());
+        let definition = request.validate(id, now).map_err(refuse)?;
+        let closures = store(ctx)?.closures(&[&definition]).await.map_err(|error| errors::store(&error))?;
+        closures.validate(id, &definition, now).map_err(refuse)?;
+        let fire_times = closures.fire_times(id, &definition, definition.first_fire_time(now));
+        Ok(preview(&definition, now, fire_times.take(count)))
     }
 
     /// An execution.
@@ -99,11 +102,11 @@ impl Query {
     }
 }
 
-fn store<'a>(ctx: &Context<'a>) -> Result<&'a Store> {
+pub(super) fn store<'a>(ctx: &Context<'a>) -> Result<&'a Store> {
     ctx.data::<Store>()
 }
 
-fn preview(definition: &JobDefinition, now: Timestamp, count: usize) -> SchedulePreview {
+fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator<Item = Timestamp>) -> SchedulePreview {
     let (cron, description) = match &definition.schedule {
         Schedule::Cron(cron) => (Some(cron), cron.description()),
         Schedule::FixedRate { interval, anchor } => {
@@ -114,14 +117,13 @@ fn preview(definition: &JobDefinition, now: Timestamp, count: usize) -> Schedule
         }
         Schedule::Once { at } => (None, format!("once, at {}", rfc3339(*at))),
     };
-    let next = |time: &Timestamp| definition.next_fire_time(*time);
     let warnings = |cron: &CronSchedule| [cron.warnings(), cron.clock_changes(now)].concat();
     SchedulePreview {
         expression: cron.map(|cron| cron.expression().to_owned()),
         dialect: cron.map(|cron| cron.dialect().as_str().to_owned()),
         zone: cron.map_or_else(|| "UTC".to_owned(), |cron| cron.zone().name().to_owned()),
         description,
-        fire_times: successors(definition.first_fire_time(now), next).take(count).map(rfc3339).collect(),
+        fire_times: fire_times.map(rfc3339).collect(),
         warnings: cron.map(warnings).unwrap_or_default(),
     }
 }

@@ -48,6 +48,8 @@ named! {
         Misfire = "MISFIRE",
         /// Came due while an execution of its job was in flight.
         Overlap = "OVERLAP",
+        /// Closed by the job's calendar or a blackout, which the message names.
+        Calendar = "CALENDAR",
         /// Folded into another fire time, whose execution it names.
         Coalesced = "COALESCED",
     }

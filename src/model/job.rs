@@ -64,6 +64,8 @@ pub struct JobDefinition {
     pub policies: Policies,
     /// When it fires.
     pub schedule: Schedule,
+    /// Name of the calendar that says which fire times count.
+    pub calendar: Option<String>,
     /// Seconds before the first fire time, as given.
     pub initial_delay_seconds: Option<i64>,
     /// What it runs.
@@ -107,6 +109,7 @@ impl JobDefinition {
             priority: PRIORITY_DEFAULT,
             policies: Policies::default(),
             schedule,
+            calendar: None,
             initial_delay_seconds: None,
             target: Target::Log,
             payload: None,
@@ -155,7 +158,7 @@ impl JobDefinition {
     /// moves nothing that is pending.
     pub fn fires_like(&self, other: &Self) -> bool {
         let (this, that) = (&self.policies, &other.policies);
-        self.schedule == other.schedule
+        (&self.schedule, &self.calendar) == (&other.schedule, &other.calendar)
             && (this.start_at, this.end_at, this.max_runs) == (that.start_at, that.end_at, that.max_runs)
             && this.jitter_seconds == that.jitter_seconds
     }

@@ -47,6 +47,8 @@ pub struct JobRequest {
     pub cron_expression: Option<String>,
     /// For `CRON` only: an IANA name; UTC unless said.
     pub time_zone: Option<String>,
+    /// Name of the calendar that says which fire times count.
+    pub calendar: Option<String>,
     /// For `FIXED_RATE` and `FIXED_DELAY` only.
     pub interval_seconds: Option<i64>,
     /// For `FIXED_RATE` and `FIXED_DELAY` only; 0 unless said.
@@ -84,6 +86,7 @@ impl JobRequest {
             priority: validate_priority(self.priority)?,
             policies: self.policies,
             schedule,
+            calendar: self.calendar,
             initial_delay_seconds: self.initial_delay_seconds,
             target: self.target,
             payload: self.payload,
@@ -243,6 +246,7 @@ mod tests {
             policies: Policies::default(),
             cron_expression: None,
             time_zone: None,
+            calendar: None,
             interval_seconds: Some(60),
             initial_delay_seconds: None,
             payload: None,

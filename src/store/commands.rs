@@ -6,12 +6,14 @@
 //! change leaves its version behind.
 
 use super::jobs::{DefinitionRow, GET, job, whole_millis};
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures};
 use crate::model::Timestamp;
+use crate::model::closures::Closures;
 use crate::model::execution::one_off_execution_id;
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
-use crate::model::trigger::TriggerKind;
+use crate::model::trigger::{Then, TriggerKind, arm};
+use chrono::TimeDelta;
 use deadpool_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -20,9 +22,9 @@ use uuid::Uuid;
 /// is there that fire time. While a fixed delay ($7) awaits the end of a run,
 /// that end makes the due time; after its last run ($6) nothing does.
 const SCHEDULE: &str = "-- commands.schedule
-insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority)
-values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5)
-on conflict (id) do update set paused = false, priority = excluded.priority,
+insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, closed_from)
+values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8)
+on conflict (id) do update set paused = false, priority = excluded.priority, closed_from = excluded.closed_from,
     awaits = case when $7 then t.awaits end,
     fire_time = case when $7 and t.awaits is not null then t.fire_time else excluded.fire_time end,
     due_at = case when (t.awaits is null or not $7) and t.runs < $6 then excluded.due_at end";
@@ -84,19 +86,21 @@ impl Store {
         definitions: Vec<(Uuid, JobDefinition)>,
         now: Timestamp,
     ) -> Result<Vec<Job>, StoreError> {
-        let jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
+        let mut jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
         self.bounded("commands.create", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("commands.begin")?;
-            let create = async |job: &Job| {
+            let closures = closures::hold(&transaction, jobs.iter().map(|job| &job.definition), now).await?;
+            let create = async |job: &mut Job| {
                 insert(&transaction, job).await?;
-                schedule(&transaction, job.id, &job.definition, job.next_fire_time, now).await?;
+                let next = (job.next_fire_time, now);
+                job.next_fire_time = schedule(&transaction, job.id, &job.definition, &closures, next).await?;
                 record_version(&transaction, job.id, "CREATED").await
             };
             // The first prepares the statements; the others travel together.
-            if let Some((first, others)) = jobs.split_first() {
+            if let Some((first, others)) = jobs.split_first_mut() {
                 create(first).await?;
-                futures_util::future::try_join_all(others.iter().map(create)).await?;
+                futures_util::future::try_join_all(others.iter_mut().map(create)).await?;
             }
             notify(&transaction).await?;
             transaction.commit().await.during("commands.commit")?;
@@ -160,7 +164,9 @@ impl Store {
             let transaction = session.transaction().await.during("commands.begin")?;
             let resumed = self.set_status(&transaction, id, JobStatus::Active, &["PAUSED"], None).await?;
             if let (Some(now), Some(job)) = (resumed, living(&transaction, id).await?) {
-                schedule(&transaction, id, &job.definition, fire_time_from(&job.definition, now), now).await?;
+                let closures = closures::hold(&transaction, std::iter::once(&job.definition), now).await?;
+                let next = (fire_time_from(&job.definition, now), now);
+                schedule(&transaction, id, &job.definition, &closures, next).await?;
                 notify(&transaction).await?;
                 record_version(&transaction, id, "RESUMED").await?;
             }
@@ -276,21 +282,32 @@ async fn living(transaction: &Transaction<'_>, id: Uuid) -> Result<Option<Job>, 
     Ok(row.as_ref().map(job).transpose()?.filter(|job| job.status != JobStatus::Deleted))
 }
 
-/// Gives a job's schedule trigger its next fire time; none: it rests.
+/// Gives a job's schedule trigger its next fire time, or the first after it that
+/// is not closed; none: it rests. Returns the fire time.
 pub(super) async fn schedule(
     transaction: &Transaction<'_>,
     id: Uuid,
     definition: &JobDefinition,
-    next: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let due_at = next.map(|fire_time| definition.due_time(id, fire_time));
-    let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
+    closures: &Closures,
+    (next, now): (Option<Timestamp>, Timestamp),
+) -> Result<Option<Timestamp>, StoreError> {
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
-    let values: [&(dyn ToSql + Sync); 7] = [&id, &next, &now, &due_at, &definition.priority, &runs_max, &is_delay];
+    let before = |next: Timestamp| next - TimeDelta::microseconds(1);
+    let then = match next {
+        Some(next) if !is_delay => arm(id, definition, closures, before(next)),
+        Some(next) => Then::Advance { fire_time: next, due_at: next, closed_from: None },
+        None => Then::Exhaust,
+    };
+    let (fire_time, due_at, closed_from) = match then {
+        Then::Advance { fire_time, due_at, closed_from } => (Some(fire_time), Some(due_at), closed_from),
+        Then::Await(_) | Then::Exhaust | Then::Remove => (None, None, None),
+    };
+    let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
+    let values: [&(dyn ToSql + Sync); 8] =
+        [&id, &fire_time, &now, &due_at, &definition.priority, &runs_max, &is_delay, &closed_from];
     let statement = transaction.prepare_cached(SCHEDULE).await.during("commands.prepare")?;
     transaction.execute(&statement, &values).await.during("commands.schedule")?;
-    Ok(())
+    Ok(fire_time)
 }
 
 /// Moves the pending fire time of an edited job if what makes it was edited.
@@ -304,7 +321,8 @@ async fn reschedule(
         transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
         return Ok(());
     }
-    schedule(transaction, old.id, new, fire_time_from(new, now), now).await?;
+    let closures = closures::hold(transaction, std::iter::once(new), now).await?;
+    schedule(transaction, old.id, new, &closures, (fire_time_from(new, now), now)).await?;
     notify(transaction).await
 }
 
@@ -325,7 +343,7 @@ async fn insert(transaction: &Transaction<'_>, job: &Job) -> Result<(), StoreErr
     let text = format!(
         "-- commands.insert
 insert into job_definition (id, status, version, created_at, updated_at, {})
-values ($1, 'ACTIVE', 0, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+values ($1, 'ACTIVE', 0, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         DefinitionRow::COLUMNS
     );
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![&job.id, &job.created_at];
@@ -345,7 +363,7 @@ async fn replace(
     let text = format!(
         "-- commands.replace
 update job_definition set version = version + 1, updated_at = $2, ({}) =
-    row($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    row($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 where id = $1",
         DefinitionRow::COLUMNS
     );

@@ -17,7 +17,7 @@ use uuid::Uuid;
 macro_rules! columns {
     () => {
         "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, j.cron_expression, j.time_zone, \
-         j.interval_seconds, j.initial_delay_seconds, j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
+         j.interval_seconds, j.calendar, j.initial_delay_seconds, j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
          j.status, j.paused_because, j.version, j.created_at, j.updated_at"
     };
 }
@@ -174,7 +174,7 @@ pub(super) struct DefinitionRow {
 impl DefinitionRow {
     /// The columns that [`DefinitionRow::values`] fills.
     pub(super) const COLUMNS: &'static str = "name, description, tags, priority, policies, schedule_type, \
-         cron_expression, time_zone, interval_seconds, initial_delay_seconds, anchor_at, payload, target, recovery, \
+         cron_expression, time_zone, interval_seconds, calendar, initial_delay_seconds, anchor_at, payload, target, recovery, \
          max_recoveries";
 
     pub(super) fn of(id: Uuid, definition: &JobDefinition) -> Result<Self, StoreError> {
@@ -200,7 +200,7 @@ impl DefinitionRow {
         })
     }
 
-    pub(super) fn values<'a>(&'a self, definition: &'a JobDefinition) -> [&'a (dyn ToSql + Sync); 15] {
+    pub(super) fn values<'a>(&'a self, definition: &'a JobDefinition) -> [&'a (dyn ToSql + Sync); 16] {
         let d = definition;
         [
             &d.name,
@@ -212,6 +212,7 @@ impl DefinitionRow {
             &self.cron,
             &self.time_zone,
             &self.interval,
+            &d.calendar,
             &d.initial_delay_seconds,
             &self.anchor,
             &d.payload,
@@ -234,6 +235,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
             tags: row.get("tags"),
             priority: row.get("priority"),
             schedule: read_schedule(id, row, &policies)?,
+            calendar: row.get("calendar"),
             policies,
             initial_delay_seconds: row.get("initial_delay_seconds"),
             target: serde_json::from_value(row.get("target")).map_err(|error| unreadable(id, &error))?,

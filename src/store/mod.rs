@@ -6,6 +6,9 @@
 //! times out drops its connection and has an *unknown* outcome; callers read it
 //! again by key (fences make that safe).
 
+pub mod blackouts;
+pub mod calendars;
+pub mod closures;
 pub mod commands;
 pub mod connect;
 pub mod executions;

@@ -6,10 +6,10 @@
 //! again what was fired.
 
 use super::commands::schedule;
-use super::jobs;
 use super::settlements::{rearm, release};
 use super::takeovers::NEXT_ATTEMPTS;
 use super::{During, Store, StoreError};
+use super::{closures, jobs};
 use crate::model::Timestamp;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
@@ -127,6 +127,10 @@ impl Store {
             transaction.query(UNSCHEDULED, &[&self.clock().stub(), &BATCH]).await.during("repairs.unscheduled")?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
+        let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok(0) };
+        // Triggers may be locked by now: whoever changes closures is not waited for, the next pass comes soon.
+        let definitions = jobs.values().map(|job| &job.definition);
+        let Some(closures) = closures::try_hold(transaction, definitions, oldest).await? else { return Ok(0) };
         for row in &rows {
             let Some(job) = jobs.get(&row.get("id")) else { continue };
             let now: Timestamp = row.get("now");
@@ -142,7 +146,7 @@ impl Store {
                 (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
                 _ => job.definition.next_fire_time(last.map_or(changed, |last| last.max(changed))),
             };
-            schedule(transaction, job.id, &job.definition, next, now).await?;
+            schedule(transaction, job.id, &job.definition, &closures, (next, now)).await?;
         }
         Ok(jobs.len())
     }

@@ -150,6 +150,7 @@ fn request(schedule_type: ScheduleType) -> JobRequest {
         policies: Policies::default(),
         cron_expression: None,
         time_zone: None,
+        calendar: None,
         interval_seconds: None,
         initial_delay_seconds: None,
         payload: None,

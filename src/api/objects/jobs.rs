@@ -1,14 +1,16 @@
 //! Jobs, as the API shows them.
 
+use crate::api::errors;
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
+use crate::api::queries::store;
 use crate::model::job::Job;
+use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
-use crate::model::{Timestamp, rfc3339};
 use crate::store::jobs::JobVersion;
-use async_graphql::{ID, Json, Object, SimpleObject};
+use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
 use serde_json::Value;
 
 /// What a schedule means, before any job has it.
@@ -125,12 +127,13 @@ impl Job {
     }
     /// Its next fire times, if nothing is changed: at most 1,000. Only the
     /// pending one for a fixed delay, whose next depends on the end of its run;
-    /// none while it is paused.
+    /// none while it is paused. What its calendar or a blackout closes is left out.
     #[graphql(complexity = "20 + (count.max(0) as usize) / 10")]
-    async fn next_fire_times(&self, #[graphql(default = 10)] count: i32) -> Vec<String> {
+    async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
         let count = usize::try_from(count).unwrap_or(0).min(1_000);
-        let next = |time: &Timestamp| self.definition.next_fire_time(*time);
-        std::iter::successors(self.next_fire_time, next).take(count).map(rfc3339).collect()
+        let closures = store(ctx)?.closures(&[&self.definition]).await.map_err(|error| errors::store(&error))?;
+        let fire_times = closures.fire_times(self.id, &self.definition, self.next_fire_time);
+        Ok(fire_times.take(count).map(rfc3339).collect())
     }
     /// For people.
     async fn description(&self) -> Option<&str> {
@@ -143,6 +146,10 @@ impl Job {
     /// Tie-break among equal due times, 9 first.
     async fn priority(&self) -> i32 {
         self.definition.priority.into()
+    }
+    /// Name of the calendar that says which fire times count.
+    async fn calendar(&self) -> Option<&str> {
+        self.definition.calendar.as_deref()
     }
     /// The zone of its cron expression.
     async fn time_zone(&self) -> &str {

@@ -3,6 +3,7 @@
 //! A schedule never returns a fire time at or before the instant it was asked
 //! about: everything that must not fire twice rests on that.
 
+pub mod calendar;
 pub mod cron;
 pub mod preview;
 pub mod zone;

@@ -2,6 +2,7 @@
 //! the lease has read.
 
 use crate::model::Timestamp;
+use crate::model::closures::Closures;
 use crate::model::execution::{Attempt, Reason};
 use crate::model::job::{Job, JobStatus};
 use crate::model::overlap::{InFlight, Verdict, resolve};
@@ -42,6 +43,8 @@ pub struct Move {
     pub due_at: Option<Timestamp>,
     /// What it awaits.
     pub awaits: Option<Uuid>,
+    /// The first closed fire time that it was sent past.
+    pub closed_from: Option<Timestamp>,
     /// Fire times that were run.
     pub ran: i64,
 }
@@ -59,6 +62,7 @@ pub fn is_limited(trigger: &Trigger, jobs: &HashMap<Uuid, Job>) -> bool {
 pub fn decide(
     triggers: &[Trigger],
     jobs: &HashMap<Uuid, Job>,
+    closures: &Closures,
     mut in_flight: HashMap<Uuid, InFlight>,
     now: Timestamp,
 ) -> Decision {
@@ -72,9 +76,9 @@ pub fn decide(
             continue;
         };
         if !is_limited(trigger, jobs) {
-            decision.add(trigger, trigger.fire(&job.definition, now));
+            decision.add(trigger, trigger.fire(&job.definition, closures, now));
         } else if let Some(in_flight) = in_flight.get_mut(&trigger.job_id) {
-            decision.add_limited(trigger, job, in_flight, now);
+            decision.add_limited((trigger, job), closures, in_flight, now);
         } else {
             decision.contended = true;
         }
@@ -98,22 +102,32 @@ impl Decision {
     }
 
     fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {
-        let (fire_time, due_at, awaits) = match then {
-            Then::Advance { fire_time, due_at } => (fire_time, Some(due_at), None),
-            Then::Await(execution) => (trigger.fire_time, None, Some(execution)),
-            Then::Exhaust => (trigger.fire_time, None, None),
+        let mut to =
+            Move { id: trigger.id, fire_time: trigger.fire_time, due_at: None, awaits: None, closed_from: None, ran };
+        match then {
+            Then::Advance { fire_time, due_at, closed_from } => {
+                (to.fire_time, to.due_at, to.closed_from) = (fire_time, Some(due_at), closed_from);
+            }
+            Then::Await(execution) => to.awaits = Some(execution),
+            Then::Exhaust => {}
             Then::Remove => return self.removed.push(trigger.id),
-        };
-        self.moves.push(Move { id: trigger.id, fire_time, due_at, awaits, ran });
+        }
+        self.moves.push(to);
     }
 
     /// Fires a trigger of a job whose executions may not overlap.
-    fn add_limited(&mut self, trigger: &Trigger, job: &Job, in_flight: &mut InFlight, now: Timestamp) {
-        let mut firing = trigger.fire(&job.definition, now);
+    fn add_limited(
+        &mut self,
+        (trigger, job): (&Trigger, &Job),
+        closures: &Closures,
+        in_flight: &mut InFlight,
+        now: Timestamp,
+    ) {
+        let mut firing = trigger.fire(&job.definition, closures, now);
         let Some(run) = firing.run else { return self.add(trigger, firing) };
         match verdict(trigger, job, *in_flight) {
             Verdict::Run => in_flight.running = true,
-            Verdict::Skip => return self.skip_overlap(trigger, job, firing, run),
+            Verdict::Skip => return self.skip_overlap((trigger, job), closures, firing, run),
             Verdict::Replace if self.take_the_place(job) => {}
             verdict => {
                 if verdict == Verdict::Replace {
@@ -169,12 +183,12 @@ impl Decision {
         }
     }
 
-    fn skip_overlap(&mut self, trigger: &Trigger, job: &Job, firing: Firing, run: Run) {
+    fn skip_overlap(&mut self, (trigger, job): (&Trigger, &Job), closures: &Closures, firing: Firing, run: Run) {
         self.rest_if_delayed(job, &run);
         let then = match (&job.definition.schedule, trigger.kind) {
             (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => Then::Await(run.execution_id),
             // It was not run, so it does not count for maxRuns.
-            (_, TriggerKind::Schedule) => trigger.then_advance(&job.definition, run.fire_time, 0),
+            (_, TriggerKind::Schedule) => trigger.then_advance(&job.definition, closures, run.fire_time, 0),
             _ => Then::Remove,
         };
         self.settle_trigger(trigger, then, 0);
@@ -211,6 +225,7 @@ fn overlap(run: &Run) -> Skipped {
         through_fire_time: run.fire_time,
         occurrences: 1,
         reason: Reason::Overlap,
+        because: None,
         coalesced_into: None,
     }
 }

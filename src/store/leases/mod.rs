@@ -14,8 +14,9 @@ mod writes;
 
 pub(super) use writes::{INSERT, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
-use super::{During, Store, StoreError, jobs};
+use super::{During, Store, StoreError, closures, jobs};
 use crate::model::Timestamp;
+use crate::model::closures::Closures;
 use crate::model::execution::Attempt;
 use crate::model::job::Job;
 use crate::model::overlap::InFlight;
@@ -40,12 +41,12 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' for key share";
 /// be a filter over every trigger.
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
 with overdue as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs from job_trigger
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
     where due_at < (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 minute')
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs from job_trigger
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
     where due_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 minute')
       and due_at <= (select coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => $2))
       and job_id <> all($5::uuid[])
@@ -53,11 +54,13 @@ with overdue as materialized (
 )
 select *, true as overdue from overdue union all select *, false from on_time";
 
-/// The database's now, and the next due time beyond the look-ahead.
+/// The database's now, the next due time beyond the look-ahead, and the end of
+/// the last blackout.
 pub(super) const LOOK_AHEAD: &str = "-- leases.look_ahead
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger
-             where due_at > (select now + make_interval(secs => $2) from clock)) as next_due
+             where due_at > (select now + make_interval(secs => $2) from clock)) as next_due,
+       (select max(ends_at) from blackout) as blackouts_until
 from clock";
 
 /// Takes the advisory locks of jobs whose executions may not overlap; those that
@@ -142,7 +145,13 @@ impl Store {
         }
         let triggers = due.iter().map(trigger).collect::<Result<_, _>>()?;
         let overdue = due.iter().filter(|row| row.get("overdue")).count();
-        Ok(Some(Due { triggers, overdue, now: clock.get("now"), upcoming: clock.get("next_due") }))
+        Ok(Some(Due {
+            triggers,
+            overdue,
+            now: clock.get("now"),
+            upcoming: clock.get("next_due"),
+            blackouts_until: clock.get("blackouts_until"),
+        }))
     }
 
     async fn take(&self, transaction: &Transaction<'_>, node_id: Uuid, due: &Due) -> Result<Taken, StoreError> {
@@ -150,16 +159,34 @@ impl Store {
             return Ok(Taken::default());
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
-        let jobs = jobs::by_ids(transaction, &job_ids).await?;
+        let mut jobs = jobs::by_ids(transaction, &job_ids).await?;
+        let Some(closures) = closures(transaction, due, &jobs).await? else {
+            return Ok(Taken { soon: true, ..Taken::default() });
+        };
+        jobs.retain(|_, job| job.definition.calendar.is_none() || closures.calendar_of(&job.definition).is_some());
         let unreadable = job_ids.iter().filter(|id| !jobs.contains_key(id));
         self.unreadable().extend(unreadable.map(|id| (*id, Instant::now())));
         let in_flight = in_flight(transaction, &due.triggers, &jobs).await?;
-        let decision = decide(&due.triggers, &jobs, in_flight, due.now);
+        let decision = decide(&due.triggers, &jobs, &closures, in_flight, due.now);
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
         let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
         Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), soon, next_due })
     }
+}
+
+/// What closes fire times of these jobs; nothing is read when nothing can. None
+/// while somebody changes it.
+async fn closures(
+    transaction: &Transaction<'_>,
+    due: &Due,
+    jobs: &HashMap<Uuid, Job>,
+) -> Result<Option<Closures>, StoreError> {
+    let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
+    if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
+        return Ok(Some(Closures::default()));
+    }
+    closures::try_hold(transaction, jobs.values().map(|job| &job.definition), due.since()).await
 }
 
 /// What the limited jobs among the triggers' have in flight; jobs that another
@@ -208,6 +235,15 @@ struct Due {
     overdue: usize,
     now: Timestamp,
     upcoming: Option<Timestamp>,
+    blackouts_until: Option<Timestamp>,
+}
+
+impl Due {
+    /// The oldest instant that is decided about.
+    fn since(&self) -> Timestamp {
+        let oldest = self.triggers.iter().map(|trigger| trigger.closed_from.unwrap_or(trigger.fire_time)).min();
+        oldest.map_or(self.now, |oldest| oldest.min(self.now))
+    }
 }
 
 fn trigger(row: &Row) -> Result<Trigger, StoreError> {
@@ -224,6 +260,7 @@ fn trigger(row: &Row) -> Result<Trigger, StoreError> {
         fire_time: row.get("fire_time"),
         due_at: row.get("due_at"),
         runs: row.get("runs"),
+        closed_from: row.get("closed_from"),
     })
 }
 

@@ -14,9 +14,10 @@ use uuid::Uuid;
 /// Moves schedule triggers on: to the next fire time, to awaiting the end of
 /// their execution, or to rest. The rows are locked by `LOCK_DUE`.
 pub const MOVE_ON: &str = "-- leases.move_on
-update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits, runs = t.runs + x.ran
-from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[])
-    as x (id, fire_time, due_at, awaits, ran)
+update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits, runs = t.runs + x.ran,
+    closed_from = x.closed_from
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[], $6::timestamptz[])
+    as x (id, fire_time, due_at, awaits, ran, closed_from)
 where t.id = x.id";
 
 /// Removes triggers that were for one execution.
@@ -56,11 +57,12 @@ on conflict (id) do update set kind = 'BUFFERED', due_at = null";
 pub const RECORD_SKIPPED: &str = "-- leases.record_skipped
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences,
-     coalesced_into, finished_at, created_at)
+     coalesced_into, error_message, finished_at, created_at)
 select x.id, x.job_id, x.kind, x.fire_time, x.fire_time, 'SKIPPED', x.reason, 0, x.through_fire_time,
-       x.occurrences, x.coalesced_into, $1, $1
-from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[], $9::uuid[])
-    as x (id, job_id, kind, reason, fire_time, through_fire_time, occurrences, coalesced_into)
+       x.occurrences, x.coalesced_into, x.because, $1, $1
+from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[], $9::uuid[],
+            $10::text[])
+    as x (id, job_id, kind, reason, fire_time, through_fire_time, occurrences, coalesced_into, because)
 on conflict (id) do nothing";
 
 /// Asks what these jobs run to give way …
@@ -175,7 +177,8 @@ async fn move_on(decision: &Decision, transaction: &Transaction<'_>) -> Result<(
     let awaits: Vec<Option<Uuid>> = moves.iter().map(|to| to.awaits).collect();
     let ran: Vec<i64> = moves.iter().map(|to| to.ran).collect();
     let statement = transaction.prepare_cached(MOVE_ON).await?;
-    transaction.execute(&statement, &[&ids, &fire_times, &due_ats, &awaits, &ran]).await?;
+    let closed_from: Vec<Option<Timestamp>> = moves.iter().map(|to| to.closed_from).collect();
+    transaction.execute(&statement, &[&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from]).await?;
     Ok(())
 }
 
@@ -215,9 +218,10 @@ async fn record_skipped(
     let through: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.through_fire_time).collect();
     let occurrences: Vec<i32> = skipped.iter().map(|(_, _, range)| range.occurrences).collect();
     let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
+    let because: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.because.as_deref()).collect();
     let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
-        [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into];
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =
+        [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into, &because];
     transaction.execute(&statement, &values).await?;
     Ok(())
 }

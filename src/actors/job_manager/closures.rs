@@ -1,0 +1,180 @@
+//! Commands about calendars and blackouts.
+
+use super::{CommandError, JobManager};
+use crate::model::closures::{Afterwards, Blackout, Scope};
+use crate::model::schedule::calendar::{Calendar, CalendarRules};
+use crate::model::schedule::zone::Zone;
+use crate::model::{InvalidInput, Timestamp, rfc3339};
+use crate::store::calendars::{CalendarDefinition, CalendarRecord, Changed};
+use crate::store::{Store, StoreError};
+use actix::prelude::*;
+use uuid::Uuid;
+
+/// Longest description, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 2_000;
+
+/// What a person asks of a calendar; nothing is checked yet.
+#[derive(Debug, Clone)]
+pub struct CalendarRequest {
+    /// What jobs call it.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// An IANA name; UTC unless said.
+    pub time_zone: Option<String>,
+    /// Which fire times count.
+    pub rules: CalendarRules,
+}
+
+/// Creates a calendar.
+#[derive(Message)]
+#[rtype(result = "Result<CalendarRecord, CommandError>")]
+pub struct CreateCalendar(pub CalendarRequest);
+
+/// Replaces the calendar of that name if it still has this version.
+#[derive(Message)]
+#[rtype(result = "Result<CalendarRecord, CommandError>")]
+pub struct UpdateCalendar(pub CalendarRequest, pub i32);
+
+/// Deletes a calendar that no job names.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct DeleteCalendar(pub String);
+
+/// Creates a blackout.
+#[derive(Message)]
+#[rtype(result = "Result<Blackout, CommandError>")]
+pub struct CreateBlackout {
+    /// Whose fire times it holds back.
+    pub scope: Scope,
+    /// Its start; now unless said.
+    pub starts_at: Option<Timestamp>,
+    /// Its end.
+    pub ends_at: Timestamp,
+    /// What becomes of its fire times then.
+    pub afterwards: Afterwards,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Moves the end of a blackout; none: it ends now.
+#[derive(Message)]
+#[rtype(result = "Result<Blackout, CommandError>")]
+pub struct SetBlackoutEnd(pub Uuid, pub Option<Timestamp>);
+
+impl CalendarRequest {
+    fn validate(self) -> Result<CalendarDefinition, InvalidInput> {
+        let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
+            .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
+        let calendar = Calendar::new(&self.name, zone.clone(), &self.rules)?;
+        if let Some(text) = &self.description
+            && (text.chars().count() > DESCRIPTION_CHARS_MAX || text.contains('\0'))
+        {
+            return Err(InvalidInput::new("description", "must be at most 2000 characters, without U+0000"));
+        }
+        Ok(CalendarDefinition {
+            name: calendar.name().to_owned(),
+            description: self.description,
+            time_zone: zone.name().to_owned(),
+            rules: self.rules,
+        })
+    }
+}
+
+impl Handler<CreateCalendar> for JobManager {
+    type Result = ResponseFuture<Result<CalendarRecord, CommandError>>;
+
+    fn handle(&mut self, CreateCalendar(request): CreateCalendar, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let calendar = request.validate()?;
+            if !store.create_calendar(&calendar).await? {
+                return Err(CommandError::Conflict(format!("there is a calendar `{}` already", calendar.name)));
+            }
+            stored(&store, calendar.name).await
+        })
+    }
+}
+
+impl Handler<UpdateCalendar> for JobManager {
+    type Result = ResponseFuture<Result<CalendarRecord, CommandError>>;
+
+    fn handle(&mut self, UpdateCalendar(request, version): UpdateCalendar, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let calendar = request.validate()?;
+            match store.update_calendar(&calendar, version).await? {
+                Changed::Stale(current) => Err(CommandError::Conflict(format!(
+                    "the calendar has version {current}, not {version}: somebody changed it; load it again"
+                ))),
+                _ => stored(&store, calendar.name).await,
+            }
+        })
+    }
+}
+
+impl Handler<DeleteCalendar> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, DeleteCalendar(name): DeleteCalendar, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            match store.delete_calendar(&name).await? {
+                Changed::InUse(jobs) => {
+                    Err(CommandError::Conflict(format!("{jobs} job(s) name the calendar: edit or delete them first")))
+                }
+                Changed::Done => Ok(()),
+                Changed::NotFound | Changed::Stale(_) => Err(CommandError::NotFound { what: "calendar", id: name }),
+            }
+        })
+    }
+}
+
+impl Handler<CreateBlackout> for JobManager {
+    type Result = ResponseFuture<Result<Blackout, CommandError>>;
+
+    fn handle(&mut self, request: CreateBlackout, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let now = store.now().await?;
+            let blackout = Blackout {
+                id: Uuid::now_v7(),
+                scope: request.scope,
+                starts_at: request.starts_at.unwrap_or(now),
+                ends_at: request.ends_at,
+                afterwards: request.afterwards,
+                reason: request.reason,
+            };
+            blackout.validate(now)?;
+            match (&blackout.scope, store.create_blackout(&blackout).await?) {
+                (Scope::Job(job), false) => Err(CommandError::NotFound { what: "job", id: job.to_string() }),
+                _ => Ok(blackout),
+            }
+        })
+    }
+}
+
+impl Handler<SetBlackoutEnd> for JobManager {
+    type Result = ResponseFuture<Result<Blackout, CommandError>>;
+
+    fn handle(&mut self, SetBlackoutEnd(id, end): SetBlackoutEnd, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let not_found = || CommandError::NotFound { what: "blackout", id: id.to_string() };
+            let now = store.now().await?;
+            let old = store.blackout(id).await?.ok_or_else(not_found)?;
+            if let Some(end) = end {
+                Blackout { ends_at: end, ..old.clone() }.validate(now)?;
+            }
+            if !store.set_blackout_end(id, end.unwrap_or(now)).await? {
+                return Err(CommandError::Conflict(format!("the blackout ended at {}", rfc3339(old.ends_at))));
+            }
+            store.blackout(id).await?.ok_or_else(not_found)
+        })
+    }
+}
+
+async fn stored(store: &Store, name: String) -> Result<CalendarRecord, CommandError> {
+    let calendar: Result<_, StoreError> = store.calendar(&name).await;
+    calendar?.ok_or(CommandError::NotFound { what: "calendar", id: name })
+}

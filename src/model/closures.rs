@@ -1,0 +1,218 @@
+//! Closures: when the fire times of a job do not run, and what becomes of them.
+//!
+//! Two things close. A *calendar* says which fire times of a schedule count; it
+//! judges the fire time. A *blackout* says when nothing may start by schedule;
+//! it judges the due time. Neither stops what a person starts (run now,
+//! backfill) nor what was begun before (retries, recoveries).
+
+use super::job::JobDefinition;
+use super::schedule::Schedule;
+use super::schedule::calendar::Calendar;
+use super::{InvalidInput, Timestamp, named};
+use chrono::TimeDelta;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Longest blackout: a year. Longer is a pause.
+const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
+/// Longest reason, in characters.
+const REASON_CHARS_MAX: usize = 500;
+
+named! {
+    /// What becomes of the fire times of a blackout at its end.
+    Afterwards, "afterwards" {
+        /// None runs.
+        Skip = "SKIP",
+        /// The last one runs, the others are folded into it.
+        Collapse = "COLLAPSE",
+        /// Every one runs, oldest first.
+        RunAll = "RUN_ALL",
+    }
+}
+
+/// Whose fire times a blackout holds back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every job's.
+    Cluster,
+    /// Those of the jobs with this tag.
+    Tag(String),
+    /// One job's.
+    Job(Uuid),
+}
+
+/// A stretch of time in which nothing starts by schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blackout {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose fire times it holds back.
+    pub scope: Scope,
+    /// Its start.
+    pub starts_at: Timestamp,
+    /// Its end, not included.
+    pub ends_at: Timestamp,
+    /// What becomes of its fire times then.
+    pub afterwards: Afterwards,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Blackout {
+    /// Refuses what cannot be; the error names the field.
+    pub fn validate(&self, now: Timestamp) -> Result<(), InvalidInput> {
+        if self.ends_at <= self.starts_at || self.ends_at <= now {
+            return Err(InvalidInput::new("endsAt", "must be later than startsAt, and than now"));
+        }
+        if self.ends_at - self.starts_at > BLACKOUT_MAX {
+            return Err(InvalidInput::new("endsAt", "must be within a year of startsAt: pause the jobs instead"));
+        }
+        if self.reason.trim().is_empty() || self.reason.chars().count() > REASON_CHARS_MAX || self.reason.contains('\0')
+        {
+            return Err(InvalidInput::new("reason", "must be from 1 to 500 characters, without U+0000"));
+        }
+        Ok(())
+    }
+
+    fn covers(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> bool {
+        (self.starts_at..self.ends_at).contains(&time)
+            && match &self.scope {
+                Scope::Cluster => true,
+                Scope::Tag(tag) => job.tags.contains(tag),
+                Scope::Job(job) => *job == id,
+            }
+    }
+}
+
+/// What the closures say about one fire time.
+#[derive(Debug, Clone, Copy)]
+pub enum Judgement<'a> {
+    /// It may run.
+    Open,
+    /// It does not run.
+    Closed(Closed<'a>),
+    /// It runs when the blackout has ended.
+    Held(&'a Blackout),
+}
+
+/// What closed a fire time.
+#[derive(Debug, Clone, Copy)]
+pub enum Closed<'a> {
+    /// The job's calendar.
+    Calendar(&'a Calendar),
+    /// A blackout whose fire times are skipped.
+    Blackout(&'a Blackout),
+}
+
+/// The calendars and blackouts in force. By default nothing is closed.
+#[derive(Debug, Clone, Default)]
+pub struct Closures {
+    /// By name.
+    pub calendars: HashMap<String, Calendar>,
+    /// In any order; also those that ended lately, whose fire times may still be
+    /// undecided.
+    pub blackouts: Vec<Blackout>,
+}
+
+impl Closures {
+    /// Judges one fire time of a job.
+    pub fn judge(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Judgement<'_> {
+        if let Some(calendar) = self.calendar_of(job)
+            && !calendar.is_open(fire_time)
+        {
+            return Judgement::Closed(Closed::Calendar(calendar));
+        }
+        if self.blackouts.is_empty() {
+            return Judgement::Open;
+        }
+        match self.blackout_at(id, job, job.due_time(id, fire_time)) {
+            None => Judgement::Open,
+            Some(blackout) if blackout.afterwards == Afterwards::Skip => Judgement::Closed(Closed::Blackout(blackout)),
+            Some(blackout) => Judgement::Held(blackout),
+        }
+    }
+
+    /// Refuses a job whose calendar does not exist or closes all its fire times.
+    pub fn validate(&self, id: Uuid, job: &JobDefinition, now: Timestamp) -> Result<(), InvalidInput> {
+        let Some(name) = &job.calendar else { return Ok(()) };
+        if self.calendar_of(job).is_none() {
+            let shown: String = name.chars().take(100).collect();
+            return Err(InvalidInput::new("calendar", format!("there is no calendar `{}`", shown.escape_debug())));
+        }
+        let before = now - TimeDelta::microseconds(1);
+        if job.next_fire_time(before).is_some() && self.next_open(id, job, before).is_none() {
+            return Err(InvalidInput::new("calendar", "closes every fire time of the schedule that is in sight"));
+        }
+        Ok(())
+    }
+
+    /// Whether a fire time may run at the instant `at`.
+    pub fn is_open(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp, at: Timestamp) -> bool {
+        matches!(self.judge(id, job, fire_time), Judgement::Open) && self.blackout_at(id, job, at).is_none()
+    }
+
+    /// The blackout in which a job may not start anything at this instant: of
+    /// several the one that ends last.
+    pub fn blackout_at(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> Option<&Blackout> {
+        let covering = self.blackouts.iter().filter(|blackout| blackout.covers(id, job, time));
+        covering.max_by_key(|blackout| blackout.ends_at)
+    }
+
+    /// The calendar of a job; one that is gone closes nothing.
+    pub fn calendar_of(&self, job: &JobDefinition) -> Option<&Calendar> {
+        self.calendars.get(job.calendar.as_ref()?)
+    }
+
+    /// The fire times from `first` on that run, if nothing is changed; only the
+    /// first of a fixed delay.
+    pub fn fire_times<'a>(
+        &'a self,
+        id: Uuid,
+        job: &'a JobDefinition,
+        first: Option<Timestamp>,
+    ) -> impl Iterator<Item = Timestamp> + 'a {
+        let from = |first: Timestamp| match job.schedule {
+            Schedule::FixedDelay { .. } => Some(first),
+            _ => self.next_open(id, job, first - TimeDelta::microseconds(1)),
+        };
+        std::iter::successors(first.and_then(from), move |last| self.next_open(id, job, *last))
+    }
+
+    /// The first fire time after `after` that runs: one that is not closed. None
+    /// when the schedule ends before, or when there is none in sight.
+    pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
+        /// Leaps from closed stretch to closed stretch before giving up.
+        const LEAPS_MAX: usize = 1_000;
+        let mut after = after;
+        for _ in 0..LEAPS_MAX {
+            let fire_time = job.next_fire_time(after)?;
+            let Judgement::Closed(closed) = self.judge(id, job, fire_time) else { return Some(fire_time) };
+            let opens = match closed {
+                Closed::Calendar(calendar) => calendar.open_again(fire_time)?,
+                // By its due time; the fire time may lie before the end by its jitter.
+                Closed::Blackout(blackout) => blackout.ends_at - TimeDelta::seconds(job.policies.jitter_seconds.into()),
+            };
+            after = fire_time.max(opens - TimeDelta::microseconds(1));
+        }
+        None
+    }
+}
+
+impl Closed<'_> {
+    /// Why the fire time did not run, for people.
+    pub fn because(self) -> String {
+        match self {
+            Self::Calendar(calendar) => format!("calendar {}", calendar.name()),
+            Self::Blackout(blackout) => format!("blackout: {}", blackout.reason),
+        }
+    }
+
+    /// Whether the same thing closed both.
+    pub fn is_by(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Calendar(_), Self::Calendar(_)) => true,
+            (Self::Blackout(this), Self::Blackout(that)) => this.id == that.id,
+            _ => false,
+        }
+    }
+}

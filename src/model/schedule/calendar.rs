@@ -1,0 +1,409 @@
+//! Calendars: named rules that say which fire times count.
+//!
+//! A calendar judges an instant by its local date, weekday and time of day, so
+//! it is closed in stretches, never at single instants; [`Calendar::open_again`]
+//! leaps over them, and no schedule has to walk through a closed year. It never
+//! names a fire time itself.
+
+use super::Timestamp;
+use super::zone::Zone;
+use crate::model::{InvalidInput, named};
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike, Weekday};
+use serde::{Deserialize, Serialize};
+
+/// Longest name, in characters.
+const NAME_CHARS_MAX: usize = 100;
+/// Most dates, weekdays or windows of one kind.
+const RULES_MAX: usize = 1_000;
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+named! {
+    /// A day of the week.
+    DayOfWeek, "weekday" {
+        /// Monday.
+        Monday = "MONDAY",
+        /// Tuesday.
+        Tuesday = "TUESDAY",
+        /// Wednesday.
+        Wednesday = "WEDNESDAY",
+        /// Thursday.
+        Thursday = "THURSDAY",
+        /// Friday.
+        Friday = "FRIDAY",
+        /// Saturday.
+        Saturday = "SATURDAY",
+        /// Sunday.
+        Sunday = "SUNDAY",
+    }
+}
+
+/// What a person says about a calendar; stored as JSON in these words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CalendarRules {
+    /// Dates that do not count: `2026-12-25`, each year `12-25`, or from and to
+    /// `2026-12-24/2027-01-02`.
+    pub exclude_dates: Vec<String>,
+    /// Dates that count whatever else is excluded.
+    pub include_dates: Vec<String>,
+    /// Weekdays that do not count.
+    pub exclude_weekdays: Vec<DayOfWeek>,
+    /// The only weekdays that count.
+    pub include_weekdays: Vec<DayOfWeek>,
+    /// Times of day that do not count.
+    pub exclude_windows: Vec<DayWindow>,
+    /// The only times of day that count.
+    pub include_windows: Vec<DayWindow>,
+}
+
+/// A time of day from `from` to before `to`, `HH:MM` or `HH:MM:SS`; over
+/// midnight when `to` is not later, and then it belongs to the day it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayWindow {
+    /// Its start.
+    pub from: String,
+    /// Its end, not included.
+    pub to: String,
+    /// Days on which it begins; all when empty.
+    #[serde(default)]
+    pub weekdays: Vec<DayOfWeek>,
+}
+
+/// A calendar, ready to judge.
+#[derive(Debug, Clone)]
+pub struct Calendar {
+    name: String,
+    zone: Zone,
+    excluded_dates: Vec<Dates>,
+    included_dates: Vec<Dates>,
+    excluded_weekdays: [bool; 7],
+    included_weekdays: [bool; 7],
+    excluded_windows: Vec<Window>,
+    included_windows: Vec<Window>,
+    /// Seconds of the day at which its judgement may change.
+    edges: Vec<i64>,
+    changed_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Dates {
+    Range(NaiveDate, NaiveDate),
+    Yearly { month: u32, day: u32 },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    from: i64,
+    to: i64,
+    weekdays: [bool; 7],
+}
+
+impl Calendar {
+    /// Reads the rules; the error names the first that is wrong.
+    pub fn new(name: &str, zone: Zone, rules: &CalendarRules) -> Result<Self, InvalidInput> {
+        let excluded_windows = windows("excludeWindows", &rules.exclude_windows)?;
+        let included_windows = windows("includeWindows", &rules.include_windows)?;
+        let mut edges: Vec<i64> =
+            excluded_windows.iter().chain(&included_windows).flat_map(|w| [w.from, w.to]).collect();
+        edges.push(0);
+        edges.sort_unstable();
+        edges.dedup();
+        Ok(Self {
+            name: validate_name(name)?,
+            zone,
+            excluded_dates: dates("excludeDates", &rules.exclude_dates)?,
+            included_dates: dates("includeDates", &rules.include_dates)?,
+            excluded_weekdays: weekdays(&rules.exclude_weekdays),
+            included_weekdays: weekdays(&rules.include_weekdays),
+            excluded_windows,
+            included_windows,
+            edges,
+            changed_at: Timestamp::MIN_UTC,
+        })
+    }
+
+    /// The same with the instant of its last change.
+    #[must_use]
+    pub fn changed(self, at: Timestamp) -> Self {
+        Self { changed_at: at, ..self }
+    }
+
+    /// Its last change: what it closed before was judged by other rules.
+    pub fn changed_at(&self) -> Timestamp {
+        self.changed_at
+    }
+
+    /// What jobs call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a fire time at this instant counts.
+    pub fn is_open(&self, time: Timestamp) -> bool {
+        let local = self.zone.local(time).naive_local();
+        let (date, second) = (local.date(), i64::from(local.time().num_seconds_from_midnight()));
+        let inside = |windows: &[Window]| windows.iter().any(|window| window.holds(date, second));
+        self.counts(date)
+            && (self.included_windows.is_empty() || inside(&self.included_windows))
+            && !inside(&self.excluded_windows)
+    }
+
+    /// A closed calendar's next opening after an instant; none within so many
+    /// changes of its judgement that nobody waits for it.
+    pub fn open_again(&self, after: Timestamp) -> Option<Timestamp> {
+        /// About three years of days, walked in less than a millisecond.
+        const EDGES_MAX: usize = 1_100;
+        let edges = std::iter::successors(Some(after), |time| self.next_edge(*time));
+        edges.skip(1).take(EDGES_MAX).find(|time| self.is_open(*time))
+    }
+
+    /// A date beats a weekday. A date that no rule names counts, unless the
+    /// calendar names the only ones that do.
+    fn counts(&self, date: NaiveDate) -> bool {
+        let named = |dates: &[Dates]| dates.iter().any(|dates| dates.hold(date));
+        let day = index(date.weekday());
+        if named(&self.included_dates) {
+            return true;
+        }
+        if named(&self.excluded_dates) || self.excluded_weekdays[day] {
+            return false;
+        }
+        let only_weekdays = self.included_weekdays.contains(&true);
+        let nothing_excluded = self.excluded_dates.is_empty() && !self.excluded_weekdays.contains(&true);
+        let only_dates = !self.included_dates.is_empty() && nothing_excluded && !only_weekdays;
+        if only_weekdays { self.included_weekdays[day] } else { !only_dates }
+    }
+
+    /// The next instant at which the judgement may change: an edge of the local
+    /// day, or a change of the clock.
+    fn next_edge(&self, after: Timestamp) -> Option<Timestamp> {
+        let stretch = self.zone.stretch(self.zone.index_at(after.timestamp()));
+        let second = (after.timestamp() + stretch.offset).rem_euclid(DAY);
+        let edge = self.edges.iter().copied().find(|edge| *edge > second).unwrap_or(DAY);
+        let next = (after.timestamp() - second + edge).min(stretch.end);
+        Timestamp::from_timestamp(next, 0)
+    }
+}
+
+impl Dates {
+    fn hold(&self, date: NaiveDate) -> bool {
+        match self {
+            Self::Range(from, to) => (*from..=*to).contains(&date),
+            Self::Yearly { month, day } => (date.month(), date.day()) == (*month, *day),
+        }
+    }
+}
+
+impl Window {
+    fn holds(&self, date: NaiveDate, second: i64) -> bool {
+        let begins_on = |date: Option<NaiveDate>| date.is_some_and(|date| self.weekdays[index(date.weekday())]);
+        let over_midnight = self.to <= self.from;
+        let begun_today = second >= self.from && (over_midnight || second < self.to) && begins_on(Some(date));
+        let begun_yesterday = over_midnight && second < self.to && begins_on(date.pred_opt());
+        begun_today || begun_yesterday
+    }
+}
+
+fn index(day: Weekday) -> usize {
+    day.num_days_from_monday() as usize
+}
+
+fn weekdays(days: &[DayOfWeek]) -> [bool; 7] {
+    let mut chosen = [false; 7];
+    for day in days {
+        chosen[*day as usize] = true;
+    }
+    chosen
+}
+
+fn validate_name(name: &str) -> Result<String, InvalidInput> {
+    let plain = |c: char| !c.is_control();
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(plain) {
+        return Err(InvalidInput::new("name", "must be from 1 to 100 characters, none of them a control character"));
+    }
+    Ok(name.trim().to_owned())
+}
+
+fn dates(field: &'static str, texts: &[String]) -> Result<Vec<Dates>, InvalidInput> {
+    bounded(field, texts.len())?;
+    let read = |text: &String| {
+        date_rule(text.trim()).ok_or_else(|| {
+            let shown: String = text.chars().take(40).collect();
+            let shown = shown.escape_debug();
+            InvalidInput::new(
+                field,
+                format!("`{shown}` is none of 2026-12-25, 12-25 (each year), 2026-12-24/2027-01-02"),
+            )
+        })
+    };
+    texts.iter().map(read).collect()
+}
+
+fn date_rule(text: &str) -> Option<Dates> {
+    let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+    if let Some((from, to)) = text.split_once('/') {
+        let (from, to) = (date(from)?, date(to)?);
+        return (from <= to).then_some(Dates::Range(from, to));
+    }
+    if let Some(date) = date(text) {
+        return Some(Dates::Range(date, date));
+    }
+    // A leap year, so that 02-29 is a date.
+    let yearly = date(&format!("2028-{text}"))?;
+    Some(Dates::Yearly { month: yearly.month(), day: yearly.day() })
+}
+
+fn windows(field: &'static str, windows: &[DayWindow]) -> Result<Vec<Window>, InvalidInput> {
+    bounded(field, windows.len())?;
+    let time = |text: &str| {
+        // The end of the day may be written as such.
+        let parsed = if text == "24:00" { Some(NaiveTime::MIN) } else { time_of_day(text) };
+        parsed.map(|time| i64::from(time.num_seconds_from_midnight())).ok_or_else(|| {
+            let shown: String = text.chars().take(40).collect();
+            InvalidInput::new(field, format!("`{}` is no time of day such as 22:00", shown.escape_debug()))
+        })
+    };
+    let read = |window: &DayWindow| {
+        let every_day = window.weekdays.is_empty();
+        let days = if every_day { [true; 7] } else { weekdays(&window.weekdays) };
+        Ok(Window { from: time(&window.from)?, to: time(&window.to)?, weekdays: days })
+    };
+    windows.iter().map(read).collect()
+}
+
+fn time_of_day(text: &str) -> Option<NaiveTime> {
+    let parse = |format: &str| NaiveTime::parse_from_str(text, format).ok();
+    match text.len() {
+        5 => parse("%H:%M"),
+        8 => parse("%H:%M:%S").filter(|time| time.nanosecond() < 1_000_000_000),
+        _ => None,
+    }
+}
+
+fn bounded(field: &'static str, count: usize) -> Result<(), InvalidInput> {
+    if count > RULES_MAX {
+        return Err(InvalidInput::new(field, "must be at most 1000"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn calendar(zone: &str, rules: serde_json::Value) -> Result<Calendar, InvalidInput> {
+        let rules = serde_json::from_value(rules).expect("rules");
+        Calendar::new("test", Zone::named(zone).expect("a zone"), &rules)
+    }
+
+    fn utc(rules: serde_json::Value) -> Calendar {
+        calendar("UTC", rules).expect("valid")
+    }
+
+    fn is_open(calendar: &Calendar, times: &[&str]) -> Vec<bool> {
+        times.iter().map(|time| calendar.is_open(at(time))).collect()
+    }
+
+    #[test]
+    fn what_is_excluded_does_not_count_and_everything_else_does() {
+        let holidays = utc(serde_json::json!({"excludeDates": ["12-25", "2026-04-03", "2026-12-24/2027-01-01"]}));
+        let times = ["2030-12-25T10:00:00Z", "2026-04-03T23:59:59Z", "2027-04-03T00:00:00Z", "2026-12-31T12:00:00Z"];
+        assert_eq!(is_open(&holidays, &times), [false, false, true, false]);
+        let weekdays =
+            utc(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"], "includeDates": ["2026-11-28"]}));
+        let times = ["2026-11-27T10:00:00Z", "2026-11-28T10:00:00Z", "2026-11-29T10:00:00Z"];
+        assert_eq!(is_open(&weekdays, &times), [true, true, false], "a date beats a weekday");
+    }
+
+    #[test]
+    fn what_is_included_is_all_that_counts() {
+        let workdays = utc(serde_json::json!({"includeWeekdays": ["MONDAY"], "excludeDates": ["2026-11-30"]}));
+        let times = ["2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z", "2026-11-30T10:00:00Z"];
+        assert_eq!(is_open(&workdays, &times), [true, false, false]);
+        let trading = utc(serde_json::json!({"includeDates": ["2026-11-24", "2026-11-26/2026-11-27"]}));
+        let times = ["2026-11-24T10:00:00Z", "2026-11-25T10:00:00Z", "2026-11-27T10:00:00Z"];
+        assert_eq!(is_open(&trading, &times), [true, false, true]);
+    }
+
+    #[test]
+    fn windows_are_half_open_local_and_may_pass_midnight() {
+        let office = calendar(
+            "Europe/Berlin",
+            serde_json::json!({"includeWindows": [{"from": "09:00", "to": "17:30"}], "excludeWindows": [{"from": "12:00", "to": "13:00"}]}),
+        );
+        let office = office.expect("valid");
+        let times = ["07:59:59", "08:00:00", "10:59:59", "11:00:00", "12:00:00", "16:29:59", "16:30:00"];
+        let times = times.map(|time| format!("2026-11-24T{time}Z"));
+        let open: Vec<bool> = times.iter().map(|time| office.is_open(at(time))).collect();
+        assert_eq!(open, [false, true, true, false, true, true, false]);
+        let night =
+            utc(serde_json::json!({"excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]}));
+        let times = ["2026-11-27T23:00:00Z", "2026-11-28T05:59:59Z", "2026-11-28T06:00:00Z", "2026-11-28T23:00:00Z"];
+        assert_eq!(is_open(&night, &times), [false, false, true, true], "it belongs to the day it began");
+        assert!(utc(serde_json::json!({"includeWindows": [{"from": "00:00", "to": "24:00"}]})).is_open(at(times[0])));
+    }
+
+    #[test]
+    fn a_closed_calendar_opens_at_an_edge_or_never() {
+        let weekdays = calendar("America/New_York", serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+        let opens = weekdays.expect("valid").open_again(at("2026-03-07T12:00:00Z"));
+        assert_eq!(opens, Some(at("2026-03-09T04:00:00Z")), "the clock went forward in between");
+        let spring =
+            calendar("America/New_York", serde_json::json!({"includeWindows": [{"from": "02:30", "to": "04:00"}]}));
+        let opens = spring.expect("valid").open_again(at("2026-03-08T05:00:00Z"));
+        assert_eq!(
+            opens,
+            Some(at("2026-03-08T07:00:00Z")),
+            "02:30 does not exist: the window opens at the end of the gap"
+        );
+        let never = utc(serde_json::json!({"includeDates": ["2020-01-01"]}));
+        assert_eq!(never.open_again(at("2026-11-24T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let cases = [
+            ("excludeDates", serde_json::json!({"excludeDates": ["25.12.2026"]})),
+            ("excludeDates", serde_json::json!({"excludeDates": ["2026-02-30"]})),
+            ("includeDates", serde_json::json!({"includeDates": ["2026-12-25/2026-12-24"]})),
+            ("includeDates", serde_json::json!({"includeDates": ["\u{202e}"]})),
+            ("excludeWindows", serde_json::json!({"excludeWindows": [{"from": "25:00", "to": "26:00"}]})),
+            ("includeWindows", serde_json::json!({"includeWindows": [{"from": "9", "to": "17:00"}]})),
+            ("excludeDates", serde_json::json!({"excludeDates": vec!["12-25"; 1_001]})),
+        ];
+        for (field, rules) in cases {
+            assert_eq!(calendar("UTC", rules).expect_err(field).field, field);
+        }
+        let unnamed = Calendar::new(" ", Zone::default(), &CalendarRules::default());
+        assert_eq!(unnamed.expect_err("no name").field, "name");
+    }
+
+    proptest! {
+        /// Minute by minute: the next opening is the first open minute.
+        #[test]
+        fn the_next_opening_is_the_first_open_minute(
+            start in 0_i64..525_600, from in 0_u32..1_440, to in 0_u32..1_440, day in 0_usize..7, zone in 0_usize..4,
+        ) {
+            let zone = ["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"][zone];
+            let time = |minute: u32| format!("{:02}:{:02}", minute / 60, minute % 60);
+            let day = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"][day];
+            let rules = serde_json::json!({
+                "excludeWeekdays": [day], "includeWindows": [{"from": time(from), "to": time(to)}],
+            });
+            let calendar = calendar(zone, rules).expect("valid");
+            let start = at("2026-01-01T00:00:00Z") + TimeDelta::minutes(start);
+            let minutes = (1..=4 * 1_440).map(|minute| start + TimeDelta::minutes(minute));
+            let first = minutes.into_iter().find(|minute| calendar.is_open(*minute));
+            // Asked of a closed instant, as the schedules do.
+            prop_assume!(!calendar.is_open(start));
+            prop_assert_eq!(calendar.open_again(start), first);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What calendars and blackouts make of fire times: tables, and the property
+//! that every fire time runs or is recorded, once, whatever closes it.
+
+use super::*;
+use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
+use crate::model::execution::Reason;
+use crate::model::job::JobDefinition;
+use crate::model::policies::{MisfirePolicy, Policies};
+use crate::model::schedule::Schedule;
+use crate::model::schedule::calendar::Calendar;
+use crate::model::schedule::zone::Zone;
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+const JOB: Uuid = Uuid::from_u128(42);
+
+/// Midnight of a Friday.
+fn at(minutes: i64) -> Timestamp {
+    "2026-11-27T00:00:00Z".parse::<Timestamp>().expect("a time") + TimeDelta::minutes(minutes)
+}
+
+fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
+    let grid = Schedule::FixedRate { interval: TimeDelta::minutes(minutes), anchor: at(0) };
+    let mut job = JobDefinition { calendar: Some("closed".into()), ..JobDefinition::plain("job", grid) };
+    change(&mut job.policies);
+    job
+}
+
+fn closed(rules: serde_json::Value) -> Closures {
+    let rules = serde_json::from_value(rules).expect("rules");
+    let calendar = Calendar::new("closed", Zone::default(), &rules).expect("valid");
+    Closures { calendars: [("closed".to_owned(), calendar)].into(), blackouts: Vec::new() }
+}
+
+fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
+    let (starts_at, ends_at) = (at(from), at(to));
+    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, afterwards, reason: "move".into() }
+}
+
+fn black(from: i64, to: i64, afterwards: Afterwards) -> Closures {
+    Closures { blackouts: vec![blackout(from, to, afterwards)], ..Closures::default() }
+}
+
+fn due(fire_time: Timestamp, due_at: Timestamp, closed_from: Option<Timestamp>) -> Trigger {
+    Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, closed_from }
+}
+
+fn on_time(minutes: i64) -> Trigger {
+    due(at(minutes), at(minutes), None)
+}
+
+fn advance(fire_time: i64, due_at: i64, closed_from: Option<i64>) -> Then {
+    Then::Advance { fire_time: at(fire_time), due_at: at(due_at), closed_from: closed_from.map(at) }
+}
+
+/// Minutes of a row: first, last, how many, why.
+fn row(skipped: &Skipped) -> (i64, i64, i32, &str, &str) {
+    let minute = |time: Timestamp| (time - at(0)).num_minutes();
+    let because = skipped.because.as_deref().unwrap_or("");
+    (
+        minute(skipped.fire_time),
+        minute(skipped.through_fire_time),
+        skipped.occurrences,
+        skipped.reason.as_str(),
+        because,
+    )
+}
+
+#[test]
+fn a_trigger_goes_past_a_closed_weekend_and_records_it_as_one_row() {
+    let job = every(60, |_| ());
+    let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+    let friday = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
+    let monday = 72 * 60;
+    assert_eq!(friday.then, advance(monday, monday, Some(24 * 60)));
+    let firing = due(at(monday), at(monday), Some(at(24 * 60))).fire(&job, &weekend, at(monday));
+    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(monday)));
+    assert_eq!(row(&firing.skipped[0]), (1_440, monday - 60, 48, "CALENDAR", "calendar closed"));
+    assert_eq!(firing.then, advance(monday + 60, monday + 60, None));
+}
+
+#[test]
+fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
+    let job = every(60, |policies| policies.misfire_policy = MisfirePolicy::FireAll);
+    let (saturday, noon) = (24 * 60, 36 * 60 + 30);
+    // Sent past the weekend on Friday; on Saturday at half past noon somebody opens it.
+    let mut opened = closed(serde_json::json!({}));
+    let calendar = opened.calendars.remove("closed").expect("it is there").changed(at(noon));
+    opened.calendars.insert("closed".into(), calendar);
+    let firing = due(at(72 * 60), at(noon), Some(at(saturday))).fire(&job, &opened, at(noon));
+    assert_eq!((firing.run, row(&firing.skipped[0])), (None, (saturday, 36 * 60, 13, "CALENDAR", "calendar closed")));
+    assert_eq!(firing.then, advance(37 * 60, 37 * 60, None));
+}
+
+#[test]
+fn a_trigger_that_is_looked_at_early_only_learns_where_it_goes() {
+    let job = every(60, |policies| policies.jitter_seconds = 600);
+    let due_at = job.due_time(JOB, at(120));
+    let firing = due(at(120), at(120), None).fire(&job, &Closures::default(), at(100));
+    let then = Then::Advance { fire_time: at(120), due_at, closed_from: None };
+    assert_eq!((firing.run, firing.skipped, firing.then), (None, vec![], then));
+}
+
+#[test]
+fn a_blackout_skips_folds_or_runs_what_it_held_back() {
+    let job = every(10, |_| ());
+    let before = |closures: &Closures| on_time(20).fire(&job, closures, at(20)).then;
+    let skip = black(25, 60, Afterwards::Skip);
+    assert_eq!(before(&skip), advance(60, 60, Some(30)));
+    let firing = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
+    assert_eq!(row(&firing.skipped[0]), (30, 50, 3, "CALENDAR", "blackout: move"));
+    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(60)));
+
+    let collapse = black(25, 58, Afterwards::Collapse);
+    assert_eq!(before(&collapse), advance(30, 58, None));
+    let firing = due(at(30), at(58), None).fire(&job, &collapse, at(58));
+    assert_eq!(row(&firing.skipped[0]), (30, 40, 2, "COALESCED", ""));
+    assert_eq!(firing.run.map(|run| (run.fire_time, run.due_time)), Some((at(50), at(50))));
+    assert_eq!(firing.then, advance(60, 60, None));
+
+    let run_all = black(25, 58, Afterwards::RunAll);
+    let firing = due(at(30), at(58), None).fire(&job, &run_all, at(58));
+    assert_eq!((firing.run.map(|run| run.fire_time), firing.skipped.len()), (Some(at(30)), 0));
+    assert_eq!(firing.then, advance(40, 58, None), "the next one is due at once");
+}
+
+#[test]
+fn nothing_that_was_missed_before_starts_in_a_blackout() {
+    let job = every(10, |_| ());
+    let closures = black(25, 60, Afterwards::Collapse);
+    let firing = on_time(10).fire(&job, &closures, at(40));
+    assert_eq!((firing.run, firing.then), (None, advance(10, 60, None)));
+}
+
+#[test]
+fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
+    let delay =
+        JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
+    let closures = black(25, 60, Afterwards::Skip);
+    assert_eq!(on_time(30).fire(&delay, &closures, at(30)).then, advance(30, 60, None));
+    let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+    assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).then, advance(1_500, 72 * 60, None));
+    assert_eq!(on_time(30).fire(&delay, &weekend, at(30)).run.map(|run| run.fire_time), Some(at(30)));
+}
+
+#[test]
+fn a_blackout_reaches_its_jobs_only() {
+    let (mut job, other) = (every(10, |_| ()), Uuid::from_u128(7));
+    job.tags = vec!["billing".into()];
+    let covers = |scope: Scope| {
+        let closures = Closures {
+            blackouts: vec![Blackout { scope, ..blackout(0, 60, Afterwards::Skip) }],
+            ..Closures::default()
+        };
+        closures.blackout_at(JOB, &job, at(10)).is_some()
+    };
+    assert!(covers(Scope::Cluster) && covers(Scope::Tag("billing".into())) && covers(Scope::Job(JOB)));
+    assert!(!covers(Scope::Tag("mail".into())) && !covers(Scope::Job(other)));
+}
+
+#[test]
+fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
+    let job = every(60, |policies| policies.end_at = Some(at(25 * 60)));
+    let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+    let last = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
+    assert_eq!(last.then, advance(24 * 60, 24 * 60, None));
+    let firing = on_time(24 * 60).fire(&job, &weekend, at(24 * 60));
+    assert_eq!((row(&firing.skipped[0]).3, firing.then), ("CALENDAR", advance(25 * 60, 25 * 60, None)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whatever is closed, held back or missed: every fire time up to now runs or
+    /// is recorded, once and in order; nothing closed runs, nothing starts in a
+    /// blackout.
+    #[test]
+    fn every_fire_time_runs_or_is_recorded_once(
+        step in 5_i64..200, window in (0_u32..1_440, 0_u32..1_440), day in 0_usize..7,
+        black in (0_i64..6_000, 1_i64..3_000, 0_usize..3), looks in proptest::collection::vec(1_i64..3_000, 1..8),
+        policy in 0_usize..3, grace in 0_i32..7_200, jitter in 0_i32..4_000, most in proptest::option::of(1_i32..50),
+    ) {
+        let job = every(step, |policies| {
+            policies.misfire_policy = [MisfirePolicy::FireOnce, MisfirePolicy::FireAll, MisfirePolicy::Skip][policy];
+            (policies.misfire_grace_seconds, policies.jitter_seconds, policies.max_catch_up) = (grace, jitter, most);
+        });
+        let time = |minute: u32| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let days = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
+        let rules = serde_json::json!({
+            "excludeWeekdays": [days[day]], "excludeWindows": [{"from": time(window.0), "to": time(window.1)}],
+        });
+        let mut closures = closed(rules);
+        let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][black.2];
+        closures.blackouts.push(blackout(black.0, black.0 + black.1, afterwards));
+        let calendar = closures.calendars["closed"].clone();
+
+        let Then::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let (mut pending, mut now) = (due(fire_time, due_at, closed_from), at(0));
+        let (mut accounted, mut ran) = (Vec::new(), Vec::new());
+        for look in looks {
+            now += TimeDelta::minutes(look);
+            while pending.due_at <= now {
+                let firing = pending.fire(&job, &closures, now);
+                for range in &firing.skipped {
+                    let first = (range.fire_time - at(0)).num_minutes();
+                    accounted.extend((0..i64::from(range.occurrences)).map(|k| at(first + k * step)));
+                    prop_assert_eq!(*accounted.last().unwrap(), range.through_fire_time);
+                    let closed = range.reason == Reason::Calendar;
+                    prop_assert_eq!(closed, range.because.is_some());
+                }
+                if let Some(run) = firing.run {
+                    prop_assert!(calendar.is_open(run.fire_time), "closed fire time {} ran", run.fire_time);
+                    prop_assert!(closures.blackout_at(JOB, &job, now).is_none(), "it started in the blackout at {now}");
+                    accounted.push(run.fire_time);
+                    ran.push(run.fire_time);
+                }
+                let Then::Advance { fire_time, due_at, closed_from } = firing.then else { panic!("it goes on") };
+                prop_assert!(due_at > pending.due_at || fire_time > pending.fire_time, "it does not go round");
+                pending = due(fire_time, due_at, closed_from);
+            }
+        }
+        let next = pending.closed_from.unwrap_or(pending.fire_time);
+        let oracle: Vec<Timestamp> = (0..100_000).map(|k| at(k * step)).take_while(|t| *t < next).collect();
+        prop_assert_eq!(&accounted, &oracle);
+        prop_assert!(job.due_time(JOB, next) > now || !closures.is_open(JOB, &job, next, now), "nothing is left lying");
+    }
+}

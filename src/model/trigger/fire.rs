@@ -1,0 +1,291 @@
+//! What becomes of a trigger that is taken: the one place where fire times are
+//! decided about.
+//!
+//! Every fire time that a trigger passes either runs or is recorded, once. A
+//! fire time that is on time is the only one it looks at; what is late, closed
+//! or held back is walked, so many at a look, and the next look goes on.
+
+use super::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
+use crate::model::Timestamp;
+use crate::model::closures::{Afterwards, Closed, Closures, Judgement};
+use crate::model::execution::{Reason, execution_id};
+use crate::model::job::JobDefinition;
+use crate::model::policies::{MisfirePolicy, Policies};
+use crate::model::schedule::Schedule;
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+/// Most fire times walked by one look; the next look takes the rest, so that a
+/// year of missed seconds cannot hold up what is due on time.
+const WALK_MAX: usize = 100_000;
+
+/// Fire times that are due, oldest first, each with its judgement.
+type Walked<'a> = [(Timestamp, Judgement<'a>)];
+
+impl Trigger {
+    /// Decides what becomes of this trigger, taken at `now` (the database's).
+    pub fn fire(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
+        match self.kind {
+            TriggerKind::Schedule => self.fire_schedule(job, closures, now),
+            TriggerKind::Manual | TriggerKind::Backfill | TriggerKind::Buffered => self.fire_one_off(false),
+            TriggerKind::Retry | TriggerKind::Recovery => self.fire_one_off(true),
+        }
+    }
+
+    /// Where a schedule's trigger goes after the fire time `last`, when `ran` of
+    /// its fire times run now.
+    pub fn then_advance(&self, job: &JobDefinition, closures: &Closures, last: Timestamp, ran: i64) -> Then {
+        if self.has_run_out(job, ran) { Then::Exhaust } else { arm(self.job_id, job, closures, last) }
+    }
+
+    fn fire_one_off(&self, resumes: bool) -> Firing {
+        let run = Run { execution_id: self.id, fire_time: self.fire_time, due_time: self.due_at, resumes };
+        Firing { run: Some(run), ..Firing::default() }
+    }
+
+    fn fire_schedule(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
+        // A look reaches a little ahead: then it is the due time that counts.
+        let at = now.max(self.due_at);
+        if matches!(job.schedule, Schedule::FixedDelay { .. }) {
+            return self.fire_delay(job, closures, at);
+        }
+        let pending = self.closed_from.unwrap_or(self.fire_time);
+        let on_time = self.closed_from.is_none() && !is_late(job, now, self.due_at);
+        if on_time && closures.is_open(self.job_id, job, pending, at) && job.due_time(self.job_id, pending) <= at {
+            return self.run_one(job, closures, pending);
+        }
+        let (walked, more) = self.walk(job, closures, pending, at);
+        self.fire_walked(job, closures, now, (&walked, more))
+    }
+
+    /// At most one fire time of a fixed delay exists: it can be late, never
+    /// missed. While it is closed it waits, and its chain with it.
+    fn fire_delay(&self, job: &JobDefinition, closures: &Closures, at: Timestamp) -> Firing {
+        if let Some(blackout) = closures.blackout_at(self.job_id, job, at) {
+            return self.postponed(blackout.ends_at);
+        }
+        if let Some(calendar) = closures.calendar_of(job).filter(|calendar| !calendar.is_open(at)) {
+            // No opening in sight: look again tomorrow.
+            return self.postponed(calendar.open_again(at).unwrap_or(at + TimeDelta::days(1)));
+        }
+        let run = self.run(self.fire_time, self.due_at);
+        let then = if self.has_run_out(job, 1) { Then::Exhaust } else { Then::Await(run.execution_id) };
+        Firing { run: Some(run), skipped: Vec::new(), then }
+    }
+
+    fn postponed(&self, due_at: Timestamp) -> Firing {
+        let then = Then::Advance { fire_time: self.fire_time, due_at, closed_from: self.closed_from };
+        Firing { then, ..Firing::default() }
+    }
+
+    /// The fire times from `first` that are due at `at`, and whether there are
+    /// more than were walked. None is due when a calendar or blackout was edited
+    /// and the trigger only has to look where it goes now.
+    fn walk<'a>(
+        &self,
+        job: &JobDefinition,
+        closures: &'a Closures,
+        first: Timestamp,
+        at: Timestamp,
+    ) -> (Vec<(Timestamp, Judgement<'a>)>, bool) {
+        let mut walked = Vec::new();
+        let mut next = Some(first);
+        while let Some(fire_time) = next.filter(|fire_time| job.due_time(self.job_id, *fire_time) <= at) {
+            if walked.len() == WALK_MAX {
+                return (walked, true);
+            }
+            walked.push((fire_time, self.judge(job, closures, fire_time)));
+            next = job.next_fire_time(fire_time);
+        }
+        (walked, false)
+    }
+
+    /// What was closed when the trigger was sent past it stays closed, although
+    /// the calendar was edited since.
+    fn judge<'a>(&self, job: &JobDefinition, closures: &'a Closures, fire_time: Timestamp) -> Judgement<'a> {
+        if self.closed_from.is_some()
+            && fire_time < self.fire_time
+            && let Some(calendar) = closures.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at())
+        {
+            return Judgement::Closed(Closed::Calendar(calendar));
+        }
+        closures.judge(self.job_id, job, fire_time)
+    }
+
+    /// Records what is closed in front, then decides about the rest by its first;
+    /// in a blackout that has to wait.
+    fn fire_walked(
+        &self,
+        job: &JobDefinition,
+        closures: &Closures,
+        now: Timestamp,
+        (walked, more): (&Walked<'_>, bool),
+    ) -> Firing {
+        let closed = walked.iter().take_while(|(_, judgement)| matches!(judgement, Judgement::Closed(_))).count();
+        let (closed, rest) = walked.split_at(closed);
+        let mut skipped = self.ranges(closed, Reason::Calendar, None);
+        let Some((fire_time, judgement)) = rest.first() else {
+            let before = self.closed_from.unwrap_or(self.fire_time) - TimeDelta::microseconds(1);
+            let last = closed.last().map_or(before, |(fire_time, _)| *fire_time);
+            return Firing { run: None, skipped, then: self.then_advance(job, closures, last, 0) };
+        };
+        if let Some(blackout) = closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
+            let then = Then::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
+            return Firing { run: None, skipped, then };
+        }
+        let firing = match judgement {
+            Judgement::Held(blackout) if blackout.afterwards == Afterwards::Collapse => {
+                self.fold(job, closures, (rest, more), |next| !matches!(next, Judgement::Open))
+            }
+            Judgement::Held(_) => self.run_one(job, closures, *fire_time),
+            _ if !is_late(job, now, job.due_time(self.job_id, *fire_time)) => self.run_one(job, closures, *fire_time),
+            _ => self.misfire(job, closures, now, (rest, more)),
+        };
+        skipped.extend(firing.skipped);
+        Firing { skipped, ..firing }
+    }
+
+    fn misfire(
+        &self,
+        job: &JobDefinition,
+        closures: &Closures,
+        now: Timestamp,
+        (rest, more): (&Walked<'_>, bool),
+    ) -> Firing {
+        let missed = |next: &Judgement<'_>| !matches!(next, Judgement::Held(_));
+        match job.policies.misfire_policy {
+            MisfirePolicy::FireOnce => self.fold(job, closures, (rest, more), missed),
+            MisfirePolicy::FireAll => self.catch_up(job, closures, now, (leading(rest, missed), more)),
+            MisfirePolicy::Skip => self.skip(job, closures, leading(rest, missed)),
+        }
+    }
+
+    /// The last one that is not closed runs, the others are folded into it.
+    fn fold(
+        &self,
+        job: &JobDefinition,
+        closures: &Closures,
+        (rest, more): (&Walked<'_>, bool),
+        belongs: impl Fn(&Judgement<'_>) -> bool,
+    ) -> Firing {
+        let group = leading(rest, belongs);
+        if more && group.len() == rest.len() {
+            // The last one is not in sight: fold what was walked, and look again.
+            let skipped = self.ranges(group, Reason::Coalesced, None);
+            return Firing { run: None, skipped, then: self.then_advance(job, closures, group[group.len() - 1].0, 0) };
+        }
+        // Never all of them: the first of the rest is not closed.
+        let last = group.iter().rposition(|(_, judgement)| !matches!(judgement, Judgement::Closed(_))).unwrap_or(0);
+        let mut firing = self.run_one(job, closures, group[last].0);
+        firing.skipped = self.ranges(&group[..last], Reason::Coalesced, firing.run.map(|run| run.execution_id));
+        firing
+    }
+
+    /// None of these fire times runs.
+    fn skip(&self, job: &JobDefinition, closures: &Closures, missed: &Walked<'_>) -> Firing {
+        let last = missed.last().map_or(self.fire_time, |(fire_time, _)| *fire_time);
+        let skipped = self.ranges(missed, Reason::Misfire, None);
+        Firing { run: None, skipped, then: self.then_advance(job, closures, last, 0) }
+    }
+
+    /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; those
+    /// beyond them are skipped. The trigger stays overdue, and the lease's lane
+    /// for what is overdue takes it again, one fire time a look.
+    fn catch_up(
+        &self,
+        job: &JobDefinition,
+        closures: &Closures,
+        now: Timestamp,
+        (missed, more): (&Walked<'_>, bool),
+    ) -> Firing {
+        let Policies { catch_up_window_seconds: window, max_catch_up: most, .. } = job.policies;
+        let most = most.map(|most| usize::try_from(most).unwrap_or(0));
+        if more && most.is_some() {
+            return self.skip(job, closures, missed);
+        }
+        let oldest = window.map(|seconds| now - TimeDelta::seconds(seconds.into()));
+        let open = || missed.iter().enumerate().filter(|(_, (_, judgement))| matches!(judgement, Judgement::Open));
+        let too_many = most.map_or(0, |most| open().count().saturating_sub(most));
+        let too_old = oldest.map_or(0, |oldest| open().take_while(|(_, (fire_time, _))| *fire_time < oldest).count());
+        match too_many.max(too_old) {
+            0 => self.run_one(job, closures, missed[0].0),
+            beyond => {
+                let end = open().nth(beyond).map_or(missed.len(), |(position, _)| position);
+                self.skip(job, closures, &missed[..end])
+            }
+        }
+    }
+
+    /// This fire time runs, and the trigger goes to the one after it.
+    fn run_one(&self, job: &JobDefinition, closures: &Closures, fire_time: Timestamp) -> Firing {
+        let due_time = if fire_time == self.fire_time { self.due_at } else { job.due_time(self.job_id, fire_time) };
+        let run = self.run(fire_time, due_time);
+        Firing { run: Some(run), skipped: Vec::new(), then: self.then_advance(job, closures, fire_time, 1) }
+    }
+
+    fn run(&self, fire_time: Timestamp, due_time: Timestamp) -> Run {
+        let execution_id = execution_id(self.job_id, TriggerKind::Schedule, fire_time);
+        Run { execution_id, fire_time, due_time, resumes: false }
+    }
+
+    fn has_run_out(&self, job: &JobDefinition, ran: i64) -> bool {
+        job.policies.max_runs.is_some_and(|most| self.runs + ran >= most)
+    }
+
+    /// Range rows for fire times that are not run: those that are not closed for
+    /// `reason`, folded `into` another; the closed ones between them by what
+    /// closed them.
+    fn ranges(&self, fire_times: &Walked<'_>, reason: Reason, into: Option<Uuid>) -> Vec<Skipped> {
+        let alike = |(_, this): &(_, Judgement<'_>), (_, that): &(_, Judgement<'_>)| match (this, that) {
+            (Judgement::Closed(this), Judgement::Closed(that)) => this.is_by(*that),
+            (this, that) => !matches!(this, Judgement::Closed(_)) && !matches!(that, Judgement::Closed(_)),
+        };
+        let range = |fire_times: &Walked<'_>| {
+            let (first, judgement) = *fire_times.first()?;
+            let (through, _) = *fire_times.last()?;
+            let (reason, because, coalesced_into) = match judgement {
+                Judgement::Closed(closed) => (Reason::Calendar, Some(closed.because()), None),
+                Judgement::Open | Judgement::Held(_) => (reason, None, into),
+            };
+            Some(Skipped {
+                execution_id: execution_id(self.job_id, TriggerKind::Schedule, first),
+                fire_time: first,
+                through_fire_time: through,
+                occurrences: i32::try_from(fire_times.len()).unwrap_or(i32::MAX),
+                reason,
+                because,
+                coalesced_into,
+            })
+        };
+        fire_times.chunk_by(alike).filter_map(range).collect()
+    }
+}
+
+/// Where a schedule's trigger goes after a fire time: to the first that is not
+/// closed, due when nothing holds it back. When none is in sight it goes to the
+/// next, which is judged again when it is due.
+pub fn arm(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> Then {
+    let Some(next) = job.next_fire_time(after) else { return Then::Exhaust };
+    let due_at = |fire_time, judgement| match judgement {
+        Judgement::Held(blackout) => blackout.ends_at,
+        Judgement::Open | Judgement::Closed(_) => job.due_time(id, fire_time),
+    };
+    let judgement = closures.judge(id, job, next);
+    if let Judgement::Closed(_) = judgement
+        && let Some(open) = closures.next_open(id, job, next)
+    {
+        let due_at = due_at(open, closures.judge(id, job, open));
+        return Then::Advance { fire_time: open, due_at, closed_from: Some(next) };
+    }
+    Then::Advance { fire_time: next, due_at: due_at(next, judgement), closed_from: None }
+}
+
+fn is_late(job: &JobDefinition, now: Timestamp, due_at: Timestamp) -> bool {
+    now - due_at > job.policies.misfire_grace()
+}
+
+/// The fire times in front that belong together.
+fn leading<'w, 'a>(rest: &'w Walked<'a>, belongs: impl Fn(&Judgement<'_>) -> bool) -> &'w Walked<'a> {
+    let end = rest.iter().position(|(_, judgement)| !belongs(judgement)).unwrap_or(rest.len());
+    &rest[..end]
+}

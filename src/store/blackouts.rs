@@ -1,0 +1,93 @@
+//! Blackouts: reading and changing them. Those that are over are kept: they
+//! explain what did not run.
+
+use super::closures::{blackout, lock_alone, look_again_by_blackout};
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use crate::model::closures::{Blackout, Scope};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// Those that are not over first, by their start; then the others, newest first.
+const LIST: &str = "-- blackouts.list
+select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at
+from blackout, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+order by ends_at <= now, case when ends_at > now then starts_at end, starts_at desc, id limit $2";
+
+/// Nothing when there is no such job.
+const INSERT: &str = "-- blackouts.insert
+insert into blackout (id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at)
+select $2, $3, $4, $5, $6, $7, $8, $9, coalesce($1::timestamptz, clock_timestamp())
+where $5::uuid is null or exists (select from job_definition where id = $5 and status <> 'DELETED')";
+
+/// Moves the end of one that is not over; the end that it had.
+const SET_END: &str = "-- blackouts.set_end
+update blackout b set ends_at = greatest(b.starts_at, $3) from blackout old
+where b.id = $2 and old.id = b.id and old.ends_at > coalesce($1::timestamptz, clock_timestamp())
+returning old.ends_at";
+
+impl Store {
+    /// Blackouts, those that are not over first, at most `limit`.
+    pub async fn blackouts(&self, limit: u32) -> Result<Vec<Blackout>, StoreError> {
+        self.bounded("blackouts.list", async {
+            let session = self.session().await?;
+            let rows =
+                session.query(LIST, &[&self.clock().stub(), &i64::from(limit)]).await.during("blackouts.list")?;
+            session.release();
+            rows.iter().map(blackout).collect()
+        })
+        .await
+    }
+
+    /// A blackout by its id.
+    pub async fn blackout(&self, id: Uuid) -> Result<Option<Blackout>, StoreError> {
+        self.bounded("blackouts.get", async {
+            let session = self.session().await?;
+            let row =
+                session.query_opt("select * from blackout where id = $1", &[&id]).await.during("blackouts.get")?;
+            session.release();
+            row.as_ref().map(blackout).transpose()
+        })
+        .await
+    }
+
+    /// Stores a new blackout; false when its job does not exist. What is leased
+    /// at this moment still runs.
+    pub async fn create_blackout(&self, blackout: &Blackout) -> Result<bool, StoreError> {
+        let (scope, tag, job) = match &blackout.scope {
+            Scope::Cluster => ("CLUSTER", None, None),
+            Scope::Tag(tag) => ("TAG", Some(tag), None),
+            Scope::Job(job) => ("JOB", None, Some(job)),
+        };
+        let (stub, afterwards) = (self.clock().stub(), blackout.afterwards.as_str());
+        let Blackout { id, starts_at, ends_at, reason, .. } = blackout;
+        let values: [&(dyn ToSql + Sync); 9] = [&stub, id, &scope, &tag, &job, starts_at, ends_at, &afterwards, reason];
+        self.bounded("blackouts.create", async {
+            let session = self.session().await?;
+            let created = session.execute(INSERT, &values).await.during("blackouts.insert")?;
+            session.release();
+            Ok(created == 1)
+        })
+        .await
+    }
+
+    /// Moves the end of a blackout that is not over, to no earlier than its
+    /// start, and has the triggers looked at again that it holds back. False
+    /// when it is over or does not exist.
+    pub async fn set_blackout_end(&self, id: Uuid, ends_at: Timestamp) -> Result<bool, StoreError> {
+        self.bounded("blackouts.set_end", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("blackouts.begin")?;
+            lock_alone(&transaction).await?;
+            let stub = self.clock().stub();
+            let old = transaction.query_opt(SET_END, &[&stub, &id, &ends_at]).await.during("blackouts.set_end")?;
+            if let Some(old) = &old {
+                look_again_by_blackout(&transaction, stub, id, old.get(0)).await?;
+            }
+            transaction.commit().await.during("blackouts.commit")?;
+            session.release();
+            Ok(old.is_some())
+        })
+        .await
+    }
+}

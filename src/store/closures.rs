@@ -1,0 +1,171 @@
+//! Closures: the calendars and blackouts in force, and how they are changed.
+//!
+//! Whoever arms a trigger by them holds `LOCK` shared until it commits, whoever
+//! changes them holds it alone: so a change finds every trigger that was armed
+//! by the old rules, and has it looked at again. A lease only tries the lock: it
+//! holds triggers that the change may wait for.
+
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
+use crate::model::Timestamp;
+use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
+use crate::model::job::JobDefinition;
+use crate::model::schedule::calendar::{Calendar, CalendarRules};
+use crate::model::schedule::zone::Zone;
+use deadpool_postgres::Transaction;
+use std::collections::HashMap;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Key of the advisory lock: any number that nothing else uses.
+const LOCK: i64 = 0x484f_524f_4c4f_4701;
+
+const HOLD: &str = "-- closures.hold
+select pg_advisory_xact_lock_shared($1)";
+
+const TRY_HOLD: &str = "-- closures.try_hold
+select pg_try_advisory_xact_lock_shared($1)";
+
+const LOCK_ALONE: &str = "-- closures.lock_alone
+select pg_advisory_xact_lock($1)";
+
+const CALENDARS: &str = "-- closures.calendars
+select name, time_zone, rules, updated_at from calendar where name = any($1::text[])";
+
+/// Those that are not over at $1, and so may hold back a later fire time.
+const BLACKOUTS: &str = "-- closures.blackouts
+select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at from blackout
+where ends_at > coalesce($1::timestamptz, clock_timestamp())";
+
+/// Lets triggers of a calendar's jobs be looked at again that were sent past
+/// fire times which it closed.
+const LOOK_AGAIN_BY_CALENDAR: &str = "-- closures.look_again_by_calendar
+update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
+from job_definition j
+where j.calendar = $2 and t.id = j.id and t.due_at is not null
+  and (t.closed_from is not null or j.schedule_type = 'FIXED_DELAY')";
+
+/// The same for triggers that a blackout, ending at $2, held back.
+const LOOK_AGAIN_BY_BLACKOUT: &str = "-- closures.look_again_by_blackout
+update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
+from job_definition j, blackout b
+where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null and t.closed_from is not null)
+  and (b.scope = 'CLUSTER' or b.scope = 'TAG' and b.tag = any(j.tags) or b.scope = 'JOB' and b.job_id = j.id)";
+
+impl Store {
+    /// What is in force for these jobs, for showing it.
+    pub async fn closures(&self, jobs: &[&JobDefinition]) -> Result<Closures, StoreError> {
+        self.bounded("closures.read", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("closures.begin")?;
+            let closures = read(&transaction, jobs.iter().copied(), self.clock().stub()).await?;
+            transaction.rollback().await.during("closures.rollback")?;
+            session.release();
+            Ok(closures)
+        })
+        .await
+    }
+}
+
+/// What is in force for these jobs from `since` on, held until the transaction
+/// ends.
+pub(super) async fn hold<'a>(
+    transaction: &Transaction<'_>,
+    jobs: impl Iterator<Item = &'a JobDefinition>,
+    since: Timestamp,
+) -> Result<Closures, StoreError> {
+    transaction.execute(HOLD, &[&LOCK]).await.during("closures.hold")?;
+    read(transaction, jobs, Some(since)).await
+}
+
+/// The same without waiting: none while somebody changes them.
+pub(super) async fn try_hold<'a>(
+    transaction: &Transaction<'_>,
+    jobs: impl Iterator<Item = &'a JobDefinition>,
+    since: Timestamp,
+) -> Result<Option<Closures>, StoreError> {
+    let held = transaction.query_one(TRY_HOLD, &[&LOCK]).await.during("closures.try_hold")?;
+    if held.get(0) { read(transaction, jobs, Some(since)).await.map(Some) } else { Ok(None) }
+}
+
+/// Keeps everybody else from arming triggers until the transaction ends.
+pub(super) async fn lock_alone(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    transaction.execute(LOCK_ALONE, &[&LOCK]).await.during("closures.lock_alone")?;
+    Ok(())
+}
+
+/// After a change of a calendar.
+pub(super) async fn look_again_by_calendar(
+    transaction: &Transaction<'_>,
+    stub: Option<Timestamp>,
+    name: &str,
+) -> Result<(), StoreError> {
+    transaction.execute(LOOK_AGAIN_BY_CALENDAR, &[&stub, &name]).await.during("closures.look_again")?;
+    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("closures.notify")?;
+    Ok(())
+}
+
+/// After a change of the end of a blackout.
+pub(super) async fn look_again_by_blackout(
+    transaction: &Transaction<'_>,
+    stub: Option<Timestamp>,
+    id: Uuid,
+    old_end: Timestamp,
+) -> Result<(), StoreError> {
+    transaction.execute(LOOK_AGAIN_BY_BLACKOUT, &[&stub, &old_end, &id]).await.during("closures.look_again")?;
+    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("closures.notify")?;
+    Ok(())
+}
+
+/// A calendar that cannot be read (made by a newer version) is left out and
+/// logged: whoever needs it must leave its jobs alone.
+async fn read<'a>(
+    transaction: &Transaction<'_>,
+    jobs: impl Iterator<Item = &'a JobDefinition>,
+    since: Option<Timestamp>,
+) -> Result<Closures, StoreError> {
+    let mut names: Vec<&str> = jobs.filter_map(|job| job.calendar.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut calendars = HashMap::new();
+    if !names.is_empty() {
+        for row in transaction.query(CALENDARS, &[&names]).await.during("closures.calendars")? {
+            match calendar(&row) {
+                Ok(calendar) => drop(calendars.insert(calendar.name().to_owned(), calendar)),
+                Err(error) => tracing::error!(%error, "a calendar cannot be read by this node"),
+            }
+        }
+    }
+    let rows = transaction.query(BLACKOUTS, &[&since]).await.during("closures.blackouts")?;
+    Ok(Closures { calendars, blackouts: rows.iter().map(blackout).collect::<Result<_, _>>()? })
+}
+
+fn calendar(row: &Row) -> Result<Calendar, StoreError> {
+    let name: &str = row.get("name");
+    let unreadable = |reason: String| StoreError::Unreadable { table: "calendar", id: name.to_owned(), reason };
+    let zone = Zone::named(row.get("time_zone")).map_err(|error| unreadable(error.to_string()))?;
+    let rules: CalendarRules =
+        serde_json::from_value(row.get("rules")).map_err(|error| unreadable(error.to_string()))?;
+    let calendar = Calendar::new(name, zone, &rules).map_err(|error| unreadable(error.to_string()))?;
+    Ok(calendar.changed(row.get("updated_at")))
+}
+
+pub(super) fn blackout(row: &Row) -> Result<Blackout, StoreError> {
+    let id: Uuid = row.get("id");
+    let unreadable =
+        |reason: &str| StoreError::Unreadable { table: "blackout", id: id.to_string(), reason: reason.into() };
+    let scope = match (row.get("scope"), row.get::<_, Option<String>>("tag"), row.get::<_, Option<Uuid>>("job_id")) {
+        ("CLUSTER", _, _) => Scope::Cluster,
+        ("TAG", Some(tag), _) => Scope::Tag(tag),
+        ("JOB", _, Some(job)) => Scope::Job(job),
+        _ => return Err(unreadable("unknown scope")),
+    };
+    let afterwards = row.get::<_, &str>("afterwards").parse::<Afterwards>();
+    Ok(Blackout {
+        id,
+        scope,
+        starts_at: row.get("starts_at"),
+        ends_at: row.get("ends_at"),
+        afterwards: afterwards.map_err(|error| unreadable(&error.to_string()))?,
+        reason: row.get("reason"),
+    })
+}
