@@ -3,6 +3,7 @@
 
 mod api_node;
 mod bad_input;
+mod dashboard;
 mod database_clock;
 mod deliveries;
 mod editing;
