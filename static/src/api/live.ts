@@ -2,7 +2,7 @@
 // reads the lists again. A hidden tab listens to nothing.
 
 import { createClient } from 'graphql-ws'
-import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
 import { noteReachable } from './connection'
 import type { TypedDocumentString } from './generated'
 
@@ -51,13 +51,12 @@ export function useLive<Event, Variables>(
   variables: Variables,
   onEvent: (event: Event) => void,
 ) {
-  const heard = useRef(onEvent)
-  heard.current = onEvent
+  const heard = useEffectEvent(onEvent)
   const visible = useVisible()
   const key = JSON.stringify(variables)
   useEffect(() => {
     if (!visible) return
-    return subscribe(document, JSON.parse(key) as Variables, (event) => heard.current(event))
+    return subscribe(document, JSON.parse(key) as Variables, (event) => heard(event))
   }, [document, key, visible])
 }
 

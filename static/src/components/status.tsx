@@ -43,11 +43,19 @@ export function StatusBadge({ status, detail }: { status: string; detail?: strin
     <span
       data-status={status}
       className={clsx(
-        'inline-flex h-5.5 items-center gap-1.5 rounded-full px-2 font-medium text-2xs whitespace-nowrap',
-        BADGES[tone],
+        'inline-flex h-5.5 items-center gap-1.5 rounded-full font-medium text-2xs whitespace-nowrap',
+        // The usual state is quiet, so that the others stand out.
+        status === 'ACTIVE' ? 'text-muted' : clsx('px-2', BADGES[tone]),
       )}
     >
-      <span className={clsx('size-1.5 rounded-full bg-current', status === 'RUNNING' && 'animate-pulse')} aria-hidden />
+      <span
+        className={clsx(
+          'size-1.5 rounded-full',
+          status === 'ACTIVE' ? 'bg-good' : 'bg-current',
+          status === 'RUNNING' && 'animate-pulse',
+        )}
+        aria-hidden
+      />
       {words(status)}
       {detail && <span className="font-normal">· {words(detail)}</span>}
     </span>

@@ -43,6 +43,21 @@ export function clockTime(instant: string, zone: string): string {
   return Number.isNaN(millis) ? instant : format(zone, 'time').format(millis)
 }
 
+/** Whether clocks in a zone show the same as the viewer's at that instant. */
+export function sameClock(instant: string, zone: string): boolean {
+  const millis = Date.parse(instant)
+  return (
+    zone === viewerZone ||
+    Number.isNaN(millis) ||
+    format(zone, 'date').format(millis) === format(viewerZone, 'date').format(millis)
+  )
+}
+
+/** "New York" of "America/New_York". */
+export function cityOf(zone: string): string {
+  return (zone.split('/').pop() ?? zone).replaceAll('_', ' ')
+}
+
 type Shape = 'exact' | 'date' | 'day' | 'time'
 
 const SHAPES: Record<Shape, Intl.DateTimeFormatOptions> = {
