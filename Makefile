@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test fmt lint schema
+.PHONY: help setup setup-tests dashboard run test fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,11 +12,17 @@ setup: ## check, and as root install, what the others need
 setup-tests: ## the same for the tests
 	@scripts/setup tests
 
+dashboard: ## build the dashboard into static/dist (needs Node)
+	scripts/dashboard
+
+# Code 3 says that there is no Node: then there is no dashboard, and the script has said so.
 run: setup ## build the program and run a demo cluster
+	scripts/dashboard || test $$? = 3
 	cargo build --release
 	target/release/horolog demo
 
 test: setup-tests ## everything that CI checks: format, lints, tests
+	scripts/dashboard test || test $$? = 3
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test

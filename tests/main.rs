@@ -4,6 +4,7 @@
 mod api_node;
 mod bad_input;
 mod closures;
+mod dashboard;
 mod database_clock;
 mod deliveries;
 mod editing;

@@ -4,6 +4,7 @@
 //! page of another site can send a form or plain text with the user's cookies,
 //! but not this. Bodies are bounded before they are parsed.
 
+mod dashboard;
 mod graphql;
 mod health;
 
@@ -12,7 +13,7 @@ use crate::api::Schema;
 use crate::model::node::Standing;
 use actix_web::dev::Server;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{App, HttpResponse, HttpServer, guard, web};
+use actix_web::{App, HttpServer, guard, web};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -70,10 +71,5 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/healthz", web::get().to(health::healthz))
         .route("/readyz", web::get().to(health::readyz))
         .route("/metrics", web::get().to(health::metrics))
-        .route("/", web::get().to(index));
-}
-
-/// A plain page until the dashboard is built.
-async fn index() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("index.html"))
+        .default_service(web::to(dashboard::serve));
 }

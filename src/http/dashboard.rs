@@ -1,0 +1,157 @@
+//! The dashboard: the files of `static/dist` as they were when the program was
+//! built, each beside its brotli and its gzip; or one plain page when there were
+//! none.
+//!
+//! Whoever navigates to an unknown path gets the dashboard's page, which has
+//! routes of its own. A program, or a page that asks for an asset, never gets
+//! HTML for something that is not there: a 404 says so, and no cache keeps it.
+
+use super::GRAPHQL_PATHS;
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag,
+    Header, HeaderName, IfNoneMatch, VARY,
+};
+use actix_web::{HttpRequest, HttpResponse};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// What `make dashboard` built.
+#[derive(RustEmbed)]
+#[folder = "static/dist"]
+#[allow_missing = true]
+struct Files;
+
+/// Its page, which finds the way by itself.
+const PAGE: &str = "index.html";
+/// What is shown when there is no dashboard.
+const PLAIN_PAGE: &str = include_str!("plain.html");
+/// Everything from this node, nothing inline. The live connection is of the
+/// same origin, which `connect-src 'self'` covers in all current browsers.
+const POLICY: &str =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Names below it hold a hash of the content: whoever has one has it for ever.
+const HASHED: &str = "assets/";
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const ASK_AGAIN: &str = "no-cache";
+/// Paths that are a program's, with everything below them.
+const MACHINE_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// A file of the dashboard, its page, or 404.
+pub async fn serve(request: HttpRequest) -> HttpResponse {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return HttpResponse::NotFound().finish();
+    }
+    let path = request.path().trim_start_matches('/');
+    // `/graphiql` is `graphiql.html`.
+    for name in [path.to_owned(), format!("{path}.html")] {
+        if let Some(answer) = file(&request, &name) {
+            return answer;
+        }
+    }
+    if !is_navigation(&request) {
+        return HttpResponse::NotFound().finish();
+    }
+    file(&request, PAGE).unwrap_or_else(plain_page)
+}
+
+fn plain_page() -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, ASK_AGAIN)).body(PLAIN_PAGE)
+}
+
+/// A person typed the address, followed a link or reloaded.
+fn is_navigation(request: &HttpRequest) -> bool {
+    let path = request.path();
+    let below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_of_programs = GRAPHQL_PATHS.iter().chain(&MACHINE_PATHS).any(below);
+    let is_asset = path.trim_start_matches('/').starts_with(HASHED);
+    !is_of_programs && !is_asset && text(request, ACCEPT).contains("text/html")
+}
+
+/// The file of this name in the best encoding that the client takes. Names
+/// that end in an encoding are files like others, but nobody links to them.
+fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
+    let plain = Files::get(name)?;
+    let encoded = encodings(&text(request, ACCEPT_ENCODING))
+        .into_iter()
+        .find_map(|(encoding, suffix)| Some((Some(encoding), Files::get(&format!("{name}.{suffix}"))?)));
+    let (encoding, file) = encoded.unwrap_or((None, plain));
+
+    let tag = entity_tag(&file);
+    let is_known = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        Ok(IfNoneMatch::Any) => request.headers().contains_key("if-none-match"),
+        Err(_) => false,
+    };
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer
+        .insert_header((ETAG, tag.to_string()))
+        .insert_header((VARY, "accept-encoding"))
+        .insert_header((CACHE_CONTROL, if name.starts_with(HASHED) { FOR_EVER } else { ASK_AGAIN }));
+    let media_type = media_type(name);
+    if media_type.starts_with("text/html") {
+        answer.insert_header((CONTENT_SECURITY_POLICY, POLICY));
+    }
+    if is_known {
+        return Some(answer.finish());
+    }
+    if let Some(encoding) = encoding {
+        answer.insert_header((CONTENT_ENCODING, encoding));
+    }
+    Some(answer.insert_header((CONTENT_TYPE, media_type)).body(file.data))
+}
+
+/// The encodings that a file may lie beside, of those that the client takes,
+/// smallest first.
+fn encodings(accepted: &str) -> Vec<(&'static str, &'static str)> {
+    let takes = |name: &str| {
+        accepted.split(',').map(|one| one.split(';').map(str::trim)).any(|mut parts| {
+            let named = parts.next().is_some_and(|encoding| encoding.eq_ignore_ascii_case(name));
+            // `br;q=0` refuses it.
+            named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
+    };
+    [("br", "br"), ("gzip", "gz")].into_iter().filter(|(encoding, _)| takes(encoding)).collect()
+}
+
+fn entity_tag(file: &EmbeddedFile) -> EntityTag {
+    // 64 bits are plenty to tell two builds of one file apart.
+    let hash = file.metadata.sha256_hash().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+    EntityTag::new_strong(format!("{hash:016x}"))
+}
+
+/// What the build makes; `nosniff` makes a wrong one show.
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("json") => "application/json",
+        Some("woff2") => "font/woff2",
+        Some("png") => "image/png",
+        _ => "application/octet-stream",
+    }
+}
+
+fn text(request: &HttpRequest, name: HeaderName) -> String {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encodings;
+
+    fn names(accepted: &str) -> Vec<&'static str> {
+        encodings(accepted).into_iter().map(|(encoding, _)| encoding).collect()
+    }
+
+    #[test]
+    fn the_smallest_encoding_that_the_client_takes_comes_first() {
+        assert_eq!(names("gzip, deflate, br, zstd"), ["br", "gzip"]);
+        assert_eq!(names("GZIP;q=1.0"), ["gzip"]);
+        assert_eq!(names("br;q=0, gzip"), ["gzip"]);
+        assert_eq!(names("identity"), Vec::<&str>::new());
+        assert_eq!(names(""), Vec::<&str>::new());
+    }
+}

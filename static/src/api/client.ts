@@ -1,0 +1,80 @@
+// Speaks to the node that served this page: one typed fetch, and errors that know what kind they are.
+
+import { noteReachable, noteUnreachable } from './connection'
+import type { TypedDocumentString } from './generated'
+
+/** What the API refused, in its own words. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    /** BAD_USER_INPUT, NOT_FOUND, CONFLICT, UNAVAILABLE, … */
+    readonly code: string,
+    /** The input field that a BAD_USER_INPUT is about. */
+    readonly field: string | null,
+  ) {
+    super(message)
+    this.name = 'ApiError'
+  }
+}
+
+/** The node did not answer at all. */
+export class Unreachable extends Error {
+  constructor() {
+    super('This node does not answer.')
+    this.name = 'Unreachable'
+  }
+}
+
+interface Answer<Result> {
+  data?: Result | null
+  errors?: { message: string; extensions?: { code?: string; field?: string | null } }[]
+}
+
+/** Sends one operation; throws ApiError or Unreachable, or the signal's AbortError. */
+export async function send<Result, Variables>(
+  document: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const answer = await post<Result>(JSON.stringify({ query: document.toString(), variables }), signal)
+  const error = answer.errors?.[0]
+  if (error) throw new ApiError(error.message, error.extensions?.code ?? 'UNKNOWN', error.extensions?.field ?? null)
+  if (!answer.data) throw new ApiError('The node answered with nothing.', 'UNKNOWN', null)
+  return answer.data
+}
+
+async function post<Result>(body: string, signal?: AbortSignal): Promise<Answer<Result>> {
+  let response: Response
+  try {
+    response = await fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: signal ?? null,
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    noteUnreachable()
+    throw new Unreachable()
+  }
+  try {
+    const answer = (await response.json()) as Answer<Result>
+    noteReachable()
+    return answer
+  } catch (error) {
+    if (signal?.aborted) throw error
+    // A proxy's own page: the node behind it is away.
+    noteUnreachable()
+    throw new Unreachable()
+  }
+}
+
+/** An error in words for a person. */
+export function inWords(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The operation's name, which is also the first part of its query key. */
+export function nameOf(document: { toString(): string }): string {
+  return /(?:query|mutation|subscription)\s+(\w+)/.exec(document.toString())?.[1] ?? 'anonymous'
+}

@@ -1,0 +1,88 @@
+// Subscriptions over graphql-transport-ws. Events are hints with content: whoever missed some, because the connection broke,
+// reads the lists again. A hidden tab listens to nothing.
+
+import { createClient } from 'graphql-ws'
+import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
+import { noteReachable } from './connection'
+import type { TypedDocumentString } from './generated'
+
+/** Longest wait between two attempts to connect, in milliseconds. */
+const RETRY_WAIT_MAX = 5_000
+
+let isLive = false
+const listeners = new Set<() => void>()
+
+const client = createClient({
+  url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/graphql`,
+  lazyCloseTimeout: 1_000,
+  keepAlive: 10_000,
+  retryAttempts: Number.POSITIVE_INFINITY,
+  shouldRetry: () => true,
+  retryWait: (tries) => new Promise((resume) => setTimeout(resume, Math.min(250 * 2 ** tries, RETRY_WAIT_MAX))),
+  on: {
+    connected: () => {
+      noteReachable()
+      setLive(true)
+    },
+    closed: () => setLive(false),
+  },
+})
+
+/** Hands each event to `onEvent` until the returned function is called. */
+export function subscribe<Event, Variables>(
+  document: TypedDocumentString<Event, Variables>,
+  variables: Variables,
+  onEvent: (event: Event) => void,
+): () => void {
+  const operation = { query: document.toString(), variables: variables as Record<string, unknown> }
+  return client.subscribe<Event>(operation, {
+    next: (result) => {
+      if (result.data) onEvent(result.data)
+    },
+    // The node refused the subscription: the page goes on by polling.
+    error: () => {},
+    complete: () => {},
+  })
+}
+
+/** Hears events while the component is on the screen and the tab is visible. */
+export function useLive<Event, Variables>(
+  document: TypedDocumentString<Event, Variables>,
+  variables: Variables,
+  onEvent: (event: Event) => void,
+) {
+  const heard = useEffectEvent(onEvent)
+  const visible = useVisible()
+  const key = JSON.stringify(variables)
+  useEffect(() => {
+    if (!visible) return
+    return subscribe(document, JSON.parse(key) as Variables, (event) => heard(event))
+  }, [document, key, visible])
+}
+
+/** Whether events arrive now; a page that wants to be fresh polls while they do not. */
+export function useIsLive(): boolean {
+  return useSyncExternalStore(listen, () => isLive)
+}
+
+function setLive(next: boolean) {
+  isLive = next
+  for (const listener of listeners) listener()
+}
+
+function listen(listener: () => void) {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
+  }
+}
+
+function useVisible(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      window.document.addEventListener('visibilitychange', listener)
+      return () => window.document.removeEventListener('visibilitychange', listener)
+    },
+    () => !window.document.hidden,
+  )
+}

@@ -1,0 +1,64 @@
+// How components read and command: TanStack Query around the client. The lists of the API are the truth, so a command
+// reads again what is on the screen instead of patching it.
+
+import { QueryClient, type UseQueryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useToast } from '@/components/toasts'
+import { ApiError, inWords, nameOf, send, Unreachable } from './client'
+import { onReturn } from './connection'
+import type { TypedDocumentString } from './generated'
+
+/** The cache of this page. */
+export function createQueryClient(): QueryClient {
+  const client = new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 1_000,
+        // What the API refused stays refused; what did not arrive is read again when the node is back.
+        retry: (failures, error) => !(error instanceof ApiError) && !(error instanceof Unreachable) && failures < 2,
+        refetchOnWindowFocus: true,
+        networkMode: 'always',
+      },
+      mutations: { networkMode: 'always' },
+    },
+  })
+  onReturn(() => void client.invalidateQueries())
+  return client
+}
+
+/** The key of an operation's answer. */
+export function keyOf<Result, Variables>(document: TypedDocumentString<Result, Variables>, variables: Variables) {
+  return [nameOf(document), variables] as const
+}
+
+type Options<Result> = Pick<UseQueryOptions<Result>, 'enabled' | 'refetchInterval' | 'staleTime' | 'placeholderData'>
+
+/** Reads one query of the API. */
+export function useApi<Result, Variables>(
+  document: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+  options: Options<Result> = {},
+) {
+  return useQuery<Result>({
+    queryKey: keyOf(document, variables),
+    queryFn: ({ signal }) => send(document, variables, signal),
+    ...options,
+  })
+}
+
+/** A command: says what happened in a toast and reads again what is on the screen. `said` null says nothing. */
+export function useCommand<Result, Variables>(
+  document: TypedDocumentString<Result, Variables>,
+  said: (result: Result, variables: Variables) => string | null,
+) {
+  const queries = useQueryClient()
+  const toast = useToast()
+  return useMutation<Result, Error, Variables>({
+    mutationFn: (variables) => send(document, variables),
+    onSuccess: (result, variables) => {
+      const message = said(result, variables)
+      if (message) toast({ kind: 'done', message })
+      return queries.invalidateQueries()
+    },
+    onError: (error) => toast({ kind: 'failed', message: inWords(error) }),
+  })
+}

@@ -1,0 +1,33 @@
+// What stands in place of a page that does not exist, or that broke.
+
+import { Link } from '@tanstack/react-router'
+import { Compass, TriangleAlert } from 'lucide-react'
+import { inWords } from '@/api/client'
+import { Button, buttonClass } from '@/components/button'
+import { Empty } from '@/components/states'
+
+/** No page has this address. */
+export function NotFound() {
+  return (
+    <main className="p-6">
+      <Empty icon={Compass} title="There is no such page">
+        <p className="mb-3">The address may be mistyped, or from an older version.</p>
+        <Link to="/" className={buttonClass()}>
+          To the overview
+        </Link>
+      </Empty>
+    </main>
+  )
+}
+
+/** A page broke while it was drawn: that is an error of the dashboard. */
+export function PageFailure({ error }: { error: unknown }) {
+  return (
+    <main className="p-6" role="alert">
+      <Empty icon={TriangleAlert} title="The dashboard has an error here">
+        <p className="mb-3 break-words font-mono text-xs">{inWords(error)}</p>
+        <Button onClick={() => location.reload()}>Reload</Button>
+      </Empty>
+    </main>
+  )
+}

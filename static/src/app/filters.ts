@@ -1,0 +1,71 @@
+// What the address of a list says: its filters, each of them optional.
+
+import type { JobOrder, JobScheduleType, JobStatus } from '@/api/generated'
+import { list, listOf, oneOf, text } from './search'
+import {
+  EXECUTION_STATUSES,
+  type ExecutionStatus,
+  JOB_OUTCOMES,
+  JOB_STATUSES,
+  type JobOutcome,
+  ORDERS,
+  SCHEDULE_TYPES,
+  TRIGGER_KINDS,
+  type TriggerKind,
+} from './words'
+
+/** Of `/jobs`. */
+export interface JobsSearch {
+  search?: string
+  status?: JobStatus[]
+  type?: JobScheduleType[]
+  tag?: string[]
+  outcome?: JobOutcome[]
+  order?: JobOrder
+}
+
+/** Reads the filters of `/jobs`; what is not understood is left out. */
+export function jobsSearch(search: Record<string, unknown>): JobsSearch {
+  return {
+    search: text(search.search),
+    status: listOf(JOB_STATUSES, search.status),
+    type: listOf(SCHEDULE_TYPES, search.type),
+    tag: list(search.tag),
+    outcome: listOf(JOB_OUTCOMES, search.outcome),
+    order: oneOf(ORDERS, search.order),
+  }
+}
+
+/** Of `/executions`. */
+export interface ExecutionsSearch {
+  job?: string
+  status?: ExecutionStatus[]
+  kind?: TriggerKind[]
+  reason?: string[]
+  node?: string
+  from?: string
+  to?: string
+}
+
+/** Reads the filters of `/executions`. */
+export function executionsSearch(search: Record<string, unknown>): ExecutionsSearch {
+  return {
+    job: text(search.job),
+    status: listOf(EXECUTION_STATUSES, search.status),
+    kind: listOf(TRIGGER_KINDS, search.kind),
+    reason: list(search.reason),
+    node: text(search.node),
+    from: text(search.from),
+    to: text(search.to),
+  }
+}
+
+/** Of `/jobs/new`: the job to copy. */
+export interface NewJobSearch {
+  clone?: string
+}
+
+/** Reads what to copy. */
+export function newJobSearch(search: Record<string, unknown>): NewJobSearch {
+  return { clone: text(search.clone) }
+}

@@ -1,0 +1,23 @@
+import { Dialog } from '@/components/dialog'
+import { Kbd } from '@/components/kbd'
+import { SHORTCUTS } from './shortcuts'
+
+/** The keys that work everywhere. */
+export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
+  return (
+    <Dialog open={open} onClose={onClose} title="Keyboard shortcuts">
+      <dl className="flex flex-col gap-2">
+        {SHORTCUTS.map(({ keys, does }) => (
+          <div key={does} className="flex items-center justify-between gap-4">
+            <dt className="text-muted">{does}</dt>
+            <dd className="flex gap-1">
+              {keys.map((key) => (
+                <Kbd key={key}>{key}</Kbd>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  )
+}

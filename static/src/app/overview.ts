@@ -1,0 +1,55 @@
+// The state of the whole cluster: read once, then told each second. The navigation and the overview show the same.
+
+import { useQueryClient } from '@tanstack/react-query'
+import { useEffect } from 'react'
+import {
+  OverviewDocument,
+  type OverviewPartsFragment,
+  type OverviewQuery,
+  OverviewUpdatedDocument,
+} from '@/api/generated'
+import { useIsLive, useLive } from '@/api/live'
+import { keyOf, useApi } from '@/api/queries'
+import { noteDatabaseTime } from './clock'
+
+/** Time between two reads while no events arrive, in milliseconds. */
+const POLL_INTERVAL = 3_000
+
+/** The newest overview. */
+export function useOverview() {
+  const live = useIsLive()
+  return useApi(OverviewDocument, {}, { refetchInterval: live ? false : POLL_INTERVAL })
+}
+
+/** Keeps the overview fresh; used once, by the shell. */
+export function useOverviewUpdates() {
+  const queries = useQueryClient()
+  const { data } = useOverview()
+  useLive(OverviewUpdatedDocument, {}, ({ overviewUpdated }) => {
+    queries.setQueryData<OverviewQuery>(keyOf(OverviewDocument, {}), { overview: overviewUpdated })
+  })
+  useEffect(() => {
+    if (data) noteDatabaseTime(data.overview.cluster.databaseTime)
+  }, [data])
+}
+
+/** Whether all is well, in one word and one sentence. */
+export interface Health {
+  tone: 'good' | 'warn' | 'bad'
+  title: string
+}
+
+/** Reads the overview as a person would. */
+export function healthOf(overview: OverviewPartsFragment): Health {
+  const { cluster, attention, failuresLastHour } = overview
+  if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
+  const urgent = attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK')
+  if (urgent.length > 0) return { tone: 'bad', title: jobs(urgent.length, 'late or stuck') }
+  if (attention.length > 0) return { tone: 'warn', title: jobs(attention.length, 'to look at') }
+  if (failuresLastHour > 0) return { tone: 'warn', title: 'Runs, with failures in the last hour' }
+  return { tone: 'good', title: 'All is well' }
+}
+
+function jobs(count: number, what: string): string {
+  return `${count === 1 ? 'One job is' : `${count} jobs are`} ${what}`
+}

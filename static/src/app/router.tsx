@@ -1,0 +1,85 @@
+// Every page's path. A page is a folder of its own and arrives when it is asked for.
+
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { NotFound, PageFailure } from './failures'
+import { executionsSearch, jobsSearch, newJobSearch } from './filters'
+import { parseSearch, stringifySearch } from './search'
+import { Shell } from './shell'
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageFailure })
+
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  component: lazyRouteComponent(() => import('@/pages/overview')),
+})
+
+const jobs = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs',
+  validateSearch: jobsSearch,
+  component: lazyRouteComponent(() => import('@/pages/jobs')),
+})
+
+const newJob = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/new',
+  validateSearch: newJobSearch,
+  component: lazyRouteComponent(() => import('@/pages/job-form'), 'NewJob'),
+})
+
+const job = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/$jobId',
+  component: lazyRouteComponent(() => import('@/pages/job')),
+})
+
+const editJob = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/$jobId/edit',
+  component: lazyRouteComponent(() => import('@/pages/job-form'), 'EditJob'),
+})
+
+const executions = createRoute({
+  getParentRoute: () => root,
+  path: '/executions',
+  validateSearch: executionsSearch,
+  component: lazyRouteComponent(() => import('@/pages/executions')),
+})
+
+const execution = createRoute({
+  getParentRoute: () => root,
+  path: '/executions/$executionId',
+  component: lazyRouteComponent(() => import('@/pages/execution')),
+})
+
+const nodes = createRoute({
+  getParentRoute: () => root,
+  path: '/nodes',
+  component: lazyRouteComponent(() => import('@/pages/nodes')),
+})
+
+const upcoming = createRoute({
+  getParentRoute: () => root,
+  path: '/upcoming',
+  component: lazyRouteComponent(() => import('@/pages/upcoming')),
+})
+
+/** The router of this page. */
+export function createDashboardRouter() {
+  return createRouter({
+    routeTree: root.addChildren([overview, jobs, newJob, job, editJob, executions, execution, nodes, upcoming]),
+    defaultPreload: 'intent',
+    parseSearch,
+    stringifySearch,
+    scrollRestoration: true,
+    // Otherwise it writes an inline script into the page.
+    scrollToTopSelectors: ['#page'],
+  })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createDashboardRouter>
+  }
+}

@@ -1,0 +1,84 @@
+// What stands around every page.
+
+import { Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
+import { useConnection } from '@/api/connection'
+import { Help } from './help'
+import { Navigation } from './navigation'
+import { useOverviewUpdates } from './overview'
+import { useShortcuts } from './shortcuts'
+
+/** The field that `/` goes to, on a page that has one. */
+const SEARCH_FIELD = 'input[type=search]'
+
+/** Navigation, banner, page. */
+export function Shell() {
+  const [helping, setHelping] = useState(false)
+  const navigate = useNavigate()
+  useOverviewUpdates()
+  useMovesToTop()
+
+  const search = () => {
+    const field = document.querySelector<HTMLInputElement>(SEARCH_FIELD)
+    if (field) field.focus()
+    else void navigate({ to: '/jobs' }).then(() => focusSoon(SEARCH_FIELD))
+  }
+  useShortcuts((key) => {
+    const does: Record<string, () => void> = {
+      '/': search,
+      '?': () => setHelping(true),
+      'g o': () => void navigate({ to: '/' }),
+      'g j': () => void navigate({ to: '/jobs' }),
+      'g e': () => void navigate({ to: '/executions' }),
+    }
+    does[key]?.()
+    return key in does
+  })
+
+  return (
+    <div className="flex h-dvh flex-col lg:flex-row">
+      <a href="#page" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-raised focus:p-2">
+        To the content
+      </a>
+      <Navigation onHelp={() => setHelping(true)} onSearch={search} />
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+        <LostBanner />
+        <main id="page" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
+          <Outlet />
+        </main>
+      </div>
+      <Help open={helping} onClose={() => setHelping(false)} />
+    </div>
+  )
+}
+
+function LostBanner() {
+  if (useConnection() === 'reachable') return null
+  return (
+    <p role="alert" className="border-b bg-warn/12 px-4 py-2 text-sm text-warn lg:px-6">
+      <strong className="font-semibold">This node does not answer.</strong> What you see may be old; the page comes back
+      by itself when the node does.
+    </p>
+  )
+}
+
+/** A new page begins at its top, and is announced by its title. */
+function useMovesToTop() {
+  const path = useRouterState({ select: (state) => state.location.pathname })
+  useEffect(() => {
+    document.getElementById('page')?.scrollTo(0, 0)
+    document.title = `${titleOf(path)} · Horolog`
+  }, [path])
+}
+
+function titleOf(path: string): string {
+  const first = path.split('/')[1]
+  return first ? first.charAt(0).toUpperCase() + first.slice(1) : 'Overview'
+}
+
+/** The page may still be on its way. */
+function focusSoon(selector: string, tries = 20) {
+  const field = document.querySelector<HTMLElement>(selector)
+  if (field) field.focus()
+  else if (tries > 0) setTimeout(() => focusSoon(selector, tries - 1), 50)
+}

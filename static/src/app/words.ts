@@ -1,0 +1,24 @@
+// The words of the API that a person can filter by.
+
+import type { JobOrder, JobScheduleType, JobStatus } from '@/api/generated'
+
+export const JOB_STATUSES = ['ACTIVE', 'PAUSED', 'DELETED'] as const satisfies JobStatus[]
+export const SCHEDULE_TYPES = ['CRON', 'FIXED_RATE', 'FIXED_DELAY', 'ONCE'] as const satisfies JobScheduleType[]
+export const ORDERS = ['NEWEST', 'OLDEST', 'NAME', 'NEXT_FIRE_TIME'] as const satisfies JobOrder[]
+export const EXECUTION_STATUSES = ['RUNNING', 'RETRYING', 'SUCCESS', 'FAILED', 'CANCELLED', 'LOST', 'SKIPPED'] as const
+export const JOB_OUTCOMES = [...EXECUTION_STATUSES, 'NONE'] as const
+export const TRIGGER_KINDS = ['SCHEDULE', 'MANUAL', 'RETRY', 'RECOVERY', 'BACKFILL', 'BUFFERED'] as const
+export const REASONS = [
+  'ERROR',
+  'TIMEOUT',
+  'CRASH_LOOP',
+  'MISFIRE',
+  'OVERLAP',
+  'CALENDAR',
+  'DEADLINE',
+  'COALESCED',
+] as const
+
+export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number]
+export type JobOutcome = (typeof JOB_OUTCOMES)[number]
+export type TriggerKind = (typeof TRIGGER_KINDS)[number]

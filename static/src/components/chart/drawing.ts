@@ -1,0 +1,49 @@
+// How series are drawn, and how their values are prepared.
+
+import uPlot from 'uplot'
+import type { ChartSeries } from './plot'
+
+type Values = (number | null)[]
+
+/** Values added up from the last series to the first, so that the first stands on top and is drawn first. */
+export function stacked(series: Values[]): Values[] {
+  const sums: number[] = []
+  return series
+    .toReversed()
+    .map((values) =>
+      values.map((value, index) => {
+        const sum = (sums[index] ?? 0) + (value ?? 0)
+        sums[index] = sum
+        return sum
+      }),
+    )
+    .toReversed()
+}
+
+/** A series as uPlot draws it. */
+export function pathsOf(label: string, colour: string, shape: ChartSeries['shape']): uPlot.Series {
+  switch (shape) {
+    case 'bars':
+      return {
+        label,
+        stroke: colour,
+        fill: colour,
+        width: 0,
+        points: { show: false },
+        paths: uPlot.paths.bars?.({ size: [0.8, 24], radius: 0.1 }),
+      }
+    case 'dots':
+      return { label, stroke: colour, paths: () => null, points: { show: true, size: 5, width: 0, fill: colour } }
+    case 'line':
+      return { label, stroke: colour, width: 1.5, points: { show: false }, spanGaps: true }
+  }
+}
+
+/** A CSS colour as the canvas knows it: `light-dark()` and variables resolved where the element stands. */
+export function colourOf(element: HTMLElement, colour: string): string {
+  const before = element.style.color
+  element.style.color = colour
+  const resolved = getComputedStyle(element).color
+  element.style.color = before
+  return resolved
+}

@@ -1,0 +1,18 @@
+// A chart over time. The drawing arrives in a chunk of its own, after the page; the place is kept meanwhile.
+
+import { lazy, Suspense } from 'react'
+import type { PlotProps } from './plot'
+
+const Plot = lazy(() => import('./plot'))
+
+/** Draws series over time, with the values under the pointer above it. */
+export function Chart(props: PlotProps) {
+  return (
+    <Suspense fallback={<div style={{ height: props.height + LEGEND_HEIGHT }} aria-hidden />}>
+      <Plot {...props} />
+    </Suspense>
+  )
+}
+
+/** Height of the line of names and values above the drawing, in pixels. */
+export const LEGEND_HEIGHT = 24

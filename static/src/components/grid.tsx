@@ -1,0 +1,118 @@
+// A table of any length: only the rows on the screen exist. Rows may be missing while their page is read. It says by roles that
+// it is a table, because a <table> cannot leave out rows.
+
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { clsx } from 'clsx'
+import { type ReactNode, useEffect, useRef } from 'react'
+import { useIsNarrow } from './narrow'
+
+export interface Column<Row> {
+  id: string
+  header: ReactNode
+  /** A track of a CSS grid, such as `minmax(12rem, 2fr)`. */
+  width: string
+  align?: 'end'
+  cell: (row: Row) => ReactNode
+}
+
+interface GridProps<Row> {
+  label: string
+  columns: Column<Row>[]
+  count: number
+  /** All rows there are, if that is known; `count` may be what was read so far. */
+  total?: number | null
+  rowAt: (index: number) => Row | undefined
+  keyOf: (row: Row) => string
+  /** Height of a row in pixels. */
+  rowHeight: number
+  /** A row on a narrow screen, where columns do not fit, and its height in pixels. */
+  card: (row: Row) => ReactNode
+  cardHeight: number
+  /** Called with the rows on the screen. */
+  onLook: (first: number, last: number) => void
+}
+
+/** The table; fills the height of its parent and scrolls inside. */
+export function Grid<Row>(props: GridProps<Row>) {
+  const { label, columns, count, total, rowAt, keyOf, rowHeight, card, cardHeight, onLook } = props
+  const box = useRef<HTMLDivElement>(null)
+  const narrow = useIsNarrow()
+  const height = narrow ? cardHeight : rowHeight
+  const virtual = useVirtualizer({
+    count,
+    getScrollElement: () => box.current,
+    estimateSize: () => height,
+    overscan: 8,
+  })
+  const rows = virtual.getVirtualItems()
+  const first = rows[0]?.index ?? 0
+  const last = rows[rows.length - 1]?.index ?? 0
+  useEffect(() => onLook(first, last), [onLook, first, last])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows measured for the other shape are measured again
+  useEffect(() => virtual.measure(), [height])
+
+  const template = { gridTemplateColumns: narrow ? '1fr' : columns.map((column) => column.width).join(' ') }
+  return (
+    <div
+      ref={box}
+      tabIndex={0}
+      className="h-full min-h-0 overflow-y-auto overflow-x-hidden rounded-lg border bg-surface"
+    >
+      <div role="table" aria-label={label} aria-rowcount={total ?? -1}>
+        <div role="rowgroup" className={clsx('sticky top-0 z-10 border-b bg-surface', narrow && 'sr-only')}>
+          <div role="row" className="grid h-9 items-center gap-4 px-4" style={template}>
+            {columns.map((column) => (
+              <div
+                key={column.id}
+                role="columnheader"
+                className={clsx('min-w-0 font-medium text-muted text-xs', column.align === 'end' && 'text-right')}
+              >
+                {column.header}
+              </div>
+            ))}
+          </div>
+        </div>
+        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+          {rows.map(({ index, start }) => {
+            const row = rowAt(index)
+            return (
+              <div
+                key={row ? keyOf(row) : index}
+                role="row"
+                aria-rowindex={index + 2}
+                className="absolute inset-x-0 grid items-center gap-4 border-b px-4 hover:bg-hover/60"
+                style={{ ...template, height, transform: `translateY(${start}px)` }}
+              >
+                {row ? narrow ? <Cell>{card(row)}</Cell> : columns.map(cellOf(row)) : <Waiting />}
+              </div>
+            )
+          })}
+        </div>
+      </div>
+    </div>
+  )
+}
+
+const cellOf =
+  <Row,>(row: Row) =>
+  (column: Column<Row>) => (
+    <Cell key={column.id} end={column.align === 'end'}>
+      {column.cell(row)}
+    </Cell>
+  )
+
+function Cell({ end, children }: { end?: boolean; children: ReactNode }) {
+  return (
+    <div role="cell" className={clsx('min-w-0', end && 'text-right')}>
+      {children}
+    </div>
+  )
+}
+
+function Waiting() {
+  return (
+    <Cell>
+      <div className="h-3.5 w-40 max-w-full animate-pulse rounded bg-hover" />
+    </Cell>
+  )
+}

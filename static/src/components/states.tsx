@@ -1,0 +1,76 @@
+// What a part of a page shows when it has nothing to show yet, nothing at all, or an error.
+
+import { CircleAlert, type LucideIcon } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { inWords, Unreachable } from '@/api/client'
+import { Button } from './button'
+
+/** Grey lines in place of what is being read. */
+export function Loading({ lines = 4, label = 'Loading' }: { lines?: number; label?: string }) {
+  return (
+    <div role="status" aria-label={label} className="flex flex-col gap-3 p-4">
+      {[...Array(lines).keys()].map((line) => (
+        <div
+          key={line}
+          className="h-4 animate-pulse rounded bg-hover"
+          style={{ width: `${88 - ((line * 23) % 40)}%` }}
+        />
+      ))}
+    </div>
+  )
+}
+
+interface EmptyProps {
+  icon?: LucideIcon
+  title: string
+  children?: ReactNode
+}
+
+/** There is nothing, and what that means. */
+export function Empty({ icon: Icon, title, children }: EmptyProps) {
+  return (
+    <div className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
+      {Icon && <Icon size={22} aria-hidden className="mb-1 text-faint" />}
+      <p className="font-medium">{title}</p>
+      {children && <div className="max-w-md text-muted text-sm">{children}</div>}
+    </div>
+  )
+}
+
+/** What could not be read, why, and a way to try again. */
+export function Failure({ error, retry, what }: { error: unknown; retry?: () => void; what: string }) {
+  return (
+    <div role="alert" className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
+      <CircleAlert size={22} aria-hidden className="mb-1 text-bad" />
+      <p className="font-medium">Cannot show {what}</p>
+      <p className="max-w-md break-words text-muted text-sm">
+        {inWords(error)}
+        {error instanceof Unreachable && ' It is tried again by itself.'}
+      </p>
+      {retry && (
+        <Button className="mt-2" onClick={retry}>
+          Try again
+        </Button>
+      )}
+    </div>
+  )
+}
+
+interface Read<Result> {
+  data: Result | undefined
+  error: unknown
+  refetch: () => unknown
+}
+
+/** The state of one read: its data as `children` shows them, or why there are none. */
+export function Shown<Result>(props: {
+  of: Read<Result>
+  what: string
+  lines?: number
+  children: (data: Result) => ReactNode
+}) {
+  const { of, what, lines, children } = props
+  if (of.data !== undefined) return children(of.data)
+  if (of.error) return <Failure error={of.error} what={what} retry={() => void of.refetch()} />
+  return <Loading lines={lines ?? 4} label={`Loading ${what}`} />
+}

@@ -1,0 +1,55 @@
+import { useNow } from '@/app/clock'
+import { exactTime, relativeTime, shortTime, viewerZone } from '@/text/time'
+import { Tooltip } from './tooltip'
+
+interface TimeProps {
+  at: string
+  /** The job's zone, shown beside the viewer's. */
+  zone?: string
+  /** How it stands in the text; the exact times are in the hint either way. */
+  as?: 'relative' | 'exact' | 'short'
+}
+
+/** An instant. Resting on it shows the exact time in the viewer's zone, the job's and UTC. */
+export function Time({ at, zone, as = 'relative' }: TimeProps) {
+  return (
+    <Tooltip content={<Zones at={at} zone={zone} />}>
+      <time dateTime={at} className="whitespace-nowrap">
+        <Words at={at} as={as} zone={zone} />
+      </time>
+    </Tooltip>
+  )
+}
+
+function Words({ at, as, zone }: Required<Pick<TimeProps, 'as'>> & TimeProps) {
+  if (as === 'exact') return exactTime(at, zone ?? viewerZone)
+  return as === 'short' ? <Short at={at} zone={zone} /> : <Relative at={at} />
+}
+
+function Relative({ at }: { at: string }) {
+  return relativeTime(at, useNow())
+}
+
+function Short({ at, zone }: { at: string; zone?: string }) {
+  return shortTime(at, zone ?? viewerZone, useNow())
+}
+
+/** The instant in each zone that matters, by name. */
+export function Zones({ at, zone }: { at: string; zone?: string }) {
+  const zones = new Map([[viewerZone, 'your zone']])
+  if (zone) zones.set(zone, zone === viewerZone ? "your zone, the job's" : "the job's zone")
+  if (!zones.has('UTC')) zones.set('UTC', '')
+  return (
+    <dl className="grid grid-cols-[auto_auto] gap-x-3 gap-y-0.5">
+      {[...zones].map(([name, whose]) => (
+        <div key={name} className="contents">
+          <dt className="text-muted">
+            {name}
+            {whose && ` (${whose})`}
+          </dt>
+          <dd>{exactTime(at, name)}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

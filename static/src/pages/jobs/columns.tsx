@@ -1,0 +1,158 @@
+// A job as a row, and as a card where columns do not fit.
+
+import { Link } from '@tanstack/react-router'
+import { Zap } from 'lucide-react'
+import type { JobRowFragment } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import { useJobCommands } from '@/commands/jobs'
+import { IconButton } from '@/components/button'
+import { Checkbox } from '@/components/checkbox'
+import type { Column } from '@/components/grid'
+import { JobMenu } from '@/components/job-menu'
+import { Sparkline } from '@/components/sparkline'
+import { StatusBadge } from '@/components/status'
+import { Time } from '@/components/time'
+import { scheduleWords } from '@/text/schedule'
+import { cityOf, sameClock, shortTime, viewerZone } from '@/text/time'
+import { allThatMatch, isSelected, NOTHING, type Selection, withJob } from './selection'
+
+export const ROW_HEIGHT = 56
+export const CARD_HEIGHT = 112
+
+/** The columns; their tick boxes show and change the selection. */
+export function columnsOf(selection: Selection, onSelect: (selection: Selection) => void): Column<JobRowFragment>[] {
+  const some = selection !== NOTHING && !selection.all
+  return [
+    {
+      id: 'select',
+      width: '1rem',
+      header: (
+        <Checkbox
+          label="Select all that match"
+          checked={selection.all || (some && 'indeterminate')}
+          onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
+        />
+      ),
+      cell: (job) => (
+        <Checkbox
+          label={`Select ${job.name}`}
+          checked={isSelected(selection, job.id)}
+          onChange={(checked) => onSelect(withJob(selection, job.id, checked))}
+        />
+      ),
+    },
+    { id: 'job', width: 'minmax(11rem, 1fr)', header: 'Job', cell: (job) => <Named job={job} /> },
+    { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <State job={job} /> },
+    {
+      id: 'runs',
+      width: '7.5rem',
+      header: 'Last runs',
+      cell: (job) => <Sparkline runs={job.recentExecutions} />,
+    },
+    { id: 'last', width: '10rem', header: 'Last', cell: (job) => <Fire at={job.previousFireTime} job={job} /> },
+    { id: 'next', width: '10rem', header: 'Next', cell: (job) => <Fire at={job.nextFireTime} job={job} /> },
+    {
+      id: 'commands',
+      width: '4.25rem',
+      header: <span className="sr-only">Commands</span>,
+      cell: (job) => <Commands job={job} />,
+    },
+  ]
+}
+
+/** A job on a narrow screen. */
+export function JobCard({ job }: { job: JobRowFragment }) {
+  return (
+    <div className="flex flex-col gap-1">
+      <div className="flex items-center gap-2">
+        <div className="min-w-0 flex-1">
+          <Named job={job} />
+        </div>
+        <Commands job={job} />
+      </div>
+      <div className="flex items-center justify-between gap-2 text-xs">
+        <StatusBadge status={job.status} />
+        <Sparkline runs={job.recentExecutions} places={14} />
+        <span className="text-muted">
+          {job.nextFireTime ? <Time at={job.nextFireTime} zone={job.timeZone} /> : 'no fire time'}
+        </span>
+      </div>
+    </div>
+  )
+}
+
+function Named({ job }: { job: JobRowFragment }) {
+  const zone = job.scheduleType === 'CRON' && job.timeZone !== viewerZone ? ` · ${job.timeZone}` : ''
+  return (
+    <>
+      <div className="flex items-center gap-2">
+        <Link
+          to="/jobs/$jobId"
+          params={{ jobId: job.id }}
+          className="truncate font-medium text-sm hover:underline"
+          dir="auto"
+        >
+          {job.name}
+        </Link>
+        {job.tags.slice(0, 2).map((tag) => (
+          <span
+            key={tag}
+            className="hidden max-w-24 shrink-0 truncate rounded bg-hover px-1.5 text-2xs text-muted lg:inline"
+          >
+            {tag}
+          </span>
+        ))}
+      </div>
+      <p className="truncate text-muted text-xs" title={job.cronExpression ?? undefined}>
+        {scheduleWords(job)}
+        {zone}
+      </p>
+    </>
+  )
+}
+
+function State({ job }: { job: JobRowFragment }) {
+  return (
+    <div className="flex flex-col items-start gap-0.5">
+      <div className="flex items-center gap-1">
+        <StatusBadge status={job.status} />
+        {job.inFlight > 0 && (
+          <span title={`${job.inFlight} in flight`}>
+            <StatusBadge status="RUNNING" />
+          </span>
+        )}
+      </div>
+      {job.pausedBecause && (
+        <span className="max-w-full truncate text-2xs text-muted" title={job.pausedBecause}>
+          {job.pausedBecause}
+        </span>
+      )}
+    </div>
+  )
+}
+
+/** Relative, then exact: in the viewer's zone, and in the job's where that says something else. */
+function Fire({ at, job }: { at: string | null; job: JobRowFragment }) {
+  const now = useNow()
+  if (!at) return <span className="text-faint">–</span>
+  const theirs = sameClock(at, job.timeZone) ? null : `${shortTime(at, job.timeZone, now)} ${cityOf(job.timeZone)}`
+  return (
+    <div className="flex flex-col text-sm">
+      <Time at={at} zone={job.timeZone} />
+      <span className="truncate text-2xs text-muted">
+        {shortTime(at, viewerZone, now)}
+        {theirs && ` · ${theirs}`}
+      </span>
+    </div>
+  )
+}
+
+function Commands({ job }: { job: JobRowFragment }) {
+  const commands = useJobCommands(job)
+  return (
+    <div className="flex justify-end">
+      <IconButton icon={Zap} label={`Run ${job.name} now`} onClick={() => void commands.runNow()} />
+      <JobMenu job={job} />
+    </div>
+  )
+}

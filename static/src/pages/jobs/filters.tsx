@@ -1,0 +1,116 @@
+import { Search } from 'lucide-react'
+import { useEffect, useEffectEvent, useState } from 'react'
+import { TagsDocument } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import type { JobsSearch } from '@/app/filters'
+import { JOB_OUTCOMES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/app/words'
+import { INPUT_CLASS, Select } from '@/components/field'
+import { FilterMenu } from '@/components/filter-menu'
+import { words } from '@/components/status'
+import { count } from '@/text/number'
+
+/** Time without a key before a search is asked for, in milliseconds. */
+const TYPING_PAUSE = 250
+const TAGS_STALE_MILLIS = 30_000
+
+interface FiltersProps {
+  search: JobsSearch
+  onChange: (next: Partial<JobsSearch>) => void
+}
+
+/** What can be asked for; kept in the address. */
+export function Filters({ search, onChange }: FiltersProps) {
+  const tags = useApi(TagsDocument, {}, { staleTime: TAGS_STALE_MILLIS })
+  const counts = new Map(tags.data?.tags.map(({ tag, jobs }) => [tag, jobs]))
+  const names = [...new Set([...counts.keys(), ...(search.tag ?? [])])]
+  return (
+    <search className="flex flex-wrap items-center gap-2">
+      <SearchField value={search.search ?? ''} onChange={(text) => onChange({ search: text || undefined })} />
+      <FilterMenu
+        label="Status"
+        all={JOB_STATUSES}
+        chosen={search.status}
+        onChange={(status) => onChange({ status: orNone(status) })}
+      />
+      <FilterMenu
+        label="Schedule"
+        all={SCHEDULE_TYPES}
+        chosen={search.type}
+        onChange={(type) => onChange({ type: orNone(type) })}
+      />
+      {names.length > 0 && (
+        <FilterMenu
+          label="Tag"
+          all={names}
+          chosen={search.tag}
+          show={(tag) => (counts.has(tag) ? `${tag} (${count(counts.get(tag) ?? 0)})` : tag)}
+          onChange={(tag) => onChange({ tag: orNone(tag) })}
+        />
+      )}
+      <FilterMenu
+        label="Last outcome"
+        all={JOB_OUTCOMES}
+        chosen={search.outcome}
+        show={(outcome) => (outcome === 'NONE' ? 'Has not run' : words(outcome))}
+        onChange={(outcome) => onChange({ outcome: orNone(outcome) })}
+      />
+      <Select
+        aria-label="Order"
+        className="ml-auto"
+        value={search.order ?? 'NEWEST'}
+        onChange={({ target }) => {
+          const order = ORDERS.find((one) => one === target.value)
+          onChange({ order: order === 'NEWEST' ? undefined : order })
+        }}
+      >
+        {ORDERS.map((order) => (
+          <option key={order} value={order}>
+            {ORDER_WORDS[order]}
+          </option>
+        ))}
+      </Select>
+    </search>
+  )
+}
+
+const ORDER_WORDS: Record<(typeof ORDERS)[number], string> = {
+  NEWEST: 'Newest first',
+  OLDEST: 'Oldest first',
+  NAME: 'By name',
+  NEXT_FIRE_TIME: 'By next fire time',
+}
+
+const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
+
+/** Asks when the person pauses; follows the address when that changes elsewhere. */
+function SearchField({ value, onChange }: { value: string; onChange: (text: string) => void }) {
+  const [text, setText] = useState(value)
+  const [asked, setAsked] = useState(value)
+  if (value !== asked) {
+    setAsked(value)
+    setText(value)
+  }
+  const search = useEffectEvent(() => {
+    setAsked(text)
+    onChange(text)
+  })
+  useEffect(() => {
+    if (text === asked) return
+    const timer = setTimeout(search, TYPING_PAUSE)
+    return () => clearTimeout(timer)
+  }, [text, asked])
+  return (
+    <label className="relative w-full sm:w-72">
+      <span className="sr-only">Search jobs</span>
+      <Search size={15} aria-hidden className="absolute top-2 left-2.5 text-faint" />
+      <input
+        type="search"
+        value={text}
+        maxLength={255}
+        placeholder="Name, description or id"
+        onChange={(event) => setText(event.target.value)}
+        className={`${INPUT_CLASS} pl-8`}
+      />
+    </label>
+  )
+}

@@ -1,0 +1,129 @@
+// All jobs: found by filters that stand in the address, told what to do one by one or all that match.
+
+import { getRouteApi, Link } from '@tanstack/react-router'
+import { CalendarClock, Plus, SearchX } from 'lucide-react'
+import { useCallback, useMemo, useState } from 'react'
+import { JobsPageDocument, type JobsPageQuery } from '@/api/generated'
+import { useIsLive } from '@/api/live'
+import { usePages } from '@/api/pages'
+import { useRefreshOnEvents } from '@/api/refresh'
+import type { JobsSearch } from '@/app/filters'
+import { buttonClass } from '@/components/button'
+import { Grid } from '@/components/grid'
+import { Page } from '@/components/panel'
+import { Empty, Failure } from '@/components/states'
+import { counted } from '@/text/number'
+import { BulkBar } from './bulk-bar'
+import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
+import { filterOf, isFiltered } from './filter'
+import { Filters } from './filters'
+import { allThatMatch, NOTHING, type Selection } from './selection'
+
+const PAGE_SIZE = 100
+const SHOWN = [JobsPageDocument]
+const POLL_INTERVAL = 4_000
+const route = getRouteApi('/jobs')
+
+export default function JobsPage() {
+  const search = route.useSearch()
+  const navigate = route.useNavigate()
+  const live = useIsLive()
+  useRefreshOnEvents(null, SHOWN)
+
+  const filter = useMemo(() => filterOf(search), [search])
+  const jobs = usePages(
+    JobsPageDocument,
+    { filter, orderBy: search.order ?? 'NEWEST' },
+    { size: PAGE_SIZE, read, refetchInterval: live ? false : POLL_INTERVAL },
+  )
+
+  const [selection, setSelection] = useState<Selection>(NOTHING)
+  const change = useCallback(
+    (next: Partial<JobsSearch>) => {
+      setSelection(NOTHING)
+      void navigate({ search: (before) => ({ ...before, ...next }), replace: true })
+    },
+    [navigate],
+  )
+  const columns = useMemo(() => columnsOf(selection, setSelection), [selection])
+  const nothing = jobs.ready && jobs.count === 0
+
+  return (
+    <Page
+      fixed
+      title="Jobs"
+      note={
+        jobs.total === null
+          ? 'What to run, and when'
+          : counted(jobs.total, 'job') + (isFiltered(search) ? ' match' : '')
+      }
+      actions={
+        <Link to="/jobs/new" className={buttonClass('primary')}>
+          <Plus size={15} aria-hidden />
+          New job
+        </Link>
+      }
+    >
+      <Filters search={search} onChange={change} />
+      {selection !== NOTHING && (
+        <BulkBar
+          selection={selection}
+          filter={filter}
+          total={jobs.total}
+          onAll={() => setSelection(allThatMatch)}
+          onDone={() => setSelection(NOTHING)}
+        />
+      )}
+      <div className="min-h-80 flex-1">
+        {jobs.error ? (
+          <Failure error={jobs.error} what="the jobs" retry={jobs.refetch} />
+        ) : nothing ? (
+          <Nothing filtered={isFiltered(search)} onClear={() => change(CLEARED)} />
+        ) : (
+          <Grid
+            label="Jobs"
+            columns={columns}
+            count={jobs.count}
+            total={jobs.total}
+            rowAt={jobs.rowAt}
+            keyOf={(job) => job.id}
+            rowHeight={ROW_HEIGHT}
+            card={(job) => <JobCard job={job} />}
+            cardHeight={CARD_HEIGHT}
+            onLook={jobs.look}
+          />
+        )}
+      </div>
+    </Page>
+  )
+}
+
+const read = (result: JobsPageQuery) => result.jobsPage
+
+const CLEARED: JobsSearch = {
+  search: undefined,
+  status: undefined,
+  type: undefined,
+  tag: undefined,
+  outcome: undefined,
+}
+
+function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  if (filtered) {
+    return (
+      <Empty icon={SearchX} title="No job matches">
+        <button type="button" onClick={onClear} className="text-accent hover:underline">
+          Clear the filters
+        </button>
+      </Empty>
+    )
+  }
+  return (
+    <Empty icon={CalendarClock} title="There are no jobs yet">
+      A job says what to run and when.{' '}
+      <Link to="/jobs/new" className="text-accent hover:underline">
+        Create the first one
+      </Link>
+    </Empty>
+  )
+}

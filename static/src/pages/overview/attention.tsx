@@ -1,0 +1,64 @@
+import { Link } from '@tanstack/react-router'
+import { clsx } from 'clsx'
+import { CircleCheck } from 'lucide-react'
+import type { AttentionKind, OverviewPartsFragment } from '@/api/generated'
+import { Panel } from '@/components/panel'
+import { Empty } from '@/components/states'
+import { Time } from '@/components/time'
+
+const KINDS: Record<AttentionKind, { word: string; className: string }> = {
+  LATE: { word: 'Late', className: 'bg-bad/10 text-bad' },
+  STUCK: { word: 'Stuck', className: 'bg-bad/10 text-bad' },
+  FAILED: { word: 'Failed', className: 'bg-bad/10 text-bad' },
+  UNREADABLE: { word: 'Unreadable', className: 'bg-bad/10 text-bad' },
+  PAUSED_BY_FAILURE: { word: 'Paused', className: 'bg-warn/10 text-warn' },
+  RETRYING: { word: 'Retrying', className: 'bg-warn/10 text-warn' },
+}
+
+/** What a person should look at, the late and the stuck first. */
+export function AttentionList({ attention }: { attention: OverviewPartsFragment['attention'] }) {
+  return (
+    <Panel title="To look at" aside={attention.length > 0 && attention.length} flush>
+      {attention.length === 0 ? (
+        <Empty icon={CircleCheck} title="Nothing needs you">
+          No job is late, stuck, retrying or failing.
+        </Empty>
+      ) : (
+        <ul className="max-h-96 divide-y overflow-y-auto">
+          {attention.map((one) => (
+            <li key={`${one.kind} ${one.jobId} ${one.executionId}`} className="flex items-start gap-3 px-4 py-2.5">
+              <span
+                className={clsx(
+                  'mt-px w-20 shrink-0 rounded px-1.5 py-0.5 text-center font-medium text-2xs',
+                  KINDS[one.kind].className,
+                )}
+              >
+                {KINDS[one.kind].word}
+              </span>
+              <div className="min-w-0 flex-1">
+                <Subject one={one} />
+                <p className="line-clamp-2 break-words text-muted text-xs">{one.message}</p>
+              </div>
+              <span className="shrink-0 text-muted text-xs">
+                <Time at={one.since} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  )
+}
+
+function Subject({ one }: { one: OverviewPartsFragment['attention'][number] }) {
+  const className = 'block truncate text-sm font-medium hover:underline'
+  return one.executionId ? (
+    <Link to="/executions/$executionId" params={{ executionId: one.executionId }} className={className}>
+      {one.jobName}
+    </Link>
+  ) : (
+    <Link to="/jobs/$jobId" params={{ jobId: one.jobId }} className={className}>
+      {one.jobName}
+    </Link>
+  )
+}

@@ -1,0 +1,34 @@
+import { clsx } from 'clsx'
+import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
+import type { OverviewPartsFragment } from '@/api/generated'
+import { healthOf } from '@/app/overview'
+import { count, counted } from '@/text/number'
+
+const LOOKS = {
+  good: { icon: CircleCheck, className: 'border-good/30 bg-good/8 text-good' },
+  warn: { icon: TriangleAlert, className: 'border-warn/30 bg-warn/8 text-warn' },
+  bad: { icon: CircleAlert, className: 'border-bad/30 bg-bad/8 text-bad' },
+}
+
+/** The answer to the question that one comes with. */
+export function Headline({ overview }: { overview: OverviewPartsFragment }) {
+  const { tone, title } = healthOf(overview)
+  const { icon: Icon, className } = LOOKS[tone]
+  return (
+    <div role="status" className={clsx('flex items-center gap-3 rounded-lg border px-4 py-3', className)}>
+      <Icon size={22} aria-hidden className="shrink-0" />
+      <div className="min-w-0">
+        <p className="font-semibold text-lg">{title}</p>
+        <p className="text-ink text-sm">{inWords(overview)}</p>
+      </div>
+    </div>
+  )
+}
+
+function inWords({ cluster, dueNow }: OverviewPartsFragment): string {
+  const { activeNodes, drainingNodes, activeJobs, pausedJobs } = cluster
+  const nodes = counted(activeNodes, 'node') + (drainingNodes > 0 ? ` (and ${drainingNodes} draining)` : '')
+  const jobs = counted(activeJobs, 'active job') + (pausedJobs > 0 ? `, ${count(pausedJobs)} paused` : '')
+  const waiting = dueNow > 0 ? `${counted(dueNow, 'trigger')} due now and waiting.` : 'Nothing due is waiting.'
+  return `${nodes} for ${jobs}. ${waiting}`
+}

@@ -1,0 +1,51 @@
+// Is all well? The first line says it; what is below says why.
+
+import { useMemo } from 'react'
+import { ActivityDocument, type Activity as ActivityPoint } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { useOverview } from '@/app/overview'
+import { Page, Panel } from '@/components/panel'
+import { Shown } from '@/components/states'
+import { AttentionList } from './attention'
+import { FiresChart, LatenessChart } from './charts'
+import { Headline } from './headline'
+import { NextDue } from './next-due'
+import { Tiles } from './tiles'
+
+const MINUTES = 60
+/** Time between two reads of the activity, in milliseconds. */
+const ACTIVITY_INTERVAL = 5_000
+
+export default function OverviewPage() {
+  const overview = useOverview()
+  const activity = useApi(ActivityDocument, { minutes: MINUTES }, { refetchInterval: ACTIVITY_INTERVAL })
+  const points = useMemo<ActivityPoint[]>(() => activity.data?.activity ?? [], [activity.data])
+  return (
+    <Page title="Overview">
+      <Shown of={overview} what="the overview" lines={8}>
+        {({ overview }) => (
+          <>
+            <Headline overview={overview} />
+            <Tiles overview={overview} activity={points} />
+            <div className="grid gap-4 xl:grid-cols-2">
+              <Panel title="Fires" aside="last hour, by minute">
+                <Shown of={activity} what="the activity">
+                  {() => <FiresChart points={points} />}
+                </Shown>
+              </Panel>
+              <Panel title="Lateness" aside="actual start − due time">
+                <Shown of={activity} what="the lateness">
+                  {() => <LatenessChart points={points} />}
+                </Shown>
+              </Panel>
+            </div>
+            <div className="grid items-start gap-4 xl:grid-cols-2">
+              <AttentionList attention={overview.attention} />
+              <NextDue fires={overview.nextDue} />
+            </div>
+          </>
+        )}
+      </Shown>
+    </Page>
+  )
+}

@@ -1,0 +1,47 @@
+import { Link } from '@tanstack/react-router'
+import { CalendarClock } from 'lucide-react'
+import type { OverviewPartsFragment } from '@/api/generated'
+import { Panel } from '@/components/panel'
+import { Empty } from '@/components/states'
+import { words } from '@/components/status'
+import { Time } from '@/components/time'
+
+/** What starts next, on any node. */
+export function NextDue({ fires }: { fires: OverviewPartsFragment['nextDue'] }) {
+  return (
+    <Panel title="Next due" flush>
+      {fires.length === 0 ? (
+        <Empty icon={CalendarClock} title="Nothing is due">
+          No active job has a fire time.{' '}
+          <Link to="/jobs" className="text-accent hover:underline">
+            See the jobs
+          </Link>
+        </Empty>
+      ) : (
+        <ul className="divide-y">
+          {fires.map((fire) => (
+            <li
+              key={`${fire.jobId} ${fire.kind} ${fire.fireTime} ${fire.dueTime}`}
+              className="flex items-center gap-3 px-4 py-2"
+            >
+              <Link
+                to="/jobs/$jobId"
+                params={{ jobId: fire.jobId }}
+                className="min-w-0 flex-1 truncate font-medium text-sm hover:underline"
+              >
+                {fire.jobName}
+              </Link>
+              {fire.kind !== 'SCHEDULE' && <span className="text-muted text-xs">{words(fire.kind)}</span>}
+              <span className="w-20 text-right text-muted text-xs">
+                <Time at={fire.dueTime} as="short" />
+              </span>
+              <span className="w-20 text-right text-xs">
+                <Time at={fire.dueTime} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  )
+}

@@ -1,0 +1,71 @@
+import { Link } from '@tanstack/react-router'
+import { clsx } from 'clsx'
+import type { ReactNode } from 'react'
+import type { Activity, OverviewPartsFragment } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import { duration } from '@/text/duration'
+import { count, rate } from '@/text/number'
+import { firesPerSecond, latenessNow } from './activity'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+/** The figures that say how the cluster does now. */
+export function Tiles({ overview, activity }: { overview: OverviewPartsFragment; activity: Activity[] }) {
+  const now = useNow()
+  const { cluster, failuresLastHour, dueNow } = overview
+  const lateness = latenessNow(activity)
+  const full = cluster.slots > 0 && cluster.executionsRunning >= cluster.slots
+  return (
+    <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border bg-line sm:grid-cols-3 xl:grid-cols-6">
+      <Tile
+        label="Nodes alive"
+        bad={cluster.activeNodes === 0}
+        note={cluster.drainingNodes > 0 && `${cluster.drainingNodes} draining`}
+      >
+        {cluster.activeNodes}
+      </Tile>
+      <Tile label="Fires per second" note="last minute">
+        {rate(firesPerSecond(activity, now))}
+      </Tile>
+      <Tile label="Lateness" note={lateness && `p99 ${duration(lateness.p99)}`}>
+        {lateness ? duration(lateness.p50) : '–'}
+      </Tile>
+      <Tile label="Running now" bad={full} note={`of ${count(cluster.slots)} slots`}>
+        <Link to="/executions" search={{ status: ['RUNNING'] }} className="hover:underline">
+          {count(cluster.executionsRunning)}
+        </Link>
+      </Tile>
+      <Tile label="Due and waiting" note={dueNow >= 10_000 && 'or more'}>
+        {count(dueNow)}
+      </Tile>
+      <Tile label="Failures" bad={failuresLastHour > 0} note="last hour">
+        <Link to="/executions" search={{ status: ['FAILED'], from: anHourBefore(now) }} className="hover:underline">
+          {count(failuresLastHour)}
+        </Link>
+      </Tile>
+    </dl>
+  )
+}
+
+/** To the minute, so that the link stays the same for one. */
+function anHourBefore(now: number): string {
+  return new Date(Math.floor(now / MINUTE) * MINUTE - HOUR).toISOString()
+}
+
+interface TileProps {
+  label: string
+  note?: ReactNode
+  bad?: boolean
+  children: ReactNode
+}
+
+function Tile({ label, note, bad, children }: TileProps) {
+  return (
+    <div className="flex min-h-22 flex-col bg-surface px-4 py-3">
+      <dt className="text-muted text-xs">{label}</dt>
+      <dd className={clsx('font-semibold text-2xl tracking-tight', bad && 'text-bad')}>{children}</dd>
+      {note && <dd className="text-muted text-xs">{note}</dd>}
+    </div>
+  )
+}

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { scheduleWords } from './schedule'
+
+test.each([
+  ['0 9 * * 1-5', 'At 09:00, Monday through Friday'],
+  ['0 0 9 ? * 2-6', 'At 09:00, Monday through Friday'],
+  ['0 0 9 LW * ?', 'At 09:00, on the last weekday of the month'],
+  ['@daily', 'Every day at 00:00'],
+  ['0 9 * * THU', 'At 09:00, only on Thursday'],
+])('cron %s is "%s"', (cronExpression, words) => {
+  expect(scheduleWords({ scheduleType: 'CRON', cronExpression })).toBe(words)
+})
+
+test.each(['H H(0-6) * * *', 'H/15 * * * *', 'nonsense'])(
+  '%s has no words here and is shown as it is',
+  (cronExpression) => {
+    expect(scheduleWords({ scheduleType: 'CRON', cronExpression })).toBe(cronExpression)
+  },
+)
+
+test('intervals are said in their largest units', () => {
+  expect(scheduleWords({ scheduleType: 'FIXED_RATE', intervalSeconds: 90 })).toBe('Every 1 min 30 s')
+  expect(scheduleWords({ scheduleType: 'FIXED_DELAY', intervalSeconds: 7_200 })).toBe('2 h after each run')
+  expect(scheduleWords({ scheduleType: 'ONCE', startAt: '2026-11-23T07:15:00.000Z' })).toBe('Once')
+})

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { exactTime, relativeTime, shortTime } from './time'
+
+const NOW = Date.parse('2026-11-23T07:15:00.000Z')
+
+test.each([
+  ['2026-11-23T07:15:00.400Z', 'now'],
+  ['2026-11-23T07:15:42.000Z', 'in 42 sec.'],
+  ['2026-11-23T07:18:59.000Z', 'in 3 min.'],
+  ['2026-11-23T05:10:00.000Z', '2 hr. ago'],
+  ['2026-11-20T07:15:00.000Z', '3 days ago'],
+  ['not a time', 'not a time'],
+])('%s is %s', (instant, words) => {
+  expect(relativeTime(instant, NOW)).toBe(words)
+})
+
+test('an instant is exact in the zone that is asked for', () => {
+  expect(exactTime('2026-11-23T07:15:00.000Z', 'Europe/Berlin')).toBe('Mon, 23 Nov 2026, 08:15:00 CET')
+  expect(exactTime('2026-07-01T12:00:00.000Z', 'America/New_York')).toMatch(/^Wed, 1 Jul 2026, 08:00:00/)
+})
+
+test('a zone that the browser does not know is shown in UTC, and says so', () => {
+  expect(exactTime('2026-11-23T07:15:00.000Z', 'Mars/Olympus')).toBe('Mon, 23 Nov 2026, 07:15:00 UTC')
+})
+
+test('a short time has seconds today and a date otherwise', () => {
+  expect(shortTime('2026-11-23T22:30:05.000Z', 'UTC', NOW)).toBe('22:30:05')
+  expect(shortTime('2026-11-23T23:30:05.000Z', 'Europe/Berlin', NOW)).toBe('24 Nov, 00:30')
+})

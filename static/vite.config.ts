@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url'
+import tailwindcss from '@tailwindcss/vite'
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vitest/config'
+
+// Where `npm run dev` finds a node.
+const node = process.env.HOROLOG_URL ?? 'http://127.0.0.1:8081'
+
+export default defineConfig({
+  plugins: [react(), tailwindcss()],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  build: {
+    target: ['chrome123', 'firefox120', 'safari17.5'], // light-dark() in CSS
+    manifest: true, // scripts/finish.mjs reads it
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0, // data: is not 'self'
+  },
+  server: {
+    proxy: {
+      '/graphql': { target: node, ws: true },
+      '/healthz': node,
+    },
+  },
+  test: {
+    environment: 'happy-dom',
+    setupFiles: 'src/testing/setup.ts',
+    restoreMocks: true,
+  },
+})
