@@ -56,7 +56,8 @@ create table job_backfill (
     overlap_policy   text not null check (overlap_policy in ('ALLOW', 'SKIP', 'BUFFER_ALL')),
     fires_per_minute integer not null check (fires_per_minute > 0),
     created_at       timestamptz not null,
-    cancelled_at     timestamptz
+    cancelled_at     timestamptz,
+    taken            integer
 );
 comment on table job_backfill is 'Backfills: past ranges of a job''s schedule that a person asked to run. While one goes on, job_trigger has a row of its id.';
 comment on column job_backfill.id is 'The backfill, and its trigger.';
@@ -67,18 +68,16 @@ comment on column job_backfill.fire_times is 'Fire times in the range when it wa
 comment on column job_backfill.overlap_policy is 'What becomes of a fire time while an execution of the job is in flight: ALLOW, SKIP, BUFFER_ALL (it waits).';
 comment on column job_backfill.fires_per_minute is 'Most fire times taken in a minute.';
 comment on column job_backfill.created_at is 'When it was asked for.';
-comment on column job_backfill.cancelled_at is 'When somebody stopped it.';
+comment on column job_backfill.cancelled_at is 'When somebody stopped it, or its job was deleted.';
+comment on column job_backfill.taken is 'Fire times that were taken when it was stopped; while it goes on its trigger counts them (runs).';
 create index job_backfill_by_job on job_backfill (job_id, created_at desc);
 
 alter table job_definition add column calendar text references calendar (name);
 comment on column job_definition.calendar is 'Calendar that says which fire times count.';
 create index job_definition_calendar on job_definition (calendar) where calendar is not null;
 
-alter table job_trigger
-    add column closed_from timestamptz,
-    drop constraint job_trigger_one_off_check,
-    add constraint job_trigger_one_off_check
-        check (kind in ('SCHEDULE', 'BUFFERED', 'BACKFILL') or due_at is not null);
+alter table job_trigger add column closed_from timestamptz;
+comment on column job_trigger.runs is 'SCHEDULE: fire times that were run, for maxRuns. BACKFILL: fire times that were taken.';
 comment on column job_trigger.closed_from is 'SCHEDULE: the first fire time before fire_time that is closed and not recorded yet.';
 comment on column job_trigger.id is
     'SCHEDULE: the job''s id, so that a job has one. BACKFILL: the backfill''s. Else the id of the execution it starts, so that it starts it once.';

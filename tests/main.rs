@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report; clippy.toml spares #[test] functions only")]
 
 mod api_node;
+mod backfills;
 mod bad_input;
 mod closures;
 mod dashboard;

@@ -3,6 +3,7 @@
 //! It holds no state: two nodes' managers may carry out commands for the same
 //! job at once, and the database orders them.
 
+pub mod backfills;
 pub mod closures;
 
 use crate::model::job::{Job, JobDefinition};

@@ -3,6 +3,7 @@
 //! Queries read the store, mutations send a command to the JobManager actor.
 //! The schema is the reference system's, extended (`schema.graphql`).
 
+mod backfills;
 mod closures;
 mod errors;
 mod inputs;
@@ -15,6 +16,7 @@ use crate::actors::job_manager::JobManager;
 use crate::store::Store;
 use actix::Addr;
 use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
+use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
 use mutations::Mutation;
 use queries::Query;
@@ -22,12 +24,12 @@ use queries::Query;
 /// All queries.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(Query, ClosureQuery);
+pub struct Queries(Query, ClosureQuery, BackfillQuery);
 
 /// All mutations.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(Mutation, ClosureMutation);
+pub struct Mutations(Mutation, ClosureMutation, BackfillMutation);
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, EmptySubscription>;

@@ -3,6 +3,7 @@
 //! Nothing here does I/O or asks the time: whoever calls passes the database's
 //! `now`. That is why every rule of firing can be tested as a table.
 
+pub mod backfill;
 pub mod closures;
 pub mod execution;
 pub mod job;

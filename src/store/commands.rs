@@ -44,7 +44,11 @@ update job_trigger set priority = $2 where id = $1";
 /// Removes everything pending of a job, and ends the executions whose next
 /// attempt that was.
 const REMOVE_TRIGGERS: &str = "-- commands.remove_triggers
-with removed as (delete from job_trigger where job_id = $2 and (id = $2 or kind <> 'SCHEDULE') returning id)
+with removed as (delete from job_trigger where job_id = $2 and (id = $2 or kind <> 'SCHEDULE') returning id, kind, runs),
+stopped as (
+    update job_backfill b set cancelled_at = coalesce($1::timestamptz, clock_timestamp()), taken = r.runs
+    from removed r where r.kind = 'BACKFILL' and b.id = r.id
+)
 update job_execution_log l
 set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
 from removed r where l.id = r.id and l.status = 'RETRYING'";

@@ -80,7 +80,7 @@ from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// A one-off fire time that nobody has taken yet leaves its row.
 const CANCEL_PENDING: &str = "-- executions.cancel_pending
-with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BACKFILL', 'BUFFERED') returning *),
+with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BUFFERED') returning *),
 clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at)

@@ -6,6 +6,7 @@
 //! times out drops its connection and has an *unknown* outcome; callers read it
 //! again by key (fences make that safe).
 
+pub mod backfills;
 pub mod blackouts;
 pub mod calendars;
 pub mod closures;

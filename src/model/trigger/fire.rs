@@ -27,7 +27,9 @@ impl Trigger {
     pub fn fire(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
         match self.kind {
             TriggerKind::Schedule => self.fire_schedule(job, closures, now),
-            TriggerKind::Manual | TriggerKind::Backfill | TriggerKind::Buffered => self.fire_one_off(false),
+            TriggerKind::Manual | TriggerKind::Buffered => self.fire_one_off(false),
+            // Who knows the backfill fires it (`super::backfill`); without one it is nothing.
+            TriggerKind::Backfill => Firing::default(),
             TriggerKind::Retry | TriggerKind::Recovery => self.fire_one_off(true),
         }
     }

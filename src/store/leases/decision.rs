@@ -2,6 +2,7 @@
 //! the lease has read.
 
 use crate::model::Timestamp;
+use crate::model::backfill::Backfill;
 use crate::model::closures::Closures;
 use crate::model::execution::{Attempt, Reason};
 use crate::model::job::{Job, JobStatus};
@@ -49,38 +50,49 @@ pub struct Move {
     pub ran: i64,
 }
 
+/// What the lease has read about the triggers that it has locked.
+pub struct Known<'a> {
+    /// Their jobs, those that can be read.
+    pub jobs: &'a HashMap<Uuid, Job>,
+    /// What closes their fire times.
+    pub closures: &'a Closures,
+    /// The backfills that some of them walk for.
+    pub backfills: &'a HashMap<Uuid, Backfill>,
+    /// The database's clock.
+    pub now: Timestamp,
+}
+
 /// Whether a trigger's job must be asked what it has in flight.
-pub fn is_limited(trigger: &Trigger, jobs: &HashMap<Uuid, Job>) -> bool {
-    !matches!(trigger.kind, TriggerKind::Retry | TriggerKind::Recovery)
-        && jobs.get(&trigger.job_id).is_some_and(|job| job.definition.policies.overlap_policy != OverlapPolicy::Allow)
+pub fn is_limited(trigger: &Trigger, jobs: &HashMap<Uuid, Job>, backfills: &HashMap<Uuid, Backfill>) -> bool {
+    let policy = match trigger.kind {
+        TriggerKind::Retry | TriggerKind::Recovery => None,
+        TriggerKind::Backfill => backfills.get(&trigger.id).map(|backfill| backfill.overlap_policy),
+        _ => jobs.get(&trigger.job_id).map(|job| job.definition.policies.overlap_policy),
+    };
+    policy.is_some_and(|policy| policy != OverlapPolicy::Allow)
 }
 
 /// Fires every trigger whose job can be read and may fire. Nothing of a deleted
 /// job is taken, and no schedule of one that is not active: the Reconciler puts
 /// such a pair right. A limited job that is not in `in_flight` is in the hands of
 /// another node at this moment.
-pub fn decide(
-    triggers: &[Trigger],
-    jobs: &HashMap<Uuid, Job>,
-    closures: &Closures,
-    mut in_flight: HashMap<Uuid, InFlight>,
-    now: Timestamp,
-) -> Decision {
+pub fn decide(triggers: &[Trigger], known: &Known<'_>, mut in_flight: HashMap<Uuid, InFlight>) -> Decision {
     let mut decision = Decision::default();
     // Oldest first where it matters: what waited runs before what comes due now.
-    let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(|trigger| is_limited(trigger, jobs));
+    let is_limited = |trigger: &&Trigger| is_limited(trigger, known.jobs, known.backfills);
+    let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(is_limited);
     limited.sort_by_key(|trigger| trigger.fire_time);
     for trigger in others.into_iter().chain(limited) {
-        let Some(job) = jobs.get(&trigger.job_id).filter(|job| may_fire(job, trigger)) else {
+        let Some(job) = known.jobs.get(&trigger.job_id).filter(|job| may_fire(job, trigger)) else {
             tracing::warn!(trigger.id = %trigger.id, job.id = %trigger.job_id, "due trigger left alone: no active job");
             continue;
         };
-        if !is_limited(trigger, jobs) {
-            decision.add(trigger, trigger.fire(&job.definition, closures, now));
-        } else if let Some(in_flight) = in_flight.get_mut(&trigger.job_id) {
-            decision.add_limited((trigger, job), closures, in_flight, now);
-        } else {
-            decision.contended = true;
+        let in_flight = in_flight.get_mut(&trigger.job_id);
+        match in_flight {
+            None if is_limited(&trigger) => decision.contended = true,
+            _ if trigger.kind == TriggerKind::Backfill => decision.add_backfill((trigger, job), known, in_flight),
+            Some(in_flight) if is_limited(&trigger) => decision.add_limited((trigger, job), known, in_flight),
+            _ => decision.add(trigger, trigger.fire(&job.definition, known.closures, known.now)),
         }
     }
     decision
@@ -116,18 +128,12 @@ impl Decision {
     }
 
     /// Fires a trigger of a job whose executions may not overlap.
-    fn add_limited(
-        &mut self,
-        (trigger, job): (&Trigger, &Job),
-        closures: &Closures,
-        in_flight: &mut InFlight,
-        now: Timestamp,
-    ) {
-        let mut firing = trigger.fire(&job.definition, closures, now);
+    fn add_limited(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, in_flight: &mut InFlight) {
+        let mut firing = trigger.fire(&job.definition, known.closures, known.now);
         let Some(run) = firing.run else { return self.add(trigger, firing) };
         match verdict(trigger, job, *in_flight) {
             Verdict::Run => in_flight.running = true,
-            Verdict::Skip => return self.skip_overlap((trigger, job), closures, firing, run),
+            Verdict::Skip => return self.skip_overlap((trigger, job), known.closures, firing, run),
             Verdict::Replace if self.take_the_place(job) => {}
             verdict => {
                 if verdict == Verdict::Replace {
@@ -144,6 +150,28 @@ impl Decision {
                 self.skipped.extend(firing.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
                 return;
             }
+        }
+        self.add(trigger, firing);
+    }
+
+    /// Fires a backfill's trigger under the backfill's own overlap policy. While its
+    /// job is paused it waits.
+    fn add_backfill(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, in_flight: Option<&mut InFlight>) {
+        let Some(backfill) = known.backfills.get(&trigger.id) else { return self.removed.push(trigger.id) };
+        let paused = job.status == JobStatus::Paused;
+        let mut firing = backfill.fire(trigger, &job.definition, known.closures, known.now);
+        if let Some(in_flight) = in_flight.filter(|_| backfill.overlap_policy != OverlapPolicy::Allow && !paused) {
+            let busy = in_flight.running || in_flight.released;
+            in_flight.running = true;
+            if busy && backfill.overlap_policy == OverlapPolicy::Skip {
+                self.skipped.extend(firing.run.map(|run| (job.id, trigger.kind, overlap(&run))));
+                return self.settle_trigger(trigger, firing.then, 1);
+            }
+            if busy {
+                return self.settle_trigger(trigger, Backfill::wait(trigger, false, known.now), 0);
+            }
+        } else if paused {
+            firing = Firing { then: Backfill::wait(trigger, true, known.now), ..Firing::default() };
         }
         self.add(trigger, firing);
     }

@@ -14,7 +14,7 @@ mod writes;
 
 pub(super) use writes::{INSERT, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
-use super::{During, Store, StoreError, closures, jobs};
+use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::execution::Attempt;
@@ -22,7 +22,7 @@ use crate::model::job::Job;
 use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
 use deadpool_postgres::Transaction;
-use decision::{decide, is_limited};
+use decision::{Known, decide, is_limited};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
@@ -166,8 +166,12 @@ impl Store {
         jobs.retain(|_, job| job.definition.calendar.is_none() || closures.calendar_of(&job.definition).is_some());
         let unreadable = job_ids.iter().filter(|id| !jobs.contains_key(id));
         self.unreadable().extend(unreadable.map(|id| (*id, Instant::now())));
-        let in_flight = in_flight(transaction, &due.triggers, &jobs).await?;
-        let decision = decide(&due.triggers, &jobs, &closures, in_flight, due.now);
+        let of_backfills = due.triggers.iter().filter(|trigger| trigger.kind == TriggerKind::Backfill);
+        let backfills = backfills::by_ids(transaction, &distinct(of_backfills.map(|trigger| trigger.id))).await?;
+        let limited = due.triggers.iter().filter(|trigger| is_limited(trigger, &jobs, &backfills));
+        let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id))).await?;
+        let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now: due.now };
+        let decision = decide(&due.triggers, &known, in_flight);
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
         let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
@@ -189,15 +193,9 @@ async fn closures(
     closures::try_hold(transaction, jobs.values().map(|job| &job.definition), due.since()).await
 }
 
-/// What the limited jobs among the triggers' have in flight; jobs that another
-/// transaction decides about at this moment are left out.
-async fn in_flight(
-    transaction: &Transaction<'_>,
-    triggers: &[Trigger],
-    jobs: &HashMap<Uuid, Job>,
-) -> Result<HashMap<Uuid, InFlight>, StoreError> {
-    let limited = triggers.iter().filter(|trigger| is_limited(trigger, jobs));
-    let limited = distinct(limited.map(|trigger| trigger.job_id));
+/// What these limited jobs have in flight; those that another transaction
+/// decides about at this moment are left out.
+async fn in_flight(transaction: &Transaction<'_>, limited: &[Uuid]) -> Result<HashMap<Uuid, InFlight>, StoreError> {
     if limited.is_empty() {
         return Ok(HashMap::new());
     }

@@ -1,0 +1,69 @@
+//! Commands about backfills.
+
+use super::{CommandError, JobManager, found};
+use crate::model::Timestamp;
+use crate::model::backfill::BackfillRequest;
+use crate::model::execution::one_off_execution_id;
+use crate::store::Store;
+use crate::store::backfills::BackfillRecord;
+use actix::prelude::*;
+use uuid::Uuid;
+
+/// Begins a backfill of a job.
+#[derive(Message)]
+#[rtype(result = "Result<BackfillRecord, CommandError>")]
+pub struct BackfillJob(pub Uuid, pub BackfillRequest);
+
+/// The fire times that a backfill would run.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Timestamp>, CommandError>")]
+pub struct PreviewBackfill(pub Uuid, pub BackfillRequest);
+
+/// Stops a backfill; what it started goes on.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct CancelBackfill(pub Uuid);
+
+impl Handler<BackfillJob> for JobManager {
+    type Result = ResponseFuture<Result<BackfillRecord, CommandError>>;
+
+    fn handle(&mut self, BackfillJob(job_id, request): BackfillJob, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let (fire_times, now) = fire_times(&store, job_id, &request).await?;
+            let ids = (one_off_execution_id(now), job_id);
+            // Never empty: the request refuses that.
+            let range = (fire_times.first().copied().unwrap_or(request.from), fire_times.len());
+            found(store.begin_backfill(ids, &request, range).await?, "job", job_id)
+        })
+    }
+}
+
+impl Handler<PreviewBackfill> for JobManager {
+    type Result = ResponseFuture<Result<Vec<Timestamp>, CommandError>>;
+
+    fn handle(&mut self, PreviewBackfill(job_id, request): PreviewBackfill, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { Ok(fire_times(&store, job_id, &request).await?.0) })
+    }
+}
+
+impl Handler<CancelBackfill> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, CancelBackfill(id): CancelBackfill, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move { found(store.cancel_backfill(id).await?.then_some(()), "running backfill", id) })
+    }
+}
+
+async fn fire_times(
+    store: &Store,
+    job_id: Uuid,
+    request: &BackfillRequest,
+) -> Result<(Vec<Timestamp>, Timestamp), CommandError> {
+    let now = store.now().await?;
+    let job = found(store.job(job_id).await?, "job", job_id)?;
+    let closures = store.closures(&[&job.definition]).await?;
+    Ok((request.fire_times(&job.definition, &closures, now)?, now))
+}
