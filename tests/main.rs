@@ -15,6 +15,7 @@ mod http_client;
 mod http_egress;
 mod http_handler;
 mod leasing;
+mod lists;
 mod membership;
 mod migrating;
 mod misfires;

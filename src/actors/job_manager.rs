@@ -4,6 +4,7 @@
 //! job at once, and the database orders them.
 
 pub mod backfills;
+pub mod bulk;
 pub mod closures;
 
 use crate::model::job::{Job, JobDefinition};

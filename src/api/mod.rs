@@ -7,6 +7,7 @@ mod backfills;
 mod closures;
 mod errors;
 mod inputs;
+mod lists;
 mod mutations;
 mod names;
 mod objects;
@@ -15,21 +16,23 @@ mod queries;
 use crate::actors::job_manager::JobManager;
 use crate::store::Store;
 use actix::Addr;
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
+use lists::{BulkMutation, JobFacts, ListQuery};
 use mutations::Mutation;
 use queries::Query;
 
 /// All queries.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(Query, ClosureQuery, BackfillQuery);
+pub struct Queries(Query, ListQuery, ClosureQuery, BackfillQuery);
 
 /// All mutations.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(Mutation, ClosureMutation, BackfillMutation);
+pub struct Mutations(Mutation, BulkMutation, ClosureMutation, BackfillMutation);
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, EmptySubscription>;
@@ -45,7 +48,8 @@ const DIRECTIVES_MAX: usize = 5;
 
 /// The schema of a node.
 pub fn schema(store: Store, jobs: Addr<JobManager>) -> Schema {
-    builder().data(store).data(jobs).finish()
+    let facts = DataLoader::new(JobFacts(store.clone()), tokio::spawn);
+    builder().data(store).data(facts).data(jobs).finish()
 }
 
 /// The schema in SDL, as committed in `schema.graphql`.

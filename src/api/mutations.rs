@@ -48,10 +48,7 @@ impl Mutation {
     /// Stops a job from firing and keeps its definition.
     #[graphql(complexity = "50 + child_complexity")]
     async fn pause_job(&self, ctx: &Context<'_>, id: ID, reason: Option<String>) -> Result<Job> {
-        if reason.as_ref().is_some_and(|reason| reason.chars().count() > 500 || reason.contains('\0')) {
-            return Err(errors::bad_input("reason", "reason: must be at most 500 characters, without U+0000"));
-        }
-        command(ctx, PauseJob(errors::uuid("id", &id)?, reason)).await
+        command(ctx, PauseJob(errors::uuid("id", &id)?, reason_of(reason)?)).await
     }
 
     /// Cancels an execution wherever in the cluster it is.
@@ -82,6 +79,16 @@ impl Mutation {
     #[graphql(complexity = "50 + child_complexity")]
     async fn drain_node(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, DrainNode(errors::uuid("id", &id)?)).await.map(|()| true)
+    }
+}
+
+/// Why a job is paused, in so many words.
+pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
+    match reason {
+        Some(reason) if reason.chars().count() > 500 || reason.contains('\0') => {
+            Err(errors::bad_input("reason", "reason: must be at most 500 characters, without U+0000"))
+        }
+        reason => Ok(reason),
     }
 }
 

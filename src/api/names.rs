@@ -2,6 +2,7 @@
 
 use crate::model::closures::Afterwards;
 use crate::model::job::{JobStatus, Recovery, ScheduleType};
+use crate::model::lists::JobOrder;
 use crate::model::node::NodeState;
 use crate::model::policies::{MisfirePolicy, OverlapPolicy};
 use crate::model::schedule::calendar::DayOfWeek;
@@ -160,4 +161,18 @@ pub enum AfterwardsName {
     Collapse,
     /// Every one runs, oldest first.
     RunAll,
+}
+
+/// The order of a list of jobs.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "JobOrder", remote = "JobOrder")]
+pub enum JobOrderName {
+    /// By creation, newest first.
+    Newest,
+    /// By creation, oldest first.
+    Oldest,
+    /// By name, in any case.
+    Name,
+    /// What is due next first; what is not due last.
+    NextFireTime,
 }

@@ -8,6 +8,7 @@ pub mod closures;
 pub mod execution;
 pub mod job;
 pub mod job_request;
+pub mod lists;
 pub mod node;
 pub mod overlap;
 pub mod policies;

@@ -6,13 +6,13 @@
 //! change leaves its version behind.
 
 use super::jobs::{DefinitionRow, GET, job, whole_millis};
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, jobs};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::execution::one_off_execution_id;
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
-use crate::model::trigger::{Then, TriggerKind, arm};
+use crate::model::trigger::{Then, arm};
 use chrono::TimeDelta;
 use deadpool_postgres::Transaction;
 use tokio_postgres::types::ToSql;
@@ -32,19 +32,19 @@ on conflict (id) do update set paused = false, priority = excluded.priority, clo
 const SET_STATUS: &str = "-- commands.set_status
 update job_definition set status = $2, version = version + 1, paused_because = $5,
     updated_at = coalesce($1::timestamptz, clock_timestamp())
-where id = $3 and status = any($4::text[])
-returning updated_at";
+where id = any($3::uuid[]) and status = any($4::text[])
+returning id, updated_at";
 
 const PAUSE_TRIGGER: &str = "-- commands.pause_trigger
-update job_trigger set paused = true, due_at = null where id = $1 and kind = 'SCHEDULE'";
+update job_trigger set paused = true, due_at = null where id = any($1::uuid[]) and kind = 'SCHEDULE'";
 
 const SET_PRIORITY: &str = "-- commands.set_priority
 update job_trigger set priority = $2 where id = $1";
 
-/// Removes everything pending of a job, and ends the executions whose next
-/// attempt that was.
+/// Removes everything pending of jobs, and ends the executions whose next
+/// attempt that was, and their backfills.
 const REMOVE_TRIGGERS: &str = "-- commands.remove_triggers
-with removed as (delete from job_trigger where job_id = $2 and (id = $2 or kind <> 'SCHEDULE') returning id, kind, runs),
+with removed as (delete from job_trigger where id = any($2::uuid[]) or job_id = any($2::uuid[]) and kind <> 'SCHEDULE' returning id, kind, runs),
 stopped as (
     update job_backfill b set cancelled_at = coalesce($1::timestamptz, clock_timestamp()), taken = r.runs
     from removed r where r.kind = 'BACKFILL' and b.id = r.id
@@ -54,9 +54,9 @@ set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestam
 from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// Against a deletion at the same moment.
-const HOLD_JOB: &str = "-- commands.hold_job
-select coalesce($1::timestamptz, clock_timestamp()), priority from job_definition
-where id = $2 and status <> 'DELETED' for share";
+const HOLD_JOBS: &str = "-- commands.hold_jobs
+select coalesce($1::timestamptz, clock_timestamp()), id from job_definition
+where id = any($2::uuid[]) and status <> 'DELETED' order by id for share";
 
 /// Against any other change at the same moment; not against whoever only refers
 /// to the job, such as a lease that holds the trigger already.
@@ -64,13 +64,15 @@ const LOCK_JOB: &str = "-- commands.lock_job
 select coalesce($1::timestamptz, clock_timestamp()), version from job_definition
 where id = $2 and status <> 'DELETED' for no key update";
 
-const INSERT_ONE_OFF: &str = "-- commands.insert_one_off
-insert into job_trigger (id, job_id, kind, fire_time, due_at, priority) values ($1, $2, $3, $4, $4, $5)";
+const INSERT_MANUAL: &str = "-- commands.insert_manual
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
+select x.id, j.id, 'MANUAL', $3, $3, j.priority
+from unnest($1::uuid[], $2::uuid[]) as x (id, job_id) join job_definition j on j.id = x.job_id";
 
-/// Keeps the version that a change has made.
-const RECORD_VERSION: &str = "-- commands.record_version
+/// Keeps the versions that a change has made.
+const RECORD_VERSIONS: &str = "-- commands.record_versions
 insert into job_definition_version (job_id, version, changed_at, changed_by, change, definition)
-select j.id, j.version, j.updated_at, 'api', $2, to_jsonb(j) from job_definition j where j.id = $1";
+select j.id, j.version, j.updated_at, 'api', $2, to_jsonb(j) from job_definition j where j.id = any($1::uuid[])";
 
 /// What became of an edit.
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl Store {
                 insert(&transaction, job).await?;
                 let next = (job.next_fire_time, now);
                 job.next_fire_time = schedule(&transaction, job.id, &job.definition, &closures, next).await?;
-                record_version(&transaction, job.id, "CREATED").await
+                record_versions(&transaction, &[job.id], "CREATED").await
             };
             // The first prepares the statements; the others travel together.
             if let Some((first, others)) = jobs.split_first_mut() {
@@ -134,7 +136,7 @@ impl Store {
                     {
                         reschedule(&transaction, old, &definition, now).await?;
                     }
-                    record_version(&transaction, old.id, "UPDATED").await?;
+                    record_versions(&transaction, &[old.id], "UPDATED").await?;
                     living(&transaction, old.id).await?.map_or(Edited::NotFound, |job| Edited::Done(Box::new(job)))
                 }
             };
@@ -151,7 +153,7 @@ impl Store {
         self.bounded("commands.pause", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("commands.begin")?;
-            self.pause_in(&transaction, id, because).await?;
+            self.pause_in(&transaction, &[id], because).await?;
             let job = living(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
             session.release();
@@ -166,14 +168,7 @@ impl Store {
         self.bounded("commands.resume", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("commands.begin")?;
-            let resumed = self.set_status(&transaction, id, JobStatus::Active, &["PAUSED"], None).await?;
-            if let (Some(now), Some(job)) = (resumed, living(&transaction, id).await?) {
-                let closures = closures::hold(&transaction, std::iter::once(&job.definition), now).await?;
-                let next = (fire_time_from(&job.definition, now), now);
-                schedule(&transaction, id, &job.definition, &closures, next).await?;
-                notify(&transaction).await?;
-                record_version(&transaction, id, "RESUMED").await?;
-            }
+            self.resume_in(&transaction, &[id]).await?;
             let job = living(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
             session.release();
@@ -188,15 +183,10 @@ impl Store {
         self.bounded("commands.delete", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("commands.begin")?;
-            let deleted = self.set_status(&transaction, id, JobStatus::Deleted, &["ACTIVE", "PAUSED"], None).await?;
-            if deleted.is_some() {
-                let stub = self.clock().stub();
-                transaction.execute(REMOVE_TRIGGERS, &[&stub, &id]).await.during("commands.remove_triggers")?;
-                record_version(&transaction, id, "DELETED").await?;
-            }
+            let deleted = self.delete_in(&transaction, &[id]).await?;
             transaction.commit().await.during("commands.commit")?;
             session.release();
-            Ok(deleted.is_some())
+            Ok(deleted > 0)
         })
         .await
     }
@@ -207,51 +197,91 @@ impl Store {
         self.bounded("commands.run_now", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("commands.begin")?;
-            let held = transaction.query_opt(HOLD_JOB, &[&self.clock().stub(), &id]).await.during("commands.hold")?;
-            let mut execution = None;
-            if let Some(row) = held {
-                let (now, priority): (Timestamp, i16) = (whole_millis(row.get(0)), row.get(1));
-                let execution_id = one_off_execution_id(now);
-                let kind = TriggerKind::Manual.as_str();
-                let values: [&(dyn ToSql + Sync); 5] = [&execution_id, &id, &kind, &now, &priority];
-                transaction.execute(INSERT_ONE_OFF, &values).await.during("commands.insert_one_off")?;
-                notify(&transaction).await?;
-                execution = Some(execution_id);
-            }
+            let executions = self.run_now_in(&transaction, &[id]).await?;
             transaction.commit().await.during("commands.commit")?;
             session.release();
-            Ok(execution)
+            Ok(executions.first().copied())
         })
         .await
     }
 
-    /// Pauses a job, if it is active, within a transaction.
+    /// Pauses those of the jobs that are active, within a transaction; how many.
     pub(super) async fn pause_in(
         &self,
         transaction: &Transaction<'_>,
-        id: Uuid,
+        ids: &[Uuid],
         because: Option<&str>,
-    ) -> Result<(), StoreError> {
-        if self.set_status(transaction, id, JobStatus::Paused, &["ACTIVE"], because).await?.is_some() {
-            transaction.execute(PAUSE_TRIGGER, &[&id]).await.during("commands.pause_trigger")?;
-            record_version(transaction, id, "PAUSED").await?;
+    ) -> Result<usize, StoreError> {
+        let (paused, _) = self.set_status(transaction, ids, JobStatus::Paused, because).await?;
+        if !paused.is_empty() {
+            transaction.execute(PAUSE_TRIGGER, &[&paused]).await.during("commands.pause_trigger")?;
+            record_versions(transaction, &paused, "PAUSED").await?;
         }
-        Ok(())
+        Ok(paused.len())
     }
 
+    /// Resumes those of the jobs that are paused, within a transaction; how many.
+    pub(super) async fn resume_in(&self, transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<usize, StoreError> {
+        let (resumed, now) = self.set_status(transaction, ids, JobStatus::Active, None).await?;
+        let Some(now) = now else { return Ok(0) };
+        let jobs = jobs::by_ids(transaction, &resumed).await?;
+        let closures = closures::hold(transaction, jobs.values().map(|job| &job.definition), now).await?;
+        let arm = jobs.values().map(|job| {
+            let next = (fire_time_from(&job.definition, now), now);
+            schedule(transaction, job.id, &job.definition, &closures, next)
+        });
+        futures_util::future::try_join_all(arm).await?;
+        notify(transaction).await?;
+        record_versions(transaction, &resumed, "RESUMED").await?;
+        Ok(resumed.len())
+    }
+
+    /// Deletes those of the jobs that there are, within a transaction; how many.
+    pub(super) async fn delete_in(&self, transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<usize, StoreError> {
+        let (deleted, _) = self.set_status(transaction, ids, JobStatus::Deleted, None).await?;
+        if !deleted.is_empty() {
+            let stub = self.clock().stub();
+            transaction.execute(REMOVE_TRIGGERS, &[&stub, &deleted]).await.during("commands.remove_triggers")?;
+            record_versions(transaction, &deleted, "DELETED").await?;
+        }
+        Ok(deleted.len())
+    }
+
+    /// Makes those of the jobs that there are due now, once, within a
+    /// transaction; the ids of their executions.
+    pub(super) async fn run_now_in(
+        &self,
+        transaction: &Transaction<'_>,
+        ids: &[Uuid],
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let held = transaction.query(HOLD_JOBS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
+        let Some(now) = held.first().map(|row| whole_millis(row.get(0))) else { return Ok(Vec::new()) };
+        let jobs: Vec<Uuid> = held.iter().map(|row| row.get(1)).collect();
+        let executions: Vec<Uuid> = jobs.iter().map(|_| one_off_execution_id(now)).collect();
+        let inserted = transaction.execute(INSERT_MANUAL, &[&executions, &jobs, &now]).await;
+        inserted.during("commands.insert_manual")?;
+        notify(transaction).await?;
+        Ok(executions)
+    }
+
+    /// Gives those of the jobs a status that can get it; which, and when.
     async fn set_status(
         &self,
         transaction: &Transaction<'_>,
-        id: Uuid,
+        ids: &[Uuid],
         status: JobStatus,
-        from: &[&str],
         because: Option<&str>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let row = transaction
-            .query_opt(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &id, &from, &because])
+    ) -> Result<(Vec<Uuid>, Option<Timestamp>), StoreError> {
+        let from: &[&str] = match status {
+            JobStatus::Active => &["PAUSED"],
+            JobStatus::Paused => &["ACTIVE"],
+            JobStatus::Deleted => &["ACTIVE", "PAUSED"],
+        };
+        let rows = transaction
+            .query(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &ids, &from, &because])
             .await
             .during("commands.set_status")?;
-        Ok(row.map(|row| row.get(0)))
+        Ok((rows.iter().map(|row| row.get(0)).collect(), rows.iter().map(|row| row.get(1)).max()))
     }
 }
 
@@ -336,9 +366,9 @@ async fn notify(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn record_version(transaction: &Transaction<'_>, id: Uuid, change: &str) -> Result<(), StoreError> {
-    let statement = transaction.prepare_cached(RECORD_VERSION).await.during("commands.prepare")?;
-    transaction.execute(&statement, &[&id, &change]).await.during("commands.record_version")?;
+async fn record_versions(transaction: &Transaction<'_>, ids: &[Uuid], change: &str) -> Result<(), StoreError> {
+    let statement = transaction.prepare_cached(RECORD_VERSIONS).await.during("commands.prepare")?;
+    transaction.execute(&statement, &[&ids, &change]).await.during("commands.record_versions")?;
     Ok(())
 }
 

@@ -9,11 +9,14 @@ use uuid::Uuid;
 
 /// A job's executions, newest fire time first. Served by `job_execution_log_by_job`.
 const OF_JOB: &str = "-- executions.of_job
-select l.*, n.name as node_name from job_execution_log l left join cluster_node n on n.id = l.node_id
+select l.*, n.name as node_name, j.name as job_name
+from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
 where l.job_id = $1 order by l.id desc limit $2";
 
 const GET: &str = "-- executions.get
-select l.*, n.name as node_name from job_execution_log l left join cluster_node n on n.id = l.node_id where l.id = $1";
+select l.*, n.name as node_name, j.name as job_name
+from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
+where l.id = $1";
 
 /// An execution, or a range of skipped fire times, as the log has it.
 #[derive(Debug, Clone)]
@@ -38,6 +41,12 @@ pub struct ExecutionRecord {
     pub node_id: Option<Uuid>,
     /// Its name.
     pub node_name: Option<String>,
+    /// The job's name.
+    pub job_name: Option<String>,
+    /// Version of the definition that it was taken under.
+    pub job_version: Option<i32>,
+    /// Attempts that ended by themselves without success.
+    pub failures: i32,
     /// Start of the current or last attempt.
     pub started_at: Option<Timestamp>,
     /// When it was settled.
@@ -164,7 +173,7 @@ impl Store {
     }
 }
 
-fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
+pub(super) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
     let id: Uuid = row.get("id");
     let status = row.get::<_, &str>("status").parse().map_err(|error: crate::model::UnknownName| {
         StoreError::Unreadable { table: "job_execution_log", id: id.to_string(), reason: error.to_string() }
@@ -180,6 +189,9 @@ fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
         attempt: row.get("attempt"),
         node_id: row.get("node_id"),
         node_name: row.get("node_name"),
+        job_name: row.get("job_name"),
+        job_version: row.get("job_version"),
+        failures: row.get("failures"),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
         error_message: row.get("error_message"),

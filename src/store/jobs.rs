@@ -22,6 +22,9 @@ macro_rules! columns {
     };
 }
 
+/// See `columns`.
+pub(super) const COLUMNS: &str = columns!();
+
 pub(super) const BY_IDS: &str = concat!(
     "-- jobs.by_ids
 select ",

@@ -8,11 +8,14 @@
 
 pub mod backfills;
 pub mod blackouts;
+pub mod bulk;
 pub mod calendars;
 pub mod closures;
 pub mod commands;
 pub mod connect;
+pub mod execution_list;
 pub mod executions;
+pub mod job_list;
 pub mod jobs;
 pub mod leases;
 pub mod listener;

@@ -153,7 +153,7 @@ impl Store {
         failed.sort_by_key(|settlement| settlement.job_id);
         for settlement in failed {
             let because = format!("execution {} failed", settlement.execution_id);
-            self.pause_in(transaction, settlement.job_id, Some(&because)).await?;
+            self.pause_in(transaction, &[settlement.job_id], Some(&because)).await?;
         }
         Ok(())
     }

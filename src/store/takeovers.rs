@@ -235,7 +235,7 @@ impl Store {
         let rows = transaction.query(TAKE_OVER, &[&stub, &node_id]).await.during("takeovers.take_over")?;
         for row in rows.iter().filter(|row| row.get("pauses")) {
             let because = format!("execution {} failed", row.get::<_, Uuid>("id"));
-            self.pause_in(transaction, row.get("job_id"), Some(&because)).await?;
+            self.pause_in(transaction, &[row.get("job_id")], Some(&because)).await?;
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
         rearm(transaction, &taken.ended).await?;

@@ -16,6 +16,18 @@ impl ExecutionRecord {
     async fn job_id(&self) -> ID {
         self.job_id.into()
     }
+    /// The job's name.
+    async fn job_name(&self) -> Option<&str> {
+        self.job_name.as_deref()
+    }
+    /// Version of the definition that it was taken under.
+    async fn job_version(&self) -> Option<i32> {
+        self.job_version
+    }
+    /// Attempts that ended by themselves without success.
+    async fn failures(&self) -> i32 {
+        self.failures
+    }
     /// The instant that the schedule names.
     async fn fire_time(&self) -> String {
         rfc3339(self.fire_time)

@@ -1,17 +1,22 @@
 //! Jobs, as the API shows them.
 
 use crate::api::errors;
+use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, InFlightOf, JobFacts, Recent, executions};
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
 use crate::api::queries::store;
 use crate::model::job::Job;
+use crate::model::lists::ExecutionFilter;
 use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
+use crate::store::executions::ExecutionRecord;
 use crate::store::jobs::JobVersion;
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// What a schedule means, before any job has it.
 #[derive(SimpleObject)]
@@ -135,6 +140,40 @@ impl Job {
         let fire_times = closures.fire_times(self.id, &self.definition, self.next_fire_time);
         Ok(fire_times.take(count).map(rfc3339).collect())
     }
+    /// The newest fire time that was taken.
+    async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let newest = recent(ctx, self.id, 1).await?;
+        Ok(newest.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
+    }
+    /// Executions that run or wait for their next attempt.
+    #[graphql(complexity = 2)]
+    async fn in_flight(&self, ctx: &Context<'_>) -> Result<i32> {
+        let in_flight = ctx.data::<DataLoader<JobFacts>>()?.load_one(InFlightOf(self.id)).await;
+        let in_flight = in_flight.map_err(|error| error.as_ref().clone())?;
+        Ok(i32::try_from(in_flight.unwrap_or(0)).unwrap_or(i32::MAX))
+    }
+    /// The newest executions, newest fire time first, without their outputs: at
+    /// most 50.
+    #[graphql(complexity = "2 + child_complexity")]
+    async fn recent_executions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20)] count: Option<i32>,
+    ) -> Result<Vec<ExecutionRecord>> {
+        recent(ctx, self.id, usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(50)).await
+    }
+    /// The executions, newest fire time first, a page at a time: at most 200.
+    #[graphql(complexity = "20 + child_complexity * 5")]
+    async fn executions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: Option<i32>,
+        after: Option<String>,
+        filter: Option<ExecutionFilterInput>,
+    ) -> Result<ExecutionConnection> {
+        let filter = ExecutionFilter { job_id: Some(self.id), ..filter.unwrap_or_default().into_filter()? };
+        executions(ctx, filter, first, after).await
+    }
     /// For people.
     async fn description(&self) -> Option<&str> {
         self.definition.description.as_deref()
@@ -249,4 +288,9 @@ fn target(target: &Target) -> Value {
 /// The API's Int has 32 bits; ten years of seconds fit.
 fn int(seconds: i64) -> Option<i32> {
     i32::try_from(seconds).ok()
+}
+
+async fn recent(ctx: &Context<'_>, job: Uuid, count: usize) -> Result<Vec<ExecutionRecord>> {
+    let recent = ctx.data::<DataLoader<JobFacts>>()?.load_one(Recent(job, count)).await;
+    Ok(recent.map_err(|error| error.as_ref().clone())?.unwrap_or_default())
 }

@@ -1,0 +1,413 @@
+//! Lists of jobs and executions: Relay connections, filters, bulk commands.
+
+use super::errors;
+use super::inputs::time;
+use super::mutations::{command, reason_of};
+use super::names::{JobOrderName, JobScheduleType, JobStatusName};
+use super::queries::store;
+use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
+use crate::model::execution::ExecutionStatus;
+use crate::model::job::Job;
+use crate::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome, PAGE_MAX};
+use crate::store::Store;
+use crate::store::execution_list::ExecutionPage;
+use crate::store::executions::ExecutionRecord;
+use crate::store::job_list::{JobKey, JobPage};
+use async_graphql::dataloader::Loader;
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Most tags that are listed.
+const TAGS_MAX: u32 = 1_000;
+/// Rows of a page unless said.
+const PAGE_DEFAULT: i32 = 50;
+/// Most values that one condition of a filter names.
+const NAMES_MAX: usize = 50;
+
+/// Which jobs; every condition that is given must hold.
+#[derive(InputObject, Default)]
+#[graphql(name = "JobFilter")]
+pub struct JobFilterInput {
+    /// Exactly these, at most 1,000.
+    ids: Option<Vec<ID>>,
+    /// Part of the name or the description in any case, or the id.
+    search: Option<String>,
+    /// ACTIVE and PAUSED unless said.
+    status: Option<Vec<JobStatusName>>,
+    /// How their fire times are made.
+    schedule_type: Option<Vec<JobScheduleType>>,
+    /// All of these.
+    tags: Option<Vec<String>>,
+    /// Status of the newest execution; NONE for a job that has none. What ended
+    /// badly longer than 30 days ago is not found.
+    last_outcome: Option<Vec<String>>,
+}
+
+/// Which executions; every condition that is given must hold.
+#[derive(InputObject, Default)]
+#[graphql(name = "ExecutionFilter")]
+pub struct ExecutionFilterInput {
+    /// Of this job.
+    job_id: Option<ID>,
+    /// RUNNING, RETRYING, SUCCESS, FAILED, CANCELLED, LOST, SKIPPED.
+    status: Option<Vec<String>>,
+    /// SCHEDULE, MANUAL, BACKFILL, BUFFERED.
+    kind: Option<Vec<String>>,
+    /// ERROR, TIMEOUT, CRASH_LOOP, MISFIRE, OVERLAP, CALENDAR, COALESCED.
+    reason: Option<Vec<String>>,
+    /// Whose current or last attempt was on this node.
+    node_id: Option<ID>,
+    /// No fire time before it (RFC 3339).
+    from: Option<String>,
+    /// No fire time from it on (RFC 3339).
+    to: Option<String>,
+}
+
+/// Where a page lies in its list.
+#[derive(SimpleObject)]
+pub struct PageInfo {
+    /// Whether there are rows behind it.
+    has_next_page: bool,
+    /// Whether there are rows before it.
+    has_previous_page: bool,
+    /// Cursor of its first row.
+    start_cursor: Option<String>,
+    /// Where the next page begins: give it as `after`.
+    end_cursor: Option<String>,
+}
+
+/// A page of jobs.
+pub struct JobConnection {
+    filter: JobFilter,
+    page: JobPage,
+    begun: bool,
+}
+
+/// A job and where it stands in the list.
+#[derive(SimpleObject)]
+pub struct JobEdge {
+    /// Give it as `after`.
+    cursor: String,
+    /// The job.
+    node: Job,
+}
+
+/// A page of executions.
+pub struct ExecutionConnection {
+    filter: ExecutionFilter,
+    page: ExecutionPage,
+    begun: bool,
+}
+
+/// An execution and where it stands in the list.
+#[derive(SimpleObject)]
+pub struct ExecutionEdge {
+    /// Give it as `after`.
+    cursor: String,
+    /// The execution.
+    node: ExecutionRecord,
+}
+
+/// A tag.
+#[derive(SimpleObject)]
+pub struct TagCount {
+    /// The tag.
+    tag: String,
+    /// Jobs that have it.
+    jobs: i32,
+}
+
+/// What became of a command about many jobs.
+#[derive(SimpleObject)]
+pub struct BulkResult {
+    /// Jobs that the filter held.
+    matched: i32,
+    /// Jobs that were changed; the others were so already.
+    changed: i32,
+}
+
+/// The queries of lists.
+#[derive(Default)]
+pub struct ListQuery;
+
+/// Commands about all jobs of a filter.
+#[derive(Default)]
+pub struct BulkMutation;
+
+#[Object]
+impl ListQuery {
+    /// Jobs, a page at a time: at most 200.
+    #[graphql(complexity = "20 + child_complexity * 5")]
+    async fn jobs_page(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: Option<i32>,
+        after: Option<String>,
+        filter: Option<JobFilterInput>,
+        #[graphql(default_with = "Some(JobOrderName::Newest)")] order_by: Option<JobOrderName>,
+    ) -> Result<JobConnection> {
+        let (filter, order, limit) = (
+            filter.unwrap_or_default().into_filter()?,
+            order_by.unwrap_or(JobOrderName::Newest).into(),
+            page_size(first)?,
+        );
+        let after = after.map(|cursor| job_key(&cursor, order)).transpose()?;
+        let page = store(ctx)?.job_page(&filter, order, after.as_ref(), limit).await;
+        Ok(JobConnection { filter, page: page.map_err(|error| errors::store(&error))?, begun: after.is_some() })
+    }
+
+    /// Executions, newest fire time first, a page at a time: at most 200. A filter
+    /// that no index serves looks through so many rows at a time: then a page may
+    /// hold fewer rows than `first`, and still have a next.
+    #[graphql(complexity = "20 + child_complexity * 5")]
+    async fn executions_page(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: Option<i32>,
+        after: Option<String>,
+        filter: Option<ExecutionFilterInput>,
+    ) -> Result<ExecutionConnection> {
+        executions(ctx, filter.unwrap_or_default().into_filter()?, first, after).await
+    }
+
+    /// All tags, the commonest first, at most 1,000.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
+        let tags = store(ctx)?.tags(TAGS_MAX).await.map_err(|error| errors::store(&error))?;
+        Ok(tags.into_iter().map(|(tag, jobs)| TagCount { tag, jobs: count(jobs) }).collect())
+    }
+}
+
+#[Object]
+impl BulkMutation {
+    /// Pauses all active jobs of a filter.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn pause_jobs(
+        &self,
+        ctx: &Context<'_>,
+        filter: JobFilterInput,
+        reason: Option<String>,
+    ) -> Result<BulkResult> {
+        bulk(ctx, filter, BulkAction::Pause(reason_of(reason)?)).await
+    }
+
+    /// Resumes all paused jobs of a filter.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn resume_jobs(&self, ctx: &Context<'_>, filter: JobFilterInput) -> Result<BulkResult> {
+        bulk(ctx, filter, BulkAction::Resume).await
+    }
+
+    /// Deletes all jobs of a filter; their logs stay.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn delete_jobs(&self, ctx: &Context<'_>, filter: JobFilterInput) -> Result<BulkResult> {
+        bulk(ctx, filter, BulkAction::Delete).await
+    }
+
+    /// Fires all jobs of a filter now, once; refused when they are more than
+    /// 1,000.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn run_jobs_now(&self, ctx: &Context<'_>, filter: JobFilterInput) -> Result<BulkResult> {
+        bulk(ctx, filter, BulkAction::RunNow).await
+    }
+}
+
+#[Object]
+impl JobConnection {
+    /// The rows with their cursors.
+    async fn edges(&self) -> Vec<JobEdge> {
+        let edge = |(key, job): &(JobKey, Job)| JobEdge { cursor: cursor(key), node: job.clone() };
+        self.page.rows.iter().map(edge).collect()
+    }
+    /// The rows.
+    async fn nodes(&self) -> Vec<Job> {
+        self.page.rows.iter().map(|(_, job)| job.clone()).collect()
+    }
+    /// Where the page lies.
+    async fn page_info(&self) -> PageInfo {
+        let rows = &self.page.rows;
+        PageInfo {
+            has_next_page: self.page.more,
+            has_previous_page: self.begun,
+            start_cursor: rows.first().map(|(key, _)| cursor(key)),
+            end_cursor: rows.last().map(|(key, _)| cursor(key)),
+        }
+    }
+    /// How many jobs the filter holds; none when that would be dear to know.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        let total = store(ctx)?.job_count(&self.filter).await.map_err(|error| errors::store(&error))?;
+        Ok(total.map(count))
+    }
+}
+
+#[Object]
+impl ExecutionConnection {
+    /// The rows with their cursors.
+    async fn edges(&self) -> Vec<ExecutionEdge> {
+        let edge = |row: &ExecutionRecord| ExecutionEdge { cursor: row.id.to_string(), node: row.clone() };
+        self.page.rows.iter().map(edge).collect()
+    }
+    /// The rows.
+    async fn nodes(&self) -> &[ExecutionRecord] {
+        &self.page.rows
+    }
+    /// Where the page lies.
+    async fn page_info(&self) -> PageInfo {
+        let last = self.page.next.or_else(|| self.page.rows.last().map(|row| row.id));
+        PageInfo {
+            has_next_page: self.page.next.is_some(),
+            has_previous_page: self.begun,
+            start_cursor: self.page.rows.first().map(|row| row.id.to_string()),
+            end_cursor: last.map(|id| id.to_string()),
+        }
+    }
+    /// How many executions the filter holds; none when that would be dear to
+    /// know: it is known of those in flight.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        let total = store(ctx)?.execution_count(&self.filter).await.map_err(|error| errors::store(&error))?;
+        Ok(total.map(count))
+    }
+}
+
+/// Reads what a page shows of each job, for all its jobs at once.
+pub struct JobFacts(pub Store);
+
+/// The newest executions of a job: the job, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Recent(pub Uuid, pub usize);
+
+/// What a job has in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InFlightOf(pub Uuid);
+
+impl Loader<Recent> for JobFacts {
+    type Value = Vec<ExecutionRecord>;
+    type Error = Arc<async_graphql::Error>;
+
+    async fn load(&self, keys: &[Recent]) -> Result<HashMap<Recent, Self::Value>, Self::Error> {
+        let mut jobs_by_count: HashMap<usize, Vec<Uuid>> = HashMap::new();
+        for Recent(job, count) in keys {
+            jobs_by_count.entry(*count).or_default().push(*job);
+        }
+        let mut loaded = HashMap::new();
+        for (count, jobs) in jobs_by_count {
+            let recent =
+                self.0.recent_executions(&jobs, count).await.map_err(|error| Arc::new(errors::store(&error)))?;
+            loaded.extend(recent.into_iter().map(|(job, rows)| (Recent(job, count), rows)));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loader<InFlightOf> for JobFacts {
+    type Value = i64;
+    type Error = Arc<async_graphql::Error>;
+
+    async fn load(&self, keys: &[InFlightOf]) -> Result<HashMap<InFlightOf, i64>, Self::Error> {
+        let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
+        let in_flight = self.0.in_flight(&jobs).await.map_err(|error| Arc::new(errors::store(&error)))?;
+        Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
+    }
+}
+
+/// A page of executions, wherever it hangs.
+pub(super) async fn executions(
+    ctx: &Context<'_>,
+    filter: ExecutionFilter,
+    first: Option<i32>,
+    after: Option<String>,
+) -> Result<ExecutionConnection> {
+    let limit = page_size(first)?;
+    let after = after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()?;
+    let page = store(ctx)?.execution_page(&filter, after, limit).await.map_err(|error| errors::store(&error))?;
+    Ok(ExecutionConnection { filter, page, begun: after.is_some() })
+}
+
+impl JobFilterInput {
+    fn into_filter(self) -> Result<JobFilter> {
+        let id = |id: &ID| errors::uuid("filter.ids", id);
+        let filter = JobFilter {
+            ids: self.ids.map(|ids| ids.iter().map(id).collect::<Result<_, _>>()).transpose()?,
+            search: self.search,
+            statuses: self.status.map(|names| names.into_iter().map(Into::into).collect()),
+            schedule_types: self.schedule_type.map(|names| names.into_iter().map(Into::into).collect()),
+            tags: self.tags.unwrap_or_default(),
+            last_outcomes: self.last_outcome.map(|names| names.iter().map(last_outcome).collect()).transpose()?,
+        };
+        filter.validate().map_err(|invalid| errors::bad_input(invalid.field, invalid.to_string()))?;
+        Ok(filter)
+    }
+}
+
+impl ExecutionFilterInput {
+    pub(super) fn into_filter(self) -> Result<ExecutionFilter> {
+        let status = |name: &String| {
+            name.parse::<ExecutionStatus>().map_err(|error| errors::bad_input("filter.status", error.to_string()))
+        };
+        let bounded = |field: &'static str, names: Option<Vec<String>>| match names {
+            Some(names) if names.len() > NAMES_MAX || names.iter().any(|name| name.contains('\0')) => {
+                Err(errors::bad_input(field, format!("{field}: must be at most {NAMES_MAX} names")))
+            }
+            names => Ok(names),
+        };
+        let statuses = bounded("filter.status", self.status)?;
+        Ok(ExecutionFilter {
+            job_id: self.job_id.map(|id| errors::uuid("filter.jobId", &id)).transpose()?,
+            statuses: statuses.map(|names| names.iter().map(status).collect::<Result<_, _>>()).transpose()?,
+            kinds: bounded("filter.kind", self.kind)?,
+            reasons: bounded("filter.reason", self.reason)?,
+            node_id: self.node_id.map(|id| errors::uuid("filter.nodeId", &id)).transpose()?,
+            from: time("filter.from", self.from.as_deref())?,
+            to: time("filter.to", self.to.as_deref())?,
+        })
+    }
+}
+
+async fn bulk(ctx: &Context<'_>, filter: JobFilterInput, action: BulkAction) -> Result<BulkResult> {
+    let BulkReport { matched, changed } = command(ctx, Bulk { filter: filter.into_filter()?, action }).await?;
+    Ok(BulkResult { matched: count(matched), changed: count(changed) })
+}
+
+fn last_outcome(name: &String) -> Result<LastOutcome> {
+    if name == "NONE" {
+        return Ok(LastOutcome::None);
+    }
+    let status = name.parse().map_err(|error: crate::model::UnknownName| {
+        errors::bad_input("filter.lastOutcome", format!("filter.lastOutcome: {error}"))
+    });
+    status.map(LastOutcome::Is)
+}
+
+/// A variable that was left out comes as none, whatever the default says.
+fn page_size(first: Option<i32>) -> Result<usize> {
+    let size = usize::try_from(first.unwrap_or(PAGE_DEFAULT)).ok().filter(|size| (1..=PAGE_MAX).contains(size));
+    size.ok_or_else(|| errors::bad_input("first", format!("first: must be from 1 to {PAGE_MAX}")))
+}
+
+/// Where a row stands, for whoever asks for what follows; not to be read.
+fn cursor(key: &JobKey) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+}
+
+/// A cursor of this order.
+fn job_key(cursor: &str, order: JobOrder) -> Result<JobKey> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad_cursor())?;
+    let key: JobKey = serde_json::from_slice(&bytes).map_err(|_| bad_cursor())?;
+    let fits = match &key {
+        JobKey::Created(..) => matches!(order, JobOrder::Newest | JobOrder::Oldest),
+        JobKey::Name(name, _) => order == JobOrder::Name && !name.contains('\0'),
+        JobKey::Due(..) => order == JobOrder::NextFireTime,
+    };
+    if fits { Ok(key) } else { Err(bad_cursor()) }
+}
+
+fn bad_cursor() -> async_graphql::Error {
+    errors::bad_input("after", "after: is no cursor of this list: take one from a page of it")
+}
+
+fn count(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,90 @@
+//! Lists: what a person asks to see of many jobs or executions.
+
+use super::execution::ExecutionStatus;
+use super::job::{JobStatus, ScheduleType};
+use super::{InvalidInput, Timestamp, named};
+use uuid::Uuid;
+
+/// Most ids that a filter names.
+const IDS_MAX: usize = 1_000;
+/// Longest text searched for, in characters.
+const SEARCH_CHARS_MAX: usize = 255;
+/// Most rows of a page.
+pub const PAGE_MAX: usize = 200;
+
+named! {
+    /// The order of a list of jobs.
+    JobOrder, "order" {
+        /// By creation, newest first.
+        Newest = "NEWEST",
+        /// By creation, oldest first.
+        Oldest = "OLDEST",
+        /// By name, in any case.
+        Name = "NAME",
+        /// What is due next first; what is not due last.
+        NextFireTime = "NEXT_FIRE_TIME",
+    }
+}
+
+/// Which jobs; every condition that is there must hold.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Exactly these.
+    pub ids: Option<Vec<Uuid>>,
+    /// Part of the name or the description in any case, or the id.
+    pub search: Option<String>,
+    /// `ACTIVE` and `PAUSED` unless said.
+    pub statuses: Option<Vec<JobStatus>>,
+    /// By schedule type.
+    pub schedule_types: Option<Vec<ScheduleType>>,
+    /// All of these.
+    pub tags: Vec<String>,
+    /// By the status of the newest execution.
+    pub last_outcomes: Option<Vec<LastOutcome>>,
+}
+
+/// How the newest execution of a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastOutcome {
+    /// So.
+    Is(ExecutionStatus),
+    /// There is none.
+    None,
+}
+
+/// Which executions; every condition that is there must hold.
+#[derive(Debug, Clone, Default)]
+pub struct ExecutionFilter {
+    /// Of this job.
+    pub job_id: Option<Uuid>,
+    /// By where they stand.
+    pub statuses: Option<Vec<ExecutionStatus>>,
+    /// By what made the trigger.
+    pub kinds: Option<Vec<String>>,
+    /// By why they ended so.
+    pub reasons: Option<Vec<String>>,
+    /// Whose current or last attempt was on this node.
+    pub node_id: Option<Uuid>,
+    /// No fire time before it.
+    pub from: Option<Timestamp>,
+    /// No fire time from it on.
+    pub to: Option<Timestamp>,
+}
+
+impl JobFilter {
+    /// Refuses what is too much; the error names the field.
+    pub fn validate(&self) -> Result<(), InvalidInput> {
+        if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
+            return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
+        }
+        if let Some(search) = &self.search
+            && (search.chars().count() > SEARCH_CHARS_MAX || search.contains('\0'))
+        {
+            return Err(InvalidInput::new("filter.search", "must be at most 255 characters, without U+0000"));
+        }
+        if self.tags.len() > 20 || self.tags.iter().any(|tag| tag.contains('\0')) {
+            return Err(InvalidInput::new("filter.tags", "must be at most 20, without U+0000"));
+        }
+        Ok(())
+    }
+}
