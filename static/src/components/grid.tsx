@@ -107,7 +107,7 @@ const cellOf =
 
 function Cell({ end, children }: { end?: boolean; children: ReactNode }) {
   return (
-    <div role="cell" className={clsx('min-w-0', end && 'text-right')}>
+    <div role="cell" className={clsx('min-w-0 text-sm', end && 'text-right')}>
       {children}
     </div>
   )

@@ -7,7 +7,8 @@ import type { AttemptLine } from './attempts'
 /** Every try: which node, from when, how long, how it ended. */
 export function AttemptTable({ attempts, nameOf }: { attempts: AttemptLine[]; nameOf: (nodeId: string) => string }) {
   return (
-    <div className="overflow-x-auto">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section tabIndex={0} aria-label="Attempts" className="overflow-x-auto">
       <table className="w-full min-w-lg text-left text-sm">
         <thead className="border-b text-muted text-xs">
           <tr>
@@ -39,7 +40,7 @@ export function AttemptTable({ attempts, nameOf }: { attempts: AttemptLine[]; na
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   )
 }
 

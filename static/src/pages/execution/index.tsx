@@ -51,6 +51,7 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
       : (nodes.data?.nodes.find((node) => node.id === id)?.name ?? id)
   return (
     <Page
+      up={<Link to="/executions">Executions</Link>}
       title={
         <Link to="/jobs/$jobId" params={{ jobId: execution.jobId }} className="hover:underline" dir="auto">
           {execution.jobName ?? execution.jobId}

@@ -23,10 +23,9 @@ function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] 
   const waited = attempt > 1 ? 'until its last attempt was due' : 'of jitter or waiting'
   const late = lateness(execution)
   const took = runtime(execution, nowMillis)
-  const steps: Step[] = [
-    { name: 'Fire time', at: fireTime, length: spread > 0 ? `${duration(spread)} ${waited}` : null },
-    { name: 'Due', at: dueTime, length: late === null ? null : `${duration(late)} late` },
-  ]
+  const steps: Step[] = []
+  if (spread > 0) steps.push({ name: 'Fire time', at: fireTime, length: `${duration(spread)} ${waited}` })
+  steps.push({ name: 'Due', at: dueTime, length: late === null ? null : `${duration(late)} late` })
   if (startedAt) {
     const name = attempt > 1 ? `Attempt ${attempt} started` : 'Started'
     steps.push({ name, at: startedAt, length: took === null ? null : duration(took) })

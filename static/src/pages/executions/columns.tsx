@@ -17,7 +17,7 @@ type Execution = ExecutionRowFragment
 
 /** The columns of the list of all executions. */
 export const COLUMNS: Column<Execution>[] = [
-  { id: 'status', width: '11rem', header: 'Status', cell: (execution) => <Outcome execution={execution} /> },
+  { id: 'status', width: '10rem', header: 'Status', cell: (execution) => <Outcome execution={execution} /> },
   {
     id: 'job',
     width: 'minmax(8rem, 1fr)',
@@ -27,19 +27,18 @@ export const COLUMNS: Column<Execution>[] = [
         to="/jobs/$jobId"
         params={{ jobId: execution.jobId }}
         className="block truncate font-medium text-sm hover:underline"
-        dir="auto"
       >
-        {execution.jobName ?? execution.jobId}
+        <bdi>{execution.jobName ?? execution.jobId}</bdi>
       </Link>
     ),
   },
   { id: 'fire', width: '11rem', header: 'Fire time', cell: (execution) => <FireTime execution={execution} /> },
-  { id: 'late', width: '6rem', align: 'end', header: 'Late', cell: (execution) => <Late execution={execution} /> },
-  { id: 'took', width: '6rem', align: 'end', header: 'Took', cell: (execution) => <Took execution={execution} /> },
+  { id: 'late', width: '5rem', align: 'end', header: 'Late', cell: (execution) => <Late execution={execution} /> },
+  { id: 'took', width: '5.5rem', align: 'end', header: 'Took', cell: (execution) => <Took execution={execution} /> },
   {
     id: 'attempt',
     wide: true,
-    width: '4.5rem',
+    width: '3.5rem',
     align: 'end',
     header: 'Attempt',
     cell: ({ attempt }) => <span className={attempt > 1 ? 'text-warn' : 'text-muted'}>{attempt || '–'}</span>,
@@ -47,14 +46,14 @@ export const COLUMNS: Column<Execution>[] = [
   {
     id: 'node',
     wide: true,
-    width: '8rem',
+    width: '7rem',
     header: 'Node',
     cell: ({ nodeName }) => <span className="block truncate text-muted">{nodeName ?? '–'}</span>,
   },
   {
     id: 'kind',
     wide: true,
-    width: '6rem',
+    width: '5rem',
     header: 'Kind',
     cell: ({ kind }) => <span className="text-muted">{words(kind)}</span>,
   },
@@ -69,9 +68,8 @@ export function ExecutionCard({ execution }: { execution: Execution }) {
           to="/jobs/$jobId"
           params={{ jobId: execution.jobId }}
           className="min-w-0 truncate font-medium text-sm hover:underline"
-          dir="auto"
         >
-          {execution.jobName ?? execution.jobId}
+          <bdi>{execution.jobName ?? execution.jobId}</bdi>
         </Link>
         <Outcome execution={execution} />
       </div>

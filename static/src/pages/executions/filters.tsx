@@ -5,6 +5,7 @@ import type { ExecutionsSearch } from '@/app/filters'
 import { EXECUTION_STATUSES, REASONS, TRIGGER_KINDS } from '@/app/words'
 import { buttonClass } from '@/components/button'
 import { INPUT_CLASS, Select } from '@/components/field'
+import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { fromLocalInput, toLocalInput } from '@/text/time'
 
@@ -18,8 +19,10 @@ export function Filters({ search, onChange }: FiltersProps) {
   const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
   return (
-    <search className="flex flex-wrap items-center gap-2">
-      {search.job && <OfJob id={search.job} onClear={() => onChange({ job: undefined })} />}
+    <FilterBar
+      first={search.job && <OfJob id={search.job} onClear={() => onChange({ job: undefined })} />}
+      active={[search.status, search.reason, search.kind, search.node, search.from, search.to].filter(Boolean).length}
+    >
       <FilterMenu
         label="Status"
         all={EXECUTION_STATUSES}
@@ -53,7 +56,7 @@ export function Filters({ search, onChange }: FiltersProps) {
       </Select>
       <Bound label="From" value={search.from} onChange={(from) => onChange({ from })} />
       <Bound label="to" value={search.to} onChange={(to) => onChange({ to })} />
-    </search>
+    </FilterBar>
   )
 }
 

@@ -52,6 +52,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number | f
   const hasRun = rows.length > 0
   return (
     <Page
+      up={<Link to="/jobs">Jobs</Link>}
       title={<bdi>{job.name}</bdi>}
       note={<Note job={job} />}
       actions={job.status !== 'DELETED' && <Commands job={job} />}

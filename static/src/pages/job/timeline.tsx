@@ -2,6 +2,7 @@
 // node.
 
 import { Link } from '@tanstack/react-router'
+import { clsx } from 'clsx'
 import { History } from 'lucide-react'
 import { useMemo } from 'react'
 import type { ExecutionRowFragment } from '@/api/generated'
@@ -44,7 +45,7 @@ export function Timeline({ executions }: { executions: ExecutionRowFragment[] })
         {TICKS.map((place) => (
           <span
             key={place}
-            className="absolute top-1 whitespace-nowrap"
+            className={clsx('absolute top-1 whitespace-nowrap', place % 0.5 !== 0 && 'hidden sm:block')}
             style={{ left: `${place * 100}%`, transform: `translateX(${-place * 100}%)` }}
           >
             {shortTime(at(place), viewerZone, now)}

@@ -92,18 +92,13 @@ function Named({ job }: { job: JobRowFragment }) {
   return (
     <>
       <div className="flex items-center gap-2">
-        <Link
-          to="/jobs/$jobId"
-          params={{ jobId: job.id }}
-          className="truncate font-medium text-sm hover:underline"
-          dir="auto"
-        >
-          {job.name}
+        <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="truncate font-medium text-sm hover:underline">
+          <bdi>{job.name}</bdi>
         </Link>
         {job.tags.slice(0, 2).map((tag) => (
           <span
             key={tag}
-            className="hidden max-w-24 shrink-0 truncate rounded bg-hover px-1.5 text-2xs text-muted lg:inline"
+            className="hidden max-w-24 shrink-0 truncate rounded bg-hover px-1.5 text-2xs text-muted xl:inline"
           >
             {tag}
           </span>
