@@ -1,6 +1,12 @@
 // Every page's path. A page is a folder of its own and arrives when it is asked for.
 
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  type RouterHistory,
+} from '@tanstack/react-router'
 import { NotFound, PageFailure } from './failures'
 import { executionsSearch, jobsSearch, newJobSearch } from './filters'
 import { parseSearch, stringifySearch } from './search'
@@ -65,15 +71,15 @@ const upcoming = createRoute({
   component: lazyRouteComponent(() => import('@/pages/upcoming')),
 })
 
-/** The router of this page. */
-export function createDashboardRouter() {
+/** The router of this page; a test gives it a history of its own. */
+export function createDashboardRouter(history?: RouterHistory) {
   return createRouter({
+    history,
     routeTree: root.addChildren([overview, jobs, newJob, job, editJob, executions, execution, nodes, upcoming]),
     defaultPreload: 'intent',
     parseSearch,
     stringifySearch,
     scrollRestoration: true,
-    // Otherwise it writes an inline script into the page.
     scrollToTopSelectors: ['#page'],
   })
 }

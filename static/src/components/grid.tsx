@@ -4,7 +4,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { clsx } from 'clsx'
 import { type ReactNode, useEffect, useRef } from 'react'
-import { useIsNarrow } from './narrow'
+import { useScreen } from './screen'
 
 export interface Column<Row> {
   id: string
@@ -12,6 +12,8 @@ export interface Column<Row> {
   /** A track of a CSS grid, such as `minmax(12rem, 2fr)`. */
   width: string
   align?: 'end'
+  /** Left out where not everything fits. */
+  wide?: boolean
   cell: (row: Row) => ReactNode
 }
 
@@ -34,9 +36,11 @@ interface GridProps<Row> {
 
 /** The table; fills the height of its parent and scrolls inside. */
 export function Grid<Row>(props: GridProps<Row>) {
-  const { label, columns, count, total, rowAt, keyOf, rowHeight, card, cardHeight, onLook } = props
+  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, onLook } = props
   const box = useRef<HTMLDivElement>(null)
-  const narrow = useIsNarrow()
+  const screen = useScreen()
+  const narrow = screen === 'narrow'
+  const columns = screen === 'wide' ? props.columns : props.columns.filter((column) => !column.wide)
   const height = narrow ? cardHeight : rowHeight
   const virtual = useVirtualizer({
     count,
@@ -103,7 +107,7 @@ const cellOf =
 
 function Cell({ end, children }: { end?: boolean; children: ReactNode }) {
   return (
-    <div role="cell" className={clsx('min-w-0', end && 'text-right')}>
+    <div role="cell" className={clsx('min-w-0 text-sm', end && 'text-right')}>
       {children}
     </div>
   )

@@ -27,6 +27,8 @@ export function Panel({ title, aside, children, className, flush }: PanelProps) 
 }
 
 interface PageProps {
+  /** A link to the list that this page is one of. */
+  up?: ReactNode
   title: ReactNode
   /** One line below the title. */
   note?: ReactNode
@@ -37,11 +39,12 @@ interface PageProps {
 }
 
 /** A page: its heading, its commands, its content. */
-export function Page({ title, note, actions, children, fixed }: PageProps) {
+export function Page({ up, title, note, actions, children, fixed }: PageProps) {
   return (
     <div className={clsx('mx-auto flex w-full max-w-[1600px] flex-col gap-4 p-4 lg:px-6 lg:py-5', fixed && 'h-full')}>
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
         <div className="min-w-0">
+          {up && <div className="text-muted text-xs hover:text-ink hover:underline">{up}</div>}
           <h1 className="truncate font-semibold text-xl">{title}</h1>
           {note && <div className="mt-0.5 text-muted text-sm">{note}</div>}
         </div>

@@ -1,56 +1,77 @@
-// Draws a component as a page would, with everything around it that it may ask for. The API is faked at fetch alone.
+// Opens the dashboard at an address, with the API faked at fetch alone.
 
 import { QueryClientProvider } from '@tanstack/react-query'
-import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from '@tanstack/react-router'
+import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
 import { render } from '@testing-library/react'
-import type { ReactNode } from 'react'
+import userEvent from '@testing-library/user-event'
 import { vi } from 'vitest'
 import { createQueryClient } from '@/api/queries'
+import { createDashboardRouter } from '@/app/router'
 import { Confirm } from '@/components/confirm'
 import { Toasts } from '@/components/toasts'
 import { TooltipProvider } from '@/components/tooltip'
+import { overview } from './factories'
 
-/** One request of the page, as the fake API sees it. */
+type Variables = Record<string, unknown>
+
+/** What the fake API answers to an operation: its data, or an Error for what it refuses. */
+export type Answers = Record<string, (variables: Variables) => unknown>
+
+/** One request of the page, as the fake API saw it. */
 export interface Asked {
   operation: string
-  variables: Record<string, unknown>
+  variables: Variables
 }
 
-/** What the fake API answers to an operation: its data, or errors. */
-export type Answers = Record<string, (variables: Record<string, unknown>) => unknown>
+/** Answers every page may need. */
+const ALWAYS: Answers = {
+  Overview: () => ({ overview: overview() }),
+  Activity: () => ({ activity: [] }),
+  Tags: () => ({ tags: [] }),
+  NodeNames: () => ({ nodes: [] }),
+}
 
-/** Answers each operation by its name; returns what was asked so far. An unknown operation is an error. */
+/** Answers each operation by its name; an unknown one is refused. Returns what was asked so far. */
 export function fakeApi(answers: Answers): Asked[] {
   const asked: Asked[] = []
-  vi.stubGlobal('fetch', async (_url: string, init: RequestInit) => {
-    const { query, variables } = JSON.parse(String(init.body)) as { query: string; variables: Asked['variables'] }
+  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
+    if (url !== '/graphql') return new Response('{}')
+    const { query, variables } = JSON.parse(String(init?.body)) as { query: string; variables: Variables }
     const operation = /(?:query|mutation)\s+(\w+)/.exec(query)?.[1] ?? ''
     asked.push({ operation, variables })
-    const answer = answers[operation]
-    if (!answer) return Response.json({ errors: [{ message: `the fake API knows no ${operation}` }] })
-    return Response.json({ data: answer(variables) })
+    const answer = { ...ALWAYS, ...answers }[operation]?.(variables) ?? new Error(`the fake API knows no ${operation}`)
+    if (!(answer instanceof Error)) return Response.json({ data: answer })
+    return Response.json({ data: null, errors: [{ message: answer.message, extensions: { code: 'BAD_USER_INPUT' } }] })
   })
   return asked
 }
 
-/** Draws `content` as a page at `path`. */
-export async function renderPage(content: ReactNode, path = '/') {
-  const root = createRootRoute()
-  const page = createRoute({ getParentRoute: () => root, path: '$', component: () => content })
-  const router = createRouter({
-    routeTree: root.addChildren([page]),
-    history: createMemoryHistory({ initialEntries: [path] }),
-  })
-  await router.load()
-  return render(
+/** Opens the dashboard at `address`. */
+export async function open(address: string, answers: Answers = {}) {
+  const asked = fakeApi(answers)
+  const history = createMemoryHistory({ initialEntries: [address] })
+  const router = createDashboardRouter(history)
+  const user = userEvent.setup()
+  render(
     <QueryClientProvider client={createQueryClient()}>
       <TooltipProvider>
         <Toasts>
           <Confirm>
-            <RouterProvider router={router as never} />
+            <RouterProvider router={router} />
           </Confirm>
         </Toasts>
       </TooltipProvider>
     </QueryClientProvider>,
   )
+  return { asked, user, address: () => router.state.location.href }
+}
+
+/** The variables of the last request of an operation. */
+export function last(asked: Asked[], operation: string): Variables | undefined {
+  return asked.findLast((one) => one.operation === operation)?.variables
+}
+
+/** A page of a connection that is complete. */
+export function pageOf<Row>(nodes: Row[]) {
+  return { nodes, totalCount: nodes.length, pageInfo: { hasNextPage: false, endCursor: null } }
 }

@@ -90,3 +90,16 @@ function format(zone: string, shape: Shape): Intl.DateTimeFormat {
   }
   return made
 }
+
+/** An instant as `<input type="datetime-local">` wants it: the viewer's wall clock. */
+export function toLocalInput(instant: string): string {
+  const date = new Date(instant)
+  if (Number.isNaN(date.getTime())) return ''
+  return new Date(date.getTime() - date.getTimezoneOffset() * MINUTE).toISOString().slice(0, 19)
+}
+
+/** What such an input holds as an instant; nothing when it is empty. */
+export function fromLocalInput(value: string): string | undefined {
+  const date = new Date(value)
+  return value === '' || Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+}

@@ -61,7 +61,7 @@ export default function Plot({ label, at, series, format, height, stack, logarit
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: { y: logarithmic ? { distr: 3 } : { range: fromZero } },
         axes: [
-          { ...axis, size: 26, values: (_plot, splits) => splits.map((second) => minute(second)) },
+          { ...axis, size: 30, gap: 8, values: (_plot, splits) => splits.map((second) => minute(second)) },
           {
             ...axis,
             size: widest,

@@ -1,10 +1,108 @@
-import { Page } from '@/components/panel'
-import { Empty } from '@/components/states'
+// One execution: what became of one fire time, why, where, and how long each step took.
+
+import { getRouteApi, Link } from '@tanstack/react-router'
+import { FileQuestion } from 'lucide-react'
+import { ExecutionDocument, type ExecutionQuery, NodeNamesDocument } from '@/api/generated'
+import { useIsLive } from '@/api/live'
+import { useApi } from '@/api/queries'
+import { useRefreshOnEvents } from '@/api/refresh'
+import { Page, Panel } from '@/components/panel'
+import { Empty, Shown } from '@/components/states'
+import { StatusBadge } from '@/components/status'
+import { prettyJson, TextBlock } from '@/components/text-block'
+import { Time } from '@/components/time'
+import { explanation } from '@/text/execution'
+import { AttemptTable } from './attempt-table'
+import { attemptsOf } from './attempts'
+import { Commands } from './commands'
+import { ExecutionFacts } from './facts'
+import { Steps } from './steps'
+
+const SHOWN = [ExecutionDocument]
+const POLL_INTERVAL = 2_000
+const route = getRouteApi('/executions/$executionId')
 
 export default function ExecutionPage() {
+  const { executionId } = route.useParams()
+  const live = useIsLive()
+  const result = useApi(ExecutionDocument, { id: executionId }, { refetchInterval: live ? false : POLL_INTERVAL })
   return (
-    <Page title="Execution">
-      <Empty title="This page is not built yet" />
+    <Shown of={result} what="the execution" lines={8}>
+      {({ execution }) =>
+        execution ? (
+          <Known execution={execution} />
+        ) : (
+          <Empty icon={FileQuestion} title="There is no such execution">
+            Its id is {executionId}. Old executions are removed with their partitions of the log.
+          </Empty>
+        )
+      }
+    </Shown>
+  )
+}
+
+function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
+  useRefreshOnEvents(execution.jobId, SHOWN)
+  const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
+  const attempts = attemptsOf(execution)
+  const nameOf = (id: string) =>
+    id === execution.nodeId && execution.nodeName
+      ? execution.nodeName
+      : (nodes.data?.nodes.find((node) => node.id === id)?.name ?? id)
+  return (
+    <Page
+      up={<Link to="/executions">Executions</Link>}
+      title={
+        <Link to="/jobs/$jobId" params={{ jobId: execution.jobId }} className="hover:underline" dir="auto">
+          {execution.jobName ?? execution.jobId}
+        </Link>
+      }
+      note={
+        <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
+          <StatusBadge status={execution.status} detail={execution.reason} />
+          <span>
+            fire time <Time at={execution.fireTime} as="exact" />
+          </span>
+        </span>
+      }
+      actions={<Commands execution={execution} />}
+    >
+      <Panel title="What happened">
+        <p className="mb-3">
+          {explanation(execution)}
+          {execution.coalescedInto && (
+            <>
+              {' '}
+              <Link
+                to="/executions/$executionId"
+                params={{ executionId: execution.coalescedInto }}
+                className="text-accent hover:underline"
+              >
+                See the execution that stands for it
+              </Link>
+            </>
+          )}
+        </p>
+        <Steps execution={execution} />
+      </Panel>
+      {execution.errorMessage && (
+        <Panel title="Error">
+          <TextBlock label="Error" text={execution.errorMessage} />
+        </Panel>
+      )}
+      {execution.output && (
+        <Panel title="Output">
+          <TextBlock label="Output" text={prettyJson(execution.output)} />
+        </Panel>
+      )}
+      {attempts.length > 0 && (
+        <Panel title="Attempts" flush>
+          <AttemptTable attempts={attempts} nameOf={nameOf} />
+        </Panel>
+      )}
+      <Panel title="Details">
+        <ExecutionFacts execution={execution} />
+      </Panel>
     </Page>
   )
 }

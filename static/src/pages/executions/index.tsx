@@ -1,10 +1,105 @@
+// Every execution of the cluster, newest first, found by filters that stand in the address.
+
+import { getRouteApi } from '@tanstack/react-router'
+import { Activity, SearchX } from 'lucide-react'
+import { useCallback, useMemo } from 'react'
+import { type ExecutionFilter, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
+import { useIsLive } from '@/api/live'
+import { usePages } from '@/api/pages'
+import { useRefreshOnEvents } from '@/api/refresh'
+import type { ExecutionsSearch } from '@/app/filters'
+import { Grid } from '@/components/grid'
 import { Page } from '@/components/panel'
-import { Empty } from '@/components/states'
+import { Empty, Failure } from '@/components/states'
+import { counted } from '@/text/number'
+import { CARD_HEIGHT, COLUMNS, ExecutionCard, ROW_HEIGHT } from './columns'
+import { Filters } from './filters'
+
+const PAGE_SIZE = 100
+const POLL_INTERVAL = 4_000
+const SHOWN = [ExecutionsPageDocument]
+const route = getRouteApi('/executions')
 
 export default function ExecutionsPage() {
+  const search = route.useSearch()
+  const navigate = route.useNavigate()
+  const live = useIsLive()
+  useRefreshOnEvents(search.job ?? null, SHOWN)
+
+  const filter = useMemo(() => filterOf(search), [search])
+  const executions = usePages(
+    ExecutionsPageDocument,
+    { filter },
+    { size: PAGE_SIZE, read, refetchInterval: live ? false : POLL_INTERVAL },
+  )
+  const change = useCallback(
+    (next: Partial<ExecutionsSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
+    [navigate],
+  )
+  const filtered = Object.values(filter).some((value) => value !== null)
   return (
-    <Page title="Executions">
-      <Empty title="This page is not built yet" />
+    <Page
+      fixed
+      title="Executions"
+      note={
+        executions.total === null
+          ? 'Fire times taken by the cluster, newest first'
+          : counted(executions.total, 'execution') + (filtered ? ' match' : '')
+      }
+    >
+      <Filters search={search} onChange={change} />
+      <div className="min-h-80 flex-1">
+        {executions.error ? (
+          <Failure error={executions.error} what="the executions" retry={executions.refetch} />
+        ) : executions.ready && executions.count === 0 ? (
+          <Nothing filtered={filtered} onClear={() => void navigate({ search: {} })} />
+        ) : (
+          <Grid
+            label="Executions"
+            columns={COLUMNS}
+            count={executions.count}
+            total={executions.total}
+            rowAt={executions.rowAt}
+            keyOf={(execution) => execution.id}
+            rowHeight={ROW_HEIGHT}
+            card={(execution) => <ExecutionCard execution={execution} />}
+            cardHeight={CARD_HEIGHT}
+            onLook={executions.look}
+          />
+        )}
+      </div>
     </Page>
+  )
+}
+
+const read = (result: ExecutionsPageQuery) => result.executionsPage
+
+/** The address's filters in the API's words. */
+function filterOf(search: ExecutionsSearch): ExecutionFilter {
+  return {
+    jobId: search.job ?? null,
+    status: search.status ?? null,
+    kind: search.kind ?? null,
+    reason: search.reason ?? null,
+    nodeId: search.node ?? null,
+    from: search.from ?? null,
+    to: search.to ?? null,
+  }
+}
+
+function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  if (!filtered) {
+    return (
+      <Empty icon={Activity} title="Nothing has run yet">
+        The first execution stands here as soon as a job fires.
+      </Empty>
+    )
+  }
+  return (
+    <Empty icon={SearchX} title="No execution matches">
+      <button type="button" onClick={onClear} className="text-accent hover:underline">
+        Clear the filters
+      </button>
+    </Empty>
   )
 }

@@ -1,10 +1,173 @@
-import { Page } from '@/components/panel'
-import { Empty } from '@/components/states'
+// One job: how it does, when it fires next, what its last executions were like, and what it is.
+
+import { getRouteApi, Link } from '@tanstack/react-router'
+import { CircleSlash, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
+import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument } from '@/api/generated'
+import { useIsLive } from '@/api/live'
+import { useApi } from '@/api/queries'
+import { useRefreshOnEvents } from '@/api/refresh'
+import { useJobCommands } from '@/commands/jobs'
+import { Button, buttonClass } from '@/components/button'
+import { JobMenu } from '@/components/job-menu'
+import { Page, Panel } from '@/components/panel'
+import { Empty, Shown } from '@/components/states'
+import { StatusBadge } from '@/components/status'
+import { scheduleWords } from '@/text/schedule'
+import { DurationChart, LatenessChart } from './charts'
+import { Definition } from './definition'
+import { ExecutionTable } from './execution-table'
+import { NextFires } from './next-fires'
+import { Timeline } from './timeline'
+import { Versions } from './versions'
+
+const SHOWN = [JobDocument, JobExecutionsDocument, JobVersionsDocument]
+const POLL_INTERVAL = 3_000
+const route = getRouteApi('/jobs/$jobId')
 
 export default function JobPage() {
+  const { jobId } = route.useParams()
+  const refetchInterval = useIsLive() ? false : POLL_INTERVAL
+  useRefreshOnEvents(jobId, SHOWN)
+  const result = useApi(JobDocument, { id: jobId }, { refetchInterval })
   return (
-    <Page title="Job">
-      <Empty title="This page is not built yet" />
+    <Shown of={result} what="the job" lines={8}>
+      {({ job }) =>
+        job ? (
+          <Known job={job} refetchInterval={refetchInterval} />
+        ) : (
+          <Empty icon={FileQuestion} title="There is no such job">
+            No job has the id {jobId}.
+          </Empty>
+        )
+      }
+    </Shown>
+  )
+}
+
+type Job = NonNullable<JobQuery['job']>
+
+function Known({ job, refetchInterval }: { job: Job; refetchInterval: number | false }) {
+  const executions = useApi(JobExecutionsDocument, { id: job.id }, { refetchInterval })
+  const rows = executions.data?.job?.executions.nodes ?? []
+  const hasRun = rows.length > 0
+  return (
+    <Page
+      up={<Link to="/jobs">Jobs</Link>}
+      title={<bdi>{job.name}</bdi>}
+      note={<Note job={job} />}
+      actions={job.status !== 'DELETED' && <Commands job={job} />}
+    >
+      <Standing job={job} />
+      <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="flex min-w-0 flex-col gap-4">
+          <Panel title="Timeline" aside={hasRun && `last ${rows.length} executions`}>
+            <Shown of={executions} what="the timeline">
+              {() => <Timeline executions={rows} />}
+            </Shown>
+          </Panel>
+          {hasRun && (
+            <div className="grid gap-4 lg:grid-cols-2">
+              <Panel title="Duration">
+                <DurationChart executions={rows} />
+              </Panel>
+              <Panel title="Lateness" aside="actual start − due time">
+                <LatenessChart executions={rows} />
+              </Panel>
+            </div>
+          )}
+          <Panel
+            title="Executions"
+            aside={
+              <Link to="/executions" search={{ job: job.id }} className="text-accent hover:underline">
+                See all
+              </Link>
+            }
+            flush
+          >
+            <Shown of={executions} what="the executions">
+              {() => <ExecutionTable executions={rows.slice(0, 20)} />}
+            </Shown>
+          </Panel>
+        </div>
+        <div className="flex min-w-0 flex-col gap-4">
+          <NextFires job={job} />
+          <Definition job={job} />
+          <Versions jobId={job.id} />
+        </div>
+      </div>
     </Page>
+  )
+}
+
+function Note({ job }: { job: Job }) {
+  return (
+    <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
+      <StatusBadge status={job.status} />
+      {job.inFlight > 0 && (
+        <span className="flex items-center gap-1.5">
+          <StatusBadge status="RUNNING" />
+          {job.inFlight > 1 && `×${job.inFlight}`}
+        </span>
+      )}
+      <span>
+        {scheduleWords(job)}
+        {job.scheduleType === 'CRON' && ` · ${job.timeZone}`}
+      </span>
+      {job.tags.map((tag) => (
+        <Link
+          key={tag}
+          to="/jobs"
+          search={{ tag: [tag] }}
+          className="max-w-40 truncate rounded bg-hover px-1.5 text-xs hover:text-ink"
+        >
+          {tag}
+        </Link>
+      ))}
+    </span>
+  )
+}
+
+function Commands({ job }: { job: Job }) {
+  const commands = useJobCommands(job)
+  const navigate = route.useNavigate()
+  return (
+    <>
+      <Button kind="primary" icon={Zap} onClick={() => void commands.runNow()}>
+        Run now
+      </Button>
+      {job.status === 'PAUSED' ? (
+        <Button icon={Play} onClick={() => void commands.resume()}>
+          Resume
+        </Button>
+      ) : (
+        <Button icon={Pause} onClick={() => void commands.pause()}>
+          Pause
+        </Button>
+      )}
+      <Link to="/jobs/$jobId/edit" params={{ jobId: job.id }} className={buttonClass()}>
+        <Pencil size={15} aria-hidden />
+        Edit
+      </Link>
+      <JobMenu job={job} onDeleted={() => void navigate({ to: '/jobs' })} />
+    </>
+  )
+}
+
+/** Why it does not fire, when it does not. */
+function Standing({ job }: { job: Job }) {
+  if (job.status === 'ACTIVE') return null
+  const paused = job.status === 'PAUSED'
+  const Icon = paused ? Pause : CircleSlash
+  return (
+    <div className="flex items-start gap-3 rounded-lg border border-warn/30 bg-warn/8 px-4 py-3">
+      <Icon size={18} aria-hidden className="mt-0.5 shrink-0 text-warn" />
+      <p className="min-w-0 text-sm [overflow-wrap:anywhere]">
+        <strong className="font-semibold">{paused ? 'Paused' : 'Deleted'}</strong>
+        {paused && job.pausedBecause ? `: ${job.pausedBecause}` : ''}.{' '}
+        <span className="text-muted">
+          {paused ? 'It has no fire times until it is resumed.' : 'It is gone for good; its log stays.'}
+        </span>
+      </p>
+    </div>
   )
 }

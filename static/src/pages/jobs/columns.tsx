@@ -41,7 +41,7 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
         />
       ),
     },
-    { id: 'job', width: 'minmax(11rem, 1fr)', header: 'Job', cell: (job) => <Named job={job} /> },
+    { id: 'job', width: 'minmax(9rem, 1fr)', header: 'Job', cell: (job) => <Named job={job} /> },
     { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <State job={job} /> },
     {
       id: 'runs',
@@ -49,7 +49,13 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
       header: 'Last runs',
       cell: (job) => <Sparkline runs={job.recentExecutions} />,
     },
-    { id: 'last', width: '10rem', header: 'Last', cell: (job) => <Fire at={job.previousFireTime} job={job} /> },
+    {
+      id: 'last',
+      wide: true,
+      width: '10rem',
+      header: 'Last',
+      cell: (job) => <Fire at={job.previousFireTime} job={job} />,
+    },
     { id: 'next', width: '10rem', header: 'Next', cell: (job) => <Fire at={job.nextFireTime} job={job} /> },
     {
       id: 'commands',
@@ -86,18 +92,13 @@ function Named({ job }: { job: JobRowFragment }) {
   return (
     <>
       <div className="flex items-center gap-2">
-        <Link
-          to="/jobs/$jobId"
-          params={{ jobId: job.id }}
-          className="truncate font-medium text-sm hover:underline"
-          dir="auto"
-        >
-          {job.name}
+        <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="truncate font-medium text-sm hover:underline">
+          <bdi>{job.name}</bdi>
         </Link>
         {job.tags.slice(0, 2).map((tag) => (
           <span
             key={tag}
-            className="hidden max-w-24 shrink-0 truncate rounded bg-hover px-1.5 text-2xs text-muted lg:inline"
+            className="hidden max-w-24 shrink-0 truncate rounded bg-hover px-1.5 text-2xs text-muted xl:inline"
           >
             {tag}
           </span>

@@ -5,6 +5,7 @@ import { useApi } from '@/api/queries'
 import type { JobsSearch } from '@/app/filters'
 import { JOB_OUTCOMES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/app/words'
 import { INPUT_CLASS, Select } from '@/components/field'
+import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { words } from '@/components/status'
 import { count } from '@/text/number'
@@ -24,8 +25,10 @@ export function Filters({ search, onChange }: FiltersProps) {
   const counts = new Map(tags.data?.tags.map(({ tag, jobs }) => [tag, jobs]))
   const names = [...new Set([...counts.keys(), ...(search.tag ?? [])])]
   return (
-    <search className="flex flex-wrap items-center gap-2">
-      <SearchField value={search.search ?? ''} onChange={(text) => onChange({ search: text || undefined })} />
+    <FilterBar
+      first={<SearchField value={search.search ?? ''} onChange={(text) => onChange({ search: text || undefined })} />}
+      active={[search.status, search.type, search.tag, search.outcome].filter(Boolean).length}
+    >
       <FilterMenu
         label="Status"
         all={JOB_STATUSES}
@@ -56,7 +59,7 @@ export function Filters({ search, onChange }: FiltersProps) {
       />
       <Select
         aria-label="Order"
-        className="ml-auto"
+        className="md:ml-auto"
         value={search.order ?? 'NEWEST'}
         onChange={({ target }) => {
           const order = ORDERS.find((one) => one === target.value)
@@ -69,7 +72,7 @@ export function Filters({ search, onChange }: FiltersProps) {
           </option>
         ))}
       </Select>
-    </search>
+    </FilterBar>
   )
 }
 
@@ -100,7 +103,7 @@ function SearchField({ value, onChange }: { value: string; onChange: (text: stri
     return () => clearTimeout(timer)
   }, [text, asked])
   return (
-    <label className="relative w-full sm:w-72">
+    <label className="relative min-w-40 flex-1 sm:max-w-72">
       <span className="sr-only">Search jobs</span>
       <Search size={15} aria-hidden className="absolute top-2 left-2.5 text-faint" />
       <input

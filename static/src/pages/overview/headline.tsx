@@ -15,7 +15,11 @@ export function Headline({ overview }: { overview: OverviewPartsFragment }) {
   const { tone, title } = healthOf(overview)
   const { icon: Icon, className } = LOOKS[tone]
   return (
-    <div role="status" className={clsx('flex items-center gap-3 rounded-lg border px-4 py-3', className)}>
+    <div
+      role="status"
+      aria-label="All in all"
+      className={clsx('flex items-center gap-3 rounded-lg border px-4 py-3', className)}
+    >
       <Icon size={22} aria-hidden className="shrink-0" />
       <div className="min-w-0">
         <p className="font-semibold text-lg">{title}</p>

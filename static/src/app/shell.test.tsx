@@ -1,0 +1,59 @@
+import { screen, waitFor } from '@testing-library/react'
+import { afterEach, expect, test, vi } from 'vitest'
+import { noteReachable } from '@/api/connection'
+import { jobRow } from '@/testing/factories'
+import { open, pageOf } from '@/testing/render'
+
+const ANSWERS = { JobsPage: () => ({ jobsPage: pageOf([jobRow()]) }) }
+
+afterEach(() => {
+  noteReachable()
+  localStorage.clear()
+})
+
+test('a slash goes to the search of the jobs from anywhere, a question mark shows the keys', async () => {
+  const { user, address } = await open('/', ANSWERS)
+  await screen.findByRole('heading', { name: 'Overview' })
+  await user.keyboard('/')
+  const field = await screen.findByRole('searchbox')
+  await waitFor(() => expect(document.activeElement).toBe(field))
+  expect(address()).toBe('/jobs')
+  await user.keyboard('?')
+  expect((field as HTMLInputElement).value).toBe('?')
+  field.blur()
+  await user.keyboard('?')
+  expect(await screen.findByRole('dialog', { name: 'Keyboard shortcuts' })).toBeTruthy()
+})
+
+test('g and a letter go to a page', async () => {
+  const { user, address } = await open('/', ANSWERS)
+  await screen.findByRole('heading', { name: 'Overview' })
+  await user.keyboard('gj')
+  await waitFor(() => expect(address()).toBe('/jobs'))
+})
+
+test('a node that goes away is said, and the page comes back with it', async () => {
+  const { user } = await open('/', ANSWERS)
+  await screen.findByRole('heading', { name: 'Overview' })
+  const answering = globalThis.fetch
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('network')))
+  await user.click(screen.getByRole('link', { name: 'Jobs' }))
+  expect((await screen.findAllByText(/This node does not answer/)).length).toBeGreaterThan(0)
+  vi.stubGlobal('fetch', answering)
+  await waitFor(() => expect(screen.queryByText(/This node does not answer/)).toBeNull(), { timeout: 5_000 })
+  expect(await screen.findByRole('table', { name: 'Jobs' })).toBeTruthy()
+})
+
+test('an address that no page has says so', async () => {
+  await open('/nonsense')
+  expect(await screen.findByText('There is no such page')).toBeTruthy()
+})
+
+test('the colours that were chosen are kept', async () => {
+  const { user } = await open('/')
+  await user.click(await screen.findByRole('button', { name: 'Dark colours' }))
+  expect(document.documentElement.dataset.theme).toBe('dark')
+  expect(localStorage.getItem('horolog.theme')).toBe('dark')
+  await user.click(screen.getByRole('button', { name: 'Colours as the system' }))
+  expect(document.documentElement.dataset.theme).toBeUndefined()
+})

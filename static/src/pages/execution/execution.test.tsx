@@ -1,0 +1,102 @@
+import { screen, waitFor, within } from '@testing-library/react'
+import { expect, test } from 'vitest'
+import type { ExecutionQuery } from '@/api/generated'
+import { executionRow } from '@/testing/factories'
+import { last, open } from '@/testing/render'
+
+type Execution = NonNullable<ExecutionQuery['execution']>
+
+const job = {
+  id: 'j',
+  name: 'Report',
+  status: 'ACTIVE',
+  timeZone: 'UTC',
+  version: 1,
+  overlapPolicy: 'SKIP',
+  misfirePolicy: 'FIRE_ONCE',
+  misfireGraceSeconds: 60,
+  timeoutSeconds: null,
+  maxRecoveries: 3,
+  retry: { maxAttempts: 3 },
+}
+
+async function see(given: Partial<Execution>, more = {}) {
+  const execution = {
+    ...executionRow({ jobName: 'Report' }),
+    jobVersion: 1,
+    createdAt: '2026-11-23T07:15:00.000Z',
+    nodeId: 'n1',
+    errorMessage: null,
+    output: null,
+    previousAttempts: null,
+    coalescedInto: null,
+    ...given,
+  }
+  const answers = { Execution: () => ({ execution }), ExecutionJob: () => ({ job }), ...more }
+  return { ...(await open(`/executions/${execution.id}`, answers)), execution }
+}
+
+test('a skipped one says why, and leads to what stands for it', async () => {
+  await see({
+    status: 'SKIPPED',
+    reason: 'COALESCED',
+    attempt: 0,
+    occurrences: 3,
+    coalescedInto: 'other',
+    startedAt: null,
+  })
+  expect(await screen.findByText(/folded into another fire time.*stands for 3 fire times/)).toBeTruthy()
+  expect(screen.getByRole('link', { name: 'See the execution that stands for it' }).getAttribute('href')).toBe(
+    '/executions/other',
+  )
+  expect(screen.queryByRole('region', { name: 'Attempts' })).toBeNull()
+})
+
+test('errors and outputs are text, never HTML', async () => {
+  const hostile = '<img src=x onerror=alert(1)>'
+  await see({ status: 'FAILED', reason: 'ERROR', errorMessage: hostile, output: '{"html":"<b>bold</b>"}' })
+  expect((await screen.findByRole('region', { name: 'Error' })).textContent).toBe(hostile)
+  expect(screen.getByRole('region', { name: 'Output' }).textContent).toBe('{\n  "html": "<b>bold</b>"\n}')
+  expect(document.querySelector('img, b')).toBeNull()
+})
+
+test('only what runs can be cancelled, and only when one is sure', async () => {
+  const { asked, user, execution } = await see(
+    { status: 'RUNNING', finishedAt: null, durationMillis: null },
+    { CancelExecution: () => ({ cancelExecution: true }) },
+  )
+  await user.click(await screen.findByRole('button', { name: 'Cancel' }))
+  expect(last(asked, 'CancelExecution')).toBeUndefined()
+  await user.click(await screen.findByRole('button', { name: 'Cancel execution' }))
+  await waitFor(() => expect(last(asked, 'CancelExecution')).toEqual({ id: execution.id }))
+})
+
+test('what has ended cannot be cancelled, but its job can run again', async () => {
+  const { asked, user, execution } = await see({ status: 'SUCCESS' }, { RunJobNow: () => ({ runJobNow: true }) })
+  await user.click(await screen.findByRole('button', { name: 'Run again' }))
+  await screen.findByText('The job fires now, as an execution of its own.')
+  expect(last(asked, 'RunJobNow')).toEqual({ id: execution.jobId })
+  expect(screen.queryByRole('button', { name: 'Cancel' })).toBeNull()
+})
+
+test('each attempt names its node and how it ended', async () => {
+  const nodes = { NodeNames: () => ({ nodes: [{ id: 'n0', name: 'node-dead', state: 'DEAD' }] }) }
+  const lost = {
+    attempt: 1,
+    nodeId: 'n0',
+    startedAt: '2026-11-23T07:15:00+00:00',
+    endedAt: '2026-11-23T07:15:02+00:00',
+    outcome: 'LOST',
+  }
+  await see({ attempt: 2, previousAttempts: [lost] }, nodes)
+  const table = await screen.findByRole('region', { name: 'Attempts' })
+  await waitFor(() => {
+    const rows = within(table).getAllByRole('row').slice(1)
+    expect(rows.map((row) => row.textContent)).toEqual(
+      ['1node-dead07:15:002 sLost', '2node-107:15:00842 msSuccess'].map(anyClock),
+    )
+  })
+})
+
+/** The clock of the viewer's zone stands in the cells; what it shows is tested elsewhere. */
+const anyClock = (text: string) => expect.stringMatching(new RegExp(`^${text.replace('07:15:00', '.*')}$`))

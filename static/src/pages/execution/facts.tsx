@@ -1,0 +1,55 @@
+import { ExecutionJobDocument, type ExecutionQuery } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { type Fact, Facts } from '@/components/facts'
+import { words } from '@/components/status'
+import { CopyButton } from '@/components/text-block'
+import { Time } from '@/components/time'
+import { inUnits } from '@/text/duration'
+import { count } from '@/text/number'
+
+type Execution = NonNullable<ExecutionQuery['execution']>
+
+/** Everything that the row says, and the policies that decided about it. */
+export function ExecutionFacts({ execution }: { execution: Execution }) {
+  const { data } = useApi(ExecutionJobDocument, { id: execution.jobId })
+  const job = data?.job
+  const facts: Fact[] = [
+    ['Execution', <Id key="id" id={execution.id} />],
+    ['Job', <Id key="job" id={execution.jobId} />],
+    ['Job version', execution.jobVersion],
+    ['Kind', words(execution.kind)],
+    ['Fire time', <Time key="fire" at={execution.fireTime} as="exact" zone={job?.timeZone} />],
+    [
+      'Through',
+      execution.throughFireTime && (
+        <Time key="through" at={execution.throughFireTime} as="exact" zone={job?.timeZone} />
+      ),
+    ],
+    ['Fire times', execution.occurrences && count(execution.occurrences)],
+    ['Taken', <Time key="taken" at={execution.createdAt} as="exact" />],
+    ['Node', execution.nodeName ?? execution.nodeId],
+    [
+      'Failures',
+      execution.failures > 0 && job
+        ? `${execution.failures} of ${job.retry.maxAttempts} allowed`
+        : execution.failures || null,
+    ],
+  ]
+  const policies: Fact[] = job
+    ? [
+        ['Overlap policy', words(job.overlapPolicy)],
+        ['Misfire policy', `${words(job.misfirePolicy)} after a grace of ${inUnits(job.misfireGraceSeconds)}`],
+        ['Timeout', job.timeoutSeconds && inUnits(job.timeoutSeconds)],
+      ]
+    : []
+  return <Facts facts={[...facts, ...policies]} />
+}
+
+function Id({ id }: { id: string }) {
+  return (
+    <span className="-my-1.5 inline-flex items-center gap-1 font-mono text-xs">
+      {id}
+      <CopyButton text={id} label="Copy the id" />
+    </span>
+  )
+}

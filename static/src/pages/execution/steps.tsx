@@ -1,0 +1,74 @@
+import { clsx } from 'clsx'
+import type { ExecutionQuery } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import { statusColour, words } from '@/components/status'
+import { Time } from '@/components/time'
+import { duration } from '@/text/duration'
+import { isInFlight, lateness, runtime } from '@/text/execution'
+
+interface StepsProps {
+  execution: NonNullable<ExecutionQuery['execution']>
+}
+
+interface Step {
+  name: string
+  at: string | null
+  /** What passed until the next one, in words. */
+  length: string | null
+}
+
+function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] {
+  const { fireTime, dueTime, startedAt, finishedAt, status, attempt } = execution
+  const spread = Date.parse(dueTime) - Date.parse(fireTime)
+  const waited = attempt > 1 ? 'until its last attempt was due' : 'of jitter or waiting'
+  const late = lateness(execution)
+  const took = runtime(execution, nowMillis)
+  const steps: Step[] = []
+  if (spread > 0) steps.push({ name: 'Fire time', at: fireTime, length: `${duration(spread)} ${waited}` })
+  steps.push({ name: 'Due', at: dueTime, length: late === null ? null : `${duration(late)} late` })
+  if (startedAt) {
+    const name = attempt > 1 ? `Attempt ${attempt} started` : 'Started'
+    steps.push({ name, at: startedAt, length: took === null ? null : duration(took) })
+  }
+  if (finishedAt || isInFlight(status)) steps.push({ name: words(status), at: finishedAt, length: null })
+  return steps
+}
+
+/** The states that it went through, when, and how long each took. */
+export function Steps({ execution }: StepsProps) {
+  const now = useNow()
+  const steps = stepsOf(execution, now)
+  const { status } = execution
+  return (
+    <ol className="flex flex-col gap-0 sm:flex-row">
+      {steps.map((step, index) => {
+        const last = index === steps.length - 1
+        return (
+          <li key={step.name} className="relative flex min-w-0 flex-1 flex-col pb-4 pl-5 sm:pr-4 sm:pb-0 sm:pl-0">
+            <span
+              className={clsx(
+                'absolute top-1.5 left-0 size-2.5 rounded-full sm:static sm:mb-2',
+                last && isInFlight(status) && 'animate-pulse',
+              )}
+              style={{ background: last ? statusColour(status) : 'var(--color-edge)' }}
+              aria-hidden
+            />
+            {!last && (
+              <span
+                className="absolute top-4 bottom-0 left-1 w-0.5 bg-line sm:top-1 sm:right-1 sm:bottom-auto sm:left-4 sm:h-0.5 sm:w-auto"
+                aria-hidden
+              />
+            )}
+            <span className="font-medium text-sm">{step.name}</span>
+            {step.at && (
+              <span className="text-muted text-xs">
+                <Time at={step.at} as="short" />
+              </span>
+            )}
+            {step.length && <span className="text-accent text-xs">then {step.length}</span>}
+          </li>
+        )
+      })}
+    </ol>
+  )
+}

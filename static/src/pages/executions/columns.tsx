@@ -1,0 +1,136 @@
+// An execution as a row, and as a card where columns do not fit.
+
+import { Link } from '@tanstack/react-router'
+import type { ExecutionRowFragment } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import type { Column } from '@/components/grid'
+import { StatusBadge, words } from '@/components/status'
+import { Time } from '@/components/time'
+import { duration } from '@/text/duration'
+import { isInFlight, lateness, runtime } from '@/text/execution'
+import { count } from '@/text/number'
+
+export const ROW_HEIGHT = 44
+export const CARD_HEIGHT = 84
+
+type Execution = ExecutionRowFragment
+
+/** The columns of the list of all executions. */
+export const COLUMNS: Column<Execution>[] = [
+  { id: 'status', width: '10rem', header: 'Status', cell: (execution) => <Outcome execution={execution} /> },
+  {
+    id: 'job',
+    width: 'minmax(8rem, 1fr)',
+    header: 'Job',
+    cell: (execution) => (
+      <Link
+        to="/jobs/$jobId"
+        params={{ jobId: execution.jobId }}
+        className="block truncate font-medium text-sm hover:underline"
+      >
+        <bdi>{execution.jobName ?? execution.jobId}</bdi>
+      </Link>
+    ),
+  },
+  { id: 'fire', width: '11rem', header: 'Fire time', cell: (execution) => <FireTime execution={execution} /> },
+  { id: 'late', width: '5rem', align: 'end', header: 'Late', cell: (execution) => <Late execution={execution} /> },
+  { id: 'took', width: '5.5rem', align: 'end', header: 'Took', cell: (execution) => <Took execution={execution} /> },
+  {
+    id: 'attempt',
+    wide: true,
+    width: '3.5rem',
+    align: 'end',
+    header: 'Attempt',
+    cell: ({ attempt }) => <span className={attempt > 1 ? 'text-warn' : 'text-muted'}>{attempt || '–'}</span>,
+  },
+  {
+    id: 'node',
+    wide: true,
+    width: '7rem',
+    header: 'Node',
+    cell: ({ nodeName }) => <span className="block truncate text-muted">{nodeName ?? '–'}</span>,
+  },
+  {
+    id: 'kind',
+    wide: true,
+    width: '5rem',
+    header: 'Kind',
+    cell: ({ kind }) => <span className="text-muted">{words(kind)}</span>,
+  },
+]
+
+/** An execution on a narrow screen. */
+export function ExecutionCard({ execution }: { execution: Execution }) {
+  return (
+    <div className="flex flex-col gap-1.5">
+      <div className="flex items-center justify-between gap-2">
+        <Link
+          to="/jobs/$jobId"
+          params={{ jobId: execution.jobId }}
+          className="min-w-0 truncate font-medium text-sm hover:underline"
+        >
+          <bdi>{execution.jobName ?? execution.jobId}</bdi>
+        </Link>
+        <Outcome execution={execution} />
+      </div>
+      <div className="flex items-center justify-between gap-2 text-xs">
+        <FireTime execution={execution} />
+        <Took execution={execution} />
+      </div>
+    </div>
+  )
+}
+
+/** How it ended, as a link to all about it. */
+export function Outcome({ execution }: { execution: Execution }) {
+  const times = execution.occurrences !== null && execution.occurrences > 1 ? ` ×${count(execution.occurrences)}` : ''
+  return (
+    <Link
+      to="/executions/$executionId"
+      params={{ executionId: execution.id }}
+      className="inline-flex max-w-full items-center gap-1 rounded-full"
+    >
+      <StatusBadge status={execution.status} detail={execution.reason} />
+      {times && <span className="text-muted text-xs">{times}</span>}
+    </Link>
+  )
+}
+
+/** The instant that the schedule names, exact and relative. */
+export function FireTime({ execution }: { execution: Execution }) {
+  return (
+    <Link
+      to="/executions/$executionId"
+      params={{ executionId: execution.id }}
+      className="flex items-baseline gap-2 text-sm hover:underline"
+    >
+      <Time at={execution.fireTime} as="short" />
+      <span className="text-muted text-xs">
+        <Time at={execution.fireTime} />
+      </span>
+    </Link>
+  )
+}
+
+/** Actual start − due time. */
+export function Late({ execution }: { execution: Execution }) {
+  const millis = lateness(execution)
+  if (millis === null) return <span className="text-faint">–</span>
+  return <span className={millis > LATE_MILLIS ? 'text-warn' : 'text-muted'}>{duration(millis)}</span>
+}
+
+/** A start later than this is worth a second look. */
+const LATE_MILLIS = 1_000
+
+/** How long the last attempt took, or takes. */
+export function Took({ execution }: { execution: Execution }) {
+  return isInFlight(execution.status) ? <Running execution={execution} /> : <Length millis={runtime(execution, 0)} />
+}
+
+function Running({ execution }: { execution: Execution }) {
+  return <Length millis={runtime(execution, useNow())} />
+}
+
+function Length({ millis }: { millis: number | null }) {
+  return millis === null ? <span className="text-faint">–</span> : <span>{duration(millis)}</span>
+}

@@ -1,0 +1,87 @@
+import { X } from 'lucide-react'
+import { JobNameDocument, NodeNamesDocument } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import type { ExecutionsSearch } from '@/app/filters'
+import { EXECUTION_STATUSES, REASONS, TRIGGER_KINDS } from '@/app/words'
+import { buttonClass } from '@/components/button'
+import { INPUT_CLASS, Select } from '@/components/field'
+import { FilterBar } from '@/components/filter-bar'
+import { FilterMenu } from '@/components/filter-menu'
+import { fromLocalInput, toLocalInput } from '@/text/time'
+
+interface FiltersProps {
+  search: ExecutionsSearch
+  onChange: (next: Partial<ExecutionsSearch>) => void
+}
+
+/** What can be asked for; kept in the address. */
+export function Filters({ search, onChange }: FiltersProps) {
+  const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
+  const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
+  return (
+    <FilterBar
+      first={search.job && <OfJob id={search.job} onClear={() => onChange({ job: undefined })} />}
+      active={[search.status, search.reason, search.kind, search.node, search.from, search.to].filter(Boolean).length}
+    >
+      <FilterMenu
+        label="Status"
+        all={EXECUTION_STATUSES}
+        chosen={search.status}
+        onChange={(status) => onChange({ status: orNone(status) })}
+      />
+      <FilterMenu
+        label="Reason"
+        all={REASONS}
+        chosen={REASONS.filter((reason) => search.reason?.includes(reason))}
+        onChange={(reason) => onChange({ reason: orNone<string>(reason) })}
+      />
+      <FilterMenu
+        label="Kind"
+        all={TRIGGER_KINDS}
+        chosen={search.kind}
+        onChange={(kind) => onChange({ kind: orNone(kind) })}
+      />
+      <Select
+        aria-label="Node"
+        value={search.node ?? ''}
+        onChange={({ target }) => onChange({ node: target.value || undefined })}
+      >
+        <option value="">Any node</option>
+        {nodes.data?.nodes.map((node) => (
+          <option key={node.id} value={node.id}>
+            {node.name}
+            {node.state === 'ACTIVE' ? '' : ` (${node.state.toLowerCase()} ${node.id.slice(-4)})`}
+          </option>
+        ))}
+      </Select>
+      <Bound label="From" value={search.from} onChange={(from) => onChange({ from })} />
+      <Bound label="to" value={search.to} onChange={(to) => onChange({ to })} />
+    </FilterBar>
+  )
+}
+
+function OfJob({ id, onClear }: { id: string; onClear: () => void }) {
+  const { data } = useApi(JobNameDocument, { id }, { staleTime: 60_000 })
+  return (
+    <button type="button" onClick={onClear} className={`${buttonClass()} max-w-72 border-accent text-accent`}>
+      <span className="truncate">Job: {data?.job?.name ?? id}</span>
+      <X size={14} aria-label="Show all jobs" className="shrink-0" />
+    </button>
+  )
+}
+
+/** One end of the range of fire times, in the viewer's zone. */
+function Bound(props: { label: string; value: string | undefined; onChange: (value: string | undefined) => void }) {
+  return (
+    <label className="flex items-center gap-2 text-muted text-sm">
+      {props.label}
+      <input
+        type="datetime-local"
+        step={1}
+        value={props.value ? toLocalInput(props.value) : ''}
+        onChange={({ target }) => props.onChange(fromLocalInput(target.value))}
+        className={INPUT_CLASS}
+      />
+    </label>
+  )
+}

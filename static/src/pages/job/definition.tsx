@@ -1,0 +1,87 @@
+import type { JobQuery } from '@/api/generated'
+import { type Fact, Facts } from '@/components/facts'
+import { Panel } from '@/components/panel'
+import { words } from '@/components/status'
+import { CopyButton, prettyJson, TextBlock } from '@/components/text-block'
+import { Time } from '@/components/time'
+import { inUnits } from '@/text/duration'
+import { count } from '@/text/number'
+
+type Job = NonNullable<JobQuery['job']>
+
+/** What the job is: schedule, target, policies, payload. */
+export function Definition({ job }: { job: Job }) {
+  return (
+    <Panel title="Definition" aside={`version ${job.version}`}>
+      <div className="flex flex-col gap-4">
+        {job.description && <p className="whitespace-pre-line text-sm [overflow-wrap:anywhere]">{job.description}</p>}
+        <Facts facts={[...schedule(job), ...policies(job)]} />
+        <div className="flex flex-col gap-1.5">
+          <h3 className="text-muted text-xs">Target</h3>
+          <TextBlock label="Target" text={JSON.stringify(job.target, null, 2)} />
+        </div>
+        {job.payload && (
+          <div className="flex flex-col gap-1.5">
+            <h3 className="text-muted text-xs">Payload</h3>
+            <TextBlock label="Payload" text={prettyJson(job.payload)} />
+          </div>
+        )}
+        <Facts
+          facts={[
+            ['Created', job.createdAt && <Time key="created" at={job.createdAt} />],
+            ['Changed', job.updatedAt && <Time key="changed" at={job.updatedAt} />],
+            ['Id', <Id key="id" id={job.id} />],
+          ]}
+        />
+      </div>
+    </Panel>
+  )
+}
+
+function schedule(job: Job): Fact[] {
+  const cron = job.scheduleType === 'CRON'
+  const exact = (at: string | null) => at && <Time at={at} as="exact" zone={job.timeZone} />
+  return [
+    ['Schedule', words(job.scheduleType)],
+    ['Expression', job.cronExpression && <code className="font-mono text-xs">{job.cronExpression}</code>],
+    ['Zone', cron && job.timeZone],
+    [
+      'When clocks change',
+      cron && job.timeZone !== 'UTC' && `gap: ${words(job.dstGap)}; twice: ${words(job.dstOverlap)}`,
+    ],
+    ['Interval', job.intervalSeconds && inUnits(job.intervalSeconds)],
+    ['Initial delay', job.initialDelaySeconds ? inUnits(job.initialDelaySeconds) : null],
+    [job.scheduleType === 'ONCE' ? 'At' : 'Not before', exact(job.startAt)],
+    ['Not after', exact(job.endAt)],
+    ['Most runs', job.maxRuns && count(job.maxRuns)],
+    ['Jitter', job.jitterSeconds > 0 && `up to ${inUnits(job.jitterSeconds)}`],
+    ['Priority', job.priority === 5 ? null : String(job.priority)],
+  ].map(([name, value]) => [name, value || null] as Fact)
+}
+
+function policies(job: Job): Fact[] {
+  const { retry } = job
+  const backoff = `from ${inUnits(retry.initialBackoffSeconds)} to ${inUnits(retry.maxBackoffSeconds)}, ×${retry.multiplier}`
+  return [
+    ['When late', `${words(job.misfirePolicy)} after ${inUnits(job.misfireGraceSeconds)}`],
+    ['Catch-up window', job.catchUpWindowSeconds && inUnits(job.catchUpWindowSeconds)],
+    ['Most caught up', job.maxCatchUp && count(job.maxCatchUp)],
+    ['On overlap', words(job.overlapPolicy)],
+    ['Timeout', job.timeoutSeconds ? inUnits(job.timeoutSeconds) : 'none'],
+    ['Attempts', retry.maxAttempts === 1 ? 'one' : `${retry.maxAttempts}, ${backoff}`],
+    ['On failure', job.pauseOnFailure ? 'pause the job' : null],
+    [
+      'If its node dies',
+      job.recovery === 'RERUN' ? `run again, at most ${job.maxRecoveries} times` : 'record it as lost',
+    ],
+  ]
+}
+
+function Id({ id }: { id: string }) {
+  return (
+    <span className="-my-1.5 inline-flex items-center gap-1 font-mono text-xs">
+      <span className="[overflow-wrap:anywhere]">{id}</span>
+      <CopyButton text={id} label="Copy the id" />
+    </span>
+  )
+}

@@ -1,0 +1,43 @@
+import { CalendarOff } from 'lucide-react'
+import type { JobQuery } from '@/api/generated'
+import { Panel } from '@/components/panel'
+import { Empty } from '@/components/states'
+import { Time } from '@/components/time'
+import { exactTime, sameClock, viewerZone } from '@/text/time'
+
+/** When it fires next, in the job's zone and the viewer's. */
+export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
+  const { nextFireTimes, timeZone } = job
+  return (
+    <Panel title="Next fires" aside={timeZone} flush>
+      {nextFireTimes.length === 0 ? (
+        <Empty icon={CalendarOff} title="No fire time">
+          {whyNone(job)}
+        </Empty>
+      ) : (
+        <ol className="divide-y">
+          {nextFireTimes.map((at) => (
+            <li key={at} className="flex items-baseline justify-between gap-3 px-4 py-1.5 text-sm">
+              <span className="min-w-0">
+                <span className="block truncate">{exactTime(at, timeZone)}</span>
+                {!sameClock(at, timeZone) && (
+                  <span className="block truncate text-muted text-xs">{exactTime(at, viewerZone)}, your zone</span>
+                )}
+              </span>
+              <span className="shrink-0 text-muted text-xs">
+                <Time at={at} zone={timeZone} />
+              </span>
+            </li>
+          ))}
+        </ol>
+      )}
+    </Panel>
+  )
+}
+
+function whyNone({ status, scheduleType, inFlight }: NonNullable<JobQuery['job']>): string {
+  if (status === 'PAUSED') return 'It is paused.'
+  if (status === 'DELETED') return 'It is deleted.'
+  if (scheduleType === 'FIXED_DELAY' && inFlight > 0) return 'The next one follows the end of what runs now.'
+  return 'Its schedule has ended.'
+}

@@ -1,0 +1,145 @@
+// The last executions over time: when due (a thin line), from start to end (a bar in the outcome's colour), a row for each
+// node.
+
+import { Link } from '@tanstack/react-router'
+import { clsx } from 'clsx'
+import { History } from 'lucide-react'
+import { useMemo } from 'react'
+import type { ExecutionRowFragment } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import { Empty } from '@/components/states'
+import { statusColour, words } from '@/components/status'
+import { Tooltip } from '@/components/tooltip'
+import { duration } from '@/text/duration'
+import { isInFlight, lateness, runtime } from '@/text/execution'
+import { exactTime, shortTime, viewerZone } from '@/text/time'
+import { type Bar, layOut, type NodeRow } from './lanes'
+
+const LANE_HEIGHT = 16
+const TICKS = [0, 0.25, 0.5, 0.75, 1]
+
+/** Newest first, as the API has them. */
+export function Timeline({ executions }: { executions: ExecutionRowFragment[] }) {
+  const now = useNow()
+  const moving = executions.some((execution) => isInFlight(execution.status))
+  // What has ended moves slowly: it is laid out again each ten seconds, what runs each second.
+  const step = moving ? 1_000 : 10_000
+  const instant = Math.floor(now / step) * step + step
+  const lanes = useMemo(() => layOut(executions, instant), [executions, instant])
+  if (executions.length === 0) {
+    return (
+      <Empty icon={History} title="It has not run yet">
+        Each execution stands here as a bar, from its start to its end.
+      </Empty>
+    )
+  }
+  const at = (place: number) => new Date(lanes.from + place * (lanes.to - lanes.from)).toISOString()
+  return (
+    <div>
+      <div className="flex flex-col divide-y border-y">
+        {lanes.rows.map((row) => (
+          <Row key={row.node} row={row} />
+        ))}
+      </div>
+      <div className="relative ml-20 h-5 text-2xs text-muted sm:ml-28" aria-hidden>
+        {TICKS.map((place) => (
+          <span
+            key={place}
+            className={clsx('absolute top-1 whitespace-nowrap', place % 0.5 !== 0 && 'hidden sm:block')}
+            style={{ left: `${place * 100}%`, transform: `translateX(${-place * 100}%)` }}
+          >
+            {shortTime(at(place), viewerZone, now)}
+          </span>
+        ))}
+      </div>
+      <Legend executions={executions} />
+    </div>
+  )
+}
+
+function Row({ row }: { row: NodeRow }) {
+  return (
+    <div className="flex items-stretch">
+      <span className="w-20 shrink-0 truncate py-1.5 pr-2 text-muted text-xs sm:w-28" title={row.node}>
+        {row.node}
+      </span>
+      <div className="relative my-1.5 min-w-0 flex-1 overflow-hidden" style={{ height: row.lanes * LANE_HEIGHT }}>
+        {row.bars.map((bar) => (
+          <Mark key={bar.execution.id} bar={bar} />
+        ))}
+      </div>
+    </div>
+  )
+}
+
+const percent = (part: number) => `${part * 100}%`
+
+function Mark({ bar }: { bar: Bar }) {
+  const { execution, due, start, end, lane } = bar
+  const colour = statusColour(execution.status)
+  return (
+    <>
+      <span
+        className="absolute h-0.5 bg-faint"
+        style={{ left: percent(due), width: percent(start - due), top: lane * LANE_HEIGHT + 6 }}
+        aria-hidden
+      />
+      <Tooltip content={<About execution={execution} />}>
+        <Link
+          to="/executions/$executionId"
+          params={{ executionId: execution.id }}
+          aria-label={`${words(execution.status)}, ${exactTime(execution.fireTime, viewerZone)}`}
+          className="absolute h-3 min-w-1 rounded-xs opacity-85 hover:opacity-100"
+          style={{
+            left: `min(${percent(start)}, calc(100% - 4px))`,
+            width: percent(end - start),
+            top: lane * LANE_HEIGHT + 1,
+            background: colour,
+          }}
+        />
+      </Tooltip>
+    </>
+  )
+}
+
+function About({ execution }: { execution: ExecutionRowFragment }) {
+  const now = useNow()
+  const late = lateness(execution)
+  const took = runtime(execution, now)
+  return (
+    <>
+      <p className="font-medium">
+        {words(execution.status)}
+        {execution.reason && ` · ${words(execution.reason)}`}
+      </p>
+      <p>{exactTime(execution.fireTime, viewerZone)}</p>
+      <p className="text-muted">
+        {late !== null && `${duration(late)} late`}
+        {took !== null && `, took ${duration(took)}`}
+        {execution.attempt > 1 && `, attempt ${execution.attempt}`}
+      </p>
+    </>
+  )
+}
+
+function Legend({ executions }: { executions: ExecutionRowFragment[] }) {
+  const statuses = [...new Set(executions.map((execution) => execution.status))]
+  return (
+    <p className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-muted text-xs">
+      {statuses.map((status) => (
+        <span key={status} className="flex items-center gap-1.5">
+          <span
+            className="h-2.5 w-2.5 rounded-xs opacity-85"
+            style={{ background: statusColour(status) }}
+            aria-hidden
+          />
+          {words(status)}
+        </span>
+      ))}
+      <span className="flex items-center gap-1.5">
+        <span className="h-0.5 w-4 bg-faint" aria-hidden />
+        due, not started
+      </span>
+    </p>
+  )
+}

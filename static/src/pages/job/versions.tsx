@@ -1,0 +1,73 @@
+import { useState } from 'react'
+import { JobVersionsDocument, type JobVersionsQuery } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { Button } from '@/components/button'
+import { Panel } from '@/components/panel'
+import { Shown } from '@/components/states'
+import { words } from '@/components/status'
+import { Time } from '@/components/time'
+import { changesOf } from './changes'
+
+/** Versions that are shown before somebody asks for more. */
+const FIRST = 5
+
+/** Every change of the job: who, when, and what became different. */
+export function Versions({ jobId }: { jobId: string }) {
+  const result = useApi(JobVersionsDocument, { id: jobId })
+  const [all, setAll] = useState(false)
+  return (
+    <Panel title="Versions" flush>
+      <Shown of={result} what="the versions">
+        {({ jobVersions }) => (
+          <>
+            <ol className="divide-y">
+              {jobVersions.slice(0, all ? undefined : FIRST).map((version, index) => (
+                <Version key={version.version} version={version} before={jobVersions[index + 1]} />
+              ))}
+            </ol>
+            {jobVersions.length > FIRST && !all && (
+              <div className="border-t px-4 py-2">
+                <Button kind="quiet" onClick={() => setAll(true)}>
+                  Show all {jobVersions.length}
+                </Button>
+              </div>
+            )}
+          </>
+        )}
+      </Shown>
+    </Panel>
+  )
+}
+
+type Line = JobVersionsQuery['jobVersions'][number]
+
+function Version({ version, before }: { version: Line; before: Line | undefined }) {
+  const changes = before ? changesOf(before.definition, version.definition) : []
+  return (
+    <li className="px-4 py-2.5 text-sm">
+      <div className="flex items-baseline justify-between gap-2">
+        <span>
+          <span className="font-medium">{words(version.change)}</span>{' '}
+          <span className="text-muted">v{version.version}</span>
+        </span>
+        <span className="text-muted text-xs">
+          <Time at={version.changedAt} /> by {version.changedBy}
+        </span>
+      </div>
+      {changes.length > 0 && (
+        <dl className="mt-1 flex flex-col gap-0.5 text-xs">
+          {changes.map(({ field, before, after }) => (
+            <div key={field} className="[overflow-wrap:anywhere]">
+              <dt className="inline text-muted">{field}: </dt>
+              <dd className="inline">
+                <del className="text-bad">{cut(before)}</del> <ins className="text-good no-underline">{cut(after)}</ins>
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+    </li>
+  )
+}
+
+const cut = (text: string) => (text.length > 200 ? `${text.slice(0, 199)}…` : text)

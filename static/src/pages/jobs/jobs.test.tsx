@@ -1,0 +1,97 @@
+import { screen, waitFor, within } from '@testing-library/react'
+import { expect, test } from 'vitest'
+import type { JobRowFragment } from '@/api/generated'
+import { jobRow } from '@/testing/factories'
+import { last, open, pageOf } from '@/testing/render'
+
+const jobs = (...rows: JobRowFragment[]) => ({ JobsPage: () => ({ jobsPage: pageOf(rows) }) })
+const HOSTILE = '<img src=x onerror=alert(1)>'
+
+test('a job shows its schedule in words and its last runs', async () => {
+  const runs = [
+    { id: 'b', status: 'FAILED', durationMillis: 40 },
+    { id: 'a', status: 'SUCCESS', durationMillis: 30 },
+  ]
+  await open('/jobs', jobs(jobRow({ name: 'Report', cronExpression: '0 9 * * 1-5', recentExecutions: runs })))
+  const row = (await screen.findByRole('link', { name: 'Report' })).closest('[role=row]') as HTMLElement
+  expect(row.textContent).toContain('At 09:00, Monday through Friday')
+  expect(within(row).getByRole('img', { name: 'Last 2 runs: 1 success, 1 failed' })).toBeTruthy()
+})
+
+test('names are text, whatever they look like', async () => {
+  await open('/jobs', jobs(jobRow({ name: HOSTILE, pausedBecause: HOSTILE })))
+  expect(await screen.findByRole('link', { name: HOSTILE })).toBeTruthy()
+  expect(document.querySelector('img')).toBeNull()
+})
+
+test('what is typed is searched for, and stands in the address', async () => {
+  const { asked, user, address } = await open('/jobs?status=PAUSED', jobs(jobRow()))
+  await user.type(await screen.findByRole('searchbox', { name: 'Search jobs' }), 'inv')
+  await waitFor(() => expect(last(asked, 'JobsPage')?.filter).toMatchObject({ search: 'inv', status: ['PAUSED'] }))
+  expect(address()).toBe('/jobs?status=PAUSED&search=inv')
+})
+
+test('an address of somebody else shows what it says', async () => {
+  const { asked } = await open('/jobs?tag=a&tag=b&outcome=FAILED&order=NAME', jobs(jobRow()))
+  await screen.findByRole('table', { name: 'Jobs' })
+  expect(last(asked, 'JobsPage')).toMatchObject({
+    orderBy: 'NAME',
+    filter: { tags: ['a', 'b'], lastOutcome: ['FAILED'] },
+  })
+})
+
+test('pausing asks for a reason and says that it is done', async () => {
+  const job = jobRow({ name: 'Report' })
+  const { asked, user } = await open('/jobs', { ...jobs(job), PauseJob: () => ({ pauseJob: { id: job.id } }) })
+  await user.click(await screen.findByRole('button', { name: 'More for Report' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Pause' }))
+  await user.type(await screen.findByRole('textbox', { name: 'Reason' }), 'the target moves')
+  await user.click(screen.getByRole('button', { name: 'Pause' }))
+  await screen.findByText('“Report” is paused.')
+  expect(last(asked, 'PauseJob')).toEqual({ id: job.id, reason: 'the target moves' })
+})
+
+test('a deletion that is not confirmed does not happen', async () => {
+  const { asked, user } = await open('/jobs', jobs(jobRow({ name: 'Report' })))
+  await user.click(await screen.findByRole('button', { name: 'More for Report' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Delete' }))
+  await user.click(await screen.findByRole('button', { name: 'Cancel' }))
+  await waitFor(() => expect(screen.queryByText('Delete job')).toBeNull())
+  expect(last(asked, 'DeleteJob')).toBeUndefined()
+})
+
+test('all that match are deleted by the filter, not by what is on the screen', async () => {
+  const answers = { ...jobs(jobRow(), jobRow()), DeleteJobs: () => ({ deleteJobs: { matched: 2, changed: 2 } }) }
+  const { asked, user } = await open('/jobs?search=old', answers)
+  await user.click(await screen.findByRole('checkbox', { name: 'Select all that match' }))
+  const bar = screen.getByRole('region', { name: 'Selected jobs' })
+  await user.click(within(bar).getByRole('button', { name: 'Delete' }))
+  await user.click(await screen.findByRole('button', { name: 'Delete 2 jobs' }))
+  await screen.findByText('2 jobs deleted.')
+  expect(last(asked, 'DeleteJobs')?.filter).toMatchObject({ search: 'old' })
+  expect(last(asked, 'DeleteJobs')?.filter).not.toHaveProperty('ids')
+})
+
+test('what a bulk command did not change is said', async () => {
+  const [one, two] = [jobRow({ name: 'One' }), jobRow({ name: 'Two' })]
+  const answers = { ...jobs(one, two), ResumeJobs: () => ({ resumeJobs: { matched: 2, changed: 1 } }) }
+  const { asked, user } = await open('/jobs', answers)
+  await user.click(await screen.findByRole('checkbox', { name: 'Select One' }))
+  await user.click(screen.getByRole('checkbox', { name: 'Select Two' }))
+  await user.click(screen.getByRole('button', { name: 'Resume' }))
+  const dialog = await screen.findByRole('dialog')
+  await user.click(within(dialog).getByRole('button', { name: 'Resume' }))
+  await screen.findByText('1 job resumed; 1 needed nothing.')
+  expect(last(asked, 'ResumeJobs')?.filter).toEqual({ ids: [one.id, two.id] })
+})
+
+test('no jobs at all leads to the first one, no match to other filters', async () => {
+  await open('/jobs', jobs())
+  expect(await screen.findByText('There are no jobs yet')).toBeTruthy()
+})
+
+test('filters that match nothing can be cleared', async () => {
+  const { user, address } = await open('/jobs?search=zzz', jobs())
+  await user.click(await screen.findByRole('button', { name: 'Clear the filters' }))
+  await waitFor(() => expect(address()).toBe('/jobs'))
+})

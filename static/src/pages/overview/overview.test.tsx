@@ -1,0 +1,50 @@
+import { screen, within } from '@testing-library/react'
+import { expect, test } from 'vitest'
+import { overview } from '@/testing/factories'
+import { open } from '@/testing/render'
+
+const late = {
+  kind: 'LATE' as const,
+  jobId: '018f3c00-0000-7000-8000-000000000001',
+  jobName: 'Payroll',
+  executionId: null,
+  since: '2026-11-23T07:10:00.000Z',
+  message: 'due 5 min ago: no node has a free slot',
+}
+
+/** The first line, once it is there: what is still being read has the same role. */
+const headline = () => screen.findByRole('status', { name: 'All in all' })
+
+test('when all is well the first line says so', async () => {
+  await open('/', { Overview: () => ({ overview: overview() }) })
+  expect((await headline()).textContent).toContain('All is well3 nodes for 12 active jobs, 1 paused.')
+  expect(screen.getByText('Nothing needs you')).toBeTruthy()
+})
+
+test('when a job is late the first line says so, and the list which and why', async () => {
+  await open('/', { Overview: () => ({ overview: overview({ attention: [late], dueNow: 4 }) }) })
+  expect((await headline()).textContent).toContain('One job is late or stuck')
+  const job = screen.getByRole('link', { name: 'Payroll' })
+  expect(job.getAttribute('href')).toBe(`/jobs/${late.jobId}`)
+  expect(screen.getByText(late.message)).toBeTruthy()
+})
+
+test('without a node nothing is well', async () => {
+  const { cluster } = overview()
+  await open('/', { Overview: () => ({ overview: overview({ cluster: { ...cluster, activeNodes: 0 } }) }) })
+  expect((await headline()).textContent).toContain('No node takes work')
+})
+
+test('failures lead to themselves', async () => {
+  await open('/', { Overview: () => ({ overview: overview({ failuresLastHour: 14 }) }) })
+  const tile = (await screen.findByText('Failures')).closest('div')
+  const link = within(tile as HTMLElement).getByRole('link', { name: '14' })
+  expect(link.getAttribute('href')).toMatch(/^\/executions\?status=FAILED&from=/)
+})
+
+test('what the API refuses is said, with a way to try again', async () => {
+  await open('/', { Overview: () => new Error('the database does not answer') })
+  const alert = await screen.findByRole('alert')
+  expect(alert.textContent).toContain('the database does not answer')
+  expect(within(alert).getByRole('button', { name: 'Try again' })).toBeTruthy()
+})

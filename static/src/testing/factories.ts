@@ -1,0 +1,71 @@
+// Rows of the API as tests need them: everything filled in, and what the test is about given.
+
+import type { ExecutionRowFragment, JobRowFragment, OverviewPartsFragment } from '@/api/generated'
+
+let made = 0
+const nextId = () => `018f3c00-0000-7000-8000-${String(++made).padStart(12, '0')}`
+
+/** A job that fires every five minutes and never ran. */
+export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
+  return {
+    id: nextId(),
+    name: 'Invoice run',
+    status: 'ACTIVE',
+    scheduleType: 'CRON',
+    cronExpression: '*/5 * * * *',
+    intervalSeconds: null,
+    startAt: null,
+    timeZone: 'UTC',
+    tags: [],
+    pausedBecause: null,
+    nextFireTime: '2026-11-23T07:20:00.000Z',
+    previousFireTime: null,
+    inFlight: 0,
+    recentExecutions: [],
+    ...given,
+  }
+}
+
+/** An execution that ended well, on time. */
+export function executionRow(given: Partial<ExecutionRowFragment> = {}): ExecutionRowFragment {
+  return {
+    id: nextId(),
+    jobId: nextId(),
+    jobName: 'Invoice run',
+    fireTime: '2026-11-23T07:15:00.000Z',
+    dueTime: '2026-11-23T07:15:00.000Z',
+    startedAt: '2026-11-23T07:15:00.003Z',
+    finishedAt: '2026-11-23T07:15:00.845Z',
+    durationMillis: 842,
+    status: 'SUCCESS',
+    reason: null,
+    kind: 'SCHEDULE',
+    attempt: 1,
+    failures: 0,
+    nodeName: 'node-1',
+    occurrences: null,
+    throughFireTime: null,
+    ...given,
+  }
+}
+
+/** Three nodes, nothing to look at. */
+export function overview(given: Partial<OverviewPartsFragment> = {}): OverviewPartsFragment {
+  return {
+    cluster: {
+      activeNodes: 3,
+      drainingNodes: 0,
+      slots: 192,
+      executionsRunning: 2,
+      activeJobs: 12,
+      pausedJobs: 1,
+      databaseTime: '2026-11-23T07:15:00.000Z',
+      version: '0.1.0',
+    },
+    failuresLastHour: 0,
+    dueNow: 0,
+    nextDue: [],
+    attention: [],
+    ...given,
+  }
+}

@@ -1,0 +1,58 @@
+// What an execution's row means, in a person's words. Pure.
+
+export interface Settled {
+  status: string
+  reason: string | null
+  occurrences: number | null
+}
+
+export interface Timed {
+  dueTime: string
+  startedAt: string | null
+  finishedAt: string | null
+  durationMillis: number | null
+}
+
+/** Actual start − due time of the last attempt, in milliseconds; null when it has not started. */
+export function lateness({ dueTime, startedAt }: Timed): number | null {
+  return startedAt === null ? null : Date.parse(startedAt) - Date.parse(dueTime)
+}
+
+/** How long the last attempt took, or takes until now, in milliseconds. */
+export function runtime({ startedAt, finishedAt, durationMillis }: Timed, nowMillis: number): number | null {
+  if (durationMillis !== null) return durationMillis
+  if (startedAt === null) return null
+  return Math.max(0, (finishedAt === null ? nowMillis : Date.parse(finishedAt)) - Date.parse(startedAt))
+}
+
+const OUTCOMES: Record<string, string> = {
+  RUNNING: 'It runs now.',
+  RETRYING: 'An attempt failed; the next one is waiting for its time.',
+  SUCCESS: 'It ended well.',
+  FAILED: 'It failed for good.',
+  CANCELLED: 'Somebody cancelled it.',
+  LOST: 'Its node died in the middle of it, and the job says not to run it again.',
+  SKIPPED: 'It was not run.',
+}
+
+const REASONS: Record<string, string> = {
+  ERROR: 'The target reported an error, and the attempts are used up.',
+  TIMEOUT: 'An attempt took longer than the job allows, and the attempts are used up.',
+  CRASH_LOOP: 'The nodes that ran it died more often than the job allows.',
+  MISFIRE: "It was found later than the job's grace, and the misfire policy says not to run it then.",
+  OVERLAP: 'Another execution of the job was in flight, and the overlap policy says not to run beside it.',
+  CALENDAR: "The job's calendar leaves this time out.",
+  DEADLINE: 'It could not start before its deadline.',
+  COALESCED: 'It was folded into another fire time of the job, which stands for it.',
+}
+
+/** Why it stands where it stands. */
+export function explanation({ status, reason, occurrences }: Settled): string {
+  const why = (reason && REASONS[reason]) ?? OUTCOMES[status] ?? `Its status is ${status}.`
+  return occurrences !== null && occurrences > 1 ? `${why} This row stands for ${occurrences} fire times.` : why
+}
+
+/** Whether it can still be cancelled. */
+export function isInFlight(status: string): boolean {
+  return status === 'RUNNING' || status === 'RETRYING'
+}
