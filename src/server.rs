@@ -32,6 +32,9 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Pause before the listener connects again.
 const LISTEN_PAUSE: Duration = Duration::from_millis(250);
 
+/// Between two rows about what a node did: as long as the stretch that a row speaks of.
+const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -190,7 +193,11 @@ impl Parts {
             audit_interval: config.node_ttl,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), vitals, true).start();
-        let intervals = ReconcileIntervals { deaths: config.heartbeat_interval, repairs: config.repair_interval };
+        let intervals = ReconcileIntervals {
+            deaths: config.heartbeat_interval,
+            repairs: config.repair_interval,
+            activity: ACTIVITY_INTERVAL,
+        };
         let both = (database.clone(), store.clone());
         let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, intervals, vitals, true).start();
         actix::spawn(listen(database.clone(), [wake_up.clone(), cancel.clone()]));

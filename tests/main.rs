@@ -16,6 +16,7 @@ mod http_egress;
 mod http_handler;
 mod leasing;
 mod lists;
+mod live;
 mod membership;
 mod migrating;
 mod misfires;

@@ -47,6 +47,8 @@ pub struct ReconcileIntervals {
     /// Between looks for broken states and missing partitions: they read every
     /// active job.
     pub repairs: Duration,
+    /// Between two rows about what this node did.
+    pub activity: Duration,
 }
 
 /// See the module.
@@ -101,6 +103,11 @@ impl Reconciliation {
         {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again");
         }
+        if let Standing::Member(member) = *self.standing.borrow()
+            && let Err(error) = self.store.write_activity(member.node_id, self.intervals.activity).await
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");
+        }
         report
     }
 
@@ -130,6 +137,7 @@ impl Reconciliation {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no partitions made: trying again");
             }
         }
+        self.store.prune_activity().await?;
         let repairs = self.store.repair().await?;
         if repairs != Repairs::default() {
             tracing::warn!(?repairs, "broken states repaired");

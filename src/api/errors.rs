@@ -27,7 +27,7 @@ pub fn store(error: &StoreError) -> Error {
     if error.is_passing() {
         coded("the database does not answer at the moment: try again", "UNAVAILABLE")
     } else {
-        coded("the request failed inside; the node's log says why", "INTERNAL")
+        internal()
     }
 }
 
@@ -54,6 +54,16 @@ pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
         bad_input(field, format!("`{}` is not a UUID", shown.escape_debug()))
     };
     Uuid::try_parse(id).map_err(|_| malformed())
+}
+
+/// Something that another node, or a later try, may give.
+pub fn unavailable(message: &str) -> Error {
+    coded(message, "UNAVAILABLE")
+}
+
+/// Something broke that should not.
+pub fn internal() -> Error {
+    coded("the request failed inside; the node's log says why", "INTERNAL")
 }
 
 fn coded(message: impl Into<String>, code: &str) -> Error {

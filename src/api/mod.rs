@@ -11,23 +11,27 @@ mod lists;
 mod mutations;
 mod names;
 mod objects;
+mod overview;
 mod queries;
+mod subscriptions;
 
 use crate::actors::job_manager::JobManager;
 use crate::store::Store;
 use actix::Addr;
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
+use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
 use lists::{BulkMutation, JobFacts, ListQuery};
 use mutations::Mutation;
+use overview::OverviewQuery;
 use queries::Query;
+use subscriptions::{Feeds, Subscription};
 
 /// All queries.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(Query, ListQuery, ClosureQuery, BackfillQuery);
+pub struct Queries(Query, ListQuery, OverviewQuery, ClosureQuery, BackfillQuery);
 
 /// All mutations.
 #[derive(MergedObject, Default)]
@@ -35,7 +39,7 @@ pub struct Queries(Query, ListQuery, ClosureQuery, BackfillQuery);
 pub struct Mutations(Mutation, BulkMutation, ClosureMutation, BackfillMutation);
 
 /// The schema with its resolvers.
-pub type Schema = async_graphql::Schema<Queries, Mutations, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Queries, Mutations, Subscription>;
 
 /// Deepest nesting of a query: five times what the reference requests need.
 const DEPTH_MAX: usize = 10;
@@ -49,7 +53,7 @@ const DIRECTIVES_MAX: usize = 5;
 /// The schema of a node.
 pub fn schema(store: Store, jobs: Addr<JobManager>) -> Schema {
     let facts = DataLoader::new(JobFacts(store.clone()), tokio::spawn);
-    builder().data(store).data(facts).data(jobs).finish()
+    builder().data(store).data(facts).data(Feeds::new()).data(jobs).finish()
 }
 
 /// The schema in SDL, as committed in `schema.graphql`.
@@ -57,8 +61,8 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-fn builder() -> SchemaBuilder<Queries, Mutations, EmptySubscription> {
-    async_graphql::Schema::build(Queries::default(), Mutations::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
+    async_graphql::Schema::build(Queries::default(), Mutations::default(), Subscription)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .limit_recursive_depth(RECURSION_MAX)

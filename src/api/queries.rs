@@ -95,10 +95,7 @@ impl Query {
     /// The cluster as this node sees it.
     #[graphql(complexity = "20 + child_complexity")]
     async fn cluster(&self, ctx: &Context<'_>) -> Result<Cluster> {
-        let store = store(ctx)?;
-        let (nodes, jobs, now) = futures_util::try_join!(store.nodes(), store.job_counts(), store.now())
-            .map_err(|error| errors::store(&error))?;
-        Ok(cluster(&nodes, jobs, rfc3339(now)))
+        cluster(store(ctx)?).await
     }
 }
 
@@ -128,20 +125,23 @@ fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator
     }
 }
 
-fn cluster(nodes: &[NodeRecord], (active_jobs, paused_jobs): (i64, i64), database_time: String) -> Cluster {
+/// The cluster, as this node sees it now.
+pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
+    let read = futures_util::try_join!(store.nodes(), store.job_counts(), store.now());
+    let (nodes, (active_jobs, paused_jobs), now) = read.map_err(|error| errors::store(&error))?;
     let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
     let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
-    Cluster {
+    Ok(Cluster {
         active_nodes: in_state(NodeState::Active),
         draining_nodes: in_state(NodeState::Draining),
         slots: nodes.iter().filter(alive).map(|node| node.slots).sum(),
         executions_running: nodes.iter().filter(alive).map(|node| node.executions_running).sum(),
         active_jobs: count(active_jobs),
         paused_jobs: count(paused_jobs),
-        database_time,
+        database_time: rfc3339(now),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tzdb_version: tzdb_version().to_owned(),
-    }
+    })
 }
 
 fn count(number: impl TryInto<i32>) -> i32 {

@@ -3,14 +3,17 @@
 use super::BODY_BYTES_MAX;
 use crate::api::Schema;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
-use async_graphql_actix_web::GraphQLResponse;
+use async_graphql_actix_web::{GraphQLResponse, GraphQLSubscription};
 use serde_json::json;
 use std::time::Duration;
 
 /// Longest time that one request may take, in all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a socket may leave a ping unanswered.
+const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest message about a query that cannot be executed, in bytes.
 const MESSAGE_BYTES_MAX: usize = 500;
@@ -40,6 +43,29 @@ pub async fn post(
         Ok(response) => GraphQLResponse::from(coded(response)).respond_to(&request).map_into_boxed_body(),
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
     }
+}
+
+/// Opens a socket for subscriptions (graphql-transport-ws). Browsers let a page
+/// of any site open one to any host, with the user's cookies, and tell where the
+/// page is from: only the node's own pages may.
+pub async fn socket(request: HttpRequest, schema: web::Data<Schema>, payload: web::Payload) -> HttpResponse {
+    if !is_same_origin(&request) {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "sockets are opened by this node's own pages, or by programs without Origin",
+        );
+    }
+    let subscription = GraphQLSubscription::new(schema.get_ref().clone()).keepalive_timeout(PONG_TIMEOUT);
+    subscription.start(&request, payload).unwrap_or_else(|error| error.error_response())
+}
+
+/// No `Origin`, or one with the host and port that the request was sent to.
+fn is_same_origin(request: &HttpRequest) -> bool {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = header(HOST).unwrap_or_default();
+    header(ORIGIN).is_none_or(|origin| {
+        origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    })
 }
 
 /// Gives the parser's and the validation's errors a code too, and cuts their

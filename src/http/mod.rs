@@ -64,6 +64,7 @@ fn routes(config: &mut web::ServiceConfig) {
         config.service(
             web::resource(path)
                 .route(web::route().guard(guard::Post()).to(graphql::post))
+                .route(web::route().guard(guard::Get()).guard(guard::fn_guard(is_upgrade)).to(graphql::socket))
                 .default_service(web::to(graphql::only_post)),
         );
     }
@@ -72,4 +73,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/readyz", web::get().to(health::readyz))
         .route("/metrics", web::get().to(health::metrics))
         .default_service(web::to(dashboard::serve));
+}
+
+fn is_upgrade(request: &guard::GuardContext<'_>) -> bool {
+    let upgrade = request.head().headers().get(actix_web::http::header::UPGRADE);
+    upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

@@ -155,6 +155,7 @@ impl Attempt {
             job_id: self.job_id,
             attempt: self.attempt,
             node_id: self.node_id,
+            due_time: self.due_time,
             started_at,
             outcome,
             retry_in,
@@ -205,6 +206,8 @@ pub struct Settlement {
     pub attempt: i32,
     /// … held by this node.
     pub node_id: Uuid,
+    /// When it could start.
+    pub due_time: Timestamp,
     /// When the handler started, by the database's clock.
     pub started_at: Timestamp,
     /// How it ended.

@@ -3,6 +3,7 @@
 //! Nothing here does I/O or asks the time: whoever calls passes the database's
 //! `now`. That is why every rule of firing can be tested as a table.
 
+pub mod activity;
 pub mod backfill;
 pub mod closures;
 pub mod execution;
@@ -16,6 +17,7 @@ pub mod retry;
 pub mod schedule;
 pub mod target;
 pub mod trigger;
+pub mod upcoming;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

@@ -118,7 +118,7 @@ pub(super) async fn look_again_by_blackout(
 
 /// A calendar that cannot be read (made by a newer version) is left out and
 /// logged: whoever needs it must leave its jobs alone.
-async fn read<'a>(
+pub(super) async fn read<'a>(
     transaction: &Transaction<'_>,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Option<Timestamp>,

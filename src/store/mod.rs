@@ -6,10 +6,12 @@
 //! times out drops its connection and has an *unknown* outcome; callers read it
 //! again by key (fences make that safe).
 
+pub mod activity;
 pub mod backfills;
 pub mod blackouts;
 pub mod bulk;
 pub mod calendars;
+pub mod changes;
 pub mod closures;
 pub mod commands;
 pub mod connect;
@@ -21,10 +23,12 @@ pub mod leases;
 pub mod listener;
 pub mod migrate;
 pub mod nodes;
+pub mod overview;
 pub mod partitions;
 pub mod repairs;
 pub mod settlements;
 pub mod takeovers;
+pub mod upcoming;
 
 use crate::clock::Clock;
 use connect::Database;
@@ -52,6 +56,8 @@ pub struct Store {
     /// Jobs that this binary cannot read, and since when it leaves their triggers
     /// to nodes that can.
     unreadable: Arc<Mutex<HashMap<Uuid, Instant>>>,
+    /// What this node did since it last wrote it down.
+    tally: activity::Tally,
 }
 
 /// The statements of the hot path, for the test of their plans: lease, settle,
@@ -152,7 +158,13 @@ impl<T> During<T> for Result<T, tokio_postgres::Error> {
 impl Store {
     /// A store on a pool of at most `connections`. Nothing connects yet.
     pub fn new(database: &Database, connections: usize, call_timeout: Duration, clock: Clock) -> Self {
-        Self { pool: database.pool(connections, call_timeout), clock, call_timeout, unreadable: Arc::default() }
+        Self {
+            pool: database.pool(connections, call_timeout),
+            clock,
+            call_timeout,
+            unreadable: Arc::default(),
+            tally: activity::Tally::default(),
+        }
     }
 
     /// The clock that statements are asked with.

@@ -123,6 +123,7 @@ impl Store {
             }
             transaction.commit().await.during("settlements.commit")?;
             session.release();
+            self.tally.settled(batch.iter().filter(|settlement| settled.contains(&settlement.execution_id)));
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
             Ok(Settled { settled, fenced })
         })

@@ -71,7 +71,7 @@ impl TestNode {
             audit_interval: HOUR,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up, &vitals, false);
-        let intervals = ReconcileIntervals { deaths: HOUR, repairs: Duration::ZERO };
+        let intervals = ReconcileIntervals { deaths: HOUR, repairs: Duration::ZERO, activity: Duration::ZERO };
         let reconciler =
             Reconciler::new((database, store.clone()), standing.subscribe(), NODE_TTL, intervals, &vitals, false);
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());

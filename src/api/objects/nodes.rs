@@ -65,7 +65,7 @@ impl NodeRecord {
 }
 
 /// The cluster as the answering node sees it.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, Clone)]
 pub struct Cluster {
     /// Nodes that lease and run.
     pub active_nodes: i32,

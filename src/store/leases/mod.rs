@@ -108,9 +108,10 @@ impl Store {
                 session.release();
                 return Ok(None);
             };
-            let Taken { attempts, soon, next_due } = self.take(&transaction, node_id, &due).await?;
+            let Taken { attempts, skipped, soon, next_due } = self.take(&transaction, node_id, &due).await?;
             transaction.commit().await.during("leases.commit")?;
             session.release();
+            self.tally.leased(attempts.len(), skipped);
             let triggers = due.triggers.len();
             let full = triggers == limit || overdue_limit > 0 && due.overdue == overdue_limit;
             let next_due = due.upcoming.into_iter().chain(next_due).min();
@@ -175,7 +176,8 @@ impl Store {
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
         let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
-        Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), soon, next_due })
+        let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
+        Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), skipped, soon, next_due })
     }
 }
 
@@ -221,6 +223,8 @@ pub(super) fn overlap_lock(job_id: Uuid) -> i64 {
 #[derive(Default)]
 struct Taken {
     attempts: Vec<Attempt>,
+    /// Fire times that were recorded and not run.
+    skipped: i64,
     /// Whether triggers may be taken in a moment that were left now.
     soon: bool,
     /// When the first of the taken triggers is due again.

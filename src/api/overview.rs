@@ -1,0 +1,278 @@
+//! The overview, what was done, and what is to come.
+
+use super::errors;
+use super::objects::nodes::Cluster;
+use super::queries::{cluster, store};
+use crate::model::activity::Activity;
+use crate::model::upcoming::{MINUTES_MAX, Plan};
+use crate::model::{Timestamp, rfc3339};
+use crate::store::Store;
+use crate::store::overview::{Attention, OverviewRecord, UpcomingFire};
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use std::collections::BTreeMap;
+
+/// Longest look back at the activity, in minutes: a day, as long as it is kept.
+const ACTIVITY_MINUTES_MAX: i32 = 1_440;
+/// Points of an activity chart at most.
+const POINTS_MAX: i64 = 180;
+
+/// Whether all is well.
+#[derive(Clone)]
+pub struct Overview {
+    cluster: Cluster,
+    record: OverviewRecord,
+}
+
+/// Why a person should look at something.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum AttentionKind {
+    /// Due for more than five seconds, and taken by no node.
+    Late,
+    /// Runs for longer than its interval, its time-out or an hour.
+    Stuck,
+    /// Waits for its next attempt.
+    Retrying,
+    /// Failed for good within the last hour.
+    Failed,
+    /// The answering node cannot read the job.
+    Unreadable,
+    /// Its last failure paused the job.
+    PausedByFailure,
+}
+
+/// What happened in a stretch of time, in the whole cluster.
+#[derive(SimpleObject)]
+#[graphql(name = "Activity")]
+pub struct ActivityPoint {
+    /// Its start.
+    at: String,
+    /// Its length.
+    seconds: i32,
+    /// Attempts that were leased.
+    fires: i32,
+    /// Executions that succeeded.
+    succeeded: i32,
+    /// Attempts that failed.
+    failed: i32,
+    /// Fire times that were recorded and not run.
+    skipped: i32,
+    /// Lateness that half of the attempts did not exceed.
+    lateness_p50_millis: Option<f64>,
+    /// Lateness that 99 of 100 attempts did not exceed.
+    lateness_p99_millis: Option<f64>,
+}
+
+/// Fire times to come.
+#[derive(SimpleObject)]
+pub struct Upcoming {
+    /// Start of the first bucket.
+    from: String,
+    /// Length of a bucket.
+    step_seconds: i32,
+    /// Fire times of each bucket.
+    buckets: Vec<i32>,
+    /// The ten fullest minutes, fullest first.
+    crowded: Vec<CrowdedMinute>,
+    /// Jobs that were planned: the active ones but fixed delays, whose next fire time depends on the end of a run.
+    jobs: i32,
+    /// False when something was left out to bound the work.
+    complete: bool,
+}
+
+/// A minute with many fire times.
+#[derive(SimpleObject)]
+pub struct CrowdedMinute {
+    /// Its start.
+    at: String,
+    /// Its fire times.
+    fires: i32,
+    /// Names of some of the jobs.
+    jobs: Vec<String>,
+}
+
+/// The queries of the overview.
+#[derive(Default)]
+pub struct OverviewQuery;
+
+#[Object]
+impl OverviewQuery {
+    /// Whether all is well.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn overview(&self, ctx: &Context<'_>) -> Result<Overview> {
+        overview(store(ctx)?).await
+    }
+
+    /// What happened in the last minutes, at most a day: oldest first, without the
+    /// stretches in which nothing did.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn activity(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 60)] minutes: Option<i32>,
+    ) -> Result<Vec<ActivityPoint>> {
+        let minutes = minutes.unwrap_or(60);
+        if !(1..=ACTIVITY_MINUTES_MAX).contains(&minutes) {
+            return Err(errors::bad_input("minutes", format!("minutes: must be from 1 to {ACTIVITY_MINUTES_MAX}")));
+        }
+        let rows = store(ctx)?.activity(minutes).await.map_err(|error| errors::store(&error))?;
+        Ok(points(&rows, minutes))
+    }
+
+    /// How many fire times fall into each stretch of the hours to come.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn upcoming(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 24)] hours: Option<i32>,
+        #[graphql(default = 10)] step_minutes: Option<i32>,
+    ) -> Result<Upcoming> {
+        let minutes = usize::try_from(hours.unwrap_or(24)).unwrap_or(0).saturating_mul(60);
+        if !(1..=MINUTES_MAX).contains(&minutes) {
+            return Err(errors::bad_input("hours", "hours: must be from 1 to 168"));
+        }
+        let step = usize::try_from(step_minutes.unwrap_or(10)).ok().filter(|step| (1..=1_440).contains(step));
+        let step = step.ok_or_else(|| errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440"))?;
+        let schedules = store(ctx)?.schedules().await.map_err(|error| errors::store(&error))?;
+        let (jobs, complete) = (schedules.groups.iter().map(|group| group.jobs).sum::<u32>(), schedules.complete);
+        // Up to some hundred milliseconds of arithmetic: not on a thread that serves requests.
+        let plan = move || Plan::of(&schedules.groups, &schedules.closures, schedules.now, minutes);
+        let plan = tokio::task::spawn_blocking(plan).await.map_err(|_| errors::internal())?;
+        Ok(upcoming(&plan, step, jobs, complete))
+    }
+}
+
+/// Whether all is well.
+#[Object]
+impl Overview {
+    /// Nodes and jobs.
+    async fn cluster(&self) -> Cluster {
+        self.cluster.clone()
+    }
+    /// Executions that failed for good within the last hour, counted to 10,000.
+    async fn failures_last_hour(&self) -> i32 {
+        int(self.record.failures_last_hour)
+    }
+    /// Triggers that are due and not taken, counted to 10,000.
+    async fn due_now(&self) -> i32 {
+        int(self.record.due_now)
+    }
+    /// The ten next.
+    async fn next_due(&self) -> &[UpcomingFire] {
+        &self.record.next_due
+    }
+    /// What a person should look at, late or stuck first: at most 50.
+    async fn attention(&self) -> &[Attention] {
+        &self.record.attention
+    }
+}
+
+/// A trigger that is due soon.
+#[Object]
+impl UpcomingFire {
+    /// The job.
+    async fn job_id(&self) -> ID {
+        self.job_id.into()
+    }
+    /// Its name.
+    async fn job_name(&self) -> &str {
+        &self.job_name
+    }
+    /// When it may start.
+    async fn due_time(&self) -> String {
+        rfc3339(self.due_time)
+    }
+    /// The instant that the schedule names.
+    async fn fire_time(&self) -> String {
+        rfc3339(self.fire_time)
+    }
+    /// What made the trigger.
+    async fn kind(&self) -> &str {
+        &self.kind
+    }
+}
+
+/// What a person should look at.
+#[Object]
+impl Attention {
+    /// Why.
+    async fn kind(&self) -> AttentionKind {
+        match self.kind.as_str() {
+            "LATE" => AttentionKind::Late,
+            "STUCK" => AttentionKind::Stuck,
+            "RETRYING" => AttentionKind::Retrying,
+            "UNREADABLE" => AttentionKind::Unreadable,
+            "PAUSED_BY_FAILURE" => AttentionKind::PausedByFailure,
+            _ => AttentionKind::Failed,
+        }
+    }
+    /// The job.
+    async fn job_id(&self) -> ID {
+        self.job_id.into()
+    }
+    /// Its name.
+    async fn job_name(&self) -> &str {
+        &self.job_name
+    }
+    /// The execution, if it is about one.
+    async fn execution_id(&self) -> Option<ID> {
+        self.execution_id.map(Into::into)
+    }
+    /// Since when.
+    async fn since(&self) -> String {
+        rfc3339(self.since)
+    }
+    /// What is the matter, in words.
+    async fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// Reads the overview.
+pub(super) async fn overview(store: &Store) -> Result<Overview> {
+    let read = futures_util::try_join!(cluster(store), async {
+        store.overview().await.map_err(|error| errors::store(&error))
+    });
+    read.map(|(cluster, record)| Overview { cluster, record })
+}
+
+/// Sums the rows into stretches of equal length, in whole ten seconds.
+fn points(rows: &[(Timestamp, Activity)], minutes: i32) -> Vec<ActivityPoint> {
+    let step = (i64::from(minutes) * 60 / POINTS_MAX + 9) / 10 * 10;
+    let step = step.max(10);
+    let mut stretches: BTreeMap<i64, Activity> = BTreeMap::new();
+    for (at, activity) in rows {
+        stretches.entry(at.timestamp().div_euclid(step) * step).or_default().add(activity);
+    }
+    let point = |(at, activity): (i64, Activity)| ActivityPoint {
+        at: Timestamp::from_timestamp(at, 0).map(rfc3339).unwrap_or_default(),
+        seconds: int(step),
+        fires: int(activity.fires),
+        succeeded: int(activity.succeeded),
+        failed: int(activity.failed),
+        skipped: int(activity.skipped),
+        lateness_p50_millis: activity.lateness_percentile(0.5),
+        lateness_p99_millis: activity.lateness_percentile(0.99),
+    };
+    stretches.into_iter().map(point).collect()
+}
+
+fn upcoming(plan: &Plan, step: usize, jobs: u32, complete: bool) -> Upcoming {
+    let crowded = |(at, fires, jobs): &(Timestamp, u32, Vec<String>)| CrowdedMinute {
+        at: rfc3339(*at),
+        fires: int((*fires).into()),
+        jobs: jobs.clone(),
+    };
+    let sum = |minutes: &[u32]| int(minutes.iter().map(|fires| i64::from(*fires)).sum());
+    Upcoming {
+        from: rfc3339(plan.from),
+        step_seconds: i32::try_from(step * 60).unwrap_or(i32::MAX),
+        buckets: plan.minutes.chunks(step).map(sum).collect(),
+        crowded: plan.crowded.iter().map(crowded).collect(),
+        jobs: int(jobs.into()),
+        complete: plan.complete && complete,
+    }
+}
+
+fn int(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,136 @@
+//! Upcoming: how many fire times fall into each minute to come.
+//!
+//! Jobs with one schedule are one [`Group`], walked once. The work is bounded:
+//! a plan that had to leave something out says so.
+
+use super::Timestamp;
+use super::closures::Closures;
+use super::job::JobDefinition;
+use super::schedule::Schedule;
+use chrono::{DurationRound, TimeDelta};
+use uuid::Uuid;
+
+/// Longest plan, in minutes: a week.
+pub const MINUTES_MAX: usize = 7 * 1_440;
+/// Most fire times walked for one plan: a few hundred milliseconds.
+const WALK_MAX: usize = 2_000_000;
+/// Fullest minutes that are named.
+const CROWDED: usize = 10;
+
+/// Jobs with one schedule.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// One of them.
+    pub id: Uuid,
+    /// What they have in common.
+    pub job: JobDefinition,
+    /// How many they are.
+    pub jobs: u32,
+    /// Names of some of them.
+    pub names: Vec<String>,
+}
+
+/// Fire times per minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Start of the first minute.
+    pub from: Timestamp,
+    /// Fire times of each minute.
+    pub minutes: Vec<u32>,
+    /// The fullest minutes, fullest first, with some of the jobs that fill them.
+    pub crowded: Vec<(Timestamp, u32, Vec<String>)>,
+    /// False when something was left out to bound the work.
+    pub complete: bool,
+}
+
+impl Plan {
+    /// Counts the fire times of the groups in so many minutes after `now`.
+    pub fn of(groups: &[Group], closures: &Closures, now: Timestamp, minutes: usize) -> Self {
+        let from = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+        let mut plan = Self { from, minutes: vec![0; minutes.min(MINUTES_MAX)], crowded: Vec::new(), complete: true };
+        let mut budget = WALK_MAX;
+        for group in groups {
+            plan.add(group, closures, now, &mut budget);
+        }
+        plan.name_crowded(groups, closures);
+        plan
+    }
+
+    fn add(&mut self, group: &Group, closures: &Closures, now: Timestamp, budget: &mut usize) {
+        let end = self.end();
+        let mut next = first(group, closures, now);
+        while let Some(fire_time) = next.filter(|fire_time| *fire_time < end) {
+            if *budget == 0 {
+                self.complete = false;
+                return;
+            }
+            *budget -= 1;
+            let minute = usize::try_from((fire_time - self.from).num_minutes()).unwrap_or(0);
+            if let Some(count) = self.minutes.get_mut(minute) {
+                *count = count.saturating_add(group.jobs);
+            }
+            next = closures.next_open(group.id, &group.job, fire_time);
+        }
+    }
+
+    fn end(&self) -> Timestamp {
+        self.from + TimeDelta::minutes(i64::try_from(self.minutes.len()).unwrap_or(0))
+    }
+
+    fn name_crowded(&mut self, groups: &[Group], closures: &Closures) {
+        let mut fullest: Vec<(usize, u32)> = self.minutes.iter().copied().enumerate().collect();
+        fullest.retain(|(_, fires)| *fires > 1);
+        fullest.sort_by_key(|(minute, fires)| (std::cmp::Reverse(*fires), *minute));
+        let named = fullest.into_iter().take(CROWDED).map(|(minute, fires)| {
+            let start = self.from + TimeDelta::minutes(i64::try_from(minute).unwrap_or(0));
+            let before = start - TimeDelta::microseconds(1);
+            let fires_then = |group: &&Group| {
+                let next = closures.next_open(group.id, &group.job, before);
+                next.is_some_and(|next| next < start + TimeDelta::minutes(1))
+            };
+            let names = groups.iter().filter(fires_then).flat_map(|group| group.names.clone()).take(5).collect();
+            (start, fires, names)
+        });
+        self.crowded = named.collect();
+    }
+}
+
+/// The first fire time after `now`; that of a fixed delay depends on its runs
+/// and is not planned.
+fn first(group: &Group, closures: &Closures, now: Timestamp) -> Option<Timestamp> {
+    match group.job.schedule {
+        Schedule::FixedDelay { .. } => None,
+        _ => closures.next_open(group.id, &group.job, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        "2026-11-24T10:00:00Z".parse::<Timestamp>().expect("a time") + TimeDelta::seconds(seconds)
+    }
+
+    fn group(name: &str, seconds: i64, jobs: u32) -> Group {
+        let schedule = Schedule::FixedRate { interval: TimeDelta::seconds(seconds), anchor: at(0) };
+        let id = Uuid::from_u128(seconds.unsigned_abs().into());
+        Group { id, job: JobDefinition::plain(name, schedule), jobs, names: vec![name.to_owned()] }
+    }
+
+    #[test]
+    fn every_fire_time_of_every_job_is_in_its_minute() {
+        let groups = [group("often", 20, 2), group("seldom", 120, 5)];
+        let plan = Plan::of(&groups, &Closures::default(), at(30), 4);
+        assert_eq!((plan.from, plan.complete), (at(0), true));
+        assert_eq!(plan.minutes, [2, 6, 11, 6], "what is past counts no more");
+        assert_eq!(plan.crowded[0], (at(120), 11, vec!["often".to_owned(), "seldom".to_owned()]));
+    }
+
+    #[test]
+    fn a_plan_is_bounded_and_says_so() {
+        let groups: Vec<Group> = (0..10).map(|_| group("second", 1, 1)).collect();
+        let plan = Plan::of(&groups, &Closures::default(), at(0), MINUTES_MAX);
+        assert!(!plan.complete);
+    }
+}

@@ -1,0 +1,180 @@
+//! The overview: whether all is well, in a few cheap questions. None of them
+//! reads the history.
+
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Most that is counted of anything.
+const COUNT_MAX: i64 = 10_000;
+/// Most things of one kind that are shown.
+const SHOWN: i64 = 20;
+
+const FAILURES: &str = "-- overview.failures
+select count(*) from (
+    select from job_execution_log
+    where error_message is not null and status = 'FAILED' and finished_at >= coalesce($1::timestamptz, clock_timestamp()) - interval '1 hour'
+      and id >= (lpad(to_hex(((extract(epoch from coalesce($1::timestamptz, clock_timestamp())) - 90000) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    limit $2
+) as failed";
+
+const DUE: &str = "-- overview.due
+select count(*) from (
+    select from job_trigger where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2
+) as due";
+
+const NEXT: &str = "-- overview.next
+select t.job_id, j.name as job_name, t.due_at, t.fire_time, t.kind
+from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp())) order by due_at limit 10) as t
+join job_definition j on j.id = t.job_id order by t.due_at";
+
+/// What a person should look at, late or stuck first. Due for more than five
+/// seconds and taken by nobody; running for longer than its interval, its
+/// time-out or an hour; between two attempts; failed within the hour; paused by
+/// a failure.
+const ATTENTION: &str = "-- overview.attention
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+late as (
+    select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
+           'due, and taken by no node' as message, 1 as rank
+    from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock) order by t.due_at limit $2
+), in_flight as materialized (
+    select l.id, l.job_id, l.status, l.started_at, l.attempt, l.error_message
+    from job_execution_log l where l.status in ('RUNNING', 'RETRYING') limit 1000
+), stuck as (
+    select 'STUCK', l.job_id, l.id, l.started_at,
+           case when j.schedule_type = 'FIXED_RATE' and (j.policies ->> 'timeoutSeconds') is null then 'runs longer than its interval'
+                when (j.policies ->> 'timeoutSeconds') is not null then 'runs longer than its time-out' else 'runs for more than an hour' end, 2
+    from in_flight l join job_definition j on j.id = l.job_id, clock
+    where l.status = 'RUNNING' and l.started_at < clock.now - greatest(interval '10 seconds', make_interval(secs =>
+        coalesce((j.policies ->> 'timeoutSeconds')::int + 5, case when j.schedule_type = 'FIXED_RATE' then j.interval_seconds end, 3600)))
+    order by l.started_at limit $2
+), retrying as (
+    select 'RETRYING', l.job_id, l.id, l.started_at,
+           'attempt ' || l.attempt || ' did not succeed: ' || coalesce(left(l.error_message, 200), 'it was lost'), 5
+    from in_flight l where l.status = 'RETRYING' order by l.started_at limit $2
+), failed as (
+    select distinct on (f.job_id) 'FAILED', f.job_id, f.id, f.finished_at, left(coalesce(f.error_message, f.reason), 200), 4
+    from (select * from job_execution_log
+          where error_message is not null and status = 'FAILED'
+            and id >= (lpad(to_hex(((extract(epoch from (select now from clock)) - 3600) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+          order by id desc limit 200) as f
+    order by f.job_id, f.id desc limit $2
+), paused as (
+    select 'PAUSED_BY_FAILURE', j.id, null::uuid, j.updated_at, 'paused: ' || j.paused_because, 3
+    from job_definition j where j.status = 'PAUSED' and j.paused_because like 'execution % failed'
+    order by j.updated_at desc limit $2
+)
+select a.kind, a.job_id, j.name as job_name, a.execution_id, a.since, a.message
+from (select * from late union all select * from stuck union all select * from retrying union all select * from failed
+      union all select * from paused) as a
+join job_definition j on j.id = a.job_id
+order by a.rank, a.since limit 50";
+
+const NAMES: &str = "-- overview.names
+select id, name from job_definition where id = any($1::uuid[])";
+
+/// What a person should look at.
+#[derive(Debug, Clone)]
+pub struct Attention {
+    /// `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `PAUSED_BY_FAILURE`.
+    pub kind: String,
+    /// The job.
+    pub job_id: Uuid,
+    /// Its name.
+    pub job_name: String,
+    /// The execution, if it is about one.
+    pub execution_id: Option<Uuid>,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is the matter, in words.
+    pub message: String,
+}
+
+/// A trigger that is due soon.
+#[derive(Debug, Clone)]
+pub struct UpcomingFire {
+    /// The job.
+    pub job_id: Uuid,
+    /// Its name.
+    pub job_name: String,
+    /// When it may start.
+    pub due_time: Timestamp,
+    /// The instant that the schedule names.
+    pub fire_time: Timestamp,
+    /// What made the trigger.
+    pub kind: String,
+}
+
+/// What stands beside the nodes and the counts of jobs.
+#[derive(Debug, Clone)]
+pub struct OverviewRecord {
+    /// Executions that failed for good within an hour, counted to 10,000.
+    pub failures_last_hour: i64,
+    /// Triggers that are due and not taken, counted to 10,000.
+    pub due_now: i64,
+    /// The next ones.
+    pub next_due: Vec<UpcomingFire>,
+    /// What a person should look at.
+    pub attention: Vec<Attention>,
+}
+
+impl Store {
+    /// Whether all is well. What this node cannot read is its own knowledge.
+    pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
+        let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
+        self.bounded("overview.read", async {
+            let stub = self.clock().stub();
+            let session = self.session().await?;
+            let (failures, due, next, attention, unreadable) = futures_util::try_join!(
+                async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
+                async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
+                async { session.query(NEXT, &[&stub]).await },
+                async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
+                async { session.query(NAMES, &[&unreadable]).await },
+            )
+            .during("overview.read")?;
+            let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
+            let now: Timestamp = now.during("overview.now")?.get(0);
+            session.release();
+            let unreadable = unreadable.iter().map(|row| Attention {
+                kind: "UNREADABLE".to_owned(),
+                job_id: row.get("id"),
+                job_name: row.get("name"),
+                execution_id: None,
+                since: now,
+                message: "this node cannot read the job: it was made by a newer version, or its calendar was"
+                    .to_owned(),
+            });
+            Ok(OverviewRecord {
+                failures_last_hour: failures.get(0),
+                due_now: due.get(0),
+                next_due: next.iter().map(upcoming).collect(),
+                attention: unreadable.chain(attention.iter().map(shown)).take(50).collect(),
+            })
+        })
+        .await
+    }
+}
+
+fn shown(row: &Row) -> Attention {
+    Attention {
+        kind: row.get("kind"),
+        job_id: row.get("job_id"),
+        job_name: row.get("job_name"),
+        execution_id: row.get("execution_id"),
+        since: row.get("since"),
+        message: row.get("message"),
+    }
+}
+
+fn upcoming(row: &Row) -> UpcomingFire {
+    UpcomingFire {
+        job_id: row.get("job_id"),
+        job_name: row.get("job_name"),
+        due_time: row.get("due_at"),
+        fire_time: row.get("fire_time"),
+        kind: row.get("kind"),
+    }
+}

@@ -1,0 +1,66 @@
+//! What the active jobs are going to do: their schedules, each once.
+
+use super::jobs::by_ids;
+use super::{During, Store, StoreError, closures};
+use crate::model::Timestamp;
+use crate::model::closures::Closures;
+use crate::model::upcoming::Group;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Most different schedules of one plan.
+const GROUPS_MAX: i64 = 5_000;
+
+/// Active jobs by their schedule, the commonest first. `H` means another time
+/// for each job.
+const GROUPS: &str = "-- upcoming.groups
+select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.name))[1:5] as names, coalesce($1::timestamptz, clock_timestamp()) as now
+from job_definition j
+where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY'
+group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at, j.calendar,
+    j.policies -> 'startAt', j.policies -> 'endAt', j.policies -> 'dstGap', j.policies -> 'dstOverlap',
+    case when j.cron_expression ~ 'H' then j.id end
+order by count(*) desc limit $2";
+
+/// The schedules of the active jobs.
+#[derive(Debug)]
+pub struct Schedules {
+    /// Jobs with one schedule each.
+    pub groups: Vec<Group>,
+    /// What closes their fire times.
+    pub closures: Closures,
+    /// The database's clock.
+    pub now: Timestamp,
+    /// Whether some were left out.
+    pub complete: bool,
+}
+
+impl Store {
+    /// The schedules of all active jobs but fixed delays, at most 5,000 different
+    /// ones.
+    pub async fn schedules(&self) -> Result<Schedules, StoreError> {
+        self.bounded("upcoming.schedules", async {
+            let stub = self.clock().stub();
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("upcoming.begin")?;
+            let rows = transaction.query(GROUPS, &[&stub, &(GROUPS_MAX + 1)]).await.during("upcoming.groups")?;
+            let ids: Vec<Uuid> = rows.iter().take(5_000).map(|row| row.get("id")).collect();
+            let mut jobs = by_ids(&transaction, &ids).await?;
+            let closures = closures::read(&transaction, jobs.values().map(|job| &job.definition), stub).await?;
+            transaction.rollback().await.during("upcoming.rollback")?;
+            session.release();
+            let group = |row: &Row| {
+                let job = jobs.remove(&row.get("id"))?;
+                let jobs = u32::try_from(row.get::<_, i64>("jobs")).unwrap_or(u32::MAX);
+                Some(Group { id: job.id, job: job.definition, jobs, names: row.get("names") })
+            };
+            let now = match rows.first() {
+                Some(row) => row.get("now"),
+                None => stub.unwrap_or_else(|| Timestamp::from(std::time::SystemTime::now())),
+            };
+            let complete = i64::try_from(rows.len()).is_ok_and(|rows| rows <= GROUPS_MAX);
+            Ok(Schedules { groups: rows.iter().filter_map(group).collect(), closures, now, complete })
+        })
+        .await
+    }
+}
