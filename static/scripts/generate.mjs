@@ -41,6 +41,8 @@ writeFileSync(target, banner + text)
 
 function readSchema() {
   const served = readFileSync(join(home, '../schema.graphql'), 'utf8')
-  // Until the server side of the dashboard is merged, its agreed names stand in for it.
-  return served.includes('jobsPage') ? served : served + readFileSync(join(home, 'scripts/ahead.graphql'), 'utf8')
+  // Until the overview and the subscriptions are merged, their agreed names stand in for them.
+  return served.includes('overviewUpdated')
+    ? served
+    : served + readFileSync(join(home, 'scripts/ahead.graphql'), 'utf8')
 }

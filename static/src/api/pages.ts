@@ -5,10 +5,10 @@ import { useQueries, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useState } from 'react'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
-import { known, type Paged, rowCount, withCursor } from './paging'
+import { type Paged, pageOf, rowCount, type Said, START, saidBy, withPage } from './paging'
 
 interface Options<Result, Row> {
-  /** Rows of a page. */
+  /** Rows that are asked for at a time. */
   size: number
   /** The list in the answer. */
   read: (result: Result) => Paged<Row>
@@ -32,6 +32,9 @@ export interface Pages<Row> {
   refetch: () => void
 }
 
+/** Rows that have to scroll by before pages are thought of again. */
+const STEP = 10
+
 /** Reads the pages of a list around what `look` was told last. `variables` are those without `first` and `after`. */
 export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row>(
   document: TypedDocumentString<Result, Variables>,
@@ -40,62 +43,58 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
 ): Pages<Row> {
   const queries = useQueryClient()
   const list = JSON.stringify(variables)
-  const [cursors, setCursors] = useState<{ list: string; after: (string | null)[] }>({ list, after: [null] })
+  const [known, setKnown] = useState({ list, chain: START })
   const [looked, setLooked] = useState({ first: 0, last: 0 })
   // Another filter is another list: nothing of the old one holds.
-  const after = cursors.list === list ? cursors.after : START
-  const from = Math.min(looked.first, after.length - 1)
-  const to = Math.min(looked.last + 1, after.length - 1)
+  const chain = known.list === list ? known.chain : START
+  const from = pageOf(chain, looked.first, size).page
+  // One page ahead, so that it is there when somebody scrolls on.
+  const to = Math.min(pageOf(chain, looked.last, size).page + 1, chain.after.length - 1)
   const pages = Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-  const keyOf = (page: number) => [nameOf(document), { ...variables, first: size, after: after[page] }]
-  const read1 = (page: number) => {
-    const result = queries.getQueryData<Result>(keyOf(page))
-    return result && read(result)
-  }
-
+  const variablesOf = (page: number) =>
+    ({ ...variables, first: size, after: chain.after[page] }) as unknown as Variables
   const results = useQueries({
     queries: pages.map((page) => ({
-      queryKey: keyOf(page),
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        send(document, { ...variables, first: size, after: after[page] } as unknown as Variables, signal),
+      queryKey: [nameOf(document), variablesOf(page)],
+      queryFn: ({ signal }: { signal: AbortSignal }) => send(document, variablesOf(page), signal),
       refetchInterval,
     })),
   })
+  const readPage = (page: number) => {
+    const result = queries.getQueryData<Result>([nameOf(document), variablesOf(page)])
+    return result && read(result)
+  }
 
-  // What a page says about the next one.
-  const ends = pages.map((page, index) => [page, known(results[index]?.data as Result | undefined, read)] as const)
-  const endsKey = JSON.stringify(ends)
+  const said = results.flatMap(({ data }, index): Said[] => (data ? [saidBy(from + index, read(data))] : []))
+  const saidKey = JSON.stringify(said)
   useEffect(() => {
-    const said = JSON.parse(endsKey) as typeof ends
-    setCursors((now) => {
-      const before = now.list === list ? now.after : START
-      const next = said.reduce((all, [page, end]) => (end === undefined ? all : withCursor(all, page, end)), before)
-      return next === now.after ? now : { list, after: next }
+    const all = JSON.parse(saidKey) as Said[]
+    setKnown((before) => {
+      const old = before.list === list ? before.chain : START
+      const next = all.reduce(withPage, old)
+      return next === old && before.list === list ? before : { list, chain: next }
     })
-  }, [endsKey, list])
+  }, [saidKey, list])
 
-  const look = useCallback(
-    (first: number, last: number) => {
-      const next = { first: Math.floor(first / size), last: Math.floor(last / size) }
-      setLooked((now) => (now.first === next.first && now.last === next.last ? now : next))
-    },
-    [size],
-  )
+  // In steps, so that the page is not drawn again for each row that scrolls by.
+  const look = useCallback((firstRow: number, lastRow: number) => {
+    const first = Math.floor(firstRow / STEP) * STEP
+    const last = Math.ceil(lastRow / STEP) * STEP
+    setLooked((now) => (now.first === first && now.last === last ? now : { first, last }))
+  }, [])
 
-  const first = read1(0)
+  const start = readPage(0)
   return {
-    count: rowCount(after.length, read1(after.length - 1)?.nodes.length, size),
-    rowAt: (index) => {
-      const page = Math.floor(index / size)
-      return page < after.length ? read1(page)?.nodes[index % size] : undefined
+    count: rowCount(chain, size),
+    rowAt: (row) => {
+      const { page, place } = pageOf(chain, row, size)
+      return readPage(page)?.nodes[place]
     },
     look,
-    total: first?.totalCount ?? null,
-    error: first ? undefined : results.find((result) => result.error)?.error,
-    ready: first !== undefined,
+    total: start?.totalCount ?? null,
+    error: start ? undefined : results.find((result) => result.error)?.error,
+    ready: start !== undefined,
     refetch: () => void queries.invalidateQueries({ queryKey: [nameOf(document)] }),
   }
 }
-
-const START: (string | null)[] = [null]

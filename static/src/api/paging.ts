@@ -1,4 +1,4 @@
-// How cursors chain pages together. Pure.
+// How cursors chain pages together. A page may hold fewer rows than were asked for and still have a next one. Pure.
 
 /** A connection of the API. */
 export interface Paged<Row> {
@@ -7,22 +7,54 @@ export interface Paged<Row> {
   pageInfo: { hasNextPage: boolean; endCursor: string | null }
 }
 
-/** Where the page after this one begins: null when there is none, undefined when that is not known yet. */
-export function known<Result, Row>(result: Result | undefined, read: (result: Result) => Paged<Row>) {
-  if (result === undefined) return undefined
-  const { pageInfo } = read(result)
-  return pageInfo.hasNextPage ? pageInfo.endCursor : null
+/** The pages that are known to be there. */
+export interface Chain {
+  /** Where each page begins. */
+  after: readonly (string | null)[]
+  /** Rows of each page that has been read. */
+  lengths: readonly (number | undefined)[]
 }
 
-/** The cursors with what page `page` said about the next: cut off when it is the last, the same array when nothing is new. */
-export function withCursor(after: (string | null)[], page: number, end: string | null): (string | null)[] {
-  if (page >= after.length) return after
-  if (end === null) return after.length > page + 1 ? after.slice(0, page + 1) : after
-  if (after[page + 1] === end) return after
-  return [...after.slice(0, page + 1), end, ...after.slice(page + 2)]
+/** Nothing but the first page, unread. */
+export const START: Chain = { after: [null], lengths: [] }
+
+/** What a page that was read says: its rows, and where the next one begins if there is one. */
+export interface Said {
+  page: number
+  length: number
+  end: string | null
 }
 
-/** Rows that are known to be there; a page that is being read counts as full, so that there is room for it. */
-export function rowCount(pages: number, ofLastPage: number | undefined, size: number): number {
-  return (pages - 1) * size + (ofLastPage ?? size)
+/** Reads it from an answer. */
+export function saidBy<Row>(page: number, { nodes, pageInfo }: Paged<Row>): Said {
+  return { page, length: nodes.length, end: pageInfo.hasNextPage ? pageInfo.endCursor : null }
+}
+
+/** The chain with what a page said: cut off when it is the last, the very same when nothing is new. */
+export function withPage(chain: Chain, { page, length, end }: Said): Chain {
+  const { after, lengths } = chain
+  if (page >= after.length) return chain
+  const ends = end === null ? after.length === page + 1 : after[page + 1] === end
+  if (ends && lengths[page] === length) return chain
+  const known = end === null ? page + 1 : Math.max(after.length, page + 2)
+  return {
+    after: Array.from({ length: known }, (_, index) => (index === page + 1 ? end : (after[index] ?? null))),
+    lengths: Array.from({ length: known }, (_, index) => (index === page ? length : lengths[index])),
+  }
+}
+
+/** Rows that are known to be there; a page that has not been read counts as full, so that there is room for it. */
+export function rowCount({ after, lengths }: Chain, size: number): number {
+  return after.reduce((sum, _, page) => sum + (lengths[page] ?? size), 0)
+}
+
+/** Which page a row is on, and its place there. */
+export function pageOf({ after, lengths }: Chain, row: number, size: number): { page: number; place: number } {
+  let place = row
+  for (const page of after.keys()) {
+    const length = lengths[page] ?? size
+    if (place < length) return { page, place }
+    place -= length
+  }
+  return { page: after.length - 1, place: Number.POSITIVE_INFINITY }
 }

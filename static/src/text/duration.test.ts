@@ -3,6 +3,7 @@ import { duration, inUnits } from './duration'
 
 test.each([
   [0.42, '0.42 ms'],
+  [2.5, '2.5 ms'],
   [850, '850 ms'],
   [2_437, '2.44 s'],
   [59_940, '59.9 s'],

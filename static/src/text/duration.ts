@@ -10,7 +10,7 @@ const UNITS = [
 /** "850 ms", "2.4 s", "3 min 5 s", "2 h 10 min": at most two units. */
 export function duration(millis: number): string {
   if (millis < 0) return `-${duration(-millis)}`
-  if (millis < 1) return `${Math.round(millis * 100) / 100} ms`
+  if (millis < 10) return `${trimmed(millis, millis < 1 ? 2 : 1)} ms`
   if (millis < 1_000) return `${Math.round(millis)} ms`
   if (millis < 60_000) return `${trimmed(millis / 1_000, millis < 10_000 ? 2 : 1)} s`
   return inUnits(Math.round(millis / 1_000))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { exactTime, relativeTime, shortTime } from './time'
+import { exactTime, fromLocalInput, onTheirClock, relativeTime, shortTime, toLocalInput, viewerZone } from './time'
 
 const NOW = Date.parse('2026-11-23T07:15:00.000Z')
 
@@ -26,4 +26,16 @@ test('a zone that the browser does not know is shown in UTC, and says so', () =>
 test('a short time has seconds today and a date otherwise', () => {
   expect(shortTime('2026-11-23T22:30:05.000Z', 'UTC', NOW)).toBe('22:30:05')
   expect(shortTime('2026-11-23T23:30:05.000Z', 'Europe/Berlin', NOW)).toBe('24 Nov, 00:30')
+})
+
+test("another clock's day is said where it is another one", () => {
+  const instant = '2026-11-23T23:30:00.000Z'
+  const here = exactTime(instant, viewerZone)
+  expect(onTheirClock(instant, 'Asia/Tokyo')).toBe(here.includes('24 Nov') ? '08:30 Tokyo' : '24 Nov, 08:30 Tokyo')
+})
+
+test('a field for a time and the address say the same instant', () => {
+  const instant = '2026-11-23T07:15:30.000Z'
+  expect(fromLocalInput(toLocalInput(instant))).toBe(instant)
+  expect(fromLocalInput('')).toBeUndefined()
 })

@@ -43,6 +43,19 @@ export function clockTime(instant: string, zone: string): string {
   return Number.isNaN(millis) ? instant : format(zone, 'time').format(millis)
 }
 
+/** "23 Nov, 08:15" in a zone. */
+export function dayAndTime(instant: string, zone: string): string {
+  const millis = Date.parse(instant)
+  return Number.isNaN(millis) ? instant : format(zone, 'date').format(millis)
+}
+
+/** "08:15 New York": an instant on another clock, with the day where that is another one there. */
+export function onTheirClock(instant: string, zone: string): string {
+  const [theirDay, theirTime] = dayAndTime(instant, zone).split(', ')
+  const [ourDay] = dayAndTime(instant, viewerZone).split(', ')
+  return `${theirDay === ourDay ? '' : `${theirDay}, `}${theirTime ?? ''} ${cityOf(zone)}`
+}
+
 /** Whether clocks in a zone show the same as the viewer's at that instant. */
 export function sameClock(instant: string, zone: string): boolean {
   const millis = Date.parse(instant)

@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css'
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import { onColoursChange } from '@/app/theme'
-import { clockTime, viewerZone } from '@/text/time'
+import { clockTime, dayAndTime, viewerZone } from '@/text/time'
 import { colourOf, pathsOf, stacked } from './drawing'
 
 export interface ChartSeries {
@@ -61,7 +61,12 @@ export default function Plot({ label, at, series, format, height, stack, logarit
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: { y: logarithmic ? { distr: 3 } : { range: fromZero } },
         axes: [
-          { ...axis, size: 30, gap: 8, values: (_plot, splits) => splits.map((second) => minute(second)) },
+          {
+            ...axis,
+            size: 30,
+            gap: 8,
+            values: (_plot, splits, _axis, _space, step) => splits.map((second) => tickLabel(second, step)),
+          },
           {
             ...axis,
             size: widest,
@@ -118,9 +123,15 @@ function widest(_plot: uPlot, labels: string[] | null): number {
 
 const fromZero: uPlot.Range.Function = (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1]
 
-function minute(second: number): string {
-  return clockTime(new Date(second * 1_000).toISOString(), viewerZone).slice(0, 5)
+/** As precise as the steps between the ticks (seconds) need it. */
+function tickLabel(second: number, step: number): string {
+  const instant = new Date(second * 1_000).toISOString()
+  if (step >= DAY_SECONDS) return dayAndTime(instant, viewerZone).replace(/, .*/, '')
+  const time = clockTime(instant, viewerZone)
+  return step < 60 ? time : time.slice(0, 5)
 }
+
+const DAY_SECONDS = 86_400
 
 interface LegendProps {
   series: ChartSeries[]

@@ -1,7 +1,7 @@
 // One job: how it does, when it fires next, what its last executions were like, and what it is.
 
 import { getRouteApi, Link } from '@tanstack/react-router'
-import { CircleSlash, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
+import { CircleSlash, Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
 import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument } from '@/api/generated'
 import { useIsLive } from '@/api/live'
 import { useApi } from '@/api/queries'
@@ -55,7 +55,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number | f
       up={<Link to="/jobs">Jobs</Link>}
       title={<bdi>{job.name}</bdi>}
       note={<Note job={job} />}
-      actions={job.status !== 'DELETED' && <Commands job={job} />}
+      actions={job.status === 'DELETED' ? <CloneIt job={job} /> : <Commands job={job} />}
     >
       <Standing job={job} />
       <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
@@ -150,6 +150,16 @@ function Commands({ job }: { job: Job }) {
       </Link>
       <JobMenu job={job} onDeleted={() => void navigate({ to: '/jobs' })} />
     </>
+  )
+}
+
+/** What is left to do with a deleted job. */
+function CloneIt({ job }: { job: Job }) {
+  return (
+    <Link to="/jobs/new" search={{ clone: job.id }} className={buttonClass()}>
+      <Copy size={15} aria-hidden />
+      Clone
+    </Link>
   )
 }
 

@@ -13,7 +13,7 @@ import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { scheduleWords } from '@/text/schedule'
-import { cityOf, sameClock, shortTime, viewerZone } from '@/text/time'
+import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/text/time'
 import { allThatMatch, isSelected, NOTHING, type Selection, withJob } from './selection'
 
 export const ROW_HEIGHT = 56
@@ -56,7 +56,7 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
       header: 'Last',
       cell: (job) => <Fire at={job.previousFireTime} job={job} />,
     },
-    { id: 'next', width: '10rem', header: 'Next', cell: (job) => <Fire at={job.nextFireTime} job={job} /> },
+    { id: 'next', width: '10rem', header: 'Next', cell: (job) => <Fire at={job.nextFireTime} job={job} next /> },
     {
       id: 'commands',
       width: '4.25rem',
@@ -133,13 +133,13 @@ function State({ job }: { job: JobRowFragment }) {
 }
 
 /** Relative, then exact: in the viewer's zone, and in the job's where that says something else. */
-function Fire({ at, job }: { at: string | null; job: JobRowFragment }) {
+function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
   const now = useNow()
   if (!at) return <span className="text-faint">–</span>
-  const theirs = sameClock(at, job.timeZone) ? null : `${shortTime(at, job.timeZone, now)} ${cityOf(job.timeZone)}`
+  const theirs = sameClock(at, job.timeZone) ? null : onTheirClock(at, job.timeZone)
   return (
     <div className="flex flex-col text-sm">
-      <Time at={at} zone={job.timeZone} />
+      {next && Date.parse(at) <= now ? <Due at={at} now={now} /> : <Time at={at} zone={job.timeZone} />}
       <span className="truncate text-2xs text-muted">
         {shortTime(at, viewerZone, now)}
         {theirs && ` · ${theirs}`}
@@ -147,6 +147,15 @@ function Fire({ at, job }: { at: string | null; job: JobRowFragment }) {
     </div>
   )
 }
+
+/** A next fire time that has come: it is about to be taken, or nobody takes it. */
+function Due({ at, now }: { at: string; now: number }) {
+  const late = now - Date.parse(at) > LATE_MILLIS
+  return <span className={late ? 'text-warn' : undefined}>{late ? `due ${relativeTime(at, now)}` : 'due'}</span>
+}
+
+/** Past this a job that is due waits visibly; below it the row is only a little older than the fire. */
+const LATE_MILLIS = 5_000
 
 function Commands({ job }: { job: JobRowFragment }) {
   const commands = useJobCommands(job)

@@ -95,3 +95,23 @@ test('filters that match nothing can be cleared', async () => {
   await user.click(await screen.findByRole('button', { name: 'Clear the filters' }))
   await waitFor(() => expect(address()).toBe('/jobs'))
 })
+
+test('matches that lie far apart are all found: a page may be short, or empty, and still have a next one', async () => {
+  const pages: Record<string, [JobRowFragment[], string | null]> = {
+    '': [[jobRow({ name: 'First' })], 'a'],
+    a: [[], 'b'],
+    b: [[jobRow({ name: 'Last' })], null],
+  }
+  const { asked } = await open('/jobs?outcome=LOST', {
+    JobsPage: ({ after }) => {
+      const [nodes, endCursor] = pages[String(after ?? '')] ?? [[], null]
+      return { jobsPage: { nodes, totalCount: null, pageInfo: { hasNextPage: endCursor !== null, endCursor } } }
+    },
+  })
+  await screen.findByRole('link', { name: 'First' })
+  await screen.findByRole('link', { name: 'Last' })
+  expect(screen.getAllByRole('row')).toHaveLength(3)
+  expect(new Set(asked.filter((one) => one.operation === 'JobsPage').map((one) => one.variables.after))).toEqual(
+    new Set([null, 'a', 'b']),
+  )
+})
