@@ -58,25 +58,41 @@ impl Query {
     }
 
     /// What a schedule means: words, the next fire times, and what may surprise.
-    /// Only the fields of the schedule matter.
+    /// Only the fields of the schedule matter. With `jobId`: as if that job were
+    /// edited so, with its own phase and hash.
     #[graphql(complexity = "50 + child_complexity")]
     async fn preview_schedule(
         &self,
         ctx: &Context<'_>,
         input: CreateJobInput,
         #[graphql(default = 10)] count: i32,
+        job_id: Option<ID>,
     ) -> Result<SchedulePreview> {
         let count = usize::try_from(count).ok().filter(|count| *count <= COUNT_MAX);
         let count = count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
         let now = store(ctx)?.now().await.map_err(|error| errors::store(&error))?;
         // No job gets the name.
         let request = JobRequest { name: "preview".to_owned(), ..input.into_request()? };
-        let id = Uuid::now_v7();
+        let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
+            Some(id) => {
+                let job = store(ctx)?.job(id).await.map_err(|error| errors::store(&error))?;
+                Some(job.ok_or_else(|| errors::not_found("job", id))?)
+            }
+            None => None,
+        };
+        let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
         let refuse = |invalid: InvalidInput| errors::bad_input(invalid.field, invalid.to_string());
-        let definition = request.validate(id, now).map_err(refuse)?;
+        let mut definition = request.validate(id, now).map_err(refuse)?;
         let closures = store(ctx)?.closures(&[&definition]).await.map_err(|error| errors::store(&error))?;
         closures.validate(id, &definition, now).map_err(refuse)?;
-        let fire_times = closures.fire_times(id, &definition, definition.first_fire_time(now));
+        let first = match &edited {
+            Some(job) => {
+                definition.keep_phase(&job.definition);
+                definition.next_fire_time(now)
+            }
+            None => definition.first_fire_time(now),
+        };
+        let fire_times = closures.fire_times(id, &definition, first);
         Ok(preview(&definition, now, fire_times.take(count)))
     }
 

@@ -1,20 +1,126 @@
+// Creates a job, a copy of one, or a new version of one.
+
+import { useQueryClient } from '@tanstack/react-query'
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
+import { FileQuestion, RotateCcw } from 'lucide-react'
+import { useState } from 'react'
+import { ApiError, send } from '@/api/client'
+import { CreateJobDocument, FormJobDocument, type FormJobFragment, UpdateJobDocument } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { Button } from '@/components/button'
 import { Page } from '@/components/panel'
-import { Empty } from '@/components/states'
+import { Empty, Shown } from '@/components/states'
+import { useToast } from '@/components/toasts'
+import { viewerZone } from '@/text/time'
+import { JobForm } from './form'
+import { newValues, valuesOf } from './values'
+
+const newRoute = getRouteApi('/jobs/new')
+const editRoute = getRouteApi('/jobs/$jobId/edit')
 
 /** Creates a job, or a copy of one. */
 export function NewJob() {
+  const { clone } = newRoute.useSearch()
+  const original = useApi(FormJobDocument, { id: clone ?? '' }, { enabled: clone !== undefined })
   return (
-    <Page title="New job">
-      <Empty title="This page is not built yet" />
+    <Page up={<Link to="/jobs">Jobs</Link>} title={clone ? 'Clone job' : 'New job'}>
+      {clone ? (
+        <Shown of={original} what="the job to clone" lines={8}>
+          {({ job }) => <Create original={job} />}
+        </Shown>
+      ) : (
+        <Create original={null} />
+      )}
     </Page>
+  )
+}
+
+function Create({ original }: { original: FormJobFragment | null }) {
+  const navigate = useNavigate()
+  const toast = useToast()
+  const copy = original && { ...valuesOf(original), name: `${original.name} (copy)`.slice(0, 255) }
+  return (
+    <JobForm
+      values={copy ?? newValues(viewerZone)}
+      action="Create job"
+      onSave={async (input) => {
+        const { createJob } = await send(CreateJobDocument, { input })
+        toast({ kind: 'done', message: `“${createJob.name}” is created.` })
+        await navigate({ to: '/jobs/$jobId', params: { jobId: createJob.id } })
+      }}
+      onCancel={() => void navigate({ to: '/jobs' })}
+    />
   )
 }
 
 /** Edits a job. */
 export function EditJob() {
+  const { jobId } = editRoute.useParams()
+  // What is edited does not change under the person's hands: a conflict says so when it is saved.
+  const read = useApi(FormJobDocument, { id: jobId }, { staleTime: Number.POSITIVE_INFINITY })
   return (
-    <Page title="Edit job">
-      <Empty title="This page is not built yet" />
+    <Page
+      up={
+        <Link to="/jobs/$jobId" params={{ jobId }}>
+          Job
+        </Link>
+      }
+      title="Edit job"
+    >
+      <Shown of={read} what="the job" lines={8}>
+        {({ job }) =>
+          job && job.status !== 'DELETED' ? (
+            <Edit key={job.version} job={job} />
+          ) : (
+            <Empty icon={FileQuestion} title="There is no such job">
+              It may have been deleted.
+            </Empty>
+          )
+        }
+      </Shown>
     </Page>
+  )
+}
+
+function Edit({ job }: { job: FormJobFragment }) {
+  const navigate = useNavigate()
+  const queries = useQueryClient()
+  const toast = useToast()
+  const [conflict, setConflict] = useState<string | null>(null)
+  const back = () => navigate({ to: '/jobs/$jobId', params: { jobId: job.id } })
+  return (
+    <JobForm
+      values={valuesOf(job)}
+      action="Save changes"
+      edited={{ id: job.id, nextFireTimes: job.nextFireTimes }}
+      notice={
+        conflict && (
+          <div
+            role="alert"
+            className="flex flex-wrap items-center justify-between gap-3 rounded-lg border border-warn/30 bg-warn/8 px-4 py-3 text-sm"
+          >
+            <p>
+              <strong className="font-semibold">Somebody else changed this job.</strong> {conflict}
+            </p>
+            <Button icon={RotateCcw} onClick={() => void queries.invalidateQueries({ refetchType: 'all' })}>
+              Load it again
+            </Button>
+          </div>
+        )
+      }
+      onSave={async (input) => {
+        setConflict(null)
+        try {
+          const { updateJob } = await send(UpdateJobDocument, { id: job.id, input, version: job.version })
+          toast({ kind: 'done', message: `“${updateJob.name}” is saved.` })
+          await queries.invalidateQueries()
+          await back()
+        } catch (error) {
+          if (!(error instanceof ApiError && error.code === 'CONFLICT')) throw error
+          setConflict('What you typed is still here; loading it again replaces it by the newest version.')
+        }
+      }}
+      onCancel={() => void back()}
+    />
   )
 }

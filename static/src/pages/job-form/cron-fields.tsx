@@ -1,0 +1,177 @@
+// A cron expression: built from choices or typed, side by side; each follows the other.
+
+import { useFormContext } from 'react-hook-form'
+import type { DstGap, DstOverlap } from '@/api/generated'
+import { Select, SelectField, TextField } from '@/components/field'
+import { type Choices, choicesOf, expressionOf, PLAIN, type Rhythm } from './cron-builder'
+import { useFieldProps } from './fields'
+import type { FormValues } from './values'
+
+const RHYTHMS: [Rhythm, string][] = [
+  ['minutes', 'Every few minutes'],
+  ['hourly', 'Every hour'],
+  ['daily', 'Every day'],
+  ['weekly', 'On weekdays'],
+  ['monthly', 'Every month'],
+]
+
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+
+const GAPS: [DstGap, string][] = [
+  ['RUN_AT_GAP_END', 'Run once, at the end of the gap'],
+  ['SKIP', 'Do not run'],
+  ['SHIFT_BY_GAP', 'Run later, by the length of the gap'],
+]
+
+const OVERLAPS: [DstOverlap, string][] = [
+  ['AUTO', 'Intervals both times, times of day once'],
+  ['FIRST', 'Run the first time'],
+  ['SECOND', 'Run the second time'],
+  ['BOTH', 'Run both times'],
+]
+
+const ZONES = Intl.supportedValuesOf('timeZone')
+
+export function CronFields() {
+  const { register, watch, setValue } = useFormContext<FormValues>()
+  const field = useFieldProps()
+  const choices = choicesOf(watch('cronExpression'))
+  const choose = (change: Partial<Choices>) =>
+    setValue('cronExpression', expressionOf({ ...(choices ?? PLAIN), ...change }), {
+      shouldDirty: true,
+      shouldValidate: true,
+    })
+  return (
+    <>
+      <div className="grid gap-4 lg:grid-cols-2">
+        <fieldset className="flex min-w-0 flex-col gap-2">
+          <legend className="mb-1 font-medium text-sm">Builder</legend>
+          <Select
+            aria-label="Rhythm"
+            value={choices?.rhythm ?? ''}
+            onChange={(event) => choose({ rhythm: event.target.value as Rhythm })}
+          >
+            {!choices && <option value="">As typed</option>}
+            {RHYTHMS.map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </Select>
+          {choices && <Details choices={choices} choose={choose} />}
+        </fieldset>
+        <TextField
+          label="Expression"
+          spellCheck={false}
+          autoComplete="off"
+          maxLength={255}
+          className="font-mono"
+          hint="Five fields (Unix), six or seven (Quartz), or a nickname such as @daily"
+          {...field('cronExpression', { required: true })}
+        />
+      </div>
+      <div className="grid gap-4 sm:grid-cols-3">
+        <TextField
+          label="Time zone"
+          list="zones"
+          spellCheck={false}
+          autoComplete="off"
+          hint="An IANA name"
+          {...field('timeZone', { required: true })}
+        />
+        <datalist id="zones">
+          <option value="UTC" />
+          {ZONES.map((zone) => (
+            <option key={zone} value={zone} />
+          ))}
+        </datalist>
+        <SelectField label="A time that the clock skips" {...register('dstGap')}>
+          {GAPS.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+        <SelectField label="A time that comes twice" {...register('dstOverlap')}>
+          {OVERLAPS.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+      </div>
+    </>
+  )
+}
+
+interface DetailsProps {
+  choices: Choices
+  choose: (change: Partial<Choices>) => void
+}
+
+function Details({ choices, choose }: DetailsProps) {
+  const { rhythm, step, minute, hour, day, weekdays } = choices
+  const time = `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`
+  if (rhythm === 'minutes') {
+    return (
+      <Select aria-label="Minutes" value={step} onChange={(event) => choose({ step: Number(event.target.value) })}>
+        {[...new Set([1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, step])].map((minutes) => (
+          <option key={minutes} value={minutes}>
+            {minutes === 1 ? 'Every minute' : `Every ${minutes} minutes`}
+          </option>
+        ))}
+      </Select>
+    )
+  }
+  if (rhythm === 'hourly') {
+    return (
+      <Select aria-label="Minute" value={minute} onChange={(event) => choose({ minute: Number(event.target.value) })}>
+        {[...Array(60).keys()].map((minutes) => (
+          <option key={minutes} value={minutes}>{`At minute ${minutes}`}</option>
+        ))}
+      </Select>
+    )
+  }
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      <input
+        type="time"
+        aria-label="Time of day"
+        value={time}
+        onChange={(event) => {
+          const [hours = '0', minutes = '0'] = event.target.value.split(':')
+          choose({ hour: Number(hours), minute: Number(minutes) })
+        }}
+        className="h-8 rounded-md border border-edge bg-surface px-2.5 text-sm"
+      />
+      {rhythm === 'weekly' &&
+        WEEKDAYS.map((name, number) => (
+          <label key={name} className="flex items-center gap-1 text-sm">
+            <input
+              type="checkbox"
+              checked={weekdays.includes(number)}
+              onChange={(event) =>
+                choose({
+                  weekdays: event.target.checked ? [...weekdays, number] : weekdays.filter((one) => one !== number),
+                })
+              }
+              className="accent-accent"
+            />
+            {name}
+          </label>
+        ))}
+      {rhythm === 'monthly' && (
+        <Select
+          aria-label="Day of the month"
+          value={day}
+          onChange={(event) => choose({ day: Number(event.target.value) })}
+        >
+          {[...Array(31).keys()].map((number) => (
+            <option key={number} value={number + 1}>{`On day ${number + 1}`}</option>
+          ))}
+          <option value={0}>On the last day</option>
+        </Select>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,108 @@
+// The form of a job, new or edited. The server's errors land on their field; what has none stands at the top.
+
+import { CircleAlert } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
+import { FormProvider, useForm } from 'react-hook-form'
+import { ApiError, inWords } from '@/api/client'
+import type { CreateJobInput } from '@/api/generated'
+import { Button } from '@/components/button'
+import { TextArea, TextField } from '@/components/field'
+import { Panel } from '@/components/panel'
+import { useFieldProps } from './fields'
+import { PolicyFields } from './policy-fields'
+import { Preview } from './preview'
+import { ScheduleFields } from './schedule-fields'
+import { TargetFields } from './target-fields'
+import { type FormValues, inputOf, jsonFault } from './values'
+
+interface JobFormProps {
+  values: FormValues
+  action: string
+  edited?: { id: string; nextFireTimes: string[] } | undefined
+  /** Stands above the form, such as a conflict. */
+  notice?: ReactNode
+  onSave: (input: CreateJobInput) => Promise<unknown>
+  onCancel: () => void
+}
+
+export function JobForm({ values, action, edited, notice, onSave, onCancel }: JobFormProps) {
+  const form = useForm<FormValues>({ defaultValues: values, mode: 'onTouched' })
+  const [failure, setFailure] = useState<string | null>(null)
+  const save = form.handleSubmit(async (filled) => {
+    setFailure(null)
+    if (jsonFault(filled.payload) || jsonFault(filled.target.http.headers)) return
+    try {
+      await onSave(inputOf(filled))
+    } catch (error) {
+      const field = error instanceof ApiError ? error.field : null
+      if (field && known(filled, field)) {
+        const message = inWords(error).replace(`${field}: `, '')
+        form.setError(field as 'name', { type: 'server', message }, { shouldFocus: true })
+      } else {
+        setFailure(inWords(error))
+      }
+    }
+  })
+  return (
+    <FormProvider {...form}>
+      <form onSubmit={save} noValidate className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="flex min-w-0 flex-col gap-4">
+          {notice}
+          {failure && (
+            <div
+              role="alert"
+              className="flex items-start gap-3 rounded-lg border border-bad/30 bg-bad/8 px-4 py-3 text-sm"
+            >
+              <CircleAlert size={18} aria-hidden className="mt-0.5 shrink-0 text-bad" />
+              <p className="min-w-0 [overflow-wrap:anywhere]">{failure}</p>
+            </div>
+          )}
+          <Identity />
+          <ScheduleFields />
+          <TargetFields />
+          <PolicyFields />
+        </div>
+        <div className="flex min-w-0 flex-col gap-4 xl:sticky xl:top-4">
+          <Preview values={form.watch()} edited={edited} />
+          <div className="flex gap-2">
+            <Button kind="primary" type="submit" busy={form.formState.isSubmitting} className="flex-1">
+              {action}
+            </Button>
+            <Button onClick={onCancel}>Cancel</Button>
+          </div>
+        </div>
+      </form>
+    </FormProvider>
+  )
+}
+
+function Identity() {
+  const field = useFieldProps()
+  return (
+    <Panel title="Job">
+      <div className="flex flex-col gap-4">
+        <TextField label="Name" maxLength={255} {...field('name', { required: true })} />
+        <TextArea label="Description" rows={2} maxLength={2000} {...field('description')} />
+        <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_10rem]">
+          <TextField label="Tags" hint="Separated by commas, for finding and grouping" {...field('tags')} />
+          <TextField
+            label="Priority"
+            inputMode="numeric"
+            hint="0 to 9, 9 first"
+            {...field('priority', { number: true })}
+          />
+        </div>
+      </div>
+    </Panel>
+  )
+}
+
+/** Whether the form has a field of that path. */
+function known(values: FormValues, path: string): boolean {
+  let at: unknown = values
+  for (const part of path.split('.')) {
+    if (typeof at !== 'object' || at === null || !(part in at)) return false
+    at = (at as Record<string, unknown>)[part]
+  }
+  return typeof at !== 'object'
+}

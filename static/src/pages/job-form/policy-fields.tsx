@@ -1,0 +1,144 @@
+// What becomes of fire times that come late, too often or in vain.
+
+import { useFormContext } from 'react-hook-form'
+import type { MisfirePolicy, OverlapPolicy, Recovery } from '@/api/generated'
+import { SelectField, TextField } from '@/components/field'
+import { Panel } from '@/components/panel'
+import { useFieldProps } from './fields'
+import type { FormValues } from './values'
+
+const MISFIRES: [MisfirePolicy, string, string][] = [
+  ['FIRE_ONCE', 'Run the last one', 'After an outage the last missed fire time runs; the others are folded into it.'],
+  ['FIRE_ALL', 'Run them all', 'After an outage every missed fire time runs, oldest first.'],
+  ['SKIP', 'Run none', 'After an outage nothing that was missed runs.'],
+]
+
+const OVERLAPS: [OverlapPolicy, string, string][] = [
+  ['ALLOW', 'Run beside it', 'Executions of this job may overlap.'],
+  ['SKIP', 'Skip it', 'A fire time that comes while one runs is skipped.'],
+  ['BUFFER_ONE', 'Let one wait', 'One fire time waits for the end; others are skipped.'],
+  ['BUFFER_ALL', 'Let all wait', 'All wait and run one by one, at most 1,000.'],
+  ['CANCEL_OTHER', 'Cancel what runs', 'What runs is cancelled; the newest takes its place.'],
+]
+
+const RECOVERIES: [Recovery, string, string][] = [
+  ['RERUN', 'Run it again', 'At least once: the target may see it twice, with the same idempotency key.'],
+  ['MARK_LOST', 'Record it as lost', 'At most once: nobody runs it again.'],
+]
+
+export function PolicyFields() {
+  const { register, watch } = useFormContext<FormValues>()
+  const field = useFieldProps()
+  const means = (table: [string, string, string][], value: string) => table.find(([name]) => name === value)?.[2]
+  const retries = Number(watch('retry.maxAttempts')) > 1
+  return (
+    <Panel title="Policies">
+      <div className="flex flex-col gap-4">
+        <div className="grid gap-4 sm:grid-cols-2">
+          <SelectField
+            label="When fire times were missed"
+            hint={means(MISFIRES, watch('misfirePolicy'))}
+            {...register('misfirePolicy')}
+          >
+            <Options of={MISFIRES} />
+          </SelectField>
+          <TextField
+            label="Grace in seconds"
+            inputMode="numeric"
+            hint="Found later than this, a fire time counts as missed"
+            {...field('misfireGraceSeconds', { number: true })}
+          />
+        </div>
+        {watch('misfirePolicy') === 'FIRE_ALL' && (
+          <div className="grid gap-4 sm:grid-cols-2">
+            <TextField
+              label="Catch-up window in seconds"
+              inputMode="numeric"
+              hint="Older ones are skipped"
+              {...field('catchUpWindowSeconds', { number: true })}
+            />
+            <TextField
+              label="Most that are caught up"
+              inputMode="numeric"
+              hint="Only so many of the newest run"
+              {...field('maxCatchUp', { number: true })}
+            />
+          </div>
+        )}
+        <div className="grid gap-4 sm:grid-cols-2">
+          <SelectField
+            label="When one still runs"
+            hint={means(OVERLAPS, watch('overlapPolicy'))}
+            {...register('overlapPolicy')}
+          >
+            <Options of={OVERLAPS} />
+          </SelectField>
+          <TextField
+            label="Time-out in seconds"
+            inputMode="numeric"
+            hint="How long one attempt may take; none unless said"
+            {...field('timeoutSeconds', { number: true })}
+          />
+        </div>
+        <div className="grid gap-4 sm:grid-cols-4">
+          <TextField
+            label="Attempts"
+            inputMode="numeric"
+            hint="1: a failure is final"
+            {...field('retry.maxAttempts', { number: true })}
+          />
+          {retries && (
+            <>
+              <TextField
+                label="First delay, seconds"
+                inputMode="numeric"
+                hint="At most; a random part of it"
+                {...field('retry.initialBackoffSeconds', { number: true })}
+              />
+              <TextField
+                label="Longest delay, seconds"
+                inputMode="numeric"
+                {...field('retry.maxBackoffSeconds', { number: true })}
+              />
+              <TextField
+                label="Multiplier"
+                inputMode="decimal"
+                hint="Growth from one to the next"
+                {...field('retry.multiplier', { number: true })}
+              />
+            </>
+          )}
+        </div>
+        <label className="flex items-center gap-2 text-sm">
+          <input type="checkbox" {...register('pauseOnFailure')} className="accent-accent" />
+          Pause the job when an execution fails for good
+        </label>
+        <div className="grid gap-4 sm:grid-cols-2">
+          <SelectField
+            label="When its node dies in the middle"
+            hint={means(RECOVERIES, watch('recovery'))}
+            {...register('recovery')}
+          >
+            <Options of={RECOVERIES} />
+          </SelectField>
+          {watch('recovery') === 'RERUN' && (
+            <TextField
+              label="Most recoveries"
+              inputMode="numeric"
+              hint="More deaths than this, and it has failed: CRASH_LOOP"
+              {...field('maxRecoveries', { number: true })}
+            />
+          )}
+        </div>
+      </div>
+    </Panel>
+  )
+}
+
+function Options({ of }: { of: [string, string, string][] }) {
+  return of.map(([value, label]) => (
+    <option key={value} value={value}>
+      {label}
+    </option>
+  ))
+}

@@ -1,0 +1,119 @@
+// When the job fires: the fields of its schedule type.
+
+import { clsx } from 'clsx'
+import { useFormContext } from 'react-hook-form'
+import { CalendarNamesDocument, type JobScheduleType } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { SelectField, TextField } from '@/components/field'
+import { Panel } from '@/components/panel'
+import { inUnits } from '@/text/duration'
+import { CronFields } from './cron-fields'
+import { useFieldProps } from './fields'
+import type { FormValues } from './values'
+
+const TYPES: { value: JobScheduleType; label: string; means: string }[] = [
+  { value: 'CRON', label: 'Cron', means: 'At times of day, on days that an expression names' },
+  { value: 'FIXED_RATE', label: 'Fixed rate', means: 'On a grid that no delay, pause or restart moves' },
+  { value: 'FIXED_DELAY', label: 'Fixed delay', means: 'So long after the end of each run' },
+  { value: 'ONCE', label: 'Once', means: 'At one instant' },
+]
+
+export function ScheduleFields() {
+  const { register, watch } = useFormContext<FormValues>()
+  const field = useFieldProps()
+  const type = watch('scheduleType')
+  const seconds = Number(watch('intervalSeconds'))
+  const interval = type === 'FIXED_RATE' || type === 'FIXED_DELAY'
+  return (
+    <Panel title="Schedule">
+      <div className="flex flex-col gap-4">
+        <fieldset className="grid gap-2 sm:grid-cols-2 xl:grid-cols-4">
+          <legend className="sr-only">Schedule type</legend>
+          {TYPES.map(({ value, label, means }) => (
+            <label
+              key={value}
+              className={clsx(
+                'flex cursor-pointer flex-col gap-0.5 rounded-md border p-2.5 text-sm',
+                type === value ? 'border-accent bg-accent/8' : 'hover:bg-hover',
+              )}
+            >
+              <span className="flex items-center gap-2 font-medium">
+                <input type="radio" value={value} {...register('scheduleType')} className="accent-accent" />
+                {label}
+              </span>
+              <span className="text-muted text-xs">{means}</span>
+            </label>
+          ))}
+        </fieldset>
+        {type === 'CRON' && <CronFields />}
+        {interval && (
+          <div className="grid gap-4 sm:grid-cols-2">
+            <TextField
+              label={type === 'FIXED_RATE' ? 'Interval in seconds' : 'Rest after each run, in seconds'}
+              inputMode="numeric"
+              hint={seconds > 0 ? inUnits(seconds) : undefined}
+              {...field('intervalSeconds', { number: true, required: true })}
+            />
+            <TextField
+              label="Initial delay in seconds"
+              inputMode="numeric"
+              hint="From creation to the first fire time; none unless said"
+              {...field('initialDelaySeconds', { number: true })}
+            />
+          </div>
+        )}
+        <div className="grid gap-4 sm:grid-cols-2">
+          <TextField
+            label={type === 'ONCE' ? 'At' : 'Not before'}
+            type="datetime-local"
+            step={1}
+            hint="In your zone"
+            {...field('startAt', { required: type === 'ONCE' })}
+          />
+          {type !== 'ONCE' && (
+            <TextField label="Not after" type="datetime-local" step={1} hint="In your zone" {...field('endAt')} />
+          )}
+        </div>
+        <div className="grid gap-4 sm:grid-cols-3">
+          <CalendarField />
+          {type !== 'ONCE' && (
+            <TextField
+              label="Most runs"
+              inputMode="numeric"
+              hint="No fire time runs after so many have"
+              {...field('maxRuns', { number: true })}
+            />
+          )}
+          {type !== 'FIXED_DELAY' && (
+            <TextField
+              label="Jitter in seconds"
+              inputMode="numeric"
+              hint="Spreads the starts: up to so much later"
+              {...field('jitterSeconds', { number: true })}
+            />
+          )}
+        </div>
+      </div>
+    </Panel>
+  )
+}
+
+function CalendarField() {
+  const { register } = useFormContext<FormValues>()
+  const { error } = useFieldProps()('calendar')
+  return (
+    <SelectField label="Calendar" hint="Fire times that it closes do not run" error={error} {...register('calendar')}>
+      <option value="">None: every fire time counts</option>
+      <CalendarOptions />
+    </SelectField>
+  )
+}
+
+function CalendarOptions() {
+  const names = useApi(CalendarNamesDocument, {}, { staleTime: 10_000 })
+  return names.data?.calendars.map(({ name }) => (
+    <option key={name} value={name}>
+      {name}
+    </option>
+  ))
+}

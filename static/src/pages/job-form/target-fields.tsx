@@ -1,0 +1,91 @@
+// What the job runs, and what it hands over.
+
+import { useFormContext } from 'react-hook-form'
+import type { HttpMethod } from '@/api/generated'
+import { SelectField, TextArea, TextField } from '@/components/field'
+import { Panel } from '@/components/panel'
+import { useFieldProps } from './fields'
+import { JsonField } from './json-field'
+import type { FormValues, TargetKind } from './values'
+
+const KINDS: [TargetKind, string, string][] = [
+  ['http', 'Webhook', 'An HTTP request; an answer of 2xx is success.'],
+  ['log', 'Log line', "One line in the node's log, with the payload."],
+  ['noop', 'Nothing', 'Sleeps, then succeeds: for drills.'],
+]
+
+const METHODS: HttpMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+export function TargetFields() {
+  const { register, watch, setValue } = useFormContext<FormValues>()
+  const field = useFieldProps()
+  const kind = watch('target.kind')
+  const change = (path: 'payload' | 'target.http.headers') => (text: string) =>
+    setValue(path, text, { shouldDirty: true })
+  return (
+    <Panel title="Target">
+      <div className="flex flex-col gap-4">
+        <SelectField
+          label="Kind"
+          hint={KINDS.find(([value]) => value === kind)?.[2]}
+          className="sm:w-1/2"
+          {...register('target.kind')}
+        >
+          {KINDS.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+        {kind === 'http' && (
+          <>
+            <div className="grid gap-4 sm:grid-cols-[8rem_minmax(0,1fr)_10rem]">
+              <SelectField label="Method" {...register('target.http.method')}>
+                {METHODS.map((method) => (
+                  <option key={method}>{method}</option>
+                ))}
+              </SelectField>
+              <TextField
+                label="URL"
+                type="url"
+                spellCheck={false}
+                placeholder="https://"
+                hint="Private addresses are refused unless the node allows them"
+                {...field('target.http.url', { required: true })}
+              />
+              <TextField
+                label="Time-out, seconds"
+                inputMode="numeric"
+                hint="1 to 3600"
+                {...field('target.http.timeoutSeconds', { number: true })}
+              />
+            </div>
+            <JsonField
+              label="Headers"
+              hint='Names and values, such as {"X-Team": "ops"}'
+              value={watch('target.http.headers')}
+              error={field('target.http.headers').error}
+              onChange={change('target.http.headers')}
+            />
+            <TextArea label="Body" hint="The payload as JSON unless said" {...field('target.http.body')} />
+          </>
+        )}
+        {kind === 'noop' && (
+          <TextField
+            label="Sleep in milliseconds"
+            inputMode="numeric"
+            className="sm:w-1/2"
+            {...field('target.noop.sleepMillis', { number: true })}
+          />
+        )}
+        <JsonField
+          label="Payload"
+          hint="Handed to the target: any JSON of at most 256 KB"
+          value={watch('payload')}
+          error={field('payload').error}
+          onChange={change('payload')}
+        />
+      </div>
+    </Panel>
+  )
+}

@@ -1,0 +1,248 @@
+// What the form holds, and how it becomes the API's input. Numbers are texts while somebody types; an empty one is left out,
+// so that the server's default holds. Paths of fields are the API's, so that its errors find their field.
+
+import type {
+  CreateJobInput,
+  DstGap,
+  DstOverlap,
+  FormJobFragment,
+  HttpMethod,
+  JobScheduleType,
+  MisfirePolicy,
+  OverlapPolicy,
+  Recovery,
+} from '@/api/generated'
+
+export type TargetKind = 'log' | 'http' | 'noop'
+
+export interface FormValues {
+  name: string
+  description: string
+  /** Separated by commas. */
+  tags: string
+  priority: string
+  scheduleType: JobScheduleType
+  cronExpression: string
+  timeZone: string
+  dstGap: DstGap
+  dstOverlap: DstOverlap
+  intervalSeconds: string
+  initialDelaySeconds: string
+  /** As the browser's field has it, in the viewer's zone: 2026-11-24T10:00. */
+  startAt: string
+  endAt: string
+  maxRuns: string
+  jitterSeconds: string
+  calendar: string
+  misfirePolicy: MisfirePolicy
+  misfireGraceSeconds: string
+  catchUpWindowSeconds: string
+  maxCatchUp: string
+  overlapPolicy: OverlapPolicy
+  timeoutSeconds: string
+  pauseOnFailure: boolean
+  retry: { maxAttempts: string; initialBackoffSeconds: string; maxBackoffSeconds: string; multiplier: string }
+  recovery: Recovery
+  maxRecoveries: string
+  /** JSON, or nothing. */
+  payload: string
+  target: {
+    kind: TargetKind
+    http: { url: string; method: HttpMethod; headers: string; body: string; timeoutSeconds: string }
+    noop: { sleepMillis: string }
+  }
+}
+
+/** A new job: every default that the API documents. */
+export function newValues(zone: string): FormValues {
+  return {
+    name: '',
+    description: '',
+    tags: '',
+    priority: '5',
+    scheduleType: 'CRON',
+    cronExpression: '0 9 * * *',
+    timeZone: zone,
+    dstGap: 'RUN_AT_GAP_END',
+    dstOverlap: 'AUTO',
+    intervalSeconds: '300',
+    initialDelaySeconds: '',
+    startAt: '',
+    endAt: '',
+    maxRuns: '',
+    jitterSeconds: '',
+    calendar: '',
+    misfirePolicy: 'FIRE_ONCE',
+    misfireGraceSeconds: '60',
+    catchUpWindowSeconds: '',
+    maxCatchUp: '',
+    overlapPolicy: 'ALLOW',
+    timeoutSeconds: '',
+    pauseOnFailure: false,
+    retry: { maxAttempts: '1', initialBackoffSeconds: '5', maxBackoffSeconds: '3600', multiplier: '2' },
+    recovery: 'RERUN',
+    maxRecoveries: '3',
+    payload: '',
+    target: {
+      kind: 'http',
+      http: { url: '', method: 'POST', headers: '', body: '', timeoutSeconds: '30' },
+      noop: { sleepMillis: '0' },
+    },
+  }
+}
+
+/** A job as the form shows it. */
+export function valuesOf(job: FormJobFragment): FormValues {
+  const plain = newValues(job.timeZone)
+  const text = (value: number | string | null) => (value === null ? '' : String(value))
+  return {
+    ...plain,
+    name: job.name,
+    description: job.description ?? '',
+    tags: job.tags.join(', '),
+    priority: text(job.priority),
+    scheduleType: job.scheduleType,
+    cronExpression: job.cronExpression ?? plain.cronExpression,
+    timeZone: job.timeZone,
+    dstGap: job.dstGap,
+    dstOverlap: job.dstOverlap,
+    intervalSeconds: text(job.intervalSeconds ?? plain.intervalSeconds),
+    initialDelaySeconds: text(job.initialDelaySeconds),
+    startAt: toLocal(job.startAt),
+    endAt: toLocal(job.endAt),
+    maxRuns: text(job.maxRuns),
+    jitterSeconds: job.jitterSeconds ? text(job.jitterSeconds) : '',
+    calendar: job.calendar ?? '',
+    misfirePolicy: job.misfirePolicy,
+    misfireGraceSeconds: text(job.misfireGraceSeconds),
+    catchUpWindowSeconds: text(job.catchUpWindowSeconds),
+    maxCatchUp: text(job.maxCatchUp),
+    overlapPolicy: job.overlapPolicy,
+    timeoutSeconds: text(job.timeoutSeconds),
+    pauseOnFailure: job.pauseOnFailure,
+    retry: {
+      maxAttempts: text(job.retry.maxAttempts),
+      initialBackoffSeconds: text(job.retry.initialBackoffSeconds),
+      maxBackoffSeconds: text(job.retry.maxBackoffSeconds),
+      multiplier: text(job.retry.multiplier),
+    },
+    recovery: job.recovery,
+    maxRecoveries: text(job.maxRecoveries),
+    payload: job.payload ? indented(job.payload) : '',
+    target: { ...plain.target, ...targetOf(job.target, plain.target) },
+  }
+}
+
+/** The stored target is JSON with the kind as its one key, or the kind alone. */
+function targetOf(target: unknown, plain: FormValues['target']): Partial<FormValues['target']> {
+  if (typeof target === 'string') return { kind: target as TargetKind }
+  const [kind, fields] = Object.entries((target ?? {}) as Record<string, Record<string, unknown>>)[0] ?? ['log', {}]
+  if (kind === 'noop') return { kind, noop: { sleepMillis: String(fields?.sleepMillis ?? 0) } }
+  if (kind !== 'http') return { kind: 'log' }
+  const headers = fields?.headers as Record<string, string> | undefined
+  return {
+    kind,
+    http: {
+      url: String(fields?.url ?? ''),
+      method: (fields?.method as HttpMethod | undefined) ?? plain.http.method,
+      headers: headers && Object.keys(headers).length > 0 ? JSON.stringify(headers, null, 2) : '',
+      body: (fields?.body as string | null | undefined) ?? '',
+      timeoutSeconds: String(fields?.timeoutSeconds ?? plain.http.timeoutSeconds),
+    },
+  }
+}
+
+/** What the API is told. Fields that do not go with the schedule type are left out. */
+export function inputOf(values: FormValues): CreateJobInput {
+  const { scheduleType, target } = values
+  const cron = scheduleType === 'CRON'
+  const interval = scheduleType === 'FIXED_RATE' || scheduleType === 'FIXED_DELAY'
+  return {
+    name: values.name,
+    description: values.description.trim() || null,
+    tags: values.tags
+      .split(',')
+      .map((tag) => tag.trim())
+      .filter(Boolean),
+    priority: number(values.priority),
+    scheduleType,
+    cronExpression: cron ? values.cronExpression : null,
+    timeZone: cron ? values.timeZone.trim() || null : null,
+    dstGap: cron ? values.dstGap : null,
+    dstOverlap: cron ? values.dstOverlap : null,
+    intervalSeconds: interval ? number(values.intervalSeconds) : null,
+    initialDelaySeconds: interval ? number(values.initialDelaySeconds) : null,
+    startAt: toInstant(values.startAt),
+    endAt: toInstant(values.endAt),
+    maxRuns: number(values.maxRuns),
+    jitterSeconds: scheduleType === 'FIXED_DELAY' ? null : number(values.jitterSeconds),
+    calendar: values.calendar || null,
+    misfirePolicy: values.misfirePolicy,
+    misfireGraceSeconds: number(values.misfireGraceSeconds),
+    catchUpWindowSeconds: values.misfirePolicy === 'FIRE_ALL' ? number(values.catchUpWindowSeconds) : null,
+    maxCatchUp: values.misfirePolicy === 'FIRE_ALL' ? number(values.maxCatchUp) : null,
+    overlapPolicy: values.overlapPolicy,
+    timeoutSeconds: number(values.timeoutSeconds),
+    pauseOnFailure: values.pauseOnFailure,
+    retry: {
+      maxAttempts: number(values.retry.maxAttempts),
+      initialBackoffSeconds: number(values.retry.initialBackoffSeconds),
+      maxBackoffSeconds: number(values.retry.maxBackoffSeconds),
+      multiplier: number(values.retry.multiplier),
+    },
+    recovery: values.recovery,
+    maxRecoveries: number(values.maxRecoveries),
+    payload: values.payload.trim() ? JSON.parse(values.payload) : null,
+    target:
+      target.kind === 'log'
+        ? { log: {} }
+        : target.kind === 'noop'
+          ? { noop: { sleepMillis: number(target.noop.sleepMillis) ?? 0 } }
+          : {
+              http: {
+                url: target.http.url.trim(),
+                method: target.http.method,
+                headers: target.http.headers.trim() ? JSON.parse(target.http.headers) : null,
+                body: target.http.body || null,
+                timeoutSeconds: number(target.http.timeoutSeconds),
+              },
+            },
+  }
+}
+
+/** What decides about fire times: a preview needs no name, target or payload. */
+export function scheduleOf(values: FormValues): CreateJobInput {
+  return { ...inputOf({ ...values, payload: '', target: { ...values.target, kind: 'log' } }), name: 'preview' }
+}
+
+/** Why a text is no JSON; nothing when it is, or is empty. */
+export function jsonFault(text: string): string | undefined {
+  if (!text.trim()) return undefined
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (error) {
+    return `This is not JSON: ${error instanceof Error ? error.message : error}`
+  }
+}
+
+/** JSON, indented; as it is when it is none. */
+export function indented(text: string): string {
+  return text.trim() && !jsonFault(text) ? JSON.stringify(JSON.parse(text), null, 2) : text
+}
+
+/** A number, or nothing; what is no number is told apart by the field itself. */
+function number(text: string): number | null {
+  return text.trim() === '' ? null : Number(text)
+}
+
+function toInstant(local: string): string | null {
+  return local ? new Date(local).toISOString() : null
+}
+
+function toLocal(instant: string | null): string {
+  if (!instant) return ''
+  const time = new Date(instant)
+  const shifted = new Date(time.getTime() - time.getTimezoneOffset() * 60_000)
+  return shifted.toISOString().slice(0, 19)
+}
