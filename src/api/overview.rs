@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 /// Longest look back at the activity, in minutes: a day, as long as it is kept.
 const ACTIVITY_MINUTES_MAX: i32 = 1_440;
-/// Points of an activity chart at most.
-const POINTS_MAX: i64 = 180;
+/// Points of an activity chart.
+const POINTS: i64 = 60;
 
 /// Whether all is well.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub enum AttentionKind {
     Stuck,
     /// Waits for its next attempt.
     Retrying,
-    /// Failed for good within the last hour.
+    /// Failed for good within the last hour, and did not succeed since.
     Failed,
     /// The answering node cannot read the job.
     Unreadable,
@@ -102,8 +102,8 @@ impl OverviewQuery {
         overview(store(ctx)?).await
     }
 
-    /// What happened in the last minutes, at most a day: oldest first, without the
-    /// stretches in which nothing did.
+    /// What happened in the last minutes, at most a day, in sixty stretches of
+    /// equal length: oldest first, the last one still goes on.
     #[graphql(complexity = "50 + child_complexity")]
     async fn activity(
         &self,
@@ -114,8 +114,10 @@ impl OverviewQuery {
         if !(1..=ACTIVITY_MINUTES_MAX).contains(&minutes) {
             return Err(errors::bad_input("minutes", format!("minutes: must be from 1 to {ACTIVITY_MINUTES_MAX}")));
         }
-        let rows = store(ctx)?.activity(minutes).await.map_err(|error| errors::store(&error))?;
-        Ok(points(&rows, minutes))
+        let store = store(ctx)?;
+        let read = futures_util::try_join!(store.activity(minutes), store.now());
+        let (rows, now) = read.map_err(|error| errors::store(&error))?;
+        Ok(points(&rows, now, minutes))
     }
 
     /// How many fire times fall into each stretch of the hours to come.
@@ -235,13 +237,17 @@ pub(super) async fn overview(store: &Store) -> Result<Overview> {
     read.map(|(cluster, record)| Overview { cluster, record })
 }
 
-/// Sums the rows into stretches of equal length, in whole ten seconds.
-fn points(rows: &[(Timestamp, Activity)], minutes: i32) -> Vec<ActivityPoint> {
-    let step = (i64::from(minutes) * 60 / POINTS_MAX + 9) / 10 * 10;
-    let step = step.max(10);
-    let mut stretches: BTreeMap<i64, Activity> = BTreeMap::new();
+/// Sums the rows into stretches of equal length, also those without any.
+fn points(rows: &[(Timestamp, Activity)], now: Timestamp, minutes: i32) -> Vec<ActivityPoint> {
+    let step = (i64::from(minutes) * 60 / POINTS).max(10);
+    let start = |at: i64| at.div_euclid(step) * step;
+    let last = start(now.timestamp());
+    let all = (0..POINTS).map(|back| (last - back * step, Activity::default()));
+    let mut stretches: BTreeMap<i64, Activity> = all.collect();
     for (at, activity) in rows {
-        stretches.entry(at.timestamp().div_euclid(step) * step).or_default().add(activity);
+        if let Some(stretch) = stretches.get_mut(&start(at.timestamp())) {
+            stretch.add(activity);
+        }
     }
     let point = |(at, activity): (i64, Activity)| ActivityPoint {
         at: Timestamp::from_timestamp(at, 0).map(rfc3339).unwrap_or_default(),

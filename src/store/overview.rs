@@ -31,8 +31,8 @@ join job_definition j on j.id = t.job_id order by t.due_at";
 
 /// What a person should look at, late or stuck first. Due for more than five
 /// seconds and taken by nobody; running for longer than its interval, its
-/// time-out or an hour; between two attempts; failed within the hour; paused by
-/// a failure.
+/// time-out or an hour; between two attempts; failed within the hour and did not
+/// succeed since; paused by a failure.
 const ATTENTION: &str = "-- overview.attention
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 late as (
@@ -60,6 +60,7 @@ late as (
           where error_message is not null and status = 'FAILED'
             and id >= (lpad(to_hex(((extract(epoch from (select now from clock)) - 3600) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
           order by id desc limit 200) as f
+    where not exists (select from job_execution_log n where n.job_id = f.job_id and n.id > f.id and n.status = 'SUCCESS')
     order by f.job_id, f.id desc limit $2
 ), paused as (
     select 'PAUSED_BY_FAILURE', j.id, null::uuid, j.updated_at, 'paused: ' || j.paused_because, 3
@@ -69,7 +70,7 @@ late as (
 select a.kind, a.job_id, j.name as job_name, a.execution_id, a.since, a.message
 from (select * from late union all select * from stuck union all select * from retrying union all select * from failed
       union all select * from paused) as a
-join job_definition j on j.id = a.job_id
+join job_definition j on j.id = a.job_id and j.status <> 'DELETED'
 order by a.rank, a.since limit 50";
 
 const NAMES: &str = "-- overview.names

@@ -2,7 +2,20 @@
 
 import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
-import { Activity, CalendarClock, Gauge, Keyboard, Menu as MenuIcon, Monitor, Moon, Server, Sun, X } from 'lucide-react'
+import {
+  Activity,
+  CalendarClock,
+  CalendarDays,
+  CalendarOff,
+  Gauge,
+  Keyboard,
+  Menu as MenuIcon,
+  Monitor,
+  Moon,
+  Server,
+  Sun,
+  X,
+} from 'lucide-react'
 import { useState } from 'react'
 import { IconButton } from '@/components/button'
 import { Kbd } from '@/components/kbd'
@@ -14,6 +27,9 @@ const LINKS = [
   { to: '/', label: 'Overview', icon: Gauge },
   { to: '/jobs', label: 'Jobs', icon: CalendarClock },
   { to: '/executions', label: 'Executions', icon: Activity },
+  { to: '/upcoming', label: 'Upcoming', icon: CalendarDays },
+  { to: '/calendars', label: 'Calendars', icon: CalendarOff },
+  { to: '/nodes', label: 'Nodes', icon: Server },
 ] as const
 
 const LINK =

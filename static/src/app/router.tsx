@@ -71,11 +71,28 @@ const upcoming = createRoute({
   component: lazyRouteComponent(() => import('@/pages/upcoming')),
 })
 
+const calendars = createRoute({
+  getParentRoute: () => root,
+  path: '/calendars',
+  component: lazyRouteComponent(() => import('@/pages/calendars')),
+})
+
 /** The router of this page; a test gives it a history of its own. */
 export function createDashboardRouter(history?: RouterHistory) {
   return createRouter({
     history,
-    routeTree: root.addChildren([overview, jobs, newJob, job, editJob, executions, execution, nodes, upcoming]),
+    routeTree: root.addChildren([
+      overview,
+      jobs,
+      newJob,
+      job,
+      editJob,
+      executions,
+      execution,
+      nodes,
+      upcoming,
+      calendars,
+    ]),
     defaultPreload: 'intent',
     parseSearch,
     stringifySearch,

@@ -65,7 +65,6 @@ export function CronFields() {
           spellCheck={false}
           autoComplete="off"
           maxLength={255}
-          className="font-mono"
           hint="Five fields (Unix), six or seven (Quartz), or a nickname such as @daily"
           {...field('cronExpression', { required: true })}
         />

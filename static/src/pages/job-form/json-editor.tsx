@@ -15,12 +15,18 @@ interface JsonEditorProps {
   'aria-invalid': true | undefined
 }
 
-/** The classes are in styles.css. */
 const COLOURS = HighlightStyle.define([
-  { tag: tags.propertyName, class: 'json-name' },
-  { tag: tags.string, class: 'json-string' },
-  { tag: [tags.number, tags.bool, tags.null], class: 'json-value' },
+  { tag: tags.propertyName, color: 'var(--color-accent)' },
+  { tag: tags.string, color: 'var(--color-good)' },
+  { tag: [tags.number, tags.bool, tags.null], color: 'var(--color-warn)' },
 ])
+
+const LOOKS = EditorView.theme({
+  '&': { color: 'var(--color-ink)' },
+  '&.cm-focused': { outline: 'none' },
+  '.cm-content': { fontFamily: 'var(--font-mono)', caretColor: 'var(--color-ink)' },
+  '.cm-gutters': { border: 'none', backgroundColor: 'transparent', color: 'var(--color-faint)' },
+})
 
 /** CodeMirror for JSON. */
 export default function JsonEditor({ id, label, value, onChange, ...described }: JsonEditorProps) {
@@ -30,8 +36,12 @@ export default function JsonEditor({ id, label, value, onChange, ...described }:
   const first = useRef(value)
   useEffect(() => {
     if (!host.current) return
+    // In a shadow root CodeMirror adopts style sheets; in the page it would write <style> elements, which the content
+    // security policy refuses.
+    const root = host.current.shadowRoot ?? host.current.attachShadow({ mode: 'open' })
     const editor = new EditorView({
-      parent: host.current,
+      parent: root,
+      root,
       state: EditorState.create({
         doc: first.current,
         extensions: [
@@ -40,6 +50,7 @@ export default function JsonEditor({ id, label, value, onChange, ...described }:
           bracketMatching(),
           json(),
           syntaxHighlighting(COLOURS),
+          LOOKS,
           // Tab leaves the editor, as in any other field.
           keymap.of([...defaultKeymap, ...historyKeymap]),
           EditorView.lineWrapping,

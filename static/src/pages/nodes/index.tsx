@@ -1,10 +1,171 @@
-import { Page } from '@/components/panel'
-import { Empty } from '@/components/states'
+// The nodes: which live, how full they are, what they hold; and the ones that ended, and why.
+
+import { Link } from '@tanstack/react-router'
+import { clsx } from 'clsx'
+import { Server } from 'lucide-react'
+import { DrainNodeDocument, HeldByDocument, NodesDocument, type NodesQuery } from '@/api/generated'
+import { useApi, useCommand } from '@/api/queries'
+import { Button } from '@/components/button'
+import { useConfirm } from '@/components/confirm'
+import { Facts } from '@/components/facts'
+import { Page, Panel } from '@/components/panel'
+import { Empty, Shown } from '@/components/states'
+import { StatusBadge } from '@/components/status'
+import { Time } from '@/components/time'
+import { duration } from '@/text/duration'
+
+/** As often as a node renews its heartbeat: a dead one is seen at once. */
+const POLL_INTERVAL = 1_000
+
+type Node = NodesQuery['nodes'][number]
+
+/** Why a node ended, in words. */
+const ENDS: Record<string, string> = {
+  LEFT: 'It stopped by itself.',
+  SESSION: 'It died: its session with the database had gone. What it held was taken over.',
+  TTL: 'It was declared dead: its heartbeat was too old. What it held was taken over.',
+}
 
 export default function NodesPage() {
+  const result = useApi(NodesDocument, {}, { refetchInterval: POLL_INTERVAL })
   return (
-    <Page title="Nodes">
-      <Empty title="This page is not built yet" />
+    <Page title="Nodes" note="All are equal; any one of them can run everything.">
+      <Shown of={result} what="the nodes" lines={8}>
+        {({ nodes }) => <All nodes={nodes} />}
+      </Shown>
     </Page>
   )
+}
+
+function All({ nodes }: { nodes: Node[] }) {
+  const alive = nodes.filter(isAlive)
+  const ended = nodes.filter((node) => !isAlive(node))
+  return (
+    <>
+      {alive.length === 0 && <Empty icon={Server} title="No node is alive" />}
+      <div className="grid items-start gap-4 md:grid-cols-2 2xl:grid-cols-3">
+        {alive.map((node) => (
+          <Alive key={node.id} node={node} />
+        ))}
+      </div>
+      {ended.length > 0 && (
+        <Panel title="Ended within a day" flush>
+          <ul className="divide-y">
+            {ended.map((node) => (
+              <li
+                key={node.id}
+                data-node={node.name}
+                className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2.5 text-sm"
+              >
+                <StatusBadge status={node.state} />
+                <span className="font-medium">{node.name}</span>
+                <span className="text-muted">{node.endedBy ? (ENDS[node.endedBy] ?? node.endedBy) : ''}</span>
+                <span className="ml-auto text-muted">{node.endedAt && <Time at={node.endedAt} />}</span>
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+    </>
+  )
+}
+
+function Alive({ node }: { node: Node }) {
+  const late = node.heartbeatAgeSeconds > 3
+  return (
+    <section aria-label={node.name} data-node={node.name}>
+      <Panel title={node.name} aside={<StatusBadge status={node.state} />}>
+        <div className="flex flex-col gap-4">
+          <Slots node={node} />
+          <Facts
+            facts={[
+              [
+                'Heartbeat',
+                <span key="heartbeat" className={clsx('tabular-nums', late && 'text-bad')}>
+                  {duration(node.heartbeatAgeSeconds * 1_000)} ago
+                </span>,
+              ],
+              [
+                'Clock',
+                `${node.clockOffsetMillis >= 0 ? '+' : '−'}${duration(Math.abs(node.clockOffsetMillis))} of the database's`,
+              ],
+              ['Address', node.address],
+              ['Started', <Time key="started" at={node.startedAt} />],
+              ['Version', node.version],
+            ]}
+          />
+          <Held node={node} />
+          {node.state === 'ACTIVE' && <Drain node={node} />}
+        </div>
+      </Panel>
+    </section>
+  )
+}
+
+/** How full it is, as a bar and in numbers. */
+function Slots({ node }: { node: Node }) {
+  const { executionsRunning, slots } = node
+  return (
+    <div className="flex flex-col gap-1.5">
+      <p className="text-sm">
+        <strong className="font-semibold tabular-nums">{executionsRunning}</strong>
+        <span className="text-muted"> of {slots} slots used</span>
+      </p>
+      <meter
+        min={0}
+        max={slots}
+        value={executionsRunning}
+        aria-label={`Slots of ${node.name}`}
+        className="slots h-1.5 w-full"
+      />
+    </div>
+  )
+}
+
+function Held({ node }: { node: Node }) {
+  const held = useApi(HeldByDocument, { nodeId: node.id }, { refetchInterval: POLL_INTERVAL })
+  const rows = held.data?.executionsPage.nodes ?? []
+  if (rows.length === 0) return null
+  return (
+    <div className="flex flex-col gap-1.5">
+      <h3 className="text-muted text-xs">Runs now</h3>
+      <ul className="flex flex-col gap-1 text-sm">
+        {rows.map((row) => (
+          <li key={row.id} className="flex justify-between gap-3">
+            <Link
+              to="/executions/$executionId"
+              params={{ executionId: row.id }}
+              className="min-w-0 truncate hover:underline"
+            >
+              <bdi>{row.jobName ?? row.jobId}</bdi>
+            </Link>
+            <span className="shrink-0 text-muted">{row.startedAt && <Time at={row.startedAt} />}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function Drain({ node }: { node: Node }) {
+  const ask = useConfirm()
+  const drain = useCommand(DrainNodeDocument, () => `“${node.name}” takes nothing new.`)
+  const confirmed = async () => {
+    const sure = await ask({
+      title: `Drain “${node.name}”?`,
+      text: 'It finishes what it runs and takes nothing new. The others go on; it has to be started again to come back.',
+      action: 'Drain node',
+      danger: true,
+    })
+    if (sure !== null) drain.mutate({ id: node.id })
+  }
+  return (
+    <Button className="self-start" busy={drain.isPending} onClick={() => void confirmed()}>
+      Drain
+    </Button>
+  )
+}
+
+function isAlive(node: Node): boolean {
+  return node.state === 'ACTIVE' || node.state === 'DRAINING'
 }

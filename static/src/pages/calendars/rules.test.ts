@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import type { CalendarRowFragment } from '@/api/generated'
+import { inputOf, inWords, valuesOf } from './rules'
+
+const HOLIDAYS: CalendarRowFragment = {
+  name: 'holidays',
+  description: null,
+  timeZone: 'Europe/Berlin',
+  version: 0,
+  jobs: 2,
+  updatedAt: '2026-11-24T10:00:00.000Z',
+  excludeDates: ['12-25', '12-26', '01-01', '05-01', '10-03'],
+  includeDates: ['2026-12-26'],
+  excludeWeekdays: ['SUNDAY'],
+  includeWeekdays: [],
+  excludeWindows: [{ from: '22:00', to: '06:00', weekdays: [] }],
+  includeWindows: [],
+}
+
+describe('a calendar', () => {
+  it('comes out of the form as it went in', () => {
+    expect(inputOf(valuesOf(HOLIDAYS, 'UTC'))).toMatchObject({
+      name: 'holidays',
+      timeZone: 'Europe/Berlin',
+      excludeDates: HOLIDAYS.excludeDates,
+      includeDates: ['2026-12-26'],
+      excludeWeekdays: ['SUNDAY'],
+      excludeWindows: [{ from: '22:00', to: '06:00' }],
+    })
+  })
+
+  it('says in words what it closes', () => {
+    expect(inWords(HOLIDAYS)).toEqual([
+      'Closed: Sunday, 12-25, 12-26, 01-01, 2 more dates, 22:00–06:00',
+      'Open all the same: 2026-12-26',
+    ])
+  })
+
+  it('that includes weekdays is shown as excluding the others', () => {
+    const values = valuesOf({ ...HOLIDAYS, excludeWeekdays: [], includeWeekdays: ['MONDAY', 'TUESDAY'] }, 'UTC')
+    expect(values.excludeWeekdays).toEqual(['WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'])
+  })
+})
