@@ -41,12 +41,12 @@ pub struct Mutations(Mutation, BulkMutation, ClosureMutation, BackfillMutation);
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, Subscription>;
 
-/// Deepest nesting of a query: five times what the reference requests need.
-const DEPTH_MAX: usize = 10;
+/// Deepest nesting of a query: GraphiQL's own question about the schema just fits.
+const DEPTH_MAX: usize = 16;
 /// Most fields of a query, lists counted by their bound.
 const COMPLEXITY_MAX: usize = 1_000;
-/// Deepest recursion of the parser and of fragments.
-const RECURSION_MAX: usize = 16;
+/// Deepest recursion of the parser and of fragments; 16 was too little for GraphiQL.
+const RECURSION_MAX: usize = 24;
 /// Most directives on one field.
 const DIRECTIVES_MAX: usize = 5;
 

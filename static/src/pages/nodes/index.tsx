@@ -38,7 +38,7 @@ export default function NodesPage() {
 }
 
 function All({ nodes }: { nodes: Node[] }) {
-  const alive = nodes.filter(isAlive)
+  const alive = nodes.filter(isAlive).toSorted((one, other) => one.name.localeCompare(other.name))
   const ended = nodes.filter((node) => !isAlive(node))
   return (
     <>

@@ -68,7 +68,7 @@ function Plan({ upcoming, span }: { upcoming: Upcoming; span: Span }) {
     <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel
         title="Fire times"
-        aside={`${count(total)} of ${count(upcoming.jobs)} jobs${upcoming.complete ? '' : ', not all: too many to plan'}`}
+        aside={`${count(total)} fire times of ${upcoming.jobs === 1 ? 'one job' : `${count(upcoming.jobs)} jobs`}${upcoming.complete ? '' : ', not all: too many to plan'}`}
       >
         <HeatMap rows={rows} span={span} />
       </Panel>

@@ -1,0 +1,48 @@
+// GraphiQL for this node, from this node: no other host is asked for anything.
+
+import 'graphiql/style.css'
+import './graphiql.css'
+import { GraphiQL } from 'graphiql'
+import { createClient } from 'graphql-ws'
+import { createRoot } from 'react-dom/client'
+
+const FIRST_QUERY = `# The API of this node. Ctrl-Space completes, the book at the left explains.
+
+{
+  overview {
+    cluster { activeNodes activeJobs executionsRunning }
+    attention { kind jobName message }
+    nextDue { jobName dueTime }
+  }
+}
+`
+
+const sockets = createClient({ url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/graphql` })
+
+interface Request {
+  query: string
+  variables?: Record<string, unknown>
+  operationName?: string | null
+}
+
+/** Subscriptions by the socket, everything else by POST. */
+function fetcher(request: Request) {
+  if (/^\s*subscription\b/m.test(request.query)) {
+    return sockets.iterate({
+      ...request,
+      operationName: request.operationName ?? null,
+      variables: request.variables ?? null,
+    })
+  }
+  return fetch('/graphql', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(request),
+  }).then((response) => response.json())
+}
+
+const root = document.getElementById('graphiql')
+if (root)
+  createRoot(root).render(
+    <GraphiQL fetcher={fetcher as never} defaultQuery={FIRST_QUERY} shouldPersistHeaders={false} />,
+  )
