@@ -1,0 +1,95 @@
+// Three real nodes on a real PostgreSQL, and an endpoint for webhooks; everything ends with the test, by pid.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, chmodSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PROGRAM = process.env.HOROLOG_BIN ?? fileURLToPath(new URL('../../target/debug/horolog', import.meta.url))
+
+/** Looks until there is something to see; fails after a while that no healthy machine needs. */
+export async function eventually(what, look) {
+  const until = Date.now() + 30_000
+  for (;;) {
+    const seen = await look().catch(() => null)
+    if (seen) return seen
+    if (Date.now() > until) throw new Error(`waited in vain until ${what}`)
+    await new Promise((resume) => setTimeout(resume, 50))
+  }
+}
+
+/** Starts `count` nodes; `url` is the first one's. */
+export async function startCluster(count) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'horolog-e2e-'))
+  chmodSync(dataDir, 0o755) // as root the server runs as somebody else
+  const sink = createServer((_, answer) => answer.end('received'))
+  sink.listen(0, '127.0.0.1')
+  await once(sink, 'listening')
+  const nodes = []
+  for (let number = 1; number <= count; number += 1) nodes.push(await startNode(dataDir, `node-${number}`))
+  return {
+    url: nodes[0].url,
+    nodes,
+    sinkUrl: `http://127.0.0.1:${sink.address().port}/`,
+    async stop() {
+      await Promise.all(nodes.map((node) => node.stop()))
+      sink.close()
+      await stopPostgres(dataDir)
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startNode(dataDir, name) {
+  const { DATABASE_URL: _, ...others } = process.env
+  const env = { ...others, NO_COLOR: '1' }
+  const listen = ['--listen', '127.0.0.1:0', '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
+  const child = spawn(PROGRAM, ['serve', '--data-dir', dataDir, '--node-name', name, ...listen], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let log = ''
+  const note = (text) => {
+    log += text
+  }
+  child.stdout.setEncoding('utf8').on('data', note)
+  child.stderr.setEncoding('utf8').on('data', note)
+  const gone = once(child, 'exit')
+  const url = await eventually(`${name} listens`, async () => {
+    return /serving url=(\S+)/.exec(log)?.[1] ?? (child.exitCode === null ? null : `ended:\n${log}`)
+  })
+  if (!url.startsWith('http')) throw new Error(`${name} ${url}`)
+  await eventually(`${name} is ready`, async () => (await fetch(`${url}/readyz`)).ok)
+  return {
+    name,
+    url,
+    kill: () => child.kill('SIGKILL'),
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      await gone
+    },
+  }
+}
+
+/** The embedded server outlives its nodes on purpose; here it ends. */
+async function stopPostgres(dataDir) {
+  const file = join(dataDir, 'pg/postmaster.pid')
+  if (!existsSync(file)) return
+  process.kill(Number(readFileSync(file, 'utf8').split('\n')[0]), 'SIGINT')
+  await eventually('PostgreSQL has stopped', async () => !existsSync(file))
+}
+
+/** One request to the API. */
+export async function graphql(url, query, variables = {}) {
+  const answer = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  })
+  const { data, errors } = await answer.json()
+  if (errors) throw new Error(JSON.stringify(errors))
+  return data
+}

@@ -1,0 +1,262 @@
+// The dashboard as a person uses it: a real browser, three real nodes, real PostgreSQL.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+import { eventually, graphql, startCluster } from './cluster.mjs'
+
+const SCREENSHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url))
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+const EXECUTABLE = process.env.HOROLOG_BROWSER ?? BROWSERS.find(existsSync)
+const HOSTILE = `<img src=x onerror="document.title='owned'"> \u202eevil ${'x'.repeat(200)}`
+
+let cluster
+let browser
+let page
+/** What no page may do: errors, broken policies, requests to other hosts. */
+const offences = []
+
+before(async () => {
+  mkdirSync(SCREENSHOTS, { recursive: true })
+  cluster = await startCluster(3)
+  browser = await chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox'] })
+  page = await newPage('light')
+})
+
+after(async () => {
+  await browser?.close()
+  await cluster?.stop()
+})
+
+async function newPage(colorScheme, viewport = { width: 1440, height: 900 }) {
+  const context = await browser.newContext({ colorScheme, viewport, bypassCSP: false })
+  const opened = await context.newPage()
+  opened.setDefaultTimeout(30_000)
+  opened.on('pageerror', (error) => offences.push(`error: ${error.message}`))
+  opened.on('console', (message) => {
+    // A node that was killed on purpose refuses connections.
+    if (message.type() === 'error' && !/ERR_CONNECTION|WebSocket/.test(message.text())) offences.push(message.text())
+  })
+  opened.on('request', (request) => {
+    const { hostname, protocol } = new URL(request.url())
+    if (protocol.startsWith('http') && hostname !== '127.0.0.1') offences.push(`asked ${request.url()}`)
+  })
+  return opened
+}
+
+const go = (path) => page.goto(cluster.url + path)
+const row = (name) => page.getByRole('row').filter({ hasText: name })
+const more = (name) => row(name).getByRole('button', { name: /^More for/ })
+const choose = async (name, command) => {
+  await more(name).click()
+  await page.getByRole('menuitem', { name: command }).click()
+}
+
+/** Fills the form of a new job and saves it; the page is the job's. */
+async function create(name, type, fill) {
+  await go('/jobs/new')
+  await page.getByLabel('Name', { exact: true }).fill(name)
+  await page.getByRole('radio', { name: type }).check()
+  await page.getByLabel('Kind').selectOption('log')
+  await fill()
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await page.getByRole('heading', { level: 1, name }).waitFor()
+}
+
+async function input(values) {
+  const create = 'mutation($input: CreateJobInput!) { createJob(input: $input) { id } }'
+  const { createJob } = await graphql(cluster.url, create, { input: values })
+  return createJob.id
+}
+
+test('a job of each type is created and seen to fire', async () => {
+  const interval = /Interval|Rest/
+  await create('every second', 'Fixed rate', () => page.getByLabel(interval).fill('1'))
+  await page.getByRole('figure').or(page.locator('[data-status=SUCCESS]')).first().waitFor()
+  await create('by cron', 'Cron', () => page.getByLabel('Expression').fill('* * * * * ?'))
+  await page.locator('[data-status=SUCCESS]').first().waitFor()
+  await create('with a rest', 'Fixed delay', () => page.getByLabel(interval).fill('1'))
+  await page.locator('[data-status=SUCCESS]').first().waitFor()
+  const soon = new Date(Date.now() + 2_000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+  await create('once', /^Once/, () => page.getByLabel('At', { exact: true }).fill(soon))
+  await page.locator('[data-status=SUCCESS]').first().waitFor()
+})
+
+test('what is wrong is said at its field, by the form and by the server', async () => {
+  await go('/jobs/new')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await page.getByText('This is needed').first().waitFor()
+  await page.getByLabel('Name', { exact: true }).fill('x')
+  await page.getByLabel('Kind').selectOption('log')
+  await page.getByLabel('Expression').fill('0 99 * * *')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await page.locator('[aria-invalid=true]').first().waitFor()
+  const said = await page.getByLabel('Expression').getAttribute('aria-describedby')
+  assert.match(await page.locator(`[id="${said}"]`).innerText(), /hours: `99`/)
+})
+
+test('a job is paused with a reason, resumed, run now and deleted from the list', async () => {
+  await input({ name: 'to be commanded', scheduleType: 'FIXED_RATE', intervalSeconds: 3600, initialDelaySeconds: 3600 })
+  await go('/jobs?q=commanded')
+  await choose('to be commanded', 'Pause')
+  await page.getByLabel('Reason').fill('the printer is on fire')
+  await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
+  await row('to be commanded').locator('[data-status=PAUSED]').waitFor()
+  await choose('to be commanded', 'Resume')
+  await row('to be commanded').locator('[data-status=ACTIVE]').waitFor()
+  await choose('to be commanded', 'Run now')
+  await page.getByText(/fires now/).first().waitFor()
+  await choose('to be commanded', 'Delete')
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete job' }).click()
+  await row('to be commanded').waitFor({ state: 'detached' })
+})
+
+test('of two who edit one job the second is told', async () => {
+  const values = { name: 'edited twice', scheduleType: 'FIXED_RATE', intervalSeconds: 3600, initialDelaySeconds: 3600 }
+  const id = await input(values)
+  await go(`/jobs/${id}/edit`)
+  await page.getByLabel('Description').fill('mine')
+  const update = 'mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, version: 0) { version } }'
+  await graphql(cluster.url, update, { id, input: { ...values, description: 'theirs' } })
+  await page.getByRole('button', { name: 'Save changes' }).click()
+  await page.getByText('Somebody else changed this job.').waitFor()
+  await page.getByRole('button', { name: 'Load it again' }).click()
+  await eventually('the newest version is shown', async () => (await page.getByLabel('Description').inputValue()) === 'theirs')
+  await page.getByLabel('Description').fill('both')
+  await page.getByRole('button', { name: 'Save changes' }).click()
+  await page.getByText('both').waitFor()
+})
+
+test('commands reach all jobs that match', async () => {
+  for (const number of [1, 2, 3]) {
+    await input({ name: `bulk ${number}`, tags: ['bulk'], scheduleType: 'FIXED_RATE', intervalSeconds: 3600, initialDelaySeconds: 3600 })
+  }
+  await go('/jobs?q=bulk')
+  await row('bulk 3').waitFor()
+  await row('bulk 3').getByRole('checkbox').check()
+  await page.getByRole('button', { name: /^Select all/ }).click()
+  await page.getByLabel('Selected jobs').getByRole('button', { name: 'Pause' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
+  await eventually('all are paused', async () => (await page.getByRole('row').locator('[data-status=PAUSED]').count()) === 3)
+})
+
+test('a failed execution explains itself, and hostile text is text', async () => {
+  await input({
+    name: HOSTILE,
+    description: HOSTILE,
+    tags: ['<b>bold</b>'],
+    payload: { note: HOSTILE },
+    scheduleType: 'FIXED_RATE',
+    intervalSeconds: 3600,
+    target: { http: { url: 'http://127.0.0.1:1/' } },
+  })
+  const failed = '{ executionsPage(first: 1, filter: {status: ["FAILED"]}) { nodes { id } } }'
+  const id = await eventually('it failed', async () => (await graphql(cluster.url, failed)).executionsPage.nodes[0]?.id)
+  await go(`/executions/${id}`)
+  await page.getByText(/could not connect/i).first().waitFor()
+  await page.getByText('<img src=x onerror=').first().waitFor()
+  for (const path of ['/jobs', '/executions', '/', '/upcoming']) {
+    await go(path)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    assert.equal(await page.locator('img[src=x]').count(), 0)
+  }
+  assert.notEqual(await page.title(), 'owned')
+})
+
+test('a calendar and a blackout are made and ended', async () => {
+  await go('/calendars')
+  await page.getByRole('button', { name: 'New calendar' }).click()
+  await page.getByLabel('Name', { exact: true }).fill('holidays')
+  await page.getByLabel('Dates that do not count').fill('Christmas')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText(/`Christmas` is none of/).waitFor()
+  await page.getByLabel('Dates that do not count').fill('12-25\n2027-01-01')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Closed: 12-25, 2027-01-01').waitFor()
+  await page.getByRole('button', { name: 'New blackout' }).click()
+  await page.getByLabel('Reason').fill('database move')
+  await page.getByLabel('From').fill('2099-01-01T00:00')
+  await page.getByLabel('To', { exact: true }).fill('2099-01-01T02:00')
+  await page.getByRole('button', { name: 'Create blackout' }).click()
+  await page.getByText('database move').waitFor()
+  await page.getByRole('button', { name: 'Cancel', exact: true }).last().click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel blackout' }).click()
+  await page.getByText('· over').waitFor()
+})
+
+test('no page has a serious fault of accessibility, in either theme', async () => {
+  const jobs = await graphql(cluster.url, '{ jobsPage(filter: {search: "every second"}) { nodes { id recentExecutions(count: 1) { id } } } }')
+  const [job] = jobs.jobsPage.nodes
+  const pages = {
+    overview: '/',
+    jobs: '/jobs',
+    job: `/jobs/${job.id}`,
+    'new-job': '/jobs/new',
+    'edit-job': `/jobs/${job.id}/edit`,
+    executions: '/executions',
+    execution: `/executions/${job.recentExecutions[0].id}`,
+    upcoming: '/upcoming',
+    calendars: '/calendars',
+    nodes: '/nodes',
+  }
+  for (const theme of ['light', 'dark']) {
+    const themed = await newPage(theme)
+    for (const [name, path] of Object.entries(pages)) {
+      await themed.goto(cluster.url + path)
+      await themed.getByRole('heading', { level: 1 }).waitFor()
+      await themed.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
+      await themed.screenshot({ path: join(SCREENSHOTS, `${name}-${theme}.png`) })
+      await themed.evaluate(AXE)
+      const { violations } = await themed.evaluate(() => globalThis.axe.run())
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      const said = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join('; ')}`)
+      assert.deepEqual(said, [], `${name}, ${theme}`)
+    }
+    await themed.context().close()
+  }
+})
+
+test('every page fits a telephone', async () => {
+  const small = await newPage('light', { width: 360, height: 740 })
+  for (const path of ['/', '/jobs', '/jobs/new', '/executions', '/upcoming', '/calendars', '/nodes']) {
+    await small.goto(cluster.url + path)
+    await small.getByRole('heading', { level: 1 }).waitFor()
+    await small.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
+    const wide = await small.evaluate(() => document.scrollingElement.scrollWidth > document.documentElement.clientWidth)
+    assert.equal(wide, false, `${path} scrolls sideways`)
+  }
+  await small.context().close()
+})
+
+test('GraphiQL knows the schema and asks no other host', async () => {
+  await go('/graphiql')
+  await page.getByRole('button', { name: /Execute query/ }).click()
+  await page.getByText('activeNodes').nth(1).waitFor()
+})
+
+test('a killed node is seen to die and its work moves', async () => {
+  await input({ name: 'long work', scheduleType: 'ONCE', startAt: new Date(Date.now() + 500).toISOString(), target: { noop: { sleepMillis: 8_000 } } })
+  const running = '{ executionsPage(filter: {status: ["RUNNING"]}) { nodes { id jobName nodeName } } }'
+  const held = await eventually('it runs', async () =>
+    (await graphql(cluster.url, running)).executionsPage.nodes.find(({ jobName }) => jobName === 'long work'),
+  )
+  const victim = cluster.nodes.find(({ name }) => name === held.nodeName)
+  const other = cluster.nodes.find(({ name }) => name !== held.nodeName)
+  await page.goto(`${other.url}/nodes`)
+  await page.getByRole('region', { name: victim.name }).waitFor()
+  victim.kill()
+  await page.getByRole('region', { name: victim.name }).waitFor({ state: 'detached' })
+  await page.locator(`li[data-node="${victim.name}"] [data-status=DEAD]`).waitFor()
+  await page.goto(`${other.url}/executions/${held.id}`)
+  await page.locator('[data-status=SUCCESS]').first().waitFor()
+  await page.getByText('2', { exact: true }).first().waitFor()
+})
+
+test('nothing broke the policy, failed or asked another host meanwhile', () => {
+  assert.deepEqual(offences, [])
+})
