@@ -12,8 +12,8 @@ interface Options<Result, Row> {
   size: number
   /** The list in the answer. */
   read: (result: Result) => Paged<Row>
-  /** Time between two reads of what is on the screen, in milliseconds; false for none. */
-  refetchInterval: number | false
+  /** Time between two reads of what is on the screen, in milliseconds. */
+  refetchInterval: number
 }
 
 export interface Pages<Row> {

@@ -8,7 +8,7 @@ import {
   type OverviewQuery,
   OverviewUpdatedDocument,
 } from '@/api/generated'
-import { useIsLive, useLive } from '@/api/live'
+import { useLive, usePollInterval } from '@/api/live'
 import { keyOf, useApi } from '@/api/queries'
 import { noteDatabaseTime } from './clock'
 
@@ -17,8 +17,8 @@ const POLL_INTERVAL = 3_000
 
 /** The newest overview. */
 export function useOverview() {
-  const live = useIsLive()
-  return useApi(OverviewDocument, {}, { refetchInterval: live ? false : POLL_INTERVAL })
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
+  return useApi(OverviewDocument, {}, { refetchInterval })
 }
 
 /** Keeps the overview fresh; used once, by the shell. */

@@ -4,7 +4,7 @@ import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
 import { useCallback, useMemo } from 'react'
 import { type ExecutionFilter, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
-import { useIsLive } from '@/api/live'
+import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { ExecutionsSearch } from '@/app/filters'
@@ -23,15 +23,11 @@ const route = getRouteApi('/executions')
 export default function ExecutionsPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const live = useIsLive()
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(search.job ?? null, SHOWN)
 
   const filter = useMemo(() => filterOf(search), [search])
-  const executions = usePages(
-    ExecutionsPageDocument,
-    { filter },
-    { size: PAGE_SIZE, read, refetchInterval: live ? false : POLL_INTERVAL },
-  )
+  const executions = usePages(ExecutionsPageDocument, { filter }, { size: PAGE_SIZE, read, refetchInterval })
   const change = useCallback(
     (next: Partial<ExecutionsSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
     [navigate],

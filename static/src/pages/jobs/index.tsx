@@ -4,7 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock, Plus, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
 import { JobsPageDocument, type JobsPageQuery } from '@/api/generated'
-import { useIsLive } from '@/api/live'
+import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { JobsSearch } from '@/app/filters'
@@ -27,14 +27,14 @@ const route = getRouteApi('/jobs')
 export default function JobsPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const live = useIsLive()
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(null, SHOWN)
 
   const filter = useMemo(() => filterOf(search), [search])
   const jobs = usePages(
     JobsPageDocument,
     { filter, orderBy: search.order ?? 'NEWEST' },
-    { size: PAGE_SIZE, read, refetchInterval: live ? false : POLL_INTERVAL },
+    { size: PAGE_SIZE, read, refetchInterval },
   )
 
   const [selection, setSelection] = useState<Selection>(NOTHING)
