@@ -43,9 +43,10 @@ export interface Health {
 export function healthOf(overview: OverviewPartsFragment): Health {
   const { cluster, attention, failuresLastHour } = overview
   if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
-  const urgent = attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK')
-  if (urgent.length > 0) return { tone: 'bad', title: jobs(urgent.length, 'late or stuck') }
-  if (attention.length > 0) return { tone: 'warn', title: jobs(attention.length, 'to look at') }
+  const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
+  const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))
+  if (urgent > 0) return { tone: 'bad', title: jobs(urgent, 'late or stuck') }
+  if (attention.length > 0) return { tone: 'warn', title: jobs(jobsOf(attention), 'to look at') }
   if (failuresLastHour > 0) return { tone: 'warn', title: 'Runs, with failures in the last hour' }
   return { tone: 'good', title: 'All is well' }
 }
