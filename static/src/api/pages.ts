@@ -32,6 +32,8 @@ export interface Pages<Row> {
   refetch: () => void
 }
 
+/** Rows below the screen that are read too, so that they are there when somebody scrolls on. */
+const AHEAD = 60
 /** Rows that have to scroll by before pages are thought of again. */
 const STEP = 10
 
@@ -48,8 +50,7 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
   // Another filter is another list: nothing of the old one holds.
   const chain = known.list === list ? known.chain : START
   const from = pageOf(chain, looked.first, size).page
-  // One page ahead, so that it is there when somebody scrolls on.
-  const to = Math.min(pageOf(chain, looked.last, size).page + 1, chain.after.length - 1)
+  const to = pageOf(chain, looked.last + AHEAD, size).page
   const pages = Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
   const variablesOf = (page: number) =>
