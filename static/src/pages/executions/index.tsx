@@ -3,7 +3,12 @@
 import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
 import { useCallback, useMemo } from 'react'
-import { type ExecutionFilter, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
+import {
+  type ExecutionFilter,
+  type ExecutionRowFragment,
+  ExecutionsPageDocument,
+  type ExecutionsPageQuery,
+} from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
@@ -58,7 +63,7 @@ export default function ExecutionsPage() {
             rowAt={executions.rowAt}
             keyOf={(execution) => execution.id}
             rowHeight={ROW_HEIGHT}
-            card={(execution) => <ExecutionCard execution={execution} />}
+            card={cardOf}
             cardHeight={CARD_HEIGHT}
             onLook={executions.look}
           />
@@ -68,6 +73,7 @@ export default function ExecutionsPage() {
   )
 }
 
+const cardOf = (execution: ExecutionRowFragment) => <ExecutionCard execution={execution} />
 const read = (result: ExecutionsPageQuery) => result.executionsPage
 
 /** The address's filters in the API's words. */

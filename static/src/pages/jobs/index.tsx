@@ -3,7 +3,7 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock, Plus, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
-import { JobsPageDocument, type JobsPageQuery } from '@/api/generated'
+import { type JobRowFragment, JobsPageDocument, type JobsPageQuery } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
@@ -88,7 +88,7 @@ export default function JobsPage() {
             rowAt={jobs.rowAt}
             keyOf={(job) => job.id}
             rowHeight={ROW_HEIGHT}
-            card={(job) => <JobCard job={job} />}
+            card={cardOf}
             cardHeight={CARD_HEIGHT}
             onLook={jobs.look}
           />
@@ -98,6 +98,7 @@ export default function JobsPage() {
   )
 }
 
+const cardOf = (job: JobRowFragment) => <JobCard job={job} />
 const read = (result: JobsPageQuery) => result.jobsPage
 
 const CLEARED: JobsSearch = {
