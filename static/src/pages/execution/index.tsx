@@ -45,6 +45,8 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
   useRefreshOnEvents(execution.jobId, SHOWN)
   const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const attempts = attemptsOf(execution)
+  // What is skipped has a message too, and nothing went wrong.
+  const messageTitle = execution.status === 'SKIPPED' ? 'Message' : 'Error'
   const nameOf = (id: string) =>
     id === execution.nodeId && execution.nodeName
       ? execution.nodeName
@@ -86,8 +88,8 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
         <Steps execution={execution} />
       </Panel>
       {execution.errorMessage && (
-        <Panel title="Error">
-          <TextBlock label="Error" text={execution.errorMessage} />
+        <Panel title={messageTitle}>
+          <TextBlock label={messageTitle} text={execution.errorMessage} />
         </Panel>
       )}
       {execution.output && (
