@@ -51,10 +51,11 @@ export function fakeApi(answers: Answers): Asked[] {
 export async function open(address: string, answers: Answers = {}) {
   const asked = fakeApi(answers)
   const history = createMemoryHistory({ initialEntries: [address] })
-  const router = createDashboardRouter(history)
+  const queries = createQueryClient()
+  const router = createDashboardRouter(queries, history)
   const user = userEvent.setup()
   render(
-    <QueryClientProvider client={createQueryClient()}>
+    <QueryClientProvider client={queries}>
       <TooltipProvider>
         <Toasts>
           <Confirm>

@@ -15,11 +15,10 @@ import { Empty, Failure } from '@/components/states'
 import { counted } from '@/text/number'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
-import { filterOf, isFiltered } from './filter'
+import { isFiltered, jobListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 import { allThatMatch, NOTHING, type Selection } from './selection'
 
-const PAGE_SIZE = 100
 const SHOWN = [JobsPageDocument]
 const POLL_INTERVAL = 4_000
 const route = getRouteApi('/jobs')
@@ -30,12 +29,8 @@ export default function JobsPage() {
   const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(null, SHOWN)
 
-  const filter = useMemo(() => filterOf(search), [search])
-  const jobs = usePages(
-    JobsPageDocument,
-    { filter, orderBy: search.order ?? 'NEWEST' },
-    { size: PAGE_SIZE, read, refetchInterval },
-  )
+  const list = useMemo(() => jobListOf(search), [search])
+  const jobs = usePages(JobsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval })
 
   const [selection, setSelection] = useState<Selection>(NOTHING)
   const change = useCallback(
@@ -68,7 +63,7 @@ export default function JobsPage() {
       {selection !== NOTHING && (
         <BulkBar
           selection={selection}
-          filter={filter}
+          filter={list.filter}
           total={jobs.total}
           onAll={() => setSelection(allThatMatch)}
           onDone={() => setSelection(NOTHING)}
