@@ -17,7 +17,7 @@ const files = readdirSync(join(home, 'src'), { recursive: true })
   .filter((path) => path.endsWith('.graphql'))
   .sort()
 
-const schema = buildSchema(readSchema())
+const schema = buildSchema(readFileSync(join(home, '../schema.graphql'), 'utf8'))
 const text = await codegen({
   filename: target,
   schema: parse(printSchema(schema)),
@@ -38,11 +38,3 @@ const text = await codegen({
 })
 const banner = `// Made by scripts/generate.mjs from ${relative(home, join(home, '../schema.graphql'))} and src/**/*.graphql.\n`
 writeFileSync(target, banner + text)
-
-function readSchema() {
-  const served = readFileSync(join(home, '../schema.graphql'), 'utf8')
-  // Until the overview and the subscriptions are merged, their agreed names stand in for them.
-  return served.includes('overviewUpdated')
-    ? served
-    : served + readFileSync(join(home, 'scripts/ahead.graphql'), 'utf8')
-}

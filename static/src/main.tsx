@@ -22,7 +22,7 @@ window.addEventListener('vite:preloadError', () => {
 window.addEventListener('load', () => setTimeout(() => sessionStorage.removeItem(RELOADED), 10_000))
 
 const queries = createQueryClient()
-const router = createDashboardRouter()
+const router = createDashboardRouter(queries)
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root')
 

@@ -1,6 +1,6 @@
 // Speaks to the node that served this page: one typed fetch, and errors that know what kind they are.
 
-import { noteReachable, noteUnreachable } from './connection'
+import { noteAnswer, noteUnavailable, noteUnreachable } from './connection'
 import type { TypedDocumentString } from './generated'
 
 /** What the API refused, in its own words. */
@@ -38,7 +38,10 @@ export async function send<Result, Variables>(
 ): Promise<Result> {
   const answer = await post<Result>(JSON.stringify({ query: document.toString(), variables }), signal)
   const error = answer.errors?.[0]
-  if (error) throw new ApiError(error.message, error.extensions?.code ?? 'UNKNOWN', error.extensions?.field ?? null)
+  const code = error?.extensions?.code ?? 'UNKNOWN'
+  if (code === 'UNAVAILABLE') noteUnavailable()
+  else noteAnswer()
+  if (error) throw new ApiError(error.message, code, error.extensions?.field ?? null)
   if (!answer.data) throw new ApiError('The node answered with nothing.', 'UNKNOWN', null)
   return answer.data
 }
@@ -58,9 +61,7 @@ async function post<Result>(body: string, signal?: AbortSignal): Promise<Answer<
     throw new Unreachable()
   }
   try {
-    const answer = (await response.json()) as Answer<Result>
-    noteReachable()
-    return answer
+    return (await response.json()) as Answer<Result>
   } catch (error) {
     if (signal?.aborted) throw error
     // A proxy's own page: the node behind it is away.

@@ -1,38 +1,47 @@
-// Whether the node that served this page still answers. Requests and the live connection report here; while the node is
-// away its health is asked for until it is back.
+// Whether what is on the screen can be fresh: the node that served this page answers, and so does its database. Requests
+// and the live connection report here; while something is away it is asked for until it is back.
 
 import { useSyncExternalStore } from 'react'
 
-export type Connection = 'reachable' | 'lost'
+/** `lost`: the node does not answer. `stale`: it does, but its database does not. */
+export type Connection = 'good' | 'stale' | 'lost'
 
-/** Time between two looks whether the node is back, in milliseconds. */
+/** Time between two looks whether it is back, in milliseconds. */
 const PROBE_INTERVAL = 1_000
 
-let state: Connection = 'reachable'
+let state: Connection = 'good'
 let probe: ReturnType<typeof setTimeout> | undefined
 const listeners = new Set<() => void>()
-const returns = new Set<() => void>()
+const readers = new Set<() => void>()
 
-/** The node answered. */
-export function noteReachable() {
-  if (state === 'reachable') return
+/** The node answered, from its database. */
+export function noteAnswer() {
+  if (state === 'good') return
   clearTimeout(probe)
-  set('reachable')
-  for (const listener of returns) listener()
+  set('good')
+  readAgain()
+}
+
+/** The node answered that its database does not. */
+export function noteUnavailable() {
+  clearTimeout(probe)
+  set('stale')
+  probe = setTimeout(readAgain, PROBE_INTERVAL)
 }
 
 /** The node did not answer. */
 export function noteUnreachable() {
   if (state === 'lost') return
+  clearTimeout(probe)
   set('lost')
   probeLater()
 }
 
-/** Calls back each time the node is back; returns how to stop. */
-export function onReturn(listener: () => void) {
-  returns.add(listener)
+/** Calls back whenever what is on the screen should be read again; returns how to stop. */
+export function onReadAgain(reader: () => void) {
+  readers.add(reader)
   return () => {
-    returns.delete(listener)
+    readers.delete(reader)
   }
 }
 
@@ -49,15 +58,20 @@ function subscribe(listener: () => void) {
 }
 
 function set(next: Connection) {
+  if (state === next) return
   state = next
   for (const listener of listeners) listener()
+}
+
+function readAgain() {
+  for (const reader of readers) reader()
 }
 
 function probeLater() {
   probe = setTimeout(async () => {
     try {
       const response = await fetch('/healthz', { cache: 'no-store' })
-      if (response.ok) return noteReachable()
+      if (response.ok) return noteAnswer()
     } catch {
       // Still away.
     }

@@ -3,11 +3,13 @@
 
 import { createClient } from 'graphql-ws'
 import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
-import { noteReachable } from './connection'
 import type { TypedDocumentString } from './generated'
 
 /** Longest wait between two attempts to connect, in milliseconds. */
 const RETRY_WAIT_MAX = 5_000
+
+/** Time between two reads of what events keep fresh, in milliseconds: they may be lost, or their source may have stopped. */
+const LIVE_POLL_INTERVAL = 15_000
 
 let isLive = false
 const listeners = new Set<() => void>()
@@ -20,10 +22,7 @@ const client = createClient({
   shouldRetry: () => true,
   retryWait: (tries) => new Promise((resume) => setTimeout(resume, Math.min(250 * 2 ** tries, RETRY_WAIT_MAX))),
   on: {
-    connected: () => {
-      noteReachable()
-      setLive(true)
-    },
+    connected: () => setLive(true),
     closed: () => setLive(false),
   },
 })
@@ -60,9 +59,9 @@ export function useLive<Event, Variables>(
   }, [document, key, visible])
 }
 
-/** Whether events arrive now; a page that wants to be fresh polls while they do not. */
-export function useIsLive(): boolean {
-  return useSyncExternalStore(listen, () => isLive)
+/** Time between two reads: `interval` while no events arrive, and seldom while they do. */
+export function usePollInterval(interval: number): number {
+  return useSyncExternalStore(listen, () => isLive) ? LIVE_POLL_INTERVAL : interval
 }
 
 function setLive(next: boolean) {

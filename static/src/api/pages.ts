@@ -1,7 +1,7 @@
 // A long list of the API, read page by page as far as somebody looks. Each page is a query of its own, so that only what is
 // on the screen is read again when something changed.
 
-import { useQueries, useQueryClient } from '@tanstack/react-query'
+import { type QueryClient, useQueries, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useState } from 'react'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
@@ -12,8 +12,8 @@ interface Options<Result, Row> {
   size: number
   /** The list in the answer. */
   read: (result: Result) => Paged<Row>
-  /** Time between two reads of what is on the screen, in milliseconds; false for none. */
-  refetchInterval: number | false
+  /** Time between two reads of what is on the screen, in milliseconds. */
+  refetchInterval: number
 }
 
 export interface Pages<Row> {
@@ -32,8 +32,24 @@ export interface Pages<Row> {
   refetch: () => void
 }
 
+/** Rows below the screen that are read too, so that they are there when somebody scrolls on. */
+const AHEAD = 60
 /** Rows that have to scroll by before pages are thought of again. */
 const STEP = 10
+
+/** Asks for the first page of a list before the component that shows it is there. */
+export function prefetchPages<Result, Variables extends { first?: unknown; after?: unknown }>(
+  queries: QueryClient,
+  document: TypedDocumentString<Result, Variables>,
+  list: Omit<Variables, 'first' | 'after'>,
+  size: number,
+) {
+  const variables = { ...list, first: size, after: null } as unknown as Variables
+  void queries.prefetchQuery({
+    queryKey: [nameOf(document), variables],
+    queryFn: ({ signal }) => send(document, variables, signal),
+  })
+}
 
 /** Reads the pages of a list around what `look` was told last. `variables` are those without `first` and `after`. */
 export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row>(
@@ -48,8 +64,7 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
   // Another filter is another list: nothing of the old one holds.
   const chain = known.list === list ? known.chain : START
   const from = pageOf(chain, looked.first, size).page
-  // One page ahead, so that it is there when somebody scrolls on.
-  const to = Math.min(pageOf(chain, looked.last, size).page + 1, chain.after.length - 1)
+  const to = pageOf(chain, looked.last + AHEAD, size).page
   const pages = Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
   const variablesOf = (page: number) =>

@@ -4,7 +4,7 @@
 import { QueryClient, type UseQueryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useToast } from '@/components/toasts'
 import { ApiError, inWords, nameOf, send, Unreachable } from './client'
-import { onReturn } from './connection'
+import { onReadAgain } from './connection'
 import type { TypedDocumentString } from './generated'
 
 /** The cache of this page. */
@@ -21,7 +21,7 @@ export function createQueryClient(): QueryClient {
       mutations: { networkMode: 'always' },
     },
   })
-  onReturn(() => void client.invalidateQueries())
+  onReadAgain(() => void client.invalidateQueries())
   return client
 }
 

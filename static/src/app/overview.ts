@@ -8,7 +8,7 @@ import {
   type OverviewQuery,
   OverviewUpdatedDocument,
 } from '@/api/generated'
-import { useIsLive, useLive } from '@/api/live'
+import { useLive, usePollInterval } from '@/api/live'
 import { keyOf, useApi } from '@/api/queries'
 import { noteDatabaseTime } from './clock'
 
@@ -17,8 +17,8 @@ const POLL_INTERVAL = 3_000
 
 /** The newest overview. */
 export function useOverview() {
-  const live = useIsLive()
-  return useApi(OverviewDocument, {}, { refetchInterval: live ? false : POLL_INTERVAL })
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
+  return useApi(OverviewDocument, {}, { refetchInterval })
 }
 
 /** Keeps the overview fresh; used once, by the shell. */
@@ -43,9 +43,10 @@ export interface Health {
 export function healthOf(overview: OverviewPartsFragment): Health {
   const { cluster, attention, failuresLastHour } = overview
   if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
-  const urgent = attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK')
-  if (urgent.length > 0) return { tone: 'bad', title: jobs(urgent.length, 'late or stuck') }
-  if (attention.length > 0) return { tone: 'warn', title: jobs(attention.length, 'to look at') }
+  const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
+  const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))
+  if (urgent > 0) return { tone: 'bad', title: jobs(urgent, 'late or stuck') }
+  if (attention.length > 0) return { tone: 'warn', title: jobs(jobsOf(attention), 'to look at') }
   if (failuresLastHour > 0) return { tone: 'warn', title: 'Runs, with failures in the last hour' }
   return { tone: 'good', title: 'All is well' }
 }

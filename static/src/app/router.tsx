@@ -1,18 +1,27 @@
 // Every page's path. A page is a folder of its own and arrives when it is asked for.
 
+import type { QueryClient } from '@tanstack/react-query'
 import {
-  createRootRoute,
+  createRootRouteWithContext,
   createRoute,
   createRouter,
   lazyRouteComponent,
   type RouterHistory,
 } from '@tanstack/react-router'
+import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
+import { prefetchPages } from '@/api/pages'
+import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
+import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
 import { NotFound, PageFailure } from './failures'
 import { executionsSearch, jobsSearch, newJobSearch } from './filters'
 import { parseSearch, stringifySearch } from './search'
 import { Shell } from './shell'
 
-const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: PageFailure })
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({
+  component: Shell,
+  notFoundComponent: NotFound,
+  errorComponent: PageFailure,
+})
 
 const overview = createRoute({
   getParentRoute: () => root,
@@ -24,6 +33,9 @@ const jobs = createRoute({
   getParentRoute: () => root,
   path: '/jobs',
   validateSearch: jobsSearch,
+  loaderDeps: ({ search }) => search,
+  // Not waited for: the page shows that it is being read. It only begins earlier.
+  loader: ({ context, deps }) => prefetchPages(context.queries, JobsPageDocument, jobListOf(deps), JOBS_SIZE),
   component: lazyRouteComponent(() => import('@/pages/jobs')),
 })
 
@@ -50,6 +62,9 @@ const executions = createRoute({
   getParentRoute: () => root,
   path: '/executions',
   validateSearch: executionsSearch,
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) =>
+    prefetchPages(context.queries, ExecutionsPageDocument, executionListOf(deps), EXECUTIONS_SIZE),
   component: lazyRouteComponent(() => import('@/pages/executions')),
 })
 
@@ -78,8 +93,9 @@ const calendars = createRoute({
 })
 
 /** The router of this page; a test gives it a history of its own. */
-export function createDashboardRouter(history?: RouterHistory) {
+export function createDashboardRouter(queries: QueryClient, history?: RouterHistory) {
   return createRouter({
+    context: { queries },
     history,
     routeTree: root.addChildren([
       overview,

@@ -1,13 +1,13 @@
 import { screen, waitFor } from '@testing-library/react'
 import { afterEach, expect, test, vi } from 'vitest'
-import { noteReachable } from '@/api/connection'
-import { jobRow } from '@/testing/factories'
+import { noteAnswer } from '@/api/connection'
+import { jobRow, overview } from '@/testing/factories'
 import { open, pageOf } from '@/testing/render'
 
 const ANSWERS = { JobsPage: () => ({ jobsPage: pageOf([jobRow()]) }) }
 
 afterEach(() => {
-  noteReachable()
+  noteAnswer()
   localStorage.clear()
 })
 
@@ -42,6 +42,24 @@ test('a node that goes away is said, and the page comes back with it', async () 
   vi.stubGlobal('fetch', answering)
   await waitFor(() => expect(screen.queryByText(/This node does not answer/)).toBeNull(), { timeout: 5_000 })
   expect(await screen.findByRole('table', { name: 'Jobs' })).toBeTruthy()
+})
+
+test('a database that goes away is said; what was read stays', async () => {
+  let away = false
+  const answers = {
+    ...ANSWERS,
+    Overview: () => (away ? Object.assign(new Error('try again'), { code: 'UNAVAILABLE' }) : { overview: overview() }),
+  }
+  await open('/', answers)
+  await screen.findByText('All is well', { selector: 'p.text-lg' })
+  away = true
+  window.dispatchEvent(new Event('visibilitychange'))
+  expect((await screen.findByRole('alert', {}, { timeout: 5_000 })).textContent).toContain(
+    'The database does not answer.',
+  )
+  expect(screen.getByText('All is well', { selector: 'p.text-lg' })).toBeTruthy()
+  away = false
+  await waitFor(() => expect(screen.queryByRole('alert')).toBeNull(), { timeout: 5_000 })
 })
 
 test('an address that no page has says so', async () => {

@@ -52,28 +52,27 @@ export function Shell() {
   )
 }
 
+const LOST = {
+  lost: 'This node does not answer.',
+  stale: 'The database does not answer.',
+}
+
 function LostBanner() {
-  if (useConnection() === 'reachable') return null
+  const connection = useConnection()
+  if (connection === 'good') return null
   return (
     <p role="alert" className="border-b bg-warn/12 px-4 py-2 text-sm text-warn lg:px-6">
-      <strong className="font-semibold">This node does not answer.</strong> What you see may be old; the page comes back
-      by itself when the node does.
+      <strong className="font-semibold">{LOST[connection]}</strong> What you see may be old; the page comes back by
+      itself.
     </p>
   )
 }
 
-/** A new page begins at its top, and is announced by its title. */
+/** A new page begins at its top. */
 function useMovesToTop() {
   const path = useRouterState({ select: (state) => state.location.pathname })
-  useEffect(() => {
-    document.getElementById('page')?.scrollTo(0, 0)
-    document.title = `${titleOf(path)} · Horolog`
-  }, [path])
-}
-
-function titleOf(path: string): string {
-  const first = path.split('/')[1]
-  return first ? first.charAt(0).toUpperCase() + first.slice(1) : 'Overview'
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the change of the path that matters
+  useEffect(() => document.getElementById('page')?.scrollTo(0, 0), [path])
 }
 
 /** The page may still be on its way. */

@@ -2,7 +2,7 @@
 
 import { createContext, type ReactNode, useCallback, useContext, useRef, useState } from 'react'
 import { Button } from './button'
-import { Dialog } from './dialog'
+import { Dialog, FIRST } from './dialog'
 import { TextField } from './field'
 
 export interface Question {
@@ -52,7 +52,9 @@ export function Confirm({ children }: { children: ReactNode }) {
         title={question?.title ?? ''}
         footer={
           <>
-            <Button onClick={() => settle(null)}>Cancel</Button>
+            <Button onClick={() => settle(null)} {...(!question?.input && { [FIRST]: true })}>
+              Cancel
+            </Button>
             <Button kind={question?.danger ? 'danger' : 'primary'} onClick={() => settle(text)}>
               {question?.action}
             </Button>
@@ -73,6 +75,7 @@ export function Confirm({ children }: { children: ReactNode }) {
               placeholder={question.input.placeholder}
               value={text}
               maxLength={500}
+              {...{ [FIRST]: true }}
               onChange={(event) => setText(event.target.value)}
             />
           )}

@@ -16,6 +16,9 @@ interface DialogProps {
   wide?: boolean
 }
 
+/** Whatever has this attribute gets the focus when the dialog opens; otherwise it is the first that can have it. */
+export const FIRST = 'data-first'
+
 /** A question or a form above the page. */
 export function Dialog({ open, onClose, title, children, footer, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
@@ -23,8 +26,9 @@ export function Dialog({ open, onClose, title, children, footer, wide }: DialogP
   useEffect(() => {
     const dialog = element.current
     if (!dialog || dialog.open === open) return
-    if (open) dialog.showModal()
-    else dialog.close()
+    if (!open) return dialog.close()
+    dialog.showModal()
+    dialog.querySelector<HTMLElement>(`[${FIRST}]`)?.focus()
   }, [open])
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside the dialog closes it; the key for that is Escape

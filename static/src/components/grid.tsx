@@ -3,7 +3,7 @@
 
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { clsx } from 'clsx'
-import { type ReactNode, useEffect, useRef } from 'react'
+import { memo, type ReactNode, useEffect, useMemo, useRef } from 'react'
 import { useScreen } from './screen'
 
 export interface Column<Row> {
@@ -19,6 +19,7 @@ export interface Column<Row> {
 
 interface GridProps<Row> {
   label: string
+  /** The same array as long as nothing changes: then rows that stay are not drawn again. */
   columns: Column<Row>[]
   count: number
   /** All rows there are, if that is known; `count` may be what was read so far. */
@@ -27,7 +28,7 @@ interface GridProps<Row> {
   keyOf: (row: Row) => string
   /** Height of a row in pixels. */
   rowHeight: number
-  /** A row on a narrow screen, where columns do not fit, and its height in pixels. */
+  /** A row on a narrow screen, where columns do not fit (the same function each time), and its height in pixels. */
   card: (row: Row) => ReactNode
   cardHeight: number
   /** Called with the rows on the screen. */
@@ -40,7 +41,8 @@ export function Grid<Row>(props: GridProps<Row>) {
   const box = useRef<HTMLDivElement>(null)
   const screen = useScreen()
   const narrow = screen === 'narrow'
-  const columns = screen === 'wide' ? props.columns : props.columns.filter((column) => !column.wide)
+  const wide = screen === 'wide'
+  const columns = useMemo(() => props.columns.filter((column) => wide || !column.wide), [props.columns, wide])
   const height = narrow ? cardHeight : rowHeight
   const virtual = useVirtualizer({
     count,
@@ -55,7 +57,7 @@ export function Grid<Row>(props: GridProps<Row>) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows measured for the other shape are measured again
   useEffect(() => virtual.measure(), [height])
 
-  const template = { gridTemplateColumns: narrow ? '1fr' : columns.map((column) => column.width).join(' ') }
+  const tracks = narrow ? '1fr' : columns.map((column) => column.width).join(' ')
   return (
     <div
       ref={box}
@@ -64,7 +66,7 @@ export function Grid<Row>(props: GridProps<Row>) {
     >
       <div role="table" aria-label={label} aria-rowcount={total ?? -1}>
         <div role="rowgroup" className={clsx('sticky top-0 z-10 border-b bg-surface', narrow && 'sr-only')}>
-          <div role="row" className="grid h-9 items-center gap-4 px-4" style={template}>
+          <div role="row" className="grid h-9 items-center gap-4 px-4" style={{ gridTemplateColumns: tracks }}>
             {columns.map((column) => (
               <div
                 key={column.id}
@@ -85,9 +87,9 @@ export function Grid<Row>(props: GridProps<Row>) {
                 role="row"
                 aria-rowindex={index + 2}
                 className="absolute inset-x-0 grid items-center gap-4 border-b px-4 hover:bg-hover/60"
-                style={{ ...template, height, transform: `translateY(${start}px)` }}
+                style={{ gridTemplateColumns: tracks, height, transform: `translateY(${start}px)` }}
               >
-                {row ? narrow ? <Cell>{card(row)}</Cell> : columns.map(cellOf(row)) : <Waiting />}
+                {row ? <Cells row={row} columns={columns} card={narrow ? card : null} /> : <Waiting />}
               </div>
             )
           })}
@@ -97,13 +99,22 @@ export function Grid<Row>(props: GridProps<Row>) {
   )
 }
 
-const cellOf =
-  <Row,>(row: Row) =>
-  (column: Column<Row>) => (
+interface CellsProps<Row> {
+  row: Row
+  columns: Column<Row>[]
+  /** Instead of the columns. */
+  card: ((row: Row) => ReactNode) | null
+}
+
+// Scrolling moves rows; only those that appear are drawn.
+const Cells = memo(function Cells<Row>({ row, columns, card }: CellsProps<Row>) {
+  if (card) return <Cell>{card(row)}</Cell>
+  return columns.map((column) => (
     <Cell key={column.id} end={column.align === 'end'}>
       {column.cell(row)}
     </Cell>
-  )
+  ))
+}) as <Row>(props: CellsProps<Row>) => ReactNode
 
 function Cell({ end, children }: { end?: boolean; children: ReactNode }) {
   return (

@@ -1,5 +1,5 @@
 import { clsx } from 'clsx'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect, useRef } from 'react'
 
 interface PanelProps {
   title?: ReactNode
@@ -40,12 +40,18 @@ interface PageProps {
 
 /** A page: its heading, its commands, its content. */
 export function Page({ up, title, note, actions, children, fixed }: PageProps) {
+  const heading = useRef<HTMLHeadingElement>(null)
+  useEffect(() => {
+    document.title = `${heading.current?.textContent ?? ''} · Horolog`
+  })
   return (
     <div className={clsx('mx-auto flex w-full max-w-[1600px] flex-col gap-4 p-4 lg:px-6 lg:py-5', fixed && 'h-full')}>
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
         <div className="min-w-0">
           {up && <div className="text-muted text-xs hover:text-ink hover:underline">{up}</div>}
-          <h1 className="truncate font-semibold text-xl">{title}</h1>
+          <h1 ref={heading} className="truncate font-semibold text-xl">
+            {title}
+          </h1>
           {note && <div className="mt-0.5 text-muted text-sm">{note}</div>}
         </div>
         {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}

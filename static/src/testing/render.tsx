@@ -14,7 +14,7 @@ import { overview } from './factories'
 
 type Variables = Record<string, unknown>
 
-/** What the fake API answers to an operation: its data, or an Error for what it refuses. */
+/** What the fake API answers to an operation: its data, or an Error (with a `code`) for what it refuses. */
 export type Answers = Record<string, (variables: Variables) => unknown>
 
 /** One request of the page, as the fake API saw it. */
@@ -41,7 +41,8 @@ export function fakeApi(answers: Answers): Asked[] {
     asked.push({ operation, variables })
     const answer = { ...ALWAYS, ...answers }[operation]?.(variables) ?? new Error(`the fake API knows no ${operation}`)
     if (!(answer instanceof Error)) return Response.json({ data: answer })
-    return Response.json({ data: null, errors: [{ message: answer.message, extensions: { code: 'BAD_USER_INPUT' } }] })
+    const code = 'code' in answer ? answer.code : 'BAD_USER_INPUT'
+    return Response.json({ data: null, errors: [{ message: answer.message, extensions: { code } }] })
   })
   return asked
 }
@@ -50,10 +51,11 @@ export function fakeApi(answers: Answers): Asked[] {
 export async function open(address: string, answers: Answers = {}) {
   const asked = fakeApi(answers)
   const history = createMemoryHistory({ initialEntries: [address] })
-  const router = createDashboardRouter(history)
+  const queries = createQueryClient()
+  const router = createDashboardRouter(queries, history)
   const user = userEvent.setup()
   render(
-    <QueryClientProvider client={createQueryClient()}>
+    <QueryClientProvider client={queries}>
       <TooltipProvider>
         <Toasts>
           <Confirm>

@@ -41,7 +41,7 @@ const REASONS: Record<string, string> = {
   CRASH_LOOP: 'The nodes that ran it died more often than the job allows.',
   MISFIRE: "It was found later than the job's grace, and the misfire policy says not to run it then.",
   OVERLAP: 'Another execution of the job was in flight, and the overlap policy says not to run beside it.',
-  CALENDAR: "The job's calendar leaves this time out.",
+  CALENDAR: "The job's calendar or a blackout closes this time; the message below names it.",
   DEADLINE: 'It could not start before its deadline.',
   COALESCED: 'It was folded into another fire time of the job, which stands for it.',
 }

@@ -3,20 +3,19 @@
 import uPlot from 'uplot'
 import type { ChartSeries } from './plot'
 
-type Values = (number | null)[]
-
-/** Values added up from the last series to the first, so that the first stands on top and is drawn first. */
-export function stacked(series: Values[]): Values[] {
+/** The values with those of the bars added up, from the last series to the first: the first is the highest and drawn first. */
+export function stacked(series: ChartSeries[]): (number | null)[][] {
   const sums: number[] = []
   return series
     .toReversed()
-    .map((values) =>
-      values.map((value, index) => {
+    .map(({ shape, values }) => {
+      if (shape !== 'bars') return values
+      return values.map((value, index) => {
         const sum = (sums[index] ?? 0) + (value ?? 0)
         sums[index] = sum
         return sum
-      }),
-    )
+      })
+    })
     .toReversed()
 }
 
@@ -30,7 +29,7 @@ export function pathsOf(label: string, colour: string, shape: ChartSeries['shape
         fill: colour,
         width: 0,
         points: { show: false },
-        paths: uPlot.paths.bars?.({ size: [0.8, 24], radius: 0.1 }),
+        paths: uPlot.paths.bars?.({ size: [0.8, 24], align: 1 }),
       }
     case 'dots':
       return { label, stroke: colour, paths: () => null, points: { show: true, size: 5, width: 0, fill: colour } }

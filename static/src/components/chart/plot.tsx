@@ -24,24 +24,30 @@ export interface PlotProps {
   /** A value in words, such as "12 ms". */
   format: (value: number) => string
   height: number
-  /** Bars stand on each other; the values of all series are added up. */
+  /** Bars stand on each other, the last series lowest; lines stay where they are. */
   stack?: boolean
+  /** Ends of the time axis in milliseconds; those of the data unless said. */
+  range?: { from: number; to: number }
   /** Begins at zero unless the scale is logarithmic. */
   logarithmic?: boolean
 }
 
 /** The chart itself; use `Chart`. */
-export default function Plot({ label, at, series, format, height, stack, logarithmic }: PlotProps) {
+export default function Plot({ label, at, series, format, height, stack, range, logarithmic }: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const [under, setUnder] = useState<number | null>(null)
   const inWords = useEffectEvent(format)
 
   const data = useMemo(() => {
-    const values = series.map((one) => one.values)
-    return [at.map((millis) => millis / 1_000), ...(stack ? stacked(values) : values)] as uPlot.AlignedData
+    const values = stack ? stacked(series) : series.map((one) => one.values)
+    return [at.map((millis) => millis / 1_000), ...values] as uPlot.AlignedData
   }, [at, series, stack])
   const shapes = series.map((one) => `${one.label}|${one.colour}|${one.shape}`).join('\n')
+
+  const ends = useEffectEvent((min: number, max: number): [number, number] =>
+    range ? [range.from / 1_000, range.to / 1_000] : [min, max],
+  )
 
   // The drawing is made anew when its looks change, and only given new data otherwise.
   const latest = useEffectEvent(() => data)
@@ -56,10 +62,13 @@ export default function Plot({ label, at, series, format, height, stack, logarit
       const options: uPlot.Options = {
         width: element.clientWidth,
         height,
-        padding: [8, 16, 0, 0],
+        padding: [8, 26, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        scales: { y: logarithmic ? { distr: 3 } : { range: fromZero } },
+        scales: {
+          x: { range: (_plot, min, max) => ends(min, max) },
+          y: logarithmic ? { distr: 3 } : { range: fromZero },
+        },
         axes: [
           {
             ...axis,

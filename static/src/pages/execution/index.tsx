@@ -3,7 +3,7 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { FileQuestion } from 'lucide-react'
 import { ExecutionDocument, type ExecutionQuery, NodeNamesDocument } from '@/api/generated'
-import { useIsLive } from '@/api/live'
+import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
 import { Page, Panel } from '@/components/panel'
@@ -24,8 +24,8 @@ const route = getRouteApi('/executions/$executionId')
 
 export default function ExecutionPage() {
   const { executionId } = route.useParams()
-  const live = useIsLive()
-  const result = useApi(ExecutionDocument, { id: executionId }, { refetchInterval: live ? false : POLL_INTERVAL })
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
+  const result = useApi(ExecutionDocument, { id: executionId }, { refetchInterval })
   return (
     <Shown of={result} what="the execution" lines={8}>
       {({ execution }) =>
@@ -45,6 +45,8 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
   useRefreshOnEvents(execution.jobId, SHOWN)
   const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const attempts = attemptsOf(execution)
+  // What is skipped has a message too, and nothing went wrong.
+  const messageTitle = execution.status === 'SKIPPED' ? 'Message' : 'Error'
   const nameOf = (id: string) =>
     id === execution.nodeId && execution.nodeName
       ? execution.nodeName
@@ -86,8 +88,8 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
         <Steps execution={execution} />
       </Panel>
       {execution.errorMessage && (
-        <Panel title="Error">
-          <TextBlock label="Error" text={execution.errorMessage} />
+        <Panel title={messageTitle}>
+          <TextBlock label={messageTitle} text={execution.errorMessage} />
         </Panel>
       )}
       {execution.output && (

@@ -3,8 +3,8 @@
 import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
 import { useCallback, useMemo } from 'react'
-import { type ExecutionFilter, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
-import { useIsLive } from '@/api/live'
+import { type ExecutionRowFragment, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
+import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { ExecutionsSearch } from '@/app/filters'
@@ -13,9 +13,9 @@ import { Page } from '@/components/panel'
 import { Empty, Failure } from '@/components/states'
 import { counted } from '@/text/number'
 import { CARD_HEIGHT, COLUMNS, ExecutionCard, ROW_HEIGHT } from './columns'
+import { executionListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 
-const PAGE_SIZE = 100
 const POLL_INTERVAL = 4_000
 const SHOWN = [ExecutionsPageDocument]
 const route = getRouteApi('/executions')
@@ -23,20 +23,16 @@ const route = getRouteApi('/executions')
 export default function ExecutionsPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const live = useIsLive()
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(search.job ?? null, SHOWN)
 
-  const filter = useMemo(() => filterOf(search), [search])
-  const executions = usePages(
-    ExecutionsPageDocument,
-    { filter },
-    { size: PAGE_SIZE, read, refetchInterval: live ? false : POLL_INTERVAL },
-  )
+  const list = useMemo(() => executionListOf(search), [search])
+  const executions = usePages(ExecutionsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval })
   const change = useCallback(
     (next: Partial<ExecutionsSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
     [navigate],
   )
-  const filtered = Object.values(filter).some((value) => value !== null)
+  const filtered = Object.values(list.filter).some((value) => value !== null)
   return (
     <Page
       fixed
@@ -62,7 +58,7 @@ export default function ExecutionsPage() {
             rowAt={executions.rowAt}
             keyOf={(execution) => execution.id}
             rowHeight={ROW_HEIGHT}
-            card={(execution) => <ExecutionCard execution={execution} />}
+            card={cardOf}
             cardHeight={CARD_HEIGHT}
             onLook={executions.look}
           />
@@ -72,20 +68,8 @@ export default function ExecutionsPage() {
   )
 }
 
+const cardOf = (execution: ExecutionRowFragment) => <ExecutionCard execution={execution} />
 const read = (result: ExecutionsPageQuery) => result.executionsPage
-
-/** The address's filters in the API's words. */
-function filterOf(search: ExecutionsSearch): ExecutionFilter {
-  return {
-    jobId: search.job ?? null,
-    status: search.status ?? null,
-    kind: search.kind ?? null,
-    reason: search.reason ?? null,
-    nodeId: search.node ?? null,
-    from: search.from ?? null,
-    to: search.to ?? null,
-  }
-}
 
 function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
   if (!filtered) {

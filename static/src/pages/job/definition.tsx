@@ -49,6 +49,7 @@ function schedule(job: Job): Fact[] {
       'When clocks change',
       cron && job.timeZone !== 'UTC' && `gap: ${words(job.dstGap)}; twice: ${words(job.dstOverlap)}`,
     ],
+    ['Calendar', job.calendar],
     ['Interval', job.intervalSeconds && inUnits(job.intervalSeconds)],
     ['Initial delay', job.initialDelaySeconds ? inUnits(job.initialDelaySeconds) : null],
     [job.scheduleType === 'ONCE' ? 'At' : 'Not before', exact(job.startAt)],

@@ -3,7 +3,7 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CircleSlash, Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
 import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument } from '@/api/generated'
-import { useIsLive } from '@/api/live'
+import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
 import { useJobCommands } from '@/commands/jobs'
@@ -26,7 +26,7 @@ const route = getRouteApi('/jobs/$jobId')
 
 export default function JobPage() {
   const { jobId } = route.useParams()
-  const refetchInterval = useIsLive() ? false : POLL_INTERVAL
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(jobId, SHOWN)
   const result = useApi(JobDocument, { id: jobId }, { refetchInterval })
   return (
@@ -46,7 +46,7 @@ export default function JobPage() {
 
 type Job = NonNullable<JobQuery['job']>
 
-function Known({ job, refetchInterval }: { job: Job; refetchInterval: number | false }) {
+function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) {
   const executions = useApi(JobExecutionsDocument, { id: job.id }, { refetchInterval })
   const rows = executions.data?.job?.executions.nodes ?? []
   const hasRun = rows.length > 0

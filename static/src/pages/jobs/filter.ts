@@ -1,7 +1,15 @@
-// The address's filters in the API's words.
+// The address's filters in the API's words; the router uses them too, to ask before the page is there.
 
-import type { JobFilter } from '@/api/generated'
+import type { JobFilter, JobOrder } from '@/api/generated'
 import type { JobsSearch } from '@/app/filters'
+
+/** Rows that are asked for at a time. */
+export const PAGE_SIZE = 100
+
+/** The list that an address means. */
+export function jobListOf(search: JobsSearch): { filter: JobFilter; orderBy: JobOrder } {
+  return { filter: filterOf(search), orderBy: search.order ?? 'NEWEST' }
+}
 
 /** What the API is asked for. */
 export function filterOf(search: JobsSearch): JobFilter {

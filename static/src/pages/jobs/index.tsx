@@ -3,8 +3,8 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock, Plus, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
-import { JobsPageDocument, type JobsPageQuery } from '@/api/generated'
-import { useIsLive } from '@/api/live'
+import { type JobRowFragment, JobsPageDocument, type JobsPageQuery } from '@/api/generated'
+import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { JobsSearch } from '@/app/filters'
@@ -15,11 +15,10 @@ import { Empty, Failure } from '@/components/states'
 import { counted } from '@/text/number'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
-import { filterOf, isFiltered } from './filter'
+import { isFiltered, jobListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 import { allThatMatch, NOTHING, type Selection } from './selection'
 
-const PAGE_SIZE = 100
 const SHOWN = [JobsPageDocument]
 const POLL_INTERVAL = 4_000
 const route = getRouteApi('/jobs')
@@ -27,15 +26,11 @@ const route = getRouteApi('/jobs')
 export default function JobsPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const live = useIsLive()
+  const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(null, SHOWN)
 
-  const filter = useMemo(() => filterOf(search), [search])
-  const jobs = usePages(
-    JobsPageDocument,
-    { filter, orderBy: search.order ?? 'NEWEST' },
-    { size: PAGE_SIZE, read, refetchInterval: live ? false : POLL_INTERVAL },
-  )
+  const list = useMemo(() => jobListOf(search), [search])
+  const jobs = usePages(JobsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval })
 
   const [selection, setSelection] = useState<Selection>(NOTHING)
   const change = useCallback(
@@ -68,7 +63,7 @@ export default function JobsPage() {
       {selection !== NOTHING && (
         <BulkBar
           selection={selection}
-          filter={filter}
+          filter={list.filter}
           total={jobs.total}
           onAll={() => setSelection(allThatMatch)}
           onDone={() => setSelection(NOTHING)}
@@ -88,7 +83,7 @@ export default function JobsPage() {
             rowAt={jobs.rowAt}
             keyOf={(job) => job.id}
             rowHeight={ROW_HEIGHT}
-            card={(job) => <JobCard job={job} />}
+            card={cardOf}
             cardHeight={CARD_HEIGHT}
             onLook={jobs.look}
           />
@@ -98,6 +93,7 @@ export default function JobsPage() {
   )
 }
 
+const cardOf = (job: JobRowFragment) => <JobCard job={job} />
 const read = (result: JobsPageQuery) => result.jobsPage
 
 const CLEARED: JobsSearch = {

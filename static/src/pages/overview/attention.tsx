@@ -25,8 +25,8 @@ export function AttentionList({ attention }: { attention: OverviewPartsFragment[
         </Empty>
       ) : (
         <ul className="max-h-96 divide-y overflow-y-auto">
-          {attention.map((one) => (
-            <li key={`${one.kind} ${one.jobId} ${one.executionId}`} className="flex items-start gap-3 px-4 py-2.5">
+          {grouped(attention).map(({ one, more }) => (
+            <li key={`${one.kind} ${one.jobId}`} className="flex items-start gap-3 px-4 py-2.5">
               <span
                 className={clsx(
                   'mt-px w-20 shrink-0 rounded px-1.5 py-0.5 text-center font-medium text-2xs',
@@ -37,7 +37,10 @@ export function AttentionList({ attention }: { attention: OverviewPartsFragment[
               </span>
               <div className="min-w-0 flex-1">
                 <Subject one={one} />
-                <p className="line-clamp-2 break-words text-muted text-xs">{one.message}</p>
+                <p className="line-clamp-2 break-words text-muted text-xs">
+                  {one.message}
+                  {more > 0 && ` (and ${more} more of this job)`}
+                </p>
               </div>
               <span className="shrink-0 text-muted text-xs">
                 <Time at={one.since} />
@@ -50,7 +53,21 @@ export function AttentionList({ attention }: { attention: OverviewPartsFragment[
   )
 }
 
-function Subject({ one }: { one: OverviewPartsFragment['attention'][number] }) {
+type One = OverviewPartsFragment['attention'][number]
+
+/** One line for each job and kind, the first with the number of the others. */
+function grouped(attention: One[]): { one: One; more: number }[] {
+  const lines = new Map<string, { one: One; more: number }>()
+  for (const one of attention) {
+    const key = `${one.kind} ${one.jobId}`
+    const line = lines.get(key)
+    if (line) line.more += 1
+    else lines.set(key, { one, more: 0 })
+  }
+  return [...lines.values()]
+}
+
+function Subject({ one }: { one: One }) {
   const className = 'block truncate text-sm font-medium hover:underline'
   return one.executionId ? (
     <Link to="/executions/$executionId" params={{ executionId: one.executionId }} className={className}>

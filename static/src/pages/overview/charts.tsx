@@ -1,35 +1,43 @@
 import type { Activity } from '@/api/generated'
 import { Chart } from '@/components/chart'
 import { duration } from '@/text/duration'
-import { count } from '@/text/number'
+import { count, rate } from '@/text/number'
 
 const HEIGHT = 170
+
+const MINUTE = 60_000
+
+/** The part of the last hour that was measured, and ten minutes at least; moves with the newest point. */
+function measured(points: Activity[]) {
+  const newest = points[points.length - 1]
+  const to = newest ? Date.parse(newest.at) + newest.seconds * 1_000 : Date.now()
+  const first = points[0] ? Date.parse(points[0].at) : to
+  return { from: Math.max(to - 60 * MINUTE, Math.min(first, to - 10 * MINUTE)), to }
+}
+
+const perSecond = (value: number) => `${rate(value)}/s`
 
 const times = (points: Activity[]) => points.map((point) => Date.parse(point.at))
 
 /** Large areas are calmer than text of the same colour. */
 const soft = (name: string) => `color-mix(in oklab, var(--color-${name}) 72%, var(--color-surface))`
 
-/** What fired, by how it ended. */
+/** What was taken each second, and how what ended then had ended. */
 export function FiresChart({ points }: { points: Activity[] }) {
-  const rest = (point: Activity) => Math.max(0, point.fires - point.succeeded - point.failed - point.skipped)
+  const rates = (of: (point: Activity) => number) => points.map((point) => of(point) / point.seconds)
   return (
     <Chart
       label={`Fires in the last hour: ${count(points.reduce((sum, point) => sum + point.fires, 0))}`}
       height={HEIGHT}
-      format={count}
+      format={perSecond}
       stack
+      range={measured(points)}
       at={times(points)}
       series={[
-        { label: 'Running', colour: soft('busy'), shape: 'bars', values: points.map(rest) },
-        { label: 'Skipped', colour: 'var(--color-edge)', shape: 'bars', values: points.map((point) => point.skipped) },
-        { label: 'Failed', colour: soft('bad'), shape: 'bars', values: points.map((point) => point.failed) },
-        {
-          label: 'Succeeded',
-          colour: soft('good'),
-          shape: 'bars',
-          values: points.map((point) => point.succeeded),
-        },
+        { label: 'Skipped', colour: 'var(--color-edge)', shape: 'bars', values: rates((point) => point.skipped) },
+        { label: 'Failed', colour: soft('bad'), shape: 'bars', values: rates((point) => point.failed) },
+        { label: 'Succeeded', colour: soft('good'), shape: 'bars', values: rates((point) => point.succeeded) },
+        { label: 'Fires', colour: 'var(--color-accent)', shape: 'line', values: rates((point) => point.fires) },
       ]}
     />
   )
@@ -42,6 +50,7 @@ export function LatenessChart({ points }: { points: Activity[] }) {
       label="Lateness in the last hour, median and 99th percentile"
       height={HEIGHT}
       format={duration}
+      range={measured(points)}
       at={times(points)}
       series={[
         {

@@ -28,7 +28,7 @@ export default function OverviewPage() {
             <Headline overview={overview} />
             <Tiles overview={overview} activity={points} />
             <div className="grid gap-4 xl:grid-cols-2">
-              <Panel title="Fires" aside="last hour, by minute">
+              <Panel title="Fires" aside="last hour">
                 <Shown of={activity} what="the activity">
                   {() => <FiresChart points={points} />}
                 </Shown>

@@ -29,6 +29,18 @@ test('when a job is late the first line says so, and the list which and why', as
   expect(screen.getByText(late.message)).toBeTruthy()
 })
 
+test('a job with several stuck executions is one job, and one line', async () => {
+  const stuck = [1, 2, 3].map((n) => ({
+    ...late,
+    kind: 'STUCK' as const,
+    executionId: `e${n}`,
+    message: 'runs too long',
+  }))
+  await open('/', { Overview: () => ({ overview: overview({ attention: stuck }) }) })
+  expect((await headline()).textContent).toContain('One job is late or stuck')
+  expect(screen.getByText('runs too long (and 2 more of this job)')).toBeTruthy()
+})
+
 test('without a node nothing is well', async () => {
   const { cluster } = overview()
   await open('/', { Overview: () => ({ overview: overview({ cluster: { ...cluster, activeNodes: 0 } }) }) })
