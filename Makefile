@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test
+	scripts/dashboard e2e || test $$? = 3
+
+test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
+	cargo build
+	scripts/dashboard e2e
 
 fmt: ## format the sources
 	cargo fmt

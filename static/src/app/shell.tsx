@@ -72,7 +72,10 @@ function LostBanner() {
 function useMovesToTop() {
   const path = useRouterState({ select: (state) => state.location.pathname })
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is the change of the path that matters
-  useEffect(() => document.getElementById('page')?.scrollTo(0, 0), [path])
+  useEffect(() => {
+    // In braces: new browsers answer with a promise, which React would take for the clean-up.
+    document.getElementById('page')?.scrollTo(0, 0)
+  }, [path])
 }
 
 /** The page may still be on its way. */

@@ -53,7 +53,9 @@ export function Grid<Row>(props: GridProps<Row>) {
   const rows = virtual.getVirtualItems()
   const first = rows[0]?.index ?? 0
   const last = rows[rows.length - 1]?.index ?? 0
-  useEffect(() => onLook(first, last), [onLook, first, last])
+  useEffect(() => {
+    onLook(first, last)
+  }, [onLook, first, last])
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows measured for the other shape are measured again
   useEffect(() => virtual.measure(), [height])
 

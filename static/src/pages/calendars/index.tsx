@@ -111,7 +111,9 @@ function Blackout({ blackout }: { blackout: BlackoutRowFragment }) {
   const now = useNow()
   const ask = useConfirm()
   const end = useCommand(EndBlackoutDocument, () => 'The blackout is over.')
-  const over = Date.parse(blackout.endsAt) <= now
+  // One that was cancelled before it began ends where it would have begun.
+  const cancelled = blackout.endsAt <= blackout.startsAt
+  const over = cancelled || Date.parse(blackout.endsAt) <= now
   const begun = Date.parse(blackout.startsAt) <= now
   const confirmed = async () => {
     const sure = await ask({
@@ -137,7 +139,7 @@ function Blackout({ blackout }: { blackout: BlackoutRowFragment }) {
             </Link>
           )}
           {!blackout.tag && !blackout.jobId && 'All jobs'} · afterwards: {words(blackout.afterwards).toLowerCase()}
-          {over ? ' · over' : begun ? ' · now' : ''}
+          {cancelled ? ' · cancelled' : over ? ' · over' : begun ? ' · now' : ''}
         </p>
       </div>
       {!over && (
