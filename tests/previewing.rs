@@ -85,3 +85,19 @@ async fn a_job_keeps_its_zone_and_the_cluster_names_its_tz_database() {
     let version = version.as_str().unwrap();
     assert!(version.len() >= 5 && version.starts_with("20"), "{version}");
 }
+
+#[actix::test]
+async fn the_next_fire_times_end_with_the_last_run_and_follow_the_job_that_is_edited() {
+    let node = ApiNode::start().await;
+    let input = json!({"name": "thrice", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "maxRuns": 3});
+    let job = node.create(input.clone()).await;
+    let shown = node.data("query($id: ID!) { job(id: $id) { nextFireTimes(count: 10) } }", json!({"id": job})).await;
+    assert_eq!(shown["job"]["nextFireTimes"].as_array().unwrap().len(), 3);
+
+    let preview =
+        "query($input: CreateJobInput!, $jobId: ID) { previewSchedule(input: $input, jobId: $jobId) { fireTimes } }";
+    let edited = node.data(preview, json!({"input": input, "jobId": job})).await;
+    assert_eq!(edited["previewSchedule"]["fireTimes"], shown["job"]["nextFireTimes"], "an edit keeps the phase");
+    let unknown = node.error(preview, json!({"input": input, "jobId": uuid::Uuid::nil()})).await;
+    assert_eq!(unknown["extensions"]["code"], "NOT_FOUND");
+}

@@ -93,7 +93,8 @@ impl Query {
             None => definition.first_fire_time(now),
         };
         let fire_times = closures.fire_times(id, &definition, first);
-        Ok(preview(&definition, now, fire_times.take(count)))
+        let runs = edited.as_ref().map_or(0, |job| job.runs);
+        Ok(preview(&definition, now, fire_times.take(count.min(definition.runs_left(runs)))))
     }
 
     /// An execution.

@@ -97,6 +97,8 @@ pub struct Job {
     pub updated_at: Timestamp,
     /// Its next fire time, if the trigger names one.
     pub next_fire_time: Option<Timestamp>,
+    /// Fire times of its schedule that were run, for `maxRuns`.
+    pub runs: i64,
 }
 
 impl JobDefinition {
@@ -152,6 +154,11 @@ impl JobDefinition {
         let span = u64::try_from(jitter.min(next).num_milliseconds()).unwrap_or(0);
         let hash = Uuid::new_v5(&job_id, &fire_time.timestamp_micros().to_be_bytes()).as_u64_pair().0 >> 32;
         fire_time + TimeDelta::milliseconds(i64::try_from((hash * span) >> 32).unwrap_or(0))
+    }
+
+    /// How many more fire times may run, when so many have.
+    pub fn runs_left(&self, runs: i64) -> usize {
+        self.policies.max_runs.map_or(usize::MAX, |most| usize::try_from(most - runs).unwrap_or(0))
     }
 
     /// Whether it fires when another definition does: an edit between the two

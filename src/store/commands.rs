@@ -295,6 +295,7 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
         version: 0,
         created_at: now,
         updated_at: now,
+        runs: 0,
     }
 }
 

@@ -297,7 +297,7 @@ impl Part {
         let join = if matches!(self, Self::Due) { "join" } else { "left join" };
         format!(
             "-- job_list.page\nselect {COLUMNS}, lower(j.name) as name_key, t.due_at,
-    case when t.due_at is not null then t.fire_time end as next_fire_time
+    case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
 from job_definition j {join} job_trigger t on t.id = j.id
 where {}
 order by {order} limit ${}",

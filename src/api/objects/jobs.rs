@@ -132,10 +132,11 @@ impl Job {
     }
     /// Its next fire times, if nothing is changed: at most 1,000. Only the
     /// pending one for a fixed delay, whose next depends on the end of its run;
-    /// none while it is paused. What its calendar or a blackout closes is left out.
+    /// none while it is paused. What its calendar or a blackout closes is left out,
+    /// and what comes after its last run.
     #[graphql(complexity = "20 + (count.max(0) as usize) / 10")]
     async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
-        let count = usize::try_from(count).unwrap_or(0).min(1_000);
+        let count = usize::try_from(count).unwrap_or(0).min(1_000).min(self.definition.runs_left(self.runs));
         let closures = store(ctx)?.closures(&[&self.definition]).await.map_err(|error| errors::store(&error))?;
         let fire_times = closures.fire_times(self.id, &self.definition, self.next_fire_time);
         Ok(fire_times.take(count).map(rfc3339).collect())
