@@ -124,12 +124,12 @@ async fn fill(url: &str, jobs: i64, executions: i64) -> Result<(), Box<dyn std::
         insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, node_id, started_at,
             finished_at, error_message, created_at)
         select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
-            ('00000000-0000-7000-8000-' || lpad((n * 7919 % {jobs} + 1)::text, 12, '0'))::uuid, 'SCHEDULE', at, at,
+            ('00000000-0000-7000-8000-' || lpad((n * 7919::bigint % {jobs} + 1)::text, 12, '0'))::uuid, 'SCHEDULE', at, at,
             case when n > {executions} - 100 then 'RUNNING' when n % 50 = 0 then 'FAILED' else 'SUCCESS' end,
             case when n <= {executions} - 100 and n % 50 = 0 then 'ERROR' end, 1, '00000000-0000-4000-8000-00000000000a', at,
             case when n <= {executions} - 100 then at + interval '1 second' end,
             case when n <= {executions} - 100 and n % 50 = 0 then 'connection refused' end, at
-        from (select n, now() - interval '1 minute' - ({executions} - n) * interval '30 days' / {executions} as at from generate_series(1, {executions}) n) e;
+        from (select n, now() - interval '1 minute' - ({executions} - n) * interval '30 days' / {executions} as at from generate_series(1::bigint, {executions}) n) e;
         vacuum analyze"
     );
     for statement in text.split(";\n") {

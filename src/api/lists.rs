@@ -42,8 +42,8 @@ pub struct JobFilterInput {
     schedule_type: Option<Vec<JobScheduleType>>,
     /// All of these.
     tags: Option<Vec<String>>,
-    /// Status of the newest execution; NONE for a job that has none. What ended
-    /// badly longer than 30 days ago is not found.
+    /// Status of the newest execution; NONE for a job that has none. Of what
+    /// ended badly only the newest 10,000 within 30 days are found.
     last_outcome: Option<Vec<String>>,
 }
 

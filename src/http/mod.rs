@@ -56,7 +56,8 @@ pub fn serve(listener: TcpListener, schema: Schema, view: NodeView) -> std::io::
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .configure(routes)
     });
-    Ok(server.workers(WORKERS).disable_signals().shutdown_timeout(5).listen(listener)?.run())
+    // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for ever.
+    Ok(server.workers(WORKERS).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
 
 fn routes(config: &mut web::ServiceConfig) {

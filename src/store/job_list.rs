@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// How far back an execution that ended badly still makes its job's last outcome.
 const TROUBLE_DAYS: i64 = 30;
+/// And how many of them, newest first.
+const TROUBLE_MAX: i64 = 10_000;
 
 /// The key of a row in its order: a page goes on behind it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -143,8 +145,10 @@ fn last_outcome(conditions: &mut Conditions, outcomes: &[LastOutcome]) {
         in_flight,
     );
     let b = alternative(
-        "j.id in (select b.job_id from job_execution_log b where b.error_message is not null and b.status = any({b}::text[])
-            and b.id >= {since} and not exists (select from job_execution_log n where n.job_id = b.job_id and n.id > b.id))",
+        "j.id in (select b.job_id from (
+            select id, job_id from job_execution_log
+            where error_message is not null and status = any({b}::text[]) and id >= {since} order by id desc limit {most}
+        ) b where not exists (select from job_execution_log n where n.job_id = b.job_id and n.id > b.id))",
         trouble,
     );
     let c = alternative(
@@ -155,10 +159,10 @@ fn last_outcome(conditions: &mut Conditions, outcomes: &[LastOutcome]) {
         alternatives.push("not exists (select from job_execution_log l where l.job_id = j.id)");
     }
     let since = format!(
-        "(lpad(to_hex(((extract(epoch from clock_timestamp()) - {TROUBLE_DAYS} * 86400) * 1000)::bigint), 12, '0') || \
-         repeat('0', 20))::uuid"
+        "(select (lpad(to_hex(((extract(epoch from clock_timestamp()) - {TROUBLE_DAYS} * 86400) * 1000)::bigint), 12, '0') || \
+         repeat('0', 20))::uuid)"
     );
-    let text = alternatives.join("\n    or ").replace("{since}", &since);
+    let text = alternatives.join("\n    or ").replace("{since}", &since).replace("{most}", &TROUBLE_MAX.to_string());
     let text = text.replace("{a}", &format!("${a}")).replace("{b}", &format!("${b}")).replace("{c}", &format!("${c}"));
     conditions.text.push(format!("({text})"));
 }

@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 const READY_MAX: Duration = Duration::from_secs(30);
 /// How long a dead node stays dead, so that the take-over can be seen.
 const REVIVE_AFTER: Duration = Duration::from_secs(5);
-/// How long a node may take to stop.
-const STOP_MAX: Duration = Duration::from_secs(35);
+/// How long a node may take to stop: its drain, its farewell, its open sockets.
+const STOP_MAX: Duration = Duration::from_secs(45);
 /// Pause between two looks at a process.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
