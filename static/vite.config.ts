@@ -31,6 +31,7 @@ export default defineConfig({
     },
   },
   test: {
+    include: ['src/**/*.test.{ts,tsx}'], // e2e/ is for node and a browser
     environment: 'happy-dom',
     setupFiles: 'src/testing/setup.ts',
     restoreMocks: true,

@@ -208,6 +208,19 @@ test('a calendar and a blackout are made and ended', async () => {
   await page.getByText('· cancelled').waitFor()
 })
 
+test('a past range is previewed and run again', async () => {
+  await go('/jobs?search=by%20cron')
+  await page.getByRole('link', { name: 'by cron' }).first().click()
+  await page.getByRole('button', { name: 'Backfill…' }).click()
+  const now = Date.now() - new Date().getTimezoneOffset() * 60_000
+  const local = (ago) => new Date(now - ago).toISOString().slice(0, 19)
+  await page.getByLabel('From').fill(local(13_000))
+  await page.getByLabel('To', { exact: true }).fill(local(10_000))
+  await page.getByRole('button', { name: 'Run 4 fire times' }).click()
+  await page.getByText('4 fire times will run again.').waitFor()
+  await page.getByText('4 of 4').waitFor()
+})
+
 test('no page has a serious fault of accessibility, in either theme', async () => {
   const jobs = await graphql(
     cluster.url,

@@ -13,6 +13,7 @@ import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { scheduleWords } from '@/text/schedule'
+import { Backfills } from './backfills'
 import { DurationChart, LatenessChart } from './charts'
 import { Definition } from './definition'
 import { ExecutionTable } from './execution-table'
@@ -91,6 +92,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           <NextFires job={job} />
+          <Backfills job={job} />
           <Definition job={job} />
           <Versions jobId={job.id} />
         </div>

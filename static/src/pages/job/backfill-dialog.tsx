@@ -1,0 +1,120 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { ApiError, inWords, send } from '@/api/client'
+import { BackfillJobDocument, type OverlapPolicy, PreviewBackfillDocument } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { Button } from '@/components/button'
+import { Dialog } from '@/components/dialog'
+import { SelectField, TextField } from '@/components/field'
+import { Time } from '@/components/time'
+import { useToast } from '@/components/toasts'
+import { counted } from '@/text/number'
+
+const POLICIES: [OverlapPolicy, string, string][] = [
+  ['BUFFER_ALL', 'Wait for it', 'One by one.'],
+  ['SKIP', 'Skip the fire time', 'It is recorded as skipped.'],
+  ['ALLOW', 'Run beside it', 'As fast as the rate allows.'],
+]
+
+/** Asks for a past range; shows how many fire times it has before anything starts. */
+export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () => void }) {
+  const [values, setValues] = useState({ from: '', to: '', overlapPolicy: 'BUFFER_ALL' as OverlapPolicy, rate: '600' })
+  const [errors, setErrors] = useState<Record<string, string>>({})
+  const [busy, setBusy] = useState(false)
+  const queries = useQueryClient()
+  const toast = useToast()
+  const range = values.from && values.to ? { from: instant(values.from), to: instant(values.to) } : null
+  const preview = useApi(
+    PreviewBackfillDocument,
+    { id: jobId, from: '', to: '', ...range },
+    { enabled: range !== null },
+  )
+  const begin = async () => {
+    if (!range) return setErrors({ [values.from ? 'to' : 'from']: 'This is needed' })
+    setBusy(true)
+    setErrors({})
+    try {
+      const { overlapPolicy, rate } = values
+      const { backfillJob } = await send(BackfillJobDocument, {
+        id: jobId,
+        ...range,
+        overlapPolicy,
+        firesPerMinute: rate.trim() ? Number(rate) : null,
+      })
+      toast({ kind: 'done', message: `${counted(backfillJob.fireTimes, 'fire time')} will run again.` })
+      await queries.invalidateQueries()
+      onClose()
+    } catch (error) {
+      setErrors({ [(error instanceof ApiError && error.field) || 'all']: inWords(error) })
+    } finally {
+      setBusy(false)
+    }
+  }
+  const field = (name: 'from' | 'to' | 'rate', error?: string) => ({
+    value: values[name],
+    error: errors[name] ?? error,
+    onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),
+  })
+  const planned = preview.data?.previewBackfill
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Backfill"
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" busy={busy} onClick={() => void begin()}>
+            {planned && range ? `Run ${counted(planned.count, 'fire time')}` : 'Run'}
+          </Button>
+        </>
+      }
+    >
+      <div className="flex flex-col gap-4">
+        <p className="text-muted text-sm">
+          Runs the fire times of a past range, oldest first, each as an execution of its own.
+        </p>
+        {errors.all && (
+          <p role="alert" className="text-bad text-sm">
+            {errors.all}
+          </p>
+        )}
+        <div className="grid gap-4 sm:grid-cols-2">
+          <TextField label="From" type="datetime-local" step={1} hint="In your zone" {...field('from')} />
+          <TextField label="To" type="datetime-local" step={1} hint="In your zone, included" {...field('to')} />
+        </div>
+        {range && preview.error && <p className="text-bad text-sm">{inWords(preview.error)}</p>}
+        {range && planned && (
+          <p className="text-sm">
+            {counted(planned.count, 'fire time')}: <Time at={planned.fireTimes[0] ?? ''} as="exact" />
+            {planned.last && planned.count > 1 && (
+              <>
+                {' '}
+                to <Time at={planned.last} as="exact" />
+              </>
+            )}
+          </p>
+        )}
+        <div className="grid gap-4 sm:grid-cols-2">
+          <SelectField
+            label="While one still runs"
+            hint={POLICIES.find(([name]) => name === values.overlapPolicy)?.[2]}
+            value={values.overlapPolicy}
+            onChange={(event) => setValues({ ...values, overlapPolicy: event.target.value as OverlapPolicy })}
+          >
+            {POLICIES.map(([name, label]) => (
+              <option key={name} value={name}>
+                {label}
+              </option>
+            ))}
+          </SelectField>
+          <TextField label="Most a minute" inputMode="numeric" {...field('rate', errors.firesPerMinute)} />
+        </div>
+      </div>
+    </Dialog>
+  )
+}
+
+function instant(local: string): string {
+  return new Date(local).toISOString()
+}

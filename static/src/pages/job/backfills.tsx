@@ -1,0 +1,63 @@
+// Past ranges that a person asked to run, how far they are, and the question for another.
+
+import { useState } from 'react'
+import { BackfillsDocument, type BackfillsQuery, CancelBackfillDocument } from '@/api/generated'
+import { useApi, useCommand } from '@/api/queries'
+import { Button } from '@/components/button'
+import { Panel } from '@/components/panel'
+import { StatusBadge } from '@/components/status'
+import { Time } from '@/components/time'
+import { count } from '@/text/number'
+import { BackfillDialog } from './backfill-dialog'
+
+const POLL_INTERVAL = 2_000
+const SHOWN = 5
+
+type Backfill = BackfillsQuery['backfills'][number]
+
+export function Backfills({ job }: { job: { id: string; scheduleType: string; status: string } }) {
+  const [asking, setAsking] = useState(false)
+  const { data } = useApi(BackfillsDocument, { jobId: job.id }, { refetchInterval: POLL_INTERVAL })
+  const backfills = data?.backfills ?? []
+  // A fixed delay names no past fire times.
+  const possible = job.status !== 'DELETED' && job.scheduleType !== 'FIXED_DELAY'
+  if (!possible && backfills.length === 0) return null
+  return (
+    <Panel title="Backfills" aside={possible && <Button onClick={() => setAsking(true)}>Backfill…</Button>} flush>
+      {backfills.length === 0 ? (
+        <p className="p-4 text-muted text-sm">Runs the fire times of a past range, once more.</p>
+      ) : (
+        <ul className="divide-y">
+          {backfills.slice(0, SHOWN).map((backfill) => (
+            <One key={backfill.id} backfill={backfill} />
+          ))}
+        </ul>
+      )}
+      {asking && <BackfillDialog jobId={job.id} onClose={() => setAsking(false)} />}
+    </Panel>
+  )
+}
+
+function One({ backfill }: { backfill: Backfill }) {
+  const cancel = useCommand(CancelBackfillDocument, () => 'The backfill is stopped; what it started goes on.')
+  return (
+    <li className="flex items-start justify-between gap-3 px-4 py-2.5 text-sm">
+      <div className="min-w-0">
+        <p className="flex flex-wrap items-center gap-2">
+          <StatusBadge status={backfill.state} />
+          <span className="tabular-nums">
+            {count(backfill.taken)} of {count(backfill.fireTimes)}
+          </span>
+        </p>
+        <p className="text-muted text-xs">
+          <Time at={backfill.from} as="short" /> to <Time at={backfill.to} as="short" />
+        </p>
+      </div>
+      {backfill.state === 'RUNNING' && (
+        <Button busy={cancel.isPending} onClick={() => cancel.mutate({ id: backfill.id })}>
+          Stop
+        </Button>
+      )}
+    </li>
+  )
+}
