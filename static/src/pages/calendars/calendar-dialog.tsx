@@ -106,7 +106,7 @@ export function CalendarDialog({ calendar, onClose }: CalendarDialogProps) {
           <TextArea label="Dates that count all the same" hint="As above" {...field('includeDates')} />
           <TextArea
             label="Times of day that do not count"
-            hint="22:00-06:00, over midnight too; one a line"
+            hint="22:00-06:00, over midnight too, or 12:00-13:00 Fri, Sat; one a line"
             {...field('excludeWindows')}
           />
           <TextArea

@@ -13,7 +13,10 @@ const HOLIDAYS: CalendarRowFragment = {
   includeDates: ['2026-12-26'],
   excludeWeekdays: ['SUNDAY'],
   includeWeekdays: [],
-  excludeWindows: [{ from: '22:00', to: '06:00', weekdays: [] }],
+  excludeWindows: [
+    { from: '22:00', to: '06:00', weekdays: [] },
+    { from: '12:00', to: '13:00', weekdays: ['FRIDAY', 'SATURDAY'] },
+  ],
   includeWindows: [],
 }
 
@@ -25,13 +28,13 @@ describe('a calendar', () => {
       excludeDates: HOLIDAYS.excludeDates,
       includeDates: ['2026-12-26'],
       excludeWeekdays: ['SUNDAY'],
-      excludeWindows: [{ from: '22:00', to: '06:00' }],
+      excludeWindows: HOLIDAYS.excludeWindows,
     })
   })
 
   it('says in words what it closes', () => {
     expect(inWords(HOLIDAYS)).toEqual([
-      'Closed: Sunday, 12-25, 12-26, 01-01, 2 more dates, 22:00–06:00',
+      'Closed: Sunday, 12-25, 12-26, 01-01, 2 more dates, 22:00–06:00, 12:00–13:00 (Fri, Sat)',
       'Open all the same: 2026-12-26',
     ])
   })

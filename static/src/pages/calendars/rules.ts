@@ -13,7 +13,7 @@ export interface CalendarValues {
   /** Separated by commas or lines. */
   excludeDates: string
   includeDates: string
-  /** Lines such as "22:00-06:00". */
+  /** Lines such as "22:00-06:00", or "22:00-06:00 Fri, Sat" for those that begin on these days. */
   excludeWindows: string
   includeWindows: string
 }
@@ -22,7 +22,8 @@ type Windows = CalendarRowFragment['excludeWindows']
 
 /** What the form shows of a calendar, or of a new one. */
 export function valuesOf(calendar: CalendarRowFragment | null, zone: string): CalendarValues {
-  const lines = (windows: Windows) => windows.map(({ from, to }) => `${from}-${to}`).join('\n')
+  const lines = (windows: Windows) =>
+    windows.map(({ from, to, weekdays }) => [`${from}-${to}`, days(weekdays)].filter(Boolean).join(' ')).join('\n')
   // The form has what is excluded; a calendar that includes weekdays excludes the others.
   const included = calendar?.includeWeekdays ?? []
   const excluded = included.length > 0 ? WEEKDAYS.filter((day) => !included.includes(day)) : calendar?.excludeWeekdays
@@ -42,10 +43,14 @@ export function valuesOf(calendar: CalendarRowFragment | null, zone: string): Ca
 export function inputOf(values: CalendarValues): CalendarInput {
   const list = (text: string) => text.split(/[\s,]+/).filter(Boolean)
   const windows = (text: string) =>
-    list(text).map((line) => {
-      const [from = '', to = ''] = line.split('-')
-      return { from, to }
-    })
+    text
+      .split('\n')
+      .filter((line) => line.trim())
+      .map((line) => {
+        const [span = '', ...names] = list(line)
+        const [from = '', to = ''] = span.split('-')
+        return { from, to, weekdays: names.map(weekdayOf) }
+      })
   return {
     name: values.name,
     description: values.description.trim() || null,
@@ -73,6 +78,11 @@ export function inWords(calendar: CalendarRowFragment): string[] {
   if (closed.length > 0) lines.push(`Closed: ${closed.join(', ')}`)
   if (calendar.includeDates.length > 0) lines.push(`Open all the same: ${some(calendar.includeDates).join(', ')}`)
   return lines.length > 0 ? lines : ['Closes nothing']
+}
+
+/** "Fri" as FRIDAY; what is no day stays as it is, and the server says so. */
+function weekdayOf(name: string): Weekday {
+  return WEEKDAYS.find((day) => name.length > 1 && day.startsWith(name.toUpperCase())) ?? (name as Weekday)
 }
 
 function days(weekdays: Weekday[]): string {
