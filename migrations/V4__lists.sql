@@ -1,8 +1,4 @@
--- Lists: what the dashboard searches, sorts and filters by. Any binary lives with it.
-
--- Lower case made once: to make it for 100,000 jobs at each key that somebody types costs more than to read them.
-alter table job_definition add column search text generated always as (lower(name || ' ' || coalesce(description, ''))) stored;
-comment on column job_definition.search is 'Name and description in lower case, for the search of the lists.';
+-- Lists: what the dashboard searches, sorts and filters by. Indexes only; any binary lives with them.
 
 -- Jobs by name, and by tag; the table is cold, so the indexes cost nothing that matters.
 create index job_definition_by_name on job_definition (lower(name), id) where status <> 'DELETED';

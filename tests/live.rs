@@ -220,10 +220,10 @@ async fn failures_are_in_the_overview_until_they_are_an_hour_old() {
         let query =
             "{ overview { failuresLastHour nextDue { jobName } attention { kind jobName message executionId } } }";
         let overview = node.data(query, json!({})).await["overview"].take();
-        (overview["attention"].as_array().unwrap().len() == 2).then_some(overview)
+        // The questions of an overview are asked one after another: the failure may come between two.
+        (overview["attention"].as_array().unwrap().len() == 2 && overview["failuresLastHour"] == 1).then_some(overview)
     })
     .await;
-    assert_eq!(overview["failuresLastHour"], 1);
     assert_eq!(
         (&overview["attention"][0]["kind"], &overview["attention"][1]["kind"]),
         (&json!("PAUSED_BY_FAILURE"), &json!("FAILED"))
