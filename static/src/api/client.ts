@@ -1,5 +1,6 @@
 // Speaks to the node that served this page: one typed fetch, and errors that know what kind they are.
 
+import { encode } from '@/text/json'
 import { noteAnswer, noteUnavailable, noteUnreachable } from './connection'
 import type { TypedDocumentString } from './generated'
 
@@ -36,7 +37,7 @@ export async function send<Result, Variables>(
   variables: Variables,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const answer = await post<Result>(JSON.stringify({ query: document.toString(), variables }), signal)
+  const answer = await post<Result>(encode({ query: document.toString(), variables }), signal)
   const error = answer.errors?.[0]
   const code = error?.extensions?.code ?? 'UNKNOWN'
   if (code === 'UNAVAILABLE') noteUnavailable()

@@ -30,7 +30,10 @@ export function keyOf<Result, Variables>(document: TypedDocumentString<Result, V
   return [nameOf(document), variables] as const
 }
 
-type Options<Result> = Pick<UseQueryOptions<Result>, 'enabled' | 'refetchInterval' | 'staleTime' | 'placeholderData'>
+type Options<Result> = Pick<
+  UseQueryOptions<Result>,
+  'enabled' | 'gcTime' | 'refetchInterval' | 'staleTime' | 'placeholderData'
+>
 
 /** Reads one query of the API. */
 export function useApi<Result, Variables>(

@@ -37,12 +37,3 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   }
   return <IconButton icon={copied ? Check : Copy} label={label} onClick={() => void copy()} />
 }
-
-/** JSON with line breaks; what is not JSON stays as it is. */
-export function prettyJson(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2)
-  } catch {
-    return text
-  }
-}

@@ -65,7 +65,7 @@ export async function open(address: string, answers: Answers = {}) {
       </TooltipProvider>
     </QueryClientProvider>,
   )
-  return { asked, user, address: () => router.state.location.href }
+  return { asked, user, queries, address: () => router.state.location.href }
 }
 
 /** The variables of the last request of an operation. */

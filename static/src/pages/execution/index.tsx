@@ -9,9 +9,10 @@ import { useRefreshOnEvents } from '@/api/refresh'
 import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
-import { prettyJson, TextBlock } from '@/components/text-block'
+import { TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
 import { explanation } from '@/text/execution'
+import { indented } from '@/text/json'
 import { AttemptTable } from './attempt-table'
 import { attemptsOf } from './attempts'
 import { Commands } from './commands'
@@ -94,7 +95,7 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
       )}
       {execution.output && (
         <Panel title="Output">
-          <TextBlock label="Output" text={prettyJson(execution.output)} />
+          <TextBlock label="Output" text={indented(execution.output)} />
         </Panel>
       )}
       {attempts.length > 0 && (

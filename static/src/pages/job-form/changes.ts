@@ -5,12 +5,16 @@ export interface FireTimeChanges {
   disappear: string[]
 }
 
-/** Compares two lists as far as both reach; each names the next ones in order. */
-export function changesOf(before: string[], after: string[], asked: number): FireTimeChanges {
+/** The two lists were not made at quite the same moment; what one of them may have seen pass is left out, in milliseconds. */
+const TOO_CLOSE = 1_000
+
+/** Compares two lists of `now` as far as both reach; each names the next ones in order, `asked` at most. */
+export function changesOf(before: string[], after: string[], asked: number, now: number): FireTimeChanges {
   const horizon = (times: string[]) =>
     times.length < asked ? Number.POSITIVE_INFINITY : Date.parse(times.at(-1) ?? '')
   const until = Math.min(horizon(before), horizon(after))
-  const within = (times: string[]) => times.filter((time) => Date.parse(time) <= until)
+  const within = (times: string[]) =>
+    times.filter((time) => Date.parse(time) > now + TOO_CLOSE && Date.parse(time) <= until)
   const [old, fresh] = [new Set(within(before)), new Set(within(after))]
   return {
     appear: [...fresh].filter((time) => !old.has(time)),

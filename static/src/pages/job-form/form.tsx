@@ -4,21 +4,22 @@ import { CircleAlert } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { FormProvider, useForm } from 'react-hook-form'
 import { ApiError, inWords } from '@/api/client'
-import type { CreateJobInput } from '@/api/generated'
+import type { CreateJobInput, FormJobFragment } from '@/api/generated'
 import { Button } from '@/components/button'
 import { TextArea, TextField } from '@/components/field'
 import { Panel } from '@/components/panel'
+import { jsonFault } from '@/text/json'
 import { useFieldProps } from './fields'
 import { PolicyFields } from './policy-fields'
 import { Preview } from './preview'
 import { ScheduleFields } from './schedule-fields'
 import { TargetFields } from './target-fields'
-import { type FormValues, inputOf, jsonFault } from './values'
+import { type FormValues, inputOf } from './values'
 
 interface JobFormProps {
   values: FormValues
   action: string
-  edited?: { id: string; nextFireTimes: string[] } | undefined
+  edited?: FormJobFragment | undefined
   /** Stands above the form, such as a conflict. */
   notice?: ReactNode
   onSave: (input: CreateJobInput) => Promise<unknown>

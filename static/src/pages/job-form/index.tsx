@@ -12,8 +12,10 @@ import { Page } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { useToast } from '@/components/toasts'
 import { viewerZone } from '@/text/time'
+import { ChangeList } from '../job/change-list'
+import { type Change, changesOf } from '../job/changes'
 import { JobForm } from './form'
-import { newValues, valuesOf } from './values'
+import { inputOf, newValues, valuesOf } from './values'
 
 const newRoute = getRouteApi('/jobs/new')
 const editRoute = getRouteApi('/jobs/$jobId/edit')
@@ -56,8 +58,8 @@ function Create({ original }: { original: FormJobFragment | null }) {
 /** Edits a job. */
 export function EditJob() {
   const { jobId } = editRoute.useParams()
-  // What is edited does not change under the person's hands: a conflict says so when it is saved.
-  const read = useApi(FormJobDocument, { id: jobId }, { staleTime: Number.POSITIVE_INFINITY })
+  // Never an answer of some minutes ago: its version could not be saved.
+  const read = useApi(FormJobDocument, { id: jobId }, { staleTime: Number.POSITIVE_INFINITY, gcTime: 0 })
   return (
     <Page
       up={
@@ -70,7 +72,7 @@ export function EditJob() {
       <Shown of={read} what="the job" lines={8}>
         {({ job }) =>
           job && job.status !== 'DELETED' ? (
-            <Edit key={job.version} job={job} />
+            <Edit key={jobId} first={job} />
           ) : (
             <Empty icon={FileQuestion} title="There is no such job">
               It may have been deleted.
@@ -82,30 +84,34 @@ export function EditJob() {
   )
 }
 
-function Edit({ job }: { job: FormJobFragment }) {
+interface Conflict {
+  newest: FormJobFragment
+  changes: Change[]
+}
+
+function Edit({ first }: { first: FormJobFragment }) {
+  // What is edited does not change under the person's hands, whatever is read again behind it.
+  const [job, setJob] = useState(first)
+  const [conflict, setConflict] = useState<Conflict | null>(null)
   const navigate = useNavigate()
   const queries = useQueryClient()
   const toast = useToast()
-  const [conflict, setConflict] = useState<string | null>(null)
   const back = () => navigate({ to: '/jobs/$jobId', params: { jobId: job.id } })
   return (
     <JobForm
+      key={job.version}
       values={valuesOf(job)}
       action="Save changes"
-      edited={{ id: job.id, nextFireTimes: job.nextFireTimes }}
+      edited={job}
       notice={
         conflict && (
-          <div
-            role="alert"
-            className="flex flex-wrap items-center justify-between gap-3 rounded-lg border border-warn/30 bg-warn/8 px-4 py-3 text-sm"
-          >
-            <p>
-              <strong className="font-semibold">Somebody else changed this job.</strong> {conflict}
-            </p>
-            <Button icon={RotateCcw} onClick={() => void queries.invalidateQueries({ refetchType: 'all' })}>
-              Load it again
-            </Button>
-          </div>
+          <ConflictNotice
+            conflict={conflict}
+            onLoad={() => {
+              setJob(conflict.newest)
+              setConflict(null)
+            }}
+          />
         )
       }
       onSave={async (input) => {
@@ -117,10 +123,37 @@ function Edit({ job }: { job: FormJobFragment }) {
           await back()
         } catch (error) {
           if (!(error instanceof ApiError && error.code === 'CONFLICT')) throw error
-          setConflict('What you typed is still here; loading it again replaces it by the newest version.')
+          const { job: newest } = await send(FormJobDocument, { id: job.id })
+          if (!newest) throw error
+          setConflict({ newest, changes: changesOf(shownOf(job), shownOf(newest)) })
         }
       }}
       onCancel={() => void back()}
     />
+  )
+}
+
+/** What a person may want to know of a job that somebody else changed. */
+function shownOf(job: FormJobFragment) {
+  return { status: job.status, ...inputOf(valuesOf(job)), payload: job.payload }
+}
+
+function ConflictNotice({ conflict, onLoad }: { conflict: Conflict; onLoad: () => void }) {
+  return (
+    <div
+      role="alert"
+      className="flex flex-wrap items-center justify-between gap-3 rounded-lg border border-warn/30 bg-warn/8 px-4 py-3 text-sm"
+    >
+      <div className="min-w-0">
+        <p>
+          <strong className="font-semibold">Somebody else changed this job.</strong> What you typed is still here;
+          loading it again replaces it by the newest version.
+        </p>
+        <ChangeList changes={conflict.changes} />
+      </div>
+      <Button icon={RotateCcw} onClick={onLoad}>
+        Load it again
+      </Button>
+    </div>
   )
 }

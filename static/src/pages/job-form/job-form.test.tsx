@@ -1,6 +1,7 @@
 import { screen, waitFor } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
 import { last, open } from '@/testing/render'
+import { formJob } from './factories'
 
 const PREVIEW = { zone: 'UTC', description: 'every 300 seconds', fireTimes: ['2026-11-24T10:00:00.000Z'], warnings: [] }
 
@@ -46,5 +47,69 @@ describe('the form of a new job', () => {
     await user.selectOptions(await screen.findByLabelText('Rhythm'), 'weekly')
     await user.click(screen.getByLabelText('Fri'))
     expect(screen.getByLabelText<HTMLInputElement>('Expression').value).toBe('0 9 * * 1,2,3,4')
+  })
+})
+
+describe('the form of a job that is there', () => {
+  const CONFLICT = Object.assign(new Error('the job has version 4'), { code: 'CONFLICT' })
+
+  it('says what somebody else changed meanwhile, and keeps what was typed until the newest is loaded', async () => {
+    let stored = formJob({ version: 3, description: 'old' })
+    const { asked, user } = await open('/jobs/1/edit', {
+      ...ANSWERS,
+      FormJob: () => ({ job: stored }),
+      UpdateJob: () => CONFLICT,
+    })
+    await user.type(await screen.findByLabelText('Description'), ' mine')
+    stored = formJob({ version: 4, description: 'theirs', status: 'PAUSED' })
+    await user.click(screen.getByRole('button', { name: 'Save changes' }))
+    const notice = await screen.findByText('Somebody else changed this job.')
+    expect(last(asked, 'UpdateJob')?.version).toBe(3)
+    const said = notice.closest('[role=alert]')?.textContent
+    expect(said).toContain('description: old theirs')
+    expect(said).toContain('status: ACTIVE PAUSED')
+    expect(said).not.toContain('name:')
+    expect(screen.getByLabelText<HTMLTextAreaElement>('Description').value).toBe('old mine')
+    await user.click(screen.getByRole('button', { name: 'Load it again' }))
+    expect(screen.getByLabelText<HTMLTextAreaElement>('Description').value).toBe('theirs')
+    expect(screen.queryByText('Somebody else changed this job.')).toBeNull()
+    await user.click(screen.getByRole('button', { name: 'Save changes' }))
+    await waitFor(() => expect(last(asked, 'UpdateJob')?.version).toBe(4))
+  })
+
+  it('keeps what was typed when everything is read again, as after a node was away', async () => {
+    let stored = formJob({ version: 3, description: 'old' })
+    const { asked, user, queries } = await open('/jobs/1/edit', {
+      ...ANSWERS,
+      FormJob: () => ({ job: stored }),
+      UpdateJob: () => CONFLICT,
+    })
+    await user.type(await screen.findByLabelText('Description'), ' mine')
+    stored = formJob({ version: 4, description: 'theirs' })
+    await queries.invalidateQueries()
+    await user.click(screen.getByRole('button', { name: 'Save changes' }))
+    await waitFor(() => expect(last(asked, 'UpdateJob')).toBeTruthy())
+    expect(asked.filter(({ operation }) => operation === 'FormJob').length).toBeGreaterThan(1)
+    // As it was when it was read: the server decides whether that is still so.
+    expect(last(asked, 'UpdateJob')).toMatchObject({ version: 3, input: { description: 'old mine' } })
+  })
+
+  it('compares the fire times of before and after at one moment', async () => {
+    const fires = (hour: number) => new Date(Date.now() + hour * 3_600_000).toISOString()
+    const [first, second] = [fires(1), fires(2)]
+    const { user } = await open('/jobs/1/edit', {
+      ...ANSWERS,
+      FormJob: () => ({ job: formJob({ intervalSeconds: 3_600 }) }),
+      PreviewSchedule: ({ input }) => {
+        const every = (input as { intervalSeconds: number }).intervalSeconds
+        return { previewSchedule: { ...PREVIEW, fireTimes: every === 3_600 ? [first, second] : [second] } }
+      },
+    })
+    await screen.findByText('Saving changes none of the next fire times.')
+    const interval = screen.getByLabelText('Interval in seconds')
+    await user.clear(interval)
+    await user.type(interval, '7200')
+    expect(await screen.findByText('Saving changes fire times')).toBeTruthy()
+    expect(document.querySelectorAll(`time[datetime="${first}"]`)).toHaveLength(1)
   })
 })

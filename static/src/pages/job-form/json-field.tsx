@@ -4,7 +4,7 @@
 import { lazy, Suspense } from 'react'
 import { Button } from '@/components/button'
 import { Field, INPUT_CLASS } from '@/components/field'
-import { indented, jsonFault } from './values'
+import { indented, jsonFault } from '@/text/json'
 
 const JsonEditor = lazy(() => import('./json-editor'))
 

@@ -1,15 +1,15 @@
 // What the schedule means, from the server, while somebody types.
 
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { TriangleAlert } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { ApiError } from '@/api/client'
-import { PreviewScheduleDocument } from '@/api/generated'
-import { useApi } from '@/api/queries'
+import { ApiError, send } from '@/api/client'
+import { type CreateJobInput, type FormJobFragment, PreviewScheduleDocument } from '@/api/generated'
 import { Panel } from '@/components/panel'
 import { Loading } from '@/components/states'
 import { Time } from '@/components/time'
-import { changesOf } from './changes'
-import { type FormValues, scheduleOf } from './values'
+import { changesOf, type FireTimeChanges } from './changes'
+import { type FormValues, scheduleOf, valuesOf } from './values'
 
 /** Fire times that are compared before an edit is saved. */
 export const COMPARED = 50
@@ -17,21 +17,39 @@ const SHOWN = 10
 /** Rest after the last key before the server is asked, in milliseconds. */
 const TYPING_PAUSE = 250
 
+/** Fire times pass while somebody thinks: read again so often, in milliseconds. */
+const REFRESH = 10_000
+
 interface PreviewProps {
   values: FormValues
-  /** The job that is edited, with its fire times as they are. */
-  edited?: { id: string; nextFireTimes: string[] } | undefined
+  /** The job that is edited, as it was read. */
+  edited?: FormJobFragment | undefined
 }
 
 /** Words, the next fire times, warnings, and what an edit changes. */
 export function Preview({ values, edited }: PreviewProps) {
   const input = useRested(JSON.stringify(scheduleOf(values)))
-  const result = useApi(
-    PreviewScheduleDocument,
-    { input: JSON.parse(input), count: COMPARED, jobId: edited?.id ?? null },
-    { placeholderData: (before: unknown) => before as never, staleTime: 5_000 },
-  )
-  const preview = result.data?.previewSchedule
+  const jobId = edited?.id ?? null
+  const result = useQuery({
+    queryKey: ['PreviewSchedule', input, jobId, edited?.version],
+    queryFn: async ({ signal }) => {
+      const ask = (schedule: CreateJobInput) =>
+        send(PreviewScheduleDocument, { input: schedule, count: COMPARED, jobId }, signal)
+      // Both at the same moment: of two lists of different moments the older one has fire times that have passed. What
+      // can no longer be previewed, such as an instant that is over, is not compared.
+      const [{ previewSchedule }, before] = await Promise.all([
+        ask(JSON.parse(input)),
+        edited ? ask(scheduleOf(valuesOf(edited))).catch(() => null) : null,
+      ])
+      return {
+        ...previewSchedule,
+        changes: before && changesOf(before.previewSchedule.fireTimes, previewSchedule.fireTimes, COMPARED, Date.now()),
+      }
+    },
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH,
+  })
+  const preview = result.data
   const zone = values.scheduleType === 'CRON' ? preview?.zone : undefined
   return (
     <Panel title="Next fire times" aside={zone}>
@@ -59,7 +77,7 @@ export function Preview({ values, edited }: PreviewProps) {
             ))}
           </ol>
           {preview.fireTimes.length === 0 && <p className="text-muted">None that is known before it has run.</p>}
-          {edited && <Changes before={edited.nextFireTimes} after={preview.fireTimes} />}
+          {preview.changes && <Changes {...preview.changes} />}
         </div>
       ) : (
         <Loading lines={6} />
@@ -68,9 +86,7 @@ export function Preview({ values, edited }: PreviewProps) {
   )
 }
 
-function Changes({ before, after }: { before: string[]; after: string[] }) {
-  if (before.length === 0) return null
-  const { appear, disappear } = changesOf(before, after, COMPARED)
+function Changes({ appear, disappear }: FireTimeChanges) {
   if (appear.length + disappear.length === 0) {
     return <p className="border-t pt-3 text-muted text-xs">Saving changes none of the next fire times.</p>
   }

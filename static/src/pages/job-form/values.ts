@@ -12,6 +12,8 @@ import type {
   OverlapPolicy,
   Recovery,
 } from '@/api/generated'
+import { indented, JsonText } from '@/text/json'
+import { fromLocalInput, toLocalInput } from '@/text/time'
 
 export type TargetKind = 'log' | 'http' | 'noop'
 
@@ -51,6 +53,8 @@ export interface FormValues {
     http: { url: string; method: HttpMethod; headers: string; body: string; timeoutSeconds: string }
     noop: { sleepMillis: string }
   }
+  /** What the fields above show less exactly than the job has it. */
+  original: { startAt: string | null; endAt: string | null; tags: string[] }
 }
 
 /** A new job: every default that the API documents. */
@@ -88,6 +92,7 @@ export function newValues(zone: string): FormValues {
       http: { url: '', method: 'POST', headers: '', body: '', timeoutSeconds: '30' },
       noop: { sleepMillis: '0' },
     },
+    original: { startAt: null, endAt: null, tags: [] },
   }
 }
 
@@ -108,8 +113,8 @@ export function valuesOf(job: FormJobFragment): FormValues {
     dstOverlap: job.dstOverlap,
     intervalSeconds: text(job.intervalSeconds ?? plain.intervalSeconds),
     initialDelaySeconds: text(job.initialDelaySeconds),
-    startAt: toLocal(job.startAt),
-    endAt: toLocal(job.endAt),
+    startAt: toLocalInput(job.startAt ?? ''),
+    endAt: toLocalInput(job.endAt ?? ''),
     maxRuns: text(job.maxRuns),
     jitterSeconds: job.jitterSeconds ? text(job.jitterSeconds) : '',
     calendar: job.calendar ?? '',
@@ -130,6 +135,7 @@ export function valuesOf(job: FormJobFragment): FormValues {
     maxRecoveries: text(job.maxRecoveries),
     payload: job.payload ? indented(job.payload) : '',
     target: { ...plain.target, ...targetOf(job.target, plain.target) },
+    original: { startAt: job.startAt, endAt: job.endAt, tags: job.tags },
   }
 }
 
@@ -160,10 +166,7 @@ export function inputOf(values: FormValues): CreateJobInput {
   return {
     name: values.name,
     description: values.description.trim() || null,
-    tags: values.tags
-      .split(',')
-      .map((tag) => tag.trim())
-      .filter(Boolean),
+    tags: tagsOf(values.tags, values.original.tags),
     priority: number(values.priority),
     scheduleType,
     cronExpression: cron ? values.cronExpression : null,
@@ -172,8 +175,8 @@ export function inputOf(values: FormValues): CreateJobInput {
     dstOverlap: cron ? values.dstOverlap : null,
     intervalSeconds: interval ? number(values.intervalSeconds) : null,
     initialDelaySeconds: interval ? number(values.initialDelaySeconds) : null,
-    startAt: toInstant(values.startAt),
-    endAt: toInstant(values.endAt),
+    startAt: instantOf(values.startAt, values.original.startAt),
+    endAt: instantOf(values.endAt, values.original.endAt),
     maxRuns: number(values.maxRuns),
     jitterSeconds: scheduleType === 'FIXED_DELAY' ? null : number(values.jitterSeconds),
     calendar: values.calendar || null,
@@ -192,7 +195,7 @@ export function inputOf(values: FormValues): CreateJobInput {
     },
     recovery: values.recovery,
     maxRecoveries: number(values.maxRecoveries),
-    payload: values.payload.trim() ? JSON.parse(values.payload) : null,
+    payload: values.payload.trim() ? new JsonText(values.payload) : null,
     target:
       target.kind === 'log'
         ? { log: {} }
@@ -215,34 +218,23 @@ export function scheduleOf(values: FormValues): CreateJobInput {
   return { ...inputOf({ ...values, payload: '', target: { ...values.target, kind: 'log' } }), name: 'preview' }
 }
 
-/** Why a text is no JSON; nothing when it is, or is empty. */
-export function jsonFault(text: string): string | undefined {
-  if (!text.trim()) return undefined
-  try {
-    JSON.parse(text)
-    return undefined
-  } catch (error) {
-    return `This is not JSON: ${error instanceof Error ? error.message : error}`
-  }
-}
-
-/** JSON, indented; as it is when it is none. */
-export function indented(text: string): string {
-  return text.trim() && !jsonFault(text) ? JSON.stringify(JSON.parse(text), null, 2) : text
-}
-
 /** A number, or nothing; what is no number is told apart by the field itself. */
 function number(text: string): number | null {
   return text.trim() === '' ? null : Number(text)
 }
 
-function toInstant(local: string): string | null {
-  return local ? new Date(local).toISOString() : null
+/** Nobody changed it: then it stays as it was, with its milliseconds, and in an hour that comes twice. */
+function instantOf(local: string, original: string | null): string | null {
+  const typed = fromLocalInput(local) ?? null
+  const unchanged = original !== null && typed === fromLocalInput(toLocalInput(original))
+  return unchanged ? original : typed
 }
 
-function toLocal(instant: string | null): string {
-  if (!instant) return ''
-  const time = new Date(instant)
-  const shifted = new Date(time.getTime() - time.getTimezoneOffset() * 60_000)
-  return shifted.toISOString().slice(0, 19)
+/** Tags may hold commas; only what was typed is taken apart. */
+function tagsOf(text: string, original: string[]): string[] {
+  if (text === original.join(', ')) return original
+  return text
+    .split(',')
+    .map((tag) => tag.trim())
+    .filter(Boolean)
 }

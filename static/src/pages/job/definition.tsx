@@ -2,9 +2,10 @@ import type { JobQuery } from '@/api/generated'
 import { type Fact, Facts } from '@/components/facts'
 import { Panel } from '@/components/panel'
 import { words } from '@/components/status'
-import { CopyButton, prettyJson, TextBlock } from '@/components/text-block'
+import { CopyButton, TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
 import { inUnits } from '@/text/duration'
+import { indented } from '@/text/json'
 import { count } from '@/text/number'
 
 type Job = NonNullable<JobQuery['job']>
@@ -23,7 +24,7 @@ export function Definition({ job }: { job: Job }) {
         {job.payload && (
           <div className="flex flex-col gap-1.5">
             <h3 className="text-muted text-xs">Payload</h3>
-            <TextBlock label="Payload" text={prettyJson(job.payload)} />
+            <TextBlock label="Payload" text={indented(job.payload)} />
           </div>
         )}
         <Facts

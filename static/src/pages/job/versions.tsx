@@ -6,6 +6,7 @@ import { Panel } from '@/components/panel'
 import { Shown } from '@/components/states'
 import { words } from '@/components/status'
 import { Time } from '@/components/time'
+import { ChangeList } from './change-list'
 import { changesOf } from './changes'
 
 /** Versions that are shown before somebody asks for more. */
@@ -54,20 +55,7 @@ function Version({ version, before }: { version: Line; before: Line | undefined 
           <Time at={version.changedAt} /> by {version.changedBy}
         </span>
       </div>
-      {changes.length > 0 && (
-        <dl className="mt-1 flex flex-col gap-0.5 text-xs">
-          {changes.map(({ field, before, after }) => (
-            <div key={field} className="[overflow-wrap:anywhere]">
-              <dt className="inline text-muted">{field}: </dt>
-              <dd className="inline">
-                <del className="text-bad">{cut(before)}</del> <ins className="text-good no-underline">{cut(after)}</ins>
-              </dd>
-            </div>
-          ))}
-        </dl>
-      )}
+      <ChangeList changes={changes} />
     </li>
   )
 }
-
-const cut = (text: string) => (text.length > 200 ? `${text.slice(0, 199)}…` : text)

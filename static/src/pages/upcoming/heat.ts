@@ -1,4 +1,4 @@
-// Buckets of fire times as rows of cells: an hour of ten minutes, or a day of hours.
+// Buckets of fire times as rows of cells: an hour of ten minutes, or a day of hours, by the viewer's clock.
 
 export interface Cell {
   at: string
@@ -8,36 +8,55 @@ export interface Cell {
 }
 
 export interface Row {
-  label: string
+  /** Where it begins: the first instant of its first bucket's hour or day. */
+  at: string
   cells: (Cell | null)[]
 }
 
-/** Rows of `perRow` buckets, in the viewer's local time: a row begins at a whole hour or day. */
-export function rowsOf(
-  from: string,
-  stepSeconds: number,
-  buckets: number[],
-  perRow: number,
-  label: (at: Date) => string,
-): Row[] {
-  const most = Math.max(1, ...buckets)
-  const step = stepSeconds * 1_000
-  const rows: Row[] = []
-  const first = Date.parse(from)
-  const span = step * perRow
-  const offset = new Date(first).getTimezoneOffset() * 60_000
-  // The start of the row that the first bucket falls into.
-  const begin = Math.floor((first - offset) / span) * span + offset
-  const lead = Math.round((first - begin) / step)
-  const count = lead + buckets.length
-  for (let start = 0; start < count; start += perRow) {
-    const cells = [...Array(perRow).keys()].map((column) => {
-      const fires = buckets[start + column - lead]
-      if (fires === undefined) return null
-      const at = new Date(first + (start + column - lead) * step).toISOString()
-      return { at, fires, heat: fires === 0 ? 0 : Math.ceil((fires / most) * 5) }
-    })
-    rows.push({ label: label(new Date(begin + start * step)), cells })
+const HOUR = 3_600_000
+
+/**
+ * A row for each hour or each day of a zone. Where the clock goes back an hour of the day comes twice, and its cell has both;
+ * where it goes forward one is missing.
+ */
+export function rowsOf(from: string, stepSeconds: number, buckets: number[], row: 'hour' | 'day', zone: string): Row[] {
+  const clock = wallClock(zone)
+  const perRow = row === 'hour' ? 3_600 / stepSeconds : 24
+  const rows = new Map<string | number, Row>()
+  buckets.forEach((fires, index) => {
+    const instant = Date.parse(from) + index * stepSeconds * 1_000
+    const at = new Date(instant).toISOString()
+    const { day, hour, minute } = clock(instant)
+    const key = row === 'day' ? day : Math.floor((instant - minute * 60_000) / HOUR)
+    const column = row === 'day' ? hour : Math.floor((minute * 60) / stepSeconds)
+    let one = rows.get(key)
+    if (!one) {
+      one = { at, cells: Array(perRow).fill(null) }
+      rows.set(key, one)
+    }
+    const twice = one.cells[column]
+    one.cells[column] = twice ? { ...twice, fires: twice.fires + fires } : { at, fires, heat: 0 }
+  })
+  const cells = [...rows.values()].flatMap((one) => one.cells).filter((cell) => cell !== null)
+  const most = Math.max(1, ...cells.map((cell) => cell.fires))
+  for (const cell of cells) cell.heat = Math.ceil((cell.fires / most) * 5)
+  return [...rows.values()]
+}
+
+function wallClock(zone: string) {
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  })
+  return (instant: number) => {
+    const { year, month, day, hour, minute } = Object.fromEntries(
+      format.formatToParts(instant).map(({ type, value }) => [type, value]),
+    )
+    return { day: `${year}-${month}-${day}`, hour: Number(hour), minute: Number(minute) }
   }
-  return rows
 }

@@ -17,8 +17,14 @@ import { type Row, rowsOf } from './heat'
 const REFRESH = 30_000
 
 const SPANS = {
-  day: { label: '24 hours', hours: 24, stepMinutes: 10, perRow: 6 },
-  week: { label: '7 days', hours: 168, stepMinutes: 60, perRow: 24 },
+  day: {
+    label: '24 hours',
+    hours: 24,
+    stepMinutes: 10,
+    row: 'hour',
+    heads: [0, 10, 20, 30, 40, 50].map((m) => `:${m || '00'}`),
+  },
+  week: { label: '7 days', hours: 168, stepMinutes: 60, row: 'day', heads: [...Array(24).keys()].map(String) },
 } as const
 
 type Span = keyof typeof SPANS
@@ -62,8 +68,7 @@ function Plan({ upcoming, span }: { upcoming: Upcoming; span: Span }) {
       </Empty>
     )
   }
-  const label = span === 'day' ? hourLabel : dayLabel
-  const rows = rowsOf(upcoming.from, upcoming.stepSeconds, upcoming.buckets, SPANS[span].perRow, label)
+  const rows = rowsOf(upcoming.from, upcoming.stepSeconds, upcoming.buckets, SPANS[span].row, viewerZone)
   return (
     <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel
@@ -99,14 +104,29 @@ function Plan({ upcoming, span }: { upcoming: Upcoming; span: Span }) {
 
 /** A table of cells: each says its time and number to who rests on it, and to a screen reader. */
 function HeatMap({ rows, span }: { rows: Row[]; span: Span }) {
+  const label = span === 'day' ? hourLabel : dayLabel
   return (
     <table className="w-full border-separate border-spacing-0.5 text-xs">
-      <caption className="sr-only">Fire times, a row for each {span === 'day' ? 'hour' : 'day'}</caption>
+      <caption className="sr-only">Fire times, a row for each {SPANS[span].row}</caption>
+      <thead>
+        <tr className="text-faint tabular-nums">
+          <td />
+          {SPANS[span].heads.map((head, column) => (
+            <th
+              key={head}
+              scope="col"
+              className={clsx('text-left font-normal', column % 3 && span === 'week' && 'max-sm:sr-only')}
+            >
+              {head}
+            </th>
+          ))}
+        </tr>
+      </thead>
       <tbody>
         {rows.map((row) => (
-          <tr key={row.label}>
+          <tr key={row.at}>
             <th scope="row" className="w-24 pr-3 text-right font-normal text-muted tabular-nums whitespace-nowrap">
-              {row.label}
+              {label(row.at)}
             </th>
             {row.cells.map((cell, column) => (
               <td
@@ -125,5 +145,6 @@ function HeatMap({ rows, span }: { rows: Row[]; span: Span }) {
   )
 }
 
-const hourLabel = (at: Date) => dayAndTime(at.toISOString(), viewerZone)
-const dayLabel = (at: Date) => dayAndTime(at.toISOString(), viewerZone).replace(/, .*/, '')
+// "24 Nov, 10:20" stands for the hour that it lies in.
+const hourLabel = (at: string) => dayAndTime(at, viewerZone).replace(/\d\d$/, '00')
+const dayLabel = (at: string) => dayAndTime(at, viewerZone).replace(/, .*/, '')

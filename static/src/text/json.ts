@@ -1,0 +1,50 @@
+// JSON as text. What people wrote is never read into numbers and written again: a double rounds integers above 2^53, such as
+// the ids of many systems. Pure.
+
+/** JSON that goes out as it stands. */
+export class JsonText {
+  constructor(readonly text: string) {}
+}
+
+/** What JSON.stringify writes, with each JsonText as it stands. */
+export function encode(value: unknown): string {
+  if (value instanceof JsonText) return value.text
+  if (Array.isArray(value)) return `[${value.map(encode).join(',')}]`
+  if (typeof value === 'object' && value !== null) {
+    const fields = Object.entries(value).filter(([, inner]) => inner !== undefined)
+    return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}:${encode(inner)}`).join(',')}}`
+  }
+  return JSON.stringify(value) ?? 'null'
+}
+
+/** Why a text is no JSON; nothing when it is, or is empty. */
+export function jsonFault(text: string): string | undefined {
+  if (!text.trim()) return undefined
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (error) {
+    return `This is not JSON: ${error instanceof Error ? error.message : error}`
+  }
+}
+
+/** JSON, indented; as it is when it is none. */
+export function indented(text: string): string {
+  if (!text.trim() || jsonFault(text)) return text
+  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? []
+  let depth = 0
+  let out = ''
+  tokens.forEach((token, index) => {
+    const opens = token === '{' || token === '['
+    const closes = token === '}' || token === ']'
+    const before = tokens[index - 1]
+    const empty = closes && (before === '{' || before === '[')
+    if (closes) depth -= 1
+    if (closes && !empty) out += `\n${'  '.repeat(depth)}`
+    out += token === ':' ? ': ' : token
+    if (opens) depth += 1
+    const next = tokens[index + 1]
+    if (token === ',' || (opens && next !== '}' && next !== ']')) out += `\n${'  '.repeat(depth)}`
+  })
+  return out
+}
