@@ -28,7 +28,9 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	cargo test
 	scripts/dashboard e2e || test $$? = 3
 
+# First the dashboard, then the program that embeds it: the other way round the browser would see the one of before.
 test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
+	scripts/dashboard || test $$? = 3
 	cargo build
 	scripts/dashboard e2e
 

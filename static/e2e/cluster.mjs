@@ -21,29 +21,35 @@ export async function eventually(what, look) {
   }
 }
 
-/** Starts `count` nodes; `url` is the first one's. */
+/** Starts `count` nodes; `url` is the first one's. What was started ends with `stop`, and when the test is interrupted. */
 export async function startCluster(count) {
   const dataDir = mkdtempSync(join(tmpdir(), 'horolog-e2e-'))
   chmodSync(dataDir, 0o755) // as root the server runs as somebody else
   const sink = createServer((_, answer) => answer.end('received'))
+  const nodes = []
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()))
+    sink.close()
+    await stopPostgres(dataDir)
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop().finally(() => process.exit(1)))
   sink.listen(0, '127.0.0.1')
   await once(sink, 'listening')
-  const nodes = []
-  for (let number = 1; number <= count; number += 1) nodes.push(await startNode(dataDir, `node-${number}`))
-  return {
-    url: nodes[0].url,
-    nodes,
-    sinkUrl: `http://127.0.0.1:${sink.address().port}/`,
-    async stop() {
-      await Promise.all(nodes.map((node) => node.stop()))
-      sink.close()
-      await stopPostgres(dataDir)
-      rmSync(dataDir, { recursive: true, force: true })
-    },
+  try {
+    for (let number = 1; number <= count; number += 1) {
+      const node = spawnNode(dataDir, `node-${number}`)
+      nodes.push(node)
+      await node.ready()
+    }
+  } catch (failure) {
+    await stop()
+    throw failure
   }
+  return { url: nodes[0].url, nodes, sinkUrl: `http://127.0.0.1:${sink.address().port}/`, stop }
 }
 
-async function startNode(dataDir, name) {
+function spawnNode(dataDir, name) {
   const { DATABASE_URL: _, ...others } = process.env
   const env = { ...others, NO_COLOR: '1' }
   const listen = ['--listen', '127.0.0.1:0', '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
@@ -58,14 +64,17 @@ async function startNode(dataDir, name) {
   child.stdout.setEncoding('utf8').on('data', note)
   child.stderr.setEncoding('utf8').on('data', note)
   const gone = once(child, 'exit')
-  const url = await eventually(`${name} listens`, async () => {
-    return /serving url=(\S+)/.exec(log)?.[1] ?? (child.exitCode === null ? null : `ended:\n${log}`)
-  })
-  if (!url.startsWith('http')) throw new Error(`${name} ${url}`)
-  await eventually(`${name} is ready`, async () => (await fetch(`${url}/readyz`)).ok)
   return {
     name,
-    url,
+    url: '',
+    async ready() {
+      const seen = await eventually(`${name} listens`, async () => {
+        return /serving url=(\S+)/.exec(log)?.[1] ?? (child.exitCode === null ? null : `ended:\n${log}`)
+      })
+      if (!seen.startsWith('http')) throw new Error(`${name} ${seen}`)
+      this.url = seen
+      await eventually(`${name} is ready`, async () => (await fetch(`${seen}/readyz`)).ok)
+    },
     kill: () => child.kill('SIGKILL'),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')

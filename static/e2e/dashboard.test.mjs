@@ -13,6 +13,9 @@ const SCREENSHOTS = fileURLToPath(new URL('../../target/screenshots/', import.me
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 const EXECUTABLE = process.env.HOROLOG_BROWSER ?? BROWSERS.find(existsSync)
+/** In a payload: ten thousand characters, and digits that a double does not hold. */
+const LONG = 'y'.repeat(10_000)
+const DIGITS = '9007199254740993'
 const HOSTILE = `<img src=x onerror="document.title='owned'"> \u202eevil ${'x'.repeat(200)}`
 
 let cluster
@@ -128,7 +131,8 @@ test('of two who edit one job the second is told', async () => {
     'mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, version: 0) { version } }'
   await graphql(cluster.url, update, { id, input: { ...values, description: 'theirs' } })
   await page.getByRole('button', { name: 'Save changes' }).click()
-  await page.getByText('Somebody else changed this job.').waitFor()
+  const notice = page.getByRole('alert').filter({ hasText: 'Somebody else changed this job.' })
+  await notice.getByText('theirs').waitFor()
   await page.getByRole('button', { name: 'Load it again' }).click()
   await eventually(
     'the newest version is shown',
@@ -137,6 +141,39 @@ test('of two who edit one job the second is told', async () => {
   await page.getByLabel('Description').fill('both')
   await page.getByRole('button', { name: 'Save changes' }).click()
   await page.getByText('both').first().waitFor()
+})
+
+test('an edit changes what was edited and nothing else', async () => {
+  const startAt = new Date(Date.now() + 3_600_123).toISOString()
+  const create = `mutation { createJob(input: {
+    name: "exact", scheduleType: ONCE, startAt: "${startAt}", tags: ["a, b"], payload: {id: ${DIGITS}}
+  }) { id } }`
+  const { id } = (await graphql(cluster.url, create)).createJob
+  await go(`/jobs/${id}/edit`)
+  await page.getByText('Saving changes none of the next fire times.').waitFor()
+  await page.getByLabel('Description').fill('only this')
+  await page.getByRole('button', { name: 'Save changes' }).click()
+  await page.getByText('only this').first().waitFor()
+  const { job } = await graphql(cluster.url, `{ job(id: "${id}") { startAt tags payload nextFireTime description } }`)
+  assert.equal(job.startAt, startAt)
+  assert.equal(job.nextFireTime, startAt)
+  assert.deepEqual(job.tags, ['a, b'])
+  assert.match(job.payload, new RegExp(`: ?${DIGITS}}`))
+  await page.getByText(DIGITS).first().waitFor()
+})
+
+test('what an edit does to the fire times is shown before it is saved', async () => {
+  const values = { name: 'moved', scheduleType: 'CRON', cronExpression: '0 9 * * *', timeZone: 'Europe/Berlin' }
+  const id = await input(values)
+  await go(`/jobs/${id}/edit`)
+  await page.getByText('Saving changes none of the next fire times.').waitFor()
+  await page.getByLabel('Expression', { exact: true }).fill('0 9 * * 1-5')
+  await page.getByText('Saving changes fire times').waitFor()
+  await page.getByLabel('Expression', { exact: true }).fill('30 2 * * *')
+  await page
+    .locator('.text-warn', { hasText: /clock|twice|skip/i })
+    .first()
+    .waitFor()
 })
 
 test('commands reach all jobs that match', async () => {
@@ -166,7 +203,7 @@ test('a failed execution explains itself, and hostile text is text', async () =>
     name: HOSTILE,
     description: HOSTILE,
     tags: ['<b>bold</b>'],
-    payload: { note: HOSTILE },
+    payload: { note: HOSTILE, long: LONG },
     scheduleType: 'FIXED_RATE',
     intervalSeconds: 3600,
     target: { http: { url: 'http://127.0.0.1:1/' } },
@@ -179,10 +216,19 @@ test('a failed execution explains itself, and hostile text is text', async () =>
     .first()
     .waitFor()
   await page.getByText('<img src=x onerror=').first().waitFor()
-  for (const path of ['/jobs', '/executions', '/', '/upcoming']) {
+  const owner = `{ execution(id: "${id}") { jobId } }`
+  const { jobId } = (await graphql(cluster.url, owner)).execution
+  const job = [`/jobs/${jobId}`, `/jobs/${jobId}/edit`, `/jobs/new?clone=${jobId}`]
+  for (const path of ['/jobs', '/executions', '/', '/upcoming', '/nodes', `/executions/${id}`, ...job]) {
     await go(path)
     await page.getByRole('heading', { level: 1 }).waitFor()
-    assert.equal(await page.locator('img[src=x]').count(), 0)
+    await page.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
+    assert.equal(await page.locator('img[src=x], td b, p b').count(), 0, path)
+    assert.equal(
+      await page.evaluate(() => document.scrollingElement.scrollWidth > innerWidth),
+      false,
+      `${path} overflows`,
+    )
   }
   assert.notEqual(await page.title(), 'owned')
 })
@@ -203,6 +249,10 @@ test('a calendar and a blackout are made and ended', async () => {
   await page.getByLabel('To', { exact: true }).fill('2099-01-01T02:00')
   await page.getByRole('button', { name: 'Create blackout' }).click()
   await page.getByText('database move').waitFor()
+  await page.getByRole('button', { name: 'Move end…' }).click()
+  await page.getByLabel('To', { exact: true }).fill('2099-01-01T03:30')
+  await page.getByRole('button', { name: 'Move the end' }).click()
+  await page.getByText(/03:30:00/).waitFor()
   await page.getByRole('button', { name: 'Cancel', exact: true }).last().click()
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel blackout' }).click()
   await page.getByText('· cancelled').waitFor()
@@ -220,6 +270,14 @@ test('a past range is previewed and run again', async () => {
   await page.getByText('4 fire times will run again.').waitFor()
   await page.getByText('4 of 4').waitFor()
 })
+
+/** What axe-core finds on a page and calls serious or critical. */
+async function seriousFaults(looked) {
+  await looked.evaluate(AXE)
+  const { violations } = await looked.evaluate(() => globalThis.axe.run())
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  return serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join('; ')}`)
+}
 
 test('no page has a serious fault of accessibility, in either theme', async () => {
   const jobs = await graphql(
@@ -246,11 +304,23 @@ test('no page has a serious fault of accessibility, in either theme', async () =
       await themed.getByRole('heading', { level: 1 }).waitFor()
       await themed.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
       await themed.screenshot({ path: join(SCREENSHOTS, `${name}-${theme}.png`) })
-      await themed.evaluate(AXE)
-      const { violations } = await themed.evaluate(() => globalThis.axe.run())
-      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      const said = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join('; ')}`)
-      assert.deepEqual(said, [], `${name}, ${theme}`)
+      assert.deepEqual(await seriousFaults(themed), [], `${name}, ${theme}`)
+    }
+    await themed.context().close()
+  }
+})
+
+test('the dialogs have no serious fault of accessibility either', async () => {
+  for (const theme of ['light', 'dark']) {
+    const themed = await newPage(theme)
+    await themed.goto(`${cluster.url}/calendars`)
+    for (const name of ['New calendar', 'New blackout']) {
+      await themed.getByRole('button', { name }).click()
+      await themed.getByRole('dialog').waitFor()
+      await themed.screenshot({ path: join(SCREENSHOTS, `${name.toLowerCase().replace(' ', '-')}-${theme}.png`) })
+      assert.deepEqual(await seriousFaults(themed), [], `${name}, ${theme}`)
+      await themed.keyboard.press('Escape')
+      await themed.getByRole('dialog').waitFor({ state: 'detached' })
     }
     await themed.context().close()
   }
@@ -258,7 +328,19 @@ test('no page has a serious fault of accessibility, in either theme', async () =
 
 test('every page fits a telephone', async () => {
   const small = await newPage('light', { width: 360, height: 740 })
-  for (const path of ['/', '/jobs', '/jobs/new', '/executions', '/upcoming', '/calendars', '/nodes']) {
+  const { jobs } = await graphql(cluster.url, '{ jobs { id } }')
+  const job = `/jobs/${jobs[0].id}`
+  for (const path of [
+    '/',
+    '/jobs',
+    '/jobs/new',
+    job,
+    `${job}/edit`,
+    '/executions',
+    '/upcoming',
+    '/calendars',
+    '/nodes',
+  ]) {
     await small.goto(cluster.url + path)
     await small.getByRole('heading', { level: 1 }).waitFor()
     await small.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
@@ -266,6 +348,8 @@ test('every page fits a telephone', async () => {
       () => document.scrollingElement.scrollWidth > document.documentElement.clientWidth,
     )
     assert.equal(wide, false, `${path} scrolls sideways`)
+    const name = path.replace(jobs[0].id, 'one').slice(1).replaceAll('/', '-') || 'overview'
+    await small.screenshot({ path: join(SCREENSHOTS, `${name}-narrow.png`) })
   }
   await small.context().close()
 })
@@ -274,6 +358,24 @@ test('GraphiQL knows the schema and asks no other host', async () => {
   await go('/graphiql')
   await page.getByRole('button', { name: /Execute query/ }).click()
   await page.getByText('activeNodes').nth(1).waitFor()
+  // Not for axe-core: its contrast and its unlabelled editors are GraphiQL's own, and nothing here can mend them.
+  for (const theme of ['light', 'dark']) {
+    const themed = await newPage(theme)
+    await themed.goto(`${cluster.url}/graphiql`)
+    await themed.getByRole('button', { name: /Execute query/ }).waitFor()
+    await themed.screenshot({ path: join(SCREENSHOTS, `graphiql-${theme}.png`) })
+    await themed.context().close()
+  }
+})
+
+test('a node is drained after a question', async () => {
+  const victim = cluster.nodes[2]
+  await go('/nodes')
+  const region = page.getByRole('region', { name: victim.name })
+  await region.getByRole('button', { name: 'Drain' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Drain node' }).click()
+  const ended = page.locator(`li[data-node="${victim.name}"] [data-status=LEFT]`)
+  await region.locator('[data-status=DRAINING]').or(ended).first().waitFor()
 })
 
 test('a killed node is seen to die and its work moves', async () => {

@@ -13,13 +13,14 @@ const AFTERWARDS: [Afterwards, string, string][] = [
   ['SKIP', 'None runs', 'Each is recorded as skipped.'],
 ]
 
-/** Creates a blackout, of all jobs or of those with a tag. */
+/** Creates a blackout, of all jobs, of those with a tag or of one. */
 export function BlackoutDialog({ onClose }: { onClose: () => void }) {
   const [values, setValues] = useState({
     reason: '',
     startsAt: '',
     endsAt: '',
     tag: '',
+    jobId: '',
     afterwards: 'COLLAPSE' as Afterwards,
   })
   const [errors, setErrors] = useState<Record<string, string>>({})
@@ -32,11 +33,12 @@ export function BlackoutDialog({ onClose }: { onClose: () => void }) {
     setErrors({})
     try {
       const instant = (local: string) => (local ? new Date(local).toISOString() : null)
-      const { reason, tag, afterwards } = values
+      const { reason, tag, jobId, afterwards } = values
       const input = {
         reason,
         afterwards,
         tag: tag.trim() || null,
+        jobId: jobId.trim() || null,
         startsAt: instant(values.startsAt),
         endsAt: instant(values.endsAt) ?? '',
       }
@@ -50,7 +52,7 @@ export function BlackoutDialog({ onClose }: { onClose: () => void }) {
       setBusy(false)
     }
   }
-  const field = (name: 'reason' | 'startsAt' | 'endsAt' | 'tag') => ({
+  const field = (name: 'reason' | 'startsAt' | 'endsAt' | 'tag' | 'jobId') => ({
     value: values[name],
     error: errors[name],
     onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),
@@ -82,6 +84,12 @@ export function BlackoutDialog({ onClose }: { onClose: () => void }) {
         <TextField label="From" type="datetime-local" hint="In your zone; now unless said" {...field('startsAt')} />
         <TextField label="To" type="datetime-local" hint="In your zone" {...field('endsAt')} />
         <TextField label="Only jobs with the tag" hint="All jobs unless said" {...field('tag')} />
+        <TextField
+          label="Only the job with the id"
+          hint="All jobs unless said"
+          spellCheck={false}
+          {...field('jobId')}
+        />
         <SelectField
           label="Afterwards"
           hint={AFTERWARDS.find(([name]) => name === values.afterwards)?.[2]}

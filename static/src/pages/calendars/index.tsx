@@ -19,12 +19,13 @@ import { Empty, Shown } from '@/components/states'
 import { words } from '@/components/status'
 import { Time } from '@/components/time'
 import { BlackoutDialog } from './blackout-dialog'
+import { BlackoutEndDialog } from './blackout-end-dialog'
 import { CalendarDialog } from './calendar-dialog'
 import { inWords } from './rules'
 
 const POLL_INTERVAL = 5_000
 
-type Open = { calendar: CalendarRowFragment | null } | 'blackout' | null
+type Open = { calendar: CalendarRowFragment | null } | { moved: BlackoutRowFragment } | 'blackout' | null
 
 export default function CalendarsPage() {
   const [open, setOpen] = useState<Open>(null)
@@ -59,7 +60,7 @@ export default function CalendarsPage() {
               {blackouts.length === 0 && <Empty icon={CalendarX} title="No blackout is planned" />}
               <ul className="divide-y">
                 {blackouts.map((blackout) => (
-                  <Blackout key={blackout.id} blackout={blackout} />
+                  <Blackout key={blackout.id} blackout={blackout} onMove={() => setOpen({ moved: blackout })} />
                 ))}
               </ul>
             </Panel>
@@ -67,7 +68,12 @@ export default function CalendarsPage() {
         )}
       </Shown>
       {open === 'blackout' && <BlackoutDialog onClose={() => setOpen(null)} />}
-      {open && open !== 'blackout' && <CalendarDialog calendar={open.calendar} onClose={() => setOpen(null)} />}
+      {open && open !== 'blackout' && 'calendar' in open && (
+        <CalendarDialog calendar={open.calendar} onClose={() => setOpen(null)} />
+      )}
+      {open && open !== 'blackout' && 'moved' in open && (
+        <BlackoutEndDialog blackout={open.moved} onClose={() => setOpen(null)} />
+      )}
     </Page>
   )
 }
@@ -107,7 +113,7 @@ function Calendar({ calendar, onEdit }: { calendar: CalendarRowFragment; onEdit:
   )
 }
 
-function Blackout({ blackout }: { blackout: BlackoutRowFragment }) {
+function Blackout({ blackout, onMove }: { blackout: BlackoutRowFragment; onMove: () => void }) {
   const now = useNow()
   const ask = useConfirm()
   const end = useCommand(EndBlackoutDocument, () => 'The blackout is over.')
@@ -143,9 +149,10 @@ function Blackout({ blackout }: { blackout: BlackoutRowFragment }) {
         </p>
       </div>
       {!over && (
-        <Button className="shrink-0" onClick={() => void confirmed()}>
-          {begun ? 'End now' : 'Cancel'}
-        </Button>
+        <div className="flex shrink-0 gap-2">
+          <Button onClick={onMove}>Move end…</Button>
+          <Button onClick={() => void confirmed()}>{begun ? 'End now' : 'Cancel'}</Button>
+        </div>
       )}
     </li>
   )
