@@ -8,6 +8,7 @@ import { type CreateJobInput, type FormJobFragment, PreviewScheduleDocument } fr
 import { Panel } from '@/components/panel'
 import { Loading } from '@/components/states'
 import { Time } from '@/components/time'
+import { dayAndTime, sameClock, viewerZone } from '@/text/time'
 import { changesOf, type FireTimeChanges } from './changes'
 import { type FormValues, scheduleOf, valuesOf } from './values'
 
@@ -69,7 +70,12 @@ export function Preview({ values, edited }: PreviewProps) {
           <ol className="flex flex-col gap-1.5" aria-label="Next fire times">
             {preview.fireTimes.slice(0, SHOWN).map((at) => (
               <li key={at} className="flex justify-between gap-3 tabular-nums">
-                <Time at={at} as="exact" zone={zone} />
+                <span className="flex min-w-0 flex-col">
+                  <Time at={at} as="exact" zone={zone} />
+                  {zone && !sameClock(at, zone) && (
+                    <span className="text-muted text-xs">{dayAndTime(at, viewerZone)} in your zone</span>
+                  )}
+                </span>
                 <span className="text-muted">
                   <Time at={at} />
                 </span>
