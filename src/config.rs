@@ -36,6 +36,12 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_ADVERTISE")]
     pub advertise: Option<String>,
 
+    /// Names under which a proxy on this machine passes requests on (their `Host`),
+    /// separated by commas. On loopback a node answers to no other names but
+    /// `localhost`, those without a dot, and addresses; given, on any address.
+    #[arg(long, env = "HOROLOG_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
+    pub allow_host: Vec<String>,
+
     /// Name of this node, for people. [default: host name]
     #[arg(long, env = "HOROLOG_NODE_NAME")]
     pub node_name: Option<String>,
@@ -88,6 +94,14 @@ fn cidr(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
 }
 
+/// A name as it stands in a `Host`, without its port.
+fn host_name(text: &str) -> Result<String, String> {
+    if is_host_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("expected the name of a host such as jobs.example.com, without scheme and port".to_owned())
+}
+
 impl ServeConfig {
     /// Refuses impossible combinations; the text says what to change.
     pub fn validate(&self) -> Result<(), String> {
@@ -131,8 +145,12 @@ fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let host_ok =
         host.starts_with('[') && host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
-            || !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+            || is_host_name(host);
     host_ok && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_host_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 /// Refuses a misspelt `HOROLOG_…` variable: a setting that is silently ignored
@@ -201,6 +219,9 @@ mod tests {
             ("--listen nowhere", "--listen"),
             ("--http-allow 10.0.0.0/99", "--http-allow"),
             ("--advertise a b:80", "unexpected"),
+            ("--allow-host https://jobs.example.com", "--allow-host"),
+            ("--allow-host jobs.example.com:443", "--allow-host"),
+            ("--allow-host *", "--allow-host"),
             ("--advertise example.com", "--advertise"),
             ("--advertise exa;mple:80", "--advertise"),
             ("--sltos 5", "--sltos"),

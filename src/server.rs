@@ -14,7 +14,7 @@ use crate::actors::vitals::Vitals;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::handlers::{Handlers, SetUpError};
-use crate::http::{self, NodeView};
+use crate::http::{self, Hosts, NodeView};
 use crate::model::node::Standing;
 use crate::store::Store;
 use crate::store::connect::{BadDatabaseUrl, Database};
@@ -107,7 +107,8 @@ impl Node {
         let jobs = JobManager::new(parts.store.clone()).start();
         let view = parts.view(config);
         let schema = crate::api::schema(parts.store.clone(), jobs);
-        let server = http::serve(listener, schema, view).map_err(listen_error)?;
+        let hosts = Hosts::new(address.ip(), config.advertise.as_deref(), &config.allow_host);
+        let server = http::serve(listener, schema, view, hosts).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&parts.database, &parts.store).await?;

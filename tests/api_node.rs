@@ -24,9 +24,14 @@ pub struct ApiNode {
 
 impl ApiNode {
     pub async fn start() -> Self {
+        Self::start_with(&["--listen", "127.0.0.1:0"]).await
+    }
+
+    /// Starts with other flags, which say where it listens.
+    pub async fn start_with(flags: &[&str]) -> Self {
         let database = TestDatabase::new().await;
-        let flags = ["horolog", "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8", "--node-name", "api-test"];
-        let config = Settings::try_parse_from(flags).unwrap().serve;
+        let common = ["horolog", "--http-allow", "127.0.0.0/8", "--node-name", "api-test"];
+        let config = Settings::try_parse_from(common.iter().chain(flags)).unwrap().serve;
         let node = Node::start(&config, database.url()).await.unwrap();
         let url = format!("http://{}", node.address);
         let http = http_client();

@@ -11,6 +11,7 @@ mod deliveries;
 mod editing;
 mod embedded_postgres;
 mod graphql;
+mod hosts;
 mod http_client;
 mod http_egress;
 mod http_handler;

@@ -2,18 +2,21 @@
 //!
 //! The GraphQL endpoint takes `POST` with `application/json` and nothing else: a
 //! page of another site can send a form or plain text with the user's cookies,
-//! but not this. Bodies are bounded before they are parsed.
+//! but not this. Bodies are bounded before they are parsed. No route is reached
+//! under a name that is not the node's.
 
 mod dashboard;
 mod graphql;
 mod health;
+mod hosts;
 
 use crate::actors::vitals::Vitals;
 use crate::api::Schema;
 use crate::model::node::Standing;
 use actix_web::dev::Server;
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, guard, web};
+pub use hosts::Hosts;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -43,16 +46,18 @@ pub struct NodeView {
 
 /// Serves the routes on a bound socket. The caller stops it; signals are the
 /// composition root's.
-pub fn serve(listener: TcpListener, schema: Schema, view: NodeView) -> std::io::Result<Server> {
+pub fn serve(listener: TcpListener, schema: Schema, view: NodeView, hosts: Hosts) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         let headers = DefaultHeaders::new()
             .add(("x-content-type-options", "nosniff"))
             .add(("referrer-policy", "no-referrer"))
             .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
         App::new()
+            .wrap(from_fn(hosts::refuse_strange))
             .wrap(headers)
             .app_data(web::Data::new(schema.clone()))
             .app_data(web::Data::new(view.clone()))
+            .app_data(web::Data::new(hosts.clone()))
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .configure(routes)
     });
