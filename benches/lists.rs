@@ -1,50 +1,22 @@
-//! How long the lists take beside a large history: 100,000 jobs and 5 million
-//! executions over thirty days, unless the arguments say otherwise.
+//! How long the lists take beside a large history.
 //!
-//! `cargo bench --bench lists -- [JOBS] [EXECUTIONS]`; on a PostgreSQL of its own
-//! that is gone afterwards. Prints the median and the longest of 15 calls.
+//! `cargo bench --bench lists -- [JOBS] [EXECUTIONS]` prints the median and the
+//! longest of 15 calls.
 
-use horolog::clock::Clock;
-use horolog::embedded_postgres::EmbeddedPostgres;
+mod history;
+
+use history::{Failure, time};
 use horolog::model::execution::ExecutionStatus;
 use horolog::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome};
+use horolog::store::Store;
 use horolog::store::changes::ExecutionsSeen;
-use horolog::store::connect::Database;
-use horolog::store::migrate::migrate;
-use horolog::store::{Store, StoreError};
-use std::time::{Duration, Instant};
-use tokio_postgres::NoTls;
-
-/// Nothing to keep, so nothing to wait for while it is filled.
-const SETTINGS: [(&str, &str); 4] =
-    [("fsync", "off"), ("synchronous_commit", "off"), ("max_wal_size", "8GB"), ("shared_buffers", "1GB")];
-const PATIENCE: Duration = Duration::from_mins(10);
-const CALLS: usize = 15;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut sizes = std::env::args().skip(1).filter_map(|argument| argument.parse::<i64>().ok());
-    let (jobs, executions) = (sizes.next().unwrap_or(100_000), sizes.next().unwrap_or(5_000_000));
-    let dir = std::env::temp_dir().join(format!("horolog-bench-{}", uuid::Uuid::new_v4().simple()));
-    let server = EmbeddedPostgres::ensure_running(&dir, &SETTINGS).await?;
-    let measured = measure(&server.url(), jobs, executions).await;
-    server.stop().await?;
-    std::fs::remove_dir_all(&dir)?;
-    measured
+async fn main() -> Result<(), Failure> {
+    history::beside(async |store, _| measure(store).await).await
 }
 
-async fn measure(url: &str, jobs: i64, executions: i64) -> Result<(), Box<dyn std::error::Error>> {
-    let database = Database::parse(url, PATIENCE)?;
-    migrate(&database).await?;
-    let store = Store::new(&database, 4, PATIENCE, Clock::Database);
-    store.create_partitions().await?;
-    let begun = Instant::now();
-    fill(url, jobs, executions).await?;
-    println!(
-        "{jobs} jobs, {executions} executions, filled in {:.0?}; of {CALLS} calls, median / longest:",
-        begun.elapsed()
-    );
-
+async fn measure(store: Store) -> Result<(), Failure> {
     let all = JobFilter::default();
     for order in [JobOrder::Newest, JobOrder::Oldest, JobOrder::Name, JobOrder::NextFireTime] {
         time(&format!("jobs by {order}"), async || store.job_page(&all, order, None, 50).await.map(drop)).await?;
@@ -85,55 +57,7 @@ async fn measure(url: &str, jobs: i64, executions: i64) -> Result<(), Box<dyn st
     ] {
         time(name, async || store.execution_page(&filter, None, 50).await.map(drop)).await?;
     }
-    time("overview", async || store.overview().await.map(drop)).await?;
-    time("activity of an hour", async || store.activity(60).await.map(drop)).await?;
-    time("schedules for upcoming", async || store.schedules().await.map(drop)).await?;
     let mut seen = ExecutionsSeen::default();
     time("what has changed", async || store.changed_executions(&mut seen).await.map(drop)).await?;
-    Ok(())
-}
-
-async fn time(what: &str, mut call: impl AsyncFnMut() -> Result<(), StoreError>) -> Result<(), StoreError> {
-    call().await?; // what is read once is warm
-    let mut times = Vec::new();
-    for _ in 0..CALLS {
-        let begun = Instant::now();
-        call().await?;
-        times.push(begun.elapsed());
-    }
-    times.sort();
-    println!("{what:48} {:>8.1?} / {:>8.1?}", times[CALLS / 2], times[CALLS - 1]);
-    Ok(())
-}
-
-/// Jobs of every type and their history: one execution in fifty failed, the
-/// newest hundred run.
-async fn fill(url: &str, jobs: i64, executions: i64) -> Result<(), Box<dyn std::error::Error>> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    let text = format!(
-        "insert into job_definition (id, name, description, tags, schedule_type, interval_seconds, anchor_at, target, recovery,
-            max_recoveries, status, created_at, updated_at)
-        select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Job ' || n, 'What job ' || n || ' does, in a sentence',
-            array['team-' || n % 50], 'FIXED_RATE', 3600, now(), '\"log\"', 'RERUN', 3, case when n % 20 = 0 then 'PAUSED' else 'ACTIVE' end,
-            now() - n * interval '1 second', now() - n * interval '1 second'
-        from generate_series(1, {jobs}) n;
-        insert into job_trigger (id, job_id, kind, fire_time, due_at, paused)
-        select id, id, 'SCHEDULE', created_at, case when status = 'ACTIVE' then now() + random() * interval '1 hour' end, status <> 'ACTIVE'
-        from job_definition;
-        insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, node_id, started_at,
-            finished_at, error_message, created_at)
-        select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
-            ('00000000-0000-7000-8000-' || lpad((n * 7919::bigint % {jobs} + 1)::text, 12, '0'))::uuid, 'SCHEDULE', at, at,
-            case when n > {executions} - 100 then 'RUNNING' when n % 50 = 0 then 'FAILED' else 'SUCCESS' end,
-            case when n <= {executions} - 100 and n % 50 = 0 then 'ERROR' end, 1, '00000000-0000-4000-8000-00000000000a', at,
-            case when n <= {executions} - 100 then at + interval '1 second' end,
-            case when n <= {executions} - 100 and n % 50 = 0 then 'connection refused' end, at
-        from (select n, now() - interval '1 minute' - ({executions} - n) * interval '30 days' / {executions} as at from generate_series(1::bigint, {executions}) n) e;
-        vacuum analyze"
-    );
-    for statement in text.split(";\n") {
-        client.batch_execute(statement).await?;
-    }
     Ok(())
 }
