@@ -4,9 +4,10 @@
 //! `cargo bench --bench lists -- [JOBS] [EXECUTIONS]`; on a PostgreSQL of its own
 //! that is gone afterwards. Prints the median and the longest of 15 calls.
 
+use chrono::{Days, NaiveDate, NaiveTime};
 use horolog::clock::Clock;
 use horolog::embedded_postgres::EmbeddedPostgres;
-use horolog::model::execution::ExecutionStatus;
+use horolog::model::execution::{ExecutionStatus, lowest_execution_id};
 use horolog::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome};
 use horolog::store::changes::ExecutionsSeen;
 use horolog::store::connect::Database;
@@ -20,6 +21,7 @@ const SETTINGS: [(&str, &str); 4] =
     [("fsync", "off"), ("synchronous_commit", "off"), ("max_wal_size", "8GB"), ("shared_buffers", "1GB")];
 const PATIENCE: Duration = Duration::from_mins(10);
 const CALLS: usize = 15;
+const HISTORY_DAYS: u64 = 30;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,6 +40,7 @@ async fn measure(url: &str, jobs: i64, executions: i64) -> Result<(), Box<dyn st
     migrate(&database).await?;
     let store = Store::new(&database, 4, PATIENCE, Clock::Database);
     store.create_partitions().await?;
+    create_past_partitions(url, store.now().await?.date_naive()).await?;
     let begun = Instant::now();
     fill(url, jobs, executions).await?;
     println!(
@@ -103,6 +106,24 @@ async fn time(what: &str, mut call: impl AsyncFnMut() -> Result<(), StoreError>)
     }
     times.sort();
     println!("{what:48} {:>8.1?} / {:>8.1?}", times[CALLS / 2], times[CALLS - 1]);
+    Ok(())
+}
+
+/// The days that a cluster of that age would have: without them all that is old
+/// lay in the DEFAULT partition, and each look-up would have one index to ask.
+async fn create_past_partitions(url: &str, today: NaiveDate) -> Result<(), Box<dyn std::error::Error>> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    let bound = |day: NaiveDate| lowest_execution_id(day.and_time(NaiveTime::MIN).and_utc());
+    for day in (2..=HISTORY_DAYS).map(|age| today - Days::new(age)) {
+        let (from, to) = (bound(day), bound(day + Days::new(1)));
+        let name = day.format("%Y%m%d");
+        let text = format!(
+            "create table job_execution_log_{name} partition of job_execution_log
+             for values from ('{from}') to ('{to}') with (fillfactor = 50)"
+        );
+        client.batch_execute(&text).await?;
+    }
     Ok(())
 }
 
