@@ -4,8 +4,8 @@
 //! index serves looks through so many rows at a time and no more: a page may
 //! hold fewer rows than were asked for, or none, and still have a next.
 
+use super::conditions::Conditions;
 use super::executions::{ExecutionRecord, record};
-use super::job_list::Conditions;
 use super::{During, Store, StoreError};
 use crate::model::execution::{ExecutionStatus, lowest_execution_id};
 use crate::model::lists::ExecutionFilter;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Rows looked through for one page by a filter without an index: 20 to 30 ms.
-const LOOK_THROUGH: i64 = 20_000;
+const LOOK_THROUGH: usize = 20_000;
 
 /// What a person sees of each job in a list, in one statement for a page.
 const RECENT: &str = "-- execution_list.recent
@@ -39,82 +39,69 @@ pub struct ExecutionPage {
     pub next: Option<Uuid>,
 }
 
-/// Rows by their ids, newest first; `between` prunes partitions.
+/// Rows by their ids, newest first. One at a time: so each asks its own partition
+/// only (0.7 ms for 50 ids over 30 partitions; a join asked all of them for all
+/// ids, 18 ms).
 const BY_IDS: &str = "-- execution_list.by_ids
-select l.*, n.name as node_name, j.name as job_name
-from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
-where l.id between $2 and $3 and l.id = any($1::uuid[]) order by l.id desc";
+select l.*, n.name as node_name, j.name as job_name from unnest($1::uuid[]) as x (id)
+cross join lateral (select * from job_execution_log l where l.id = x.id offset 0) as l
+left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
+order by l.id desc";
 
-/// What an index finds, and what has to be looked through.
-struct Search {
-    found: Conditions,
-    fits: String,
-    look_through: i64,
+/// The conditions of a filter about a row `l`.
+fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
+    let only = |of: &[ExecutionStatus]| {
+        filter.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| of.contains(status)))
+    };
+    let mut conditions = Conditions::default();
+    if only(&[ExecutionStatus::Running, ExecutionStatus::Retrying]) {
+        conditions.find_plain("l.status in ('RUNNING', 'RETRYING')");
+    } else if only(&[ExecutionStatus::Failed, ExecutionStatus::Lost, ExecutionStatus::Cancelled]) {
+        conditions.find_plain("l.error_message is not null");
+    }
+    if let Some(after) = after {
+        conditions.find("l.id < ?", after);
+    }
+    if let Some(from) = filter.from {
+        conditions.find("l.id >= ?", lowest_execution_id(from));
+    }
+    if let Some(to) = filter.to {
+        conditions.find("l.id < ?", lowest_execution_id(to));
+    }
+    if let Some(job_id) = filter.job_id {
+        conditions.find("l.job_id = ?", job_id);
+    }
+    if let Some(statuses) = &filter.statuses {
+        let names: Vec<String> = statuses.iter().map(|status| status.as_str().to_owned()).collect();
+        conditions.fit("l.status = any(?::text[])", names);
+    }
+    if let Some(kinds) = &filter.kinds {
+        conditions.fit("l.kind = any(?::text[])", kinds.clone());
+    }
+    if let Some(reasons) = &filter.reasons {
+        conditions.fit("l.reason = any(?::text[])", reasons.clone());
+    }
+    if let Some(node_id) = filter.node_id {
+        conditions.fit("l.node_id = ?", node_id);
+    }
+    conditions
 }
 
-impl Search {
-    fn of(filter: &ExecutionFilter, after: Option<Uuid>, limit: usize) -> Self {
-        let only = |of: &[ExecutionStatus]| {
-            filter.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| of.contains(status)))
-        };
-        let mut found = Conditions::default();
-        if only(&[ExecutionStatus::Running, ExecutionStatus::Retrying]) {
-            found.add_plain("l.status in ('RUNNING', 'RETRYING')");
-        } else if only(&[ExecutionStatus::Failed, ExecutionStatus::Lost, ExecutionStatus::Cancelled]) {
-            found.add_plain("l.error_message is not null");
-        }
-        if let Some(after) = after {
-            found.add("l.id < ?", after);
-        }
-        if let Some(from) = filter.from {
-            found.add("l.id >= ?", lowest_execution_id(from));
-        }
-        if let Some(to) = filter.to {
-            found.add("l.id < ?", lowest_execution_id(to));
-        }
-        if let Some(job_id) = filter.job_id {
-            found.add("l.job_id = ?", job_id);
-        }
-        let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<String>>();
-        let mut fits = Vec::new();
-        let mut fit = |column: &str, names: Vec<String>| {
-            found.bind(names);
-            fits.push(format!("l.{column} = any(${}::text[])", found.bound()));
-        };
-        if let Some(statuses) = &filter.statuses {
-            fit("status", names(statuses.iter().map(|status| status.as_str()).collect()));
-        }
-        if let Some(kinds) = &filter.kinds {
-            fit("kind", kinds.clone());
-        }
-        if let Some(reasons) = &filter.reasons {
-            fit("reason", reasons.clone());
-        }
-        if let Some(node_id) = filter.node_id {
-            found.bind(node_id);
-            fits.push(format!("l.node_id = ${}", found.bound()));
-        }
-        let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-        let look_through = if fits.is_empty() { one_more } else { LOOK_THROUGH };
-        Self { found, fits: if fits.is_empty() { "true".to_owned() } else { fits.join(" and ") }, look_through }
-    }
-
-    /// How many rows were looked at, the last of them, and the ids of those that
-    /// fit: one more than the page holds.
-    fn statement(&self, limit: usize) -> String {
-        let Self { found, fits, look_through } = self;
-        format!(
-            "-- execution_list.search
+/// How many rows were looked at, the last of them, and the ids of those that
+/// fit: one more than the page holds.
+fn search(conditions: &Conditions, through: usize, limit: usize) -> String {
+    format!(
+        "-- execution_list.search
 with looked as materialized (
     select l.id, l.status, l.kind, l.reason, l.node_id from job_execution_log l where {}
-    order by l.id desc limit {look_through}
+    order by l.id desc limit {through}
 )
 select (select count(*) from looked), (select id from looked order by id limit 1),
-       array(select l.id from looked l where {fits} order by l.id desc limit {})",
-            found.text(),
-            limit + 1
-        )
-    }
+       array(select l.id from looked l where {} order by l.id desc limit {})",
+        conditions.found(),
+        conditions.fits(),
+        limit + 1
+    )
 }
 
 impl Store {
@@ -127,21 +114,19 @@ impl Store {
     ) -> Result<ExecutionPage, StoreError> {
         self.bounded("execution_list.page", async {
             let session = self.session().await?;
-            let search = Search::of(filter, after, limit);
-            let row = session.query_one(&search.statement(limit), &search.found.values()).await;
-            let row = row.during("execution_list.search")?;
+            let conditions = conditions(filter, after);
+            let through = if conditions.are_selective() { LOOK_THROUGH } else { limit + 1 };
+            let text = search(&conditions, through, limit);
+            let row = session.query_one(&text, &conditions.values()).await.during("execution_list.search")?;
             let (looked, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0), row.get(1), row.get(2));
             let next = match ids.get(limit.saturating_sub(1)) {
                 Some(id) if ids.len() > limit => Some(*id),
-                _ if looked >= search.look_through => last,
+                _ if usize::try_from(looked) == Ok(through) => last,
                 _ => None,
             };
             ids.truncate(limit);
-            let rows = match (ids.last(), ids.first()) {
-                (Some(low), Some(high)) => session.query(BY_IDS, &[&ids, low, high]).await,
-                _ => Ok(Vec::new()),
-            };
-            let rows = rows.during("execution_list.by_ids")?;
+            let by_ids = session.prepare_cached(BY_IDS).await.during("execution_list.prepare")?;
+            let rows = session.query(&by_ids, &[&ids]).await.during("execution_list.by_ids")?;
             session.release();
             Ok(ExecutionPage { rows: rows.iter().map(record).collect::<Result<_, _>>()?, next })
         })
@@ -158,12 +143,11 @@ impl Store {
         }
         self.bounded("execution_list.count", async {
             let session = self.session().await?;
-            let Search { found, fits, .. } = Search::of(filter, None, 0);
-            let text = format!(
-                "-- execution_list.count\nselect count(*) from job_execution_log l where {} and {fits}",
-                found.text()
-            );
-            let row = session.query_one(&text, &found.values()).await.during("execution_list.count")?;
+            let conditions = conditions(filter, None);
+            let (found, fits) = (conditions.found(), conditions.fits());
+            let text =
+                format!("-- execution_list.count\nselect count(*) from job_execution_log l where {found} and {fits}");
+            let row = session.query_one(&text, &conditions.values()).await.during("execution_list.count")?;
             session.release();
             Ok(Some(row.get(0)))
         })
@@ -180,7 +164,8 @@ impl Store {
         self.bounded("execution_list.recent", async {
             let session = self.session().await?;
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            let rows = session.query(RECENT, &[&jobs, &count]).await.during("execution_list.recent")?;
+            let recent = session.prepare_cached(RECENT).await.during("execution_list.prepare")?;
+            let rows = session.query(&recent, &[&jobs, &count]).await.during("execution_list.recent")?;
             session.release();
             let mut recent: HashMap<Uuid, Vec<ExecutionRecord>> = HashMap::new();
             for row in &rows {
@@ -195,7 +180,8 @@ impl Store {
     pub async fn in_flight(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, i64>, StoreError> {
         self.bounded("execution_list.in_flight", async {
             let session = self.session().await?;
-            let rows = session.query(IN_FLIGHT, &[&jobs]).await.during("execution_list.in_flight")?;
+            let in_flight = session.prepare_cached(IN_FLIGHT).await.during("execution_list.prepare")?;
+            let rows = session.query(&in_flight, &[&jobs]).await.during("execution_list.in_flight")?;
             session.release();
             Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
         })

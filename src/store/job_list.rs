@@ -1,23 +1,60 @@
 //! Lists of jobs: filtered, ordered, a page at a time.
 //!
 //! A page begins behind the key of the last row of the page before, so that jobs
-//! which come and go meanwhile neither repeat nor hide others. The statements
-//! are put together from fixed text; whatever a person typed travels as a value.
+//! which come and go meanwhile neither repeat nor hide others. First the keys
+//! are looked through in order, then the rows of the page are read. What no
+//! index finds (a part of a name, the newest execution) is asked of each job in
+//! turn, and not for longer than `LOOK_FOR`: a page may hold fewer jobs than
+//! were asked for, or none, and still have a next.
 
+use super::conditions::{self, Conditions};
 use super::jobs::{COLUMNS, job};
-use super::{During, Store, StoreError};
+use super::{During, Session, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::ExecutionStatus;
-use crate::model::job::{Job, JobStatus};
+use crate::model::job::Job;
 use crate::model::lists::{JobFilter, JobOrder, LastOutcome};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// How far back an execution that ended badly still makes its job's last outcome.
-const TROUBLE_DAYS: i64 = 30;
-/// And how many of them, newest first.
-const TROUBLE_MAX: i64 = 10_000;
+/// How long a page looks through jobs that may not fit, before it says where to
+/// go on: lists answer within 50 ms.
+const LOOK_FOR: Duration = Duration::from_millis(15);
+/// Jobs looked through by one statement: 10 ms.
+const LOOK_THROUGH: usize = 10_000;
+/// Jobs asked for their newest execution by one statement: 1 to 10 ms.
+const ASKED_AT_ONCE: usize = 100;
+
+/// Jobs with an execution in flight. Served by the partial index.
+const IN_FLIGHT: &str = "-- job_list.in_flight
+select distinct job_id from job_execution_log where status in ('RUNNING', 'RETRYING')";
+
+/// Jobs with an execution that ended badly within thirty days, of the newest
+/// 10,000 of them. The status is no condition: with it the planner expects a
+/// handful, and sorts all that there are.
+const IN_TROUBLE: &str = "-- job_list.in_trouble
+select distinct job_id from (
+    select job_id from job_execution_log
+    where error_message is not null
+      and id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '30 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+    order by id desc limit 10000
+) as bad";
+
+/// The status of each job's newest execution; null for a job that has none. Most
+/// have run within two days: that asks four partitions, not all (10 and 100 µs).
+const NEWEST: &str = "-- job_list.newest
+select x.id, coalesce(
+    (select l.status from job_execution_log l where l.job_id = x.id
+       and l.id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '2 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+     order by l.id desc limit 1),
+    (select l.status from job_execution_log l where l.job_id = x.id order by l.id desc limit 1))
+from unnest($1::uuid[]) as x (id)";
+
+const TAGS: &str = "-- job_list.tags
+select tag, count(*) from job_definition j, unnest(j.tags) as tag where j.status <> 'DELETED'
+group by tag order by 2 desc, 1 limit $1";
 
 /// The key of a row in its order: a page goes on behind it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,142 +70,43 @@ pub enum JobKey {
     Due(Option<Timestamp>, Uuid),
 }
 
-/// Some rows of a list, and whether there are more.
+impl JobKey {
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Created(_, id) | Self::Name(_, id) | Self::Due(_, id) => *id,
+        }
+    }
+}
+
+/// Some rows of a list.
 #[derive(Debug, Clone)]
 pub struct JobPage {
     /// The rows with their keys.
     pub rows: Vec<(JobKey, Job)>,
-    /// Whether there are more behind them.
-    pub more: bool,
+    /// The key behind which the list goes on; none at its end.
+    pub next: Option<JobKey>,
+    /// Whether looking took so long that the page was not filled.
+    pub is_short: bool,
 }
 
-/// Conditions and the values that they speak of.
-#[derive(Default)]
-pub(super) struct Conditions {
-    text: Vec<String>,
-    values: Vec<Box<dyn ToSql + Sync + Send>>,
+/// The keys of some rows.
+#[derive(Debug)]
+pub struct JobKeys {
+    keys: Vec<JobKey>,
+    /// The key behind which the list goes on; none at its end.
+    pub next: Option<JobKey>,
 }
 
-impl Conditions {
-    /// Adds a condition; each `?` in it stands for the value.
-    pub(super) fn add(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
-        self.bind(value);
-        self.text.push(condition.replace('?', &format!("${}", self.bound())));
+impl JobKeys {
+    /// The jobs, in the order of the list.
+    pub fn ids(&self) -> Vec<Uuid> {
+        self.keys.iter().map(JobKey::id).collect()
     }
-
-    /// Adds a value alone.
-    pub(super) fn bind(&mut self, value: impl ToSql + Sync + Send + 'static) {
-        self.values.push(Box::new(value));
-    }
-
-    /// The number of the value added last.
-    pub(super) fn bound(&self) -> usize {
-        self.values.len()
-    }
-
-    pub(super) fn add_plain(&mut self, condition: &str) {
-        self.text.push(condition.to_owned());
-    }
-
-    /// Them all, joined.
-    pub(super) fn text(&self) -> String {
-        if self.text.is_empty() { "true".to_owned() } else { self.text.join("\n  and ") }
-    }
-
-    pub(super) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
-    }
-}
-
-/// The jobs of a filter, as conditions about a row `j`.
-pub(super) fn conditions(filter: &JobFilter) -> Conditions {
-    let mut conditions = Conditions::default();
-    match &filter.statuses {
-        // As the partial indexes say it.
-        None => conditions.add_plain("j.status <> 'DELETED'"),
-        Some(statuses) => {
-            if !statuses.contains(&JobStatus::Deleted) {
-                conditions.add_plain("j.status <> 'DELETED'");
-            }
-            conditions.add("j.status = any(?::text[])", names(statuses.iter().map(|status| status.as_str())));
-        }
-    }
-    if let Some(ids) = &filter.ids {
-        conditions.add("j.id = any(?::uuid[])", ids.clone());
-    }
-    if let Some(search) = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty()) {
-        match Uuid::try_parse(search) {
-            Ok(id) => conditions.add("j.id = ?", id),
-            Err(_) => conditions
-                .add("(strpos(lower(j.name), ?) > 0 or strpos(lower(j.description), ?) > 0)", search.to_lowercase()),
-        }
-    }
-    if let Some(types) = &filter.schedule_types {
-        conditions.add("j.schedule_type = any(?::text[])", names(types.iter().map(|kind| kind.as_str())));
-    }
-    if !filter.tags.is_empty() {
-        conditions.add("j.tags @> ?::text[]", filter.tags.clone());
-    }
-    if let Some(outcomes) = &filter.last_outcomes {
-        last_outcome(&mut conditions, outcomes);
-    }
-    conditions
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    names.map(str::to_owned).collect()
-}
-
-/// In flight and in trouble are found by their own indexes; the others are asked
-/// of each job in turn, until the page is full.
-fn last_outcome(conditions: &mut Conditions, outcomes: &[LastOutcome]) {
-    use ExecutionStatus::{Cancelled, Failed, Lost, Retrying, Running};
-    let mut alternatives = vec!["false"];
-    let chosen = |of: &[ExecutionStatus]| -> Vec<String> {
-        let chosen = outcomes.iter().filter_map(|outcome| match outcome {
-            LastOutcome::Is(status) if of.contains(status) => Some(status.as_str().to_owned()),
-            _ => None,
-        });
-        chosen.collect()
-    };
-    let (in_flight, trouble) = (chosen(&[Running, Retrying]), chosen(&[Failed, Cancelled, Lost]));
-    let others = chosen(&[ExecutionStatus::Success, ExecutionStatus::Skipped]);
-    let mut alternative = |text: &'static str, statuses: Vec<String>| {
-        if !statuses.is_empty() {
-            conditions.bind(statuses);
-            alternatives.push(text);
-        }
-        conditions.bound()
-    };
-    let a = alternative(
-        "j.id in (select l.job_id from job_execution_log l where l.status in ('RUNNING', 'RETRYING') and l.status = any({a}::text[]))",
-        in_flight,
-    );
-    let b = alternative(
-        "j.id in (select b.job_id from (
-            select id, job_id from job_execution_log
-            where error_message is not null and status = any({b}::text[]) and id >= {since} order by id desc limit {most}
-        ) b where not exists (select from job_execution_log n where n.job_id = b.job_id and n.id > b.id))",
-        trouble,
-    );
-    let c = alternative(
-        "(select l.status from job_execution_log l where l.job_id = j.id order by l.id desc limit 1) = any({c}::text[])",
-        others,
-    );
-    if outcomes.contains(&LastOutcome::None) {
-        alternatives.push("not exists (select from job_execution_log l where l.job_id = j.id)");
-    }
-    let since = format!(
-        "(select (lpad(to_hex(((extract(epoch from clock_timestamp()) - {TROUBLE_DAYS} * 86400) * 1000)::bigint), 12, '0') || \
-         repeat('0', 20))::uuid)"
-    );
-    let text = alternatives.join("\n    or ").replace("{since}", &since).replace("{most}", &TROUBLE_MAX.to_string());
-    let text = text.replace("{a}", &format!("${a}")).replace("{b}", &format!("${b}")).replace("{c}", &format!("${c}"));
-    conditions.text.push(format!("({text})"));
 }
 
 impl Store {
-    /// The jobs behind a key, in order, at most `limit`.
+    /// The jobs behind a key, in order, at most `limit`. One that this node cannot
+    /// read is left out and logged.
     pub async fn job_page(
         &self,
         filter: &JobFilter,
@@ -178,38 +116,45 @@ impl Store {
     ) -> Result<JobPage, StoreError> {
         self.bounded("job_list.page", async {
             let session = self.session().await?;
-            let mut rows = Vec::new();
-            for part in parts(order, after) {
-                let mut conditions = conditions(filter);
-                part.add_to(&mut conditions, after);
-                conditions.bind(i64::try_from(limit + 1 - rows.len()).unwrap_or(i64::MAX));
-                let text = part.statement(&conditions);
-                rows.extend(session.query(&text, &conditions.values()).await.during("job_list.page")?);
-                if rows.len() > limit {
-                    break;
-                }
-            }
+            let found = walk(&session, filter, order, after, limit).await?;
+            let rows = session.query(&by_ids(), &[&found.ids()]).await.during("job_list.by_ids")?;
             session.release();
-            let more = rows.len() > limit;
-            let read = |row: &Row| Ok((key(order, row), job(row)?));
-            Ok(JobPage { rows: rows.iter().take(limit).map(read).collect::<Result<_, StoreError>>()?, more })
+            let mut jobs: HashMap<Uuid, Job> = rows.iter().filter_map(readable).map(|job| (job.id, job)).collect();
+            let is_short = found.next.is_some() && found.keys.len() < limit;
+            let rows = found.keys.into_iter().filter_map(|key| jobs.remove(&key.id()).map(|job| (key, job)));
+            Ok(JobPage { rows: rows.collect(), next: found.next, is_short })
         })
         .await
     }
 
-    /// How many jobs a filter holds; none when counting would mean asking each
-    /// for its last outcome.
+    /// The same, without the rows.
+    pub async fn job_keys(
+        &self,
+        filter: &JobFilter,
+        order: JobOrder,
+        after: Option<&JobKey>,
+        limit: usize,
+    ) -> Result<JobKeys, StoreError> {
+        self.bounded("job_list.keys", async {
+            let session = self.session().await?;
+            let found = walk(&session, filter, order, after, limit).await?;
+            session.release();
+            Ok(found)
+        })
+        .await
+    }
+
+    /// How many jobs a filter holds; none when that would mean asking each for its
+    /// newest execution.
     pub async fn job_count(&self, filter: &JobFilter) -> Result<Option<i64>, StoreError> {
-        let dear = |outcome: &LastOutcome| {
-            matches!(outcome, LastOutcome::None | LastOutcome::Is(ExecutionStatus::Success | ExecutionStatus::Skipped))
-        };
-        if filter.last_outcomes.as_ref().is_some_and(|outcomes| outcomes.iter().any(dear)) {
+        if filter.last_outcomes.is_some() {
             return Ok(None);
         }
         self.bounded("job_list.count", async {
             let session = self.session().await?;
-            let conditions = conditions(filter);
-            let text = format!("-- job_list.count\nselect count(*) from job_definition j where {}", conditions.text());
+            let conditions = conditions::jobs(filter);
+            let (found, fits) = (conditions.found(), conditions.fits());
+            let text = format!("-- job_list.count\nselect count(*) from job_definition j where {found} and {fits}");
             let row = session.query_one(&text, &conditions.values()).await.during("job_list.count")?;
             session.release();
             Ok(Some(row.get(0)))
@@ -221,15 +166,123 @@ impl Store {
     pub async fn tags(&self, limit: u32) -> Result<Vec<(String, i64)>, StoreError> {
         self.bounded("job_list.tags", async {
             let session = self.session().await?;
-            let text = "-- job_list.tags
-select tag, count(*) from job_definition j, unnest(j.tags) as tag where j.status <> 'DELETED'
-group by tag order by 2 desc, 1 limit $1";
-            let rows = session.query(text, &[&i64::from(limit)]).await.during("job_list.tags")?;
+            let rows = session.query(TAGS, &[&i64::from(limit)]).await.during("job_list.tags")?;
             session.release();
             Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
         })
         .await
     }
+}
+
+/// Looks through the list behind a key until so many fit, it ends, or the time
+/// is up.
+async fn walk(
+    session: &Session,
+    filter: &JobFilter,
+    order: JobOrder,
+    after: Option<&JobKey>,
+    limit: usize,
+) -> Result<JobKeys, StoreError> {
+    let candidates = match &filter.last_outcomes {
+        Some(outcomes) => candidates(session, outcomes).await?,
+        None => None,
+    };
+    let begun = Instant::now();
+    let (mut keys, mut next) = (Vec::new(), after.cloned());
+    loop {
+        let wanted = if filter.last_outcomes.is_some() { ASKED_AT_ONCE } else { limit + 1 - keys.len() };
+        let mut looked = look(session, filter, candidates.as_deref(), order, next.as_ref(), wanted).await?;
+        if let Some(outcomes) = &filter.last_outcomes {
+            let fit = with_outcome(session, outcomes, &looked.ids()).await?;
+            looked.keys.retain(|key| fit.contains(&key.id()));
+        }
+        keys.append(&mut looked.keys);
+        next = looked.next;
+        if keys.len() > limit {
+            keys.truncate(limit);
+            next = keys.last().cloned();
+            break;
+        }
+        if next.is_none() || begun.elapsed() > LOOK_FOR {
+            break;
+        }
+    }
+    Ok(JobKeys { keys, next })
+}
+
+/// The only jobs that can have one of these outcomes, when an index finds them;
+/// else none.
+async fn candidates(session: &Session, outcomes: &[LastOutcome]) -> Result<Option<Vec<Uuid>>, StoreError> {
+    use ExecutionStatus::{Cancelled, Failed, Lost, Retrying, Running};
+    let in_flight = |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Running | Retrying));
+    let in_trouble = |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Failed | Cancelled | Lost));
+    if !outcomes.iter().all(|outcome| in_flight(outcome) || in_trouble(outcome)) {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for (text, is_asked_for) in
+        [(IN_FLIGHT, outcomes.iter().any(in_flight)), (IN_TROUBLE, outcomes.iter().any(in_trouble))]
+    {
+        if is_asked_for {
+            let statement = session.prepare_cached(text).await.during("job_list.prepare")?;
+            let rows = session.query(&statement, &[]).await.during("job_list.candidates")?;
+            found.extend(rows.iter().map(|row| row.get::<_, Uuid>(0)));
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Those of the jobs whose newest execution stands so.
+async fn with_outcome(session: &Session, outcomes: &[LastOutcome], jobs: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+    let statement = session.prepare_cached(NEWEST).await.during("job_list.prepare")?;
+    let rows = session.query(&statement, &[&jobs]).await.during("job_list.newest")?;
+    let fits = |row: &&Row| {
+        let status: Option<&str> = row.get(1);
+        outcomes.iter().any(|outcome| match outcome {
+            LastOutcome::Is(wanted) => status == Some(wanted.as_str()),
+            LastOutcome::None => status.is_none(),
+        })
+    };
+    Ok(rows.iter().filter(fits).map(|row| row.get(0)).collect())
+}
+
+/// Looks through the next stretch of the list for keys that fit, at most
+/// `wanted`.
+async fn look(
+    session: &Session,
+    filter: &JobFilter,
+    candidates: Option<&[Uuid]>,
+    order: JobOrder,
+    after: Option<&JobKey>,
+    wanted: usize,
+) -> Result<JobKeys, StoreError> {
+    let part = Part::of(order, after);
+    let mut conditions = conditions::jobs(filter);
+    if let Some(candidates) = candidates {
+        conditions.find("j.id = any(?::uuid[])", candidates.to_vec());
+    }
+    part.begin_behind(after, &mut conditions);
+    let through = if conditions.are_selective() { LOOK_THROUGH.max(wanted) } else { wanted };
+    let text = part.statement(&conditions, through, wanted);
+    let rows = session.query(&text, &conditions.values()).await.during("job_list.look")?;
+    let is_end = |row: &&Row| rows.len() < wanted && usize::try_from(row.get::<_, i64>("position")) != Ok(through);
+    let next = rows.last().filter(|last| !is_end(last)).map(|row| part.key(row)).or_else(|| part.next());
+    let keys = rows.iter().filter(|row| row.get("fits")).map(|row| part.key(row)).collect();
+    Ok(JobKeys { keys, next })
+}
+
+/// The rows of a page.
+fn by_ids() -> String {
+    format!(
+        "-- job_list.by_ids
+select {COLUMNS}, case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
+from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
+    )
+}
+
+fn readable(row: &Row) -> Option<Job> {
+    let read = job(row);
+    read.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a job cannot be listed")).ok()
 }
 
 /// A stretch of an order that one index serves.
@@ -240,82 +293,85 @@ enum Part {
     Name,
     /// What is due, by the index of the due times.
     Due,
-    /// What is not.
+    /// What is not; behind what is.
     NotDue,
 }
 
-/// The parts that a page may reach into.
-fn parts(order: JobOrder, after: Option<&JobKey>) -> Vec<Part> {
-    match (order, after) {
-        (JobOrder::Newest, _) => vec![Part::Newest],
-        (JobOrder::Oldest, _) => vec![Part::Oldest],
-        (JobOrder::Name, _) => vec![Part::Name],
-        (JobOrder::NextFireTime, Some(JobKey::Due(None, _))) => vec![Part::NotDue],
-        (JobOrder::NextFireTime, _) => vec![Part::Due, Part::NotDue],
-    }
-}
-
 impl Part {
+    fn of(order: JobOrder, after: Option<&JobKey>) -> Self {
+        match (order, after) {
+            (JobOrder::Newest, _) => Self::Newest,
+            (JobOrder::Oldest, _) => Self::Oldest,
+            (JobOrder::Name, _) => Self::Name,
+            (JobOrder::NextFireTime, Some(JobKey::Due(None, _))) => Self::NotDue,
+            (JobOrder::NextFireTime, _) => Self::Due,
+        }
+    }
+
+    /// Where the list goes on at the end of the part.
+    fn next(self) -> Option<JobKey> {
+        matches!(self, Self::Due).then_some(JobKey::Due(None, Uuid::nil()))
+    }
+
     /// Only what lies behind the key.
-    fn add_to(self, conditions: &mut Conditions, after: Option<&JobKey>) {
+    fn begin_behind(self, after: Option<&JobKey>, conditions: &mut Conditions) {
         match self {
-            Self::Due => conditions.add_plain("t.due_at is not null"),
-            Self::NotDue => conditions.add_plain("t.due_at is null"),
+            Self::Due => conditions.find_plain("t.due_at is not null"),
+            Self::NotDue => conditions.fit_plain("t.due_at is null"),
             Self::Newest | Self::Oldest | Self::Name => {}
         }
-        match (self, after.cloned()) {
-            (Self::Newest, Some(JobKey::Created(at, id))) => {
-                conditions.add("j.created_at <= ?", at);
-                let behind = format!("(j.created_at < ${} or j.id > ?)", conditions.bound());
-                conditions.add(&behind, id);
-            }
-            (Self::Oldest, Some(JobKey::Created(at, id))) => {
-                conditions.add("j.created_at >= ?", at);
-                let behind = format!("(j.created_at > ${} or j.id < ?)", conditions.bound());
-                conditions.add(&behind, id);
-            }
-            (Self::Name, Some(JobKey::Name(name, id))) => {
-                conditions.add("lower(j.name) >= ?", name);
-                let behind = format!("(lower(j.name), j.id) > (${}, ?)", conditions.bound());
-                conditions.add(&behind, id);
-            }
-            (Self::Due, Some(JobKey::Due(Some(at), id))) => {
-                conditions.add("t.due_at >= ?", at);
-                let behind = format!("(t.due_at, t.id) > (${}, ?)", conditions.bound());
-                conditions.add(&behind, id);
-            }
-            (Self::NotDue, Some(JobKey::Due(None, id))) => conditions.add("j.id > ?", id),
-            _ => {}
+        // The first of two columns alone, so that an index begins there.
+        let (column, behind) = match self {
+            Self::Newest => ("j.created_at <=", "(j.created_at < ? or j.id >"),
+            Self::Oldest => ("j.created_at >=", "(j.created_at > ? or j.id <"),
+            Self::Name => ("lower(j.name) >=", "(lower(j.name) > ? or j.id >"),
+            Self::Due => ("t.due_at >=", "(t.due_at > ? or j.id >"),
+            Self::NotDue => ("", "(j.id >"),
+        };
+        let (first, id) = match after.cloned() {
+            Some(JobKey::Created(at, id) | JobKey::Due(Some(at), id)) => (Some(conditions.value(at)), id),
+            Some(JobKey::Name(name, id)) => (Some(conditions.value(name)), id),
+            Some(JobKey::Due(None, id)) => (None, id),
+            None => return,
+        };
+        let id = conditions.value(id);
+        if let Some(first) = first {
+            conditions.find_plain(&format!("{column} {first}"));
+            conditions.find_plain(&format!("{} {id})", behind.replace('?', &first)));
+        } else {
+            conditions.find_plain(&format!("{behind} {id})"));
         }
     }
 
-    fn statement(self, conditions: &Conditions) -> String {
-        let order = match self {
-            Self::Newest => "j.created_at desc, j.id",
-            Self::Oldest => "j.created_at, j.id desc",
-            Self::Name => "lower(j.name), j.id",
-            Self::Due => "t.due_at, t.id",
-            Self::NotDue => "j.id",
+    fn statement(self, conditions: &Conditions, through: usize, wanted: usize) -> String {
+        let (key, from, order) = match self {
+            Self::Newest => ("j.created_at", "", "created_at desc, id"),
+            Self::Oldest => ("j.created_at", "", "created_at, id desc"),
+            Self::Name => ("lower(j.name) as name_key", "", "name_key, id"),
+            // A trigger of kind SCHEDULE has the job's id.
+            Self::Due => ("t.due_at", "join job_trigger t on t.id = j.id", "due_at, id"),
+            Self::NotDue => ("t.due_at", "left join job_trigger t on t.id = j.id", "id"),
         };
-        // A trigger of kind SCHEDULE has the job's id.
-        let join = if matches!(self, Self::Due) { "join" } else { "left join" };
+        let (found, fits) = (conditions.found(), conditions.fits());
+        // The last row looked at comes too, whether it fits or not: the next look goes on behind it.
         format!(
-            "-- job_list.page\nselect {COLUMNS}, lower(j.name) as name_key, t.due_at,
-    case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
-from job_definition j {join} job_trigger t on t.id = j.id
-where {}
-order by {order} limit ${}",
-            conditions.text(),
-            conditions.bound()
+            "-- job_list.look
+select * from (
+    select *, row_number() over (order by {order}) as position from (
+        select j.id, {key}, coalesce(({fits}), false) as fits from job_definition j {from}
+        where {found}
+    ) as k order by {order} limit {through}
+) as l where fits or position = {through}
+order by {order} limit {wanted}"
         )
     }
-}
 
-fn key(order: JobOrder, row: &Row) -> JobKey {
-    let id = row.get("id");
-    match order {
-        JobOrder::Newest | JobOrder::Oldest => JobKey::Created(row.get("created_at"), id),
-        JobOrder::Name => JobKey::Name(row.get("name_key"), id),
-        JobOrder::NextFireTime => JobKey::Due(row.get("due_at"), id),
+    fn key(self, row: &Row) -> JobKey {
+        let id = row.get("id");
+        match self {
+            Self::Newest | Self::Oldest => JobKey::Created(row.get("created_at"), id),
+            Self::Name => JobKey::Name(row.get("name_key"), id),
+            Self::Due | Self::NotDue => JobKey::Due(row.get("due_at"), id),
+        }
     }
 }

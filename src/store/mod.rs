@@ -14,6 +14,7 @@ pub mod calendars;
 pub mod changes;
 pub mod closures;
 pub mod commands;
+mod conditions;
 pub mod connect;
 pub mod execution_list;
 pub mod executions;

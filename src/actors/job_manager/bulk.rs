@@ -2,10 +2,12 @@
 
 use super::{CommandError, JobManager};
 use crate::model::InvalidInput;
-use crate::model::lists::JobFilter;
+use crate::model::lists::{JobFilter, JobOrder};
+use crate::store::Store;
+use crate::store::bulk::BATCH;
 pub use crate::store::bulk::BulkAction;
-use crate::store::bulk::{BATCH, BulkBatch};
 use actix::prelude::*;
+use uuid::Uuid;
 
 /// Carries out a command for all jobs of a filter, a thousand in a transaction.
 #[derive(Message)]
@@ -21,9 +23,9 @@ pub struct Bulk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BulkReport {
     /// Jobs that the filter held.
-    pub matched: i64,
+    pub matched: usize,
     /// Jobs that were changed; the others were so already.
-    pub changed: i64,
+    pub changed: usize,
 }
 
 impl Handler<Bulk> for JobManager {
@@ -32,21 +34,31 @@ impl Handler<Bulk> for JobManager {
     fn handle(&mut self, Bulk { filter, action }: Bulk, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-            if matches!(action, BulkAction::RunNow) && store.job_count(&filter).await?.is_none_or(|jobs| jobs > most) {
-                let message = format!("must hold at most {BATCH} jobs (and be countable) to run them all now");
+            // All that match now, before anything is done: a command may change what matches.
+            let jobs = matching(&store, &filter).await?;
+            if matches!(action, BulkAction::RunNow) && jobs.len() > BATCH {
+                let message = format!("must hold at most {BATCH} jobs to run them all now, and holds {}", jobs.len());
                 return Err(InvalidInput::new("filter", message).into());
             }
-            let (mut report, mut after) = (BulkReport::default(), None);
-            loop {
-                let BulkBatch { matched, changed, last } = store.bulk(&filter, &action, after).await?;
-                report.matched += i64::try_from(matched).unwrap_or(i64::MAX);
-                report.changed += i64::try_from(changed).unwrap_or(i64::MAX);
-                after = last;
-                if after.is_none() {
-                    return Ok(report);
-                }
+            let mut report = BulkReport::default();
+            for batch in jobs.chunks(BATCH) {
+                let (matched, changed) = store.bulk(batch, &action).await?;
+                report.matched += matched;
+                report.changed += changed;
             }
+            Ok(report)
         })
+    }
+}
+
+async fn matching(store: &Store, filter: &JobFilter) -> Result<Vec<Uuid>, CommandError> {
+    let (mut jobs, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.job_keys(filter, JobOrder::Oldest, after.as_ref(), BATCH).await?;
+        jobs.extend(page.ids());
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(jobs),
+        }
     }
 }
