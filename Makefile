@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard measure-dashboard fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ test-dashboard: ## drive the dashboard with a real browser; screenshots go to ta
 	scripts/dashboard || test $$? = 3
 	cargo build
 	scripts/dashboard e2e
+
+measure-dashboard: ## first loads and scrolling beside 100,000 jobs (HOROLOG_JOBS), in a release build
+	scripts/dashboard
+	cargo build --release
+	HOROLOG_BIN=$(CURDIR)/target/release/horolog scripts/dashboard budget
 
 fmt: ## format the sources
 	cargo fmt

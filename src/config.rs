@@ -11,6 +11,8 @@ use std::time::Duration;
 const HEARTBEATS_IN_TTL: u32 = 3;
 /// Shortest TTL: below it a busy machine looks dead.
 const NODE_TTL_MIN: Duration = Duration::from_millis(500);
+/// Shortest retention: the partitions of today and yesterday are always there.
+const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
 /// Most slots of one node.
 const SLOTS_MAX: usize = 10_000;
 
@@ -67,6 +69,11 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = humantime::parse_duration)]
     pub repair_interval: Duration,
 
+    /// Age at which the log forgets executions, by whole days (UTC) of their fire
+    /// times; `forever` keeps them all. The same on all nodes.
+    #[arg(long, env = "HOROLOG_LOG_RETENTION", default_value = "30d", value_parser = retention)]
+    pub log_retention: Duration,
+
     /// Private networks that webhooks may reach, as CIDRs separated by commas.
     #[arg(long, env = "HOROLOG_HTTP_ALLOW", value_delimiter = ',', value_parser = cidr)]
     pub http_allow: Vec<IpNet>,
@@ -94,6 +101,14 @@ fn cidr(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
 }
 
+/// A duration, or `forever`.
+fn retention(text: &str) -> Result<Duration, String> {
+    if text == "forever" {
+        return Ok(Duration::MAX);
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))
+}
+
 /// A name as it stands in a `Host`, without its port.
 fn host_name(text: &str) -> Result<String, String> {
     if is_host_name(text) {
@@ -119,6 +134,9 @@ impl ServeConfig {
         }
         if self.repair_interval < Duration::from_secs(1) {
             return Err("--repair-interval must be at least 1s".into());
+        }
+        if self.log_retention < LOG_RETENTION_MIN {
+            return Err("--log-retention must be at least 2days: today and yesterday are being written".into());
         }
         if !(1..=SLOTS_MAX).contains(&self.slots) {
             return Err(format!("--slots must be from 1 to {SLOTS_MAX}"));
@@ -200,6 +218,7 @@ mod tests {
     fn the_defaults_are_valid() {
         let config = parse("").expect("valid");
         assert_eq!((config.slots, config.node_ttl), (64, Duration::from_secs(4)));
+        assert_eq!(parse("--log-retention forever").expect("valid").log_retention, Duration::MAX);
         assert!(config.call_timeout() < config.node_ttl / 2);
     }
 
@@ -211,6 +230,8 @@ mod tests {
             ("--heartbeat-interval 0s", "--heartbeat-interval"),
             ("--poll-interval 1m", "--poll-interval"),
             ("--repair-interval 0s", "--repair-interval"),
+            ("--log-retention 1d", "--log-retention"),
+            ("--log-retention never", "forever"),
             ("--slots 0", "--slots"),
             ("--slots 1000000", "--slots"),
             ("--slots many", "--slots"),

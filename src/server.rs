@@ -8,7 +8,7 @@ use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, Me
 use crate::actors::executor_pool::{Drain, ExecutorPool, Slots};
 use crate::actors::job_manager::JobManager;
 use crate::actors::pacemaker::WakeUp;
-use crate::actors::reconciler::{ReconcileIntervals, Reconciler};
+use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
 use crate::actors::vitals::Vitals;
 use crate::clock::Clock;
@@ -194,13 +194,14 @@ impl Parts {
             audit_interval: config.node_ttl,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), vitals, true).start();
-        let intervals = ReconcileIntervals {
+        let reconciling = ReconcilerConfig {
             deaths: config.heartbeat_interval,
             repairs: config.repair_interval,
             activity: ACTIVITY_INTERVAL,
+            log_retention: config.log_retention,
         };
         let both = (database.clone(), store.clone());
-        let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, intervals, vitals, true).start();
+        let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, reconciling, vitals, true).start();
         actix::spawn(listen(database.clone(), [wake_up.clone(), cancel.clone()]));
         Node {
             address,

@@ -65,7 +65,11 @@ fn begin_at_zero() {
     for name in ["horolog_fenced_total", "horolog_cancelled_by_fence_total", "horolog_self_fenced_total"] {
         metrics::counter!(name).increment(0);
     }
-    metrics::counter!("horolog_recovered_executions_total").increment(0);
+    for name in
+        ["horolog_recovered_executions_total", "horolog_log_partitions_dropped_total", "horolog_log_rows_deleted_total"]
+    {
+        metrics::counter!(name).increment(0);
+    }
     for by in ["TTL", "SESSION"] {
         metrics::counter!("horolog_takeovers_total", "by" => by).increment(0);
     }
@@ -89,5 +93,11 @@ fn describe() {
     describe_gauge!("horolog_clock_offset_seconds", Unit::Seconds, "this node's wall clock minus the database's");
     describe_gauge!("horolog_slots", "executions this node can run at once");
     describe_gauge!("horolog_executions_held", "executions this node holds");
+    describe_counter!("horolog_log_partitions_dropped_total", "days of the log dropped by this node");
+    describe_counter!(
+        "horolog_log_rows_deleted_total",
+        "executions deleted by this node: above the count that a job keeps"
+    );
+    describe_gauge!("horolog_log_partitions", "days that the log holds");
     describe_gauge!("horolog_build_info", "1, with the version as a label");
 }

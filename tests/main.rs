@@ -27,6 +27,7 @@ mod processes;
 mod proxy;
 mod reconciling;
 mod repairing;
+mod retention;
 mod retries;
 mod running;
 mod scheduling;

@@ -3,7 +3,7 @@
 //! Every node runs one; there is no leader, and every write is a compare-and-set
 //! under a row lock, so any number of them may find the same thing at once. It
 //! declares nodes dead and takes over their executions, repairs jobs and
-//! triggers that do not fit each other, and makes the log's partitions. It never
+//! triggers that do not fit each other, and makes and drops the log's partitions. It never
 //! moves what is healthy.
 
 use super::pacemaker::{WakeUp, pace};
@@ -12,12 +12,14 @@ use crate::model::node::Standing;
 use crate::store::connect::Database;
 use crate::store::nodes::watch_neighbour;
 use crate::store::repairs::Repairs;
+use crate::store::retention::Forgotten;
 use crate::store::takeovers::Suspect;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
+use uuid::Uuid;
 
 /// Looks once for everything that needs putting right.
 #[derive(Message)]
@@ -28,7 +30,7 @@ pub struct Reconcile;
 #[derive(Debug, Clone, Default, PartialEq, Eq, MessageResponse)]
 pub struct ReconcileReport {
     /// Nodes declared dead.
-    pub dead: Vec<uuid::Uuid>,
+    pub dead: Vec<Uuid>,
     /// Their executions that run again.
     pub rerun: usize,
     /// Their executions that ended: `LOST`, `CRASH_LOOP`, cancelled.
@@ -37,11 +39,13 @@ pub struct ReconcileReport {
     pub repairs: Option<Repairs>,
     /// Partitions made.
     pub partitions: usize,
+    /// What the log forgot.
+    pub forgotten: Forgotten,
 }
 
-/// How often it looks for what.
+/// How often it looks for what, and what it lets go.
 #[derive(Debug, Clone, Copy)]
-pub struct ReconcileIntervals {
+pub struct ReconcilerConfig {
     /// Between looks for dead nodes.
     pub deaths: Duration,
     /// Between looks for broken states and missing partitions: they read every
@@ -49,6 +53,8 @@ pub struct ReconcileIntervals {
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
+    /// Age at which the log forgets executions.
+    pub log_retention: Duration,
 }
 
 /// See the module.
@@ -65,8 +71,10 @@ struct Reconciliation {
     store: Store,
     standing: watch::Receiver<Standing>,
     node_ttl: Duration,
-    intervals: ReconcileIntervals,
+    config: ReconcilerConfig,
     next_repairs: Instant,
+    /// The last job whose executions were counted.
+    counted: Uuid,
 }
 
 impl Reconciler {
@@ -76,12 +84,12 @@ impl Reconciler {
         (database, store): (Database, Store),
         standing: watch::Receiver<Standing>,
         node_ttl: Duration,
-        intervals: ReconcileIntervals,
+        config: ReconcilerConfig,
         vitals: &Vitals,
         paced: bool,
     ) -> Self {
         let next_repairs = Instant::now();
-        let reconciliation = Reconciliation { store, standing, node_ttl, intervals, next_repairs };
+        let reconciliation = Reconciliation { store, standing, node_ttl, config, next_repairs, counted: Uuid::nil() };
         Self {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
             database,
@@ -104,7 +112,7 @@ impl Reconciliation {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again");
         }
         if let Standing::Member(member) = *self.standing.borrow()
-            && let Err(error) = self.store.write_activity(member.node_id, self.intervals.activity).await
+            && let Err(error) = self.store.write_activity(member.node_id, self.config.activity).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");
         }
@@ -129,6 +137,23 @@ impl Reconciliation {
         Ok(())
     }
 
+    /// No reason to leave the rest broken when it does not work: a log that is too
+    /// long harms nobody for a while.
+    async fn forget(&mut self, report: &mut ReconcileReport) {
+        match self.store.forget(self.config.log_retention, &mut self.counted).await {
+            Ok(forgotten) => {
+                if forgotten.partitions > 0 {
+                    tracing::info!(days = forgotten.partitions, "days of the log dropped: older than --log-retention");
+                }
+                count(forgotten);
+                report.forgotten = forgotten;
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the log forgot nothing: trying again");
+            }
+        }
+    }
+
     async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         match self.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
@@ -138,13 +163,22 @@ impl Reconciliation {
             }
         }
         self.store.prune_activity().await?;
+        self.forget(report).await;
         let repairs = self.store.repair().await?;
         if repairs != Repairs::default() {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);
-        self.next_repairs = Instant::now() + self.intervals.repairs;
+        self.next_repairs = Instant::now() + self.config.repairs;
         Ok(())
+    }
+}
+
+fn count(Forgotten { partitions, rows, left }: Forgotten) {
+    metrics::counter!("horolog_log_partitions_dropped_total").increment(partitions as u64);
+    metrics::counter!("horolog_log_rows_deleted_total").increment(rows.unsigned_abs());
+    if left > 0 {
+        metrics::gauge!("horolog_log_partitions").set(left);
     }
 }
 
@@ -196,7 +230,7 @@ impl Actor for Reconciler {
         actix::spawn(async move {
             let (store, standing, interval) = {
                 let reconciliation = reconciliation.lock().await;
-                (reconciliation.store.clone(), reconciliation.standing.clone(), reconciliation.intervals.deaths)
+                (reconciliation.store.clone(), reconciliation.standing.clone(), reconciliation.config.deaths)
             };
             actix::spawn(keep_watch(database, store, standing, wake_up.clone(), interval));
             pace(address, || Reconcile, wake_up, move |_| Some(interval)).await;

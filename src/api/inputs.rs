@@ -74,6 +74,9 @@ pub struct CreateJobInput {
     retry: Option<RetryInput>,
     /// Whether an execution that fails for good pauses the job.
     pause_on_failure: Option<bool>,
+    /// How many of its newest executions the log keeps, whatever their age; unless
+    /// said, those of the days that the cluster keeps.
+    keep_executions: Option<i32>,
 }
 
 /// When and how often a failed attempt is tried again: exponential, with full jitter.
@@ -172,6 +175,7 @@ impl CreateJobInput {
             timeout_seconds: self.timeout_seconds,
             retry: self.retry.as_ref().map_or(default.retry, RetryInput::policy),
             pause_on_failure: self.pause_on_failure.unwrap_or(default.pause_on_failure),
+            keep_executions: self.keep_executions,
             dst_gap: self.dst_gap.map_or(default.dst_gap, Into::into),
             dst_overlap: self.dst_overlap.map_or(default.dst_overlap, Into::into),
         })

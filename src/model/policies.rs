@@ -15,6 +15,8 @@ use uuid::Uuid;
 const SECONDS_MAX: i32 = 366 * 86_400;
 /// Most missed fire times that a job may ask to run after an outage.
 const CATCH_UP_MAX: i32 = 100_000;
+/// Most executions that a job may keep by count.
+const KEEP_MAX: i32 = 1_000_000;
 /// Most fire times that wait behind a running execution; more are skipped.
 pub const BUFFER_MAX: usize = 1_000;
 
@@ -77,6 +79,9 @@ pub struct Policies {
     pub retry: RetryPolicy,
     /// Whether an execution that fails for good pauses its job.
     pub pause_on_failure: bool,
+    /// How many of its newest executions the log keeps, whatever their age; by age
+    /// unless said.
+    pub keep_executions: Option<i32>,
     /// What a cron does when the clock goes forward over its time.
     pub dst_gap: DstGap,
     /// What a cron does when the clock goes back over its time.
@@ -98,6 +103,7 @@ impl Default for Policies {
             timeout_seconds: None,
             retry: RetryPolicy::default(),
             pause_on_failure: false,
+            keep_executions: None,
             dst_gap: DstGap::default(),
             dst_overlap: DstOverlap::default(),
         }
@@ -119,6 +125,7 @@ impl Policies {
         within("misfireGraceSeconds", Some(self.misfire_grace_seconds), 0, SECONDS_MAX)?;
         within("catchUpWindowSeconds", self.catch_up_window_seconds, 1, SECONDS_MAX)?;
         within("maxCatchUp", self.max_catch_up, 1, CATCH_UP_MAX)?;
+        within("keepExecutions", self.keep_executions, 1, KEEP_MAX)?;
         within("timeoutSeconds", self.timeout_seconds, 1, SECONDS_MAX)?;
         self.retry.validate()
     }
@@ -159,13 +166,14 @@ mod tests {
     #[test]
     fn every_bound_is_named() {
         type Change = fn(&mut Policies);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 13] = [
             ("endAt", |p| (p.start_at, p.end_at) = (Some(Timestamp::MAX_UTC), Some(Timestamp::MIN_UTC))),
             ("maxRuns", |p| p.max_runs = Some(0)),
             ("jitterSeconds", |p| p.jitter_seconds = -1),
             ("misfireGraceSeconds", |p| p.misfire_grace_seconds = i32::MAX),
             ("catchUpWindowSeconds", |p| p.catch_up_window_seconds = Some(0)),
             ("maxCatchUp", |p| p.max_catch_up = Some(0)),
+            ("keepExecutions", |p| p.keep_executions = Some(0)),
             ("timeoutSeconds", |p| p.timeout_seconds = Some(0)),
             ("retry.maxAttempts", |p| p.retry.max_attempts = 0),
             ("retry.initialBackoffSeconds", |p| p.retry.initial_backoff_seconds = -1),

@@ -27,6 +27,7 @@ pub mod nodes;
 pub mod overview;
 pub mod partitions;
 pub mod repairs;
+pub mod retention;
 pub mod settlements;
 pub mod takeovers;
 pub mod upcoming;

@@ -12,6 +12,9 @@ use chrono::{Days, NaiveDate};
 use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
+/// What the names of the partitions begin with; the day follows.
+const PREFIX: &str = "job_execution_log_";
+
 /// Days made ahead of today.
 const DAYS_AHEAD: u64 = 3;
 
@@ -21,9 +24,9 @@ const LOCK: &str = "-- partitions.lock
 select coalesce($2::timestamptz, clock_timestamp()) from (select pg_advisory_xact_lock($1)) as locked";
 
 /// Advisory lock of the partition maker: "HORPART" in ASCII.
-const PARTITION_LOCK: i64 = 0x0048_4f52_5041_5254;
+pub(super) const PARTITION_LOCK: i64 = 0x0048_4f52_5041_5254;
 
-const EXISTING: &str = "-- partitions.existing
+pub(super) const EXISTING: &str = "-- partitions.existing
 select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
 where i.inhparent = 'job_execution_log'::regclass";
 
@@ -35,7 +38,7 @@ select exists (select from job_execution_log_default where id >= $1 and id < $2)
 /// the DEFAULT partition only, looks for a moved row in the partitions it knew
 /// before, and a settlement takes itself for fenced (seen). It is the first lock,
 /// because an attachment's lock on DEFAULT before it is a deadlock (seen).
-const LOCK_LOG: &str = "-- partitions.lock_log
+pub(super) const LOCK_LOG: &str = "-- partitions.lock_log
 lock table only job_execution_log in access exclusive mode";
 
 impl Store {
@@ -79,16 +82,21 @@ async fn create_missing(transaction: &Transaction<'_>, now: Timestamp) -> Result
 }
 
 /// A day's partition: its name and its bounds.
-struct Partition {
-    name: String,
-    from: Uuid,
-    to: Uuid,
+pub(super) struct Partition {
+    pub(super) name: String,
+    pub(super) from: Uuid,
+    pub(super) to: Uuid,
+}
+
+/// The day of a partition; none of the DEFAULT one.
+pub(super) fn day_of(name: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(name.strip_prefix(PREFIX)?, "%Y%m%d").ok()
 }
 
 impl Partition {
-    fn of(day: NaiveDate) -> Self {
+    pub(super) fn of(day: NaiveDate) -> Self {
         let bound = |day: NaiveDate| lowest_execution_id(day.and_time(chrono::NaiveTime::MIN).and_utc());
-        let name = format!("job_execution_log_{}", day.format("%Y%m%d"));
+        let name = format!("{PREFIX}{}", day.format("%Y%m%d"));
         Self { name, from: bound(day), to: bound(day.succ_opt().unwrap_or(day)) }
     }
 

@@ -50,8 +50,12 @@ export async function startCluster(count) {
 }
 
 function spawnNode(dataDir, name) {
-  const { DATABASE_URL: _, ...others } = process.env
-  const env = { ...others, NO_COLOR: '1' }
+  // The tests' own variables are none of the program's, which refuses what it does not know.
+  const own = ['DATABASE_URL', 'HOROLOG_BIN', 'HOROLOG_BROWSER', 'HOROLOG_JOBS']
+  const env = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.includes(name))),
+    NO_COLOR: '1',
+  }
   const listen = ['--listen', '127.0.0.1:0', '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
   const child = spawn(PROGRAM, ['serve', '--data-dir', dataDir, '--node-name', name, ...listen], {
     env,

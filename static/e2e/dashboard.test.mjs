@@ -262,6 +262,23 @@ test('a calendar and a blackout are made and ended', async () => {
   await page.getByText('· cancelled').waitFor()
 })
 
+test('a job is held back by a blackout of its own, made on its page', async () => {
+  await go('/jobs?search=by%20cron')
+  await page.getByRole('link', { name: 'by cron' }).first().click()
+  await page.getByRole('button', { name: 'Blackout…' }).click()
+  await page.getByLabel('Reason').fill('only this one')
+  const later = new Date(Date.now() + 3_600_000 - new Date().getTimezoneOffset() * 60_000)
+  await page.getByLabel('To', { exact: true }).fill(later.toISOString().slice(0, 16))
+  await page.getByRole('button', { name: 'Create blackout' }).click()
+  await page.getByText('only this one').waitFor()
+  const id = page.url().split('/').at(-1)
+  const { blackouts } = await api('{ blackouts { reason jobId } }')
+  assert.deepEqual(blackouts.find(({ reason }) => reason === 'only this one')?.jobId, id)
+  await page.getByRole('button', { name: 'End now' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'End blackout' }).click()
+  await page.getByText('In a blackout the job does not start by schedule.').waitFor()
+})
+
 test('a past range is previewed and run again', async () => {
   await go('/jobs?search=by%20cron')
   await page.getByRole('link', { name: 'by cron' }).first().click()

@@ -8,7 +8,7 @@ use super::{NODE_TTL, eventually};
 use actix::{Actor, Addr};
 use horolog::actors::executor_pool::{Cancel, ExecutorPool, Settle, SettleReport, Slots};
 use horolog::actors::pacemaker::WakeUp;
-use horolog::actors::reconciler::{Reconcile, ReconcileIntervals, ReconcileReport, Reconciler};
+use horolog::actors::reconciler::{Reconcile, ReconcileReport, Reconciler, ReconcilerConfig};
 use horolog::actors::trigger_acquirer::{AcquirerConfig, LOOK_AHEAD, Poll, PollReport, TriggerAcquirer};
 use horolog::actors::vitals::Vitals;
 use horolog::clock::Clock;
@@ -24,6 +24,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 const HOUR: Duration = Duration::from_hours(1);
+const LOG_RETENTION: Duration = Duration::from_hours(30 * 24);
 const SLOTS: usize = 64;
 
 const HELD: &str = "select from pg_locks k, cluster_node n
@@ -71,7 +72,12 @@ impl TestNode {
             audit_interval: HOUR,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up, &vitals, false);
-        let intervals = ReconcileIntervals { deaths: HOUR, repairs: Duration::ZERO, activity: Duration::ZERO };
+        let intervals = ReconcilerConfig {
+            deaths: HOUR,
+            repairs: Duration::ZERO,
+            activity: Duration::ZERO,
+            log_retention: LOG_RETENTION,
+        };
         let reconciler =
             Reconciler::new((database, store.clone()), standing.subscribe(), NODE_TTL, intervals, &vitals, false);
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());

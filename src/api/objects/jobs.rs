@@ -264,6 +264,10 @@ impl Job {
     async fn pause_on_failure(&self) -> bool {
         self.definition.policies.pause_on_failure
     }
+    /// How many of its newest executions the log keeps, whatever their age.
+    async fn keep_executions(&self) -> Option<i32> {
+        self.definition.policies.keep_executions
+    }
     /// What it runs, as JSON with the kind as its one key.
     async fn target(&self) -> Json<Value> {
         Json(target(&self.definition.target))

@@ -109,6 +109,12 @@ export function PolicyFields() {
             </>
           )}
         </div>
+        <TextField
+          label="Executions kept"
+          inputMode="numeric"
+          hint="So many of the newest stay in the log; by age unless said"
+          {...field('keepExecutions', { number: true })}
+        />
         <label className="flex items-center gap-2 text-sm">
           <input type="checkbox" {...register('pauseOnFailure')} className="accent-accent" />
           Pause the job when an execution fails for good

@@ -34,6 +34,7 @@ export interface FormValues {
   startAt: string
   endAt: string
   maxRuns: string
+  keepExecutions: string
   jitterSeconds: string
   calendar: string
   misfirePolicy: MisfirePolicy
@@ -74,6 +75,7 @@ export function newValues(zone: string): FormValues {
     startAt: '',
     endAt: '',
     maxRuns: '',
+    keepExecutions: '',
     jitterSeconds: '',
     calendar: '',
     misfirePolicy: 'FIRE_ONCE',
@@ -116,6 +118,7 @@ export function valuesOf(job: FormJobFragment): FormValues {
     startAt: toLocalInput(job.startAt ?? ''),
     endAt: toLocalInput(job.endAt ?? ''),
     maxRuns: text(job.maxRuns),
+    keepExecutions: text(job.keepExecutions),
     jitterSeconds: job.jitterSeconds ? text(job.jitterSeconds) : '',
     calendar: job.calendar ?? '',
     misfirePolicy: job.misfirePolicy,
@@ -178,6 +181,7 @@ export function inputOf(values: FormValues): CreateJobInput {
     startAt: instantOf(values.startAt, values.original.startAt),
     endAt: instantOf(values.endAt, values.original.endAt),
     maxRuns: number(values.maxRuns),
+    keepExecutions: number(values.keepExecutions),
     jitterSeconds: scheduleType === 'FIXED_DELAY' ? null : number(values.jitterSeconds),
     calendar: values.calendar || null,
     misfirePolicy: values.misfirePolicy,

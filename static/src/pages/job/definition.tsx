@@ -71,6 +71,7 @@ function policies(job: Job): Fact[] {
     ['On overlap', words(job.overlapPolicy)],
     ['Timeout', job.timeoutSeconds ? inUnits(job.timeoutSeconds) : 'none'],
     ['Attempts', retry.maxAttempts === 1 ? 'one' : `${retry.maxAttempts}, ${backoff}`],
+    ['Log keeps', job.keepExecutions && `the newest ${count(job.keepExecutions)}`],
     ['On failure', job.pauseOnFailure ? 'pause the job' : null],
     [
       'If its node dies',

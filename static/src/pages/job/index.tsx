@@ -14,6 +14,7 @@ import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { scheduleWords } from '@/text/schedule'
 import { Backfills } from './backfills'
+import { Blackouts } from './blackouts'
 import { DurationChart, LatenessChart } from './charts'
 import { Definition } from './definition'
 import { ExecutionTable } from './execution-table'
@@ -92,6 +93,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           <NextFires job={job} />
+          {job.status !== 'DELETED' && <Blackouts job={job} />}
           <Backfills job={job} />
           <Definition job={job} />
           <Versions jobId={job.id} />

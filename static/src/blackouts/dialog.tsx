@@ -13,14 +13,14 @@ const AFTERWARDS: [Afterwards, string, string][] = [
   ['SKIP', 'None runs', 'Each is recorded as skipped.'],
 ]
 
-/** Creates a blackout, of all jobs, of those with a tag or of one. */
-export function BlackoutDialog({ onClose }: { onClose: () => void }) {
+/** Creates a blackout: of the job that it is asked about, or else of all jobs, those with a tag or one. */
+export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose: () => void }) {
   const [values, setValues] = useState({
     reason: '',
     startsAt: '',
     endsAt: '',
     tag: '',
-    jobId: '',
+    jobId: job?.id ?? '',
     afterwards: 'COLLAPSE' as Afterwards,
   })
   const [errors, setErrors] = useState<Record<string, string>>({})
@@ -61,7 +61,7 @@ export function BlackoutDialog({ onClose }: { onClose: () => void }) {
     <Dialog
       open
       onClose={onClose}
-      title="New blackout"
+      title={job ? 'New blackout of this job' : 'New blackout'}
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
@@ -83,13 +83,17 @@ export function BlackoutDialog({ onClose }: { onClose: () => void }) {
         <TextField label="Reason" maxLength={500} hint="Shown to whoever wonders why" {...field('reason')} />
         <TextField label="From" type="datetime-local" hint="In your zone; now unless said" {...field('startsAt')} />
         <TextField label="To" type="datetime-local" hint="In your zone" {...field('endsAt')} />
-        <TextField label="Only jobs with the tag" hint="All jobs unless said" {...field('tag')} />
-        <TextField
-          label="Only the job with the id"
-          hint="All jobs unless said"
-          spellCheck={false}
-          {...field('jobId')}
-        />
+        {!job && (
+          <>
+            <TextField label="Only jobs with the tag" hint="All jobs unless said" {...field('tag')} />
+            <TextField
+              label="Only the job with the id"
+              hint="All jobs unless said"
+              spellCheck={false}
+              {...field('jobId')}
+            />
+          </>
+        )}
         <SelectField
           label="Afterwards"
           hint={AFTERWARDS.find(([name]) => name === values.afterwards)?.[2]}

@@ -1,0 +1,216 @@
+//! Retention: what the log forgets.
+//!
+//! Whole days go by dropping their partitions, which costs the same however much
+//! was in them. A job with `keepExecutions` keeps so many of its newest
+//! executions, whatever their age: what is above that is deleted row by row, and
+//! what is left when a day goes moves to the DEFAULT partition. Nothing that is
+//! in flight is ever forgotten, and nobody waits long for a day to go.
+
+use super::partitions::{self, EXISTING, LOCK_LOG, PARTITION_LOCK, Partition};
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use crate::model::execution::lowest_execution_id;
+use chrono::{NaiveDate, TimeDelta};
+use deadpool_postgres::Transaction;
+use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+/// Rows deleted by one statement.
+const BATCH: i64 = 2_000;
+/// How long a pass goes on deleting.
+const DELETE_FOR: Duration = Duration::from_millis(500);
+/// Jobs with `keepExecutions` that one pass looks at.
+const JOBS: i64 = 2_000;
+
+/// One node at a time; the others need not wait.
+const TRY_LOCK: &str = "-- retention.try_lock
+select pg_try_advisory_xact_lock($1), coalesce($2::timestamptz, clock_timestamp())";
+
+/// Whoever waits for the whole log holds up every lease behind him: a report that
+/// reads it for minutes must not. It is tried again at the next pass.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
+
+/// What is above the count of its job, of the next jobs by id.
+const DELETE_ABOVE: &str = "-- retention.delete_above
+with keeping as (
+    select id, (policies ->> 'keepExecutions')::integer as most from job_definition
+    where policies ->> 'keepExecutions' is not null and id > $1 order by id limit $2
+), highest as (
+    select k.id as job_id, (select l.id from job_execution_log l where l.job_id = k.id order by l.id desc offset k.most limit 1) as id
+    from keeping k
+), deleted as (
+    delete from job_execution_log where id in (
+        select l.id from highest h join job_execution_log l on l.job_id = h.job_id and l.id <= h.id
+        where l.status not in ('RUNNING', 'RETRYING') limit $3)
+    returning 1
+)
+select (select count(*) from deleted), (select count(*) from keeping), (select id from keeping order by id desc limit 1)";
+
+/// Of the DEFAULT partition, which is never dropped: fire times whose own
+/// partition was not there. By their end, because one of long ago may have run today.
+const DELETE_STRAY: &str = "-- retention.delete_stray
+with deleted as (
+    delete from job_execution_log_default where ctid = any(array(
+        select l.ctid from job_execution_log_default l join job_definition j on j.id = l.job_id
+        where l.id < $1 and l.status not in ('RUNNING', 'RETRYING') and coalesce(l.finished_at, l.created_at) < $2
+          and j.policies ->> 'keepExecutions' is null
+        limit $3))
+    returning 1
+)
+select count(*) from deleted";
+
+/// What a pass forgot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Partitions dropped.
+    pub partitions: usize,
+    /// Rows deleted one by one.
+    pub rows: i64,
+    /// Days that are left.
+    pub left: u32,
+}
+
+impl Store {
+    /// Forgets executions whose fire time is older than `retention`, and what is
+    /// above the count that its job keeps, of the next jobs behind `after`, which
+    /// it moves on. Does nothing while another node does it.
+    pub async fn forget(&self, retention: Duration, after: &mut Uuid) -> Result<Forgotten, StoreError> {
+        let begun = Instant::now();
+        let mut forgotten = Forgotten::default();
+        loop {
+            let Some((deleted, last)) = self.delete_above(*after).await? else { return Ok(forgotten) };
+            forgotten.rows += deleted;
+            if deleted < BATCH {
+                *after = last;
+                break;
+            }
+            if begun.elapsed() > DELETE_FOR {
+                break;
+            }
+        }
+        // `Duration::MAX` reaches back before all time: nothing is that old.
+        let Ok(retention) = TimeDelta::from_std(retention) else { return Ok(forgotten) };
+        forgotten.rows += self.delete_stray(retention).await?;
+        (forgotten.partitions, forgotten.left) = self.drop_days(retention).await?;
+        Ok(forgotten)
+    }
+
+    /// How many rows it deleted, and the last job it looked at; none when another
+    /// node is at it.
+    async fn delete_above(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
+        self.bounded("retention.delete_above", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("retention.begin")?;
+            let mut looked = None;
+            if self.lock_retention(&transaction).await?.is_some() {
+                let row = transaction.query_one(DELETE_ABOVE, &[&after, &JOBS, &BATCH]).await;
+                let row = row.during("retention.delete_above")?;
+                let (deleted, jobs, last): (i64, i64, Option<Uuid>) = (row.get(0), row.get(1), row.get(2));
+                // At the end it begins anew.
+                looked = Some((deleted, last.filter(|_| jobs == JOBS).unwrap_or(Uuid::nil())));
+            }
+            transaction.commit().await.during("retention.commit")?;
+            session.release();
+            Ok(looked)
+        })
+        .await
+    }
+
+    async fn delete_stray(&self, retention: TimeDelta) -> Result<i64, StoreError> {
+        self.bounded("retention.delete_stray", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("retention.begin")?;
+            let mut deleted = 0;
+            if let Some(now) = self.lock_retention(&transaction).await?
+                && let Some(before) = now.checked_sub_signed(retention)
+            {
+                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                    [&lowest_execution_id(before), &before, &BATCH];
+                deleted = transaction.query_one(DELETE_STRAY, &values).await.during("retention.delete_stray")?.get(0);
+            }
+            transaction.commit().await.during("retention.commit")?;
+            session.release();
+            Ok(deleted)
+        })
+        .await
+    }
+
+    /// Drops the partitions of days that are over for so long; how many went, and
+    /// how many there are.
+    async fn drop_days(&self, retention: TimeDelta) -> Result<(usize, u32), StoreError> {
+        let (mut dropped, mut days) = (0, self.days().await?);
+        while let Some(day) = days.first().copied() {
+            match self.drop_day(day, retention).await {
+                Ok(true) => dropped += 1,
+                Ok(false) => break,
+                Err(StoreError::Refused { source, .. }) if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                    tracing::info!(%day, "the log is being read: its oldest day is dropped later");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+            days.remove(0);
+        }
+        Ok((dropped, u32::try_from(days.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// The days that have a partition, oldest first.
+    async fn days(&self) -> Result<Vec<NaiveDate>, StoreError> {
+        self.bounded("retention.days", async {
+            let session = self.session().await?;
+            let rows = session.query(EXISTING, &[]).await.during("retention.days")?;
+            session.release();
+            let mut days: Vec<_> = rows.iter().filter_map(|row| partitions::day_of(row.get(0))).collect();
+            days.sort_unstable();
+            Ok(days)
+        })
+        .await
+    }
+
+    /// Drops a day that is old enough and of which nothing is in flight; whether it
+    /// did.
+    async fn drop_day(&self, day: NaiveDate, retention: TimeDelta) -> Result<bool, StoreError> {
+        self.bounded("retention.drop_day", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("retention.begin")?;
+            let Partition { name, to, .. } = Partition::of(day);
+            let now = self.lock_retention(&transaction).await?;
+            let is_old = now
+                .and_then(|now| now.checked_sub_signed(retention))
+                .is_some_and(|before| to <= lowest_execution_id(before));
+            let dropped = is_old && drop_partition(&transaction, &name).await?;
+            transaction.commit().await.during("retention.commit")?;
+            session.release();
+            Ok(dropped)
+        })
+        .await
+    }
+
+    /// What time it is; none when another node forgets, or makes partitions.
+    async fn lock_retention(&self, transaction: &Transaction<'_>) -> Result<Option<Timestamp>, StoreError> {
+        let row = transaction.query_one(TRY_LOCK, &[&PARTITION_LOCK, &self.clock().stub()]).await;
+        let row = row.during("retention.try_lock")?;
+        Ok(row.get::<_, bool>(0).then(|| row.get(1)))
+    }
+}
+
+/// Drops a partition unless something of it is in flight; whether it did. What
+/// its job keeps by count moves to the DEFAULT partition.
+async fn drop_partition(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
+    transaction.batch_execute(LOCK_TIMEOUT).await.during("retention.lock_timeout")?;
+    transaction.batch_execute(LOCK_LOG).await.during("retention.lock_log")?;
+    let in_flight = format!("select exists (select from {name} where status in ('RUNNING', 'RETRYING'))");
+    let in_flight: bool = transaction.query_one(&in_flight, &[]).await.during("retention.in_flight")?.get(0);
+    if in_flight {
+        return Ok(false);
+    }
+    let drop = format!(
+        "alter table job_execution_log detach partition {name};
+        insert into job_execution_log select p.* from {name} p join job_definition j on j.id = p.job_id
+            where j.policies ->> 'keepExecutions' is not null;
+        drop table {name}"
+    );
+    transaction.batch_execute(&drop).await.during("retention.drop_day")?;
+    Ok(true)
+}
