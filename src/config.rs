@@ -82,6 +82,11 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
 
+    /// How long at least a node that stops goes on answering HTTP, so that load
+    /// balancers notice that it is leaving.
+    #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = humantime::parse_duration)]
+    pub drain_delay: Duration,
+
     /// Connections in the pool; the node has three more of its own.
     #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 8)]
     pub pool_size: usize,
@@ -159,7 +164,9 @@ impl ServeConfig {
     }
 }
 
-fn is_host_and_port(text: &str) -> bool {
+/// Whether it is `host:port`, and nothing that could mean something else where it
+/// is written.
+pub fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let host_ok =
         host.starts_with('[') && host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()

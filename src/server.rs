@@ -2,7 +2,8 @@
 //!
 //! Start: bind the port, wait for the database and migrate, join, lease.
 //! Stop: say so, take nothing new, finish what runs, hand over the rest, leave.
-//! The heartbeat is the last thing to stop.
+//! The heartbeat is the last thing to stop but the answers over HTTP, for whose
+//! sake load balancers get a moment to notice.
 
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool, Slots};
@@ -79,6 +80,7 @@ pub struct Node {
     http: actix_web::dev::ServerHandle,
     vitals: Vitals,
     drain_timeout: Duration,
+    drain_delay: Duration,
 }
 
 /// What the actors of one node share.
@@ -129,13 +131,15 @@ impl Node {
     }
 
     async fn stop(self, hurry: impl Future<Output = ()>) {
+        tokio::pin!(hurry);
+        let noticed = tokio::time::sleep(self.drain_delay);
         tracing::info!(timeout = ?self.drain_timeout, "draining: nothing new is taken");
         if self.membership.send(BeginDrain).await.is_err() {
             tracing::warn!("membership has died: nothing can be leased any more");
         }
-        let drained = tokio::select! {
-            drained = self.pool.send(Drain(self.drain_timeout)) => drained.unwrap_or(false),
-            () = hurry => false,
+        let (drained, hurried) = tokio::select! {
+            drained = self.pool.send(Drain(self.drain_timeout)) => (drained.unwrap_or(false), false),
+            () = &mut hurry => (false, true),
         };
         if !drained {
             tracing::warn!("not everything has finished: the rest is handed over");
@@ -149,6 +153,12 @@ impl Node {
                 );
             }
             Err(_) => tracing::warn!("membership had died: the others will notice"),
+        }
+        if !hurried {
+            tokio::select! {
+                () = noticed => {}
+                () = &mut hurry => {}
+            }
         }
         self.http.stop(true).await;
     }
@@ -166,6 +176,7 @@ impl Parts {
 
     fn view(&self, config: &ServeConfig) -> NodeView {
         NodeView {
+            store: self.store.clone(),
             standing: self.standing.subscribe(),
             vitals: self.vitals.clone(),
             executions_held: self.slots.held_count(),
@@ -212,6 +223,7 @@ impl Parts {
             http,
             vitals: vitals.clone(),
             drain_timeout: config.drain_timeout,
+            drain_delay: config.drain_delay,
         }
     }
 

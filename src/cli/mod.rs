@@ -4,6 +4,7 @@
 //! node gave itself up.
 
 mod demo;
+mod nginx_upstreams;
 mod preview;
 mod serve;
 
@@ -11,6 +12,7 @@ use crate::config::{ServeConfig, refuse_unknown_variables};
 use crate::{api, telemetry};
 use clap::{CommandFactory, Parser, Subcommand};
 use demo::DemoConfig;
+use nginx_upstreams::UpstreamsConfig;
 use preview::PreviewConfig;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ enum Command {
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
+    /// Writes the ACTIVE nodes as an upstream of nginx; with --watch whenever they change.
+    NginxUpstreams(UpstreamsConfig),
     /// Says what a cron expression means and when it fires next; needs no database.
     Preview(PreviewConfig),
     /// Prints the GraphQL schema.
@@ -78,6 +82,7 @@ pub fn run() -> i32 {
             Err(error) => misused(&error),
         },
         Command::Demo(config) => in_system(demo::run(config)),
+        Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
     }
 }

@@ -5,6 +5,7 @@
 //! but not this. Bodies are bounded before they are parsed. No route is reached
 //! under a name that is not the node's.
 
+mod cluster;
 mod dashboard;
 mod graphql;
 mod health;
@@ -13,6 +14,7 @@ mod hosts;
 use crate::actors::vitals::Vitals;
 use crate::api::Schema;
 use crate::model::node::Standing;
+use crate::store::Store;
 use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, guard, web};
@@ -32,6 +34,8 @@ const WORKERS: usize = 2;
 /// What the routes show of their node.
 #[derive(Clone)]
 pub struct NodeView {
+    /// Where the members of the cluster stand.
+    pub store: Store,
     /// Whether the node may lease now.
     pub standing: watch::Receiver<Standing>,
     /// Whether its actors live.
@@ -78,6 +82,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/healthz", web::get().to(health::healthz))
         .route("/readyz", web::get().to(health::readyz))
         .route("/metrics", web::get().to(health::metrics))
+        .route("/cluster/members", web::get().to(cluster::members))
+        .route("/cluster/prometheus-sd", web::get().to(cluster::prometheus_sd))
         .default_service(web::to(dashboard::serve));
 }
 

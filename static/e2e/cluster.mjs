@@ -55,6 +55,7 @@ function spawnNode(dataDir, name) {
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.includes(name))),
     NO_COLOR: '1',
+    HOROLOG_DRAIN_DELAY: '0s',
   }
   const listen = ['--listen', '127.0.0.1:0', '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
   const child = spawn(PROGRAM, ['serve', '--data-dir', dataDir, '--node-name', name, ...listen], {

@@ -272,7 +272,7 @@ test('a job is held back by a blackout of its own, made on its page', async () =
   await page.getByRole('button', { name: 'Create blackout' }).click()
   await page.getByText('only this one').waitFor()
   const id = page.url().split('/').at(-1)
-  const { blackouts } = await api('{ blackouts { reason jobId } }')
+  const { blackouts } = await graphql(cluster.url, '{ blackouts { reason jobId } }')
   assert.deepEqual(blackouts.find(({ reason }) => reason === 'only this one')?.jobId, id)
   await page.getByRole('button', { name: 'End now' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'End blackout' }).click()

@@ -1,5 +1,6 @@
 //! Real processes, a real database, a real target, real signals: a black box.
 
+mod balancer;
 mod failover;
 mod node_process;
 mod partition;

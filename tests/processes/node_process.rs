@@ -22,7 +22,11 @@ impl NodeProcess {
     /// Starts `horolog serve` with more flags.
     pub fn serve(name: &str, database_url: &str, flags: &[&str]) -> Self {
         let defaults = ["serve", "--node-name", name, "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8"];
-        Self::start(name, &[&defaults, flags].concat(), &[("DATABASE_URL", database_url)])
+        Self::start(
+            name,
+            &[&defaults, flags].concat(),
+            &[("DATABASE_URL", database_url), ("HOROLOG_DRAIN_DELAY", "0s")],
+        )
     }
 
     /// Starts `horolog` with these arguments and variables.

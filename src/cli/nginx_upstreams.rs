@@ -1,0 +1,230 @@
+//! `horolog nginx-upstreams`: the ACTIVE nodes as an upstream block of nginx.
+//!
+//! The membership table is the service discovery. The file that stands there is
+//! always one that nginx took: it is replaced whole, checked, and put back when
+//! the check fails. No node, no database: the last good file stays. An upstream
+//! without a server is never written, nor an address that is none.
+
+use super::{CLEAN, FAILED, stop_signal};
+use crate::clock::Clock;
+use crate::config::is_host_and_port;
+use crate::model::node::NodeState;
+use crate::store::Store;
+use crate::store::connect::Database;
+use crate::store::nodes::NodeRecord;
+use anyhow::{Context, bail};
+use clap::Args;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::process::Command;
+
+/// Between two looks: a change is in the file within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Bound of a look at the table.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bound of the check and of the reload.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How the upstream is called in the configuration that includes the file.
+const NAME: &str = "horolog";
+
+/// Settings of the command.
+#[derive(Debug, Clone, Args)]
+pub struct UpstreamsConfig {
+    /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+
+    /// The file, which the configuration of nginx includes.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Run after a change that was checked, e.g. 'nginx -s reload'.
+    #[arg(long, value_name = "COMMAND")]
+    reload: Option<String>,
+
+    /// Says whether nginx would take the file; a bad one is put back. [default:
+    /// 'nginx -t', if there is a --reload]
+    #[arg(long, value_name = "COMMAND")]
+    check: Option<String>,
+
+    /// Go on: follow the membership until SIGTERM or SIGINT.
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Writes the file once, or whenever nodes come and go.
+pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
+    let database = Database::parse(&config.database_url, CALL_TIMEOUT)?;
+    let mut upstreams = Upstreams {
+        store: Store::new(&database, 1, CALL_TIMEOUT, Clock::Database),
+        check: config.check.or_else(|| config.reload.is_some().then(|| "nginx -t".to_owned())),
+        reload: config.reload,
+        out: config.out,
+        applied: None,
+    };
+    if !config.watch {
+        upstreams.look().await?;
+        return Ok(CLEAN);
+    }
+    let stop = stop_signal()?;
+    tokio::pin!(stop);
+    let mut trouble = None;
+    loop {
+        let said = upstreams.look().await.err().map(|error| format!("{error:#}"));
+        if said != trouble {
+            match &said {
+                Some(said) => tracing::error!("{said}; what nginx has stays, trying again"),
+                None => tracing::info!("all is well again"),
+            }
+        }
+        trouble = said;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = &mut stop => return Ok(if trouble.is_none() { CLEAN } else { FAILED }),
+        }
+    }
+}
+
+struct Upstreams {
+    store: Store,
+    out: PathBuf,
+    check: Option<String>,
+    reload: Option<String>,
+    /// What nginx has; none until it was told.
+    applied: Option<String>,
+}
+
+impl Upstreams {
+    /// Brings the file to what the table says, if it says something else.
+    async fn look(&mut self) -> Result<(), anyhow::Error> {
+        let nodes = self.store.nodes().await.context("cannot read the nodes")?;
+        let Some(text) = render(&nodes) else { bail!("no node is ACTIVE") };
+        if self.applied.as_ref() == Some(&text) {
+            return Ok(());
+        }
+        let before = match fs::read_to_string(&self.out) {
+            Ok(before) => Some(before),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", self.out.display())),
+        };
+        if before.as_ref() != Some(&text) {
+            replace(&self.out, &text)?;
+        }
+        if let Some(check) = &self.check
+            && let Err(error) = succeeds(check).await
+        {
+            match &before {
+                Some(before) => replace(&self.out, before)?,
+                None => fs::remove_file(&self.out).context("cannot take back the new file")?,
+            }
+            return Err(error.context("the new upstreams were refused and taken back"));
+        }
+        if let Some(reload) = &self.reload {
+            succeeds(reload).await.context("the upstreams are written, but nginx was not told")?;
+        }
+        tracing::info!(nodes = text.matches("\n    server ").count(), file = %self.out.display(), "upstreams changed");
+        self.applied = Some(text);
+        Ok(())
+    }
+}
+
+/// The file; none without a node. Nothing of it but addresses comes from outside.
+fn render(nodes: &[NodeRecord]) -> Option<String> {
+    let active = nodes.iter().filter(|node| node.state == NodeState::Active);
+    let (good, bad): (Vec<_>, Vec<_>) = active.partition(|node| is_host_and_port(&node.address));
+    for node in bad {
+        let (name, address) = (node.name.escape_debug(), node.address.escape_debug());
+        tracing::warn!(%name, %address, "a node advertises no host:port and is left out");
+    }
+    let mut addresses: Vec<_> = good.iter().map(|node| node.address.as_str()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    if addresses.is_empty() {
+        return None;
+    }
+    let servers: Vec<_> =
+        addresses.iter().map(|address| format!("    server {address} max_fails=1 fail_timeout=2s;\n")).collect();
+    Some(format!(
+        "# Written by `horolog nginx-upstreams` whenever nodes come and go. Do not edit.\n\
+         upstream {NAME} {{\n{}    keepalive 16;\n}}\n",
+        servers.concat()
+    ))
+}
+
+/// All of it or nothing: whoever reads meanwhile sees the file of before.
+fn replace(file: &Path, text: &str) -> Result<(), anyhow::Error> {
+    let unwritable = || format!("cannot write {}", file.display());
+    let beside = file.with_extension(format!("{}.new", std::process::id()));
+    let written = fs::File::create(&beside)
+        .and_then(|mut new| new.write_all(text.as_bytes()).and_then(|()| new.sync_all()))
+        .and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        drop(fs::remove_file(&beside));
+    }
+    written.with_context(unwritable)
+}
+
+/// Runs a command of the operator's by the shell; the error holds its words.
+async fn succeeds(command: &str) -> Result<(), anyhow::Error> {
+    let output = Command::new("sh").arg("-c").arg(command).kill_on_drop(true).output();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, output)
+        .await
+        .with_context(|| format!("`{command}` did not end within {COMMAND_TIMEOUT:?}"))?
+        .with_context(|| format!("cannot run `{command}`"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{command}` ended with {}: {}", output.status, said.trim().escape_debug());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+    use uuid::Uuid;
+
+    fn node(address: &str, state: NodeState) -> NodeRecord {
+        NodeRecord {
+            id: Uuid::nil(),
+            name: "\n} evil {".to_owned(),
+            address: address.to_owned(),
+            version: String::new(),
+            state,
+            slots: 1,
+            executions_running: 0,
+            clock_offset_micros: 0,
+            started_at: Utc::now(),
+            heartbeat_at: Utc::now(),
+            heartbeat_age_seconds: 0.0,
+            ended_at: None,
+            ended_by: None,
+        }
+    }
+
+    #[test]
+    fn active_nodes_are_servers_and_nothing_else_gets_in() {
+        let nodes = [
+            node("b:2", NodeState::Active),
+            node("[::1]:3", NodeState::Active),
+            node("a:1", NodeState::Active),
+            node("c:4", NodeState::Draining),
+            node("d:5", NodeState::Dead),
+            node("e:6; } server evil:1", NodeState::Active),
+            node("no-port", NodeState::Active),
+        ];
+        let text = render(&nodes).expect("there are nodes");
+        let servers: Vec<_> = text.lines().filter(|line| line.contains("server ")).collect();
+        assert_eq!(servers.len(), 3, "{text}");
+        assert!(servers[0].starts_with("    server [::1]:3 ") && servers[2].starts_with("    server b:2 "));
+        assert!(!text.contains("evil"));
+    }
+
+    #[test]
+    fn an_upstream_without_a_server_is_never_written() {
+        assert_eq!(render(&[]), None);
+        assert_eq!(render(&[node("a:1", NodeState::Draining), node("x y:1", NodeState::Active)]), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Who is in the cluster, for other programs: load balancers and Prometheus.
+//!
+//! Without the database nobody knows: then 503, so that they keep what they had.
+
+use super::NodeView;
+use crate::model::node::NodeState;
+use crate::model::rfc3339;
+use crate::store::nodes::NodeRecord;
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+
+/// The living nodes: `ACTIVE` ones take requests, `DRAINING` ones are leaving.
+pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
+    living(&view, |node| {
+        json!({
+            "id": node.id,
+            "name": node.name,
+            "address": node.address,
+            "state": node.state.as_str(),
+            "version": node.version,
+            "startedAt": rfc3339(node.started_at),
+        })
+    })
+    .await
+}
+
+/// The living nodes as Prometheus' HTTP service discovery wants them:
+/// <https://prometheus.io/docs/prometheus/latest/http_sd/>.
+pub async fn prometheus_sd(view: web::Data<NodeView>) -> HttpResponse {
+    living(&view, |node| json!({"targets": [node.address], "labels": {"node": node.name}})).await
+}
+
+async fn living(view: &NodeView, shown: impl Fn(&NodeRecord) -> Value) -> HttpResponse {
+    match view.store.nodes().await {
+        Ok(nodes) => {
+            let living = nodes.iter().filter(|node| matches!(node.state, NodeState::Active | NodeState::Draining));
+            HttpResponse::Ok().json(living.map(shown).collect::<Vec<_>>())
+        }
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "nobody knows who is in the cluster");
+            HttpResponse::ServiceUnavailable().json(json!({"status": "the database does not answer"}))
+        }
+    }
+}
