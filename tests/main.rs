@@ -7,6 +7,7 @@ mod bad_input;
 mod closures;
 mod dashboard;
 mod database_clock;
+mod database_tls;
 mod deliveries;
 mod editing;
 mod embedded_postgres;

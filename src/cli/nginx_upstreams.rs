@@ -74,9 +74,10 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
     loop {
         let said = upstreams.look().await.err().map(|error| format!("{error:#}"));
         if said != trouble {
-            match &said {
-                Some(said) => tracing::error!("{said}; what nginx has stays, trying again"),
-                None => tracing::info!("all is well again"),
+            if let Some(said) = &said {
+                tracing::error!("{said}; what nginx has stays, trying again");
+            } else {
+                tracing::info!("all is well again");
             }
         }
         trouble = said;
@@ -183,7 +184,7 @@ async fn succeeds(command: &str) -> Result<(), anyhow::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::Utc;
+    use crate::model::Timestamp;
     use uuid::Uuid;
 
     fn node(address: &str, state: NodeState) -> NodeRecord {
@@ -196,8 +197,8 @@ mod tests {
             slots: 1,
             executions_running: 0,
             clock_offset_micros: 0,
-            started_at: Utc::now(),
-            heartbeat_at: Utc::now(),
+            started_at: Timestamp::UNIX_EPOCH,
+            heartbeat_at: Timestamp::UNIX_EPOCH,
             heartbeat_age_seconds: 0.0,
             ended_at: None,
             ended_by: None,

@@ -7,6 +7,7 @@
 //! frozen node cannot hide rows from the others for longer.
 
 use super::StoreError;
+use super::tls::{SslMode, TlsKeys};
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::future::BoxFuture;
 use std::future::poll_fn;
@@ -14,15 +15,17 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Oldest supported major version of PostgreSQL, as `server_version_num`.
 pub const SERVER_VERSION_MIN: i32 = 140_000;
 
 /// Where the database is and how it is spoken to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Database {
     config: Config,
+    tls: MakeRustlsConnect,
 }
 
 /// Why a database URL was refused.
@@ -36,6 +39,7 @@ impl Database {
     /// half the node TTL, so that no call outlives the node's trust in itself.
     pub fn parse(url: &str, timeout: Duration) -> Result<Self, BadDatabaseUrl> {
         // The driver's message names the odd part and never the password.
+        let (url, keys) = TlsKeys::taken_from(url);
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             BadDatabaseUrl(std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))
         })?;
@@ -48,6 +52,20 @@ impl Database {
         );
         if config.get_hosts().is_empty() {
             return Err(BadDatabaseUrl("it names no host".to_owned()));
+        }
+        let mode = keys.mode(&config).map_err(BadDatabaseUrl)?;
+        let tls = keys.connector(mode).map_err(BadDatabaseUrl)?;
+        config.ssl_mode(if mode == SslMode::Disable { config::SslMode::Disable } else { config::SslMode::Require });
+        match mode {
+            SslMode::Disable => {}
+            SslMode::Require => tracing::warn!(
+                "sslmode=require: the connection to PostgreSQL is encrypted, but anybody may be at the other end; verify-full checks who"
+            ),
+            SslMode::VerifyCa | SslMode::VerifyFull => {
+                tracing::info!(
+                    "PostgreSQL must prove who it is, by TLS (sslmode={mode}; `disable` only inside a network that you trust)"
+                );
+            }
         }
         // Of several hosts the writable one: a standby cannot lease.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -63,13 +81,13 @@ impl Database {
             .keepalives_idle(timeout.max(Duration::from_secs(1)))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
-        Ok(Self { config })
+        Ok(Self { config, tls })
     }
 
     /// A pool whose connections live on the runtime that makes the pool: a
     /// connection made on an HTTP worker's runtime would die with that worker.
     pub(super) fn pool(&self, connections: usize, timeout: Duration) -> Pool {
-        let connect = OnRuntime(Handle::current());
+        let connect = OnRuntime { runtime: Handle::current(), tls: self.tls.clone() };
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(self.config.clone(), connect, manager_config);
         Pool::builder(manager)
@@ -85,7 +103,7 @@ impl Database {
     /// receiver, which closes when the connection ends, for whatever reason.
     pub async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
         let (client, mut connection) =
-            self.config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            self.config.connect(self.tls.clone()).await.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
@@ -98,16 +116,19 @@ impl Database {
 }
 
 /// Connects on a given runtime, whoever asks.
-struct OnRuntime(Handle);
+struct OnRuntime {
+    runtime: Handle,
+    tls: MakeRustlsConnect,
+}
 
 impl Connect for OnRuntime {
     fn connect(
         &self,
         config: &Config,
     ) -> BoxFuture<'_, Result<(Client, tokio::task::JoinHandle<()>), tokio_postgres::Error>> {
-        let (runtime, config) = (self.0.clone(), config.clone());
-        let connected = self.0.spawn(async move {
-            let (client, connection) = config.connect(NoTls).await?;
+        let (runtime, config, tls) = (self.runtime.clone(), config.clone(), self.tls.clone());
+        let connected = self.runtime.spawn(async move {
+            let (client, connection) = config.connect(tls).await?;
             // An error ends the connection, which its client then notices.
             let driver = runtime.spawn(async move { drop(connection.await) });
             Ok((client, driver))

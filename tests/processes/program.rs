@@ -26,7 +26,7 @@ async fn fails(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) 
 
 #[actix::test]
 async fn bad_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [Misuse; 11] = [
+    let cases: [Misuse; 13] = [
         (&["serve"], &[("DATABASE_URL", "")], "DATABASE_URL"),
         (&["migrate"], &[("DATABASE_URL", NOWHERE), ("HOROLOG_LOG_FORMAT", "yaml")], "HOROLOG_LOG_FORMAT"),
         (&["migrate"], &[("DATABASE_URL", NOWHERE), ("HOROLOG_LOG", "=x=")], "HOROLOG_LOG"),
@@ -37,6 +37,8 @@ async fn bad_usage_ends_with_2_and_says_what_is_wrong() {
         (&["serve"], &[("HOROLOG_HTTP_ALLOW", "everywhere")], "10.0.0.0/8"),
         (&["serve"], &[("DATABASE_URL", "mysql://x")], "DATABASE_URL"),
         (&["migrate"], &[("DATABASE_URL", "postgresql://h:notaport/x")], "DATABASE_URL"),
+        (&["serve"], &[("DATABASE_URL", "postgresql://h/x?sslmode=prefer")], "say verify-full, or disable"),
+        (&["serve"], &[("DATABASE_URL", "postgresql://h/x?sslrootcert=/none.pem")], "sslrootcert /none.pem"),
         (&["nonsense"], &[], "nonsense"),
     ];
     for (arguments, variables, text) in cases {
