@@ -9,6 +9,7 @@ mod dashboard;
 mod database_clock;
 mod database_tls;
 mod deliveries;
+mod deploy;
 mod editing;
 mod embedded_postgres;
 mod graphql;

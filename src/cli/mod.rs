@@ -4,6 +4,7 @@
 //! node gave itself up.
 
 mod demo;
+mod health;
 mod nginx_upstreams;
 mod preview;
 mod serve;
@@ -12,6 +13,7 @@ use crate::config::{ServeConfig, refuse_unknown_variables};
 use crate::{api, telemetry};
 use clap::{CommandFactory, Parser, Subcommand};
 use demo::DemoConfig;
+use health::HealthConfig;
 use nginx_upstreams::UpstreamsConfig;
 use preview::PreviewConfig;
 use std::time::Duration;
@@ -48,6 +50,8 @@ enum Command {
     },
     /// Writes the ACTIVE nodes as an upstream of nginx; with --watch whenever they change.
     NginxUpstreams(UpstreamsConfig),
+    /// Asks a node whether it is ready; 0 when it is.
+    Health(HealthConfig),
     /// Says what a cron expression means and when it fires next; needs no database.
     Preview(PreviewConfig),
     /// Prints the GraphQL schema.
@@ -82,6 +86,7 @@ pub fn run() -> i32 {
             Err(error) => misused(&error),
         },
         Command::Demo(config) => in_system(demo::run(config)),
+        Command::Health(config) => in_system(health::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
     }

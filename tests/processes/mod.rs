@@ -2,7 +2,7 @@
 
 mod balancer;
 mod failover;
-mod node_process;
+pub mod node_process;
 mod partition;
 mod program;
 mod restart;

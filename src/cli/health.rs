@@ -1,0 +1,29 @@
+//! `horolog health`: asks a node whether it is ready, for containers that have
+//! no other program to ask with.
+
+use super::{CLEAN, FAILED};
+use anyhow::Context;
+use clap::Args;
+use std::time::Duration;
+
+/// Longest wait for the answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Settings of the command.
+#[derive(Debug, Clone, Args)]
+pub struct HealthConfig {
+    /// What to ask.
+    #[arg(long, default_value = "http://127.0.0.1:8081/readyz")]
+    url: String,
+}
+
+/// Prints the answer; 0 when it is a good one.
+pub async fn run(config: HealthConfig) -> Result<i32, anyhow::Error> {
+    // Fails only when a provider is there already: then that one is used.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
+    let answer = client.get(&config.url).send().await.with_context(|| format!("{} does not answer", config.url))?;
+    let is_good = answer.status().is_success();
+    println!("{}", answer.text().await.unwrap_or_default());
+    Ok(if is_good { CLEAN } else { FAILED })
+}

@@ -1,0 +1,157 @@
+//! What is deployed names only what there is: images, stages, files, commands,
+//! variables, ports, metrics.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const COMPOSE: &str = include_str!("../docker-compose.yml");
+const DOCKERFILE: &str = include_str!("../Dockerfile");
+const NGINX: &str = include_str!("../deploy/nginx/nginx.conf");
+const PROMETHEUS: &str = include_str!("../deploy/prometheus/prometheus.yml");
+const ALERTS: &str = include_str!("../deploy/prometheus/alerts.yml");
+const METRICS: &str = include_str!("../src/telemetry.rs");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn services() -> serde_json::Map<String, Value> {
+    // The merge key of the database's variables is YAML's own business.
+    let compose: Value = serde_saphyr::from_str(COMPOSE).unwrap();
+    compose["services"].as_object().unwrap().clone()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// Names that a stage of the Dockerfile has, or an image with a version.
+fn is_pinned(image: &str) -> bool {
+    image.split_once(':').is_some_and(|(_, tag)| tag != "latest" && tag.contains(|c: char| c.is_ascii_digit()))
+        || image == "debian:bookworm-slim"
+}
+
+fn horolog(arguments: &[String], variables: &[(String, String)]) -> Output {
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    Command::new(env!("CARGO_BIN_EXE_horolog")).args(arguments).envs(variables).output().unwrap()
+}
+
+#[test]
+fn compose_names_services_stages_volumes_and_files_that_there_are() {
+    let compose: Value = serde_saphyr::from_str(COMPOSE).unwrap();
+    let services = services();
+    for (name, service) in &services {
+        match service["image"].as_str() {
+            Some(image) => assert!(is_pinned(image), "{name}: {image}"),
+            None => {
+                assert_eq!(service["build"]["context"], ".");
+                let stage = format!(" AS {}\n", service["build"]["target"].as_str().unwrap());
+                assert!(DOCKERFILE.contains(&stage), "{name}:{stage}");
+            }
+        }
+        for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
+            let condition = how["condition"].as_str().unwrap();
+            let target = services.get(other).unwrap_or_else(|| panic!("{name} depends on {other}"));
+            let healthy = other == "scheduler" || target.get("healthcheck").is_some();
+            assert!(condition != "service_healthy" || healthy, "{other} has no health check");
+        }
+        for mount in texts(&service["volumes"]) {
+            let source = mount.split(':').next().unwrap();
+            match source.strip_prefix("./") {
+                Some(path) => assert!(root().join(path).is_dir(), "{name}: {mount}"),
+                None => assert!(compose["volumes"].get(source).is_some(), "{name}: {mount}"),
+            }
+        }
+        for port in texts(&service["ports"]) {
+            assert!(port.starts_with("127.0.0.1:"), "{name}: the API has no authentication yet: {port}");
+        }
+    }
+    assert!(texts(&services["nginx"]["ports"])[0].ends_with(":8080") && NGINX.contains("listen 8080;"));
+    assert!(PROMETHEUS.contains("http://nginx:8080/cluster/prometheus-sd"));
+}
+
+#[test]
+fn compose_calls_horolog_as_it_can_be_called() {
+    for (name, service) in services() {
+        let is_horolog = service["build"]["target"] == "program" || service["entrypoint"][0] == "horolog";
+        if !is_horolog {
+            continue;
+        }
+        // A flag that there is not is found before --help is.
+        let mut arguments = texts(&service["command"]);
+        arguments.push("--help".to_owned());
+        let output = horolog(&arguments, &[]);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let variables: Vec<_> = service["environment"].as_object().into_iter().flatten().collect();
+        let variables: Vec<_> =
+            variables.iter().filter_map(|(k, v)| Some(((*k).clone(), v.as_str()?.to_owned()))).collect();
+        let output = horolog(&["schema".to_owned()], &variables);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_images_are_made_of_what_there_is() {
+    let mut stages: Vec<&str> = Vec::new();
+    for line in DOCKERFILE.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["FROM", image, "AS", stage] => {
+                assert!(is_pinned(image), "{line}");
+                stages.push(stage);
+            }
+            ["COPY", from, ..] if from.starts_with("--from=") => {
+                assert!(stages.contains(&&from["--from=".len()..]), "{line}");
+            }
+            ["COPY", sources @ .., _] => {
+                for source in sources {
+                    assert!(root().join(source).exists(), "{line}");
+                }
+            }
+            ["ENV", set] => {
+                let (name, value) = set.split_once('=').unwrap();
+                let output = horolog(&["schema".to_owned()], &[(name.to_owned(), value.to_owned())]);
+                assert!(output.status.success(), "{line}");
+            }
+            _ => {}
+        }
+    }
+    let program = &DOCKERFILE[DOCKERFILE.find(" AS program\n").unwrap()..];
+    assert!(program.contains("\nUSER horolog\n") && program.contains(r#"CMD ["horolog", "health"]"#));
+    assert!(horolog(&["health".to_owned(), "--help".to_owned()], &[]).status.success());
+}
+
+#[test]
+fn alerts_speak_of_metrics_that_there_are() {
+    let alerts: Value = serde_saphyr::from_str(ALERTS).unwrap();
+    let rules = alerts["groups"][0]["rules"].as_array().unwrap();
+    assert!(rules.len() >= 8);
+    for rule in rules {
+        let annotations = &rule["annotations"];
+        assert!(annotations["summary"].is_string() && annotations["action"].is_string(), "{rule}");
+        let expression = rule["expr"].as_str().unwrap();
+        let names = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in names.filter(|name| name.starts_with("horolog_")) {
+            let described = format!("\"{}\"", name.trim_end_matches("_bucket"));
+            assert!(METRICS.contains(&described), "{name}");
+        }
+    }
+    let rules: Vec<PathBuf> = vec![root().join("deploy/prometheus/alerts.yml")];
+    assert!(PROMETHEUS.contains("alerts.yml") && rules.iter().all(|file| file.exists()));
+}
+
+#[actix::test]
+async fn health_says_what_the_node_says() {
+    use crate::processes::node_process::Processes;
+    let database = crate::support::TestDatabase::empty().await;
+    let cluster = Processes::start(1, database.url(), &[]).await;
+    let ask = |path: &str, address: &str| {
+        let output = horolog(&["health".to_owned(), "--url".to_owned(), format!("http://{address}{path}")], &[]);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let address = cluster.ready("node-1").await;
+    assert!(matches!(ask("/readyz", &address), (0, said) if said.contains("ready")));
+    assert_eq!(ask("/nothing-here", &address).0, 1);
+    assert_eq!(ask("/readyz", "127.0.0.1:1").0, 1);
+}
