@@ -42,13 +42,12 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
     let compose: Value = serde_saphyr::from_str(COMPOSE).unwrap();
     let services = services();
     for (name, service) in &services {
-        match service["image"].as_str() {
-            Some(image) => assert!(is_pinned(image), "{name}: {image}"),
-            None => {
-                assert_eq!(service["build"]["context"], ".");
-                let stage = format!(" AS {}\n", service["build"]["target"].as_str().unwrap());
-                assert!(DOCKERFILE.contains(&stage), "{name}:{stage}");
-            }
+        if let Some(image) = service["image"].as_str() {
+            assert!(is_pinned(image), "{name}: {image}");
+        } else {
+            assert_eq!(service["build"]["context"], ".");
+            let stage = format!(" AS {}\n", service["build"]["target"].as_str().unwrap());
+            assert!(DOCKERFILE.contains(&stage), "{name}:{stage}");
         }
         for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
             let condition = how["condition"].as_str().unwrap();

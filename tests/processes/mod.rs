@@ -1,5 +1,6 @@
 //! Real processes, a real database, a real target, real signals: a black box.
 
+mod alerting;
 mod balancer;
 mod failover;
 pub mod node_process;
