@@ -11,11 +11,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// A client of the subscriptions.
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    async fn open(node: &ApiNode, origin: Option<&str>) -> Result<Self, Error> {
-        let address = node.url.replacen("http", "ws", 1) + "/graphql";
+    /// Connects to a node or a balancer.
+    pub async fn open(url: &str, origin: Option<&str>) -> Result<Self, Error> {
+        let address = url.replacen("http", "ws", 1) + "/graphql";
         let mut request = address.into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
         if let Some(origin) = origin {
@@ -41,12 +43,12 @@ impl Socket {
         }
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub async fn subscribe(&mut self, id: &str, query: &str) {
         self.send(json!({"id": id, "type": "subscribe", "payload": {"query": query}})).await;
     }
 
     /// The data of the next event.
-    async fn event(&mut self) -> Value {
+    pub async fn event(&mut self) -> Value {
         let mut message = self.next().await;
         assert_eq!(message["type"], "next", "{message}");
         message["payload"]["data"].take()
@@ -63,7 +65,7 @@ async fn create(node: &ApiNode, name: &str) -> String {
 async fn whoever_listens_is_told_what_changes() {
     let node = ApiNode::start().await;
     let job = create(&node, "told").await;
-    let mut socket = Socket::open(&node, Some(&node.url)).await.unwrap();
+    let mut socket = Socket::open(&node.url, Some(&node.url)).await.unwrap();
     socket.subscribe("jobs", "subscription { jobUpdated { id status } }").await;
     socket.subscribe("executions", "subscription { executionUpdated { jobId jobName status } }").await;
 
@@ -93,7 +95,7 @@ async fn whoever_listens_is_told_what_changes() {
 async fn the_overview_and_the_nodes_are_told_each_second() {
     let node = ApiNode::start().await;
     create(&node, "a job").await;
-    let mut socket = Socket::open(&node, None).await.unwrap();
+    let mut socket = Socket::open(&node.url, None).await.unwrap();
     socket
         .subscribe("1", "subscription { overviewUpdated { cluster { activeJobs } dueNow attention { kind } } }")
         .await;
@@ -116,7 +118,9 @@ async fn the_overview_and_the_nodes_are_told_each_second() {
 async fn a_page_of_another_site_opens_no_socket() {
     let node = ApiNode::start().await;
     for origin in ["https://evil.example", "null", "http://127.0.0.1:1", ""] {
-        let Err(Error::Http(refused)) = Socket::open(&node, Some(origin)).await else { panic!("{origin} was let in") };
+        let Err(Error::Http(refused)) = Socket::open(&node.url, Some(origin)).await else {
+            panic!("{origin} was let in")
+        };
         assert_eq!(refused.status(), 403, "{origin}");
     }
 }
@@ -124,7 +128,7 @@ async fn a_page_of_another_site_opens_no_socket() {
 #[actix::test]
 async fn a_bad_subscription_is_refused_and_the_socket_goes_on() {
     let node = ApiNode::start().await;
-    let mut socket = Socket::open(&node, None).await.unwrap();
+    let mut socket = Socket::open(&node.url, None).await.unwrap();
     socket.subscribe("1", "subscription { executionUpdated(jobId: \"nonsense\") { id } }").await;
     let refused = socket.next().await;
     assert!(refused.to_string().contains("BAD_USER_INPUT"), "{refused}");

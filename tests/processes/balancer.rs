@@ -2,6 +2,7 @@
 
 use super::node_process::{NodeProcess, Processes};
 use crate::http_client::http_client;
+use crate::live::Socket;
 use crate::support::{TestDatabase, eventually};
 use reqwest::header::CONNECTION;
 use rustix::process::{Pid, Signal, kill_process};
@@ -155,6 +156,11 @@ async fn nginx_follows_nodes_that_come_leave_and_die_and_nobody_sees_an_error() 
 
     // A connection that is kept open may be closed by a reload just when it is used again: nginx has no way to say so
     // before 1.27.4 (`keepalive_min_timeout`). Browsers ask again; here each request has its own.
+    // The dashboard's socket, from the page that nginx serves: the node compares its Origin with the Host that nginx passes.
+    let mut socket = Socket::open(&nginx.url(""), Some(&nginx.url(""))).await.unwrap();
+    socket.subscribe("nodes", "subscription { nodeUpdated { name } }").await;
+    assert!(socket.event().await["nodeUpdated"]["name"].as_str().unwrap().starts_with("node-"));
+
     let (http, url) = (http_client(), nginx.url("/cluster/members"));
     let reads = Traffic::start(move || http.get(&url).header(CONNECTION, "close"));
     let (http, url) = (http_client(), nginx.url("/scheduler-instance/graphql"));
