@@ -11,6 +11,7 @@ use tokio::sync::watch;
 pub struct Delivery {
     pub path: String,
     pub execution_id: String,
+    pub fire_time: String,
     pub attempt: u32,
     pub node_id: String,
     pub arrived: Instant,
@@ -55,6 +56,7 @@ async fn deliver(request: HttpRequest, deliveries: web::Data<Deliveries>) -> Htt
     let delivery = Delivery {
         path: request.path().to_owned(),
         execution_id: header("horolog-execution-id"),
+        fire_time: header("horolog-fire-time"),
         attempt: header("horolog-attempt").parse().unwrap(),
         node_id: header("horolog-node-id"),
         arrived: Instant::now(),

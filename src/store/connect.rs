@@ -7,14 +7,18 @@
 //! frozen node cannot hide rows from the others for longer.
 
 use super::StoreError;
+use super::timeline::NewestTimeline;
 use super::tls::{SslMode, TlsKeys};
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Connect, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::future::BoxFuture;
 use std::future::poll_fn;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -24,9 +28,18 @@ pub const SERVER_VERSION_MIN: i32 = 140_000;
 /// Where the database is and how it is spoken to.
 #[derive(Clone)]
 pub struct Database {
-    config: Config,
+    /// One host each, in the order of the URL.
+    hosts: Arc<[Config]>,
+    /// Which of them was the writable one; asked first.
+    writable: Arc<AtomicUsize>,
+    newest: Arc<NewestTimeline>,
     tls: MakeRustlsConnect,
 }
+
+/// Why none of the hosts gave a connection: each with its reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(|(host, why)| format!("{host}: {why}")).collect::<Vec<_>>().join("; "))]
+struct NoHost(Vec<(String, String)>);
 
 /// Why a database URL was refused.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +53,7 @@ impl Database {
     pub fn parse(url: &str, timeout: Duration) -> Result<Self, BadDatabaseUrl> {
         // The driver's message names the odd part and never the password.
         let (url, keys) = TlsKeys::taken_from(url);
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             BadDatabaseUrl(std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))
         })?;
         let millis = timeout.as_millis();
@@ -50,12 +63,11 @@ impl Database {
             "{} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={millis} -c timezone=UTC -c jit=off",
             config.get_options().unwrap_or_default()
         );
-        if config.get_hosts().is_empty() {
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(BadDatabaseUrl("it names no host".to_owned()));
         }
         let mode = keys.mode(&config).map_err(BadDatabaseUrl)?;
         let tls = keys.connector(mode).map_err(BadDatabaseUrl)?;
-        config.ssl_mode(if mode == SslMode::Disable { config::SslMode::Disable } else { config::SslMode::Require });
         match mode {
             SslMode::Disable => {}
             SslMode::Require => tracing::warn!(
@@ -67,12 +79,12 @@ impl Database {
                 );
             }
         }
-        // Of several hosts the writable one: a standby cannot lease.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        if config.get_application_name().is_none() {
-            config.application_name("horolog");
-        }
-        config
+        let mut common = without_hosts(&config);
+        common
+            .ssl_mode(if mode == SslMode::Disable { config::SslMode::Disable } else { config::SslMode::Require })
+            // A standby cannot lease.
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .application_name(config.get_application_name().unwrap_or("horolog"))
             .options(settings.trim())
             .connect_timeout(timeout)
             .tcp_user_timeout(timeout)
@@ -81,20 +93,32 @@ impl Database {
             .keepalives_idle(timeout.max(Duration::from_secs(1)))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
-        Ok(Self { config, tls })
+        let hosts = each_host(&config, &common).map_err(BadDatabaseUrl)?.into();
+        Ok(Self { hosts, writable: Arc::default(), newest: Arc::default(), tls })
+    }
+
+    /// Whether a connection made at that time may go to a primary that has been replaced since.
+    pub(super) fn outdates(&self, connected_at: Instant) -> bool {
+        self.newest.outdates(connected_at)
     }
 
     /// A pool whose connections live on the runtime that makes the pool: a
     /// connection made on an HTTP worker's runtime would die with that worker.
     pub(super) fn pool(&self, connections: usize, timeout: Duration) -> Pool {
-        let connect = OnRuntime { runtime: Handle::current(), tls: self.tls.clone() };
+        let connect = OnRuntime { runtime: Handle::current(), database: self.clone() };
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(self.config.clone(), connect, manager_config);
+        let newest = self.newest.clone();
+        let still_current = Hook::sync_fn(move |_, metrics| {
+            let outdated = newest.outdates(metrics.created);
+            if outdated { Err(HookError::message("it was made before the database failed over")) } else { Ok(()) }
+        });
+        let manager = Manager::from_connect(self.hosts[0].clone(), connect, manager_config);
         Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(timeout))
             .create_timeout(Some(timeout))
+            .pre_recycle(still_current)
             .build()
             .expect("a pool with timeouts builds when it has a runtime, and it has one")
     }
@@ -102,42 +126,140 @@ impl Database {
     /// Opens a connection of its own. Its messages (NOTIFY) arrive on the
     /// receiver, which closes when the connection ends, for whatever reason.
     pub async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
-        let (client, mut connection) =
-            self.config.connect(self.tls.clone()).await.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
+        match self.open(&sender).await {
+            Ok((client, _)) => Ok((client, receiver)),
+            Err(failures) => {
+                let named = failures.iter().map(|(host, error)| (name_of(&self.hosts[*host]), why(error)));
+                Err(StoreError::Unavailable(Box::new(NoHost(named.collect()))))
+            }
+        }
+    }
+
+    /// Connects to the writable host of the newest timeline, asking first where
+    /// it was the last time; else each host's error. Ours is the loop, and not the
+    /// driver's, because only we can tell an old primary from a new one.
+    async fn open(
+        &self,
+        messages: &mpsc::UnboundedSender<AsyncMessage>,
+    ) -> Result<(Client, JoinHandle<()>), Vec<(usize, tokio_postgres::Error)>> {
+        let first = self.writable.load(Ordering::Relaxed);
+        let mut failures = Vec::new();
+        for host in (first..self.hosts.len()).chain(0..first) {
+            match self.open_at(&self.hosts[host], messages.clone()).await {
+                Ok(opened) => {
+                    self.writable.store(host, Ordering::Relaxed);
+                    return Ok(opened);
+                }
+                Err(error) => failures.push((host, error)),
+            }
+        }
+        Err(failures)
+    }
+
+    async fn open_at(
+        &self,
+        host: &Config,
+        messages: mpsc::UnboundedSender<AsyncMessage>,
+    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        let (client, mut connection) = host.connect(self.tls.clone()).await?;
+        let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                 // Whether or not somebody listens, the connection must be driven.
-                drop(sender.send(message));
+                drop(messages.send(message));
             }
         });
-        Ok((client, receiver))
+        self.newest.admit(&client).await?;
+        Ok((client, driver))
+    }
+}
+
+/// What a URL says besides its hosts. (The driver can add hosts to a
+/// configuration, not take one away.)
+fn without_hosts(config: &Config) -> Config {
+    let mut bare = Config::new();
+    bare.ssl_negotiation(config.get_ssl_negotiation()).channel_binding(config.get_channel_binding());
+    if let Some(user) = config.get_user() {
+        bare.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        bare.password(password);
+    }
+    if let Some(name) = config.get_dbname() {
+        bare.dbname(name);
+    }
+    bare
+}
+
+/// The hosts of a URL, each with what is common to all.
+fn each_host(url: &Config, common: &Config) -> Result<Vec<Config>, String> {
+    let (names, addresses, ports) = (url.get_hosts(), url.get_hostaddrs(), url.get_ports());
+    let count = names.len().max(addresses.len());
+    if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
+        return Err(format!("it names {} hosts and {} hostaddrs", names.len(), addresses.len()));
+    }
+    if ports.len() > 1 && ports.len() != count {
+        return Err(format!("it names {count} hosts and {} ports", ports.len()));
+    }
+    Ok((0..count)
+        .map(|index| {
+            let mut one = common.clone();
+            match names.get(index) {
+                Some(Host::Tcp(name)) => drop(one.host(name)),
+                Some(Host::Unix(path)) => drop(one.host_path(path)),
+                None => {}
+            }
+            if let Some(address) = addresses.get(index) {
+                one.hostaddr(*address);
+            }
+            if let Some(port) = ports.get(index).or(ports.first()) {
+                one.port(*port);
+            }
+            one
+        })
+        .collect())
+}
+
+fn name_of(host: &Config) -> String {
+    let port = host.get_ports().first().copied().unwrap_or(5432);
+    match (host.get_hosts().first(), host.get_hostaddrs().first()) {
+        (Some(Host::Tcp(name)), _) => format!("{name}:{port}"),
+        (Some(Host::Unix(path)), _) => path.display().to_string(),
+        (None, Some(address)) => format!("{address}:{port}"),
+        (None, None) => "no host".to_owned(),
+    }
+}
+
+/// The reason alone: the driver's own words are "error connecting to server" and "db error".
+fn why(error: &tokio_postgres::Error) -> String {
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    match cause.as_str() {
+        "database does not allow writes" => "a standby, which takes no writes; name the primary too".to_owned(),
+        _ => cause,
     }
 }
 
 /// Connects on a given runtime, whoever asks.
 struct OnRuntime {
     runtime: Handle,
-    tls: MakeRustlsConnect,
+    database: Database,
 }
 
 impl Connect for OnRuntime {
-    fn connect(
-        &self,
-        config: &Config,
-    ) -> BoxFuture<'_, Result<(Client, tokio::task::JoinHandle<()>), tokio_postgres::Error>> {
-        let (runtime, config, tls) = (self.runtime.clone(), config.clone(), self.tls.clone());
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let database = self.database.clone();
         let connected = self.runtime.spawn(async move {
-            let (client, connection) = config.connect(tls).await?;
-            // An error ends the connection, which its client then notices.
-            let driver = runtime.spawn(async move { drop(connection.await) });
-            Ok((client, driver))
+            let (nobody, _) = mpsc::unbounded_channel();
+            let opened = database.open(&nobody).await;
+            // There is a host, so there is an error.
+            opened.map_err(|mut failures| failures.pop().map(|(_, error)| error))
         });
         Box::pin(async move {
             match connected.await {
-                Ok(connected) => connected,
+                Ok(Ok(connected)) => Ok(connected),
+                Ok(Err(Some(error))) => Err(error),
                 // The runtime is shutting down, and the process with it.
-                Err(_) => std::future::pending().await,
+                Ok(Err(None)) | Err(_) => std::future::pending().await,
             }
         })
     }

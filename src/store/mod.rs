@@ -30,6 +30,7 @@ pub mod repairs;
 pub mod retention;
 pub mod settlements;
 pub mod takeovers;
+mod timeline;
 mod tls;
 pub mod upcoming;
 

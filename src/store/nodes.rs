@@ -112,6 +112,7 @@ pub struct Renewal {
 /// and with it the membership in the eyes of the others.
 pub struct MembershipSession {
     client: Client,
+    database: Database,
     clock: Clock,
     timeout: Duration,
     /// When the session was opened, on the monotonic clock.
@@ -127,13 +128,13 @@ impl MembershipSession {
         clock: Clock,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), StoreError> {
         let (client, mut messages) = bounded("nodes.open", timeout, database.connect()).await?;
-        let ended = async move { while messages.recv().await.is_some() {} };
-        Ok((Self { client, clock, timeout, opened_at: Instant::now() }, ended))
+        let (ended, database) = (async move { while messages.recv().await.is_some() {} }, database.clone());
+        Ok((Self { client, database, clock, timeout, opened_at: Instant::now() }, ended))
     }
 
-    /// Whether the connection has ended.
+    /// Whether the connection has ended, or goes to a primary that has been replaced.
     pub fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.is_closed() || self.database.outdates(self.opened_at)
     }
 
     /// Joins under a fresh id. The lock comes first: a node that can be seen has

@@ -4,6 +4,8 @@ mod alerting;
 mod balancer;
 mod failover;
 pub mod node_process;
+mod own_server;
 mod partition;
 mod program;
 mod restart;
+mod standby;

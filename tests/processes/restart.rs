@@ -1,41 +1,9 @@
 //! The database restarts under a running cluster.
 
 use super::node_process::Processes;
-use horolog::embedded_postgres::{EmbeddedPostgres, StopMode};
+use super::own_server::OwnServer;
+use horolog::embedded_postgres::StopMode;
 use serde_json::json;
-use std::path::PathBuf;
-
-/// A server of the test's own, with durable settings; gone when dropped.
-struct OwnServer {
-    directory: PathBuf,
-    postgres: EmbeddedPostgres,
-}
-
-impl OwnServer {
-    async fn start(name: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("horolog-{name}-{}", std::process::id()));
-        let postgres = EmbeddedPostgres::ensure_running(&directory, &[]).await.unwrap();
-        Self { directory, postgres }
-    }
-
-    async fn stop(self) {
-        self.postgres.stop().await.unwrap();
-    }
-}
-
-/// A failed test leaves no server behind either.
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        let postgres = self.postgres.clone();
-        let stopped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(postgres.stop())
-        });
-        // Stopped already when the test went well.
-        drop(stopped.join());
-        drop(std::fs::remove_dir_all(&self.directory));
-    }
-}
 
 async fn restarted_under_a_cluster(name: &str, mode: StopMode) {
     let server = OwnServer::start(name).await;
@@ -61,7 +29,7 @@ async fn restarted_under_a_cluster(name: &str, mode: StopMode) {
         let nodes = client.query_one(nodes, &[]).await.unwrap();
         assert_eq!((nodes.get(0), nodes.get(1)), (3_i64, 3_i64), "nobody was declared dead");
     }
-    server.stop().await;
+    server.postgres.stop().await.unwrap();
 }
 
 #[actix::test]
