@@ -13,6 +13,7 @@ mod deploy;
 mod editing;
 mod embedded_postgres;
 mod graphql;
+mod holding;
 mod hosts;
 mod http_client;
 mod http_egress;

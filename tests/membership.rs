@@ -1,7 +1,7 @@
 //! Membership: what a node may believe of itself while its session, its
 //! heartbeats and the others' verdicts come and go.
 
-use crate::support::{TestCluster, eventually, fixed_rate};
+use crate::support::{TestCluster, at, eventually, fixed_rate};
 use actix::{Actor, Addr};
 use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
 use horolog::actors::vitals::Vitals;
@@ -189,4 +189,55 @@ async fn a_node_whose_actor_makes_no_progress_withholds_its_heartbeat_and_gives_
 
     assert_eq!(member.vitals.failed().await, "the critical actor TriggerAcquirer makes no progress");
     assert!(cluster.store.nodes().await.unwrap().is_empty());
+}
+
+/// What a backup of so many seconds ago knows of the node.
+async fn restore(cluster: &TestCluster, node_id: Uuid, seconds: f64) {
+    let back = "update cluster_node set heartbeat_at = heartbeat_at - make_interval(secs => $2) where id = $1";
+    cluster.execute(back, &[&node_id, &seconds]).await;
+    cut_session(cluster, node_id).await;
+}
+
+#[actix::test]
+async fn a_node_that_meets_a_database_older_than_it_remembers_holds_the_cluster() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    cluster.advance(100);
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
+
+    restore(&cluster, id, 61.0).await;
+    eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
+
+    let hold = cluster.store.held().await.unwrap().expect("held");
+    assert_eq!((hold.last_known, hold.set_back_to), (Some(at("07:01:40")), Some(at("07:00:39"))));
+    assert!(cluster.store.release().await.unwrap());
+    cut_session(&cluster, id).await;
+    eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
+    assert!(cluster.store.held().await.unwrap().is_none(), "once released, it stays so");
+}
+
+#[actix::test]
+async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_holds_the_cluster() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    // Somebody else, who remembers nothing, was faster: that is no proof of youth.
+    cluster.advance(3600);
+    let (_newcomer, _) = Member::joined(&cluster).await;
+
+    cluster.execute("update cluster_node set id = gen_random_uuid() where id = $1", &[&id]).await;
+    eventually("it joins anew", async || matches!(member.heartbeat().await, HeartbeatReport::Joined(_)).then_some(()))
+        .await;
+
+    assert!(cluster.store.held().await.unwrap().is_some());
+}
+
+#[actix::test]
+async fn what_an_asynchronous_failover_may_lose_holds_nobody() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+
+    restore(&cluster, id, 60.0).await;
+    eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
+
+    assert!(cluster.store.held().await.unwrap().is_none());
 }

@@ -19,6 +19,7 @@ use super::pacemaker::{WakeUp, pace};
 use super::vitals::Vitals;
 use crate::clock::Clock;
 use crate::model::node::{Membership, NodeState, Standing};
+use crate::model::{Timestamp, rfc3339};
 use crate::store::connect::Database;
 use crate::store::nodes::{MembershipSession, NodeProfile, Renewal};
 use crate::store::takeovers::TakenOver;
@@ -97,6 +98,10 @@ struct Member {
     standing: watch::Sender<Standing>,
     session: Option<MembershipSession>,
     clock_offset: Option<TimeDelta>,
+    /// The last heartbeat that the database has acknowledged, and whose: what a
+    /// database that was restored from a backup has forgotten.
+    acknowledged: Option<(Uuid, Timestamp)>,
+    held: bool,
     failing_since: Option<Instant>,
     draining: bool,
     left: bool,
@@ -114,6 +119,8 @@ impl ClusterMembership {
             standing,
             session: None,
             clock_offset: None,
+            acknowledged: None,
+            held: false,
             failing_since: None,
             draining: false,
             left: false,
@@ -153,6 +160,8 @@ impl Member {
                     return HeartbeatReport::Fenced;
                 }
                 self.clock_offset = Some(renewal.clock_offset);
+                self.acknowledged = Some((node_id, renewal.heartbeat_at));
+                self.note_hold(renewal.held);
                 self.recovered();
                 record(&renewal);
                 HeartbeatReport::Renewed
@@ -199,7 +208,8 @@ impl Member {
         // A session of an earlier id must not keep that id alive.
         self.session = None;
         let session = self.open().await?;
-        session.join(node_id, &self.config.profile).await?;
+        let heartbeat_at = session.join(node_id, &self.config.profile).await?;
+        self.acknowledged = Some((node_id, heartbeat_at));
         self.session = Some(session);
         Ok(())
     }
@@ -210,6 +220,16 @@ impl Member {
         let timeout = self.config.node_ttl / 4;
         let (session, ended) =
             MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
+        // Before the standing says that this node may lease.
+        if let Some((node_id, acknowledged)) = self.acknowledged
+            && let Some(set_back_to) = session.hold_if_set_back(node_id, acknowledged).await?
+        {
+            tracing::error!(
+                last_known = %rfc3339(acknowledged),
+                set_back_to = set_back_to.map(rfc3339),
+                "the database was set back: the cluster is held, because what fired in between would fire again; see `cluster {{ hold }}`, then releaseCluster"
+            );
+        }
         let (standing, wake_up, opened_at) = (self.standing.clone(), self.wake_up.clone(), session.opened_at);
         actix::spawn(async move {
             ended.await;
@@ -271,6 +291,16 @@ impl Member {
             self.standing.send_if_modified(|standing| suspend(standing, session.opened_at));
         }
         HeartbeatReport::Failed
+    }
+
+    /// Says once that a hold has come or gone.
+    fn note_hold(&mut self, held: bool) {
+        metrics::gauge!("horolog_held").set(if held { 1.0 } else { 0.0 });
+        match (std::mem::replace(&mut self.held, held), held) {
+            (false, true) => tracing::warn!("the cluster is held: nothing starts until it is released"),
+            (true, false) => tracing::info!("the cluster is released"),
+            _ => {}
+        }
     }
 
     fn recovered(&mut self) {

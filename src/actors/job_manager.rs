@@ -90,6 +90,16 @@ pub struct RunJobNow(pub Uuid);
 #[rtype(result = "Result<(), CommandError>")]
 pub struct DrainNode(pub Uuid);
 
+/// Holds the cluster: nothing is leased any more. The reason is for people.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct HoldCluster(pub Option<String>);
+
+/// Lets a cluster that is held go on.
+#[derive(Message)]
+#[rtype(result = "Result<(), CommandError>")]
+pub struct ReleaseCluster;
+
 /// See the module.
 pub struct JobManager {
     store: Store,
@@ -235,5 +245,29 @@ impl Handler<DrainNode> for JobManager {
     fn handle(&mut self, DrainNode(id): DrainNode, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move { found(store.drain(id).await?.then_some(()), "active node", id) })
+    }
+}
+
+impl Handler<HoldCluster> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, HoldCluster(because): HoldCluster, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let held = store.hold(because.as_deref().unwrap_or("somebody asked for it")).await?;
+            if held { Ok(()) } else { Err(CommandError::Conflict("the cluster is held already".to_owned())) }
+        })
+    }
+}
+
+impl Handler<ReleaseCluster> for JobManager {
+    type Result = ResponseFuture<Result<(), CommandError>>;
+
+    fn handle(&mut self, _: ReleaseCluster, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let released = store.release().await?;
+            if released { Ok(()) } else { Err(CommandError::Conflict("the cluster is not held".to_owned())) }
+        })
     }
 }

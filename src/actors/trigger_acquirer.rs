@@ -119,7 +119,7 @@ impl Acquirer {
         }
         let wanted = permits.len();
         let Some(leased) = self.config.store.lease(node_id, wanted, LOOK_AHEAD).await? else {
-            // Declared dead or asked to drain: the next heartbeat tells.
+            // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
             let next_look = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
         };

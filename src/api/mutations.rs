@@ -3,8 +3,8 @@
 use super::errors;
 use super::inputs::CreateJobInput;
 use crate::actors::job_manager::{
-    CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, JobManager, PauseJob, ResumeJob,
-    RunJobNow, UpdateJob,
+    CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, PauseJob,
+    ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
 };
 use crate::model::job::Job;
 use actix::dev::ToEnvelope;
@@ -80,9 +80,21 @@ impl Mutation {
     async fn drain_node(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, DrainNode(errors::uuid("id", &id)?)).await.map(|()| true)
     }
+
+    /// Stops the whole cluster from starting anything; what runs goes on.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
+        command(ctx, HoldCluster(reason_of(reason)?)).await.map(|()| true)
+    }
+
+    /// Lets a cluster that is held go on: what is due by then starts.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn release_cluster(&self, ctx: &Context<'_>) -> Result<bool> {
+        command(ctx, ReleaseCluster).await.map(|()| true)
+    }
 }
 
-/// Why a job is paused, in so many words.
+/// Why a job is paused, or the cluster held, in so many words.
 pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
     match reason {
         Some(reason) if reason.chars().count() > 500 || reason.contains('\0') => {

@@ -144,8 +144,8 @@ fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator
 
 /// The cluster, as this node sees it now.
 pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
-    let read = futures_util::try_join!(store.nodes(), store.job_counts(), store.now());
-    let (nodes, (active_jobs, paused_jobs), now) = read.map_err(|error| errors::store(&error))?;
+    let read = futures_util::try_join!(store.nodes(), store.job_counts(), store.now(), store.held());
+    let (nodes, (active_jobs, paused_jobs), now, hold) = read.map_err(|error| errors::store(&error))?;
     let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
     let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
     Ok(Cluster {
@@ -155,6 +155,7 @@ pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
         executions_running: nodes.iter().filter(alive).map(|node| node.executions_running).sum(),
         active_jobs: count(active_jobs),
         paused_jobs: count(paused_jobs),
+        hold,
         database_time: rfc3339(now),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tzdb_version: tzdb_version().to_owned(),

@@ -5,6 +5,7 @@
 
 mod demo;
 mod health;
+mod hold;
 mod nginx_upstreams;
 mod preview;
 mod serve;
@@ -26,8 +27,8 @@ const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 /// Exit code: the node gave itself up (EX_SOFTWARE of sysexits).
 const GAVE_UP: i32 = 70;
-/// Bound of calls that `migrate` makes.
-const MIGRATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bound of calls that commands make to the database.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
 #[command(name = "horolog", version, about = "Clustered job scheduler on PostgreSQL: every fire time exactly once")]
@@ -44,6 +45,22 @@ enum Command {
     Demo(DemoConfig),
     /// Brings the database's schema up to date and exits.
     Migrate {
+        /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+    },
+    /// Holds the cluster: no node starts anything until it is released. For a database restored from a backup, before
+    /// the first node starts on it.
+    Hold {
+        /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+        /// Why, for people.
+        #[arg(long, default_value = "held by `horolog hold`")]
+        reason: String,
+    },
+    /// Releases a cluster that is held; says before what is due.
+    Release {
         /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
@@ -89,6 +106,8 @@ pub fn run() -> i32 {
         Command::Health(config) => in_system(health::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
+        Command::Hold { database_url, reason } => in_system(hold::hold(database_url, reason)),
+        Command::Release { database_url } => in_system(hold::release(database_url)),
     }
 }
 
@@ -118,7 +137,7 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
 }
 
 async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
-    let database = crate::store::connect::Database::parse(&database_url, MIGRATE_TIMEOUT)?;
+    let database = crate::store::connect::Database::parse(&database_url, CALL_TIMEOUT)?;
     crate::store::migrate::migrate(&database).await?;
     tracing::info!("the schema is up to date");
     Ok(CLEAN)

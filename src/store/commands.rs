@@ -362,7 +362,7 @@ async fn reschedule(
 }
 
 /// Wakes the nodes, which may be asleep until later.
-async fn notify(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+pub(super) async fn notify(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("commands.notify")?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod conditions;
 pub mod connect;
 pub mod execution_list;
 pub mod executions;
+pub mod hold;
 pub mod job_list;
 pub mod jobs;
 pub mod leases;

@@ -7,7 +7,7 @@
 //! waits for a lock does not notice that its client is gone.
 
 use super::connect::Database;
-use super::{During, Store, StoreError};
+use super::{During, Store, StoreError, hold};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 use crate::model::node::NodeState;
@@ -30,14 +30,15 @@ where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid 
 const JOIN: &str = "-- nodes.join
 insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at)
 select $2, $3, $4, $5, 'ACTIVE', $6, $7, now, now
-from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock";
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+returning heartbeat_at";
 
 /// Renews everything that the node holds. No row: it was declared dead.
 const HEARTBEAT: &str = "-- nodes.heartbeat
 update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
     executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros)
 where id = $2 and state in ('ACTIVE', 'DRAINING')
-returning state, clock_timestamp() as now";
+returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held";
 
 const DRAIN: &str = "-- nodes.drain
 update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
@@ -106,6 +107,10 @@ pub struct Renewal {
     pub state: NodeState,
     /// This process's wall clock minus the database's, from half the round trip.
     pub clock_offset: TimeDelta,
+    /// What the database has written down.
+    pub heartbeat_at: Timestamp,
+    /// Whether the cluster is held.
+    pub held: bool,
 }
 
 /// The connection that makes a process a member. Dropping it ends the session,
@@ -138,18 +143,17 @@ impl MembershipSession {
     }
 
     /// Joins under a fresh id. The lock comes first: a node that can be seen has
-    /// a session that can be seen.
-    pub async fn join(&self, node_id: Uuid, profile: &NodeProfile) -> Result<(), StoreError> {
+    /// a session that can be seen. Returns its first heartbeat.
+    pub async fn join(&self, node_id: Uuid, profile: &NodeProfile) -> Result<Timestamp, StoreError> {
         self.take_lock(node_id).await?;
         let slots = i32::try_from(profile.slots).unwrap_or(i32::MAX);
         let (stub, key) = (self.clock.stub(), lock_key(node_id));
         bounded("nodes.join", self.timeout, async {
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
                 [&stub, &node_id, &profile.name, &profile.address, &env!("CARGO_PKG_VERSION"), &key, &slots];
-            self.client.execute(JOIN, &row).await.during("nodes.join")
+            Ok(self.client.query_one(JOIN, &row).await.during("nodes.join")?.get(0))
         })
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Takes the lock of an id joined before, on a new connection.
@@ -161,6 +165,17 @@ impl MembershipSession {
             if taken { Ok(()) } else { Err(StoreError::Unavailable("an earlier session still holds the lock".into())) }
         })
         .await
+    }
+
+    /// Holds the cluster when the database has forgotten this heartbeat of an
+    /// earlier session, and more than a minute before it; until when it remembers.
+    pub async fn hold_if_set_back(
+        &self,
+        node_id: Uuid,
+        acknowledged: Timestamp,
+    ) -> Result<Option<Option<Timestamp>>, StoreError> {
+        let hold = hold::hold_if_set_back(&self.client, self.clock.stub(), node_id, acknowledged);
+        bounded("hold.if_set_back", self.timeout, hold).await
     }
 
     /// Renews the membership. None when the node was declared dead.
@@ -181,7 +196,9 @@ impl MembershipSession {
         .await?;
         row.map(|row| {
             let midway = sent_wall + sent.elapsed() / 2;
-            Ok(Renewal { state: state(&row)?, clock_offset: midway - row.get::<_, Timestamp>("now") })
+            let clock_offset = midway - row.get::<_, Timestamp>("now");
+            let (heartbeat_at, held) = (row.get("heartbeat_at"), row.get("held"));
+            Ok(Renewal { state: state(&row)?, clock_offset, heartbeat_at, held })
         })
         .transpose()
     }

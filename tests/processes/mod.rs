@@ -8,4 +8,5 @@ mod own_server;
 mod partition;
 mod program;
 mod restart;
+mod restore;
 mod standby;

@@ -88,7 +88,7 @@ pub struct Processes {
     pub nodes: Vec<NodeProcess>,
     pub target: Deliveries,
     pub database_url: String,
-    http: reqwest::Client,
+    pub http: reqwest::Client,
 }
 
 impl Processes {

@@ -2,6 +2,7 @@
 
 use crate::api::names::NodeStateName;
 use crate::model::rfc3339;
+use crate::store::hold::Hold;
 use crate::store::nodes::NodeRecord;
 use async_graphql::{ID, Object, SimpleObject};
 
@@ -64,6 +65,36 @@ impl NodeRecord {
     }
 }
 
+/// Why nothing starts, and what would when the cluster is released.
+#[Object]
+impl Hold {
+    /// Since when.
+    async fn since(&self) -> String {
+        rfc3339(self.held_at)
+    }
+    /// Why, for people.
+    async fn reason(&self) -> &str {
+        &self.reason
+    }
+    /// After a restore: the last moment that the database knows of. What fired
+    /// after it fires again at the release.
+    async fn set_back_to(&self) -> Option<String> {
+        self.set_back_to.map(rfc3339)
+    }
+    /// After a restore: the last moment that a running node remembers.
+    async fn last_known(&self) -> Option<String> {
+        self.last_known.map(rfc3339)
+    }
+    /// Triggers that are due by now, counted to 10,000.
+    async fn triggers_due(&self) -> i32 {
+        i32::try_from(self.due).unwrap_or(i32::MAX)
+    }
+    /// Executions whose nodes are gone and which nobody has taken over yet.
+    async fn executions_orphaned(&self) -> i32 {
+        i32::try_from(self.orphaned).unwrap_or(i32::MAX)
+    }
+}
+
 /// The cluster as the answering node sees it.
 #[derive(SimpleObject, Clone)]
 pub struct Cluster {
@@ -79,6 +110,8 @@ pub struct Cluster {
     pub active_jobs: i32,
     /// Jobs that are paused.
     pub paused_jobs: i32,
+    /// While it is there, nothing starts.
+    pub hold: Option<Hold>,
     /// The database's clock, the only one that decides.
     pub database_time: String,
     /// Version of the answering node.

@@ -29,9 +29,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Holds the node's row against a take-over until the lease commits. A
-/// heartbeat (which changes no key) is not disturbed.
+/// heartbeat (which changes no key) is not disturbed. A cluster that is held has
+/// no member that may lease.
 pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
-select 1 from cluster_node where id = $1 and state = 'ACTIVE' for key share";
+select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
 /// The triggers due within the look-ahead ($2, seconds): at most $4 of those
 /// that have been due for a minute (what an outage left, which must not hold up
@@ -93,7 +94,7 @@ pub struct Leased {
 
 impl Store {
     /// Leases up to `limit` triggers that are due within `look_ahead` to
-    /// `node_id`. None when the node is no longer `ACTIVE`.
+    /// `node_id`. None when the node is no longer `ACTIVE`, or the cluster is held.
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.

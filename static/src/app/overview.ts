@@ -42,6 +42,7 @@ export interface Health {
 /** Reads the overview as a person would. */
 export function healthOf(overview: OverviewPartsFragment): Health {
   const { cluster, attention, failuresLastHour } = overview
+  if (cluster.hold) return { tone: 'bad', title: 'The cluster is held' }
   if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
   const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
   const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))

@@ -61,6 +61,7 @@ export function overview(given: Partial<OverviewPartsFragment> = {}): OverviewPa
       pausedJobs: 1,
       databaseTime: '2026-11-23T07:15:00.000Z',
       version: '0.1.0',
+      hold: null,
     },
     failuresLastHour: 0,
     dueNow: 0,

@@ -9,6 +9,7 @@ import { Shown } from '@/components/states'
 import { AttentionList } from './attention'
 import { FiresChart, LatenessChart } from './charts'
 import { Headline } from './headline'
+import { HoldNotice } from './hold'
 import { NextDue } from './next-due'
 import { Tiles } from './tiles'
 
@@ -25,7 +26,7 @@ export default function OverviewPage() {
       <Shown of={overview} what="the overview" lines={8}>
         {({ overview }) => (
           <>
-            <Headline overview={overview} />
+            {overview.cluster.hold ? <HoldNotice hold={overview.cluster.hold} /> : <Headline overview={overview} />}
             <Tiles overview={overview} activity={points} />
             <div className="grid gap-4 xl:grid-cols-2">
               <Panel title="Fires" aside="last hour">

@@ -47,6 +47,32 @@ test('without a node nothing is well', async () => {
   expect((await headline()).textContent).toContain('No node takes work')
 })
 
+test('a cluster that is held says why and what would start, and is released from there', async () => {
+  const { cluster } = overview()
+  const hold = {
+    since: '2026-11-23T07:10:00.000Z',
+    reason: 'the database was set back',
+    setBackTo: '2026-11-23T05:00:00.000Z',
+    lastKnown: '2026-11-23T07:00:00.000Z',
+    triggersDue: 7,
+    executionsOrphaned: 1,
+  }
+  const { asked, user } = await open('/', {
+    Overview: () => ({ overview: overview({ cluster: { ...cluster, hold } }) }),
+    ReleaseCluster: () => ({ releaseCluster: true }),
+  })
+  const notice = await screen.findByRole('region', { name: 'The cluster is held' })
+  expect(notice.textContent).toContain('the database was set back')
+  expect(notice.textContent).toContain('7 triggers due by now; 1 execution in flight on nodes that are gone.')
+  expect(notice.textContent).toContain('would fire again')
+  await user.click(within(notice).getByRole('button', { name: 'Release' }))
+  const question = screen.getByRole('dialog')
+  expect(question.textContent).toContain('7 triggers due by now')
+  await user.click(within(question).getByRole('button', { name: 'Release' }))
+  await screen.findByText('The cluster is released.')
+  expect(asked.some(({ operation }) => operation === 'ReleaseCluster')).toBe(true)
+})
+
 test('failures lead to themselves', async () => {
   await open('/', { Overview: () => ({ overview: overview({ failuresLastHour: 14 }) }) })
   const tile = (await screen.findByText('Failures')).closest('div')

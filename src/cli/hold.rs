@@ -1,0 +1,40 @@
+//! `horolog hold` and `horolog release`: the two that must work while no node runs.
+
+use super::{CALL_TIMEOUT, CLEAN};
+use crate::clock::Clock;
+use crate::model::rfc3339;
+use crate::store::Store;
+use crate::store::connect::Database;
+use crate::store::migrate::migrate;
+
+/// Brings the schema up to date, so that the backup of an older version can be held, and holds the cluster.
+pub async fn hold(database_url: String, reason: String) -> Result<i32, anyhow::Error> {
+    let database = Database::parse(&database_url, CALL_TIMEOUT)?;
+    migrate(&database).await?;
+    let held = store(&database).hold(&reason).await?;
+    println!("the cluster {}", if held { "is held: no node starts anything" } else { "was held already" });
+    Ok(CLEAN)
+}
+
+/// Says what is due, and releases the cluster.
+pub async fn release(database_url: String) -> Result<i32, anyhow::Error> {
+    let store = store(&Database::parse(&database_url, CALL_TIMEOUT)?);
+    let Some(hold) = store.held().await? else {
+        println!("the cluster is not held");
+        return Ok(CLEAN);
+    };
+    println!(
+        "held since {}: {}\ndue by now: {} triggers; in flight on nodes that are gone: {} executions",
+        rfc3339(hold.held_at),
+        hold.reason,
+        hold.due,
+        hold.orphaned
+    );
+    store.release().await?;
+    println!("the cluster is released");
+    Ok(CLEAN)
+}
+
+fn store(database: &Database) -> Store {
+    Store::new(database, 1, CALL_TIMEOUT, Clock::Database)
+}

@@ -1,0 +1,121 @@
+//! The hold: while it lasts no node leases anything.
+//!
+//! A database that was restored from a backup has forgotten what fired since,
+//! and would fire it again. A node that was running remembers the last
+//! heartbeat that the database acknowledged; when it meets a database that has
+//! forgotten more than a minute before that, it holds the cluster, and a person
+//! decides. What is less is the loss of an asynchronous failover, whose cure is
+//! to fire again under the same execution ids.
+//!
+//! It must never release by itself.
+
+use super::commands::notify;
+use super::{During, Store, StoreError};
+use crate::model::Timestamp;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+/// Most that is counted of anything.
+const COUNT_MAX: i64 = 10_000;
+
+/// The row that the node wrote and the database acknowledged ($2) is not there,
+/// or as it was more than a minute before. An earlier hold stays as it is.
+const HOLD_IF_SET_BACK: &str = "-- hold.if_set_back
+insert into cluster_hold (held_at, reason, set_back_to, last_known)
+select coalesce($1::timestamptz, clock_timestamp()),
+       'the database was set back: it knows nothing of what happened since',
+       (select max(heartbeat_at) from cluster_node where heartbeat_at < $3), $3
+where not exists (select from cluster_node where id = $2 and heartbeat_at >= $3::timestamptz - interval '1 minute')
+on conflict do nothing
+returning set_back_to";
+
+const HOLD: &str = "-- hold.hold
+insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2) on conflict do nothing";
+
+const RELEASE: &str = "-- hold.release
+delete from cluster_hold";
+
+/// With what a release would start: triggers that are due by now, and executions
+/// that were in flight on nodes that are gone.
+const READ: &str = "-- hold.read
+select h.held_at, h.reason, h.set_back_to, h.last_known,
+       (select count(*) from (select from job_trigger
+            where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2) as due) as due,
+       (select count(*) from job_execution_log l where l.status = 'RUNNING'
+            and not exists (select from cluster_node n where n.id = l.node_id and n.state in ('ACTIVE', 'DRAINING'))) as orphaned
+from cluster_hold h";
+
+/// Why nothing starts, and what would when it is released.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    /// Since when.
+    pub held_at: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+    /// After a restore: the last moment that the database knows of.
+    pub set_back_to: Option<Timestamp>,
+    /// After a restore: the last moment that a running node remembers.
+    pub last_known: Option<Timestamp>,
+    /// Triggers that are due by now, counted to 10,000.
+    pub due: i64,
+    /// Executions whose nodes are gone and which nobody has taken over yet.
+    pub orphaned: i64,
+}
+
+/// Holds the cluster if the database has forgotten this heartbeat; whether it
+/// did, and until when the database remembers.
+pub(super) async fn hold_if_set_back(
+    client: &Client,
+    stub: Option<Timestamp>,
+    node_id: Uuid,
+    acknowledged: Timestamp,
+) -> Result<Option<Option<Timestamp>>, StoreError> {
+    let row = client.query_opt(HOLD_IF_SET_BACK, &[&stub, &node_id, &acknowledged]).await;
+    Ok(row.during("hold.if_set_back")?.map(|row| row.get(0)))
+}
+
+impl Store {
+    /// Holds the cluster; false when it was held already.
+    pub async fn hold(&self, reason: &str) -> Result<bool, StoreError> {
+        self.bounded("hold.hold", async {
+            let session = self.session().await?;
+            let made = session.execute(HOLD, &[&self.clock().stub(), &reason]).await.during("hold.hold")?;
+            session.release();
+            Ok(made == 1)
+        })
+        .await
+    }
+
+    /// Releases the cluster, and wakes it; false when it was not held.
+    pub async fn release(&self) -> Result<bool, StoreError> {
+        self.bounded("hold.release", async {
+            let mut session = self.session().await?;
+            let transaction = session.transaction().await.during("hold.begin")?;
+            let ended = transaction.execute(RELEASE, &[]).await.during("hold.release")?;
+            notify(&transaction).await?;
+            transaction.commit().await.during("hold.commit")?;
+            session.release();
+            Ok(ended == 1)
+        })
+        .await
+    }
+
+    /// The hold, if there is one.
+    pub async fn held(&self) -> Result<Option<Hold>, StoreError> {
+        self.bounded("hold.read", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(READ).await.during("hold.prepare")?;
+            let row = session.query_opt(&statement, &[&self.clock().stub(), &COUNT_MAX]).await.during("hold.read")?;
+            session.release();
+            Ok(row.map(|row| Hold {
+                held_at: row.get("held_at"),
+                reason: row.get("reason"),
+                set_back_to: row.get("set_back_to"),
+                last_known: row.get("last_known"),
+                due: row.get("due"),
+                orphaned: row.get("orphaned"),
+            }))
+        })
+        .await
+    }
+}

@@ -1,0 +1,56 @@
+// A cluster that is held: why, what a release would start, and the release itself.
+
+import { OctagonPause } from 'lucide-react'
+import { type OverviewPartsFragment, ReleaseClusterDocument } from '@/api/generated'
+import { useCommand } from '@/api/queries'
+import { Button } from '@/components/button'
+import { useConfirm } from '@/components/confirm'
+import { Time } from '@/components/time'
+import { counted } from '@/text/number'
+
+type Hold = NonNullable<OverviewPartsFragment['cluster']['hold']>
+
+/** Says that nothing starts, for as long as it is so. */
+export function HoldNotice({ hold }: { hold: Hold }) {
+  const ask = useConfirm()
+  const release = useCommand(ReleaseClusterDocument, () => 'The cluster is released.')
+  const due = `${counted(hold.triggersDue, 'trigger')} due by now`
+  return (
+    <section
+      aria-label="The cluster is held"
+      className="flex flex-wrap items-center gap-3 rounded-lg border border-bad/30 bg-bad/8 px-4 py-3"
+    >
+      <OctagonPause size={22} aria-hidden className="shrink-0 text-bad" />
+      <div className="min-w-0 flex-1 text-sm">
+        <p className="font-semibold text-bad text-lg">The cluster is held: nothing starts</p>
+        <p>
+          Since <Time at={hold.since} />: <bdi>{hold.reason}</bdi>.
+        </p>
+        {hold.setBackTo && hold.lastKnown && (
+          <p>
+            What fired between <Time at={hold.setBackTo} /> and <Time at={hold.lastKnown} /> would fire again, under the
+            same execution ids. Pause the jobs that must not repeat first.
+          </p>
+        )}
+        <p className="text-muted">
+          {due}; {counted(hold.executionsOrphaned, 'execution')} in flight on nodes that are gone.
+        </p>
+      </div>
+      <Button
+        kind="danger"
+        busy={release.isPending}
+        onClick={async () => {
+          const sure = await ask({
+            title: 'Release the cluster?',
+            text: `What is due starts, by the misfire policy of each job: ${due}.`,
+            action: 'Release',
+            danger: true,
+          })
+          if (sure !== null) release.mutate({})
+        }}
+      >
+        Release
+      </Button>
+    </section>
+  )
+}

@@ -1,0 +1,72 @@
+//! A cluster that is held starts nothing, whoever holds it.
+
+use crate::api_node::ApiNode;
+use crate::support::{TestCluster, eventually, fixed_rate};
+use horolog::actors::job_manager::{HoldCluster, ReleaseCluster, RunJobNow};
+use serde_json::{Value, json};
+
+const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue executionsOrphaned } } }";
+
+#[actix::test]
+async fn what_is_due_waits_for_the_release_and_none_of_it_is_lost() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(10)).await;
+    cluster.command(HoldCluster(None)).await;
+
+    cluster.advance(25);
+    cluster.command(RunJobNow(job.id)).await;
+    assert_eq!(node.poll().await.leased, 0);
+    assert_eq!(cluster.ledger(&job).await, Vec::<String>::new());
+    let hold = cluster.store.held().await.unwrap().expect("it is held");
+    assert_eq!((hold.due, hold.orphaned), (2, 0), "the schedule's trigger and the manual one");
+
+    cluster.command(ReleaseCluster).await;
+    while node.poll().await.leased > 0 {
+        node.settle_all().await;
+    }
+    let ledger = cluster.ledger(&job).await;
+    let scheduled: Vec<_> = ledger.iter().filter(|row| row.starts_with("SCHEDULE")).cloned().collect();
+    let fired = ["07:00:00", "07:00:10", "07:00:20"].map(|time| format!("SCHEDULE {time} SUCCESS attempt 1"));
+    assert_eq!(scheduled, fired);
+    assert_eq!(ledger.len(), 4, "and the manual one: {ledger:?}");
+}
+
+#[actix::test]
+async fn what_runs_goes_on_and_settles_while_the_cluster_is_held() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(3600)).await;
+    let attempts = node.lease().await;
+    cluster.command(HoldCluster(None)).await;
+
+    let settlement = crate::support::succeeded(&attempts[0]);
+    cluster.store.settle(&[settlement]).await.unwrap();
+
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
+}
+
+#[actix::test]
+async fn the_api_holds_says_why_and_releases() {
+    let node = ApiNode::start().await;
+    assert_eq!(node.data(HOLD, json!({})).await["cluster"]["hold"], Value::Null);
+    assert_eq!(node.error("mutation { releaseCluster }", json!({})).await["extensions"]["code"], "CONFLICT");
+
+    let hold = "mutation { holdCluster(reason: \"the warehouse moves\") }";
+    assert_eq!(node.data(hold, json!({})).await["holdCluster"], true);
+    let job = node.create(json!({"name": "held", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600})).await;
+
+    let held = node.data(HOLD, json!({})).await["cluster"]["hold"].take();
+    assert_eq!((&held["reason"], &held["setBackTo"]), (&json!("the warehouse moves"), &Value::Null));
+    assert_eq!(node.error(hold, json!({})).await["extensions"]["code"], "CONFLICT");
+    let due = async || {
+        let held = node.data(HOLD, json!({})).await["cluster"]["hold"].take();
+        (held["triggersDue"] == 1).then_some(())
+    };
+    eventually("the job is due, and waits", due).await;
+    assert_eq!(node.logs(&job).await, Vec::<Value>::new());
+
+    assert_eq!(node.data("mutation { releaseCluster }", json!({})).await["releaseCluster"], true);
+    eventually("it fires", async || (node.logs(&job).await.len() == 1).then_some(())).await;
+    assert_eq!(node.data(HOLD, json!({})).await["cluster"]["hold"], Value::Null);
+}
