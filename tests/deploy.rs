@@ -10,6 +10,9 @@ const DOCKERFILE: &str = include_str!("../Dockerfile");
 const NGINX: &str = include_str!("../deploy/nginx/nginx.conf");
 const PROMETHEUS: &str = include_str!("../deploy/prometheus/prometheus.yml");
 const ALERTS: &str = include_str!("../deploy/prometheus/alerts.yml");
+const GRAFANA: &str = include_str!("../deploy/grafana/dashboards/horolog.json");
+const GRAFANA_SOURCE: &str = include_str!("../deploy/grafana/provisioning/datasources/prometheus.yml");
+const GRAFANA_PROVIDER: &str = include_str!("../deploy/grafana/provisioning/dashboards/horolog.yml");
 const METRICS: &str = include_str!("../src/telemetry.rs");
 
 fn root() -> &'static Path {
@@ -121,6 +124,34 @@ fn the_images_are_made_of_what_there_is() {
     assert!(horolog(&["health".to_owned(), "--help".to_owned()], &[]).status.success());
 }
 
+fn assert_is_ours_and_described(name: &str) {
+    let described = format!("\"{}\"", name.trim_end_matches("_bucket"));
+    assert!(!name.starts_with("horolog_") || METRICS.contains(&described), "{name}");
+}
+
+#[test]
+fn the_dashboard_of_grafana_asks_for_metrics_that_there_are_where_they_are_looked_for() {
+    let dashboard: Value = serde_json::from_str(GRAFANA).unwrap();
+    let source: Value = serde_saphyr::from_str(GRAFANA_SOURCE).unwrap();
+    let uid = &source["datasources"][0]["uid"];
+    let port = source["datasources"][0]["url"].as_str().unwrap().strip_prefix("http://prometheus:").unwrap();
+    assert!(texts(&services()["prometheus"]["ports"])[0].ends_with(&format!(":{port}")));
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() >= 10);
+    for panel in panels {
+        for target in panel["targets"].as_array().unwrap() {
+            assert_eq!(&target["datasource"]["uid"], uid, "{panel}");
+            let expression = target["expr"].as_str().unwrap();
+            assert!(expression.contains("horolog"), "{expression}");
+            expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').for_each(assert_is_ours_and_described);
+        }
+    }
+    let provider: Value = serde_saphyr::from_str(GRAFANA_PROVIDER).unwrap();
+    let folder = provider["providers"][0]["options"]["path"].as_str().unwrap();
+    let mounts = texts(&services()["grafana"]["volumes"]);
+    assert!(mounts.contains(&format!("./deploy/grafana/dashboards:{folder}:ro")), "{mounts:?}");
+}
+
 #[test]
 fn alerts_speak_of_metrics_that_there_are() {
     let alerts: Value = serde_saphyr::from_str(ALERTS).unwrap();
@@ -131,10 +162,7 @@ fn alerts_speak_of_metrics_that_there_are() {
         assert!(annotations["summary"].is_string() && annotations["action"].is_string(), "{rule}");
         let expression = rule["expr"].as_str().unwrap();
         let names = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        for name in names.filter(|name| name.starts_with("horolog_")) {
-            let described = format!("\"{}\"", name.trim_end_matches("_bucket"));
-            assert!(METRICS.contains(&described), "{name}");
-        }
+        names.for_each(assert_is_ours_and_described);
     }
     let rules: Vec<PathBuf> = vec![root().join("deploy/prometheus/alerts.yml")];
     assert!(PROMETHEUS.contains("alerts.yml") && rules.iter().all(|file| file.exists()));

@@ -1,8 +1,9 @@
 //! A cluster that is held starts nothing, whoever holds it.
 
 use crate::api_node::ApiNode;
-use crate::support::{TestCluster, eventually, fixed_rate};
+use crate::support::{ENDLESS, TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::{HoldCluster, ReleaseCluster, RunJobNow};
+use horolog::store::overview::Backlog;
 use serde_json::{Value, json};
 
 const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue executionsOrphaned } } }";
@@ -69,4 +70,20 @@ async fn the_api_holds_says_why_and_releases() {
     assert_eq!(node.data("mutation { releaseCluster }", json!({})).await["releaseCluster"], true);
     eventually("it fires", async || (node.logs(&job).await.len() == 1).then_some(())).await;
     assert_eq!(node.data(HOLD, json!({})).await["cluster"]["hold"], Value::Null);
+}
+
+#[actix::test]
+async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    assert_eq!(cluster.store.backlog().await.unwrap(), Backlog { due: 0, oldest_due_seconds: 0.0, stuck: 0 });
+    let mut long = fixed_rate(10);
+    long.target = ENDLESS;
+    cluster.create(long).await;
+    assert_eq!(node.poll().await.leased, 1);
+
+    cluster.advance(21);
+
+    let backlog = cluster.store.backlog().await.unwrap();
+    assert_eq!(backlog, Backlog { due: 1, oldest_due_seconds: 11.0, stuck: 1 });
 }

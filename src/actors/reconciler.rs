@@ -11,6 +11,7 @@ use super::vitals::{Pulse, Vitals};
 use crate::model::node::Standing;
 use crate::store::connect::Database;
 use crate::store::nodes::watch_neighbour;
+use crate::store::overview::Backlog;
 use crate::store::repairs::Repairs;
 use crate::store::retention::Forgotten;
 use crate::store::takeovers::Suspect;
@@ -73,6 +74,7 @@ struct Reconciliation {
     node_ttl: Duration,
     config: ReconcilerConfig,
     next_repairs: Instant,
+    next_backlog: Instant,
     /// The last job whose executions were counted.
     counted: Uuid,
 }
@@ -88,8 +90,9 @@ impl Reconciler {
         vitals: &Vitals,
         paced: bool,
     ) -> Self {
-        let next_repairs = Instant::now();
-        let reconciliation = Reconciliation { store, standing, node_ttl, config, next_repairs, counted: Uuid::nil() };
+        let (now, counted) = (Instant::now(), Uuid::nil());
+        let reconciliation =
+            Reconciliation { store, standing, node_ttl, config, next_repairs: now, next_backlog: now, counted };
         Self {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
             database,
@@ -115,6 +118,13 @@ impl Reconciliation {
             && let Err(error) = self.store.write_activity(member.node_id, self.config.activity).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");
+        }
+        if Instant::now() >= self.next_backlog {
+            self.next_backlog = Instant::now() + self.config.activity;
+            match self.store.backlog().await {
+                Ok(backlog) => publish(backlog),
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the backlog is unknown"),
+            }
         }
         report
     }
@@ -180,6 +190,15 @@ fn count(Forgotten { partitions, rows, left }: Forgotten) {
     if left > 0 {
         metrics::gauge!("horolog_log_partitions").set(left);
     }
+}
+
+/// Each node says the same of the whole cluster: any one that lives will do for an alert.
+fn publish(Backlog { due, oldest_due_seconds, stuck }: Backlog) {
+    #[expect(clippy::cast_precision_loss, reason = "counted to 10,000")]
+    let (due, stuck) = (due as f64, stuck as f64);
+    metrics::gauge!("horolog_triggers_due").set(due);
+    metrics::gauge!("horolog_oldest_due_seconds").set(oldest_due_seconds);
+    metrics::gauge!("horolog_executions_stuck").set(stuck);
 }
 
 fn record(suspect: &Suspect, rerun: usize, ended: usize) {

@@ -31,17 +31,10 @@ select t.job_id, j.name as job_name, t.due_at, t.fire_time, t.kind
 from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp())) order by due_at limit 10) as t
 join job_definition j on j.id = t.job_id order by t.due_at";
 
-/// What a person should look at, late or stuck first. Due for more than five
-/// seconds and taken by nobody; running for longer than its interval, its
-/// time-out or an hour; between two attempts; failed within the hour and did not
-/// succeed since; paused by a failure.
-const ATTENTION: &str = "-- overview.attention
-with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
-late as (
-    select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
-           'due, and taken by no node' as message, 1 as rank
-    from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock) order by t.due_at limit $2
-), in_flight as materialized (
+/// Runs for longer than its interval, its time-out or an hour; needs `clock`, and shows at most $2.
+macro_rules! stuck {
+    () => {
+        "in_flight as materialized (
     select l.id, l.job_id, l.status, l.started_at, l.attempt, l.error_message
     from job_execution_log l where l.status in ('RUNNING', 'RETRYING') limit 1000
 ), stuck as (
@@ -51,8 +44,22 @@ late as (
     from in_flight l join job_definition j on j.id = l.job_id, clock
     where l.status = 'RUNNING' and l.started_at < clock.now - greatest(interval '10 seconds', make_interval(secs =>
         coalesce((j.policies ->> 'timeoutSeconds')::int + 5, case when j.schedule_type = 'FIXED_RATE' then j.interval_seconds end, 3600)))
-    order by l.started_at limit $2
-), retrying as (
+    order by l.started_at limit $2)"
+    };
+}
+
+/// What a person should look at, late or stuck first. Due for more than five
+/// seconds and taken by nobody; running for longer than its interval, its
+/// time-out or an hour; between two attempts; failed within the hour and did not
+/// succeed since; paused by a failure.
+const ATTENTION: &str = concat!("-- overview.attention
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+late as (
+    select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
+           'due, and taken by no node' as message, 1 as rank
+    from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock) order by t.due_at limit $2
+),
+", stuck!(), ", retrying as (
     select 'RETRYING', l.job_id, l.id, l.started_at,
            'attempt ' || l.attempt || ' did not succeed: ' || coalesce(left(l.error_message, 200), 'it was lost'), 5
     from in_flight l where l.status = 'RETRYING' order by l.started_at limit $2
@@ -73,7 +80,20 @@ select a.kind, a.job_id, j.name as job_name, a.execution_id, a.since, a.message
 from (select * from late union all select * from stuck union all select * from retrying union all select * from failed
       union all select * from paused) as a
 join job_definition j on j.id = a.job_id and j.status <> 'DELETED'
-order by a.rank, a.since limit 50";
+order by a.rank, a.since limit 50");
+
+/// What is due and not taken, and what runs too long: for alerts.
+const BACKLOG: &str = concat!(
+    "-- overview.backlog
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+",
+    stuck!(),
+    "
+select (select count(*) from (select from job_trigger where due_at <= (select now from clock) limit $2) as due) as due,
+       coalesce(extract(epoch from (select now from clock) - (select min(due_at) from job_trigger
+           where due_at <= (select now from clock))), 0)::float8 as oldest_due_seconds,
+       (select count(*) from stuck) as stuck"
+);
 
 const NAMES: &str = "-- overview.names
 select id, name from job_definition where id = any($1::uuid[])";
@@ -123,7 +143,35 @@ pub struct OverviewRecord {
     pub attention: Vec<Attention>,
 }
 
+/// What waits although it is due, and what does not end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backlog {
+    /// Triggers that are due and not taken, counted to 10,000.
+    pub due: i64,
+    /// How long the oldest of them has been due, in seconds; 0 without one.
+    pub oldest_due_seconds: f64,
+    /// Executions that run for longer than they should, counted to 10,000.
+    pub stuck: i64,
+}
+
 impl Store {
+    /// What waits and what does not end, in the whole cluster.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.bounded("overview.backlog", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(BACKLOG).await.during("overview.prepare")?;
+            let row = session.query_one(&statement, &[&self.clock().stub(), &COUNT_MAX]).await;
+            let row = row.during("overview.backlog")?;
+            session.release();
+            Ok(Backlog {
+                due: row.get("due"),
+                oldest_due_seconds: row.get("oldest_due_seconds"),
+                stuck: row.get("stuck"),
+            })
+        })
+        .await
+    }
+
     /// Whether all is well. What this node cannot read is its own knowledge.
     pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();

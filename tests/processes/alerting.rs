@@ -52,6 +52,14 @@ impl Drop for Prometheus {
     }
 }
 
+/// What the panels of the dashboard ask, with an interval that Grafana would fill in.
+fn questions_of_grafana() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(include_str!("../../deploy/grafana/dashboards/horolog.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    targets.map(|target| target["expr"].as_str().unwrap().replace("$__rate_interval", "1m")).collect()
+}
+
 #[actix::test]
 async fn prometheus_finds_every_node_and_an_alert_fires_when_one_hangs() {
     let database = TestDatabase::empty().await;
@@ -72,14 +80,27 @@ async fn prometheus_finds_every_node_and_an_alert_fires_when_one_hangs() {
     let rules = rules["groups"][0]["rules"].as_array().unwrap().clone();
     assert!(rules.iter().all(|rule| rule["health"] != "err"), "{rules:?}");
 
+    for question in questions_of_grafana() {
+        let query = url::form_urlencoded::byte_serialize(question.as_bytes()).collect::<String>();
+        let answer = prometheus.ask(&format!("query?query={query}")).await.unwrap();
+        assert!(answer["result"].is_array(), "Prometheus does not understand {question}");
+    }
+
     cluster.nodes[1].signal(Signal::STOP);
-    let alert = eventually("the alert fires", async || {
-        let alerts = prometheus.ask("alerts").await?;
-        let is_it =
-            |alert: &&Value| alert["labels"]["alertname"] == "HorologNodeDoesNotAnswer" && alert["state"] == "firing";
-        alerts["alerts"].as_array()?.iter().find(is_it).cloned()
-    })
-    .await;
+    let firing = async |name: &str| {
+        eventually("the alert fires", async || {
+            let alerts = prometheus.ask("alerts").await?;
+            let is_it = |alert: &&Value| alert["labels"]["alertname"] == name && alert["state"] == "firing";
+            alerts["alerts"].as_array()?.iter().find(is_it).cloned()
+        })
+        .await
+    };
+    let alert = firing("HorologNodeDoesNotAnswer").await;
     assert_eq!(alert["labels"]["node"], "node-2", "{alert}");
     cluster.nodes[1].signal(Signal::CONT);
+
+    let hold = serde_json::json!({"query": "mutation { holdCluster(reason: \"an exercise\") }"});
+    let api = format!("http://{}/graphql", cluster.ready("node-1").await);
+    http_client().post(api).json(&hold).send().await.unwrap();
+    firing("HorologHeld").await;
 }
