@@ -1,6 +1,6 @@
 //! Migrations: many nodes at once, newer and older binaries side by side.
 
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, eventually};
 use horolog::clock::Clock;
 use horolog::model::execution::ExecutionStatus;
 use horolog::model::policies::Policies;
@@ -117,4 +117,31 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
     }
     let paused = store.pause_job(jobs[0].id, Some("moved")).await.unwrap().unwrap();
     assert_eq!((paused.version, paused.paused_because.as_deref()), (1, Some("moved")));
+}
+
+#[actix::test]
+async fn a_migration_that_must_wait_lets_the_others_through_and_tries_again() {
+    let database = TestDatabase::new().await;
+    let client = database.client().await;
+    let undo =
+        "delete from horolog_migration where version >= 6; drop index job_definition_keeping; drop table cluster_hold";
+    client.batch_execute(undo).await.unwrap();
+    let mut busy = database.client().await;
+    let writing = busy.transaction().await.unwrap();
+    writing.batch_execute("lock table job_definition in row exclusive mode").await.unwrap();
+    let waits = "select from pg_locks where not granted and relation = 'job_definition'::regclass
+        and database = (select oid from pg_database where datname = current_database())";
+    let waiting = async || client.query_opt(waits, &[]).await.unwrap();
+
+    let database = database.database();
+    let migration = actix::spawn(async move { migrate(&database).await });
+    for _ in 0..2 {
+        eventually("it waits for the table", async || waiting().await.map(drop)).await;
+        eventually("it steps back", async || waiting().await.is_none().then_some(())).await;
+    }
+    writing.rollback().await.unwrap();
+
+    migration.await.unwrap().unwrap();
+    let applied = client.query_one("select max(version) from horolog_migration", &[]).await.unwrap();
+    assert_eq!(applied.get::<_, i32>(0), newest_known());
 }

@@ -5,10 +5,16 @@
 //! ours. An applied migration that this binary does not know is no error: a
 //! newer node may have run it. Whether the binary can live with it is written in
 //! the schema itself (`horolog_schema.compatible_since`).
+//!
+//! Older nodes go on firing meanwhile. Who waits for a lock on a table makes all
+//! who come later wait too, so a migration waits for a moment only, gives up, lets
+//! the others through, and tries again.
 
 use super::connect::{Database, SERVER_VERSION_MIN};
 use super::{During, StoreError};
+use std::time::Duration;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -16,6 +22,12 @@ mod embedded {
 
 /// Advisory lock of the migration run: "HOROLOG" in ASCII.
 const MIGRATION_LOCK: i64 = 0x0048_4f52_4f4c_4f47;
+
+/// How long a migration may hold up the others while it waits for a lock: the
+/// look-ahead of a lease.
+const LOCK_TIMEOUT: &str = "250ms";
+/// Tries before giving up, after a minute: somebody has a transaction open.
+const TRIES_MAX: u32 = 60;
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +44,11 @@ pub enum MigrateError {
     /// A migration failed, or an applied one was edited.
     #[error("a migration failed; nothing of it was kept")]
     Migration(#[source] Box<refinery::Error>),
+    /// Somebody holds a lock that a migration needs, and does not let go.
+    #[error(
+        "a migration could not lock a table for a minute; who holds it: select pid, query from pg_stat_activity where state <> 'idle' order by xact_start"
+    )]
+    Locked(#[source] Box<refinery::Error>),
     /// A newer horolog has changed the schema in a way this one cannot live with.
     #[error(
         "the database's schema needs a horolog that knows migration {needed}, and this one knows up to {known}: upgrade this node"
@@ -47,7 +64,7 @@ pub enum MigrateError {
 impl MigrateError {
     /// Whether trying again can help: the server is away or busy.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_passing())
+        matches!(self, Self::Locked(_)) || matches!(self, Self::Store(error) if error.is_passing())
     }
 }
 
@@ -63,18 +80,41 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     // Others may be migrating: wait for them without a limit, run bounded.
     client.batch_execute("set lock_timeout = 0").await.during("migrate.wait")?;
     client.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.during("migrate.lock")?;
-    client.batch_execute("set lock_timeout = '5s'").await.during("migrate.bound")?;
-    let report = embedded::migrations::runner()
-        .set_abort_missing(false)
-        .set_migration_table_name("horolog_migration")
-        .run_async(&mut client)
-        .await
-        .map_err(|error| MigrateError::Migration(Box::new(error)))?;
-    for migration in report.applied_migrations() {
-        tracing::info!(migration = %migration, "migration applied");
-    }
+    client.batch_execute(&format!("set lock_timeout = '{LOCK_TIMEOUT}'")).await.during("migrate.bound")?;
+    apply(&mut client).await?;
     require_compatible(&client).await
     // The connection ends here, and the lock with it.
+}
+
+/// Each migration is a transaction: what was applied before a lock could not be had stays.
+async fn apply(client: &mut Client) -> Result<(), MigrateError> {
+    let mut tries = 0;
+    loop {
+        let mut runner = embedded::migrations::runner().set_abort_missing(false);
+        let error = match runner.set_migration_table_name("horolog_migration").run_async(client).await {
+            Ok(report) => {
+                for migration in report.applied_migrations() {
+                    tracing::info!(migration = %migration, "migration applied");
+                }
+                return Ok(());
+            }
+            Err(error) => Box::new(error),
+        };
+        tries += 1;
+        match is_locked_out(&error) {
+            false => return Err(MigrateError::Migration(error)),
+            true if tries == TRIES_MAX => return Err(MigrateError::Locked(error)),
+            true if tries == 1 => tracing::info!("a migration waits for a lock: trying again until it has it"),
+            true => {}
+        }
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(500..1_000))).await;
+    }
+}
+
+fn is_locked_out(error: &refinery::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let codes = causes.filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>()?.code());
+    codes.into_iter().any(|code| *code == SqlState::LOCK_NOT_AVAILABLE)
 }
 
 async fn require_server_version(client: &Client) -> Result<(), MigrateError> {

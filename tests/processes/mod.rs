@@ -10,3 +10,4 @@ mod program;
 mod restart;
 mod restore;
 mod standby;
+mod upgrade;

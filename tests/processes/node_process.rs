@@ -21,17 +21,23 @@ pub struct NodeProcess {
 impl NodeProcess {
     /// Starts `horolog serve` with more flags.
     pub fn serve(name: &str, database_url: &str, flags: &[&str]) -> Self {
+        Self::serve_with(env!("CARGO_BIN_EXE_horolog"), name, database_url, flags)
+    }
+
+    /// The same with another program.
+    fn serve_with(program: &str, name: &str, database_url: &str, flags: &[&str]) -> Self {
         let defaults = ["serve", "--node-name", name, "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8"];
-        Self::start(
-            name,
-            &[&defaults, flags].concat(),
-            &[("DATABASE_URL", database_url), ("HOROLOG_DRAIN_DELAY", "0s")],
-        )
+        let variables = [("DATABASE_URL", database_url), ("HOROLOG_DRAIN_DELAY", "0s")];
+        Self::run(program, name, &[&defaults, flags].concat(), &variables)
     }
 
     /// Starts `horolog` with these arguments and variables.
     pub fn start(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_horolog"));
+        Self::run(env!("CARGO_BIN_EXE_horolog"), name, arguments, variables)
+    }
+
+    fn run(program: &str, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
         command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::default();
@@ -94,7 +100,12 @@ pub struct Processes {
 impl Processes {
     /// Starts nodes with their default settings and waits until all lease.
     pub async fn start(count: usize, database_url: &str, flags: &[&str]) -> Self {
-        let start = |number| NodeProcess::serve(&format!("node-{number}"), database_url, flags);
+        Self::start_program(env!("CARGO_BIN_EXE_horolog"), count, database_url, flags).await
+    }
+
+    /// The same with another program.
+    pub async fn start_program(program: &str, count: usize, database_url: &str, flags: &[&str]) -> Self {
+        let start = |number| NodeProcess::serve_with(program, &format!("node-{number}"), database_url, flags);
         let nodes = (1..=count).map(start).collect();
         let http = http_client();
         let processes = Self { nodes, target: Deliveries::start(), database_url: database_url.to_owned(), http };
