@@ -17,11 +17,11 @@ use crate::config::ServeConfig;
 use crate::handlers::{Handlers, SetUpError};
 use crate::http::{self, Hosts, NodeView};
 use crate::model::node::Standing;
-use crate::store::Store;
 use crate::store::connect::{BadDatabaseUrl, Database};
-use crate::store::listener::Listener;
+use crate::store::listener;
 use crate::store::migrate::{self, MigrateError};
 use crate::store::nodes::NodeProfile;
+use crate::store::{Store, WAKE_UP_CHANNEL};
 use crate::telemetry;
 use actix::prelude::*;
 use std::net::{SocketAddr, TcpListener};
@@ -30,8 +30,8 @@ use tokio::sync::watch;
 
 /// Longest pause between tries to reach the database at the start.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Pause before the listener connects again.
-const LISTEN_PAUSE: Duration = Duration::from_millis(250);
+/// First pause between tries to reach the database.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
 
 /// Between two rows about what a node did: as long as the stretch that a row speaks of.
 const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
@@ -213,7 +213,9 @@ impl Parts {
         };
         let both = (database.clone(), store.clone());
         let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, reconciling, vitals, true).start();
-        actix::spawn(listen(database.clone(), [wake_up.clone(), cancel.clone()]));
+        let hinted = [wake_up.clone(), cancel.clone()];
+        let wake = move || hinted.iter().for_each(|wake_up| wake_up.notify_one());
+        actix::spawn(listener::listen(database.clone(), WAKE_UP_CHANNEL, wake));
         Node {
             address,
             acquirer,
@@ -262,7 +264,7 @@ fn reachable(address: SocketAddr, host_name: &str) -> String {
 
 /// Prepares the schema as soon as the database answers, trying again with back-off.
 async fn prepare_when_possible(database: &Database, store: &Store) -> Result<(), MigrateError> {
-    let mut pause = LISTEN_PAUSE;
+    let mut pause = RETRY_PAUSE_MIN;
     loop {
         match prepare(database, store).await {
             Ok(()) => return Ok(()),
@@ -281,23 +283,4 @@ async fn prepare(database: &Database, store: &Store) -> Result<(), MigrateError>
     migrate::migrate(database).await?;
     store.create_partitions().await?;
     Ok(())
-}
-
-/// Turns notifications into wake-ups, for ever. A new connection is a wake-up
-/// itself: what was sent meanwhile is lost.
-async fn listen(database: Database, wake_ups: [WakeUp; 2]) {
-    let wake = || wake_ups.iter().for_each(|wake_up| wake_up.notify_one());
-    loop {
-        match Listener::connect(&database).await {
-            Ok(mut listener) => {
-                wake();
-                while listener.wake_up().await.is_some() {
-                    wake();
-                }
-                tracing::warn!("the listener lost its connection: polling until it is back");
-            }
-            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "no listener"),
-        }
-        tokio::time::sleep(LISTEN_PAUSE).await;
-    }
 }

@@ -5,6 +5,7 @@ use horolog::clock::Clock;
 use horolog::model::execution::ExecutionStatus;
 use horolog::model::policies::Policies;
 use horolog::store::migrate::{MigrateError, migrate, newest_known};
+use tokio_postgres::Client;
 
 #[actix::test]
 async fn six_nodes_that_start_at_once_on_an_empty_database_all_succeed() {
@@ -82,11 +83,9 @@ select id, id, 'SCHEDULE', '2026-11-23T07:00Z', '2026-11-23T07:00Z' from job_def
 insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, created_at)
 select gen_random_uuid(), id, 'SCHEDULE', now(), now(), 'SUCCESS', 1, now() from job_definition";
 
-#[actix::test]
-async fn a_database_in_use_keeps_its_jobs_and_its_log() {
-    let database = TestDatabase::empty().await;
+/// A database as a node of the first release leaves it; the history's words are refinery's own.
+async fn at_foundation(database: &TestDatabase) -> Client {
     let client = database.client().await;
-    // As a node of the first release leaves it; the history's words are refinery's own.
     migrate(&database.database()).await.unwrap();
     let (name, applied_on, checksum): (String, String, String) = {
         let row = client
@@ -101,6 +100,13 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
     client.batch_execute(history).await.unwrap();
     let first = "insert into horolog_migration values (1, $1, $2, $3)";
     client.execute(first, &[&name, &applied_on, &checksum]).await.unwrap();
+    client
+}
+
+#[actix::test]
+async fn a_database_in_use_keeps_its_jobs_and_its_log() {
+    let database = TestDatabase::empty().await;
+    let client = at_foundation(&database).await;
     client.batch_execute(FOUNDATION_ROWS).await.unwrap();
 
     migrate(&database.database()).await.unwrap();
@@ -121,11 +127,8 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
 
 #[actix::test]
 async fn a_migration_that_must_wait_lets_the_others_through_and_tries_again() {
-    let database = TestDatabase::new().await;
-    let client = database.client().await;
-    let undo =
-        "delete from horolog_migration where version >= 6; drop index job_definition_keeping; drop table cluster_hold";
-    client.batch_execute(undo).await.unwrap();
+    let database = TestDatabase::empty().await;
+    let client = at_foundation(&database).await;
     let mut busy = database.client().await;
     let writing = busy.transaction().await.unwrap();
     writing.batch_execute("lock table job_definition in row exclusive mode").await.unwrap();

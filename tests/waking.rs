@@ -3,14 +3,14 @@
 
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
-use horolog::store::WAKE_UP_CHANNEL;
 use horolog::store::listener::Listener;
+use horolog::store::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use tokio_postgres::AsyncMessage;
 
 #[actix::test]
 async fn commands_that_make_something_due_wake_the_nodes() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database()).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), WAKE_UP_CHANNEL).await.unwrap();
 
     let job = cluster.create(fixed_rate(60)).await;
     listener.wake_up().await.expect("creation");
@@ -45,11 +45,34 @@ async fn lease_and_settlement_wake_nobody() {
 #[actix::test]
 async fn the_end_of_the_listening_connection_is_noticed() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database()).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), WAKE_UP_CHANNEL).await.unwrap();
 
     let cut = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and query like 'listen %'";
     assert_eq!(cluster.execute(cut, &[]).await, 1);
 
     assert_eq!(listener.wake_up().await, None);
+}
+
+#[actix::test]
+async fn nodes_that_come_drain_and_go_are_hinted_at_and_heartbeats_are_not() {
+    let cluster = TestCluster::start().await;
+    let mut listener = Listener::connect(&cluster.database.database(), MEMBERSHIP_CHANNEL).await.unwrap();
+
+    let node = cluster.node().await;
+    listener.wake_up().await.expect("a node has come");
+    assert!(node.heartbeat().await);
+    let (client, mut messages) = cluster.database.database().connect().await.unwrap();
+    client.batch_execute(&format!("listen {MEMBERSHIP_CHANNEL}")).await.unwrap();
+    assert!(node.heartbeat().await);
+    // Notifications arrive in the order of their commits.
+    cluster.execute("select pg_notify($1, 'after the heartbeat')", &[&MEMBERSHIP_CHANNEL]).await;
+    let message = messages.recv().await.expect("connected");
+    assert!(matches!(&message, AsyncMessage::Notification(n) if n.payload() == "after the heartbeat"), "{message:?}");
+    listener.wake_up().await.expect("the test's own");
+
+    node.store.drain(node.id).await.unwrap();
+    listener.wake_up().await.expect("it drains");
+    node.store.leave(node.id).await.unwrap();
+    listener.wake_up().await.expect("it has gone");
 }

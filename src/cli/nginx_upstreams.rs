@@ -9,19 +9,22 @@ use super::{CLEAN, FAILED, stop_signal};
 use crate::clock::Clock;
 use crate::config::is_host_and_port;
 use crate::model::node::NodeState;
-use crate::store::Store;
 use crate::store::connect::Database;
+use crate::store::listener::listen;
 use crate::store::nodes::NodeRecord;
+use crate::store::{MEMBERSHIP_CHANNEL, Store};
 use anyhow::{Context, bail};
 use clap::Args;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::process::Command;
+use tokio::sync::Notify;
 
-/// Between two looks: a change is in the file within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Longest time between two looks: a change is in the file within a second, also when its hint is lost.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Bound of a look at the table.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bound of the check and of the reload.
@@ -68,6 +71,9 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
         upstreams.look().await?;
         return Ok(CLEAN);
     }
+    let hint = Rc::new(Notify::new());
+    let hinted = hint.clone();
+    actix::spawn(listen(database, MEMBERSHIP_CHANNEL, move || hinted.notify_one()));
     let stop = stop_signal()?;
     tokio::pin!(stop);
     let mut trouble = None;
@@ -83,6 +89,7 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
         trouble = said;
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = hint.notified() => {}
             () = &mut stop => return Ok(if trouble.is_none() { CLEAN } else { FAILED }),
         }
     }

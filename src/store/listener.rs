@@ -4,9 +4,30 @@
 //! as a wake-up itself. Losing one costs at most one poll interval.
 
 use super::connect::Database;
-use super::{During, StoreError, WAKE_UP_CHANNEL};
+use super::{During, StoreError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client};
+
+/// Pause before connecting again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Calls `wake` at every hint, for ever. A new connection is a hint itself: what was sent meanwhile is lost.
+pub async fn listen(database: Database, channel: &str, wake: impl Fn()) {
+    loop {
+        match Listener::connect(&database, channel).await {
+            Ok(mut listener) => {
+                wake();
+                while listener.wake_up().await.is_some() {
+                    wake();
+                }
+                tracing::warn!("the listener lost its connection: polling until it is back");
+            }
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "no listener"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
 
 /// A connection that listens; it must be read, and be replaced when it ends.
 pub struct Listener {
@@ -16,10 +37,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Connects and listens.
-    pub async fn connect(database: &Database) -> Result<Self, StoreError> {
+    /// Connects and listens to a channel.
+    pub async fn connect(database: &Database, channel: &str) -> Result<Self, StoreError> {
         let (client, messages) = database.connect().await?;
-        client.batch_execute(&format!("listen {WAKE_UP_CHANNEL}")).await.during("listener.listen")?;
+        client.batch_execute(&format!("listen {channel}")).await.during("listener.listen")?;
         Ok(Self { _client: client, messages })
     }
 

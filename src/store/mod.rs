@@ -51,6 +51,8 @@ const UNREADABLE_FOR: Duration = Duration::from_mins(1);
 
 /// Channel of the wake-up hints; they carry no data.
 pub const WAKE_UP_CHANNEL: &str = "horolog_wakeup";
+/// Channel of the hints that a node has come, drains or has gone (migration V8).
+pub const MEMBERSHIP_CHANNEL: &str = "horolog_membership";
 
 /// The database, as the rest of the program sees it.
 #[derive(Clone)]

@@ -51,9 +51,9 @@ async fn nodes_go_on_beside_a_later_version_and_leave_it_what_they_do_not_know()
 
 /// An earlier version, one node after the other replaced by this one. `scripts/upgrade-drill` builds it and runs this.
 #[actix::test]
-#[ignore = "needs HOROLOG_OLD_BIN, the program of an earlier version: scripts/upgrade-drill"]
+#[ignore = "needs OLD_HOROLOG, the program of an earlier version: scripts/upgrade-drill"]
 async fn a_cluster_of_an_earlier_version_is_replaced_node_by_node_and_nothing_is_lost_or_doubled() {
-    let old = std::env::var("HOROLOG_OLD_BIN").unwrap();
+    let old = std::env::var("OLD_HOROLOG").unwrap();
     let database = TestDatabase::empty().await;
     let mut cluster = Processes::start_program(&old, 3, database.url(), &[]).await;
     let beat = cluster.create_beat().await;
