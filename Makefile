@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard measure-dashboard fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman measure-dashboard fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,7 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test
+	scripts/postman || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
 
 # First the dashboard, then the program that embeds it: the other way round the browser would see the one of before.
@@ -33,6 +34,10 @@ test-dashboard: ## drive the dashboard with a real browser; screenshots go to ta
 	scripts/dashboard || test $$? = 3
 	cargo build
 	scripts/dashboard e2e
+
+test-postman: ## run the Postman collection against a node
+	cargo build
+	scripts/postman
 
 measure-dashboard: ## first loads and scrolling beside 100,000 jobs (HOROLOG_JOBS), in a release build
 	scripts/dashboard
