@@ -78,7 +78,9 @@ pub struct Node {
     // Held so that it lives; nobody sends it anything but its own pace.
     _reconciler: Addr<Reconciler>,
     http: actix_web::dev::ServerHandle,
+    standing: watch::Receiver<Standing>,
     vitals: Vitals,
+    node_ttl: Duration,
     drain_timeout: Duration,
     drain_delay: Duration,
 }
@@ -128,6 +130,21 @@ impl Node {
         }
         self.stop(hurry).await;
         Exit::Clean
+    }
+
+    /// What it may believe of itself.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// Whether its critical actors make progress.
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
+    }
+
+    /// How long a critical actor may go without a sign: as `/healthz` has it.
+    pub fn stalled_after(&self) -> Duration {
+        self.node_ttl * 3
     }
 
     async fn stop(self, hurry: impl Future<Output = ()>) {
@@ -223,7 +240,9 @@ impl Parts {
             membership: self.start_membership(config, address),
             _reconciler: reconciler,
             http,
+            standing: subscribe(),
             vitals: vitals.clone(),
+            node_ttl: config.node_ttl,
             drain_timeout: config.drain_timeout,
             drain_delay: config.drain_delay,
         }

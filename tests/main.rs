@@ -25,6 +25,7 @@ mod membership;
 mod migrating;
 mod misfires;
 mod overlaps;
+mod packages;
 mod previewing;
 mod processes;
 mod proxy;

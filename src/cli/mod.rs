@@ -4,11 +4,14 @@
 //! node gave itself up.
 
 mod demo;
+mod documents;
 mod health;
 mod hold;
 mod nginx_upstreams;
 mod preview;
 mod serve;
+#[cfg(target_os = "linux")]
+mod service_manager;
 
 use crate::config::{ServeConfig, refuse_unknown_variables};
 use crate::{api, telemetry};
@@ -73,6 +76,17 @@ enum Command {
     Preview(PreviewConfig),
     /// Prints the GraphQL schema.
     Schema,
+    /// Prints the completions for a shell.
+    Completions {
+        /// Which one.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page.
+    Man {
+        /// Writes one page for each command into this directory instead.
+        #[arg(long, value_name = "DIR")]
+        out: Option<std::path::PathBuf>,
+    },
 }
 
 /// Runs the program; the exit code.
@@ -91,6 +105,8 @@ pub fn run() -> i32 {
             print!("{}", api::sdl());
             CLEAN
         }
+        Command::Completions { shell } => documents::completions(shell, Program::command()),
+        Command::Man { out } => documents::manual(out.as_deref(), Program::command()),
         Command::Preview(config) => match preview::run(&config) {
             Ok(text) => {
                 print!("{text}");

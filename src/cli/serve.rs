@@ -1,5 +1,7 @@
 //! `horolog serve`: one node, from its settings to its exit code.
 
+#[cfg(target_os = "linux")]
+use super::service_manager;
 use super::{CLEAN, GAVE_UP, stop_signal};
 use crate::config::ServeConfig;
 use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
@@ -22,6 +24,13 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     };
     warn_when_open(started.address);
     tracing::info!(url = %format!("http://{}", started.address), "serving");
+    #[cfg(target_os = "linux")]
+    service_manager::follow(&started);
+    let stop = async {
+        stop.await;
+        #[cfg(target_os = "linux")]
+        service_manager::stopping();
+    };
     // Listens only once the first signal has come.
     let hurry = async {
         match stop_signal() {

@@ -25,16 +25,7 @@ pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
     if let Some(node_id) = standing.may_lease(Instant::now()) {
         return HttpResponse::Ok().json(json!({"status": "ready", "nodeId": node_id}));
     }
-    HttpResponse::ServiceUnavailable().json(json!({"status": why_not(&standing)}))
-}
-
-fn why_not(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::Fenced => "not a member of the cluster (yet): waiting for the database",
-        Standing::Member(member) if member.draining => "draining",
-        Standing::Member(member) if !member.connected => "suspended: the membership session is broken",
-        Standing::Member(_) => "suspended: no good heartbeat lately",
-    }
+    HttpResponse::ServiceUnavailable().json(json!({"status": standing.in_words(Instant::now())}))
 }
 
 /// Prometheus text.

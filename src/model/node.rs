@@ -59,6 +59,17 @@ impl Standing {
         }
     }
 
+    /// Whether work may be leased now, and if not, why, for people.
+    pub fn in_words(&self, now: Instant) -> &'static str {
+        match self {
+            Self::Fenced => "not a member of the cluster (yet): waiting for the database",
+            Self::Member(member) if member.draining => "draining",
+            Self::Member(member) if !member.connected => "suspended: the membership session is broken",
+            Self::Member(member) if now >= member.trusted_until => "suspended: no good heartbeat lately",
+            Self::Member(_) => "leasing",
+        }
+    }
+
     /// Whether an attempt leased under `node_id` may (still) run now.
     pub fn may_run(&self, node_id: Uuid, now: Instant) -> bool {
         matches!(self, Self::Member(m) if m.node_id == node_id && now < m.trusted_until)

@@ -9,5 +9,6 @@ mod partition;
 mod program;
 mod restart;
 mod restore;
+mod service_manager;
 mod standby;
 mod upgrade;

@@ -1,0 +1,54 @@
+//! What a service manager is told of a node, by sd_notify(3): that it is ready, stops, and lives.
+//!
+//! Without `NOTIFY_SOCKET` nobody is told. It must never say that a node lives whose critical actors do not: the watchdog then
+//! ends it, and the others take over what it held.
+
+use crate::server::Node;
+use sd_notify::{NotifyState, notify, watchdog_enabled};
+use std::time::{Duration, Instant};
+
+/// Between two looks while nothing is asked for more often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Tells of a node for as long as the process lives.
+pub fn follow(node: &Node) {
+    let watchdog = watchdog_enabled();
+    if watchdog.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
+    let (mut standing, vitals, stalled_after) = (node.standing(), node.vitals(), node.stalled_after());
+    // Twice as often as asked for, so that one late turn is no death.
+    let look_every = watchdog.map_or(LOOK_EVERY, |limit| (limit / 2).min(LOOK_EVERY));
+    actix::spawn(async move {
+        let (mut ready, mut said) = (false, "");
+        loop {
+            let now = *standing.borrow_and_update();
+            if !ready && now.may_lease(Instant::now()).is_some() {
+                tell(&[NotifyState::Ready]);
+                ready = true;
+            }
+            if said != now.in_words(Instant::now()) {
+                said = now.in_words(Instant::now());
+                tell(&[NotifyState::Status(said)]);
+            }
+            if watchdog.is_some() && vitals.stalled(stalled_after).is_none() {
+                tell(&[NotifyState::Watchdog]);
+            }
+            // The node is gone with the sender.
+            if let Ok(Err(_)) = tokio::time::timeout(look_every, standing.changed()).await {
+                return;
+            }
+        }
+    });
+}
+
+/// The node has been asked to stop.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+fn tell(states: &[NotifyState]) {
+    if let Err(error) = notify(states) {
+        tracing::debug!(%error, "the service manager cannot be told");
+    }
+}

@@ -1,0 +1,131 @@
+//! What packages bring besides the program: units, manifests, completions, manual pages.
+
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const UNIT: &str = include_str!("../deploy/systemd/horolog.service");
+const DEPLOYMENT: &str = include_str!("../deploy/kubernetes/deployment.yaml");
+const AUTOSCALER: &str = include_str!("../deploy/kubernetes/autoscaler.yaml");
+const BUDGET: &str = include_str!("../deploy/kubernetes/disruption-budget.yaml");
+const SERVICE: &str = include_str!("../deploy/kubernetes/service.yaml");
+const KUSTOMIZATION: &str = include_str!("../deploy/kubernetes/kustomization.yaml");
+const METRICS: &str = include_str!("../src/telemetry.rs");
+
+fn horolog(arguments: &[&str], variables: &HashMap<String, String>) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_horolog")).args(arguments).envs(variables).output().unwrap()
+}
+
+fn printed(arguments: &[&str]) -> String {
+    let output = horolog(arguments, &HashMap::new());
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whole seconds of `30s` and the like.
+fn seconds(text: &str) -> u64 {
+    text.strip_suffix('s').unwrap().parse().unwrap()
+}
+
+/// The default of a setting, from the help.
+fn default_of(flag: &str) -> u64 {
+    let help = printed(&["serve", "--help"]);
+    let (_, after) = help.split_once(&format!("{flag} ")).unwrap();
+    let (_, default) = after.split_once("[default: ").unwrap();
+    seconds(default.split_once(']').unwrap().0)
+}
+
+#[test]
+fn the_unit_calls_the_program_as_it_can_be_called_and_gives_it_time_to_drain() {
+    let value = |key: &str| UNIT.lines().find_map(|line| line.strip_prefix(&format!("{key}="))).unwrap();
+    let command: Vec<&str> = value("ExecStart").split_whitespace().skip(1).collect();
+    assert!(printed(&[command, vec!["--help"]].concat()).contains("Usage: horolog serve"));
+    assert!(seconds(value("TimeoutStopSec")) > default_of("--drain-timeout") + default_of("--drain-delay"));
+    assert_eq!((value("Type"), value("RestartPreventExitStatus")), ("notify", "2"));
+}
+
+#[test]
+fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
+    let deployment: Value = serde_saphyr::from_str(DEPLOYMENT).unwrap();
+    let pod = &deployment["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let texts: HashMap<String, String> = container["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.to_owned())))
+        .map(|(name, value)| (name, value.replace("$(POD_IP)", "10.1.2.3")))
+        .collect();
+    let arguments: Vec<&str> = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let output = horolog(&[arguments, vec!["--help"]].concat(), &texts);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Names that there are not are refused by every command.
+    let output = horolog(&["schema"], &texts);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(grace > seconds(&texts["HOROLOG_DRAIN_TIMEOUT"]) + seconds(&texts["HOROLOG_DRAIN_DELAY"]));
+    assert_eq!(pod["enableServiceLinks"], false, "HOROLOG_SERVICE_HOST would stop the start");
+
+    let port = &container["ports"][0]["containerPort"];
+    assert!(texts["HOROLOG_LISTEN"].ends_with(&format!(":{port}")));
+    assert!(texts["HOROLOG_ADVERTISE"].ends_with(&format!(":{port}")));
+    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"], port.to_string());
+    for (probe, path) in [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+        assert_eq!(container[probe]["httpGet"]["path"], path);
+        assert_eq!(container[probe]["httpGet"]["port"], container["ports"][0]["name"]);
+    }
+    let service: Value = serde_saphyr::from_str(SERVICE).unwrap();
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
+
+    let autoscaler: Value = serde_saphyr::from_str(AUTOSCALER).unwrap();
+    assert_eq!(autoscaler["spec"]["scaleTargetRef"]["name"], deployment["metadata"]["name"]);
+    let metric = autoscaler["spec"]["metrics"][0]["external"]["metric"]["name"].as_str().unwrap();
+    assert!(METRICS.contains(&format!("\"{metric}\"")), "{metric}");
+
+    let budget: Value = serde_saphyr::from_str(BUDGET).unwrap();
+    let pods = &budget["spec"]["selector"]["matchLabels"];
+    assert_eq!(pods["app.kubernetes.io/name"], "horolog", "an empty selector is every pod of the namespace");
+
+    let kustomization: Value = serde_saphyr::from_str(KUSTOMIZATION).unwrap();
+    for file in kustomization["resources"].as_array().unwrap() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes").join(file.as_str().unwrap());
+        assert!(path.exists(), "{file}");
+    }
+    assert_eq!(kustomization["images"][0]["name"], container["image"]);
+    assert_eq!(kustomization["images"][0]["newTag"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let help = printed(&["--help"]);
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let commands: Vec<&str> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"nginx-upstreams"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = printed(&["completions", shell]);
+        for command in &commands {
+            assert!(text.contains(command), "{shell}: {command}");
+        }
+        assert!(text.contains("--node-ttl") || shell == "fish" && text.contains("node-ttl"), "{shell}");
+    }
+    let bash = printed(&["completions", "bash"]);
+    let checked = Command::new("bash").args(["-n", "-c", &bash]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let directory = std::env::temp_dir().join(format!("horolog-man-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    printed(&["man", "--out", directory.to_str().unwrap()]);
+    for command in &commands {
+        let page = std::fs::read_to_string(directory.join(format!("horolog-{command}.1"))).unwrap();
+        assert!(page.starts_with(".ie") || page.contains(".TH"), "{command}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+    assert!(printed(&["man"]).contains("nginx\\-upstreams"));
+    assert_eq!(horolog(&["man", "--out", "/nowhere/at/all"], &HashMap::new()).status.code(), Some(1));
+}
