@@ -80,7 +80,7 @@ pub struct Node {
     http: actix_web::dev::ServerHandle,
     standing: watch::Receiver<Standing>,
     vitals: Vitals,
-    node_ttl: Duration,
+    stalled_after: Duration,
     drain_timeout: Duration,
     drain_delay: Duration,
 }
@@ -144,7 +144,7 @@ impl Node {
 
     /// How long a critical actor may go without a sign: as `/healthz` has it.
     pub fn stalled_after(&self) -> Duration {
-        self.node_ttl * 3
+        self.stalled_after
     }
 
     async fn stop(self, hurry: impl Future<Output = ()>) {
@@ -242,7 +242,7 @@ impl Parts {
             http,
             standing: subscribe(),
             vitals: vitals.clone(),
-            node_ttl: config.node_ttl,
+            stalled_after: config.node_ttl * 3,
             drain_timeout: config.drain_timeout,
             drain_delay: config.drain_delay,
         }
