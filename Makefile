@@ -24,8 +24,9 @@ run: setup ## build the program and run a demo cluster
 test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/dashboard test || test $$? = 3
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
-	cargo test
+	cargo clippy -- -D warnings
+	cargo clippy --all-targets --features otel -- -D warnings
+	cargo test --features otel
 	scripts/postman || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
 
@@ -48,7 +49,7 @@ fmt: ## format the sources
 	cargo fmt
 
 lint: ## clippy as strict as in CI
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features otel -- -D warnings
 
 # By way of a file of its own: a failed build must not leave an empty schema.
 schema: ## write the GraphQL schema to schema.graphql

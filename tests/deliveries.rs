@@ -14,6 +14,7 @@ pub struct Delivery {
     pub fire_time: String,
     pub attempt: u32,
     pub node_id: String,
+    pub traceparent: String,
     pub arrived: Instant,
 }
 
@@ -59,6 +60,7 @@ async fn deliver(request: HttpRequest, deliveries: web::Data<Deliveries>) -> Htt
         fire_time: header("horolog-fire-time"),
         attempt: header("horolog-attempt").parse().unwrap(),
         node_id: header("horolog-node-id"),
+        traceparent: header("traceparent"),
         arrived: Instant::now(),
     };
     deliveries.all.lock().unwrap().push(delivery);

@@ -14,6 +14,7 @@ use crate::model::Timestamp;
 use crate::model::execution::{Attempt, Outcome, Reason, Settlement};
 use crate::model::node::Standing;
 use crate::store::Store;
+use crate::traces;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use std::collections::HashMap;
@@ -324,7 +325,9 @@ impl Runner {
                 outcome.unwrap_or_else(|panic| panicked(panic.as_ref()))
             }
         };
-        Some(attempt.settlement(started_at, outcome, fastrand::f64()))
+        let settlement = attempt.settlement(started_at, outcome, fastrand::f64());
+        traces::attempt(attempt, &settlement, time.database_now());
+        Some(settlement)
     }
 }
 

@@ -7,9 +7,11 @@ use crate::actors::job_manager::{
     ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
 };
 use crate::model::job::Job;
+use crate::traces::ApiCall;
 use actix::dev::ToEnvelope;
 use actix::{Addr, Handler, Message};
 use async_graphql::{Context, ID, Object, Result};
+use std::sync::Arc;
 
 /// Most jobs of one request.
 const JOBS_MAX: usize = 1_000;
@@ -72,7 +74,11 @@ impl Mutation {
     /// Fires a job now, once, somewhere in the cluster.
     #[graphql(complexity = "50 + child_complexity")]
     async fn run_job_now(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
-        command(ctx, RunJobNow(errors::uuid("id", &id)?)).await.map(|_| true)
+        let execution_id = command(ctx, RunJobNow(errors::uuid("id", &id)?)).await?;
+        if let Some(call) = ctx.data_opt::<Arc<ApiCall>>() {
+            call.starts(execution_id);
+        }
+        Ok(true)
     }
 
     /// Lets a node finish what runs and take nothing new.

@@ -6,6 +6,7 @@ use super::{CLEAN, GAVE_UP, stop_signal};
 use crate::config::ServeConfig;
 use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
 use crate::server::{Exit, Node, StartError};
+use crate::traces;
 use anyhow::Context;
 
 /// Runs the node until a signal or its own end.
@@ -13,6 +14,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     if config.stop_with_parent {
         stop_with_parent()?;
     }
+    traces::start().map_err(anyhow::Error::msg)?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
     let started = tokio::select! {
@@ -38,7 +40,10 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
             Err(_) => std::future::pending().await,
         }
     };
-    Ok(match started.run_until(stop, hurry).await {
+    let exit = started.run_until(stop, hurry).await;
+    // It waits for the collector, on a thread that may wait.
+    tokio::task::spawn_blocking(traces::stop).await?;
+    Ok(match exit {
         Exit::Clean => CLEAN,
         Exit::GaveUp => GAVE_UP,
     })

@@ -11,7 +11,7 @@
 //! value into a message: those are where people keep their secrets.
 
 use super::egress::{self, GuardedResolver};
-use crate::model::execution::{Attempt, Outcome, Reason, TEXT_BYTES_MAX, storable_text};
+use crate::model::execution::{Attempt, Outcome, Reason, TEXT_BYTES_MAX, span_id, storable_text};
 use crate::model::rfc3339;
 use crate::model::target::{HttpMethod, HttpTarget};
 use ipnet::IpNet;
@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
-use uuid::Uuid;
 
 /// Longest wait for name, connection and TLS together: a host that is down
 /// should not hold a slot for the whole timeout of a slow job.
@@ -121,7 +120,7 @@ fn identity_headers(attempt: &Attempt, headers: &mut HeaderMap) -> Result<(), St
         ("horolog-node-id", attempt.node_id.to_string()),
         ("horolog-kind", attempt.kind.to_string()),
         ("idempotency-key", execution_id),
-        ("traceparent", traceparent(attempt.execution_id)),
+        ("traceparent", traceparent(attempt)),
     ]
     .iter()
     .try_for_each(|(name, value)| insert(headers, name, value))
@@ -138,8 +137,8 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String
 
 /// W3C trace context: all attempts are spans of one trace, whose id is the
 /// execution's. Sampled, or else targets that follow the caller drop the trace.
-fn traceparent(execution_id: Uuid) -> String {
-    format!("00-{}-{:016x}-01", execution_id.simple(), fastrand::u64(1..)) // a span id of zeros is invalid
+fn traceparent(attempt: &Attempt) -> String {
+    format!("00-{}-{:016x}-01", attempt.execution_id.simple(), span_id(attempt.execution_id, attempt.attempt))
 }
 
 fn method(method: HttpMethod) -> Method {

@@ -2,11 +2,13 @@
 
 use super::BODY_BYTES_MAX;
 use crate::api::Schema;
+use crate::traces::ApiCall;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
 use async_graphql_actix_web::{GraphQLResponse, GraphQLSubscription};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time that one request may take, in all.
@@ -33,13 +35,23 @@ pub async fn post(
     let Ok(body) = body else {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("the request must be at most {BODY_BYTES_MAX} bytes"));
     };
-    let query: async_graphql::Request = match serde_json::from_slice(&body) {
+    let mut query: async_graphql::Request = match serde_json::from_slice(&body) {
         Ok(query) => query,
         Err(error) => {
             return refuse(StatusCode::BAD_REQUEST, &format!("the body is not one GraphQL request as JSON: {error}"));
         }
     };
-    match tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await {
+    let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let (call, operation) = (ApiCall::begin(traceparent).map(Arc::new), query.operation_name.clone());
+    if let Some(call) = &call {
+        query = query.data(call.clone());
+    }
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await;
+    if let Some(call) = call {
+        let refused = |response: &async_graphql::Response| Some(response.errors.first()?.message.clone());
+        call.end(operation, answer.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
+    }
+    match answer {
         Ok(response) => GraphQLResponse::from(coded(response)).respond_to(&request).map_into_boxed_body(),
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
     }

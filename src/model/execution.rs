@@ -73,6 +73,13 @@ pub fn one_off_execution_id(fire_time: Timestamp) -> Uuid {
     time_ordered(fire_time, *Uuid::new_v4().as_bytes())
 }
 
+/// The span of an attempt in the trace that has the execution's id (W3C trace
+/// context), the same wherever it is asked for; attempt 0 is the whole execution.
+pub fn span_id(execution_id: Uuid, attempt: i32) -> u64 {
+    // A span id of zeros is invalid.
+    Uuid::new_v5(&execution_id, &attempt.to_be_bytes()).as_u64_pair().1.max(1)
+}
+
 /// The smallest execution id of a fire time: bounds of the log's partitions.
 pub fn lowest_execution_id(fire_time: Timestamp) -> Uuid {
     let mut bytes = [0_u8; 16];

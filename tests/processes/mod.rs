@@ -11,4 +11,6 @@ mod restart;
 mod restore;
 mod service_manager;
 mod standby;
+#[cfg(feature = "otel")]
+mod traces;
 mod upgrade;

@@ -1,0 +1,273 @@
+//! Traces: what an execution did, as OpenTelemetry spans.
+//!
+//! An execution is a trace whose id is its own, so that every node gives its
+//! attempts to the same trace without a word: *fire* (from the fire time to the
+//! end), under it for each attempt *wait* (from the due time to the start) and
+//! *attempt*, whose span id the target gets in `traceparent`. A call of the API
+//! is a span of its caller's trace, linked to the executions that it starts.
+//!
+//! Without the feature `otel`, or without `OTEL_EXPORTER_OTLP_ENDPOINT`, nothing
+//! is sent. It must never hold anything up: a collector that is away costs spans.
+
+use crate::model::Timestamp;
+use crate::model::execution::{Attempt, ExecutionStatus, Outcome, Settlement, span_id};
+use crate::model::target::Target;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+use uuid::Uuid;
+
+pub use export::{start, stop};
+
+/// One span, as it is sent.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "nobody reads what nobody sends"))]
+struct Span {
+    trace: u128,
+    id: u64,
+    parent: Option<u64>,
+    name: &'static str,
+    /// Whether it speaks to somebody, is spoken to, or neither.
+    kind: Kind,
+    from: SystemTime,
+    to: SystemTime,
+    attributes: Vec<(&'static str, String)>,
+    error: Option<String>,
+    /// Spans of other traces that it has caused.
+    links: Vec<(u128, u64)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Server,
+    Client,
+    Internal,
+}
+
+/// Sends what an attempt did. `settlement` says how it ended, at `ended_at`.
+pub fn attempt(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) {
+    if export::enabled() {
+        spans(attempt, settlement, ended_at).into_iter().for_each(export::send);
+    }
+}
+
+fn spans(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) -> Vec<Span> {
+    let fire = span_id(attempt.execution_id, 0);
+    let error = match &settlement.outcome {
+        Outcome::Failed { message, .. } => Some(message.clone()),
+        Outcome::Succeeded { .. } | Outcome::Cancelled => None,
+    };
+    let status = settlement.status();
+    let span = |id, name, from: Timestamp, to: Timestamp| Span {
+        trace: attempt.execution_id.as_u128(),
+        id,
+        parent: (id != fire).then_some(fire),
+        name,
+        kind: Kind::Internal,
+        from: from.into(),
+        to: to.into(),
+        attributes: vec![
+            ("horolog.job.id", attempt.job_id.to_string()),
+            ("horolog.job.name", attempt.job_name.clone()),
+            ("horolog.kind", attempt.kind.to_string()),
+            ("horolog.attempt", attempt.attempt.to_string()),
+            ("horolog.node.id", attempt.node_id.to_string()),
+            ("horolog.status", status.to_string()),
+        ],
+        error: error.clone(),
+        links: Vec::new(),
+    };
+    let mut run = span(span_id(attempt.execution_id, attempt.attempt), "attempt", settlement.started_at, ended_at);
+    if let Target::Http(target) = &attempt.target {
+        run.kind = Kind::Client;
+        run.attributes.push(("http.request.method", target.method.as_str().to_owned()));
+        run.attributes.push(("server.address", target.url.host_str().unwrap_or_default().to_owned()));
+    }
+    let waited = span(span_id(attempt.execution_id, -attempt.attempt), "wait", attempt.due_time, settlement.started_at);
+    let whole = span(fire, "fire", attempt.fire_time, ended_at);
+    let is_over = status != ExecutionStatus::Retrying;
+    [Span { error: None, ..waited }, run].into_iter().chain(is_over.then_some(whole)).collect()
+}
+
+/// A call of the API, from its beginning on.
+#[derive(Debug)]
+pub struct ApiCall {
+    trace: u128,
+    parent: Option<u64>,
+    id: u64,
+    from: SystemTime,
+    started: Mutex<Vec<Uuid>>,
+}
+
+impl ApiCall {
+    /// A call that begins now, in the trace of its `traceparent` or in one of its own; none when nothing is sent.
+    pub fn begin(traceparent: Option<&str>) -> Option<Self> {
+        let caller = traceparent.and_then(parse);
+        export::enabled().then(|| Self {
+            trace: caller.map_or_else(|| fastrand::u128(1..), |(trace, _)| trace),
+            parent: caller.map(|(_, span)| span),
+            id: fastrand::u64(1..),
+            from: now(),
+            started: Mutex::default(),
+        })
+    }
+
+    /// The call has made this execution due.
+    pub fn starts(&self, execution_id: Uuid) {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).push(execution_id);
+    }
+
+    /// The call is answered.
+    pub fn end(&self, operation: Option<String>, error: Option<String>) {
+        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        export::send(Span {
+            trace: self.trace,
+            id: self.id,
+            parent: self.parent,
+            name: "graphql",
+            kind: Kind::Server,
+            from: self.from,
+            to: now(),
+            attributes: operation.map(|name| ("graphql.operation.name", name)).into_iter().collect(),
+            error,
+            links: started.iter().map(|id| (id.as_u128(), span_id(*id, 0))).collect(),
+        });
+    }
+}
+
+/// Trace and span of a W3C `traceparent`; none when it is no such thing.
+fn parse(traceparent: &str) -> Option<(u128, u64)> {
+    let parts: Vec<&str> = traceparent.split('-').collect();
+    let [version, trace, span, _flags, ..] = parts[..] else { return None };
+    if version.len() != 2 || version == "ff" || trace.len() != 32 || span.len() != 16 {
+        return None;
+    }
+    let (trace, span) = (u128::from_str_radix(trace, 16).ok()?, u64::from_str_radix(span, 16).ok()?);
+    (trace != 0 && span != 0).then_some((trace, span))
+}
+
+/// A span of the API is for people: the wall clock decides nothing.
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The settings that say where traces go; they are OpenTelemetry's.
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+
+fn is_wanted() -> bool {
+    ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+#[cfg(not(feature = "otel"))]
+mod export {
+    use super::Span;
+
+    /// Says that traces cannot be sent, if somebody asks for them.
+    pub fn start() -> Result<(), String> {
+        if super::is_wanted() {
+            tracing::warn!("this horolog was built without the feature `otel`: no traces are sent");
+        }
+        Ok(())
+    }
+
+    /// Nothing to send.
+    pub fn stop() {}
+
+    pub(super) fn enabled() -> bool {
+        false
+    }
+
+    pub(super) fn send(_: Span) {}
+}
+
+#[cfg(feature = "otel")]
+mod export {
+    use super::{Kind, Span};
+    use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry::{InstrumentationScope, KeyValue};
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanData, SpanLinks, SpanProcessor};
+    use std::sync::OnceLock;
+
+    static PROCESSOR: OnceLock<BatchSpanProcessor> = OnceLock::new();
+
+    /// Sends spans from now on, if the environment says where to.
+    pub fn start() -> Result<(), String> {
+        if !super::is_wanted() {
+            return Ok(());
+        }
+        // Fails only when a provider is there already: then that one is used.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build();
+        let exporter = exporter.map_err(|error| format!("traces cannot be sent: {error}"))?;
+        let mut processor = BatchSpanProcessor::builder(exporter).build();
+        let service = std::env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "horolog".to_owned());
+        let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+        processor.set_resource(&Resource::builder().with_service_name(service).with_attribute(version).build());
+        PROCESSOR.set(processor).map_err(|_| "traces are sent already".to_owned())
+    }
+
+    /// Sends what is left; waits for at most some seconds.
+    pub fn stop() {
+        if let Some(processor) = PROCESSOR.get()
+            && let Err(error) = processor.shutdown()
+        {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+    }
+
+    pub(super) fn enabled() -> bool {
+        PROCESSOR.get().is_some()
+    }
+
+    pub(super) fn send(span: Span) {
+        let Some(processor) = PROCESSOR.get() else { return };
+        let mut links = SpanLinks::default();
+        links.links.extend(span.links.iter().map(|(trace, id)| Link::with_context(context(*trace, *id))));
+        let attributes = span.attributes.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect();
+        processor.on_end(SpanData {
+            span_context: context(span.trace, span.id),
+            parent_span_id: span.parent.map_or(SpanId::INVALID, SpanId::from),
+            parent_span_is_remote: false,
+            span_kind: match span.kind {
+                Kind::Server => SpanKind::Server,
+                Kind::Client => SpanKind::Client,
+                Kind::Internal => SpanKind::Internal,
+            },
+            name: span.name.into(),
+            start_time: span.from,
+            end_time: span.to.max(span.from),
+            attributes,
+            dropped_attributes_count: 0,
+            events: opentelemetry_sdk::trace::SpanEvents::default(),
+            links,
+            status: span.error.map_or(Status::Unset, Status::error),
+            instrumentation_scope: InstrumentationScope::builder("horolog").build(),
+        });
+    }
+
+    fn context(trace: u128, span: u64) -> SpanContext {
+        SpanContext::new(TraceId::from(trace), SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::NONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceparent_is_read_and_nonsense_is_none() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(parse(good), Some((0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0x00f0_67aa_0ba9_02b7)));
+        for bad in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            "00-zbf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}
