@@ -235,6 +235,9 @@ fn why(error: &tokio_postgres::Error) -> String {
     let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     match cause.as_str() {
         "database does not allow writes" => "a standby, which takes no writes; name the primary too".to_owned(),
+        "server does not support TLS" => {
+            "server does not support TLS; sslmode=disable does without, inside a network that you trust".to_owned()
+        }
         _ => cause,
     }
 }

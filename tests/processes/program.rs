@@ -86,6 +86,30 @@ async fn serve_waits_for_the_database_says_so_and_stops_when_asked() {
 }
 
 #[actix::test]
+async fn every_line_of_a_log_in_json_is_json_whatever_a_job_is_called() {
+    let database = TestDatabase::new().await;
+    let variables = [("DATABASE_URL", database.url()), ("HOROLOG_LOG_FORMAT", "json"), ("HOROLOG_DRAIN_DELAY", "0s")];
+    let mut node = NodeProcess::start("json", &["serve", "--listen", "127.0.0.1:0"], &variables);
+    let parsed = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|_| panic!("{line}"));
+    let url = parsed(&node.says("serving").await)["url"].as_str().unwrap().to_owned();
+    let (name, note) = ("a \"name\" with {everything}", "one\ntwo \u{1b}[31m");
+    let create = "mutation($name: String!, $payload: JSON) { createJob(input: {name: $name, payload: $payload,
+        scheduleType: FIXED_RATE, intervalSeconds: 3600}) { id } }";
+    let create = serde_json::json!({"query": create, "variables": {"name": name, "payload": {"note": note}}});
+    let answer = http_client().post(format!("{url}/graphql")).json(&create).send().await.unwrap();
+    let answer = answer.text().await.unwrap();
+    assert!(!answer.contains("errors"), "{answer}");
+
+    let ran = parsed(&node.says("log target ran").await);
+    assert_eq!(ran["job.name"], name);
+    assert_eq!(parsed(ran["payload"].as_str().unwrap())["note"], note);
+    assert!(ran["timestamp"].is_string() && ran["level"] == "INFO" && ran["execution.id"].is_string(), "{ran}");
+    node.signal(Signal::TERM);
+    assert!(node.ended().await.success());
+    node.output().lines().map(parsed).for_each(drop);
+}
+
+#[actix::test]
 async fn the_demo_shows_jobs_surviving_a_kill_and_leaves_nothing_behind() {
     let directory = std::env::temp_dir().join(format!("horolog-demo-{}", std::process::id()));
     let arguments = ["demo", "--port", "0", "--kill-after", "6s", "--data-dir", directory.to_str().unwrap()];
