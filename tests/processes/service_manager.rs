@@ -41,6 +41,9 @@ async fn systemd_hears_that_a_node_is_ready_lives_and_stops() {
     eventually("it lives", async || (count("WATCHDOG=1") >= 5).then_some(())).await;
     eventually("it says what it does", async || (count("STATUS=leasing") >= 1).then_some(())).await;
     assert_eq!(count("STOPPING=1"), 0);
+    let lines = told.lock().unwrap().clone();
+    let after_ready = lines.iter().skip_while(|line| *line != "READY=1");
+    assert!(after_ready.clone().all(|line| !line.starts_with("STATUS=not a member")), "ready too early: {lines:?}");
 
     node.signal(Signal::TERM);
     assert!(node.ended().await.success());
