@@ -27,13 +27,19 @@ export async function startCluster(count) {
   chmodSync(dataDir, 0o755) // as root the server runs as somebody else
   const sink = createServer((_, answer) => answer.end('received'))
   const nodes = []
-  const stop = async () => {
+  const end = async () => {
     await Promise.all(nodes.map((node) => node.stop()))
     sink.close()
     await stopPostgres(dataDir)
     rmSync(dataDir, { recursive: true, force: true })
   }
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop().finally(() => process.exit(1)))
+  // Once, however often it is asked for: Ctrl-C comes from the terminal and again from `timeout`.
+  let ending
+  const stop = () => {
+    ending ??= end()
+    return ending
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop().finally(() => process.exit(1)))
   sink.listen(0, '127.0.0.1')
   await once(sink, 'listening')
   try {
