@@ -2,6 +2,7 @@
 //! variables, ports, metrics.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -14,6 +15,8 @@ const GRAFANA: &str = include_str!("../deploy/grafana/dashboards/horolog.json");
 const GRAFANA_SOURCE: &str = include_str!("../deploy/grafana/provisioning/datasources/prometheus.yml");
 const GRAFANA_PROVIDER: &str = include_str!("../deploy/grafana/provisioning/dashboards/horolog.yml");
 const METRICS: &str = include_str!("../src/telemetry.rs");
+const SCHEMA: &str = include_str!("../schema.graphql");
+const POSTMAN: &str = include_str!("../deploy/postman/horolog.postman_collection.json");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -166,6 +169,45 @@ fn alerts_speak_of_metrics_that_there_are() {
     }
     let rules: Vec<PathBuf> = vec![root().join("deploy/prometheus/alerts.yml")];
     assert!(PROMETHEUS.contains("alerts.yml") && rules.iter().all(|file| file.exists()));
+}
+
+/// Names at the start of the lines that are indented by `indent` and no more: the fields of a type, or what an operation asks for.
+fn fields<'a>(text: &'a str, indent: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = text.lines().filter_map(move |line| line.strip_prefix(indent));
+    lines.filter_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next()).filter(|name| !name.is_empty())
+}
+
+/// That the requests are valid and answered is newman's to see.
+#[test]
+fn the_postman_collection_asks_for_all_that_there_is() {
+    // These would stop the cluster that it is run against, or let one go on that is held for a reason.
+    const LEFT_OUT: [&str; 3] = ["drainNode", "holdCluster", "releaseCluster"];
+    let collection: Value = serde_json::from_str(POSTMAN).unwrap();
+    let folders = collection["item"].as_array().unwrap();
+    let requests = folders.iter().flat_map(|folder| folder["item"].as_array().unwrap());
+    let queries: Vec<_> = requests.filter_map(|item| item["request"]["body"]["graphql"]["query"].as_str()).collect();
+    let asked: BTreeSet<_> = queries.iter().flat_map(|query| fields(query, "  ")).collect();
+    for kind in ["Query", "Mutation"] {
+        let (_, rest) = SCHEMA.split_once(&format!("\ntype {kind} {{\n")).unwrap();
+        let (body, _) = rest.split_once("\n}").unwrap();
+        // Every second part is a description.
+        let declared: String = body.split("\"\"\"").step_by(2).collect();
+        for field in fields(&declared, "\t") {
+            assert!(asked.contains(field) != LEFT_OUT.contains(&field), "{kind}.{field}");
+        }
+    }
+    let reference = folders[0]["item"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap());
+    let names = [
+        "Create Job",
+        "List Jobs",
+        "Get Job By ID",
+        "Pause Job",
+        "Resume Job",
+        "Run Job Now",
+        "Get Job Logs",
+        "Delete Job",
+    ];
+    assert!(reference.eq(names), "the reference system's requests, in its order");
 }
 
 #[actix::test]
