@@ -80,7 +80,7 @@ pub struct Node {
     http: actix_web::dev::ServerHandle,
     standing: watch::Receiver<Standing>,
     vitals: Vitals,
-    stalled_after: Duration,
+    ttl: Duration,
     drain_timeout: Duration,
     drain_delay: Duration,
 }
@@ -142,9 +142,9 @@ impl Node {
         self.vitals.clone()
     }
 
-    /// How long a critical actor may go without a sign: as `/healthz` has it.
-    pub fn stalled_after(&self) -> Duration {
-        self.stalled_after
+    /// How old its heartbeat may be.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
     }
 
     async fn stop(self, hurry: impl Future<Output = ()>) {
@@ -242,7 +242,7 @@ impl Parts {
             http,
             standing: subscribe(),
             vitals: vitals.clone(),
-            stalled_after: config.node_ttl * 3,
+            ttl: config.node_ttl,
             drain_timeout: config.drain_timeout,
             drain_delay: config.drain_delay,
         }

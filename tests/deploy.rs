@@ -14,7 +14,7 @@ const ALERTS: &str = include_str!("../deploy/prometheus/alerts.yml");
 const GRAFANA: &str = include_str!("../deploy/grafana/dashboards/horolog.json");
 const GRAFANA_SOURCE: &str = include_str!("../deploy/grafana/provisioning/datasources/prometheus.yml");
 const GRAFANA_PROVIDER: &str = include_str!("../deploy/grafana/provisioning/dashboards/horolog.yml");
-const METRICS: &str = include_str!("../src/telemetry.rs");
+pub const METRICS: &str = include_str!("../src/telemetry.rs");
 const SCHEMA: &str = include_str!("../schema.graphql");
 const POSTMAN: &str = include_str!("../deploy/postman/horolog.postman_collection.json");
 
@@ -38,7 +38,8 @@ fn is_pinned(image: &str) -> bool {
         || image == "debian:bookworm-slim"
 }
 
-fn horolog(arguments: &[String], variables: &[(String, String)]) -> Output {
+/// What the program makes of arguments and variables.
+pub fn horolog(arguments: &[&str], variables: &[(String, String)]) -> Output {
     let variables = variables.iter().map(|(name, value)| (name, value));
     Command::new(env!("CARGO_BIN_EXE_horolog")).args(arguments).envs(variables).output().unwrap()
 }
@@ -84,14 +85,14 @@ fn compose_calls_horolog_as_it_can_be_called() {
             continue;
         }
         // A flag that there is not is found before --help is.
-        let mut arguments = texts(&service["command"]);
-        arguments.push("--help".to_owned());
+        let command = texts(&service["command"]);
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
         let output = horolog(&arguments, &[]);
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         let variables: Vec<_> = service["environment"].as_object().into_iter().flatten().collect();
         let variables: Vec<_> =
             variables.iter().filter_map(|(k, v)| Some(((*k).clone(), v.as_str()?.to_owned()))).collect();
-        let output = horolog(&["schema".to_owned()], &variables);
+        let output = horolog(&["schema"], &variables);
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -116,7 +117,7 @@ fn the_images_are_made_of_what_there_is() {
             }
             ["ENV", set] => {
                 let (name, value) = set.split_once('=').unwrap();
-                let output = horolog(&["schema".to_owned()], &[(name.to_owned(), value.to_owned())]);
+                let output = horolog(&["schema"], &[(name.to_owned(), value.to_owned())]);
                 assert!(output.status.success(), "{line}");
             }
             _ => {}
@@ -124,7 +125,7 @@ fn the_images_are_made_of_what_there_is() {
     }
     let program = &DOCKERFILE[DOCKERFILE.find(" AS program\n").unwrap()..];
     assert!(program.contains("\nUSER horolog\n") && program.contains(r#"CMD ["horolog", "health"]"#));
-    assert!(horolog(&["health".to_owned(), "--help".to_owned()], &[]).status.success());
+    assert!(horolog(&["health", "--help"], &[]).status.success());
 }
 
 fn assert_is_ours_and_described(name: &str) {
@@ -216,7 +217,7 @@ async fn health_says_what_the_node_says() {
     let database = crate::support::TestDatabase::empty().await;
     let cluster = Processes::start(1, database.url(), &[]).await;
     let ask = |path: &str, address: &str| {
-        let output = horolog(&["health".to_owned(), "--url".to_owned(), format!("http://{address}{path}")], &[]);
+        let output = horolog(&["health", "--url", &format!("http://{address}{path}")], &[]);
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let address = cluster.ready("node-1").await;

@@ -6,7 +6,7 @@ use horolog::actors::job_manager::{HoldCluster, ReleaseCluster, RunJobNow};
 use horolog::store::overview::Backlog;
 use serde_json::{Value, json};
 
-const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue executionsOrphaned } } }";
+const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
 
 #[actix::test]
 async fn what_is_due_waits_for_the_release_and_none_of_it_is_lost() {
@@ -20,7 +20,7 @@ async fn what_is_due_waits_for_the_release_and_none_of_it_is_lost() {
     assert_eq!(node.poll().await.leased, 0);
     assert_eq!(cluster.ledger(&job).await, Vec::<String>::new());
     let hold = cluster.store.held().await.unwrap().expect("it is held");
-    assert_eq!((hold.due, hold.orphaned), (2, 0), "the schedule's trigger and the manual one");
+    assert_eq!((hold.due, hold.lost), (2, 0), "the schedule's trigger and the manual one");
 
     cluster.command(ReleaseCluster).await;
     while node.poll().await.leased > 0 {

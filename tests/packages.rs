@@ -1,9 +1,9 @@
 //! What packages bring besides the program: units, manifests, completions, manual pages.
 
+use crate::deploy::{METRICS, horolog};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 const UNIT: &str = include_str!("../deploy/systemd/horolog.service");
 const DEPLOYMENT: &str = include_str!("../deploy/kubernetes/deployment.yaml");
@@ -11,14 +11,9 @@ const AUTOSCALER: &str = include_str!("../deploy/kubernetes/autoscaler.yaml");
 const BUDGET: &str = include_str!("../deploy/kubernetes/disruption-budget.yaml");
 const SERVICE: &str = include_str!("../deploy/kubernetes/service.yaml");
 const KUSTOMIZATION: &str = include_str!("../deploy/kubernetes/kustomization.yaml");
-const METRICS: &str = include_str!("../src/telemetry.rs");
-
-fn horolog(arguments: &[&str], variables: &HashMap<String, String>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_horolog")).args(arguments).envs(variables).output().unwrap()
-}
 
 fn printed(arguments: &[&str]) -> String {
-    let output = horolog(arguments, &HashMap::new());
+    let output = horolog(arguments, &[]);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -50,7 +45,7 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
     let deployment: Value = serde_saphyr::from_str(DEPLOYMENT).unwrap();
     let pod = &deployment["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
-    let texts: HashMap<String, String> = container["env"]
+    let variables: Vec<(String, String)> = container["env"]
         .as_array()
         .unwrap()
         .iter()
@@ -58,18 +53,19 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
         .map(|(name, value)| (name, value.replace("$(POD_IP)", "10.1.2.3")))
         .collect();
     let arguments: Vec<&str> = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-    let output = horolog(&[arguments, vec!["--help"]].concat(), &texts);
+    let output = horolog(&[arguments, vec!["--help"]].concat(), &variables);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // Names that there are not are refused by every command.
-    let output = horolog(&["schema"], &texts);
+    let output = horolog(&["schema"], &variables);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let value = |name: &str| variables.iter().find(|(one, _)| one == name).unwrap().1.as_str();
     let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
-    assert!(grace > seconds(&texts["HOROLOG_DRAIN_TIMEOUT"]) + seconds(&texts["HOROLOG_DRAIN_DELAY"]));
+    assert!(grace > seconds(value("HOROLOG_DRAIN_TIMEOUT")) + seconds(value("HOROLOG_DRAIN_DELAY")));
     assert_eq!(pod["enableServiceLinks"], false, "HOROLOG_SERVICE_HOST would stop the start");
 
     let port = &container["ports"][0]["containerPort"];
-    assert!(texts["HOROLOG_LISTEN"].ends_with(&format!(":{port}")));
-    assert!(texts["HOROLOG_ADVERTISE"].ends_with(&format!(":{port}")));
+    assert!(value("HOROLOG_LISTEN").ends_with(&format!(":{port}")));
+    assert!(value("HOROLOG_ADVERTISE").ends_with(&format!(":{port}")));
     assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"], port.to_string());
     for (probe, path) in [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"]["path"], path);
@@ -127,5 +123,5 @@ fn completions_and_manual_pages_know_every_command() {
     }
     std::fs::remove_dir_all(directory).unwrap();
     assert!(printed(&["man"]).contains("nginx\\-upstreams"));
-    assert_eq!(horolog(&["man", "--out", "/nowhere/at/all"], &HashMap::new()).status.code(), Some(1));
+    assert_eq!(horolog(&["man", "--out", "/nowhere/at/all"], &[]).status.code(), Some(1));
 }

@@ -135,8 +135,7 @@ impl Member {
         if self.left {
             return HeartbeatReport::Fenced;
         }
-        // Three TTLs: a pass may wait for a silent database, bounded by TTL/2 a call.
-        if let Some(actor) = self.config.vitals.stalled(self.config.node_ttl * 3) {
+        if let Some(actor) = self.config.vitals.stalled(self.config.node_ttl) {
             self.config.vitals.fail(format!("the critical actor {actor} makes no progress"));
             return HeartbeatReport::Withheld;
         }
@@ -222,11 +221,10 @@ impl Member {
             MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
         // Before the standing says that this node may lease.
         if let Some((node_id, acknowledged)) = self.acknowledged
-            && let Some(set_back_to) = session.hold_if_set_back(node_id, acknowledged).await?
+            && session.hold_if_set_back(node_id, acknowledged).await?
         {
             tracing::error!(
                 last_known = %rfc3339(acknowledged),
-                set_back_to = set_back_to.map(rfc3339),
                 "the database was set back: the cluster is held, because what fired in between would fire again; see `cluster {{ hold }}`, then releaseCluster"
             );
         }

@@ -37,9 +37,10 @@ impl Vitals {
         Pulse { name, vitals: self.clone(), retired: false }
     }
 
-    /// The first critical actor without a beat for longer than `limit`.
-    pub fn stalled(&self, limit: Duration) -> Option<&'static str> {
-        self.beats().iter().find(|(_, beat)| beat.elapsed() > limit).map(|(name, _)| *name)
+    /// The first critical actor without a beat for longer than three TTLs of the node: a pass may
+    /// wait for a silent database, bounded by half a TTL a call.
+    pub fn stalled(&self, node_ttl: Duration) -> Option<&'static str> {
+        self.beats().iter().find(|(_, beat)| beat.elapsed() > node_ttl * 3).map(|(name, _)| *name)
     }
 
     /// Gives the process up: [`Vitals::failed`] resolves with the reason.

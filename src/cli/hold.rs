@@ -24,11 +24,11 @@ pub async fn release(database_url: String) -> Result<i32, anyhow::Error> {
         return Ok(CLEAN);
     };
     println!(
-        "held since {}: {}\ndue by now: {} triggers; in flight on nodes that are gone: {} executions",
+        "held since {}: {}\ndue by now: {} triggers; lost with their nodes: {} attempts",
         rfc3339(hold.held_at),
         hold.reason,
         hold.due,
-        hold.orphaned
+        hold.lost
     );
     store.release().await?;
     println!("the cluster is released");

@@ -16,7 +16,7 @@ pub fn follow(node: &Node) {
     if watchdog.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let (mut standing, vitals, stalled_after) = (node.standing(), node.vitals(), node.stalled_after());
+    let (mut standing, vitals, ttl) = (node.standing(), node.vitals(), node.ttl());
     // Twice as often as asked for, so that one late turn is no death.
     let look_every = watchdog.map_or(LOOK_EVERY, |limit| (limit / 2).min(LOOK_EVERY));
     actix::spawn(async move {
@@ -31,7 +31,7 @@ pub fn follow(node: &Node) {
                 said = now.in_words(Instant::now());
                 tell(&[NotifyState::Status(said)]);
             }
-            if watchdog.is_some() && vitals.stalled(stalled_after).is_none() {
+            if watchdog.is_some() && vitals.stalled(ttl).is_none() {
                 tell(&[NotifyState::Watchdog]);
             }
             // The node is gone with the sender.

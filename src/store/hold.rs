@@ -12,22 +12,19 @@
 use super::commands::notify;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
-use tokio_postgres::Client;
-use uuid::Uuid;
 
 /// Most that is counted of anything.
 const COUNT_MAX: i64 = 10_000;
 
 /// The row that the node wrote and the database acknowledged ($2) is not there,
 /// or as it was more than a minute before. An earlier hold stays as it is.
-const HOLD_IF_SET_BACK: &str = "-- hold.if_set_back
+pub(super) const HOLD_IF_SET_BACK: &str = "-- hold.if_set_back
 insert into cluster_hold (held_at, reason, set_back_to, last_known)
 select coalesce($1::timestamptz, clock_timestamp()),
        'the database was set back: it knows nothing of what happened since',
        (select max(heartbeat_at) from cluster_node where heartbeat_at < $3), $3
 where not exists (select from cluster_node where id = $2 and heartbeat_at >= $3::timestamptz - interval '1 minute')
-on conflict do nothing
-returning set_back_to";
+on conflict do nothing";
 
 const HOLD: &str = "-- hold.hold
 insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2) on conflict do nothing";
@@ -35,14 +32,14 @@ insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clo
 const RELEASE: &str = "-- hold.release
 delete from cluster_hold";
 
-/// With what a release would start: triggers that are due by now, and executions
-/// that were in flight on nodes that are gone.
+/// With what a release would start: triggers that are due by now, and attempts
+/// that were lost with their nodes.
 const READ: &str = "-- hold.read
 select h.held_at, h.reason, h.set_back_to, h.last_known,
        (select count(*) from (select from job_trigger
             where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2) as due) as due,
        (select count(*) from job_execution_log l where l.status = 'RUNNING'
-            and not exists (select from cluster_node n where n.id = l.node_id and n.state in ('ACTIVE', 'DRAINING'))) as orphaned
+            and not exists (select from cluster_node n where n.id = l.node_id and n.state in ('ACTIVE', 'DRAINING'))) as lost
 from cluster_hold h";
 
 /// Why nothing starts, and what would when it is released.
@@ -58,20 +55,8 @@ pub struct Hold {
     pub last_known: Option<Timestamp>,
     /// Triggers that are due by now, counted to 10,000.
     pub due: i64,
-    /// Executions whose nodes are gone and which nobody has taken over yet.
-    pub orphaned: i64,
-}
-
-/// Holds the cluster if the database has forgotten this heartbeat; whether it
-/// did, and until when the database remembers.
-pub(super) async fn hold_if_set_back(
-    client: &Client,
-    stub: Option<Timestamp>,
-    node_id: Uuid,
-    acknowledged: Timestamp,
-) -> Result<Option<Option<Timestamp>>, StoreError> {
-    let row = client.query_opt(HOLD_IF_SET_BACK, &[&stub, &node_id, &acknowledged]).await;
-    Ok(row.during("hold.if_set_back")?.map(|row| row.get(0)))
+    /// Attempts that were lost with their nodes and not taken over yet.
+    pub lost: i64,
 }
 
 impl Store {
@@ -113,7 +98,7 @@ impl Store {
                 set_back_to: row.get("set_back_to"),
                 last_known: row.get("last_known"),
                 due: row.get("due"),
-                orphaned: row.get("orphaned"),
+                lost: row.get("lost"),
             }))
         })
         .await

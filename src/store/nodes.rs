@@ -7,7 +7,8 @@
 //! waits for a lock does not notice that its client is gone.
 
 use super::connect::Database;
-use super::{During, Store, StoreError, hold};
+use super::hold::HOLD_IF_SET_BACK;
+use super::{During, Store, StoreError};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 use crate::model::node::NodeState;
@@ -168,14 +169,13 @@ impl MembershipSession {
     }
 
     /// Holds the cluster when the database has forgotten this heartbeat of an
-    /// earlier session, and more than a minute before it; until when it remembers.
-    pub async fn hold_if_set_back(
-        &self,
-        node_id: Uuid,
-        acknowledged: Timestamp,
-    ) -> Result<Option<Option<Timestamp>>, StoreError> {
-        let hold = hold::hold_if_set_back(&self.client, self.clock.stub(), node_id, acknowledged);
-        bounded("hold.if_set_back", self.timeout, hold).await
+    /// earlier session, and more than a minute before it; whether it did.
+    pub async fn hold_if_set_back(&self, node_id: Uuid, acknowledged: Timestamp) -> Result<bool, StoreError> {
+        let stub = self.clock.stub();
+        let held = bounded("hold.if_set_back", self.timeout, async {
+            self.client.execute(HOLD_IF_SET_BACK, &[&stub, &node_id, &acknowledged]).await.during("hold.if_set_back")
+        });
+        Ok(held.await? == 1)
     }
 
     /// Renews the membership. None when the node was declared dead.

@@ -213,4 +213,14 @@ impl Processes {
             assert!(seen.insert((delivery.execution_id.clone(), delivery.attempt)), "delivered twice: {delivery:?}");
         }
     }
+
+    /// Nothing was attempted twice, and the `count` nodes live as they joined.
+    pub async fn assert_nothing_was_lost_with_a_node(&self, count: i64) {
+        let client = self.sql().await;
+        let doubled = "select count(*) from job_execution_log where attempt <> 1 or recoveries <> 0";
+        assert_eq!(client.query_one(doubled, &[]).await.unwrap().get::<_, i64>(0), 0, "nothing was attempted twice");
+        let nodes = "select count(*) filter (where state = 'ACTIVE'), count(*) from cluster_node";
+        let nodes = client.query_one(nodes, &[]).await.unwrap();
+        assert_eq!((nodes.get(0), nodes.get(1)), (count, count), "nobody was declared dead");
+    }
 }

@@ -22,12 +22,7 @@ async fn restarted_under_a_cluster(name: &str, mode: StopMode) {
         cluster.succeeded(hold, 1).await;
 
         cluster.assert_every_second_once(beat).await;
-        let client = cluster.sql().await;
-        let doubled = "select count(*) from job_execution_log where attempt <> 1 or recoveries <> 0";
-        assert_eq!(client.query_one(doubled, &[]).await.unwrap().get::<_, i64>(0), 0, "nothing was attempted twice");
-        let nodes = "select count(*) filter (where state = 'ACTIVE'), count(*) from cluster_node";
-        let nodes = client.query_one(nodes, &[]).await.unwrap();
-        assert_eq!((nodes.get(0), nodes.get(1)), (3_i64, 3_i64), "nobody was declared dead");
+        cluster.assert_nothing_was_lost_with_a_node(3).await;
     }
     server.postgres.stop().await.unwrap();
 }

@@ -89,9 +89,9 @@ impl Hold {
     async fn triggers_due(&self) -> i32 {
         i32::try_from(self.due).unwrap_or(i32::MAX)
     }
-    /// Executions whose nodes are gone and which nobody has taken over yet.
-    async fn executions_orphaned(&self) -> i32 {
-        i32::try_from(self.orphaned).unwrap_or(i32::MAX)
+    /// Attempts that were lost with their nodes and not taken over yet.
+    async fn attempts_lost(&self) -> i32 {
+        i32::try_from(self.lost).unwrap_or(i32::MAX)
     }
 }
 

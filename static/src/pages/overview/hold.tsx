@@ -33,7 +33,8 @@ export function HoldNotice({ hold }: { hold: Hold }) {
           </p>
         )}
         <p className="text-muted">
-          {due}; {counted(hold.executionsOrphaned, 'execution')} in flight on nodes that are gone.
+          {due}; {counted(hold.attemptsLost, 'attempt')} lost with{' '}
+          {hold.attemptsLost === 1 ? 'its node' : 'their nodes'}.
         </p>
       </div>
       <Button

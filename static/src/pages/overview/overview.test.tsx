@@ -55,7 +55,7 @@ test('a cluster that is held says why and what would start, and is released from
     setBackTo: '2026-11-23T05:00:00.000Z',
     lastKnown: '2026-11-23T07:00:00.000Z',
     triggersDue: 7,
-    executionsOrphaned: 1,
+    attemptsLost: 1,
   }
   const { asked, user } = await open('/', {
     Overview: () => ({ overview: overview({ cluster: { ...cluster, hold } }) }),
@@ -63,7 +63,7 @@ test('a cluster that is held says why and what would start, and is released from
   })
   const notice = await screen.findByRole('region', { name: 'The cluster is held' })
   expect(notice.textContent).toContain('the database was set back')
-  expect(notice.textContent).toContain('7 triggers due by now; 1 execution in flight on nodes that are gone.')
+  expect(notice.textContent).toContain('7 triggers due by now; 1 attempt lost with its node.')
   expect(notice.textContent).toContain('would fire again')
   await user.click(within(notice).getByRole('button', { name: 'Release' }))
   const question = screen.getByRole('dialog')
