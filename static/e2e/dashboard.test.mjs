@@ -389,6 +389,32 @@ test('GraphiQL knows the schema and asks no other host', async () => {
   }
 })
 
+test('a cluster that is held says so, starts nothing, and is released from the overview', async () => {
+  await graphql(cluster.url, 'mutation { holdCluster(reason: "a backup was restored") }')
+  const job = await input({ name: 'waits for the release', scheduleType: 'FIXED_RATE', intervalSeconds: 3600 })
+  for (const theme of ['light', 'dark']) {
+    const themed = await newPage(theme)
+    await themed.goto(cluster.url)
+    await themed.getByRole('region', { name: 'The cluster is held' }).waitFor()
+    await themed.screenshot({ path: join(SCREENSHOTS, `held-${theme}.png`) })
+    assert.deepEqual(await seriousFaults(themed), [], theme)
+    await themed.context().close()
+  }
+  await go('/')
+  const notice = page.getByRole('region', { name: 'The cluster is held' })
+  await notice.getByText('a backup was restored').waitFor()
+  await notice.getByText(/[1-9]\d* triggers? due by now/).waitFor()
+  const executions = async () =>
+    (await graphql(cluster.url, `{ executionsPage(filter: {jobId: "${job}"}) { nodes { status } } }`)).executionsPage.nodes
+  assert.deepEqual(await executions(), [])
+
+  await notice.getByRole('button', { name: 'Release' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Release' }).click()
+  await notice.waitFor({ state: 'detached' })
+  await page.getByRole('status', { name: 'All in all' }).waitFor()
+  await eventually('what waited runs', async () => (await executions()).some(({ status }) => status === 'SUCCESS'))
+})
+
 test('a node is drained after a question', async () => {
   const victim = cluster.nodes[2]
   await go('/nodes')

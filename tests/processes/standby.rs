@@ -54,12 +54,7 @@ async fn a_synchronous_standby_that_takes_over_loses_and_doubles_nothing() {
     cluster.succeeded(hold, 1).await;
 
     cluster.assert_every_second_once(beat).await;
-    let sql = standby.sql().await;
-    let doubled = "select count(*) from job_execution_log where attempt <> 1 or recoveries <> 0";
-    assert_eq!(sql.query_one(doubled, &[]).await.unwrap().get::<_, i64>(0), 0, "nothing was attempted twice");
-    let nodes = "select count(*) filter (where state = 'ACTIVE'), count(*) from cluster_node";
-    let nodes = sql.query_one(nodes, &[]).await.unwrap();
-    assert_eq!((nodes.get(0), nodes.get(1)), (3_i64, 3_i64), "nobody was declared dead");
+    cluster.assert_nothing_was_lost_with_a_node(3).await;
 }
 
 #[actix::test]
@@ -178,4 +173,8 @@ async fn a_url_that_names_only_a_standby_is_told_so() {
 
     let line = node.says("a standby, which takes no writes; name the primary too").await;
     assert!(line.contains("the database is not ready"), "{line}");
+    // What does not wait ends with a code.
+    let mut once = NodeProcess::start("migrate", &["migrate"], &[("DATABASE_URL", &standby.postgres.url())]);
+    assert_eq!(once.ended().await.code(), Some(1));
+    once.says("a standby, which takes no writes; name the primary too").await;
 }
