@@ -405,7 +405,8 @@ test('a cluster that is held says so, starts nothing, and is released from the o
   await notice.getByText('a backup was restored').waitFor()
   await notice.getByText(/[1-9]\d* triggers? due by now/).waitFor()
   const executions = async () =>
-    (await graphql(cluster.url, `{ executionsPage(filter: {jobId: "${job}"}) { nodes { status } } }`)).executionsPage.nodes
+    (await graphql(cluster.url, `{ executionsPage(filter: {jobId: "${job}"}) { nodes { status } } }`)).executionsPage
+      .nodes
   assert.deepEqual(await executions(), [])
 
   await notice.getByRole('button', { name: 'Release' }).click()
