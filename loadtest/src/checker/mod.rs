@@ -1,0 +1,94 @@
+//! The checker: judges what was seen against what was asked for. Pure.
+
+use crate::evidence::{Evidence, Micros};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What the checker has to know of the cluster and the harness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// `--node-ttl`.
+    pub ttl: Micros,
+    /// How long after a fault everything may take to be as before.
+    pub recovery: Micros,
+    /// How late a start may be in calm times.
+    pub lateness: Micros,
+    /// How early a delivery may seem (the clocks are one; 0 but for rounding to milliseconds).
+    pub earliness: Micros,
+    /// What nodes lease ahead: a command that comes within it may come too late.
+    pub look_ahead: Micros,
+}
+
+/// The judgement.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What broke the promise; empty when it was kept.
+    pub violations: Vec<Violation>,
+    /// What was judged.
+    pub counts: Counts,
+    /// First starts, microseconds after the due time, of fire times judged under normal rules.
+    pub lateness_calm: Vec<Micros>,
+    /// The same of disturbed ones.
+    pub lateness_disturbed: Vec<Micros>,
+    /// From a fault to the next attempt of each execution that it orphaned.
+    pub redeliveries: Vec<Redelivery>,
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// E.g. `LOST`, `DOUBLE-EXECUTION`; the names of `docs/drills.md`.
+    pub rule: String,
+    /// What exactly, with the numbers.
+    pub text: String,
+    /// The job.
+    pub job: Option<Uuid>,
+    /// The fire time.
+    pub fire_time: Option<Micros>,
+    /// The execution, if it has one.
+    pub execution: Option<Uuid>,
+}
+
+/// What was judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Jobs.
+    pub jobs: usize,
+    /// Fire times that had to be taken.
+    pub must: usize,
+    /// Fire times that might be taken: a command was under way.
+    pub may: usize,
+    /// Of these, how many were judged under normal rules: no fault excused anything.
+    pub normal: usize,
+    /// Deliveries.
+    pub deliveries: usize,
+    /// Faults.
+    pub faults: usize,
+    /// Manual runs.
+    pub manual: usize,
+    /// Fire times that a policy left out, lawfully.
+    pub skipped: usize,
+    /// Deliveries beyond the first success of an execution, each explained by a
+    /// named fault and the policy `RERUN`.
+    pub surplus_effects: usize,
+    /// Pairs of attempts that overlapped because a node was frozen.
+    pub frozen_overlaps: usize,
+    /// Refusals of fenced targets.
+    pub fenced: usize,
+}
+
+/// An attempt that a fault orphaned, and the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redelivery {
+    /// The fault's kind.
+    pub fault: String,
+    /// The execution.
+    pub execution: Uuid,
+    /// From the fault (or the orphan's arrival, if later) to the next arrival.
+    pub took: Micros,
+}
+
+/// Judges.
+pub fn check(_evidence: &Evidence, _rules: &Rules) -> Verdict {
+    Verdict::default()
+}

@@ -1,0 +1,12 @@
+//! Failover drills for Horolog: real nodes, real PostgreSQL, real faults, and a
+//! checker that trusts neither the nodes nor their log.
+//!
+//! The map, inside out; imports point one way: [`evidence`] what was seen, the
+//! only thing that a judgement may rest on · [`job`] what a drill asks the
+//! cluster to run · [`fire_times`] which instants a schedule names, by brute
+//! force · [`checker`] judges evidence, pure. It never links `horolog`.
+
+pub mod checker;
+pub mod evidence;
+pub mod fire_times;
+pub mod job;

@@ -1,0 +1,3 @@
+//! The harness's program.
+
+fn main() {}
