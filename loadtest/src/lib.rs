@@ -7,6 +7,7 @@
 //! force · [`checker`] judges evidence, pure. It never links `horolog`.
 
 pub mod checker;
+pub mod cluster;
 pub mod evidence;
 pub mod fire_times;
 pub mod job;

@@ -1,0 +1,59 @@
+//! The harness's HTTP client: plain, small answers, a time limit for each.
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The client; clones share its connections.
+#[derive(Clone)]
+pub struct Http {
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nobody listened: nobody can have heard.
+    NotConnected,
+    /// Anything else: it may have been heard.
+    Unknown,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http() }
+    }
+}
+
+impl Http {
+    /// Posts JSON; the status and the JSON of the answer.
+    pub async fn post(&self, url: &str, body: &Value, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+        let request = Request::builder().method(Method::POST).uri(url).header("content-type", "application/json");
+        let request = request.body(Full::from(body.to_string())).map_err(|_| NoAnswer::NotConnected)?;
+        self.send(request, longest).await
+    }
+
+    /// Gets a page; its status and, if it is JSON, its content.
+    pub async fn get(&self, url: &str, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+        let request = Request::builder().uri(url).body(Full::default()).map_err(|_| NoAnswer::NotConnected)?;
+        self.send(request, longest).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+        let exchange = async {
+            let response = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| if error.is_connect() { NoAnswer::NotConnected } else { NoAnswer::Unknown })?;
+            let status = response.status();
+            let body = response.into_body().collect().await.map_err(|_| NoAnswer::Unknown)?.to_bytes();
+            Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+        };
+        tokio::time::timeout(longest, exchange).await.unwrap_or(Err(NoAnswer::Unknown))
+    }
+}

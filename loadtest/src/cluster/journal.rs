@@ -1,0 +1,33 @@
+//! Evidence on disk: JSON lines, each written before what it speaks of goes on,
+//! so that a crash of the harness loses nothing that it has seen.
+
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// A file of JSON lines.
+pub struct Journal {
+    file: Mutex<File>,
+}
+
+impl Journal {
+    /// A new file; an earlier one of that name is an error.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create_new(true).append(true).open(path)?;
+        Ok(Self { file: Mutex::new(file) })
+    }
+
+    /// Appends a line. A journal that cannot be written ends the drill: a drill
+    /// without evidence proves nothing.
+    ///
+    /// # Panics
+    /// When the disk is full or gone.
+    pub fn append(&self, entry: &impl Serialize) {
+        let mut line = serde_json::to_vec(entry).expect("evidence is plain data");
+        line.push(b'\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&line).expect("the evidence can be written");
+    }
+}

@@ -1,0 +1,21 @@
+//! What a drill is done to: PostgreSQL servers, node processes, the wires
+//! between them, and the target of the jobs. All of it is real; nothing here judges.
+
+pub mod database;
+pub mod http;
+pub mod journal;
+pub mod network;
+pub mod node;
+pub mod operator;
+pub mod postgres;
+pub mod proxy;
+pub mod sink;
+
+use crate::evidence::Micros;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The tester's clock, the one of all evidence.
+pub fn now() -> Micros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Micros::try_from(since.as_micros()).unwrap_or(Micros::MAX)
+}

@@ -1,0 +1,240 @@
+//! Node processes: `horolog serve`, each with wires of its own to the servers.
+//!
+//! A slot is a place for a node; each process in it is a new life with a name
+//! that no other ever has. Whoever does something to a node holds its slot, so
+//! that two faults never meet on one process unless a drill wants it.
+
+use super::http::Http;
+use super::network::Namespace;
+use super::now;
+use super::postgres::Postgres;
+use super::proxy::{Proxy, Wire};
+use crate::evidence::Micros;
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::OpenOptions;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+
+/// How long a node may take to lease.
+const READY_MAX: Duration = Duration::from_mins(1);
+/// How long a node may take to leave.
+const LEAVE_MAX: Duration = Duration::from_mins(1);
+/// Where distributions put the library that fakes clocks, for programs with threads.
+const FAKETIME: [&str; 3] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib64/faketime/libfaketimeMT.so.1",
+];
+
+/// What all nodes of a drill have in common.
+#[derive(Debug, Clone)]
+pub struct NodeSettings {
+    /// The program.
+    pub program: PathBuf,
+    /// More flags of `serve`.
+    pub flags: Vec<String>,
+    /// The safeguard that is switched off, if any (feature `drill-bugs`).
+    pub bug: Option<String>,
+    /// Where logs go.
+    pub directory: PathBuf,
+}
+
+/// A place for a node.
+pub struct Slot {
+    number: usize,
+    lives: usize,
+    settings: NodeSettings,
+    namespace: Option<Namespace>,
+    wires: Vec<Proxy>,
+    url: String,
+    clock: Option<PathBuf>,
+    process: Option<Process>,
+}
+
+/// A life.
+struct Process {
+    name: String,
+    address: SocketAddr,
+    child: Child,
+}
+
+impl Slot {
+    /// A place with a wire to each of `servers`, as yet empty.
+    pub async fn new(number: usize, settings: NodeSettings, servers: &[&Postgres]) -> Result<Self, anyhow::Error> {
+        let mut wires = Vec::new();
+        for server in servers {
+            wires.push(Proxy::to(server.address).await?);
+        }
+        let through: Vec<SocketAddr> = wires.iter().map(|wire| wire.address).collect();
+        let url = servers.first().context("a node needs a server")?.url(&through);
+        Ok(Self { number, lives: 0, settings, namespace: None, wires, url, clock: None, process: None })
+    }
+
+    /// Lets the nodes of this place live in a network namespace, straight on the wire to
+    /// the servers.
+    pub fn move_to(&mut self, namespace: Namespace, servers: &[&Postgres]) -> Result<(), anyhow::Error> {
+        let through: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+        self.url = servers.first().context("a node needs a server")?.url(&through);
+        self.wires.clear();
+        self.namespace = Some(namespace);
+        Ok(())
+    }
+
+    /// The namespace of this place, if it has one.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// Gives the lives to come a wall clock of their own, right as yet.
+    pub fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
+        ensure!(faketime().is_some(), "libfaketime is not installed (Debian: apt-get install libfaketime)");
+        let file = self.settings.directory.join(format!("clock-{}", self.number));
+        std::fs::write(&file, "+0")?;
+        self.clock = Some(file);
+        Ok(())
+    }
+
+    /// Sets the wall clock of this place wrong by so many seconds, at once.
+    pub fn skew(&self, seconds: i64) -> Result<(), anyhow::Error> {
+        let file = self.clock.as_ref().context("the nodes of this drill have no clocks of their own")?;
+        std::fs::write(file, format!("{seconds:+}"))?;
+        Ok(())
+    }
+
+    /// Starts a new life. It is not waited for: see [`Slot::ready`].
+    pub fn start(&mut self) -> Result<(), anyhow::Error> {
+        ensure!(self.process.is_none(), "node {} lives already", self.number);
+        self.lives += 1;
+        let name = format!("n{}-{}", self.number, self.lives);
+        let ip = self.namespace.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Namespace::ip);
+        let address = match self.namespace {
+            Some(_) => SocketAddr::new(ip, 8081),
+            None => SocketAddr::new(ip, TcpListener::bind((ip, 0))?.local_addr()?.port()),
+        };
+        let child = self.command(&name, address)?.spawn().with_context(|| {
+            format!("cannot start {}: build it, or name it with --program", self.settings.program.display())
+        })?;
+        self.process = Some(Process { name, address, child });
+        Ok(())
+    }
+
+    fn command(&self, name: &str, address: SocketAddr) -> Result<Command, anyhow::Error> {
+        let program = &self.settings.program;
+        let mut command = self.namespace.as_ref().map_or_else(|| Command::new(program), |n| n.command(program));
+        let log = OpenOptions::new().create(true).append(true).open(self.log(name))?;
+        command
+            .args(["serve", "--node-name", name, "--listen", &address.to_string()])
+            .args(["--http-allow", "127.0.0.0/8,10.0.0.0/8"])
+            .args(&self.settings.flags)
+            .env("DATABASE_URL", &self.url)
+            .env("HOROLOG_LOG", "info")
+            .env("HOROLOG_DRAIN_DELAY", "0s")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C goes to the harness alone, which stops its nodes itself.
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(bug) = &self.settings.bug {
+            command.env("HOROLOG_DRILL_BUG", bug);
+        }
+        if let (Some(file), Some(library)) = (&self.clock, faketime()) {
+            command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", file);
+            command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        Ok(command)
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.settings.directory.join(format!("{name}.log"))
+    }
+
+    /// The name of the life in this place.
+    pub fn name(&self) -> Option<&str> {
+        self.process.as_ref().map(|process| process.name.as_str())
+    }
+
+    /// Where its API is.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.process.as_ref().map(|process| process.address)
+    }
+
+    /// Whether a process of this place lives, as far as is known.
+    pub fn lives(&mut self) -> bool {
+        match &mut self.process {
+            Some(process) => matches!(process.child.try_wait(), Ok(None)),
+            None => false,
+        }
+    }
+
+    /// Waits until it leases.
+    pub async fn ready(&mut self, http: &Http) -> Result<(), anyhow::Error> {
+        let address = self.address().context("nobody lives there")?;
+        let log = self.log(self.name().unwrap_or_default());
+        let waited = tokio::time::timeout(READY_MAX, async {
+            loop {
+                let answer = http.get(&format!("http://{address}/readyz"), Duration::from_secs(2)).await;
+                if answer.is_ok_and(|(status, _)| status.is_success()) {
+                    return Ok(());
+                }
+                if !self.lives() {
+                    bail!("the node has ended: see {}", log.display());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        waited
+            .await
+            .with_context(|| format!("{} was not ready within {READY_MAX:?}: see {}", address, log.display()))?
+    }
+
+    /// Sends a signal to the life in this place, if there is one.
+    pub fn signal(&self, signal: Signal) -> Result<(), anyhow::Error> {
+        let id = self.process.as_ref().and_then(|process| process.child.id()).context("nobody lives there")?;
+        let pid = Pid::from_raw(id.cast_signed()).context("no process id")?;
+        kill_process(pid, signal).context("the process has ended")?;
+        Ok(())
+    }
+
+    /// Kills the life like a crash; when that was done.
+    pub async fn kill(&mut self) -> Result<Micros, anyhow::Error> {
+        self.signal(Signal::KILL)?;
+        let killed = now();
+        self.ended(LEAVE_MAX).await?;
+        Ok(killed)
+    }
+
+    /// Asks the life to leave, and waits until it has.
+    pub async fn stop(&mut self) -> Result<ExitStatus, anyhow::Error> {
+        self.signal(Signal::TERM)?;
+        let status = self.ended(LEAVE_MAX).await?;
+        ensure!(status.success(), "a node that was asked to stop ended with {status}");
+        Ok(status)
+    }
+
+    /// Waits for the end of the life.
+    pub async fn ended(&mut self, longest: Duration) -> Result<ExitStatus, anyhow::Error> {
+        let process = self.process.as_mut().context("nobody lives there")?;
+        let name = process.name.clone();
+        let status = tokio::time::timeout(longest, process.child.wait()).await;
+        let status = status.with_context(|| format!("{name} did not end within {longest:?}"))??;
+        self.process = None;
+        Ok(status)
+    }
+
+    /// Changes all wires to the servers.
+    pub fn set_wires(&self, wire: Wire) -> Result<(), anyhow::Error> {
+        ensure!(!self.wires.is_empty(), "the nodes of this drill have no proxies: they live in network namespaces");
+        self.wires.iter().for_each(|proxy| proxy.set(wire));
+        Ok(())
+    }
+}
+
+/// The library that fakes clocks, if it is installed.
+pub fn faketime() -> Option<&'static str> {
+    FAKETIME.into_iter().find(|path| Path::new(path).exists())
+}

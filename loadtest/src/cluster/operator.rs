@@ -1,0 +1,214 @@
+//! Somebody who uses the API: each call is written down with when it was made,
+//! when it was answered, and whether it is known to have happened.
+
+use super::http::{Http, NoAnswer};
+use super::journal::Journal;
+use super::{now, sink};
+use crate::evidence::{Call, CallOutcome, Micros, Operation};
+use crate::job::{JobSpec, Schedule};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A call that has no answer by then never gets one.
+const CALL_MAX: Duration = Duration::from_secs(5);
+
+/// Fields that every command on a job answers with.
+const FIELDS: &str = "id status version nextFireTime";
+
+/// The operator. Calls on one job are made one after the other.
+pub struct Operator {
+    http: Http,
+    journal: Journal,
+    sink: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<Call>,
+    jobs: BTreeMap<Uuid, Arc<tokio::sync::Mutex<JobState>>>,
+}
+
+/// What the operator believes of a job.
+#[derive(Debug, Clone)]
+pub struct JobState {
+    /// Its definition, as last asked for with success.
+    pub spec: JobSpec,
+    /// False once a deletion was asked for.
+    pub deletable: bool,
+}
+
+impl Operator {
+    /// An operator whose jobs call the sink at `sink`, e.g. `http://127.0.0.1:1234`.
+    pub fn new(http: Http, sink: String, journal: &Path) -> Result<Self, anyhow::Error> {
+        Ok(Self { http, journal: Journal::create(journal)?, sink, state: Mutex::default() })
+    }
+
+    /// Every call so far, by time.
+    pub fn calls(&self) -> Vec<Call> {
+        let mut calls = self.state().calls.clone();
+        calls.sort_by_key(|call| call.invoked);
+        calls
+    }
+
+    /// The jobs that are known to exist.
+    pub fn jobs(&self) -> Vec<Uuid> {
+        self.state().jobs.keys().copied().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates a job at a node; its id, when it is known to exist.
+    pub async fn create(&self, node: SocketAddr, spec: &JobSpec) -> Option<Uuid> {
+        let start_at = start_at(spec);
+        let query = format!("mutation($input: CreateJobInput!) {{ createJob(input: $input) {{ {FIELDS} }} }}");
+        let variables = json!({"input": self.input(spec, start_at)});
+        let mut call = self.call(node, None, Operation::Create(spec.clone()), &query, variables).await;
+        call.start_at = start_at;
+        let id = call.job;
+        self.note(call);
+        if let Some(id) = id {
+            let job = JobState { spec: spec.clone(), deletable: true };
+            self.state().jobs.insert(id, Arc::new(tokio::sync::Mutex::new(job)));
+        }
+        id
+    }
+
+    /// Pauses, resumes, deletes or runs a job; nothing while another call on it is under way.
+    pub async fn command(&self, node: SocketAddr, id: Uuid, operation: Operation) {
+        let Some(job) = self.state().jobs.get(&id).cloned() else { return };
+        let Ok(mut job) = job.try_lock() else { return };
+        let (mutation, fields) = match &operation {
+            Operation::Pause => ("pauseJob", FIELDS),
+            Operation::Resume => ("resumeJob", FIELDS),
+            Operation::Delete => ("deleteJob", ""),
+            Operation::RunNow => ("runJobNow", ""),
+            Operation::Create(_) | Operation::Update(_) => return,
+        };
+        if operation == Operation::Delete {
+            job.deletable = false;
+        }
+        let fields = if fields.is_empty() { String::new() } else { format!("{{ {fields} }}") };
+        let query = format!("mutation($id: ID!) {{ {mutation}(id: $id) {fields} }}");
+        let call = self.call(node, Some(id), operation, &query, json!({"id": id})).await;
+        self.note(call);
+    }
+
+    /// Replaces a job's definition.
+    pub async fn update(&self, node: SocketAddr, id: Uuid, change: impl FnOnce(&mut JobSpec)) {
+        let Some(job) = self.state().jobs.get(&id).cloned() else { return };
+        let Ok(mut job) = job.try_lock() else { return };
+        let Some(version) = self.version(node, id).await else { return };
+        let mut spec = job.spec.clone();
+        change(&mut spec);
+        let query = format!(
+            "mutation($id: ID!, $input: CreateJobInput!, $version: Int!) {{
+                updateJob(id: $id, input: $input, version: $version) {{ {FIELDS} }} }}"
+        );
+        let variables = json!({"id": id, "version": version, "input": self.input(&spec, None)});
+        let call = self.call(node, Some(id), Operation::Update(spec.clone()), &query, variables).await;
+        if call.outcome == CallOutcome::Done {
+            job.spec = spec;
+        }
+        self.note(call);
+    }
+
+    /// What the operator believes of a job, unless a call on it is under way.
+    pub fn believed(&self, id: Uuid) -> Option<JobState> {
+        let job = self.state().jobs.get(&id).cloned()?;
+        job.try_lock().ok().map(|job| job.clone())
+    }
+
+    async fn version(&self, node: SocketAddr, id: Uuid) -> Option<i64> {
+        let query = json!({"query": "query($id: ID!) { job(id: $id) { version } }", "variables": {"id": id}});
+        let (_, answer) = self.http.post(&format!("http://{node}/graphql"), &query, CALL_MAX).await.ok()?;
+        answer["data"]["job"]["version"].as_i64()
+    }
+
+    fn note(&self, call: Call) {
+        self.journal.append(&call);
+        self.state().calls.push(call);
+    }
+
+    async fn call(
+        &self,
+        node: SocketAddr,
+        job: Option<Uuid>,
+        operation: Operation,
+        query: &str,
+        variables: Value,
+    ) -> Call {
+        let request = json!({"query": query, "variables": variables});
+        let invoked = now();
+        let sent = self.http.post(&format!("http://{node}/graphql"), &request, CALL_MAX).await;
+        let returned = now();
+        let (outcome, data) = match sent {
+            Ok((_, answer)) => {
+                (outcome(&answer), answer["data"].as_object().and_then(|data| data.values().next().cloned()))
+            }
+            Err(NoAnswer::NotConnected) => (CallOutcome::Refused, None),
+            Err(NoAnswer::Unknown) => (CallOutcome::Unknown, None),
+        };
+        let data = data.unwrap_or_default();
+        let next_fire_time = data["nextFireTime"].as_str().and_then(micros);
+        let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
+        Call { job, operation, invoked, returned, outcome, next_fire_time, start_at: None }
+    }
+
+    /// The input of a job, as the API wants it.
+    fn input(&self, spec: &JobSpec, start_at: Option<Micros>) -> Value {
+        let target = json!({"http": {"url": sink::url(&self.sink, &spec.target), "timeoutSeconds": 120}});
+        let retry = json!({"maxAttempts": spec.max_attempts, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1});
+        let mut input = json!({
+            "name": spec.name, "target": target, "misfirePolicy": spec.misfire,
+            "misfireGraceSeconds": spec.misfire_grace_seconds, "overlapPolicy": spec.overlap, "recovery": spec.recovery,
+            "maxRecoveries": spec.max_recoveries, "retry": retry, "timeoutSeconds": spec.timeout_seconds,
+        });
+        let schedule = match &spec.schedule {
+            Schedule::Cron { expression, zone } => {
+                json!({"scheduleType": "CRON", "cronExpression": expression, "timeZone": zone})
+            }
+            Schedule::FixedRate { seconds } => json!({"scheduleType": "FIXED_RATE", "intervalSeconds": seconds}),
+            Schedule::FixedDelay { seconds } => json!({"scheduleType": "FIXED_DELAY", "intervalSeconds": seconds}),
+            Schedule::Once { .. } => json!({"scheduleType": "ONCE", "startAt": start_at.map(rfc3339)}),
+            Schedule::Manual => json!({"scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099"}),
+        };
+        if let (Some(input), Value::Object(schedule)) = (input.as_object_mut(), schedule) {
+            input.extend(schedule);
+        }
+        input
+    }
+}
+
+fn start_at(spec: &JobSpec) -> Option<Micros> {
+    let Schedule::Once { after_seconds } = spec.schedule else { return None };
+    let at = now() + Micros::from(after_seconds) * crate::job::SECOND;
+    Some(at - at % 1_000) // the API's times have milliseconds
+}
+
+fn outcome(answer: &Value) -> CallOutcome {
+    let Some(errors) = answer["errors"].as_array() else {
+        return if answer["data"].is_object() { CallOutcome::Done } else { CallOutcome::Unknown };
+    };
+    let surely_not = ["BAD_USER_INPUT", "NOT_FOUND", "CONFLICT"];
+    let refused =
+        errors.iter().any(|error| error["extensions"]["code"].as_str().is_some_and(|code| surely_not.contains(&code)));
+    if refused { CallOutcome::Refused } else { CallOutcome::Unknown }
+}
+
+fn micros(instant: &str) -> Option<Micros> {
+    Some(chrono::DateTime::parse_from_rfc3339(instant).ok()?.timestamp_micros())
+}
+
+fn rfc3339(instant: Micros) -> String {
+    chrono::DateTime::from_timestamp_micros(instant)
+        .map(|instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+        .unwrap_or_default()
+}

@@ -1,0 +1,275 @@
+//! PostgreSQL servers of a drill's own: durable settings, on loopback, with a
+//! password that nobody else knows; killed, restarted, promoted like real ones.
+
+use super::now;
+use crate::evidence::Micros;
+use anyhow::{Context, bail, ensure};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+use tokio::process::Command;
+use tokio_postgres::{Client, NoTls};
+
+/// How long a server may take to accept connections, after a crash too.
+const ACCEPT_MAX: Duration = Duration::from_mins(1);
+
+/// The database that the nodes use.
+const DATABASE: &str = "horolog";
+
+/// Whom server processes run as: PostgreSQL refuses root.
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+/// A server. Dropping it kills it.
+pub struct Postgres {
+    binaries: PathBuf,
+    account: Option<Account>,
+    data: PathBuf,
+    log: PathBuf,
+    password: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Postgres {
+    /// Makes a database cluster in `directory`, and starts it. `data` places the
+    /// files elsewhere (a small disk).
+    pub async fn create(directory: &Path, ip: IpAddr, data: Option<&Path>) -> Result<Self, anyhow::Error> {
+        let account = account().await?;
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        give(directory, account)?;
+        let password = uuid::Uuid::new_v4().simple().to_string();
+        let server = Self {
+            binaries: binaries()?,
+            account,
+            data: data.map_or_else(|| directory.join("data"), Path::to_owned),
+            log: directory.join("postgres.log"),
+            password,
+            address: SocketAddr::new(ip, free_port(ip)?),
+        };
+        let password_file = directory.join("password");
+        std::fs::write(&password_file, &server.password)?;
+        std::fs::set_permissions(&password_file, std::fs::Permissions::from_mode(0o600))?;
+        give(&password_file, account)?;
+        let pwfile = format!("--pwfile={}", password_file.display());
+        let arguments = [
+            "--username=horolog",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--data-checksums",
+            &pwfile,
+        ];
+        server.run("initdb", &[&["-D", &server.data()], arguments.as_slice()].concat()).await?;
+        server.configure(
+            "max_connections = 150\nmax_prepared_transactions = 0\nwal_level = replica\nmax_wal_senders = 5\n",
+        )?;
+        if !ip.is_loopback() {
+            let hba = server.data.join("pg_hba.conf");
+            let known = std::fs::read_to_string(&hba)?;
+            std::fs::write(&hba, known + "host all all samenet scram-sha-256\n")?;
+        }
+        server.start().await?;
+        server.sql_in("postgres").await?.batch_execute(&format!("create database {DATABASE}")).await?;
+        Ok(server)
+    }
+
+    /// A streaming standby of this server, named `standby` for it.
+    pub async fn standby(&self, directory: &Path) -> Result<Self, anyhow::Error> {
+        std::fs::create_dir_all(directory)?;
+        give(directory, self.account)?;
+        let ip = self.address.ip();
+        let standby = Self {
+            binaries: self.binaries.clone(),
+            account: self.account,
+            data: directory.join("data"),
+            log: directory.join("postgres.log"),
+            password: self.password.clone(),
+            address: SocketAddr::new(ip, free_port(ip)?),
+        };
+        let primary = format!(
+            "host={} port={} user=horolog password={} application_name=standby",
+            self.address.ip(),
+            self.address.port(),
+            self.password
+        );
+        standby
+            .run("pg_basebackup", &["-D", &standby.data(), "-d", &primary, "-R", "-c", "fast", "-X", "stream"])
+            .await?;
+        standby.start().await?;
+        Ok(standby)
+    }
+
+    fn data(&self) -> String {
+        self.data.display().to_string()
+    }
+
+    fn configure(&self, settings: &str) -> Result<(), anyhow::Error> {
+        let file = self.data.join("postgresql.auto.conf");
+        let known = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, known + settings)?;
+        Ok(())
+    }
+
+    /// Starts it, and waits until it accepts connections; since when it does.
+    pub async fn start(&self) -> Result<Micros, anyhow::Error> {
+        // What a killed server left behind names a process that is gone.
+        let _ = std::fs::remove_file(self.data.join("postmaster.pid"));
+        let options = format!(
+            "-c listen_addresses={} -c port={} -c unix_socket_directories=''",
+            self.address.ip(),
+            self.address.port()
+        );
+        let log = self.log.display().to_string();
+        self.run("pg_ctl", &["start", "-W", "-D", &self.data(), "-l", &log, "-o", &options]).await?;
+        self.accepts().await
+    }
+
+    /// Waits until it accepts connections; since when it does.
+    pub async fn accepts(&self) -> Result<Micros, anyhow::Error> {
+        let waited = tokio::time::timeout(ACCEPT_MAX, async {
+            while self.sql_in("postgres").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        if waited.await.is_err() {
+            bail!("PostgreSQL did not accept connections within {ACCEPT_MAX:?}: see {}", self.log.display());
+        }
+        Ok(now())
+    }
+
+    /// Stops it: `fast` breaks sessions off, `immediate` is a crash.
+    pub async fn stop(&self, mode: &str) -> Result<(), anyhow::Error> {
+        self.run("pg_ctl", &["stop", "-w", "-D", &self.data(), "-m", mode]).await
+    }
+
+    /// Kills it like a power cut. The postmaster's children see that it has gone.
+    pub async fn kill(&self) -> Result<(), anyhow::Error> {
+        let file = std::fs::read_to_string(self.data.join("postmaster.pid")).context("the server does not run")?;
+        let pid = file.lines().next().and_then(|line| line.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        let pid = pid.context("postmaster.pid names no process")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+        // A child that still runs would keep the shared memory, and with it the next start.
+        let waited = tokio::time::timeout(ACCEPT_MAX, async {
+            while self.sql_in("postgres").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        waited.await.context("the killed server still answers")?;
+        Ok(())
+    }
+
+    /// Makes this standby the primary.
+    pub async fn promote(&self) -> Result<(), anyhow::Error> {
+        self.run("pg_ctl", &["promote", "-w", "-D", &self.data()]).await
+    }
+
+    /// A URL for who comes by way of `through` instead of the server's own addresses.
+    pub fn url(&self, through: &[SocketAddr]) -> String {
+        let hosts: Vec<String> = through.iter().map(ToString::to_string).collect();
+        format!(
+            "postgresql://horolog:{}@{}/{DATABASE}?sslmode=disable&target_session_attrs=read-write",
+            self.password,
+            hosts.join(",")
+        )
+    }
+
+    /// A session of the harness's own, never by way of a proxy.
+    pub async fn sql(&self) -> Result<Client, anyhow::Error> {
+        self.sql_in(DATABASE).await
+    }
+
+    async fn sql_in(&self, database: &str) -> Result<Client, anyhow::Error> {
+        let mut config = tokio_postgres::Config::new();
+        config.host(self.address.ip().to_string()).port(self.address.port()).user("horolog");
+        config.password(&self.password).dbname(database).application_name("horolog-loadtest");
+        config.connect_timeout(Duration::from_secs(3));
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection); // ends with the client
+        Ok(client)
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) -> Result<(), anyhow::Error> {
+        let mut command = Command::new(self.binaries.join(program));
+        command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+        if let Some(Account { uid, gid }) = self.account {
+            command.uid(uid).gid(gid);
+        }
+        // `pg_ctl` starts a server that lives on: it must not inherit a pipe that somebody waits for.
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log.with_extension("tools.log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        let status = command.status().await.with_context(|| format!("cannot run {program}"))?;
+        ensure!(
+            status.success(),
+            "{program} ended with {status}: see {}",
+            self.log.with_extension("tools.log").display()
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let Ok(file) = std::fs::read_to_string(self.data.join("postmaster.pid")) else { return };
+        let pid = file.lines().next().and_then(|line| line.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            // QUIT is an immediate shutdown: the children go too.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        }
+    }
+}
+
+fn free_port(ip: IpAddr) -> Result<u16, anyhow::Error> {
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
+}
+
+fn give(path: &Path, account: Option<Account>) -> Result<(), anyhow::Error> {
+    if let Some(Account { uid, gid }) = account {
+        chown(path, Some(uid), Some(gid)).with_context(|| format!("cannot give {} away", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Root becomes `postgres`, or `nobody`; others stay who they are.
+async fn account() -> Result<Option<Account>, anyhow::Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    for name in ["postgres", "nobody"] {
+        let id = async |flag: &str| -> Option<u32> {
+            let output: Output = Command::new("id").args([flag, name]).output().await.ok()?;
+            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+        };
+        if let (Some(uid), Some(gid)) = (id("-u").await, id("-g").await) {
+            return Ok(Some(Account { uid, gid }));
+        }
+    }
+    bail!("PostgreSQL cannot run as root, and there is neither a user `postgres` nor `nobody`")
+}
+
+/// `HOROLOG_PG_BIN`, or the newest of the system's.
+fn binaries() -> Result<PathBuf, anyhow::Error> {
+    if let Some(directory) = std::env::var_os("HOROLOG_PG_BIN") {
+        return Ok(directory.into());
+    }
+    let entries =
+        ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"].iter().filter_map(|d| std::fs::read_dir(d).ok());
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .filter(|bin| bin.join("initdb").is_file())
+        .collect();
+    found.sort_by_key(|bin| {
+        let name = bin.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        name.rsplit('@').next().and_then(|version| version.parse::<u32>().ok())
+    });
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&paths).find(|directory| directory.join("initdb").is_file());
+    found.pop().or(in_path).context("no PostgreSQL server: install it (Debian: apt-get install postgresql), or name its directory in HOROLOG_PG_BIN")
+}

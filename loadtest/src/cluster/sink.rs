@@ -1,0 +1,301 @@
+//! The target of all jobs: it writes down every delivery before it answers, and
+//! answers as the job's URL says ([`Target`]).
+//!
+//! It must never answer what it has not written down, nor believe anything but
+//! the headers that a real target would get.
+
+use super::journal::Journal;
+use super::now;
+use crate::evidence::{Delivery, Micros};
+use crate::job::Target;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// What a request that left before it was answered counts as (nginx's number).
+const CLIENT_WENT_AWAY: u16 = 499;
+
+/// The sink; clones share it.
+#[derive(Clone)]
+pub struct Sink {
+    shared: Arc<Shared>,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+struct Shared {
+    journal: Journal,
+    state: Mutex<State>,
+    killer: mpsc::UnboundedSender<Uuid>,
+}
+
+#[derive(Default)]
+struct State {
+    deliveries: Vec<Delivery>,
+    /// Of fenced executions: the highest attempt, and whether one succeeded.
+    fences: HashMap<Uuid, (i32, bool)>,
+    malformed: Vec<String>,
+}
+
+impl Sink {
+    /// Listens on a free port of `address`; `killer` gets the ids of nodes that a
+    /// target wants dead.
+    pub async fn start(
+        address: &str,
+        journal: &Path,
+        killer: mpsc::UnboundedSender<Uuid>,
+    ) -> Result<Self, anyhow::Error> {
+        let listener = TcpListener::bind((address, 0)).await?;
+        let shared = Arc::new(Shared { journal: Journal::create(journal)?, state: Mutex::default(), killer });
+        let sink = Self { shared, address: listener.local_addr()? };
+        let accepting = sink.clone();
+        tokio::spawn(async move {
+            loop {
+                // Out of descriptors, say: the next accept may do.
+                let Ok((stream, _)) = listener.accept().await else {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    continue;
+                };
+                let sink = accepting.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(sink.clone(), request));
+                    // Its error is a client that went away, which the delivery says.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Ok(sink)
+    }
+
+    /// Everything that has arrived.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.state().deliveries.clone()
+    }
+
+    /// How many have arrived.
+    pub fn count(&self) -> usize {
+        self.state().deliveries.len()
+    }
+
+    /// Requests that were no deliveries: each is a fault of the cluster.
+    pub fn malformed(&self) -> Vec<String> {
+        self.state().malformed.clone()
+    }
+
+    /// The nodes whose deliveries wait for their answer, and how many of each.
+    pub fn in_flight(&self) -> HashMap<Uuid, usize> {
+        let state = self.state();
+        let mut waiting = HashMap::new();
+        // What waits is young: look from the end, as far as the longest delay may reach.
+        for delivery in state.deliveries.iter().rev().take(10_000).filter(|delivery| delivery.ended.is_none()) {
+            *waiting.entry(delivery.node).or_insert(0) += 1;
+        }
+        waiting
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the arrival down; its index.
+    fn arrived(&self, delivery: Delivery) -> usize {
+        let mut state = self.state();
+        self.shared.journal.append(&delivery);
+        state.deliveries.push(delivery);
+        state.deliveries.len() - 1
+    }
+
+    fn ended(&self, index: usize, status: u16, effect: bool) {
+        let mut state = self.state();
+        let Some(delivery) = state.deliveries.get_mut(index) else { return };
+        if delivery.ended.is_none() {
+            (delivery.ended, delivery.status, delivery.effect) = (Some(now()), Some(status), effect);
+            self.shared.journal.append(delivery);
+        }
+    }
+
+    /// What a fenced target says to this attempt, if it does not take it.
+    fn refusal(&self, delivery: &Delivery) -> Option<u16> {
+        let mut state = self.state();
+        let (highest, succeeded) = state.fences.entry(delivery.execution).or_insert((0, false));
+        if *succeeded {
+            return Some(200);
+        }
+        if delivery.attempt < *highest {
+            return Some(409);
+        }
+        *highest = delivery.attempt;
+        None
+    }
+
+    fn succeeded(&self, delivery: &Delivery) {
+        self.state().fences.insert(delivery.execution, (delivery.attempt, true));
+    }
+}
+
+/// Writes down that the client went away, unless the answer came first.
+struct Departure {
+    sink: Sink,
+    index: usize,
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        self.sink.ended(self.index, CLIENT_WENT_AWAY, false);
+    }
+}
+
+async fn answer(sink: Sink, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let arrived = now();
+    let delivery = match delivery(&request, arrived) {
+        Ok(delivery) => delivery,
+        Err(what) => {
+            sink.state().malformed.push(format!("{} {}: {what}", request.method(), request.uri()));
+            return Ok(response(400, 0));
+        }
+    };
+    let target = target(request.uri().query().unwrap_or_default());
+    let index = sink.arrived(delivery.clone());
+    let departure = Departure { sink: sink.clone(), index };
+    let (status, effect) = judge(&sink, &delivery, target).await;
+    sink.ended(index, status, effect);
+    drop(departure);
+    if target.kill && delivery.attempt == 1 && status == 200 {
+        // The harness takes longer to kill than the answer takes to leave, as F3 wants.
+        let _ = sink.shared.killer.send(delivery.node);
+    }
+    Ok(response(status, target.body))
+}
+
+/// Waits as long as the target says; then its answer, and whether it took effect.
+async fn judge(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool) {
+    if target.poison {
+        let _ = sink.shared.killer.send(delivery.node);
+        return std::future::pending().await;
+    }
+    if target.fenced
+        && let Some(refusal) = sink.refusal(delivery)
+    {
+        return (refusal, false);
+    }
+    if target.hang {
+        return std::future::pending().await;
+    }
+    let delay = if delivery.attempt > 1 { target.delay_later.unwrap_or(target.delay) } else { target.delay };
+    tokio::time::sleep(Duration::from_millis(delay.into())).await;
+    if u32::try_from(delivery.attempt).is_ok_and(|attempt| attempt <= target.fail) {
+        return (500, false);
+    }
+    if target.fenced {
+        // Somebody newer may have come meanwhile.
+        if let Some(refusal) = sink.refusal(delivery) {
+            return (refusal, false);
+        }
+        sink.succeeded(delivery);
+    }
+    (200, true)
+}
+
+fn response(status: u16, bytes: u32) -> Response<Full<Bytes>> {
+    let body = vec![b'x'; usize::try_from(bytes).unwrap_or(0)];
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+fn delivery(request: &Request<Incoming>, arrived: Micros) -> Result<Delivery, String> {
+    let header = |name: &str| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).ok_or(format!("there is no {name}"))
+    };
+    let id = |name: &str| header(name)?.parse::<Uuid>().map_err(|_| format!("{name} is no UUID"));
+    let time = |name: &str| {
+        let time = chrono::DateTime::parse_from_rfc3339(header(name)?).map_err(|_| format!("{name} is no instant"))?;
+        Ok::<_, String>(time.timestamp_micros())
+    };
+    let execution = id("idempotency-key")?;
+    if execution != id("horolog-execution-id")? {
+        return Err("the idempotency key is not the execution's id".to_owned());
+    }
+    Ok(Delivery {
+        job: id("horolog-job-id")?,
+        execution,
+        fire_time: time("horolog-fire-time")?,
+        due_time: time("horolog-due-time")?,
+        attempt: header("horolog-attempt")?.parse().map_err(|_| "horolog-attempt is no number".to_owned())?,
+        node: id("horolog-node-id")?,
+        kind: header("horolog-kind")?.to_owned(),
+        arrived,
+        ended: None,
+        status: None,
+        effect: false,
+    })
+}
+
+/// The URL of a target behind `base`, e.g. `http://127.0.0.1:1234`.
+pub fn url(base: &str, target: &Target) -> String {
+    let mut query = Vec::new();
+    for (name, number) in [("delay", target.delay), ("fail", target.fail), ("body", target.body)] {
+        if number > 0 {
+            query.push(format!("{name}={number}"));
+        }
+    }
+    query.extend(target.delay_later.map(|delay| format!("delay_later={delay}")));
+    for (name, set) in
+        [("hang", target.hang), ("fenced", target.fenced), ("kill", target.kill), ("poison", target.poison)]
+    {
+        if set {
+            query.push(format!("{name}=1"));
+        }
+    }
+    format!("{base}/job?{}", query.join("&"))
+}
+
+fn target(query: &str) -> Target {
+    let mut target = Target::default();
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let number: u32 = value.parse().unwrap_or(0);
+        match name {
+            "delay" => target.delay = number,
+            "delay_later" => target.delay_later = Some(number),
+            "fail" => target.fail = number,
+            "body" => target.body = number,
+            "hang" => target.hang = number > 0,
+            "fenced" => target.fenced = number > 0,
+            "kill" => target.kill = number > 0,
+            "poison" => target.poison = number > 0,
+            _ => {}
+        }
+    }
+    target
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_survives_its_way_through_the_url() {
+        let targets = [
+            Target::default(),
+            Target { delay: 5, delay_later: Some(0), fail: 2, body: 9, ..Target::default() },
+            Target { hang: true, fenced: true, kill: true, poison: true, ..Target::default() },
+        ];
+        for wanted in targets {
+            let url = url("http://127.0.0.1:1", &wanted);
+            assert_eq!(target(url.split_once('?').expect("a query").1), wanted, "{url}");
+        }
+    }
+}
