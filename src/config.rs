@@ -97,7 +97,14 @@ pub struct ServeConfig {
 }
 
 /// Variables that are not settings of `serve`.
-const OTHER_VARIABLES: [&str; 4] = ["HOROLOG_LOG", "HOROLOG_LOG_FORMAT", "HOROLOG_PG_BIN", "HOROLOG_PG_USER"];
+const OTHER_VARIABLES: &[&str] = &[
+    "HOROLOG_LOG",
+    "HOROLOG_LOG_FORMAT",
+    "HOROLOG_PG_BIN",
+    "HOROLOG_PG_USER",
+    #[cfg(feature = "drill-bugs")]
+    crate::safeguards::VARIABLE,
+];
 
 /// An address or a network.
 fn cidr(text: &str) -> Result<IpNet, String> {
@@ -188,7 +195,7 @@ pub fn refuse_unknown_variables(
         .get_subcommands()
         .flat_map(clap::Command::get_arguments)
         .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
-        .chain(OTHER_VARIABLES.map(str::to_owned))
+        .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
         .collect();
     let mut unknown: Vec<String> =
         variables.filter(|name| name.starts_with("HOROLOG_") && !known.contains(name)).collect();

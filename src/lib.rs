@@ -15,6 +15,7 @@ pub mod embedded_postgres;
 pub mod handlers;
 pub mod http;
 pub mod model;
+pub mod safeguards;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -230,6 +230,9 @@ impl Parts {
         };
         let both = (database.clone(), store.clone());
         let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, reconciling, vitals, true).start();
+        let membership = self.start_membership(config, address);
+        #[cfg(feature = "drill-bugs")]
+        arm(&pool, &acquirer, &reconciler, &membership);
         let hinted = [wake_up.clone(), cancel.clone()];
         let wake = move || hinted.iter().for_each(|wake_up| wake_up.notify_one());
         actix::spawn(listener::listen(database.clone(), WAKE_UP_CHANNEL, wake));
@@ -237,7 +240,7 @@ impl Parts {
             address,
             acquirer,
             pool,
-            membership: self.start_membership(config, address),
+            membership,
             _reconciler: reconciler,
             http,
             standing: subscribe(),
@@ -264,6 +267,22 @@ impl Parts {
         ClusterMembership::start_in_arbiter(&arbiter.handle(), move |_| {
             ClusterMembership::new(membership, standing, true)
         })
+    }
+}
+
+/// Lets a drill kill each critical actor.
+#[cfg(feature = "drill-bugs")]
+fn arm(
+    pool: &Addr<ExecutorPool>,
+    acquirer: &Addr<TriggerAcquirer>,
+    reconciler: &Addr<Reconciler>,
+    membership: &Addr<ClusterMembership>,
+) {
+    let (pool, acquirer) = (pool.clone(), acquirer.clone());
+    let (reconciler, membership) = (reconciler.clone(), membership.clone());
+    let armed = crate::actors::detonator::Detonator { pool, acquirer, reconciler, membership }.arm();
+    if let Err(error) = armed {
+        tracing::error!(%error, "no actor can be killed by a signal");
     }
 }
 

@@ -16,10 +16,11 @@
 //!   cancelled, and the node joins again under a fresh id.
 
 use super::pacemaker::{WakeUp, pace};
-use super::vitals::Vitals;
+use super::vitals::{Pulse, Vitals};
 use crate::clock::Clock;
 use crate::model::node::{Membership, NodeState, Standing};
 use crate::model::{Timestamp, rfc3339};
+use crate::safeguards::{Safeguard, is_off};
 use crate::store::connect::Database;
 use crate::store::nodes::{MembershipSession, NodeProfile, Renewal};
 use crate::store::takeovers::TakenOver;
@@ -89,6 +90,7 @@ pub struct ClusterMembership {
     member: Rc<Mutex<Member>>,
     heartbeat_interval: Duration,
     wake_up: WakeUp,
+    pulse: Pulse,
     paced: bool,
 }
 
@@ -114,6 +116,7 @@ impl ClusterMembership {
     pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, paced: bool) -> Self {
         let wake_up = Arc::new(Notify::new());
         let heartbeat_interval = config.heartbeat_interval;
+        let pulse = config.vitals.pulse("ClusterMembership");
         let member = Member {
             config,
             standing,
@@ -126,7 +129,7 @@ impl ClusterMembership {
             left: false,
             wake_up: wake_up.clone(),
         };
-        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, paced }
+        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, pulse, paced }
     }
 }
 
@@ -258,10 +261,12 @@ impl Member {
 
     fn membership(&self, node_id: Uuid, sent: Instant, draining: bool) -> Option<Membership> {
         let session = self.session.as_ref()?;
+        let trust =
+            if is_off(Safeguard::SelfFencing) { Duration::from_hours(24) } else { self.config.node_ttl * 7 / 8 };
         Some(Membership {
             node_id,
             // The margin is for cancelling what runs before anybody else starts it.
-            trusted_until: sent + self.config.node_ttl * 7 / 8,
+            trusted_until: sent + trust,
             session_since: session.opened_at,
             connected: true,
             draining: draining || self.draining,
@@ -367,6 +372,8 @@ impl Handler<Heartbeat> for ClusterMembership {
     type Result = AtomicResponse<Self, HeartbeatReport>;
 
     fn handle(&mut self, _: Heartbeat, _: &mut Self::Context) -> Self::Result {
+        // Before the look at all pulses: its own is there so that its death is noticed.
+        self.pulse.beat();
         let member = self.member.clone();
         AtomicResponse::new(Box::pin(async move { member.lock().await.heartbeat().await }.into_actor(self)))
     }

@@ -8,6 +8,8 @@
 //! ends the process ([`vitals`]).
 
 pub mod cluster_membership;
+#[cfg(feature = "drill-bugs")]
+pub mod detonator;
 pub mod executor_pool;
 pub mod job_manager;
 pub mod pacemaker;

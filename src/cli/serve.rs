@@ -14,6 +14,8 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     if config.stop_with_parent {
         stop_with_parent()?;
     }
+    #[cfg(feature = "drill-bugs")]
+    crate::safeguards::announce().map_err(anyhow::Error::msg)?;
     traces::start().map_err(anyhow::Error::msg)?;
     let stop = stop_signal()?;
     tokio::pin!(stop);

@@ -9,6 +9,7 @@ use super::leases::overlap_lock;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::{ExecutionStatus, Outcome, Reason, Settlement, storable_text};
+use crate::safeguards::{Safeguard, unless_off};
 use deadpool_postgres::Transaction;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -31,6 +32,10 @@ from unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::text[], $7::times
 where l.id between $10 and $11 and l.id = x.id and l.attempt = x.attempt and l.node_id = x.node_id
   and l.status = 'RUNNING'
 returning l.id";
+
+/// What makes [`SETTLE`] refuse an attempt that is no longer the current one.
+const FENCE: &str = " and l.attempt = x.attempt and l.node_id = x.node_id
+  and l.status = 'RUNNING'";
 
 /// The next attempts of what failed and may be tried again, after their delays
 /// (seconds).
@@ -165,7 +170,8 @@ impl Store {
         c: &Columns<'_>,
     ) -> Result<HashSet<Uuid>, StoreError> {
         let stub = self.clock().stub();
-        let statement = transaction.prepare_cached(SETTLE).await.during("settlements.prepare")?;
+        let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
+        let statement = transaction.prepare_cached(&settle).await.during("settlements.prepare")?;
         let rows = transaction
             .query(
                 &statement,

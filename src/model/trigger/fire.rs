@@ -8,10 +8,11 @@
 use super::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
 use crate::model::Timestamp;
 use crate::model::closures::{Afterwards, Closed, Closures, Judgement};
-use crate::model::execution::{Reason, execution_id};
+use crate::model::execution::{Reason, execution_id, one_off_execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
 use crate::model::schedule::Schedule;
+use crate::safeguards::{Safeguard, is_off};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -226,7 +227,11 @@ impl Trigger {
     }
 
     fn run(&self, fire_time: Timestamp, due_time: Timestamp) -> Run {
-        let execution_id = execution_id(self.job_id, TriggerKind::Schedule, fire_time);
+        let execution_id = if is_off(Safeguard::DeterministicId) {
+            one_off_execution_id(fire_time)
+        } else {
+            execution_id(self.job_id, TriggerKind::Schedule, fire_time)
+        };
         Run { execution_id, fire_time, due_time, resumes: false }
     }
 

@@ -21,6 +21,7 @@ use crate::model::execution::Attempt;
 use crate::model::job::Job;
 use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
+use crate::safeguards::{Safeguard, unless_off};
 use deadpool_postgres::Transaction;
 use decision::{Known, decide, is_limited};
 use std::collections::HashMap;
@@ -133,7 +134,8 @@ impl Store {
         let (stub, seconds) = (self.clock().stub(), look_ahead.as_secs_f64());
         let (limit, overdue_limit) = (as_limit(limit), as_limit(overdue_limit));
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
-        let hold = transaction.prepare_cached(HOLD_MEMBERSHIP).await.during("leases.prepare")?;
+        let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
+        let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
         let (member, due, clock) = futures_util::try_join!(

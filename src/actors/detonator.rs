@@ -1,0 +1,59 @@
+//! Kills one critical actor at a signal, for drills: a node that is half dead
+//! must not look healthy. Only in builds with the feature `drill-bugs`.
+
+use super::cluster_membership::ClusterMembership;
+use super::executor_pool::ExecutorPool;
+use super::reconciler::Reconciler;
+use super::trigger_acquirer::TriggerAcquirer;
+use actix::prelude::*;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Panics in the actor that gets it.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Detonate;
+
+macro_rules! detonates {
+    ($($actor:ty),*) => {$(
+        impl Handler<Detonate> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
+                panic!("killed by a drill");
+            }
+        }
+    )*};
+}
+detonates!(ClusterMembership, ExecutorPool, Reconciler, TriggerAcquirer);
+
+/// The critical actors of a node.
+pub struct Detonator {
+    /// Dies at SIGUSR1.
+    pub pool: Addr<ExecutorPool>,
+    /// Dies at SIGUSR2.
+    pub acquirer: Addr<TriggerAcquirer>,
+    /// Dies at SIGALRM.
+    pub reconciler: Addr<Reconciler>,
+    /// Dies at SIGHUP.
+    pub membership: Addr<ClusterMembership>,
+}
+
+impl Detonator {
+    /// Listens until the process ends.
+    pub fn arm(self) -> std::io::Result<()> {
+        on(SignalKind::user_defined1(), self.pool)?;
+        on(SignalKind::user_defined2(), self.acquirer)?;
+        on(SignalKind::alarm(), self.reconciler)?;
+        on(SignalKind::hangup(), self.membership)
+    }
+}
+
+fn on<A: Actor<Context = Context<A>> + Handler<Detonate>>(kind: SignalKind, actor: Addr<A>) -> std::io::Result<()> {
+    let mut signal = signal(kind)?;
+    actix::spawn(async move {
+        signal.recv().await;
+        // The answer never comes: its actor dies of the question.
+        let _ = actor.send(Detonate).await;
+    });
+    Ok(())
+}
