@@ -1,0 +1,10 @@
+//! Drills: what is asked of a cluster, what is done to it meanwhile, and how the
+//! evidence is gathered. A drill file says it in TOML; a key that nobody knows is refused.
+
+pub mod faults;
+pub mod file;
+pub mod figures;
+pub mod operations;
+pub mod run;
+pub mod stage;
+pub mod workload;

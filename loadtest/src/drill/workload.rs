@@ -1,0 +1,89 @@
+//! A mix of jobs: every schedule and policy, every kind of target, so that the
+//! first few of them have something of everything.
+
+use crate::job::{JobSpec, Misfire, Overlap, Recovery, Schedule, Target};
+
+/// Grace of the jobs whose misfires a drill wants to see: shorter than the
+/// outages that it makes.
+const SHORT_GRACE: u32 = 3;
+
+/// `count` jobs.
+pub fn mix(count: usize) -> Vec<JobSpec> {
+    let templates = templates();
+    let number = |index: usize| {
+        let mut job = templates[index % templates.len()].clone();
+        job.name = format!("{} {}", job.name, index / templates.len() + 1);
+        job
+    };
+    (0..count).map(number).collect()
+}
+
+fn templates() -> Vec<JobSpec> {
+    let rate = |seconds| Schedule::FixedRate { seconds };
+    let cron = |expression: &str, zone: &str| Schedule::Cron { expression: expression.to_owned(), zone: zone.to_owned() };
+    let mut jobs = vec![
+        job("plain", rate(1), Target::default()),
+        job("slow", rate(3), Target { delay: 1_500, ..Target::default() }),
+        job("cron", cron("0/2 * * * * ?", "UTC"), Target { delay: 50, ..Target::default() }),
+        job("chain", Schedule::FixedDelay { seconds: 1 }, Target { delay: 200, ..Target::default() }),
+        job("fenced", rate(2), Target { delay: 700, fenced: true, ..Target::default() }),
+        job("by hand", Schedule::Manual, Target { delay: 100, ..Target::default() }),
+        job("zone", cron("1/5 * * * * ?", "America/New_York"), Target { delay: 300, ..Target::default() }),
+        job("long chain", Schedule::FixedDelay { seconds: 3 }, Target { delay: 2_500, ..Target::default() }),
+        job("large answer", rate(5), Target { body: 300_000, ..Target::default() }),
+    ];
+    jobs.push(JobSpec { misfire: Misfire::Skip, misfire_grace_seconds: SHORT_GRACE, ..job("skips", rate(2), Target::default()) });
+    jobs.push(JobSpec { misfire: Misfire::FireAll, misfire_grace_seconds: SHORT_GRACE, ..job("all", rate(2), Target::default()) });
+    jobs.push(JobSpec { misfire_grace_seconds: SHORT_GRACE, ..job("folds", rate(1), Target::default()) });
+    let at_most_once = Target { delay: 800, ..Target::default() };
+    jobs.push(JobSpec { recovery: Recovery::MarkLost, ..job("at most once", rate(2), at_most_once) });
+    let fails = Target { fail: 1, ..Target::default() };
+    jobs.push(JobSpec { max_attempts: 3, ..job("retries", rate(4), fails) });
+    let never = Target { fail: 9, ..Target::default() };
+    jobs.push(JobSpec { max_attempts: 2, ..job("fails", rate(7), never) });
+    let hangs = Target { hang: true, ..Target::default() };
+    jobs.push(JobSpec { timeout_seconds: Some(2), ..job("hangs", rate(6), hangs) });
+    for (name, overlap) in [
+        ("skips overlaps", Overlap::Skip),
+        ("buffers one", Overlap::BufferOne),
+        ("buffers all", Overlap::BufferAll),
+        ("cancels", Overlap::CancelOther),
+    ] {
+        // Longer than the period once in a while: only after a fault does it pile up.
+        let target = Target { delay: 1_700, ..Target::default() };
+        jobs.push(JobSpec { overlap, ..job(name, rate(2), target) });
+    }
+    jobs
+}
+
+fn job(name: &str, schedule: Schedule, target: Target) -> JobSpec {
+    JobSpec {
+        name: name.to_owned(),
+        schedule,
+        misfire: Misfire::FireOnce,
+        misfire_grace_seconds: 60,
+        overlap: Overlap::Allow,
+        recovery: Recovery::Rerun,
+        max_recoveries: 10,
+        max_attempts: 1,
+        timeout_seconds: None,
+        target,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_has_something_of_everything() {
+        let jobs = mix(templates().len());
+        for overlap in [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther] {
+            assert!(jobs.iter().any(|job| job.overlap == overlap), "{overlap:?}");
+        }
+        for misfire in [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip] {
+            assert!(jobs.iter().any(|job| job.misfire == misfire), "{misfire:?}");
+        }
+        assert_eq!(mix(50).len(), 50);
+    }
+}
