@@ -39,6 +39,8 @@ pub struct Around<'a> {
     pub left_out: usize,
     /// Those of the job near by.
     pub deliveries: Vec<&'a Delivery>,
+    /// How many more of them are not drawn.
+    pub not_drawn: usize,
     pub window: Window,
 }
 
@@ -63,8 +65,9 @@ pub fn around<'a>(evidence: &'a Evidence, names: &Names, violation: &Violation) 
     deliveries.sort_by_key(|delivery| {
         (!finder.owns(delivery.execution), delivery.arrived.saturating_sub(centre).saturating_abs())
     });
+    let not_drawn = deliveries.len().saturating_sub(DELIVERIES_MAX);
     deliveries.truncate(DELIVERIES_MAX);
-    Around { spec: finder.spec(), items, left_out, deliveries, window: finder.window() }
+    Around { spec: finder.spec(), items, left_out, deliveries, not_drawn, window: finder.window() }
 }
 
 /// When a violation is marked on the timeline.

@@ -179,4 +179,65 @@ mod tests {
         let endless = Window { from: Micros::MIN, until: Micros::MAX };
         assert!(endless.ticks(0).len() <= 12 && endless.column(0) < WIDTH);
     }
+
+    fn life(number: u64, from: Micros, until: Option<Micros>) -> NodeLife {
+        NodeLife {
+            id: Uuid::from_u64_pair(0, number),
+            name: format!("n{number:03}"),
+            state: String::new(),
+            started_at: from,
+            ended_at: until,
+            ended_by: None,
+        }
+    }
+
+    fn delivery(node: u64, arrived: Micros, ended: Option<Micros>) -> Delivery {
+        Delivery {
+            job: Uuid::nil(),
+            execution: Uuid::nil(),
+            fire_time: arrived,
+            due_time: arrived,
+            attempt: 1,
+            node: Uuid::from_u64_pair(0, node),
+            kind: String::new(),
+            arrived,
+            ended,
+            status: ended.map(|_| 200),
+            effect: true,
+        }
+    }
+
+    #[test]
+    fn names_share_a_lane_when_there_are_many_and_they_were_not_alive_at_once() {
+        let mut nodes: Vec<NodeLife> = (0..8).map(|n| life(n, 10 * i64::try_from(n).unwrap(), None)).collect();
+        let few = Evidence { nodes: nodes.clone(), ..Evidence::default() };
+        assert_eq!(lanes(&few, &[]).len(), 8);
+
+        nodes.truncate(2);
+        nodes.extend(
+            (100..200).map(|n| life(n, 10 * i64::try_from(n).unwrap(), Some(10 * i64::try_from(n + 1).unwrap()))),
+        );
+        let many = Evidence { nodes, ..Evidence::default() };
+        let stranger = delivery(9_999, 1_500, Some(1_600));
+        let lanes = lanes(&many, &[&stranger]);
+        assert_eq!(lanes.iter().map(Lane::label).collect::<Vec<_>>(), ["n000", "n001", "n100 +99", "unknown node"]);
+        assert_eq!(lanes[3].deliveries, [&stranger]);
+    }
+
+    #[test]
+    fn bars_at_once_are_in_rows_of_their_own_and_a_hanging_one_ends_with_its_node() {
+        let second = 1_000_000;
+        let window = Window { from: 0, until: 100 * second };
+        let evidence = Evidence { nodes: vec![life(1, 0, Some(30 * second))], ..Evidence::default() };
+        let deliveries = [
+            delivery(1, 0, None),
+            delivery(1, second, Some(5 * second)),
+            delivery(1, 6 * second, Some(7 * second)),
+            delivery(1, 6 * second, Some(7 * second)),
+            delivery(1, 31 * second, Some(32 * second)),
+        ];
+        let lanes = lanes(&evidence, &deliveries.iter().collect::<Vec<_>>());
+        assert_eq!(lanes[0].until(&deliveries[0], window), 30 * second);
+        assert_eq!(lanes[0].rows(window), (vec![0, 1, 1, 2, 0], 3));
+    }
 }

@@ -37,14 +37,22 @@ pub fn html(run: &Run, evidence: &Evidence, verdict: &Verdict) -> String {
                     (tables::figures(&digest))
                     section {
                         h2 { "Timeline" }
-                        (legend(evidence))
-                        (timeline::whole(evidence, marks).draw())
+                        @if evidence.deliveries.is_empty() && evidence.nodes.is_empty() {
+                            p { "Nothing was seen." }
+                        } @else {
+                            (legend(evidence))
+                            (timeline::whole(evidence, marks).draw())
+                        }
                     }
                     (violations(&digest))
                     section {
                         h2 { "Lateness" }
-                        (charts::lateness(&digest))
-                        (tables::lateness(&digest))
+                        @if digest.calm.is_none() && digest.disturbed.is_none() {
+                            p { "No first start was judged." }
+                        } @else {
+                            (charts::lateness(&digest))
+                            (tables::lateness(&digest))
+                        }
                     }
                     section {
                         h2 { "Redelivery" }
@@ -108,7 +116,7 @@ fn head(digest: &Digest) -> Markup {
 }
 
 fn fact(name: &str, value: &str) -> Markup {
-    html! { div { dt { (name) } dd { (value) } } }
+    html! { @if !value.is_empty() { div { dt { (name) } dd { (value) } } } }
 }
 
 /// What bars and bands mean; only the scopes that occur.
@@ -209,7 +217,11 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
                 }
             }
             @if !seen.deliveries.is_empty() {
-                (timeline::some(digest.evidence, seen.window, &seen.deliveries, format!("{id}-timeline")).draw())
+                @let mark = instant(digest.evidence, violation);
+                (timeline::some(digest.evidence, seen.window, &seen.deliveries, mark, format!("{id}-timeline")).draw())
+                @if seen.not_drawn > 0 {
+                    p.more { (counted(seen.not_drawn, "delivery")) " of the job, farther from it, are not drawn." }
+                }
             }
             (items(digest, &seen, number))
         }
@@ -230,7 +242,7 @@ fn items(digest: &Digest, seen: &Around, number: usize) -> Markup {
                 td.time { (since(digest, item.at)) }
                 td { (item.what) }
                 td { @if let Some(id) = item.execution { code { (words::short(id)) } @if item.own { " ●" } } }
-                td { (item.text) }
+                td.detail { (item.text) }
             }
         }
     };

@@ -59,13 +59,13 @@ pub fn histogram(values: &[Micros], edges: &[Micros]) -> Vec<usize> {
 
 /// For ratios and pixels: nothing is counted in it.
 #[expect(clippy::cast_precision_loss, reason = "ratios and pixels need no more than 52 bits")]
-pub fn float(count: usize) -> f64 {
+pub(super) fn float(count: usize) -> f64 {
     count as f64
 }
 
 /// The same of a duration.
 #[expect(clippy::cast_precision_loss, reason = "ratios and pixels need no more than 52 bits")]
-pub fn micros(duration: Micros) -> f64 {
+pub(super) fn micros(duration: Micros) -> f64 {
     duration as f64
 }
 

@@ -53,11 +53,17 @@ pub fn whole(evidence: &Evidence, marks: Vec<Micros>) -> Timeline<'_> {
 }
 
 /// Some deliveries alone, on the lanes of their nodes.
-pub fn some<'a>(evidence: &'a Evidence, window: Window, deliveries: &[&'a Delivery], id: String) -> Timeline<'a> {
+pub fn some<'a>(
+    evidence: &'a Evidence,
+    window: Window,
+    deliveries: &[&'a Delivery],
+    mark: Option<Micros>,
+    id: String,
+) -> Timeline<'a> {
     let mut lanes = lanes(evidence, deliveries);
     lanes.retain(|lane| !lane.deliveries.is_empty());
     let title = "Deliveries of the job around the violation".to_owned();
-    Timeline { evidence, window, lanes, marks: Vec::new(), id, title, dense: false }
+    Timeline { evidence, window, lanes, marks: mark.into_iter().collect(), id, title, dense: false }
 }
 
 impl Timeline<'_> {

@@ -59,15 +59,14 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
-/// A count with its noun: `1 fault`, `1,200 faults`.
+/// A count with its noun: `1 fault`, `1,200 deliveries`.
 pub fn counted(number: usize, noun: &str) -> String {
-    let plural = match noun {
-        "delivery" => "deliveries",
-        "redelivery" => "redeliveries",
-        "query" => "queries",
-        _ => return format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" }),
-    };
-    format!("{} {}", grouped(number), if number == 1 { noun } else { plural })
+    let count = grouped(number);
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("{count} {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 /// A share in percent, with more digits the smaller it is.
@@ -96,7 +95,7 @@ pub fn bound_of(trials: usize, broken: bool) -> String {
     }
 }
 
-/// What is common to a delivery's bar, its row in a table and the legend.
+/// Whom faults of a scope hit.
 pub fn scope(scope: Scope) -> &'static str {
     match scope {
         Scope::Ends => "nodes end",
