@@ -4,10 +4,13 @@
 //! The map, inside out; imports point one way: [`evidence`] what was seen, the
 //! only thing that a judgement may rest on · [`job`] what a drill asks the
 //! cluster to run · [`fire_times`] which instants a schedule names, by brute
-//! force · [`checker`] judges evidence, pure. It never links `horolog`.
+//! force · [`checker`] judges evidence, pure · [`report`] shows both to people. It
+//! never links `horolog`.
 
 pub mod checker;
 pub mod cluster;
+pub mod drill;
 pub mod evidence;
 pub mod fire_times;
 pub mod job;
+pub mod report;

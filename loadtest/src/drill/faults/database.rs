@@ -1,0 +1,222 @@
+//! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
+
+use crate::cluster::now;
+use crate::cluster::postgres::Postgres;
+use crate::drill::file::{Database, Who};
+use crate::drill::stage::{Servers, Stage};
+use crate::evidence::{Micros, Scope};
+use anyhow::Context;
+use serde_json::json;
+use std::time::Duration;
+
+/// How many sessions a hog of connections may take: more than any server has.
+const SESSIONS_MAX: usize = 1_000;
+
+pub(super) async fn restart(stage: &Stage, mode: &str, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.write().await;
+    let from = now();
+    servers.primary.stop(mode).await?;
+    tokio::time::sleep(lasting).await;
+    let accepts = servers.primary.start().await?;
+    let kind = if mode == "fast" { "postgres-restart" } else { "postgres-crash" };
+    stage.note(kind, Scope::Cluster, &[], from, accepts);
+    Ok(())
+}
+
+/// The primary is killed, the standby promoted. An asynchronous one lacks the last
+/// writes: from then on, everything may happen again.
+pub(super) async fn failover(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut servers = stage.servers.write().await;
+    let Servers { primary, other } = &mut *servers;
+    let standby = other.as_mut().context("there is no standby")?;
+    let lags = stage.drill.database == Database::AsynchronousStandby;
+    let mut from = now();
+    if lags {
+        let sql = standby.sql().await?;
+        sql.batch_execute("alter system set primary_conninfo = ''").await?;
+        sql.batch_execute("select pg_reload_conf()").await?;
+        while sql.query_opt("select from pg_stat_wal_receiver", &[]).await?.is_some() {
+            from = now();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(lasting).await;
+    }
+    primary.kill().await?;
+    standby.promote().await?;
+    let sql = standby.sql().await?;
+    // The new primary waits for nobody, until it has a standby again.
+    sql.batch_execute("alter system reset synchronous_standby_names").await?;
+    sql.batch_execute("select pg_reload_conf()").await?;
+    std::mem::swap(primary, standby);
+    stage.note(if lags { "failover-async" } else { "failover" }, Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
+/// The old primary comes back beside the new one, as if nothing had happened; then it is made the
+/// standby.
+pub(super) async fn old_primary(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    {
+        let servers = stage.servers.read().await;
+        let old = servers.other.as_ref().context("there is no old primary")?;
+        let from = now();
+        old.start().await?;
+        tokio::time::sleep(lasting).await;
+        old.stop("fast").await?;
+        stage.note("old-primary", Scope::Harmless, &[], from, now());
+    }
+    let mut servers = stage.servers.write().await;
+    let Servers { primary, other } = &mut *servers;
+    other.as_mut().context("there is no old primary")?.follow(primary).await?;
+    drop(servers);
+    if stage.drill.database == Database::SynchronousStandby {
+        stage.wait_for_the_standby().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn table_lock(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let sql = servers.primary.sql().await?;
+    let from = now();
+    sql.batch_execute("begin; lock table job_execution_log in access exclusive mode").await?;
+    tokio::time::sleep(lasting).await;
+    sql.batch_execute("rollback").await?;
+    stage.note("table-lock", Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
+pub(super) async fn connections(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let from = now();
+    let mut sessions = Vec::new();
+    while sessions.len() < SESSIONS_MAX
+        && let Ok(session) = servers.primary.sql().await
+    {
+        sessions.push(session);
+    }
+    tokio::time::sleep(lasting).await;
+    drop(sessions);
+    stage.note("connections", Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
+pub(super) async fn idle_hog(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let sql = servers.primary.sql().await?;
+    let from = now();
+    let hold = "begin; select from job_trigger where due_at is not null order by due_at limit 10 for update skip locked";
+    sql.batch_execute(hold).await?;
+    tokio::time::sleep(lasting).await;
+    sql.batch_execute("rollback").await?;
+    stage.note("idle-hog", Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
+pub(super) async fn snapshot(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let sql = servers.primary.sql().await?;
+    let from = now();
+    sql.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
+    tokio::time::sleep(lasting).await;
+    sql.batch_execute("rollback").await?;
+    stage.note("snapshot", Scope::Harmless, &[], from, now());
+    Ok(())
+}
+
+/// Fills the small disk to the last byte. The server may die of it, and has to be started
+/// again then, as its service manager would.
+pub(super) async fn disk_full(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.write().await;
+    let ballast = stage.directory.join("disk/ballast");
+    let from = now();
+    let filled = tokio::process::Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k", "status=none"])
+        .arg(format!("of={}", ballast.display()))
+        .stderr(std::process::Stdio::null())
+        .status()
+        .await?;
+    anyhow::ensure!(!filled.success(), "the small disk has no end");
+    tokio::time::sleep(lasting).await;
+    std::fs::remove_file(&ballast)?;
+    if servers.primary.sql().await.is_err() {
+        // It may be gone, or at its recovery.
+        let _ = servers.primary.stop("immediate").await;
+        servers.primary.start().await?;
+    }
+    stage.note("disk-full", Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
+/// A lost hint costs latency alone.
+pub(super) async fn listeners_lost(stage: &Stage) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let from = now();
+    let sql = servers.primary.sql().await?;
+    sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'", &[]).await?;
+    stage.note("listeners-lost", Scope::Harmless, &[], from, now());
+    Ok(())
+}
+
+pub(super) async fn membership_cut(stage: &Stage, who: Who) -> Result<(), anyhow::Error> {
+    let slot = stage.pick(who).await?;
+    let name = slot.name().unwrap_or_default();
+    let servers = stage.servers.read().await;
+    let sql = servers.primary.sql().await?;
+    let from = now();
+    let cut = "select pg_terminate_backend(k.pid) from cluster_node n join pg_locks k
+        on k.locktype = 'advisory' and k.granted and k.mode = 'ExclusiveLock' and k.objsubid = 1
+        and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key
+        where n.name = $1 and n.state = 'ACTIVE'";
+    sql.execute(cut, &[&name]).await?;
+    // The node lives and reaches its target: what it runs may overlap with its next attempt.
+    stage.note("membership-cut", Scope::Freezes, &[name], from, now());
+    Ok(())
+}
+
+/// Triggers that are due at once, of a job that does nothing: beside them, what is due on time
+/// must be on time. Each is a run-now, as the API would have made it.
+pub(super) async fn backlog(stage: &Stage, amount: i64) -> Result<(), anyhow::Error> {
+    let address = stage.any_address().context("no node lives")?;
+    let query = "mutation { createJob(input: {name: \"backlog\", scheduleType: CRON, cronExpression: \"0 0 0 1 1 ? 2099\",
+        target: {noop: {sleepMillis: 0}}}) { id } }";
+    let answer = stage.http.post(&format!("http://{address}/graphql"), &json!({"query": query}), Duration::from_secs(10)).await;
+    let (_, answer) = answer.ok().context("the job of the backlog cannot be created")?;
+    let job: uuid::Uuid = answer["data"]["createJob"]["id"].as_str().context("no job")?.parse()?;
+    let servers = stage.servers.read().await;
+    let sql = servers.primary.sql().await?;
+    let from = now();
+    let insert = "insert into job_trigger (id, job_id, kind, fire_time, due_at)
+        select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
+                || '8' || substr(md5(random()::text || n), 1, 3) || 'a' || substr(md5(random()::text), 1, 15))::uuid,
+               $1, 'MANUAL', date_trunc('milliseconds', clock_timestamp()), clock_timestamp()
+        from generate_series(1, $2::bigint) as n";
+    sql.execute(insert, &[&job, &amount]).await?;
+    let inserted = now();
+    loop {
+        let left: i64 = sql.query_one("select count(*) from job_trigger where job_id = $1 and kind = 'MANUAL'", &[&job]).await?.get(0);
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let drained = now();
+    stage.note("backlog", Scope::Harmless, &[], from, drained);
+    stage.measured(format!("{amount} triggers due at once, drained"), rate(amount, drained - inserted));
+    Ok(())
+}
+
+fn rate(amount: i64, took: Micros) -> String {
+    let seconds = std::time::Duration::from_micros(took.unsigned_abs()).as_secs_f64();
+    let amount = f64::from(i32::try_from(amount).unwrap_or(i32::MAX));
+    format!("{:.0} a second, in {seconds:.1} s", amount / seconds.max(0.001))
+}
+
+/// A server that follows.
+impl Postgres {
+    /// Becomes the standby of `primary`, with nothing left of what it was.
+    pub async fn follow(&mut self, primary: &Postgres) -> Result<(), anyhow::Error> {
+        self.copy_of(primary).await?;
+        self.start().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Faults of the network: between a node and the database, and between nodes and
+//! their target.
+
+use crate::cluster::now;
+use crate::cluster::proxy::Wire;
+use crate::drill::file::{FaultSpec, Kind, Who};
+use crate::drill::stage::Stage;
+use crate::evidence::Scope;
+use anyhow::Context;
+use std::time::Duration;
+
+/// A node and the database hear each other badly or not at all; the node reaches its
+/// target all the while, and has to stop that by itself.
+pub(super) async fn cut_from_database(stage: &Stage, fault: &FaultSpec, lasting: Duration) -> Result<(), anyhow::Error> {
+    let delay = Duration::from_millis(u64::try_from(fault.amount).unwrap_or(0));
+    let (kind, wire) = match fault.kind {
+        Kind::PartitionOut => ("partition-out", Wire { silent_out: true, ..Wire::default() }),
+        Kind::PartitionBack => ("partition-back", Wire { silent_back: true, ..Wire::default() }),
+        Kind::SlowWire => ("slow-wire", Wire { delay, ..Wire::default() }),
+        Kind::Reset => ("reset", Wire { refused: true, ..Wire::default() }),
+        _ => ("partition", Wire { silent_out: true, silent_back: true, ..Wire::default() }),
+    };
+    let slot = stage.pick(fault.node).await?;
+    let from = now();
+    slot.set_wires(wire)?;
+    tokio::time::sleep(lasting).await;
+    slot.set_wires(Wire::default())?;
+    // A session that is reset is taken over at once, while what it ran goes on until the
+    // node has seen that it was declared dead: no overlap of theirs is its fault.
+    let scope = if fault.kind == Kind::Reset { Scope::Freezes } else { Scope::CutsOff };
+    stage.note(kind, scope, &[slot.name().unwrap_or_default()], from, now());
+    Ok(())
+}
+
+/// Nobody reaches the target.
+pub(super) async fn target_away(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let wire = stage.sink_wire.as_ref().context("the target of this drill has no wire of its own")?;
+    let from = now();
+    wire.set(Wire { refused: true, ..Wire::default() });
+    tokio::time::sleep(lasting).await;
+    wire.set(Wire::default());
+    stage.note("target-away", Scope::CutsTarget, &[], from, now());
+    Ok(())
+}
+
+/// The cable is pulled: the target too hears nothing, not even that the node gives up.
+pub(super) async fn unplug(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = stage.pick(who).await?;
+    let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
+    let from = now();
+    namespace.cut().await?;
+    tokio::time::sleep(lasting).await;
+    namespace.join().await?;
+    stage.note("unplug", Scope::Freezes, &[slot.name().unwrap_or_default()], from, now());
+    Ok(())
+}
+
+/// A third of what comes from the database gets lost.
+pub(super) async fn lossy(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = stage.pick(who).await?;
+    let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
+    let port = stage.servers.read().await.primary.address.port();
+    let from = now();
+    namespace.filter(&format!("tcp sport {port} numgen random mod 100 < 30 drop")).await?;
+    tokio::time::sleep(lasting).await;
+    namespace.unfilter().await?;
+    stage.note("lossy", Scope::CutsOff, &[slot.name().unwrap_or_default()], from, now());
+    Ok(())
+}

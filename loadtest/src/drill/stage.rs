@@ -1,0 +1,331 @@
+//! The stage of a drill: servers, nodes, sink and operator, and the log of what is
+//! done to them.
+
+use super::file::{Database, Drill, Who};
+use crate::cluster::database::{self, Auditor};
+use crate::cluster::http::Http;
+use crate::cluster::journal::Journal;
+use crate::cluster::network::{self, Bridge};
+use crate::cluster::node::{NodeSettings, Slot, faketime};
+use crate::cluster::now;
+use crate::cluster::operator::Operator;
+use crate::cluster::postgres::Postgres;
+use crate::cluster::proxy::Proxy;
+use crate::cluster::sink::Sink;
+use crate::evidence::{Evidence, Fault, Micros, Scope};
+use anyhow::{Context, ensure};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedMutexGuard, mpsc};
+use uuid::Uuid;
+
+/// How long a fault waits for a node that no other fault has.
+const NODE_WAIT: Duration = Duration::from_secs(15);
+
+/// The servers of a drill: the first takes writes.
+pub struct Servers {
+    /// Who takes writes.
+    pub primary: Postgres,
+    /// Who stands by, or who was the primary.
+    pub other: Option<Postgres>,
+}
+
+/// A place for a node that can be held by one fault at a time.
+pub type SharedSlot = Arc<tokio::sync::Mutex<Slot>>;
+
+/// All of it.
+pub struct Stage {
+    /// What the drill wants.
+    pub drill: Drill,
+    /// Where evidence and logs go.
+    pub directory: PathBuf,
+    /// The servers; whoever does something to them holds them.
+    pub servers: tokio::sync::RwLock<Servers>,
+    /// The places of nodes.
+    pub slots: Mutex<Vec<SharedSlot>>,
+    /// The target of all jobs.
+    pub sink: Sink,
+    /// The wire to it, if it can be cut.
+    pub sink_wire: Option<Proxy>,
+    /// Who uses the API.
+    pub operator: Operator,
+    /// For looks at nodes.
+    pub http: Http,
+    /// Names of lives by node id, as far as known.
+    names: Mutex<Vec<(Uuid, String)>>,
+    faults: Mutex<Vec<Fault>>,
+    fault_journal: Journal,
+    /// What could not be done here, and why.
+    pub skipped: Mutex<Vec<String>>,
+    settings: NodeSettings,
+    began: Micros,
+    // Removed after the slots, whose nodes live on it.
+    bridge: Option<Bridge>,
+    _disk: Option<SmallDisk>,
+}
+
+impl Stage {
+    /// Sets everything up but starts no node. `killer` hears of nodes that a target wants dead.
+    pub async fn set_up(
+        drill: Drill,
+        program: &Path,
+        bug: Option<String>,
+        directory: &Path,
+        killer: mpsc::UnboundedSender<Uuid>,
+    ) -> Result<Self, anyhow::Error> {
+        let bridge = if drill.namespaces { Some(Bridge::create().await?) } else { None };
+        let ip = bridge.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Bridge::ip);
+        let disk = if drill.database == Database::SmallDisk { Some(SmallDisk::mount(directory)?) } else { None };
+        let data = disk.as_ref().map(|disk| disk.directory.join("data"));
+        let primary = Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
+        let other = match drill.database {
+            Database::Single | Database::SmallDisk => None,
+            Database::SynchronousStandby | Database::AsynchronousStandby => {
+                Some(primary.standby(&directory.join("postgres-2")).await?)
+            }
+        };
+        let sink = Sink::start(&ip.to_string(), &directory.join("sink.jsonl"), killer).await?;
+        let sink_wire = if drill.namespaces { None } else { Some(Proxy::to(sink.address).await?) };
+        let target = sink_wire.as_ref().map_or(sink.address, |wire| wire.address);
+        let http = Http::default();
+        let operator = Operator::new(http.clone(), format!("http://{target}"), &directory.join("control.jsonl"))?;
+        let flags = vec!["--node-ttl".to_owned(), format!("{}s", drill.ttl_seconds), "--repair-interval".to_owned(), "5s".to_owned()];
+        let settings = NodeSettings {
+            program: program.to_owned(),
+            flags: [flags, drill.flags.clone()].concat(),
+            bug,
+            directory: directory.to_owned(),
+        };
+        let stage = Self {
+            directory: directory.to_owned(),
+            servers: tokio::sync::RwLock::new(Servers { primary, other }),
+            slots: Mutex::default(),
+            sink,
+            sink_wire,
+            operator,
+            http,
+            names: Mutex::default(),
+            faults: Mutex::default(),
+            fault_journal: Journal::create(&directory.join("faults.jsonl"))?,
+            skipped: Mutex::default(),
+            settings,
+            began: now(),
+            bridge,
+            _disk: disk,
+            drill,
+        };
+        if stage.drill.database == Database::SynchronousStandby {
+            stage.wait_for_the_standby().await?;
+        }
+        for _ in 0..stage.drill.nodes {
+            stage.add_slot().await?;
+        }
+        Ok(stage)
+    }
+
+    /// What a machine must have for this drill, if it lacks something.
+    pub async fn missing(drill: &Drill) -> Option<&'static str> {
+        if drill.namespaces && let Some(missing) = network::missing().await {
+            return Some(missing);
+        }
+        if drill.clocks && faketime().is_none() {
+            return Some("libfaketime is not installed (Debian: apt-get install libfaketime)");
+        }
+        let root = rustix::process::geteuid().is_root();
+        (drill.database == Database::SmallDisk && !root).then_some("a small disk is mounted by root alone")
+    }
+
+    /// Lets every commit wait for the standby.
+    pub async fn wait_for_the_standby(&self) -> Result<(), anyhow::Error> {
+        let servers = self.servers.read().await;
+        let sql = servers.primary.sql().await?;
+        sql.batch_execute("alter system set synchronous_standby_names = '*'").await?;
+        sql.batch_execute("select pg_reload_conf()").await?;
+        let synchronous = "select from pg_stat_replication where sync_state = 'sync'";
+        for _ in 0..200 {
+            if sql.query_opt(synchronous, &[]).await?.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("the standby does not follow")
+    }
+
+    /// A new place for a node.
+    pub async fn add_slot(&self) -> Result<SharedSlot, anyhow::Error> {
+        let number = self.slots().len() + 1;
+        let servers = self.servers.read().await;
+        let both: Vec<&Postgres> = std::iter::once(&servers.primary).chain(servers.other.as_ref()).collect();
+        let mut slot = Slot::new(number, self.settings.clone(), &both).await?;
+        if let Some(bridge) = &self.bridge {
+            slot.move_to(bridge.namespace(number).await?, &both)?;
+        }
+        if self.drill.clocks {
+            slot.fake_clock()?;
+        }
+        let slot = Arc::new(tokio::sync::Mutex::new(slot));
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot.clone());
+        Ok(slot)
+    }
+
+    /// The places of nodes.
+    pub fn slots(&self) -> Vec<SharedSlot> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets everybody live, and waits until all lease; then the database keeps a history.
+    pub async fn open(&self) -> Result<(), anyhow::Error> {
+        self.revive().await?;
+        let servers = self.servers.read().await;
+        database::keep_history(&servers.primary.sql().await?).await?;
+        Ok(())
+    }
+
+    /// Starts a life in each place that has none, and waits until it leases. Whoever lives
+    /// is left alone: a cluster has to recover without help.
+    pub async fn revive(&self) -> Result<(), anyhow::Error> {
+        let mut born = Vec::new();
+        for slot in self.slots() {
+            let mut slot = slot.lock_owned().await;
+            if !slot.lives() {
+                if slot.name().is_some() {
+                    slot.ended(Duration::from_secs(1)).await?;
+                }
+                slot.start()?;
+                born.push(slot);
+            }
+        }
+        for mut slot in born {
+            slot.ready(&self.http).await?;
+        }
+        Ok(())
+    }
+
+    /// A node that lives and that no other fault has.
+    pub async fn pick(&self, who: Who) -> Result<OwnedMutexGuard<Slot>, anyhow::Error> {
+        let begun = std::time::Instant::now();
+        loop {
+            let mut free = Vec::new();
+            for slot in self.slots() {
+                if let Ok(mut slot) = slot.try_lock_owned()
+                    && slot.lives()
+                {
+                    free.push(slot);
+                }
+            }
+            if !free.is_empty() {
+                fastrand::shuffle(&mut free);
+                let index = if who == Who::Busiest { self.busiest(&free).await } else { 0 };
+                return Ok(free.swap_remove(index));
+            }
+            ensure!(begun.elapsed() < NODE_WAIT, "every node is dead, or in the hands of another fault");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn busiest(&self, free: &[OwnedMutexGuard<Slot>]) -> usize {
+        let in_flight = self.sink.in_flight();
+        let mut most = (0, 0);
+        for (index, slot) in free.iter().enumerate() {
+            let mut waiting = 0;
+            for (id, count) in &in_flight {
+                if self.name_of(*id).await.as_deref() == slot.name() {
+                    waiting += count;
+                }
+            }
+            if waiting > most.1 {
+                most = (index, waiting);
+            }
+        }
+        most.0
+    }
+
+    /// The life that a node id belongs to.
+    pub async fn name_of(&self, id: Uuid) -> Option<String> {
+        let known = |names: &[(Uuid, String)]| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
+        if let Some(name) = known(&self.names.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Some(name);
+        }
+        let sql = self.servers.try_read().ok()?.primary.sql().await.ok()?;
+        let nodes = database::nodes(&sql).await.ok()?;
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        *names = nodes.into_iter().map(|node| (node.id, node.name)).collect();
+        known(&names)
+    }
+
+    /// Where the API of some node that lives can be reached.
+    pub fn any_address(&self) -> Option<SocketAddr> {
+        let mut addresses: Vec<SocketAddr> =
+            self.slots().iter().filter_map(|slot| slot.try_lock().ok().filter(|slot| slot.name().is_some())?.address()).collect();
+        fastrand::shuffle(&mut addresses);
+        addresses.pop()
+    }
+
+    /// Writes down what was done.
+    pub fn note(&self, kind: &str, scope: Scope, nodes: &[&str], from: Micros, until: Micros) {
+        let nodes = nodes.iter().map(|name| (*name).to_owned()).collect();
+        let fault = Fault { kind: kind.to_owned(), scope, nodes, from, until };
+        self.fault_journal.append(&fault);
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// How many faults there were.
+    pub fn fault_count(&self) -> usize {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The final read.
+    pub async fn evidence(&self, mut auditor: Auditor) -> Result<Evidence, anyhow::Error> {
+        let servers = self.servers.read().await;
+        let sql = servers.primary.sql().await.context("the final read")?;
+        auditor.look(&sql, true).await?;
+        let mut jobs: HashSet<Uuid> = self.operator.jobs().into_iter().collect();
+        let mut rows = database::rows(&sql).await?;
+        let mut deliveries = self.sink.deliveries();
+        deliveries.sort_by_key(|delivery| delivery.arrived);
+        // Jobs that the harness made beside the operator (a backlog) are nobody's to judge.
+        jobs.extend(deliveries.iter().map(|delivery| delivery.job));
+        rows.retain(|row| jobs.contains(&row.job));
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        faults.sort_by_key(|fault| fault.from);
+        Ok(Evidence {
+            began: self.began,
+            ended: now(),
+            deliveries,
+            calls: self.operator.calls(),
+            faults,
+            rows,
+            history: database::history(&sql).await?,
+            nodes: database::nodes(&sql).await?,
+            stuck: auditor.stuck,
+        })
+    }
+}
+
+/// A small disk; unmounted when dropped.
+struct SmallDisk {
+    directory: PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(directory: &Path) -> Result<Self, anyhow::Error> {
+        let directory = directory.join("disk");
+        std::fs::create_dir(&directory)?;
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=160m,mode=0777", "horolog-drill"])
+            .arg(&directory)
+            .status()?;
+        ensure!(mounted.success(), "cannot mount a small disk");
+        Ok(Self { directory })
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the server that was just told to stop may still hold a file.
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.directory).status();
+    }
+}

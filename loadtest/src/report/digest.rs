@@ -1,0 +1,146 @@
+//! What page, JSON and summary all say, computed once.
+
+use super::Run;
+use super::answer::Answer;
+use super::statistics::Spread;
+use super::words::{counted, grouped};
+use crate::checker::Verdict;
+use crate::evidence::{Evidence, Micros};
+use std::collections::BTreeMap;
+
+/// Least share of fire times judged under normal rules, in percent, for a verdict to mean much.
+const SHARE_NORMAL_MIN: usize = 30;
+
+/// What a run showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// No violation, and there was something to violate.
+    Kept,
+    /// At least one violation.
+    Broken,
+    /// The drill did not come to its end, or nothing had to happen in it.
+    NotJudged,
+}
+
+impl Judgement {
+    pub(super) fn of(run: &Run, verdict: &Verdict) -> Self {
+        let counts = &verdict.counts;
+        if !verdict.violations.is_empty() {
+            Self::Broken
+        } else if run.not_judged.is_some() || counts.must + counts.may + counts.manual == 0 {
+            Self::NotJudged
+        } else {
+            Self::Kept
+        }
+    }
+
+    /// Its key in JSON, and its class in the style sheet.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Broken => "broken",
+            Self::NotJudged => "not_judged",
+        }
+    }
+}
+
+/// A run, what was seen, what it means, and the numbers of it.
+pub struct Digest<'a> {
+    pub run: &'a Run,
+    pub evidence: &'a Evidence,
+    pub verdict: &'a Verdict,
+    pub judgement: Judgement,
+    /// Violations by rule.
+    pub rules: BTreeMap<&'a str, usize>,
+    pub calm: Option<Spread>,
+    pub disturbed: Option<Spread>,
+    /// Redelivery times by kind of fault, in any order.
+    pub redeliveries: BTreeMap<&'a str, Vec<Micros>>,
+    /// Faults by kind.
+    pub faults: BTreeMap<&'a str, usize>,
+    /// Deliveries by how they went, as [`Answer::ALL`].
+    pub answers: [(Answer, usize); 5],
+}
+
+impl<'a> Digest<'a> {
+    pub fn of(run: &'a Run, evidence: &'a Evidence, verdict: &'a Verdict) -> Self {
+        let mut redeliveries: BTreeMap<&str, Vec<Micros>> = BTreeMap::new();
+        for redelivery in &verdict.redeliveries {
+            redeliveries.entry(&redelivery.fault).or_default().push(redelivery.took);
+        }
+        let mut answers = Answer::ALL.map(|answer| (answer, 0));
+        for delivery in &evidence.deliveries {
+            answers[Answer::of(delivery) as usize].1 += 1;
+        }
+        Self {
+            run,
+            evidence,
+            verdict,
+            judgement: Judgement::of(run, verdict),
+            rules: tally(verdict.violations.iter().map(|violation| violation.rule.as_str())),
+            calm: Spread::of(&verdict.lateness_calm),
+            disturbed: Spread::of(&verdict.lateness_disturbed),
+            redeliveries,
+            faults: tally(evidence.faults.iter().map(|fault| fault.kind.as_str())),
+            answers,
+        }
+    }
+
+    /// Fire times that were judged.
+    pub fn fire_times(&self) -> usize {
+        self.verdict.counts.must + self.verdict.counts.may
+    }
+
+    /// Whether so much was disturbed that the rules were soft nearly everywhere.
+    pub fn lenient(&self) -> bool {
+        self.verdict.counts.normal * 100 < self.fire_times() * SHARE_NORMAL_MIN
+    }
+
+    /// Whether the rule of three may be applied: nothing broke, and all was looked at.
+    pub fn bounded(&self) -> bool {
+        self.judgement == Judgement::Kept
+    }
+
+    /// Effects beyond the first of an execution, and what explains them.
+    pub fn surplus(&self) -> String {
+        match self.verdict.counts.surplus_effects {
+            0 => "0".to_owned(),
+            1 => "1, explained by a named fault and the policy RERUN".to_owned(),
+            count => format!("{}, each explained by a named fault and the policy RERUN", grouped(count)),
+        }
+    }
+
+    /// The verdict in one sentence.
+    pub fn sentence(&self) -> String {
+        let broken = self.verdict.violations.len();
+        let missed = self.run.figures.iter().filter(|figure| figure.met == Some(false)).count();
+        let seen = format!(
+            "{} and {}, {}",
+            counted(self.fire_times(), "fire time"),
+            counted(self.verdict.counts.manual, "manual run"),
+            counted(self.evidence.faults.len(), "fault"),
+        );
+        let text = match self.judgement {
+            Judgement::Kept => format!("The promise was kept: {seen}, no violation"),
+            Judgement::Broken => format!("The promise was broken: {seen}, {}", counted(broken, "violation")),
+            Judgement::NotJudged => match &self.run.not_judged {
+                Some(reason) => format!("Not judged: {reason}"),
+                None => "Not judged: nothing had to happen in this run".to_owned(),
+            },
+        };
+        match missed {
+            0 => format!("{text}."),
+            1 => format!("{text}; 1 target was not met."),
+            _ => format!("{text}; {} targets were not met.", grouped(missed)),
+        }
+    }
+}
+
+/// How often each word occurs.
+fn tally<'a>(words: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
+    counts
+}

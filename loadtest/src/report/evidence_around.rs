@@ -1,0 +1,260 @@
+//! What was seen around a violation.
+
+use super::answer::Answer;
+use super::lanes::Window;
+use super::words::{Names, clock_exact, duration, hit, scope, short};
+use crate::checker::Violation;
+use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row};
+use crate::job::JobSpec;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// How far around the instants of the violation.
+const REACH: Micros = 10_000_000;
+/// So much of it is shown.
+const ITEMS_MAX: usize = 60;
+/// So many instants of one execution are looked around.
+const INSTANTS_MAX: usize = 40;
+/// So many deliveries are drawn.
+const DELIVERIES_MAX: usize = 100;
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub at: Micros,
+    pub what: &'static str,
+    /// Of the execution that the violation names.
+    pub own: bool,
+    pub execution: Option<Uuid>,
+    pub text: String,
+}
+
+/// What was seen around a violation.
+pub struct Around<'a> {
+    /// The job as last asked for before.
+    pub spec: Option<&'a JobSpec>,
+    /// By time.
+    pub items: Vec<Item>,
+    /// How many more there were.
+    pub left_out: usize,
+    /// Those of the job near by.
+    pub deliveries: Vec<&'a Delivery>,
+    /// How many more of them are not drawn.
+    pub not_drawn: usize,
+    pub window: Window,
+}
+
+/// Picks it.
+pub fn around<'a>(evidence: &'a Evidence, names: &Names, violation: &Violation) -> Around<'a> {
+    let finder = Finder::of(evidence, violation);
+    let mut items = finder.deliveries(names);
+    items.extend(finder.calls());
+    items.extend(finder.rows(names));
+    items.extend(finder.transitions());
+    items.extend(finder.faults());
+    items.extend(finder.stuck());
+
+    let centre = finder.instants.first().copied().unwrap_or_default();
+    let distance = |item: &Item| item.at.saturating_sub(centre).saturating_abs();
+    items.sort_by_key(|item| (!item.own && item.what != "fault", distance(item)));
+    let left_out = items.len().saturating_sub(ITEMS_MAX);
+    items.truncate(ITEMS_MAX);
+    items.sort_by_key(|item| item.at);
+
+    let mut deliveries: Vec<&Delivery> = finder.near_deliveries().collect();
+    deliveries.sort_by_key(|delivery| {
+        (!finder.owns(delivery.execution), delivery.arrived.saturating_sub(centre).saturating_abs())
+    });
+    let not_drawn = deliveries.len().saturating_sub(DELIVERIES_MAX);
+    deliveries.truncate(DELIVERIES_MAX);
+    Around { spec: finder.spec(), items, left_out, deliveries, not_drawn, window: finder.window() }
+}
+
+/// When a violation is marked on the timeline.
+pub fn instant(evidence: &Evidence, violation: &Violation) -> Option<Micros> {
+    violation.fire_time.or_else(|| {
+        let own = |delivery: &&Delivery| Some(delivery.execution) == violation.execution;
+        evidence.deliveries.iter().find(own).map(|delivery| delivery.arrived)
+    })
+}
+
+struct Finder<'a> {
+    evidence: &'a Evidence,
+    job: Option<Uuid>,
+    execution: Option<Uuid>,
+    /// All executions of the job.
+    executions: BTreeSet<Uuid>,
+    /// What is looked around, the fire time first.
+    instants: Vec<Micros>,
+}
+
+impl<'a> Finder<'a> {
+    fn of(evidence: &'a Evidence, violation: &Violation) -> Self {
+        let execution = violation.execution;
+        let seen = || {
+            let rows = evidence.rows.iter().map(|row| (row.execution, row.job));
+            evidence.deliveries.iter().map(|delivery| (delivery.execution, delivery.job)).chain(rows)
+        };
+        let own_job = || seen().find(|(id, _)| Some(*id) == execution).map(|(_, job)| job);
+        let job = violation.job.or_else(own_job);
+        let executions = seen().filter(|(_, of)| Some(*of) == job).map(|(id, _)| id).chain(execution).collect();
+        let arrivals = evidence.deliveries.iter().filter(|d| Some(d.execution) == execution).map(|d| d.arrived);
+        let changes = evidence.history.iter().filter(|t| Some(t.execution) == execution).map(|t| t.at);
+        let mut instants: Vec<Micros> =
+            violation.fire_time.into_iter().chain(arrivals).chain(changes).take(INSTANTS_MAX).collect();
+        if instants.is_empty() {
+            let last = evidence.deliveries.iter().filter(|d| job.is_some() && Some(d.job) == job).map(|d| d.arrived);
+            instants.extend(last.max());
+        }
+        Self { evidence, job, execution, executions, instants }
+    }
+
+    fn owns(&self, execution: Uuid) -> bool {
+        Some(execution) == self.execution
+    }
+
+    fn near(&self, at: Micros) -> bool {
+        self.meets(at, at)
+    }
+
+    fn meets(&self, from: Micros, until: Micros) -> bool {
+        self.instants.iter().any(|at| from <= at.saturating_add(REACH) && until.max(from) >= at.saturating_sub(REACH))
+    }
+
+    fn window(&self) -> Window {
+        let from = self.instants.iter().min().copied().unwrap_or(self.evidence.began).saturating_sub(REACH);
+        let until = self.instants.iter().max().copied().unwrap_or(self.evidence.ended).saturating_add(REACH);
+        Window { from, until }
+    }
+
+    fn since(&self, at: Micros) -> String {
+        clock_exact(at.saturating_sub(self.evidence.began))
+    }
+
+    fn near_deliveries(&self) -> impl Iterator<Item = &'a Delivery> {
+        let near = |delivery: &&Delivery| {
+            let until = delivery.ended.unwrap_or(delivery.arrived);
+            self.owns(delivery.execution) || Some(delivery.job) == self.job && self.meets(delivery.arrived, until)
+        };
+        self.evidence.deliveries.iter().filter(near)
+    }
+
+    fn deliveries(&self, names: &Names) -> Vec<Item> {
+        let text = |delivery: &Delivery| {
+            let took = delivery.ended.map_or_else(String::new, |ended| {
+                format!(" after {}", duration(ended.saturating_sub(delivery.arrived)))
+            });
+            let status = delivery.status.map_or_else(String::new, |status| format!(" ({status})"));
+            format!(
+                "attempt {} from {}, {}, fire time {}: {}{status}{took}{}",
+                delivery.attempt,
+                names.name(delivery.node),
+                delivery.kind,
+                self.since(delivery.fire_time),
+                Answer::of(delivery).words().trim_end_matches(" (499)"),
+                if delivery.effect || Answer::of(delivery) != Answer::Done { "" } else { ", without effect" },
+            )
+        };
+        self.near_deliveries()
+            .map(|delivery| self.item(delivery.arrived, "delivery", Some(delivery.execution), text(delivery)))
+            .collect()
+    }
+
+    fn item(&self, at: Micros, what: &'static str, execution: Option<Uuid>, text: String) -> Item {
+        Item { at, what, own: execution.is_some_and(|execution| self.owns(execution)), execution, text }
+    }
+
+    fn calls_of_job(&self) -> impl Iterator<Item = &'a Call> {
+        self.evidence.calls.iter().filter(|call| call.job.is_some() && call.job == self.job)
+    }
+
+    /// Those near by, and the last one before: it says what the job was then.
+    fn calls(&self) -> Vec<Item> {
+        let from = self.window().from;
+        let before = self.calls_of_job().filter(|call| call.returned < from).max_by_key(|call| call.invoked);
+        let near = self.calls_of_job().filter(|call| call.returned >= from && self.meets(call.invoked, call.returned));
+        let text = |call: &Call| {
+            let operation = match &call.operation {
+                Operation::Create(_) => "createJob",
+                Operation::Update(_) => "updateJob",
+                Operation::Pause => "pauseJob",
+                Operation::Resume => "resumeJob",
+                Operation::Delete => "deleteJob",
+                Operation::RunNow => "runJobNow",
+            };
+            let outcome = match call.outcome {
+                CallOutcome::Done => "done",
+                CallOutcome::Refused => "refused",
+                CallOutcome::Unknown => "outcome unknown",
+            };
+            let next = call.next_fire_time.map(|at| format!(", next fire time {}", self.since(at)));
+            let took = duration(call.returned.saturating_sub(call.invoked));
+            format!("{operation}: {outcome} after {took}{}", next.unwrap_or_default())
+        };
+        before.into_iter().chain(near).map(|call| self.item(call.invoked, "call", None, text(call))).collect()
+    }
+
+    fn spec(&self) -> Option<&'a JobSpec> {
+        let at = self.instants.first().copied().unwrap_or(Micros::MAX);
+        let specs = self.calls_of_job().filter(|call| call.outcome != CallOutcome::Refused).filter_map(|call| {
+            let (Operation::Create(spec) | Operation::Update(spec)) = &call.operation else { return None };
+            Some((call.invoked, spec))
+        });
+        let (before, after): (Vec<_>, Vec<_>) = specs.partition(|(invoked, _)| *invoked <= at);
+        before.last().or(after.first()).map(|(_, spec)| *spec)
+    }
+
+    fn rows(&self, names: &Names) -> Vec<Item> {
+        let near = self
+            .evidence
+            .rows
+            .iter()
+            .filter(|row| self.owns(row.execution) || Some(row.job) == self.job && self.near(row.fire_time));
+        let at = |what: &str, at: Option<Micros>| at.map(|at| format!("{what} {}", self.since(at)));
+        let text = |row: &Row| {
+            let parts = [
+                Some(format!("{} {}, attempt {}", row.kind, row.status, row.attempt)),
+                row.reason.clone(),
+                (row.recoveries > 0).then(|| format!("recoveries {}", row.recoveries)),
+                row.node.map(|node| names.name(node)),
+                at("started", row.started_at),
+                at("finished", row.finished_at),
+                at("through", row.through_fire_time),
+                row.occurrences.map(|occurrences| format!("{occurrences} occurrences")),
+                row.coalesced_into.map(|into| format!("folded into {}", short(into))),
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        };
+        near.map(|row| self.item(row.fire_time, "row at the end", Some(row.execution), text(row))).collect()
+    }
+
+    fn transitions(&self) -> Vec<Item> {
+        let near = self.evidence.history.iter().filter(|transition| {
+            self.owns(transition.execution)
+                || self.near(transition.at) && self.executions.contains(&transition.execution)
+        });
+        near.map(|transition| {
+            let text = format!("attempt {} became {}", transition.attempt, transition.status);
+            self.item(transition.at, "status", Some(transition.execution), text)
+        })
+        .collect()
+    }
+
+    fn faults(&self) -> Vec<Item> {
+        let near = self.evidence.faults.iter().filter(|fault| self.meets(fault.from, fault.until));
+        near.map(|fault| {
+            let lasted = duration(fault.until.saturating_sub(fault.from));
+            let text = format!("{} of {} for {lasted} ({})", fault.kind, hit(fault), scope(fault.scope));
+            self.item(fault.from, "fault", None, text)
+        })
+        .collect()
+    }
+
+    fn stuck(&self) -> Vec<Item> {
+        let of_job = |id: Uuid| Some(id) == self.job || self.executions.contains(&id);
+        let near = self.evidence.stuck.iter().filter(|stuck| {
+            self.owns(stuck.id) || of_job(stuck.id) && (self.near(stuck.at) || self.instants.is_empty())
+        });
+        near.map(|stuck| self.item(stuck.at, "stuck", Some(stuck.id), stuck.rule.clone())).collect()
+    }
+}

@@ -1,0 +1,80 @@
+//! The report of a drill: one HTML page that needs nothing beside itself, the same
+//! as JSON, and some lines for the terminal.
+//!
+//! It says what the checker found and shows the evidence for it; it judges nothing.
+//! All text from the evidence is text: [`maud`] escapes it, and the page's content
+//! security policy forbids scripts and requests. Inside out: `statistics` and
+//! `words` · `answer` how a delivery went · `digest` what page, JSON and summary all
+//! say · `lanes` where things lie on a timeline · `timeline` and `charts` draw ·
+//! `evidence_around` picks what belongs to a violation · `page` and `tables` arrange.
+
+mod answer;
+mod charts;
+mod digest;
+mod evidence_around;
+mod json;
+mod lanes;
+mod page;
+pub mod statistics;
+mod summary;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod words;
+
+pub use digest::Judgement;
+pub use json::json;
+pub use page::html;
+pub use summary::summary;
+
+use crate::checker::Verdict;
+use crate::evidence::Micros;
+use serde::{Deserialize, Serialize};
+
+/// What a report says of a run beside its evidence and verdict.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The drill's name.
+    pub name: String,
+    /// What it is about, in a sentence.
+    pub about: String,
+    /// Every choice of the drill came from it.
+    pub seed: u64,
+    /// The commit of the program under test.
+    pub commit: String,
+    /// The program: version and file name.
+    pub program: String,
+    /// When the drill began.
+    pub started: Micros,
+    /// How many nodes it kept running.
+    pub nodes: usize,
+    /// Settings of the nodes and the drill, e.g. `--node-ttl` and `4s`.
+    pub settings: Vec<(String, String)>,
+    /// Faults that could not be injected here, each with the reason.
+    pub skipped: Vec<String>,
+    /// What was measured, against its target.
+    pub figures: Vec<Figure>,
+    /// Why the verdict says nothing: the drill did not come to its end.
+    pub not_judged: Option<String>,
+}
+
+impl Run {
+    /// What the run showed.
+    pub fn judgement(&self, verdict: &Verdict) -> Judgement {
+        Judgement::of(self, verdict)
+    }
+}
+
+/// A measured figure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was measured.
+    pub name: String,
+    /// What it should be.
+    pub target: String,
+    /// What it was.
+    pub measured: String,
+    /// Whether that is the target; none when the run cannot say.
+    pub met: Option<bool>,
+}
