@@ -16,7 +16,7 @@
 //!   cancelled, and the node joins again under a fresh id.
 
 use super::pacemaker::{WakeUp, pace};
-use super::vitals::Vitals;
+use super::vitals::{Pulse, Vitals};
 use crate::clock::Clock;
 use crate::model::node::{Membership, NodeState, Standing};
 use crate::model::{Timestamp, rfc3339};
@@ -89,6 +89,8 @@ pub struct ClusterMembership {
     member: Rc<Mutex<Member>>,
     heartbeat_interval: Duration,
     wake_up: WakeUp,
+    // Held so that its drop tells of a death.
+    _pulse: Pulse,
     paced: bool,
 }
 
@@ -113,7 +115,7 @@ impl ClusterMembership {
     /// otherwise whoever sends [`Heartbeat`] sets the pace.
     pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, paced: bool) -> Self {
         let wake_up = Arc::new(Notify::new());
-        let heartbeat_interval = config.heartbeat_interval;
+        let (heartbeat_interval, pulse) = (config.heartbeat_interval, config.vitals.lifeline("ClusterMembership"));
         let member = Member {
             config,
             standing,
@@ -126,7 +128,7 @@ impl ClusterMembership {
             left: false,
             wake_up: wake_up.clone(),
         };
-        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, paced }
+        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _pulse: pulse, paced }
     }
 }
 

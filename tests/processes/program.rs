@@ -5,11 +5,16 @@ use crate::http_client::http_client;
 use crate::support::{TestDatabase, eventually};
 use actix::{Handler, Message};
 use clap::Parser;
+use horolog::actors::cluster_membership::ClusterMembership;
+use horolog::actors::executor_pool::ExecutorPool;
+use horolog::actors::job_manager::JobManager;
+use horolog::actors::reconciler::Reconciler;
 use horolog::actors::trigger_acquirer::TriggerAcquirer;
 use horolog::config::ServeConfig;
 use horolog::server::{Exit, Node};
 use rustix::process::Signal;
 use std::net::TcpListener;
+use std::time::Duration;
 
 /// Arguments, variables, and a text that the output must hold.
 type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
@@ -133,35 +138,43 @@ async fn the_demo_shows_jobs_surviving_a_kill_and_leaves_nothing_behind() {
 #[rtype(result = "()")]
 struct Detonate;
 
-impl Handler<Detonate> for TriggerAcquirer {
-    type Result = ();
+macro_rules! detonates {
+    ($($actor:ty),*) => {$(
+        impl Handler<Detonate> for $actor {
+            type Result = ();
 
-    fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
-        panic!("a critical actor panics");
-    }
+            fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
+                panic!("an actor panics");
+            }
+        }
+    )*};
 }
 
-/// Variable that turns the test below into the process that is watched.
-const DETONATE_ON: &str = "TEST_DETONATE_ON";
+detonates!(ClusterMembership, TriggerAcquirer, ExecutorPool, Reconciler, JobManager);
+
+/// Variables that turn the test below into the process that is watched: which actor, on which database.
+const DETONATE: [&str; 2] = ["TEST_DETONATE", "TEST_DETONATE_ON"];
 
 #[test]
 fn a_panicking_actor_ends_the_process_with_70() {
-    if let Ok(database_url) = std::env::var(DETONATE_ON) {
-        detonate(&database_url);
+    if let [Ok(actor), Ok(database_url)] = DETONATE.map(std::env::var) {
+        detonate(&actor, &database_url);
     }
     let system = actix::System::new();
     system.block_on(async {
-        let database = TestDatabase::new().await;
-        let this_test = "processes::program::a_panicking_actor_ends_the_process_with_70";
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", this_test, "--nocapture"])
-            .env(DETONATE_ON, database.url())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(70), "{}", String::from_utf8_lossy(&output.stderr));
-        let client = database.client().await;
-        let joined = client.query_one("select count(*) from cluster_node where state = 'ACTIVE'", &[]).await.unwrap();
-        assert_eq!(joined.get::<_, i64>(0), 1, "it had joined, and died without a goodbye");
+        for actor in ["membership", "acquirer", "pool", "reconciler", "jobs"] {
+            let database = TestDatabase::new().await;
+            let this_test = "processes::program::a_panicking_actor_ends_the_process_with_70";
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", this_test, "--nocapture"])
+                .envs(DETONATE.into_iter().zip([actor, database.url()]))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(70), "{actor}: {}", String::from_utf8_lossy(&output.stderr));
+            let joined = "select count(*) from cluster_node where state = 'ACTIVE'";
+            let joined = database.client().await.query_one(joined, &[]).await.unwrap();
+            assert_eq!(joined.get::<_, i64>(0), 1, "{actor}: it had joined, and died without a goodbye");
+        }
     });
 }
 
@@ -172,7 +185,7 @@ struct Settings {
 }
 
 /// What `horolog serve` does, with an actor that panics.
-fn detonate(database_url: &str) -> ! {
+fn detonate(actor: &str, database_url: &str) -> ! {
     let system =
         actix::System::with_tokio_rt(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
     let exit = system.block_on(async {
@@ -181,8 +194,16 @@ fn detonate(database_url: &str) -> ! {
         let (http, ready) = (http_client(), format!("http://{}/readyz", node.address));
         eventually("the node leases", async || http.get(&ready).send().await.ok()?.status().is_success().then_some(()))
             .await;
-        assert!(node.acquirer.send(Detonate).await.is_err(), "nobody answers after a panic");
-        node.run_until(std::future::pending(), std::future::pending()).await
+        let answer = match actor {
+            "membership" => node.actors.membership.send(Detonate).await,
+            "acquirer" => node.actors.acquirer.send(Detonate).await,
+            "pool" => node.actors.pool.send(Detonate).await,
+            "reconciler" => node.actors.reconciler.send(Detonate).await,
+            _ => node.actors.jobs.send(Detonate).await,
+        };
+        assert!(answer.is_err(), "nobody answers after a panic");
+        let end = node.run_until(std::future::pending(), std::future::pending());
+        tokio::time::timeout(Duration::from_secs(30), end).await.expect("the node gives itself up")
     });
     std::process::exit(match exit {
         Exit::Clean => 0,
