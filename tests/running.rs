@@ -5,6 +5,7 @@ use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, at, eventually,
 use horolog::actors::executor_pool::SettleReport;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
+use horolog::store::connect::Database;
 use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::writer::MakeWriterExt;
 
@@ -135,4 +136,20 @@ async fn a_handler_that_panics_fails_its_attempt_and_nothing_else() {
     eventually("the next one has run", async || (node.settle().await.settled == 1).then_some(())).await;
     let ledger = ["SCHEDULE 07:00:00 FAILED ERROR attempt 1", "SCHEDULE 07:01:00 SUCCESS attempt 1"];
     assert_eq!(cluster.ledger(&job).await, ledger);
+}
+
+#[actix::test]
+async fn a_node_that_freezes_inside_a_transaction_hides_what_it_locked_for_a_moment_only() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(60)).await;
+    let (frozen, _messages) =
+        Database::parse(cluster.database.url(), Duration::from_secs(1)).unwrap().connect().await.unwrap();
+    frozen.batch_execute("begin").await.unwrap();
+    frozen.query_one("select from job_trigger for update", &[]).await.unwrap();
+
+    assert_eq!(node.poll().await.triggers, 0, "it is passed over");
+    eventually("the server ends the transaction", async || (node.poll().await.leased == 1).then_some(())).await;
+
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
