@@ -72,13 +72,31 @@ async fn migrate_fails_when_the_database_is_away_and_works_when_it_is_there() {
     assert_eq!(code, 0, "{output}");
 }
 
+/// A server that answers like one of before 14, to whoever finds this function before PostgreSQL's own.
+const TOO_OLD: &str = "
+create function public.current_setting(name text) returns text language sql
+    as $$ select case name when 'server_version_num' then '130022' else '13.22' end $$;
+do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$";
+
+#[actix::test]
+async fn a_server_that_is_too_old_ends_serve_and_migrate_with_1() {
+    let database = TestDatabase::empty().await;
+    database.client().await.batch_execute(TOO_OLD).await.unwrap();
+    for arguments in [&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let (code, output) = fails(arguments, &[("DATABASE_URL", database.url())]).await;
+        assert_eq!(code, 1, "{arguments:?}: {output}");
+        assert!(output.contains("PostgreSQL 13.22 is too old: horolog needs 14 or newer"), "{arguments:?}: {output}");
+    }
+}
+
 #[actix::test]
 async fn serve_waits_for_the_database_says_so_and_stops_when_asked() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let listen = format!("127.0.0.1:{port}");
     let mut node = NodeProcess::start("waiting", &["serve", "--listen", &listen], &[("DATABASE_URL", NOWHERE)]);
     let line = node.says("the database is not ready").await;
-    assert!(line.contains("retry_in"), "{line}");
+    assert!(line.contains("retry_in=250ms"), "{line}");
+    node.says("retry_in=500ms").await;
 
     let http = http_client();
     let status =
