@@ -103,7 +103,9 @@ async fn a_node_that_listens_beyond_loopback_says_that_its_api_is_open() {
 async fn serve_waits_for_the_database_says_so_and_stops_when_asked() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let listen = format!("127.0.0.1:{port}");
-    let mut node = NodeProcess::start("waiting", &["serve", "--listen", &listen], &[("DATABASE_URL", NOWHERE)]);
+    let own = std::env::temp_dir().join(format!("horolog-not-made-{port}"));
+    let arguments = ["serve", "--listen", &listen, "--data-dir", own.to_str().unwrap()];
+    let mut node = NodeProcess::start("waiting", &arguments, &[("DATABASE_URL", NOWHERE)]);
     let line = node.says("the database is not ready").await;
     assert!(line.contains("retry_in=250ms"), "{line}");
     node.says("retry_in=500ms").await;
@@ -113,6 +115,7 @@ async fn serve_waits_for_the_database_says_so_and_stops_when_asked() {
         async |path: &str| Some(http.get(format!("http://{listen}{path}")).send().await.ok()?.status().as_u16());
     assert_eq!(eventually("healthz answers", async || status("/healthz").await).await, 200);
     assert_eq!(status("/readyz").await, Some(503));
+    assert!(!own.exists(), "who has a URL starts no PostgreSQL of its own");
 
     node.signal(Signal::TERM);
     assert_eq!(node.ended().await.code(), Some(0));
