@@ -9,6 +9,7 @@ mod history;
 use actix::Actor;
 use history::{Failure, time};
 use horolog::actors::job_manager::JobManager;
+use horolog::actors::vitals::Vitals;
 use horolog::api::{Schema, schema};
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -66,7 +67,7 @@ vacuum analyze";
 #[actix::main]
 async fn main() -> Result<(), Failure> {
     history::beside(async |store, client| {
-        let schema = schema(store.clone(), JobManager::new(store).start());
+        let schema = schema(store.clone(), JobManager::new(store, &Vitals::default()).start());
         measure(&schema, &client).await
     })
     .await

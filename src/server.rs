@@ -72,17 +72,27 @@ pub struct Node {
     /// Where it listens; the port is real even when 0 was asked for.
     pub address: SocketAddr,
     /// The actors, for whoever drives them by message.
-    pub acquirer: Addr<TriggerAcquirer>,
-    pool: Addr<ExecutorPool>,
-    membership: Addr<ClusterMembership>,
-    // Held so that it lives; nobody sends it anything but its own pace.
-    _reconciler: Addr<Reconciler>,
+    pub actors: Actors,
     http: actix_web::dev::ServerHandle,
     standing: watch::Receiver<Standing>,
     vitals: Vitals,
     ttl: Duration,
     drain_timeout: Duration,
     drain_delay: Duration,
+}
+
+/// The five actors of a node.
+pub struct Actors {
+    /// Keeps its place in the cluster.
+    pub membership: Addr<ClusterMembership>,
+    /// Takes what is due.
+    pub acquirer: Addr<TriggerAcquirer>,
+    /// Runs and settles it.
+    pub pool: Addr<ExecutorPool>,
+    /// Puts right what others left.
+    pub reconciler: Addr<Reconciler>,
+    /// Carries out the commands of the API.
+    pub jobs: Addr<JobManager>,
 }
 
 /// What the actors of one node share.
@@ -108,15 +118,15 @@ impl Node {
         let address = listener.local_addr().map_err(listen_error)?;
         let handlers = Handlers::new(config.http_allow.clone())?;
         let parts = Parts::new(config, database_url)?;
-        let jobs = JobManager::new(parts.store.clone()).start();
+        let jobs = JobManager::new(parts.store.clone(), &parts.vitals).start();
         let view = parts.view(config);
-        let schema = crate::api::schema(parts.store.clone(), jobs);
+        let schema = crate::api::schema(parts.store.clone(), jobs.clone());
         let hosts = Hosts::new(address.ip(), config.advertise.as_deref(), &config.allow_host);
         let server = http::serve(listener, schema, view, hosts).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&parts.database, &parts.store).await?;
-        Ok(parts.start(config, address, handlers, http))
+        Ok(parts.start(config, address, (handlers, jobs), http))
     }
 
     /// Runs until `stop` resolves or a critical actor dies.
@@ -151,17 +161,17 @@ impl Node {
         tokio::pin!(hurry);
         let noticed = tokio::time::sleep(self.drain_delay);
         tracing::info!(timeout = ?self.drain_timeout, "draining: nothing new is taken");
-        if self.membership.send(BeginDrain).await.is_err() {
+        if self.actors.membership.send(BeginDrain).await.is_err() {
             tracing::warn!("membership has died: nothing can be leased any more");
         }
         let (drained, hurried) = tokio::select! {
-            drained = self.pool.send(Drain(self.drain_timeout)) => (drained.unwrap_or(false), false),
+            drained = self.actors.pool.send(Drain(self.drain_timeout)) => (drained.unwrap_or(false), false),
             () = &mut hurry => (false, true),
         };
         if !drained {
             tracing::warn!("not everything has finished: the rest is handed over");
         }
-        match self.membership.send(Leave).await {
+        match self.actors.membership.send(Leave).await {
             Ok(Ok(taken)) => tracing::info!(rerun = taken.rerun.len(), ended = taken.ended.len(), "left the cluster"),
             Ok(Err(error)) => {
                 tracing::warn!(
@@ -206,7 +216,7 @@ impl Parts {
         self,
         config: &ServeConfig,
         address: SocketAddr,
-        handlers: Handlers,
+        (handlers, jobs): (Handlers, Addr<JobManager>),
         http: actix_web::dev::ServerHandle,
     ) -> Node {
         let Self { database, store, slots, standing, vitals, wake_up, cancel } = &self;
@@ -231,17 +241,15 @@ impl Parts {
         let both = (database.clone(), store.clone());
         let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, reconciling, vitals, true).start();
         let membership = self.start_membership(config, address);
+        let actors = Actors { membership, acquirer, pool, reconciler, jobs };
         #[cfg(feature = "drill-bugs")]
-        arm(&pool, &acquirer, &reconciler, &membership);
+        arm(&actors);
         let hinted = [wake_up.clone(), cancel.clone()];
         let wake = move || hinted.iter().for_each(|wake_up| wake_up.notify_one());
         actix::spawn(listener::listen(database.clone(), WAKE_UP_CHANNEL, wake));
         Node {
             address,
-            acquirer,
-            pool,
-            membership,
-            _reconciler: reconciler,
+            actors,
             http,
             standing: subscribe(),
             vitals: vitals.clone(),
@@ -272,16 +280,10 @@ impl Parts {
 
 /// Lets a drill kill each critical actor.
 #[cfg(feature = "drill-bugs")]
-fn arm(
-    pool: &Addr<ExecutorPool>,
-    acquirer: &Addr<TriggerAcquirer>,
-    reconciler: &Addr<Reconciler>,
-    membership: &Addr<ClusterMembership>,
-) {
-    let (pool, acquirer) = (pool.clone(), acquirer.clone());
-    let (reconciler, membership) = (reconciler.clone(), membership.clone());
-    let armed = crate::actors::detonator::Detonator { pool, acquirer, reconciler, membership }.arm();
-    if let Err(error) = armed {
+fn arm(actors: &Actors) {
+    let (pool, acquirer) = (actors.pool.clone(), actors.acquirer.clone());
+    let (reconciler, membership) = (actors.reconciler.clone(), actors.membership.clone());
+    if let Err(error) = (crate::actors::detonator::Detonator { pool, acquirer, reconciler, membership }).arm() {
         tracing::error!(%error, "no actor can be killed by a signal");
     }
 }

@@ -275,8 +275,17 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
         (&json!("mail"), &json!("COLLAPSE"))
     );
     let id = &made["createBlackout"]["id"];
+    let later = horolog::model::rfc3339(times[1]);
+    let moved = "mutation($id: ID!, $at: String!) { setBlackoutEnd(id: $id, endsAt: $at) { endsAt } }";
+    let moved = node.data(moved, json!({"id": id, "at": later})).await;
+    assert_eq!(moved["setBlackoutEnd"]["endsAt"], later);
     node.data("mutation($id: ID!) { endBlackout(id: $id) { endsAt } }", json!({"id": id})).await;
     let shown = node.data("{ blackouts { id reason } calendars { name } }", json!({})).await;
     assert_eq!(shown["blackouts"], json!([{"id": id, "reason": "move"}]));
     assert_eq!(shown["calendars"], json!([{"name": "holidays"}, {"name": "sundays"}]));
+
+    let delete = "mutation($name: String!) { deleteCalendar(name: $name) }";
+    assert_eq!(node.error(delete, json!({"name": "sundays"})).await["extensions"]["code"], "CONFLICT");
+    assert_eq!(node.data(delete, json!({"name": "holidays"})).await, json!({"deleteCalendar": true}));
+    assert_eq!(node.error(delete, json!({"name": "holidays"})).await["extensions"]["code"], "NOT_FOUND");
 }

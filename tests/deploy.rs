@@ -172,6 +172,16 @@ fn alerts_speak_of_metrics_that_there_are() {
     assert!(PROMETHEUS.contains("alerts.yml") && rules.iter().all(|file| file.exists()));
 }
 
+/// What comes with Prometheus reads both files, as an operator would have it do.
+#[test]
+fn promtool_finds_no_fault_in_the_configuration_and_the_alerts() {
+    let mut promtool = Command::new("promtool");
+    let checked = promtool.args(["check", "config"]).arg(root().join("deploy/prometheus/prometheus.yml")).output();
+    let checked = checked.expect("promtool comes with Prometheus: `make setup-tests` installs it or says how");
+    let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success() && said.contains(" rules found"), "{said}");
+}
+
 /// Names at the start of the lines that are indented by `indent` and no more: the fields of a type, or what an operation asks for.
 fn fields<'a>(text: &'a str, indent: &'a str) -> impl Iterator<Item = &'a str> {
     let lines = text.lines().filter_map(move |line| line.strip_prefix(indent));

@@ -1,6 +1,7 @@
 //! The launcher against real servers, each in a directory of its own. Where no
 //! PostgreSQL is installed these tests fail and say how to install it.
 
+use crate::processes::node_process::NodeProcess;
 use horolog::embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, StopMode};
 use rustix::process::{Pid, Signal, getsid, kill_process};
 use std::fs::{self, DirBuilder, Permissions};
@@ -156,6 +157,22 @@ async fn a_killed_server_is_started_again_with_its_data() {
     let again = scratch.server().await;
     assert_ne!(start_time(&again).await, before);
     assert_eq!(read_row(&again).await, "it is here");
+}
+
+#[actix::test]
+async fn the_server_outlives_the_node_that_started_it() {
+    let scratch = Scratch::new();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", scratch.0.to_str().unwrap()];
+    let mut first = NodeProcess::start("node-1", &arguments, &[]);
+    first.says("joined the cluster").await;
+    let postmaster = scratch.postmaster();
+
+    first.signal(Signal::KILL);
+    first.ended().await;
+    let second = NodeProcess::start("node-2", &arguments, &[]);
+    second.says("joined the cluster").await;
+
+    assert_eq!(scratch.postmaster(), postmaster, "the second node found it");
 }
 
 #[tokio::test]

@@ -183,6 +183,13 @@ async fn metrics_tell_what_the_node_did() {
         "horolog_build_info{version=",
         "horolog_slots 64",
         "horolog_executions_held",
+        "horolog_triggers_due ",
+        "horolog_oldest_due_seconds ",
+        "horolog_executions_stuck ",
+        "horolog_held ",
+        "horolog_log_partitions ",
+        "horolog_log_partitions_dropped_total ",
+        "horolog_log_rows_deleted_total ",
     ];
     // The clock offset is known from the second heartbeat on.
     eventually("all metrics are there", async || {

@@ -26,6 +26,7 @@ mod migrating;
 mod misfires;
 mod overlaps;
 mod packages;
+mod pausing;
 mod previewing;
 mod processes;
 mod proxy;

@@ -1,10 +1,11 @@
 //! Repairs: each broken state is put right once, and what is healthy is left
 //! alone to the last byte.
 
-use crate::support::{ENDLESS, TestCluster, TestNode, cron, fixed_delay, fixed_rate};
-use horolog::actors::job_manager::{DeleteJob, PauseJob, RunJobNow};
+use crate::support::{ENDLESS, TestCluster, TestNode, cron, fixed_delay, fixed_rate, succeeded, with};
+use horolog::actors::job_manager::{DeleteJob, PauseJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
+use horolog::model::policies::OverlapPolicy;
 use horolog::store::repairs::Repairs;
 
 const NOTHING: Repairs = Repairs { scheduled: 0, stopped: 0, continued: 0, retried: 0, released: 0 };
@@ -222,6 +223,26 @@ async fn a_fixed_delay_whose_run_has_ended_or_vanished_goes_on() {
     node.settle_all().await;
     let again = cluster.ledger(&vanished).await;
     assert_eq!(again.len(), 1, "it runs again: {again:?}");
+}
+
+#[actix::test]
+async fn what_waits_behind_an_execution_of_before_its_policy_runs() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(60)).await;
+    let before = node.lease().await;
+    let one_by_one = with(fixed_rate(60), |policies| policies.overlap_policy = OverlapPolicy::BufferAll);
+    cluster.command(UpdateJob { id: job.id, request: one_by_one, version: job.version }).await;
+    cluster.advance(60);
+    assert_eq!((before.len(), node.lease().await.len()), (1, 0), "the next one waits");
+
+    node.store.settle(&[succeeded(&before[0])]).await.unwrap();
+    assert_eq!(node.lease().await.len(), 0, "its end did not know that somebody waits");
+    repairs_once(&node, Repairs { released: 1, ..NOTHING }).await;
+
+    assert_eq!(node.lease().await.len(), 1);
+    let ledger = ["SCHEDULE 07:00:00 SUCCESS attempt 1", "BUFFERED 07:01:00 RUNNING attempt 1"];
+    assert_eq!(cluster.ledger(&job).await, ledger);
 }
 
 #[actix::test]

@@ -5,7 +5,9 @@ use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, at, eventually,
 use horolog::actors::executor_pool::SettleReport;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
+use horolog::store::connect::Database;
 use std::time::{Duration, Instant};
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -104,4 +106,50 @@ async fn a_settlement_without_an_answer_is_sent_again_until_there_is_one() {
     assert_eq!(node.settle_all().await, SettleReport { settled: 1, fenced: 0, unsettled: 0 });
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
     assert_eq!(cluster.triggers(&job).await.len(), 1);
+}
+
+/// Stands for any bug of a handler: the `log` target writes a line, and on this thread, where the tests' nodes run
+/// what they hold, writing it panics.
+fn panicking_log() -> tracing::subscriber::DefaultGuard {
+    let writer = (|| -> std::io::Sink { panic!("no room") }).with_filter(|line| line.target() == "horolog::handlers");
+    tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(writer).finish())
+}
+
+#[actix::test]
+async fn a_handler_that_panics_fails_its_attempt_and_nothing_else() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_delay(60)).await;
+    let other = cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
+
+    let log = panicking_log();
+    assert_eq!(node.poll().await.leased, 2);
+    eventually("the attempt is settled", async || (node.settle().await.settled == 1).then_some(())).await;
+    drop(log);
+
+    let message = "select error_message from job_execution_log where job_id = $1";
+    assert_eq!(cluster.texts(message, &[&job.id]).await, ["the handler panicked: no room"]);
+    assert_eq!(node.held(), 1, "its slot is free");
+    assert_eq!(cluster.ledger(&other).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+    cluster.advance(60);
+    node.poll().await;
+    eventually("the next one has run", async || (node.settle().await.settled == 1).then_some(())).await;
+    let ledger = ["SCHEDULE 07:00:00 FAILED ERROR attempt 1", "SCHEDULE 07:01:00 SUCCESS attempt 1"];
+    assert_eq!(cluster.ledger(&job).await, ledger);
+}
+
+#[actix::test]
+async fn a_node_that_freezes_inside_a_transaction_hides_what_it_locked_for_a_moment_only() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(60)).await;
+    let (frozen, _messages) =
+        Database::parse(cluster.database.url(), Duration::from_secs(1)).unwrap().connect().await.unwrap();
+    frozen.batch_execute("begin").await.unwrap();
+    frozen.query_one("select from job_trigger for update", &[]).await.unwrap();
+
+    assert_eq!(node.poll().await.triggers, 0, "it is passed over");
+    eventually("the server ends the transaction", async || (node.poll().await.leased == 1).then_some(())).await;
+
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }

@@ -90,7 +90,8 @@ pub struct ClusterMembership {
     member: Rc<Mutex<Member>>,
     heartbeat_interval: Duration,
     wake_up: WakeUp,
-    pulse: Pulse,
+    // Held so that its drop tells of a death.
+    _pulse: Pulse,
     paced: bool,
 }
 
@@ -115,8 +116,7 @@ impl ClusterMembership {
     /// otherwise whoever sends [`Heartbeat`] sets the pace.
     pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, paced: bool) -> Self {
         let wake_up = Arc::new(Notify::new());
-        let heartbeat_interval = config.heartbeat_interval;
-        let pulse = config.vitals.pulse("ClusterMembership");
+        let (heartbeat_interval, pulse) = (config.heartbeat_interval, config.vitals.lifeline("ClusterMembership"));
         let member = Member {
             config,
             standing,
@@ -129,7 +129,7 @@ impl ClusterMembership {
             left: false,
             wake_up: wake_up.clone(),
         };
-        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, pulse, paced }
+        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _pulse: pulse, paced }
     }
 }
 
@@ -372,8 +372,6 @@ impl Handler<Heartbeat> for ClusterMembership {
     type Result = AtomicResponse<Self, HeartbeatReport>;
 
     fn handle(&mut self, _: Heartbeat, _: &mut Self::Context) -> Self::Result {
-        // Before the look at all pulses: its own is there so that its death is noticed.
-        self.pulse.beat();
         let member = self.member.clone();
         AtomicResponse::new(Box::pin(async move { member.lock().await.heartbeat().await }.into_actor(self)))
     }

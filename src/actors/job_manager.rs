@@ -7,6 +7,7 @@ pub mod backfills;
 pub mod bulk;
 pub mod closures;
 
+use super::vitals::{Pulse, Vitals};
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::model::{InvalidInput, Timestamp};
@@ -103,12 +104,14 @@ pub struct ReleaseCluster;
 /// See the module.
 pub struct JobManager {
     store: Store,
+    // Held so that its drop tells of a death.
+    _pulse: Pulse,
 }
 
 impl JobManager {
     /// A manager of the jobs in `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, vitals: &Vitals) -> Self {
+        Self { store, _pulse: vitals.lifeline("JobManager") }
     }
 }
 

@@ -35,6 +35,12 @@ impl Vitals {
     /// A pulse for the critical actor `name`, which begins with a beat.
     pub fn pulse(&self, name: &'static str) -> Pulse {
         self.beats().push((name, Instant::now()));
+        self.lifeline(name)
+    }
+
+    /// A pulse that need not beat, for an actor that has no passes or watches over the others:
+    /// only its death counts.
+    pub fn lifeline(&self, name: &'static str) -> Pulse {
         Pulse { name, vitals: self.clone(), retired: false }
     }
 

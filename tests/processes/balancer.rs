@@ -3,6 +3,7 @@
 use super::node_process::{NodeProcess, Processes};
 use crate::http_client::http_client;
 use crate::live::Socket;
+use crate::proxy::Proxy;
 use crate::support::{TestDatabase, eventually};
 use reqwest::header::CONNECTION;
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const NGINX: &str = include_str!("../../deploy/nginx/nginx.conf");
 const NOWHERE: &str = "postgresql://nobody@127.0.0.1:1/none";
@@ -226,6 +228,33 @@ async fn whatever_goes_wrong_the_last_good_file_stays() {
 
     // The file is good, but nginx does not have it yet: that is a failure too.
     run(&["--check", "true", "--reload", "false"], database.url(), (1, "nginx was not told")).await;
+    assert_eq!(servers(&file), [cluster.ready("node-1").await]);
+}
+
+#[actix::test]
+async fn whoever_watches_follows_within_a_second_and_keeps_the_file_while_the_database_is_away() {
+    let database = TestDatabase::empty().await;
+    let proxy = Proxy::to(database.url()).await;
+    let mut cluster = Processes::start(1, database.url(), &[]).await;
+    let nginx = Nginx::new();
+    let file = nginx.upstreams();
+    let upstreams = start(&nginx.arguments(&["--watch"]), &proxy.url(database.url()));
+    upstreams.says("upstreams changed").await;
+
+    cluster.nodes.push(NodeProcess::serve("node-2", database.url(), &[]));
+    let second = cluster.ready("node-2").await;
+    let joined = Instant::now();
+    eventually("the new node is in", async || servers(&file).contains(&second).then_some(())).await;
+    assert!(joined.elapsed() < Duration::from_secs(1), "{:?}", joined.elapsed());
+
+    proxy.silence(true);
+    upstreams.says("what nginx has stays, trying again").await;
+    cluster.nodes[1].signal(Signal::TERM);
+    assert!(cluster.nodes[1].ended().await.success());
+    assert_eq!(servers(&file).len(), 2, "nobody knows that it left");
+    proxy.silence(false);
+
+    upstreams.says("all is well again").await;
     assert_eq!(servers(&file), [cluster.ready("node-1").await]);
 }
 

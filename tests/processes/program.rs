@@ -5,11 +5,16 @@ use crate::http_client::http_client;
 use crate::support::{TestDatabase, eventually};
 use actix::{Handler, Message};
 use clap::Parser;
+use horolog::actors::cluster_membership::ClusterMembership;
+use horolog::actors::executor_pool::ExecutorPool;
+use horolog::actors::job_manager::JobManager;
+use horolog::actors::reconciler::Reconciler;
 use horolog::actors::trigger_acquirer::TriggerAcquirer;
 use horolog::config::ServeConfig;
 use horolog::server::{Exit, Node};
 use rustix::process::Signal;
 use std::net::TcpListener;
+use std::time::Duration;
 
 /// Arguments, variables, and a text that the output must hold.
 type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
@@ -67,19 +72,50 @@ async fn migrate_fails_when_the_database_is_away_and_works_when_it_is_there() {
     assert_eq!(code, 0, "{output}");
 }
 
+/// A server that answers like one of before 14, to whoever finds this function before PostgreSQL's own.
+const TOO_OLD: &str = "
+create function public.current_setting(name text) returns text language sql
+    as $$ select case name when 'server_version_num' then '130022' else '13.22' end $$;
+do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$";
+
+#[actix::test]
+async fn a_server_that_is_too_old_ends_serve_and_migrate_with_1() {
+    let database = TestDatabase::empty().await;
+    database.client().await.batch_execute(TOO_OLD).await.unwrap();
+    for arguments in [&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let (code, output) = fails(arguments, &[("DATABASE_URL", database.url())]).await;
+        assert_eq!(code, 1, "{arguments:?}: {output}");
+        assert!(output.contains("PostgreSQL 13.22 is too old: horolog needs 14 or newer"), "{arguments:?}: {output}");
+    }
+}
+
+#[actix::test]
+async fn a_node_that_listens_beyond_loopback_says_that_its_api_is_open() {
+    let database = TestDatabase::new().await;
+    for (listen, is_open) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let node = NodeProcess::start(listen, &["serve", "--listen", listen], &[("DATABASE_URL", database.url())]);
+        node.says("serving").await;
+        assert_eq!(node.output().contains("THE API IS OPEN"), is_open, "{listen}");
+    }
+}
+
 #[actix::test]
 async fn serve_waits_for_the_database_says_so_and_stops_when_asked() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let listen = format!("127.0.0.1:{port}");
-    let mut node = NodeProcess::start("waiting", &["serve", "--listen", &listen], &[("DATABASE_URL", NOWHERE)]);
+    let own = std::env::temp_dir().join(format!("horolog-not-made-{port}"));
+    let arguments = ["serve", "--listen", &listen, "--data-dir", own.to_str().unwrap()];
+    let mut node = NodeProcess::start("waiting", &arguments, &[("DATABASE_URL", NOWHERE)]);
     let line = node.says("the database is not ready").await;
-    assert!(line.contains("retry_in"), "{line}");
+    assert!(line.contains("retry_in=250ms"), "{line}");
+    node.says("retry_in=500ms").await;
 
     let http = http_client();
     let status =
         async |path: &str| Some(http.get(format!("http://{listen}{path}")).send().await.ok()?.status().as_u16());
     assert_eq!(eventually("healthz answers", async || status("/healthz").await).await, 200);
     assert_eq!(status("/readyz").await, Some(503));
+    assert!(!own.exists(), "who has a URL starts no PostgreSQL of its own");
 
     node.signal(Signal::TERM);
     assert_eq!(node.ended().await.code(), Some(0));
@@ -133,35 +169,43 @@ async fn the_demo_shows_jobs_surviving_a_kill_and_leaves_nothing_behind() {
 #[rtype(result = "()")]
 struct Detonate;
 
-impl Handler<Detonate> for TriggerAcquirer {
-    type Result = ();
+macro_rules! detonates {
+    ($($actor:ty),*) => {$(
+        impl Handler<Detonate> for $actor {
+            type Result = ();
 
-    fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
-        panic!("a critical actor panics");
-    }
+            fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
+                panic!("an actor panics");
+            }
+        }
+    )*};
 }
 
-/// Variable that turns the test below into the process that is watched.
-const DETONATE_ON: &str = "TEST_DETONATE_ON";
+detonates!(ClusterMembership, TriggerAcquirer, ExecutorPool, Reconciler, JobManager);
+
+/// Variables that turn the test below into the process that is watched: which actor, on which database.
+const DETONATE: [&str; 2] = ["TEST_DETONATE", "TEST_DETONATE_ON"];
 
 #[test]
 fn a_panicking_actor_ends_the_process_with_70() {
-    if let Ok(database_url) = std::env::var(DETONATE_ON) {
-        detonate(&database_url);
+    if let [Ok(actor), Ok(database_url)] = DETONATE.map(std::env::var) {
+        detonate(&actor, &database_url);
     }
     let system = actix::System::new();
     system.block_on(async {
-        let database = TestDatabase::new().await;
-        let this_test = "processes::program::a_panicking_actor_ends_the_process_with_70";
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", this_test, "--nocapture"])
-            .env(DETONATE_ON, database.url())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(70), "{}", String::from_utf8_lossy(&output.stderr));
-        let client = database.client().await;
-        let joined = client.query_one("select count(*) from cluster_node where state = 'ACTIVE'", &[]).await.unwrap();
-        assert_eq!(joined.get::<_, i64>(0), 1, "it had joined, and died without a goodbye");
+        for actor in ["membership", "acquirer", "pool", "reconciler", "jobs"] {
+            let database = TestDatabase::new().await;
+            let this_test = "processes::program::a_panicking_actor_ends_the_process_with_70";
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", this_test, "--nocapture"])
+                .envs(DETONATE.into_iter().zip([actor, database.url()]))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(70), "{actor}: {}", String::from_utf8_lossy(&output.stderr));
+            let joined = "select count(*) from cluster_node where state = 'ACTIVE'";
+            let joined = database.client().await.query_one(joined, &[]).await.unwrap();
+            assert_eq!(joined.get::<_, i64>(0), 1, "{actor}: it had joined, and died without a goodbye");
+        }
     });
 }
 
@@ -172,7 +216,7 @@ struct Settings {
 }
 
 /// What `horolog serve` does, with an actor that panics.
-fn detonate(database_url: &str) -> ! {
+fn detonate(actor: &str, database_url: &str) -> ! {
     let system =
         actix::System::with_tokio_rt(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
     let exit = system.block_on(async {
@@ -181,8 +225,16 @@ fn detonate(database_url: &str) -> ! {
         let (http, ready) = (http_client(), format!("http://{}/readyz", node.address));
         eventually("the node leases", async || http.get(&ready).send().await.ok()?.status().is_success().then_some(()))
             .await;
-        assert!(node.acquirer.send(Detonate).await.is_err(), "nobody answers after a panic");
-        node.run_until(std::future::pending(), std::future::pending()).await
+        let answer = match actor {
+            "membership" => node.actors.membership.send(Detonate).await,
+            "acquirer" => node.actors.acquirer.send(Detonate).await,
+            "pool" => node.actors.pool.send(Detonate).await,
+            "reconciler" => node.actors.reconciler.send(Detonate).await,
+            _ => node.actors.jobs.send(Detonate).await,
+        };
+        assert!(answer.is_err(), "nobody answers after a panic");
+        let end = node.run_until(std::future::pending(), std::future::pending());
+        tokio::time::timeout(Duration::from_secs(30), end).await.expect("the node gives itself up")
     });
     std::process::exit(match exit {
         Exit::Clean => 0,

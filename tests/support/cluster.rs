@@ -4,6 +4,7 @@ use super::gate::VICTIM;
 use super::{TestDatabase, TestNode};
 use actix::{Actor, Addr, Handler, Message};
 use horolog::actors::job_manager::{CommandError, CreateJob, JobManager};
+use horolog::actors::vitals::Vitals;
 use horolog::clock::Clock;
 use horolog::handlers::Handlers;
 use horolog::model::Timestamp;
@@ -55,7 +56,7 @@ impl TestCluster {
         let (store, sql) = (database.store(clock.clone()), database.client().await);
         sql.batch_execute("set timezone = 'UTC'").await.unwrap();
         store.create_partitions().await.unwrap();
-        let manager = JobManager::new(store.clone()).start();
+        let manager = JobManager::new(store.clone(), &Vitals::default()).start();
         Self { database, clock, store, sql, manager, handlers: Handlers::new(Vec::new()).unwrap() }
     }
 
