@@ -1,3 +1,205 @@
 //! The harness's program.
+//!
+//! Exit codes: 0 the promise was kept and every figure reached, 1 it was not, 2 bad usage,
+//! 3 nothing could be run here (and why was said).
 
-fn main() {}
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use horolog_loadtest::checker::{Rules, check};
+use horolog_loadtest::drill::file::Drill;
+use horolog_loadtest::drill::run::{Ended, Options, run};
+use horolog_loadtest::drill::stage::Stage;
+use horolog_loadtest::evidence::Evidence;
+use horolog_loadtest::report::{self, Judgement};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Failover drills for Horolog: real nodes, real PostgreSQL, real faults, and a checker that trusts neither.
+#[derive(Parser)]
+#[command(name = "horolog-loadtest", version)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs drills, by name (see `list`) or by file.
+    Run(RunArguments),
+    /// Lists the drills.
+    List,
+    /// Judges again what a drill has seen (`evidence.json` in its directory).
+    Judge {
+        /// The drill.
+        drill: String,
+        /// The directory of the run.
+        directory: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct RunArguments {
+    /// Names or files.
+    #[arg(required = true)]
+    drills: Vec<String>,
+    /// The seed of every choice; printed with every result.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// `horolog`. [default: beside this program]
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Where evidence, logs and reports go: one directory a run. [default: a new one in the system's temporary directory]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Switch off the safeguard that each drill names, and demand that the checker notices. Needs a `horolog` with the
+    /// feature `drill-bugs`.
+    #[arg(long)]
+    bug: bool,
+}
+
+/// What became of a drill, the worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Good,
+    Skipped,
+    Bad,
+}
+
+fn main() -> ExitCode {
+    let program = Program::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the system gives a poller, or nothing can run");
+    let outcome = match program.command {
+        Command::List => list(),
+        Command::Judge { drill, directory } => judge(&drill, &directory),
+        Command::Run(arguments) => runtime.block_on(async {
+            tokio::select! {
+                outcome = run_all(&arguments) => outcome,
+                // Everything that was started ends with the stage.
+                _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            }
+        }),
+    };
+    match outcome {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Bad) => ExitCode::from(1),
+        Ok(Outcome::Skipped) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("horolog-loadtest: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+/// The caller's mistake.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn drills() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("drills")
+}
+
+fn list() -> Result<Outcome, anyhow::Error> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(drills())?.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let drill = Drill::read(&path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        println!("{name:24} {:>4} s  {}", drill.seconds + drill.quiesce_seconds, drill.about);
+    }
+    Ok(Outcome::Good)
+}
+
+/// A drill by name or file.
+fn find(name: &str) -> Result<(String, Drill), anyhow::Error> {
+    let file = Path::new(name);
+    let path = if file.extension().is_some() { file.to_owned() } else { drills().join(format!("{name}.toml")) };
+    if !path.exists() {
+        return Err(Usage(format!("there is no drill `{name}`: `horolog-loadtest list` names them")).into());
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let drill = Drill::read(&path).map_err(|error| anyhow::Error::from(Usage(format!("{error:#}"))))?;
+    Ok((stem, drill))
+}
+
+async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
+    let found: Vec<(String, Drill)> = arguments.drills.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
+    let beside = std::env::current_exe()?.with_file_name("horolog");
+    let program = arguments.program.clone().unwrap_or(beside);
+    if !program.exists() {
+        let what = format!("there is no {}: `cargo build` makes it, or --program names another", program.display());
+        return Err(Usage(what).into());
+    }
+    // Nodes run in directories of their own.
+    let program = program.canonicalize()?;
+    let mut worst = Outcome::Good;
+    for (name, drill) in found {
+        if let Some(missing) = Stage::missing(&drill).await {
+            println!("{name}: SKIPPED, not passed: {missing}");
+            worst = worst.max(Outcome::Skipped);
+            continue;
+        }
+        if arguments.bug && drill.bug.is_none() {
+            return Err(Usage(format!("the drill `{name}` names no safeguard to switch off")).into());
+        }
+        let directory = directory(arguments, &name)?;
+        let options = Options { program: program.clone(), seed: arguments.seed, directory, bug: arguments.bug };
+        println!("{name}: {}", drill.about);
+        let ended = run(&name, drill.clone(), &options)
+            .await
+            .with_context(|| format!("{name}, in {}", options.directory.display()))?;
+        ended.write(&options.directory)?;
+        worst = worst.max(tell(&name, &drill, &ended, &options));
+    }
+    Ok(worst)
+}
+
+fn directory(arguments: &RunArguments, name: &str) -> Result<PathBuf, anyhow::Error> {
+    let parent = arguments.out.clone().unwrap_or_else(|| std::env::temp_dir().join("horolog-drills"));
+    let life = format!("{name}-{}", horolog_loadtest::cluster::now() / 1_000_000);
+    let directory = parent.join(life);
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    Ok(directory.canonicalize()?)
+}
+
+fn tell(name: &str, drill: &Drill, ended: &Ended, options: &Options) -> Outcome {
+    println!("{}", report::summary(&ended.run, &ended.evidence, &ended.verdict));
+    println!("report: {}\n", options.directory.join("report.html").display());
+    if let (true, Some(bug)) = (options.bug, &drill.bug) {
+        let noticed = ended.verdict.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
+        return match noticed {
+            Some(violation) => {
+                println!(
+                    "{name}: without the safeguard `{}` the checker says {}, as it must\n",
+                    bug.safeguard, violation.rule
+                );
+                Outcome::Good
+            }
+            None => {
+                println!("{name}: NOBODY NOTICED that the safeguard `{}` was off\n", bug.safeguard);
+                Outcome::Bad
+            }
+        };
+    }
+    let kept = ended.run.judgement(&ended.verdict) == Judgement::Kept;
+    if kept && ended.reached() { Outcome::Good } else { Outcome::Bad }
+}
+
+fn judge(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
+    let (_, drill) = find(name)?;
+    let text = std::fs::read_to_string(directory.join("evidence.json"))?;
+    let evidence: Evidence = serde_json::from_str(&text)?;
+    let rules: Rules = drill.rules();
+    let verdict = check(&evidence, &rules);
+    let run = report::Run { name: name.to_owned(), about: drill.about, nodes: drill.nodes, ..report::Run::default() };
+    println!("{}", report::summary(&run, &evidence, &verdict));
+    Ok(if verdict.violations.is_empty() { Outcome::Good } else { Outcome::Bad })
+}

@@ -92,17 +92,27 @@ impl Postgres {
             password: self.password.clone(),
             address: SocketAddr::new(ip, free_port(ip)?),
         };
-        let primary = format!(
-            "host={} port={} user=horolog password={} application_name=standby",
-            self.address.ip(),
-            self.address.port(),
-            self.password
-        );
-        standby
-            .run("pg_basebackup", &["-D", &standby.data(), "-d", &primary, "-R", "-c", "fast", "-X", "stream"])
-            .await?;
+        standby.copy_of(self).await?;
         standby.start().await?;
         Ok(standby)
+    }
+
+    /// Becomes a standby of `primary`, with nothing left of what it was. It must not run.
+    pub async fn follow(&self, primary: &Self) -> Result<(), anyhow::Error> {
+        std::fs::remove_dir_all(&self.data)?;
+        self.copy_of(primary).await?;
+        self.start().await?;
+        Ok(())
+    }
+
+    async fn copy_of(&self, primary: &Self) -> Result<(), anyhow::Error> {
+        let primary = format!(
+            "host={} port={} user=horolog password={} application_name=standby",
+            primary.address.ip(),
+            primary.address.port(),
+            primary.password
+        );
+        self.run("pg_basebackup", &["-D", &self.data(), "-d", &primary, "-R", "-c", "fast", "-X", "stream"]).await
     }
 
     fn data(&self) -> String {

@@ -306,7 +306,12 @@ impl Drill {
             Kind::DiskFull if self.database != Database::SmallDisk => "database = \"small-disk\"",
             Kind::Unplug | Kind::Lossy if !self.namespaces => "namespaces = true",
             Kind::Skew if !self.clocks => "clocks = true",
-            Kind::Partition | Kind::PartitionOut | Kind::PartitionBack | Kind::SlowWire | Kind::Reset | Kind::TargetAway
+            Kind::Partition
+            | Kind::PartitionOut
+            | Kind::PartitionBack
+            | Kind::SlowWire
+            | Kind::Reset
+            | Kind::TargetAway
                 if self.namespaces =>
             {
                 "namespaces = false: a namespace has no proxy"

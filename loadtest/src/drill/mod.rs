@@ -2,8 +2,8 @@
 //! evidence is gathered. A drill file says it in TOML; a key that nobody knows is refused.
 
 pub mod faults;
-pub mod file;
 pub mod figures;
+pub mod file;
 pub mod operations;
 pub mod run;
 pub mod stage;

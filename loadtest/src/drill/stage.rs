@@ -58,8 +58,10 @@ pub struct Stage {
     names: Mutex<Vec<(Uuid, String)>>,
     faults: Mutex<Vec<Fault>>,
     fault_journal: Journal,
-    /// What could not be done here, and why.
-    pub skipped: Mutex<Vec<String>>,
+    /// Looks for stuck states; held by who looks.
+    pub auditor: tokio::sync::Mutex<Auditor>,
+    /// What was measured on the way: name and value.
+    measured: Mutex<Vec<(String, String)>>,
     settings: NodeSettings,
     began: Micros,
     // Removed after the slots, whose nodes live on it.
@@ -92,7 +94,12 @@ impl Stage {
         let target = sink_wire.as_ref().map_or(sink.address, |wire| wire.address);
         let http = Http::default();
         let operator = Operator::new(http.clone(), format!("http://{target}"), &directory.join("control.jsonl"))?;
-        let flags = vec!["--node-ttl".to_owned(), format!("{}s", drill.ttl_seconds), "--repair-interval".to_owned(), "5s".to_owned()];
+        let flags = vec![
+            "--node-ttl".to_owned(),
+            format!("{}s", drill.ttl_seconds),
+            "--repair-interval".to_owned(),
+            "5s".to_owned(),
+        ];
         let settings = NodeSettings {
             program: program.to_owned(),
             flags: [flags, drill.flags.clone()].concat(),
@@ -110,7 +117,8 @@ impl Stage {
             names: Mutex::default(),
             faults: Mutex::default(),
             fault_journal: Journal::create(&directory.join("faults.jsonl"))?,
-            skipped: Mutex::default(),
+            auditor: tokio::sync::Mutex::default(),
+            measured: Mutex::default(),
             settings,
             began: now(),
             bridge,
@@ -128,7 +136,9 @@ impl Stage {
 
     /// What a machine must have for this drill, if it lacks something.
     pub async fn missing(drill: &Drill) -> Option<&'static str> {
-        if drill.namespaces && let Some(missing) = network::missing().await {
+        if drill.namespaces
+            && let Some(missing) = network::missing().await
+        {
             return Some(missing);
         }
         if drill.clocks && faketime().is_none() {
@@ -245,7 +255,8 @@ impl Stage {
 
     /// The life that a node id belongs to.
     pub async fn name_of(&self, id: Uuid) -> Option<String> {
-        let known = |names: &[(Uuid, String)]| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
+        let known =
+            |names: &[(Uuid, String)]| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
         if let Some(name) = known(&self.names.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Some(name);
         }
@@ -258,8 +269,11 @@ impl Stage {
 
     /// Where the API of some node that lives can be reached.
     pub fn any_address(&self) -> Option<SocketAddr> {
-        let mut addresses: Vec<SocketAddr> =
-            self.slots().iter().filter_map(|slot| slot.try_lock().ok().filter(|slot| slot.name().is_some())?.address()).collect();
+        let mut addresses: Vec<SocketAddr> = self
+            .slots()
+            .iter()
+            .filter_map(|slot| slot.try_lock().ok().filter(|slot| slot.name().is_some())?.address())
+            .collect();
         fastrand::shuffle(&mut addresses);
         addresses.pop()
     }
@@ -272,15 +286,26 @@ impl Stage {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
+    /// Keeps a figure that was measured on the way.
+    pub fn measured(&self, name: String, value: String) {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+    }
+
+    /// What was measured on the way.
+    pub fn measurements(&self) -> Vec<(String, String)> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many faults there were.
     pub fn fault_count(&self) -> usize {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The final read.
-    pub async fn evidence(&self, mut auditor: Auditor) -> Result<Evidence, anyhow::Error> {
+    pub async fn evidence(&self) -> Result<Evidence, anyhow::Error> {
         let servers = self.servers.read().await;
         let sql = servers.primary.sql().await.context("the final read")?;
+        let mut auditor = self.auditor.lock().await;
         auditor.look(&sql, true).await?;
         let mut jobs: HashSet<Uuid> = self.operator.jobs().into_iter().collect();
         let mut rows = database::rows(&sql).await?;
@@ -300,7 +325,7 @@ impl Stage {
             rows,
             history: database::history(&sql).await?,
             nodes: database::nodes(&sql).await?,
-            stuck: auditor.stuck,
+            stuck: std::mem::take(&mut auditor.stuck),
         })
     }
 }

@@ -20,7 +20,8 @@ pub fn mix(count: usize) -> Vec<JobSpec> {
 
 fn templates() -> Vec<JobSpec> {
     let rate = |seconds| Schedule::FixedRate { seconds };
-    let cron = |expression: &str, zone: &str| Schedule::Cron { expression: expression.to_owned(), zone: zone.to_owned() };
+    let cron =
+        |expression: &str, zone: &str| Schedule::Cron { expression: expression.to_owned(), zone: zone.to_owned() };
     let mut jobs = vec![
         job("plain", rate(1), Target::default()),
         job("slow", rate(3), Target { delay: 1_500, ..Target::default() }),
@@ -32,8 +33,16 @@ fn templates() -> Vec<JobSpec> {
         job("long chain", Schedule::FixedDelay { seconds: 3 }, Target { delay: 2_500, ..Target::default() }),
         job("large answer", rate(5), Target { body: 300_000, ..Target::default() }),
     ];
-    jobs.push(JobSpec { misfire: Misfire::Skip, misfire_grace_seconds: SHORT_GRACE, ..job("skips", rate(2), Target::default()) });
-    jobs.push(JobSpec { misfire: Misfire::FireAll, misfire_grace_seconds: SHORT_GRACE, ..job("all", rate(2), Target::default()) });
+    jobs.push(JobSpec {
+        misfire: Misfire::Skip,
+        misfire_grace_seconds: SHORT_GRACE,
+        ..job("skips", rate(2), Target::default())
+    });
+    jobs.push(JobSpec {
+        misfire: Misfire::FireAll,
+        misfire_grace_seconds: SHORT_GRACE,
+        ..job("all", rate(2), Target::default())
+    });
     jobs.push(JobSpec { misfire_grace_seconds: SHORT_GRACE, ..job("folds", rate(1), Target::default()) });
     let at_most_once = Target { delay: 800, ..Target::default() };
     jobs.push(JobSpec { recovery: Recovery::MarkLost, ..job("at most once", rate(2), at_most_once) });

@@ -1,7 +1,6 @@
 //! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
 
 use crate::cluster::now;
-use crate::cluster::postgres::Postgres;
 use crate::drill::file::{Database, Who};
 use crate::drill::stage::{Servers, Stage};
 use crate::evidence::{Micros, Scope};
@@ -104,7 +103,8 @@ pub(super) async fn idle_hog(stage: &Stage, lasting: Duration) -> Result<(), any
     let servers = stage.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
-    let hold = "begin; select from job_trigger where due_at is not null order by due_at limit 10 for update skip locked";
+    let hold =
+        "begin; select from job_trigger where due_at is not null order by due_at limit 10 for update skip locked";
     sql.batch_execute(hold).await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
@@ -177,9 +177,11 @@ pub(super) async fn membership_cut(stage: &Stage, who: Who) -> Result<(), anyhow
 /// must be on time. Each is a run-now, as the API would have made it.
 pub(super) async fn backlog(stage: &Stage, amount: i64) -> Result<(), anyhow::Error> {
     let address = stage.any_address().context("no node lives")?;
-    let query = "mutation { createJob(input: {name: \"backlog\", scheduleType: CRON, cronExpression: \"0 0 0 1 1 ? 2099\",
+    let query =
+        "mutation { createJob(input: {name: \"backlog\", scheduleType: CRON, cronExpression: \"0 0 0 1 1 ? 2099\",
         target: {noop: {sleepMillis: 0}}}) { id } }";
-    let answer = stage.http.post(&format!("http://{address}/graphql"), &json!({"query": query}), Duration::from_secs(10)).await;
+    let answer =
+        stage.http.post(&format!("http://{address}/graphql"), &json!({"query": query}), Duration::from_secs(10)).await;
     let (_, answer) = answer.ok().context("the job of the backlog cannot be created")?;
     let job: uuid::Uuid = answer["data"]["createJob"]["id"].as_str().context("no job")?.parse()?;
     let servers = stage.servers.read().await;
@@ -193,7 +195,10 @@ pub(super) async fn backlog(stage: &Stage, amount: i64) -> Result<(), anyhow::Er
     sql.execute(insert, &[&job, &amount]).await?;
     let inserted = now();
     loop {
-        let left: i64 = sql.query_one("select count(*) from job_trigger where job_id = $1 and kind = 'MANUAL'", &[&job]).await?.get(0);
+        let left: i64 = sql
+            .query_one("select count(*) from job_trigger where job_id = $1 and kind = 'MANUAL'", &[&job])
+            .await?
+            .get(0);
         if left == 0 {
             break;
         }
@@ -209,14 +214,4 @@ fn rate(amount: i64, took: Micros) -> String {
     let seconds = std::time::Duration::from_micros(took.unsigned_abs()).as_secs_f64();
     let amount = f64::from(i32::try_from(amount).unwrap_or(i32::MAX));
     format!("{:.0} a second, in {seconds:.1} s", amount / seconds.max(0.001))
-}
-
-/// A server that follows.
-impl Postgres {
-    /// Becomes the standby of `primary`, with nothing left of what it was.
-    pub async fn follow(&mut self, primary: &Postgres) -> Result<(), anyhow::Error> {
-        self.copy_of(primary).await?;
-        self.start().await?;
-        Ok(())
-    }
 }

@@ -11,7 +11,11 @@ use std::time::Duration;
 
 /// A node and the database hear each other badly or not at all; the node reaches its
 /// target all the while, and has to stop that by itself.
-pub(super) async fn cut_from_database(stage: &Stage, fault: &FaultSpec, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn cut_from_database(
+    stage: &Stage,
+    fault: &FaultSpec,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let delay = Duration::from_millis(u64::try_from(fault.amount).unwrap_or(0));
     let (kind, wire) = match fault.kind {
         Kind::PartitionOut => ("partition-out", Wire { silent_out: true, ..Wire::default() }),

@@ -94,7 +94,7 @@ pub(super) async fn rolling_restart(stage: &Stage) -> Result<(), anyhow::Error> 
 
 /// Two more places; in each a node comes, and goes by one way or the other.
 pub(super) async fn churn(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut places = vec![stage.add_slot().await?.lock_owned().await, stage.add_slot().await?.lock_owned().await];
+    let mut places = [stage.add_slot().await?.lock_owned().await, stage.add_slot().await?.lock_owned().await];
     let begun = tokio::time::Instant::now();
     let mut turn = 0;
     while begun.elapsed() < lasting {

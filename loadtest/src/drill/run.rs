@@ -1,0 +1,315 @@
+//! Runs a drill: sets the stage, lets the jobs fire, does what the file says, waits, reads
+//! everything once, and judges.
+
+use super::faults::inflict;
+use super::figures::figures;
+use super::file::{Drill, FaultSpec, Random, Who};
+use super::operations;
+use super::stage::Stage;
+use super::workload;
+use crate::checker::{Verdict, check};
+use crate::cluster::now;
+use crate::evidence::{Evidence, Scope};
+use crate::report::{self, Run};
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Between two audits of states that nothing moves on.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(4);
+/// How long what is in flight may take to end once every job is paused.
+const END_MAX: Duration = Duration::from_mins(2);
+/// How long the jobs fire before anything is done to the cluster.
+const BEFORE: Duration = Duration::from_secs(3);
+
+/// How to run a drill.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `horolog`.
+    pub program: PathBuf,
+    /// Stands above the file's.
+    pub seed: Option<u64>,
+    /// Where evidence, logs and reports go; must not exist.
+    pub directory: PathBuf,
+    /// Whether to switch off the safeguard that the drill names.
+    pub bug: bool,
+}
+
+/// What a drill has shown.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// About the run.
+    pub run: Run,
+    /// What was seen.
+    pub evidence: Evidence,
+    /// What the checker says.
+    pub verdict: Verdict,
+}
+
+/// Runs a drill to its end; reports lie in its directory then. On one thread, so that
+/// every choice comes from the seed.
+pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, anyhow::Error> {
+    let seed = options.seed.or(drill.seed).unwrap_or_else(|| fastrand::u64(1..1_000_000));
+    fastrand::seed(seed);
+    let bug = drill.bug.as_ref().filter(|_| options.bug).map(|bug| bug.safeguard.clone());
+    let mut run = Run {
+        name: name.to_owned(),
+        about: drill.about.clone(),
+        seed,
+        commit: told("git", &["rev-parse", "--short=12", "HEAD"]).await,
+        program: told(&options.program.display().to_string(), &["--version"]).await,
+        started: now(),
+        nodes: drill.nodes,
+        settings: settings(&drill, bug.as_deref()),
+        ..Run::default()
+    };
+    let (killer, wanted_dead) = mpsc::unbounded_channel();
+    let stage = Stage::set_up(drill, &options.program, bug, &options.directory, killer).await?;
+    let stage = Rc::new(stage);
+    let failures = play(&stage, wanted_dead).await?;
+    if !failures.is_empty() {
+        run.not_judged = Some(format!("not everything could be done: {}", failures.join("; ")));
+    }
+    let evidence = stage.evidence().await?;
+    Ok(judge(&stage, run, evidence))
+}
+
+fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
+    let mut verdict = check(&evidence, &stage.drill.rules());
+    let malformed = |what: String| crate::checker::Violation {
+        rule: "MALFORMED-REQUEST".to_owned(),
+        text: what,
+        job: None,
+        fire_time: None,
+        execution: None,
+    };
+    verdict.violations.extend(stage.sink.malformed().into_iter().map(malformed));
+    run.figures = figures(&stage.drill.expect, &evidence, &verdict, stage.measurements());
+    Ended { run, evidence, verdict }
+}
+
+impl Ended {
+    /// Writes page, JSON and evidence.
+    pub fn write(&self, directory: &Path) -> Result<(), anyhow::Error> {
+        let Self { run, evidence, verdict } = self;
+        std::fs::write(directory.join("report.html"), report::html(run, evidence, verdict))?;
+        std::fs::write(directory.join("report.json"), report::json(run, evidence, verdict).to_string())?;
+        let file = std::io::BufWriter::new(std::fs::File::create(directory.join("evidence.json"))?);
+        serde_json::to_writer(file, evidence)?;
+        Ok(())
+    }
+
+    /// Whether every figure that was to be reached was.
+    pub fn reached(&self) -> bool {
+        self.run.figures.iter().all(|figure| figure.met != Some(false))
+    }
+}
+
+/// Everything between the first node and the final read; what could not be done.
+async fn play(stage: &Rc<Stage>, wanted_dead: mpsc::UnboundedReceiver<Uuid>) -> Result<Vec<String>, anyhow::Error> {
+    let progress = progress(&stage.drill);
+    progress.set_message("starting the nodes");
+    stage.open().await?;
+    create_jobs(stage).await?;
+    let tasks = tokio::task::LocalSet::new();
+    let (over, is_over) = watch::channel(false);
+    tasks.spawn_local(count(stage.clone(), progress.clone(), is_over.clone()));
+    tasks.spawn_local(kill_on_demand(stage.clone(), wanted_dead));
+    let audited = tasks.spawn_local(audit(stage.clone(), is_over));
+    let failures = tasks
+        .run_until(async {
+            tokio::time::sleep(BEFORE).await;
+            let failures = disturb(stage).await;
+            progress.println("the faults are over: waiting for calm");
+            stage.revive().await?;
+            if stage.drill.operator_millis.is_some() {
+                operations::resume_all(stage).await;
+            }
+            let rules = stage.drill.rules();
+            let settle = Duration::from_micros((2 * rules.ttl + rules.recovery).unsigned_abs());
+            tokio::time::sleep(settle.max(Duration::from_secs(stage.drill.quiesce_seconds))).await;
+            operations::pause_all(stage).await;
+            nothing_in_flight(stage).await;
+            over.send_replace(true);
+            Ok::<_, anyhow::Error>(failures)
+        })
+        .await?;
+    tasks.run_until(audited).await?;
+    progress.finish_and_clear();
+    Ok(failures)
+}
+
+async fn create_jobs(stage: &Stage) -> Result<(), anyhow::Error> {
+    let mut jobs = workload::mix(stage.drill.mix);
+    for group in &stage.drill.jobs {
+        jobs.extend(std::iter::repeat_n(group.job.clone(), group.count));
+    }
+    for job in jobs {
+        let address = stage.any_address().context("no node lives")?;
+        stage
+            .operator
+            .create(address, &job)
+            .await
+            .with_context(|| format!("the job `{}` was not created", job.name))?;
+    }
+    Ok(())
+}
+
+/// The disturbed part: faults by the clock, faults at random, an operator.
+async fn disturb(stage: &Rc<Stage>) -> Vec<String> {
+    let begun = Instant::now();
+    let end = begun + Duration::from_secs(stage.drill.seconds);
+    let failures = Rc::new(std::cell::RefCell::new(Vec::new()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for fault in stage.drill.faults.clone() {
+        for time in 0..fault.times {
+            #[expect(clippy::cast_precision_loss, reason = "a handful of faults")]
+            let at = begun + Duration::from_secs_f64(fault.at + fault.every * time as f64);
+            let (stage, fault, failures) = (stage.clone(), fault.clone(), failures.clone());
+            tasks.spawn_local(async move {
+                tokio::time::sleep_until(at).await;
+                attempt(&stage, &fault, &failures).await;
+            });
+        }
+    }
+    if let Some(random) = stage.drill.random.clone() {
+        let (stage, failures) = (stage.clone(), failures.clone());
+        tasks.spawn_local(async move { at_random(&stage, &random, &failures).await });
+    }
+    if let Some(millis) = stage.drill.operator_millis {
+        let stage = stage.clone();
+        // As long as the file says; faults at random may take longer.
+        tasks.spawn_local(async move { operations::operate(&stage, Duration::from_millis(millis), end).await });
+    }
+    while tasks.join_next().await.is_some() {}
+    tokio::time::sleep_until(end).await;
+    failures.take()
+}
+
+async fn attempt(stage: &Stage, fault: &FaultSpec, failures: &std::cell::RefCell<Vec<String>>) {
+    if let Err(error) = inflict(stage, fault).await {
+        failures.borrow_mut().push(format!("{:?}: {error:#}", fault.kind));
+    }
+}
+
+/// One after the other, now and then two at once; calm after each burst.
+async fn at_random(stage: &Stage, random: &Random, failures: &std::cell::RefCell<Vec<String>>) {
+    let mut done = 0;
+    while done < random.faults {
+        let fault = any_fault(random);
+        if fastrand::u32(..5) == 0 && done + 1 < random.faults {
+            let other = any_fault(random);
+            tokio::join!(attempt(stage, &fault, failures), attempt(stage, &other, failures));
+            done += 1;
+        } else {
+            attempt(stage, &fault, failures).await;
+        }
+        done += 1;
+        let pause = if done % random.burst == 0 { random.calm } else { random.gap * (0.5 + fastrand::f64() / 2.0) };
+        tokio::time::sleep(Duration::from_secs_f64(pause)).await;
+    }
+}
+
+fn any_fault(random: &Random) -> FaultSpec {
+    FaultSpec {
+        kind: random.kinds[fastrand::usize(..random.kinds.len())],
+        at: 0.0,
+        times: 1,
+        every: 0.0,
+        seconds: random.seconds * (0.1 + 0.9 * fastrand::f64()),
+        node: if fastrand::bool() { Who::Busiest } else { Who::Random },
+        actor: fastrand::choice([
+            super::file::Actor::ExecutorPool,
+            super::file::Actor::TriggerAcquirer,
+            super::file::Actor::Reconciler,
+            super::file::Actor::ClusterMembership,
+        ])
+        .unwrap_or_default(),
+        amount: fastrand::i64(20..400),
+    }
+}
+
+/// Kills whom a target wants dead, and lets somebody else live in its place.
+async fn kill_on_demand(stage: Rc<Stage>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
+    while let Some(id) = wanted_dead.recv().await {
+        let Some(name) = stage.name_of(id).await else { continue };
+        for slot in stage.slots() {
+            let mut slot = slot.lock_owned().await;
+            if slot.name() != Some(&name) {
+                continue;
+            }
+            let from = now();
+            if let Ok(dead) = slot.kill().await {
+                stage.note("kill", Scope::Ends, &[&name], from, dead);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                // A drill goes on with the nodes it has; `revive` says what is wrong with this one.
+                let _ = slot.start();
+            }
+        }
+    }
+}
+
+/// Looks for stuck states until it is over; the last look is the final read's.
+async fn audit(stage: Rc<Stage>, is_over: watch::Receiver<bool>) {
+    let mut auditor = stage.auditor.lock().await;
+    while !*is_over.borrow() {
+        tokio::time::sleep(AUDIT_INTERVAL).await;
+        let Ok(servers) = stage.servers.try_read() else { continue };
+        // The database may be away, or its tables locked: the next look will do.
+        let look = async { auditor.look(&servers.primary.sql().await.ok()?, false).await.ok() };
+        let _ = tokio::time::timeout(AUDIT_INTERVAL, look).await;
+    }
+}
+
+async fn nothing_in_flight(stage: &Stage) {
+    let begun = Instant::now();
+    while begun.elapsed() < END_MAX {
+        let servers = stage.servers.read().await;
+        if let Ok(sql) = servers.primary.sql().await {
+            let count = "select count(*) from job_execution_log where status in ('RUNNING', 'RETRYING')";
+            if sql.query_one(count, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) == 0) {
+                return;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn progress(drill: &Drill) -> ProgressBar {
+    let progress = ProgressBar::new(drill.seconds + drill.quiesce_seconds);
+    let style = ProgressStyle::with_template("{elapsed_precise} {bar:30} {msg}");
+    progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    progress
+}
+
+async fn count(stage: Rc<Stage>, progress: ProgressBar, is_over: watch::Receiver<bool>) {
+    while !*is_over.borrow() {
+        progress.set_position(progress.elapsed().as_secs());
+        progress.set_message(format!("{} deliveries, {} faults", stage.sink.count(), stage.fault_count()));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
+    let mut settings = vec![
+        ("--node-ttl".to_owned(), format!("{} s", drill.ttl_seconds)),
+        ("database".to_owned(), format!("{:?}", drill.database)),
+        ("latest start in calm times".to_owned(), format!("{} ms", drill.rules.lateness_millis)),
+    ];
+    settings.extend(drill.flags.iter().map(|flag| ("flag".to_owned(), flag.clone())));
+    settings.extend(bug.map(|bug| ("SWITCHED OFF".to_owned(), bug.to_owned())));
+    settings
+}
+
+/// What a program says on its first line, if it can be asked.
+async fn told(program: &str, arguments: &[&str]) -> String {
+    let output = tokio::process::Command::new(program).args(arguments).output().await;
+    let text =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned());
+    text.unwrap_or_default()
+}
