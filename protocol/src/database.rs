@@ -11,8 +11,8 @@ use std::fmt;
 pub const NODES: usize = 2;
 /// Lives that one name can have in rows and messages at the same time.
 pub const LIVES: usize = 4;
-/// Fire times of the job.
-pub const FIRE_TIMES: usize = 2;
+/// Most fire times of the job.
+pub const FIRE_TIMES: u8 = 2;
 /// Executions of the log; more than fire times only when ids are drawn.
 const ROWS: usize = 4;
 /// Age of a heartbeat at which a node is dead, in ticks.
@@ -89,6 +89,8 @@ pub enum Due {
 pub struct Trigger {
     /// The pending fire time; past the last one the trigger rests.
     pub fire_time: u8,
+    /// Fire times before the schedule ends.
+    pub end: u8,
     /// Whether a fixed delay awaits the end of its execution.
     pub parked: bool,
 }
@@ -159,8 +161,8 @@ impl Tables {
 
     /// What a lease could take.
     pub fn due(&self) -> impl Iterator<Item = Due> + '_ {
-        let Trigger { fire_time, parked } = self.trigger;
-        let schedule = (!parked && usize::from(fire_time) < FIRE_TIMES).then_some(Due::Schedule(fire_time));
+        let Trigger { fire_time, end, parked } = self.trigger;
+        let schedule = (!parked && fire_time < end).then_some(Due::Schedule(fire_time));
         let next = self.executions().filter(|row| row.status == Status::Retrying).map(|row| Due::Next(row.id));
         schedule.into_iter().chain(next)
     }
@@ -168,7 +170,7 @@ impl Tables {
     /// Sends the schedule on to its next fire time, or to await the end of this one.
     pub fn move_on(&mut self, schedule: Schedule) {
         self.trigger.fire_time += 1;
-        self.trigger.parked = schedule == Schedule::FixedDelay && usize::from(self.trigger.fire_time) < FIRE_TIMES;
+        self.trigger.parked = schedule == Schedule::FixedDelay && self.trigger.fire_time < self.trigger.end;
     }
 
     /// Takes a fire time. A row that is there already stays as it is.
@@ -232,9 +234,9 @@ impl Tables {
 
     /// Whether every fire time was taken and has ended.
     pub fn all_settled(&self) -> bool {
-        usize::from(self.trigger.fire_time) >= FIRE_TIMES
+        self.trigger.fire_time >= self.trigger.end
             && self.executions().all(|row| matches!(row.status, Status::Settled | Status::Lost))
-            && (0u8..).take(FIRE_TIMES).all(|at| self.executions().any(|row| row.id.fire_time == at))
+            && (0..self.trigger.end).all(|at| self.executions().any(|row| row.id.fire_time == at))
     }
 }
 
@@ -252,6 +254,25 @@ impl Database {
     /// Whether a node that is not dead looks so.
     pub fn is_gone(&self, node: NodeId) -> bool {
         self.tables.age(node).is_some_and(|age| age >= TTL || !self.session(node))
+    }
+
+    /// Whether a node counts as the holder of something, here or at the standby.
+    fn holds(&self, node: NodeId) -> bool {
+        self.tables.holds_beside(node, None) || self.previous.is_some_and(|before| before.holds_beside(node, None))
+    }
+
+    /// Forgets a node that holds nothing and of which no process speaks: its death
+    /// would change nothing but its own row.
+    pub fn sweep(&mut self, spoken_of: impl Fn(NodeId) -> bool) {
+        for node in self.tables.nodes().collect::<Vec<_>>() {
+            if !spoken_of(node) && !self.holds(node) {
+                self.tables.set_age(node, None);
+                self.set_session(node, false);
+                if let Some(before) = &mut self.previous {
+                    before.set_age(node, None);
+                }
+            }
+        }
     }
 
     /// Whether a row or a session speaks of a node.

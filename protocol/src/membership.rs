@@ -11,7 +11,7 @@ impl Protocol {
     /// before its trust runs out; one that cannot, and is awake, cancels in the
     /// very moment.
     pub(crate) fn tick(&self, state: &mut State) -> Option<()> {
-        if State::names().any(|name| state.process(name).trust == 1 && self.may_renew(state, name)) {
+        if State::names().any(|name| self.is_about_to_beat(state, name)) {
             return None;
         }
         for age in state.database.tables.ages.iter_mut().flatten().flatten() {
@@ -32,6 +32,14 @@ impl Protocol {
             *state.process_mut(name) = process;
         }
         Some(())
+    }
+
+    /// Whether a node that nothing hinders still has its heartbeat of this tick to
+    /// send. To be later than that takes a fault.
+    fn is_about_to_beat(&self, state: &State, name: Name) -> bool {
+        let process = state.process(name);
+        let joins = process.id.is_none() && process.reaches(&state.database);
+        joins || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
     }
 
     /// Whether a heartbeat would go through now.

@@ -4,7 +4,7 @@
 //! answer's arrival, a look at one's own standing. Between two steps of a
 //! transaction everybody else may act, die or freeze.
 
-use crate::database::{Name, NodeId};
+use crate::database::{NODES, Name, NodeId};
 use crate::node::{Body, Lease, Stage, TRUST};
 use crate::safeguards::{Safeguard, Safeguards};
 use crate::state::{State, Wrong};
@@ -21,6 +21,8 @@ pub struct Protocol {
     pub recovery: Recovery,
     /// What names the job's fire times.
     pub schedule: Schedule,
+    /// Fire times of the job, one or two.
+    pub fire_times: u8,
     /// Faults per behaviour, at most.
     pub faults: u8,
     /// Whether a standby may lack the last transaction.
@@ -29,11 +31,12 @@ pub struct Protocol {
 
 impl Protocol {
     /// The whole protocol, with a job that runs again after a death.
-    pub const fn whole(faults: u8) -> Self {
+    pub const fn whole(fire_times: u8, faults: u8) -> Self {
         Self {
             safeguards: Safeguards::all(),
             recovery: Recovery::Rerun,
             schedule: Schedule::FixedRate,
+            fire_times,
             faults,
             fails_over: false,
         }
@@ -267,7 +270,7 @@ impl Model for Protocol {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::healthy(self.faults)]
+        vec![State::healthy(self.faults, self.fire_times)]
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
@@ -283,7 +286,9 @@ impl Model for Protocol {
         State::names().for_each(|name| self.propose(state, name, steps));
         steps.extend([Step::Tick, Step::DatabaseReturns]);
         if state.faults_left > 0 {
-            State::names().for_each(|name| Self::propose_faults(state, name, steps));
+            // The names are alike: when one breaks first, it is called A.
+            let names = if state.faults_left == self.faults { 1 } else { NODES };
+            State::names().take(names).for_each(|name| Self::propose_faults(state, name, steps));
             steps.push(Step::Fault(Fault::DatabaseRestarts));
         }
     }
@@ -291,6 +296,8 @@ impl Model for Protocol {
     fn next_state(&self, last: &State, step: Step) -> Option<State> {
         let mut next = *last;
         self.step(&mut next, step)?;
+        let processes = next.processes;
+        next.database.sweep(|node| processes.iter().any(|process| process.mentions(node)));
         (next != *last).then_some(next)
     }
 

@@ -62,7 +62,7 @@ pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
 
 fn one_row(state: &State) -> bool {
     let rows = |at: u8| state.database.tables.executions().filter(|row| row.id.fire_time == at).count();
-    (0u8..).take(FIRE_TIMES).all(|at| rows(at) <= 1)
+    (0..FIRE_TIMES).all(|at| rows(at) <= 1)
 }
 
 fn dead_hold_nothing(state: &State) -> bool {

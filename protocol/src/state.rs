@@ -36,7 +36,7 @@ pub struct State {
     /// Faults that may still happen.
     pub faults_left: u8,
     /// What the target has seen.
-    pub seen: [Seen; FIRE_TIMES],
+    pub seen: [Seen; FIRE_TIMES as usize],
     /// Ids drawn, when they are drawn.
     pub drawn: u8,
     /// Whether the database has forgotten something.
@@ -47,17 +47,17 @@ pub struct State {
 
 impl State {
     /// A healthy cluster, and a fire time that is due.
-    pub fn healthy(faults: u8) -> Self {
+    pub fn healthy(faults: u8, fire_times: u8) -> Self {
         let mut ages = [[None; LIVES]; NODES];
         let mut sessions = [[false; LIVES]; NODES];
         ages.iter_mut().for_each(|lives| lives[0] = Some(0));
         sessions.iter_mut().for_each(|lives| lives[0] = true);
-        let tables = Tables { ages, trigger: Trigger { fire_time: 0, parked: false }, log: [None; _] };
+        let tables = Tables { ages, trigger: Trigger { fire_time: 0, end: fire_times, parked: false }, log: [None; _] };
         Self {
             database: Database { up: true, tables, previous: None, sessions },
             processes: [Process::member(Name(0)), Process::member(Name(1))],
             faults_left: faults,
-            seen: [Seen::default(); FIRE_TIMES],
+            seen: [Seen::default(); FIRE_TIMES as usize],
             drawn: 0,
             set_back: false,
             wrong: None,
@@ -97,10 +97,12 @@ impl State {
         self.processes.iter().any(|process| process.body == Body::Alive && !process.cut_off)
     }
 
-    /// Whether everything is settled and nothing is on its way.
+    /// Whether everything is settled and nothing is on its way: whatever happens
+    /// now, the log stays as it is.
     pub fn is_quiet(&self) -> bool {
         let idle = |it: &Process| {
-            it.slot.is_none() && it.lease == Lease::Idle && it.late.is_none() && it.take_over.is_none()
+            let takes = matches!(it.lease, Lease::Open(..) | Lease::Moved(..) | Lease::Answering(Some(_)));
+            it.slot.is_none() && !takes && it.late.is_none()
         };
         self.database.tables.all_settled() && self.processes.iter().all(idle)
     }
