@@ -42,6 +42,11 @@ impl Protocol {
         }
     }
 
+    /// The protocol as the code has it today: see `docs/protocol.md`.
+    pub const fn as_built(fire_times: u8, faults: u8) -> Self {
+        Self::whole(fire_times, faults).without(Safeguard::AttestedObserver)
+    }
+
     /// The same with a standby.
     #[must_use]
     pub const fn with_failover(self) -> Self {

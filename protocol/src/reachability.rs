@@ -79,7 +79,9 @@ impl Graph {
         let alone = self.can_settle(&[&self.own]);
         let with_help = self.can_settle(&[&self.own, &self.help]);
         let settles = |at: usize| if self.states[at].somebody_lives() { alone[at] } else { with_help[at] };
-        (0..self.len()).find(|at| !settles(*at)).map(|at| self.behaviour(at))
+        // What went wrong already is another property's.
+        let stuck = |at: &usize| self.states[*at].wrong.is_none() && !settles(*at);
+        (0..self.len()).find(stuck).map(|at| self.behaviour(at))
     }
 
     fn can_settle(&self, edges: &[&Vec<(u32, u32)>]) -> Vec<bool> {
