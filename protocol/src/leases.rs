@@ -90,7 +90,7 @@ impl Protocol {
         ExecutionId { fire_time, drawn: state.drawn }
     }
 
-    pub(crate) fn lease_answered(&self, state: &mut State, name: Name) -> Option<()> {
+    pub(crate) fn lease_answered(state: &mut State, name: Name) -> Option<()> {
         let process = state.process_mut(name);
         let Lease::Answering(attempt) = process.lease else { return None };
         if process.body != Body::Alive || process.cut_off {

@@ -104,7 +104,7 @@ impl Protocol {
     }
 
     /// Reads who looks dead; whether it may act on that is the node's own belief.
-    pub(crate) fn suspects(&self, state: &mut State, name: Name, suspect: NodeId) -> Option<()> {
+    pub(crate) fn suspects(state: &mut State, name: Name, suspect: NodeId) -> Option<()> {
         let process = state.process(name);
         if !process.reaches(&state.database) || process.id == Some(suspect) {
             return None;

@@ -71,6 +71,7 @@ pub struct TakeOver {
 }
 
 /// A process.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Process {
     /// What it does.
@@ -103,14 +104,7 @@ impl Process {
     /// A member whose session has lasted a TTL.
     pub fn member(name: Name) -> Self {
         let id = NodeId { name, life: 0 };
-        Self {
-            body: Body::Alive,
-            id: Some(id),
-            trust: TRUST,
-            session_age: TTL,
-            connected: true,
-            ..Self::gone()
-        }
+        Self { body: Body::Alive, id: Some(id), trust: TRUST, session_age: TTL, connected: true, ..Self::gone() }
     }
 
     /// No process.

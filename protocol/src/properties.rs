@@ -104,7 +104,10 @@ fn refused(state: &State) -> bool {
     let ended = |process: &&Process| process.reaches(&state.database);
     let ended = state.processes.iter().filter(ended).filter_map(|process| process.slot);
     ended.into_iter().filter(|slot| slot.stage == Stage::Ended).any(|slot| {
-        state.database.tables.execution(slot.attempt.id).is_some_and(|row| row.attempt != slot.attempt.attempt)
+        let row = state.database.tables.execution(slot.attempt.id);
+        row.is_some_and(|row| {
+            row.attempt != slot.attempt.attempt || matches!(row.status, Status::Retrying | Status::Lost)
+        })
     })
 }
 

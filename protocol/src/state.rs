@@ -48,10 +48,9 @@ pub struct State {
 impl State {
     /// A healthy cluster, and a fire time that is due.
     pub fn healthy(faults: u8, fire_times: u8) -> Self {
-        let mut ages = [[None; LIVES]; NODES];
-        let mut sessions = [[false; LIVES]; NODES];
-        ages.iter_mut().for_each(|lives| lives[0] = Some(0));
-        sessions.iter_mut().for_each(|lives| lives[0] = true);
+        let first = |life: usize| life == 0;
+        let ages = [std::array::from_fn(|life| first(life).then_some(0)); NODES];
+        let sessions = [std::array::from_fn(first); NODES];
         let tables = Tables { ages, trigger: Trigger { fire_time: 0, end: fire_times, parked: false }, log: [None; _] };
         Self {
             database: Database { up: true, tables, previous: None, sessions },

@@ -3,9 +3,7 @@
 use crate::{assert_gets_stuck, assert_holds, assert_violates};
 use horolog_protocol::Schedule;
 use horolog_protocol::model::Protocol;
-use horolog_protocol::properties::{
-    DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, TOKEN_GROWS, WHO_RUNS_LIVES,
-};
+use horolog_protocol::properties::{DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, TOKEN_GROWS, WHO_RUNS_LIVES};
 use horolog_protocol::safeguards::Safeguard;
 
 fn violates(safeguard: Safeguard, property: &'static str) {
@@ -34,7 +32,7 @@ fn without_a_look_at_its_state_a_dead_node_leases() {
 }
 
 #[test]
-fn without_the_deadline_a_node_that_is_cut_off_runs_on() {
+fn without_the_deadline_a_node_that_cannot_renew_runs_on() {
     violates(Safeguard::Deadline, NO_OVERLAP);
 }
 
