@@ -39,13 +39,13 @@ fn what_a_standby_lacks_runs_again_under_its_id() {
 }
 
 #[test]
-#[ignore = "a minute and two gigabytes: cargo test -p horolog-protocol -- --ignored --nocapture"]
+#[ignore = "a minute and three gigabytes: cargo test -p horolog-protocol -- --ignored --nocapture"]
 fn failover_beside_another_fault() {
     assert_holds("failover, a fire time, two faults", &Protocol::whole(1, 2).with_failover());
 }
 
 #[test]
-#[ignore = "a minute and two gigabytes: cargo test -p horolog-protocol -- --ignored --nocapture"]
+#[ignore = "a minute and three gigabytes: cargo test -p horolog-protocol -- --ignored --nocapture"]
 fn mark_lost_and_two_faults() {
     assert_holds("MARK_LOST, a fire time, two faults", &Protocol::whole(1, 2).with_recovery(Recovery::MarkLost));
 }
