@@ -33,8 +33,8 @@ impl Protocol {
             Fault::SettleAnswerLost(name) => {
                 self.write_settlement(state, name, false)?;
             }
-            Fault::DatabaseRestarts => Self::restart_database(state)?,
-            Fault::FailsOver => Self::fail_over(state)?,
+            Fault::DatabaseRestarts => self.restart_database(state)?,
+            Fault::FailsOver => self.fail_over(state)?,
         }
         if state.faults_left == 0 {
             state.database.previous = None;
@@ -67,8 +67,8 @@ impl Protocol {
     }
 
     /// All sessions end, open transactions are rolled back, answers are lost.
-    /// Who is in between two calls does not know yet.
-    fn restart_database(state: &mut State) -> Option<()> {
+    /// Who is in between two calls may not know yet.
+    fn restart_database(&self, state: &mut State) -> Option<()> {
         state.database.up.then_some(())?;
         let sessions = Default::default();
         state.database = Database { up: false, sessions, ..state.database };
@@ -77,6 +77,9 @@ impl Protocol {
                 (process.lease, process.unsure) = (Lease::Idle, true);
             }
             process.late = None;
+            if self.all_notice && process.body != Body::Frozen && !process.cut_off {
+                process.connected = false;
+            }
             process.take_over = process.take_over.filter(|take_over| !take_over.open);
         }
         Some(())
@@ -84,13 +87,13 @@ impl Protocol {
 
     /// The standby has every heartbeat but not the last transaction. A node whose
     /// death it has not heard of is there again, with an old heartbeat.
-    fn fail_over(state: &mut State) -> Option<()> {
+    fn fail_over(&self, state: &mut State) -> Option<()> {
         let mut tables = state.database.previous.take()?;
         let now = state.database.tables.ages;
         for (age, now) in tables.ages.iter_mut().flatten().zip(now.iter().flatten()) {
             *age = age.map(|_| now.unwrap_or(crate::database::TTL));
         }
-        Self::restart_database(state)?;
+        self.restart_database(state)?;
         state.database.tables = tables;
         state.set_back = true;
         for process in &mut state.processes {

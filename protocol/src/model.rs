@@ -27,6 +27,8 @@ pub struct Protocol {
     pub faults: u8,
     /// Whether a standby may lack the last transaction.
     pub fails_over: bool,
+    /// Whether whoever is awake knows of the end of its session before the database is back.
+    pub all_notice: bool,
 }
 
 impl Protocol {
@@ -39,6 +41,7 @@ impl Protocol {
             fire_times,
             faults,
             fails_over: false,
+            all_notice: false,
         }
     }
 
@@ -51,6 +54,12 @@ impl Protocol {
     #[must_use]
     pub const fn with_failover(self) -> Self {
         Self { fails_over: true, ..self }
+    }
+
+    /// The same where a restart of the database is noticed before it is over.
+    #[must_use]
+    pub const fn where_all_notice(self) -> Self {
+        Self { all_notice: true, ..self }
     }
 
     /// The same for another recovery.

@@ -61,6 +61,15 @@ fn an_observer_that_does_not_know_yet_of_a_restart_kills_the_living() {
     assert_violates(what, &Protocol::as_built(1, 1), NO_OVERLAP);
 }
 
+/// … and with two faults also one that knows: it suspected A before the restart,
+/// and looks again after it.
+#[test]
+fn a_suspicion_from_before_a_restart_kills_the_living_after_it() {
+    assert_holds("the code of today, where all notice, a fault", &Protocol::as_built(2, 1).where_all_notice());
+    let protocol = Protocol::as_built(1, 2).where_all_notice();
+    assert_violates("the code of today, where all notice, two faults", &protocol, WHO_RUNS_LIVES);
+}
+
 /// The node's own look is then a matter of economy.
 #[test]
 fn what_the_database_attests_needs_no_belief() {
