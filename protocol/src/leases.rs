@@ -1,0 +1,131 @@
+//! The steps of a lease, and of giving back what was never answered.
+
+use crate::database::{Attempt, Due, ExecutionId, Name, NodeId};
+use crate::model::Protocol;
+use crate::node::{Body, Lease, Slot, Stage};
+use crate::safeguards::Safeguard;
+use crate::state::State;
+
+impl Protocol {
+    pub(crate) fn looks(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        if !process.reaches(&state.database) || process.unsure || state.database.tables.due().next().is_none() {
+            return None;
+        }
+        let node = process.may_lease(self.has(Safeguard::Deadline))?;
+        state.process_mut(name).lease = Lease::Asking(node);
+        Some(())
+    }
+
+    /// Whether the first statement finds a member: None while it waits.
+    fn is_member(&self, state: &State, node: NodeId) -> Option<bool> {
+        if self.has(Safeguard::LockOnNode) && state.is_being_taken_over(node) {
+            return None;
+        }
+        Some(!self.has(Safeguard::LeaseWhileActive) || state.database.tables.age(node).is_some())
+    }
+
+    pub(crate) fn lease_locks(&self, state: &mut State, name: Name, due: Due) -> Option<()> {
+        let process = state.process(name);
+        let Lease::Asking(node) = process.lease else { return None };
+        let free = !state.processes.iter().any(|process| process.locks(due));
+        if !process.reaches(&state.database) || !free || !self.is_member(state, node)? {
+            return None;
+        }
+        state.process_mut(name).lease = Lease::Open(node, due);
+        Some(())
+    }
+
+    /// It finds no member, or nothing that another does not hold.
+    pub(crate) fn lease_ends(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        let Lease::Asking(node) = process.lease else { return None };
+        let free = |due: Due| !state.processes.iter().any(|process| process.locks(due));
+        let any = state.database.tables.due().any(free);
+        if !process.reaches(&state.database) || any && self.is_member(state, node)? {
+            return None;
+        }
+        state.process_mut(name).lease = Lease::Idle;
+        Some(())
+    }
+
+    pub(crate) fn lease_commits(&self, state: &mut State, name: Name) -> Option<()> {
+        if !state.process(name).reaches(&state.database) {
+            return None;
+        }
+        let lease = match state.process(name).lease {
+            Lease::Open(node, Due::Schedule(fire_time)) if !self.has(Safeguard::OneLeaseTransaction) => {
+                self.commit(state, |state| state.database.tables.move_on(self.schedule));
+                Lease::Moved(node, fire_time)
+            }
+            Lease::Open(node, due) => Lease::Answering(self.take(state, node, due)),
+            Lease::Moved(node, fire_time) => {
+                let id = self.id_of(state, fire_time);
+                Lease::Answering(self.commit(state, |state| state.database.tables.insert(id, node)))
+            }
+            _ => return None,
+        };
+        state.process_mut(name).lease = lease;
+        Some(())
+    }
+
+    /// The writes of a lease.
+    fn take(&self, state: &mut State, node: NodeId, due: Due) -> Option<Attempt> {
+        match due {
+            Due::Next(id) => self.commit(state, |state| state.database.tables.resume(id, node)),
+            Due::Schedule(fire_time) => {
+                let id = self.id_of(state, fire_time);
+                self.commit(state, |state| {
+                    state.database.tables.move_on(self.schedule);
+                    state.database.tables.insert(id, node)
+                })
+            }
+        }
+    }
+
+    fn id_of(&self, state: &mut State, fire_time: u8) -> ExecutionId {
+        if !self.has(Safeguard::DeterministicId) {
+            state.drawn += 1;
+        }
+        ExecutionId { fire_time, drawn: state.drawn }
+    }
+
+    pub(crate) fn lease_answered(state: &mut State, name: Name) -> Option<()> {
+        let process = state.process_mut(name);
+        let Lease::Answering(attempt) = process.lease else { return None };
+        if process.body != Body::Alive || process.cut_off {
+            return None;
+        }
+        process.lease = Lease::Idle;
+        // What was leased under an id that was given up meanwhile is dropped.
+        let own = attempt.filter(|attempt| process.id == Some(attempt.node));
+        process.slot = own.map(|attempt| Slot { attempt, stage: Stage::Leased, excused: process.broken_off });
+        Some(())
+    }
+
+    /// A COMMIT that its node no longer waits for.
+    pub(crate) fn late_commit(&self, state: &mut State, name: Name) -> Option<()> {
+        let (node, due) = state.process_mut(name).late.take()?;
+        self.take(state, node, due);
+        Some(())
+    }
+
+    pub(crate) fn gives_back(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        let node = process.may_lease(self.has(Safeguard::Deadline))?;
+        let between = match process.lease {
+            Lease::Idle => true,
+            Lease::Answering(_) => !self.has(Safeguard::GiveBackBetweenLeases),
+            _ => false,
+        };
+        if !between || !process.reaches(&state.database) || !(process.unsure || self.has(Safeguard::AuditAgain)) {
+            return None;
+        }
+        let held = process.slot.map(|slot| slot.attempt.id);
+        state.process_mut(name).unsure = false;
+        if state.database.tables.holds_beside(node, held) {
+            self.commit(state, |state| state.database.tables.give_back(node, held));
+        }
+        Some(())
+    }
+}

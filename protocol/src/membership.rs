@@ -1,0 +1,165 @@
+//! Time, heartbeats, joining, and declaring others dead.
+
+use crate::database::{Name, NodeId, TTL};
+use crate::model::Protocol;
+use crate::node::{Body, Lease, Process, TRUST, TakeOver};
+use crate::safeguards::Safeguard;
+use crate::state::State;
+
+impl Protocol {
+    /// Time passes for everybody. A node that can renew its membership does so
+    /// before its trust runs out; one that cannot, and is awake, cancels in the
+    /// very moment.
+    pub(crate) fn tick(&self, state: &mut State) -> Option<()> {
+        if State::names().any(|name| self.is_about_to_beat(state, name)) {
+            return None;
+        }
+        for age in state.database.tables.ages.iter_mut().flatten().flatten() {
+            *age = (*age + 1).min(TTL);
+        }
+        for name in State::names() {
+            let mut process = *state.process(name);
+            let Some(id) = process.id else { continue };
+            let awake = process.body != Body::Frozen;
+            if awake && (process.cut_off || !state.database.session(id)) {
+                process.connected = false;
+            }
+            process.session_age = (process.session_age + 1).min(TTL);
+            process.trust = process.trust.saturating_sub(1);
+            if awake && process.trust == 0 && self.has(Safeguard::Deadline) {
+                process.fence(&mut state.database);
+            }
+            *state.process_mut(name) = process;
+        }
+        Some(())
+    }
+
+    /// Whether a node that nothing hinders still has its heartbeat of this tick to
+    /// send. To be later than that takes a fault.
+    fn is_about_to_beat(&self, state: &State, name: Name) -> bool {
+        let process = state.process(name);
+        let joins = process.id.is_none() && process.reaches(&state.database);
+        joins || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
+    }
+
+    /// Whether a heartbeat would go through now.
+    fn may_renew(&self, state: &State, name: Name) -> bool {
+        let process = state.process(name);
+        let sends = match process.body {
+            Body::Alive => true,
+            Body::Stuck => !self.has(Safeguard::Attestation),
+            Body::Frozen | Body::Down => false,
+        };
+        let trusted = process.trust > 0 || !self.has(Safeguard::Deadline);
+        let waits = process.id.is_none_or(|id| state.is_being_taken_over(id));
+        sends && trusted && !waits && !process.cut_off && state.database.up
+    }
+
+    /// Renews the membership, over a new session when the old one has broken.
+    pub(crate) fn heartbeat(&self, state: &mut State, name: Name) -> Option<()> {
+        if !self.may_renew(state, name) {
+            return None;
+        }
+        let mut process = *state.process(name);
+        let id = process.id?;
+        if state.database.tables.age(id).is_none() {
+            process.fence(&mut state.database);
+        } else {
+            state.database.tables.set_age(id, Some(0));
+            process.trust = TRUST;
+            if !process.connected || !state.database.session(id) {
+                state.database.set_session(id, true);
+                process.session_age = 0;
+                process.connected = true;
+            }
+            process.broken_off = false;
+        }
+        *state.process_mut(name) = process;
+        Some(())
+    }
+
+    /// What a node does that wakes after its trust has run out; nothing says that
+    /// it does so first.
+    pub(crate) fn fences(&self, state: &mut State, name: Name) -> Option<()> {
+        let mut process = *state.process(name);
+        if process.trust > 0 || process.id.is_none() || !self.has(Safeguard::Deadline) {
+            return None;
+        }
+        process.fence(&mut state.database);
+        *state.process_mut(name) = process;
+        Some(())
+    }
+
+    pub(crate) fn joins(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        if process.id.is_some() || !process.reaches(&state.database) {
+            return None;
+        }
+        let id = state.fresh_id(name);
+        self.commit(state, |state| state.database.tables.set_age(id, Some(0)));
+        state.database.set_session(id, true);
+        let process = state.process_mut(name);
+        *process = Process { id: Some(id), trust: TRUST, session_age: 0, connected: true, ..*process };
+        Some(())
+    }
+
+    /// Reads who looks dead; whether it may act on that is the node's own belief.
+    pub(crate) fn suspects(state: &mut State, name: Name, suspect: NodeId) -> Option<()> {
+        let process = state.process(name);
+        if !process.reaches(&state.database) || process.id == Some(suspect) {
+            return None;
+        }
+        let by_ttl = state.database.tables.age(suspect)? >= TTL;
+        state.process_mut(name).take_over = Some(TakeOver { suspect, by_ttl, open: false });
+        Some(())
+    }
+
+    /// Locks the suspect's row when no lease of it is half-way, and looks again.
+    pub(crate) fn take_over_locks(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        let take_over = process.take_over.filter(|take_over| !take_over.open)?;
+        let suspect = take_over.suspect;
+        let leases = state.processes.iter().any(|process| process.leases_for(suspect));
+        let waits = leases && self.has(Safeguard::LockOnNode) || state.is_being_taken_over(suspect);
+        if !process.reaches(&state.database) || waits {
+            return None;
+        }
+        let there = state.database.tables.age(suspect).is_some();
+        let gone = there && (state.database.is_gone(suspect) || !self.has(Safeguard::StillGone));
+        let attested = !self.has(Safeguard::AttestedObserver) || Self::has_lasted(state, process);
+        let opened = (gone && attested).then_some(TakeOver { open: true, ..take_over });
+        state.process_mut(name).take_over = opened;
+        Some(())
+    }
+
+    /// Whether the database has had a session of this node for a TTL.
+    fn has_lasted(state: &State, process: &Process) -> bool {
+        process.id.is_some_and(|id| state.database.session(id)) && process.session_age >= TTL
+    }
+
+    pub(crate) fn take_over_commits(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        let suspect = process.take_over.filter(|take_over| take_over.open)?.suspect;
+        if !process.reaches(&state.database) {
+            return None;
+        }
+        state.process_mut(name).take_over = None;
+        self.commit(state, |state| state.database.tables.take_over(suspect, self.recovery));
+        state.database.set_session(suspect, false);
+        Some(())
+    }
+
+    /// `idle_in_transaction_session_timeout`.
+    pub(crate) fn idle_ends(state: &mut State, name: Name) -> Option<()> {
+        let process = state.process_mut(name);
+        let lease = matches!(process.lease, Lease::Open(..));
+        let take_over = process.take_over.is_some_and(|take_over| take_over.open);
+        if lease {
+            (process.lease, process.unsure) = (Lease::Idle, true);
+        }
+        if take_over {
+            process.take_over = None;
+        }
+        (lease || take_over).then_some(())
+    }
+}

@@ -1,0 +1,129 @@
+//! What must hold in every state, and what must be possible.
+
+use crate::Recovery;
+use crate::database::{FIRE_TIMES, Status};
+use crate::model::Protocol;
+use crate::node::{Body, Process, Slot, Stage};
+use crate::state::{State, Wrong};
+use stateright::Property;
+
+/// A fire time is one row of the log.
+pub const ONE_ROW: &str = "every fire time has at most one execution";
+/// Only the holder of the current attempt settles.
+pub const FENCED: &str = "no settlement of an attempt that is not the current one";
+/// What a node held is handed over with its death, and it takes nothing after it.
+pub const DEAD_HOLD_NOTHING: &str = "a node that was declared dead holds nothing";
+/// Nobody is declared dead who runs something.
+pub const WHO_RUNS_LIVES: &str = "no node that runs is declared dead, unless frozen or its session broken off";
+/// Two attempts at the target at once.
+pub const NO_OVERLAP: &str = "attempts overlap only when the earlier node was frozen or its session broken off";
+/// The idempotency key.
+pub const ONE_ID: &str = "a fire time runs under one execution id";
+/// The fencing token.
+pub const TOKEN_GROWS: &str = "the attempt number grows, unless a node was frozen or its session broken off";
+/// The promise of `MARK_LOST`.
+pub const AT_MOST_ONCE: &str = "MARK_LOST runs at most once";
+
+/// The properties of a protocol.
+pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
+    let mut properties = vec![
+        Property::always(ONE_ROW, |_, state| one_row(state)),
+        Property::always(FENCED, |_, state: &State| state.wrong != Some(Wrong::SettledByFenced)),
+        Property::always(DEAD_HOLD_NOTHING, |_, state| dead_hold_nothing(state)),
+        Property::always(WHO_RUNS_LIVES, |_, state| who_runs_lives(state)),
+        Property::always(NO_OVERLAP, |_, state| no_overlap(state)),
+        Property::always(ONE_ID, |_, state: &State| state.wrong != Some(Wrong::AnotherId)),
+        Property::always(TOKEN_GROWS, |_, state: &State| state.wrong != Some(Wrong::TokenWentBack)),
+        Property::sometimes("a node is taken over by its TTL", |_, state| taken_over(state, true)),
+        Property::sometimes("a node is taken over by its session", |_, state| taken_over(state, false)),
+        Property::sometimes("a settlement is refused", |_, state| refused(state)),
+        Property::sometimes("a zombie wakes", |_, state| zombie(state)),
+        Property::sometimes("a lease is given back that was never answered", |_, state| never_answered(state)),
+        Property::sometimes("a cut off node has let go", |_, state: &State| state.processes.iter().any(let_go)),
+    ];
+    match protocol.recovery {
+        Recovery::MarkLost => {
+            properties.push(Property::always(AT_MOST_ONCE, |_, state: &State| state.set_back || at_most_once(state)));
+            properties.push(Property::sometimes("an execution is LOST", |_, state: &State| {
+                state.database.tables.executions().any(|row| row.status == Status::Lost)
+            }));
+        }
+        Recovery::Rerun => {
+            properties.push(Property::sometimes("RERUN runs twice", |_, state| !at_most_once(state)));
+        }
+    }
+    if protocol.fails_over {
+        properties.push(Property::sometimes("what a standby lacks runs again", |_, state: &State| {
+            state.set_back && !at_most_once(state)
+        }));
+    }
+    properties
+}
+
+fn one_row(state: &State) -> bool {
+    let rows = |at: u8| state.database.tables.executions().filter(|row| row.id.fire_time == at).count();
+    (0..FIRE_TIMES).all(|at| rows(at) <= 1)
+}
+
+fn dead_hold_nothing(state: &State) -> bool {
+    let tables = &state.database.tables;
+    tables.executions().all(|row| match row.status {
+        Status::Running(node) => tables.age(node).is_some(),
+        _ => true,
+    })
+}
+
+fn runs(process: &Process) -> Option<Slot> {
+    process.slot.filter(|slot| slot.stage == Stage::Running)
+}
+
+fn who_runs_lives(state: &State) -> bool {
+    let running = state.processes.iter().filter_map(runs);
+    running.into_iter().all(|slot| slot.excused || state.database.tables.age(slot.attempt.node).is_some())
+}
+
+fn no_overlap(state: &State) -> bool {
+    let [Some(one), Some(other)] = state.processes.each_ref().map(runs) else { return true };
+    let earlier_excused = match one.attempt.attempt.cmp(&other.attempt.attempt) {
+        std::cmp::Ordering::Less => one.excused,
+        std::cmp::Ordering::Equal => one.excused || other.excused,
+        std::cmp::Ordering::Greater => other.excused,
+    };
+    one.attempt.id.fire_time != other.attempt.id.fire_time || earlier_excused
+}
+
+fn at_most_once(state: &State) -> bool {
+    state.seen.iter().all(|seen| seen.starts <= 1)
+}
+
+fn taken_over(state: &State, by_ttl: bool) -> bool {
+    state.processes.iter().filter_map(|process| process.take_over).any(|it| it.open && it.by_ttl == by_ttl)
+}
+
+fn refused(state: &State) -> bool {
+    let ended = |process: &&Process| process.reaches(&state.database);
+    let ended = state.processes.iter().filter(ended).filter_map(|process| process.slot);
+    ended.into_iter().filter(|slot| slot.stage == Stage::Ended).any(|slot| {
+        let row = state.database.tables.execution(slot.attempt.id);
+        row.is_some_and(|row| {
+            row.attempt != slot.attempt.attempt || matches!(row.status, Status::Retrying | Status::Lost)
+        })
+    })
+}
+
+fn zombie(state: &State) -> bool {
+    let dead = |process: &Process| process.id.is_some_and(|id| state.database.tables.age(id).is_none());
+    state.processes.iter().any(|process| process.body == Body::Alive && process.trust == 0 && dead(process))
+}
+
+fn never_answered(state: &State) -> bool {
+    let held = |process: &Process| process.slot.map(|slot| slot.attempt.id);
+    let beside = |process: &Process| {
+        process.id.is_some_and(|id| process.unsure && state.database.tables.holds_beside(id, held(process)))
+    };
+    state.processes.iter().any(beside)
+}
+
+fn let_go(process: &Process) -> bool {
+    process.cut_off && process.id.is_none() && process.slot.is_none()
+}

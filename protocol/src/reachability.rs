@@ -1,0 +1,123 @@
+//! Liveness: from every state that can be reached, everything can still be settled.
+//!
+//! Stateright's `eventually` looks at behaviours that end, and time never does.
+//! Here the whole graph is kept and walked backwards from the states in which
+//! all is settled, along steps that the protocol takes by itself. Where somebody
+//! lives, nobody else has to wake, come back or be started; where nobody does,
+//! that too is waited for. In a finite graph this is "eventually" for whoever
+//! grants that a step which stays possible is taken some day.
+
+use crate::model::Protocol;
+use crate::state::State;
+use crate::steps::Step;
+use stateright::Model;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// The states that can be reached, in the order of their distance.
+pub struct Graph {
+    states: Vec<State>,
+    parents: Vec<Option<(u32, Step)>>,
+    /// Edges of the protocol's own, turned round.
+    own: Vec<(u32, u32)>,
+    /// Edges of help from outside, turned round.
+    help: Vec<(u32, u32)>,
+}
+
+/// A behaviour, step by step, and where it ends.
+pub struct Behaviour {
+    /// The steps from the healthy cluster.
+    pub steps: Vec<Step>,
+    /// The last state.
+    pub end: State,
+}
+
+impl Graph {
+    /// Walks through everything that can happen.
+    pub fn explore(protocol: &Protocol) -> Self {
+        let mut graph = Self { states: protocol.init_states(), parents: vec![None], own: vec![], help: vec![] };
+        let mut places: HashMap<State, u32> = graph.states.iter().map(|state| (*state, 0)).collect();
+        let mut steps = Vec::new();
+        let mut at = 0;
+        while let Some(state) = graph.states.get(at).copied() {
+            let from = index(at);
+            protocol.actions(&state, &mut steps);
+            for step in steps.drain(..) {
+                let Some(next) = protocol.next_state(&state, step) else { continue };
+                let to = match places.entry(next) {
+                    Entry::Occupied(place) => *place.get(),
+                    Entry::Vacant(place) => {
+                        graph.states.push(next);
+                        graph.parents.push(Some((from, step)));
+                        *place.insert(index(graph.states.len() - 1))
+                    }
+                };
+                match step {
+                    Step::Fault(_) => {}
+                    step if step.is_own() => graph.own.push((to, from)),
+                    _ => graph.help.push((to, from)),
+                }
+            }
+            at += 1;
+        }
+        graph
+    }
+
+    /// How many states there are.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// The shortest behaviour after which something is never settled, although
+    /// nothing breaks any more.
+    pub fn stuck(&self) -> Option<Behaviour> {
+        let alone = self.can_settle(&[&self.own]);
+        let with_help = self.can_settle(&[&self.own, &self.help]);
+        let settles = |at: usize| if self.states[at].somebody_lives() { alone[at] } else { with_help[at] };
+        // What went wrong already is another property's.
+        let stuck = |at: &usize| self.states[*at].wrong.is_none() && !settles(*at);
+        (0..self.len()).find(stuck).map(|at| self.behaviour(at))
+    }
+
+    fn can_settle(&self, edges: &[&Vec<(u32, u32)>]) -> Vec<bool> {
+        let mut first = vec![u32::MAX; self.len()];
+        let edges: Vec<(u32, u32)> = edges.iter().flat_map(|edges| edges.iter().copied()).collect();
+        let mut following = vec![u32::MAX; edges.len()];
+        for (edge, (to, _)) in edges.iter().enumerate() {
+            following[edge] = std::mem::replace(&mut first[*to as usize], index(edge));
+        }
+        let mut settles: Vec<bool> = self.states.iter().map(|state| state.database.tables.all_settled()).collect();
+        let mut open: Vec<usize> = (0..self.len()).filter(|at| settles[*at]).collect();
+        while let Some(at) = open.pop() {
+            let mut edge = first[at];
+            while edge != u32::MAX {
+                let from = edges[edge as usize].1 as usize;
+                if !std::mem::replace(&mut settles[from], true) {
+                    open.push(from);
+                }
+                edge = following[edge as usize];
+            }
+        }
+        settles
+    }
+
+    fn behaviour(&self, end: usize) -> Behaviour {
+        let mut steps = Vec::new();
+        let mut at = end;
+        while let Some((from, step)) = self.parents[at] {
+            steps.push(step);
+            at = from as usize;
+        }
+        steps.reverse();
+        Behaviour { steps, end: self.states[end] }
+    }
+}
+
+fn index(at: usize) -> u32 {
+    u32::try_from(at).expect("fewer than four thousand million states and steps")
+}

@@ -1,0 +1,95 @@
+//! The safeguards of the protocol, each of which can be taken away.
+
+use std::fmt;
+
+/// One rule without which something goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safeguard {
+    /// A settlement writes only where id, attempt, node and `RUNNING` still match.
+    FenceOnSettlement,
+    /// A lease holds its own node's row shared; a take-over locks it exclusively first.
+    LockOnNode,
+    /// A lease finds its own node's row `ACTIVE`, or takes nothing.
+    LeaseWhileActive,
+    /// Past 7/8 of a TTL after its last good heartbeat a node starts nothing and cancels what runs.
+    Deadline,
+    /// The execution id is a hash of job, kind and fire time.
+    DeterministicId,
+    /// A node whose critical actor makes no progress gives itself up.
+    Attestation,
+    /// Nobody is declared dead by a node whose own session has not lasted one TTL.
+    SeasonedObserver,
+    /// The same, seen by the database in the statement that declares the death.
+    AttestedObserver,
+    /// A take-over checks under the lock that the node is still gone.
+    StillGone,
+    /// Attempts are given back only between two leases.
+    GiveBackBetweenLeases,
+    /// Attempts are given back at every audit, not only after a lease without an answer.
+    AuditAgain,
+    /// A lease moves its trigger on and inserts its execution in one transaction.
+    OneLeaseTransaction,
+    /// A settlement and the next due time of a fixed delay are one transaction.
+    OneSettlementTransaction,
+}
+
+impl Safeguard {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::FenceOnSettlement,
+        Self::LockOnNode,
+        Self::LeaseWhileActive,
+        Self::Deadline,
+        Self::DeterministicId,
+        Self::Attestation,
+        Self::SeasonedObserver,
+        Self::AttestedObserver,
+        Self::StillGone,
+        Self::GiveBackBetweenLeases,
+        Self::AuditAgain,
+        Self::OneLeaseTransaction,
+        Self::OneSettlementTransaction,
+    ];
+}
+
+/// The safeguards that are in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Safeguards(u16);
+
+impl Safeguards {
+    /// The whole protocol.
+    pub const fn all() -> Self {
+        Self(u16::MAX)
+    }
+
+    /// All but one.
+    #[must_use]
+    pub const fn without(self, safeguard: Safeguard) -> Self {
+        Self(self.0 & !(1 << safeguard as u16))
+    }
+
+    /// Whether this one is in force.
+    pub const fn has(self, safeguard: Safeguard) -> bool {
+        self.0 & (1 << safeguard as u16) != 0
+    }
+}
+
+impl fmt::Display for Safeguard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FenceOnSettlement => "the fence on settlement",
+            Self::LockOnNode => "the lock on the node row",
+            Self::LeaseWhileActive => "a lease needs an ACTIVE node",
+            Self::Deadline => "the self-fencing deadline",
+            Self::DeterministicId => "the deterministic execution id",
+            Self::Attestation => "the attestation of progress",
+            Self::SeasonedObserver => "one TTL of unbroken session, by the node's clock",
+            Self::AttestedObserver => "one TTL of unbroken session, seen by the database",
+            Self::StillGone => "a take-over checks again that the node is gone",
+            Self::GiveBackBetweenLeases => "giving back only between leases",
+            Self::AuditAgain => "an audit once per TTL",
+            Self::OneLeaseTransaction => "one transaction per lease",
+            Self::OneSettlementTransaction => "settlement and next fixed delay in one transaction",
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! A state of the whole cluster, and what the checker remembers of its past.
+
+use crate::database::{Database, FIRE_TIMES, LIVES, NODES, Name, NodeId, Tables, Trigger};
+use crate::node::{Body, Lease, Process};
+use std::fmt;
+
+/// What no state shows afterwards, so that it is written down when it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wrong {
+    /// A settlement was written that was not the current attempt's.
+    SettledByFenced,
+    /// A fire time ran under two execution ids.
+    AnotherId,
+    /// An attempt started after a later one, with nothing to excuse it.
+    TokenWentBack,
+}
+
+/// What a target has seen of a fire time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Seen {
+    /// Attempts that started; more than two count as two.
+    pub starts: u8,
+    /// The highest attempt that started.
+    pub attempt: u8,
+    /// What was drawn beside the id under which it started first.
+    pub drawn: u8,
+}
+
+/// Everything, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The server that takes writes.
+    pub database: Database,
+    /// The processes.
+    pub processes: [Process; NODES],
+    /// Faults that may still happen.
+    pub faults_left: u8,
+    /// What the target has seen.
+    pub seen: [Seen; FIRE_TIMES as usize],
+    /// Ids drawn, when they are drawn.
+    pub drawn: u8,
+    /// Whether the database has forgotten something.
+    pub set_back: bool,
+    /// What went wrong.
+    pub wrong: Option<Wrong>,
+}
+
+impl State {
+    /// A healthy cluster, and a fire time that is due.
+    pub fn healthy(faults: u8, fire_times: u8) -> Self {
+        let first = |life: usize| life == 0;
+        let ages = [std::array::from_fn(|life| first(life).then_some(0)); NODES];
+        let sessions = [std::array::from_fn(first); NODES];
+        let tables = Tables { ages, trigger: Trigger { fire_time: 0, end: fire_times, parked: false }, log: [None; _] };
+        Self {
+            database: Database { up: true, tables, previous: None, sessions },
+            processes: [Process::member(Name(0)), Process::member(Name(1))],
+            faults_left: faults,
+            seen: [Seen::default(); FIRE_TIMES as usize],
+            drawn: 0,
+            set_back: false,
+            wrong: None,
+        }
+    }
+
+    /// All names.
+    pub fn names() -> impl Iterator<Item = Name> {
+        [Name(0), Name(1)].into_iter()
+    }
+
+    /// A process.
+    pub fn process(&self, name: Name) -> &Process {
+        &self.processes[name.at()]
+    }
+
+    /// A process, to change it.
+    pub fn process_mut(&mut self, name: Name) -> &mut Process {
+        &mut self.processes[name.at()]
+    }
+
+    /// The node row that somebody's take-over has locked.
+    pub fn is_being_taken_over(&self, node: NodeId) -> bool {
+        let locks = |process: &Process| process.take_over.is_some_and(|it| it.open && it.suspect == node);
+        self.processes.iter().any(locks)
+    }
+
+    /// An id of which nothing speaks.
+    pub fn fresh_id(&self, name: Name) -> NodeId {
+        let lives = (0u8..).take(LIVES).map(|life| NodeId { name, life });
+        let unused = |id: &NodeId| !self.database.mentions(*id) && !self.processes.iter().any(|it| it.mentions(*id));
+        lives.into_iter().find(unused).expect("no name has more lives at once than LIVES")
+    }
+
+    /// Whether somebody is there who could do everything alone.
+    pub fn somebody_lives(&self) -> bool {
+        self.processes.iter().any(|process| process.body == Body::Alive && !process.cut_off)
+    }
+
+    /// Whether everything is settled and nothing is on its way: whatever happens
+    /// now, the log stays as it is.
+    pub fn is_quiet(&self) -> bool {
+        let idle = |it: &Process| {
+            let takes = matches!(it.lease, Lease::Open(..) | Lease::Moved(..) | Lease::Answering(Some(_)));
+            it.slot.is_none() && !takes && it.late.is_none()
+        };
+        self.database.tables.all_settled() && self.processes.iter().all(idle)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in self.database.tables.executions() {
+            write!(f, "{row}; ")?;
+        }
+        for (name, process) in Self::names().zip(&self.processes) {
+            match process.id {
+                Some(id) => write!(f, "{name} is node {id}, {:?}", process.body)?,
+                None => write!(f, "{name} is no member, {:?}", process.body)?,
+            }
+            if let Some(slot) = process.slot {
+                write!(f, ", holds {} attempt {} ({:?})", slot.attempt.id, slot.attempt.attempt, slot.stage)?;
+            }
+            f.write_str("; ")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The steps that a behaviour is made of, in words.
+
+use crate::database::{Due, Name, NodeId};
+use std::fmt;
+
+/// What breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// `kill -9`.
+    Crash(Name),
+    /// SIGSTOP, a stalled machine.
+    Freeze(Name),
+    /// Its packets vanish, both ends live.
+    CutOff(Name),
+    /// A critical actor makes no more progress, the heartbeat goes on.
+    GetsStuck(Name),
+    /// Its membership session, and no other, is broken off.
+    SessionBreaks(Name),
+    /// The answer to its lease, or its COMMIT for now, is lost.
+    LeaseAnswerLost(Name),
+    /// The answer to its settlement is lost.
+    SettleAnswerLost(Name),
+    /// PostgreSQL goes away and loses nothing.
+    DatabaseRestarts,
+    /// A standby is promoted that has not heard of the last transaction.
+    FailsOver,
+}
+
+/// A step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Time passes.
+    Tick,
+    /// Something breaks.
+    Fault(Fault),
+    /// PostgreSQL is back.
+    DatabaseReturns,
+    /// A frozen process goes on.
+    Wakes(Name),
+    /// Packets pass again.
+    Reconnects(Name),
+    /// The service manager starts a process that is gone.
+    Restarts(Name),
+    /// A process whose actor is stuck exits.
+    GivesUp(Name),
+    /// A node renews its membership.
+    Heartbeat(Name),
+    /// A node whose trust ran out while it was frozen cancels what it runs.
+    Fences(Name),
+    /// A process becomes a node.
+    Joins(Name),
+    /// The acquirer sees that it may lease, and asks.
+    Looks(Name),
+    /// The lease's transaction holds the node's row and a trigger.
+    LeaseLocks(Name, Due),
+    /// The lease takes nothing.
+    LeaseEnds(Name),
+    /// The lease commits.
+    LeaseCommits(Name),
+    /// The answer to the lease is there.
+    LeaseAnswered(Name),
+    /// A lease that was given up commits all the same.
+    LateCommit(Name),
+    /// A lease that was given up is rolled back.
+    LateEnds(Name),
+    /// The acquirer gives back what it does not hold.
+    GivesBack(Name),
+    /// The attempt starts.
+    Starts(Name),
+    /// The attempt has ended by itself.
+    Ends(Name),
+    /// The settlement of what has ended.
+    Settles(Name),
+    /// Only without one transaction per settlement.
+    Rearms(Name),
+    /// The Reconciler finds a node that looks dead.
+    Suspects(Name, NodeId),
+    /// The take-over has the suspect's row, or spares it.
+    TakeOverLocks(Name),
+    /// The suspect is dead, and what it held is handed over.
+    TakeOverCommits(Name),
+    /// PostgreSQL ends the open transactions of a client that is silent.
+    IdleEnds(Name),
+}
+
+impl Step {
+    /// Whether the protocol needs no luck for this step: nothing breaks, and
+    /// nobody comes to help.
+    pub const fn is_own(self) -> bool {
+        !matches!(self, Self::Fault(_) | Self::Wakes(_) | Self::Reconnects(_) | Self::Restarts(_))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FAULT: ")?;
+        match self {
+            Self::Crash(name) => write!(f, "{name} is killed"),
+            Self::Freeze(name) => write!(f, "{name} freezes"),
+            Self::CutOff(name) => write!(f, "{name} is cut off from the database"),
+            Self::GetsStuck(name) => write!(f, "a critical actor of {name} makes no more progress"),
+            Self::SessionBreaks(name) => write!(f, "the membership session of {name} is broken off"),
+            Self::LeaseAnswerLost(name) => write!(f, "the answer to {name}'s lease is lost"),
+            Self::SettleAnswerLost(name) => write!(f, "{name} settles, and the answer is lost"),
+            Self::DatabaseRestarts => f.write_str("PostgreSQL goes away; all sessions end"),
+            Self::FailsOver => f.write_str("a standby takes over that lacks the last transaction; all sessions end"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tick => f.write_str("time passes"),
+            Self::Fault(fault) => fault.fmt(f),
+            Self::DatabaseReturns => f.write_str("PostgreSQL answers again"),
+            Self::Wakes(name) => write!(f, "{name} wakes"),
+            Self::Reconnects(name) => write!(f, "{name} reaches the database again"),
+            Self::Restarts(name) => write!(f, "{name} is started again"),
+            Self::GivesUp(name) => write!(f, "{name} makes no progress and gives itself up"),
+            Self::Heartbeat(name) => write!(f, "{name} sends a heartbeat"),
+            Self::Fences(name) => write!(f, "{name} no longer trusts itself and cancels what it runs"),
+            Self::Joins(name) => write!(f, "{name} joins under a new id"),
+            Self::Looks(name) => write!(f, "{name} may lease, and asks"),
+            Self::LeaseLocks(name, due) => write!(f, "{name}'s lease holds its node row and {due}"),
+            Self::LeaseEnds(name) => write!(f, "{name}'s lease takes nothing"),
+            Self::LeaseCommits(name) => write!(f, "{name}'s lease commits"),
+            Self::LeaseAnswered(name) => write!(f, "{name} has the answer to its lease"),
+            Self::LateCommit(name) => write!(f, "{name}'s lease, given up, commits all the same"),
+            Self::LateEnds(name) => write!(f, "{name}'s lease, given up, is rolled back"),
+            Self::GivesBack(name) => write!(f, "{name} gives back what is counted to it and it does not hold"),
+            Self::Starts(name) => write!(f, "{name} starts its attempt"),
+            Self::Ends(name) => write!(f, "{name}'s attempt ends by itself"),
+            Self::Settles(name) => write!(f, "{name} settles its attempt"),
+            Self::Rearms(name) => write!(f, "{name} makes the next fixed delay due"),
+            Self::Suspects(name, node) => write!(f, "{name} finds that node {node} looks dead"),
+            Self::TakeOverLocks(name) => write!(f, "{name}'s take-over looks at its suspect's row under the lock"),
+            Self::TakeOverCommits(name) => write!(f, "{name}'s take-over commits"),
+            Self::IdleEnds(name) => write!(f, "PostgreSQL ends the open transaction of {name}"),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Without a safeguard something goes wrong, and this is how.
+
+use crate::{assert_gets_stuck, assert_holds, assert_violates};
+use horolog_protocol::Schedule;
+use horolog_protocol::model::Protocol;
+use horolog_protocol::properties::{DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, TOKEN_GROWS, WHO_RUNS_LIVES};
+use horolog_protocol::safeguards::Safeguard;
+
+fn violates(safeguard: Safeguard, property: &'static str) {
+    assert_violates(&format!("without {safeguard}"), &Protocol::whole(1, 1).without(safeguard), property);
+}
+
+fn gets_stuck(safeguard: Safeguard, protocol: &Protocol) {
+    assert_gets_stuck(&format!("without {safeguard}"), &protocol.clone().without(safeguard));
+}
+
+#[test]
+fn without_the_fence_a_dead_node_settles() {
+    violates(Safeguard::FenceOnSettlement, FENCED);
+}
+
+#[test]
+fn without_the_lock_on_the_node_a_dead_node_leases() {
+    violates(Safeguard::LockOnNode, DEAD_HOLD_NOTHING);
+    gets_stuck(Safeguard::LockOnNode, &Protocol::whole(1, 1));
+}
+
+#[test]
+fn without_a_look_at_its_state_a_dead_node_leases() {
+    violates(Safeguard::LeaseWhileActive, DEAD_HOLD_NOTHING);
+    gets_stuck(Safeguard::LeaseWhileActive, &Protocol::whole(1, 1));
+}
+
+#[test]
+fn without_the_deadline_a_node_that_cannot_renew_runs_on() {
+    violates(Safeguard::Deadline, NO_OVERLAP);
+}
+
+#[test]
+fn without_the_deterministic_id_what_is_repeated_has_another_name() {
+    let protocol = Protocol::whole(1, 1).with_failover().without(Safeguard::DeterministicId);
+    assert_violates("without the deterministic execution id", &protocol, ONE_ID);
+}
+
+#[test]
+fn without_attestation_a_stuck_node_keeps_what_it_holds() {
+    gets_stuck(Safeguard::Attestation, &Protocol::whole(1, 1));
+}
+
+#[test]
+fn without_a_seasoned_observer_a_restart_of_the_database_kills_the_living() {
+    let protocol = Protocol::as_built(1, 1).without(Safeguard::SeasonedObserver);
+    assert_violates("without one TTL of unbroken session", &protocol, NO_OVERLAP);
+}
+
+/// What the code has today: the node's own belief, checked before the call.
+#[test]
+fn an_observer_that_does_not_know_yet_of_a_restart_kills_the_living() {
+    let what = "with one TTL of unbroken session by the node's clock alone";
+    assert_violates(what, &Protocol::as_built(1, 1), WHO_RUNS_LIVES);
+    assert_violates(what, &Protocol::as_built(1, 1), NO_OVERLAP);
+}
+
+/// … and with two faults also one that knows: it suspected A before the restart,
+/// and looks again after it.
+#[test]
+fn a_suspicion_from_before_a_restart_kills_the_living_after_it() {
+    assert_holds("the code of today, where all notice, a fault", &Protocol::as_built(2, 1).where_all_notice());
+    let protocol = Protocol::as_built(1, 2).where_all_notice();
+    assert_violates("the code of today, where all notice, two faults", &protocol, WHO_RUNS_LIVES);
+}
+
+/// The node's own look is then a matter of economy.
+#[test]
+fn what_the_database_attests_needs_no_belief() {
+    let protocol = Protocol::whole(1, 1).without(Safeguard::SeasonedObserver);
+    assert_holds("without the node's own look at the age of its session", &protocol);
+}
+
+#[test]
+fn without_looking_again_who_came_back_is_killed() {
+    violates(Safeguard::StillGone, NO_OVERLAP);
+}
+
+#[test]
+fn given_back_in_the_middle_of_a_lease_an_attempt_runs_beside_the_next() {
+    violates(Safeguard::GiveBackBetweenLeases, NO_OVERLAP);
+    violates(Safeguard::GiveBackBetweenLeases, TOKEN_GROWS);
+}
+
+#[test]
+fn without_a_second_audit_a_late_commit_is_never_found() {
+    gets_stuck(Safeguard::AuditAgain, &Protocol::whole(1, 1));
+}
+
+#[test]
+fn in_two_transactions_a_lease_loses_the_fire_time() {
+    gets_stuck(Safeguard::OneLeaseTransaction, &Protocol::whole(1, 1));
+}
+
+#[test]
+fn in_two_transactions_a_settlement_stops_the_fixed_delay() {
+    let protocol = Protocol::whole(2, 1).with_schedule(Schedule::FixedDelay);
+    gets_stuck(Safeguard::OneSettlementTransaction, &protocol);
+}
