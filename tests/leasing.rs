@@ -237,7 +237,7 @@ async fn a_dead_node_leases_nothing() {
     let job = cluster.create(fixed_rate(60)).await;
     let suspect = Suspect { node_id: dead.id, name: "node".into(), ended_by: EndedBy::Ttl };
     cluster.advance(5);
-    survivor.store.take_over(&suspect, Duration::from_secs(4)).await.unwrap().expect("it is gone");
+    survivor.store.take_over(&suspect, survivor.id, Duration::from_secs(4)).await.unwrap().expect("it is gone");
 
     let report = dead.poll().await;
 

@@ -5,7 +5,7 @@ use crate::support::{NODE_TTL, TestCluster, at, eventually, fixed_delay, fixed_r
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
-use horolog::store::nodes::watch_neighbour;
+use horolog::store::nodes::{MembershipSession, watch_neighbour};
 use horolog::store::takeovers::{EndedBy, Suspect, TakenOver};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -86,6 +86,27 @@ async fn who_has_not_watched_for_a_ttl_declares_nobody_dead() {
     assert_eq!(observer.reconcile().await.dead.len(), 1);
 }
 
+/// It believes in a session that the database does not know of any more, or has known for a moment only.
+#[actix::test]
+async fn who_has_not_heard_yet_that_its_session_ended_declares_nobody_dead() {
+    let cluster = TestCluster::start().await;
+    let (observer, killed) = (cluster.node().await, cluster.node().await);
+    let id = killed.id;
+    killed.kill(&cluster.sql).await;
+
+    let broken = "select pg_terminate_backend(k.pid, 10000) from pg_locks k join cluster_node n
+        on k.locktype = 'advisory' and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key where n.id = $1";
+    cluster.sql.execute(broken, &[&observer.id]).await.unwrap();
+    assert!(observer.reconcile().await.dead.is_empty(), "nobody holds its lock");
+    let database = cluster.database.database();
+    let (again, _ended) = MembershipSession::open(&database, NODE_TTL, cluster.clock.clone()).await.unwrap();
+    again.take_lock(observer.id).await.unwrap();
+    assert!(observer.reconcile().await.dead.is_empty(), "its session is new");
+    cluster.advance(4);
+
+    assert_eq!(observer.reconcile().await.dead, [id]);
+}
+
 #[actix::test]
 async fn a_suspect_that_beats_again_is_spared() {
     let cluster = TestCluster::start().await;
@@ -96,7 +117,7 @@ async fn a_suspect_that_beats_again_is_spared() {
     let suspects = cluster.store.suspects(observer.id, NODE_TTL).await.unwrap();
 
     assert!(slow.heartbeat().await);
-    let taken = cluster.store.take_over(&suspects[0], NODE_TTL).await.unwrap();
+    let taken = cluster.store.take_over(&suspects[0], observer.id, NODE_TTL).await.unwrap();
 
     assert_eq!(taken, None);
     assert_eq!(suspects, [Suspect { node_id: slow.id, name: "node".into(), ended_by: EndedBy::Ttl }]);

@@ -45,8 +45,8 @@ impl Protocol {
         }
     }
 
-    /// The protocol as the code has it today: see `docs/protocol.md`.
-    pub const fn as_built(fire_times: u8, faults: u8) -> Self {
+    /// The protocol as the code had it before the model was made: see `docs/decisions/0020`.
+    pub const fn on_belief_alone(fire_times: u8, faults: u8) -> Self {
         Self::whole(fire_times, faults).without(Safeguard::AttestedObserver)
     }
 

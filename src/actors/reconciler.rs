@@ -137,7 +137,7 @@ impl Reconciliation {
             return Ok(());
         }
         for suspect in self.store.suspects(member.node_id, self.node_ttl).await? {
-            if let Some(taken) = self.store.take_over(&suspect, self.node_ttl).await? {
+            if let Some(taken) = self.store.take_over(&suspect, member.node_id, self.node_ttl).await? {
                 record(&suspect, taken.rerun.len(), taken.ended.len());
                 report.dead.push(suspect.node_id);
                 report.rerun += taken.rerun.len();

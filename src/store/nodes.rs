@@ -28,9 +28,14 @@ where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid 
   and database = (select oid from pg_database where datname = current_database())
   and ((classid::bigint << 32) | objid::bigint) = $1";
 
+/// The session's age in the row, before the lock: nobody may take the lock of a new session for the age of an
+/// earlier one.
+const NOTE_SESSION: &str = "-- nodes.note_session
+update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2";
+
 const JOIN: &str = "-- nodes.join
-insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at)
-select $2, $3, $4, $5, 'ACTIVE', $6, $7, now, now
+insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at)
+select $2, $3, $4, $5, 'ACTIVE', $6, $7, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at";
 
@@ -162,6 +167,7 @@ impl MembershipSession {
         let key = lock_key(node_id);
         bounded("nodes.take_lock", self.timeout, async {
             self.client.query(END_EARLIER_SESSION, &[&key]).await.during("nodes.end_earlier_session")?;
+            self.client.execute(NOTE_SESSION, &[&self.clock.stub(), &node_id]).await.during("nodes.note_session")?;
             let taken: bool = self.client.query_one(TAKE_LOCK, &[&key]).await.during("nodes.take_lock")?.get(0);
             if taken { Ok(()) } else { Err(StoreError::Unavailable("an earlier session still holds the lock".into())) }
         })

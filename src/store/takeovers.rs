@@ -37,9 +37,8 @@ macro_rules! is_gone {
     };
 }
 
-/// Nodes that look dead, and why. Only an observer whose own session has lasted
-/// a TTL may act on this (`Standing::may_declare_dead`): after a restart of the
-/// database everybody looks dead.
+/// Nodes that look dead, and why. After a restart of the database everybody does: only an observer whose own
+/// session has lasted a TTL may act on this ([`LOCK_GONE`]).
 pub(super) const SUSPECTS: &str = concat!(
     "-- takeovers.suspects
 select n.id, n.name,
@@ -49,12 +48,28 @@ where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3 and ",
     is_gone!()
 );
 
-/// Locks the row of a node that is still gone, against its leases.
+/// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it.
+/// The node's own belief (`Standing::may_declare_dead`) comes too late: it may not have heard yet that its session
+/// ended with everybody else's, or its suspicion is from before that (docs/protocol.md).
+macro_rules! observer_has_watched {
+    () => {
+        "exists (select from cluster_node o join pg_locks k on k.locktype = 'advisory' and k.granted
+            and k.mode = 'ExclusiveLock' and k.objsubid = 1
+            and k.database = (select oid from pg_database where datname = current_database())
+            and ((k.classid::bigint << 32) | k.objid::bigint) = o.lock_key
+        where o.id = $4 and o.state in ('ACTIVE', 'DRAINING')
+          and o.session_at <= (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2))"
+    };
+}
+
+/// Locks the row of a node that is still gone, against its leases, for an observer that has watched for long enough.
 pub(super) const LOCK_GONE: &str = concat!(
     "-- takeovers.lock_gone
 select 1 from cluster_node n
 where n.id = $3 and n.state in ('ACTIVE', 'DRAINING') and ",
     is_gone!(),
+    " and ",
+    observer_has_watched!(),
     " for update of n"
 );
 
@@ -159,13 +174,18 @@ impl Store {
     }
 
     /// Declares a suspect dead and takes over what it held. None when it turned
-    /// out to be alive, or another node was faster.
-    pub async fn take_over(&self, suspect: &Suspect, node_ttl: Duration) -> Result<Option<TakenOver>, StoreError> {
+    /// out to be alive, another node was faster, or `observer` has not been there for a TTL itself.
+    pub async fn take_over(
+        &self,
+        suspect: &Suspect,
+        observer: Uuid,
+        node_ttl: Duration,
+    ) -> Result<Option<TakenOver>, StoreError> {
         self.bounded("takeovers.take_over", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("takeovers.begin")?;
             let gone = transaction
-                .query_opt(LOCK_GONE, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &suspect.node_id])
+                .query_opt(LOCK_GONE, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &suspect.node_id, &observer])
                 .await
                 .during("takeovers.lock_gone")?;
             let taken = match gone {

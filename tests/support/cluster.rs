@@ -67,14 +67,24 @@ impl TestCluster {
 
     /// The same with other handlers.
     pub async fn node_with(&self, handlers: Handlers) -> TestNode {
-        TestNode::join(self.database.database(), Duration::from_secs(30), self.clock.clone(), handlers).await
+        let node =
+            TestNode::join(self.database.database(), Duration::from_secs(30), self.clock.clone(), handlers).await;
+        self.season(node).await
     }
 
     /// A node whose commits a [`super::CommitGate`] stops, and which waits for
     /// an answer no longer than `call_timeout`.
     pub async fn victim(&self, call_timeout: Duration) -> TestNode {
         let database = self.database.database_as(VICTIM);
-        TestNode::join(database, call_timeout, self.clock.clone(), self.handlers.clone()).await
+        let node = TestNode::join(database, call_timeout, self.clock.clone(), self.handlers.clone()).await;
+        self.season(node).await
+    }
+
+    /// A node that has been there for an hour in the eyes of the database, as in its own.
+    async fn season(&self, node: TestNode) -> TestNode {
+        let hour_ago = "update cluster_node set session_at = session_at - interval '1 hour' where id = $1";
+        self.sql.execute(hour_ago, &[&node.id]).await.unwrap();
+        node
     }
 
     pub fn advance(&self, seconds: u64) {

@@ -49,25 +49,25 @@ fn without_attestation_a_stuck_node_keeps_what_it_holds() {
 
 #[test]
 fn without_a_seasoned_observer_a_restart_of_the_database_kills_the_living() {
-    let protocol = Protocol::as_built(1, 1).without(Safeguard::SeasonedObserver);
+    let protocol = Protocol::on_belief_alone(1, 1).without(Safeguard::SeasonedObserver);
     assert_violates("without one TTL of unbroken session", &protocol, NO_OVERLAP);
 }
 
-/// What the code has today: the node's own belief, checked before the call.
+/// What the code had before: the node's own belief, checked before the call.
 #[test]
 fn an_observer_that_does_not_know_yet_of_a_restart_kills_the_living() {
     let what = "with one TTL of unbroken session by the node's clock alone";
-    assert_violates(what, &Protocol::as_built(1, 1), WHO_RUNS_LIVES);
-    assert_violates(what, &Protocol::as_built(1, 1), NO_OVERLAP);
+    assert_violates(what, &Protocol::on_belief_alone(1, 1), WHO_RUNS_LIVES);
+    assert_violates(what, &Protocol::on_belief_alone(1, 1), NO_OVERLAP);
 }
 
 /// … and with two faults also one that knows: it suspected A before the restart,
 /// and looks again after it.
 #[test]
 fn a_suspicion_from_before_a_restart_kills_the_living_after_it() {
-    assert_holds("the code of today, where all notice, a fault", &Protocol::as_built(2, 1).where_all_notice());
-    let protocol = Protocol::as_built(1, 2).where_all_notice();
-    assert_violates("the code of today, where all notice, two faults", &protocol, WHO_RUNS_LIVES);
+    assert_holds("belief alone, where all notice, a fault", &Protocol::on_belief_alone(2, 1).where_all_notice());
+    let protocol = Protocol::on_belief_alone(1, 2).where_all_notice();
+    assert_violates("belief alone, where all notice, two faults", &protocol, WHO_RUNS_LIVES);
 }
 
 /// The node's own look is then a matter of economy.
