@@ -73,7 +73,9 @@ impl<'a> Judge<'a> {
         let fault = self.faults.orphaning(a, b.arrived);
         let timed_out = a.ended.is_some_and(|ended| terms.timed_out(ended - a.arrived, NOTICE));
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
-        let needs_fault = succeeded(a) || a.status.is_none() || b.kind == "RECOVERY";
+        // Where numbers are missing, the recovery is one of those that nobody saw: then a fault of any node is one.
+        let unseen = b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
+        let needs_fault = succeeded(a) || a.status.is_none() || (b.kind == "RECOVERY" && !unseen);
         let took = b.arrived - a.arrived;
         let Some(fault) = fault else {
             if needs_fault {
@@ -91,16 +93,17 @@ impl<'a> Judge<'a> {
             self.bad("REDELIVERY-AGAINST-POLICY", about, text);
         }
         let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
+        // An attempt that failed by itself on a node that was hit later is retried, or recovered.
+        let retried = a.ended.filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a)).map_or(0, |ended| ended + SECOND);
         if unanswered(a) || succeeded(a) {
             self.verdict.redeliveries.push(Redelivery {
                 fault: fault.kind.clone(),
                 execution: b.execution,
                 took: b.arrived - a.arrived.max(fault.from),
             });
-            self.in_time("REDELIVERY-LATE", about, orphaned, a, b);
-        } else {
-            self.in_time("REDELIVERY-LATE", about, orphaned.max(a.ended.unwrap_or(a.arrived) + SECOND), a, b);
         }
+        let due = if succeeded(a) { orphaned } else { orphaned.max(retried) };
+        self.in_time("REDELIVERY-LATE", about, due, a, b);
     }
 
     /// When an attempt was orphaned at the latest, and by what: the first fault of its node that it surely did not
@@ -108,8 +111,8 @@ impl<'a> Judge<'a> {
     fn orphaned(&self, a: &Delivery, next: Micros, latest: &'a Fault) -> (Micros, &'a Fault) {
         let surely = self.rules.ttl + self.rules.recovery;
         let fatal = |fault: &&Fault| match fault.scope {
-            Scope::Ends => true,
-            Scope::Freezes | Scope::CutsOff => fault.until - fault.from >= surely,
+            Scope::Ends => fault.until >= a.arrived,
+            Scope::Freezes | Scope::CutsOff => fault.until - fault.from >= surely && fault.until >= a.arrived,
             _ => false,
         };
         let end = self.faults.deadline(a.ended.unwrap_or(next).min(next));
@@ -148,7 +151,9 @@ impl<'a> Judge<'a> {
         if attempts.len() > most {
             self.bad("TOO-MANY-ATTEMPTS", about, format!("{} attempts, {most} were lawful", attempts.len()));
         }
-        let highest = execution.row.map_or(last.attempt, |row| row.attempt.max(last.attempt));
+        // The last number may have been leased a moment before the final read, or before it was cancelled.
+        let ended = execution.row.filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
+        let highest = ended.map_or(last.attempt, |row| row.attempt.max(last.attempt));
         let contiguous = attempts.iter().zip(1..).all(|(delivery, number)| delivery.attempt == number);
         let all = contiguous && usize::try_from(highest) == Ok(attempts.len());
         if !all && self.faults.any(from, until).next().is_none() {

@@ -44,10 +44,6 @@ impl<'a> Execution<'a> {
         self.row.map(|row| row.status.as_str())
     }
 
-    pub(super) fn is(&self, status: &str, reason: &str) -> bool {
-        self.row.is_some_and(|row| row.status == status && row.reason.as_deref() == Some(reason))
-    }
-
     pub(super) fn successes(&self) -> impl Iterator<Item = &'a Delivery> {
         self.deliveries.iter().copied().filter(|delivery| succeeded(delivery))
     }

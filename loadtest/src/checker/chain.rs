@@ -160,5 +160,6 @@ fn delay(job: &JobCase<'_>, grid: usize) -> Option<Micros> {
 }
 
 fn start(link: &Execution<'_>) -> Micros {
-    link.first().map(|first| first.arrived).or(link.row.and_then(|row| row.started_at)).or(link.fire_time()).unwrap_or(0)
+    let leased = || link.row.and_then(|row| row.started_at).max(link.fire_time());
+    link.first().map(|first| first.arrived).or_else(leased).unwrap_or(0)
 }

@@ -4,7 +4,7 @@
 //! start; it MAY be if that is possible at some instant at which it can have been leased. All others
 //! must not exist. It must never look at what was delivered, but for the phase of a fixed rate that the API never named.
 
-use super::{Rules, case::JobCase, deadlines::Faults, terms::Terms, timeline::Timeline};
+use super::{Rules, case::JobCase, deadlines::Faults, terms::Terms};
 use crate::{
     evidence::{CallOutcome, Micros},
     fire_times,
@@ -37,7 +37,7 @@ pub(super) fn expected<'a>(
     for grid in timeline.grids.iter().copied() {
         let Some((from, until)) = timeline.reach(grid, end) else { continue };
         // What was leased ahead of a pause still runs: hence beyond the grid's own end.
-        for at in times(job, grid, from, (until + rules.look_ahead).min(end))? {
+        for at in times(job, grid, from, until + rules.look_ahead)? {
             if !timeline.possibly(grid, at - rules.look_ahead, at) {
                 continue;
             }

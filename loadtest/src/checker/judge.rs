@@ -22,6 +22,9 @@ use uuid::Uuid;
 /// How long after a client has gone the sink may notice it: two processes on one machine.
 pub(super) const NOTICE: Micros = 250_000;
 
+/// The policies under which a fire time waits for the end of what runs.
+pub(super) const WAITING: [Overlap; 3] = [Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther];
+
 /// Judges, and remembers what it found.
 pub(super) struct Judge<'a> {
     pub(super) evidence: &'a Evidence,
@@ -152,7 +155,7 @@ impl<'a> Judge<'a> {
                 Ok(self.settled_unseen(execution, this)) // `settlement` judges how it ended
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
-            } else if this.must {
+            } else if this.must && !(this.terms.may_overlap(&WAITING) && busy.occupied(self, at)) {
                 Err(("LOST", format!("nothing was delivered by {} us after it, and no row says why", this.deadline - at)))
             } else {
                 Ok(false)
@@ -176,7 +179,7 @@ impl<'a> Judge<'a> {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return this.deadline };
         let about = About::execution(job, execution);
         let late = first.arrived - at;
-        let waits = this.terms.may_overlap(&[Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther]);
+        let waits = this.terms.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
             busy.waited(self, execution, at).map_or(this.deadline, |end| this.deadline.max(self.faults.deadline(end)))
         } else {
@@ -263,7 +266,8 @@ impl<'a> Judge<'a> {
         let lawful = match row.reason.as_deref() {
             Some("MISFIRE") => missed && this.terms.may_misfire(Misfire::Skip),
             Some("COALESCED") if missed && this.terms.may_misfire(Misfire::FireOnce) => {
-                return coalesced(job, at, row);
+                let waits = this.terms.may_overlap(&WAITING) && busy.occupied(self, at);
+                return if waits { Ok(()) } else { coalesced(job, at, row) };
             }
             Some("OVERLAP") => busy.left_out(self, at, this),
             _ => false,
@@ -286,6 +290,8 @@ impl<'a> Judge<'a> {
         let at = row.fire_time - self.rules.look_ahead;
         let finished = row.finished_at.unwrap_or(self.evidence.ended);
         let lost = match execution.last() {
+            // The last attempt may have been lost before anybody saw it.
+            Some(last) if row.attempt > last.attempt => self.faults.any(last.arrived, finished).next().is_some(),
             Some(last) => self.faults.orphaning(last, finished).is_some(),
             None => self.faults.any(at, self.faults.deadline(row.fire_time)).next().is_some(),
         };
@@ -314,7 +320,7 @@ impl<'a> Judge<'a> {
     fn cancelled_lawfully(&self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>, finished: Micros) -> bool {
         let due_meanwhile = |other: &&Execution<'_>| {
             let at = other.fire_time().unwrap_or(Micros::MAX);
-            other.id != execution.id && execution.fire_time().is_some_and(|own| own <= at) && at - self.rules.look_ahead <= finished
+            other.id != execution.id && execution.fire_time().is_some_and(|own| own - self.rules.look_ahead <= at) && at - self.rules.look_ahead <= finished
         };
         job.timeline.possibly_deleted(finished)
             || (terms.may_overlap(&[Overlap::CancelOther]) && job.executions.iter().any(|other| due_meanwhile(&other)))

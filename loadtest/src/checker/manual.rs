@@ -5,13 +5,10 @@
 use super::{
     blind::{Interval, matched},
     case::{Execution, JobCase},
-    judge::{About, Judge},
+    judge::{About, Judge, WAITING},
     overlaps::Busy,
 };
-use crate::{
-    evidence::{Call, CallOutcome, Micros, Operation},
-    job::Overlap,
-};
+use crate::evidence::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Judge<'a> {
     /// The manual executions of a job against the calls; what the second opinion has to find of them.
@@ -23,12 +20,14 @@ impl<'a> Judge<'a> {
         let mut points: Vec<Micros> = runs.iter().filter_map(|run| run.fire_time()).collect();
         points.extend(job.skips.iter().filter(|row| row.kind == "MANUAL").map(|row| row.fire_time));
         points.sort_unstable();
+        let waits = job.timeline.terms().may_overlap(&WAITING);
         let asked = |call: &&Call| Interval {
             from: call.invoked - self.rules.earliness,
             until: self.taken_by(call),
             required: call.outcome == CallOutcome::Done
                 && self.taken_by(call) < self.evidence.ended
-                && !job.timeline.possibly_deleted(self.taken_by(call)),
+                && !job.timeline.possibly_deleted(self.taken_by(call))
+                && !(waits && busy.occupied(self, call.invoked)),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
         let about = About { job: job.id, fire_time: None, execution: None };
@@ -67,7 +66,7 @@ impl<'a> Judge<'a> {
         let Some(at) = run.fire_time() else { return 0 };
         let deadline = self.faults.deadline(at);
         let Some(first) = run.first() else { return deadline };
-        let waits = self.terms(job, run).may_overlap(&[Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther]);
+        let waits = self.terms(job, run).may_overlap(&WAITING);
         let waited = if waits { busy.waited(self, run, at).map(|end| self.faults.deadline(end)) } else { None };
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
         let about = About::execution(job, run);

@@ -23,6 +23,9 @@ mod spans;
 mod terms;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 use crate::evidence::{Evidence, Micros};
 use judge::Judge;
 use serde::{Deserialize, Serialize};

@@ -52,6 +52,22 @@ impl Busy {
         end.filter(|_| held)
     }
 
+    /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits still.
+    pub(super) fn occupied(&self, judge: &Judge<'_>, at: Micros) -> bool {
+        let end = judge.evidence.ended;
+        let mut runs: Vec<(Micros, Micros)> =
+            self.spans.meeting(at - judge.rules.look_ahead, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
+        runs.sort_unstable();
+        let mut busy = at;
+        for (start, until) in runs {
+            if start > judge.faults.deadline(busy) {
+                break;
+            }
+            busy = busy.max(until);
+        }
+        judge.faults.deadline(busy) >= end
+    }
+
     /// Whether the overlap policy may have left that fire time out.
     pub(super) fn left_out(&self, judge: &Judge<'_>, at: Micros, this: &Expected<'_>) -> bool {
         let ahead = at - judge.rules.look_ahead;
@@ -59,18 +75,20 @@ impl Busy {
         let mut before = 0;
         let mut free = this.deadline;
         for (_, until, run) in self.spans.meeting(ahead, this.deadline) {
-            if run.fire_time == at || (run.fire_time > at && run.start.is_none_or(|start| start > this.deadline)) {
+            // Late fire times may be found after later ones.
+            let latest = if this.normal { at + judge.rules.look_ahead } else { this.deadline };
+            if run.fire_time == at || run.fire_time > latest {
                 continue;
             }
             // Beside a fault nobody may have seen the run that was in flight.
-            running += usize::from(run.start.is_some() || !this.normal);
-            before += usize::from(run.fire_time <= this.deadline);
+            running += usize::from(run.start.map_or(!this.normal, |start| start <= this.deadline));
+            before += 1;
             free = free.max(until);
         }
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
         let replaced = || self.spans.meeting(at, free + judge.rules.lateness).any(|(_, _, run)| run.fire_time > at);
         (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
-            || (running > 0 && before > 1 && this.terms.may_overlap(&[Overlap::BufferOne]))
+            || (running > 0 && (before > 1 || self.occupied(judge, at)) && this.terms.may_overlap(&[Overlap::BufferOne]))
             || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }
@@ -86,9 +104,12 @@ impl<'a> Judge<'a> {
             return (from, finished.unwrap_or(end).min(self.faults.redelivery(from)));
         };
         let seen = last.ended.unwrap_or(last.arrived);
-        let written = |after: Micros| match self.faults.deadline(after) {
-            calm if calm == after + self.rules.lateness => after,
-            later => later,
+        // Between two attempts it is in flight. An end is written soon after it; when exactly the row may say, within bounds.
+        let open = execution.row.is_some_and(|row| row.status == "RETRYING");
+        let written = |ended: Micros| match (finished, self.faults.deadline(ended)) {
+            (None, _) if open => end.min(self.faults.deadline(ended + crate::job::SECOND)),
+            (_, later) if later > ended + self.rules.lateness => later,
+            (finished, calm) => finished.unwrap_or(ended).clamp(ended, calm),
         };
         // Later attempts that nobody saw are in flight too, but only beside a fault.
         let unseen = execution.row.map_or(0, |row| (row.attempt - last.attempt).clamp(0, 10));
@@ -96,8 +117,11 @@ impl<'a> Judge<'a> {
             (None, Some(ended)) if unseen == 0 => (ended, written(ended)),
             (None, None) => (last.arrived, end),
             _ => {
-                let orphaned = self.faults.hitting(last.node, last.arrived, self.faults.deadline(seen)).map(|fault| fault.from);
-                let from = orphaned.max().unwrap_or(seen).max(seen);
+                let hits: Vec<Micros> =
+                    self.faults.hitting(last.node, last.arrived, self.faults.deadline(seen)).map(|fault| fault.from).collect();
+                let from = hits.iter().copied().max().unwrap_or(seen).max(seen);
+                // What was lost ends with the take-over, though the sink still holds what a frozen node had sent.
+                let seen = hits.iter().copied().min().unwrap_or(seen).max(last.arrived).min(seen);
                 let until = (0..=unseen).fold(from, |until, _| self.faults.redelivery(until));
                 (seen, until.min(finished.unwrap_or(until).max(seen)).max(seen))
             }

@@ -5,6 +5,7 @@
 //! answer may have taken effect or not. It must never guess: where two states are
 //! possible, both are.
 
+use super::terms::Terms;
 use crate::{
     evidence::{Call, CallOutcome, Micros, Operation},
     job::JobSpec,
@@ -142,6 +143,11 @@ impl<'a> Timeline<'a> {
         versions.sort_unstable();
         versions.dedup();
         versions
+    }
+
+    /// The policies of its whole life.
+    pub(super) fn terms(&self) -> Terms<'a> {
+        Terms::new(self, &self.versions(Micros::MIN, Micros::MAX))
     }
 
     /// The first and last instant at which the job may fire by this grid; none if it never may.
