@@ -87,7 +87,7 @@ impl<'a> Judge<'a> {
             return;
         };
         // Lost, not failed: under MARK_LOST nothing may follow.
-        let lost = succeeded(a) || a.status.is_none() || (a.status == Some(499) && !timed_out && b.kind != "RETRY");
+        let lost = succeeded(a) || a.status.is_none() || b.kind == "RECOVERY" || (a.status == Some(499) && !timed_out && b.kind != "RETRY");
         if lost && !terms.may_recover(Recovery::Rerun) && !rewinds(fault) {
             let text = format!("attempt {} followed attempt {}, lost by {}, against MARK_LOST", b.attempt, a.attempt, fault.kind);
             self.bad("REDELIVERY-AGAINST-POLICY", about, text);

@@ -161,10 +161,12 @@ impl<'a> Judge<'a> {
                 Ok(false)
             };
             match lawful {
-                Ok(skipped) => self.counts().skipped += usize::from(skipped),
+                Ok(skipped) => {
+                    self.counts().skipped += usize::from(skipped);
+                    interval.required = false;
+                }
                 Err((rule, text)) => self.bad(rule, about, text),
             }
-            interval.required = false;
         }
         interval
     }

@@ -100,7 +100,8 @@ impl<'a> Judge<'a> {
         let end = self.evidence.ended;
         let finished = execution.row.and_then(|row| row.finished_at);
         let Some(last) = execution.last() else {
-            let from = execution.fire_time().unwrap_or(end);
+            // Nobody saw it; only its row says since when it may have run, and it can have waited before.
+            let from = execution.row.and_then(|row| row.started_at).max(execution.fire_time()).unwrap_or(end);
             return (from, finished.unwrap_or(end).min(self.faults.redelivery(from)));
         };
         let seen = last.ended.unwrap_or(last.arrived);

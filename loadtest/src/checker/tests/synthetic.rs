@@ -186,7 +186,9 @@ impl World {
             }
             _ => {
                 let mut spec = current.0.clone();
-                spec.misfire = [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
+                if self.rng.bool() {
+                    spec.misfire = [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
+                }
                 spec.max_attempts = self.rng.u32(1..4);
                 let mut anchor = current.1;
                 let same = self.rng.bool() || open.is_none();
