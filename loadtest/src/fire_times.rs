@@ -74,9 +74,7 @@ struct Fields {
 impl Fields {
     fn parse(expression: &str) -> anyhow::Result<Self> {
         let texts: Vec<&str> = expression.split_whitespace().collect();
-        let [second, minute, hour, day, month, weekday] = texts[..] else {
-            bail!("{expression:?} has not six fields")
-        };
+        let [second, minute, hour, day, month, weekday] = texts[..] else { bail!("{expression:?} has not six fields") };
         let free = |text: &str| matches!(text, "*" | "?");
         ensure!(free(day) || free(weekday), "{expression:?} restricts both days");
         let interval_like = [second, minute, hour].iter().any(|text| text.contains(['*', '-', '/']));
@@ -158,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_gap_fires_once_at_its_end() {
-        let new_york = |expression: &str| named(expression, "America/New_York", "2026-03-07T12:00:00Z", "2026-03-09T06:31:00Z");
+        let new_york =
+            |expression: &str| named(expression, "America/New_York", "2026-03-07T12:00:00Z", "2026-03-09T06:31:00Z");
         assert_eq!(new_york("0 30 2 * * ?"), ["03-08T07:00", "03-09T06:30"]);
         assert_eq!(new_york("0 0,15,30 2 * * ?").len(), 1 + 3);
         let howe = named("0 15 2 * * ?", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", "2026-10-04T15:15:00Z");
@@ -167,9 +166,13 @@ mod tests {
 
     #[test]
     fn what_comes_twice_fires_once_unless_interval_like() {
-        let new_york = |expression: &str| named(expression, "America/New_York", "2026-11-01T04:30:01Z", "2026-11-01T07:00:00Z");
+        let new_york =
+            |expression: &str| named(expression, "America/New_York", "2026-11-01T04:30:01Z", "2026-11-01T07:00:00Z");
         assert_eq!(new_york("0 30 1 * * ?"), ["11-01T05:30"]);
-        assert_eq!(new_york("0 */30 * * * ?"), ["11-01T05:00", "11-01T05:30", "11-01T06:00", "11-01T06:30", "11-01T07:00"]);
+        assert_eq!(
+            new_york("0 */30 * * * ?"),
+            ["11-01T05:00", "11-01T05:30", "11-01T06:00", "11-01T06:30", "11-01T07:00"]
+        );
         let howe = named("0 */15 * * * ?", "Australia/Lord_Howe", "2026-04-04T14:15:01Z", "2026-04-04T15:30:00Z");
         assert_eq!(howe, ["04-04T14:30", "04-04T14:45", "04-04T15:00", "04-04T15:15", "04-04T15:30"]);
         let once = named("0 45 1 * * ?", "Australia/Lord_Howe", "2026-04-04T12:00:00Z", "2026-04-04T20:00:00Z");
@@ -181,7 +184,10 @@ mod tests {
     #[test]
     fn lists_ranges_steps_and_names() {
         let day = |expression: &str| named(expression, "UTC", "2026-11-23T00:00:00Z", "2026-11-23T23:59:59Z");
-        assert_eq!(day("0 0 8-10,20/2 * * ?"), ["11-23T08:00", "11-23T09:00", "11-23T10:00", "11-23T20:00", "11-23T22:00"]);
+        assert_eq!(
+            day("0 0 8-10,20/2 * * ?"),
+            ["11-23T08:00", "11-23T09:00", "11-23T10:00", "11-23T20:00", "11-23T22:00"]
+        );
         assert_eq!(day("0 0 12 ? NOV MON").len(), 1);
         assert_eq!(day("0 0 12 ? * FRI-MON").len(), 1);
         assert_eq!(day("0 0 12 ? * 3-7").len(), 0, "Quartz: Monday is 2");

@@ -14,6 +14,7 @@ use crate::{
     evidence::{Delivery, Fault, Micros, Scope},
     job::{Recovery, SECOND},
 };
+use std::collections::BTreeSet;
 
 impl<'a> Judge<'a> {
     /// All attempts of an execution.
@@ -55,7 +56,8 @@ impl<'a> Judge<'a> {
         }
         if b.arrived < a.arrived {
             // A node that was frozen between its last look at the clock and the request sends it when it wakes.
-            let woke = self.faults.hitting(a.node, from, until).any(|fault| fault.scope == Scope::Freezes || rewinds(fault));
+            let woke =
+                self.faults.hitting(a.node, from, until).any(|fault| fault.scope == Scope::Freezes || rewinds(fault));
             if woke {
                 self.counts().frozen_overlaps += 1;
             } else {
@@ -79,7 +81,10 @@ impl<'a> Judge<'a> {
         let took = b.arrived - a.arrived;
         let Some(fault) = fault else {
             if needs_fault {
-                let text = format!("attempt {} came {took} us after attempt {}, which had {:?}, and no fault hit its node", b.attempt, a.attempt, a.status);
+                let text = format!(
+                    "attempt {} came {took} us after attempt {}, which had {:?}, and no fault hit its node",
+                    b.attempt, a.attempt, a.status
+                );
                 self.bad("REDELIVERY-UNJUSTIFIED", about, text);
             } else {
                 self.in_time("RETRY-LATE", about, a.ended.unwrap_or(a.arrived) + SECOND, a, b);
@@ -87,14 +92,21 @@ impl<'a> Judge<'a> {
             return;
         };
         // Lost, not failed: under MARK_LOST nothing may follow.
-        let lost = succeeded(a) || a.status.is_none() || b.kind == "RECOVERY" || (a.status == Some(499) && !timed_out && b.kind != "RETRY");
+        let lost = succeeded(a)
+            || a.status.is_none()
+            || b.kind == "RECOVERY"
+            || (a.status == Some(499) && !timed_out && b.kind != "RETRY");
         if lost && !terms.may_recover(Recovery::Rerun) && !rewinds(fault) {
-            let text = format!("attempt {} followed attempt {}, lost by {}, against MARK_LOST", b.attempt, a.attempt, fault.kind);
+            let text = format!(
+                "attempt {} followed attempt {}, lost by {}, against MARK_LOST",
+                b.attempt, a.attempt, fault.kind
+            );
             self.bad("REDELIVERY-AGAINST-POLICY", about, text);
         }
         let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
         // An attempt that failed by itself on a node that was hit later is retried, or recovered.
-        let retried = a.ended.filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a)).map_or(0, |ended| ended + SECOND);
+        let retried =
+            a.ended.filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a)).map_or(0, |ended| ended + SECOND);
         if unanswered(a) || succeeded(a) {
             self.verdict.redeliveries.push(Redelivery {
                 fault: fault.kind.clone(),
@@ -133,7 +145,12 @@ impl<'a> Judge<'a> {
             }
         }
         if b.arrived > deadline {
-            let text = format!("attempt {} came {} us after it could, {} us were lawful", b.attempt, b.arrived - due, deadline - due);
+            let text = format!(
+                "attempt {} came {} us after it could, {} us were lawful",
+                b.attempt,
+                b.arrived - due,
+                deadline - due
+            );
             self.bad(rule, about, text);
         }
     }
@@ -154,10 +171,9 @@ impl<'a> Judge<'a> {
         // The last number may have been leased a moment before the final read, or before it was cancelled.
         let ended = execution.row.filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
         let highest = ended.map_or(last.attempt, |row| row.attempt.max(last.attempt));
-        let contiguous = attempts.iter().zip(1..).all(|(delivery, number)| delivery.attempt == number);
-        let all = contiguous && usize::try_from(highest) == Ok(attempts.len());
+        let numbers: BTreeSet<i32> = attempts.iter().map(|delivery| delivery.attempt).collect();
+        let all = numbers.iter().copied().eq(1..=highest);
         if !all && self.faults.any(from, until).next().is_none() {
-            let numbers: Vec<i32> = attempts.iter().map(|delivery| delivery.attempt).collect();
             self.bad("ATTEMPT-GAP", about, format!("attempts {numbers:?} of {highest}, and no fault is near"));
         }
     }
@@ -177,7 +193,7 @@ impl<'a> Judge<'a> {
         let mut cut_off = false;
         for fault in self.faults.hitting(a.node, a.arrived, b.arrived) {
             let excused = match fault.scope {
-                Scope::Freezes => known_end <= fault.until + recovery,
+                Scope::Freezes => a.arrived <= fault.until + NOTICE && known_end <= fault.until + recovery,
                 Scope::Ends | Scope::Cluster => (kills(fault) && fault.from <= b.arrived) || rewinds(fault),
                 _ => false,
             };

@@ -35,12 +35,20 @@ impl<'a> Judge<'a> {
         points.sort_unstable();
         let about = About { job: job.id, fire_time: None, execution: None };
         for extra in matched(&points, &intervals).1 {
-            self.bad("BLIND-EXTRA", about, format!("whatever its label says, the start at {} is one too many", points[extra]));
+            self.bad(
+                "BLIND-EXTRA",
+                about,
+                format!("whatever its label says, the start at {} is one too many", points[extra]),
+            );
         }
         intervals.retain(|interval| interval.required);
         for missing in matched(&points, &intervals).0 {
             let Interval { from, until, .. } = intervals[missing];
-            self.bad("BLIND-MISSING", about, format!("whatever the labels say, nothing started for the one of {from} to {until}"));
+            self.bad(
+                "BLIND-MISSING",
+                about,
+                format!("whatever the labels say, nothing started for the one of {from} to {until}"),
+            );
         }
     }
 }

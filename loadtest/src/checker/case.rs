@@ -1,6 +1,6 @@
 //! The evidence, sorted by job and execution. It must never decide anything, but which executions are manual.
 
-use super::timeline::Timeline;
+use super::{Rules, timeline::Timeline};
 use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row, Transition};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -66,14 +66,40 @@ pub(super) struct JobCase<'a> {
     pub(super) timeline: Timeline<'a>,
     /// Executions that have a delivery or a row of their own, by fire time; rows that skip are apart.
     pub(super) executions: Vec<Execution<'a>>,
-    /// Rows that say what did not run.
+    /// Rows that say which fire times of the schedule did not run.
     pub(super) skips: Vec<&'a Row>,
+    /// The same of run-now.
+    pub(super) manual_skips: Vec<&'a Row>,
 }
 
 impl JobCase<'_> {
+    /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it was. It is a run-now if
+    /// its fire time is none of the schedule, and lies in a call that asked for one.
+    pub(super) fn sort_out(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
+        let asked = |at: Micros| {
+            let calls = self.timeline.calls.iter().filter(|call| call.operation == Operation::RunNow);
+            calls
+                .into_iter()
+                .any(|call| (call.invoked - rules.earliness..=call.returned + rules.earliness).contains(&at))
+        };
+        let manual = |kind: &str, at: Micros| kind == "MANUAL" || (kind == "BUFFERED" && !on_grid(at) && asked(at));
+        for execution in &mut self.executions {
+            let kinds = execution
+                .row
+                .map(|row| row.kind.as_str())
+                .into_iter()
+                .chain(execution.deliveries.first().map(|d| d.kind.as_str()));
+            let at = execution.fire_time().unwrap_or(0);
+            execution.manual |= kinds.into_iter().any(|kind| manual(kind, at));
+        }
+        let skips = std::mem::take(&mut self.skips);
+        (self.manual_skips, self.skips) = skips.into_iter().partition(|row| manual(&row.kind, row.fire_time));
+    }
+
     /// Whether an answered creation named it.
     pub(super) fn owned(&self) -> bool {
-        let created = |call: &&Call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done;
+        let created =
+            |call: &&Call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done;
         self.timeline.calls.iter().any(created)
     }
 }
@@ -114,7 +140,7 @@ pub(super) fn jobs(evidence: &Evidence) -> Vec<JobCase<'_>> {
         let mut executions = executions.remove(&id).unwrap_or_default();
         executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
         let skips = skips.remove(&id).unwrap_or_default();
-        JobCase { id, timeline: Timeline::new(calls), executions, skips }
+        JobCase { id, timeline: Timeline::new(calls), executions, skips, manual_skips: Vec::new() }
     };
     calls.into_iter().map(case).collect()
 }

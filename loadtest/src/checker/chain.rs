@@ -23,7 +23,8 @@ impl<'a> Judge<'a> {
     pub(super) fn chain(&mut self, job: &JobCase<'a>, members: &[&Execution<'a>]) {
         let delays: Vec<(usize, Micros)> =
             job.timeline.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
-        let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max()) else {
+        let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max())
+        else {
             return;
         };
         let mut links: Vec<&Execution<'a>> = members.to_vec();
@@ -73,7 +74,10 @@ impl<'a> Judge<'a> {
             let text = format!("started {} us before the end of execution {}", earliest - started, before.id);
             self.bad("DELAY-FORK", about, text);
         } else if started.min(after.fire_time().unwrap_or(started)) < earliest + least - self.rules.earliness {
-            let text = format!("due {} us after the end before it, the delay is {least}", after.fire_time().unwrap_or(started) - earliest);
+            let text = format!(
+                "due {} us after the end before it, the delay is {least}",
+                after.fire_time().unwrap_or(started) - earliest
+            );
             self.bad("DELAY-EARLY", about, text);
         }
         let deadline = self.next_start(job, earliest, latest, most, started);
@@ -84,7 +88,14 @@ impl<'a> Judge<'a> {
 
     /// The latest lawful start after an end, seen from `until`; none while the job may have been paused, gone or
     /// otherwise scheduled. After a resume, or an edit of the schedule, the rest may begin anew.
-    fn next_start(&self, job: &JobCase<'a>, earliest: Micros, latest: Micros, delay: Micros, until: Micros) -> Option<Micros> {
+    fn next_start(
+        &self,
+        job: &JobCase<'a>,
+        earliest: Micros,
+        latest: Micros,
+        delay: Micros,
+        until: Micros,
+    ) -> Option<Micros> {
         let since = job.timeline.settled_since(earliest, until)?;
         let anew = if since > earliest { since + delay } else { 0 };
         // The end is written within the lateness of calm times after it was seen.
@@ -106,7 +117,11 @@ impl<'a> Judge<'a> {
             }
             let seen = first.unwrap_or(end);
             if seen > deadline && job.timeline.surely(grid, named, deadline) {
-                self.bad("DELAY-LATE", about, format!("the first start came {} us after the fire time that the creation named", seen - named));
+                self.bad(
+                    "DELAY-LATE",
+                    about,
+                    format!("the first start came {} us after the fire time that the creation named", seen - named),
+                );
             }
         }
         let Some(last) = links.last() else { return };
@@ -143,7 +158,12 @@ impl<'a> Judge<'a> {
             Schedule::FixedRate { seconds } => anchor(job, *grid, seconds).is_none(),
             _ => false,
         };
-        let lost = job.timeline.grids.iter().copied().find(|grid| unnamed(grid) && job.timeline.surely(*grid, self.evidence.ended, self.evidence.ended));
+        let lost = job
+            .timeline
+            .grids
+            .iter()
+            .copied()
+            .find(|grid| unnamed(grid) && job.timeline.surely(*grid, self.evidence.ended, self.evidence.ended));
         if let Some(grid) = lost {
             let about = About { job: job.id, fire_time: None, execution: None };
             let since = job.timeline.calls[grid].returned;

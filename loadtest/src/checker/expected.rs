@@ -80,10 +80,13 @@ pub(super) fn anchor(job: &JobCase<'_>, grid: usize, seconds: u32) -> Option<Mic
         return Some(named);
     }
     let resumed = job.timeline.calls[grid + 1..].iter().take_while(|later| !later.operation.makes_version());
-    if let Some(named) = resumed.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time) {
+    if let Some(named) =
+        resumed.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
+    {
         let period = Micros::from(seconds.max(1)) * SECOND;
         return Some(named - (named - call.invoked).div_euclid(period) * period);
     }
-    let mut seen = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.fire_time());
+    let mut seen =
+        job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.fire_time());
     seen.find(|at| (call.invoked..=latest).contains(at))
 }

@@ -69,7 +69,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Everything of one job that an answered creation named.
-    pub(super) fn job(&mut self, job: &JobCase<'a>) {
+    pub(super) fn job(&mut self, job: &mut JobCase<'a>) {
         let expected = match expected(job, &self.faults, &self.rules, self.evidence.ended) {
             Ok(expected) => expected,
             Err(error) => {
@@ -77,6 +77,8 @@ impl<'a> Judge<'a> {
                 return self.bad("SPECIFICATION", about, format!("its fire times cannot be named: {error:#}"));
             }
         };
+        job.sort_out(|at| expected.contains_key(&at), &self.rules);
+        let job = &*job;
         self.anchors(job);
         let busy = Busy::new(self, job);
         let skips = Spans::new(job.skips.iter().map(|row| (row.fire_time, through(row), *row)).collect());
@@ -96,7 +98,7 @@ impl<'a> Judge<'a> {
         let mut intervals = Vec::new();
         for (at, this) in &expected {
             let executions = taken.get(at).map_or(&[][..], Vec::as_slice);
-            let rows: Vec<&Row> = skips.meeting(*at, *at).map(|(_, _, row)| *row).filter(|row| row.kind != "MANUAL").collect();
+            let rows: Vec<&Row> = skips.meeting(*at, *at).map(|(_, _, row)| *row).collect();
             intervals.push(self.fire_time(job, *at, this, executions, &rows, &busy));
         }
         self.folded(job, &expected, &taken);
@@ -109,6 +111,7 @@ impl<'a> Judge<'a> {
         }
         self.excluding(job);
         self.ranges(job, &expected);
+        self.twins(job);
         self.blind(job, intervals, &chain);
     }
 
@@ -156,7 +159,10 @@ impl<'a> Judge<'a> {
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
             } else if this.must && !(this.terms.may_overlap(&WAITING) && busy.occupied(self, at)) {
-                Err(("LOST", format!("nothing was delivered by {} us after it, and no row says why", this.deadline - at)))
+                Err((
+                    "LOST",
+                    format!("nothing was delivered by {} us after it, and no row says why", this.deadline - at),
+                ))
             } else {
                 Ok(false)
             };
@@ -177,7 +183,13 @@ impl<'a> Judge<'a> {
     }
 
     /// The first start of an execution; the latest that it may lawfully have.
-    fn first_start(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, this: &Expected<'a>, busy: &Busy) -> Micros {
+    fn first_start(
+        &mut self,
+        job: &JobCase<'a>,
+        execution: &Execution<'a>,
+        this: &Expected<'a>,
+        busy: &Busy,
+    ) -> Micros {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return this.deadline };
         let about = About::execution(job, execution);
         let late = first.arrived - at;
@@ -319,10 +331,18 @@ impl<'a> Judge<'a> {
     }
 
     /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due.
-    fn cancelled_lawfully(&self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>, finished: Micros) -> bool {
+    fn cancelled_lawfully(
+        &self,
+        job: &JobCase<'a>,
+        execution: &Execution<'a>,
+        terms: &Terms<'a>,
+        finished: Micros,
+    ) -> bool {
         let due_meanwhile = |other: &&Execution<'_>| {
             let at = other.fire_time().unwrap_or(Micros::MAX);
-            other.id != execution.id && execution.fire_time().is_some_and(|own| own - self.rules.look_ahead <= at) && at - self.rules.look_ahead <= finished
+            other.id != execution.id
+                && execution.fire_time().is_some_and(|own| own - self.rules.look_ahead <= at)
+                && at - self.rules.look_ahead <= finished
         };
         job.timeline.possibly_deleted(finished)
             || (terms.may_overlap(&[Overlap::CancelOther]) && job.executions.iter().any(|other| due_meanwhile(&other)))
@@ -334,8 +354,11 @@ fn coalesced(job: &JobCase<'_>, at: Micros, row: &Row) -> Result<(), (&'static s
     let into = row.coalesced_into;
     let run = job.executions.iter().find(|execution| Some(execution.id) == into);
     let later = |fire_time: Option<Micros>| fire_time.is_some_and(|into| into > at && into >= through(row));
-    let ran = run.is_some_and(|run| later(run.fire_time()) && (run.first().is_some() || run.status() != Some("SUCCESS")));
-    let overlapped = |skip: &&Row| Some(skip.execution) == into && skip.reason.as_deref() == Some("OVERLAP") && later(Some(skip.fire_time));
+    let ran =
+        run.is_some_and(|run| later(run.fire_time()) && (run.first().is_some() || run.status() != Some("SUCCESS")));
+    let overlapped = |skip: &&Row| {
+        Some(skip.execution) == into && skip.reason.as_deref() == Some("OVERLAP") && later(Some(skip.fire_time))
+    };
     if ran || job.skips.iter().any(|skip| overlapped(&skip)) {
         return Ok(());
     }

@@ -13,12 +13,13 @@ use crate::evidence::{Call, CallOutcome, Micros, Operation};
 impl<'a> Judge<'a> {
     /// The manual executions of a job against the calls; what the second opinion has to find of them.
     pub(super) fn manual(&mut self, job: &JobCase<'a>, busy: &Busy) -> Vec<Interval> {
-        let calls: Vec<&Call> = job.timeline.calls.iter().copied().filter(|call| call.operation == Operation::RunNow).collect();
+        let calls: Vec<&Call> =
+            job.timeline.calls.iter().copied().filter(|call| call.operation == Operation::RunNow).collect();
         let runs: Vec<&Execution<'a>> = job.executions.iter().filter(|execution| execution.manual).collect();
         self.counts().manual += runs.len();
         // By what they claim: the fire time of a run-now is the instant of the call.
         let mut points: Vec<Micros> = runs.iter().filter_map(|run| run.fire_time()).collect();
-        points.extend(job.skips.iter().filter(|row| row.kind == "MANUAL").map(|row| row.fire_time));
+        points.extend(job.manual_skips.iter().map(|row| row.fire_time));
         points.sort_unstable();
         let waits = job.timeline.terms().may_overlap(&WAITING);
         let asked = |call: &&Call| Interval {
@@ -47,7 +48,11 @@ impl<'a> Judge<'a> {
         for run in runs {
             let until = self.manual_start(job, run, busy);
             if let (Some(first), Some(at)) = (run.first(), run.fire_time()) {
-                seen.push(Interval { from: at - self.rules.earliness, until: until.max(first.arrived), required: false });
+                seen.push(Interval {
+                    from: at - self.rules.earliness,
+                    until: until.max(first.arrived),
+                    required: false,
+                });
             }
         }
         seen

@@ -118,12 +118,11 @@ pub struct Redelivery {
 /// Judges.
 pub fn check(evidence: &Evidence, rules: &Rules) -> Verdict {
     let mut judge = Judge::new(evidence, rules);
-    let jobs = case::jobs(evidence);
-    for job in jobs.iter().filter(|job| job.owned()) {
+    let mut jobs = case::jobs(evidence);
+    for job in jobs.iter_mut().filter(|job| job.owned()) {
         judge.job(job);
     }
     judge.unowned(&jobs);
-    judge.twins();
     judge.histories();
     judge.stuck();
     judge.deaths();

@@ -55,8 +55,11 @@ impl Busy {
     /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits still.
     pub(super) fn occupied(&self, judge: &Judge<'_>, at: Micros) -> bool {
         let end = judge.evidence.ended;
-        let mut runs: Vec<(Micros, Micros)> =
-            self.spans.meeting(at - judge.rules.look_ahead, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
+        let mut runs: Vec<(Micros, Micros)> = self
+            .spans
+            .meeting(at - judge.rules.look_ahead, end)
+            .filter_map(|(_, until, run)| Some((run.start?, until)))
+            .collect();
         runs.sort_unstable();
         let mut busy = at;
         for (start, until) in runs {
@@ -88,7 +91,9 @@ impl Busy {
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
         let replaced = || self.spans.meeting(at, free + judge.rules.lateness).any(|(_, _, run)| run.fire_time > at);
         (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
-            || (running > 0 && (before > 1 || self.occupied(judge, at)) && this.terms.may_overlap(&[Overlap::BufferOne]))
+            || (running > 0
+                && (before > 1 || self.occupied(judge, at))
+                && this.terms.may_overlap(&[Overlap::BufferOne]))
             || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }
@@ -118,8 +123,11 @@ impl<'a> Judge<'a> {
             (None, Some(ended)) if unseen == 0 => (ended, written(ended)),
             (None, None) => (last.arrived, end),
             _ => {
-                let hits: Vec<Micros> =
-                    self.faults.hitting(last.node, last.arrived, self.faults.deadline(seen)).map(|fault| fault.from).collect();
+                let hits: Vec<Micros> = self
+                    .faults
+                    .hitting(last.node, last.arrived, self.faults.deadline(seen))
+                    .map(|fault| fault.from)
+                    .collect();
                 let from = hits.iter().copied().max().unwrap_or(seen).max(seen);
                 // What was lost ends with the take-over, though the sink still holds what a frozen node had sent.
                 let seen = hits.iter().copied().min().unwrap_or(seen).max(last.arrived).min(seen);
@@ -131,7 +139,8 @@ impl<'a> Judge<'a> {
 
     /// Executions of a job with an overlap policy, run-now ones too, must not be in flight together.
     pub(super) fn excluding(&mut self, job: &JobCase<'a>) {
-        let mut runs: Vec<&Execution<'a>> = job.executions.iter().filter(|execution| execution.first().is_some()).collect();
+        let mut runs: Vec<&Execution<'a>> =
+            job.executions.iter().filter(|execution| execution.first().is_some()).collect();
         runs.sort_by_key(|execution| execution.first().map(|first| first.arrived));
         for pair in runs.windows(2) {
             let (before, after) = (pair[0], pair[1]);
@@ -145,9 +154,13 @@ impl<'a> Judge<'a> {
                     self.overlap("OVERLAP-JOB", about, attempt, start);
                     continue;
                 }
-                let woke = self.faults.hitting(attempt.node, start.arrived, attempt.arrived).any(|f| f.scope == Scope::Freezes);
+                let woke = self
+                    .faults
+                    .hitting(attempt.node, start.arrived, attempt.arrived)
+                    .any(|f| f.scope == Scope::Freezes);
                 if !woke {
-                    let text = format!("it started between two attempts of execution {}, which was in flight", before.id);
+                    let text =
+                        format!("it started between two attempts of execution {}, which was in flight", before.id);
                     self.bad("OVERLAP-JOB", about, text);
                 }
             }

@@ -39,7 +39,11 @@ impl<'a> Judge<'a> {
         }
         let forgotten = effects.iter().find(|delivery| self.faults.orphaning(delivery, Micros::MAX).is_none());
         if let Some(delivery) = forgotten {
-            let text = format!("attempt {} was answered 2xx, no fault hit its node, and its row says {}", delivery.attempt, words(row));
+            let text = format!(
+                "attempt {} was answered 2xx, no fault hit its node, and its row says {}",
+                delivery.attempt,
+                words(row)
+            );
             return self.bad("FORGOTTEN-SUCCESS", about, text);
         }
         if let Err((rule, text)) = self.ended_lawfully(job, execution, terms) {
@@ -56,7 +60,11 @@ impl<'a> Judge<'a> {
             return; // numbers and ends that were lost with the writes come again
         }
         if highest > row.attempt {
-            let text = format!("attempt {highest} was delivered, and its row ended as {} by attempt {}", words(row), row.attempt);
+            let text = format!(
+                "attempt {highest} was delivered, and its row ended as {} by attempt {}",
+                words(row),
+                row.attempt
+            );
             return self.bad("STALE-COMPLETION", about, text);
         }
         let mut winners = execution.deliveries.iter().filter(|delivery| delivery.attempt == row.attempt);
@@ -65,16 +73,23 @@ impl<'a> Judge<'a> {
                 succeeded(delivery) && delivery.ended.is_some_and(|ended| ended <= finished + self.rules.earliness)
             });
             if !earned {
-                let text = format!("SUCCESS of attempt {} at {finished}, which had not been answered 2xx by then", row.attempt);
+                let text = format!(
+                    "SUCCESS of attempt {} at {finished}, which had not been answered 2xx by then",
+                    row.attempt
+                );
                 self.bad("STALE-COMPLETION", about, text);
             }
         } else if row.status == "FAILED" && row.reason.as_deref() != Some("CRASH_LOOP") {
             // A failure is written when its attempt is over; who is cut off from the target hangs up unheard.
             let open = winners.find(|delivery| delivery.ended.is_none_or(|ended| ended > finished + NOTICE));
             if let Some(open) = open {
-                let unheard = self.faults.hitting(open.node, open.arrived, finished).any(|fault| fault.scope == Scope::CutsTarget);
+                let unheard = self
+                    .faults
+                    .hitting(open.node, open.arrived, finished)
+                    .any(|fault| fault.scope == Scope::CutsTarget);
                 if !unheard {
-                    let text = format!("{} at {finished}, and attempt {} was still with the sink", words(row), row.attempt);
+                    let text =
+                        format!("{} at {finished}, and attempt {} was still with the sink", words(row), row.attempt);
                     self.bad("STALE-COMPLETION", about, text);
                 }
             }
@@ -106,7 +121,7 @@ impl<'a> Judge<'a> {
 
     /// Rows that stand for a range: as many fire times as the schedule names in it.
     pub(super) fn ranges(&mut self, job: &JobCase<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
-        for row in job.skips.iter().filter(|row| row.kind != "MANUAL") {
+        for row in &job.skips {
             let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
                 continue;
@@ -129,23 +144,19 @@ impl<'a> Judge<'a> {
     }
 
     /// Two rows for one fire time of a job, one of them perhaps a range.
-    pub(super) fn twins(&mut self) {
-        let mut by_job: HashMap<Uuid, Vec<&Row>> = HashMap::new();
-        for row in self.evidence.rows.iter().filter(|row| !matches!(row.kind.as_str(), "MANUAL" | "BACKFILL")) {
-            by_job.entry(row.job).or_default().push(row);
-        }
-        for (job, mut rows) in by_job {
-            rows.sort_by_key(|row| (row.fire_time, through(row)));
-            let mut latest: Option<&Row> = None;
-            for row in rows {
-                if let Some(before) = latest.filter(|before| through(before) >= row.fire_time) {
-                    let about = About { job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
-                    let text = format!("{} and {} of {} both stand for it", words(row), words(before), before.execution);
-                    self.bad("DB-TWO-ROWS", about, text);
-                }
-                if latest.is_none_or(|before| through(before) < through(row)) {
-                    latest = Some(row);
-                }
+    pub(super) fn twins(&mut self, job: &JobCase<'a>) {
+        let taken = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.row);
+        let mut rows: Vec<&Row> = taken.chain(job.skips.iter().copied()).collect();
+        rows.sort_by_key(|row| (row.fire_time, through(row)));
+        let mut latest: Option<&Row> = None;
+        for row in rows {
+            if let Some(before) = latest.filter(|before| through(before) >= row.fire_time) {
+                let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+                let text = format!("{} and {} of {} both stand for it", words(row), words(before), before.execution);
+                self.bad("DB-TWO-ROWS", about, text);
+            }
+            if latest.is_none_or(|before| through(before) < through(row)) {
+                latest = Some(row);
             }
         }
     }
@@ -166,7 +177,11 @@ impl<'a> Judge<'a> {
             let last = transitions.last().map(|last| (last.status.as_str(), last.attempt));
             let stands = row.map(|row| (row.status.as_str(), row.attempt));
             if stands.is_some_and(|stands| last != Some(stands)) {
-                self.bad("HISTORY-MISMATCH", about, format!("its row says {stands:?}, the last that was written is {last:?}"));
+                self.bad(
+                    "HISTORY-MISMATCH",
+                    about,
+                    format!("its row says {stands:?}, the last that was written is {last:?}"),
+                );
             }
         }
     }
@@ -208,20 +223,28 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let about = About { job: Uuid::nil(), fire_time: None, execution: None };
-            let text = format!("{} was declared dead at {died} by {:?}, and nothing had hit it", node.name, node.ended_by);
+            let text =
+                format!("{} was declared dead at {died} by {:?}, and nothing had hit it", node.name, node.ended_by);
             self.bad("FALSE-DEATH", about, text);
         }
     }
 
     /// Jobs that no answered creation names: as many as creations without an answer, and not before those.
     pub(super) fn unowned(&mut self, jobs: &[JobCase<'a>]) {
-        let mut open: Vec<Micros> = self.evidence.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
+        let mut open: Vec<Micros> =
+            self.evidence.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
         open.sort_unstable();
         let first = |job: &JobCase<'_>| {
-            let sink = job.executions.iter().flat_map(|execution| execution.deliveries.iter().map(|delivery| delivery.arrived));
-            sink.chain(job.executions.iter().filter_map(Execution::fire_time)).chain(job.skips.iter().map(|row| row.fire_time)).min()
+            let sink = job
+                .executions
+                .iter()
+                .flat_map(|execution| execution.deliveries.iter().map(|delivery| delivery.arrived));
+            sink.chain(job.executions.iter().filter_map(Execution::fire_time))
+                .chain(job.skips.iter().map(|row| row.fire_time))
+                .min()
         };
-        let mut unknown: Vec<_> = jobs.iter().filter(|job| !job.owned()).map(|job| (first(job).unwrap_or(0), job)).collect();
+        let mut unknown: Vec<_> =
+            jobs.iter().filter(|job| !job.owned()).map(|job| (first(job).unwrap_or(0), job)).collect();
         unknown.sort_by_key(|(at, job)| (*at, job.id));
         let mut taken = HashSet::new();
         for (at, job) in unknown {

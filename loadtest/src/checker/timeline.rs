@@ -46,7 +46,8 @@ impl<'a> Timeline<'a> {
             State::Active { grid, .. } | State::Paused { grid, .. } => Some(*grid),
             State::Absent | State::Deleted => None,
         };
-        let mut grids: Vec<usize> = timeline.segments.iter().flat_map(|(_, states)| states.iter().filter_map(grid)).collect();
+        let mut grids: Vec<usize> =
+            timeline.segments.iter().flat_map(|(_, states)| states.iter().filter_map(grid)).collect();
         grids.sort_unstable();
         grids.dedup();
         timeline.grids = grids;
@@ -108,7 +109,10 @@ impl<'a> Timeline<'a> {
     /// The states possible at some instant of the window.
     pub(super) fn over(&self, from: Micros, until: Micros) -> impl Iterator<Item = State> {
         let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
-        self.segments[first..].iter().take_while(move |(at, _)| *at <= until).flat_map(|(_, states)| states.iter().copied())
+        self.segments[first..]
+            .iter()
+            .take_while(move |(at, _)| *at <= until)
+            .flat_map(|(_, states)| states.iter().copied())
     }
 
     /// Whether the job surely fires by this grid during the whole window.
@@ -152,7 +156,8 @@ impl<'a> Timeline<'a> {
 
     /// The first and last instant at which the job may fire by this grid; none if it never may.
     pub(super) fn reach(&self, grid: usize, end: Micros) -> Option<(Micros, Micros)> {
-        let active = |states: &[State]| states.iter().any(|state| matches!(state, State::Active { grid: g, .. } if *g == grid));
+        let active =
+            |states: &[State]| states.iter().any(|state| matches!(state, State::Active { grid: g, .. } if *g == grid));
         let first = self.segments.iter().position(|(_, states)| active(states))?;
         let last = self.segments.iter().rposition(|(_, states)| active(states))?;
         let until = self.segments.get(last + 1).map_or(end, |(at, _)| *at);

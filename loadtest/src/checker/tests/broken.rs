@@ -39,7 +39,9 @@ impl Broken {
         self.spec(job).is_some()
             && calls.all(|call| {
                 call.outcome == CallOutcome::Done
-                    && (call.operation == Operation::RunNow || call.returned + SECOND < from || until + 8 * SECOND < call.invoked)
+                    && (call.operation == Operation::RunNow
+                        || call.returned + SECOND < from
+                        || until + 8 * SECOND < call.invoked)
             })
     }
 
@@ -74,7 +76,8 @@ impl Broken {
         self.any(|broken, deliveries, row| {
             let (Some(first), Some(finished)) = (deliveries.first(), row.finished_at) else { return false };
             let grid = |spec: &JobSpec| {
-                spec.overlap == Overlap::Allow && matches!(spec.schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. })
+                spec.overlap == Overlap::Allow
+                    && matches!(spec.schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. })
             };
             row.kind == "SCHEDULE"
                 && broken.spec(row.job).is_some_and(grid)
@@ -86,7 +89,8 @@ impl Broken {
 
     pub(super) fn change(&mut self, execution: Uuid, attempt: i32, change: impl Fn(&mut Delivery)) {
         let all = self.evidence.deliveries.iter_mut();
-        all.filter(|delivery| delivery.execution == execution && (attempt == 0 || delivery.attempt == attempt)).for_each(change);
+        all.filter(|delivery| delivery.execution == execution && (attempt == 0 || delivery.attempt == attempt))
+            .for_each(change);
     }
 
     pub(super) fn drop_delivery(&mut self, execution: Uuid, from_attempt: i32) {
@@ -119,11 +123,23 @@ impl Broken {
         let arrived = last.ended.unwrap() + after;
         let ended = arrived + 20 * MILLI;
         let attempt = last.attempt + 1;
-        let again = Delivery { attempt, arrived, ended: Some(ended), kind: kind.to_owned(), status: Some(status), effect: status == 200, ..last.clone() };
+        let again = Delivery {
+            attempt,
+            arrived,
+            ended: Some(ended),
+            kind: kind.to_owned(),
+            status: Some(status),
+            effect: status == 200,
+            ..last.clone()
+        };
         self.evidence.deliveries.push(again);
         if let Some(row) = self.row(last.execution) {
             (row.attempt, row.finished_at) = (attempt, Some(ended + 5 * MILLI));
-            (row.status, row.reason) = if status == 200 { ("SUCCESS".to_owned(), None) } else { ("FAILED".to_owned(), Some("ERROR".to_owned())) };
+            (row.status, row.reason) = if status == 200 {
+                ("SUCCESS".to_owned(), None)
+            } else {
+                ("FAILED".to_owned(), Some("ERROR".to_owned()))
+            };
         }
         self.forget(last.execution);
     }
@@ -145,13 +161,20 @@ impl Broken {
     /// Whether nothing but this happened to the grid of the job.
     pub(super) fn one_grid(&self, job: Uuid) -> bool {
         let calls = self.evidence.calls.iter().filter(|call| call.job == Some(job));
-        self.period(job).is_some() && calls.clone().all(|call| call.outcome == CallOutcome::Done && !matches!(call.operation, Operation::Update(_)))
+        self.period(job).is_some()
+            && calls
+                .clone()
+                .all(|call| call.outcome == CallOutcome::Done && !matches!(call.operation, Operation::Update(_)))
     }
 
     /// The fault that lost an attempt, if one of its own node did.
     pub(super) fn hit(&self, delivery: &Delivery, scope: Scope) -> bool {
         let name = self.evidence.nodes.iter().find(|node| node.id == delivery.node).map(|node| &node.name);
-        let mut faults = self.evidence.faults.iter().filter(|fault| fault.scope == scope && fault.nodes.iter().any(|hit| Some(hit) == name));
+        let mut faults = self
+            .evidence
+            .faults
+            .iter()
+            .filter(|fault| fault.scope == scope && fault.nodes.iter().any(|hit| Some(hit) == name));
         faults.any(|fault| (delivery.arrived..=delivery.ended.unwrap_or(Micros::MAX) + RULES.ttl).contains(&fault.from))
     }
 }

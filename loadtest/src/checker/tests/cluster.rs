@@ -88,7 +88,9 @@ impl Cluster {
     fn strike(&mut self, rng: &mut Rng, at: Micros) -> Micros {
         let first = self.lives[0].name.clone();
         let able: Vec<usize> = (0..self.lives.len())
-            .filter(|index| self.lives[*index].fate.is_none() && self.lives[*index].from < at && self.lives[*index].name != first)
+            .filter(|index| {
+                self.lives[*index].fate.is_none() && self.lives[*index].from < at && self.lives[*index].name != first
+            })
             .collect();
         let Some(victim) = rng.choice(able) else { return at };
         let struck = at + rng.i64(0..10) * MILLI;
@@ -156,7 +158,13 @@ impl Cluster {
                 self.lives.swap(0, next);
             }
         }
-        self.faults.push(Fault { kind: "outage".to_owned(), scope: Scope::Cluster, nodes: Vec::new(), from: at, until: until + 10 * MILLI });
+        self.faults.push(Fault {
+            kind: "outage".to_owned(),
+            scope: Scope::Cluster,
+            nodes: Vec::new(),
+            from: at,
+            until: until + 10 * MILLI,
+        });
         until
     }
 
@@ -179,7 +187,8 @@ impl Cluster {
     /// Who leases at that time or soon after, and when.
     pub(super) fn lease(&self, rng: &mut Rng, at: Micros) -> (usize, Micros) {
         let at = self.outage_at(at).map_or(at, |outage| outage.until + rng.i64(150..1_500) * MILLI);
-        let able = |life: &Life| life.from <= at && life.fate.is_none_or(|(from, _)| at < from) && life.nap(at).is_none();
+        let able =
+            |life: &Life| life.from <= at && life.fate.is_none_or(|(from, _)| at < from) && life.nap(at).is_none();
         let lives: Vec<usize> = (0..self.lives.len()).filter(|index| able(&self.lives[*index])).collect();
         match rng.choice(lives) {
             Some(life) => (life, at),

@@ -69,7 +69,15 @@ impl World {
         }
     }
 
-    fn attempt(&mut self, demand: &Demand<'_>, life: usize, at: Micros, attempt: i32, kind: &str, due_time: Micros) -> Fared {
+    fn attempt(
+        &mut self,
+        demand: &Demand<'_>,
+        life: usize,
+        at: Micros,
+        attempt: i32,
+        kind: &str,
+        due_time: Micros,
+    ) -> Fared {
         let target = demand.spec.target;
         let mut arrived = at.max(demand.fire_time) + self.rng.i64(1..30) * MILLI;
         let (id, fate, nap, deaf) = {
@@ -93,7 +101,8 @@ impl World {
         let delay = Micros::from(if attempt > 1 { target.delay_later.unwrap_or(target.delay) } else { target.delay });
         let took = delay * MILLI + self.rng.i64(0..5) * MILLI;
         let patience = demand.spec.timeout_seconds.map_or(Micros::MAX / 2, |seconds| Micros::from(seconds) * SECOND);
-        let (mut ended, mut status) = if target.hang || took > patience { (arrived + patience, 499) } else { (arrived + took, own) };
+        let (mut ended, mut status) =
+            if target.hang || took > patience { (arrived + patience, 499) } else { (arrived + took, own) };
         let mut lost = None;
         if let Some((struck, fate)) = fate {
             let settles = ended + 15 * MILLI >= struck;
@@ -146,7 +155,14 @@ impl World {
         self.evidence.history.push(Transition { execution, attempt, status: status.to_owned(), at });
     }
 
-    fn row(&mut self, demand: &Demand<'_>, counts: (i32, i32), node: Option<Uuid>, end: (&str, Option<&str>), at: (Micros, Micros)) {
+    fn row(
+        &mut self,
+        demand: &Demand<'_>,
+        counts: (i32, i32),
+        node: Option<Uuid>,
+        end: (&str, Option<&str>),
+        at: (Micros, Micros),
+    ) {
         self.evidence.rows.push(Row {
             execution: demand.id,
             job: demand.job,
@@ -167,7 +183,14 @@ impl World {
     }
 
     /// A row that says what did not run.
-    pub(super) fn skip(&mut self, demand: &Demand<'_>, reason: &str, range: (Micros, i32), into: Option<Uuid>, at: Micros) {
+    pub(super) fn skip(
+        &mut self,
+        demand: &Demand<'_>,
+        reason: &str,
+        range: (Micros, i32),
+        into: Option<Uuid>,
+        at: Micros,
+    ) {
         self.transition(demand.id, 0, "SKIPPED", at);
         self.row(demand, (0, 0), None, ("SKIPPED", Some(reason)), (at, at));
         let row = self.evidence.rows.last_mut().unwrap();
@@ -184,7 +207,11 @@ impl World {
             }
         }
         evidence.history.retain(|transition| transition.execution != execution || transition.at <= at);
-        let attempt = evidence.history.iter().rfind(|transition| transition.execution == execution).map_or(1, |last| last.attempt);
+        let attempt = evidence
+            .history
+            .iter()
+            .rfind(|transition| transition.execution == execution)
+            .map_or(1, |last| last.attempt);
         let finished = at + 5 * MILLI;
         if let Some(row) = evidence.rows.iter_mut().find(|row| row.execution == execution) {
             (row.status, row.reason) = ("CANCELLED".to_owned(), None);

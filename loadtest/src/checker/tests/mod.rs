@@ -9,15 +9,15 @@ mod soak;
 mod synthetic;
 
 use super::check;
-use broken::Broken;
 use crate::evidence::{Fault, Scope};
+use broken::Broken;
 use cluster::RULES;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many histories are made; enough that each mutation finds its place several times.
-const SEEDS: u64 = 200;
-const SEEDS_OF_MUTATIONS: u64 = 40;
+const SEEDS: u64 = 120;
+const SEEDS_OF_MUTATIONS: u64 = 24;
 
 #[test]
 fn clean_histories_break_no_rule() {
@@ -38,7 +38,10 @@ fn clean_histories_break_no_rule() {
         may += verdict.counts.may;
         deliveries += verdict.counts.deliveries;
     }
-    println!("{must} fire times that must, {may} that may, {deliveries} deliveries; judged normal: {} %", normal * 100 / must);
+    println!(
+        "{must} fire times that must, {may} that may, {deliveries} deliveries; judged normal: {} %",
+        normal * 100 / must
+    );
     assert!(alarms.is_empty(), "{alarms:#?}");
 }
 
@@ -82,7 +85,13 @@ fn a_failover_that_loses_writes_excuses_the_twin_of_an_attempt_and_nothing_else_
         check(&broken.evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
     };
     assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]));
-    let mut fault = Fault { kind: "restart".to_owned(), scope: Scope::Cluster, nodes: Vec::new(), from: twin.arrived - 5, until: twin.arrived };
+    let mut fault = Fault {
+        kind: "restart".to_owned(),
+        scope: Scope::Cluster,
+        nodes: Vec::new(),
+        from: twin.arrived - 5,
+        until: twin.arrived,
+    };
     broken.evidence.faults.push(fault.clone());
     assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]), "no other fault of the database");
     broken.evidence.faults.pop();
@@ -99,7 +108,13 @@ fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {
     let begin = std::time::Instant::now();
     let verdict = check(&evidence, &RULES);
     let counts = &verdict.counts;
-    println!("{} fire times, {} deliveries, {} faults: {:?}", counts.must + counts.may, counts.deliveries, counts.faults, begin.elapsed());
+    println!(
+        "{} fire times, {} deliveries, {} faults: {:?}",
+        counts.must + counts.may,
+        counts.deliveries,
+        counts.faults,
+        begin.elapsed()
+    );
     println!("judged normal: {} %", counts.normal * 100 / counts.must);
     assert_eq!(verdict.violations, []);
     assert_eq!((counts.must + counts.may, counts.faults), (100 * 1_000, 300));

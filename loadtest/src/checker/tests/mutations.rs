@@ -21,9 +21,19 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a lost fire time that no run-now can stand for", |b| {
         let (_, row) = b.any(|b, d, r| {
-            let asked = |at: Micros| b.evidence.calls.iter().any(|c| c.job == Some(r.job) && c.operation == Operation::RunNow && (c.invoked - at).abs() < 9 * SECOND);
-            let plain = b.one_grid(r.job) && d.len() == 1 && d[0].kind == "SCHEDULE" && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow);
-            plain && !asked(r.fire_time) && b.calm(r.fire_time - 9 * SECOND, r.fire_time + 9 * SECOND) && b.sure(r.job, r.fire_time - 9 * SECOND, r.fire_time)
+            let asked = |at: Micros| {
+                b.evidence.calls.iter().any(|c| {
+                    c.job == Some(r.job) && c.operation == Operation::RunNow && (c.invoked - at).abs() < 9 * SECOND
+                })
+            };
+            let plain = b.one_grid(r.job)
+                && d.len() == 1
+                && d[0].kind == "SCHEDULE"
+                && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow);
+            plain
+                && !asked(r.fire_time)
+                && b.calm(r.fire_time - 9 * SECOND, r.fire_time + 9 * SECOND)
+                && b.sure(r.job, r.fire_time - 9 * SECOND, r.fire_time)
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
@@ -63,10 +73,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("one attempt too many", |b| {
         let (deliveries, _) = b.plain(|_, r| r.status == "FAILED")?;
         let job = deliveries[0].job;
-        let most = b.evidence.calls.iter().filter(|call| call.job == Some(job)).filter_map(|call| match &call.operation {
-            Operation::Create(spec) | Operation::Update(spec) => Some(spec.max_attempts as usize),
-            _ => None,
-        });
+        let most =
+            b.evidence.calls.iter().filter(|call| call.job == Some(job)).filter_map(|call| match &call.operation {
+                Operation::Create(spec) | Operation::Update(spec) => Some(spec.max_attempts as usize),
+                _ => None,
+            });
         if most.max()? > deliveries.len() {
             return None;
         }
@@ -85,7 +96,12 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         Some(&["OVERLAP"])
     }),
     ("0.3 s early", |b| {
-        let (deliveries, _) = b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some() && d[0].arrived - d[0].fire_time < 100 * MILLI)?;
+        let (deliveries, _) = b.any(|b, d, r| {
+            !d.is_empty()
+                && r.kind == "SCHEDULE"
+                && b.spec(r.job).is_some()
+                && d[0].arrived - d[0].fire_time < 100 * MILLI
+        })?;
         b.change(deliveries[0].execution, 1, |d| d.arrived -= 300 * MILLI);
         Some(&["EARLY"])
     }),
@@ -101,7 +117,10 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("a run while paused", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
             let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
-            d.len() == 1 && b.one_grid(r.job) && r.kind == "SCHEDULE" && calls.any(|call| call.operation == Operation::Pause)
+            d.len() == 1
+                && b.one_grid(r.job)
+                && r.kind == "SCHEDULE"
+                && calls.any(|call| call.operation == Operation::Pause)
         })?;
         let (at, later) = asleep(b, row.job, row.fire_time, &Operation::Pause)?;
         b.copy(&deliveries, &row, later, at);
@@ -110,7 +129,10 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("a run after the job was deleted", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
             let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
-            d.len() == 1 && b.one_grid(r.job) && r.kind == "SCHEDULE" && calls.any(|call| call.operation == Operation::Delete)
+            d.len() == 1
+                && b.one_grid(r.job)
+                && r.kind == "SCHEDULE"
+                && calls.any(|call| call.operation == Operation::Delete)
         })?;
         let (at, later) = asleep(b, row.job, row.fire_time, &Operation::Delete)?;
         b.copy(&deliveries, &row, later, at);
@@ -144,7 +166,10 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a run against MARK_LOST", |b| {
         let (deliveries, _) = b.any(|b, d, r| {
-            r.status == "LOST" && !d.is_empty() && d.last().is_some_and(|last| last.attempt == r.attempt && last.ended.is_some()) && b.spec(r.job).is_some()
+            r.status == "LOST"
+                && !d.is_empty()
+                && d.last().is_some_and(|last| last.attempt == r.attempt && last.ended.is_some())
+                && b.spec(r.job).is_some()
         })?;
         let row = b.row(deliveries[0].execution)?;
         let after = row.finished_at? + 50 * MILLI - deliveries.last()?.ended?;
@@ -169,7 +194,14 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("an orphan that is run 40 s late", |b| {
         let (deliveries, row) = orphan(b)?;
-        if deliveries.last()?.ended? > b.evidence.ended - 50 * SECOND || b.evidence.faults.iter().any(|f| f.from > deliveries[0].arrived && f.from < deliveries[0].arrived + 40 * SECOND && !f.nodes.is_empty() && f.scope != Scope::Ends) {
+        if deliveries.last()?.ended? > b.evidence.ended - 50 * SECOND
+            || b.evidence.faults.iter().any(|f| {
+                f.from > deliveries[0].arrived
+                    && f.from < deliveries[0].arrived + 40 * SECOND
+                    && !f.nodes.is_empty()
+                    && f.scope != Scope::Ends
+            })
+        {
             return None;
         }
         for delivery in &deliveries[1..] {
@@ -204,7 +236,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a node that is cut off and goes on", |b| {
         let (deliveries, _) = b.any(|b, d, r| {
-            b.spec(r.job).is_some() && d.len() > 1 && b.hit(&d[0], Scope::CutsOff) && !b.hit(&d[0], Scope::Freezes) && d[0].status == Some(499)
+            b.spec(r.job).is_some()
+                && d.len() > 1
+                && b.hit(&d[0], Scope::CutsOff)
+                && !b.hit(&d[0], Scope::Freezes)
+                && d[0].status == Some(499)
         })?;
         let until = deliveries[1].arrived + 20 * MILLI;
         b.change(deliveries[0].execution, 1, |d| d.ended = Some(until));
@@ -227,11 +263,19 @@ fn asleep(b: &Broken, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Opt
     let period = b.period(job)?;
     let calls: Vec<_> = b.evidence.calls.iter().filter(|call| call.job == Some(job)).collect();
     calls.iter().enumerate().filter(|(_, call)| call.operation == *by).find_map(|(index, call)| {
-        let until = calls[index + 1..].iter().find(|later| later.operation == Operation::Resume).map_or(b.evidence.ended, |later| later.invoked);
+        let until = calls[index + 1..]
+            .iter()
+            .find(|later| later.operation == Operation::Resume)
+            .map_or(b.evidence.ended, |later| later.invoked);
         let from = call.returned + 2 * SECOND;
         let at = fire_time + ((from - fire_time).div_euclid(period) + 1) * period;
         let calm = b.calm(call.invoked - 20 * SECOND, at + 5 * SECOND);
-        let counted = b.evidence.calls.iter().filter(|c| c.job == Some(job)).all(|c| c.operation != Operation::RunNow || (c.invoked - at).abs() > 12 * SECOND);
+        let counted = b
+            .evidence
+            .calls
+            .iter()
+            .filter(|c| c.job == Some(job))
+            .all(|c| c.operation != Operation::RunNow || (c.invoked - at).abs() > 12 * SECOND);
         (calm && counted && at + 12 * SECOND < until).then_some((at, at - fire_time))
     })
 }

@@ -28,7 +28,9 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         Some(&["FORGOTTEN-SUCCESS"])
     }),
     ("a phantom success", |b| {
-        let (_, row) = b.any(|b, d, r| r.status == "FAILED" && !d.is_empty() && b.spec(r.job).is_some() && d.iter().all(|d| !d.effect))?;
+        let (_, row) = b.any(|b, d, r| {
+            r.status == "FAILED" && !d.is_empty() && b.spec(r.job).is_some() && d.iter().all(|d| !d.effect)
+        })?;
         end(b, row.execution, "SUCCESS", None);
         Some(&["PHANTOM-SUCCESS"])
     }),
@@ -38,7 +40,8 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         Some(&["PHANTOM-SUCCESS"])
     }),
     ("a settlement of the attempt before", |b| {
-        let (deliveries, _) = b.any(|b, d, r| r.status == "SUCCESS" && d.len() > 1 && d[0].ended.is_some() && b.spec(r.job).is_some())?;
+        let (deliveries, _) =
+            b.any(|b, d, r| r.status == "SUCCESS" && d.len() > 1 && d[0].ended.is_some() && b.spec(r.job).is_some())?;
         let row = b.row(deliveries[0].execution)?;
         (row.attempt, row.finished_at) = (1, deliveries[0].ended.map(|at| at + 5 * MILLI));
         b.forget(deliveries[0].execution);
@@ -46,7 +49,11 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     }),
     ("a settlement without its fence", |b| {
         let (deliveries, _) = b.any(|b, d, r| {
-            r.status == "SUCCESS" && d.len() > 1 && took(d) > 100 * MILLI && d.last().is_some_and(|l| l.attempt == r.attempt) && b.spec(r.job).is_some()
+            r.status == "SUCCESS"
+                && d.len() > 1
+                && took(d) > 100 * MILLI
+                && d.last().is_some_and(|l| l.attempt == r.attempt)
+                && b.spec(r.job).is_some()
         })?;
         b.row(deliveries[0].execution)?.finished_at = deliveries.last().map(|last| last.arrived + 20 * MILLI);
         Some(&["STALE-COMPLETION"])
@@ -87,12 +94,19 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("a calendar that nobody made", |b| skipped(b, "CALENDAR")),
     ("missed, and the policy is to run all", |b| {
         let (_, row) = b.any(|b, d, r| {
-            let policies = b.evidence.calls.iter().filter(|call| call.job == Some(r.job)).all(|call| match &call.operation {
-                Operation::Create(spec) | Operation::Update(spec) => spec.misfire == Misfire::FireAll,
-                _ => call.outcome == CallOutcome::Done,
-            });
+            let policies =
+                b.evidence.calls.iter().filter(|call| call.job == Some(r.job)).all(|call| match &call.operation {
+                    Operation::Create(spec) | Operation::Update(spec) => spec.misfire == Misfire::FireAll,
+                    _ => call.outcome == CallOutcome::Done,
+                });
             let sure = b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2));
-            !d.is_empty() && policies && sure && b.period(r.job).is_some() && r.kind == "SCHEDULE" && d[0].arrived - r.fire_time > 3 * SECOND && d[0].kind == "SCHEDULE"
+            !d.is_empty()
+                && policies
+                && sure
+                && b.period(r.job).is_some()
+                && r.kind == "SCHEDULE"
+                && d[0].arrived - r.fire_time > 3 * SECOND
+                && d[0].kind == "SCHEDULE"
         })?;
         leave_out(b, &row, "MISFIRE");
         Some(&["LOST"])
@@ -100,18 +114,26 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("a misfire that ran although the policy is SKIP", |b| ran_late(b, "MISFIRE")),
     ("a fire time that ran and was folded", |b| ran_late(b, "COALESCED")),
     ("folded into nothing", |b| {
-        let (_, row) = b.any(|b, _, r| r.coalesced_into.is_some() && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow))?;
+        let (_, row) = b.any(|b, _, r| {
+            r.coalesced_into.is_some() && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
+        })?;
         b.row(row.execution)?.coalesced_into = Some(uuid::Uuid::nil());
         Some(&["COALESCED-INTO-NOTHING"])
     }),
     ("a range that counts one too many", |b| {
-        let (_, row) = b.any(|b, _, r| matches!(r.reason.as_deref(), Some("COALESCED" | "MISFIRE")) && b.spec(r.job).is_some())?;
+        let (_, row) =
+            b.any(|b, _, r| matches!(r.reason.as_deref(), Some("COALESCED" | "MISFIRE")) && b.spec(r.job).is_some())?;
         b.row(row.execution)?.occurrences = row.occurrences.map(|n| n + 1);
         Some(&["RANGE-COUNT"])
     }),
     ("an end that changed", |b| {
         let (_, row) = b.any(|_, _, r| matches!(r.status.as_str(), "SUCCESS" | "FAILED"))?;
-        let changed = Transition { execution: row.execution, attempt: row.attempt, status: "RUNNING".to_owned(), at: row.finished_at? + SECOND };
+        let changed = Transition {
+            execution: row.execution,
+            attempt: row.attempt,
+            status: "RUNNING".to_owned(),
+            at: row.finished_at? + SECOND,
+        };
         let back = Transition { status: row.status.clone(), at: row.finished_at? + 2 * SECOND, ..changed.clone() };
         b.evidence.history.extend([changed, back]);
         Some(&["END-CHANGED"])
@@ -130,8 +152,16 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
 
 pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a dead chain", |b| {
-        let (_, row) = link(b, |b, _, r| r.fire_time > b.evidence.ended - 90 * SECOND && b.calm(r.fire_time, b.evidence.ended - 13 * SECOND))?;
-        let after: Vec<_> = b.evidence.rows.iter().filter(|r| r.job == row.job && r.fire_time > row.fire_time && r.kind == "SCHEDULE").map(|r| r.execution).collect();
+        let (_, row) = link(b, |b, _, r| {
+            r.fire_time > b.evidence.ended - 90 * SECOND && b.calm(r.fire_time, b.evidence.ended - 13 * SECOND)
+        })?;
+        let after: Vec<_> = b
+            .evidence
+            .rows
+            .iter()
+            .filter(|r| r.job == row.job && r.fire_time > row.fire_time && r.kind == "SCHEDULE")
+            .map(|r| r.execution)
+            .collect();
         for execution in after {
             b.drop_delivery(execution, 0);
             b.drop_row(execution);
@@ -146,8 +176,16 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     }),
     ("a chain that does not rest", |b| {
         let (deliveries, row) = link(b, |b, d, r| {
-            let before = b.evidence.rows.iter().filter(|o| o.job == r.job && o.fire_time < r.fire_time && o.kind == "SCHEDULE").max_by_key(|o| o.fire_time);
-            d.len() == 1 && before.is_some_and(|o| o.finished_at.is_some_and(|at| b.calm(o.fire_time, at) && b.sure(r.job, o.fire_time, at)))
+            let before = b
+                .evidence
+                .rows
+                .iter()
+                .filter(|o| o.job == r.job && o.fire_time < r.fire_time && o.kind == "SCHEDULE")
+                .max_by_key(|o| o.fire_time);
+            d.len() == 1
+                && before.is_some_and(|o| {
+                    o.finished_at.is_some_and(|at| b.calm(o.fire_time, at) && b.sure(r.job, o.fire_time, at))
+                })
         })?;
         b.change(deliveries[0].execution, 0, |d| {
             d.arrived -= 600 * MILLI;
@@ -158,13 +196,18 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         Some(&["DELAY-EARLY"])
     }),
     ("a run-now that ran twice", |b| {
-        let (deliveries, row) = b.any(|b, d, r| r.kind == "MANUAL" && !d.is_empty() && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2))?;
+        let (deliveries, row) =
+            b.any(|b, d, r| r.kind == "MANUAL" && !d.is_empty() && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2))?;
         b.copy(&deliveries, &row, 5 * MILLI, row.fire_time);
         Some(&["MANUAL-EXTRA"])
     }),
     ("a run-now that did not run", |b| {
         let (_, row) = b.any(|b, d, r| {
-            r.kind == "MANUAL" && !d.is_empty() && b.spec(r.job).is_some_and(|s| s.overlap == Overlap::Allow) && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2) && b.calm(r.fire_time, r.fire_time + SECOND)
+            r.kind == "MANUAL"
+                && !d.is_empty()
+                && b.spec(r.job).is_some_and(|s| s.overlap == Overlap::Allow)
+                && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2)
+                && b.calm(r.fire_time, r.fire_time + SECOND)
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
@@ -173,10 +216,14 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     }),
     ("two executions at once of a job that forbids it", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
-            b.spec(r.job).is_some_and(|s| s.overlap != Overlap::Allow) && d.len() == 1 && r.status == "SUCCESS" && b.calm(r.fire_time, r.finished_at.unwrap_or(0) + 20 * SECOND)
+            b.spec(r.job).is_some_and(|s| s.overlap != Overlap::Allow)
+                && d.len() == 1
+                && r.status == "SUCCESS"
+                && b.calm(r.fire_time, r.finished_at.unwrap_or(0) + 20 * SECOND)
         })?;
         let ended = deliveries[0].ended?;
-        let next = b.evidence.deliveries.iter().filter(|d| d.job == row.job && d.arrived > ended).map(|d| d.arrived).min()?;
+        let next =
+            b.evidence.deliveries.iter().filter(|d| d.job == row.job && d.arrived > ended).map(|d| d.arrived).min()?;
         if next > ended + 12 * SECOND {
             return None;
         }
@@ -194,13 +241,23 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         Some(&["GHOST"])
     }),
     ("a rate that starts late", |b| {
-        let call = b.evidence.calls.iter_mut().find(|call| call.next_fire_time.is_some() && call.outcome == CallOutcome::Done)?;
+        let call = b
+            .evidence
+            .calls
+            .iter_mut()
+            .find(|call| call.next_fire_time.is_some() && call.outcome == CallOutcome::Done)?;
         call.next_fire_time = Some(call.returned + 9 * SECOND);
         Some(&["ANCHOR"])
     }),
     ("a rate that drifts", |b| {
         let (_, row) = b.plain(|_, _| true)?;
-        let later: Vec<_> = b.evidence.rows.iter().filter(|r| r.job == row.job && r.fire_time >= row.fire_time && r.kind == "SCHEDULE").map(|r| r.execution).collect();
+        let later: Vec<_> = b
+            .evidence
+            .rows
+            .iter()
+            .filter(|r| r.job == row.job && r.fire_time >= row.fire_time && r.kind == "SCHEDULE")
+            .map(|r| r.execution)
+            .collect();
         for execution in later {
             b.change(execution, 0, |d| {
                 d.fire_time += 20 * MILLI;
@@ -213,7 +270,11 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     }),
     ("a node that died of nothing", |b| {
         let faults = b.evidence.faults.clone();
-        let hit = |name: &str| faults.iter().any(|f| f.scope != Scope::Harmless && (f.nodes.is_empty() || f.nodes.iter().any(|n| n == name)));
+        let hit = |name: &str| {
+            faults
+                .iter()
+                .any(|f| f.scope != Scope::Harmless && (f.nodes.is_empty() || f.nodes.iter().any(|n| n == name)))
+        };
         let node = b.evidence.nodes.iter_mut().find(|node| !hit(&node.name))?;
         (node.state, node.ended_at) = ("DEAD".to_owned(), Some(30 * SECOND));
         Some(&["FALSE-DEATH"])
@@ -253,7 +314,9 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
         let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| Micros::from(spec.misfire_grace_seconds) * SECOND);
         let into = b.evidence.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
         let into_late = into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + grace + SECOND));
-        let into_first = into.and_then(|row| b.of(row.execution).first().cloned()).is_some_and(|d| d.attempt == 1 && d.kind == "SCHEDULE");
+        let into_first = into
+            .and_then(|row| b.of(row.execution).first().cloned())
+            .is_some_and(|d| d.attempt == 1 && d.kind == "SCHEDULE");
         r.reason.as_deref() == Some(reason)
             && (r.coalesced_into.is_none() || (into_late && into_first))
             && r.occurrences.is_some_and(|n| n > 1)
@@ -264,9 +327,19 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
     let (at, now) = (skip.through_fire_time?, skip.finished_at?);
     let stands_still = |b: &Broken, d: &Delivery| {
         let node = b.evidence.nodes.iter().find(|node| node.id == d.node);
-        b.evidence.faults.iter().any(|f| f.scope == Scope::Freezes && node.is_some_and(|node| f.nodes.contains(&node.name)))
+        b.evidence
+            .faults
+            .iter()
+            .any(|f| f.scope == Scope::Freezes && node.is_some_and(|node| f.nodes.contains(&node.name)))
     };
-    let (deliveries, row) = b.any(|b, d, r| r.job == skip.job && d.len() == 1 && d[0].kind == "SCHEDULE" && d[0].attempt == 1 && r.attempt == 1 && !stands_still(b, &d[0]))?;
+    let (deliveries, row) = b.any(|b, d, r| {
+        r.job == skip.job
+            && d.len() == 1
+            && d[0].kind == "SCHEDULE"
+            && d[0].attempt == 1
+            && r.attempt == 1
+            && !stands_still(b, &d[0])
+    })?;
     b.copy(&deliveries, &row, now + 10 * MILLI - deliveries[0].arrived, at);
     let period = (at - skip.fire_time) / Micros::from(skip.occurrences? - 1);
     let range = b.row(skip.execution)?;

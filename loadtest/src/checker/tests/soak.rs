@@ -58,7 +58,12 @@ fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
         next_fire_time: Some(anchor),
         start_at: None,
     };
-    let delete = Call { operation: Operation::Delete, invoked: anchor + (2 * fires - 1) * SECOND, next_fire_time: None, ..call.clone() };
+    let delete = Call {
+        operation: Operation::Delete,
+        invoked: anchor + (2 * fires - 1) * SECOND,
+        next_fire_time: None,
+        ..call.clone()
+    };
     let returned = delete.invoked + MILLI;
     evidence.calls.extend([call, Call { returned, ..delete }]);
     for fire_time in (0..fires).map(|k| anchor + k * 2 * SECOND) {

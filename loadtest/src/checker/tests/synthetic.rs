@@ -16,6 +16,10 @@ use uuid::Uuid;
 const COMMANDS: Micros = 240 * SECOND;
 const END: Micros = 300 * SECOND;
 
+/// So many jobs are left alone but for run-now.
+const STEADY: usize = 3;
+const STEADY_NAME: &str = "steady";
+
 pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) cluster: Cluster,
@@ -57,15 +61,20 @@ pub(super) fn history(seed: u64) -> Evidence {
 fn spec(rng: &mut Rng, number: usize) -> JobSpec {
     let seconds = rng.u32(1..5);
     let schedule = match number % 6 {
+        _ if number < STEADY => Schedule::FixedRate { seconds: seconds + 1 },
         0 | 1 => Schedule::FixedRate { seconds },
-        2 | 3 => Schedule::Cron { expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]), zone: "Europe/Berlin".to_owned() },
+        2 | 3 => Schedule::Cron {
+            expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]),
+            zone: "Europe/Berlin".to_owned(),
+        },
         4 => Schedule::FixedDelay { seconds },
         _ if rng.bool() => Schedule::Once { after_seconds: rng.u32(1..100) },
         _ => Schedule::Manual,
     };
     let overlap = match (number, &schedule) {
         (6.., Schedule::FixedRate { .. } | Schedule::Cron { .. } | Schedule::Manual) => {
-            [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther][rng.usize(..5)]
+            [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther]
+                [rng.usize(..5)]
         }
         _ => Overlap::Allow,
     };
@@ -74,6 +83,21 @@ fn spec(rng: &mut Rng, number: usize) -> JobSpec {
         fail: [0, 0, 0, 1, 2, 9][rng.usize(..6)],
         ..Target::default()
     };
+    if number < STEADY {
+        // Each misfire policy, with nothing else in its way.
+        return JobSpec {
+            name: STEADY_NAME.to_owned(),
+            schedule,
+            misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][number],
+            misfire_grace_seconds: 2,
+            overlap,
+            recovery: Recovery::Rerun,
+            max_recoveries: 3,
+            max_attempts: 2,
+            timeout_seconds: None,
+            target: Target { delay: 200, ..Target::default() },
+        };
+    }
     JobSpec {
         name: format!("job {number}"),
         schedule,
@@ -89,10 +113,6 @@ fn spec(rng: &mut Rng, number: usize) -> JobSpec {
 }
 
 impl World {
-    fn calm(&self, from: Micros, until: Micros) -> bool {
-        self.cluster.faults.iter().all(|fault| fault.until + 13 * SECOND < from || until + SECOND < fault.from)
-    }
-
     fn call(&mut self, job: Option<Uuid>, operation: Operation, at: Micros, outcome: CallOutcome) -> &mut Call {
         let (before, after) = (self.rng.i64(1..20) * MILLI, self.rng.i64(1..20) * MILLI);
         self.evidence.calls.push(Call {
@@ -130,7 +150,8 @@ impl World {
             if at >= last {
                 break;
             }
-            let away = self.cluster.outages.iter().any(|outage| outage.from - SECOND < at && at < outage.until + 6 * SECOND);
+            let away =
+                self.cluster.outages.iter().any(|outage| outage.from - SECOND < at && at < outage.until + 6 * SECOND);
             if !away {
                 self.command(&mut life, &mut open, &mut current, at);
             }
@@ -151,16 +172,16 @@ impl World {
 
     fn command(&mut self, life: &mut Life, open: &mut Option<Era>, current: &mut (JobSpec, Micros), at: Micros) {
         let job = Some(life.job);
-        let unknown = self.rng.u8(..6) == 0;
-        let (outcome, done) =
-            if unknown { (CallOutcome::Unknown, self.rng.bool()) } else { (CallOutcome::Done, true) };
+        let unknown = current.0.name != STEADY_NAME && self.rng.u8(..6) == 0;
+        let (outcome, done) = if unknown { (CallOutcome::Unknown, self.rng.bool()) } else { (CallOutcome::Done, true) };
         let close = |open: &mut Option<Era>, life: &mut Life| {
             if let Some(mut era) = open.take() {
                 era.until = at;
                 life.eras.push(era);
             }
         };
-        match self.rng.u8(0..12) {
+        let steady = current.0.name == STEADY_NAME;
+        match if steady { 6 } else { self.rng.u8(0..12) } {
             0..3 => {
                 self.call(job, Operation::Pause, at, outcome);
                 if done {
@@ -170,7 +191,13 @@ impl World {
             3..6 => {
                 self.call(job, Operation::Resume, at, outcome);
                 if done && open.is_none() {
-                    *open = Some(Era { from: at, until: Micros::MAX, spec: current.0.clone(), anchor: current.1, continues: false });
+                    *open = Some(Era {
+                        from: at,
+                        until: Micros::MAX,
+                        spec: current.0.clone(),
+                        anchor: current.1,
+                        continues: false,
+                    });
                 }
             }
             6..9 => {
@@ -233,8 +260,15 @@ impl World {
         for (at, spec) in &life.manual {
             let id = Uuid::from_u128(self.rng.u128(..));
             let fire_time = at - at.rem_euclid(MILLI);
-            let demand =
-                Demand { job: life.job, spec, id, kind: "MANUAL", first_kind: "MANUAL", fire_time, deleted: life.deleted };
+            let demand = Demand {
+                job: life.job,
+                spec,
+                id,
+                kind: "MANUAL",
+                first_kind: "MANUAL",
+                fire_time,
+                deleted: life.deleted,
+            };
             queue.push((at + self.rng.i64(1..20) * MILLI, demand));
         }
         queue.sort_by_key(|(at, demand)| (*at, demand.fire_time));
@@ -255,13 +289,13 @@ impl World {
             let start = if free <= at {
                 at
             } else if overlap == Overlap::CancelOther && !self.succeeded(current, at) {
-                demand.first_kind = "BUFFERED";
+                (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
                 self.cancel(current, at) + 5 * MILLI
             } else if overlap == Overlap::Skip || (overlap == Overlap::BufferOne && at < waits_until) {
                 self.skip(&demand, "OVERLAP", (demand.fire_time, 1), None, at);
                 continue;
             } else {
-                demand.first_kind = "BUFFERED";
+                (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
                 waits_until = free + 3 * MILLI;
                 waits_until
             };
@@ -296,7 +330,8 @@ impl World {
             }
         }
         for (outage, back) in back.into_iter().enumerate() {
-            let of_outage: Vec<_> = missed.iter().filter(|(which, ..)| *which == outage).map(|(_, era, at)| (*era, *at)).collect();
+            let of_outage: Vec<_> =
+                missed.iter().filter(|(which, ..)| *which == outage).map(|(_, era, at)| (*era, *at)).collect();
             let Some((era, _)) = of_outage.first() else { continue };
             let now = found(&self.cluster, self.cluster.outages[outage].from, back).unwrap();
             self.misfire(life, &life.eras[*era].spec, &of_outage, now, queue);
@@ -334,8 +369,7 @@ impl World {
         let gone = missed.len() - run.len();
         if gone > 0 {
             let demand = self.demand(life, missed[0].0, missed[0].1);
-            let (reason, into) =
-                if spec.misfire == Misfire::Skip { ("MISFIRE", None) } else { ("COALESCED", into) };
+            let (reason, into) = if spec.misfire == Misfire::Skip { ("MISFIRE", None) } else { ("COALESCED", into) };
             self.skip(&demand, reason, (missed[gone - 1].1, i32::try_from(gone).unwrap()), into, now);
         }
     }
@@ -374,7 +408,8 @@ impl World {
         for row in evidence.rows.iter_mut().filter(|row| row.finished_at > Some(END)) {
             let last = evidence.history.iter().rfind(|transition| transition.execution == row.execution);
             (row.finished_at, row.reason) = (None, None);
-            (row.attempt, row.status) = last.map_or((1, "RUNNING".to_owned()), |last| (last.attempt, last.status.clone()));
+            (row.attempt, row.status) =
+                last.map_or((1, "RUNNING".to_owned()), |last| (last.attempt, last.status.clone()));
         }
         let seen: HashSet<Uuid> = evidence.history.iter().map(|transition| transition.execution).collect();
         evidence.rows.retain(|row| seen.contains(&row.execution));
@@ -385,12 +420,6 @@ impl World {
         evidence.nodes = self.cluster.nodes();
         assert!(RULES.ttl > 0 && evidence.rows.len() > 100);
         self.evidence
-    }
-
-    /// Whether nothing was done to the cluster around that time.
-    #[expect(dead_code, reason = "for commands that only calm times allow")]
-    fn quiet(&self, at: Micros) -> bool {
-        self.calm(at - SECOND, at + SECOND)
     }
 }
 
