@@ -1,6 +1,33 @@
 //! The checker: judges what was seen against what was asked for. Pure.
+//!
+//! It trusts the sink, the calls and the faults, for the harness made them. It must never
+//! believe the cluster: the database is read to find it in a contradiction, or to learn which lawful
+//! reason it gives for what did not run. Every excuse is bounded, in time and to a fault (`deadlines`).
+//!
+//! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
+//! possible states · `terms` the policies that may hold · `case` the evidence by execution · `expected` which
+//! fire times there were · `judge` each fire time · `attempts` `overlaps` `chain` `manual` `rows` their
+//! rules · `blind` the second opinion. What each rule says stands in `docs/drills.md`.
+
+mod attempts;
+mod blind;
+mod case;
+mod chain;
+mod deadlines;
+mod expected;
+mod judge;
+mod manual;
+mod overlaps;
+mod rows;
+mod spans;
+mod terms;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
 
 use crate::evidence::{Evidence, Micros};
+use judge::Judge;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -89,6 +116,19 @@ pub struct Redelivery {
 }
 
 /// Judges.
-pub fn check(_evidence: &Evidence, _rules: &Rules) -> Verdict {
-    Verdict::default()
+pub fn check(evidence: &Evidence, rules: &Rules) -> Verdict {
+    let mut judge = Judge::new(evidence, rules);
+    let mut jobs = case::jobs(evidence);
+    for job in jobs.iter_mut().filter(|job| job.owned()) {
+        judge.job(job);
+    }
+    judge.unowned(&jobs);
+    judge.histories();
+    judge.stuck();
+    judge.deaths();
+    let counts = judge.counts();
+    counts.jobs = jobs.len();
+    counts.deliveries = evidence.deliveries.len();
+    counts.faults = evidence.faults.len();
+    judge.verdict
 }

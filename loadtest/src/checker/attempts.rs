@@ -1,0 +1,215 @@
+//! The attempts of one execution at the sink: each has a reason, a higher token, and the stage to itself.
+//!
+//! It must never take the database's word for a reason: only a fault that hit the earlier attempt's own
+//! node, or an answer that is no success, is one.
+
+use super::{
+    Redelivery,
+    case::{Execution, JobCase, succeeded, unanswered},
+    deadlines::{kills, rewinds},
+    judge::{About, Judge, NOTICE},
+    terms::Terms,
+};
+use crate::{
+    evidence::{Delivery, Fault, Micros, Scope},
+    job::{Recovery, SECOND},
+};
+use std::collections::BTreeSet;
+
+impl<'a> Judge<'a> {
+    /// All attempts of an execution.
+    pub(super) fn attempts(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
+        let about = About::execution(job, execution);
+        let mut attempts = execution.deliveries.clone();
+        attempts.sort_by_key(|delivery| (delivery.attempt, delivery.arrived));
+        for pair in attempts.windows(2) {
+            self.pair(about, pair[0], pair[1], terms);
+        }
+        for delivery in &attempts {
+            if delivery.arrived < delivery.due_time.max(delivery.fire_time) - self.rules.earliness {
+                self.bad("EARLY", about, format!("attempt {} arrived before it was due", delivery.attempt));
+            }
+            if (delivery.job, delivery.fire_time) != (attempts[0].job, attempts[0].fire_time) {
+                let text = format!("attempt {} says fire time {}", delivery.attempt, delivery.fire_time);
+                self.bad("FORGED-LABEL", about, text);
+            }
+        }
+        self.numbers(about, execution, &attempts, terms);
+        let effects = execution.successes().filter(|delivery| delivery.effect).count();
+        self.counts().surplus_effects += effects.saturating_sub(1);
+        self.counts().fenced += attempts.iter().filter(|delivery| delivery.status == Some(409)).count();
+        if effects > 1 && terms.fenced() {
+            self.bad("DUP-EFFECT-FENCED", about, format!("{effects} effects at a target that refuses stale attempts"));
+        }
+    }
+
+    /// Two attempts, the lower number first.
+    fn pair(&mut self, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+        let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
+        if a.attempt == b.attempt {
+            // A failover that lost its last writes repeats an attempt under its own number, and only it does.
+            if !self.faults.rewound(from, until) {
+                let text = format!("attempt {} arrived twice, {} us apart", a.attempt, until - from);
+                self.bad("DUP-ATTEMPT", about, text);
+            }
+            return;
+        }
+        if b.arrived < a.arrived {
+            // A node that was frozen between its last look at the clock and the request sends it when it wakes.
+            let woke =
+                self.faults.hitting(a.node, from, until).any(|fault| fault.scope == Scope::Freezes || rewinds(fault));
+            if woke {
+                self.counts().frozen_overlaps += 1;
+            } else {
+                let text = format!("attempt {} arrived {} us after attempt {}", a.attempt, until - from, b.attempt);
+                self.bad("TOKEN-REGRESSION", about, text);
+            }
+            return;
+        }
+        self.justified(about, a, b, terms);
+        self.overlap("OVERLAP", about, a, b);
+    }
+
+    /// Whether the later attempt had a reason, and came in time.
+    fn justified(&mut self, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+        let fault = self.faults.orphaning(a, b.arrived);
+        let timed_out = a.ended.is_some_and(|ended| terms.timed_out(ended - a.arrived, NOTICE));
+        // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
+        // Where numbers are missing, the recovery is one of those that nobody saw: then a fault of any node is one.
+        let unseen = b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
+        let needs_fault = succeeded(a) || a.status.is_none() || (b.kind == "RECOVERY" && !unseen);
+        let took = b.arrived - a.arrived;
+        let Some(fault) = fault else {
+            if needs_fault {
+                let text = format!(
+                    "attempt {} came {took} us after attempt {}, which had {:?}, and no fault hit its node",
+                    b.attempt, a.attempt, a.status
+                );
+                self.bad("REDELIVERY-UNJUSTIFIED", about, text);
+            } else {
+                self.in_time("RETRY-LATE", about, a.ended.unwrap_or(a.arrived) + SECOND, a, b);
+            }
+            return;
+        };
+        // Lost, not failed: under MARK_LOST nothing may follow.
+        let lost = succeeded(a)
+            || a.status.is_none()
+            || b.kind == "RECOVERY"
+            || (a.status == Some(499) && !timed_out && b.kind != "RETRY");
+        if lost && !terms.may_recover(Recovery::Rerun) && !rewinds(fault) {
+            let text = format!(
+                "attempt {} followed attempt {}, lost by {}, against MARK_LOST",
+                b.attempt, a.attempt, fault.kind
+            );
+            self.bad("REDELIVERY-AGAINST-POLICY", about, text);
+        }
+        let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
+        // An attempt that failed by itself on a node that was hit later is retried, or recovered.
+        let retried =
+            a.ended.filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a)).map_or(0, |ended| ended + SECOND);
+        if unanswered(a) || succeeded(a) {
+            self.verdict.redeliveries.push(Redelivery {
+                fault: fault.kind.clone(),
+                execution: b.execution,
+                took: b.arrived - a.arrived.max(fault.from),
+            });
+        }
+        let due = if succeeded(a) { orphaned } else { orphaned.max(retried) };
+        self.in_time("REDELIVERY-LATE", about, due, a, b);
+    }
+
+    /// When an attempt was orphaned at the latest, and by what: the first fault of its node that it surely did not
+    /// outlive, else the latest that may have hit it.
+    fn orphaned(&self, a: &Delivery, next: Micros, latest: &'a Fault) -> (Micros, &'a Fault) {
+        let surely = self.rules.ttl + self.rules.recovery;
+        let fatal = |fault: &&Fault| match fault.scope {
+            Scope::Ends => fault.until >= a.arrived,
+            Scope::Freezes | Scope::CutsOff => fault.until - fault.from >= surely && fault.until >= a.arrived,
+            _ => false,
+        };
+        let end = self.faults.deadline(a.ended.unwrap_or(next).min(next));
+        let fault = self.faults.hitting(a.node, a.arrived, end).find(fatal).unwrap_or(latest);
+        // A graceful stop hands over what still runs when its patience is over: at the end of the process.
+        let from = if fault.scope == Scope::Ends && !kills(fault) { fault.until } else { fault.from };
+        (a.arrived.max(from), fault)
+    }
+
+    /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given back: each of
+    /// them, beside a fault alone, costs a recovery more.
+    fn in_time(&mut self, rule: &str, about: About, due: Micros, a: &Delivery, b: &Delivery) {
+        let orphan = rule == "REDELIVERY-LATE";
+        let mut deadline = if orphan { self.faults.redelivery(due) } else { self.faults.deadline(due) };
+        for _ in a.attempt + 1..b.attempt {
+            if self.faults.any(a.arrived, deadline).next().is_some() {
+                deadline = self.faults.redelivery(deadline);
+            }
+        }
+        if b.arrived > deadline {
+            let text = format!(
+                "attempt {} came {} us after it could, {} us were lawful",
+                b.attempt,
+                b.arrived - due,
+                deadline - due
+            );
+            self.bad(rule, about, text);
+        }
+    }
+
+    /// How many attempts there were, and whether their numbers are all there.
+    fn numbers(&mut self, about: About, execution: &Execution<'a>, attempts: &[&'a Delivery], terms: &Terms<'a>) {
+        let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { return };
+        let from = first.fire_time.min(first.arrived) - self.rules.look_ahead;
+        let until = execution.row.and_then(|row| row.finished_at).unwrap_or(0).max(last.arrived);
+        if self.faults.rewound(from, until) {
+            return; // numbers that were lost with the writes come again
+        }
+        let lost = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
+        let most = terms.most_attempts() + lost.min(terms.most_recoveries());
+        if attempts.len() > most {
+            self.bad("TOO-MANY-ATTEMPTS", about, format!("{} attempts, {most} were lawful", attempts.len()));
+        }
+        // The last number may have been leased a moment before the final read, or before it was cancelled.
+        let ended = execution.row.filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
+        let highest = ended.map_or(last.attempt, |row| row.attempt.max(last.attempt));
+        let numbers: BTreeSet<i32> = attempts.iter().map(|delivery| delivery.attempt).collect();
+        let all = numbers.iter().copied().eq(1..=highest);
+        if !all && self.faults.any(from, until).next().is_none() {
+            self.bad("ATTEMPT-GAP", about, format!("attempts {numbers:?} of {highest}, and no fault is near"));
+        }
+    }
+
+    /// Two attempts that must not run at once; true if they did, excused or not.
+    ///
+    /// Excused are: a frozen node, which cannot know (until it has woken and had the time to hear of it); a killed
+    /// one, which does nothing more, though the sink may notice late; and the twin of an attempt that a failover lost. Who is
+    /// cut off can know, and must have stopped: never excused.
+    pub(super) fn overlap(&mut self, rule: &str, about: About, a: &Delivery, b: &Delivery) {
+        let ended = a.ended.unwrap_or(Micros::MAX);
+        if ended <= b.arrived {
+            return;
+        }
+        let recovery = self.rules.recovery;
+        let known_end = a.ended.unwrap_or(self.evidence.ended);
+        let mut cut_off = false;
+        for fault in self.faults.hitting(a.node, a.arrived, b.arrived) {
+            let excused = match fault.scope {
+                Scope::Freezes => a.arrived <= fault.until + NOTICE && known_end <= fault.until + recovery,
+                Scope::Ends | Scope::Cluster => (kills(fault) && fault.from <= b.arrived) || rewinds(fault),
+                _ => false,
+            };
+            cut_off |= fault.scope == Scope::CutsOff;
+            if excused {
+                self.verdict.counts.frozen_overlaps += usize::from(!kills(fault));
+                return;
+            }
+        }
+        if a.status == Some(499) && ended - b.arrived <= NOTICE && !cut_off {
+            return; // the client had gone; the sink noticed a moment later
+        }
+        let rule = if cut_off { "SELF-FENCING" } else { rule };
+        let by = a.ended.map_or_else(|| "for ever".to_owned(), |ended| format!("by {} us", ended - b.arrived));
+        let (from, to) = (self.faults.name(a.node).unwrap_or("?"), self.faults.name(b.node).unwrap_or("?"));
+        let text = format!("attempt {} on {from} ran into attempt {} on {to} {by}", a.attempt, b.attempt);
+        self.bad(rule, about, text);
+    }
+}

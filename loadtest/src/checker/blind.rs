@@ -1,0 +1,81 @@
+//! The second opinion: labels may lie, arrivals do not.
+//!
+//! Fire times are intervals from their instant to their latest lawful start, first arrivals are points. The
+//! open interval with the earliest deadline gets the point: the largest matching there is. It must never read a header.
+
+use super::{
+    case::{Execution, JobCase},
+    judge::{About, Judge},
+};
+use crate::evidence::Micros;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+};
+
+/// When something may or must start once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Interval {
+    pub(super) from: Micros,
+    pub(super) until: Micros,
+    /// Whether nothing excuses that it did not.
+    pub(super) required: bool,
+}
+
+impl<'a> Judge<'a> {
+    /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those that must start
+    /// can all be matched, and all points can, then one matching does both (Mendelsohn and Dulmage).
+    pub(super) fn blind(&mut self, job: &JobCase<'a>, mut intervals: Vec<Interval>, chain: &[&Execution<'a>]) {
+        for link in chain {
+            let first = link.first().map_or(0, |first| first.arrived); // `chain` judges those
+            intervals.push(Interval { from: first, until: first, required: false });
+        }
+        let mut points: Vec<Micros> =
+            job.executions.iter().filter_map(|execution| execution.first()).map(|first| first.arrived).collect();
+        points.sort_unstable();
+        let about = About { job: job.id, fire_time: None, execution: None };
+        for extra in matched(&points, &intervals).1 {
+            self.bad(
+                "BLIND-EXTRA",
+                about,
+                format!("whatever its label says, the start at {} is one too many", points[extra]),
+            );
+        }
+        intervals.retain(|interval| interval.required);
+        for missing in matched(&points, &intervals).0 {
+            let Interval { from, until, .. } = intervals[missing];
+            self.bad(
+                "BLIND-MISSING",
+                about,
+                format!("whatever the labels say, nothing started for the one of {from} to {until}"),
+            );
+        }
+    }
+}
+
+/// The intervals and the points (sorted) that the largest matching leaves alone.
+pub(super) fn matched(points: &[Micros], intervals: &[Interval]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..intervals.len()).collect();
+    order.sort_unstable_by_key(|index| intervals[*index].from);
+    let mut coming = order.into_iter().peekable();
+    let mut open = BinaryHeap::new();
+    let (mut missing, mut extra) = (Vec::new(), Vec::new());
+    let mut used = HashSet::new();
+    for (point, at) in points.iter().enumerate() {
+        while let Some(index) = coming.next_if(|index| intervals[*index].from <= *at) {
+            open.push(Reverse((intervals[index].until, index)));
+        }
+        loop {
+            match open.pop() {
+                None => break extra.push(point),
+                Some(Reverse((until, _))) if until < *at => {}
+                Some(Reverse((_, index))) => {
+                    used.insert(index);
+                    break;
+                }
+            }
+        }
+    }
+    missing.extend((0..intervals.len()).filter(|index| !used.contains(index)));
+    (missing, extra)
+}

@@ -1,0 +1,166 @@
+//! The evidence, sorted by job and execution. It must never decide anything, but which executions are manual.
+
+use super::{Rules, timeline::Timeline};
+use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row, Transition};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+impl Operation {
+    /// Whether it gives the job another definition.
+    pub(super) fn makes_version(&self) -> bool {
+        matches!(self, Self::Create(_) | Self::Update(_))
+    }
+}
+
+/// All that was seen of an execution.
+#[derive(Debug)]
+pub(super) struct Execution<'a> {
+    pub(super) id: Uuid,
+    /// Asked for by hand. Its row says so, or any of its deliveries: `Horolog-Kind` is the kind of the trigger
+    /// that made the attempt, so the second one says `RETRY` or `RECOVERY`. To call itself
+    /// manual helps no ghost: manual executions are matched with the calls that asked for them.
+    pub(super) manual: bool,
+    /// By arrival.
+    pub(super) deliveries: Vec<&'a Delivery>,
+    pub(super) row: Option<&'a Row>,
+}
+
+impl<'a> Execution<'a> {
+    /// The fire time that it claims.
+    pub(super) fn fire_time(&self) -> Option<Micros> {
+        self.first().map(|first| first.fire_time).or(self.row.map(|row| row.fire_time))
+    }
+
+    pub(super) fn first(&self) -> Option<&'a Delivery> {
+        self.deliveries.first().copied()
+    }
+
+    /// The delivery of the highest attempt: by the fence, the one whose end counts.
+    pub(super) fn last(&self) -> Option<&'a Delivery> {
+        self.deliveries.iter().copied().max_by_key(|delivery| delivery.attempt)
+    }
+
+    pub(super) fn status(&self) -> Option<&'a str> {
+        self.row.map(|row| row.status.as_str())
+    }
+
+    pub(super) fn successes(&self) -> impl Iterator<Item = &'a Delivery> {
+        self.deliveries.iter().copied().filter(|delivery| succeeded(delivery))
+    }
+}
+
+/// Whether the sink answered 2xx.
+pub(super) fn succeeded(delivery: &Delivery) -> bool {
+    delivery.status.is_some_and(|status| (200..300).contains(&status))
+}
+
+/// Whether the sink never answered, or the client had gone.
+pub(super) fn unanswered(delivery: &Delivery) -> bool {
+    matches!(delivery.status, None | Some(499))
+}
+
+/// All that was seen of a job.
+#[derive(Debug)]
+pub(super) struct JobCase<'a> {
+    pub(super) id: Uuid,
+    pub(super) timeline: Timeline<'a>,
+    /// Executions that have a delivery or a row of their own, by fire time; rows that skip are apart.
+    pub(super) executions: Vec<Execution<'a>>,
+    /// Rows that say which fire times of the schedule did not run.
+    pub(super) skips: Vec<&'a Row>,
+    /// The same of run-now.
+    pub(super) manual_skips: Vec<&'a Row>,
+}
+
+impl JobCase<'_> {
+    /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it was. It is a run-now if
+    /// its fire time is none of the schedule, and lies in a call that asked for one.
+    pub(super) fn sort_out(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
+        let asked = |at: Micros| {
+            let calls = self.timeline.calls.iter().filter(|call| call.operation == Operation::RunNow);
+            calls
+                .into_iter()
+                .any(|call| (call.invoked - rules.earliness..=call.returned + rules.earliness).contains(&at))
+        };
+        let manual = |kind: &str, at: Micros| kind == "MANUAL" || (kind == "BUFFERED" && !on_grid(at) && asked(at));
+        for execution in &mut self.executions {
+            let kinds = execution
+                .row
+                .map(|row| row.kind.as_str())
+                .into_iter()
+                .chain(execution.deliveries.first().map(|d| d.kind.as_str()));
+            let at = execution.fire_time().unwrap_or(0);
+            execution.manual |= kinds.into_iter().any(|kind| manual(kind, at));
+        }
+        let skips = std::mem::take(&mut self.skips);
+        (self.manual_skips, self.skips) = skips.into_iter().partition(|row| manual(&row.kind, row.fire_time));
+    }
+
+    /// Whether an answered creation named it.
+    pub(super) fn owned(&self) -> bool {
+        let created =
+            |call: &&Call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done;
+        self.timeline.calls.iter().any(created)
+    }
+}
+
+/// The jobs, by id.
+pub(super) fn jobs(evidence: &Evidence) -> Vec<JobCase<'_>> {
+    let mut calls: BTreeMap<Uuid, Vec<&Call>> = BTreeMap::new();
+    for call in &evidence.calls {
+        if let Some(job) = call.job {
+            calls.entry(job).or_default().push(call);
+        }
+    }
+    let mut deliveries: HashMap<(Uuid, Uuid), Vec<&Delivery>> = HashMap::new();
+    for delivery in &evidence.deliveries {
+        deliveries.entry((delivery.job, delivery.execution)).or_default().push(delivery);
+        calls.entry(delivery.job).or_default();
+    }
+    let mut rows: HashMap<(Uuid, Uuid), &Row> = HashMap::new();
+    let mut skips: HashMap<Uuid, Vec<&Row>> = HashMap::new();
+    for row in &evidence.rows {
+        calls.entry(row.job).or_default();
+        if row.status == "SKIPPED" {
+            skips.entry(row.job).or_default().push(row);
+        } else {
+            rows.insert((row.job, row.execution), row);
+        }
+    }
+    let mut executions: HashMap<Uuid, Vec<Execution<'_>>> = HashMap::new();
+    for ((job, id), mut deliveries) in deliveries {
+        deliveries.sort_by_key(|delivery| (delivery.arrived, delivery.attempt));
+        let row = rows.remove(&(job, id));
+        executions.entry(job).or_default().push(execution(id, deliveries, row));
+    }
+    for ((job, id), row) in rows {
+        executions.entry(job).or_default().push(execution(id, Vec::new(), Some(row)));
+    }
+    let case = |(id, calls): (Uuid, Vec<_>)| {
+        let mut executions = executions.remove(&id).unwrap_or_default();
+        executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
+        let skips = skips.remove(&id).unwrap_or_default();
+        JobCase { id, timeline: Timeline::new(calls), executions, skips, manual_skips: Vec::new() }
+    };
+    calls.into_iter().map(case).collect()
+}
+
+fn execution<'a>(id: Uuid, deliveries: Vec<&'a Delivery>, row: Option<&'a Row>) -> Execution<'a> {
+    let manual = row.map_or_else(
+        || deliveries.iter().any(|delivery| delivery.kind == "MANUAL"),
+        |row| row.kind == "MANUAL" || deliveries.first().is_some_and(|first| first.kind == "MANUAL"),
+    );
+    Execution { id, manual, deliveries, row }
+}
+
+/// The transitions of each execution, as they happened.
+pub(super) fn histories(evidence: &Evidence) -> BTreeMap<Uuid, Vec<&Transition>> {
+    let mut histories: BTreeMap<Uuid, Vec<&Transition>> = BTreeMap::new();
+    for transition in &evidence.history {
+        histories.entry(transition.execution).or_default().push(transition);
+    }
+    for transitions in histories.values_mut() {
+        transitions.sort_by_key(|transition| transition.at);
+    }
+    histories
+}

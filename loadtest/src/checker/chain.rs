@@ -1,0 +1,185 @@
+//! Fixed delays: a chain, not a grid. Each start is held to the end before it.
+//!
+//! It must never let the chain name its own links: a fire time label is checked, not believed.
+
+use super::{
+    case::{Execution, JobCase},
+    expected::anchor,
+    judge::{About, Judge},
+};
+use crate::{
+    evidence::{CallOutcome, Micros},
+    job::{SECOND, Schedule},
+};
+
+impl<'a> Judge<'a> {
+    /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
+    pub(super) fn in_chain(&self, job: &JobCase<'a>, at: Micros) -> bool {
+        let mut delays = job.timeline.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());
+        delays.any(|grid| job.timeline.possibly(grid, at - self.rules.look_ahead, at))
+    }
+
+    /// The executions of a fixed delay, in the order of their starts.
+    pub(super) fn chain(&mut self, job: &JobCase<'a>, members: &[&Execution<'a>]) {
+        let delays: Vec<(usize, Micros)> =
+            job.timeline.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
+        let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max())
+        else {
+            return;
+        };
+        let mut links: Vec<&Execution<'a>> = members.to_vec();
+        links.sort_by_key(|link| (start(link), link.id));
+        let mut labels: Vec<Micros> = links.iter().filter_map(|link| link.fire_time()).collect();
+        labels.sort_unstable();
+        for twin in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
+            let about = About { job: job.id, fire_time: Some(twin[0]), execution: None };
+            self.bad("DOUBLE-EXECUTION", about, "two executions of one fire time");
+        }
+        for link in &links {
+            self.link(job, link);
+        }
+        for pair in links.windows(2) {
+            self.next(job, pair[0], pair[1], least, most);
+        }
+        for (grid, delay) in delays {
+            self.ends(job, grid, delay, &links);
+        }
+    }
+
+    /// A link by itself: it starts when its label says.
+    fn link(&mut self, job: &JobCase<'a>, link: &Execution<'a>) {
+        let (Some(first), Some(at)) = (link.first(), link.fire_time()) else { return };
+        let deadline = self.faults.deadline(at);
+        let about = About::execution(job, link);
+        let calm = deadline == at + self.rules.lateness;
+        self.counts().must += 1;
+        self.counts().normal += usize::from(calm);
+        let lateness = if calm { &mut self.verdict.lateness_calm } else { &mut self.verdict.lateness_disturbed };
+        lateness.push(first.arrived - at);
+        if first.arrived < at - self.rules.earliness {
+            self.bad("EARLY", about, format!("arrived {} us before its fire time", at - first.arrived));
+        }
+        if first.arrived > deadline {
+            self.bad("LATE", about, format!("arrived {} us after its fire time", first.arrived - at));
+        }
+    }
+
+    /// A link and the next one.
+    fn next(&mut self, job: &JobCase<'a>, before: &Execution<'a>, after: &Execution<'a>, least: Micros, most: Micros) {
+        let about = About::execution(job, after);
+        let (earliest, latest) = self.settled(before);
+        let started = start(after);
+        // What a frozen node still does is no end: `settled` looks at the attempt with the highest token.
+        if started < earliest {
+            let text = format!("started {} us before the end of execution {}", earliest - started, before.id);
+            self.bad("DELAY-FORK", about, text);
+        } else if started.min(after.fire_time().unwrap_or(started)) < earliest + least - self.rules.earliness {
+            let text = format!(
+                "due {} us after the end before it, the delay is {least}",
+                after.fire_time().unwrap_or(started) - earliest
+            );
+            self.bad("DELAY-EARLY", about, text);
+        }
+        let deadline = self.next_start(job, earliest, latest, most, started);
+        if deadline.is_some_and(|deadline| started > deadline) {
+            self.bad("DELAY-LATE", about, format!("started {} us after the end before it", started - earliest));
+        }
+    }
+
+    /// The latest lawful start after an end, seen from `until`; none while the job may have been paused, gone or
+    /// otherwise scheduled. After a resume, or an edit of the schedule, the rest may begin anew.
+    fn next_start(
+        &self,
+        job: &JobCase<'a>,
+        earliest: Micros,
+        latest: Micros,
+        delay: Micros,
+        until: Micros,
+    ) -> Option<Micros> {
+        let since = job.timeline.settled_since(earliest, until)?;
+        let anew = if since > earliest { since + delay } else { 0 };
+        // The end is written within the lateness of calm times after it was seen.
+        let due = latest.max(earliest + self.rules.lateness) + delay;
+        Some(self.faults.deadline(self.faults.deadline(due.max(anew)) - self.rules.lateness))
+    }
+
+    /// The first link and the last one of a schedule.
+    fn ends(&mut self, job: &JobCase<'a>, grid: usize, delay: Micros, links: &[&Execution<'a>]) {
+        let call = job.timeline.calls[grid];
+        let end = self.evidence.ended;
+        let about = About { job: job.id, fire_time: None, execution: None };
+        let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
+        let first = links.iter().map(|link| start(link)).find(|at| *at >= call.invoked);
+        if let (Some(named), 0) = (named, grid) {
+            let deadline = self.faults.deadline(named);
+            if first.is_some_and(|first| first < named - self.rules.earliness) {
+                self.bad("DELAY-EARLY", about, "the first start came before the fire time that the creation named");
+            }
+            let seen = first.unwrap_or(end);
+            if seen > deadline && job.timeline.surely(grid, named, deadline) {
+                self.bad(
+                    "DELAY-LATE",
+                    about,
+                    format!("the first start came {} us after the fire time that the creation named", seen - named),
+                );
+            }
+        }
+        let Some(last) = links.last() else { return };
+        if !job.timeline.surely(grid, end, end) {
+            return;
+        }
+        let (earliest, latest) = self.settled(last);
+        let still = last.last().is_some_and(|last| last.ended.is_none());
+        let open = last.row.is_some_and(|row| matches!(row.status.as_str(), "RUNNING" | "RETRYING"));
+        let deadline = self.next_start(job, earliest, latest, delay, end);
+        if !still && !open && deadline.is_some_and(|deadline| deadline < end) {
+            let text = format!("the last link ended {} us before the final read, and none followed", end - earliest);
+            self.bad("DELAY-CHAIN-DEAD", about, text);
+        }
+    }
+
+    /// The first fire time that the API named for a rate or a delay lies within a period of the call.
+    pub(super) fn anchors(&mut self, job: &JobCase<'a>) {
+        for grid in job.timeline.grids.iter().copied() {
+            let call = job.timeline.calls[grid];
+            let (Some(named), CallOutcome::Done) = (call.next_fire_time, call.outcome) else { continue };
+            let period = match &job.timeline.spec(grid).schedule {
+                Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => Micros::from(*seconds) * SECOND,
+                _ => continue,
+            };
+            // The API names milliseconds.
+            let lawful = call.invoked - self.rules.earliness..=call.returned + period + self.rules.earliness;
+            if !lawful.contains(&named) {
+                let about = About { job: job.id, fire_time: Some(named), execution: None };
+                self.bad("ANCHOR", about, format!("the first fire time is {} us after the call", named - call.invoked));
+            }
+        }
+        let unnamed = |grid: &usize| match job.timeline.spec(*grid).schedule {
+            Schedule::FixedRate { seconds } => anchor(job, *grid, seconds).is_none(),
+            _ => false,
+        };
+        let lost = job
+            .timeline
+            .grids
+            .iter()
+            .copied()
+            .find(|grid| unnamed(grid) && job.timeline.surely(*grid, self.evidence.ended, self.evidence.ended));
+        if let Some(grid) = lost {
+            let about = About { job: job.id, fire_time: None, execution: None };
+            let since = job.timeline.calls[grid].returned;
+            self.bad("ANCHOR", about, format!("no fire time of the schedule given at {since} was ever named or seen"));
+        }
+    }
+}
+
+fn delay(job: &JobCase<'_>, grid: usize) -> Option<Micros> {
+    match job.timeline.spec(grid).schedule {
+        Schedule::FixedDelay { seconds } => Some(Micros::from(seconds) * SECOND),
+        _ => None,
+    }
+}
+
+fn start(link: &Execution<'_>) -> Micros {
+    let leased = || link.row.and_then(|row| row.started_at).max(link.fire_time());
+    link.first().map(|first| first.arrived).or_else(leased).unwrap_or(0)
+}

@@ -1,0 +1,138 @@
+//! Faults: which of them may have disturbed what, and until when.
+//!
+//! Every excuse of the checker comes from here and has an end: a fault pushes a
+//! start to a definite instant, and stands up for an attempt only if it hit the
+//! node of that attempt while the attempt could not be settled. It must never look at
+//! what the cluster said of itself, and a harmless fault excuses nothing.
+
+use super::{Rules, spans::Spans};
+use crate::evidence::{Delivery, Evidence, Fault, Micros, Scope};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The faults of a drill.
+pub(super) struct Faults<'a> {
+    rules: Rules,
+    /// From the beginning to the end of what they may hold up.
+    holding: Spans<&'a Fault>,
+    /// From the beginning to the end of their last consequence.
+    spans: Spans<&'a Fault>,
+    /// The names of the nodes, by all the ids that they had.
+    names: HashMap<Uuid, &'a str>,
+}
+
+impl<'a> Faults<'a> {
+    pub(super) fn new(evidence: &'a Evidence, rules: &Rules) -> Self {
+        let spans = |end: fn(&Fault, &Rules) -> Micros| {
+            let all = evidence.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
+            Spans::new(all.map(|fault| (fault.from, end(fault, rules), fault)).collect())
+        };
+        Self {
+            rules: *rules,
+            holding: spans(held),
+            spans: spans(over),
+            names: evidence.nodes.iter().map(|node| (node.id, node.name.as_str())).collect(),
+        }
+    }
+
+    /// The latest lawful first start of what is due then.
+    ///
+    /// One fault may push it into the next. A fault that begins only after the deadline changes nothing:
+    /// what was due should have started by then.
+    pub(super) fn deadline(&self, due: Micros) -> Micros {
+        let mut deadline = due + self.rules.lateness;
+        loop {
+            let pushed = self.holding.meeting(due, deadline).map(|(_, _, fault)| self.pushed(fault, due)).max();
+            match pushed {
+                Some(later) if later > deadline => deadline = later,
+                _ => return deadline,
+            }
+        }
+    }
+
+    /// Until when a fault may hold up what is due then.
+    fn pushed(&self, fault: &Fault, due: Micros) -> Micros {
+        let Rules { ttl, recovery, lateness, .. } = self.rules;
+        match fault.scope {
+            Scope::Harmless => due,
+            // The session of a dead process is gone at once, and so is the share of one that leaves.
+            Scope::Ends => due.max(fault.from) + recovery + lateness,
+            // Declared dead one TTL after its last heartbeat; what it had leased is found then.
+            Scope::Freezes | Scope::CutsOff => due.max(fault.until.min(fault.from + ttl)) + ttl + recovery,
+            Scope::CutsTarget | Scope::Cluster => fault.until + recovery,
+        }
+    }
+
+    /// The latest lawful next start of what was orphaned then. Beside a fault of the whole cluster it takes a
+    /// TTL more: nobody is declared dead before whoever watches has watched for so long.
+    pub(super) fn redelivery(&self, orphaned: Micros) -> Micros {
+        let deadline = self.deadline(orphaned);
+        let watched = self.spans.meeting(orphaned, deadline).any(|(_, _, fault)| fault.scope == Scope::Cluster);
+        if watched { self.deadline(deadline + self.rules.ttl) } else { deadline }
+    }
+
+    /// The latest fault that may have made the cluster lose that attempt before it was settled, if any did.
+    ///
+    /// It hit the attempt's own node, or the cluster, between the arrival and the time by which the end
+    /// must have been written (`next` stands for the end of an attempt that never ended).
+    pub(super) fn orphaning(&self, attempt: &Delivery, next: Micros) -> Option<&'a Fault> {
+        let settled = self.deadline(attempt.ended.unwrap_or(next).min(next));
+        self.hitting(attempt.node, attempt.arrived, settled)
+            .filter(|fault| fault.scope != Scope::CutsTarget)
+            .max_by_key(|fault| fault.from)
+    }
+
+    /// Faults of a node or of the whole cluster whose consequences meet the window.
+    pub(super) fn hitting(&self, node: Uuid, from: Micros, until: Micros) -> impl Iterator<Item = &'a Fault> {
+        let name = self.names.get(&node).copied();
+        self.spans.meeting(from, until).map(|(_, _, fault)| *fault).filter(move |fault| {
+            fault.scope == Scope::Cluster || name.is_some_and(|name| fault.nodes.iter().any(|hit| hit == name))
+        })
+    }
+
+    /// Any faults whose consequences meet the window.
+    pub(super) fn any(&self, from: Micros, until: Micros) -> impl Iterator<Item = &'a Fault> {
+        self.spans.meeting(from, until).map(|(_, _, fault)| *fault)
+    }
+
+    /// Whether a failover that may have lost writes meets the window.
+    pub(super) fn rewound(&self, from: Micros, until: Micros) -> bool {
+        self.any(from, until).any(rewinds)
+    }
+
+    pub(super) fn name(&self, node: Uuid) -> Option<&'a str> {
+        self.names.get(&node).copied()
+    }
+}
+
+/// Whether the database may have lost what it had acknowledged.
+pub(super) fn rewinds(fault: &Fault) -> bool {
+    fault.kind == "failover-async"
+}
+
+/// Whether the processes die at its beginning; others that end may finish first what they run.
+pub(super) fn kills(fault: &Fault) -> bool {
+    fault.kind.starts_with("kill")
+}
+
+/// When it no longer holds up what is due: a node that stands still or is cut off is dead after one TTL,
+/// others have its share another TTL and the recovery later, and its return takes nothing from them.
+fn held(fault: &Fault, rules: &Rules) -> Micros {
+    match fault.scope {
+        Scope::Harmless => fault.from,
+        Scope::Ends => fault.from + rules.recovery,
+        Scope::Freezes | Scope::CutsOff => fault.until.min(fault.from + rules.ttl) + rules.ttl + rules.recovery,
+        Scope::CutsTarget | Scope::Cluster => fault.until + rules.recovery,
+    }
+}
+
+/// When the last consequence of a fault is over.
+fn over(fault: &Fault, rules: &Rules) -> Micros {
+    match fault.scope {
+        Scope::Harmless => fault.from,
+        // A kill ends with the process; a graceful stop hands over what still runs when it is done.
+        Scope::Ends if kills(fault) => fault.from + rules.recovery,
+        Scope::Ends | Scope::CutsTarget | Scope::Cluster => fault.until + rules.recovery,
+        Scope::Freezes | Scope::CutsOff => fault.until + rules.ttl + rules.recovery,
+    }
+}

@@ -1,0 +1,92 @@
+//! Which fire times a job had to take, and which it might.
+//!
+//! A fire time MUST be taken if the job surely fired by its grid from then until the last lawful
+//! start; it MAY be if that is possible at some instant at which it can have been leased. All others
+//! must not exist. It must never look at what was delivered, but for the phase of a fixed rate that the API never named.
+
+use super::{Rules, case::JobCase, deadlines::Faults, terms::Terms};
+use crate::{
+    evidence::{CallOutcome, Micros},
+    fire_times,
+    job::{SECOND, Schedule},
+};
+use std::collections::BTreeMap;
+
+/// A fire time that may or must be taken.
+#[derive(Debug)]
+pub(super) struct Expected<'a> {
+    /// Whether nothing excuses its absence but a policy.
+    pub(super) must: bool,
+    /// The latest lawful first start.
+    pub(super) deadline: Micros,
+    /// Whether no fault excuses anything.
+    pub(super) normal: bool,
+    /// The policies that may hold.
+    pub(super) terms: Terms<'a>,
+}
+
+/// The fire times of a job whose last lawful start has passed before `end`, by time.
+pub(super) fn expected<'a>(
+    job: &JobCase<'a>,
+    faults: &Faults<'_>,
+    rules: &Rules,
+    end: Micros,
+) -> anyhow::Result<BTreeMap<Micros, Expected<'a>>> {
+    let timeline = &job.timeline;
+    let mut all: BTreeMap<Micros, Expected<'a>> = BTreeMap::new();
+    for grid in timeline.grids.iter().copied() {
+        let Some((from, until)) = timeline.reach(grid, end) else { continue };
+        // What was leased ahead of a pause still runs: hence beyond the grid's own end.
+        for at in times(job, grid, from, until + rules.look_ahead)? {
+            if !timeline.possibly(grid, at - rules.look_ahead, at) {
+                continue;
+            }
+            let deadline = faults.deadline(at);
+            let must = deadline < end && timeline.surely(grid, at, deadline);
+            let versions = timeline.versions(at - rules.look_ahead, deadline);
+            let this = Expected {
+                must,
+                deadline,
+                normal: deadline == at + rules.lateness,
+                terms: Terms::new(timeline, &versions),
+            };
+            // Two grids may name it while an edit is under way; the demand of either is one.
+            if all.get(&at).is_none_or(|known| !known.must) {
+                all.insert(at, this);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn times(job: &JobCase<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {
+    let call = job.timeline.calls[grid];
+    Ok(match &job.timeline.spec(grid).schedule {
+        Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until)?,
+        Schedule::FixedRate { seconds } => anchor(job, grid, *seconds)
+            .map(|anchor| fire_times::fixed_rate(anchor, *seconds, from, until))
+            .unwrap_or_default(),
+        Schedule::Once { .. } => call.start_at.or(call.next_fire_time).into_iter().collect(),
+        Schedule::FixedDelay { .. } | Schedule::Manual => Vec::new(),
+    })
+}
+
+/// The phase of a fixed rate: the first fire time that the API named, else that a resume named (it keeps the
+/// phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
+pub(super) fn anchor(job: &JobCase<'_>, grid: usize, seconds: u32) -> Option<Micros> {
+    let call = job.timeline.calls[grid];
+    let latest = call.returned + Micros::from(seconds) * SECOND;
+    if let Some(named) = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done) {
+        return Some(named);
+    }
+    let resumed = job.timeline.calls[grid + 1..].iter().take_while(|later| !later.operation.makes_version());
+    if let Some(named) =
+        resumed.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
+    {
+        let period = Micros::from(seconds.max(1)) * SECOND;
+        return Some(named - (named - call.invoked).div_euclid(period) * period);
+    }
+    let mut seen =
+        job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.fire_time());
+    seen.find(|at| (call.invoked..=latest).contains(at))
+}

@@ -1,0 +1,169 @@
+//! Executions of one job beside each other: what may excuse a start, and what must not meet.
+//!
+//! It must never take an end from the database where the sink saw one.
+
+use super::{
+    case::{Execution, JobCase},
+    expected::Expected,
+    judge::{About, Judge},
+    spans::Spans,
+};
+use crate::{
+    evidence::{Micros, Scope},
+    job::Overlap,
+};
+use uuid::Uuid;
+
+/// When the executions of a job were in flight, from their fire times to the latest instant at which
+/// their ends can have been written.
+pub(super) struct Busy {
+    spans: Spans<Run>,
+}
+
+struct Run {
+    id: Uuid,
+    fire_time: Micros,
+    /// Its first arrival; none if nobody saw it.
+    start: Option<Micros>,
+}
+
+impl Busy {
+    pub(super) fn new(judge: &Judge<'_>, job: &JobCase<'_>) -> Self {
+        let span = |execution: &Execution<'_>| {
+            let fire_time = execution.fire_time()?;
+            let start = execution.first().map(|first| first.arrived);
+            let end = judge.settled(execution).1;
+            Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start }))
+        };
+        Self { spans: Spans::new(job.executions.iter().filter_map(span).collect()) }
+    }
+
+    /// For a fire time that waited: the end of what it waited for, if anything of its job was in flight when it came due.
+    /// Each of those before it in the queue is held to its own deadline, so the whole chain is bounded.
+    pub(super) fn waited(&self, judge: &Judge<'_>, execution: &Execution<'_>, at: Micros) -> Option<Micros> {
+        let start = execution.first()?.arrived;
+        let ahead = |run: &Run| run.id != execution.id && run.start.is_some_and(|begun| begun < start);
+        let met = self.spans.meeting(at - judge.rules.look_ahead, start);
+        let (mut held, mut end) = (false, None);
+        for (from, until, _) in met.filter(|(_, _, run)| ahead(run)) {
+            held |= from <= judge.faults.deadline(at);
+            end = end.max(Some(until));
+        }
+        end.filter(|_| held)
+    }
+
+    /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits still.
+    pub(super) fn occupied(&self, judge: &Judge<'_>, at: Micros) -> bool {
+        let end = judge.evidence.ended;
+        let mut runs: Vec<(Micros, Micros)> = self
+            .spans
+            .meeting(at - judge.rules.look_ahead, end)
+            .filter_map(|(_, until, run)| Some((run.start?, until)))
+            .collect();
+        runs.sort_unstable();
+        let mut busy = at;
+        for (start, until) in runs {
+            if start > judge.faults.deadline(busy) {
+                break;
+            }
+            busy = busy.max(until);
+        }
+        judge.faults.deadline(busy) >= end
+    }
+
+    /// Whether the overlap policy may have left that fire time out.
+    pub(super) fn left_out(&self, judge: &Judge<'_>, at: Micros, this: &Expected<'_>) -> bool {
+        let ahead = at - judge.rules.look_ahead;
+        let mut running = 0;
+        let mut before = 0;
+        let mut free = this.deadline;
+        for (_, until, run) in self.spans.meeting(ahead, this.deadline) {
+            // Late fire times may be found after later ones.
+            let latest = if this.normal { at + judge.rules.look_ahead } else { this.deadline };
+            if run.fire_time == at || run.fire_time > latest {
+                continue;
+            }
+            // Beside a fault nobody may have seen the run that was in flight.
+            running += usize::from(run.start.map_or(!this.normal, |start| start <= this.deadline));
+            before += 1;
+            free = free.max(until);
+        }
+        // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
+        let replaced = || self.spans.meeting(at, free + judge.rules.lateness).any(|(_, _, run)| run.fire_time > at);
+        (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
+            || (running > 0
+                && (before > 1 || self.occupied(judge, at))
+                && this.terms.may_overlap(&[Overlap::BufferOne]))
+            || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// The earliest and the latest instant at which the end of an execution can have been written. The
+    /// attempt with the highest token counts: what a frozen node still does is nobody's end.
+    pub(super) fn settled(&self, execution: &Execution<'_>) -> (Micros, Micros) {
+        let end = self.evidence.ended;
+        let finished = execution.row.and_then(|row| row.finished_at);
+        let Some(last) = execution.last() else {
+            // Nobody saw it; only its row says since when it may have run, and it can have waited before.
+            let from = execution.row.and_then(|row| row.started_at).max(execution.fire_time()).unwrap_or(end);
+            return (from, finished.unwrap_or(end).min(self.faults.redelivery(from)));
+        };
+        let seen = last.ended.unwrap_or(last.arrived);
+        // Between two attempts it is in flight. An end is written soon after it; when exactly the row may say, within bounds.
+        let open = execution.row.is_some_and(|row| row.status == "RETRYING");
+        let written = |ended: Micros| match (finished, self.faults.deadline(ended)) {
+            (None, _) if open => end.min(self.faults.deadline(ended + crate::job::SECOND)),
+            (_, later) if later > ended + self.rules.lateness => later,
+            (finished, calm) => finished.unwrap_or(ended).clamp(ended, calm),
+        };
+        // Later attempts that nobody saw are in flight too, but only beside a fault.
+        let unseen = execution.row.map_or(0, |row| (row.attempt - last.attempt).clamp(0, 10));
+        match (self.faults.orphaning(last, end.min(seen)), last.ended) {
+            (None, Some(ended)) if unseen == 0 => (ended, written(ended)),
+            (None, None) => (last.arrived, end),
+            _ => {
+                let hits: Vec<Micros> = self
+                    .faults
+                    .hitting(last.node, last.arrived, self.faults.deadline(seen))
+                    .map(|fault| fault.from)
+                    .collect();
+                let from = hits.iter().copied().max().unwrap_or(seen).max(seen);
+                // What was lost ends with the take-over, though the sink still holds what a frozen node had sent.
+                let seen = hits.iter().copied().min().unwrap_or(seen).max(last.arrived).min(seen);
+                let until = (0..=unseen).fold(from, |until, _| self.faults.redelivery(until));
+                (seen, until.min(finished.unwrap_or(until).max(seen)).max(seen))
+            }
+        }
+    }
+
+    /// Executions of a job with an overlap policy, run-now ones too, must not be in flight together.
+    pub(super) fn excluding(&mut self, job: &JobCase<'a>) {
+        let mut runs: Vec<&Execution<'a>> =
+            job.executions.iter().filter(|execution| execution.first().is_some()).collect();
+        runs.sort_by_key(|execution| execution.first().map(|first| first.arrived));
+        for pair in runs.windows(2) {
+            let (before, after) = (pair[0], pair[1]);
+            let Some(start) = after.first() else { continue };
+            if !(self.terms(job, before).exclusive() && self.terms(job, after).exclusive()) {
+                continue;
+            }
+            let about = About::execution(job, after);
+            for attempt in &before.deliveries {
+                if attempt.arrived <= start.arrived {
+                    self.overlap("OVERLAP-JOB", about, attempt, start);
+                    continue;
+                }
+                let woke = self
+                    .faults
+                    .hitting(attempt.node, start.arrived, attempt.arrived)
+                    .any(|f| f.scope == Scope::Freezes);
+                if !woke {
+                    let text =
+                        format!("it started between two attempts of execution {}, which was in flight", before.id);
+                    self.bad("OVERLAP-JOB", about, text);
+                }
+            }
+        }
+    }
+}

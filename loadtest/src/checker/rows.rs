@@ -1,0 +1,263 @@
+//! The log of the database against the sink: what it says has happened must have, and what has happened must stand in it.
+//!
+//! The rows are the defendant, never the witness: nothing here excuses what the sink saw.
+
+use super::{
+    case::{Execution, JobCase, histories, succeeded},
+    expected::Expected,
+    judge::{About, Judge, NOTICE, through, words},
+    terms::Terms,
+};
+use crate::evidence::{Micros, Row, Scope, Transition};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use uuid::Uuid;
+
+impl<'a> Judge<'a> {
+    /// How an execution ended, and whether its row says so.
+    pub(super) fn settlement(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
+        let about = About::execution(job, execution);
+        let Some(row) = execution.row else {
+            let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else { return };
+            // A run-now has a random id: when a failover loses it, it does not come again.
+            if !(execution.manual && self.faults.rewound(first.arrived, last.arrived)) {
+                self.bad("NO-DB-ROW", about, "was delivered, and no row stands for it");
+            }
+            return;
+        };
+        if execution.first().is_some_and(|first| first.fire_time != row.fire_time) {
+            self.bad("FORGED-LABEL", about, format!("its row says fire time {}", row.fire_time));
+        }
+        if matches!(row.status.as_str(), "RUNNING" | "RETRYING") {
+            return self.unfinished(about, execution, row, terms);
+        }
+        let effects: Vec<_> = execution.successes().collect();
+        if row.status == "SUCCESS" {
+            if effects.is_empty() {
+                return self.bad("PHANTOM-SUCCESS", about, "SUCCESS, and the sink never answered 2xx");
+            }
+            return self.fenced(about, execution, row);
+        }
+        let forgotten = effects.iter().find(|delivery| self.faults.orphaning(delivery, Micros::MAX).is_none());
+        if let Some(delivery) = forgotten {
+            let text = format!(
+                "attempt {} was answered 2xx, no fault hit its node, and its row says {}",
+                delivery.attempt,
+                words(row)
+            );
+            return self.bad("FORGOTTEN-SUCCESS", about, text);
+        }
+        if let Err((rule, text)) = self.ended_lawfully(job, execution, terms) {
+            return self.bad(rule, about, text);
+        }
+        self.fenced(about, execution, row);
+    }
+
+    /// A row that was written by another attempt than the last, or before its attempt had ended.
+    fn fenced(&mut self, about: About, execution: &Execution<'a>, row: &Row) {
+        let finished = row.finished_at.unwrap_or(Micros::MIN);
+        let highest = execution.last().map_or(0, |last| last.attempt);
+        if self.faults.rewound(row.fire_time, finished.max(row.fire_time)) {
+            return; // numbers and ends that were lost with the writes come again
+        }
+        if highest > row.attempt {
+            let text = format!(
+                "attempt {highest} was delivered, and its row ended as {} by attempt {}",
+                words(row),
+                row.attempt
+            );
+            return self.bad("STALE-COMPLETION", about, text);
+        }
+        let mut winners = execution.deliveries.iter().filter(|delivery| delivery.attempt == row.attempt);
+        if row.status == "SUCCESS" {
+            let earned = winners.clone().any(|delivery| {
+                succeeded(delivery) && delivery.ended.is_some_and(|ended| ended <= finished + self.rules.earliness)
+            });
+            if !earned {
+                let text = format!(
+                    "SUCCESS of attempt {} at {finished}, which had not been answered 2xx by then",
+                    row.attempt
+                );
+                self.bad("STALE-COMPLETION", about, text);
+            }
+        } else if row.status == "FAILED" && row.reason.as_deref() != Some("CRASH_LOOP") {
+            // A failure is written when its attempt is over; who is cut off from the target hangs up unheard.
+            let open = winners.find(|delivery| delivery.ended.is_none_or(|ended| ended > finished + NOTICE));
+            if let Some(open) = open {
+                let unheard = self
+                    .faults
+                    .hitting(open.node, open.arrived, finished)
+                    .any(|fault| fault.scope == Scope::CutsTarget);
+                if !unheard {
+                    let text =
+                        format!("{} at {finished}, and attempt {} was still with the sink", words(row), row.attempt);
+                    self.bad("STALE-COMPLETION", about, text);
+                }
+            }
+        }
+    }
+
+    /// A row that still stands open at the final read.
+    fn unfinished(&mut self, about: About, execution: &Execution<'a>, row: &Row, terms: &Terms<'a>) {
+        let end = self.evidence.ended;
+        let last = execution.last();
+        let orphaning = last.and_then(|last| self.faults.orphaning(last, end));
+        if let Some(last) = last
+            && row.status == "RUNNING"
+            && (last.attempt, last.ended, orphaning) == (row.attempt, None, None)
+            && !terms.timed_out(end - last.arrived, -self.rules.lateness)
+        {
+            return; // it hangs, on a node that lives
+        }
+        let moved = last.map_or(row.fire_time, |last| last.ended.unwrap_or(last.arrived)).max(row.fire_time);
+        let lost = orphaning.map_or(moved, |fault| moved.max(fault.from));
+        // One retry more may be waiting, and one lost attempt more that nobody saw.
+        let retry = self.faults.redelivery(lost + crate::job::SECOND);
+        let started = self.faults.redelivery(row.started_at.unwrap_or(0));
+        if retry.max(started) < end {
+            let text = format!("{} at the final read; nothing moved since {moved}", row.status);
+            self.bad("UNRECOVERED", about, text);
+        }
+    }
+
+    /// Rows that stand for a range: as many fire times as the schedule names in it.
+    pub(super) fn ranges(&mut self, job: &JobCase<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
+        for row in &job.skips {
+            let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+            if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
+                continue;
+            }
+            let within = expected.range(row.fire_time..=through(row));
+            let (mut most, mut fewest) = (0, 0);
+            for (_, this) in within {
+                most += 1;
+                fewest += i32::from(this.must);
+            }
+            let ends = [row.fire_time, through(row)].iter().all(|at| expected.contains_key(at));
+            let said = row.occurrences.unwrap_or(1);
+            if !ends {
+                self.bad("GHOST", about, format!("{} of a fire time that its job had not", words(row)));
+            } else if !(fewest..=most).contains(&said) {
+                let text = format!("{} says {said} fire times, the schedule names {fewest} to {most}", words(row));
+                self.bad("RANGE-COUNT", about, text);
+            }
+        }
+    }
+
+    /// Two rows for one fire time of a job, one of them perhaps a range.
+    pub(super) fn twins(&mut self, job: &JobCase<'a>) {
+        let taken = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.row);
+        let mut rows: Vec<&Row> = taken.chain(job.skips.iter().copied()).collect();
+        rows.sort_by_key(|row| (row.fire_time, through(row)));
+        let mut latest: Option<&Row> = None;
+        for row in rows {
+            if let Some(before) = latest.filter(|before| through(before) >= row.fire_time) {
+                let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+                let text = format!("{} and {} of {} both stand for it", words(row), words(before), before.execution);
+                self.bad("DB-TWO-ROWS", about, text);
+            }
+            if latest.is_none_or(|before| through(before) < through(row)) {
+                latest = Some(row);
+            }
+        }
+    }
+
+    /// Ends are final, and numbers of attempts only grow.
+    pub(super) fn histories(&mut self) {
+        let rows: HashMap<Uuid, &Row> = self.evidence.rows.iter().map(|row| (row.execution, row)).collect();
+        for (execution, transitions) in histories(self.evidence) {
+            let row = rows.get(&execution).copied();
+            let about = About {
+                job: row.map_or(Uuid::nil(), |row| row.job),
+                fire_time: row.map(|row| row.fire_time),
+                execution: Some(execution),
+            };
+            for pair in transitions.windows(2) {
+                self.moved(about, pair[0], pair[1]);
+            }
+            let last = transitions.last().map(|last| (last.status.as_str(), last.attempt));
+            let stands = row.map(|row| (row.status.as_str(), row.attempt));
+            if stands.is_some_and(|stands| last != Some(stands)) {
+                self.bad(
+                    "HISTORY-MISMATCH",
+                    about,
+                    format!("its row says {stands:?}, the last that was written is {last:?}"),
+                );
+            }
+        }
+    }
+
+    fn moved(&mut self, about: About, before: &Transition, after: &Transition) {
+        let ended = !matches!(before.status.as_str(), "RUNNING" | "RETRYING");
+        let same = (&before.status, before.attempt) == (&after.status, after.attempt);
+        if same || self.faults.rewound(before.at, after.at) {
+            return; // to say again what stands there is no change; a failover takes back what it lost
+        }
+        if ended || after.attempt < before.attempt {
+            let text = format!(
+                "{} of attempt {} became {} of attempt {}",
+                before.status, before.attempt, after.status, after.attempt
+            );
+            self.bad("END-CHANGED", about, text);
+        }
+    }
+
+    /// What the audits found, unless a fault was about; at the final read nothing excuses it.
+    pub(super) fn stuck(&mut self) {
+        for finding in &self.evidence.stuck {
+            let since = self.rules.ttl + self.rules.recovery;
+            let last = finding.at + crate::job::SECOND >= self.evidence.ended;
+            let mut faults = self.evidence.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
+            if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at)) {
+                let about = About { job: Uuid::nil(), fire_time: None, execution: Some(finding.id) };
+                self.bad("STUCK", about, format!("{} at {}", finding.rule, finding.at));
+            }
+        }
+    }
+
+    /// Nodes that were declared dead although nothing had hit them.
+    pub(super) fn deaths(&mut self) {
+        for node in self.evidence.nodes.iter().filter(|node| node.state == "DEAD") {
+            let died = node.ended_at.unwrap_or(self.evidence.ended);
+            let since = if node.ended_at.is_some() { died } else { node.started_at };
+            if self.faults.hitting(node.id, since, died).any(|fault| fault.scope != Scope::CutsTarget) {
+                continue;
+            }
+            let about = About { job: Uuid::nil(), fire_time: None, execution: None };
+            let text =
+                format!("{} was declared dead at {died} by {:?}, and nothing had hit it", node.name, node.ended_by);
+            self.bad("FALSE-DEATH", about, text);
+        }
+    }
+
+    /// Jobs that no answered creation names: as many as creations without an answer, and not before those.
+    pub(super) fn unowned(&mut self, jobs: &[JobCase<'a>]) {
+        let mut open: Vec<Micros> =
+            self.evidence.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
+        open.sort_unstable();
+        let first = |job: &JobCase<'_>| {
+            let sink = job
+                .executions
+                .iter()
+                .flat_map(|execution| execution.deliveries.iter().map(|delivery| delivery.arrived));
+            sink.chain(job.executions.iter().filter_map(Execution::fire_time))
+                .chain(job.skips.iter().map(|row| row.fire_time))
+                .min()
+        };
+        let mut unknown: Vec<_> =
+            jobs.iter().filter(|job| !job.owned()).map(|job| (first(job).unwrap_or(0), job)).collect();
+        unknown.sort_by_key(|(at, job)| (*at, job.id));
+        let mut taken = HashSet::new();
+        for (at, job) in unknown {
+            let creation = (0..open.len()).rev().find(|index| open[*index] <= at && !taken.contains(index));
+            if let Some(index) = creation {
+                taken.insert(index);
+            } else {
+                let about = About { job: job.id, fire_time: None, execution: None };
+                self.bad("GHOST", about, "a job that nobody can have created");
+            }
+            for execution in &job.executions {
+                self.attempts(job, execution, &Terms::default());
+            }
+        }
+    }
+}

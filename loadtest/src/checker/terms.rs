@@ -1,0 +1,84 @@
+//! The policies that hold for one execution.
+//!
+//! Where an edit was under way, several versions may hold; then an excuse of any of them is one, and a demand
+//! is one only if all make it. It must never soften anything beyond that.
+
+use super::timeline::Timeline;
+use crate::{
+    evidence::Micros,
+    job::{JobSpec, Misfire, Overlap, Recovery, SECOND},
+};
+
+/// The versions of a job that may hold.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terms<'a> {
+    specs: Vec<&'a JobSpec>,
+}
+
+impl<'a> Terms<'a> {
+    pub(super) fn new(timeline: &Timeline<'a>, versions: &[usize]) -> Self {
+        Self { specs: versions.iter().map(|version| timeline.spec(*version)).collect() }
+    }
+
+    /// Nothing is known: the job's creation was never answered.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.specs.is_empty()
+    }
+
+    pub(super) fn may_misfire(&self, policy: Misfire) -> bool {
+        self.specs.iter().any(|spec| spec.misfire == policy)
+    }
+
+    pub(super) fn must_misfire(&self, policy: Misfire) -> bool {
+        !self.is_unknown() && self.specs.iter().all(|spec| spec.misfire == policy)
+    }
+
+    pub(super) fn may_overlap(&self, policies: &[Overlap]) -> bool {
+        self.is_unknown() || self.specs.iter().any(|spec| policies.contains(&spec.overlap))
+    }
+
+    /// Whether executions of the job exclude each other.
+    pub(super) fn exclusive(&self) -> bool {
+        !self.may_overlap(&[Overlap::Allow])
+    }
+
+    pub(super) fn may_recover(&self, policy: Recovery) -> bool {
+        self.is_unknown() || self.specs.iter().any(|spec| spec.recovery == policy)
+    }
+
+    pub(super) fn shortest_grace(&self) -> Micros {
+        self.specs.iter().map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND).min().unwrap_or(0)
+    }
+
+    pub(super) fn longest_grace(&self) -> Micros {
+        self.specs.iter().map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND).max().unwrap_or(Micros::MAX / 4)
+    }
+
+    pub(super) fn most_attempts(&self) -> usize {
+        self.specs.iter().map(|spec| spec.max_attempts as usize).max().unwrap_or(usize::MAX / 4)
+    }
+
+    pub(super) fn fewest_attempts(&self) -> usize {
+        self.specs.iter().map(|spec| spec.max_attempts as usize).min().unwrap_or(0)
+    }
+
+    pub(super) fn most_recoveries(&self) -> usize {
+        self.specs.iter().map(|spec| spec.max_recoveries as usize).max().unwrap_or(usize::MAX / 4)
+    }
+
+    pub(super) fn fewest_recoveries(&self) -> u32 {
+        self.specs.iter().map(|spec| spec.max_recoveries).min().unwrap_or(0)
+    }
+
+    /// Whether an attempt that its client left after so long may have been timed out by its job.
+    pub(super) fn timed_out(&self, took: Micros, tolerance: Micros) -> bool {
+        self.specs.iter().filter_map(|spec| spec.timeout_seconds).any(|seconds| {
+            let timeout = Micros::from(seconds) * SECOND;
+            took >= timeout - tolerance
+        })
+    }
+
+    pub(super) fn fenced(&self) -> bool {
+        !self.is_unknown() && self.specs.iter().all(|spec| spec.target.fenced)
+    }
+}

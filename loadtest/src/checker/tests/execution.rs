@@ -1,0 +1,233 @@
+//! How an execution goes on that paper cluster, attempt by attempt.
+
+use super::{
+    cluster::{Cluster, Fate, MILLI, RULES},
+    synthetic::World,
+};
+use crate::{
+    evidence::{Delivery, Micros, Row, Transition},
+    job::{JobSpec, Recovery, SECOND},
+};
+use uuid::Uuid;
+
+/// What is to run.
+pub(super) struct Demand<'a> {
+    pub(super) job: Uuid,
+    pub(super) spec: &'a JobSpec,
+    pub(super) id: Uuid,
+    pub(super) kind: &'a str,
+    pub(super) first_kind: &'a str,
+    pub(super) fire_time: Micros,
+    /// When its job is deleted.
+    pub(super) deleted: Micros,
+}
+
+/// What became of an attempt.
+enum Fared {
+    Settled { at: Micros, status: u16 },
+    Lost { noticed: Micros },
+}
+
+impl World {
+    /// Runs it from the lease on; when its end was written.
+    pub(super) fn execute(&mut self, demand: &Demand<'_>, leased: Micros) -> Micros {
+        let Demand { spec, .. } = *demand;
+        let (mut attempt, mut failed, mut recoveries) = (0, 0, 0);
+        let (mut due, mut kind) = (leased, demand.first_kind);
+        let mut due_time = demand.fire_time;
+        loop {
+            attempt += 1;
+            let (life, at) = self.cluster.lease(&mut self.rng, due);
+            self.transition(demand.id, attempt, "RUNNING", at);
+            let fared = self.attempt(demand, life, at, attempt, kind, due_time);
+            let (status, reason, at) = match fared {
+                Fared::Settled { at, status: 200 } => ("SUCCESS", None, at),
+                Fared::Settled { at, status } => {
+                    failed += 1;
+                    if failed < spec.max_attempts {
+                        (due, due_time, kind) = (at + self.rng.i64(0..900) * MILLI, at, "RETRY");
+                        self.transition(demand.id, attempt, "RETRYING", at);
+                        continue;
+                    }
+                    ("FAILED", Some(if status == 499 { "TIMEOUT" } else { "ERROR" }), at)
+                }
+                Fared::Lost { noticed } if spec.recovery == Recovery::MarkLost => ("LOST", None, noticed),
+                Fared::Lost { noticed } if demand.deleted < noticed => ("CANCELLED", None, noticed),
+                Fared::Lost { noticed } if recoveries == spec.max_recoveries => ("FAILED", Some("CRASH_LOOP"), noticed),
+                Fared::Lost { noticed } => {
+                    recoveries += 1;
+                    (due, due_time, kind) = (noticed + self.rng.i64(1..300) * MILLI, noticed, "RECOVERY");
+                    self.transition(demand.id, attempt, "RETRYING", noticed);
+                    continue;
+                }
+            };
+            self.transition(demand.id, attempt, status, at);
+            let node = Some(self.cluster.lives[life].id);
+            let counts = (attempt, i32::try_from(recoveries).unwrap());
+            self.row(demand, counts, node, (status, reason), (leased, at));
+            return at;
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        demand: &Demand<'_>,
+        life: usize,
+        at: Micros,
+        attempt: i32,
+        kind: &str,
+        due_time: Micros,
+    ) -> Fared {
+        let target = demand.spec.target;
+        let mut arrived = at.max(demand.fire_time) + self.rng.i64(1..30) * MILLI;
+        let (id, fate, nap, deaf) = {
+            let life = &self.cluster.lives[life];
+            (life.id, life.fate, life.nap(arrived), life.is_deaf(arrived))
+        };
+        if let Some((struck, fate)) = fate
+            && arrived >= struck
+            && !matches!(fate, Fate::Leaves)
+            && !matches!(fate, Fate::Cut { fence, .. } if arrived < fence)
+        {
+            return Fared::Lost { noticed: self.noticed(struck, fate) };
+        }
+        if let Some(until) = nap {
+            arrived = until + self.rng.i64(1..20) * MILLI;
+        }
+        if deaf {
+            return Fared::Settled { at: self.cluster.written(&mut self.rng, arrived), status: 0 };
+        }
+        let own: u16 = if u32::try_from(attempt).unwrap() <= target.fail { 500 } else { 200 };
+        let delay = Micros::from(if attempt > 1 { target.delay_later.unwrap_or(target.delay) } else { target.delay });
+        let took = delay * MILLI + self.rng.i64(0..5) * MILLI;
+        let patience = demand.spec.timeout_seconds.map_or(Micros::MAX / 2, |seconds| Micros::from(seconds) * SECOND);
+        let (mut ended, mut status) =
+            if target.hang || took > patience { (arrived + patience, 499) } else { (arrived + took, own) };
+        let mut lost = None;
+        if let Some((struck, fate)) = fate {
+            let settles = ended + 15 * MILLI >= struck;
+            // Since when the sink sees it go, if it had not answered by then.
+            let gone = match fate {
+                Fate::Leaves => Micros::MAX,
+                Fate::Killed => struck + self.rng.i64(0..20) * MILLI,
+                Fate::Frozen { until } => until + self.rng.i64(1..300) * MILLI,
+                Fate::Cut { fence, .. } => fence,
+            };
+            if settles && !matches!(fate, Fate::Leaves) {
+                lost = Some(self.noticed(struck, fate));
+            }
+            if ended > gone {
+                (ended, status) = (gone, 499);
+            }
+        }
+        self.evidence.deliveries.push(Delivery {
+            job: demand.job,
+            execution: demand.id,
+            fire_time: demand.fire_time,
+            due_time,
+            attempt,
+            node: id,
+            kind: kind.to_owned(),
+            arrived,
+            ended: Some(ended),
+            status: Some(status),
+            effect: status == 200,
+        });
+        match lost {
+            Some(noticed) => Fared::Lost { noticed },
+            None => {
+                let read = self.cluster.lives[life].nap(ended).unwrap_or(ended);
+                Fared::Settled { at: self.cluster.written(&mut self.rng, read), status }
+            }
+        }
+    }
+
+    fn noticed(&mut self, struck: Micros, fate: Fate) -> Micros {
+        let at = match fate {
+            Fate::Killed | Fate::Leaves => struck + self.rng.i64(25..1_500) * MILLI,
+            Fate::Frozen { .. } => struck + RULES.ttl + self.rng.i64(0..1_000) * MILLI,
+            Fate::Cut { declared, .. } => declared,
+        };
+        self.cluster.taken_over(&mut self.rng, at)
+    }
+
+    pub(super) fn transition(&mut self, execution: Uuid, attempt: i32, status: &str, at: Micros) {
+        self.evidence.history.push(Transition { execution, attempt, status: status.to_owned(), at });
+    }
+
+    fn row(
+        &mut self,
+        demand: &Demand<'_>,
+        counts: (i32, i32),
+        node: Option<Uuid>,
+        end: (&str, Option<&str>),
+        at: (Micros, Micros),
+    ) {
+        self.evidence.rows.push(Row {
+            execution: demand.id,
+            job: demand.job,
+            kind: demand.kind.to_owned(),
+            fire_time: demand.fire_time,
+            due_time: demand.fire_time,
+            status: end.0.to_owned(),
+            reason: end.1.map(ToOwned::to_owned),
+            attempt: counts.0,
+            recoveries: counts.1,
+            node,
+            started_at: Some(at.0),
+            finished_at: Some(at.1),
+            through_fire_time: None,
+            occurrences: None,
+            coalesced_into: None,
+        });
+    }
+
+    /// A row that says what did not run.
+    pub(super) fn skip(
+        &mut self,
+        demand: &Demand<'_>,
+        reason: &str,
+        range: (Micros, i32),
+        into: Option<Uuid>,
+        at: Micros,
+    ) {
+        self.transition(demand.id, 0, "SKIPPED", at);
+        self.row(demand, (0, 0), None, ("SKIPPED", Some(reason)), (at, at));
+        let row = self.evidence.rows.last_mut().unwrap();
+        (row.through_fire_time, row.occurrences, row.coalesced_into) = (Some(range.0), Some(range.1), into);
+    }
+
+    /// Ends an execution at that time, whatever it was doing: `CANCEL_OTHER` in calm times.
+    pub(super) fn cancel(&mut self, execution: Uuid, at: Micros) -> Micros {
+        let evidence = &mut self.evidence;
+        evidence.deliveries.retain(|delivery| delivery.execution != execution || delivery.arrived <= at);
+        for delivery in evidence.deliveries.iter_mut().filter(|delivery| delivery.execution == execution) {
+            if delivery.ended.is_none_or(|ended| ended > at) {
+                (delivery.ended, delivery.status, delivery.effect) = (Some(at), Some(499), false);
+            }
+        }
+        evidence.history.retain(|transition| transition.execution != execution || transition.at <= at);
+        let attempt = evidence
+            .history
+            .iter()
+            .rfind(|transition| transition.execution == execution)
+            .map_or(1, |last| last.attempt);
+        let finished = at + 5 * MILLI;
+        if let Some(row) = evidence.rows.iter_mut().find(|row| row.execution == execution) {
+            (row.status, row.reason) = ("CANCELLED".to_owned(), None);
+            (row.finished_at, row.attempt) = (Some(finished), attempt);
+        }
+        self.transition(execution, attempt, "CANCELLED", finished);
+        finished
+    }
+}
+
+/// What a cluster writes is rounded up to milliseconds.
+pub(super) fn millis(at: Micros) -> Micros {
+    at + (-at).rem_euclid(MILLI)
+}
+
+/// Keeps the borrow of the cluster short.
+pub(super) fn found(cluster: &Cluster, at: Micros, back: Micros) -> Option<Micros> {
+    cluster.outage_at(at).map(|outage| outage.until + back)
+}

@@ -1,0 +1,121 @@
+//! The checker checked: clean histories give no finding, and every way to break them gives one.
+
+mod broken;
+mod cluster;
+mod execution;
+mod mutations;
+mod mutations_of_rows;
+mod soak;
+mod synthetic;
+
+use super::check;
+use crate::evidence::{Fault, Scope};
+use broken::Broken;
+use cluster::RULES;
+use fastrand::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many histories are made; enough that each mutation finds its place several times.
+const SEEDS: u64 = 120;
+const SEEDS_OF_MUTATIONS: u64 = 24;
+
+#[test]
+fn clean_histories_break_no_rule() {
+    let (mut normal, mut must, mut may, mut deliveries) = (0, 0, 0, 0);
+    let mut alarms = BTreeMap::new();
+    for seed in 0..SEEDS {
+        let evidence = synthetic::history(seed);
+        let verdict = check(&evidence, &RULES);
+        for violation in &verdict.violations {
+            let sample = alarms.entry(violation.rule.clone()).or_insert_with(|| (0, Vec::new()));
+            sample.0 += 1;
+            if sample.1.len() < 3 {
+                sample.1.push(format!("seed {seed}: {violation:?}"));
+            }
+        }
+        normal += verdict.counts.normal;
+        must += verdict.counts.must;
+        may += verdict.counts.may;
+        deliveries += verdict.counts.deliveries;
+    }
+    println!(
+        "{must} fire times that must, {may} that may, {deliveries} deliveries; judged normal: {} %",
+        normal * 100 / must
+    );
+    assert!(alarms.is_empty(), "{alarms:#?}");
+}
+
+#[test]
+fn every_mutation_is_caught_wherever_it_can_be_made() {
+    let all = [mutations::AT_THE_SINK, mutations_of_rows::IN_THE_LOG, mutations_of_rows::IN_THE_CLUSTER].concat();
+    let mut made = vec![0; all.len()];
+    let mut missed = Vec::new();
+    for seed in 0..SEEDS_OF_MUTATIONS {
+        let clean = synthetic::history(seed);
+        for (index, (name, mutation)) in all.iter().enumerate() {
+            let mut broken = Broken { evidence: clean.clone(), rng: Rng::with_seed(seed * 1_000 + index as u64) };
+            let Some(expected) = mutation(&mut broken) else { continue };
+            made[index] += 1;
+            let verdict = check(&broken.evidence, &RULES);
+            let said: BTreeSet<&str> = verdict.violations.iter().map(|violation| violation.rule.as_str()).collect();
+            if !expected.iter().all(|rule| said.contains(rule)) {
+                missed.push(format!("seed {seed}, {name}: not all of {expected:?} in {said:?}"));
+            }
+        }
+    }
+    for ((name, _), made) in all.iter().zip(&made) {
+        println!("{made:4} × {name}");
+    }
+    assert!(missed.is_empty(), "{} missed: {missed:#?}", missed.len());
+    assert!(made.iter().all(|made| *made > 0), "some mutation was never made: {made:?}");
+}
+
+#[test]
+fn a_failover_that_loses_writes_excuses_the_twin_of_an_attempt_and_nothing_else_does() {
+    let place = |seed| {
+        let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(seed) };
+        let place = broken.plain(|deliveries, row| deliveries.len() == 1 && row.status == "SUCCESS");
+        place.map(|(deliveries, _)| (broken, deliveries))
+    };
+    let (mut broken, deliveries) = (0..SEEDS).find_map(place).unwrap();
+    let mut twin = deliveries[0].clone();
+    twin.arrived += 2 * cluster::MILLI;
+    broken.evidence.deliveries.push(twin.clone());
+    let rules = |broken: &Broken| -> BTreeSet<String> {
+        check(&broken.evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+    };
+    assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]));
+    let mut fault = Fault {
+        kind: "restart".to_owned(),
+        scope: Scope::Cluster,
+        nodes: Vec::new(),
+        from: twin.arrived - 5,
+        until: twin.arrived,
+    };
+    broken.evidence.faults.push(fault.clone());
+    assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]), "no other fault of the database");
+    broken.evidence.faults.pop();
+    fault.kind = "failover-async".to_owned();
+    broken.evidence.faults.push(fault);
+    assert_eq!(rules(&broken), BTreeSet::new());
+    assert!(check(&broken.evidence, &RULES).counts.surplus_effects > 0);
+}
+
+/// A soak of a day has to be judged within minutes. The time is printed, for machines differ.
+#[test]
+fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {
+    let evidence = soak::history(100, 1_000, 300);
+    let begin = std::time::Instant::now();
+    let verdict = check(&evidence, &RULES);
+    let counts = &verdict.counts;
+    println!(
+        "{} fire times, {} deliveries, {} faults: {:?}",
+        counts.must + counts.may,
+        counts.deliveries,
+        counts.faults,
+        begin.elapsed()
+    );
+    println!("judged normal: {} %", counts.normal * 100 / counts.must);
+    assert_eq!(verdict.violations, []);
+    assert_eq!((counts.must + counts.may, counts.faults), (100 * 1_000, 300));
+}

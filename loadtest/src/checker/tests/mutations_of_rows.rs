@@ -1,0 +1,359 @@
+//! The ways to break a history that concern rows, chains, run-now and the cluster.
+
+use super::{
+    broken::{Broken, took},
+    cluster::MILLI,
+    mutations::Mutation,
+};
+use crate::{
+    evidence::{CallOutcome, Delivery, Micros, Operation, Row, Scope, Stuck, Transition},
+    job::{Misfire, Overlap, SECOND, Schedule},
+};
+
+pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
+    ("two rows for one fire time", |b| {
+        let (_, row) = b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some())?;
+        let execution = b.id();
+        b.evidence.rows.push(Row { execution, ..row });
+        Some(&["DB-TWO-ROWS", "DOUBLE-EXECUTION"])
+    }),
+    ("no row", |b| {
+        let (_, row) = b.any(|b, d, r| !d.is_empty() && b.spec(r.job).is_some())?;
+        b.drop_row(row.execution);
+        Some(&["NO-DB-ROW"])
+    }),
+    ("a forgotten success", |b| {
+        let (_, row) = b.plain(|_, r| r.status == "SUCCESS")?;
+        end(b, row.execution, "FAILED", Some("ERROR"));
+        Some(&["FORGOTTEN-SUCCESS"])
+    }),
+    ("a phantom success", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            r.status == "FAILED" && !d.is_empty() && b.spec(r.job).is_some() && d.iter().all(|d| !d.effect)
+        })?;
+        end(b, row.execution, "SUCCESS", None);
+        Some(&["PHANTOM-SUCCESS"])
+    }),
+    ("a phantom success of what nobody saw", |b| {
+        let (_, row) = b.any(|b, d, r| r.status == "SUCCESS" && !d.is_empty() && b.spec(r.job).is_some())?;
+        b.drop_delivery(row.execution, 0);
+        Some(&["PHANTOM-SUCCESS"])
+    }),
+    ("a settlement of the attempt before", |b| {
+        let (deliveries, _) =
+            b.any(|b, d, r| r.status == "SUCCESS" && d.len() > 1 && d[0].ended.is_some() && b.spec(r.job).is_some())?;
+        let row = b.row(deliveries[0].execution)?;
+        (row.attempt, row.finished_at) = (1, deliveries[0].ended.map(|at| at + 5 * MILLI));
+        b.forget(deliveries[0].execution);
+        Some(&["STALE-COMPLETION"])
+    }),
+    ("a settlement without its fence", |b| {
+        let (deliveries, _) = b.any(|b, d, r| {
+            r.status == "SUCCESS"
+                && d.len() > 1
+                && took(d) > 100 * MILLI
+                && d.last().is_some_and(|l| l.attempt == r.attempt)
+                && b.spec(r.job).is_some()
+        })?;
+        b.row(deliveries[0].execution)?.finished_at = deliveries.last().map(|last| last.arrived + 20 * MILLI);
+        Some(&["STALE-COMPLETION"])
+    }),
+    ("a failure before its attempt had ended", |b| {
+        let (deliveries, _) = b.plain(|d, r| r.status == "FAILED" && took(d) > 600 * MILLI)?;
+        b.row(deliveries[0].execution)?.finished_at = deliveries.last().map(|last| last.arrived + 20 * MILLI);
+        Some(&["STALE-COMPLETION"])
+    }),
+    ("given up early", |b| {
+        let (_, row) = b.plain(|d, r| d.len() == 1 && r.status == "FAILED")?;
+        for call in b.evidence.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
+            if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
+                spec.max_attempts = 3;
+            }
+        }
+        Some(&["GAVE-UP-EARLY"])
+    }),
+    ("a crash loop without a crash", |b| {
+        let (_, row) = b.plain(|_, r| r.status == "FAILED")?;
+        end(b, row.execution, "FAILED", Some("CRASH_LOOP"));
+        b.row(row.execution)?.recoveries = 3;
+        Some(&["GAVE-UP-EARLY"])
+    }),
+    ("lost, and no fault", |b| {
+        let (_, row) = b.plain(|d, r| d.len() == 1 && r.status == "FAILED")?;
+        end(b, row.execution, "LOST", None);
+        let mark_lost = b.spec(row.job)?.recovery == crate::job::Recovery::MarkLost;
+        Some(if mark_lost { &["LOST-WITHOUT-FAULT"] } else { &["UNRECOVERED"] })
+    }),
+    ("cancelled by nobody", |b| {
+        let (_, row) = b.plain(|_, r| r.status == "FAILED")?;
+        end(b, row.execution, "CANCELLED", None);
+        Some(&["CANCELLED-WITHOUT-CAUSE"])
+    }),
+    ("a misfire in calm times", |b| skipped(b, "MISFIRE")),
+    ("an overlap with nothing", |b| skipped(b, "OVERLAP")),
+    ("a calendar that nobody made", |b| skipped(b, "CALENDAR")),
+    ("missed, and the policy is to run all", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            let policies =
+                b.evidence.calls.iter().filter(|call| call.job == Some(r.job)).all(|call| match &call.operation {
+                    Operation::Create(spec) | Operation::Update(spec) => spec.misfire == Misfire::FireAll,
+                    _ => call.outcome == CallOutcome::Done,
+                });
+            let sure = b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2));
+            !d.is_empty()
+                && policies
+                && sure
+                && b.period(r.job).is_some()
+                && r.kind == "SCHEDULE"
+                && d[0].arrived - r.fire_time > 3 * SECOND
+                && d[0].kind == "SCHEDULE"
+        })?;
+        leave_out(b, &row, "MISFIRE");
+        Some(&["LOST"])
+    }),
+    ("a misfire that ran although the policy is SKIP", |b| ran_late(b, "MISFIRE")),
+    ("a fire time that ran and was folded", |b| ran_late(b, "COALESCED")),
+    ("folded into nothing", |b| {
+        let (_, row) = b.any(|b, _, r| {
+            r.coalesced_into.is_some() && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
+        })?;
+        b.row(row.execution)?.coalesced_into = Some(uuid::Uuid::nil());
+        Some(&["COALESCED-INTO-NOTHING"])
+    }),
+    ("a range that counts one too many", |b| {
+        let (_, row) =
+            b.any(|b, _, r| matches!(r.reason.as_deref(), Some("COALESCED" | "MISFIRE")) && b.spec(r.job).is_some())?;
+        b.row(row.execution)?.occurrences = row.occurrences.map(|n| n + 1);
+        Some(&["RANGE-COUNT"])
+    }),
+    ("an end that changed", |b| {
+        let (_, row) = b.any(|_, _, r| matches!(r.status.as_str(), "SUCCESS" | "FAILED"))?;
+        let changed = Transition {
+            execution: row.execution,
+            attempt: row.attempt,
+            status: "RUNNING".to_owned(),
+            at: row.finished_at? + SECOND,
+        };
+        let back = Transition { status: row.status.clone(), at: row.finished_at? + 2 * SECOND, ..changed.clone() };
+        b.evidence.history.extend([changed, back]);
+        Some(&["END-CHANGED"])
+    }),
+    ("an attempt that went down", |b| {
+        let (_, row) = b.any(|_, _, r| r.attempt > 1 && r.status == "SUCCESS")?;
+        b.evidence.history.iter_mut().rfind(|t| t.execution == row.execution)?.attempt = 1;
+        Some(&["END-CHANGED"])
+    }),
+    ("a row that its history does not know", |b| {
+        let (_, row) = b.any(|_, _, r| r.status == "SUCCESS")?;
+        b.evidence.history.iter_mut().rfind(|t| t.execution == row.execution)?.status = "LOST".to_owned();
+        Some(&["HISTORY-MISMATCH"])
+    }),
+];
+
+pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
+    ("a dead chain", |b| {
+        let (_, row) = link(b, |b, _, r| {
+            r.fire_time > b.evidence.ended - 90 * SECOND && b.calm(r.fire_time, b.evidence.ended - 13 * SECOND)
+        })?;
+        let after: Vec<_> = b
+            .evidence
+            .rows
+            .iter()
+            .filter(|r| r.job == row.job && r.fire_time > row.fire_time && r.kind == "SCHEDULE")
+            .map(|r| r.execution)
+            .collect();
+        for execution in after {
+            b.drop_delivery(execution, 0);
+            b.drop_row(execution);
+        }
+        Some(&["DELAY-CHAIN-DEAD"])
+    }),
+    ("a forked chain", |b| {
+        let (deliveries, row) = link(b, |_, d, _| d.len() == 1 && took(d) > 100 * MILLI)?;
+        let at = deliveries[0].arrived + 10 * MILLI;
+        b.copy(&deliveries, &row, 20 * MILLI, at);
+        Some(&["DELAY-FORK"])
+    }),
+    ("a chain that does not rest", |b| {
+        let (deliveries, row) = link(b, |b, d, r| {
+            let before = b
+                .evidence
+                .rows
+                .iter()
+                .filter(|o| o.job == r.job && o.fire_time < r.fire_time && o.kind == "SCHEDULE")
+                .max_by_key(|o| o.fire_time);
+            d.len() == 1
+                && before.is_some_and(|o| {
+                    o.finished_at.is_some_and(|at| b.calm(o.fire_time, at) && b.sure(r.job, o.fire_time, at))
+                })
+        })?;
+        b.change(deliveries[0].execution, 0, |d| {
+            d.arrived -= 600 * MILLI;
+            d.fire_time -= 600 * MILLI;
+            d.due_time -= 600 * MILLI;
+        });
+        b.row(row.execution)?.fire_time -= 600 * MILLI;
+        Some(&["DELAY-EARLY"])
+    }),
+    ("a run-now that ran twice", |b| {
+        let (deliveries, row) =
+            b.any(|b, d, r| r.kind == "MANUAL" && !d.is_empty() && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2))?;
+        b.copy(&deliveries, &row, 5 * MILLI, row.fire_time);
+        Some(&["MANUAL-EXTRA"])
+    }),
+    ("a run-now that did not run", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            r.kind == "MANUAL"
+                && !d.is_empty()
+                && b.spec(r.job).is_some_and(|s| s.overlap == Overlap::Allow)
+                && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2)
+                && b.calm(r.fire_time, r.fire_time + SECOND)
+        })?;
+        b.drop_delivery(row.execution, 0);
+        b.drop_row(row.execution);
+        b.evidence.calls.retain(|call| call.job != Some(row.job) || call.operation != Operation::Delete);
+        Some(&["MANUAL-LOST"])
+    }),
+    ("two executions at once of a job that forbids it", |b| {
+        let (deliveries, row) = b.any(|b, d, r| {
+            b.spec(r.job).is_some_and(|s| s.overlap != Overlap::Allow)
+                && d.len() == 1
+                && r.status == "SUCCESS"
+                && b.calm(r.fire_time, r.finished_at.unwrap_or(0) + 20 * SECOND)
+        })?;
+        let ended = deliveries[0].ended?;
+        let next =
+            b.evidence.deliveries.iter().filter(|d| d.job == row.job && d.arrived > ended).map(|d| d.arrived).min()?;
+        if next > ended + 12 * SECOND {
+            return None;
+        }
+        b.change(row.execution, 1, |d| d.ended = Some(next + 30 * MILLI));
+        b.row(row.execution)?.finished_at = Some(next + 40 * MILLI);
+        Some(&["OVERLAP-JOB"])
+    }),
+    ("a job that nobody created", |b| {
+        let (deliveries, row) = b.any(|_, d, r| d.len() == 1 && r.kind == "SCHEDULE")?;
+        let job = b.id();
+        b.evidence.calls.retain(|call| call.job.is_some());
+        let delivery = Delivery { job, ..deliveries[0].clone() };
+        b.evidence.deliveries.push(delivery);
+        b.evidence.rows.push(Row { job, ..row });
+        Some(&["GHOST"])
+    }),
+    ("a rate that starts late", |b| {
+        let call = b
+            .evidence
+            .calls
+            .iter_mut()
+            .find(|call| call.next_fire_time.is_some() && call.outcome == CallOutcome::Done)?;
+        call.next_fire_time = Some(call.returned + 9 * SECOND);
+        Some(&["ANCHOR"])
+    }),
+    ("a rate that drifts", |b| {
+        let (_, row) = b.plain(|_, _| true)?;
+        let later: Vec<_> = b
+            .evidence
+            .rows
+            .iter()
+            .filter(|r| r.job == row.job && r.fire_time >= row.fire_time && r.kind == "SCHEDULE")
+            .map(|r| r.execution)
+            .collect();
+        for execution in later {
+            b.change(execution, 0, |d| {
+                d.fire_time += 20 * MILLI;
+                d.arrived += 20 * MILLI;
+                d.ended = d.ended.map(|at| at + 20 * MILLI);
+            });
+            b.row(execution)?.fire_time += 20 * MILLI;
+        }
+        Some(&["GHOST", "LOST"])
+    }),
+    ("a node that died of nothing", |b| {
+        let faults = b.evidence.faults.clone();
+        let hit = |name: &str| {
+            faults
+                .iter()
+                .any(|f| f.scope != Scope::Harmless && (f.nodes.is_empty() || f.nodes.iter().any(|n| n == name)))
+        };
+        let node = b.evidence.nodes.iter_mut().find(|node| !hit(&node.name))?;
+        (node.state, node.ended_at) = ("DEAD".to_owned(), Some(30 * SECOND));
+        Some(&["FALSE-DEATH"])
+    }),
+    ("a row that was stuck in calm times", |b| stuck(b, 30 * SECOND)),
+    ("a row that is stuck at the final read", |b| stuck(b, b.evidence.ended)),
+];
+
+fn stuck(b: &mut Broken, at: Micros) -> Option<&'static [&'static str]> {
+    let id = b.id();
+    b.evidence.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
+    Some(&["STUCK"])
+}
+
+fn end(b: &mut Broken, execution: uuid::Uuid, status: &str, reason: Option<&str>) {
+    if let Some(row) = b.row(execution) {
+        (row.status, row.reason) = (status.to_owned(), reason.map(ToOwned::to_owned));
+    }
+    b.forget(execution);
+}
+
+fn leave_out(b: &mut Broken, row: &Row, reason: &str) {
+    b.drop_delivery(row.execution, 0);
+    end(b, row.execution, "SKIPPED", Some(reason));
+}
+
+/// A fire time of calm times that a row says was left out.
+fn skipped(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
+    let (_, row) = b.plain(|_, _| true)?;
+    leave_out(b, &row, reason);
+    Some(&["LOST"])
+}
+
+/// The last fire time of a range of missed ones runs, later than its grace.
+fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
+    let (_, skip) = b.any(|b, _, r| {
+        let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| Micros::from(spec.misfire_grace_seconds) * SECOND);
+        let into = b.evidence.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
+        let into_late = into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + grace + SECOND));
+        let into_first = into
+            .and_then(|row| b.of(row.execution).first().cloned())
+            .is_some_and(|d| d.attempt == 1 && d.kind == "SCHEDULE");
+        r.reason.as_deref() == Some(reason)
+            && (r.coalesced_into.is_none() || (into_late && into_first))
+            && r.occurrences.is_some_and(|n| n > 1)
+            && r.finished_at.is_some_and(|at| at > r.through_fire_time.unwrap_or(at) + grace + SECOND)
+            && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
+            && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
+    })?;
+    let (at, now) = (skip.through_fire_time?, skip.finished_at?);
+    let stands_still = |b: &Broken, d: &Delivery| {
+        let node = b.evidence.nodes.iter().find(|node| node.id == d.node);
+        b.evidence
+            .faults
+            .iter()
+            .any(|f| f.scope == Scope::Freezes && node.is_some_and(|node| f.nodes.contains(&node.name)))
+    };
+    let (deliveries, row) = b.any(|b, d, r| {
+        r.job == skip.job
+            && d.len() == 1
+            && d[0].kind == "SCHEDULE"
+            && d[0].attempt == 1
+            && r.attempt == 1
+            && !stands_still(b, &d[0])
+    })?;
+    b.copy(&deliveries, &row, now + 10 * MILLI - deliveries[0].arrived, at);
+    let period = (at - skip.fire_time) / Micros::from(skip.occurrences? - 1);
+    let range = b.row(skip.execution)?;
+    (range.through_fire_time, range.occurrences) = (Some(at - period), skip.occurrences.map(|n| n - 1));
+    Some(&["MISFIRE-FIRED"])
+}
+
+/// A link of a fixed delay, in calm and sure times.
+fn link(b: &mut Broken, fits: impl Fn(&Broken, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
+    b.any(|b, d, r| {
+        r.kind == "SCHEDULE"
+            && !d.is_empty()
+            && b.spec(r.job).is_some_and(|spec| matches!(spec.schedule, Schedule::FixedDelay { .. }))
+            && r.finished_at.is_some_and(|at| b.calm(r.fire_time, at) && b.sure(r.job, r.fire_time, at + 12 * SECOND))
+            && fits(b, d, r)
+    })
+}

@@ -1,0 +1,439 @@
+//! Clean histories from a seed: what a right cluster leaves behind under faults and commands.
+
+use super::{
+    cluster::{Cluster, MILLI, RULES},
+    execution::{Demand, found, millis},
+};
+use crate::{
+    evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation},
+    job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target},
+};
+use fastrand::Rng;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// When commands end, and when the final read is made.
+const COMMANDS: Micros = 240 * SECOND;
+const END: Micros = 300 * SECOND;
+
+/// So many jobs are left alone but for run-now.
+const STEADY: usize = 3;
+const STEADY_NAME: &str = "steady";
+
+pub(super) struct World {
+    pub(super) rng: Rng,
+    pub(super) cluster: Cluster,
+    pub(super) evidence: Evidence,
+}
+
+/// A stretch of a job's life in which it fires.
+struct Era {
+    from: Micros,
+    until: Micros,
+    spec: JobSpec,
+    anchor: Micros,
+    /// Whether what was due before it goes on in it.
+    continues: bool,
+}
+
+/// A job's life.
+struct Life {
+    job: Uuid,
+    eras: Vec<Era>,
+    manual: Vec<(Micros, JobSpec)>,
+    deleted: Micros,
+}
+
+pub(super) fn history(seed: u64) -> Evidence {
+    let mut rng = Rng::with_seed(seed);
+    let mut cluster = Cluster::new(&mut rng, &[(60 * SECOND, 4), (160 * SECOND, 3)]);
+    cluster.faults.sort_by_key(|fault| fault.from);
+    let evidence = Evidence { ended: END, ..Evidence::default() };
+    let mut world = World { rng, cluster, evidence };
+    for number in 0..22 {
+        let spec = spec(&mut world.rng, number);
+        let life = world.life(spec);
+        world.live(&life);
+    }
+    world.finish()
+}
+
+fn spec(rng: &mut Rng, number: usize) -> JobSpec {
+    let seconds = rng.u32(1..5);
+    let schedule = match number % 6 {
+        _ if number < STEADY => Schedule::FixedRate { seconds: seconds + 1 },
+        0 | 1 => Schedule::FixedRate { seconds },
+        2 | 3 => Schedule::Cron {
+            expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]),
+            zone: "Europe/Berlin".to_owned(),
+        },
+        4 => Schedule::FixedDelay { seconds },
+        _ if rng.bool() => Schedule::Once { after_seconds: rng.u32(1..100) },
+        _ => Schedule::Manual,
+    };
+    let overlap = match (number, &schedule) {
+        (6.., Schedule::FixedRate { .. } | Schedule::Cron { .. } | Schedule::Manual) => {
+            [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther]
+                [rng.usize(..5)]
+        }
+        _ => Overlap::Allow,
+    };
+    let target = Target {
+        delay: [20, 200, 900, 1_500, 2_600, 7_000][rng.usize(..if overlap == Overlap::BufferAll { 3 } else { 6 })],
+        fail: [0, 0, 0, 1, 2, 9][rng.usize(..6)],
+        ..Target::default()
+    };
+    if number < STEADY {
+        // Each misfire policy, with nothing else in its way.
+        return JobSpec {
+            name: STEADY_NAME.to_owned(),
+            schedule,
+            misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][number],
+            misfire_grace_seconds: 2,
+            overlap,
+            recovery: Recovery::Rerun,
+            max_recoveries: 3,
+            max_attempts: 2,
+            timeout_seconds: None,
+            target: Target { delay: 200, ..Target::default() },
+        };
+    }
+    JobSpec {
+        name: format!("job {number}"),
+        schedule,
+        misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][rng.usize(..3)],
+        misfire_grace_seconds: [2, 5, 60][rng.usize(..3)],
+        overlap,
+        recovery: if rng.u8(..4) == 0 { Recovery::MarkLost } else { Recovery::Rerun },
+        max_recoveries: 3,
+        max_attempts: rng.u32(1..4),
+        timeout_seconds: [None, None, Some(2)][rng.usize(..3)],
+        target,
+    }
+}
+
+impl World {
+    fn call(&mut self, job: Option<Uuid>, operation: Operation, at: Micros, outcome: CallOutcome) -> &mut Call {
+        let (before, after) = (self.rng.i64(1..20) * MILLI, self.rng.i64(1..20) * MILLI);
+        self.evidence.calls.push(Call {
+            job,
+            operation,
+            invoked: at - before,
+            returned: at + after,
+            outcome,
+            next_fire_time: None,
+            start_at: None,
+        });
+        self.evidence.calls.last_mut().unwrap()
+    }
+
+    /// Creates a job and does things to it.
+    fn life(&mut self, spec: JobSpec) -> Life {
+        let job = Uuid::from_u128(self.rng.u128(..));
+        let mut at = self.rng.i64(1_000..10_000) * MILLI;
+        let known = self.rng.u8(..12) > 0;
+        let anchor = self.anchor(&spec, at);
+        let outcome = if known { CallOutcome::Done } else { CallOutcome::Unknown };
+        let call = self.call(known.then_some(job), Operation::Create(spec.clone()), at, outcome);
+        match spec.schedule {
+            Schedule::FixedRate { .. } | Schedule::FixedDelay { .. } if known => call.next_fire_time = Some(anchor),
+            Schedule::Once { .. } => call.start_at = Some(anchor),
+            _ => {}
+        }
+        // What cancels is left to calm times: how a fault and a cancellation meet is not simulated.
+        let last = if spec.overlap == Overlap::CancelOther { 50 * SECOND } else { COMMANDS };
+        let mut life = Life { job, eras: Vec::new(), manual: Vec::new(), deleted: Micros::MAX };
+        let mut open = Some(Era { from: at, until: Micros::MAX, spec: spec.clone(), anchor, continues: false });
+        let mut current = (spec, anchor);
+        while known {
+            at += self.rng.i64(500..40_000) * MILLI;
+            if at >= last {
+                break;
+            }
+            let away =
+                self.cluster.outages.iter().any(|outage| outage.from - SECOND < at && at < outage.until + 6 * SECOND);
+            if !away {
+                self.command(&mut life, &mut open, &mut current, at);
+            }
+            if life.deleted < Micros::MAX {
+                return life;
+            }
+        }
+        if known && last < COMMANDS {
+            self.call(Some(job), Operation::Delete, last, CallOutcome::Done);
+            life.deleted = last;
+        }
+        if let Some(mut era) = open {
+            era.until = life.deleted;
+            life.eras.push(era);
+        }
+        life
+    }
+
+    fn command(&mut self, life: &mut Life, open: &mut Option<Era>, current: &mut (JobSpec, Micros), at: Micros) {
+        let job = Some(life.job);
+        let unknown = current.0.name != STEADY_NAME && self.rng.u8(..6) == 0;
+        let (outcome, done) = if unknown { (CallOutcome::Unknown, self.rng.bool()) } else { (CallOutcome::Done, true) };
+        let close = |open: &mut Option<Era>, life: &mut Life| {
+            if let Some(mut era) = open.take() {
+                era.until = at;
+                life.eras.push(era);
+            }
+        };
+        let steady = current.0.name == STEADY_NAME;
+        match if steady { 6 } else { self.rng.u8(0..12) } {
+            0..3 => {
+                self.call(job, Operation::Pause, at, outcome);
+                if done {
+                    close(open, life);
+                }
+            }
+            3..6 => {
+                self.call(job, Operation::Resume, at, outcome);
+                if done && open.is_none() {
+                    *open = Some(Era {
+                        from: at,
+                        until: Micros::MAX,
+                        spec: current.0.clone(),
+                        anchor: current.1,
+                        continues: false,
+                    });
+                }
+            }
+            6..9 => {
+                self.call(job, Operation::RunNow, at, outcome);
+                if done {
+                    life.manual.push((at, current.0.clone()));
+                }
+            }
+            9 if self.rng.bool() => {
+                self.call(job, Operation::Delete, at, CallOutcome::Done);
+                close(open, life);
+                life.deleted = at;
+            }
+            _ => {
+                let mut spec = current.0.clone();
+                if self.rng.bool() {
+                    spec.misfire = [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
+                }
+                spec.max_attempts = self.rng.u32(1..4);
+                let mut anchor = current.1;
+                let same = self.rng.bool() || open.is_none();
+                if let Schedule::FixedRate { seconds } = &mut spec.schedule
+                    && !same
+                {
+                    *seconds += 1;
+                }
+                let moved = spec.schedule != current.0.schedule;
+                if moved {
+                    anchor = self.anchor(&spec, at);
+                }
+                let call = self.call(job, Operation::Update(spec.clone()), at, CallOutcome::Done);
+                call.next_fire_time = moved.then_some(anchor);
+                if open.is_some() {
+                    close(open, life);
+                    *open = Some(Era { from: at, until: Micros::MAX, spec: spec.clone(), anchor, continues: !moved });
+                }
+                *current = (spec, anchor);
+            }
+        }
+    }
+
+    fn anchor(&mut self, spec: &JobSpec, at: Micros) -> Micros {
+        match spec.schedule {
+            Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => {
+                millis(at) + self.rng.i64(0..i64::from(seconds) * 1_000) * MILLI
+            }
+            Schedule::Once { after_seconds } => millis(at) + i64::from(after_seconds) * SECOND,
+            _ => 0,
+        }
+    }
+
+    fn live(&mut self, life: &Life) {
+        let Some(era) = life.eras.first() else { return };
+        let overlap = era.spec.overlap;
+        let mut queue = Vec::new();
+        match era.spec.schedule {
+            Schedule::FixedDelay { .. } => self.chain(life),
+            _ => self.schedule(life, &mut queue),
+        }
+        for (at, spec) in &life.manual {
+            let id = Uuid::from_u128(self.rng.u128(..));
+            let fire_time = at - at.rem_euclid(MILLI);
+            let demand = Demand {
+                job: life.job,
+                spec,
+                id,
+                kind: "MANUAL",
+                first_kind: "MANUAL",
+                fire_time,
+                deleted: life.deleted,
+            };
+            queue.push((at + self.rng.i64(1..20) * MILLI, demand));
+        }
+        queue.sort_by_key(|(at, demand)| (*at, demand.fire_time));
+        if overlap == Overlap::Allow {
+            for (at, demand) in queue {
+                self.execute(&demand, at);
+            }
+        } else {
+            self.one_by_one(queue, overlap);
+        }
+    }
+
+    /// Executions of a job that exclude each other.
+    fn one_by_one(&mut self, queue: Vec<(Micros, Demand<'_>)>, overlap: Overlap) {
+        let (mut free, mut waits_until, mut current) = (0, 0, Uuid::nil());
+        for (at, mut demand) in queue {
+            let at = at.max(self.cluster.outage_at(at).map_or(at, |outage| outage.until + 2 * SECOND));
+            let start = if free <= at {
+                at
+            } else if overlap == Overlap::CancelOther && !self.succeeded(current, at) {
+                (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
+                self.cancel(current, at) + 5 * MILLI
+            } else if overlap == Overlap::Skip || (overlap == Overlap::BufferOne && at < waits_until) {
+                self.skip(&demand, "OVERLAP", (demand.fire_time, 1), None, at);
+                continue;
+            } else {
+                (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
+                waits_until = free + 3 * MILLI;
+                waits_until
+            };
+            current = demand.id;
+            free = self.execute(&demand, start);
+        }
+    }
+
+    fn succeeded(&self, execution: Uuid, at: Micros) -> bool {
+        let of_it = |delivery: &&Delivery| delivery.execution == execution && delivery.ended <= Some(at);
+        self.evidence.deliveries.iter().filter(of_it).any(|delivery| delivery.status == Some(200))
+    }
+
+    /// The fire times of a grid, as they are found.
+    fn schedule<'a>(&mut self, life: &'a Life, queue: &mut Vec<(Micros, Demand<'a>)>) {
+        let back: Vec<Micros> = self.cluster.outages.iter().map(|_| self.rng.i64(200..1_900) * MILLI).collect();
+        let mut missed: Vec<(usize, usize, Micros)> = Vec::new();
+        let mut taken = HashSet::new();
+        for (index, era) in life.eras.iter().enumerate() {
+            for at in grid(era) {
+                let leased = (at - self.rng.i64(0..250) * MILLI).max(era.from + MILLI);
+                if leased >= era.until || !taken.insert(at) {
+                    continue;
+                }
+                match self.cluster.outages.iter().position(|outage| (outage.from..outage.until).contains(&leased)) {
+                    Some(outage) => missed.push((outage, index, at)),
+                    None => {
+                        let demand = self.demand(life, index, at);
+                        queue.push((leased, demand));
+                    }
+                }
+            }
+        }
+        for (outage, back) in back.into_iter().enumerate() {
+            let of_outage: Vec<_> =
+                missed.iter().filter(|(which, ..)| *which == outage).map(|(_, era, at)| (*era, *at)).collect();
+            let Some((era, _)) = of_outage.first() else { continue };
+            let now = found(&self.cluster, self.cluster.outages[outage].from, back).unwrap();
+            self.misfire(life, &life.eras[*era].spec, &of_outage, now, queue);
+        }
+    }
+
+    fn demand<'a>(&mut self, life: &'a Life, era: usize, fire_time: Micros) -> Demand<'a> {
+        let id = Uuid::from_u128(self.rng.u128(..));
+        let spec = &life.eras[era].spec;
+        Demand { job: life.job, spec, id, kind: "SCHEDULE", first_kind: "SCHEDULE", fire_time, deleted: life.deleted }
+    }
+
+    /// What an outage left, found at once.
+    fn misfire<'a>(
+        &mut self,
+        life: &'a Life,
+        spec: &JobSpec,
+        missed: &[(usize, Micros)],
+        now: Micros,
+        queue: &mut Vec<(Micros, Demand<'a>)>,
+    ) {
+        let grace = Micros::from(spec.misfire_grace_seconds) * SECOND;
+        let late: Vec<_> = missed.iter().copied().filter(|(_, at)| now - at > grace).collect();
+        let run = match spec.misfire {
+            Misfire::FireAll => missed,
+            Misfire::Skip => &missed[late.len()..],
+            Misfire::FireOnce => &missed[late.len().saturating_sub(1)..],
+        };
+        let mut into = None;
+        for (step, (era, at)) in run.iter().enumerate() {
+            let demand = self.demand(life, *era, *at);
+            into = into.or(Some(demand.id));
+            queue.push((now.max(*at) + i64::try_from(step).unwrap() * 10 * MILLI, demand));
+        }
+        let gone = missed.len() - run.len();
+        if gone > 0 {
+            let demand = self.demand(life, missed[0].0, missed[0].1);
+            let (reason, into) = if spec.misfire == Misfire::Skip { ("MISFIRE", None) } else { ("COALESCED", into) };
+            self.skip(&demand, reason, (missed[gone - 1].1, i32::try_from(gone).unwrap()), into, now);
+        }
+    }
+
+    fn chain(&mut self, life: &Life) {
+        let Some(first) = life.eras.first() else { return };
+        let Schedule::FixedDelay { seconds } = first.spec.schedule else { return };
+        let delay = Micros::from(seconds) * SECOND;
+        let (mut due, mut era) = (first.anchor, 0);
+        while due < END {
+            while era < life.eras.len() && life.eras[era].until <= due {
+                era += 1;
+                // A resume lets the rest begin anew.
+                if let Some(next) = life.eras.get(era).filter(|next| !next.continues) {
+                    due = due.max(millis(next.from) + delay);
+                }
+            }
+            if era >= life.eras.len() {
+                return;
+            }
+            let demand = self.demand(life, era, due);
+            let leased = (due - self.rng.i64(0..100) * MILLI).max(life.eras[era].from + MILLI);
+            due = millis(self.execute(&demand, leased)) + delay;
+        }
+    }
+
+    /// The final read cuts off what is not over.
+    fn finish(mut self) -> Evidence {
+        let evidence = &mut self.evidence;
+        evidence.deliveries.retain(|delivery| delivery.arrived <= END);
+        for delivery in evidence.deliveries.iter_mut().filter(|delivery| delivery.ended > Some(END)) {
+            (delivery.ended, delivery.status) = (None, None);
+        }
+        evidence.history.retain(|transition| transition.at <= END);
+        evidence.rows.retain(|row| row.started_at <= Some(END));
+        for row in evidence.rows.iter_mut().filter(|row| row.finished_at > Some(END)) {
+            let last = evidence.history.iter().rfind(|transition| transition.execution == row.execution);
+            (row.finished_at, row.reason) = (None, None);
+            (row.attempt, row.status) =
+                last.map_or((1, "RUNNING".to_owned()), |last| (last.attempt, last.status.clone()));
+        }
+        let seen: HashSet<Uuid> = evidence.history.iter().map(|transition| transition.execution).collect();
+        evidence.rows.retain(|row| seen.contains(&row.execution));
+        evidence.deliveries.sort_by_key(|delivery| delivery.arrived);
+        evidence.calls.sort_by_key(|call| call.invoked);
+        evidence.history.sort_by_key(|transition| transition.at);
+        evidence.faults = self.cluster.faults.clone();
+        evidence.nodes = self.cluster.nodes();
+        assert!(RULES.ttl > 0 && evidence.rows.len() > 100);
+        self.evidence
+    }
+}
+
+fn grid(era: &Era) -> Vec<Micros> {
+    let (period, anchor) = match &era.spec.schedule {
+        Schedule::FixedRate { seconds } => (Micros::from(*seconds) * SECOND, era.anchor),
+        Schedule::Cron { expression, .. } => {
+            let step: Micros = expression[2..3].parse().unwrap();
+            (step * SECOND, 0)
+        }
+        Schedule::Once { .. } => return Some(era.anchor).filter(|at| *at > era.from).into_iter().collect(),
+        Schedule::FixedDelay { .. } | Schedule::Manual => return Vec::new(),
+    };
+    let first = anchor + ((era.from - anchor).div_euclid(period) + 1).max(0) * period;
+    let until = era.until.min(END).saturating_add(RULES.look_ahead);
+    (0..).map(|k| first + k * period).take_while(|at| *at <= until).collect()
+}

@@ -1,0 +1,186 @@
+//! A job's life: which states it may have been in at an instant, given what was
+//! asked of the API and what is known of the answers.
+//!
+//! A call takes effect somewhere between its sending and its answer; one without an
+//! answer may have taken effect or not. It must never guess: where two states are
+//! possible, both are.
+
+use super::terms::Terms;
+use crate::{
+    evidence::{Call, CallOutcome, Micros, Operation},
+    job::JobSpec,
+};
+
+/// A state of a job. A version is the index of the call that made it, a grid that of the call that gave the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum State {
+    Absent,
+    Active { version: usize, grid: usize },
+    Paused { version: usize, grid: usize },
+    Deleted,
+}
+
+/// A job's states over time.
+#[derive(Debug)]
+pub(super) struct Timeline<'a> {
+    pub(super) calls: Vec<&'a Call>,
+    /// The calls that gave a schedule that the job may have had.
+    pub(super) grids: Vec<usize>,
+    /// From each instant on, until the next.
+    segments: Vec<(Micros, Vec<State>)>,
+}
+
+impl<'a> Timeline<'a> {
+    pub(super) fn new(mut calls: Vec<&'a Call>) -> Self {
+        calls.retain(|call| call.outcome != CallOutcome::Refused);
+        calls.sort_by_key(|call| call.invoked);
+        let mut turns: Vec<Micros> = calls.iter().flat_map(|call| [call.invoked, call.returned]).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let mut timeline = Self { calls, grids: Vec::new(), segments: vec![(Micros::MIN, vec![State::Absent])] };
+        for turn in turns {
+            let states = timeline.fold(turn);
+            timeline.segments.push((turn, states));
+        }
+        let grid = |state: &State| match state {
+            State::Active { grid, .. } | State::Paused { grid, .. } => Some(*grid),
+            State::Absent | State::Deleted => None,
+        };
+        let mut grids: Vec<usize> =
+            timeline.segments.iter().flat_map(|(_, states)| states.iter().filter_map(grid)).collect();
+        grids.sort_unstable();
+        grids.dedup();
+        timeline.grids = grids;
+        timeline
+    }
+
+    /// All states that are possible then: every call before it in order, certain once it was answered.
+    fn fold(&self, at: Micros) -> Vec<State> {
+        let mut states = vec![State::Absent];
+        for (index, call) in self.calls.iter().enumerate().take_while(|(_, call)| call.invoked <= at) {
+            let after = states.iter().filter_map(|state| self.apply(index, *state));
+            let mut next: Vec<State> = after.collect();
+            if call.outcome != CallOutcome::Done || call.returned > at {
+                next.extend(&states);
+            }
+            if next.is_empty() {
+                next = states; // the answers contradict each other; the job's own rules will say so
+            }
+            next.sort_unstable();
+            next.dedup();
+            states = next;
+        }
+        states
+    }
+
+    /// The state after a call that was done, if it can be done in that state.
+    fn apply(&self, index: usize, state: State) -> Option<State> {
+        use State::{Absent, Active, Deleted, Paused};
+        match (&self.calls[index].operation, state) {
+            (Operation::Create(_), Absent) => Some(Active { version: index, grid: index }),
+            (Operation::Update(spec), Active { grid, .. }) => {
+                Some(Active { version: index, grid: self.grid_after(index, spec, grid) })
+            }
+            (Operation::Update(spec), Paused { grid, .. }) => {
+                Some(Paused { version: index, grid: self.grid_after(index, spec, grid) })
+            }
+            (Operation::Pause, Active { version, grid }) => Some(Paused { version, grid }),
+            (Operation::Resume, Paused { version, grid }) => Some(Active { version, grid }),
+            (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
+            (Operation::Pause, Paused { .. }) | (Operation::Resume, Active { .. }) => Some(state),
+            (Operation::RunNow, Active { .. } | Paused { .. }) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// The same schedule keeps its grid, whatever else was edited.
+    fn grid_after(&self, index: usize, spec: &JobSpec, grid: usize) -> usize {
+        if self.spec(grid).schedule == spec.schedule { grid } else { index }
+    }
+
+    /// What a version asks for.
+    pub(super) fn spec(&self, version: usize) -> &'a JobSpec {
+        match &self.calls[version].operation {
+            Operation::Create(spec) | Operation::Update(spec) => spec,
+            _ => unreachable!("only creations and edits make versions"),
+        }
+    }
+
+    /// The states possible at some instant of the window.
+    pub(super) fn over(&self, from: Micros, until: Micros) -> impl Iterator<Item = State> {
+        let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        self.segments[first..]
+            .iter()
+            .take_while(move |(at, _)| *at <= until)
+            .flat_map(|(_, states)| states.iter().copied())
+    }
+
+    /// Whether the job surely fires by this grid during the whole window.
+    pub(super) fn surely(&self, grid: usize, from: Micros, until: Micros) -> bool {
+        self.over(from, until).all(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
+    }
+
+    /// Whether the job may fire by this grid at some instant of the window.
+    pub(super) fn possibly(&self, grid: usize, from: Micros, until: Micros) -> bool {
+        self.over(from, until).any(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
+    }
+
+    /// Whether the job may be active, by any grid, at some instant of the window.
+    pub(super) fn possibly_active(&self, from: Micros, until: Micros) -> bool {
+        self.over(from, until).any(|state| matches!(state, State::Active { .. }))
+    }
+
+    /// Whether it may have been deleted by then.
+    pub(super) fn possibly_deleted(&self, at: Micros) -> bool {
+        self.over(at, at).any(|state| state == State::Deleted)
+    }
+
+    /// The versions whose policies may hold for what is leased within the window.
+    pub(super) fn versions(&self, from: Micros, until: Micros) -> Vec<usize> {
+        let mut versions: Vec<usize> = self
+            .over(from, until)
+            .filter_map(|state| match state {
+                State::Active { version, .. } | State::Paused { version, .. } => Some(version),
+                State::Absent | State::Deleted => None,
+            })
+            .collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+
+    /// The policies of its whole life.
+    pub(super) fn terms(&self) -> Terms<'a> {
+        Terms::new(self, &self.versions(Micros::MIN, Micros::MAX))
+    }
+
+    /// The first and last instant at which the job may fire by this grid; none if it never may.
+    pub(super) fn reach(&self, grid: usize, end: Micros) -> Option<(Micros, Micros)> {
+        let active =
+            |states: &[State]| states.iter().any(|state| matches!(state, State::Active { grid: g, .. } if *g == grid));
+        let first = self.segments.iter().position(|(_, states)| active(states))?;
+        let last = self.segments.iter().rposition(|(_, states)| active(states))?;
+        let until = self.segments.get(last + 1).map_or(end, |(at, _)| *at);
+        Some((self.segments[first].0, until.min(end)))
+    }
+
+    /// The first instant from which on the job is surely active by one grid until `until`; `from` if it is all the time.
+    pub(super) fn settled_since(&self, from: Micros, until: Micros) -> Option<Micros> {
+        let mut since = None;
+        let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let mut grid_before = None;
+        for (at, states) in self.segments[first..].iter().take_while(|(at, _)| *at <= until) {
+            let grid = match states.first() {
+                Some(State::Active { grid, .. }) if self.surely(*grid, *at, *at) => Some(*grid),
+                _ => None,
+            };
+            if grid.is_none() {
+                since = None;
+            } else if grid != grid_before || since.is_none() {
+                since = Some((*at).max(from));
+            }
+            grid_before = grid;
+        }
+        since
+    }
+}
