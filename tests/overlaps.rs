@@ -67,6 +67,24 @@ async fn skip_records_the_fire_time_and_runs_the_next_after_the_end() {
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:03:00 due 07:03:00"]);
 }
 
+/// What runs may end in the quarter of a second that nodes look ahead.
+#[actix::test]
+async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
+    for policy in [OverlapPolicy::Skip, OverlapPolicy::BufferAll, OverlapPolicy::CancelOther] {
+        let (cluster, job, [one_node, other], attempt) = running(policy).await;
+        cluster.clock.advance(Duration::from_millis(59_800));
+        let early = other.poll().await;
+        assert_eq!((early.triggers, early.leased, early.next_look), (0, 0, Duration::from_millis(200)), "{policy}");
+        assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"], "{policy}");
+
+        end(&one_node, &attempt).await;
+        cluster.clock.advance(Duration::from_millis(100));
+        let next = one(&other).await;
+
+        assert_eq!((next.fire_time, next.due_time, next.attempt), (at("07:01:00"), at("07:01:00"), 1), "{policy}");
+    }
+}
+
 #[actix::test]
 async fn buffer_one_keeps_the_first_that_waits_and_runs_it_after_the_end() {
     let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferOne).await;

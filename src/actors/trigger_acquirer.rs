@@ -159,7 +159,9 @@ impl Acquirer {
             return if leased.triggers == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
         }
         let until_due = leased.next_due.map_or(self.config.poll_interval, |due| until_lease(due, leased.now));
-        until_due.min(self.config.poll_interval)
+        // The reading of the clock is older than its arrival: so long after it the due time has come.
+        let decided = leased.undecided_until.and_then(|due| (due - leased.now).to_std().ok());
+        until_due.min(self.config.poll_interval).min(decided.unwrap_or(Duration::MAX))
     }
 }
 

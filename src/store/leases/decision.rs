@@ -32,6 +32,8 @@ pub struct Decision {
     pub rested: Vec<Uuid>,
     /// Whether triggers were left alone that may be taken in a moment.
     pub contended: bool,
+    /// Due times of triggers that were left alone until then.
+    pub not_yet: Vec<Timestamp>,
 }
 
 /// Where a schedule trigger goes.
@@ -133,6 +135,8 @@ impl Decision {
         let Some(run) = firing.run else { return self.add(trigger, firing) };
         match verdict(trigger, job, *in_flight) {
             Verdict::Run => in_flight.running = true,
+            // What runs may end before this is due; and what waits behind it would start at its end, too early.
+            _ if run.due_time > known.now => return self.not_yet.push(run.due_time),
             Verdict::Skip => return self.skip_overlap((trigger, job), known.closures, firing, run),
             Verdict::Replace if self.take_the_place(job) => {}
             verdict => {

@@ -91,6 +91,8 @@ pub struct Leased {
     pub now: Timestamp,
     /// When the next trigger beyond the look-ahead is due.
     pub next_due: Option<Timestamp>,
+    /// When the first of the triggers is due that cannot be decided about before.
+    pub undecided_until: Option<Timestamp>,
 }
 
 impl Store {
@@ -110,15 +112,16 @@ impl Store {
                 session.release();
                 return Ok(None);
             };
-            let Taken { attempts, skipped, soon, next_due } = self.take(&transaction, node_id, &due).await?;
+            let Taken { attempts, skipped, soon, next_due, not_yet } = self.take(&transaction, node_id, &due).await?;
             transaction.commit().await.during("leases.commit")?;
             session.release();
             self.tally.leased(attempts.len(), skipped);
-            let triggers = due.triggers.len();
-            let full = triggers == limit || overdue_limit > 0 && due.overdue == overdue_limit;
+            let full = due.triggers.len() == limit || overdue_limit > 0 && due.overdue == overdue_limit;
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
-            Ok(Some(Leased { attempts, triggers, more: full || soon || again, now: due.now, next_due }))
+            let triggers = due.triggers.len() - not_yet.len();
+            let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
+            Ok(Some(Leased { attempts, triggers, more, now: due.now, next_due, undecided_until }))
         })
         .await
     }
@@ -180,7 +183,8 @@ impl Store {
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
         let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
-        Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), skipped, soon, next_due })
+        let not_yet = decision.not_yet.clone();
+        Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), skipped, soon, next_due, not_yet })
     }
 }
 
@@ -232,6 +236,8 @@ struct Taken {
     soon: bool,
     /// When the first of the taken triggers is due again.
     next_due: Option<Timestamp>,
+    /// When each of those is due that could not be decided about.
+    not_yet: Vec<Timestamp>,
 }
 
 /// What was locked, and when.
