@@ -115,6 +115,8 @@ async fn play(stage: &Rc<Stage>, wanted_dead: mpsc::UnboundedReceiver<Uuid>) -> 
     let progress = progress(&stage.drill);
     progress.set_message("starting the nodes");
     stage.open().await?;
+    // Nodes declare nobody dead before they have been there for a TTL: a cluster that has just begun is a special case.
+    tokio::time::sleep(Duration::from_micros(stage.drill.rules().ttl.unsigned_abs()) + Duration::from_secs(1)).await;
     create_jobs(stage).await?;
     let tasks = tokio::task::LocalSet::new();
     let (over, is_over) = watch::channel(false);
