@@ -113,6 +113,7 @@ pub enum Recovery {
 /// How the sink treats a delivery. It travels in the URL's query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a mode of the sink by itself, and a word of the URL")]
 pub struct Target {
     /// Milliseconds before the answer.
     pub delay: u32,

@@ -163,8 +163,8 @@ impl<'a> Judge<'a> {
         if self.faults.rewound(from, until) {
             return; // numbers that were lost with the writes come again
         }
-        let lost = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
-        let most = terms.most_attempts() + lost.min(terms.most_recoveries());
+        let orphans = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
+        let most = terms.most_attempts() + orphans.min(terms.most_recoveries());
         if attempts.len() > most {
             self.bad("TOO-MANY-ATTEMPTS", about, format!("{} attempts, {most} were lawful", attempts.len()));
         }

@@ -109,9 +109,9 @@ impl<'a> Judge<'a> {
             return; // it hangs, on a node that lives
         }
         let moved = last.map_or(row.fire_time, |last| last.ended.unwrap_or(last.arrived)).max(row.fire_time);
-        let lost = orphaning.map_or(moved, |fault| moved.max(fault.from));
+        let orphaned = orphaning.map_or(moved, |fault| moved.max(fault.from));
         // One retry more may be waiting, and one lost attempt more that nobody saw.
-        let retry = self.faults.redelivery(lost + crate::job::SECOND);
+        let retry = self.faults.redelivery(orphaned + crate::job::SECOND);
         let started = self.faults.redelivery(row.started_at.unwrap_or(0));
         if retry.max(started) < end {
             let text = format!("{} at the final read; nothing moved since {moved}", row.status);

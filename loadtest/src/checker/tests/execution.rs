@@ -133,13 +133,11 @@ impl World {
             status: Some(status),
             effect: status == 200,
         });
-        match lost {
-            Some(noticed) => Fared::Lost { noticed },
-            None => {
-                let read = self.cluster.lives[life].nap(ended).unwrap_or(ended);
-                Fared::Settled { at: self.cluster.written(&mut self.rng, read), status }
-            }
+        if let Some(noticed) = lost {
+            return Fared::Lost { noticed };
         }
+        let read = self.cluster.lives[life].nap(ended).unwrap_or(ended);
+        Fared::Settled { at: self.cluster.written(&mut self.rng, read), status }
     }
 
     fn noticed(&mut self, struck: Micros, fate: Fate) -> Micros {

@@ -243,7 +243,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
                 && d[0].status == Some(499)
         })?;
         let until = deliveries[1].arrived + 20 * MILLI;
-        b.change(deliveries[0].execution, 1, |d| d.ended = Some(until));
+        b.change(deliveries[0].execution, deliveries[0].attempt, |d| d.ended = Some(until));
         Some(&["SELF-FENCING"])
     }),
     ("two effects at a target that refuses stale attempts", |b| {
