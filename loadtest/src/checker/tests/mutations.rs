@@ -238,6 +238,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (deliveries, _) = b.any(|b, d, r| {
             b.spec(r.job).is_some()
                 && d.len() > 1
+                && d[1].kind == "RECOVERY"
                 && b.hit(&d[0], Scope::CutsOff)
                 && !b.hit(&d[0], Scope::Freezes)
                 && d[0].status == Some(499)
