@@ -53,7 +53,7 @@ pub fn fixed_rate(anchor: Micros, seconds: u32, from: Micros, until: Micros) -> 
     let period = i64::from(seconds.max(1)) * SECOND;
     let missed = (from - anchor).max(0);
     let first = anchor + (missed / period + i64::from(missed % period != 0)) * period;
-    (0..).map(|k| first + k * period).take_while(|at| *at <= until).collect()
+    std::iter::successors(Some(first), |at| Some(at + period)).take_while(|at| *at <= until).collect()
 }
 
 fn offset_at(zone: &TimeZone, second: i64) -> anyhow::Result<i64> {
@@ -113,8 +113,8 @@ fn has(set: u64, number: i64) -> bool {
 /// A field as a set of bits.
 fn set(text: &str, low: u32, high: u32, names: &[&str]) -> anyhow::Result<u64> {
     let number = |text: &str| -> anyhow::Result<u32> {
-        let named = names.iter().zip(low..).find(|(name, _)| name.eq_ignore_ascii_case(text));
-        let value = match named {
+        let name = names.iter().zip(low..).find(|(word, _)| word.eq_ignore_ascii_case(text));
+        let value = match name {
             Some((_, value)) => value,
             None => text.parse().with_context(|| format!("{text:?} is no number"))?,
         };

@@ -77,7 +77,16 @@ impl<'a> Judge<'a> {
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
         // Where numbers are missing, the recovery is one of those that nobody saw: then a fault of any node is one.
         let unseen = b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
-        let needs_fault = succeeded(a) || a.status.is_none() || (b.kind == "RECOVERY" && !unseen);
+        // A success may be one that the node did not hear of: it was cut off from the target, or had just given up.
+        let unheard = self.faults.unheard(a, b.arrived).filter(|_| b.kind == "RETRY");
+        let answered =
+            if succeeded(a) { timed_out || unheard.is_some() } else { a.status.is_some() || unheard.is_some() };
+        let needs_fault = !answered || (b.kind == "RECOVERY" && !unseen);
+        if let Some(cut) = unheard {
+            // It gives up when its time is over, or when the way is free again.
+            let gave_up = cut.until.max(a.arrived + terms.longest_timeout()).max(a.ended.unwrap_or(a.arrived));
+            return self.in_time("RETRY-LATE", about, gave_up + SECOND, a, b);
+        }
         let took = b.arrived - a.arrived;
         let Some(fault) = fault else {
             if needs_fault {
@@ -163,8 +172,8 @@ impl<'a> Judge<'a> {
         if self.faults.rewound(from, until) {
             return; // numbers that were lost with the writes come again
         }
-        let lost = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
-        let most = terms.most_attempts() + lost.min(terms.most_recoveries());
+        let orphans = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
+        let most = terms.most_attempts() + orphans.min(terms.most_recoveries());
         if attempts.len() > most {
             self.bad("TOO-MANY-ATTEMPTS", about, format!("{} attempts, {most} were lawful", attempts.len()));
         }
@@ -195,11 +204,13 @@ impl<'a> Judge<'a> {
             let excused = match fault.scope {
                 Scope::Freezes => a.arrived <= fault.until + NOTICE && known_end <= fault.until + recovery,
                 Scope::Ends | Scope::Cluster => (kills(fault) && fault.from <= b.arrived) || rewinds(fault),
+                // The node had given up, and could not tell the sink.
+                Scope::CutsTarget => fault.until >= a.arrived && b.kind == "RETRY",
                 _ => false,
             };
             cut_off |= fault.scope == Scope::CutsOff;
             if excused {
-                self.verdict.counts.frozen_overlaps += usize::from(!kills(fault));
+                self.verdict.counts.frozen_overlaps += usize::from(!kills(fault) && fault.scope != Scope::CutsTarget);
                 return;
             }
         }

@@ -31,7 +31,7 @@ impl<'a> Judge<'a> {
             intervals.push(Interval { from: first, until: first, required: false });
         }
         let mut points: Vec<Micros> =
-            job.executions.iter().filter_map(|execution| execution.first()).map(|first| first.arrived).collect();
+            job.executions.iter().filter_map(Execution::first).map(|first| first.arrived).collect();
         points.sort_unstable();
         let about = About { job: job.id, fire_time: None, execution: None };
         for extra in matched(&points, &intervals).1 {

@@ -2,7 +2,7 @@
 
 use super::{Rules, timeline::Timeline};
 use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row, Transition};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 impl Operation {
@@ -82,15 +82,19 @@ impl JobCase<'_> {
                 .into_iter()
                 .any(|call| (call.invoked - rules.earliness..=call.returned + rules.earliness).contains(&at))
         };
-        let manual = |kind: &str, at: Micros| kind == "MANUAL" || (kind == "BUFFERED" && !on_grid(at) && asked(at));
-        for execution in &mut self.executions {
-            let kinds = execution
-                .row
-                .map(|row| row.kind.as_str())
-                .into_iter()
-                .chain(execution.deliveries.first().map(|d| d.kind.as_str()));
-            let at = execution.fire_time().unwrap_or(0);
-            execution.manual |= kinds.into_iter().any(|kind| manual(kind, at));
+        let waited = |kind: &str, at: Micros| kind == "BUFFERED" && asked(at);
+        let manual = |kind: &str, at: Micros| kind == "MANUAL" || (waited(kind, at) && !on_grid(at));
+        // A call in the very millisecond of a fire time: of two executions with it, one that waited is the call's.
+        let all = |execution: &Execution<'_>, says: &dyn Fn(&str, Micros) -> bool| {
+            let row = execution.row.map(|row| row.kind.as_str());
+            let mut kinds = row.into_iter().chain(execution.deliveries.first().map(|first| first.kind.as_str()));
+            kinds.any(|kind| says(kind, execution.fire_time().unwrap_or(0)))
+        };
+        let firm = self.executions.iter().filter(|execution| !execution.manual && !all(execution, &waited));
+        let mut firm: HashSet<Micros> = firm.filter_map(Execution::fire_time).collect();
+        for execution in self.executions.iter_mut().filter(|execution| !execution.manual) {
+            let twin = all(execution, &waited) && !firm.insert(execution.fire_time().unwrap_or(0));
+            execution.manual = twin || all(execution, &manual);
         }
         let skips = std::mem::take(&mut self.skips);
         (self.manual_skips, self.skips) = skips.into_iter().partition(|row| manual(&row.kind, row.fire_time));

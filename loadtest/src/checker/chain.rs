@@ -80,6 +80,10 @@ impl<'a> Judge<'a> {
             );
             self.bad("DELAY-EARLY", about, text);
         }
+        // A fire time that a run-now left no room for is a link without a run: the rest begins anew with it.
+        let within = |at: &Micros| (earliest..=started).contains(at);
+        let skipped = job.skips.iter().map(|row| row.fire_time).filter(within).max();
+        let latest = latest.max(skipped.unwrap_or(latest));
         let deadline = self.next_start(job, earliest, latest, most, started);
         if deadline.is_some_and(|deadline| started > deadline) {
             self.bad("DELAY-LATE", about, format!("started {} us after the end before it", started - earliest));
@@ -129,6 +133,7 @@ impl<'a> Judge<'a> {
             return;
         }
         let (earliest, latest) = self.settled(last);
+        let latest = latest.max(job.skips.iter().map(|row| row.fire_time).max().unwrap_or(latest));
         let still = last.last().is_some_and(|last| last.ended.is_none());
         let open = last.row.is_some_and(|row| matches!(row.status.as_str(), "RUNNING" | "RETRYING"));
         let deadline = self.next_start(job, earliest, latest, delay, end);

@@ -82,6 +82,15 @@ impl<'a> Faults<'a> {
             .max_by_key(|fault| fault.from)
     }
 
+    /// The fault that may have kept the answer of that attempt from its node, or its end from the sink: the node was
+    /// cut off from its target while the attempt was there.
+    pub(super) fn unheard(&self, attempt: &Delivery, next: Micros) -> Option<&'a Fault> {
+        let until = attempt.ended.unwrap_or(next).min(next);
+        let mut cut =
+            self.hitting(attempt.node, attempt.arrived, until).filter(|fault| fault.scope == Scope::CutsTarget);
+        cut.find(|fault| fault.until >= attempt.arrived)
+    }
+
     /// Faults of a node or of the whole cluster whose consequences meet the window.
     pub(super) fn hitting(&self, node: Uuid, from: Micros, until: Micros) -> impl Iterator<Item = &'a Fault> {
         let name = self.names.get(&node).copied();

@@ -4,7 +4,12 @@
 //! start; it MAY be if that is possible at some instant at which it can have been leased. All others
 //! must not exist. It must never look at what was delivered, but for the phase of a fixed rate that the API never named.
 
-use super::{Rules, case::JobCase, deadlines::Faults, terms::Terms};
+use super::{
+    Rules,
+    case::{Execution, JobCase},
+    deadlines::Faults,
+    terms::Terms,
+};
 use crate::{
     evidence::{CallOutcome, Micros},
     fire_times,
@@ -86,7 +91,6 @@ pub(super) fn anchor(job: &JobCase<'_>, grid: usize, seconds: u32) -> Option<Mic
         let period = Micros::from(seconds.max(1)) * SECOND;
         return Some(named - (named - call.invoked).div_euclid(period) * period);
     }
-    let mut seen =
-        job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.fire_time());
+    let mut seen = job.executions.iter().filter(|execution| !execution.manual).filter_map(Execution::fire_time);
     seen.find(|at| (call.invoked..=latest).contains(at))
 }

@@ -155,7 +155,7 @@ impl<'a> Judge<'a> {
         }
         if delivered.is_empty() {
             let lawful = if let Some(execution) = executions.first() {
-                Ok(self.settled_unseen(execution, this)) // `settlement` judges how it ended
+                Ok(execution.status() == Some("CANCELLED")) // `settlement` judges how it ended
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
             } else if this.must && !(this.terms.may_overlap(&WAITING) && busy.occupied(self, at)) {
@@ -175,11 +175,6 @@ impl<'a> Judge<'a> {
             }
         }
         interval
-    }
-
-    /// A taken fire time that nobody saw: its end is judged with its row.
-    fn settled_unseen(&mut self, execution: &Execution<'a>, this: &Expected<'a>) -> bool {
-        this.must && execution.row.is_some_and(|row| row.status == "CANCELLED")
     }
 
     /// The first start of an execution; the latest that it may lawfully have.
@@ -359,7 +354,7 @@ fn coalesced(job: &JobCase<'_>, at: Micros, row: &Row) -> Result<(), (&'static s
     let overlapped = |skip: &&Row| {
         Some(skip.execution) == into && skip.reason.as_deref() == Some("OVERLAP") && later(Some(skip.fire_time))
     };
-    if ran || job.skips.iter().any(|skip| overlapped(&skip)) {
+    if ran || job.skips.iter().any(overlapped) {
         return Ok(());
     }
     Err(("COALESCED-INTO-NOTHING", format!("folded into {into:?}, which is no later execution of its job that ran")))

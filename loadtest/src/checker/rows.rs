@@ -8,7 +8,7 @@ use super::{
     judge::{About, Judge, NOTICE, through, words},
     terms::Terms,
 };
-use crate::evidence::{Micros, Row, Scope, Transition};
+use crate::evidence::{Delivery, Micros, Row, Scope, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -37,7 +37,17 @@ impl<'a> Judge<'a> {
             }
             return self.fenced(about, execution, row);
         }
-        let forgotten = effects.iter().find(|delivery| self.faults.orphaning(delivery, Micros::MAX).is_none());
+        // Nor is it forgotten when its node did not hear of it: cut off from the target, just giving up, or just told to.
+        let finished = row.finished_at.unwrap_or(0);
+        let told = row.status == "CANCELLED" && self.ended_lawfully(job, execution, terms).is_ok();
+        let unheard = |delivery: &Delivery| {
+            let ended = delivery.ended.unwrap_or(delivery.arrived);
+            self.faults.unheard(delivery, Micros::MAX).is_some()
+                || terms.timed_out(ended - delivery.arrived, NOTICE)
+                || (told && ended + NOTICE >= finished)
+        };
+        let kept = |delivery: &Delivery| self.faults.orphaning(delivery, Micros::MAX).is_none() && !unheard(delivery);
+        let forgotten = effects.iter().find(|delivery| kept(delivery));
         if let Some(delivery) = forgotten {
             let text = format!(
                 "attempt {} was answered 2xx, no fault hit its node, and its row says {}",
@@ -109,9 +119,9 @@ impl<'a> Judge<'a> {
             return; // it hangs, on a node that lives
         }
         let moved = last.map_or(row.fire_time, |last| last.ended.unwrap_or(last.arrived)).max(row.fire_time);
-        let lost = orphaning.map_or(moved, |fault| moved.max(fault.from));
+        let orphaned = orphaning.map_or(moved, |fault| moved.max(fault.from));
         // One retry more may be waiting, and one lost attempt more that nobody saw.
-        let retry = self.faults.redelivery(lost + crate::job::SECOND);
+        let retry = self.faults.redelivery(orphaned + crate::job::SECOND);
         let started = self.faults.redelivery(row.started_at.unwrap_or(0));
         if retry.max(started) < end {
             let text = format!("{} at the final read; nothing moved since {moved}", row.status);
@@ -124,6 +134,9 @@ impl<'a> Judge<'a> {
         for row in &job.skips {
             let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
+                if row.reason.as_deref() != Some("OVERLAP") || !job.timeline.terms().exclusive() {
+                    self.bad("LOST", about, format!("a link of a fixed delay left out as {}", words(row)));
+                }
                 continue;
             }
             let within = expected.range(row.fire_time..=through(row));

@@ -78,6 +78,11 @@ impl<'a> Terms<'a> {
         })
     }
 
+    pub(super) fn longest_timeout(&self) -> Micros {
+        let seconds = self.specs.iter().filter_map(|spec| spec.timeout_seconds).max();
+        seconds.map_or(0, |seconds| Micros::from(seconds) * SECOND)
+    }
+
     pub(super) fn fenced(&self) -> bool {
         !self.is_unknown() && self.specs.iter().all(|spec| spec.target.fenced)
     }

@@ -87,8 +87,8 @@ impl<'a> Timeline<'a> {
             (Operation::Pause, Active { version, grid }) => Some(Paused { version, grid }),
             (Operation::Resume, Paused { version, grid }) => Some(Active { version, grid }),
             (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
-            (Operation::Pause, Paused { .. }) | (Operation::Resume, Active { .. }) => Some(state),
-            (Operation::RunNow, Active { .. } | Paused { .. }) => Some(state),
+            (Operation::Pause | Operation::RunNow, Paused { .. })
+            | (Operation::Resume | Operation::RunNow, Active { .. }) => Some(state),
             _ => None,
         }
     }

@@ -44,8 +44,8 @@ impl Life {
         self.naps.iter().find(|(from, until)| (*from..*until).contains(&at)).map(|(_, until)| *until)
     }
 
-    pub(super) fn is_deaf(&self, at: Micros) -> bool {
-        self.deaf.iter().any(|(from, until)| (*from..*until).contains(&at))
+    pub(super) fn deaf(&self, at: Micros) -> Option<Micros> {
+        self.deaf.iter().find(|(from, until)| (*from..*until).contains(&at)).map(|(_, until)| *until)
     }
 }
 

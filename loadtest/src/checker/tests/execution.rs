@@ -82,7 +82,7 @@ impl World {
         let mut arrived = at.max(demand.fire_time) + self.rng.i64(1..30) * MILLI;
         let (id, fate, nap, deaf) = {
             let life = &self.cluster.lives[life];
-            (life.id, life.fate, life.nap(arrived), life.is_deaf(arrived))
+            (life.id, life.fate, life.nap(arrived), life.deaf(arrived).is_some())
         };
         if let Some((struck, fate)) = fate
             && arrived >= struck
@@ -133,13 +133,16 @@ impl World {
             status: Some(status),
             effect: status == 200,
         });
-        match lost {
-            Some(noticed) => Fared::Lost { noticed },
-            None => {
-                let read = self.cluster.lives[life].nap(ended).unwrap_or(ended);
-                Fared::Settled { at: self.cluster.written(&mut self.rng, read), status }
-            }
+        if let Some(noticed) = lost {
+            return Fared::Lost { noticed };
         }
+        if let Some(until) = self.cluster.lives[life].deaf(ended) {
+            // The answer does not reach the node, which gives up when the way is free again.
+            let given_up = until + self.rng.i64(1..300) * MILLI;
+            return Fared::Settled { at: self.cluster.written(&mut self.rng, given_up), status: 0 };
+        }
+        let read = self.cluster.lives[life].nap(ended).unwrap_or(ended);
+        Fared::Settled { at: self.cluster.written(&mut self.rng, read), status }
     }
 
     fn noticed(&mut self, struck: Micros, fate: Fate) -> Micros {

@@ -238,12 +238,13 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (deliveries, _) = b.any(|b, d, r| {
             b.spec(r.job).is_some()
                 && d.len() > 1
+                && d[1].kind == "RECOVERY"
                 && b.hit(&d[0], Scope::CutsOff)
                 && !b.hit(&d[0], Scope::Freezes)
                 && d[0].status == Some(499)
         })?;
         let until = deliveries[1].arrived + 20 * MILLI;
-        b.change(deliveries[0].execution, 1, |d| d.ended = Some(until));
+        b.change(deliveries[0].execution, deliveries[0].attempt, |d| d.ended = Some(until));
         Some(&["SELF-FENCING"])
     }),
     ("two effects at a target that refuses stale attempts", |b| {

@@ -279,14 +279,14 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         (node.state, node.ended_at) = ("DEAD".to_owned(), Some(30 * SECOND));
         Some(&["FALSE-DEATH"])
     }),
-    ("a row that was stuck in calm times", |b| stuck(b, 30 * SECOND)),
-    ("a row that is stuck at the final read", |b| stuck(b, b.evidence.ended)),
+    ("a row that was stuck in calm times", |b| Some(stuck(b, 30 * SECOND))),
+    ("a row that is stuck at the final read", |b| Some(stuck(b, b.evidence.ended))),
 ];
 
-fn stuck(b: &mut Broken, at: Micros) -> Option<&'static [&'static str]> {
+fn stuck(b: &mut Broken, at: Micros) -> &'static [&'static str] {
     let id = b.id();
     b.evidence.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
-    Some(&["STUCK"])
+    &["STUCK"]
 }
 
 fn end(b: &mut Broken, execution: uuid::Uuid, status: &str, reason: Option<&str>) {

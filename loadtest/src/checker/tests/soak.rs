@@ -41,7 +41,7 @@ fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
         schedule: Schedule::FixedRate { seconds: 2 },
         misfire: Misfire::default(),
         misfire_grace_seconds: 60,
-        overlap: if number % 2 == 0 { Overlap::Allow } else { Overlap::Skip },
+        overlap: if number.is_multiple_of(2) { Overlap::Allow } else { Overlap::Skip },
         recovery: Recovery::default(),
         max_recoveries: 3,
         max_attempts: 1,

@@ -145,7 +145,7 @@ impl World {
         let mut life = Life { job, eras: Vec::new(), manual: Vec::new(), deleted: Micros::MAX };
         let mut open = Some(Era { from: at, until: Micros::MAX, spec: spec.clone(), anchor, continues: false });
         let mut current = (spec, anchor);
-        while known {
+        while known && life.deleted == Micros::MAX {
             at += self.rng.i64(500..40_000) * MILLI;
             if at >= last {
                 break;
@@ -320,12 +320,12 @@ impl World {
                 if leased >= era.until || !taken.insert(at) {
                     continue;
                 }
-                match self.cluster.outages.iter().position(|outage| (outage.from..outage.until).contains(&leased)) {
-                    Some(outage) => missed.push((outage, index, at)),
-                    None => {
-                        let demand = self.demand(life, index, at);
-                        queue.push((leased, demand));
-                    }
+                let away = self.cluster.outages.iter().position(|outage| (outage.from..outage.until).contains(&leased));
+                if let Some(outage) = away {
+                    missed.push((outage, index, at));
+                } else {
+                    let demand = self.demand(life, index, at);
+                    queue.push((leased, demand));
                 }
             }
         }
@@ -435,5 +435,5 @@ fn grid(era: &Era) -> Vec<Micros> {
     };
     let first = anchor + ((era.from - anchor).div_euclid(period) + 1).max(0) * period;
     let until = era.until.min(END).saturating_add(RULES.look_ahead);
-    (0..).map(|k| first + k * period).take_while(|at| *at <= until).collect()
+    std::iter::successors(Some(first), |at| Some(at + period)).take_while(|at| *at <= until).collect()
 }
