@@ -6,6 +6,7 @@ mod execution;
 mod mutations;
 mod mutations_of_rows;
 mod soak;
+mod specs;
 mod synthetic;
 
 use super::check;
