@@ -302,7 +302,12 @@ impl<'a> Judge<'a> {
             // The last attempt may have been lost before anybody saw it.
             Some(last) if row.attempt > last.attempt => self.faults.any(last.arrived, finished).next().is_some(),
             Some(last) => self.faults.orphaning(last, finished).is_some(),
-            None => self.faults.any(at, self.faults.deadline(row.fire_time)).next().is_some(),
+            // Nor did anybody see one that waited first.
+            None => self
+                .faults
+                .any(at, self.faults.deadline(row.started_at.max(Some(row.fire_time)).unwrap_or(at)))
+                .next()
+                .is_some(),
         };
         let own = execution.deliveries.iter().filter(|delivery| !super::case::succeeded(delivery)).count();
         let unseen = |scope| self.faults.any(at, finished).any(|fault| fault.scope == scope);

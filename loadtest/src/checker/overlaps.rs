@@ -75,7 +75,7 @@ impl Busy {
     pub(super) fn left_out(&self, judge: &Judge<'_>, at: Micros, this: &Expected<'_>) -> bool {
         let ahead = at - judge.rules.look_ahead;
         let mut running = 0;
-        let mut before = 0;
+        let mut waiting = 0;
         let mut free = this.deadline;
         for (_, until, run) in self.spans.meeting(ahead, this.deadline) {
             // Late fire times may be found after later ones.
@@ -85,15 +85,15 @@ impl Busy {
             }
             // Beside a fault nobody may have seen the run that was in flight.
             running += usize::from(run.start.map_or(!this.normal, |start| start <= this.deadline));
-            before += 1;
+            // What has waited comes first, also after the end of what it waited for.
+            waiting += usize::from(run.start.is_none_or(|start| start > ahead));
             free = free.max(until);
         }
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
         let replaced = || self.spans.meeting(at, free + judge.rules.lateness).any(|(_, _, run)| run.fire_time > at);
         (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
-            || (running > 0
-                && (before > 1 || self.occupied(judge, at))
-                && this.terms.may_overlap(&[Overlap::BufferOne]))
+            || (this.terms.may_overlap(&[Overlap::BufferOne])
+                && (waiting > 0 || (running > 0 && self.occupied(judge, at))))
             || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }

@@ -6,6 +6,7 @@ mod execution;
 mod mutations;
 mod mutations_of_rows;
 mod soak;
+mod specs;
 mod synthetic;
 
 use super::check;
@@ -16,8 +17,8 @@ use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many histories are made; enough that each mutation finds its place several times.
-const SEEDS: u64 = 1500;
-const SEEDS_OF_MUTATIONS: u64 = 80;
+const SEEDS: u64 = 120;
+const SEEDS_OF_MUTATIONS: u64 = 24;
 
 #[test]
 fn clean_histories_break_no_rule() {

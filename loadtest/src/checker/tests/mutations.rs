@@ -39,6 +39,35 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         b.drop_row(row.execution);
         Some(&["LOST", "BLIND-MISSING"])
     }),
+    ("a lost fire time beside a fault", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            let until = r.fire_time + 45 * SECOND;
+            let plain = b.period(r.job).is_some() && r.kind == "SCHEDULE" && !d.is_empty();
+            plain && !b.calm(r.fire_time, r.fire_time) && until < b.evidence.ended && b.sure(r.job, r.fire_time, until)
+        })?;
+        b.drop_delivery(row.execution, 0);
+        b.drop_row(row.execution);
+        Some(&["LOST"])
+    }),
+    ("20 s later than any fault explains", |b| {
+        let (deliveries, _) = b.any(|b, d, r| {
+            let quiet = |fault: &crate::evidence::Fault| {
+                fault.until + 9 * SECOND < r.fire_time
+                    || fault.from > r.fire_time + 20 * SECOND
+                    || fault.scope == Scope::Harmless
+            };
+            let spec = b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow);
+            spec && r.kind == "SCHEDULE"
+                && !d.is_empty()
+                && r.fire_time < b.evidence.ended - 40 * SECOND
+                && b.evidence.faults.iter().all(quiet)
+        })?;
+        b.change(deliveries[0].execution, deliveries[0].attempt, |d| {
+            d.arrived += 20 * SECOND;
+            d.ended = d.ended.map(|ended| ended + 20 * SECOND);
+        });
+        (deliveries.len() == 1).then_some(&["LATE"])
+    }),
     ("a duplicate", |b| {
         let (deliveries, _) = b.any(|_, d, _| !d.is_empty())?;
         let mut twin = deliveries[0].clone();

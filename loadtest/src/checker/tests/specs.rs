@@ -1,0 +1,62 @@
+//! The jobs of synthetic histories: every schedule and every policy.
+
+use crate::job::{JobSpec, Misfire, Overlap, Recovery, Schedule, Target};
+use fastrand::Rng;
+
+/// So many jobs are left alone but for run-now.
+const STEADY: usize = 3;
+pub(super) const STEADY_NAME: &str = "steady";
+
+pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
+    let seconds = rng.u32(1..5);
+    let schedule = match number % 6 {
+        _ if number < STEADY => Schedule::FixedRate { seconds: seconds + 1 },
+        0 | 1 => Schedule::FixedRate { seconds },
+        2 | 3 => Schedule::Cron {
+            expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]),
+            zone: "Europe/Berlin".to_owned(),
+        },
+        4 => Schedule::FixedDelay { seconds },
+        _ if rng.bool() => Schedule::Once { after_seconds: rng.u32(1..100) },
+        _ => Schedule::Manual,
+    };
+    let overlap = match (number, &schedule) {
+        (6.., Schedule::FixedRate { .. } | Schedule::Cron { .. } | Schedule::Manual) => {
+            [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther]
+                [rng.usize(..5)]
+        }
+        _ => Overlap::Allow,
+    };
+    let target = Target {
+        delay: [20, 200, 900, 1_500, 2_600, 7_000][rng.usize(..if overlap == Overlap::BufferAll { 3 } else { 6 })],
+        fail: [0, 0, 0, 1, 2, 9][rng.usize(..6)],
+        ..Target::default()
+    };
+    if number < STEADY {
+        // Each misfire policy, with nothing else in its way.
+        return JobSpec {
+            name: STEADY_NAME.to_owned(),
+            schedule,
+            misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][number],
+            misfire_grace_seconds: 2,
+            overlap,
+            recovery: Recovery::Rerun,
+            max_recoveries: 3,
+            max_attempts: 2,
+            timeout_seconds: None,
+            target: Target { delay: 200, ..Target::default() },
+        };
+    }
+    JobSpec {
+        name: format!("job {number}"),
+        schedule,
+        misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][rng.usize(..3)],
+        misfire_grace_seconds: [2, 5, 60][rng.usize(..3)],
+        overlap,
+        recovery: if rng.u8(..4) == 0 { Recovery::MarkLost } else { Recovery::Rerun },
+        max_recoveries: 3,
+        max_attempts: rng.u32(1..4),
+        timeout_seconds: [None, None, Some(2)][rng.usize(..3)],
+        target,
+    }
+}
