@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman measure-dashboard fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman drill measure-dashboard fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,10 +25,12 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/dashboard test || test $$? = 3
 	cargo fmt --check
 	cargo clippy -- -D warnings
-	cargo clippy --all-targets --features otel -- -D warnings
-	cargo test --features otel
+	cargo clippy --workspace --all-targets --features otel,drill-bugs -- -D warnings
+	cargo test --features otel,drill-bugs
+	cargo test -p horolog-loadtest -p horolog-protocol
 	scripts/postman || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
+	scripts/drills
 
 # First the dashboard, then the program that embeds it: the other way round the browser would see the one of before.
 test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
@@ -40,6 +42,10 @@ test-postman: ## run the Postman collection against a node
 	cargo build
 	scripts/postman
 
+drill: ## failover drills: what CI runs of them
+	cargo build --features otel,drill-bugs
+	scripts/drills
+
 measure-dashboard: ## first loads and scrolling beside 100,000 jobs (HOROLOG_JOBS), in a release build
 	scripts/dashboard
 	cargo build --release
@@ -49,7 +55,7 @@ fmt: ## format the sources
 	cargo fmt
 
 lint: ## clippy as strict as in CI
-	cargo clippy --all-targets --features otel -- -D warnings
+	cargo clippy --workspace --all-targets --features otel,drill-bugs -- -D warnings
 
 # By way of a file of its own: a failed build must not leave an empty schema.
 schema: ## write the GraphQL schema to schema.graphql

@@ -2,7 +2,7 @@
 //! exactly one settled execution, and a late hand is refused.
 
 use crate::support::{
-    CommitGate, ENDLESS, TestCluster, TestNode, cron, eventually, fixed_delay, fixed_rate, succeeded,
+    CommitGate, ENDLESS, TestCluster, TestNode, at, cron, eventually, fixed_delay, fixed_rate, succeeded,
 };
 use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job::Job;
@@ -96,6 +96,26 @@ async fn a_death_after_the_lease_and_before_the_run_is_a_second_attempt() {
     survive(&cluster, &survivor, id, 4).await;
 
     assert_each_ran_once(&cluster, &jobs, 2).await;
+}
+
+#[actix::test]
+async fn what_was_leased_ahead_of_its_due_time_does_not_start_earlier_after_a_death() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(fixed_rate(60)).await;
+    let (survivor, victim) = (cluster.node().await, cluster.node().await);
+    survivor.lease().await;
+    cluster.clock.advance(Duration::from_millis(59_800));
+    assert_eq!(victim.lease().await.len(), 1);
+
+    victim.kill(&cluster.sql).await;
+    assert_eq!(survivor.reconcile().await.rerun, 1);
+    let again = survivor.lease().await;
+
+    assert_eq!(
+        again.iter().map(|attempt| (attempt.attempt, attempt.due_time)).collect::<Vec<_>>(),
+        [(2, at("07:01:00"))]
+    );
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:02:00 due 07:02:00"]);
 }
 
 #[actix::test]

@@ -72,7 +72,7 @@ limit $1";
 /// Executions that wait for a next attempt which is no trigger. A deleted job's
 /// get none: a take-over that met the deletion half-way left them.
 const FORGOTTEN: &str = "-- repairs.forgotten
-select l.id, l.job_id, l.fire_time, j.status = 'DELETED' as deleted
+select l.id, l.job_id, l.fire_time, l.due_time, j.status = 'DELETED' as deleted
 from job_execution_log l join job_definition j on j.id = l.job_id
 where l.status = 'RETRYING' and not exists (select from job_trigger t where t.id = l.id)
 limit $1 for update of l skip locked";
@@ -169,9 +169,10 @@ impl Store {
         if !forgotten.is_empty() {
             let ids: Vec<Uuid> = forgotten.iter().map(|row| row.get("id")).collect();
             let job_ids: Vec<Uuid> = forgotten.iter().map(|row| row.get("job_id")).collect();
-            let fire_times: Vec<Timestamp> = forgotten.iter().map(|row| row.get("fire_time")).collect();
+            let times = |column: &str| forgotten.iter().map(|row| row.get(column)).collect::<Vec<Timestamp>>();
+            let (fire_times, due_times) = (times("fire_time"), times("due_time"));
             transaction
-                .execute(NEXT_ATTEMPTS, &[&stub, &"RECOVERY", &ids, &job_ids, &fire_times])
+                .execute(NEXT_ATTEMPTS, &[&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times])
                 .await
                 .during("repairs.retry_forgotten")?;
         }

@@ -8,7 +8,7 @@
 
 use super::settlements::{lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
-use crate::model::named;
+use crate::model::{Timestamp, named};
 use deadpool_postgres::Transaction;
 use std::time::Duration;
 use uuid::Uuid;
@@ -111,7 +111,7 @@ set status = v.status,
         'attempt', l.attempt, 'nodeId', l.node_id, 'startedAt', l.started_at, 'endedAt', clock.now, 'outcome', 'LOST')
 from verdict v, clock
 where l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
-returning l.id, l.job_id, l.status, l.fire_time, l.status = 'FAILED' and v.pauses as pauses";
+returning l.id, l.job_id, l.status, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
 
 /// Puts attempts back that a node holds in the database and nowhere else (a
 /// lease whose answer was lost): they never started, so this is no recovery.
@@ -122,14 +122,15 @@ set status = 'RETRYING',
         'attempt', l.attempt, 'nodeId', l.node_id, 'endedAt', coalesce($1::timestamptz, clock_timestamp()),
         'outcome', 'NOT_STARTED')
 where l.node_id = $2 and l.status = 'RUNNING' and l.id <> all($3::uuid[])
-returning l.id, l.job_id, l.status, l.fire_time";
+returning l.id, l.job_id, l.status, l.fire_time, l.due_time";
 
-/// The next attempts: due at once, under the execution's own id.
+/// The next attempts: due at once, under the execution's own id; but what was leased ahead of its due time and never
+/// started is not due before that.
 pub(super) const NEXT_ATTEMPTS: &str = "-- takeovers.next_attempts
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
-select x.id, x.job_id, $2, x.fire_time, coalesce($1::timestamptz, clock_timestamp()),
+select x.id, x.job_id, $2, x.fire_time, greatest(x.due_time, coalesce($1::timestamptz, clock_timestamp())),
        (select j.priority from job_definition j where j.id = x.job_id)
-from unnest($3::uuid[], $4::uuid[], $5::timestamptz[]) as x (id, job_id, fire_time)
+from unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[]) as x (id, job_id, fire_time, due_time)
 on conflict (id) do nothing";
 
 /// A node that looks dead.
@@ -273,10 +274,11 @@ impl Store {
         let (again, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "RETRYING");
         let rerun: Vec<Uuid> = again.iter().map(|row| row.get("id")).collect();
         let job_ids: Vec<Uuid> = again.iter().map(|row| row.get("job_id")).collect();
-        let fire_times: Vec<crate::model::Timestamp> = again.iter().map(|row| row.get("fire_time")).collect();
+        let times = |column: &str| again.iter().map(|row| row.get(column)).collect::<Vec<Timestamp>>();
+        let (fire_times, due_times) = (times("fire_time"), times("due_time"));
         if !rerun.is_empty() {
             transaction
-                .execute(NEXT_ATTEMPTS, &[&self.clock().stub(), &kind, &rerun, &job_ids, &fire_times])
+                .execute(NEXT_ATTEMPTS, &[&self.clock().stub(), &kind, &rerun, &job_ids, &fire_times, &due_times])
                 .await
                 .during("takeovers.next_attempts")?;
             transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("takeovers.notify")?;

@@ -201,9 +201,10 @@ impl<'a> Judge<'a> {
 
     fn moved(&mut self, about: About, before: &Transition, after: &Transition) {
         let ended = !matches!(before.status.as_str(), "RUNNING" | "RETRYING");
-        let same = (&before.status, before.attempt) == (&after.status, after.attempt);
+        // An end that is written again was written by somebody who had no right to it: the first or the second.
+        let same = !ended && (&before.status, before.attempt) == (&after.status, after.attempt);
         if same || self.faults.rewound(before.at, after.at) {
-            return; // to say again what stands there is no change; a failover takes back what it lost
+            return; // a failover takes back what it lost
         }
         if ended || after.attempt < before.attempt {
             let text = format!(

@@ -35,7 +35,7 @@ pub async fn inflict(stage: &Stage, fault: &FaultSpec) -> Result<(), anyhow::Err
         Kind::Snapshot => database::snapshot(stage, lasting).await,
         Kind::DiskFull => database::disk_full(stage, lasting).await,
         Kind::ListenersLost => database::listeners_lost(stage).await,
-        Kind::MembershipCut => database::membership_cut(stage, fault.node).await,
+        Kind::MembershipCut => database::membership_cut(stage, fault.node, fault.amount).await,
         Kind::Backlog => database::backlog(stage, fault.amount).await,
         Kind::Partition | Kind::PartitionOut | Kind::PartitionBack | Kind::SlowWire | Kind::Reset => {
             network::cut_from_database(stage, fault, lasting).await

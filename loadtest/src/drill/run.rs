@@ -151,7 +151,10 @@ async fn create_jobs(stage: &Stage) -> Result<(), anyhow::Error> {
     for group in &stage.drill.jobs {
         jobs.extend(std::iter::repeat_n(group.job.clone(), group.count));
     }
+    // Two seconds for all: their fire times lie apart, so that a fault always meets a run.
+    let pause = Duration::from_secs(2) / u32::try_from(jobs.len()).unwrap_or(u32::MAX);
     for job in jobs {
+        tokio::time::sleep(pause.mul_f64(fastrand::f64())).await;
         let address = stage.any_address().context("no node lives")?;
         stage
             .operator
@@ -232,7 +235,7 @@ fn any_fault(random: &Random) -> FaultSpec {
             super::file::Actor::ClusterMembership,
         ])
         .unwrap_or_default(),
-        amount: fastrand::i64(20..400),
+        amount: fastrand::i64(20..100),
     }
 }
 

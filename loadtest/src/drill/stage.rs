@@ -25,6 +25,9 @@ use uuid::Uuid;
 /// How long a fault waits for a node that no other fault has.
 const NODE_WAIT: Duration = Duration::from_secs(15);
 
+/// Repairs come more often than by default, so that an end within minutes shows whether they work.
+const REPAIR_INTERVAL: &str = "--repair-interval";
+
 /// The servers of a drill: the first takes writes.
 pub struct Servers {
     /// Who takes writes.
@@ -94,12 +97,10 @@ impl Stage {
         let target = sink_wire.as_ref().map_or(sink.address, |wire| wire.address);
         let http = Http::default();
         let operator = Operator::new(http.clone(), format!("http://{target}"), &directory.join("control.jsonl"))?;
-        let flags = vec![
-            "--node-ttl".to_owned(),
-            format!("{}s", drill.ttl_seconds),
-            "--repair-interval".to_owned(),
-            "5s".to_owned(),
-        ];
+        let mut flags = vec!["--node-ttl".to_owned(), format!("{}s", drill.ttl_seconds)];
+        if !drill.flags.iter().any(|flag| flag == REPAIR_INTERVAL) {
+            flags.extend([REPAIR_INTERVAL.to_owned(), "5s".to_owned()]);
+        }
         let settings = NodeSettings {
             program: program.to_owned(),
             flags: [flags, drill.flags.clone()].concat(),

@@ -1,6 +1,7 @@
 //! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
 
 use crate::cluster::now;
+use crate::cluster::proxy::Wire;
 use crate::drill::file::{Database, Who};
 use crate::drill::stage::{Servers, Stage};
 use crate::evidence::{Micros, Scope};
@@ -157,17 +158,27 @@ pub(super) async fn listeners_lost(stage: &Stage) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-pub(super) async fn membership_cut(stage: &Stage, who: Who) -> Result<(), anyhow::Error> {
+/// On a slow wire the node is in the middle of a lease, whoever looks.
+pub(super) async fn membership_cut(stage: &Stage, who: Who, delay_millis: i64) -> Result<(), anyhow::Error> {
     let slot = stage.pick(who).await?;
+    let from = now();
+    let delay = Duration::from_millis(u64::try_from(delay_millis).unwrap_or(0));
+    if !delay.is_zero() {
+        slot.set_wires(Wire { delay, ..Wire::default() })?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     let name = slot.name().unwrap_or_default();
     let servers = stage.servers.read().await;
     let sql = servers.primary.sql().await?;
-    let from = now();
     let cut = "select pg_terminate_backend(k.pid) from cluster_node n join pg_locks k
         on k.locktype = 'advisory' and k.granted and k.mode = 'ExclusiveLock' and k.objsubid = 1
         and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key
         where n.name = $1 and n.state = 'ACTIVE'";
     sql.execute(cut, &[&name]).await?;
+    if !delay.is_zero() {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        slot.set_wires(Wire::default())?;
+    }
     // The node lives and reaches its target: what it runs may overlap with its next attempt.
     stage.note("membership-cut", Scope::Freezes, &[name], from, now());
     Ok(())
