@@ -107,6 +107,29 @@ async fn who_has_not_heard_yet_that_its_session_ended_declares_nobody_dead() {
     assert_eq!(observer.reconcile().await.dead, [id]);
 }
 
+/// Whoever looks at the standing may not keep it locked while the database takes its time: the thread of the heartbeat
+/// would wait for that, everybody behind it, and the process would stand still for ever.
+#[actix::test]
+async fn a_pass_that_waits_for_the_database_holds_up_no_heartbeat() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    cluster.create(fixed_rate(60)).await;
+    assert_eq!((node.poll().await.leased, node.settle_all().await.settled), (1, 1));
+    cluster.advance(20);
+    let locker = cluster.database.client().await;
+    locker.batch_execute("begin; lock table node_activity in access exclusive mode").await.unwrap();
+    let pass = node.reconcile_meanwhile();
+    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    eventually("the pass waits", async || cluster.sql.query_opt(waits, &[]).await.unwrap()).await;
+
+    let publisher = node.publisher();
+    let heartbeat = std::thread::spawn(move || publisher.send_modify(|_| ()));
+    eventually("the heartbeat is published", async || heartbeat.is_finished().then_some(())).await;
+
+    locker.batch_execute("rollback").await.unwrap();
+    pass.await;
+}
+
 #[actix::test]
 async fn a_suspect_that_beats_again_is_spared() {
     let cluster = TestCluster::start().await;

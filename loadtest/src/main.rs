@@ -175,19 +175,12 @@ fn tell(name: &str, drill: &Drill, ended: &Ended, options: &Options) -> Outcome 
     println!("report: {}\n", options.directory.join("report.html").display());
     if let (true, Some(bug)) = (options.bug, &drill.bug) {
         let noticed = ended.verdict.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
-        return match noticed {
-            Some(violation) => {
-                println!(
-                    "{name}: without the safeguard `{}` the checker says {}, as it must\n",
-                    bug.safeguard, violation.rule
-                );
-                Outcome::Good
-            }
-            None => {
-                println!("{name}: NOBODY NOTICED that the safeguard `{}` was off\n", bug.safeguard);
-                Outcome::Bad
-            }
+        let Some(violation) = noticed else {
+            println!("{name}: NOBODY NOTICED that the safeguard `{}` was off\n", bug.safeguard);
+            return Outcome::Bad;
         };
+        println!("{name}: without `{}` the checker says {}, as it must\n", bug.safeguard, violation.rule);
+        return Outcome::Good;
     }
     let kept = ended.run.judgement(&ended.verdict) == Judgement::Kept;
     if kept && ended.reached() { Outcome::Good } else { Outcome::Bad }

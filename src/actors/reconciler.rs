@@ -114,7 +114,8 @@ impl Reconciliation {
         {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again");
         }
-        if let Standing::Member(member) = *self.standing.borrow()
+        let standing = *self.standing.borrow();
+        if let Standing::Member(member) = standing
             && let Err(error) = self.store.write_activity(member.node_id, self.config.activity).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");

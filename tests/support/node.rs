@@ -126,6 +126,17 @@ impl TestNode {
         self.reconciler.send(Reconcile).await.unwrap()
     }
 
+    /// The same, on its way while the test does something else.
+    pub fn reconcile_meanwhile(&self) -> impl Future<Output = ReconcileReport> + use<> {
+        let pass = actix::spawn(self.reconciler.send(Reconcile));
+        async { pass.await.unwrap().unwrap() }
+    }
+
+    /// What publishes its standing, as a heartbeat does on a thread of its own.
+    pub fn publisher(&self) -> watch::Sender<Standing> {
+        self.standing.clone()
+    }
+
     /// False when the node was declared dead.
     pub async fn heartbeat(&self) -> bool {
         self.session.heartbeat(self.id, self.slots.held().len(), None).await.unwrap().is_some()
