@@ -116,8 +116,12 @@ async fn a_pass_that_waits_for_the_database_holds_up_no_heartbeat() {
     cluster.create(fixed_rate(60)).await;
     assert_eq!((node.poll().await.leased, node.settle_all().await.settled), (1, 1));
     cluster.advance(20);
+    let slow = "create function slow() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+        create trigger slow before insert on node_activity for each row execute function slow();";
+    cluster.sql.batch_execute(slow).await.unwrap();
     let locker = cluster.database.client().await;
-    locker.batch_execute("begin; lock table node_activity in access exclusive mode").await.unwrap();
+    locker.batch_execute("begin; select pg_advisory_xact_lock(1)").await.unwrap();
     let pass = node.reconcile_meanwhile();
     let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
     eventually("the pass waits", async || cluster.sql.query_opt(waits, &[]).await.unwrap()).await;
