@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// Between two audits of states that nothing moves on.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(4);
 /// How long what is in flight may take to end once every job is paused.
-const END_MAX: Duration = Duration::from_mins(2);
+const END_MAX: Duration = Duration::from_secs(45);
 /// How long the jobs fire before anything is done to the cluster.
 const BEFORE: Duration = Duration::from_secs(3);
 
