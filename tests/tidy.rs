@@ -137,7 +137,7 @@ fn the_store_alone_knows_the_database() {
 
 #[test]
 fn no_file_is_longer_than_a_reader_can_hold() {
-    let files = ["src", "tests"].into_iter().flat_map(rust_files);
+    let files = ["src", "tests", "loadtest", "protocol"].into_iter().flat_map(rust_files);
     let long = files.filter(|(_, text)| text.lines().count() > LINES_MAX);
     let long: Vec<_> = long.map(|(path, text)| format!("{}: {} lines", path.display(), text.lines().count())).collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
@@ -159,7 +159,7 @@ fn no_test_waits_for_time_to_pass() {
 fn nothing_is_left_for_later_in_the_code() {
     let later = [concat!("to", "do!"), concat!("unimple", "mented!"), concat!("FIX", "ME"), concat!("TO", "DO")];
     let mut wrong = Vec::new();
-    for (path, text) in ["src", "tests"].into_iter().flat_map(rust_files) {
+    for (path, text) in ["src", "tests", "loadtest", "protocol"].into_iter().flat_map(rust_files) {
         let lines = text.lines().enumerate().filter(|(_, line)| later.iter().any(|word| line.contains(word)));
         wrong.extend(lines.map(|(index, line)| format!("{}:{}: {line}", path.display(), index + 1)));
     }
@@ -172,4 +172,15 @@ fn the_names_after_crate_are_found_wherever_they_stand() {
     assert_eq!(named_rooms("use crate::{clock, store::Store};"), ["clock", "store"].into());
     assert_eq!(named_rooms("fn f(a: crate::api::A, b: horolog::http::B)"), ["api", "http"].into());
     assert_eq!(named_rooms("use subcrate::model; use std::fmt;"), BTreeSet::new());
+}
+
+/// What judges the program shares no code with it.
+#[test]
+fn the_drills_and_the_model_do_not_know_the_program() {
+    for member in ["loadtest", "protocol"] {
+        let manifest = fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+        let known = dependencies.lines().filter(|line| line.starts_with("horolog") || line.contains("path ="));
+        assert_eq!(known.collect::<Vec<_>>(), Vec::<&str>::new(), "{member}");
+    }
 }
