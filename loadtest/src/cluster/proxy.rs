@@ -116,3 +116,57 @@ async fn pump(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wire to a server that sends back what it hears, and a client on it.
+    async fn echo() -> (Proxy, TcpStream) {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let proxy = Proxy::to(server.local_addr().expect("bound")).await.expect("a free port");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = server.accept().await {
+                let mut buffer = [0; 64];
+                while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                    stream.write_all(&buffer[..count]).await.expect("the client listens");
+                }
+            }
+        });
+        let client = TcpStream::connect(proxy.address).await.expect("the proxy listens");
+        (proxy, client)
+    }
+
+    async fn hears(client: &mut TcpStream, wanted: &[u8]) {
+        let mut heard = vec![0; wanted.len()];
+        client.read_exact(&mut heard).await.expect("the wire is whole");
+        assert_eq!(heard, wanted);
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_into_silence_arrives_late_and_whole() {
+        let (proxy, mut client) = echo().await;
+        client.write_all(b"one").await.expect("open");
+        hears(&mut client, b"one").await;
+        for silent in [Wire { silent_out: true, ..Wire::default() }, Wire { silent_back: true, ..Wire::default() }] {
+            proxy.set(silent);
+            client.write_all(b"two").await.expect("open");
+            let nothing = tokio::time::timeout(Duration::from_millis(100), client.peek(&mut [0; 1])).await;
+            assert!(nothing.is_err(), "{silent:?}");
+            proxy.set(Wire::default());
+            hears(&mut client, b"two").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wire_that_is_refused_resets_what_there_is_and_what_comes() {
+        let (proxy, mut client) = echo().await;
+        client.write_all(b"one").await.expect("open");
+        hears(&mut client, b"one").await;
+        proxy.set(Wire { refused: true, ..Wire::default() });
+        let error = client.read(&mut [0; 1]).await.expect_err("it is reset");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        let mut late = TcpStream::connect(proxy.address).await.expect("the listener is there");
+        assert!(late.read(&mut [0; 1]).await.map_or(true, |count| count == 0), "nobody answers");
+    }
+}
