@@ -268,6 +268,7 @@ impl Parts {
             profile: profile(config, address),
             heartbeat_interval: config.heartbeat_interval,
             node_ttl: config.node_ttl,
+            call_timeout: config.call_timeout(),
             executions_held: self.slots.held_count(),
             vitals: self.vitals.clone(),
         };

@@ -32,6 +32,7 @@ impl Member {
             profile: NodeProfile { name: "node".into(), address: "127.0.0.1:1".into(), slots: 3 },
             heartbeat_interval: TTL,
             node_ttl,
+            call_timeout: node_ttl * 9 / 20,
             executions_held: Arc::default(),
             vitals: vitals.clone(),
         };

@@ -79,6 +79,9 @@ pub struct MembershipConfig {
     pub heartbeat_interval: Duration,
     /// Age at which a heartbeat means death.
     pub node_ttl: Duration,
+    /// How long the database may take for an answer. To give the session up after that is to look dead at once, so it is
+    /// as long as leaves time for another try before trust ends: a checkpoint on a busy disk is no death.
+    pub call_timeout: Duration,
     /// Executions held, shown in the node's row.
     pub executions_held: Arc<AtomicUsize>,
     /// Whether the other actors make progress.
@@ -218,8 +221,7 @@ impl Member {
 
     /// Opens a session, and a task that publishes its end the moment it is seen.
     async fn open(&self) -> Result<MembershipSession, StoreError> {
-        // A quarter of the TTL, so that a slow answer leaves time for another try.
-        let timeout = self.config.node_ttl / 4;
+        let timeout = self.config.call_timeout;
         let (session, ended) =
             MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
         // Before the standing says that this node may lease.
@@ -361,6 +363,8 @@ impl Actor for ClusterMembership {
             let interval = self.heartbeat_interval;
             let wait = move |report: &HeartbeatReport| match report {
                 HeartbeatReport::Withheld => None,
+                // What is left of the trust is short.
+                HeartbeatReport::Failed => Some(interval / 4),
                 _ => Some(interval),
             };
             actix::spawn(pace(ctx.address(), || Heartbeat, self.wake_up.clone(), wait));
