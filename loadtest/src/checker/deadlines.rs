@@ -78,7 +78,8 @@ impl<'a> Faults<'a> {
     pub(super) fn orphaning(&self, attempt: &Delivery, next: Micros) -> Option<&'a Fault> {
         let settled = self.deadline(attempt.ended.unwrap_or(next).min(next));
         self.hitting(attempt.node, attempt.arrived, settled)
-            .filter(|fault| fault.scope != Scope::CutsTarget)
+            // What came after the next attempt cannot have caused it.
+            .filter(|fault| fault.scope != Scope::CutsTarget && fault.from <= next)
             .max_by_key(|fault| fault.from)
     }
 
