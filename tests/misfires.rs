@@ -147,6 +147,23 @@ async fn what_is_overdue_never_holds_up_what_is_due_on_time() {
     assert_eq!((punctual.len(), others.len(), leased.more), (10, 10, true));
 }
 
+/// Many that are due at once are no better than an outage, from the second second on.
+#[actix::test]
+async fn a_flood_does_not_hold_up_what_comes_due_after_it() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let flood = cluster.create(fixed_rate(3_600)).await;
+    copies(&cluster, &flood, 300).await;
+    cluster.advance(2);
+    let on_time = cluster.create(JobRequest { name: "on time".into(), ..fixed_rate(3_600) }).await;
+    copies(&cluster, &on_time, 5).await;
+
+    let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
+
+    let punctual = leased.attempts.iter().filter(|attempt| attempt.job_name == "on time").count();
+    assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 15, true));
+}
+
 #[actix::test]
 async fn the_grace_is_the_jobs_own() {
     let cluster = TestCluster::start().await;

@@ -158,7 +158,7 @@ impl<'a> Judge<'a> {
                 Ok(execution.status() == Some("CANCELLED")) // `settlement` judges how it ended
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
-            } else if this.must && !(this.terms.may_overlap(&WAITING) && busy.occupied(self, at)) {
+            } else if this.must && !(this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at)) {
                 Err((
                     "LOST",
                     format!("nothing was delivered by {} us after it, and no row says why", this.deadline - at),
@@ -275,10 +275,10 @@ impl<'a> Judge<'a> {
         let lawful = match row.reason.as_deref() {
             Some("MISFIRE") => missed && this.terms.may_misfire(Misfire::Skip),
             Some("COALESCED") if missed && this.terms.may_misfire(Misfire::FireOnce) => {
-                let waits = this.terms.may_overlap(&WAITING) && busy.occupied(self, at);
+                let waits = this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at);
                 return if waits { Ok(()) } else { coalesced(job, at, row) };
             }
-            Some("OVERLAP") => busy.left_out(self, at, this),
+            Some("OVERLAP") => busy.left_out(self, job, at, this),
             _ => false,
         };
         if lawful {
@@ -344,8 +344,15 @@ impl<'a> Judge<'a> {
                 && execution.fire_time().is_some_and(|own| own - self.rules.look_ahead <= at)
                 && at - self.rules.look_ahead <= finished
         };
-        job.timeline.possibly_deleted(finished)
-            || (terms.may_overlap(&[Overlap::CancelOther]) && job.executions.iter().any(|other| due_meanwhile(&other)))
+        // What took its place may have had to give way itself, before it ran.
+        let gave_way = |row: &&Row| {
+            row.reason.as_deref() == Some("OVERLAP")
+                && execution.fire_time().is_some_and(|own| own < row.fire_time)
+                && row.fire_time - self.rules.look_ahead <= finished
+        };
+        let replaced =
+            || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(&row));
+        job.timeline.possibly_deleted(finished) || (terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }
 

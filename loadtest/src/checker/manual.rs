@@ -28,7 +28,7 @@ impl<'a> Judge<'a> {
             required: call.outcome == CallOutcome::Done
                 && self.taken_by(call) < self.evidence.ended
                 && !job.timeline.possibly_deleted(self.taken_by(call))
-                && !(waits && busy.occupied(self, call.invoked)),
+                && !(waits && busy.occupied(self, job, call.invoked)),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
         let about = About { job: job.id, fire_time: None, execution: None };

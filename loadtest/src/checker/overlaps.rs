@@ -52,8 +52,9 @@ impl Busy {
         end.filter(|_| held)
     }
 
-    /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits still.
-    pub(super) fn occupied(&self, judge: &Judge<'_>, at: Micros) -> bool {
+    /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
+    /// still; or to the deletion of the job, which takes what waits with it.
+    pub(super) fn occupied(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros) -> bool {
         let end = judge.evidence.ended;
         let mut runs: Vec<(Micros, Micros)> = self
             .spans
@@ -68,11 +69,12 @@ impl Busy {
             }
             busy = busy.max(until);
         }
-        judge.faults.deadline(busy) >= end
+        let until = judge.faults.deadline(busy);
+        until >= end || busy > at && job.timeline.possibly_deleted(until)
     }
 
     /// Whether the overlap policy may have left that fire time out.
-    pub(super) fn left_out(&self, judge: &Judge<'_>, at: Micros, this: &Expected<'_>) -> bool {
+    pub(super) fn left_out(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> bool {
         let ahead = at - judge.rules.look_ahead;
         let mut running = 0;
         let mut waiting = 0;
@@ -93,7 +95,7 @@ impl Busy {
         let replaced = || self.spans.meeting(at, free + judge.rules.lateness).any(|(_, _, run)| run.fire_time > at);
         (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
             || (this.terms.may_overlap(&[Overlap::BufferOne])
-                && (waiting > 0 || (running > 0 && self.occupied(judge, at))))
+                && (waiting > 0 || (running > 0 && self.occupied(judge, job, at))))
             || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }

@@ -36,7 +36,7 @@ pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
 /// The triggers due within the look-ahead ($2, seconds): at most $4 of those
-/// that have been due for a minute (what an outage left, which must not hold up
+/// that have been due for a second (what an outage or a flood left, which must not hold up
 /// what is due on time), then the others, at most $3 in all; none of the jobs $5,
 /// which this node cannot read. `(select …)` lets
 /// the bounds use the index `job_trigger_due`; a bare `clock_timestamp()` would
@@ -44,12 +44,12 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
 with overdue as materialized (
     select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
-    where due_at < (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 minute')
+    where due_at < (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 second')
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
     select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
-    where due_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 minute')
+    where due_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 second')
       and due_at <= (select coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => $2))
       and job_id <> all($5::uuid[])
     order by due_at, priority desc limit $3 - (select count(*) from overdue) for update skip locked
