@@ -74,6 +74,12 @@ impl Slot {
         Ok(Self { number, lives: 0, settings, namespace: None, wires, url, clock: None, process: None })
     }
 
+    /// A place without wires: straight to `server`.
+    pub fn straight(number: usize, settings: NodeSettings, server: &Postgres) -> Self {
+        let url = server.url(&[server.address]);
+        Self { number, lives: 0, settings, namespace: None, wires: Vec::new(), url, clock: None, process: None }
+    }
+
     /// Lets the nodes of this place live in a network namespace, straight on the wire to
     /// the servers.
     pub fn move_to(&mut self, namespace: Namespace, servers: &[&Postgres]) -> Result<(), anyhow::Error> {
@@ -161,6 +167,11 @@ impl Slot {
     /// Where its API is.
     pub fn address(&self) -> Option<SocketAddr> {
         self.process.as_ref().map(|process| process.address)
+    }
+
+    /// The process id of the life in this place.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(|process| process.child.id())
     }
 
     /// Whether a process of this place lives, as far as is known.
