@@ -63,8 +63,8 @@ struct RunArguments {
 
 #[derive(clap::Args)]
 struct BenchArguments {
-    /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api, start, wal, create,
-    /// limit.
+    /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api, start, wal, snapshot,
+    /// create, limit.
     #[arg(required = true)]
     names: Vec<String>,
     /// `horolog`, built with --release. [default: beside this program]
@@ -85,6 +85,9 @@ struct BenchArguments {
     /// Seconds of one measurement. [default: 10; with --small 1]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: Option<u16>,
+    /// How long `snapshot` holds one before it measures. [default: 600; with --small 2]
+    #[arg(long, value_name = "SECONDS")]
+    hold: Option<u16>,
     /// `--slots` of the nodes under load.
     #[arg(long, default_value_t = 1_000)]
     slots: usize,
@@ -94,6 +97,9 @@ struct BenchArguments {
     /// A setting of PostgreSQL other than its default, as name=value; may be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     postgres: Vec<String>,
+    /// SQL that throughput, growth, nodes and wal run on the migrated database first: to try a lever.
+    #[arg(long)]
+    sql: Option<String>,
     /// `throughput` tells on stderr which statements the server spends its time on.
     #[arg(long)]
     statements: bool,
@@ -233,9 +239,11 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
         runs: arguments.runs.map_or(if small { 1 } else { 3 }, usize::from),
         warm_up: Duration::from_millis(if small { 300 } else { 3_000 }),
         window: Duration::from_secs(arguments.seconds.map_or(if small { 1 } else { 10 }, u64::from)),
+        hold: Duration::from_secs(arguments.hold.map_or(if small { 2 } else { 600 }, u64::from)),
         slots: arguments.slots,
         flags: arguments.node_flag.clone(),
         postgres: arguments.postgres.clone(),
+        sql: arguments.sql.clone(),
         statements: arguments.statements,
     };
     for name in names {
@@ -260,8 +268,9 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
             continue;
         }
         let known = bench::Name::from_str(name, false);
-        let what = |_| Usage(format!("there is no benchmark `{name}`: `horolog-loadtest bench --help` names them"));
-        found.push(known.map_err(what)?);
+        let all = || bench::Name::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let all: Vec<String> = all().map(|value| value.get_name().to_owned()).collect();
+        found.push(known.map_err(|_| Usage(format!("there is no benchmark `{name}`: all, {}", all.join(", "))))?);
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "throughput",
     "lateness",
     "run-now",
@@ -17,6 +17,7 @@ const NAMES: [&str; 13] = [
     "api",
     "start",
     "wal",
+    "snapshot",
     "create",
     "limit",
 ];
@@ -65,7 +66,7 @@ fn assert_that_it_is_a_figure(figure: &Value) {
 #[test]
 fn mistakes_of_the_caller_are_said_with_what_would_be_right() {
     let cases: [(&[&str], &str); 4] = [
-        (&["speed"], "no benchmark `speed`: `horolog-loadtest bench --help` names them"),
+        (&["speed"], "no benchmark `speed`: all, throughput, lateness, "),
         (&["limit", "--program", "/no/such/horolog"], "there is no /no/such/horolog"),
         (&["limit", "--small", "--large"], "cannot be used with"),
         (&["limit", "--runs", "0"], "not in 1..=1000"),

@@ -24,6 +24,8 @@ const NODES: usize = 3;
 const JOBS: u32 = 12;
 /// How long first attempts last: longer than it takes to kill.
 const FIRST_ATTEMPT: u32 = 1_500;
+/// Between two kills: the nodes' TTL, which is their default, and a little.
+const SETTLED: Duration = Duration::from_millis(4_500);
 /// How long anything may take.
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -34,13 +36,7 @@ pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
     let (killer, _wanted_dead) = mpsc::unbounded_channel();
     let journal = options.directory.join("failover/sink.jsonl");
     let sink = Sink::start("127.0.0.1", &journal, killer).await?;
-    let ttl = options.pick(Duration::from_secs(4), Duration::from_millis(500));
-    let flags = ["--node-ttl", &format!("{}ms", ttl.as_millis()), "--heartbeat-interval"];
-    let mut flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
-    flags.push(format!("{}ms", ttl.as_millis() / 4));
-    // No poll may be longer than the TTL.
-    flags.extend(["--poll-interval".to_owned(), format!("{}ms", ttl.as_millis() / 4)]);
-    stage.start(NODES, &flags).await?;
+    stage.start(NODES, &[]).await?;
     let model = stage.create(input(&sink)).await?;
     stage.copy(model, "hit", JOBS, Grid::Aligned).await?;
     let kills = options.pick(options.runs * 3, options.runs);
@@ -48,12 +44,12 @@ pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
     let mut figures = Figures::default();
     for _ in 0..kills {
         // Whoever has just begun declares nobody dead for a TTL.
-        tokio::time::sleep(ttl + Duration::from_millis(500)).await;
+        tokio::time::sleep(SETTLED).await;
         let took = kill_once(&mut stage, &sink).await?;
         let (first, last) = took.iter().min().zip(took.iter().max()).context("nothing was in flight")?;
         figures.push("kill to the first redelivery", "ms", millis(*first));
         figures.push("kill to the last redelivery", "ms", millis(*last));
-        stage.start(NODES, &flags).await?;
+        stage.start(NODES, &[]).await?;
     }
     stage.close(figures).await
 }

@@ -26,8 +26,9 @@ pub struct Figure {
 impl Figure {
     /// Of the runs' values; nothing of none.
     pub fn new(name: impl Into<String>, unit: &str, runs: &[f64]) -> Option<Self> {
-        let runs: Vec<f64> = runs.iter().map(|value| (value * 1e3).round() / 1e3).collect();
-        let median = median(&runs)?;
+        let short = |value: f64| (value * 1e3).round() / 1e3;
+        let runs: Vec<f64> = runs.iter().copied().map(short).collect();
+        let median = short(median(&runs)?);
         let min = runs.iter().copied().fold(f64::INFINITY, f64::min);
         let max = runs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Some(Self { name: name.into(), unit: unit.to_owned(), runs, median, min, max })

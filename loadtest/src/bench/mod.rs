@@ -52,6 +52,8 @@ pub enum Name {
     Start,
     /// WAL bytes of a fire.
     Wal,
+    /// The rate of `throughput` while somebody else holds a snapshot open.
+    Snapshot,
     /// Jobs a second by `createJobs`.
     Create,
     /// The bare SQL of lease and settlement, without a node.
@@ -75,12 +77,16 @@ pub struct Options {
     pub warm_up: Duration,
     /// A measurement.
     pub window: Duration,
+    /// `snapshot` holds one so long before it measures.
+    pub hold: Duration,
     /// `--slots` of nodes under load.
     pub slots: usize,
     /// More flags of the nodes.
     pub flags: Vec<String>,
     /// Settings of PostgreSQL other than its defaults, as `name=value`.
     pub postgres: Vec<String>,
+    /// SQL that saturated benchmarks run on the migrated database first: to try a lever.
+    pub sql: Option<String>,
     /// Tell on stderr which statements a saturated server spends its time on.
     pub statements: bool,
 }
@@ -99,6 +105,7 @@ pub async fn run(name: Name, options: &Options) -> Result<Line, anyhow::Error> {
         Name::Growth => saturated::growth(options).await,
         Name::Nodes => saturated::nodes(options).await,
         Name::Wal => saturated::wal(options).await,
+        Name::Snapshot => saturated::snapshot(options).await,
         Name::Limit => bare::limit(options).await,
         Name::Lateness => lateness::lateness(options).await,
         Name::RunNow => latency::run_now(options).await,

@@ -1,6 +1,6 @@
 //! What nodes reach when more is due than can run: jobs that fire each second and do nothing, many fire
 //! times behind. `throughput` in turn with the bare SQL, so that their ratio means something on a machine whose
-//! speed drifts; `growth` beside ever more idle triggers; `nodes`; `wal`.
+//! speed drifts; `growth` beside ever more idle triggers; `nodes`; `wal`; `snapshot` beside one that is held open.
 //!
 //! Settled executions are counted in the log, by the database's clock, after the nodes have left: nothing
 //! counts while it is measured. Each run begins with the same triggers and an empty log. A run in which
@@ -12,7 +12,9 @@ use super::stage::Stage;
 use super::statements;
 use super::work::{Grid, between, per_second};
 use super::{Name, Options, process};
+use anyhow::Context;
 use serde_json::json;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The group of jobs that are due.
@@ -43,6 +45,10 @@ impl Stage {
         self.start(1, &[]).await?;
         let model = self.create_model().await?;
         self.stop().await?;
+        if let Some(lever) = self.options.sql.clone() {
+            self.sql.batch_execute(&lever).await.with_context(|| format!("--sql {lever}"))?;
+            self.say("sql", lever);
+        }
         let load = Load { model, jobs: self.options.pick(100_000, 3_000), behind: self.options.pick(30, 10) };
         self.copy(model, HOT, load.jobs, Grid::Spread).await?;
         self.say("workload", format!("{} jobs, FIXED_RATE 1 s, noop, {} s behind", load.jobs, load.behind));
@@ -51,20 +57,35 @@ impl Stage {
 
     /// A run of `nodes` nodes.
     async fn saturate(&mut self, load: &Load, nodes: usize) -> Result<Measured, anyhow::Error> {
+        let warm_up = self.options.warm_up;
+        self.saturate_after(load, nodes, warm_up).await
+    }
+
+    /// The same, measured so long after the nodes began.
+    async fn saturate_after(
+        &mut self,
+        load: &Load,
+        nodes: usize,
+        warm_up: Duration,
+    ) -> Result<Measured, anyhow::Error> {
         self.forget().await?;
         self.make_due(HOT, load.behind).await?;
         self.tidy().await?;
         self.start_loaded(nodes).await?;
-        tokio::time::sleep(self.options.warm_up).await;
-        if self.options.statements {
+        tokio::time::sleep(warm_up).await;
+        let samples = if self.options.statements {
             self.count_statements().await?;
-        }
+            Some(statements::Samples::begin(self.postgres.sql().await?))
+        } else {
+            None
+        };
         let (cpu, wal) = (self.cpu().await?, self.wal().await?);
         let from = self.database_now().await?;
         tokio::time::sleep(self.options.window).await;
         let until = self.database_now().await?;
         let (cpu_then, wal_then) = (self.cpu().await?, self.wal().await?);
-        if self.options.statements {
+        if let Some(samples) = samples {
+            samples.tell().await?;
             self.tell_statements().await?;
         }
         let resident: Option<f64> = self.pids().into_iter().map(process::resident_mb).sum();
@@ -140,7 +161,7 @@ pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
             runs.push(fires);
         }
         let median = crate::report::statistics::median(&runs).unwrap_or_default();
-        figures.push(format!("share of the least, {size}"), "", median / *least.get_or_insert(median));
+        figures.push(format!("beside {size} / beside the fewest"), "", median / *least.get_or_insert(median));
     }
     stage.close(figures).await
 }
@@ -173,6 +194,26 @@ pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
         figures.push("WAL", "bytes/fire", run.wal_bytes);
         figures.push("whole pages", "pages/fire", run.wal_images);
         figures.push("while firing", "fires/s", run.fires);
+    }
+    stage.close(figures).await
+}
+
+/// The rate after somebody else has held a snapshot for long, and after as long without one: rows that are dead but
+/// may be seen by it cannot be removed.
+pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Snapshot, options).await?;
+    let load = stage.load().await?;
+    stage.say("holdSeconds", options.hold.as_secs_f64());
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let without = stage.saturate_after(&load, 1, options.hold).await?.fires;
+        let session = stage.postgres.sql().await?;
+        session.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
+        let with = stage.saturate_after(&load, 1, options.hold).await?.fires;
+        session.batch_execute("rollback").await?;
+        figures.push("without a snapshot", "fires/s", without);
+        figures.push("with one", "fires/s", with);
+        figures.push("with one / without", "", with / without);
     }
     stage.close(figures).await
 }
