@@ -233,7 +233,7 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
     let small = arguments.small;
     let options = bench::Options {
         program: program(arguments.program.as_deref())?,
-        directory: directory(arguments.out.as_deref(), "horolog-benchmarks", "bench")?,
+        directory: directory(arguments.out.as_deref(), "horolog-benchmarks", &format!("bench-{}", std::process::id()))?,
         small,
         large: arguments.large,
         runs: arguments.runs.map_or(if small { 1 } else { 3 }, usize::from),

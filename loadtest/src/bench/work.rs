@@ -60,6 +60,8 @@ impl Stage {
                         date_trunc('second', now()) - interval '1 day' + n % $4::bigint * interval '1 ms' end)) r
             where j.id = $1"
         );
+        // Together, or nodes that live would make the triggers.
+        self.sql.batch_execute("begin").await?;
         self.sql.execute(&jobs, &[&model, &i64::from(count), &group, &i64::from(step)]).await?;
         let triggers = "insert into job_trigger select r.* from job_trigger t, job_definition j,
                 lateral (select now() + interval '1 year' + random() * interval '1 year' as due) x,
@@ -67,6 +69,7 @@ impl Stage {
                     'fire_time', x.due, 'due_at', x.due)) r
             where t.id = $1 and j.name like $2 || ' %'";
         self.sql.execute(triggers, &[&model, &group]).await?;
+        self.sql.batch_execute("commit").await?;
         Ok(())
     }
 
