@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman drill measure-dashboard fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman drill measure-dashboard bench-small fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ measure-dashboard: ## first loads and scrolling beside 100,000 jobs (HOROLOG_JOB
 	scripts/dashboard
 	cargo build --release
 	HOROLOG_BIN=$(CURDIR)/target/release/horolog scripts/dashboard budget
+
+bench-small: ## run every benchmark small, to see that it works; its figures say nothing
+	cargo build
+	cargo test -p horolog-loadtest --test benchmarks -- --include-ignored
 
 fmt: ## format the sources
 	cargo fmt

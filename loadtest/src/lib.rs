@@ -4,9 +4,10 @@
 //! The map, inside out; imports point one way: [`evidence`] what was seen, the
 //! only thing that a judgement may rest on · [`job`] what a drill asks the
 //! cluster to run · [`fire_times`] which instants a schedule names, by brute
-//! force · [`checker`] judges evidence, pure · [`report`] shows both to people. It
-//! never links `horolog`.
+//! force · [`checker`] judges evidence, pure · [`report`] shows both to people. Beside
+//! them [`bench`] measures on the same [`cluster`]. It never links `horolog`.
 
+pub mod bench;
 pub mod checker;
 pub mod cluster;
 pub mod drill;

@@ -4,7 +4,8 @@
 //! 3 nothing could be run here (and why was said).
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use horolog_loadtest::bench;
 use horolog_loadtest::checker::{Rules, check};
 use horolog_loadtest::drill::file::Drill;
 use horolog_loadtest::drill::run::{Ended, Options, run};
@@ -13,8 +14,9 @@ use horolog_loadtest::evidence::Evidence;
 use horolog_loadtest::report::{self, Judgement};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Failover drills for Horolog: real nodes, real PostgreSQL, real faults, and a checker that trusts neither.
+/// Failover drills and benchmarks for Horolog: real nodes, real PostgreSQL, real faults, and a checker that trusts neither.
 #[derive(Parser)]
 #[command(name = "horolog-loadtest", version)]
 struct Program {
@@ -28,6 +30,8 @@ enum Command {
     Run(RunArguments),
     /// Lists the drills.
     List,
+    /// Measures: one JSON line a benchmark on stdout, words for people on stderr.
+    Bench(BenchArguments),
     /// Judges again what a drill has seen (`evidence.json` in its directory).
     Judge {
         /// The drill.
@@ -57,6 +61,50 @@ struct RunArguments {
     bug: bool,
 }
 
+#[derive(clap::Args)]
+struct BenchArguments {
+    /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api, start, wal, snapshot,
+    /// create, limit.
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// `horolog`, built with --release. [default: beside this program]
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Where data and logs go. [default: a new directory in the system's temporary one]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// A second or two each, to see that they work: the figures say nothing.
+    #[arg(long, conflicts_with = "large")]
+    small: bool,
+    /// `growth` goes to 10⁷ idle triggers.
+    #[arg(long)]
+    large: bool,
+    /// How often each figure is measured. [default: 3; with --small 1]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    runs: Option<u16>,
+    /// Seconds of one measurement. [default: 10; with --small 1]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    seconds: Option<u16>,
+    /// How long `snapshot` holds one before it measures. [default: 600; with --small 2]
+    #[arg(long, value_name = "SECONDS")]
+    hold: Option<u16>,
+    /// `--slots` of the nodes under load.
+    #[arg(long, default_value_t = 1_000)]
+    slots: usize,
+    /// Another flag of the nodes, e.g. --node-flag=--pool-size=4; may be repeated.
+    #[arg(long)]
+    node_flag: Vec<String>,
+    /// A setting of PostgreSQL other than its default, as name=value; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    postgres: Vec<String>,
+    /// SQL that throughput, growth, nodes and wal run on the migrated database first: to try a lever.
+    #[arg(long)]
+    sql: Option<String>,
+    /// `throughput` tells on stderr which statements the server spends its time on.
+    #[arg(long)]
+    statements: bool,
+}
+
 /// What became of a drill, the worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
@@ -72,13 +120,8 @@ fn main() -> ExitCode {
     let outcome = match program.command {
         Command::List => list(),
         Command::Judge { drill, directory } => judge(&drill, &directory),
-        Command::Run(arguments) => runtime.block_on(async {
-            tokio::select! {
-                outcome = run_all(&arguments) => outcome,
-                // Everything that was started ends with the stage.
-                _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-            }
-        }),
+        Command::Run(arguments) => runtime.block_on(until_interrupted(run_all(&arguments))),
+        Command::Bench(arguments) => runtime.block_on(until_interrupted(bench_all(&arguments))),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
@@ -88,6 +131,16 @@ fn main() -> ExitCode {
             eprintln!("horolog-loadtest: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
+    }
+}
+
+/// Everything that was started ends with the stage.
+async fn until_interrupted(
+    work: impl Future<Output = Result<Outcome, anyhow::Error>>,
+) -> Result<Outcome, anyhow::Error> {
+    tokio::select! {
+        outcome = work => outcome,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     }
 }
 
@@ -130,16 +183,21 @@ fn find(name: &str) -> Result<(String, Drill), anyhow::Error> {
     Ok((stem, drill))
 }
 
-async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
-    let found: Vec<(String, Drill)> = arguments.drills.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
+/// `horolog`: the one that is named, or the one beside this program.
+fn program(named: Option<&Path>) -> Result<PathBuf, anyhow::Error> {
     let beside = std::env::current_exe()?.with_file_name("horolog");
-    let program = arguments.program.clone().unwrap_or(beside);
+    let program = named.map_or(beside, Path::to_owned);
     if !program.exists() {
         let what = format!("there is no {}: `cargo build` makes it, or --program names another", program.display());
         return Err(Usage(what).into());
     }
     // Nodes run in directories of their own.
-    let program = program.canonicalize()?;
+    Ok(program.canonicalize()?)
+}
+
+async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
+    let found: Vec<(String, Drill)> = arguments.drills.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
+    let program = program(arguments.program.as_deref())?;
     let mut worst = Outcome::Good;
     for (name, drill) in found {
         if let Some(missing) = Stage::missing(&drill).await {
@@ -150,7 +208,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         if arguments.bug && drill.bug.is_none() {
             return Err(Usage(format!("the drill `{name}` names no safeguard to switch off")).into());
         }
-        let directory = directory(arguments, &name)?;
+        let directory = directory(arguments.out.as_deref(), "horolog-drills", &name)?;
         let options = Options { program: program.clone(), seed: arguments.seed, directory, bug: arguments.bug };
         println!("{name}: {}", drill.about);
         let ended = run(&name, drill.clone(), &options)
@@ -162,12 +220,59 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     Ok(worst)
 }
 
-fn directory(arguments: &RunArguments, name: &str) -> Result<PathBuf, anyhow::Error> {
-    let parent = arguments.out.clone().unwrap_or_else(|| std::env::temp_dir().join("horolog-drills"));
+fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
+    let parent = out.map_or_else(|| std::env::temp_dir().join(default), Path::to_owned);
     let life = format!("{name}-{}", horolog_loadtest::cluster::now() / 1_000_000);
     let directory = parent.join(life);
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory.canonicalize()?)
+}
+
+async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error> {
+    let names = benchmarks(&arguments.names)?;
+    let small = arguments.small;
+    let options = bench::Options {
+        program: program(arguments.program.as_deref())?,
+        directory: directory(arguments.out.as_deref(), "horolog-benchmarks", &format!("bench-{}", std::process::id()))?,
+        small,
+        large: arguments.large,
+        runs: arguments.runs.map_or(if small { 1 } else { 3 }, usize::from),
+        warm_up: Duration::from_millis(if small { 300 } else { 3_000 }),
+        window: Duration::from_secs(arguments.seconds.map_or(if small { 1 } else { 10 }, u64::from)),
+        hold: Duration::from_secs(arguments.hold.map_or(if small { 2 } else { 600 }, u64::from)),
+        slots: arguments.slots,
+        flags: arguments.node_flag.clone(),
+        postgres: arguments.postgres.clone(),
+        sql: arguments.sql.clone(),
+        statements: arguments.statements,
+    };
+    for name in names {
+        let line = bench::run(name, &options).await;
+        let line = line.with_context(|| format!("{name:?}, in {}", options.directory.display()))?;
+        println!("{}", serde_json::to_string(&line)?);
+        eprintln!(
+            "{}
+",
+            line.words()
+        );
+    }
+    Ok(Outcome::Good)
+}
+
+/// Benchmarks by name.
+fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
+    let mut found = Vec::new();
+    for name in names {
+        if name == "all" {
+            found.extend(bench::Name::value_variants());
+            continue;
+        }
+        let known = bench::Name::from_str(name, false);
+        let all = || bench::Name::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let all: Vec<String> = all().map(|value| value.get_name().to_owned()).collect();
+        found.push(known.map_err(|_| Usage(format!("there is no benchmark `{name}`: all, {}", all.join(", "))))?);
+    }
+    Ok(found)
 }
 
 fn tell(name: &str, drill: &Drill, ended: &Ended, options: &Options) -> Outcome {
@@ -179,7 +284,8 @@ fn tell(name: &str, drill: &Drill, ended: &Ended, options: &Options) -> Outcome 
             println!("{name}: NOBODY NOTICED that the safeguard `{}` was off\n", bug.safeguard);
             return Outcome::Bad;
         };
-        println!("{name}: without `{}` the checker says {}, as it must\n", bug.safeguard, violation.rule);
+        let (safeguard, rule) = (&bug.safeguard, &violation.rule);
+        println!("{name}: without the safeguard `{safeguard}` the checker says {rule}, as it must\n");
         return Outcome::Good;
     }
     let kept = ended.run.judgement(&ended.verdict) == Judgement::Kept;

@@ -4,9 +4,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
 use std::time::Duration;
+
+/// How long a connection waits for the next request: shorter than nodes do (5 s), or a request might meet the close.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// The client; clones share its connections.
 #[derive(Clone)]
@@ -25,7 +28,9 @@ pub enum NoAnswer {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build_http() }
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
+        Self { client: client.build_http() }
     }
 }
 

@@ -74,6 +74,12 @@ impl Slot {
         Ok(Self { number, lives: 0, settings, namespace: None, wires, url, clock: None, process: None })
     }
 
+    /// A place without wires: straight to `server`.
+    pub fn straight(number: usize, settings: NodeSettings, server: &Postgres) -> Self {
+        let url = server.url(&[server.address]);
+        Self { number, lives: 0, settings, namespace: None, wires: Vec::new(), url, clock: None, process: None }
+    }
+
     /// Lets the nodes of this place live in a network namespace, straight on the wire to
     /// the servers.
     pub fn move_to(&mut self, namespace: Namespace, servers: &[&Postgres]) -> Result<(), anyhow::Error> {
@@ -163,6 +169,11 @@ impl Slot {
         self.process.as_ref().map(|process| process.address)
     }
 
+    /// The process id of the life in this place.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(|process| process.child.id())
+    }
+
     /// Whether a process of this place lives, as far as is known.
     pub fn lives(&mut self) -> bool {
         match &mut self.process {
@@ -175,11 +186,13 @@ impl Slot {
     pub async fn ready(&mut self, http: &Http) -> Result<(), anyhow::Error> {
         let address = self.address().context("nobody lives there")?;
         let log = self.log(self.name().unwrap_or_default());
+        let mut last = String::new();
         let waited = tokio::time::timeout(READY_MAX, async {
             loop {
-                let answer = http.get(&format!("http://{address}/readyz"), Duration::from_secs(2)).await;
-                if answer.is_ok_and(|(status, _)| status.is_success()) {
-                    return Ok(());
+                match http.get(&format!("http://{address}/readyz"), Duration::from_secs(2)).await {
+                    Ok((status, _)) if status.is_success() => return Ok(()),
+                    Ok((status, answer)) => last = format!("{status} {answer}"),
+                    Err(error) => last = format!("{error:?}"),
                 }
                 if !self.lives() {
                     bail!("the node has ended: see {}", log.display());
@@ -187,9 +200,10 @@ impl Slot {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
-        waited
-            .await
-            .with_context(|| format!("{} was not ready within {READY_MAX:?}: see {}", address, log.display()))?
+        let waited = waited.await;
+        waited.with_context(|| {
+            format!("{address} was not ready within {READY_MAX:?} (it said {last}): see {}", log.display())
+        })?
     }
 
     /// Sends a signal to the life in this place, if there is one.

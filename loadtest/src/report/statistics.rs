@@ -36,6 +36,15 @@ pub fn quantile(sorted: &[Micros], thousandths: usize) -> Option<Micros> {
     sorted.get(rank - 1).copied()
 }
 
+/// The value that half of them are not above; none of none. Of two in the middle, the mean.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
+}
+
 /// A part of a whole, 0 to 1; none of nothing.
 pub fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| float(part) / float(whole))
@@ -65,7 +74,7 @@ pub(super) fn float(count: usize) -> f64 {
 
 /// The same of a duration.
 #[expect(clippy::cast_precision_loss, reason = "ratios and pixels need no more than 52 bits")]
-pub(super) fn micros(duration: Micros) -> f64 {
+pub(crate) fn micros(duration: Micros) -> f64 {
     duration as f64
 }
 
@@ -83,6 +92,14 @@ mod tests {
         assert_eq!(Spread::of(&[9, 1]), Some(Spread { n: 2, p50: 1, p99: 9, max: 9 }));
         assert_eq!(Spread::of(&[]), None);
         assert_eq!(quantile(&[3, 4, 5], 0), Some(3));
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        let bits = |values: &[f64]| median(values).map(f64::to_bits);
+        assert_eq!(bits(&[3.0, 1.0, 2.0]), Some(2.0_f64.to_bits()));
+        assert_eq!(bits(&[4.0, 1.0]), Some(2.5_f64.to_bits()));
+        assert_eq!(bits(&[]), None);
     }
 
     #[test]

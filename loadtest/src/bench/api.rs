@@ -1,0 +1,97 @@
+//! The API: simple queries and mutations a second over HTTP, and jobs a second by `createJobs`.
+//!
+//! Callers keep their connections and send the next request when the last was answered. They, the node and
+//! the database share the cores: what the node's own CPU would give on a core by itself is a figure too.
+
+use super::line::{Figures, Line};
+use super::stage::{Stage, ask};
+use super::work::per_second;
+use super::{Name, Options};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
+use tokio::task::JoinSet;
+
+/// Callers at once.
+const CALLERS: usize = 8;
+/// Jobs of one `createJobs`: as many as it takes.
+const BULK: u32 = 1_000;
+
+const QUERY: &str = "query($id: ID!) { job(id: $id) { id name status nextFireTime } }";
+const MUTATION: &str = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
+
+fn job(name: &str) -> Value {
+    json!({"name": name, "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099",
+        "target": {"noop": {"sleepMillis": 0}}})
+}
+
+/// Queries and mutations a second.
+pub(super) async fn api(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Api, options).await?;
+    stage.say("callers", CALLERS);
+    stage.start(1, &[]).await?;
+    let id = stage.create_manual("asked for").await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let asked = [("queries", QUERY, json!({"id": id})), ("createJob", MUTATION, json!({"input": job("made")}))];
+        for (name, query, variables) in asked {
+            let (rate, a_core) = calls(&stage, query, &variables).await?;
+            figures.push(name, "1/s", rate);
+            if let Some(a_core) = a_core {
+                figures.push(format!("{name} for each second of the node's CPU"), "1/s", a_core);
+            }
+        }
+    }
+    stage.close(figures).await
+}
+
+/// Calls a second, and for each CPU second of the node.
+async fn calls(stage: &Stage, query: &'static str, variables: &Value) -> Result<(f64, Option<f64>), anyhow::Error> {
+    let (answered, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let address = stage.address()?;
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (http, variables, answered, over) = (stage.http.clone(), variables.clone(), answered.clone(), over.clone());
+        callers.spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                ask(&http, address, query, variables.clone()).await?;
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, anyhow::Error>(())
+        });
+    }
+    tokio::time::sleep(stage.options.warm_up).await;
+    let cpu = stage.cpu().await?;
+    let (begun, before) = (Instant::now(), answered.load(Ordering::Relaxed));
+    tokio::time::sleep(stage.options.window).await;
+    let (took, count) = (begun.elapsed(), answered.load(Ordering::Relaxed) - before);
+    let cpu_then = stage.cpu().await?;
+    over.store(true, Ordering::Relaxed);
+    while let Some(ended) = callers.join_next().await {
+        ended??;
+    }
+    let used = cpu.zip(cpu_then).map(|((before, _), (after, _))| after - before);
+    Ok((per_second(count, took), used.map(|used| f64::from(count) / used.max(0.01))))
+}
+
+/// Jobs a second by `createJobs`, one call after the other.
+pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Create, options).await?;
+    let (bulk, calls) = options.pick((BULK, 20), (100, 2));
+    stage.say("workload", format!("{calls} calls of {bulk} jobs a run, one caller"));
+    stage.start(1, &[]).await?;
+    let query = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
+    let inputs: Vec<Value> = (0..bulk).map(|number| job(&format!("made {number}"))).collect();
+    let variables = json!({"inputs": inputs});
+    stage.ask(query, variables.clone()).await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let begun = Instant::now();
+        for _ in 0..calls {
+            stage.ask(query, variables.clone()).await?;
+        }
+        figures.push("createJobs", "jobs/s", per_second(calls * bulk, begun.elapsed()));
+    }
+    stage.close(figures).await
+}

@@ -1,0 +1,77 @@
+//! A backlog: very many run-nows due at one instant, beside jobs that are due each second. How fast it is
+//! drained, and how late the others are meanwhile.
+//!
+//! The drain is measured from the instant that the backlog is due (or committed, when that is later) to the
+//! last settlement, by the database's clock. The steady maximum of the same node comes from a run of its own
+//! right before, with triggers of the same kind.
+
+use super::lateness::Window;
+use super::line::{Figures, Line};
+use super::stage::Stage;
+use super::work::{Grid, between, per_second};
+use super::{Name, Options};
+use anyhow::ensure;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Jobs that are due each second beside it.
+const ON_TIME: u32 = 100;
+/// Their group.
+const GROUP: &str = "punctual";
+/// How long a drain may take.
+const DRAIN_MAX: Duration = Duration::from_mins(30);
+
+/// A backlog and what is due on time beside it.
+pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Backlog, options).await?;
+    let amount = options.pick(1_000_000_u32, 2_000);
+    let steady = options.pick(200_000_u32, 2_000);
+    stage.say("workload", format!("{amount} run-nows due at once beside {ON_TIME} jobs, FIXED_RATE 1 s; noop"));
+    stage.start(1, &[]).await?;
+    let model = stage.create_model().await?;
+    let job = stage.create_manual("backlog").await?;
+    stage.stop().await?;
+    stage.copy(model, GROUP, ON_TIME, Grid::Spread).await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        stage.forget().await?;
+        stage.make_idle(GROUP).await?;
+        stage.tidy().await?;
+        stage.start_loaded(1).await?;
+        let (from, until) = drain(&stage, job, steady).await?;
+        let maximum = per_second(steady, between(from, until));
+        stage.make_due(GROUP, -1).await?;
+        tokio::time::sleep(Duration::from_secs(1) + options.warm_up).await;
+        let (from, until) = drain(&stage, job, amount).await?;
+        let rate = per_second(amount, between(from, until));
+        stage.stop().await?;
+        figures.push("drained", "fires/s", rate);
+        figures.push("drained / of the fewer alone", "", rate / maximum);
+        figures.push(format!("{steady} alone"), "fires/s", maximum);
+        Window::read(&stage.sql, from, until).await?.push(&mut figures, "on time meanwhile");
+    }
+    stage.close(figures).await
+}
+
+/// From when a backlog was there and due to when the last of it was settled.
+async fn drain(stage: &Stage, job: Uuid, amount: u32) -> Result<(DateTime<Utc>, DateTime<Utc>), anyhow::Error> {
+    // So far ahead that all are there when they are due: some ten thousand are inserted in a second.
+    let due = stage.database_now().await? + TimeDelta::milliseconds(500 + i64::from(amount / 20));
+    stage.add_manual(job, amount, due).await?;
+    let there = stage.database_now().await?;
+    let begun = Instant::now();
+    let left = "select exists (select from job_trigger where job_id = $1 and kind <> 'SCHEDULE')";
+    while stage.sql.query_one(left, &[&job]).await?.get(0) {
+        ensure!(begun.elapsed() < DRAIN_MAX, "a backlog of {amount} was not drained within {DRAIN_MAX:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // What is leased may run for a moment.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let last = "select max(finished_at), count(*) from job_execution_log
+        where job_id = $1 and status = 'SUCCESS' and due_time = $2";
+    let row = stage.sql.query_one(last, &[&job, &due]).await?;
+    let (last, count): (Option<DateTime<Utc>>, i64) = (row.get(0), row.get(1));
+    ensure!(count == i64::from(amount), "{count} of {amount} succeeded");
+    Ok((due.max(there), last.unwrap_or(due)))
+}

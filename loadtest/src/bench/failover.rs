@@ -1,0 +1,104 @@
+//! Failover: from `kill -9` of a node in the middle of its work to the first request of the next attempt, as
+//! the target sees both. One node of three is killed at a time, with several executions in flight.
+//!
+//! This is the figure alone. Whether every promise was kept meanwhile is the drills' to judge (`run kill`).
+
+use super::lateness::millis;
+use super::line::{Figures, Line};
+use super::stage::Stage;
+use super::work::Grid;
+use super::{Name, Options};
+use crate::cluster::sink::{self, Sink};
+use crate::evidence::Micros;
+use crate::job::Target;
+use anyhow::{Context, ensure};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Nodes; two are left when one is dead.
+const NODES: usize = 3;
+/// What runs when the node dies.
+const JOBS: u32 = 12;
+/// How long first attempts last: longer than it takes to kill.
+const FIRST_ATTEMPT: u32 = 1_500;
+/// Between two kills: the nodes' TTL, which is their default, and a little.
+const SETTLED: Duration = Duration::from_millis(4_500);
+/// How long anything may take.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// From the kill to the first redelivery.
+pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Failover, options).await?;
+    // The channel is for targets that want their node dead: these do not.
+    let (killer, _wanted_dead) = mpsc::unbounded_channel();
+    let journal = options.directory.join("failover/sink.jsonl");
+    let sink = Sink::start("127.0.0.1", &journal, killer).await?;
+    stage.start(NODES, &[]).await?;
+    let model = stage.create(input(&sink)).await?;
+    stage.copy(model, "hit", JOBS, Grid::Aligned).await?;
+    let kills = options.pick(options.runs * 3, options.runs);
+    stage.say("workload", format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"));
+    let mut figures = Figures::default();
+    for _ in 0..kills {
+        // Whoever has just begun declares nobody dead for a TTL.
+        tokio::time::sleep(SETTLED).await;
+        let took = kill_once(&mut stage, &sink).await?;
+        let (first, last) = took.iter().min().zip(took.iter().max()).context("nothing was in flight")?;
+        figures.push("kill to the first redelivery", "ms", millis(*first));
+        figures.push("kill to the last redelivery", "ms", millis(*last));
+        stage.start(NODES, &[]).await?;
+    }
+    stage.close(figures).await
+}
+
+fn input(sink: &Sink) -> serde_json::Value {
+    let target = Target { delay: FIRST_ATTEMPT, delay_later: Some(0), ..Target::default() };
+    let url = sink::url(&format!("http://{}", sink.address), &target);
+    json!({"name": "model", "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099", "recovery": "RERUN",
+        "maxRecoveries": 100, "target": {"http": {"url": url, "timeoutSeconds": 60}}})
+}
+
+/// Kills the node with the most in flight; how long each of its executions took to be delivered again.
+async fn kill_once(stage: &mut Stage, sink: &Sink) -> Result<Vec<Micros>, anyhow::Error> {
+    let begun = sink.count();
+    let jobs = stage.sql.query("select id from job_definition where name like 'hit %'", &[]).await?;
+    for row in &jobs {
+        let job: Uuid = row.get(0);
+        stage.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
+    }
+    until("every execution runs", || sink.count() >= begun + jobs.len()).await?;
+    let (id, _) = sink.in_flight().into_iter().max_by_key(|(_, count)| *count).context("nothing is in flight")?;
+    let name: String = stage.sql.query_one("select name from cluster_node where id = $1", &[&id]).await?.get(0);
+    let node = stage.nodes().iter_mut().find(|node| node.name() == Some(&name)).context("a node of the past")?;
+    let lost: HashMap<Uuid, i32> = sink.deliveries()[begun..]
+        .iter()
+        .filter(|delivery| delivery.node == id && delivery.ended.is_none())
+        .map(|delivery| (delivery.execution, delivery.attempt))
+        .collect();
+    let killed = node.kill().await?;
+    let again = || -> Vec<Micros> {
+        let later = |delivery: &crate::evidence::Delivery| {
+            lost.get(&delivery.execution).is_some_and(|attempt| delivery.attempt > *attempt)
+        };
+        let deliveries = sink.deliveries();
+        deliveries[begun..]
+            .iter()
+            .filter(|delivery| later(delivery))
+            .map(|delivery| delivery.arrived - killed)
+            .collect()
+    };
+    until("every lost execution is delivered again", || again().len() >= lost.len()).await?;
+    Ok(again())
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), anyhow::Error> {
+    let begun = Instant::now();
+    while !holds() {
+        ensure!(begun.elapsed() < LONGEST, "waited {LONGEST:?} until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}

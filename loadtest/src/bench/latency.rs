@@ -1,0 +1,93 @@
+//! How long a person waits: from `runJobNow` sent to its handler started, and from a process started to
+//! `/readyz`.
+//!
+//! The call is timed by the harness's clock, the start by the database's: the same clock, for both run here.
+//! Calls come one at a time to a node that has nothing else to do.
+
+use super::lateness::millis;
+use super::line::{Figures, Line};
+use super::stage::Stage;
+use super::work::Grid;
+use super::{Name, Options};
+use crate::cluster::now;
+use crate::report::statistics::Spread;
+use anyhow::{Context, ensure};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Between two looks whether a node is ready.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long one may take to be.
+const READY_MAX: Duration = Duration::from_secs(30);
+/// Between two calls.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// From the mutation to the start.
+pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::RunNow, options).await?;
+    let count = options.pick(500_u32, 30);
+    stage.start_loaded(1).await?;
+    let model = stage.create_manual("model").await?;
+    stage.copy(model, "now", count, Grid::Aligned).await?;
+    stage.say("workload", format!("{count} calls a run, one every {} ms", PAUSE.as_millis()));
+    let jobs = stage.sql.query("select id from job_definition where name like 'now %'", &[]).await?;
+    let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
+    call_each(&stage, &jobs[..jobs.len().min(20)]).await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        stage.sql.batch_execute("truncate job_execution_log").await?;
+        let called = call_each(&stage, &jobs).await?;
+        let answered: Vec<i64> = called.values().map(|(sent, answered)| answered - sent).collect();
+        let statement = "select job_id, (extract(epoch from started_at) * 1000000)::bigint from job_execution_log
+            where status = 'SUCCESS'";
+        let started = stage.sql.query(statement, &[]).await?;
+        let took = |row: &tokio_postgres::Row| Some(row.get::<_, i64>(1) - called.get(&row.get::<_, Uuid>(0))?.0);
+        let took: Vec<i64> = started.iter().filter_map(took).collect();
+        ensure!(took.len() == jobs.len(), "{} of {} calls were run", took.len(), jobs.len());
+        for (what, values) in [("sent to started", &took), ("sent to answered", &answered)] {
+            let spread = Spread::of(values).context("nothing was called")?;
+            for (name, micros) in [("p50", spread.p50), ("p99", spread.p99), ("longest", spread.max)] {
+                figures.push(format!("{what}, {name}"), "ms", millis(micros));
+            }
+        }
+    }
+    stage.close(figures).await
+}
+
+/// Runs each job once; when that was sent and answered.
+async fn call_each(stage: &Stage, jobs: &[Uuid]) -> Result<HashMap<Uuid, (i64, i64)>, anyhow::Error> {
+    let mut called = HashMap::new();
+    for job in jobs {
+        let sent = now();
+        stage.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
+        called.insert(*job, (sent, now()));
+        tokio::time::sleep(PAUSE).await;
+    }
+    // The last one is settled, too, before anybody looks.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    Ok(called)
+}
+
+/// From the start of a process to ready, on a migrated database.
+pub(super) async fn start(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Start, options).await?;
+    // The first life migrates.
+    stage.start(1, &[]).await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.pick(options.runs * 5, options.runs) {
+        let http = stage.http.clone();
+        let node = stage.nodes().first_mut().context("there is no node")?;
+        node.stop().await?;
+        let begun = Instant::now();
+        node.start()?;
+        let url = format!("http://{}/readyz", node.address().context("no address")?);
+        while !http.get(&url, READY_MAX).await.is_ok_and(|(status, _)| status.is_success()) {
+            ensure!(node.lives() && begun.elapsed() < READY_MAX, "the node did not become ready");
+            tokio::time::sleep(LOOK).await;
+        }
+        figures.push("start to ready", "ms", begun.elapsed().as_secs_f64() * 1e3);
+    }
+    stage.close(figures).await
+}

@@ -1,0 +1,219 @@
+//! What nodes reach when more is due than can run: jobs that fire each second and do nothing, many fire
+//! times behind. `throughput` in turn with the bare SQL, so that their ratio means something on a machine whose
+//! speed drifts; `growth` beside ever more idle triggers; `nodes`; `wal`; `snapshot` beside one that is held open.
+//!
+//! Settled executions are counted in the log, by the database's clock, after the nodes have left: nothing
+//! counts while it is measured. Each run begins with the same triggers and an empty log. A run in which
+//! nothing was due any more is no measurement, and says so.
+
+use super::bare::Bare;
+use super::line::{Figures, Line};
+use super::stage::Stage;
+use super::statements;
+use super::work::{Grid, between, per_second};
+use super::{Name, Options, process};
+use anyhow::Context;
+use serde_json::json;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The group of jobs that are due.
+const HOT: &str = "hot";
+/// The group of those that are not.
+const IDLE: &str = "idle";
+
+/// Jobs that are due and how far behind they are; below a minute, for what is longer overdue takes turns.
+struct Load {
+    model: Uuid,
+    jobs: u32,
+    behind: i32,
+}
+
+/// What a run showed.
+struct Measured {
+    fires: f64,
+    wal_bytes: f64,
+    wal_images: f64,
+    resident_mb: Option<f64>,
+    /// CPU microseconds of a fire: nodes, PostgreSQL.
+    cpu_micros: Option<(f64, f64)>,
+}
+
+impl Stage {
+    /// The jobs that saturated runs fire.
+    async fn load(&mut self) -> Result<Load, anyhow::Error> {
+        self.start(1, &[]).await?;
+        let model = self.create_model().await?;
+        self.stop().await?;
+        if let Some(lever) = self.options.sql.clone() {
+            self.sql.batch_execute(&lever).await.with_context(|| format!("--sql {lever}"))?;
+            self.say("sql", lever);
+        }
+        let load = Load { model, jobs: self.options.pick(100_000, 3_000), behind: self.options.pick(30, 10) };
+        self.copy(model, HOT, load.jobs, Grid::Spread).await?;
+        self.say("workload", format!("{} jobs, FIXED_RATE 1 s, noop, {} s behind", load.jobs, load.behind));
+        Ok(load)
+    }
+
+    /// A run of `nodes` nodes.
+    async fn saturate(&mut self, load: &Load, nodes: usize) -> Result<Measured, anyhow::Error> {
+        let warm_up = self.options.warm_up;
+        self.saturate_after(load, nodes, warm_up).await
+    }
+
+    /// The same, measured so long after the nodes began.
+    async fn saturate_after(
+        &mut self,
+        load: &Load,
+        nodes: usize,
+        warm_up: Duration,
+    ) -> Result<Measured, anyhow::Error> {
+        self.forget().await?;
+        self.make_due(HOT, load.behind).await?;
+        self.tidy().await?;
+        self.start_loaded(nodes).await?;
+        tokio::time::sleep(warm_up).await;
+        let samples = if self.options.statements {
+            self.count_statements().await?;
+            Some(statements::Samples::begin(self.postgres.sql().await?))
+        } else {
+            None
+        };
+        let (cpu, wal) = (self.cpu().await?, self.wal().await?);
+        let from = self.database_now().await?;
+        tokio::time::sleep(self.options.window).await;
+        let until = self.database_now().await?;
+        let (cpu_then, wal_then) = (self.cpu().await?, self.wal().await?);
+        if let Some(samples) = samples {
+            samples.tell().await?;
+            self.tell_statements().await?;
+        }
+        let resident: Option<f64> = self.pids().into_iter().map(process::resident_mb).sum();
+        let saturated = "select exists (select from job_trigger where due_at < $1)";
+        if !self.sql.query_one(saturated, &[&until]).await?.get::<_, bool>(0) {
+            self.notes.push(format!("NOT SATURATED with {nodes} nodes: everything had run before the end"));
+        }
+        self.stop().await?;
+        let fires = self.settled(from, until).await?;
+        let a_fire = |amount: f64| amount / f64::from(fires.max(1));
+        let cpu_micros = cpu.zip(cpu_then).map(|((nodes, server), (nodes_then, server_then))| {
+            (a_fire((nodes_then - nodes) * 1e6), a_fire((server_then - server) * 1e6))
+        });
+        Ok(Measured {
+            fires: per_second(fires, between(from, until)),
+            wal_bytes: a_fire(wal_then.0 - wal.0),
+            wal_images: a_fire(wal_then.1 - wal.1),
+            resident_mb: resident,
+            cpu_micros,
+        })
+    }
+
+    /// Bytes of WAL and whole pages in it so far.
+    async fn wal(&self) -> Result<(f64, f64), anyhow::Error> {
+        let statement = "select (pg_current_wal_lsn() - '0/0')::float8, wal_fpi::float8 from pg_stat_wal";
+        let row = self.sql.query_one(statement, &[]).await?;
+        Ok((row.get(0), row.get(1)))
+    }
+}
+
+/// Fires a second of one node, and of the bare SQL in turn.
+pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error> {
+    let preload: &[&str] = if options.statements { &[statements::SETTING] } else { &[] };
+    let mut stage = Stage::with_settings(Name::Throughput, options, preload).await?;
+    let load = stage.load().await?;
+    let bare = Bare::prepare(&mut stage, load.jobs).await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let limit = bare.run(&stage).await?.fires;
+        let run = stage.saturate(&load, 1).await?;
+        figures.push("throughput", "fires/s", run.fires);
+        figures.push("limit", "fires/s", limit);
+        figures.push("throughput / limit", "", run.fires / limit);
+        figures.push("WAL", "bytes/fire", run.wal_bytes);
+        if let Some(resident) = run.resident_mb {
+            figures.push("resident", "MB", resident);
+        }
+        if let Some((node, server)) = run.cpu_micros {
+            figures.push("CPU of the node", "µs/fire", node);
+            figures.push("CPU of PostgreSQL", "µs/fire", server);
+        }
+    }
+    stage.close(figures).await
+}
+
+/// The rate beside ever more idle triggers.
+pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Growth, options).await?;
+    let load = stage.load().await?;
+    let mut sizes = options.pick(vec![1_000, 100_000, 1_000_000], vec![100, 1_000]);
+    if options.large {
+        sizes.push(10_000_000);
+    }
+    let mut figures = Figures::default();
+    let (mut there, mut least) = (0, None);
+    for size in sizes {
+        stage.copy(load.model, &format!("{IDLE} {size}"), size - there, Grid::Spread).await?;
+        there = size;
+        let mut runs = Vec::new();
+        for _ in 0..options.runs {
+            let fires = stage.saturate(&load, 1).await?.fires;
+            figures.push(format!("beside {size} idle triggers"), "fires/s", fires);
+            runs.push(fires);
+        }
+        let median = crate::report::statistics::median(&runs).unwrap_or_default();
+        figures.push(format!("beside {size} / beside the fewest"), "", median / *least.get_or_insert(median));
+    }
+    stage.close(figures).await
+}
+
+/// The rate of ever more nodes, each number in turn.
+pub(super) async fn nodes(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Nodes, options).await?;
+    let load = stage.load().await?;
+    let counts = options.pick(vec![1, 2, 4, 8], vec![1, 2]);
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let mut one = None;
+        for count in &counts {
+            let fires = stage.saturate(&load, *count).await?.fires;
+            figures.push(format!("{count} nodes"), "fires/s", fires);
+            figures.push(format!("{count} nodes / one"), "", fires / *one.get_or_insert(fires));
+        }
+    }
+    stage.say("nodes", json!(counts));
+    stage.close(figures).await
+}
+
+/// WAL of a fire. A checkpoint comes right before each run: whole pages are part of it.
+pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Wal, options).await?;
+    let load = stage.load().await?;
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let run = stage.saturate(&load, 1).await?;
+        figures.push("WAL", "bytes/fire", run.wal_bytes);
+        figures.push("whole pages", "pages/fire", run.wal_images);
+        figures.push("while firing", "fires/s", run.fires);
+    }
+    stage.close(figures).await
+}
+
+/// The rate after somebody else has held a snapshot for long, and after as long without one: rows that are dead but
+/// may be seen by it cannot be removed.
+pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Snapshot, options).await?;
+    let load = stage.load().await?;
+    stage.say("holdSeconds", options.hold.as_secs_f64());
+    let mut figures = Figures::default();
+    for _ in 0..options.runs {
+        let without = stage.saturate_after(&load, 1, options.hold).await?.fires;
+        let session = stage.postgres.sql().await?;
+        session.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
+        let with = stage.saturate_after(&load, 1, options.hold).await?.fires;
+        session.batch_execute("rollback").await?;
+        figures.push("without a snapshot", "fires/s", without);
+        figures.push("with one", "fires/s", with);
+        figures.push("with one / without", "", with / without);
+    }
+    stage.close(figures).await
+}
