@@ -345,13 +345,13 @@ impl<'a> Judge<'a> {
                 && at - self.rules.look_ahead <= finished
         };
         // What took its place may have had to give way itself, before it ran.
-        let gave_way = |row: &&Row| {
+        let gave_way = |row: &Row| {
             row.reason.as_deref() == Some("OVERLAP")
                 && execution.fire_time().is_some_and(|own| own < row.fire_time)
                 && row.fire_time - self.rules.look_ahead <= finished
         };
         let replaced =
-            || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(&row));
+            || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(row));
         job.timeline.possibly_deleted(finished) || (terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }
