@@ -5,13 +5,6 @@ use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
-impl Operation {
-    /// Whether it gives the job another definition.
-    pub(super) fn makes_version(&self) -> bool {
-        matches!(self, Self::Create(_) | Self::Update(_))
-    }
-}
-
 /// All that was seen of an execution.
 #[derive(Debug)]
 pub(super) struct Execution<'a> {

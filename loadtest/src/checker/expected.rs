@@ -11,7 +11,7 @@ use super::{
     terms::Terms,
 };
 use crate::{
-    evidence::{CallOutcome, Micros},
+    evidence::{CallOutcome, Micros, Operation},
     fire_times,
     job::{SECOND, Schedule},
 };
@@ -76,17 +76,21 @@ fn times(job: &JobCase<'_>, grid: usize, from: Micros, until: Micros) -> anyhow:
     })
 }
 
-/// The phase of a fixed rate: the first fire time that the API named, else that a resume named (it keeps the
-/// phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
+/// The phase of a fixed rate: the first fire time that the API named, else that a resume or an edit of anything else
+/// named (they keep the phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
 pub(super) fn anchor(job: &JobCase<'_>, grid: usize, seconds: u32) -> Option<Micros> {
     let call = job.timeline.calls[grid];
     let latest = call.returned + Micros::from(seconds) * SECOND;
     if let Some(named) = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done) {
         return Some(named);
     }
-    let resumed = job.timeline.calls[grid + 1..].iter().take_while(|later| !later.operation.makes_version());
-    if let Some(named) =
-        resumed.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
+    let schedule = &job.timeline.spec(grid).schedule;
+    let keeps_it = |operation: &Operation| match operation {
+        Operation::Create(spec) | Operation::Update(spec) => spec.schedule == *schedule,
+        _ => true,
+    };
+    let later = job.timeline.calls[grid + 1..].iter().take_while(|later| keeps_it(&later.operation));
+    if let Some(named) = later.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
     {
         let period = Micros::from(seconds.max(1)) * SECOND;
         return Some(named - (named - call.invoked).div_euclid(period) * period);
