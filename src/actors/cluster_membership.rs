@@ -148,7 +148,7 @@ impl Member {
         let sent = Instant::now();
         let standing = *self.standing.borrow();
         match standing {
-            Standing::Member(member) if sent < member.trusted_until => self.renew(member.node_id, sent).await,
+            Standing::Member(member) if sent < member.trusted_until => self.renew(member, sent).await,
             Standing::Member(_) => {
                 self.fence("its last good heartbeat is too old");
                 self.join(sent).await
@@ -157,8 +157,13 @@ impl Member {
         }
     }
 
-    async fn renew(&mut self, node_id: Uuid, sent: Instant) -> HeartbeatReport {
-        match self.try_renew(node_id).await {
+    /// No call outlasts the trust: the node lets go at its end, not when a call that is under way has given up.
+    async fn renew(&mut self, Membership { node_id, trusted_until, .. }: Membership, sent: Instant) -> HeartbeatReport {
+        let Ok(answer) = tokio::time::timeout_at(trusted_until.into(), self.try_renew(node_id)).await else {
+            self.fence("its last good heartbeat is too old");
+            return HeartbeatReport::Fenced;
+        };
+        match answer {
             Ok(Some(renewal)) => {
                 if !self.extend(node_id, sent, renewal.state == NodeState::Draining) {
                     self.fence("its heartbeat was answered too late");
