@@ -71,7 +71,7 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
     let (killer, wanted_dead) = mpsc::unbounded_channel();
     let stage = Stage::set_up(drill, &options.program, bug, &options.directory, killer).await?;
     let stage = Rc::new(stage);
-    let failures = play(&stage, wanted_dead).await?;
+    let failures = play(&stage, seed, wanted_dead).await?;
     if !failures.is_empty() {
         run.not_judged = Some(format!("not everything could be done: {}", failures.join("; ")));
     }
@@ -111,7 +111,11 @@ impl Ended {
 }
 
 /// Everything between the first node and the final read; what could not be done.
-async fn play(stage: &Rc<Stage>, wanted_dead: mpsc::UnboundedReceiver<Uuid>) -> Result<Vec<String>, anyhow::Error> {
+async fn play(
+    stage: &Rc<Stage>,
+    seed: u64,
+    wanted_dead: mpsc::UnboundedReceiver<Uuid>,
+) -> Result<Vec<String>, anyhow::Error> {
     let progress = progress(&stage.drill);
     progress.set_message("starting the nodes");
     stage.open().await?;
@@ -126,7 +130,7 @@ async fn play(stage: &Rc<Stage>, wanted_dead: mpsc::UnboundedReceiver<Uuid>) -> 
     let failures = tasks
         .run_until(async {
             tokio::time::sleep(BEFORE).await;
-            let failures = disturb(stage).await;
+            let failures = disturb(stage, seed).await;
             progress.println("the faults are over: waiting for calm");
             stage.revive().await?;
             if stage.drill.operator_millis.is_some() {
@@ -166,7 +170,7 @@ async fn create_jobs(stage: &Stage) -> Result<(), anyhow::Error> {
 }
 
 /// The disturbed part: faults by the clock, faults at random, an operator.
-async fn disturb(stage: &Rc<Stage>) -> Vec<String> {
+async fn disturb(stage: &Rc<Stage>, seed: u64) -> Vec<String> {
     let begun = Instant::now();
     let end = begun + Duration::from_secs(stage.drill.seconds);
     let failures = Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -184,7 +188,7 @@ async fn disturb(stage: &Rc<Stage>) -> Vec<String> {
     }
     if let Some(random) = stage.drill.random.clone() {
         let (stage, failures) = (stage.clone(), failures.clone());
-        tasks.spawn_local(async move { at_random(&stage, &random, &failures).await });
+        tasks.spawn_local(async move { at_random(&stage, &random, seed, &failures).await });
     }
     if let Some(millis) = stage.drill.operator_millis {
         let stage = stage.clone();
@@ -202,40 +206,43 @@ async fn attempt(stage: &Stage, fault: &FaultSpec, failures: &std::cell::RefCell
     }
 }
 
-/// One after the other, now and then two at once; calm after each burst.
-async fn at_random(stage: &Stage, random: &Random, failures: &std::cell::RefCell<Vec<String>>) {
+/// One after the other, now and then two at once; calm after each burst. Which they are comes from the seed alone,
+/// whatever else draws lots meanwhile.
+async fn at_random(stage: &Stage, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
+    let mut choices = fastrand::Rng::with_seed(seed);
     let mut done = 0;
     while done < random.faults {
-        let fault = any_fault(random);
-        if fastrand::u32(..5) == 0 && done + 1 < random.faults {
-            let other = any_fault(random);
+        let fault = any_fault(random, &mut choices);
+        if choices.u32(..5) == 0 && done + 1 < random.faults {
+            let other = any_fault(random, &mut choices);
             tokio::join!(attempt(stage, &fault, failures), attempt(stage, &other, failures));
             done += 1;
         } else {
             attempt(stage, &fault, failures).await;
         }
         done += 1;
-        let pause = if done % random.burst == 0 { random.calm } else { random.gap * (0.5 + fastrand::f64() / 2.0) };
+        let pause = if done % random.burst == 0 { random.calm } else { random.gap * (0.5 + choices.f64() / 2.0) };
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
     }
 }
 
-fn any_fault(random: &Random) -> FaultSpec {
+fn any_fault(random: &Random, choices: &mut fastrand::Rng) -> FaultSpec {
     FaultSpec {
-        kind: random.kinds[fastrand::usize(..random.kinds.len())],
+        kind: random.kinds[choices.usize(..random.kinds.len())],
         at: 0.0,
         times: 1,
         every: 0.0,
-        seconds: random.seconds * (0.1 + 0.9 * fastrand::f64()),
-        node: if fastrand::bool() { Who::Busiest } else { Who::Random },
-        actor: fastrand::choice([
-            super::file::Actor::ExecutorPool,
-            super::file::Actor::TriggerAcquirer,
-            super::file::Actor::Reconciler,
-            super::file::Actor::ClusterMembership,
-        ])
-        .unwrap_or_default(),
-        amount: fastrand::i64(20..100),
+        seconds: random.seconds * (0.1 + 0.9 * choices.f64()),
+        node: if choices.bool() { Who::Busiest } else { Who::Random },
+        actor: choices
+            .choice([
+                super::file::Actor::ExecutorPool,
+                super::file::Actor::TriggerAcquirer,
+                super::file::Actor::Reconciler,
+                super::file::Actor::ClusterMembership,
+            ])
+            .unwrap_or_default(),
+        amount: choices.i64(20..100),
     }
 }
 
