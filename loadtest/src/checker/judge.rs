@@ -163,6 +163,8 @@ impl<'a> Judge<'a> {
                     "LOST",
                     format!("nothing was delivered by {} us after it, and no row says why", this.deadline - at),
                 ))
+            } else if let Some(start) = busy.passed_over(self, job, at, this).filter(|_| this.must) {
+                Err(("LOST", format!("it would wait still, but a later fire time started at {start}")))
             } else {
                 Ok(false)
             };

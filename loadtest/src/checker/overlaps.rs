@@ -73,6 +73,22 @@ impl Busy {
         until >= end || busy > at && job.timeline.possibly_deleted(until)
     }
 
+    /// When a later fire time of the job started, if one did although that one, which no fault excuses, had come due
+    /// before it: a queue gives up its oldest first.
+    pub(super) fn passed_over(
+        &self,
+        judge: &Judge<'_>,
+        job: &JobCase<'_>,
+        at: Micros,
+        this: &Expected<'_>,
+    ) -> Option<Micros> {
+        let later = self.spans.meeting(at, judge.evidence.ended).filter(|(_, _, run)| run.fire_time > at);
+        let mut starts = later.filter_map(|(_, _, run)| run.start);
+        let calm = |start: &Micros| judge.faults.deadline(*start) == start + judge.rules.lateness;
+        let start = starts.find(|start| *start > this.deadline && calm(start))?;
+        (this.normal && job.timeline.terms().exclusive()).then_some(start)
+    }
+
     /// Whether the overlap policy may have left that fire time out.
     pub(super) fn left_out(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> bool {
         let ahead = at - judge.rules.look_ahead;

@@ -6,7 +6,7 @@ use super::{
     mutations::Mutation,
 };
 use crate::{
-    evidence::{CallOutcome, Delivery, Micros, Operation, Row, Scope, Stuck, Transition},
+    evidence::{Call, CallOutcome, Delivery, Micros, Operation, Row, Scope, Stuck, Transition},
     job::{Misfire, Overlap, SECOND, Schedule},
 };
 
@@ -88,6 +88,41 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         let (_, row) = b.plain(|_, r| r.status == "FAILED")?;
         end(b, row.execution, "CANCELLED", None);
         Some(&["CANCELLED-WITHOUT-CAUSE"])
+    }),
+    ("cancelled before another came due", |b| {
+        let (deliveries, row) = b.any(|b, d, r| {
+            let due = |other: &Row| other.job == r.job && other.fire_time > r.fire_time - SECOND;
+            let others = b.evidence.rows.iter().filter(|o| o.execution != r.execution && due(o));
+            let next = others.map(|o| o.fire_time).min();
+            b.spec(r.job).is_some_and(|s| s.overlap == Overlap::CancelOther)
+                && d.len() == 1
+                && r.status == "SUCCESS"
+                && b.calm(r.fire_time, r.fire_time + SECOND)
+                && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
+                && next.is_some_and(|next| r.finished_at.is_some_and(|at| at < next - 300 * MILLI))
+        })?;
+        b.change(deliveries[0].execution, 1, |d| (d.status, d.effect) = (Some(499), false));
+        end(b, row.execution, "CANCELLED", None);
+        Some(&["CANCELLED-WITHOUT-CAUSE"])
+    }),
+    ("cancelled for what then never ran", |b| {
+        let (_, row) = b.any(|b, _, r| {
+            r.status == "CANCELLED"
+                && b.calm(r.fire_time, r.fire_time + 9 * SECOND)
+                && b.spec(r.job).is_some_and(|s| s.overlap == Overlap::CancelOther)
+                && b.period(r.job).is_some()
+        })?;
+        let (_, other) = b.any(|b, d, r| {
+            r.job == row.job
+                && r.kind == "BUFFERED"
+                && d.len() == 1
+                && row.finished_at.is_some_and(|at| (at - SECOND..at + SECOND).contains(&d[0].arrived))
+                && asked_for(b, r)
+                && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
+        })?;
+        b.drop_delivery(other.execution, 0);
+        b.drop_row(other.execution);
+        Some(&["LOST"])
     }),
     ("a misfire in calm times", |b| skipped(b, "MISFIRE")),
     ("an overlap with nothing", |b| skipped(b, "OVERLAP")),
@@ -231,6 +266,53 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         b.row(row.execution)?.finished_at = Some(next + 40 * MILLI);
         Some(&["OVERLAP-JOB"])
     }),
+    ("what waited in a queue and never ran", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            let queue = |s: &crate::job::JobSpec| matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll);
+            b.spec(r.job).is_some_and(queue)
+                && b.period(r.job).is_some()
+                && r.kind == "BUFFERED"
+                && d.len() == 1
+                && asked_for(b, r)
+                && b.calm(r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2) + 8 * SECOND)
+                && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
+        })?;
+        b.drop_delivery(row.execution, 0);
+        b.drop_row(row.execution);
+        Some(&["LOST"])
+    }),
+    ("a queue that was given up long before its job was deleted", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            b.spec(r.job).is_some_and(|s| matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll))
+                && b.period(r.job).is_some()
+                && r.kind == "BUFFERED"
+                && d.len() == 1
+                && d[0].arrived < r.fire_time + 3 * SECOND
+                && asked_for(b, r)
+                && b.calm(r.fire_time, r.fire_time + 12 * SECOND)
+                && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
+        })?;
+        // From there to a deletion nothing of the job runs.
+        let gone = |r: &&Row| r.job == row.job && r.fire_time >= row.fire_time;
+        let gone: Vec<_> = b.evidence.rows.iter().filter(gone).map(|r| r.execution).collect();
+        for execution in gone {
+            b.drop_delivery(execution, 0);
+            b.drop_row(execution);
+        }
+        let at = row.fire_time + 12 * SECOND;
+        b.evidence.calls.retain(|call| call.job != Some(row.job) || call.returned < at);
+        let last = b.evidence.calls.iter().find(|call| call.job == Some(row.job))?;
+        let deletion = Call { operation: Operation::Delete, invoked: at, returned: at + MILLI, ..last.clone() };
+        b.evidence.calls.push(deletion);
+        b.evidence.calls.sort_by_key(|call| call.invoked);
+        Some(&["LOST"])
+    }),
+    ("a rate whose phase is another than a later resume names", |b| {
+        let (edit, resume) = named_later(b)?;
+        let named = b.evidence.calls[edit].next_fire_time.take()?;
+        b.evidence.calls[resume].next_fire_time = Some(named + 137 * MILLI);
+        Some(&["GHOST", "LOST"])
+    }),
     ("a job that nobody created", |b| {
         let (deliveries, row) = b.any(|_, d, r| d.len() == 1 && r.kind == "SCHEDULE")?;
         let job = b.id();
@@ -283,6 +365,29 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a row that is stuck at the final read", |b| Some(stuck(b, b.evidence.ended))),
 ];
 
+/// An edit that named the phase of a rate, and the first later resume of the job, with no edit of the rate between them;
+/// some fire time of it had to be taken before.
+fn named_later(b: &Broken) -> Option<(usize, usize)> {
+    let calls = &b.evidence.calls;
+    let done = |index: &usize| calls[*index].outcome == CallOutcome::Done;
+    (0..calls.len()).filter(done).find_map(|edit| {
+        let call = &calls[edit];
+        let (Operation::Update(spec), Some(named)) = (&call.operation, call.next_fire_time) else { return None };
+        let Schedule::FixedRate { seconds } = spec.schedule else { return None };
+        let period = Micros::from(seconds) * SECOND;
+        let of_job = |index: &usize| calls[*index].job == call.job;
+        let mut later = (edit + 1..calls.len()).filter(of_job);
+        let next = later.find(|index| calls[*index].operation != Operation::RunNow)?;
+        let resume = std::iter::once(next).chain(later).find(|index| calls[*index].operation == Operation::Resume)?;
+        let between = (edit + 1..resume)
+            .filter(of_job)
+            .all(|index| done(&index) && !matches!(calls[index].operation, Operation::Update(_) | Operation::Delete));
+        let until = calls[next].invoked - 10 * SECOND;
+        let taken = b.calm(named, named + period) && named + period < until && spec.overlap == Overlap::Allow;
+        (between && done(&resume) && taken && resume > edit).then_some((edit, resume))
+    })
+}
+
 fn stuck(b: &mut Broken, at: Micros) -> &'static [&'static str] {
     let id = b.id();
     b.evidence.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
@@ -299,6 +404,12 @@ fn end(b: &mut Broken, execution: uuid::Uuid, status: &str, reason: Option<&str>
 fn leave_out(b: &mut Broken, row: &Row, reason: &str) {
     b.drop_delivery(row.execution, 0);
     end(b, row.execution, "SKIPPED", Some(reason));
+}
+
+/// Whether the grid of its job named it, and nobody by hand.
+fn asked_for(b: &Broken, row: &Row) -> bool {
+    let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(row.job));
+    calls.all(|call| call.operation != Operation::RunNow || (call.invoked - row.fire_time).abs() > SECOND)
 }
 
 /// A fire time of calm times that a row says was left out.
