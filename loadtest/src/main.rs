@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use horolog_loadtest::bench;
 use horolog_loadtest::checker::{Rules, check};
-use horolog_loadtest::drill::file::Drill;
+use horolog_loadtest::drill::file::{Bug, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
 use horolog_loadtest::drill::stage::Stage;
 use horolog_loadtest::evidence::Evidence;
@@ -198,26 +198,65 @@ fn program(named: Option<&Path>) -> Result<PathBuf, anyhow::Error> {
 async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     let found: Vec<(String, Drill)> = arguments.drills.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
     let program = program(arguments.program.as_deref())?;
-    let mut worst = Outcome::Good;
-    for (name, drill) in found {
-        if let Some(missing) = Stage::missing(&drill).await {
-            println!("{name}: SKIPPED, not passed: {missing}");
-            worst = worst.max(Outcome::Skipped);
-            continue;
-        }
-        if arguments.bug && drill.bug.is_none() {
-            return Err(Usage(format!("the drill `{name}` names no safeguard to switch off")).into());
-        }
-        let directory = directory(arguments.out.as_deref(), "horolog-drills", &name)?;
-        let options = Options { program: program.clone(), seed: arguments.seed, directory, bug: arguments.bug };
-        println!("{name}: {}", drill.about);
-        let ended = run(&name, drill.clone(), &options)
-            .await
-            .with_context(|| format!("{name}, in {}", options.directory.display()))?;
-        ended.write(&options.directory)?;
-        worst = worst.max(tell(&name, &drill, &ended, &options));
+    if let Some((name, _)) = found.iter().find(|(_, drill)| arguments.bug && drill.bug.is_none()) {
+        return Err(Usage(format!("the drill `{name}` names no safeguard to switch off")).into());
     }
-    Ok(worst)
+    let mut results = Vec::new();
+    for (name, drill) in found {
+        let result = if let Some(missing) = Stage::missing(&drill).await {
+            (Outcome::Skipped, format!("SKIPPED, not passed: {missing}"))
+        } else if let Some(bug) = drill.bug.as_ref().filter(|_| arguments.bug) {
+            run_until_noticed(&name, &drill, bug, &program, arguments).await?
+        } else {
+            run_one(&name, &drill, &program, arguments).await.map(|ended| judged(&ended))?
+        };
+        println!("{name}: {}\n", result.1);
+        results.push((name, result));
+    }
+    // The last lines are all that some logs keep.
+    for (name, (_, words)) in results.iter().filter(|_| results.len() > 1) {
+        println!("{name}: {words}");
+    }
+    Ok(results.iter().map(|(_, (outcome, _))| *outcome).max().unwrap_or(Outcome::Good))
+}
+
+async fn run_one(name: &str, drill: &Drill, program: &Path, arguments: &RunArguments) -> Result<Ended, anyhow::Error> {
+    let directory = directory(arguments.out.as_deref(), "horolog-drills", name)?;
+    let options = Options { program: program.to_owned(), seed: arguments.seed, directory, bug: arguments.bug };
+    println!("{name}: {}", drill.about);
+    let ended = run(name, drill.clone(), &options)
+        .await
+        .with_context(|| format!("{name}, in {}", options.directory.display()))?;
+    ended.write(&options.directory)?;
+    println!("{}", report::summary(&ended.run, &ended.evidence, &ended.verdict));
+    println!("report: {}\n", options.directory.join("report.html").display());
+    Ok(ended)
+}
+
+/// How often a fault may miss the instant at which a missing safeguard matters.
+const TRIES: usize = 3;
+
+/// Runs a drill without its safeguard until the checker says what it must.
+async fn run_until_noticed(
+    name: &str,
+    drill: &Drill,
+    bug: &Bug,
+    program: &Path,
+    arguments: &RunArguments,
+) -> Result<(Outcome, String), anyhow::Error> {
+    let safeguard = &bug.safeguard;
+    for attempt in 1..=TRIES {
+        let ended = run_one(name, drill, program, arguments).await?;
+        let noticed = ended.verdict.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
+        if let Some(violation) = noticed {
+            let rule = &violation.rule;
+            let words =
+                format!("without the safeguard `{safeguard}` the checker says {rule}, as it must (run {attempt})");
+            return Ok((Outcome::Good, words));
+        }
+        println!("{name}: in run {attempt} nobody noticed that the safeguard `{safeguard}` was off\n");
+    }
+    Ok((Outcome::Bad, format!("NOBODY NOTICED in {TRIES} runs that the safeguard `{safeguard}` was off")))
 }
 
 fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
@@ -275,21 +314,13 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
     Ok(found)
 }
 
-fn tell(name: &str, drill: &Drill, ended: &Ended, options: &Options) -> Outcome {
-    println!("{}", report::summary(&ended.run, &ended.evidence, &ended.verdict));
-    println!("report: {}\n", options.directory.join("report.html").display());
-    if let (true, Some(bug)) = (options.bug, &drill.bug) {
-        let noticed = ended.verdict.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
-        let Some(violation) = noticed else {
-            println!("{name}: NOBODY NOTICED that the safeguard `{}` was off\n", bug.safeguard);
-            return Outcome::Bad;
-        };
-        let (safeguard, rule) = (&bug.safeguard, &violation.rule);
-        println!("{name}: without the safeguard `{safeguard}` the checker says {rule}, as it must\n");
-        return Outcome::Good;
+fn judged(ended: &Ended) -> (Outcome, String) {
+    match ended.run.judgement(&ended.verdict) {
+        Judgement::Kept if ended.reached() => (Outcome::Good, "kept".to_owned()),
+        Judgement::Kept => (Outcome::Bad, "kept, but a figure was not reached".to_owned()),
+        Judgement::Broken => (Outcome::Bad, format!("BROKEN: {} violations", ended.verdict.violations.len())),
+        Judgement::NotJudged => (Outcome::Bad, "NOT JUDGED: it did not come to its end".to_owned()),
     }
-    let kept = ended.run.judgement(&ended.verdict) == Judgement::Kept;
-    if kept && ended.reached() { Outcome::Good } else { Outcome::Bad }
 }
 
 fn judge(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
