@@ -6,10 +6,11 @@
 //! sake load balancers get a moment to notice.
 
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
-use crate::actors::executor_pool::{Drain, ExecutorPool, Slots};
+use crate::actors::executor_pool::{Drain, ExecutorPool};
 use crate::actors::job_manager::JobManager;
 use crate::actors::pacemaker::WakeUp;
 use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
+use crate::actors::slots::Slots;
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
 use crate::actors::vitals::Vitals;
 use crate::clock::Clock;

@@ -31,6 +31,7 @@ pub fn attempt(target: HttpTarget) -> Attempt {
         execution_id: Uuid::from_u128(0x01a2_0000_0000_8000_8000_0000_0000_0001),
         attempt: 3,
         node_id: Uuid::from_u128(2),
+        lease_id: Uuid::nil(),
         job_id: Uuid::from_u128(3),
         job_name: "nightly report".to_owned(),
         kind: TriggerKind::Retry,

@@ -25,8 +25,8 @@ async fn executed(cluster: &TestCluster, job: &Job, from: Timestamp, status: &st
     for number in 0..count {
         let fire_time = from + Duration::from_mins(number.into());
         let id = Uuid::from_u128(lowest_execution_id(fire_time).as_u128() | (job.id.as_u128() & u128::from(u32::MAX)));
-        let insert = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, started_at, finished_at, created_at)
-            values ($1, $2, 'SCHEDULE', $3::timestamptz, $3, $4::text, 1, $3, case when $4 <> 'RUNNING' then $3 end, $3)";
+        let insert = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, retrying, attempt, started_at, finished_at, created_at)
+            values ($1, $2, 'SCHEDULE', $3::timestamptz, $3, $4::text, case when $4 = 'RETRYING' then true end, 1, $3, case when $4 <> 'RUNNING' then $3 end, $3)";
         cluster.execute(insert, &[&id, &job.id, &fire_time, &status]).await;
     }
 }

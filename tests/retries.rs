@@ -13,6 +13,7 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::target::Target;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::repairs::Repairs;
+use horolog::store::settlements::LeasesLeft;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -28,7 +29,10 @@ async fn one(node: &TestNode) -> Attempt {
 }
 
 async fn fail(node: &TestNode, attempt: &Attempt) {
-    assert_eq!(node.store.settle(&[failed(attempt)]).await.unwrap().settled, [attempt.execution_id]);
+    assert_eq!(
+        node.store.settle(&[failed(attempt)], &LeasesLeft::default()).await.unwrap().settled,
+        [attempt.execution_id]
+    );
 }
 
 async fn bury(cluster: &TestCluster, survivor: &TestNode) -> (usize, usize) {
@@ -65,7 +69,7 @@ async fn a_failed_attempt_is_tried_again_until_it_succeeds() {
     assert_eq!(cluster.triggers(&job).await[0], "RETRY fires 07:00:00 due 07:00:30");
     cluster.advance(20);
     let third = one(&node).await;
-    node.store.settle(&[succeeded(&third)]).await.unwrap();
+    node.store.settle(&[succeeded(&third)], &LeasesLeft::default()).await.unwrap();
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 3"]);
     let history = "select jsonb_path_query_array(previous_attempts, '$[*].outcome')::text || ' ' || failures || ' '
@@ -189,7 +193,7 @@ async fn what_was_begun_before_a_pause_is_finished() {
 
     cluster.command(PauseJob(job.id, None)).await;
     cluster.advance(600);
-    node.store.settle(&[succeeded(&one(&node).await)]).await.unwrap();
+    node.store.settle(&[succeeded(&one(&node).await)], &LeasesLeft::default()).await.unwrap();
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
 }

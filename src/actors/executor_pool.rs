@@ -8,6 +8,7 @@
 //! settled, not before: results never pile up beyond the slots.
 
 use super::pacemaker::{WakeUp, pace};
+use super::slots::Slots;
 use super::vitals::{Pulse, Vitals};
 use crate::handlers::Handlers;
 use crate::model::Timestamp;
@@ -17,13 +18,11 @@ use crate::store::Store;
 use crate::traces;
 use actix::prelude::*;
 use futures_util::FutureExt;
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 use uuid::Uuid;
 
 /// Most settlements of one transaction.
@@ -92,99 +91,6 @@ impl LeaseTime {
 
     fn database_now(&self) -> Timestamp {
         self.now + self.received.elapsed()
-    }
-}
-
-/// The node's slots and what is in them; clones share both.
-#[derive(Clone)]
-pub struct Slots {
-    free: Arc<Semaphore>,
-    total: usize,
-    held: Arc<Mutex<HashMap<Uuid, Held>>>,
-    held_count: Arc<AtomicUsize>,
-    /// Set by a look that found no free slot: the next freed one wakes it.
-    starved: Arc<AtomicBool>,
-    freed: WakeUp,
-}
-
-/// An attempt in a slot.
-struct Held {
-    attempt: i32,
-    cancel: Arc<Notify>,
-}
-
-impl Slots {
-    /// `total` free slots; `freed` is woken when one is freed that somebody
-    /// waits for.
-    pub fn new(total: usize, freed: WakeUp) -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(total)),
-            total,
-            held: Arc::default(),
-            held_count: Arc::default(),
-            starved: Arc::default(),
-            freed,
-        }
-    }
-
-    /// Up to `most` free slots, now.
-    pub fn take(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
-        let permits: Vec<_> = (0..most).map_while(|_| self.free.clone().try_acquire_owned().ok()).collect();
-        if permits.is_empty() {
-            self.starved.store(true, Ordering::Release);
-        }
-        permits
-    }
-
-    /// Executions held now.
-    pub fn held(&self) -> Vec<Uuid> {
-        self.map().keys().copied().collect()
-    }
-
-    /// Number of executions held, for the heartbeat.
-    pub fn held_count(&self) -> Arc<AtomicUsize> {
-        self.held_count.clone()
-    }
-
-    /// Counts an attempt as held, before anybody could take it for lost.
-    pub fn hold(&self, attempt: &Attempt) {
-        let mut held = self.map();
-        held.insert(attempt.execution_id, Held { attempt: attempt.attempt, cancel: Arc::default() });
-        self.held_count.store(held.len(), Ordering::Relaxed);
-    }
-
-    /// Lets go of an attempt and frees its slot.
-    fn free(&self, execution_id: Uuid, attempt: i32, permit: OwnedSemaphorePermit) {
-        {
-            let mut held = self.map();
-            if held.get(&execution_id).is_some_and(|held| held.attempt == attempt) {
-                held.remove(&execution_id);
-            }
-            self.held_count.store(held.len(), Ordering::Relaxed);
-        }
-        drop(permit);
-        if self.starved.swap(false, Ordering::AcqRel) {
-            self.freed.notify_one();
-        }
-    }
-
-    /// What cancels an attempt, if it is held.
-    fn cancellation(&self, execution_id: Uuid, attempt: i32) -> Arc<Notify> {
-        let held = self.map();
-        held.get(&execution_id)
-            .filter(|held| held.attempt == attempt)
-            .map(|held| held.cancel.clone())
-            .unwrap_or_default()
-    }
-
-    async fn all_free(&self) {
-        let all = u32::try_from(self.total).unwrap_or(u32::MAX);
-        // An error means that the semaphore was closed, and nobody closes it.
-        drop(self.free.acquire_many(all).await);
-    }
-
-    fn map(&self) -> MutexGuard<'_, HashMap<Uuid, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -263,7 +169,7 @@ impl Runner {
         } else {
             metrics::counter!("horolog_cancelled_by_fence_total").increment(1);
             tracing::warn!(execution.id = %attempt.execution_id, attempt = attempt.attempt, "attempt dropped: this node no longer holds it");
-            self.slots.free(attempt.execution_id, attempt.attempt, permit);
+            self.slots.free((attempt.execution_id, attempt.attempt), attempt.lease_id, permit);
         }
     }
 
@@ -349,6 +255,7 @@ async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
     if held.is_empty() {
         return CancelReport::default();
     }
+    let held: Vec<Uuid> = held.into_iter().collect();
     match store.cancellations(&held).await {
         Ok(requested) => {
             for (id, attempt) in &requested {
@@ -382,7 +289,8 @@ impl Settler {
             self.unsettled.push(ended);
         }
         let batch: Vec<Settlement> = self.unsettled.iter().map(|ended| ended.settlement.clone()).collect();
-        match self.store.settle(&batch).await {
+        let left = self.slots.leases_left(batch.iter().map(|s| (s.lease_id, s.execution_id)));
+        match self.store.settle(&batch, &left).await {
             Ok(settled) => {
                 let report =
                     SettleReport { settled: settled.settled.len(), fenced: settled.fenced.len(), unsettled: 0 };
@@ -407,9 +315,9 @@ impl Settler {
                 metrics::counter!("horolog_executions_total", "status" => settlement.status().as_str()).increment(1);
             }
             if settlement.others_wait || settlement.retry_in.is_some() {
-                self.slots.freed.notify_one(); // something may be due sooner than the next look
+                self.slots.wake(); // something may be due sooner than the next look
             }
-            self.slots.free(settlement.execution_id, settlement.attempt, permit);
+            self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, permit);
         }
     }
 }

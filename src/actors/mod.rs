@@ -14,5 +14,6 @@ pub mod executor_pool;
 pub mod job_manager;
 pub mod pacemaker;
 pub mod reconciler;
+pub mod slots;
 pub mod trigger_acquirer;
 pub mod vitals;

@@ -5,8 +5,9 @@
 //! between two looks, an attempt that the database counts to this node and the
 //! node does not hold is one whose lease was never answered.
 
-use super::executor_pool::{ExecutorPool, LeaseTime, Run, Slots};
+use super::executor_pool::{ExecutorPool, LeaseTime, Run};
 use super::pacemaker::{WakeUp, pace};
+use super::slots::Slots;
 use super::vitals::{Pulse, Vitals};
 use crate::model::Timestamp;
 use crate::model::node::Standing;
@@ -132,7 +133,8 @@ impl Acquirer {
         if Instant::now() < self.next_audit {
             return Ok(0);
         }
-        let given_back = self.config.store.give_back(node_id, &self.config.slots.held()).await?;
+        let given_back =
+            self.config.store.give_back(node_id, &self.config.slots.held(), &self.config.slots.leases()).await?;
         if given_back > 0 {
             tracing::warn!(given_back, "attempts given back: their lease was never answered");
         }

@@ -82,6 +82,7 @@ mod tests {
             execution_id: Uuid::from_u128(1),
             attempt: 2,
             node_id: Uuid::from_u128(3),
+            lease_id: Uuid::nil(),
             job_id: Uuid::from_u128(4),
             job_name: "nightly\nreport".to_owned(),
             kind: TriggerKind::Schedule,

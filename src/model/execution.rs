@@ -5,7 +5,7 @@
 //! firing exactly-once. The attempt is the fencing token.
 
 use super::job::Job;
-use super::policies::{OverlapPolicy, Policies};
+use super::policies::Policies;
 use super::trigger::{Run, TriggerKind};
 use super::{Timestamp, named, target::Target};
 use serde_json::Value;
@@ -107,8 +107,10 @@ pub struct Attempt {
     pub execution_id: Uuid,
     /// The number of this attempt, from 1: the fencing token.
     pub attempt: i32,
-    /// The node (its process lifetime) that holds the attempt.
+    /// The node (its process lifetime) that holds the attempt …
     pub node_id: Uuid,
+    /// … by this lease.
+    pub lease_id: Uuid,
     /// The job.
     pub job_id: Uuid,
     /// The job's name, for people.
@@ -130,12 +132,20 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt number `attempt` of a run, held by a node.
-    pub fn new(job: &Job, kind: TriggerKind, run: &Run, node_id: Uuid, attempt: i32, failures: i32) -> Self {
+    /// The attempt number `attempt` of a run, held by a node by a lease.
+    pub fn new(
+        job: &Job,
+        kind: TriggerKind,
+        run: &Run,
+        (node_id, lease_id): (Uuid, Uuid),
+        attempt: i32,
+        failures: i32,
+    ) -> Self {
         Self {
             execution_id: run.execution_id,
             attempt,
             node_id,
+            lease_id,
             job_id: job.id,
             job_name: job.definition.name.clone(),
             kind,
@@ -162,11 +172,12 @@ impl Attempt {
             job_id: self.job_id,
             attempt: self.attempt,
             node_id: self.node_id,
+            lease_id: self.lease_id,
             due_time: self.due_time,
             started_at,
             outcome,
             retry_in,
-            others_wait: self.policies.overlap_policy != OverlapPolicy::Allow,
+            others_wait: self.policies.others_wait(),
             pause_on_failure: self.policies.pause_on_failure,
         }
     }
@@ -211,8 +222,10 @@ pub struct Settlement {
     pub job_id: Uuid,
     /// The fence: must still be the execution's current attempt …
     pub attempt: i32,
-    /// … held by this node.
+    /// … held by this node …
     pub node_id: Uuid,
+    /// … by this lease.
+    pub lease_id: Uuid,
     /// When it could start.
     pub due_time: Timestamp,
     /// When the handler started, by the database's clock.

@@ -111,6 +111,11 @@ impl Default for Policies {
 }
 
 impl Policies {
+    /// Whether fire times may wait for the end of what runs, or give way to it.
+    pub fn others_wait(&self) -> bool {
+        self.overlap_policy != OverlapPolicy::Allow
+    }
+
     /// Refuses what cannot be; the error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if let (Some(start), Some(end)) = (self.start_at, self.end_at)

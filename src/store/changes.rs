@@ -21,7 +21,7 @@ const LOOKED_AT: i64 = 500;
 const EXECUTIONS: &str = "-- changes.executions
 with looked as (
     (select id from job_execution_log order by id desc limit $2)
-    union (select id from job_execution_log where status in ('RUNNING', 'RETRYING') limit $2)
+    union (select id from execution_in_flight limit $2)
     union select unnest($1::uuid[])
 )
 select l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, l.reason, l.attempt, l.failures, l.job_version, l.node_id,

@@ -50,7 +50,7 @@ stopped as (
     from removed r where r.kind = 'BACKFILL' and b.id = r.id
 )
 update job_execution_log l
-set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
+set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
 from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// Against a deletion at the same moment.
@@ -73,6 +73,12 @@ from unnest($1::uuid[], $2::uuid[]) as x (id, job_id) join job_definition j on j
 const RECORD_VERSIONS: &str = "-- commands.record_versions
 insert into job_definition_version (job_id, version, changed_at, changed_by, change, definition)
 select j.id, j.version, j.updated_at, 'api', $2, to_jsonb(j) from job_definition j where j.id = any($1::uuid[])";
+
+/// What runs beside its like was leased without naming its job; what may not, from now on, must see it.
+const NAME_LEASES: &str = "-- commands.name_leases
+insert into job_lease (id, node_id, job_id, execution_ids)
+select gen_random_uuid(), f.node_id, f.job_id, array[f.id] from execution_in_flight f
+where f.job_id = $1 and f.status = 'RUNNING'";
 
 /// What became of an edit.
 #[derive(Debug)]
@@ -135,6 +141,10 @@ impl Store {
                         && job.status == JobStatus::Active
                     {
                         reschedule(&transaction, old, &definition, now).await?;
+                    }
+                    // Now that the trigger is ours: a lease of it that read the old policy has committed.
+                    if definition.policies.others_wait() && !old.definition.policies.others_wait() {
+                        transaction.execute(NAME_LEASES, &[&old.id]).await.during("commands.name_leases")?;
                     }
                     record_versions(&transaction, &[old.id], "UPDATED").await?;
                     living(&transaction, old.id).await?.map_or(Edited::NotFound, |job| Edited::Done(Box::new(job)))

@@ -27,8 +27,7 @@ cross join lateral (
 order by r.id desc";
 
 const IN_FLIGHT: &str = "-- execution_list.in_flight
-select job_id, count(*) from job_execution_log where job_id = any($1::uuid[]) and status in ('RUNNING', 'RETRYING')
-group by job_id";
+select job_id, count(*) from execution_in_flight where job_id = any($1::uuid[]) group by job_id";
 
 /// Some rows of a list.
 #[derive(Debug, Clone)]
@@ -55,7 +54,7 @@ fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
     };
     let mut conditions = Conditions::default();
     if only(&[ExecutionStatus::Running, ExecutionStatus::Retrying]) {
-        conditions.find_plain("l.status in ('RUNNING', 'RETRYING')");
+        conditions.find_plain("l.id in (select id from execution_in_flight)");
     } else if only(&[ExecutionStatus::Failed, ExecutionStatus::Lost, ExecutionStatus::Cancelled]) {
         conditions.find_plain("l.error_message is not null");
     }

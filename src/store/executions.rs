@@ -84,7 +84,7 @@ where id = $2 and status = 'RUNNING'";
 const CANCEL_RETRYING: &str = "-- executions.cancel_retrying
 with removed as (delete from job_trigger where id = $2 and kind in ('RETRY', 'RECOVERY') returning id)
 update job_execution_log l
-set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'cancelled'
+set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'cancelled'
 from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// A one-off fire time that nobody has taken yet leaves its row.

@@ -38,7 +38,7 @@ const READ: &str = "-- hold.read
 select h.held_at, h.reason, h.set_back_to, h.last_known,
        (select count(*) from (select from job_trigger
             where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2) as due) as due,
-       (select count(*) from job_execution_log l where l.status = 'RUNNING'
+       (select count(*) from execution_in_flight l where l.status = 'RUNNING'
             and not exists (select from cluster_node n where n.id = l.node_id and n.state in ('ACTIVE', 'DRAINING'))) as lost
 from cluster_hold h";
 

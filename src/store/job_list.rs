@@ -27,9 +27,9 @@ const LOOK_THROUGH: usize = 10_000;
 /// Jobs asked for their newest execution by one statement: 1 to 10 ms.
 const ASKED_AT_ONCE: usize = 100;
 
-/// Jobs with an execution in flight. Served by the partial index.
+/// Jobs with an execution in flight. However many there are, it is a look-up each.
 const IN_FLIGHT: &str = "-- job_list.in_flight
-select distinct job_id from job_execution_log where status in ('RUNNING', 'RETRYING')";
+select distinct job_id from execution_in_flight";
 
 /// Jobs with an execution that ended badly within thirty days, of the newest
 /// 10,000 of them. The status is no condition: with it the planner expects a

@@ -37,8 +37,8 @@ const NOTE_SESSION: &str = "-- nodes.note_session
 update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2";
 
 const JOIN: &str = "-- nodes.join
-insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at)
-select $2, $3, $4, $5, 'ACTIVE', $6, $7, now, now, now
+insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at, heartbeat_at, session_at)
+select $2, $3, $4, $5, 'ACTIVE', $6, $7, 2, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at";
 

@@ -36,7 +36,7 @@ macro_rules! stuck {
     () => {
         "in_flight as materialized (
     select l.id, l.job_id, l.status, l.started_at, l.attempt, l.error_message
-    from job_execution_log l where l.status in ('RUNNING', 'RETRYING') limit 1000
+    from execution_in_flight l limit 1000
 ), stuck as (
     select 'STUCK', l.job_id, l.id, l.started_at,
            case when j.schedule_type = 'FIXED_RATE' and (j.policies ->> 'timeoutSeconds') is null then 'runs longer than its interval'

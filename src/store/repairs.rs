@@ -24,12 +24,11 @@ const BATCH: i64 = 1_000;
 /// Active jobs whose schedule trigger is missing or paused, the last fire time
 /// that was taken of each, and the execution of its schedule that is in flight.
 const UNSCHEDULED: &str = "-- repairs.unscheduled
+with in_flight as materialized (select id, job_id from execution_in_flight where kind = 'SCHEDULE')
 select j.id, j.updated_at, coalesce($1::timestamptz, clock_timestamp()) as now,
        (select greatest(l.fire_time, l.through_fire_time) from job_execution_log l
         where l.job_id = j.id and l.kind = 'SCHEDULE' order by l.id desc limit 1) as last_fire_time,
-       (select l.id from job_execution_log l
-        where l.job_id = j.id and l.kind = 'SCHEDULE' and l.status in ('RUNNING', 'RETRYING')
-        order by l.id desc limit 1) as in_flight
+       (select f.id from in_flight f where f.job_id = j.id order by f.id desc limit 1) as in_flight
 from job_definition j left join job_trigger t on t.id = j.id
 where j.status = 'ACTIVE' and (t.id is null or t.paused)
 order by j.id limit $2 for update of j skip locked";
@@ -64,9 +63,9 @@ where awaits = any($2::uuid[])";
 
 /// Jobs with a fire time that waits behind nothing.
 const UNRELEASED: &str = "-- repairs.unreleased
+with in_flight as materialized (select job_id from execution_in_flight)
 select distinct b.job_id from job_trigger b
-where b.kind = 'BUFFERED' and b.due_at is null
-  and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))
+where b.kind = 'BUFFERED' and b.due_at is null and b.job_id not in (select job_id from in_flight)
 limit $1";
 
 /// Executions that wait for a next attempt which is no trigger. A deleted job's
@@ -74,12 +73,12 @@ limit $1";
 const FORGOTTEN: &str = "-- repairs.forgotten
 select l.id, l.job_id, l.fire_time, l.due_time, j.status = 'DELETED' as deleted
 from job_execution_log l join job_definition j on j.id = l.job_id
-where l.status = 'RETRYING' and not exists (select from job_trigger t where t.id = l.id)
+where l.retrying and l.status = 'RETRYING' and not exists (select from job_trigger t where t.id = l.id)
 limit $1 for update of l skip locked";
 
 const CANCEL: &str = "-- repairs.cancel
 update job_execution_log
-set status = 'CANCELLED', finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
+set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
 where id = any($2::uuid[])";
 
 /// What a round of repairs put right.

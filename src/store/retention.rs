@@ -200,7 +200,7 @@ impl Store {
 async fn drop_partition(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
     transaction.batch_execute(LOCK_TIMEOUT).await.during("retention.lock_timeout")?;
     transaction.batch_execute(LOCK_LOG).await.during("retention.lock_log")?;
-    let in_flight = format!("select exists (select from {name} where status in ('RUNNING', 'RETRYING'))");
+    let in_flight = format!("select exists (select from execution_in_flight f join {name} l on l.id = f.id)");
     let in_flight: bool = transaction.query_one(&in_flight, &[]).await.during("retention.in_flight")?.get(0);
     if in_flight {
         return Ok(false);

@@ -5,7 +5,7 @@
 //! unknown outcome is safe: a row that already says what this settlement says is
 //! settled, not fenced.
 
-use super::leases::overlap_lock;
+use super::leases::{is_busy, overlap_lock};
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::{ExecutionStatus, Outcome, Reason, Settlement, storable_text};
@@ -20,7 +20,8 @@ use uuid::Uuid;
 /// partitions; the join stays on the primary key.
 pub(super) const SETTLE: &str = "-- settlements.settle
 update job_execution_log l
-set status = case when x.status = 'RETRYING' and l.cancel_requested_at is not null then 'CANCELLED' else x.status end, reason = x.reason, started_at = x.started_at, error_message = x.error_message,
+set status = case when x.status = 'RETRYING' and l.cancel_requested_at is not null then 'CANCELLED' else x.status end,
+    retrying = case when x.status = 'RETRYING' and l.cancel_requested_at is null then true end, reason = x.reason, started_at = x.started_at, error_message = x.error_message,
     output = x.output, failures = l.failures + (x.status in ('FAILED', 'RETRYING'))::int,
     finished_at = case when x.status = 'RETRYING' and l.cancel_requested_at is null then null else coalesce($1::timestamptz, clock_timestamp()) end,
     previous_attempts = case when x.status <> 'RETRYING' then l.previous_attempts
@@ -50,15 +51,27 @@ on conflict (id) do nothing";
 
 /// Makes the fire time due that has waited longest behind the executions of a
 /// job, if none is in flight any more.
-pub(super) const RELEASE: &str = "-- settlements.release
+pub(super) const RELEASE: &str = concat!(
+    "-- settlements.release
 update job_trigger t set due_at = coalesce($1::timestamptz, clock_timestamp())
 from (
     select distinct on (b.job_id) b.id from job_trigger b
     where b.job_id = any($2::uuid[]) and b.kind = 'BUFFERED' and b.due_at is null
-      and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))
+      and not ",
+    is_busy!("b.job_id"),
+    "
     order by b.job_id, b.fire_time
 ) as next
-where t.id = next.id and t.due_at is null";
+where t.id = next.id and t.due_at is null"
+);
+
+/// Leases of which nothing is in flight any more …
+pub(super) const END_LEASES: &str = "-- settlements.end_leases
+delete from job_lease where id = any($1::uuid[])";
+
+/// … and one that lists little else than what has ended.
+const SHORTEN_LEASE: &str = "-- settlements.shorten_lease
+update job_lease set execution_ids = $2 where id = $1";
 
 /// A lease decides about the job's overlaps under the same lock: it sees this
 /// execution in flight and its fire time waits, or it does not and it runs;
@@ -105,10 +118,19 @@ pub struct Settled {
     pub fenced: Vec<Uuid>,
 }
 
+/// What a batch of settlements leaves of the node's leases.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LeasesLeft {
+    /// Leases of which nothing is left.
+    pub ended: Vec<Uuid>,
+    /// Long leases of which little is left, and what.
+    pub shortened: Vec<(Uuid, Vec<Uuid>)>,
+}
+
 impl Store {
     /// Settles a batch in one transaction. After an error the outcome is
     /// unknown; settle the same batch again.
-    pub async fn settle(&self, batch: &[Settlement]) -> Result<Settled, StoreError> {
+    pub async fn settle(&self, batch: &[Settlement], leases: &LeasesLeft) -> Result<Settled, StoreError> {
         if batch.is_empty() {
             return Ok(Settled::default());
         }
@@ -117,7 +139,10 @@ impl Store {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("settlements.begin")?;
             lock_jobs(&transaction, &columns.waited_for).await?;
-            let mut settled = self.settle_current(&transaction, &columns).await?;
+            let (mut settled, ()) = futures_util::try_join!(
+                self.settle_current(&transaction, &columns),
+                leave_leases(&transaction, leases),
+            )?;
             // The job before its trigger, as the commands do.
             self.pause_failed(&transaction, batch, &settled).await?;
             rearm(&transaction, &columns.ids).await?;
@@ -193,6 +218,19 @@ impl Store {
             .during("settlements.settle")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
+}
+
+/// Leases say where to look: which of them end here makes nothing true or false.
+async fn leave_leases(transaction: &Transaction<'_>, left: &LeasesLeft) -> Result<(), StoreError> {
+    if !left.ended.is_empty() {
+        let statement = transaction.prepare_cached(END_LEASES).await.during("settlements.prepare")?;
+        transaction.execute(&statement, &[&left.ended]).await.during("settlements.end_leases")?;
+    }
+    for (lease, executions) in &left.shortened {
+        let statement = transaction.prepare_cached(SHORTEN_LEASE).await.during("settlements.prepare")?;
+        transaction.execute(&statement, &[lease, executions]).await.during("settlements.shorten_lease")?;
+    }
+    Ok(())
 }
 
 /// Takes the locks under which overlaps of these jobs are decided. Whoever ends

@@ -10,6 +10,7 @@ use super::settlements::{lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::{Timestamp, named};
 use deadpool_postgres::Transaction;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -82,13 +83,22 @@ update cluster_node set state = $2, ended_by = $3, ended_at = coalesce($4::times
     executions_running = 0
 where id = $1";
 
-/// Jobs of what the node holds whose later fire times may wait for its end.
-const WAITED_FOR: &str = "-- takeovers.waited_for
-select distinct l.job_id from job_execution_log l join job_definition j on j.id = l.job_id
-where l.node_id = $1 and l.status = 'RUNNING' and coalesce(j.policies ->> 'overlapPolicy', 'ALLOW') <> 'ALLOW'";
+/// Where to look for what a node holds: its leases. Of a lease that names a job later fire times may wait for the end.
+pub(super) const LEASES: &str = "-- takeovers.leases
+select id, job_id, execution_ids from job_lease where node_id = $1";
 
-/// Ends or hands over every execution that the node held. A deleted job's
-/// execution is not run again.
+/// A node that is gone holds nothing more.
+const END_LEASES: &str = "-- takeovers.end_leases
+delete from job_lease where node_id = $1";
+
+/// Leases of a living node of which nothing runs any more.
+const END_EMPTY_LEASES: &str = "-- takeovers.end_empty_leases
+delete from job_lease h where h.id = any($1::uuid[])
+  and not exists (select from job_execution_log l
+                  where l.id = any(h.execution_ids) and l.node_id = h.node_id and l.status = 'RUNNING')";
+
+/// Ends or hands over every execution that the node held, of those that its leases list. A deleted job's
+/// execution is not run again. `between` prunes partitions.
 pub(super) const TAKE_OVER: &str = "-- takeovers.take_over
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 verdict as materialized (
@@ -98,11 +108,11 @@ verdict as materialized (
                 when l.recoveries >= j.max_recoveries then 'FAILED'
                 else 'RETRYING' end as status
     from job_execution_log l join job_definition j on j.id = l.job_id
-    where l.node_id = $2 and l.status = 'RUNNING'
+    where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.node_id = $2 and l.status = 'RUNNING'
     for update of l
 )
 update job_execution_log l
-set status = v.status,
+set status = v.status, retrying = case when v.status = 'RETRYING' then true end,
     reason = case when v.status = 'FAILED' then 'CRASH_LOOP' end,
     error_message = case when v.status = 'RETRYING' then null else 'the node died in the middle of attempt ' || l.attempt end,
     finished_at = case when v.status = 'RETRYING' then null else clock.now end,
@@ -110,18 +120,18 @@ set status = v.status,
     previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
         'attempt', l.attempt, 'nodeId', l.node_id, 'startedAt', l.started_at, 'endedAt', clock.now, 'outcome', 'LOST')
 from verdict v, clock
-where l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
+where l.id between $4 and $5 and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
 returning l.id, l.job_id, l.status, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
 
 /// Puts attempts back that a node holds in the database and nowhere else (a
-/// lease whose answer was lost): they never started, so this is no recovery.
+/// lease whose answer was lost): they never started, so this is no recovery. `between` prunes partitions.
 pub(super) const GIVE_BACK: &str = "-- takeovers.give_back
 update job_execution_log l
-set status = 'RETRYING',
+set status = 'RETRYING', retrying = true,
     previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
         'attempt', l.attempt, 'nodeId', l.node_id, 'endedAt', coalesce($1::timestamptz, clock_timestamp()),
         'outcome', 'NOT_STARTED')
-where l.node_id = $2 and l.status = 'RUNNING' and l.id <> all($3::uuid[])
+where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.node_id = $2 and l.status = 'RUNNING'
 returning l.id, l.job_id, l.status, l.fire_time, l.due_time";
 
 /// The next attempts: due at once, under the execution's own id; but what was leased ahead of its due time and never
@@ -151,6 +161,11 @@ pub struct TakenOver {
     pub rerun: Vec<Uuid>,
     /// Executions that ended: `LOST`, `CRASH_LOOP`, or cancelled with their job.
     pub ended: Vec<Uuid>,
+}
+
+/// What leases list.
+fn executions(leases: &[tokio_postgres::Row]) -> Vec<Uuid> {
+    leases.iter().flat_map(|row| row.get::<_, Vec<Uuid>>("execution_ids")).collect()
 }
 
 fn suspect(row: &tokio_postgres::Row) -> Suspect {
@@ -219,18 +234,35 @@ impl Store {
     }
 
     /// Gives back attempts that the database counts to `node_id` and that the
-    /// node does not hold. Only for the taker of leases itself, between two
+    /// node does not hold, and ends leases that it does not know. Only for the taker of leases itself, between two
     /// leases: anybody else would give back what is just being handed over.
-    pub async fn give_back(&self, node_id: Uuid, held: &[Uuid]) -> Result<usize, StoreError> {
+    pub async fn give_back(
+        &self,
+        node_id: Uuid,
+        held: &HashSet<Uuid>,
+        leases: &HashSet<Uuid>,
+    ) -> Result<usize, StoreError> {
         self.bounded("takeovers.give_back", async {
             let mut session = self.session().await?;
+            let listed = session.query(LEASES, &[&node_id]).await.during("takeovers.leases")?;
+            let unknown: Vec<Uuid> =
+                listed.iter().map(|row| row.get("id")).filter(|lease| !leases.contains(lease)).collect();
+            let mut lost = executions(&listed);
+            lost.retain(|execution| !held.contains(execution));
+            let (Some(low), Some(high)) = (lost.iter().min(), lost.iter().max()) else {
+                session.release();
+                return Ok(0);
+            };
             let transaction = session.transaction().await.during("takeovers.begin")?;
             let statement = transaction.prepare_cached(GIVE_BACK).await.during("takeovers.prepare")?;
             let rows = transaction
-                .query(&statement, &[&self.clock().stub(), &node_id, &held])
+                .query(&statement, &[&self.clock().stub(), &node_id, &lost, low, high])
                 .await
                 .during("takeovers.give_back")?;
             let given = self.next_attempts(&transaction, "RETRY", &rows).await?;
+            if !unknown.is_empty() {
+                transaction.execute(END_EMPTY_LEASES, &[&unknown]).await.during("takeovers.end_empty_leases")?;
+            }
             transaction.commit().await.during("takeovers.commit")?;
             session.release();
             Ok(given.rerun.len())
@@ -250,10 +282,17 @@ impl Store {
             .execute(MARK_ENDED, &[&node_id, &state, &ended_by.as_str(), &stub])
             .await
             .during("takeovers.mark_ended")?;
-        let waited_for = transaction.query(WAITED_FOR, &[&node_id]).await.during("takeovers.waited_for")?;
-        let waited_for: Vec<Uuid> = waited_for.iter().map(|row| row.get(0)).collect();
+        let leases = transaction.query(LEASES, &[&node_id]).await.during("takeovers.leases")?;
+        let waited_for: BTreeSet<Uuid> = leases.iter().filter_map(|row| row.get("job_id")).collect();
+        let waited_for: Vec<Uuid> = waited_for.into_iter().collect();
         lock_jobs(transaction, &waited_for).await?;
-        let rows = transaction.query(TAKE_OVER, &[&stub, &node_id]).await.during("takeovers.take_over")?;
+        let held = executions(&leases);
+        let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
+            return Ok(TakenOver::default());
+        };
+        let rows =
+            transaction.query(TAKE_OVER, &[&stub, &node_id, &held, low, high]).await.during("takeovers.take_over")?;
+        transaction.execute(END_LEASES, &[&node_id]).await.during("takeovers.end_leases")?;
         for row in rows.iter().filter(|row| row.get("pauses")) {
             let because = format!("execution {} failed", row.get::<_, Uuid>("id"));
             self.pause_in(transaction, &[row.get("job_id")], Some(&because)).await?;

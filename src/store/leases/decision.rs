@@ -1,6 +1,7 @@
 //! What one look decides about the triggers it has locked: pure, over rows that
 //! the lease has read.
 
+use super::writes::Leases;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
 use crate::model::closures::Closures;
@@ -229,10 +230,17 @@ impl Decision {
     }
 
     /// The attempts that were really taken, by the numbers that the database gave.
-    pub fn attempts(self, node_id: Uuid, jobs: &HashMap<Uuid, Job>, taken: &HashMap<Uuid, (i32, i32)>) -> Vec<Attempt> {
+    pub fn attempts(
+        self,
+        node_id: Uuid,
+        leases: &Leases,
+        jobs: &HashMap<Uuid, Job>,
+        taken: &HashMap<Uuid, (i32, i32)>,
+    ) -> Vec<Attempt> {
         let attempt = |(trigger, run): (Trigger, Run)| {
             let (job, (number, failures)) = (jobs.get(&trigger.job_id)?, taken.get(&run.execution_id)?);
-            Some(Attempt::new(job, trigger.kind, &run, node_id, *number, *failures))
+            let held = (node_id, leases.of_execution(run.execution_id));
+            Some(Attempt::new(job, trigger.kind, &run, held, *number, *failures))
         };
         self.runs.into_iter().filter_map(attempt).collect()
     }

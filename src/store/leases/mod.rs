@@ -12,7 +12,7 @@
 mod decision;
 mod writes;
 
-pub(super) use writes::{INSERT, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
+pub(super) use writes::{INSERT, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;
@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
+use writes::Leases;
 
 /// Holds the node's row against a take-over until the lease commits. A
 /// heartbeat (which changes no key) is not disturbed. A cluster that is held has
@@ -70,12 +71,37 @@ from clock";
 const TRY_LOCK_JOBS: &str = "-- leases.try_lock_jobs
 select x.id from unnest($1::uuid[], $2::bigint[]) as x (id, key) where pg_try_advisory_xact_lock(x.key)";
 
+/// Whether a job with an overlap policy has an execution in flight: one that a lease of the job lists, or one that
+/// waits for its next attempt.
+macro_rules! is_busy {
+    ($job:literal) => {
+        concat!(
+            "(exists (select from job_lease h
+         cross join lateral (select l.status from job_execution_log l where l.id = h.execution_ids[1] offset 0) as l
+         where h.job_id = ",
+            $job,
+            " and l.status = 'RUNNING')
+     or exists (select from job_trigger r where r.job_id = ",
+            $job,
+            " and r.kind in ('RETRY', 'RECOVERY')))"
+        )
+    };
+}
+pub(super) use is_busy;
+
 /// What those jobs have in flight, read after the locks were taken.
-pub(super) const IN_FLIGHT: &str = "-- leases.in_flight
+pub(super) const IN_FLIGHT: &str = concat!("-- leases.in_flight
 select x.id,
-       exists (select from job_execution_log l where l.job_id = x.id and l.status in ('RUNNING', 'RETRYING')) as running,
+       ", is_busy!("x.id"), " as running,
        (select count(*) from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is null) as buffered,
        exists (select from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is not null) as released
+from unnest($1::uuid[]) as x (id)");
+
+/// The same of a job without an overlap policy, for its backfill that has one: its leases do not name it, so all
+/// that is in flight is looked through.
+const ANY_IN_FLIGHT: &str = "-- leases.any_in_flight
+select x.id, exists (select from execution_in_flight f where f.job_id = x.id) as running,
+       0::bigint as buffered, false as released
 from unnest($1::uuid[]) as x (id)";
 
 /// What a look at the due triggers found.
@@ -176,15 +202,16 @@ impl Store {
         let of_backfills = due.triggers.iter().filter(|trigger| trigger.kind == TriggerKind::Backfill);
         let backfills = backfills::by_ids(transaction, &distinct(of_backfills.map(|trigger| trigger.id))).await?;
         let limited = due.triggers.iter().filter(|trigger| is_limited(trigger, &jobs, &backfills));
-        let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id))).await?;
+        let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
         let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now: due.now };
         let decision = decide(&due.triggers, &known, in_flight);
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
-        let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
+        let leases = Leases::of(&decision.runs, &jobs);
+        let taken = writes::execute(&decision, transaction, (node_id, &leases), due.now, &jobs).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let not_yet = decision.not_yet.clone();
-        Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), skipped, soon, next_due, not_yet })
+        Ok(Taken { attempts: decision.attempts(node_id, &leases, &jobs, &taken), skipped, soon, next_due, not_yet })
     }
 }
 
@@ -204,14 +231,23 @@ async fn closures(
 
 /// What these limited jobs have in flight; those that another transaction
 /// decides about at this moment are left out.
-async fn in_flight(transaction: &Transaction<'_>, limited: &[Uuid]) -> Result<HashMap<Uuid, InFlight>, StoreError> {
+async fn in_flight(
+    transaction: &Transaction<'_>,
+    limited: &[Uuid],
+    jobs: &HashMap<Uuid, Job>,
+) -> Result<HashMap<Uuid, InFlight>, StoreError> {
     if limited.is_empty() {
         return Ok(HashMap::new());
     }
     let keys: Vec<i64> = limited.iter().map(|id| overlap_lock(*id)).collect();
     let locked = transaction.query(TRY_LOCK_JOBS, &[&limited, &keys]).await.during("leases.try_lock_jobs")?;
-    let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
-    let rows = transaction.query(IN_FLIGHT, &[&locked]).await.during("leases.in_flight")?;
+    let locked = locked.iter().map(|row| row.get(0));
+    let named = |id: &Uuid| jobs.get(id).is_some_and(|job| job.definition.policies.others_wait());
+    let (named, others): (Vec<Uuid>, Vec<Uuid>) = locked.partition(named);
+    let mut rows = transaction.query(IN_FLIGHT, &[&named]).await.during("leases.in_flight")?;
+    if !others.is_empty() {
+        rows.extend(transaction.query(ANY_IN_FLIGHT, &[&others]).await.during("leases.any_in_flight")?);
+    }
     let read = |row: &Row| {
         let buffered = usize::try_from(row.get::<_, i64>("buffered")).unwrap_or(0);
         (row.get("id"), InFlight { running: row.get("running"), buffered, released: row.get("released") })

@@ -39,11 +39,19 @@ returning id, attempt, failures";
 /// generic plan prune partitions.
 pub const RESUME: &str = "-- leases.resume
 update job_execution_log l
-set status = 'RUNNING', attempt = l.attempt + 1, node_id = $1, started_at = greatest(x.due_time, $2),
+set status = 'RUNNING', retrying = null, attempt = l.attempt + 1, node_id = $1, started_at = greatest(x.due_time, $2),
     due_time = x.due_time, reason = null, error_message = null
 from unnest($3::uuid[], $4::timestamptz[]) as x (id, due_time)
 where l.id between $5 and $6 and l.id = x.id and l.status = 'RETRYING'
 returning l.id, l.attempt, l.failures";
+
+/// Says where to look for what this lease puts in flight, or nobody would find it when the node is gone: one lease for
+/// what may run beside its like, and one each for executions of a job that may not.
+pub const LIST: &str = "-- leases.list
+insert into job_lease (id, node_id, job_id, execution_ids)
+select $2::uuid, $1::uuid, null::uuid, $3::uuid[] where cardinality($3::uuid[]) > 0
+union all
+select x.id, $1, x.job_id, array[x.execution_id] from unnest($4::uuid[], $5::uuid[], $6::uuid[]) as x (id, job_id, execution_id)";
 
 /// Lets fire times wait behind a running execution, under the id that they will
 /// run as. A one-off trigger becomes the waiting one.
@@ -68,13 +76,14 @@ on conflict (id) do nothing";
 /// Asks what these jobs run to give way …
 const CANCEL_RUNNING: &str = "-- leases.cancel_running
 update job_execution_log set cancel_requested_at = $2
-where job_id = any($1::uuid[]) and status = 'RUNNING' and cancel_requested_at is null";
+where id = any(array(select id from execution_in_flight where job_id = any($1::uuid[])))
+  and status = 'RUNNING' and cancel_requested_at is null";
 
 /// … ends what waits for its next attempt …
 const CANCEL_RETRYING: &str = "-- leases.cancel_retrying
 with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind in ('RETRY', 'RECOVERY') returning id)
 update job_execution_log l
-set status = 'CANCELLED', finished_at = $2, error_message = 'a later fire time of the job took its place'
+set status = 'CANCELLED', retrying = null, finished_at = $2, error_message = 'a later fire time of the job took its place'
 from removed r where l.id = r.id and l.status = 'RETRYING' returning l.id";
 
 /// … and skips what waits behind it.
@@ -85,19 +94,41 @@ insert into job_execution_log
 select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2 from removed
 on conflict (id) do nothing returning id";
 
+/// The leases of what a look puts in flight.
+pub struct Leases {
+    common: Uuid,
+    single: HashMap<Uuid, Uuid>,
+}
+
+impl Leases {
+    /// A lease of its own for each run of a job that has an overlap policy, one for all others.
+    pub fn of(runs: &[(Trigger, Run)], jobs: &HashMap<Uuid, Job>) -> Self {
+        let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
+        let single = runs.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
+        let single = single.map(|(_, run)| (run.execution_id, Uuid::new_v4())).collect();
+        Self { common: Uuid::new_v4(), single }
+    }
+
+    /// The lease that lists an execution.
+    pub fn of_execution(&self, execution_id: Uuid) -> Uuid {
+        self.single.get(&execution_id).copied().unwrap_or(self.common)
+    }
+}
+
 /// Writes a decision. Returns attempt number and failures so far of every
 /// execution that was really taken.
 pub async fn execute(
     decision: &Decision,
     transaction: &Transaction<'_>,
-    node_id: Uuid,
+    (node_id, leases): (Uuid, &Leases),
     now: Timestamp,
     jobs: &HashMap<Uuid, Job>,
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
     let mut ended = give_way(&decision.replaced, transaction, now).await.during("leases.give_way")?;
-    let (inserted, resumed, (), (), (), ()) = futures_util::try_join!(
+    let (inserted, resumed, (), (), (), (), ()) = futures_util::try_join!(
         insert(&decision.runs, transaction, node_id, now, jobs),
         resume(&decision.runs, transaction, node_id, now),
+        list(&decision.runs, transaction, node_id, leases),
         move_on(decision, transaction),
         remove(decision, transaction),
         buffer(&decision.buffered, transaction),
@@ -164,6 +195,26 @@ async fn resume(
     };
     let statement = transaction.prepare_cached(RESUME).await?;
     transaction.query(&statement, &[&node_id, &now, &ids, &due_times, low, high]).await
+}
+
+async fn list(
+    runs: &[(Trigger, Run)],
+    transaction: &Transaction<'_>,
+    node_id: Uuid,
+    leases: &Leases,
+) -> Result<(), tokio_postgres::Error> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let is_single = |(_, run): &&(Trigger, Run)| leases.single.contains_key(&run.execution_id);
+    let (single, common): (Vec<_>, Vec<_>) = runs.iter().partition(is_single);
+    let common: Vec<Uuid> = common.iter().map(|(_, run)| run.execution_id).collect();
+    let ids: Vec<Uuid> = single.iter().map(|(_, run)| leases.of_execution(run.execution_id)).collect();
+    let job_ids: Vec<Uuid> = single.iter().map(|(trigger, _)| trigger.job_id).collect();
+    let executions: Vec<Uuid> = single.iter().map(|(_, run)| run.execution_id).collect();
+    let statement = transaction.prepare_cached(LIST).await?;
+    transaction.execute(&statement, &[&node_id, &leases.common, &common, &ids, &job_ids, &executions]).await?;
+    Ok(())
 }
 
 async fn move_on(decision: &Decision, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {

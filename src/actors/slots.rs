@@ -1,0 +1,170 @@
+//! The node's slots, what is in them, and the leases by which it is held.
+//!
+//! It must never free a slot before its attempt is settled or lost, nor forget a lease of which something is held:
+//! a lease that the database lists and the node does not know is one whose answer was lost.
+
+use super::pacemaker::WakeUp;
+use crate::model::execution::Attempt;
+use crate::store::settlements::LeasesLeft;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+/// A lease is written anew when it lists so many times what is held of it. So the leases of a node list at most so many
+/// times its slots, and a lease of 500 is written five times at most.
+const LISTED_MAX: usize = 4;
+/// A list so short costs less than writing it anew.
+const SHORT: usize = 16;
+
+/// The node's slots and what is in them; clones share both.
+#[derive(Clone)]
+pub struct Slots {
+    free: Arc<Semaphore>,
+    total: usize,
+    held: Arc<Mutex<Holding>>,
+    held_count: Arc<AtomicUsize>,
+    /// Set by a look that found no free slot: the next freed one wakes it.
+    starved: Arc<AtomicBool>,
+    freed: WakeUp,
+}
+
+#[derive(Default)]
+struct Holding {
+    attempts: HashMap<Uuid, Held>,
+    leases: HashMap<Uuid, Lease>,
+}
+
+/// An attempt in a slot.
+struct Held {
+    attempt: i32,
+    lease_id: Uuid,
+    cancel: Arc<Notify>,
+}
+
+/// How many executions a lease lists, and how many of them are held.
+#[derive(Default)]
+struct Lease {
+    listed: usize,
+    held: usize,
+}
+
+impl Slots {
+    /// `total` free slots; `freed` is woken when one is freed that somebody
+    /// waits for.
+    pub fn new(total: usize, freed: WakeUp) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(total)),
+            total,
+            held: Arc::default(),
+            held_count: Arc::default(),
+            starved: Arc::default(),
+            freed,
+        }
+    }
+
+    /// Up to `most` free slots, now.
+    pub fn take(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
+        let permits: Vec<_> = (0..most).map_while(|_| self.free.clone().try_acquire_owned().ok()).collect();
+        if permits.is_empty() {
+            self.starved.store(true, Ordering::Release);
+        }
+        permits
+    }
+
+    /// Executions held now.
+    pub fn held(&self) -> HashSet<Uuid> {
+        self.map().attempts.keys().copied().collect()
+    }
+
+    /// Leases of which something is held.
+    pub fn leases(&self) -> HashSet<Uuid> {
+        self.map().leases.keys().copied().collect()
+    }
+
+    /// Number of executions held, for the heartbeat.
+    pub fn held_count(&self) -> Arc<AtomicUsize> {
+        self.held_count.clone()
+    }
+
+    /// Counts an attempt as held, before anybody could take it for lost.
+    pub fn hold(&self, attempt: &Attempt) {
+        let mut holding = self.map();
+        let lease_id = attempt.lease_id;
+        let held = Held { attempt: attempt.attempt, lease_id, cancel: Arc::default() };
+        holding.attempts.insert(attempt.execution_id, held);
+        let lease = holding.leases.entry(lease_id).or_default();
+        lease.listed += 1;
+        lease.held += 1;
+        self.held_count.store(holding.attempts.len(), Ordering::Relaxed);
+    }
+
+    /// What is left of the leases once these executions of them are settled. A lease whose list is shortened counts as
+    /// short at once: should that fail, it only lists more for a while.
+    pub fn leases_left(&self, settled: impl Iterator<Item = (Uuid, Uuid)>) -> LeasesLeft {
+        let mut ending: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
+        for (lease_id, execution_id) in settled {
+            ending.entry(lease_id).or_default().insert(execution_id);
+        }
+        let mut holding = self.map();
+        let Holding { attempts, leases } = &mut *holding;
+        let mut left = LeasesLeft::default();
+        for (lease_id, ended) in ending {
+            let Some(lease) = leases.get_mut(&lease_id) else { continue };
+            let remain = lease.held.saturating_sub(ended.len());
+            if remain == 0 {
+                left.ended.push(lease_id);
+            } else if lease.listed > SHORT && lease.listed > LISTED_MAX * remain {
+                let remaining = attempts.iter().filter(|(id, held)| held.lease_id == lease_id && !ended.contains(id));
+                left.shortened.push((lease_id, remaining.map(|(id, _)| *id).collect()));
+                lease.listed = remain;
+            }
+        }
+        left
+    }
+
+    /// Lets go of an attempt (execution and number) and frees its slot.
+    pub fn free(&self, (execution_id, attempt): (Uuid, i32), lease_id: Uuid, permit: OwnedSemaphorePermit) {
+        {
+            let mut holding = self.map();
+            if holding.attempts.get(&execution_id).is_some_and(|held| held.attempt == attempt) {
+                holding.attempts.remove(&execution_id);
+            }
+            if let Some(lease) = holding.leases.get_mut(&lease_id) {
+                lease.held = lease.held.saturating_sub(1);
+                if lease.held == 0 {
+                    holding.leases.remove(&lease_id);
+                }
+            }
+            self.held_count.store(holding.attempts.len(), Ordering::Relaxed);
+        }
+        drop(permit);
+        if self.starved.swap(false, Ordering::AcqRel) {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Wakes whoever looks for due triggers.
+    pub fn wake(&self) {
+        self.freed.notify_one();
+    }
+
+    /// What cancels an attempt, if it is held.
+    pub fn cancellation(&self, execution_id: Uuid, attempt: i32) -> Arc<Notify> {
+        let holding = self.map();
+        let held = holding.attempts.get(&execution_id).filter(|held| held.attempt == attempt);
+        held.map(|held| held.cancel.clone()).unwrap_or_default()
+    }
+
+    /// Resolves when nothing is held.
+    pub async fn all_free(&self) {
+        let all = u32::try_from(self.total).unwrap_or(u32::MAX);
+        // An error means that the semaphore was closed, and nobody closes it.
+        drop(self.free.acquire_many(all).await);
+    }
+
+    fn map(&self) -> MutexGuard<'_, Holding> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
