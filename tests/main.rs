@@ -18,6 +18,7 @@ mod hosts;
 mod http_client;
 mod http_egress;
 mod http_handler;
+mod leases;
 mod leasing;
 mod lists;
 mod live;

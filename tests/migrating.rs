@@ -125,6 +125,29 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
     assert_eq!((paused.version, paused.paused_because.as_deref()), (1, Some("moved")));
 }
 
+/// Nodes of before migration 10 list no leases: what they hold is listed for them, and they take nothing new.
+#[actix::test]
+async fn what_older_nodes_run_is_found_and_they_take_nothing_new() {
+    const JOIN: &str =
+        "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at)
+        values (gen_random_uuid(), 'old', '', '0', 'ACTIVE', $1, 1, now(), now())";
+    let database = TestDatabase::empty().await;
+    let client = at_foundation(&database).await;
+    client.batch_execute(FOUNDATION_ROWS).await.unwrap();
+    client.execute(JOIN, &[&1_i64]).await.unwrap();
+    let run = "update job_execution_log set status = 'RUNNING', node_id = (select id from cluster_node)
+        where job_id = (select min(id::text)::uuid from job_definition)";
+    assert_eq!(client.execute(run, &[]).await.unwrap(), 1);
+
+    migrate(&database.database()).await.unwrap();
+
+    let found = "select l.status || ' on a node that is ' || n.state from execution_in_flight l join cluster_node n on n.id = l.node_id";
+    let found: Vec<String> = client.query(found, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(found, ["RUNNING on a node that is DRAINING"]);
+    let refused = client.execute(JOIN, &[&2_i64]).await.unwrap_err();
+    assert!(format!("{:?}", refused.as_db_error()).contains("protocol"), "{refused}");
+}
+
 #[actix::test]
 async fn a_migration_that_must_wait_lets_the_others_through_and_tries_again() {
     let database = TestDatabase::empty().await;
