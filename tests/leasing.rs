@@ -291,6 +291,36 @@ async fn a_lease_that_waits_for_a_takeover_gets_nothing() {
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
 
+/// Between its commit and its arrival a lease looks like one that was lost.
+#[actix::test]
+async fn an_audit_waits_for_the_looks_that_are_under_way() {
+    let cluster = TestCluster::start().await;
+    let gate = CommitGate::install(&cluster.database).await;
+    let node = cluster.auditing_victim().await;
+    let job = cluster.create(fixed_rate(60)).await;
+
+    gate.close().await;
+    let first = node.poll_meanwhile();
+    gate.await_victim().await;
+    let second = node.poll_meanwhile();
+    let opened = async {
+        // An audit takes one of these.
+        for _ in 0..50 {
+            cluster.texts("select 'a round trip'", &[]).await;
+        }
+        gate.open().await;
+    };
+    tokio::pin!(second);
+    tokio::select! {
+        biased;
+        report = &mut second => panic!("it did not wait: {report:?}"),
+        () = opened => {}
+    }
+
+    assert_eq!((first.await.leased, second.await.given_back), (1, 0));
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+}
+
 #[actix::test]
 async fn a_lease_whose_answer_was_lost_is_given_back_and_runs_once() {
     let cluster = TestCluster::start().await;

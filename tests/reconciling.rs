@@ -238,13 +238,22 @@ async fn a_neighbour_sees_the_end_of_a_session_while_it_waits() {
     let never = Duration::from_hours(1);
 
     let watch = actix::spawn(async move { watch_neighbour(&database, &store, id, never).await });
-    eventually("the watch waits", async || {
-        let waits = "select from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and not granted
-            and database = (select oid from pg_database where datname = current_database())";
-        cluster.sql.query_opt(waits, &[]).await.unwrap().map(drop)
+    let watching = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+        and query like '%pg_try_advisory_lock_shared%'";
+    let pid: i32 = eventually("the watch waits", async || {
+        cluster.sql.query_opt(watching, &[]).await.unwrap().map(|row| row.get(0))
     })
     .await;
     assert!(!watch.is_finished());
+    // A snapshot as old as the watch would keep every dead row since.
+    let now = cluster.sql.query_one("select pg_current_xact_id()::text", &[]).await.unwrap();
+    let now: String = now.get(0);
+    cluster.execute("update job_trigger set priority = priority", &[]).await;
+    eventually("its snapshot is no older than now", async || {
+        let older = "select from pg_stat_activity where pid = $1 and backend_xmin::text::bigint <= $2::text::bigint";
+        cluster.sql.query_opt(older, &[&pid, &now]).await.unwrap().is_none().then_some(())
+    })
+    .await;
     let id = killed.id;
     killed.kill_and_forget();
     watch.await.unwrap().unwrap();

@@ -1,8 +1,10 @@
 //! The acquirer: leases due triggers, as many as there are free slots.
 //!
-//! It is the only taker of slots and the only leaser of its node, one look at a
-//! time. That is what makes [`Store::give_back`] safe here and nowhere else:
-//! between two looks, an attempt that the database counts to this node and the
+//! It is the only taker of slots and the only leaser of its node. One look follows
+//! the other; while more is due than a look can take, two are under way at once,
+//! because a lease is a chain of round trips in which its session waits.
+//! [`Store::give_back`] is safe here and nowhere else, and only while no look is
+//! under way: an attempt that the database counts to this node then and the
 //! node does not hold is one whose lease was never answered.
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
@@ -14,9 +16,10 @@ use crate::model::node::Standing;
 use crate::store::leases::Leased;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, watch};
 use uuid::Uuid;
 
 /// Most triggers of one lease: the knee of the curve in `limits` (batches of 500
@@ -53,8 +56,10 @@ pub struct PollReport {
 
 /// See the module.
 pub struct TriggerAcquirer {
-    acquirer: Rc<Mutex<Acquirer>>,
+    acquirer: Rc<Acquirer>,
     wake_up: WakeUp,
+    /// Hints that more is due than a look can take.
+    flood: WakeUp,
     pulse: Pulse,
     paced: bool,
 }
@@ -78,22 +83,31 @@ pub struct AcquirerConfig {
 /// The plain struct under the shell.
 struct Acquirer {
     config: AcquirerConfig,
-    next_audit: Instant,
+    next_audit: Cell<Instant>,
+    /// Shared by looks; an audit has it alone.
+    looking: RwLock<()>,
+}
+
+impl PollReport {
+    /// Whether the look ended with more to take at once.
+    fn is_full(&self) -> bool {
+        self.looked && self.next_look.is_zero()
+    }
 }
 
 impl TriggerAcquirer {
     /// An acquirer that looks by itself and at `wake_up` when it is `paced`;
     /// otherwise whoever sends [`Poll`] sets the pace.
     pub fn new(config: AcquirerConfig, wake_up: WakeUp, vitals: &Vitals, paced: bool) -> Self {
-        let next_audit = Instant::now() + config.audit_interval;
-        let acquirer = Acquirer { config, next_audit };
+        let next_audit = Cell::new(Instant::now() + config.audit_interval);
+        let acquirer = Rc::new(Acquirer { config, next_audit, looking: RwLock::default() });
         let pulse = vitals.pulse("TriggerAcquirer");
-        Self { acquirer: Rc::new(Mutex::new(acquirer)), wake_up, pulse, paced }
+        Self { acquirer, wake_up, flood: WakeUp::default(), pulse, paced }
     }
 }
 
 impl Acquirer {
-    async fn poll(&mut self) -> PollReport {
+    async fn poll(&self) -> PollReport {
         let idle =
             PollReport { leased: 0, triggers: 0, given_back: 0, looked: false, next_look: self.config.poll_interval };
         let standing = *self.config.standing.borrow();
@@ -105,14 +119,15 @@ impl Acquirer {
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no look at the due triggers: trying again");
                 // The lease may have been committed: find out before the next one.
-                self.next_audit = Instant::now();
+                self.next_audit.set(Instant::now());
                 idle
             }
         }
     }
 
-    async fn look(&mut self, node_id: Uuid) -> Result<PollReport, StoreError> {
+    async fn look(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
         let given_back = self.audit(node_id).await?;
+        let _looking = self.looking.read().await;
         let permits = self.config.slots.take(LEASE_BATCH_MAX);
         if permits.is_empty() {
             let next_look = self.config.poll_interval;
@@ -129,16 +144,17 @@ impl Acquirer {
         Ok(PollReport { leased, triggers, given_back, looked: true, next_look })
     }
 
-    async fn audit(&mut self, node_id: Uuid) -> Result<usize, StoreError> {
-        if Instant::now() < self.next_audit {
+    async fn audit(&self, node_id: Uuid) -> Result<usize, StoreError> {
+        if Instant::now() < self.next_audit.get() {
             return Ok(0);
         }
+        let _alone = self.looking.write().await;
         let given_back =
             self.config.store.give_back(node_id, &self.config.slots.held(), &self.config.slots.leases()).await?;
         if given_back > 0 {
             tracing::warn!(given_back, "attempts given back: their lease was never answered");
         }
-        self.next_audit = Instant::now() + self.config.audit_interval;
+        self.next_audit.set(Instant::now() + self.config.audit_interval);
         Ok(given_back)
     }
 
@@ -179,22 +195,30 @@ impl Actor for TriggerAcquirer {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if self.paced {
-            let wait = |report: &PollReport| Some(report.next_look);
+            let flood = self.flood.clone();
+            let wait = move |report: &PollReport| {
+                if report.is_full() {
+                    flood.notify_one();
+                }
+                Some(report.next_look)
+            };
             actix::spawn(pace(ctx.address(), || Poll, self.wake_up.clone(), wait));
+            let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
+            actix::spawn(pace(ctx.address(), || Poll, self.flood.clone(), while_full));
         }
     }
 }
 
 impl Handler<Poll> for TriggerAcquirer {
-    type Result = AtomicResponse<Self, PollReport>;
+    type Result = ResponseActFuture<Self, PollReport>;
 
     fn handle(&mut self, _: Poll, _: &mut Self::Context) -> Self::Result {
         let acquirer = self.acquirer.clone();
-        let polled = async move { acquirer.lock().await.poll().await }.into_actor(self);
-        AtomicResponse::new(Box::pin(polled.map(|report, actor, _| {
+        let polled = async move { acquirer.poll().await }.into_actor(self);
+        Box::pin(polled.map(|report, actor, _| {
             actor.pulse.beat();
             report
-        })))
+        }))
     }
 }
 

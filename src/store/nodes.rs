@@ -241,6 +241,20 @@ fn state(row: &Row) -> Result<NodeState, StoreError> {
     })
 }
 
+/// Ends when the lock can be had: the server tries forty times a second. A statement that waits for it would keep
+/// its snapshot for as long as the neighbour lives, and no dead row of the whole database could be removed: every
+/// lease would walk past the triggers of all fire times since.
+fn wait_for(key: i64) -> String {
+    format!(
+        "do $$ begin
+    while not pg_try_advisory_lock_shared({key}) loop
+        commit; -- the snapshot
+        perform pg_sleep(0.025);
+    end loop;
+end $$"
+    )
+}
+
 /// Waits beside a neighbour until its session ends, or until another node is
 /// the neighbour. Either way: look again. Carries no more news than that.
 pub async fn watch_neighbour(
@@ -258,7 +272,8 @@ pub async fn watch_neighbour(
     // cannot check, the wait ends with the neighbour's session instead.
     drop(client.batch_execute("set client_connection_check_interval = '1s'").await);
     client.batch_execute("set lock_timeout = 0").await.during("nodes.watch")?;
-    let wait = async { client.execute("select pg_advisory_lock_shared($1)", &[&key]).await };
+    let wait = wait_for(key);
+    let wait = client.batch_execute(&wait);
     let moved = async {
         loop {
             tokio::time::sleep(look_every).await;

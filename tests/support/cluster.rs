@@ -1,6 +1,7 @@
 //! A cluster in this process: nodes on one database, one clock set by hand.
 
 use super::gate::VICTIM;
+use super::node::Times;
 use super::{TestDatabase, TestNode};
 use actix::{Actor, Addr, Handler, Message};
 use horolog::actors::job_manager::{CommandError, CreateJob, JobManager};
@@ -67,8 +68,7 @@ impl TestCluster {
 
     /// The same with other handlers.
     pub async fn node_with(&self, handlers: Handlers) -> TestNode {
-        let node =
-            TestNode::join(self.database.database(), Duration::from_secs(30), self.clock.clone(), handlers).await;
+        let node = TestNode::join(self.database.database(), patient(), self.clock.clone(), handlers).await;
         self.season(node).await
     }
 
@@ -76,7 +76,16 @@ impl TestCluster {
     /// an answer no longer than `call_timeout`.
     pub async fn victim(&self, call_timeout: Duration) -> TestNode {
         let database = self.database.database_as(VICTIM);
-        let node = TestNode::join(database, call_timeout, self.clock.clone(), self.handlers.clone()).await;
+        let times = Times { call_timeout, ..patient() };
+        let node = TestNode::join(database, times, self.clock.clone(), self.handlers.clone()).await;
+        self.season(node).await
+    }
+
+    /// A victim that is patient, and audits its leases before each look.
+    pub async fn auditing_victim(&self) -> TestNode {
+        let database = self.database.database_as(VICTIM);
+        let times = Times { audit_interval: Duration::ZERO, ..patient() };
+        let node = TestNode::join(database, times, self.clock.clone(), self.handlers.clone()).await;
         self.season(node).await
     }
 
@@ -144,6 +153,10 @@ impl TestCluster {
         let query = "select concat_ws(' by ', state, ended_by) from cluster_node where id = $1";
         self.texts(query, &[&node_id]).await.remove(0)
     }
+}
+
+fn patient() -> Times {
+    Times { call_timeout: Duration::from_secs(30), audit_interval: Duration::from_hours(1) }
 }
 
 /// A time of the cluster's day, e.g. `07:15:00`.

@@ -42,10 +42,18 @@ pub struct TestNode {
     reconciler: Addr<Reconciler>,
 }
 
+/// Bounds and intervals of a node.
+pub struct Times {
+    /// Of every call to the database.
+    pub call_timeout: Duration,
+    /// Between looks for leases that were never answered.
+    pub audit_interval: Duration,
+}
+
 impl TestNode {
-    /// Joins the cluster on `database`; every call of the node is bounded by
-    /// `call_timeout`.
-    pub async fn join(database: Database, call_timeout: Duration, clock: Clock, handlers: Handlers) -> Self {
+    /// Joins the cluster on `database`.
+    pub async fn join(database: Database, times: Times, clock: Clock, handlers: Handlers) -> Self {
+        let Times { call_timeout, audit_interval } = times;
         let (id, store, vitals) =
             (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Vitals::default());
         let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
@@ -70,7 +78,7 @@ impl TestNode {
             slots: slots.clone(),
             standing: standing.subscribe(),
             poll_interval: HOUR,
-            audit_interval: HOUR,
+            audit_interval,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up, &vitals, false);
         let intervals = ReconcilerConfig {
