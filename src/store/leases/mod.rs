@@ -35,26 +35,37 @@ use uuid::Uuid;
 pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
-/// The triggers due within the look-ahead ($2, seconds): at most $4 of those
-/// that have been due for a second (what an outage or a flood left, which must not hold up
-/// what is due on time), then the others, at most $3 in all; none of the jobs $5,
-/// which this node cannot read. `(select …)` lets
-/// the bounds use the index `job_trigger_due`; a bare `clock_timestamp()` would
-/// be a filter over every trigger.
+/// The triggers due within the look-ahead ($2, seconds), at most $3 in all: first at most
+/// $4 of those that have been due for a second (what an outage or a flood left, which
+/// must not hold up what is due on time), then what is due on time, then what room
+/// is left for more of the first. The third scan meets what the first has locked,
+/// which is no obstacle to its own transaction: hence `not in`. It happens only when
+/// the first lane was full. None of the jobs $5, which this node cannot read.
+/// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
+/// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
+/// filter over every trigger.
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
-with overdue as materialized (
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+overdue as materialized (
     select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
-    where due_at < (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 second')
+    where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
     select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
-    where due_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 second')
-      and due_at <= (select coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => $2))
+    where due_at >= (select now - interval '1 second' from clock)
+      and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id <> all($5::uuid[])
     order by due_at, priority desc limit $3 - (select count(*) from overdue) for update skip locked
+), more as materialized (
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
+    where due_at < (select now - interval '1 second' from clock)
+      and job_id <> all($5::uuid[]) and id not in (select id from overdue)
+    order by due_at limit case when (select count(*) from overdue) = $4
+        then $3 - (select count(*) from overdue) - (select count(*) from on_time) else 0 end
+    for update skip locked
 )
-select *, true as overdue from overdue union all select *, false from on_time";
+select * from overdue union all select * from on_time union all select * from more";
 
 /// The database's now, the next due time beyond the look-ahead, and the end of
 /// the last blackout.
@@ -102,7 +113,7 @@ impl Store {
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.
     pub async fn lease(&self, node_id: Uuid, limit: usize, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
-        // Half of the slots at most; of a single slot, every other look.
+        // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         self.bounded("leases.lease", async {
             let mut session = self.session().await?;
@@ -116,7 +127,8 @@ impl Store {
             transaction.commit().await.during("leases.commit")?;
             session.release();
             self.tally.leased(attempts.len(), skipped);
-            let full = due.triggers.len() == limit || overdue_limit > 0 && due.overdue == overdue_limit;
+            // Each lane goes on until the limit, so that a look that took less left nothing behind.
+            let full = due.triggers.len() == limit;
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
@@ -151,10 +163,8 @@ impl Store {
             return Ok(None);
         }
         let triggers = due.iter().map(trigger).collect::<Result<_, _>>()?;
-        let overdue = due.iter().filter(|row| row.get("overdue")).count();
         Ok(Some(Due {
             triggers,
-            overdue,
             now: clock.get("now"),
             upcoming: clock.get("next_due"),
             blackouts_until: clock.get("blackouts_until"),
@@ -243,7 +253,6 @@ struct Taken {
 /// What was locked, and when.
 struct Due {
     triggers: Vec<Trigger>,
-    overdue: usize,
     now: Timestamp,
     upcoming: Option<Timestamp>,
     blackouts_until: Option<Timestamp>,
