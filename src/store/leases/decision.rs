@@ -1,6 +1,7 @@
 //! What one look decides about the triggers it has locked: pure, over rows that
 //! the lease has read.
 
+use super::Jobs;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
 use crate::model::closures::Closures;
@@ -55,7 +56,7 @@ pub struct Move {
 /// What the lease has read about the triggers that it has locked.
 pub struct Known<'a> {
     /// Their jobs, those that can be read.
-    pub jobs: &'a HashMap<Uuid, Job>,
+    pub jobs: &'a Jobs,
     /// What closes their fire times.
     pub closures: &'a Closures,
     /// The backfills that some of them walk for.
@@ -65,7 +66,7 @@ pub struct Known<'a> {
 }
 
 /// Whether a trigger's job must be asked what it has in flight.
-pub fn is_limited(trigger: &Trigger, jobs: &HashMap<Uuid, Job>, backfills: &HashMap<Uuid, Backfill>) -> bool {
+pub fn is_limited(trigger: &Trigger, jobs: &Jobs, backfills: &HashMap<Uuid, Backfill>) -> bool {
     let policy = match trigger.kind {
         TriggerKind::Retry | TriggerKind::Recovery => None,
         TriggerKind::Backfill => backfills.get(&trigger.id).map(|backfill| backfill.overlap_policy),
@@ -229,7 +230,7 @@ impl Decision {
     }
 
     /// The attempts that were really taken, by the numbers that the database gave.
-    pub fn attempts(self, node_id: Uuid, jobs: &HashMap<Uuid, Job>, taken: &HashMap<Uuid, (i32, i32)>) -> Vec<Attempt> {
+    pub fn attempts(self, node_id: Uuid, jobs: &Jobs, taken: &HashMap<Uuid, (i32, i32)>) -> Vec<Attempt> {
         let attempt = |(trigger, run): (Trigger, Run)| {
             let (job, (number, failures)) = (jobs.get(&trigger.job_id)?, taken.get(&run.execution_id)?);
             Some(Attempt::new(job, trigger.kind, &run, node_id, *number, *failures))

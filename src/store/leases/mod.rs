@@ -3,15 +3,18 @@
 //! The order is the protocol. First the node's own row, shared: a take-over
 //! locks it exclusively, so a lease commits entirely before the node is declared
 //! dead, or not at all. Then the triggers, skipping rows that others hold. Then
-//! the jobs, read by a *later* statement than the one that locked their
+//! the jobs, as they were remembered under the stamps that the locked triggers bear
+//! (see `remembered`), or read by a *later* statement than the one that locked their
 //! triggers, so that an edit that committed in between is seen. Jobs whose
 //! executions may not overlap are decided under their advisory lock, which is
 //! tried and never waited for: a lease that waits could be waited for. The
 //! decision is pure; the writes follow, and COMMIT makes it so.
 
 mod decision;
+mod remembered;
 mod writes;
 
+pub(super) use remembered::RememberedJobs;
 pub(super) use writes::{INSERT, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
@@ -25,6 +28,7 @@ use crate::safeguards::{Safeguard, unless_off};
 use deadpool_postgres::Transaction;
 use decision::{Known, decide, is_limited};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -47,18 +51,18 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 overdue as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
     where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
     where due_at >= (select now - interval '1 second' from clock)
       and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id <> all($5::uuid[])
     order by due_at, priority desc limit $3 - (select count(*) from overdue) for update skip locked
 ), more as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
     where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[]) and id not in (select id from overdue)
     order by due_at limit case when (select count(*) from overdue) = $4
@@ -88,6 +92,9 @@ select x.id,
        (select count(*) from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is null) as buffered,
        exists (select from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is not null) as released
 from unnest($1::uuid[]) as x (id)";
+
+/// The jobs of a lease, by id.
+type Jobs = HashMap<Uuid, Arc<Job>>;
 
 /// What a look at the due triggers found.
 #[derive(Debug)]
@@ -162,9 +169,15 @@ impl Store {
         if member.is_none() {
             return Ok(None);
         }
-        let triggers = due.iter().map(trigger).collect::<Result<_, _>>()?;
+        let triggers = due.iter().map(trigger).collect::<Result<Vec<_>, _>>()?;
+        let new_stamp = fastrand::i64(..);
+        let of_schedules = triggers.iter().zip(&due).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
+        let stamp = |row: &Row| row.get::<_, Option<i64>>("job_stamp").unwrap_or(new_stamp);
+        let stamps = of_schedules.map(|(trigger, row)| (trigger.job_id, stamp(row))).collect();
         Ok(Some(Due {
             triggers,
+            stamps,
+            new_stamp,
             now: clock.get("now"),
             upcoming: clock.get("next_due"),
             blackouts_until: clock.get("blackouts_until"),
@@ -176,7 +189,7 @@ impl Store {
             return Ok(Taken::default());
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
-        let mut jobs = jobs::by_ids(transaction, &job_ids).await?;
+        let mut jobs = self.jobs_of(transaction, due, &job_ids).await?;
         let Some(closures) = closures(transaction, due, &jobs).await? else {
             return Ok(Taken { soon: true, ..Taken::default() });
         };
@@ -191,20 +204,30 @@ impl Store {
         let decision = decide(&due.triggers, &known, in_flight);
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
-        let taken = writes::execute(&decision, transaction, node_id, due.now, &jobs).await?;
+        let taken = writes::execute(&decision, transaction, node_id, (due.now, due.new_stamp), &jobs).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let not_yet = decision.not_yet.clone();
         Ok(Taken { attempts: decision.attempts(node_id, &jobs, &taken), skipped, soon, next_due, not_yet })
+    }
+
+    /// Those of the jobs of the locked triggers that can be read; only what is not
+    /// remembered is.
+    async fn jobs_of(&self, transaction: &Transaction<'_>, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
+        let mut jobs = self.remembered.recall(&due.stamps);
+        let unknown: Vec<Uuid> = ids.iter().filter(|id| !jobs.contains_key(id)).copied().collect();
+        if !unknown.is_empty() {
+            let read = jobs::by_ids(transaction, &unknown).await?;
+            let read: Jobs = read.into_iter().map(|(id, job)| (id, Arc::new(job))).collect();
+            self.remembered.remember(&read, &due.stamps);
+            jobs.extend(read);
+        }
+        Ok(jobs)
     }
 }
 
 /// What closes fire times of these jobs; nothing is read when nothing can. None
 /// while somebody changes it.
-async fn closures(
-    transaction: &Transaction<'_>,
-    due: &Due,
-    jobs: &HashMap<Uuid, Job>,
-) -> Result<Option<Closures>, StoreError> {
+async fn closures(transaction: &Transaction<'_>, due: &Due, jobs: &Jobs) -> Result<Option<Closures>, StoreError> {
     let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
     if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
         return Ok(Some(Closures::default()));
@@ -253,6 +276,10 @@ struct Taken {
 /// What was locked, and when.
 struct Due {
     triggers: Vec<Trigger>,
+    /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
+    stamps: HashMap<Uuid, i64>,
+    /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
+    new_stamp: i64,
     now: Timestamp,
     upcoming: Option<Timestamp>,
     blackouts_until: Option<Timestamp>,
