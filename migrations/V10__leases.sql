@@ -1,4 +1,4 @@
--- What is in flight is found by the leases that hold it, so that a settlement touches no index: see docs/decisions/0025.
+-- What is in flight is found by the leases that hold it, so that a settlement touches no index: see docs/decisions/0026.
 -- Nodes of before list no leases: those that run take nothing new from here on, and none joins any more.
 
 -- Waits for the leases that are being written: they hold their node's row.

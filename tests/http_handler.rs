@@ -41,6 +41,7 @@ pub fn attempt(target: HttpTarget) -> Attempt {
         payload: Some(json!({ "report": "daily" })),
         policies: Policies::default(),
         failures: 0,
+        may_be_awaited: false,
     }
 }
 

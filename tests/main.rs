@@ -32,6 +32,7 @@ mod previewing;
 mod processes;
 mod proxy;
 mod reconciling;
+mod remembering;
 mod repairing;
 mod retention;
 mod retries;

@@ -161,7 +161,27 @@ async fn a_flood_does_not_hold_up_what_comes_due_after_it() {
     let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
 
     let punctual = leased.attempts.iter().filter(|attempt| attempt.job_name == "on time").count();
-    assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 15, true));
+    assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 20, true), "and fills the look");
+    let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
+    assert_eq!((leased.attempts.len(), leased.more), (20, true), "nothing else is due");
+}
+
+#[actix::test]
+async fn a_single_slot_is_taken_by_what_there_is() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let flood = cluster.create(fixed_rate(3_600)).await;
+    copies(&cluster, &flood, 8).await;
+    cluster.advance(2);
+    let on_time = cluster.create(fixed_rate(3_600)).await;
+    copies(&cluster, &on_time, 8).await;
+
+    for left in (0..16).rev() {
+        let leased = node.store.lease(node.id, 1, Duration::ZERO).await.unwrap().unwrap();
+        assert_eq!((leased.attempts.len(), leased.more), (1, true), "{left} are left");
+    }
+    let leased = node.store.lease(node.id, 1, Duration::ZERO).await.unwrap().unwrap();
+    assert_eq!((leased.attempts.len(), leased.more), (0, false));
 }
 
 #[actix::test]

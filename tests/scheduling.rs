@@ -2,7 +2,7 @@
 //! and deaths make of it.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, cron, fixed_delay, fixed_rate};
-use horolog::actors::job_manager::{CommandError, DeleteJob, PauseJob, ResumeJob, RunJobNow};
+use horolog::actors::job_manager::{CommandError, DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
@@ -122,6 +122,58 @@ async fn a_fixed_delay_stays_parked_until_its_recovery_has_ended() {
     assert_eq!(turn(&survivor).await, 1);
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);
+}
+
+/// Replaces what a job is, whatever its version.
+async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) {
+    let version = cluster.store.job(job.id).await.unwrap().unwrap().version;
+    cluster.command(UpdateJob { id: job.id, request, version }).await;
+}
+
+#[actix::test]
+async fn a_chain_goes_on_whatever_its_job_became_during_a_run() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let [to_rate, to_delay, back, longer] =
+        [fixed_delay(60), fixed_rate(60), fixed_delay(60), fixed_delay(60)].map(async |job| cluster.create(job).await);
+    let (to_rate, to_delay, back, longer) = futures_util::join!(to_rate, to_delay, back, longer);
+    assert_eq!(node.poll().await.leased, 4);
+
+    edit(&cluster, &to_rate, fixed_rate(120)).await;
+    edit(&cluster, &to_delay, fixed_delay(120)).await;
+    edit(&cluster, &back, fixed_rate(120)).await;
+    edit(&cluster, &back, fixed_delay(120)).await;
+    edit(&cluster, &longer, fixed_delay(120)).await;
+    cluster.advance(30);
+    node.settle_all().await;
+
+    for job in [&to_rate, &to_delay, &back] {
+        assert_eq!(cluster.triggers(job).await, ["SCHEDULE fires 07:02:00 due 07:02:00"], "from its edit");
+    }
+    assert_eq!(cluster.triggers(&longer).await, ["SCHEDULE fires 07:02:30 due 07:02:30"], "from its end");
+    cluster.advance(120);
+    assert_eq!(turn(&node).await, 4);
+    assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()), "nothing is left to put right");
+}
+
+/// A paused trigger goes on awaiting, whatever its job becomes meanwhile.
+#[actix::test]
+async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(fixed_delay(60)).await;
+    let (survivor, dead) = (cluster.node().await, cluster.node().await);
+    dead.poll().await;
+    cluster.command(PauseJob(job.id, None)).await;
+    edit(&cluster, &job, fixed_rate(60)).await;
+    assert_eq!(bury(&cluster, &survivor, &dead).await, (1, 0));
+    assert_eq!(survivor.poll().await.leased, 1);
+
+    edit(&cluster, &job, fixed_delay(60)).await;
+    cluster.command(ResumeJob(job.id)).await;
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting"]);
+    survivor.settle_all().await;
+
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);
 }
 

@@ -92,6 +92,7 @@ mod tests {
             payload: Some(json!({ "note": "one\ntwo \u{1b}[31m\u{85}", "filler": "ä".repeat(LOG_PAYLOAD_BYTES_MAX) })),
             policies: Policies::default(),
             failures: 0,
+            may_be_awaited: false,
         }
     }
 

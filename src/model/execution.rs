@@ -6,6 +6,7 @@
 
 use super::job::Job;
 use super::policies::Policies;
+use super::schedule::Schedule;
 use super::trigger::{Run, TriggerKind};
 use super::{Timestamp, named, target::Target};
 use serde_json::Value;
@@ -129,6 +130,11 @@ pub struct Attempt {
     pub policies: Policies,
     /// Earlier attempts that ended by themselves without success.
     pub failures: i32,
+    /// Whether the job's trigger may await its end. It does so from the lease of the
+    /// fire time (or from its buffering), when the job is a fixed delay; by the time of
+    /// a later attempt the job may have become something else, and then a fixed delay
+    /// again.
+    pub may_be_awaited: bool,
 }
 
 impl Attempt {
@@ -155,6 +161,8 @@ impl Attempt {
             payload: job.definition.payload.clone(),
             policies: job.definition.policies.clone(),
             failures,
+            may_be_awaited: matches!(job.definition.schedule, Schedule::FixedDelay { .. })
+                || matches!(kind, TriggerKind::Retry | TriggerKind::Recovery | TriggerKind::Buffered),
         }
     }
 
@@ -178,6 +186,7 @@ impl Attempt {
             outcome,
             retry_in,
             others_wait: self.policies.others_wait(),
+            may_be_awaited: self.may_be_awaited,
             pause_on_failure: self.policies.pause_on_failure,
         }
     }
@@ -236,6 +245,8 @@ pub struct Settlement {
     pub retry_in: Option<Duration>,
     /// Whether later fire times may wait for its end.
     pub others_wait: bool,
+    /// Whether the job's trigger may await its end: see [`Attempt::may_be_awaited`].
+    pub may_be_awaited: bool,
     /// Whether its final failure pauses the job.
     pub pause_on_failure: bool,
 }

@@ -63,6 +63,8 @@ pub struct Store {
     /// Jobs that this binary cannot read, and since when it leaves their triggers
     /// to nodes that can.
     unreadable: Arc<Mutex<HashMap<Uuid, Instant>>>,
+    /// Jobs that it need not read again.
+    remembered: leases::RememberedJobs,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
 }
@@ -173,6 +175,7 @@ impl Store {
             clock,
             call_timeout,
             unreadable: Arc::default(),
+            remembered: leases::RememberedJobs::default(),
             tally: activity::Tally::default(),
         }
     }

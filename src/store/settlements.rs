@@ -145,7 +145,7 @@ impl Store {
             )?;
             // The job before its trigger, as the commands do.
             self.pause_failed(&transaction, batch, &settled).await?;
-            rearm(&transaction, &columns.ids).await?;
+            rearm(&transaction, &columns.awaited).await?;
             self.retry(&transaction, &columns).await?;
             release(&transaction, self.clock().stub(), &columns.waited_for).await?;
             if settled.len() < batch.len() {
@@ -288,6 +288,9 @@ struct Columns<'a> {
     delays: Vec<f64>,
     /// Jobs whose later fire times may wait for these ends.
     waited_for: Vec<Uuid>,
+    /// Executions that their jobs' triggers may await: mostly none. (A repair may let a
+    /// trigger await one that began under another schedule; a repair goes on with it.)
+    awaited: Vec<Uuid>,
     low: Uuid,
     high: Uuid,
 }
@@ -311,6 +314,7 @@ impl Columns<'_> {
             retried_attempts: retried().map(|s| s.attempt).collect(),
             delays: retried().filter_map(|s| s.retry_in).map(|delay| delay.as_secs_f64()).collect(),
             waited_for: batch.iter().filter(|s| s.others_wait).map(|s| s.job_id).collect(),
+            awaited: batch.iter().filter(|s| s.may_be_awaited).map(|s| s.execution_id).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What one look decides about the triggers it has locked: pure, over rows that
 //! the lease has read.
 
+use super::Jobs;
 use super::writes::Leases;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
@@ -56,7 +57,7 @@ pub struct Move {
 /// What the lease has read about the triggers that it has locked.
 pub struct Known<'a> {
     /// Their jobs, those that can be read.
-    pub jobs: &'a HashMap<Uuid, Job>,
+    pub jobs: &'a Jobs,
     /// What closes their fire times.
     pub closures: &'a Closures,
     /// The backfills that some of them walk for.
@@ -66,7 +67,7 @@ pub struct Known<'a> {
 }
 
 /// Whether a trigger's job must be asked what it has in flight.
-pub fn is_limited(trigger: &Trigger, jobs: &HashMap<Uuid, Job>, backfills: &HashMap<Uuid, Backfill>) -> bool {
+pub fn is_limited(trigger: &Trigger, jobs: &Jobs, backfills: &HashMap<Uuid, Backfill>) -> bool {
     let policy = match trigger.kind {
         TriggerKind::Retry | TriggerKind::Recovery => None,
         TriggerKind::Backfill => backfills.get(&trigger.id).map(|backfill| backfill.overlap_policy),
@@ -234,7 +235,7 @@ impl Decision {
         self,
         node_id: Uuid,
         leases: &Leases,
-        jobs: &HashMap<Uuid, Job>,
+        jobs: &Jobs,
         taken: &HashMap<Uuid, (i32, i32)>,
     ) -> Vec<Attempt> {
         let attempt = |(trigger, run): (Trigger, Run)| {

@@ -3,15 +3,18 @@
 //! The order is the protocol. First the node's own row, shared: a take-over
 //! locks it exclusively, so a lease commits entirely before the node is declared
 //! dead, or not at all. Then the triggers, skipping rows that others hold. Then
-//! the jobs, read by a *later* statement than the one that locked their
+//! the jobs, as they were remembered under the stamps that the locked triggers bear
+//! (see `remembered`), or read by a *later* statement than the one that locked their
 //! triggers, so that an edit that committed in between is seen. Jobs whose
 //! executions may not overlap are decided under their advisory lock, which is
 //! tried and never waited for: a lease that waits could be waited for. The
 //! decision is pure; the writes follow, and COMMIT makes it so.
 
 mod decision;
+mod remembered;
 mod writes;
 
+pub(super) use remembered::RememberedJobs;
 pub(super) use writes::{INSERT, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
@@ -25,6 +28,7 @@ use crate::safeguards::{Safeguard, unless_off};
 use deadpool_postgres::Transaction;
 use decision::{Known, decide, is_limited};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -36,26 +40,37 @@ use writes::Leases;
 pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
-/// The triggers due within the look-ahead ($2, seconds): at most $4 of those
-/// that have been due for a second (what an outage or a flood left, which must not hold up
-/// what is due on time), then the others, at most $3 in all; none of the jobs $5,
-/// which this node cannot read. `(select …)` lets
-/// the bounds use the index `job_trigger_due`; a bare `clock_timestamp()` would
-/// be a filter over every trigger.
+/// The triggers due within the look-ahead ($2, seconds), at most $3 in all: first at most
+/// $4 of those that have been due for a second (what an outage or a flood left, which
+/// must not hold up what is due on time), then what is due on time, then what room
+/// is left for more of the first. The third scan meets what the first has locked,
+/// which is no obstacle to its own transaction: hence `not in`. It happens only when
+/// the first lane was full. None of the jobs $5, which this node cannot read.
+/// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
+/// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
+/// filter over every trigger.
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
-with overdue as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
-    where due_at < (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 second')
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+overdue as materialized (
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from from job_trigger
-    where due_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 second')
-      and due_at <= (select coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => $2))
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    where due_at >= (select now - interval '1 second' from clock)
+      and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id <> all($5::uuid[])
     order by due_at, priority desc limit $3 - (select count(*) from overdue) for update skip locked
+), more as materialized (
+    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    where due_at < (select now - interval '1 second' from clock)
+      and job_id <> all($5::uuid[]) and id not in (select id from overdue)
+    order by due_at limit case when (select count(*) from overdue) = $4
+        then $3 - (select count(*) from overdue) - (select count(*) from on_time) else 0 end
+    for update skip locked
 )
-select *, true as overdue from overdue union all select *, false from on_time";
+select * from overdue union all select * from on_time union all select * from more";
 
 /// The database's now, the next due time beyond the look-ahead, and the end of
 /// the last blackout.
@@ -104,6 +119,9 @@ select x.id, exists (select from execution_in_flight f where f.job_id = x.id) as
        0::bigint as buffered, false as released
 from unnest($1::uuid[]) as x (id)";
 
+/// The jobs of a lease, by id.
+type Jobs = HashMap<Uuid, Arc<Job>>;
+
 /// What a look at the due triggers found.
 #[derive(Debug)]
 pub struct Leased {
@@ -128,7 +146,7 @@ impl Store {
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.
     pub async fn lease(&self, node_id: Uuid, limit: usize, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
-        // Half of the slots at most; of a single slot, every other look.
+        // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         self.bounded("leases.lease", async {
             let mut session = self.session().await?;
@@ -142,7 +160,8 @@ impl Store {
             transaction.commit().await.during("leases.commit")?;
             session.release();
             self.tally.leased(attempts.len(), skipped);
-            let full = due.triggers.len() == limit || overdue_limit > 0 && due.overdue == overdue_limit;
+            // Each lane goes on until the limit, so that a look that took less left nothing behind.
+            let full = due.triggers.len() == limit;
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
@@ -176,11 +195,15 @@ impl Store {
         if member.is_none() {
             return Ok(None);
         }
-        let triggers = due.iter().map(trigger).collect::<Result<_, _>>()?;
-        let overdue = due.iter().filter(|row| row.get("overdue")).count();
+        let triggers = due.iter().map(trigger).collect::<Result<Vec<_>, _>>()?;
+        let new_stamp = fastrand::i64(..);
+        let of_schedules = triggers.iter().zip(&due).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
+        let stamp = |row: &Row| row.get::<_, Option<i64>>("job_stamp").unwrap_or(new_stamp);
+        let stamps = of_schedules.map(|(trigger, row)| (trigger.job_id, stamp(row))).collect();
         Ok(Some(Due {
             triggers,
-            overdue,
+            stamps,
+            new_stamp,
             now: clock.get("now"),
             upcoming: clock.get("next_due"),
             blackouts_until: clock.get("blackouts_until"),
@@ -192,7 +215,7 @@ impl Store {
             return Ok(Taken::default());
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
-        let mut jobs = jobs::by_ids(transaction, &job_ids).await?;
+        let mut jobs = self.jobs_of(transaction, due, &job_ids).await?;
         let Some(closures) = closures(transaction, due, &jobs).await? else {
             return Ok(Taken { soon: true, ..Taken::default() });
         };
@@ -208,20 +231,31 @@ impl Store {
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
         let leases = Leases::of(&decision.runs, &jobs);
-        let taken = writes::execute(&decision, transaction, (node_id, &leases), due.now, &jobs).await?;
+        let times = (due.now, due.new_stamp);
+        let taken = writes::execute(&decision, transaction, (node_id, &leases), times, &jobs).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let not_yet = decision.not_yet.clone();
         Ok(Taken { attempts: decision.attempts(node_id, &leases, &jobs, &taken), skipped, soon, next_due, not_yet })
+    }
+
+    /// Those of the jobs of the locked triggers that can be read; only what is not
+    /// remembered is.
+    async fn jobs_of(&self, transaction: &Transaction<'_>, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
+        let mut jobs = self.remembered.recall(&due.stamps);
+        let unknown: Vec<Uuid> = ids.iter().filter(|id| !jobs.contains_key(id)).copied().collect();
+        if !unknown.is_empty() {
+            let read = jobs::by_ids(transaction, &unknown).await?;
+            let read: Jobs = read.into_iter().map(|(id, job)| (id, Arc::new(job))).collect();
+            self.remembered.remember(&read, &due.stamps);
+            jobs.extend(read);
+        }
+        Ok(jobs)
     }
 }
 
 /// What closes fire times of these jobs; nothing is read when nothing can. None
 /// while somebody changes it.
-async fn closures(
-    transaction: &Transaction<'_>,
-    due: &Due,
-    jobs: &HashMap<Uuid, Job>,
-) -> Result<Option<Closures>, StoreError> {
+async fn closures(transaction: &Transaction<'_>, due: &Due, jobs: &Jobs) -> Result<Option<Closures>, StoreError> {
     let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
     if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
         return Ok(Some(Closures::default()));
@@ -234,7 +268,7 @@ async fn closures(
 async fn in_flight(
     transaction: &Transaction<'_>,
     limited: &[Uuid],
-    jobs: &HashMap<Uuid, Job>,
+    jobs: &Jobs,
 ) -> Result<HashMap<Uuid, InFlight>, StoreError> {
     if limited.is_empty() {
         return Ok(HashMap::new());
@@ -279,7 +313,10 @@ struct Taken {
 /// What was locked, and when.
 struct Due {
     triggers: Vec<Trigger>,
-    overdue: usize,
+    /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
+    stamps: HashMap<Uuid, i64>,
+    /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
+    new_stamp: i64,
     now: Timestamp,
     upcoming: Option<Timestamp>,
     blackouts_until: Option<Timestamp>,

@@ -1,8 +1,8 @@
 //! The writes of a lease, column by column as they travel, in one round trip.
 
+use super::Jobs;
 use super::decision::Decision;
 use crate::model::Timestamp;
-use crate::model::job::Job;
 use crate::model::trigger::{Run, Trigger};
 use crate::store::settlements::{rearm, release};
 use crate::store::{During, StoreError, WAKE_UP_CHANNEL};
@@ -12,10 +12,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Moves schedule triggers on: to the next fire time, to awaiting the end of
-/// their execution, or to rest. The rows are locked by `LOCK_DUE`.
+/// their execution, or to rest. The rows are locked by `LOCK_DUE`. A schedule's that
+/// bears no stamp gets $7: its job was read under that lock.
 pub const MOVE_ON: &str = "-- leases.move_on
 update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits, runs = t.runs + x.ran,
-    closed_from = x.closed_from
+    closed_from = x.closed_from, job_stamp = case when t.kind = 'SCHEDULE' then coalesce(t.job_stamp, $7) end
 from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[], $6::timestamptz[])
     as x (id, fire_time, due_at, awaits, ran, closed_from)
 where t.id = x.id";
@@ -102,7 +103,7 @@ pub struct Leases {
 
 impl Leases {
     /// A lease of its own for each run of a job that has an overlap policy, one for all others.
-    pub fn of(runs: &[(Trigger, Run)], jobs: &HashMap<Uuid, Job>) -> Self {
+    pub fn of(runs: &[(Trigger, Run)], jobs: &Jobs) -> Self {
         let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
         let single = runs.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
         let single = single.map(|(_, run)| (run.execution_id, Uuid::new_v4())).collect();
@@ -121,15 +122,15 @@ pub async fn execute(
     decision: &Decision,
     transaction: &Transaction<'_>,
     (node_id, leases): (Uuid, &Leases),
-    now: Timestamp,
-    jobs: &HashMap<Uuid, Job>,
+    (now, new_stamp): (Timestamp, i64),
+    jobs: &Jobs,
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
     let mut ended = give_way(&decision.replaced, transaction, now).await.during("leases.give_way")?;
     let (inserted, resumed, (), (), (), (), ()) = futures_util::try_join!(
         insert(&decision.runs, transaction, node_id, now, jobs),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
-        move_on(decision, transaction),
+        move_on(decision, transaction, new_stamp),
         remove(decision, transaction),
         buffer(&decision.buffered, transaction),
         record_skipped(decision, transaction, now),
@@ -165,7 +166,7 @@ async fn insert(
     transaction: &Transaction<'_>,
     node_id: Uuid,
     now: Timestamp,
-    jobs: &HashMap<Uuid, Job>,
+    jobs: &Jobs,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes).collect();
     if fresh.is_empty() {
@@ -217,7 +218,11 @@ async fn list(
     Ok(())
 }
 
-async fn move_on(decision: &Decision, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+async fn move_on(
+    decision: &Decision,
+    transaction: &Transaction<'_>,
+    new_stamp: i64,
+) -> Result<(), tokio_postgres::Error> {
     if decision.moves.is_empty() {
         return Ok(());
     }
@@ -229,7 +234,7 @@ async fn move_on(decision: &Decision, transaction: &Transaction<'_>) -> Result<(
     let ran: Vec<i64> = moves.iter().map(|to| to.ran).collect();
     let statement = transaction.prepare_cached(MOVE_ON).await?;
     let closed_from: Vec<Option<Timestamp>> = moves.iter().map(|to| to.closed_from).collect();
-    transaction.execute(&statement, &[&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from]).await?;
+    transaction.execute(&statement, &[&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_stamp]).await?;
     Ok(())
 }
 
