@@ -1,10 +1,13 @@
 //! Jobs that nodes remember: read once, and anew after whatever changed them.
 
-use crate::support::{CommitGate, TestCluster, TestNode, eventually, fixed_rate};
+use crate::support::{CommitGate, TestCluster, TestNode, eventually, fixed_rate, with};
 use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
+use horolog::model::policies::MisfirePolicy;
+use std::cell::Cell;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// What the fire times of the next minute are leased as.
 async fn a_minute_later(cluster: &TestCluster, node: &TestNode) -> Vec<String> {
@@ -152,4 +155,46 @@ async fn an_edit_that_waits_for_the_closures_holds_no_trigger() {
 
     let (edited, ()) = futures_util::join!(edit, change);
     assert_eq!(edited.version, 1);
+}
+
+/// Changes a job and its trigger as an edit of its schedule does: the job's name is the number of the change, and the
+/// trigger's fire time so many microseconds after the second.
+const CHANGE: &str = "
+with changed as (update job_definition set name = (name::int + 1)::text where id = $1 returning id, name::int as number)
+update job_trigger t set fire_time = date_trunc('second', t.fire_time) + c.number * interval '1 microsecond'
+from changed c where t.id = c.id";
+
+/// Two nodes lease the same jobs while three people change them: a trigger that was changed never meets the job of before.
+#[actix::test]
+async fn no_lease_beside_changes_fires_a_job_of_before_its_trigger() {
+    let cluster = TestCluster::start().await;
+    let rate = with(fixed_rate(1), |policies| policies.misfire_policy = MisfirePolicy::FireAll);
+    let mut jobs = Vec::new();
+    for _ in 0..9 {
+        jobs.push(cluster.create(named("0", rate.clone())).await.id);
+    }
+    cluster.advance(3_600);
+    let nodes = [cluster.node().await, cluster.node().await];
+    let (looks, met) = (Cell::new(0), Cell::new(0));
+
+    let lease = async |node: &TestNode| {
+        while looks.get() < 300 {
+            for attempt in node.store.lease(node.id, 9, Duration::ZERO).await.unwrap().unwrap().attempts {
+                let (of_trigger, of_job) = (attempt.fire_time.timestamp_subsec_micros(), attempt.job_name);
+                assert!(of_job.parse::<u32>().unwrap() >= of_trigger, "change {of_trigger} met job {of_job}");
+                met.set(met.get() + u32::from(of_trigger > 0));
+            }
+            looks.set(looks.get() + 1);
+        }
+    };
+    let change = async |jobs: &[Uuid]| {
+        let client = cluster.database.client().await;
+        for job in jobs.iter().cycle().take_while(|_| looks.get() < 300) {
+            client.execute(CHANGE, &[job]).await.unwrap();
+        }
+    };
+    let [one, other] = &nodes;
+    futures_util::join!(lease(one), lease(other), change(&jobs[..3]), change(&jobs[3..6]), change(&jobs[6..]));
+
+    assert!(met.get() > 0, "some changes were met first by a lease");
 }
