@@ -1,8 +1,10 @@
 //! Leases: whatever is in flight is listed by one, and a settlement costs no index anything.
 
-use crate::support::{ENDLESS, TestCluster, TestDatabase, TestNode, at, cron, eventually, fixed_rate, with};
+use crate::support::{ENDLESS, TestCluster, TestDatabase, TestNode, at, cron, eventually, fixed_rate, succeeded, with};
 use horolog::actors::job_manager::UpdateJob;
 use horolog::actors::job_manager::backfills::BackfillJob;
+use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::slots::Slots;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
@@ -129,4 +131,27 @@ async fn a_lease_that_its_node_does_not_know_ends() {
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
     assert_eq!(node.poll().await.leased, 1);
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 2"]);
+}
+
+/// A fenced node drops what runs and may still settle what had ended: the lease of both must stay for the take-over.
+#[actix::test]
+async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
+    let cluster = TestCluster::start().await;
+    for _ in 0..2 {
+        cluster.create(fixed_rate(3_600)).await;
+    }
+    let (node, other) = (cluster.node().await, cluster.node().await);
+    let attempts = node.lease().await;
+    let slots = Slots::new(2, WakeUp::default());
+    let mut permits = slots.take(2);
+    attempts.iter().for_each(|attempt| slots.hold(attempt));
+    let [ended, dropped] = &attempts[..] else { panic!("{attempts:?}") };
+
+    slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, permits.remove(0));
+    let left = slots.leases_left([(ended.lease_id, ended.execution_id)].into_iter());
+    assert_eq!(node.store.settle(&[succeeded(ended)], &left).await.unwrap().settled, [ended.execution_id]);
+
+    assert_eq!(leases(&cluster).await, ["2"]);
+    node.kill(&cluster.sql).await;
+    assert_eq!(other.reconcile().await.rerun, 1);
 }

@@ -169,7 +169,7 @@ impl Runner {
         } else {
             metrics::counter!("horolog_cancelled_by_fence_total").increment(1);
             tracing::warn!(execution.id = %attempt.execution_id, attempt = attempt.attempt, "attempt dropped: this node no longer holds it");
-            self.slots.free((attempt.execution_id, attempt.attempt), attempt.lease_id, permit);
+            self.slots.lose((attempt.execution_id, attempt.attempt), attempt.lease_id, permit);
         }
     }
 

@@ -48,6 +48,9 @@ struct Held {
 struct Lease {
     listed: usize,
     held: usize,
+    /// Whether an attempt of it was let go of unsettled: the database has it as running still, and only this lease says
+    /// where to look. An audit or a take-over ends it then.
+    lost: bool,
 }
 
 impl Slots {
@@ -111,7 +114,7 @@ impl Slots {
         let Holding { attempts, leases } = &mut *holding;
         let mut left = LeasesLeft::default();
         for (lease_id, ended) in ending {
-            let Some(lease) = leases.get_mut(&lease_id) else { continue };
+            let Some(lease) = leases.get_mut(&lease_id).filter(|lease| !lease.lost) else { continue };
             let remain = lease.held.saturating_sub(ended.len());
             if remain == 0 {
                 left.ended.push(lease_id);
@@ -124,7 +127,15 @@ impl Slots {
         left
     }
 
-    /// Lets go of an attempt (execution and number) and frees its slot.
+    /// Lets go of an attempt (execution and number) that is not settled, and frees its slot.
+    pub fn lose(&self, execution: (Uuid, i32), lease_id: Uuid, permit: OwnedSemaphorePermit) {
+        if let Some(lease) = self.map().leases.get_mut(&lease_id) {
+            lease.lost = true;
+        }
+        self.free(execution, lease_id, permit);
+    }
+
+    /// Lets go of an attempt (execution and number) that is settled, and frees its slot.
     pub fn free(&self, (execution_id, attempt): (Uuid, i32), lease_id: Uuid, permit: OwnedSemaphorePermit) {
         {
             let mut holding = self.map();
