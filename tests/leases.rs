@@ -144,7 +144,9 @@ async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
     let attempts = node.lease().await;
     let slots = Slots::new(2, WakeUp::default());
     let mut permits = slots.take(2);
-    attempts.iter().for_each(|attempt| slots.hold(attempt));
+    for attempt in &attempts {
+        slots.hold(attempt);
+    }
     let [ended, dropped] = &attempts[..] else { panic!("{attempts:?}") };
 
     slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, permits.remove(0));
