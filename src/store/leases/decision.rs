@@ -2,7 +2,7 @@
 //! the lease has read.
 
 use super::Jobs;
-use super::writes::Leases;
+use super::listing::Leases;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
 use crate::model::closures::Closures;

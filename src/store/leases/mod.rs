@@ -11,6 +11,7 @@
 //! decision is pure; the writes follow, and COMMIT makes it so.
 
 mod decision;
+mod listing;
 mod remembered;
 mod writes;
 
@@ -27,12 +28,12 @@ use crate::model::trigger::{Trigger, TriggerKind};
 use crate::safeguards::{Safeguard, unless_off};
 use deadpool_postgres::Transaction;
 use decision::{Known, decide, is_limited};
+use listing::Leases;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
-use writes::Leases;
 
 /// Holds the node's row against a take-over until the lease commits. A
 /// heartbeat (which changes no key) is not disturbed. A cluster that is held has

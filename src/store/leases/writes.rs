@@ -2,6 +2,7 @@
 
 use super::Jobs;
 use super::decision::Decision;
+use super::listing::Leases;
 use crate::model::Timestamp;
 use crate::model::trigger::{Run, Trigger};
 use crate::store::settlements::{rearm, release};
@@ -95,27 +96,6 @@ insert into job_execution_log
 select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2 from removed
 on conflict (id) do nothing returning id";
 
-/// The leases of what a look puts in flight.
-pub struct Leases {
-    common: Uuid,
-    single: HashMap<Uuid, Uuid>,
-}
-
-impl Leases {
-    /// A lease of its own for each run of a job that has an overlap policy, one for all others.
-    pub fn of(runs: &[(Trigger, Run)], jobs: &Jobs) -> Self {
-        let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
-        let single = runs.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
-        let single = single.map(|(_, run)| (run.execution_id, Uuid::new_v4())).collect();
-        Self { common: Uuid::new_v4(), single }
-    }
-
-    /// The lease that lists an execution.
-    pub fn of_execution(&self, execution_id: Uuid) -> Uuid {
-        self.single.get(&execution_id).copied().unwrap_or(self.common)
-    }
-}
-
 /// Writes a decision. Returns attempt number and failures so far of every
 /// execution that was really taken.
 pub async fn execute(
@@ -207,14 +187,14 @@ async fn list(
     if runs.is_empty() {
         return Ok(());
     }
-    let is_single = |(_, run): &&(Trigger, Run)| leases.single.contains_key(&run.execution_id);
+    let is_single = |(_, run): &&(Trigger, Run)| leases.names_job_of(run.execution_id);
     let (single, common): (Vec<_>, Vec<_>) = runs.iter().partition(is_single);
     let common: Vec<Uuid> = common.iter().map(|(_, run)| run.execution_id).collect();
     let ids: Vec<Uuid> = single.iter().map(|(_, run)| leases.of_execution(run.execution_id)).collect();
     let job_ids: Vec<Uuid> = single.iter().map(|(trigger, _)| trigger.job_id).collect();
     let executions: Vec<Uuid> = single.iter().map(|(_, run)| run.execution_id).collect();
     let statement = transaction.prepare_cached(LIST).await?;
-    transaction.execute(&statement, &[&node_id, &leases.common, &common, &ids, &job_ids, &executions]).await?;
+    transaction.execute(&statement, &[&node_id, &leases.common(), &common, &ids, &job_ids, &executions]).await?;
     Ok(())
 }
 

@@ -1,0 +1,38 @@
+//! Which lease lists which execution of a look: said once, before anything is written, for the rows and for the
+//! attempts alike. The node holds by its heartbeat alone; a lease only lists, and never runs out.
+
+use super::Jobs;
+use crate::model::trigger::{Run, Trigger};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The leases of what a look puts in flight.
+pub struct Leases {
+    common: Uuid,
+    single: HashMap<Uuid, Uuid>,
+}
+
+impl Leases {
+    /// A lease of its own for each run of a job that has an overlap policy, one for all others.
+    pub fn of(runs: &[(Trigger, Run)], jobs: &Jobs) -> Self {
+        let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
+        let single = runs.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
+        let single = single.map(|(_, run)| (run.execution_id, Uuid::new_v4())).collect();
+        Self { common: Uuid::new_v4(), single }
+    }
+
+    /// The lease of what may run beside its like.
+    pub fn common(&self) -> Uuid {
+        self.common
+    }
+
+    /// Whether an execution has a lease of its own, which names its job.
+    pub fn names_job_of(&self, execution_id: Uuid) -> bool {
+        self.single.contains_key(&execution_id)
+    }
+
+    /// The lease that lists an execution.
+    pub fn of_execution(&self, execution_id: Uuid) -> Uuid {
+        self.single.get(&execution_id).copied().unwrap_or(self.common)
+    }
+}
