@@ -261,6 +261,28 @@ async fn a_neighbour_sees_the_end_of_a_session_while_it_waits() {
     assert_eq!(observer.reconcile().await.dead, [id]);
 }
 
+#[actix::test]
+async fn a_watch_that_has_another_neighbour_leaves_no_session_behind() {
+    const WATCHES: &str = "select count(*) from pg_stat_activity where datname = current_database()
+        and pid <> pg_backend_pid() and query like '%pg_try_advisory_lock_shared%'";
+    let cluster = TestCluster::start().await;
+    let (observer, neighbour) = (cluster.node().await, cluster.node().await);
+    let (database, store, id) = (cluster.database.database(), cluster.store.clone(), observer.id);
+    let watches = async |wanted: i64| {
+        let watches: i64 = cluster.sql.query_one(WATCHES, &[]).await.unwrap().get(0);
+        (watches == wanted).then_some(())
+    };
+
+    let soon = Duration::from_millis(10);
+    let watch = actix::spawn(async move { watch_neighbour(&database, &store, id, soon).await });
+    eventually("the watch waits", async || watches(1).await).await;
+    // It is no neighbour any more, and its session lives on.
+    cluster.execute("update cluster_node set state = 'LEFT' where id = $1", &[&neighbour.id]).await;
+    watch.await.unwrap().unwrap();
+
+    eventually("its session has ended", async || watches(0).await).await;
+}
+
 /// The partitions of the log, and how many rows each has.
 async fn partitions(cluster: &TestCluster) -> Vec<String> {
     let query = "select c.relname || ' ' || (select count(*) from job_execution_log l where l.tableoid = c.oid)

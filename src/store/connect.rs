@@ -46,6 +46,15 @@ struct NoHost(Vec<(String, String)>);
 #[error("DATABASE_URL cannot be understood (expected postgresql://user:password@host:port/database): {0}")]
 pub struct BadDatabaseUrl(String);
 
+/// Ends its connection when it is dropped.
+pub(super) struct Guard(JoinHandle<()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Database {
     /// Parses the URL and adds what every connection needs. `timeout` bounds
     /// connecting, lock waits, idle transactions and unacknowledged data; it is
@@ -127,13 +136,21 @@ impl Database {
     /// receiver, which closes when the connection ends, for whatever reason.
     pub async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        match self.open(&sender).await {
-            Ok((client, _)) => Ok((client, receiver)),
-            Err(failures) => {
-                let named = failures.iter().map(|(host, error)| (name_of(&self.hosts[*host]), why(error)));
-                Err(StoreError::Unavailable(Box::new(NoHost(named.collect()))))
-            }
-        }
+        let (client, _) = self.open(&sender).await.map_err(|failures| self.unavailable(&failures))?;
+        Ok((client, receiver))
+    }
+
+    /// Opens a connection that ends with its guard, also in the middle of a statement: without one a client that is
+    /// dropped waits for the answer.
+    pub(super) async fn connect_guarded(&self) -> Result<(Client, Guard), StoreError> {
+        let (nobody, _) = mpsc::unbounded_channel();
+        let (client, connection) = self.open(&nobody).await.map_err(|failures| self.unavailable(&failures))?;
+        Ok((client, Guard(connection)))
+    }
+
+    fn unavailable(&self, failures: &[(usize, tokio_postgres::Error)]) -> StoreError {
+        let named = failures.iter().map(|(host, error)| (name_of(&self.hosts[*host]), why(error)));
+        StoreError::Unavailable(Box::new(NoHost(named.collect())))
     }
 
     /// Connects to the writable host of the newest timeline, asking first where

@@ -267,7 +267,7 @@ pub async fn watch_neighbour(
         tokio::time::sleep(look_every).await;
         return Ok(());
     };
-    let (client, _messages) = database.connect().await?;
+    let (client, _guard) = database.connect_guarded().await?;
     // The server gives up the wait when this process is gone; where a platform
     // cannot check, the wait ends with the neighbour's session instead.
     drop(client.batch_execute("set client_connection_check_interval = '1s'").await);
