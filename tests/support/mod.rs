@@ -28,6 +28,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
             return seen;
         }
         assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        // Between two looks at a state of the database or of another process, neither of which tells.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
