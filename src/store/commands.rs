@@ -15,7 +15,7 @@ use crate::model::schedule::Schedule;
 use crate::model::trigger::{Then, arm};
 use chrono::TimeDelta;
 use deadpool_postgres::Transaction;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
 /// Makes a schedule trigger for fire time $2, due at $4, or gives the one that
@@ -28,6 +28,13 @@ on conflict (id) do update set paused = false, priority = excluded.priority, clo
     awaits = case when $7 then t.awaits end,
     fire_time = case when $7 and t.awaits is not null then t.fire_time else excluded.fire_time end,
     due_at = case when (t.awaits is null or not $7) and t.runs < $6 then excluded.due_at end";
+
+/// Makes the schedule triggers of new jobs.
+const INSERT_TRIGGERS: &str = "-- commands.insert_triggers
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, closed_from)
+select x.id, x.id, 'SCHEDULE', x.fire_time, x.due_at, x.priority, x.closed_from
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::timestamptz[])
+    as x (id, fire_time, due_at, priority, closed_from)";
 
 const SET_STATUS: &str = "-- commands.set_status
 update job_definition set status = $2, version = version + 1, paused_because = $5,
@@ -103,17 +110,10 @@ impl Store {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("commands.begin")?;
             let closures = closures::hold(&transaction, jobs.iter().map(|job| &job.definition), now).await?;
-            let create = async |job: &mut Job| {
-                insert(&transaction, job).await?;
-                let next = (job.next_fire_time, now);
-                job.next_fire_time = schedule(&transaction, job.id, &job.definition, &closures, next).await?;
-                record_versions(&transaction, &[job.id], "CREATED").await
-            };
-            // The first prepares the statements; the others travel together.
-            if let Some((first, others)) = jobs.split_first_mut() {
-                create(first).await?;
-                futures_util::future::try_join_all(others.iter_mut().map(create)).await?;
-            }
+            insert(&transaction, &jobs, now).await?;
+            insert_triggers(&transaction, &mut jobs, &closures, now).await?;
+            let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+            record_versions(&transaction, &ids, "CREATED").await?;
             notify(&transaction).await?;
             transaction.commit().await.during("commands.commit")?;
             session.release();
@@ -337,22 +337,35 @@ pub(super) async fn schedule(
     (next, now): (Option<Timestamp>, Timestamp),
 ) -> Result<Option<Timestamp>, StoreError> {
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
-    let before = |next: Timestamp| next - TimeDelta::microseconds(1);
-    let then = match next {
-        Some(next) if !is_delay => arm(id, definition, closures, before(next)),
-        Some(next) => Then::Advance { fire_time: next, due_at: next, closed_from: None },
-        None => Then::Exhaust,
-    };
-    let (fire_time, due_at, closed_from) = match then {
-        Then::Advance { fire_time, due_at, closed_from } => (Some(fire_time), Some(due_at), closed_from),
-        Then::Await(_) | Then::Exhaust | Then::Remove => (None, None, None),
-    };
+    let (fire_time, due_at, closed_from) = next_of(id, definition, closures, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
     let values: [&(dyn ToSql + Sync); 8] =
         [&id, &fire_time, &now, &due_at, &definition.priority, &runs_max, &is_delay, &closed_from];
     let statement = transaction.prepare_cached(SCHEDULE).await.during("commands.prepare")?;
     transaction.execute(&statement, &values).await.during("commands.schedule")?;
     Ok(fire_time)
+}
+
+/// The next fire time of a trigger that is to fire at `next` unless that is closed, when it is due, and from
+/// where on it is sent past closed ones.
+fn next_of(
+    id: Uuid,
+    definition: &JobDefinition,
+    closures: &Closures,
+    next: Option<Timestamp>,
+) -> (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) {
+    let before = |next: Timestamp| next - TimeDelta::microseconds(1);
+    let then = match next {
+        Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
+            Then::Advance { fire_time: next, due_at: next, closed_from: None }
+        }
+        Some(next) => arm(id, definition, closures, before(next)),
+        None => Then::Exhaust,
+    };
+    match then {
+        Then::Advance { fire_time, due_at, closed_from } => (Some(fire_time), Some(due_at), closed_from),
+        Then::Await(_) | Then::Exhaust | Then::Remove => (None, None, None),
+    }
 }
 
 /// Moves the pending fire time of an edited job if what makes it was edited.
@@ -383,18 +396,40 @@ async fn record_versions(transaction: &Transaction<'_>, ids: &[Uuid], change: &s
     Ok(())
 }
 
-async fn insert(transaction: &Transaction<'_>, job: &Job) -> Result<(), StoreError> {
-    let row = DefinitionRow::of(job.id, &job.definition)?;
+async fn insert(transaction: &Transaction<'_>, jobs: &[Job], now: Timestamp) -> Result<(), StoreError> {
     let text = format!(
         "-- commands.insert
-insert into job_definition (id, status, version, created_at, updated_at, {})
-values ($1, 'ACTIVE', 0, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-        DefinitionRow::COLUMNS
+insert into job_definition (id, status, version, created_at, updated_at, {columns})
+select id, 'ACTIVE', 0, $2, $2, {columns} from json_populate_recordset(null::job_definition, $1)",
+        columns = DefinitionRow::COLUMNS
     );
-    let mut values: Vec<&(dyn ToSql + Sync)> = vec![&job.id, &job.created_at];
-    values.extend(row.values(&job.definition));
+    let rows = jobs.iter().map(|job| DefinitionRow::of(job.id, &job.definition)).collect();
     let statement = transaction.prepare_cached(&text).await.during("commands.prepare")?;
-    transaction.execute(&statement, &values).await.during("commands.insert")?;
+    transaction.execute(&statement, &[&Json::<Vec<_>>(rows), &now]).await.during("commands.insert")?;
+    Ok(())
+}
+
+/// Makes the schedule triggers of new jobs, and tells these their first fire times.
+async fn insert_triggers(
+    transaction: &Transaction<'_>,
+    jobs: &mut [Job],
+    closures: &Closures,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut due_ats = Vec::with_capacity(jobs.len());
+    let mut closed_froms = Vec::with_capacity(jobs.len());
+    for job in jobs.iter_mut() {
+        let (fire_time, due_at, closed_from) = next_of(job.id, &job.definition, closures, job.next_fire_time);
+        job.next_fire_time = fire_time;
+        due_ats.push(due_at);
+        closed_froms.push(closed_from);
+    }
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+    let fire_times: Vec<Timestamp> = jobs.iter().map(|job| job.next_fire_time.unwrap_or(now)).collect();
+    let priorities: Vec<i16> = jobs.iter().map(|job| job.definition.priority).collect();
+    let statement = transaction.prepare_cached(INSERT_TRIGGERS).await.during("commands.prepare")?;
+    let values: [&(dyn ToSql + Sync); 5] = [&ids, &fire_times, &due_ats, &priorities, &closed_froms];
+    transaction.execute(&statement, &values).await.during("commands.insert_triggers")?;
     Ok(())
 }
 
@@ -404,16 +439,14 @@ async fn replace(
     definition: &JobDefinition,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let row = DefinitionRow::of(id, definition)?;
     let text = format!(
         "-- commands.replace
-update job_definition set version = version + 1, updated_at = $2, ({}) =
-    row($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+update job_definition set version = version + 1, updated_at = $2, ({columns}) =
+    (select {columns} from json_populate_record(null::job_definition, $3))
 where id = $1",
-        DefinitionRow::COLUMNS
+        columns = DefinitionRow::COLUMNS
     );
-    let mut values: Vec<&(dyn ToSql + Sync)> = vec![&id, &now];
-    values.extend(row.values(definition));
-    transaction.execute(&text, &values).await.during("commands.replace")?;
+    let row = Json(DefinitionRow::of(id, definition));
+    transaction.execute(&text, &[&id, &now, &row]).await.during("commands.replace")?;
     Ok(())
 }

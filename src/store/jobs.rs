@@ -3,14 +3,16 @@
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::job::{Job, JobDefinition, ScheduleType};
+use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::zone::Zone;
+use crate::model::target::Target;
 use chrono::TimeDelta;
 use deadpool_postgres::Transaction;
+use serde::Serialize;
 use std::collections::HashMap;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// The columns that `job` reads, of a row `j`.
@@ -162,67 +164,61 @@ pub(super) fn whole_millis(time: Timestamp) -> Timestamp {
     if beyond == 0 { time } else { time + TimeDelta::nanoseconds(i64::from(1_000_000 - beyond)) }
 }
 
-/// A definition as it stands in its row: columns and values, in one order.
-pub(super) struct DefinitionRow {
+/// A definition as it stands in its row: it travels as JSON with the columns' names, so that a thousand of them are one
+/// statement.
+#[derive(Debug, Serialize)]
+pub(super) struct DefinitionRow<'a> {
+    id: Uuid,
+    name: &'a str,
+    description: Option<&'a str>,
+    tags: &'a [String],
+    priority: i16,
+    policies: &'a Policies,
     schedule_type: &'static str,
-    cron: Option<String>,
-    time_zone: String,
-    interval: Option<i64>,
-    anchor: Option<Timestamp>,
-    policies: serde_json::Value,
-    target: serde_json::Value,
+    cron_expression: Option<&'a str>,
+    time_zone: &'a str,
+    interval_seconds: Option<i64>,
+    calendar: Option<&'a str>,
+    initial_delay_seconds: Option<i64>,
+    anchor_at: Option<Timestamp>,
+    payload: Option<&'a serde_json::Value>,
+    target: &'a Target,
     recovery: &'static str,
+    max_recoveries: i32,
 }
 
-impl DefinitionRow {
-    /// The columns that [`DefinitionRow::values`] fills.
+impl<'a> DefinitionRow<'a> {
+    /// Its fields but the id.
     pub(super) const COLUMNS: &'static str = "name, description, tags, priority, policies, schedule_type, \
          cron_expression, time_zone, interval_seconds, calendar, initial_delay_seconds, anchor_at, payload, target, recovery, \
          max_recoveries";
 
-    pub(super) fn of(id: Uuid, definition: &JobDefinition) -> Result<Self, StoreError> {
+    pub(super) fn of(id: Uuid, definition: &'a JobDefinition) -> Self {
         let (cron, interval, anchor) = match &definition.schedule {
-            Schedule::Cron(cron) => (Some(cron.expression().to_owned()), None, None),
+            Schedule::Cron(cron) => (Some(cron), None, None),
             Schedule::FixedRate { interval, anchor } => (None, Some(interval.num_seconds()), Some(*anchor)),
             Schedule::FixedDelay { interval } => (None, Some(interval.num_seconds()), None),
             Schedule::Once { .. } => (None, None, None),
         };
-        let time_zone = match &definition.schedule {
-            Schedule::Cron(cron) => cron.zone().name().to_owned(),
-            _ => "UTC".to_owned(),
-        };
-        Ok(Self {
-            time_zone,
+        Self {
+            id,
+            name: &definition.name,
+            description: definition.description.as_deref(),
+            tags: &definition.tags,
+            priority: definition.priority,
+            policies: &definition.policies,
             schedule_type: definition.schedule.schedule_type().as_str(),
-            cron,
-            interval,
-            anchor,
-            policies: serde_json::to_value(&definition.policies).map_err(|error| unreadable(id, &error))?,
-            target: serde_json::to_value(&definition.target).map_err(|error| unreadable(id, &error))?,
+            cron_expression: cron.map(CronSchedule::expression),
+            time_zone: cron.map_or("UTC", |cron| cron.zone().name()),
+            interval_seconds: interval,
+            calendar: definition.calendar.as_deref(),
+            initial_delay_seconds: definition.initial_delay_seconds,
+            anchor_at: anchor,
+            payload: definition.payload.as_ref(),
+            target: &definition.target,
             recovery: definition.recovery.as_str(),
-        })
-    }
-
-    pub(super) fn values<'a>(&'a self, definition: &'a JobDefinition) -> [&'a (dyn ToSql + Sync); 16] {
-        let d = definition;
-        [
-            &d.name,
-            &d.description,
-            &d.tags,
-            &d.priority,
-            &self.policies,
-            &self.schedule_type,
-            &self.cron,
-            &self.time_zone,
-            &self.interval,
-            &d.calendar,
-            &d.initial_delay_seconds,
-            &self.anchor,
-            &d.payload,
-            &self.target,
-            &self.recovery,
-            &d.max_recoveries,
-        ]
+            max_recoveries: definition.max_recoveries,
+        }
     }
 }
 
@@ -257,7 +253,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
 }
 
 /// The table's checks make sure that each type has its columns.
-fn read_schedule(id: Uuid, row: &Row, policies: &crate::model::policies::Policies) -> Result<Schedule, StoreError> {
+fn read_schedule(id: Uuid, row: &Row, policies: &Policies) -> Result<Schedule, StoreError> {
     let schedule_type =
         row.get::<_, &str>("schedule_type").parse::<ScheduleType>().map_err(|error| unreadable(id, &error))?;
     let interval = || TimeDelta::seconds(row.get("interval_seconds"));
