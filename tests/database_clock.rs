@@ -19,7 +19,7 @@ async fn every_pass_works_by_the_databases_clock() {
     assert_eq!(dead.poll().await.leased, 2);
     cluster.execute("update job_definition set target = '\"log\"'", &[]).await;
     assert!(dead.heartbeat().await && node.heartbeat().await);
-    assert!(cluster.store.suspects(node.id, NODE_TTL).await.unwrap().is_empty());
+    assert!(cluster.store.others(node.id, NODE_TTL).await.unwrap().suspects.is_empty());
     dead.kill(&cluster.sql).await;
     let report = node.reconcile().await;
     assert_eq!((report.dead, report.rerun, report.repairs), (vec![id], 2, Some(Repairs::default())));

@@ -1,11 +1,11 @@
 //! Deaths and partitions: who is declared dead, by whom, how often, and where
 //! executions land.
 
-use crate::support::{NODE_TTL, TestCluster, at, eventually, fixed_delay, fixed_rate, succeeded};
+use crate::support::{NODE_TTL, TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate, succeeded};
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
-use horolog::store::nodes::{MembershipSession, watch_neighbour};
+use horolog::store::nodes::{MembershipSession, watch};
 use horolog::store::settlements::LeasesLeft;
 use horolog::store::takeovers::{EndedBy, Suspect, TakenOver};
 use std::time::{Duration, Instant};
@@ -142,7 +142,7 @@ async fn a_suspect_that_beats_again_is_spared() {
     let job = cluster.create(fixed_rate(60)).await;
     slow.lease().await;
     cluster.advance(5);
-    let suspects = cluster.store.suspects(observer.id, NODE_TTL).await.unwrap();
+    let suspects = cluster.store.others(observer.id, NODE_TTL).await.unwrap().suspects;
 
     assert!(slow.heartbeat().await);
     let taken = cluster.store.take_over(&suspects[0], observer.id, NODE_TTL).await.unwrap();
@@ -234,10 +234,9 @@ async fn a_job_deleted_in_the_middle_of_a_takeover_does_not_run_again() {
 async fn a_neighbour_sees_the_end_of_a_session_while_it_waits() {
     let cluster = TestCluster::start().await;
     let (observer, killed) = (cluster.node().await, cluster.node().await);
-    let (database, store, id) = (cluster.database.database(), cluster.store.clone(), observer.id);
-    let never = Duration::from_hours(1);
+    let (database, lock_key) = (cluster.database.database(), neighbour_of(&cluster, &observer).await.unwrap());
 
-    let watch = actix::spawn(async move { watch_neighbour(&database, &store, id, never).await });
+    let watch = actix::spawn(async move { watch(&database, lock_key).await });
     let watching = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
         and query like '%pg_try_advisory_lock_shared%'";
     let pid: i32 = eventually("the watch waits", async || {
@@ -261,26 +260,52 @@ async fn a_neighbour_sees_the_end_of_a_session_while_it_waits() {
     assert_eq!(observer.reconcile().await.dead, [id]);
 }
 
+/// The key of the neighbour's lock.
+async fn neighbour_of(cluster: &TestCluster, observer: &TestNode) -> Option<i64> {
+    cluster.store.others(observer.id, NODE_TTL).await.unwrap().neighbour
+}
+
 #[actix::test]
-async fn a_watch_that_has_another_neighbour_leaves_no_session_behind() {
+async fn a_watch_that_is_given_up_leaves_no_session_behind() {
     const WATCHES: &str = "select count(*) from pg_stat_activity where datname = current_database()
         and pid <> pg_backend_pid() and query like '%pg_try_advisory_lock_shared%'";
     let cluster = TestCluster::start().await;
     let (observer, neighbour) = (cluster.node().await, cluster.node().await);
-    let (database, store, id) = (cluster.database.database(), cluster.store.clone(), observer.id);
+    let (database, lock_key) = (cluster.database.database(), neighbour_of(&cluster, &observer).await.unwrap());
     let watches = async |wanted: i64| {
         let watches: i64 = cluster.sql.query_one(WATCHES, &[]).await.unwrap().get(0);
         (watches == wanted).then_some(())
     };
 
-    let soon = Duration::from_millis(10);
-    let watch = actix::spawn(async move { watch_neighbour(&database, &store, id, soon).await });
+    let watch = actix::spawn(async move { watch(&database, lock_key).await });
     eventually("the watch waits", async || watches(1).await).await;
     // It is no neighbour any more, and its session lives on.
     cluster.execute("update cluster_node set state = 'LEFT' where id = $1", &[&neighbour.id]).await;
-    watch.await.unwrap().unwrap();
+    assert_eq!(neighbour_of(&cluster, &observer).await, None);
+    watch.abort();
 
     eventually("its session has ended", async || watches(0).await).await;
+}
+
+#[actix::test]
+async fn the_neighbour_is_the_next_living_node_in_the_ring() {
+    let cluster = TestCluster::start().await;
+    let mut nodes = [cluster.node().await, cluster.node().await, cluster.node().await];
+    nodes.sort_by_key(|node| node.id);
+    let key = async |node: &TestNode| -> i64 {
+        cluster.sql.query_one("select lock_key from cluster_node where id = $1", &[&node.id]).await.unwrap().get(0)
+    };
+    let [first, second, third] = &nodes;
+    assert_eq!(neighbour_of(&cluster, first).await, Some(key(second).await));
+    assert_eq!(neighbour_of(&cluster, third).await, Some(key(first).await));
+
+    let [first, second, third] = nodes;
+    second.kill_and_forget();
+
+    eventually("its session has ended", async || {
+        (neighbour_of(&cluster, &first).await == Some(key(&third).await)).then_some(())
+    })
+    .await;
 }
 
 /// The partitions of the log, and how many rows each has.

@@ -10,7 +10,7 @@ use super::pacemaker::{WakeUp, pace};
 use super::vitals::{Pulse, Vitals};
 use crate::model::node::Standing;
 use crate::store::connect::Database;
-use crate::store::nodes::watch_neighbour;
+use crate::store::nodes;
 use crate::store::overview::Backlog;
 use crate::store::repairs::Repairs;
 use crate::store::retention::Forgotten;
@@ -21,6 +21,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
+
+/// Longer than a pass takes that declares a node dead.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Looks once for everything that needs putting right.
 #[derive(Message)]
@@ -75,6 +78,8 @@ struct Reconciliation {
     config: ReconcilerConfig,
     next_repairs: Instant,
     next_backlog: Instant,
+    /// Whose session to watch: the key of its lock.
+    neighbour: watch::Sender<Option<i64>>,
     /// The last job whose executions were counted.
     counted: Uuid,
 }
@@ -90,9 +95,17 @@ impl Reconciler {
         vitals: &Vitals,
         paced: bool,
     ) -> Self {
-        let (now, counted) = (Instant::now(), Uuid::nil());
-        let reconciliation =
-            Reconciliation { store, standing, node_ttl, config, next_repairs: now, next_backlog: now, counted };
+        let now = Instant::now();
+        let reconciliation = Reconciliation {
+            store,
+            standing,
+            node_ttl,
+            config,
+            next_repairs: now,
+            next_backlog: now,
+            neighbour: watch::Sender::default(),
+            counted: Uuid::nil(),
+        };
         Self {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
             database,
@@ -134,10 +147,12 @@ impl Reconciliation {
     async fn bury(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         let standing = *self.standing.borrow();
         let Standing::Member(member) = standing else { return Ok(()) };
+        let others = self.store.others(member.node_id, self.node_ttl).await?;
+        self.neighbour.send_if_modified(|known| std::mem::replace(known, others.neighbour) != others.neighbour);
         if !standing.may_declare_dead(self.node_ttl, Instant::now()) {
             return Ok(());
         }
-        for suspect in self.store.suspects(member.node_id, self.node_ttl).await? {
+        for suspect in others.suspects {
             if let Some(taken) = self.store.take_over(&suspect, member.node_id, self.node_ttl).await? {
                 record(&suspect, taken.rerun.len(), taken.ended.len());
                 report.dead.push(suspect.node_id);
@@ -211,29 +226,25 @@ fn record(suspect: &Suspect, rerun: usize, ended: usize) {
 /// Wakes the reconciler whenever the session of this node's neighbour ends.
 async fn keep_watch(
     database: Database,
-    store: Store,
-    mut standing: watch::Receiver<Standing>,
+    mut neighbour: watch::Receiver<Option<i64>>,
     wake_up: WakeUp,
     look_every: Duration,
 ) {
     loop {
-        let current = *standing.borrow_and_update();
-        let Standing::Member(member) = current else {
-            if standing.changed().await.is_err() {
-                return;
+        let lock_key = *neighbour.borrow_and_update();
+        let watched = async {
+            match lock_key {
+                Some(lock_key) => nodes::watch(&database, lock_key).await,
+                None => std::future::pending().await,
             }
-            continue;
         };
-        let watched = watch_neighbour(&database, &store, member.node_id, look_every).await;
-        wake_up.notify_one();
-        if watched.is_err() || standing.has_changed().is_err() {
-            tokio::time::sleep(look_every).await;
-        }
-        // The neighbour is found anew only after the pass that it was woken for
-        // had time to declare it dead.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        if standing.has_changed().is_err() {
-            return;
+        tokio::select! {
+            watched = watched => {
+                wake_up.notify_one();
+                // Time for the pass that it wakes to find another neighbour, or for the database to come back.
+                tokio::time::sleep(if watched.is_ok() { MOMENT } else { look_every }).await;
+            }
+            changed = neighbour.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -248,11 +259,11 @@ impl Actor for Reconciler {
         let reconciliation = self.reconciliation.clone();
         let (database, wake_up, address) = (self.database.clone(), self.wake_up.clone(), ctx.address());
         actix::spawn(async move {
-            let (store, standing, interval) = {
+            let (neighbour, interval) = {
                 let reconciliation = reconciliation.lock().await;
-                (reconciliation.store.clone(), reconciliation.standing.clone(), reconciliation.config.deaths)
+                (reconciliation.neighbour.subscribe(), reconciliation.config.deaths)
             };
-            actix::spawn(keep_watch(database, store, standing, wake_up.clone(), interval));
+            actix::spawn(keep_watch(database, neighbour, wake_up.clone(), interval));
             pace(address, || Reconcile, wake_up, move |_| Some(interval)).await;
         });
     }

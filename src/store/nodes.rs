@@ -62,11 +62,6 @@ where state in ('ACTIVE', 'DRAINING')
 order by (state in ('ACTIVE', 'DRAINING')) desc, started_at desc, id
 limit 200";
 
-/// The neighbour in the ring of living nodes: the next higher id, else the lowest.
-const NEIGHBOUR: &str = "-- nodes.neighbour
-select id, lock_key from cluster_node where state in ('ACTIVE', 'DRAINING') and id <> $1
-order by id < $1, id limit 1";
-
 /// What a node says of itself when it joins.
 #[derive(Debug, Clone)]
 pub struct NodeProfile {
@@ -255,53 +250,18 @@ end $$"
     )
 }
 
-/// Waits beside a neighbour until its session ends, or until another node is
-/// the neighbour. Either way: look again. Carries no more news than that.
-pub async fn watch_neighbour(
-    database: &Database,
-    store: &Store,
-    node_id: Uuid,
-    look_every: Duration,
-) -> Result<(), StoreError> {
-    let Some((neighbour, key)) = store.neighbour(node_id).await? else {
-        tokio::time::sleep(look_every).await;
-        return Ok(());
-    };
+/// Waits beside a node until the session ends that holds this lock: then look
+/// again. Carries no more news than that.
+pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError> {
     let (client, _guard) = database.connect_guarded().await?;
     // The server gives up the wait when this process is gone; where a platform
     // cannot check, the wait ends with the neighbour's session instead.
     drop(client.batch_execute("set client_connection_check_interval = '1s'").await);
     client.batch_execute("set lock_timeout = 0").await.during("nodes.watch")?;
-    let wait = wait_for(key);
-    let wait = client.batch_execute(&wait);
-    let moved = async {
-        loop {
-            tokio::time::sleep(look_every).await;
-            match store.neighbour(node_id).await {
-                Ok(Some((now, _))) if now == neighbour => {}
-                _ => return,
-            }
-        }
-    };
-    tokio::select! {
-        waited = wait => { waited.during("nodes.watch")?; }
-        () = moved => {}
-    }
-    Ok(())
+    client.batch_execute(&wait_for(lock_key)).await.during("nodes.watch")
 }
 
 impl Store {
-    async fn neighbour(&self, node_id: Uuid) -> Result<Option<(Uuid, i64)>, StoreError> {
-        self.bounded("nodes.neighbour", async {
-            let session = self.session().await?;
-            let statement = session.prepare_cached(NEIGHBOUR).await.during("nodes.prepare")?;
-            let row = session.query_opt(&statement, &[&node_id]).await.during("nodes.neighbour")?;
-            session.release();
-            Ok(row.map(|row| (row.get("id"), row.get("lock_key"))))
-        })
-        .await
-    }
-
     /// Asks a node to finish what runs and take nothing new. False when it is
     /// not `ACTIVE`.
     pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {

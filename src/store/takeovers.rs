@@ -38,15 +38,17 @@ macro_rules! is_gone {
     };
 }
 
-/// Nodes that look dead, and why. After a restart of the database everybody does: only an observer whose own
-/// session has lasted a TTL may act on this ([`LOCK_GONE`]).
-pub(super) const SUSPECTS: &str = concat!(
-    "-- takeovers.suspects
-select n.id, n.name,
+/// The other nodes in the ring of ids, from the observer ($3) on: which look dead, and why. After a restart of the
+/// database everybody does: only an observer whose own session has lasted a TTL may act on this ([`LOCK_GONE`]).
+pub(super) const OTHERS: &str = concat!(
+    "-- takeovers.others
+select n.id, n.name, n.lock_key, ",
+    is_gone!(),
+    " as gone,
        n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2) as by_ttl
 from cluster_node n
-where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3 and ",
-    is_gone!()
+where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3
+order by n.id < $3, n.id"
 );
 
 /// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it.
@@ -154,6 +156,15 @@ pub struct Suspect {
     pub ended_by: EndedBy,
 }
 
+/// What an observer sees of the other nodes.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// Those that look dead.
+    pub suspects: Vec<Suspect>,
+    /// The key of the lock of the next living one in the ring of ids.
+    pub neighbour: Option<i64>,
+}
+
 /// What a take-over did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TakenOver {
@@ -174,17 +185,19 @@ fn suspect(row: &tokio_postgres::Row) -> Suspect {
 }
 
 impl Store {
-    /// Nodes other than `observer` that look dead.
-    pub async fn suspects(&self, observer: Uuid, node_ttl: Duration) -> Result<Vec<Suspect>, StoreError> {
-        self.bounded("takeovers.suspects", async {
+    /// The nodes other than `observer`.
+    pub async fn others(&self, observer: Uuid, node_ttl: Duration) -> Result<Others, StoreError> {
+        self.bounded("takeovers.others", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(SUSPECTS).await.during("takeovers.prepare")?;
+            let statement = session.prepare_cached(OTHERS).await.during("takeovers.prepare")?;
             let rows = session
                 .query(&statement, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &observer])
                 .await
-                .during("takeovers.suspects")?;
+                .during("takeovers.others")?;
             session.release();
-            Ok(rows.iter().map(suspect).collect())
+            let (gone, living): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("gone"));
+            let neighbour = living.first().map(|row| row.get("lock_key"));
+            Ok(Others { suspects: gone.into_iter().map(suspect).collect(), neighbour })
         })
         .await
     }
