@@ -7,6 +7,7 @@ use crate::support::{
 use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
+use horolog::store::leases::Batch;
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 use horolog::store::settlements::Settled;
@@ -203,7 +204,8 @@ async fn two_nodes_that_lease_at_the_same_time_share_without_a_rest() {
         cluster.advance(seconds_late);
 
         let (mut leased, mut triggers) = (Vec::new(), 0);
-        let lease = async |node: &TestNode| node.store.lease(node.id, 50, Duration::ZERO).await.unwrap().unwrap();
+        let lease =
+            async |node: &TestNode| node.store.lease(node.id, Batch::of(50), Duration::ZERO).await.unwrap().unwrap();
         loop {
             let (mine, yours) = futures_util::join!(lease(&one), lease(&other));
             if mine.triggers + yours.triggers == 0 {

@@ -6,6 +6,7 @@ use actix::{Actor, Addr};
 use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
 use horolog::actors::vitals::Vitals;
 use horolog::model::node::{Membership, Standing};
+use horolog::store::leases::Batch;
 use horolog::store::nodes::NodeProfile;
 use horolog::store::takeovers::TakenOver;
 use std::sync::Arc;
@@ -170,7 +171,7 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     cluster.create(fixed_rate(60)).await;
-    let held = cluster.store.lease(id, 1, Duration::ZERO).await.unwrap().expect("a member").attempts;
+    let held = cluster.store.lease(id, Batch::of(1), Duration::ZERO).await.unwrap().expect("a member").attempts;
 
     let taken = member.membership.send(Leave).await.unwrap().unwrap();
 

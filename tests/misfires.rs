@@ -5,7 +5,8 @@ use crate::support::{TestCluster, TestNode, at, cron, fixed_delay, fixed_rate, o
 use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
-use horolog::model::policies::MisfirePolicy;
+use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
+use horolog::store::leases::Batch;
 use horolog::store::repairs::Repairs;
 use std::time::{Duration, Instant};
 
@@ -85,15 +86,61 @@ async fn fire_all_runs_every_one_oldest_first() {
     assert_eq!(cluster.ledger(&job).await.len(), 19);
 }
 
+/// Deeper at every look, because the trigger is due still.
 #[actix::test]
 async fn a_node_that_catches_up_does_not_rest_in_between() {
     let (_cluster, _, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
-    for _ in 0..17 {
+    for leased in [1, 2, 4, 8] {
         let report = node.poll().await;
-        assert_eq!((report.leased, report.next_look), (1, Duration::ZERO));
+        assert_eq!((report.leased, report.triggers, report.next_look), (leased, 1, Duration::ZERO));
     }
     let last = node.poll().await;
-    assert!(last.leased == 1 && last.next_look > Duration::from_secs(569), "{last:?}");
+    assert!(last.leased == 3 && last.next_look > Duration::from_secs(569), "{last:?}");
+}
+
+#[actix::test]
+async fn a_deep_look_fills_the_slots_and_takes_each_fire_time_once() {
+    let (cluster, job, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    copies(&cluster, &job, 5).await;
+    let on_time = cluster.create(fixed_rate(3_600)).await;
+    let look = async |fire_times, depth| {
+        let batch = Batch { fire_times, depth };
+        let leased = node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
+        (leased.attempts.len(), leased.triggers, leased.still_due, leased.more)
+    };
+
+    // Two of what is overdue by four, then what is on time, then what fits of the others.
+    assert_eq!(look(20, 4).await, (20, 6, 5, true));
+    assert_eq!(cluster.ledger(&on_time).await, ["SCHEDULE 10:00:30 RUNNING attempt 1"]);
+    for slots in 1..=3 {
+        assert_eq!(look(slots, 8).await.0, slots, "no more than there are slots");
+    }
+    while look(64, 8).await.3 {}
+
+    let jobs = "select count(*) || ' ' || count(distinct fire_time) || ' ' || min(fire_time) || ' ' || max(fire_time)
+        from job_execution_log where fire_time > '2026-11-23T07:00Z' and job_id <> $1 group by job_id";
+    let each = "18 18 2026-11-23 07:10:00+00 2026-11-23 10:00:00+00";
+    assert_eq!(cluster.texts(jobs, &[&on_time.id]).await, [each; 5]);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 10:10:00 due 10:10:00"]);
+}
+
+#[actix::test]
+async fn a_deep_look_goes_no_deeper_than_a_job_may() {
+    let all = |request| missing(MisfirePolicy::FireAll, request);
+    let limited = with(all(fixed_rate(TEN_MINUTES)), |p| p.max_runs = Some(4));
+    let (cluster, limited, node) = missed(limited).await;
+    let alone = with(all(fixed_rate(TEN_MINUTES)), |p| p.overlap_policy = OverlapPolicy::Skip);
+    let alone = cluster.create(alone).await;
+    cluster.advance(3 * 3_600);
+
+    let batch = Batch { fire_times: 64, depth: 8 };
+    node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
+
+    let running = |time: &str| format!("SCHEDULE {time} RUNNING attempt 1");
+    let [second, third, fourth] = ["07:10:00", "07:20:00", "07:30:00"].map(running);
+    assert_eq!(cluster.ledger(&limited).await, [ran("07:00:00"), second, third, fourth]);
+    assert_eq!(cluster.triggers(&limited).await, ["SCHEDULE fires 07:30:00"]);
+    assert_eq!(cluster.ledger(&alone).await, [running("10:00:30")]);
 }
 
 #[actix::test]
@@ -140,7 +187,7 @@ async fn what_is_overdue_never_holds_up_what_is_due_on_time() {
     let on_time = cluster.create(JobRequest { name: "on time".into(), ..fixed_rate(3_600) }).await;
     copies(&cluster, &on_time, 10).await;
 
-    let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
+    let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
 
     let (punctual, others): (Vec<_>, Vec<_>) =
         leased.attempts.iter().partition(|attempt| attempt.job_name == "on time");
@@ -158,11 +205,11 @@ async fn a_flood_does_not_hold_up_what_comes_due_after_it() {
     let on_time = cluster.create(JobRequest { name: "on time".into(), ..fixed_rate(3_600) }).await;
     copies(&cluster, &on_time, 5).await;
 
-    let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
+    let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
 
     let punctual = leased.attempts.iter().filter(|attempt| attempt.job_name == "on time").count();
     assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 20, true), "and fills the look");
-    let leased = node.store.lease(node.id, 20, Duration::ZERO).await.unwrap().unwrap();
+    let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
     assert_eq!((leased.attempts.len(), leased.more), (20, true), "nothing else is due");
 }
 
@@ -177,10 +224,10 @@ async fn a_single_slot_is_taken_by_what_there_is() {
     copies(&cluster, &on_time, 8).await;
 
     for left in (0..16).rev() {
-        let leased = node.store.lease(node.id, 1, Duration::ZERO).await.unwrap().unwrap();
+        let leased = node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap();
         assert_eq!((leased.attempts.len(), leased.more), (1, true), "{left} are left");
     }
-    let leased = node.store.lease(node.id, 1, Duration::ZERO).await.unwrap().unwrap();
+    let leased = node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap();
     assert_eq!((leased.attempts.len(), leased.more), (0, false));
 }
 
@@ -213,7 +260,7 @@ async fn an_outage_of_many_jobs_is_settled_completely() {
 
         let (begun, mut looks) = (Instant::now(), 0);
         loop {
-            let leased = node.store.lease(node.id, 500, Duration::ZERO).await.unwrap().unwrap();
+            let leased = node.store.lease(node.id, Batch::of(500), Duration::ZERO).await.unwrap().unwrap();
             looks += 1;
             if leased.triggers == 0 {
                 break;

@@ -8,6 +8,7 @@ use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
+use horolog::store::leases::Batch;
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 use std::time::Duration;
@@ -314,7 +315,7 @@ async fn a_fire_time_that_waits_behind_nothing_is_repaired() {
 
 /// One look of a node with a single slot.
 async fn look(node: &TestNode) -> Vec<Attempt> {
-    node.store.lease(node.id, 1, Duration::ZERO).await.unwrap().unwrap().attempts
+    node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap().attempts
 }
 
 #[actix::test]

@@ -5,6 +5,7 @@ use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow, Up
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::MisfirePolicy;
+use horolog::store::leases::Batch;
 use std::cell::Cell;
 use std::time::Duration;
 use uuid::Uuid;
@@ -179,7 +180,7 @@ async fn no_lease_beside_changes_fires_a_job_of_before_its_trigger() {
 
     let lease = async |node: &TestNode| {
         while looks.get() < 300 {
-            for attempt in node.store.lease(node.id, 9, Duration::ZERO).await.unwrap().unwrap().attempts {
+            for attempt in node.store.lease(node.id, Batch::of(9), Duration::ZERO).await.unwrap().unwrap().attempts {
                 let (of_trigger, of_job) = (attempt.fire_time.timestamp_subsec_micros(), attempt.job_name);
                 assert!(of_job.parse::<u32>().unwrap() >= of_trigger, "change {of_trigger} met job {of_job}");
                 met.set(met.get() + u32::from(of_trigger > 0));

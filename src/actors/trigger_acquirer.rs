@@ -13,7 +13,7 @@ use super::slots::Slots;
 use super::vitals::{Pulse, Vitals};
 use crate::model::Timestamp;
 use crate::model::node::Standing;
-use crate::store::leases::Leased;
+use crate::store::leases::{Batch, Leased};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use std::cell::Cell;
@@ -29,6 +29,11 @@ const LEASE_BATCH_MAX: usize = 500;
 /// to the millisecond. What was leased inside it runs although the job is paused
 /// meanwhile.
 pub const LOOK_AHEAD: Duration = Duration::from_millis(250);
+
+/// Most fire times of one trigger that one look takes. At eight, locking a trigger and
+/// moving it on is an eighth of what it was for each, and what is as late as it waits
+/// behind seven more of its fire times.
+const DEPTH_MAX: usize = 8;
 
 /// Pause when all that was due is in the hands of another node.
 const CONTENDED_PAUSE: Duration = Duration::from_millis(10);
@@ -84,6 +89,11 @@ pub struct AcquirerConfig {
 struct Acquirer {
     config: AcquirerConfig,
     next_audit: Cell<Instant>,
+    /// How many fire times of one trigger the next look takes.
+    depth: Cell<usize>,
+    /// Whether the last look found nothing, and nothing to come before the longest sleep:
+    /// most likely the next one finds nothing either.
+    idle: Cell<bool>,
     /// Shared by looks; an audit has it alone.
     looking: RwLock<()>,
 }
@@ -100,7 +110,13 @@ impl TriggerAcquirer {
     /// otherwise whoever sends [`Poll`] sets the pace.
     pub fn new(config: AcquirerConfig, wake_up: WakeUp, vitals: &Vitals, paced: bool) -> Self {
         let next_audit = Cell::new(Instant::now() + config.audit_interval);
-        let acquirer = Rc::new(Acquirer { config, next_audit, looking: RwLock::default() });
+        let acquirer = Rc::new(Acquirer {
+            config,
+            next_audit,
+            depth: Cell::new(1),
+            idle: Cell::default(),
+            looking: RwLock::default(),
+        });
         let pulse = vitals.pulse("TriggerAcquirer");
         Self { acquirer, wake_up, flood: WakeUp::default(), pulse, paced }
     }
@@ -128,20 +144,36 @@ impl Acquirer {
     async fn look(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
         let given_back = self.audit(node_id).await?;
         let _looking = self.looking.read().await;
+        if self.idle.take()
+            && let Some(next_look) = self.peek().await?
+        {
+            return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: true, next_look });
+        }
         let permits = self.config.slots.take(LEASE_BATCH_MAX);
         if permits.is_empty() {
             let next_look = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
         }
-        let wanted = permits.len();
-        let Some(leased) = self.config.store.lease(node_id, wanted, LOOK_AHEAD).await? else {
+        let batch = Batch { fire_times: permits.len(), depth: self.depth.get() };
+        let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
             // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
             let next_look = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
         };
         let (triggers, next_look) = (leased.triggers, self.next_look(&leased));
+        self.depth.set(next_depth(batch.depth, &leased));
+        self.idle.set(triggers == 0 && next_look == self.config.poll_interval);
         let leased = self.hand_over(leased, permits).await;
         Ok(PollReport { leased, triggers, given_back, looked: true, next_look })
+    }
+
+    /// How long until there may be something to take; none when there is.
+    async fn peek(&self) -> Result<Option<Duration>, StoreError> {
+        let (now, next_due) = self.config.store.peek().await?;
+        let until_due = next_due.map_or(self.config.poll_interval, |due| until_lease(due, now));
+        let nothing = next_due.is_none_or(|due| due > now + LOOK_AHEAD);
+        self.idle.set(nothing && until_due >= self.config.poll_interval);
+        Ok(nothing.then(|| until_due.min(self.config.poll_interval)))
     }
 
     async fn audit(&self, node_id: Uuid) -> Result<usize, StoreError> {
@@ -181,6 +213,13 @@ impl Acquirer {
         let decided = leased.undecided_until.and_then(|due| (due - leased.now).to_std().ok());
         until_due.min(self.config.poll_interval).min(decided.unwrap_or(Duration::MAX))
     }
+}
+
+/// Triggers are taken deeper while most of them are due still, and less deep when they
+/// are not. One that is on time has one fire time to take.
+fn next_depth(depth: usize, leased: &Leased) -> usize {
+    let most_are_due = leased.still_due * 2 > leased.triggers;
+    if most_are_due { (depth * 2).min(DEPTH_MAX) } else { (depth / 2).max(1) }
 }
 
 /// Time until a trigger comes into the look-ahead, spread a little so that the

@@ -18,6 +18,7 @@ use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
 use horolog::model::node::{Membership, Standing};
 use horolog::store::Store;
 use horolog::store::connect::Database;
+use horolog::store::leases::Batch;
 use horolog::store::nodes::{MembershipSession, NodeProfile};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -106,7 +107,7 @@ impl TestNode {
 
     /// Leases what is due and hands it to nobody: it never starts.
     pub async fn lease(&self) -> Vec<Attempt> {
-        self.store.lease(self.id, SLOTS, LOOK_AHEAD).await.unwrap().unwrap().attempts
+        self.store.lease(self.id, Batch::of(SLOTS), LOOK_AHEAD).await.unwrap().unwrap().attempts
     }
 
     /// Settles once what has ended by now.

@@ -64,6 +64,10 @@ pub struct Known<'a> {
     pub backfills: &'a HashMap<Uuid, Backfill>,
     /// The database's clock.
     pub now: Timestamp,
+    /// Most fire times of one trigger …
+    pub depth: usize,
+    /// … and of all triggers, those beyond the first of each.
+    pub room: usize,
 }
 
 /// Whether a trigger's job must be asked what it has in flight.
@@ -86,6 +90,7 @@ pub fn decide(triggers: &[Trigger], known: &Known<'_>, mut in_flight: HashMap<Uu
     let is_limited = |trigger: &&Trigger| is_limited(trigger, known.jobs, known.backfills);
     let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(is_limited);
     limited.sort_by_key(|trigger| trigger.fire_time);
+    let mut room = known.room;
     for trigger in others.into_iter().chain(limited) {
         let Some(job) = known.jobs.get(&trigger.job_id).filter(|job| may_fire(job, trigger)) else {
             tracing::warn!(trigger.id = %trigger.id, job.id = %trigger.job_id, "due trigger left alone: no active job");
@@ -96,7 +101,7 @@ pub fn decide(triggers: &[Trigger], known: &Known<'_>, mut in_flight: HashMap<Uu
             None if is_limited(&trigger) => decision.contended = true,
             _ if trigger.kind == TriggerKind::Backfill => decision.add_backfill((trigger, job), known, in_flight),
             Some(in_flight) if is_limited(&trigger) => decision.add_limited((trigger, job), known, in_flight),
-            _ => decision.add(trigger, trigger.fire(&job.definition, known.closures, known.now)),
+            _ => decision.add_all_due((trigger, job), known, &mut room),
         }
     }
     decision
@@ -112,9 +117,35 @@ fn may_fire(job: &Job, trigger: &Trigger) -> bool {
 
 impl Decision {
     fn add(&mut self, trigger: &Trigger, firing: Firing) {
-        self.settle_trigger(trigger, firing.then, i64::from(firing.run.is_some()));
+        let then = firing.then;
+        let ran = self.add_fire_times(trigger, firing);
+        self.settle_trigger(trigger, then, ran);
+    }
+
+    /// Fires a trigger, and again while its next fire time is due as well: as if this look
+    /// were several at the same instant, but the row is locked and moved on once.
+    fn add_all_due(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, room: &mut usize) {
+        let mut at = trigger.clone();
+        let mut more = (known.depth - 1).min(*room);
+        loop {
+            let firing = at.fire(&job.definition, known.closures, known.now);
+            let then = firing.then;
+            at.runs += self.add_fire_times(trigger, firing);
+            match then {
+                Then::Advance { fire_time, due_at, closed_from } if due_at <= known.now && more > 0 => {
+                    (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
+                    (more, *room) = (more - 1, *room - 1);
+                }
+                then => return self.settle_trigger(&at, then, at.runs - trigger.runs),
+            }
+        }
+    }
+
+    /// How many of them run.
+    fn add_fire_times(&mut self, trigger: &Trigger, firing: Firing) -> i64 {
         self.runs.extend(firing.run.map(|run| (trigger.clone(), run)));
         self.skipped.extend(firing.skipped.into_iter().map(|skipped| (trigger.job_id, trigger.kind, skipped)));
+        i64::from(firing.run.is_some())
     }
 
     fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {

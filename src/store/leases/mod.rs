@@ -41,10 +41,10 @@ use uuid::Uuid;
 pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
-/// The triggers due within the look-ahead ($2, seconds), at most $3 in all: first at most
-/// $4 of those that have been due for a second (what an outage or a flood left, which
-/// must not hold up what is due on time), then what is due on time, then what room
-/// is left for more of the first. The third scan meets what the first has locked,
+/// The triggers due within the look-ahead ($2, seconds), for $3 fire times in all, where those that have been due for a
+/// second count for $6 each: first at most $4 of those that have been due for a second
+/// (what an outage or a flood left, which must not hold up what is due on time), then
+/// what is due on time, then what room is left for more of the first. The third scan meets what the first has locked,
 /// which is no obstacle to its own transaction: hence `not in`. It happens only when
 /// the first lane was full. None of the jobs $5, which this node cannot read.
 /// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
@@ -53,22 +53,22 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 overdue as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
     where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
     where due_at >= (select now - interval '1 second' from clock)
       and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id <> all($5::uuid[])
-    order by due_at, priority desc limit $3 - (select count(*) from overdue) for update skip locked
+    order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6 for update skip locked
 ), more as materialized (
-    select id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
     where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[]) and id not in (select id from overdue)
     order by due_at limit case when (select count(*) from overdue) = $4
-        then $3 - (select count(*) from overdue) - (select count(*) from on_time) else 0 end
+        then ($3 - (select count(*) from overdue) * $6 - (select count(*) from on_time) + $6 - 1) / $6 else 0 end
     for update skip locked
 )
 select * from overdue union all select * from on_time union all select * from more";
@@ -81,6 +81,11 @@ select now, (select min(due_at) from job_trigger
              where due_at > (select now + make_interval(secs => $2) from clock)) as next_due,
        (select max(ends_at) from blackout) as blackouts_until
 from clock";
+
+/// The database's now and the first due time: all that a look needs to know that finds nothing.
+pub(super) const PEEK: &str = "-- leases.peek
+select coalesce($1::timestamptz, clock_timestamp()) as now,
+       (select min(due_at) from job_trigger where due_at is not null) as next_due";
 
 /// Takes the advisory locks of jobs whose executions may not overlap; those that
 /// another transaction holds are left out. The key is the job's id, folded.
@@ -123,6 +128,22 @@ from unnest($1::uuid[]) as x (id)";
 /// The jobs of a lease, by id.
 type Jobs = HashMap<Uuid, Arc<Job>>;
 
+/// How much a look takes at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// Fire times in all: the free slots.
+    pub fire_times: usize,
+    /// Fire times of one trigger.
+    pub depth: usize,
+}
+
+impl Batch {
+    /// One fire time of each trigger.
+    pub fn of(fire_times: usize) -> Self {
+        Self { fire_times, depth: 1 }
+    }
+}
+
 /// What a look at the due triggers found.
 #[derive(Debug)]
 pub struct Leased {
@@ -130,6 +151,8 @@ pub struct Leased {
     pub attempts: Vec<Attempt>,
     /// Triggers taken, whether they run or not.
     pub triggers: usize,
+    /// Those of them whose next fire time is due already.
+    pub still_due: usize,
     /// Whether there may be more to take at once.
     pub more: bool,
     /// The database's clock when it looked.
@@ -141,33 +164,55 @@ pub struct Leased {
 }
 
 impl Store {
-    /// Leases up to `limit` triggers that are due within `look_ahead` to
+    /// The database's now, and when the first trigger is due: one statement, that takes nothing.
+    pub async fn peek(&self) -> Result<(Timestamp, Option<Timestamp>), StoreError> {
+        self.bounded("leases.peek", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(PEEK).await.during("leases.prepare")?;
+            let row = session.query_one(&statement, &[&self.clock().stub()]).await.during("leases.peek")?;
+            session.release();
+            Ok((row.get("now"), row.get("next_due")))
+        })
+        .await
+    }
+
+    /// Leases a batch of fire times that are due within `look_ahead` to
     /// `node_id`. None when the node is no longer `ACTIVE`, or the cluster is held.
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.
-    pub async fn lease(&self, node_id: Uuid, limit: usize, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
+    pub async fn lease(
+        &self,
+        node_id: Uuid,
+        Batch { fire_times: limit, depth }: Batch,
+        look_ahead: Duration,
+    ) -> Result<Option<Leased>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
+        let depth = depth.clamp(1, overdue_limit.max(1));
         self.bounded("leases.lease", async {
             let mut session = self.session().await?;
             let transaction = session.transaction().await.during("leases.begin")?;
-            let Some(due) = self.lock_due(&transaction, node_id, (limit, overdue_limit), look_ahead).await? else {
+            let Some(due) =
+                self.lock_due(&transaction, node_id, (limit, overdue_limit / depth, depth), look_ahead).await?
+            else {
                 transaction.rollback().await.during("leases.rollback")?;
                 session.release();
                 return Ok(None);
             };
-            let Taken { attempts, skipped, soon, next_due, not_yet } = self.take(&transaction, node_id, &due).await?;
+            let known = (depth, limit.saturating_sub(due.triggers.len()));
+            let Taken { attempts, skipped, soon, next_due, not_yet, still_due } =
+                self.take(&transaction, node_id, &due, known).await?;
             transaction.commit().await.during("leases.commit")?;
             session.release();
             self.tally.leased(attempts.len(), skipped);
             // Each lane goes on until the limit, so that a look that took less left nothing behind.
-            let full = due.triggers.len() == limit;
+            let full = due.fire_times >= limit;
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
             let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
-            Ok(Some(Leased { attempts, triggers, more, now: due.now, next_due, undecided_until }))
+            Ok(Some(Leased { attempts, triggers, still_due, more, now: due.now, next_due, undecided_until }))
         })
         .await
     }
@@ -177,11 +222,11 @@ impl Store {
         &self,
         transaction: &Transaction<'_>,
         node_id: Uuid,
-        (limit, overdue_limit): (usize, usize),
+        (limit, overdue_limit, depth): (usize, usize, usize),
         look_ahead: Duration,
     ) -> Result<Option<Due>, StoreError> {
         let (stub, seconds) = (self.clock().stub(), look_ahead.as_secs_f64());
-        let (limit, overdue_limit) = (as_limit(limit), as_limit(overdue_limit));
+        let (limit, overdue_limit, each) = (as_limit(limit), as_limit(overdue_limit), as_limit(depth));
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
@@ -189,7 +234,7 @@ impl Store {
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
         let (member, due, clock) = futures_util::try_join!(
             async { transaction.query_opt(&hold, &[&node_id]).await },
-            async { transaction.query(&lock, &[&stub, &seconds, &limit, &overdue_limit, &unreadable]).await },
+            async { transaction.query(&lock, &[&stub, &seconds, &limit, &overdue_limit, &unreadable, &each]).await },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
         .during("leases.lock_due")?;
@@ -201,8 +246,10 @@ impl Store {
         let of_schedules = triggers.iter().zip(&due).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
         let stamp = |row: &Row| row.get::<_, Option<i64>>("job_stamp").unwrap_or(new_stamp);
         let stamps = of_schedules.map(|(trigger, row)| (trigger.job_id, stamp(row))).collect();
+        let fire_times = due.iter().map(|row| if row.get("overdue") { depth } else { 1 }).sum();
         Ok(Some(Due {
             triggers,
+            fire_times,
             stamps,
             new_stamp,
             now: clock.get("now"),
@@ -211,7 +258,13 @@ impl Store {
         }))
     }
 
-    async fn take(&self, transaction: &Transaction<'_>, node_id: Uuid, due: &Due) -> Result<Taken, StoreError> {
+    async fn take(
+        &self,
+        transaction: &Transaction<'_>,
+        node_id: Uuid,
+        due: &Due,
+        (depth, room): (usize, usize),
+    ) -> Result<Taken, StoreError> {
         if due.triggers.is_empty() {
             return Ok(Taken::default());
         }
@@ -227,16 +280,24 @@ impl Store {
         let backfills = backfills::by_ids(transaction, &distinct(of_backfills.map(|trigger| trigger.id))).await?;
         let limited = due.triggers.iter().filter(|trigger| is_limited(trigger, &jobs, &backfills));
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
-        let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now: due.now };
+        let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now: due.now, depth, room };
         let decision = decide(&due.triggers, &known, in_flight);
         let soon = decision.contended || !decision.replaced.is_empty();
-        let next_due = decision.moves.iter().filter_map(|to| to.due_at).min();
+        let next_dues = || decision.moves.iter().filter_map(|to| to.due_at);
+        let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&decision.runs, &jobs);
         let times = (due.now, due.new_stamp);
         let taken = writes::execute(&decision, transaction, (node_id, &leases), times, &jobs).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let not_yet = decision.not_yet.clone();
-        Ok(Taken { attempts: decision.attempts(node_id, &leases, &jobs, &taken), skipped, soon, next_due, not_yet })
+        Ok(Taken {
+            attempts: decision.attempts(node_id, &leases, &jobs, &taken),
+            skipped,
+            soon,
+            next_due,
+            not_yet,
+            still_due,
+        })
     }
 
     /// Those of the jobs of the locked triggers that can be read; only what is not
@@ -309,11 +370,15 @@ struct Taken {
     next_due: Option<Timestamp>,
     /// When each of those is due that could not be decided about.
     not_yet: Vec<Timestamp>,
+    /// How many of the taken triggers are due still.
+    still_due: usize,
 }
 
 /// What was locked, and when.
 struct Due {
     triggers: Vec<Trigger>,
+    /// At most so many are due of them.
+    fire_times: usize,
     /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
     stamps: HashMap<Uuid, i64>,
     /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
