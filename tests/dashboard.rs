@@ -38,7 +38,7 @@ fn script(page: &str) -> String {
 }
 
 #[actix::test]
-async fn a_person_gets_a_page_at_every_address_and_a_program_never_does() {
+async fn a_person_gets_a_page_at_every_address_and_a_program_at_the_root_alone() {
     let node = ApiNode::start().await;
     let title = if is_built() { "<div id=\"root\">" } else { "make dashboard" };
 
@@ -53,6 +53,8 @@ async fn a_person_gets_a_page_at_every_address_and_a_program_never_does() {
         let gone = get(&node, path, &[(ACCEPT, NAVIGATION)]).await;
         assert_eq!(gone.status(), StatusCode::NOT_FOUND, "{path}");
     }
+    let root = get(&node, "/", &[(ACCEPT, "*/*")]).await;
+    assert!(root.text().await.unwrap().contains(title), "`curl /` shows that somebody is there");
     for path in ["/jobs", "/favicon.ico", "/../Cargo.toml", "/..%2fCargo.toml"] {
         let gone = get(&node, path, &[(ACCEPT, "*/*")]).await;
         assert_eq!(gone.status(), StatusCode::NOT_FOUND, "{path}");

@@ -3,7 +3,7 @@
 //! none.
 //!
 //! Whoever navigates to an unknown path gets the dashboard's page, which has
-//! routes of its own. A program, or a page that asks for an asset, never gets
+//! routes of its own; so does whoever asks for `/`. A program, or a page that asks for an asset, never gets
 //! HTML for something that is not there: a 404 says so, and no cache keeps it.
 
 use super::GRAPHQL_PATHS;
@@ -48,7 +48,7 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
             return answer;
         }
     }
-    if !is_navigation(&request) {
+    if !path.is_empty() && !is_navigation(&request) {
         return HttpResponse::NotFound().finish();
     }
     file(&request, PAGE).unwrap_or_else(plain_page)
