@@ -107,6 +107,27 @@ async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
     cut_session(&cluster, id).await;
 }
 
+/// What heals within the TTL: to close the session because it did not answer is to look dead, while what runs goes on.
+#[actix::test]
+async fn a_session_whose_heartbeat_failed_holds_the_lock_until_another_takes_its_place() {
+    let cluster = TestCluster::start().await;
+    let (member, id) = Member::joined(&cluster).await;
+    cluster.execute("alter table cluster_node rename executions_running to unknown", &[]).await;
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Failed);
+    assert!(member.standing().is_some_and(|standing| !standing.connected));
+    cluster.execute("alter table cluster_node rename unknown to executions_running", &[]).await;
+
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
+
+    eventually("its successor has ended it, and not the node before", async || {
+        let ended = "select sessions_killed from pg_stat_database where datname = current_database()";
+        (cluster.sql.query_one(ended, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
+    })
+    .await;
+    assert!(member.standing().is_some_and(|standing| standing.connected && standing.node_id == id));
+    cut_session(&cluster, id).await;
+}
+
 #[actix::test]
 async fn a_node_that_was_declared_dead_is_fenced_and_joins_under_a_new_id() {
     let cluster = TestCluster::start().await;

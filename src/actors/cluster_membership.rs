@@ -79,8 +79,8 @@ pub struct MembershipConfig {
     pub heartbeat_interval: Duration,
     /// Age at which a heartbeat means death.
     pub node_ttl: Duration,
-    /// How long the database may take for an answer. To give the session up after that is to look dead at once, so it is
-    /// as long as leaves time for another try before trust ends: a checkpoint on a busy disk is no death.
+    /// How long the database may take for an answer: as long as leaves time for another try, by a new session, before
+    /// trust ends. A checkpoint on a busy disk is no death.
     pub call_timeout: Duration,
     /// Executions held, shown in the node's row.
     pub executions_held: Arc<AtomicUsize>,
@@ -103,6 +103,9 @@ struct Member {
     config: MembershipConfig,
     standing: watch::Sender<Standing>,
     session: Option<MembershipSession>,
+    /// A session of this id that has not answered in time. It is kept until another has taken its place or trust has
+    /// ended: to close it is to look dead, and what runs goes on.
+    unanswered: Option<MembershipSession>,
     clock_offset: Option<TimeDelta>,
     /// The last heartbeat that the database has acknowledged, and whose: what a
     /// database that was restored from a backup has forgotten.
@@ -124,6 +127,7 @@ impl ClusterMembership {
             config,
             standing,
             session: None,
+            unanswered: None,
             clock_offset: None,
             acknowledged: None,
             held: false,
@@ -189,6 +193,7 @@ impl Member {
             let session = self.open().await?;
             session.take_lock(node_id).await?;
             self.session = Some(session);
+            self.unanswered = None;
         }
         let held = self.config.executions_held.load(Ordering::Relaxed);
         match &self.session {
@@ -216,7 +221,7 @@ impl Member {
 
     async fn try_join(&mut self, node_id: Uuid) -> Result<(), StoreError> {
         // A session of an earlier id must not keep that id alive.
-        self.session = None;
+        (self.session, self.unanswered) = (None, None);
         let session = self.open().await?;
         let heartbeat_at = session.join(node_id, &self.config.profile).await?;
         self.acknowledged = Some((node_id, heartbeat_at));
@@ -283,12 +288,12 @@ impl Member {
     fn fence(&mut self, why: &str) {
         tracing::error!(why, "this node is fenced: it cancels what it runs and joins again under a new id");
         metrics::counter!("horolog_self_fenced_total").increment(1);
-        self.session = None;
+        (self.session, self.unanswered) = (None, None);
         self.standing.send_replace(Standing::Fenced);
         self.wake_up.notify_one();
     }
 
-    /// A failed call leaves its connection in an unknown state: it is dropped.
+    /// A failed call leaves its connection in an unknown state: it is not used again.
     fn failed(&mut self, error: &StoreError) -> HeartbeatReport {
         if self.failing_since.is_none() {
             self.failing_since = Some(Instant::now());
@@ -299,6 +304,7 @@ impl Member {
         }
         if let Some(session) = self.session.take() {
             self.standing.send_if_modified(|standing| suspend(standing, session.opened_at));
+            self.unanswered = Some(session);
         }
         HeartbeatReport::Failed
     }
@@ -338,7 +344,7 @@ impl Member {
             return Ok(TakenOver::default());
         };
         let taken = self.config.store.leave(member.node_id).await;
-        self.session = None;
+        (self.session, self.unanswered) = (None, None);
         taken
     }
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 const MOMENT: Duration = Duration::from_millis(50);
 
 const TAKE_LOCK: &str = "-- nodes.take_lock
-select pg_try_advisory_lock($1)";
+select pg_advisory_lock($1)";
 
 /// Ends an earlier session of ours that lingers with the lock (a half-open
 /// connection): the process has one membership session.
@@ -160,14 +160,20 @@ impl MembershipSession {
         .await
     }
 
-    /// Takes the lock of an id joined before, on a new connection.
+    /// Takes the lock of an id, on a new connection, from an earlier session of the id if there is one. It waits in
+    /// line before that session has ended, so that nobody finds the lock free in between.
     pub async fn take_lock(&self, node_id: Uuid) -> Result<(), StoreError> {
         let key = lock_key(node_id);
         bounded("nodes.take_lock", self.timeout, async {
-            self.client.query(END_EARLIER_SESSION, &[&key]).await.during("nodes.end_earlier_session")?;
             self.client.execute(NOTE_SESSION, &[&self.clock.stub(), &node_id]).await.during("nodes.note_session")?;
-            let taken: bool = self.client.query_one(TAKE_LOCK, &[&key]).await.during("nodes.take_lock")?.get(0);
-            if taken { Ok(()) } else { Err(StoreError::Unavailable("an earlier session still holds the lock".into())) }
+            let end_earlier = self.client.prepare(END_EARLIER_SESSION).await.during("nodes.prepare")?;
+            let take = self.client.prepare(TAKE_LOCK).await.during("nodes.prepare")?;
+            // Both are on their way before the first is answered.
+            futures_util::try_join!(async { self.client.query(&end_earlier, &[&key]).await }, async {
+                self.client.query(&take, &[&key]).await
+            },)
+            .during("nodes.take_lock")?;
+            Ok(())
         })
         .await
     }
