@@ -82,7 +82,7 @@ async fn no_hot_statement_reads_a_whole_table() {
 }
 
 #[actix::test]
-async fn a_settlement_touches_the_partitions_of_its_batch_only() {
+async fn a_settlement_touches_the_partitions_and_the_rows_of_its_batch_only() {
     let cluster = TestCluster::start().await;
     cluster.sql.batch_execute(FILL).await.unwrap();
     cluster.sql.batch_execute("set plan_cache_mode = force_generic_plan").await.unwrap();
@@ -101,5 +101,9 @@ async fn a_settlement_touches_the_partitions_of_its_batch_only() {
         assert!(plan.contains("Subplans Removed"), "{name}\n{plan}");
         let scanned: Vec<&str> = plan.lines().filter(|line| line.contains("Scan") && line.contains("_log_")).collect();
         assert!(!scanned.is_empty() && scanned.iter().all(|line| line.contains("_log_20261123")), "{name}\n{plan}");
+        // All rows between the least and the greatest id may be all of a day.
+        let ranges: Vec<&str> = plan.lines().filter(|line| line.contains("Cond: ") && line.contains(">=")).collect();
+        let by_id = |line: &&str| line.contains("id = ANY") || line.contains("(id = ");
+        assert!(!ranges.is_empty() && ranges.iter().all(by_id), "{name}\n{plan}");
     }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// Settles attempts that are still current. An attempt that is tried again is
 /// kept in the execution's history; one that somebody asked to cancel is not
 /// tried again. `between` lets the generic plan prune
-/// partitions; the join stays on the primary key.
+/// partitions; `any` keeps the look-ups to these ids, because a join alone may read all between them.
 pub(super) const SETTLE: &str = "-- settlements.settle
 update job_execution_log l
 set status = case when x.status = 'RETRYING' and l.cancel_requested_at is not null then 'CANCELLED' else x.status end,
@@ -30,7 +30,7 @@ set status = case when x.status = 'RETRYING' and l.cancel_requested_at is not nu
             'reason', x.reason, 'error', x.error_message) end
 from unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])
     as x (id, attempt, node_id, status, reason, started_at, error_message, output)
-where l.id between $10 and $11 and l.id = x.id and l.attempt = x.attempt and l.node_id = x.node_id
+where l.id between $10 and $11 and l.id = any($2::uuid[]) and l.id = x.id and l.attempt = x.attempt and l.node_id = x.node_id
   and l.status = 'RUNNING'
 returning l.id";
 
@@ -46,7 +46,7 @@ select l.id, l.job_id, 'RETRY', l.fire_time, coalesce($1::timestamptz, clock_tim
        (select j.priority from job_definition j where j.id = l.job_id)
 from unnest($2::uuid[], $3::int[], $4::float8[]) as x (id, attempt, delay)
 join job_execution_log l on l.id = x.id
-where l.id between $5 and $6 and l.attempt = x.attempt and l.status = 'RETRYING'
+where l.id between $5 and $6 and l.id = any($2::uuid[]) and l.attempt = x.attempt and l.status = 'RETRYING'
 on conflict (id) do nothing";
 
 /// Makes the fire time due that has waited longest behind the executions of a
@@ -86,7 +86,7 @@ pub(super) const ALREADY_SETTLED: &str = "-- settlements.already_settled
 select l.id from job_execution_log l
 join unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[]) as x (id, attempt, node_id, status, reason)
   on l.id = x.id
-where l.id between $6 and $7 and l.attempt = x.attempt and l.node_id = x.node_id and l.reason is not distinct from x.reason
+where l.id between $6 and $7 and l.id = any($1::uuid[]) and l.attempt = x.attempt and l.node_id = x.node_id and l.reason is not distinct from x.reason
   and (l.status = x.status or x.status = 'RETRYING' and l.status = 'CANCELLED')";
 
 /// Gives fixed-delay triggers their next due time: one interval after the end of

@@ -122,7 +122,7 @@ set status = v.status, retrying = case when v.status = 'RETRYING' then true end,
     previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
         'attempt', l.attempt, 'nodeId', l.node_id, 'startedAt', l.started_at, 'endedAt', clock.now, 'outcome', 'LOST')
 from verdict v, clock
-where l.id between $4 and $5 and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
+where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
 returning l.id, l.job_id, l.status, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
 
 /// Puts attempts back that a node holds in the database and nowhere else (a

@@ -44,7 +44,7 @@ update job_execution_log l
 set status = 'RUNNING', retrying = null, attempt = l.attempt + 1, node_id = $1, started_at = greatest(x.due_time, $2),
     due_time = x.due_time, reason = null, error_message = null
 from unnest($3::uuid[], $4::timestamptz[]) as x (id, due_time)
-where l.id between $5 and $6 and l.id = x.id and l.status = 'RETRYING'
+where l.id between $5 and $6 and l.id = any($3::uuid[]) and l.id = x.id and l.status = 'RETRYING'
 returning l.id, l.attempt, l.failures";
 
 /// Says where to look for what this lease puts in flight, or nobody would find it when the node is gone: one lease for
