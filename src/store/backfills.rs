@@ -1,10 +1,10 @@
 //! Backfills: asking for one, stopping it, and how far it is.
 
+use super::session::Transaction;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
 use crate::model::backfill::{Backfill, BackfillRequest};
 use crate::model::policies::OverlapPolicy;
-use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -81,14 +81,12 @@ impl Store {
         let values: [&(dyn ToSql + Sync); 9] =
             [&stub, &id, &job_id, from, to, &fire_times, &policy, fires_per_minute, &first];
         self.bounded("backfills.begin", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("backfills.begin")?;
+            let transaction = self.begin("backfills.begin").await?;
             transaction.execute(INSERT, &values).await.during("backfills.insert")?;
             transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("backfills.notify")?;
             let row = transaction.query_opt(LIST, &[&None::<Uuid>, &Some(id), &1_i64]).await;
             let begun = row.during("backfills.get")?.as_ref().map(record).transpose()?;
             transaction.commit().await.during("backfills.commit")?;
-            session.release();
             Ok(begun)
         })
         .await
@@ -120,7 +118,7 @@ impl Store {
 }
 
 /// Those whose triggers are due; one that cannot be read is left out.
-pub(super) async fn by_ids(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<HashMap<Uuid, Backfill>, StoreError> {
+pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Backfill>, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }

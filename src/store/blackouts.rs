@@ -76,8 +76,7 @@ impl Store {
     /// when it is over or does not exist.
     pub async fn set_blackout_end(&self, id: Uuid, ends_at: Timestamp) -> Result<bool, StoreError> {
         self.bounded("blackouts.set_end", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("blackouts.begin")?;
+            let transaction = self.begin("blackouts.begin").await?;
             lock_alone(&transaction).await?;
             let stub = self.clock().stub();
             let old = transaction.query_opt(SET_END, &[&stub, &id, &ends_at]).await.during("blackouts.set_end")?;
@@ -85,7 +84,6 @@ impl Store {
                 look_again_by_blackout(&transaction, stub, id, old.get(0)).await?;
             }
             transaction.commit().await.during("blackouts.commit")?;
-            session.release();
             Ok(old.is_some())
         })
         .await

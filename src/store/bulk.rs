@@ -31,8 +31,7 @@ impl Store {
     /// are, and how many were changed.
     pub async fn bulk(&self, jobs: &[Uuid], action: &BulkAction) -> Result<(usize, usize), StoreError> {
         self.bounded("bulk.batch", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("bulk.begin")?;
+            let transaction = self.begin("bulk.begin").await?;
             let rows = transaction.query(LOCK_JOBS, &[&jobs]).await.during("bulk.lock_jobs")?;
             let ids: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
             let changed = match action {
@@ -42,7 +41,6 @@ impl Store {
                 BulkAction::RunNow => self.run_now_in(&transaction, &ids).await?.len(),
             };
             transaction.commit().await.during("bulk.commit")?;
-            session.release();
             Ok((ids.len(), changed))
         })
         .await

@@ -1,10 +1,10 @@
 //! Calendars: reading and changing them.
 
 use super::closures::{lock_alone, look_again_by_calendar};
+use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::schedule::calendar::CalendarRules;
-use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -121,8 +121,7 @@ impl Store {
         let rules = rules(calendar)?;
         let (CalendarDefinition { name, description, time_zone, .. }, stub) = (calendar, self.clock().stub());
         self.bounded("calendars.update", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("calendars.begin")?;
+            let transaction = self.begin("calendars.begin").await?;
             lock_alone(&transaction).await?;
             let replaced = transaction.execute(REPLACE, &[&stub, name, description, time_zone, &rules, &version]).await;
             let changed = if replaced.during("calendars.replace")? == 1 {
@@ -132,7 +131,6 @@ impl Store {
                 living(&transaction, name).await?.map_or(Changed::NotFound, |found| Changed::Stale(found.version))
             };
             transaction.commit().await.during("calendars.commit")?;
-            session.release();
             Ok(changed)
         })
         .await
@@ -141,8 +139,7 @@ impl Store {
     /// Deletes a calendar that no job names.
     pub async fn delete_calendar(&self, name: &str) -> Result<Changed, StoreError> {
         self.bounded("calendars.delete", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("calendars.begin")?;
+            let transaction = self.begin("calendars.begin").await?;
             let changed = match living(&transaction, name).await? {
                 None => Changed::NotFound,
                 Some(found) if found.jobs > 0 => Changed::InUse(found.jobs),
@@ -158,14 +155,13 @@ impl Store {
                 }
             };
             transaction.commit().await.during("calendars.commit")?;
-            session.release();
             Ok(changed)
         })
         .await
     }
 }
 
-async fn living(transaction: &Transaction<'_>, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
+async fn living(transaction: &Transaction, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
     let row = transaction.query_opt(LIST, &[&Some(name), &1_i64]).await.during("calendars.get")?;
     row.as_ref().map(record).transpose()
 }

@@ -5,13 +5,13 @@
 //! by the old rules, and has it looked at again. A lease only tries the lock: it
 //! holds triggers that the change may wait for.
 
+use super::session::Transaction;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
 use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
-use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -55,11 +55,9 @@ impl Store {
     /// What is in force for these jobs, for showing it.
     pub async fn closures(&self, jobs: &[&JobDefinition]) -> Result<Closures, StoreError> {
         self.bounded("closures.read", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("closures.begin")?;
+            let transaction = self.begin("closures.begin").await?;
             let closures = read(&transaction, jobs.iter().copied(), self.clock().stub()).await?;
             transaction.rollback().await.during("closures.rollback")?;
-            session.release();
             Ok(closures)
         })
         .await
@@ -69,7 +67,7 @@ impl Store {
 /// What is in force for these jobs from `since` on, held until the transaction
 /// ends.
 pub(super) async fn hold<'a>(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
 ) -> Result<Closures, StoreError> {
@@ -79,7 +77,7 @@ pub(super) async fn hold<'a>(
 
 /// The same without waiting: none while somebody changes them.
 pub(super) async fn try_hold<'a>(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
 ) -> Result<Option<Closures>, StoreError> {
@@ -88,14 +86,14 @@ pub(super) async fn try_hold<'a>(
 }
 
 /// Keeps everybody else from arming triggers until the transaction ends.
-pub(super) async fn lock_alone(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+pub(super) async fn lock_alone(transaction: &Transaction) -> Result<(), StoreError> {
     transaction.execute(LOCK_ALONE, &[&LOCK]).await.during("closures.lock_alone")?;
     Ok(())
 }
 
 /// After a change of a calendar.
 pub(super) async fn look_again_by_calendar(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     stub: Option<Timestamp>,
     name: &str,
 ) -> Result<(), StoreError> {
@@ -106,7 +104,7 @@ pub(super) async fn look_again_by_calendar(
 
 /// After a change of the end of a blackout.
 pub(super) async fn look_again_by_blackout(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     stub: Option<Timestamp>,
     id: Uuid,
     old_end: Timestamp,
@@ -119,7 +117,7 @@ pub(super) async fn look_again_by_blackout(
 /// A calendar that cannot be read (made by a newer version) is left out and
 /// logged: whoever needs it must leave its jobs alone.
 pub(super) async fn read<'a>(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Option<Timestamp>,
 ) -> Result<Closures, StoreError> {

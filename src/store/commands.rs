@@ -6,6 +6,7 @@
 //! change leaves its version behind.
 
 use super::jobs::{DefinitionRow, GET, job, whole_millis};
+use super::session::Transaction;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, jobs};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
@@ -14,7 +15,6 @@ use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
 use crate::model::trigger::{Then, arm};
 use chrono::TimeDelta;
-use deadpool_postgres::Transaction;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
@@ -107,8 +107,7 @@ impl Store {
     ) -> Result<Vec<Job>, StoreError> {
         let mut jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
         self.bounded("commands.create", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("commands.begin")?;
+            let transaction = self.begin("commands.begin").await?;
             let closures = closures::hold(&transaction, jobs.iter().map(|job| &job.definition), now).await?;
             insert(&transaction, &jobs, now).await?;
             insert_triggers(&transaction, &mut jobs, &closures, now).await?;
@@ -116,7 +115,6 @@ impl Store {
             record_versions(&transaction, &ids, "CREATED").await?;
             notify(&transaction).await?;
             transaction.commit().await.during("commands.commit")?;
-            session.release();
             Ok(())
         })
         .await?;
@@ -128,8 +126,7 @@ impl Store {
     /// fire time moves only if the schedule or its limits did.
     pub async fn update_job(&self, old: &Job, definition: JobDefinition, version: i32) -> Result<Edited, StoreError> {
         self.bounded("commands.update", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("commands.begin")?;
+            let transaction = self.begin("commands.begin").await?;
             let held = transaction.query_opt(LOCK_JOB, &[&self.clock().stub(), &old.id]).await;
             let edited = match held.during("commands.lock_job")? {
                 None => Edited::NotFound,
@@ -151,7 +148,6 @@ impl Store {
                 }
             };
             transaction.commit().await.during("commands.commit")?;
-            session.release();
             Ok(edited)
         })
         .await
@@ -161,12 +157,10 @@ impl Store {
     /// is no such job.
     pub async fn pause_job(&self, id: Uuid, because: Option<&str>) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.pause", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("commands.begin")?;
+            let transaction = self.begin("commands.begin").await?;
             self.pause_in(&transaction, &[id], because).await?;
             let job = living(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
-            session.release();
             Ok(job)
         })
         .await
@@ -176,12 +170,10 @@ impl Store {
     /// it was paused does not exist. None when there is no such job.
     pub async fn resume_job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.resume", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("commands.begin")?;
+            let transaction = self.begin("commands.begin").await?;
             self.resume_in(&transaction, &[id]).await?;
             let job = living(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
-            session.release();
             Ok(job)
         })
         .await
@@ -191,11 +183,9 @@ impl Store {
     /// stays. False when there is no such job.
     pub async fn delete_job(&self, id: Uuid) -> Result<bool, StoreError> {
         self.bounded("commands.delete", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("commands.begin")?;
+            let transaction = self.begin("commands.begin").await?;
             let deleted = self.delete_in(&transaction, &[id]).await?;
             transaction.commit().await.during("commands.commit")?;
-            session.release();
             Ok(deleted > 0)
         })
         .await
@@ -205,11 +195,9 @@ impl Store {
     /// that will run. None when there is no such job.
     pub async fn run_job_now(&self, id: Uuid) -> Result<Option<Uuid>, StoreError> {
         self.bounded("commands.run_now", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("commands.begin")?;
+            let transaction = self.begin("commands.begin").await?;
             let executions = self.run_now_in(&transaction, &[id]).await?;
             transaction.commit().await.during("commands.commit")?;
-            session.release();
             Ok(executions.first().copied())
         })
         .await
@@ -218,7 +206,7 @@ impl Store {
     /// Pauses those of the jobs that are active, within a transaction; how many.
     pub(super) async fn pause_in(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         ids: &[Uuid],
         because: Option<&str>,
     ) -> Result<usize, StoreError> {
@@ -231,7 +219,7 @@ impl Store {
     }
 
     /// Resumes those of the jobs that are paused, within a transaction; how many.
-    pub(super) async fn resume_in(&self, transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<usize, StoreError> {
+    pub(super) async fn resume_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<usize, StoreError> {
         let (resumed, now) = self.set_status(transaction, ids, JobStatus::Active, None).await?;
         let Some(now) = now else { return Ok(0) };
         let jobs = jobs::by_ids(transaction, &resumed).await?;
@@ -247,7 +235,7 @@ impl Store {
     }
 
     /// Deletes those of the jobs that there are, within a transaction; how many.
-    pub(super) async fn delete_in(&self, transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<usize, StoreError> {
+    pub(super) async fn delete_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<usize, StoreError> {
         let (deleted, _) = self.set_status(transaction, ids, JobStatus::Deleted, None).await?;
         if !deleted.is_empty() {
             let stub = self.clock().stub();
@@ -259,11 +247,7 @@ impl Store {
 
     /// Makes those of the jobs that there are due now, once, within a
     /// transaction; the ids of their executions.
-    pub(super) async fn run_now_in(
-        &self,
-        transaction: &Transaction<'_>,
-        ids: &[Uuid],
-    ) -> Result<Vec<Uuid>, StoreError> {
+    pub(super) async fn run_now_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         let held = transaction.query(HOLD_JOBS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
         let Some(now) = held.first().map(|row| whole_millis(row.get(0))) else { return Ok(Vec::new()) };
         let jobs: Vec<Uuid> = held.iter().map(|row| row.get(1)).collect();
@@ -277,7 +261,7 @@ impl Store {
     /// Gives those of the jobs a status that can get it; which, and when.
     async fn set_status(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         ids: &[Uuid],
         status: JobStatus,
         because: Option<&str>,
@@ -322,7 +306,7 @@ fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Option<Timestam
 }
 
 /// A job that is not deleted, as it stands in this transaction.
-async fn living(transaction: &Transaction<'_>, id: Uuid) -> Result<Option<Job>, StoreError> {
+async fn living(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, StoreError> {
     let row = transaction.query_opt(GET, &[&id]).await.during("jobs.get")?;
     Ok(row.as_ref().map(job).transpose()?.filter(|job| job.status != JobStatus::Deleted))
 }
@@ -330,7 +314,7 @@ async fn living(transaction: &Transaction<'_>, id: Uuid) -> Result<Option<Job>, 
 /// Gives a job's schedule trigger its next fire time, or the first after it that
 /// is not closed; none: it rests. Returns the fire time.
 pub(super) async fn schedule(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     id: Uuid,
     definition: &JobDefinition,
     closures: &Closures,
@@ -370,7 +354,7 @@ fn next_of(
 
 /// Moves the pending fire time of an edited job if what makes it was edited.
 async fn reschedule(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     old: &Job,
     new: &JobDefinition,
     now: Timestamp,
@@ -385,18 +369,18 @@ async fn reschedule(
 }
 
 /// Wakes the nodes, which may be asleep until later.
-pub(super) async fn notify(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+pub(super) async fn notify(transaction: &Transaction) -> Result<(), StoreError> {
     transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("commands.notify")?;
     Ok(())
 }
 
-async fn record_versions(transaction: &Transaction<'_>, ids: &[Uuid], change: &str) -> Result<(), StoreError> {
+async fn record_versions(transaction: &Transaction, ids: &[Uuid], change: &str) -> Result<(), StoreError> {
     let statement = transaction.prepare_cached(RECORD_VERSIONS).await.during("commands.prepare")?;
     transaction.execute(&statement, &[&ids, &change]).await.during("commands.record_versions")?;
     Ok(())
 }
 
-async fn insert(transaction: &Transaction<'_>, jobs: &[Job], now: Timestamp) -> Result<(), StoreError> {
+async fn insert(transaction: &Transaction, jobs: &[Job], now: Timestamp) -> Result<(), StoreError> {
     let text = format!(
         "-- commands.insert
 insert into job_definition (id, status, version, created_at, updated_at, {columns})
@@ -411,7 +395,7 @@ select id, 'ACTIVE', 0, $2, $2, {columns} from json_populate_recordset(null::job
 
 /// Makes the schedule triggers of new jobs, and tells these their first fire times.
 async fn insert_triggers(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     jobs: &mut [Job],
     closures: &Closures,
     now: Timestamp,
@@ -434,7 +418,7 @@ async fn insert_triggers(
 }
 
 async fn replace(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     id: Uuid,
     definition: &JobDefinition,
     now: Timestamp,

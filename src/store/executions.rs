@@ -112,8 +112,7 @@ impl Store {
     /// for its next attempt, or pending.
     pub async fn cancel_execution(&self, id: Uuid) -> Result<Cancelled, StoreError> {
         self.bounded("executions.cancel", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("executions.begin")?;
+            let transaction = self.begin("executions.begin").await?;
             let stub = self.clock().stub();
             let jobs = transaction.query(JOB_OF, &[&id]).await.during("executions.job_of")?;
             let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
@@ -127,7 +126,6 @@ impl Store {
             let notify = "select pg_notify($1, '')";
             transaction.execute(notify, &[&WAKE_UP_CHANNEL]).await.during("executions.notify")?;
             transaction.commit().await.during("executions.commit")?;
-            session.release();
             Ok(match (requested, known) {
                 (1.., _) => Cancelled::Requested,
                 (_, Some(_)) => Cancelled::AlreadyEnded,

@@ -74,12 +74,10 @@ impl Store {
     /// Releases the cluster, and wakes it; false when it was not held.
     pub async fn release(&self) -> Result<bool, StoreError> {
         self.bounded("hold.release", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("hold.begin")?;
+            let transaction = self.begin("hold.begin").await?;
             let ended = transaction.execute(RELEASE, &[]).await.during("hold.release")?;
             notify(&transaction).await?;
             transaction.commit().await.during("hold.commit")?;
-            session.release();
             Ok(ended == 1)
         })
         .await

@@ -1,5 +1,6 @@
 //! Jobs: reading them, and how they stand in their row.
 
+use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::job::{Job, JobDefinition, ScheduleType};
@@ -9,7 +10,6 @@ use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::zone::Zone;
 use crate::model::target::Target;
 use chrono::TimeDelta;
-use deadpool_postgres::Transaction;
 use serde::Serialize;
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -78,7 +78,7 @@ pub struct JobVersion {
 
 /// Jobs that can be read, by id. One that cannot (made by a newer version) is
 /// left out and logged, so that it stops nobody else's.
-pub(super) async fn by_ids(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<HashMap<Uuid, Job>, StoreError> {
+pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Job>, StoreError> {
     let statement = transaction.prepare_cached(BY_IDS).await.during("jobs.prepare")?;
     let rows = transaction.query(&statement, &[&ids]).await.during("jobs.by_ids")?;
     let read = |row: &Row| match job(row) {

@@ -29,6 +29,7 @@ pub mod overview;
 pub mod partitions;
 pub mod repairs;
 pub mod retention;
+mod session;
 pub mod settlements;
 pub mod takeovers;
 mod timeline;
@@ -37,9 +38,9 @@ pub mod upcoming;
 
 use crate::clock::Clock;
 use connect::Database;
-use deadpool_postgres::{Object, Pool, PoolError};
+use deadpool_postgres::{Pool, PoolError};
+use session::{Session, Transaction};
 use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
@@ -222,44 +223,17 @@ impl Store {
         let asked = Instant::now();
         let client = self.pool.get().await.map_err(pool_error)?;
         metrics::histogram!("horolog_pool_wait_seconds").record(asked.elapsed().as_secs_f64());
-        Ok(Session { client: Some(client) })
+        Ok(Session::new(client))
+    }
+
+    /// A transaction on a session of its own.
+    async fn begin(&self, call: &'static str) -> Result<Transaction, StoreError> {
+        let transaction = Transaction::new(self.session().await?);
+        transaction.begin().await.during(call)?;
+        Ok(transaction)
     }
 }
 
 fn pool_error(error: PoolError) -> StoreError {
     StoreError::Unavailable(Box::new(error))
-}
-
-/// A pooled connection that goes back to the pool only when its call ended
-/// well. Dropped in any other way (an error, a timeout, a panic) it is closed:
-/// nobody can tell what state it is in.
-struct Session {
-    client: Option<Object>,
-}
-
-impl Session {
-    fn release(mut self) {
-        drop(self.client.take());
-    }
-}
-
-impl Deref for Session {
-    type Target = deadpool_postgres::ClientWrapper;
-    fn deref(&self) -> &Self::Target {
-        self.client.as_ref().expect("a session has its client until it is released or dropped")
-    }
-}
-
-impl DerefMut for Session {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        self.client.as_mut().expect("a session has its client until it is released or dropped")
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
-            drop(Object::take(client));
-        }
-    }
 }

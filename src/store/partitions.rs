@@ -5,11 +5,11 @@
 //! partition, which is empty unless a cluster was down past its partitions; what
 //! came into it before its own partition was there is moved.
 
+use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
 use chrono::{Days, NaiveDate};
-use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 /// What the names of the partitions begin with; the day follows.
@@ -46,22 +46,20 @@ impl Store {
     /// missing; how many it made.
     pub async fn create_partitions(&self) -> Result<usize, StoreError> {
         self.bounded("partitions.create", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("partitions.begin")?;
+            let transaction = self.begin("partitions.begin").await?;
             let row = transaction
                 .query_one(LOCK, &[&PARTITION_LOCK, &self.clock().stub()])
                 .await
                 .during("partitions.lock")?;
             let made = create_missing(&transaction, row.get(0)).await?;
             transaction.commit().await.during("partitions.commit")?;
-            session.release();
             Ok(made)
         })
         .await
     }
 }
 
-async fn create_missing(transaction: &Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
+async fn create_missing(transaction: &Transaction, now: Timestamp) -> Result<usize, StoreError> {
     let rows = transaction.query(EXISTING, &[]).await.during("partitions.existing")?;
     let existing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let today = now.date_naive();

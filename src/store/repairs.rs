@@ -6,6 +6,7 @@
 //! again what was fired.
 
 use super::commands::schedule;
+use super::session::Transaction;
 use super::settlements::{rearm, release};
 use super::takeovers::NEXT_ATTEMPTS;
 use super::{During, Store, StoreError};
@@ -14,7 +15,6 @@ use crate::model::Timestamp;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
-use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -100,8 +100,7 @@ impl Store {
     /// Looks for every broken state once and repairs up to a batch of each.
     pub async fn repair(&self) -> Result<Repairs, StoreError> {
         self.bounded("repairs.repair", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("repairs.begin")?;
+            let transaction = self.begin("repairs.begin").await?;
             let stopped = stop_unwanted(&transaction).await?;
             let scheduled = self.schedule_unscheduled(&transaction).await?;
             let continued = self.continue_stalled(&transaction).await?;
@@ -112,7 +111,6 @@ impl Store {
             let released = usize::try_from(released).unwrap_or(usize::MAX);
             let repairs = Repairs { scheduled, stopped: stopped + cancelled, continued, retried, released };
             transaction.commit().await.during("repairs.commit")?;
-            session.release();
             Ok(repairs)
         })
         .await
@@ -121,7 +119,7 @@ impl Store {
     /// A job that fired before goes on after its last fire time (what was missed
     /// since is a misfire), one that never fired after its last change. A fixed
     /// delay whose execution is in flight waits for its end.
-    async fn schedule_unscheduled(&self, transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+    async fn schedule_unscheduled(&self, transaction: &Transaction) -> Result<usize, StoreError> {
         let rows =
             transaction.query(UNSCHEDULED, &[&self.clock().stub(), &BATCH]).await.during("repairs.unscheduled")?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
@@ -150,7 +148,7 @@ impl Store {
         Ok(jobs.len())
     }
 
-    async fn continue_stalled(&self, transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+    async fn continue_stalled(&self, transaction: &Transaction) -> Result<usize, StoreError> {
         let rows = transaction.query(STALLED, &[&BATCH]).await.during("repairs.stalled")?;
         let (vanished, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("vanished"));
         let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("awaits")).collect::<Vec<Uuid>>();
@@ -161,7 +159,7 @@ impl Store {
     }
 
     /// How many got their next attempt back, and how many ended with their job.
-    async fn retry_forgotten(&self, transaction: &Transaction<'_>) -> Result<(usize, usize), StoreError> {
+    async fn retry_forgotten(&self, transaction: &Transaction) -> Result<(usize, usize), StoreError> {
         let rows = transaction.query(FORGOTTEN, &[&BATCH]).await.during("repairs.forgotten")?;
         let (deleted, forgotten): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("deleted"));
         let stub = self.clock().stub();
@@ -183,7 +181,7 @@ impl Store {
     }
 }
 
-async fn stop_unwanted(transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+async fn stop_unwanted(transaction: &Transaction) -> Result<usize, StoreError> {
     let rows = transaction.query(UNWANTED, &[&BATCH]).await.during("repairs.unwanted")?;
     let (deleted, paused): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "DELETED");
     let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("id")).collect::<Vec<Uuid>>();

@@ -7,11 +7,11 @@
 //! in flight is ever forgotten, and nobody waits long for a day to go.
 
 use super::partitions::{self, EXISTING, LOCK_LOG, PARTITION_LOCK, Partition};
+use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
 use chrono::{NaiveDate, TimeDelta};
-use deadpool_postgres::Transaction;
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
@@ -100,8 +100,7 @@ impl Store {
     /// node is at it.
     async fn delete_above(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
         self.bounded("retention.delete_above", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("retention.begin")?;
+            let transaction = self.begin("retention.begin").await?;
             let mut looked = None;
             if self.lock_retention(&transaction).await?.is_some() {
                 let row = transaction.query_one(DELETE_ABOVE, &[&after, &JOBS, &BATCH]).await;
@@ -111,7 +110,6 @@ impl Store {
                 looked = Some((deleted, last.filter(|_| jobs == JOBS).unwrap_or(Uuid::nil())));
             }
             transaction.commit().await.during("retention.commit")?;
-            session.release();
             Ok(looked)
         })
         .await
@@ -119,8 +117,7 @@ impl Store {
 
     async fn delete_stray(&self, retention: TimeDelta) -> Result<i64, StoreError> {
         self.bounded("retention.delete_stray", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("retention.begin")?;
+            let transaction = self.begin("retention.begin").await?;
             let mut deleted = 0;
             if let Some(now) = self.lock_retention(&transaction).await?
                 && let Some(before) = now.checked_sub_signed(retention)
@@ -130,7 +127,6 @@ impl Store {
                 deleted = transaction.query_one(DELETE_STRAY, &values).await.during("retention.delete_stray")?.get(0);
             }
             transaction.commit().await.during("retention.commit")?;
-            session.release();
             Ok(deleted)
         })
         .await
@@ -172,8 +168,7 @@ impl Store {
     /// did.
     async fn drop_day(&self, day: NaiveDate, retention: TimeDelta) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("retention.begin")?;
+            let transaction = self.begin("retention.begin").await?;
             let Partition { name, to, .. } = Partition::of(day);
             let now = self.lock_retention(&transaction).await?;
             let is_old = now
@@ -181,14 +176,13 @@ impl Store {
                 .is_some_and(|before| to <= lowest_execution_id(before));
             let dropped = is_old && drop_partition(&transaction, &name).await?;
             transaction.commit().await.during("retention.commit")?;
-            session.release();
             Ok(dropped)
         })
         .await
     }
 
     /// What time it is; none when another node forgets, or makes partitions.
-    async fn lock_retention(&self, transaction: &Transaction<'_>) -> Result<Option<Timestamp>, StoreError> {
+    async fn lock_retention(&self, transaction: &Transaction) -> Result<Option<Timestamp>, StoreError> {
         let row = transaction.query_one(TRY_LOCK, &[&PARTITION_LOCK, &self.clock().stub()]).await;
         let row = row.during("retention.try_lock")?;
         Ok(row.get::<_, bool>(0).then(|| row.get(1)))
@@ -197,7 +191,7 @@ impl Store {
 
 /// Drops a partition unless something of it is in flight; whether it did. What
 /// its job keeps by count moves to the DEFAULT partition.
-async fn drop_partition(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
+async fn drop_partition(transaction: &Transaction, name: &str) -> Result<bool, StoreError> {
     transaction.batch_execute(LOCK_TIMEOUT).await.during("retention.lock_timeout")?;
     transaction.batch_execute(LOCK_LOG).await.during("retention.lock_log")?;
     let in_flight = format!("select exists (select from execution_in_flight f join {name} l on l.id = f.id)");

@@ -6,11 +6,11 @@
 //! settled, not fenced.
 
 use super::leases::{is_busy, overlap_lock};
+use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::{ExecutionStatus, Outcome, Reason, Settlement, storable_text};
 use crate::safeguards::{Safeguard, unless_off};
-use deadpool_postgres::Transaction;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -136,8 +136,7 @@ impl Store {
         }
         let columns = Columns::of(batch);
         self.bounded("settlements.settle", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("settlements.begin")?;
+            let transaction = self.begin("settlements.begin").await?;
             lock_jobs(&transaction, &columns.waited_for).await?;
             let (mut settled, ()) = futures_util::try_join!(
                 self.settle_current(&transaction, &columns),
@@ -152,7 +151,6 @@ impl Store {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
             transaction.commit().await.during("settlements.commit")?;
-            session.release();
             self.tally.settled(batch.iter().filter(|settlement| settled.contains(&settlement.execution_id)));
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
             Ok(Settled { settled, fenced })
@@ -160,7 +158,7 @@ impl Store {
         .await
     }
 
-    async fn retry(&self, transaction: &Transaction<'_>, c: &Columns<'_>) -> Result<(), StoreError> {
+    async fn retry(&self, transaction: &Transaction, c: &Columns<'_>) -> Result<(), StoreError> {
         if c.retried.is_empty() {
             return Ok(());
         }
@@ -175,7 +173,7 @@ impl Store {
     /// Pauses jobs whose execution has failed for good and that ask for it.
     async fn pause_failed(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         batch: &[Settlement],
         settled: &HashSet<Uuid>,
     ) -> Result<(), StoreError> {
@@ -189,11 +187,7 @@ impl Store {
         Ok(())
     }
 
-    async fn settle_current(
-        &self,
-        transaction: &Transaction<'_>,
-        c: &Columns<'_>,
-    ) -> Result<HashSet<Uuid>, StoreError> {
+    async fn settle_current(&self, transaction: &Transaction, c: &Columns<'_>) -> Result<HashSet<Uuid>, StoreError> {
         let stub = self.clock().stub();
         let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
         let statement = transaction.prepare_cached(&settle).await.during("settlements.prepare")?;
@@ -221,7 +215,7 @@ impl Store {
 }
 
 /// Leases say where to look: which of them end here makes nothing true or false.
-async fn leave_leases(transaction: &Transaction<'_>, left: &LeasesLeft) -> Result<(), StoreError> {
+async fn leave_leases(transaction: &Transaction, left: &LeasesLeft) -> Result<(), StoreError> {
     if !left.ended.is_empty() {
         let statement = transaction.prepare_cached(END_LEASES).await.during("settlements.prepare")?;
         transaction.execute(&statement, &[&left.ended]).await.during("settlements.end_leases")?;
@@ -236,7 +230,7 @@ async fn leave_leases(transaction: &Transaction<'_>, left: &LeasesLeft) -> Resul
 /// Takes the locks under which overlaps of these jobs are decided. Whoever ends
 /// an execution and releases what waits behind it holds them, and takes them
 /// before it touches a row.
-pub(super) async fn lock_jobs(transaction: &Transaction<'_>, jobs: &[Uuid]) -> Result<(), StoreError> {
+pub(super) async fn lock_jobs(transaction: &Transaction, jobs: &[Uuid]) -> Result<(), StoreError> {
     if jobs.is_empty() {
         return Ok(());
     }
@@ -247,7 +241,7 @@ pub(super) async fn lock_jobs(transaction: &Transaction<'_>, jobs: &[Uuid]) -> R
 
 /// Lets the next fire time of these jobs run that waits for nothing any more.
 pub(super) async fn release(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     stub: Option<Timestamp>,
     jobs: &[Uuid],
 ) -> Result<u64, StoreError> {
@@ -258,13 +252,13 @@ pub(super) async fn release(
 }
 
 /// Rearms the fixed-delay triggers that await one of these executions.
-pub(super) async fn rearm(transaction: &Transaction<'_>, executions: &[Uuid]) -> Result<u64, StoreError> {
+pub(super) async fn rearm(transaction: &Transaction, executions: &[Uuid]) -> Result<u64, StoreError> {
     let (Some(low), Some(high)) = (executions.iter().min(), executions.iter().max()) else { return Ok(0) };
     let statement = transaction.prepare_cached(REARM).await.during("settlements.prepare")?;
     transaction.execute(&statement, &[&executions, low, high]).await.during("settlements.rearm")
 }
 
-async fn already_settled(transaction: &Transaction<'_>, c: &Columns<'_>) -> Result<Vec<Uuid>, StoreError> {
+async fn already_settled(transaction: &Transaction, c: &Columns<'_>) -> Result<Vec<Uuid>, StoreError> {
     let statement = transaction.prepare_cached(ALREADY_SETTLED).await.during("settlements.prepare")?;
     let rows = transaction
         .query(&statement, &[&c.ids, &c.attempts, &c.node_ids, &c.statuses, &c.reasons, &c.low, &c.high])

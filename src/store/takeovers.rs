@@ -6,10 +6,10 @@
 //! says. Each is a compare-and-set on (node, RUNNING): what the node settled
 //! before stays settled.
 
+use super::session::Transaction;
 use super::settlements::{lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::{Timestamp, named};
-use deadpool_postgres::Transaction;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 use uuid::Uuid;
@@ -211,8 +211,7 @@ impl Store {
         node_ttl: Duration,
     ) -> Result<Option<TakenOver>, StoreError> {
         self.bounded("takeovers.take_over", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("takeovers.begin")?;
+            let transaction = self.begin("takeovers.begin").await?;
             let gone = transaction
                 .query_opt(LOCK_GONE, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &suspect.node_id, &observer])
                 .await
@@ -222,7 +221,6 @@ impl Store {
                 Some(_) => Some(self.end_node(&transaction, suspect.node_id, suspect.ended_by).await?),
             };
             transaction.commit().await.during("takeovers.commit")?;
-            session.release();
             Ok(taken)
         })
         .await
@@ -232,15 +230,13 @@ impl Store {
     /// had died, at once.
     pub async fn leave(&self, node_id: Uuid) -> Result<TakenOver, StoreError> {
         self.bounded("takeovers.leave", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("takeovers.begin")?;
+            let transaction = self.begin("takeovers.begin").await?;
             let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("takeovers.lock_own")?;
             let taken = match own {
                 None => TakenOver::default(),
                 Some(_) => self.end_node(&transaction, node_id, EndedBy::Left).await?,
             };
             transaction.commit().await.during("takeovers.commit")?;
-            session.release();
             Ok(taken)
         })
         .await
@@ -256,7 +252,7 @@ impl Store {
         leases: &HashSet<Uuid>,
     ) -> Result<usize, StoreError> {
         self.bounded("takeovers.give_back", async {
-            let mut session = self.session().await?;
+            let session = self.session().await?;
             let listed = session.query(LEASES, &[&node_id]).await.during("takeovers.leases")?;
             let unknown: Vec<Uuid> =
                 listed.iter().map(|row| row.get("id")).filter(|lease| !leases.contains(lease)).collect();
@@ -266,7 +262,8 @@ impl Store {
                 session.release();
                 return Ok(0);
             };
-            let transaction = session.transaction().await.during("takeovers.begin")?;
+            let transaction = Transaction::new(session);
+            transaction.begin().await.during("takeovers.begin")?;
             let statement = transaction.prepare_cached(GIVE_BACK).await.during("takeovers.prepare")?;
             let rows = transaction
                 .query(&statement, &[&self.clock().stub(), &node_id, &lost, low, high])
@@ -277,7 +274,6 @@ impl Store {
                 transaction.execute(END_EMPTY_LEASES, &[&unknown]).await.during("takeovers.end_empty_leases")?;
             }
             transaction.commit().await.during("takeovers.commit")?;
-            session.release();
             Ok(given.rerun.len())
         })
         .await
@@ -285,7 +281,7 @@ impl Store {
 
     async fn end_node(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         node_id: Uuid,
         ended_by: EndedBy,
     ) -> Result<TakenOver, StoreError> {
@@ -319,7 +315,7 @@ impl Store {
     /// Makes triggers for the rows that are to run again, and wakes the nodes.
     async fn next_attempts(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         kind: &str,
         rows: &[tokio_postgres::Row],
     ) -> Result<TakenOver, StoreError> {

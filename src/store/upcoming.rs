@@ -41,14 +41,12 @@ impl Store {
     pub async fn schedules(&self) -> Result<Schedules, StoreError> {
         self.bounded("upcoming.schedules", async {
             let stub = self.clock().stub();
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("upcoming.begin")?;
+            let transaction = self.begin("upcoming.begin").await?;
             let rows = transaction.query(GROUPS, &[&stub, &(GROUPS_MAX + 1)]).await.during("upcoming.groups")?;
             let ids: Vec<Uuid> = rows.iter().take(5_000).map(|row| row.get("id")).collect();
             let mut jobs = by_ids(&transaction, &ids).await?;
             let closures = closures::read(&transaction, jobs.values().map(|job| &job.definition), stub).await?;
             transaction.rollback().await.during("upcoming.rollback")?;
-            session.release();
             let group = |row: &Row| {
                 let job = jobs.remove(&row.get("id"))?;
                 let jobs = u32::try_from(row.get::<_, i64>("jobs")).unwrap_or(u32::MAX);

@@ -75,11 +75,11 @@ async fn calls(stage: &Stage, query: &'static str, variables: &Value) -> Result<
     Ok((per_second(count, took), used.map(|used| f64::from(count) / used.max(0.01))))
 }
 
-/// Jobs a second by `createJobs`, one call after the other.
+/// Jobs a second by `createJobs`, of one caller and of four at once.
 pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
     let mut stage = Stage::open(Name::Create, options).await?;
     let (bulk, calls) = options.pick((BULK, 20), (100, 2));
-    stage.say("workload", format!("{calls} calls of {bulk} jobs a run, one caller"));
+    stage.say("workload", format!("{calls} calls of {bulk} jobs a run by each caller"));
     stage.start(1, &[]).await?;
     let query = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
     let inputs: Vec<Value> = (0..bulk).map(|number| job(&format!("made {number}"))).collect();
@@ -87,11 +87,18 @@ pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
     stage.ask(query, variables.clone()).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
+        let call = async || -> Result<(), anyhow::Error> {
+            for _ in 0..calls {
+                stage.ask(query, variables.clone()).await?;
+            }
+            Ok(())
+        };
         let begun = Instant::now();
-        for _ in 0..calls {
-            stage.ask(query, variables.clone()).await?;
-        }
-        figures.push("createJobs", "jobs/s", per_second(calls * bulk, begun.elapsed()));
+        call().await?;
+        figures.push("createJobs, one caller", "jobs/s", per_second(calls * bulk, begun.elapsed()));
+        let begun = Instant::now();
+        tokio::try_join!(call(), call(), call(), call())?;
+        figures.push("createJobs, four callers", "jobs/s", per_second(4 * calls * bulk, begun.elapsed()));
     }
     stage.close(figures).await
 }

@@ -26,7 +26,7 @@ use crate::model::job::Job;
 use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::safeguards::{Safeguard, unless_off};
-use deadpool_postgres::Transaction;
+use crate::store::session::Transaction;
 use decision::{Known, decide, is_limited};
 use listing::Leases;
 use std::collections::HashMap;
@@ -191,20 +191,17 @@ impl Store {
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         let depth = depth.clamp(1, overdue_limit.max(1));
         self.bounded("leases.lease", async {
-            let mut session = self.session().await?;
-            let transaction = session.transaction().await.during("leases.begin")?;
+            let transaction = Transaction::new(self.session().await?);
             let Some(due) =
                 self.lock_due(&transaction, node_id, (limit, overdue_limit / depth, depth), look_ahead).await?
             else {
                 transaction.rollback().await.during("leases.rollback")?;
-                session.release();
                 return Ok(None);
             };
             let known = (depth, limit.saturating_sub(due.triggers.len()));
             let Taken { attempts, skipped, soon, next_due, not_yet, still_due } =
                 self.take(&transaction, node_id, &due, known).await?;
             transaction.commit().await.during("leases.commit")?;
-            session.release();
             self.tally.leased(attempts.len(), skipped);
             // Each lane goes on until the limit, so that a look that took less left nothing behind.
             let full = due.fire_times >= limit;
@@ -217,10 +214,10 @@ impl Store {
         .await
     }
 
-    /// One round trip: the node's row, the due triggers, the clock.
+    /// One round trip: BEGIN, the node's row, the due triggers, the clock.
     async fn lock_due(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         node_id: Uuid,
         (limit, overdue_limit, depth): (usize, usize, usize),
         look_ahead: Duration,
@@ -232,7 +229,8 @@ impl Store {
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
-        let (member, due, clock) = futures_util::try_join!(
+        let ((), member, due, clock) = futures_util::try_join!(
+            transaction.begin(),
             async { transaction.query_opt(&hold, &[&node_id]).await },
             async { transaction.query(&lock, &[&stub, &seconds, &limit, &overdue_limit, &unreadable, &each]).await },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
@@ -260,7 +258,7 @@ impl Store {
 
     async fn take(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Transaction,
         node_id: Uuid,
         due: &Due,
         (depth, room): (usize, usize),
@@ -302,7 +300,7 @@ impl Store {
 
     /// Those of the jobs of the locked triggers that can be read; only what is not
     /// remembered is.
-    async fn jobs_of(&self, transaction: &Transaction<'_>, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
+    async fn jobs_of(&self, transaction: &Transaction, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
         let mut jobs = self.remembered.recall(&due.stamps);
         let unknown: Vec<Uuid> = ids.iter().filter(|id| !jobs.contains_key(id)).copied().collect();
         if !unknown.is_empty() {
@@ -317,7 +315,7 @@ impl Store {
 
 /// What closes fire times of these jobs; nothing is read when nothing can. None
 /// while somebody changes it.
-async fn closures(transaction: &Transaction<'_>, due: &Due, jobs: &Jobs) -> Result<Option<Closures>, StoreError> {
+async fn closures(transaction: &Transaction, due: &Due, jobs: &Jobs) -> Result<Option<Closures>, StoreError> {
     let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
     if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
         return Ok(Some(Closures::default()));
@@ -328,7 +326,7 @@ async fn closures(transaction: &Transaction<'_>, due: &Due, jobs: &Jobs) -> Resu
 /// What these limited jobs have in flight; those that another transaction
 /// decides about at this moment are left out.
 async fn in_flight(
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     limited: &[Uuid],
     jobs: &Jobs,
 ) -> Result<HashMap<Uuid, InFlight>, StoreError> {

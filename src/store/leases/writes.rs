@@ -5,9 +5,9 @@ use super::decision::Decision;
 use super::listing::Leases;
 use crate::model::Timestamp;
 use crate::model::trigger::{Run, Trigger};
+use crate::store::session::Transaction;
 use crate::store::settlements::{rearm, release};
 use crate::store::{During, StoreError, WAKE_UP_CHANNEL};
-use deadpool_postgres::Transaction;
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -100,7 +100,7 @@ on conflict (id) do nothing returning id";
 /// execution that was really taken.
 pub async fn execute(
     decision: &Decision,
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     (node_id, leases): (Uuid, &Leases),
     (now, new_stamp): (Timestamp, i64),
     jobs: &Jobs,
@@ -127,7 +127,7 @@ pub async fn execute(
 /// The executions that this ended.
 async fn give_way(
     jobs: &[Uuid],
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     now: Timestamp,
 ) -> Result<Vec<Uuid>, tokio_postgres::Error> {
     if jobs.is_empty() {
@@ -143,7 +143,7 @@ async fn give_way(
 
 async fn insert(
     runs: &[(Trigger, Run)],
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
     jobs: &Jobs,
@@ -164,7 +164,7 @@ async fn insert(
 
 async fn resume(
     runs: &[(Trigger, Run)],
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
@@ -180,7 +180,7 @@ async fn resume(
 
 async fn list(
     runs: &[(Trigger, Run)],
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     node_id: Uuid,
     leases: &Leases,
 ) -> Result<(), tokio_postgres::Error> {
@@ -198,11 +198,7 @@ async fn list(
     Ok(())
 }
 
-async fn move_on(
-    decision: &Decision,
-    transaction: &Transaction<'_>,
-    new_stamp: i64,
-) -> Result<(), tokio_postgres::Error> {
+async fn move_on(decision: &Decision, transaction: &Transaction, new_stamp: i64) -> Result<(), tokio_postgres::Error> {
     if decision.moves.is_empty() {
         return Ok(());
     }
@@ -218,7 +214,7 @@ async fn move_on(
     Ok(())
 }
 
-async fn remove(decision: &Decision, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+async fn remove(decision: &Decision, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
     if !decision.removed.is_empty() {
         let statement = transaction.prepare_cached(REMOVE).await?;
         transaction.execute(&statement, &[&decision.removed]).await?;
@@ -226,7 +222,7 @@ async fn remove(decision: &Decision, transaction: &Transaction<'_>) -> Result<()
     Ok(())
 }
 
-async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
     if buffered.is_empty() {
         return Ok(());
     }
@@ -239,7 +235,7 @@ async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction<'_>) -> R
 
 async fn record_skipped(
     decision: &Decision,
-    transaction: &Transaction<'_>,
+    transaction: &Transaction,
     now: Timestamp,
 ) -> Result<(), tokio_postgres::Error> {
     let skipped = &decision.skipped;
