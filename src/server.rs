@@ -22,7 +22,7 @@ use crate::store::connect::{BadDatabaseUrl, Database};
 use crate::store::listener;
 use crate::store::migrate::{self, MigrateError};
 use crate::store::nodes::NodeProfile;
-use crate::store::{Store, WAKE_UP_CHANNEL};
+use crate::store::{MEMBERSHIP_CHANNEL, Store, WAKE_UP_CHANNEL};
 use crate::telemetry;
 use actix::prelude::*;
 use std::net::{SocketAddr, TcpListener};
@@ -230,7 +230,7 @@ impl Parts {
             slots: slots.clone(),
             standing: subscribe(),
             poll_interval: config.poll_interval,
-            audit_interval: config.node_ttl,
+            audit_interval: config.repair_interval,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), vitals, true).start();
         let reconciling = ReconcilerConfig {
@@ -240,14 +240,19 @@ impl Parts {
             log_retention: config.log_retention,
         };
         let both = (database.clone(), store.clone());
-        let reconciler = Reconciler::new(both, subscribe(), config.node_ttl, reconciling, vitals, true).start();
+        let changed = WakeUp::default();
+        let reconciler =
+            Reconciler::new(both, subscribe(), config.node_ttl, reconciling, (changed.clone(), vitals), true).start();
         let membership = self.start_membership(config, address);
         let actors = Actors { membership, acquirer, pool, reconciler, jobs };
         #[cfg(feature = "drill-bugs")]
         arm(&actors);
         let hinted = [wake_up.clone(), cancel.clone()];
-        let wake = move || hinted.iter().for_each(|wake_up| wake_up.notify_one());
-        actix::spawn(listener::listen(database.clone(), WAKE_UP_CHANNEL, wake));
+        let wake = move |channel: &str| match channel {
+            MEMBERSHIP_CHANNEL => changed.notify_one(),
+            _ => hinted.iter().for_each(|wake_up| wake_up.notify_one()),
+        };
+        actix::spawn(listener::listen(database.clone(), &[WAKE_UP_CHANNEL, MEMBERSHIP_CHANNEL], wake));
         Node {
             address,
             actors,

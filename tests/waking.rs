@@ -10,7 +10,7 @@ use tokio_postgres::AsyncMessage;
 #[actix::test]
 async fn commands_that_make_something_due_wake_the_nodes() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database(), WAKE_UP_CHANNEL).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), &[WAKE_UP_CHANNEL]).await.unwrap();
 
     let job = cluster.create(fixed_rate(60)).await;
     listener.wake_up().await.expect("creation");
@@ -45,7 +45,7 @@ async fn lease_and_settlement_wake_nobody() {
 #[actix::test]
 async fn the_end_of_the_listening_connection_is_noticed() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database(), WAKE_UP_CHANNEL).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), &[WAKE_UP_CHANNEL]).await.unwrap();
 
     let cut = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and query like 'listen %'";
@@ -57,7 +57,7 @@ async fn the_end_of_the_listening_connection_is_noticed() {
 #[actix::test]
 async fn nodes_that_come_drain_and_go_are_hinted_at_and_heartbeats_are_not() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database(), MEMBERSHIP_CHANNEL).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), &[MEMBERSHIP_CHANNEL]).await.unwrap();
 
     let node = cluster.node().await;
     listener.wake_up().await.expect("a node has come");

@@ -33,6 +33,8 @@ pub struct Reconcile;
 /// What a pass put right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, MessageResponse)]
 pub struct ReconcileReport {
+    /// Whether there is no other node.
+    pub alone: bool,
     /// Nodes declared dead.
     pub dead: Vec<Uuid>,
     /// Their executions that run again.
@@ -86,13 +88,13 @@ struct Reconciliation {
 
 impl Reconciler {
     /// A reconciler. `paced` looks by itself, and at once when the session of a
-    /// neighbour ends; otherwise whoever sends [`Reconcile`] does.
+    /// neighbour ends or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
     pub fn new(
         (database, store): (Database, Store),
         standing: watch::Receiver<Standing>,
         node_ttl: Duration,
         config: ReconcilerConfig,
-        vitals: &Vitals,
+        (wake_up, vitals): (WakeUp, &Vitals),
         paced: bool,
     ) -> Self {
         let now = Instant::now();
@@ -109,7 +111,7 @@ impl Reconciler {
         Self {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
             database,
-            wake_up: WakeUp::default(),
+            wake_up,
             pulse: vitals.pulse("Reconciler"),
             paced,
         }
@@ -148,6 +150,7 @@ impl Reconciliation {
         let standing = *self.standing.borrow();
         let Standing::Member(member) = standing else { return Ok(()) };
         let others = self.store.others(member.node_id, self.node_ttl).await?;
+        report.alone = others.neighbour.is_none() && others.suspects.is_empty();
         self.neighbour.send_if_modified(|known| std::mem::replace(known, others.neighbour) != others.neighbour);
         if !standing.may_declare_dead(self.node_ttl, Instant::now()) {
             return Ok(());
@@ -259,12 +262,14 @@ impl Actor for Reconciler {
         let reconciliation = self.reconciliation.clone();
         let (database, wake_up, address) = (self.database.clone(), self.wake_up.clone(), ctx.address());
         actix::spawn(async move {
-            let (neighbour, interval) = {
+            let (neighbour, interval, alone) = {
                 let reconciliation = reconciliation.lock().await;
-                (reconciliation.neighbour.subscribe(), reconciliation.config.deaths)
+                (reconciliation.neighbour.subscribe(), reconciliation.config.deaths, reconciliation.node_ttl)
             };
             actix::spawn(keep_watch(database, neighbour, wake_up.clone(), interval));
-            pace(address, || Reconcile, wake_up, move |_| Some(interval)).await;
+            // Who comes to a node that is alone says so.
+            let wait = move |report: &ReconcileReport| Some(if report.alone { alone } else { interval });
+            pace(address, || Reconcile, wake_up, wait).await;
         });
     }
 }

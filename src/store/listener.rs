@@ -12,14 +12,15 @@ use tokio_postgres::{AsyncMessage, Client};
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Calls `wake` at every hint, for ever. A new connection is a hint itself: what was sent meanwhile is lost.
-pub async fn listen(database: Database, channel: &str, wake: impl Fn()) {
+/// Calls `wake` with the channel of every hint, for ever. A new connection is a hint on all of them: what was sent
+/// meanwhile is lost.
+pub async fn listen(database: Database, channels: &[&str], wake: impl Fn(&str)) {
     loop {
-        match Listener::connect(&database, channel).await {
+        match Listener::connect(&database, channels).await {
             Ok(mut listener) => {
-                wake();
-                while listener.wake_up().await.is_some() {
-                    wake();
+                channels.iter().copied().for_each(&wake);
+                while let Some(channel) = listener.wake_up().await {
+                    wake(&channel);
                 }
                 tracing::warn!("the listener lost its connection: polling until it is back");
             }
@@ -37,20 +38,20 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Connects and listens to a channel.
-    pub async fn connect(database: &Database, channel: &str) -> Result<Self, StoreError> {
+    /// Connects and listens to these channels.
+    pub async fn connect(database: &Database, channels: &[&str]) -> Result<Self, StoreError> {
         let (client, messages) = database.connect().await?;
-        client.batch_execute(&format!("listen {channel}")).await.during("listener.listen")?;
+        for channel in channels {
+            client.batch_execute(&format!("listen {channel}")).await.during("listener.listen")?;
+        }
         Ok(Self { _client: client, messages })
     }
 
-    /// The next wake-up; none when the connection has ended.
-    pub async fn wake_up(&mut self) -> Option<()> {
+    /// The channel of the next wake-up; none when the connection has ended.
+    pub async fn wake_up(&mut self) -> Option<String> {
         loop {
-            if let AsyncMessage::Notification(_) = self.messages.recv().await? {
-                // One look serves however many hints have come.
-                while self.messages.try_recv().is_ok() {}
-                return Some(());
+            if let AsyncMessage::Notification(hint) = self.messages.recv().await? {
+                return Some(hint.channel().to_owned());
             }
         }
     }

@@ -88,8 +88,14 @@ impl TestNode {
             activity: Duration::ZERO,
             log_retention: LOG_RETENTION,
         };
-        let reconciler =
-            Reconciler::new((database, store.clone()), standing.subscribe(), NODE_TTL, intervals, &vitals, false);
+        let reconciler = Reconciler::new(
+            (database, store.clone()),
+            standing.subscribe(),
+            NODE_TTL,
+            intervals,
+            (WakeUp::default(), &vitals),
+            false,
+        );
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());
         Self { id, store, slots, session, standing, acquirer, pool, reconciler }
     }
