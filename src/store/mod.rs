@@ -46,6 +46,9 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
+/// How long leases are wary of fire times that were taken before, once there was one.
+const WARY_FOR: Duration = Duration::from_mins(1);
+
 /// How long a job that cannot be read is left to other nodes: its due triggers
 /// must not fill this node's looks.
 const UNREADABLE_FOR: Duration = Duration::from_mins(1);
@@ -64,6 +67,8 @@ pub struct Store {
     /// Jobs that this binary cannot read, and since when it leaves their triggers
     /// to nodes that can.
     unreadable: Arc<Mutex<HashMap<Uuid, Instant>>>,
+    /// Until when a lease expects fire times that were taken before.
+    wary_until: Arc<Mutex<Option<Instant>>>,
     /// Jobs that it need not read again.
     remembered: leases::RememberedJobs,
     /// What this node did since it last wrote it down.
@@ -80,6 +85,7 @@ pub fn hot_statements() -> Vec<&'static str> {
         leases::PEEK,
         jobs::BY_IDS,
         leases::INSERT,
+        leases::INSERT_NEW,
         leases::RESUME,
         leases::MOVE_ON,
         leases::LIST,
@@ -137,6 +143,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether a row is there already.
+    fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+
     /// Whether it may work later as it is: the API says `UNAVAILABLE`.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -177,6 +188,7 @@ impl Store {
             clock,
             call_timeout,
             unreadable: Arc::default(),
+            wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
             tally: activity::Tally::default(),
         }
@@ -204,6 +216,16 @@ impl Store {
         let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         unreadable.retain(|_, since| since.elapsed() < UNREADABLE_FOR);
         unreadable
+    }
+
+    fn is_wary(&self) -> bool {
+        let until = *self.wary_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// For a while: where there is one, there are more.
+    fn be_wary(&self) {
+        *self.wary_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + WARY_FOR);
     }
 
     /// Runs one call under the bound. When it is cut off, its [`Session`] is

@@ -16,7 +16,7 @@ mod remembered;
 mod writes;
 
 pub(super) use remembered::RememberedJobs;
-pub(super) use writes::{INSERT, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
+pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;
@@ -181,11 +181,24 @@ impl Store {
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.
-    pub async fn lease(
+    pub async fn lease(&self, node_id: Uuid, batch: Batch, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
+        let wary = self.is_wary();
+        match self.try_lease(node_id, batch, look_ahead, wary).await {
+            Err(error) if !wary && error.is_duplicate() => {
+                tracing::warn!("fire times are due that were taken before: was the database set back?");
+                self.be_wary();
+                self.try_lease(node_id, batch, look_ahead, true).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_lease(
         &self,
         node_id: Uuid,
         Batch { fire_times: limit, depth }: Batch,
         look_ahead: Duration,
+        wary: bool,
     ) -> Result<Option<Leased>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
@@ -198,9 +211,9 @@ impl Store {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
-            let known = (depth, limit.saturating_sub(due.triggers.len()));
+            let room = limit.saturating_sub(due.triggers.len());
             let Taken { attempts, skipped, soon, next_due, not_yet, still_due } =
-                self.take(&transaction, node_id, &due, known).await?;
+                self.take(&transaction, node_id, &due, (depth, room, wary)).await?;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
             // Each lane goes on until the limit, so that a look that took less left nothing behind.
@@ -261,7 +274,7 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         due: &Due,
-        (depth, room): (usize, usize),
+        (depth, room, wary): (usize, usize, bool),
     ) -> Result<Taken, StoreError> {
         if due.triggers.is_empty() {
             return Ok(Taken::default());
@@ -285,7 +298,7 @@ impl Store {
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&decision.runs, &jobs);
         let times = (due.now, due.new_stamp);
-        let taken = writes::execute(&decision, transaction, (node_id, &leases), times, &jobs).await?;
+        let taken = writes::execute(&decision, transaction, (node_id, &leases), times, (&jobs, wary)).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let not_yet = decision.not_yet.clone();
         Ok(Taken {

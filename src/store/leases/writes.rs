@@ -10,6 +10,7 @@ use crate::store::settlements::{rearm, release};
 use crate::store::{During, StoreError, WAKE_UP_CHANNEL};
 use std::collections::HashMap;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Moves schedule triggers on: to the next fire time, to awaiting the end of
@@ -26,16 +27,24 @@ where t.id = x.id";
 pub const REMOVE: &str = "-- leases.remove
 delete from job_trigger where id = any($1::uuid[])";
 
-/// Takes fire times. A row that exists already was taken before (the trigger
-/// came back, say after a failover that lost its last writes): it stays as it is.
-pub const INSERT: &str = "-- leases.insert
+macro_rules! insert {
+    () => {
+        "-- leases.insert
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, node_id, started_at, created_at, job_version)
 select x.id, x.job_id, x.kind, x.fire_time, x.due_time, 'RUNNING', 1, $1, greatest(x.due_time, $2), $2, x.job_version
 from unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[])
-    as x (id, job_id, kind, fire_time, due_time, job_version)
-on conflict (id) do nothing
-returning id, attempt, failures";
+    as x (id, job_id, kind, fire_time, due_time, job_version)"
+    };
+}
+
+/// Takes fire times. A row that exists already is an error.
+pub const INSERT: &str = insert!();
+
+/// Takes those fire times that were not taken before. A row that exists already was (the trigger
+/// came back, say after a failover that lost its last writes): it stays as it is.
+/// The server finds out with a look-up and a second record in the WAL for each row.
+pub const INSERT_NEW: &str = concat!(insert!(), "\non conflict (id) do nothing\nreturning id");
 
 /// Starts the next attempt of executions that wait for one. `between` lets the
 /// generic plan prune partitions.
@@ -96,18 +105,18 @@ insert into job_execution_log
 select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2 from removed
 on conflict (id) do nothing returning id";
 
-/// Writes a decision. Returns attempt number and failures so far of every
+/// Writes a decision; `wary` of fire times that were taken before. Returns attempt number and failures so far of every
 /// execution that was really taken.
 pub async fn execute(
     decision: &Decision,
     transaction: &Transaction,
     (node_id, leases): (Uuid, &Leases),
     (now, new_stamp): (Timestamp, i64),
-    jobs: &Jobs,
+    (jobs, wary): (&Jobs, bool),
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
     let mut ended = give_way(&decision.replaced, transaction, now).await.during("leases.give_way")?;
     let (inserted, resumed, (), (), (), (), ()) = futures_util::try_join!(
-        insert(&decision.runs, transaction, node_id, now, jobs),
+        insert(&decision.runs, transaction, node_id, now, (jobs, wary)),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
         move_on(decision, transaction, new_stamp),
@@ -120,8 +129,8 @@ pub async fn execute(
     rearm(transaction, &ended).await?;
     // What took the place of an execution between two attempts waits for nothing.
     release(transaction, Some(now), &decision.replaced).await?;
-    let read = |row: &Row| (row.get("id"), (row.get("attempt"), row.get("failures")));
-    Ok(inserted.iter().chain(&resumed).map(read).collect())
+    let again = resumed.iter().map(|row| (row.get("id"), (row.get("attempt"), row.get("failures"))));
+    Ok(inserted.into_iter().map(|id| (id, (1, 0))).chain(again).collect())
 }
 
 /// The executions that this ended.
@@ -146,8 +155,8 @@ async fn insert(
     transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
-    jobs: &Jobs,
-) -> Result<Vec<Row>, tokio_postgres::Error> {
+    (jobs, wary): (&Jobs, bool),
+) -> Result<Vec<Uuid>, tokio_postgres::Error> {
     let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes).collect();
     if fresh.is_empty() {
         return Ok(Vec::new());
@@ -158,8 +167,13 @@ async fn insert(
     let fire_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.fire_time).collect();
     let due_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.due_time).collect();
     let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
-    let statement = transaction.prepare_cached(INSERT).await?;
-    transaction.query(&statement, &[&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions]).await
+    let values: [&(dyn ToSql + Sync); 8] = [&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions];
+    if wary {
+        let rows = transaction.query(&transaction.prepare_cached(INSERT_NEW).await?, &values).await?;
+        return Ok(rows.iter().map(|row| row.get(0)).collect());
+    }
+    transaction.execute(&transaction.prepare_cached(INSERT).await?, &values).await?;
+    Ok(ids)
 }
 
 async fn resume(
@@ -252,7 +266,7 @@ async fn record_skipped(
     let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
     let because: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.because.as_deref()).collect();
     let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =
+    let values: [&(dyn ToSql + Sync); 10] =
         [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into, &because];
     transaction.execute(&statement, &values).await?;
     Ok(())
