@@ -32,8 +32,8 @@ const SETTLE_RETRY: Duration = Duration::from_millis(200);
 /// Longest time between looks for cancellations; a hint comes sooner.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between passes while nothing ends: they touch no database, they only
-/// prove that the pool is alive.
-const IDLE_PASS: Duration = Duration::from_millis(500);
+/// prove that the pool is alive. Below three of the shortest TTL, after which it would look stuck.
+const IDLE_PASS: Duration = Duration::from_secs(1);
 
 /// Runs leased attempts; each has its slot already.
 #[derive(Message)]

@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
+/// Repairs take at most one part in so many of the time.
+const REPAIRS_SHARE: u128 = 200;
+
 /// Longer than a pass takes that declares a node dead.
 const MOMENT: Duration = Duration::from_millis(100);
 
@@ -54,8 +57,8 @@ pub struct ReconcileReport {
 pub struct ReconcilerConfig {
     /// Between looks for dead nodes.
     pub deaths: Duration,
-    /// Between looks for broken states and missing partitions: they read every
-    /// active job.
+    /// Between looks for broken states and missing partitions, at least: they read every
+    /// active job, a second for a million, and take no more than a two-hundredth of the time.
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
@@ -184,6 +187,7 @@ impl Reconciliation {
     }
 
     async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
+        let begun = Instant::now();
         match self.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
             // No reason to leave the rest broken: executions land in the DEFAULT partition meanwhile.
@@ -198,7 +202,9 @@ impl Reconciliation {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);
-        self.next_repairs = Instant::now() + self.config.repairs;
+        let every = self.config.repairs;
+        let intervals = begun.elapsed().as_millis() * REPAIRS_SHARE / every.as_millis().max(1);
+        self.next_repairs = Instant::now() + every * u32::try_from(intervals.max(1)).unwrap_or(u32::MAX);
         Ok(())
     }
 }
