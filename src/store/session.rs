@@ -4,6 +4,7 @@
 //! timeout, a panic) closes it, and the server rolls back.
 
 use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::future::try_join_all;
 use std::ops::Deref;
 
 /// A pooled connection that goes back to the pool only when its call ended
@@ -52,6 +53,12 @@ impl Transaction {
     /// Begins it.
     pub async fn begin(&self) -> Result<(), tokio_postgres::Error> {
         self.0.batch_execute("begin").await
+    }
+
+    /// Prepares statements that it will need, in one round trip for all that the connection does not know yet.
+    pub async fn prepare_all(&self, statements: &[&str]) -> Result<(), tokio_postgres::Error> {
+        try_join_all(statements.iter().map(|statement| self.prepare_cached(statement))).await?;
+        Ok(())
     }
 
     /// Makes it so. (After a failed statement it would roll back and say nothing: so nobody commits after an error.)

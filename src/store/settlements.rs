@@ -76,7 +76,7 @@ update job_lease set execution_ids = $2 where id = $1";
 /// A lease decides about the job's overlaps under the same lock: it sees this
 /// execution in flight and its fire time waits, or it does not and it runs;
 /// never the one without the other.
-const LOCK_JOBS: &str = "-- settlements.lock_jobs
+pub(super) const LOCK_JOBS: &str = "-- settlements.lock_jobs
 select pg_advisory_xact_lock(x.key) from unnest($1::bigint[]) as x (key) order by x.key";
 
 /// Which of the refused settlements are in the database already: the answer to
@@ -235,7 +235,8 @@ pub(super) async fn lock_jobs(transaction: &Transaction, jobs: &[Uuid]) -> Resul
         return Ok(());
     }
     let keys: Vec<i64> = jobs.iter().map(|job_id| overlap_lock(*job_id)).collect();
-    transaction.execute(LOCK_JOBS, &[&keys]).await.during("settlements.lock_jobs")?;
+    let statement = transaction.prepare_cached(LOCK_JOBS).await.during("settlements.prepare")?;
+    transaction.execute(&statement, &[&keys]).await.during("settlements.lock_jobs")?;
     Ok(())
 }
 
@@ -248,7 +249,8 @@ pub(super) async fn release(
     if jobs.is_empty() {
         return Ok(0);
     }
-    transaction.execute(RELEASE, &[&stub, &jobs]).await.during("settlements.release")
+    let statement = transaction.prepare_cached(RELEASE).await.during("settlements.prepare")?;
+    transaction.execute(&statement, &[&stub, &jobs]).await.during("settlements.release")
 }
 
 /// Rearms the fixed-delay triggers that await one of these executions.

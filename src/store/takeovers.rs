@@ -7,7 +7,7 @@
 //! before stays settled.
 
 use super::session::Transaction;
-use super::settlements::{lock_jobs, rearm, release};
+use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::{Timestamp, named};
 use std::collections::{BTreeSet, HashSet};
@@ -145,6 +145,9 @@ select x.id, x.job_id, $2, x.fire_time, greatest(x.due_time, coalesce($1::timest
 from unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[]) as x (id, job_id, fire_time, due_time)
 on conflict (id) do nothing";
 
+/// What a take-over runs, in its order.
+const STATEMENTS: [&str; 8] = [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, END_LEASES, NEXT_ATTEMPTS, RELEASE];
+
 /// A node that looks dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
@@ -211,11 +214,15 @@ impl Store {
         node_ttl: Duration,
     ) -> Result<Option<TakenOver>, StoreError> {
         self.bounded("takeovers.take_over", async {
-            let transaction = self.begin("takeovers.begin").await?;
-            let gone = transaction
-                .query_opt(LOCK_GONE, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &suspect.node_id, &observer])
-                .await
-                .during("takeovers.lock_gone")?;
+            let transaction = Transaction::new(self.session().await?);
+            // Dead are few and wait: a connection has never prepared this before, and each round trip is late.
+            transaction.prepare_all(&STATEMENTS).await.during("takeovers.prepare")?;
+            let lock_gone = transaction.prepare_cached(LOCK_GONE).await.during("takeovers.prepare")?;
+            let (stub, seconds) = (self.clock().stub(), node_ttl.as_secs_f64());
+            let ((), gone) = futures_util::try_join!(transaction.begin(), async {
+                transaction.query_opt(&lock_gone, &[&stub, &seconds, &suspect.node_id, &observer]).await
+            })
+            .during("takeovers.lock_gone")?;
             let taken = match gone {
                 None => None,
                 Some(_) => Some(self.end_node(&transaction, suspect.node_id, suspect.ended_by).await?),
@@ -287,11 +294,13 @@ impl Store {
     ) -> Result<TakenOver, StoreError> {
         let stub = self.clock().stub();
         let state = if ended_by == EndedBy::Left { "LEFT" } else { "DEAD" };
+        let mark = transaction.prepare_cached(MARK_ENDED).await.during("takeovers.prepare")?;
         transaction
-            .execute(MARK_ENDED, &[&node_id, &state, &ended_by.as_str(), &stub])
+            .execute(&mark, &[&node_id, &state, &ended_by.as_str(), &stub])
             .await
             .during("takeovers.mark_ended")?;
-        let leases = transaction.query(LEASES, &[&node_id]).await.during("takeovers.leases")?;
+        let leases = transaction.prepare_cached(LEASES).await.during("takeovers.prepare")?;
+        let leases = transaction.query(&leases, &[&node_id]).await.during("takeovers.leases")?;
         let waited_for: BTreeSet<Uuid> = leases.iter().filter_map(|row| row.get("job_id")).collect();
         let waited_for: Vec<Uuid> = waited_for.into_iter().collect();
         lock_jobs(transaction, &waited_for).await?;
@@ -299,9 +308,11 @@ impl Store {
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
             return Ok(TakenOver::default());
         };
+        let take_over = transaction.prepare_cached(TAKE_OVER).await.during("takeovers.prepare")?;
         let rows =
-            transaction.query(TAKE_OVER, &[&stub, &node_id, &held, low, high]).await.during("takeovers.take_over")?;
-        transaction.execute(END_LEASES, &[&node_id]).await.during("takeovers.end_leases")?;
+            transaction.query(&take_over, &[&stub, &node_id, &held, low, high]).await.during("takeovers.take_over")?;
+        let end_leases = transaction.prepare_cached(END_LEASES).await.during("takeovers.prepare")?;
+        transaction.execute(&end_leases, &[&node_id]).await.during("takeovers.end_leases")?;
         for row in rows.iter().filter(|row| row.get("pauses")) {
             let because = format!("execution {} failed", row.get::<_, Uuid>("id"));
             self.pause_in(transaction, &[row.get("job_id")], Some(&because)).await?;
@@ -325,8 +336,9 @@ impl Store {
         let times = |column: &str| again.iter().map(|row| row.get(column)).collect::<Vec<Timestamp>>();
         let (fire_times, due_times) = (times("fire_time"), times("due_time"));
         if !rerun.is_empty() {
+            let next_attempts = transaction.prepare_cached(NEXT_ATTEMPTS).await.during("takeovers.prepare")?;
             transaction
-                .execute(NEXT_ATTEMPTS, &[&self.clock().stub(), &kind, &rerun, &job_ids, &fire_times, &due_times])
+                .execute(&next_attempts, &[&self.clock().stub(), &kind, &rerun, &job_ids, &fire_times, &due_times])
                 .await
                 .during("takeovers.next_attempts")?;
             transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("takeovers.notify")?;
