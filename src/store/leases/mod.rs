@@ -196,32 +196,24 @@ impl Store {
     async fn try_lease(
         &self,
         node_id: Uuid,
-        Batch { fire_times: limit, depth }: Batch,
+        batch: Batch,
         look_ahead: Duration,
         wary: bool,
     ) -> Result<Option<Leased>, StoreError> {
-        // Half of the slots before what is on time; a single slot at every other look.
-        let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
-        let depth = depth.clamp(1, overdue_limit.max(1));
         self.bounded("leases.lease", async {
             let transaction = Transaction::new(self.session().await?);
-            let Some(due) =
-                self.lock_due(&transaction, node_id, (limit, overdue_limit / depth, depth), look_ahead).await?
-            else {
+            let Some(due) = self.lock_due(&transaction, node_id, batch, look_ahead).await? else {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
-            let room = limit.saturating_sub(due.triggers.len());
             let Taken { attempts, skipped, soon, next_due, not_yet, still_due } =
-                self.take(&transaction, node_id, &due, (depth, room, wary)).await?;
+                self.take(&transaction, node_id, &due, wary).await?;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
-            // Each lane goes on until the limit, so that a look that took less left nothing behind.
-            let full = due.fire_times >= limit;
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
-            let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
+            let (more, undecided_until) = (due.full || soon || again, not_yet.into_iter().min());
             Ok(Some(Leased { attempts, triggers, still_due, more, now: due.now, next_due, undecided_until }))
         })
         .await
@@ -232,20 +224,26 @@ impl Store {
         &self,
         transaction: &Transaction,
         node_id: Uuid,
-        (limit, overdue_limit, depth): (usize, usize, usize),
+        Batch { fire_times: limit, depth }: Batch,
         look_ahead: Duration,
     ) -> Result<Option<Due>, StoreError> {
+        // Half of the slots before what is on time; a single slot at every other look.
+        let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
+        let depth = depth.clamp(1, overdue_limit.max(1));
         let (stub, seconds) = (self.clock().stub(), look_ahead.as_secs_f64());
-        let (limit, overdue_limit, each) = (as_limit(limit), as_limit(overdue_limit), as_limit(depth));
+        let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
+        // They are sent in this order.
         let ((), member, due, clock) = futures_util::try_join!(
             transaction.begin(),
             async { transaction.query_opt(&hold, &[&node_id]).await },
-            async { transaction.query(&lock, &[&stub, &seconds, &limit, &overdue_limit, &unreadable, &each]).await },
+            async {
+                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &unreadable, &each]).await
+            },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
         .during("leases.lock_due")?;
@@ -257,10 +255,13 @@ impl Store {
         let of_schedules = triggers.iter().zip(&due).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
         let stamp = |row: &Row| row.get::<_, Option<i64>>("job_stamp").unwrap_or(new_stamp);
         let stamps = of_schedules.map(|(trigger, row)| (trigger.job_id, stamp(row))).collect();
-        let fire_times = due.iter().map(|row| if row.get("overdue") { depth } else { 1 }).sum();
+        let fire_times: usize = due.iter().map(|row| if row.get("overdue") { depth } else { 1 }).sum();
         Ok(Some(Due {
+            depth,
+            room: limit.saturating_sub(triggers.len()),
+            // Each lane goes on until the limit, so that a look that took less left nothing behind.
+            full: fire_times >= limit,
             triggers,
-            fire_times,
             stamps,
             new_stamp,
             now: clock.get("now"),
@@ -269,13 +270,7 @@ impl Store {
         }))
     }
 
-    async fn take(
-        &self,
-        transaction: &Transaction,
-        node_id: Uuid,
-        due: &Due,
-        (depth, room, wary): (usize, usize, bool),
-    ) -> Result<Taken, StoreError> {
+    async fn take(&self, transaction: &Transaction, node_id: Uuid, due: &Due, wary: bool) -> Result<Taken, StoreError> {
         if due.triggers.is_empty() {
             return Ok(Taken::default());
         }
@@ -291,7 +286,8 @@ impl Store {
         let backfills = backfills::by_ids(transaction, &distinct(of_backfills.map(|trigger| trigger.id))).await?;
         let limited = due.triggers.iter().filter(|trigger| is_limited(trigger, &jobs, &backfills));
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
-        let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now: due.now, depth, room };
+        let (now, depth, room) = (due.now, due.depth, due.room);
+        let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
         let decision = decide(&due.triggers, &known, in_flight);
         let soon = decision.contended || !decision.replaced.is_empty();
         let next_dues = || decision.moves.iter().filter_map(|to| to.due_at);
@@ -388,8 +384,12 @@ struct Taken {
 /// What was locked, and when.
 struct Due {
     triggers: Vec<Trigger>,
-    /// At most so many are due of them.
-    fire_times: usize,
+    /// Most fire times of one of them …
+    depth: usize,
+    /// … and of all, those beyond the first of each.
+    room: usize,
+    /// Whether there may be more to lock.
+    full: bool,
     /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
     stamps: HashMap<Uuid, i64>,
     /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
