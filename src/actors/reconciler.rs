@@ -127,10 +127,8 @@ impl Reconciliation {
         if let Err(error) = self.bury(&mut report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no look for dead nodes: trying again");
         }
-        if Instant::now() >= self.next_repairs
-            && let Err(error) = self.repair(&mut report).await
-        {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again");
+        if Instant::now() >= self.next_repairs {
+            self.repair_in_turn(&mut report).await;
         }
         let standing = *self.standing.borrow();
         if let Standing::Member(member) = standing
@@ -186,8 +184,19 @@ impl Reconciliation {
         }
     }
 
-    async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
+    /// Repairs, and says when to repair again. What did not work has its turn as well: tried at
+    /// every pass, a look that takes too long would cost most just where there is most to read.
+    async fn repair_in_turn(&mut self, report: &mut ReconcileReport) {
         let begun = Instant::now();
+        if let Err(error) = self.repair(report).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again later");
+        }
+        let every = self.config.repairs;
+        let intervals = begun.elapsed().as_millis() * REPAIRS_SHARE / every.as_millis().max(1);
+        self.next_repairs = Instant::now() + every * u32::try_from(intervals.max(1)).unwrap_or(u32::MAX);
+    }
+
+    async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         match self.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
             // No reason to leave the rest broken: executions land in the DEFAULT partition meanwhile.
@@ -202,9 +211,6 @@ impl Reconciliation {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);
-        let every = self.config.repairs;
-        let intervals = begun.elapsed().as_millis() * REPAIRS_SHARE / every.as_millis().max(1);
-        self.next_repairs = Instant::now() + every * u32::try_from(intervals.max(1)).unwrap_or(u32::MAX);
         Ok(())
     }
 }
