@@ -340,16 +340,10 @@ impl<'a> Judge<'a> {
         terms: &Terms<'a>,
         finished: Micros,
     ) -> bool {
-        let leased = execution.fire_time().map(|own| own - self.rules.look_ahead);
-        // An earlier one that is decided about later, as late as it may start, replaces what was leased ahead meanwhile.
-        let late = |other: &Execution<'_>, at| {
-            let started = other.first().map(|delivery| delivery.arrived);
-            leased.zip(started).is_some_and(|(leased, started)| leased <= started && leased <= self.faults.deadline(at))
-        };
         let due_meanwhile = |other: &&Execution<'_>| {
             let at = other.fire_time().unwrap_or(Micros::MAX);
             other.id != execution.id
-                && (leased.is_some_and(|leased| leased <= at) || late(other, at))
+                && execution.fire_time().is_some_and(|own| own - self.rules.look_ahead <= at)
                 && at - self.rules.look_ahead <= finished
         };
         // What took its place may have had to give way itself, before it ran.
