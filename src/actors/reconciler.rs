@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
 /// Repairs take at most one part in so many of the time.
-const REPAIRS_SHARE: u128 = 200;
+const REPAIRS_SHARE: u32 = 200;
 
 /// Longer than a pass takes that declares a node dead.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -57,8 +57,8 @@ pub struct ReconcileReport {
 pub struct ReconcilerConfig {
     /// Between looks for dead nodes.
     pub deaths: Duration,
-    /// Between looks for broken states and missing partitions, at least: they read every
-    /// active job, a second for a million, and take no more than a two-hundredth of the time.
+    /// Between looks for broken states and missing partitions, at least: they take no more than
+    /// a two-hundredth of the time, and go on through the jobs where the one before ended.
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
@@ -87,6 +87,8 @@ struct Reconciliation {
     neighbour: watch::Sender<Option<i64>>,
     /// The last job whose executions were counted.
     counted: Uuid,
+    /// The last job that was looked at for repairs.
+    repaired: Uuid,
 }
 
 impl Reconciler {
@@ -110,6 +112,7 @@ impl Reconciler {
             next_backlog: now,
             neighbour: watch::Sender::default(),
             counted: Uuid::nil(),
+            repaired: Uuid::nil(),
         };
         Self {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
@@ -192,7 +195,7 @@ impl Reconciliation {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again later");
         }
         let every = self.config.repairs;
-        let intervals = begun.elapsed().as_millis() * REPAIRS_SHARE / every.as_millis().max(1);
+        let intervals = begun.elapsed().as_millis() * u128::from(REPAIRS_SHARE) / every.as_millis().max(1);
         self.next_repairs = Instant::now() + every * u32::try_from(intervals.max(1)).unwrap_or(u32::MAX);
     }
 
@@ -206,7 +209,7 @@ impl Reconciliation {
         }
         self.store.prune_activity().await?;
         self.forget(report).await;
-        let repairs = self.store.repair().await?;
+        let repairs = self.store.repair(self.config.repairs / REPAIRS_SHARE, &mut self.repaired).await?;
         if repairs != Repairs::default() {
             tracing::warn!(?repairs, "broken states repaired");
         }

@@ -3,7 +3,8 @@
 //! Every combination of job, trigger and execution that a lost write, a restored
 //! backup or a person with psql can produce has its repair here. A repair
 //! touches what is broken only: it never moves a healthy trigger and never fires
-//! again what was fired.
+//! again what was fired. What is in flight is looked at whole, jobs a slice at a time:
+//! a look that grows with the number of jobs would at some number never end in time.
 
 use super::commands::schedule;
 use super::session::Transaction;
@@ -16,12 +17,20 @@ use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most rows that one repair takes on at once; the next pass takes the rest.
+/// Most rows that one repair takes on at once; the next one takes the rest.
 const BATCH: i64 = 1_000;
+/// Jobs of a slice: read in some 20 ms.
+const SLICE: i64 = 10_000;
 
-/// Active jobs whose schedule trigger is missing or paused, the last fire time
+/// The last job of the next slice, in the order of their ids; none when it holds no more than the rest.
+const SLICE_END: &str = "-- repairs.slice_end
+select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1";
+
+/// Active jobs of the slice whose schedule trigger is missing or paused, the last fire time
 /// that was taken of each, and the execution of its schedule that is in flight.
 const UNSCHEDULED: &str = "-- repairs.unscheduled
 with in_flight as materialized (select id, job_id from execution_in_flight where kind = 'SCHEDULE')
@@ -30,7 +39,7 @@ select j.id, j.updated_at, coalesce($1::timestamptz, clock_timestamp()) as now,
         where l.job_id = j.id and l.kind = 'SCHEDULE' order by l.id desc limit 1) as last_fire_time,
        (select f.id from in_flight f where f.job_id = j.id order by f.id desc limit 1) as in_flight
 from job_definition j left join job_trigger t on t.id = j.id
-where j.status = 'ACTIVE' and (t.id is null or t.paused)
+where j.id > $3 and j.id <= $4 and j.status = 'ACTIVE' and (t.id is null or t.paused)
 order by j.id limit $2 for update of j skip locked";
 
 /// Gives a fixed delay a trigger that awaits the execution in flight ($3), or
@@ -39,11 +48,17 @@ const AWAIT: &str = "-- repairs.await
 insert into job_trigger as t (id, job_id, kind, fire_time, awaits) values ($1, $1, 'SCHEDULE', $2, $3)
 on conflict (id) do update set paused = false, due_at = null, awaits = coalesce(t.awaits, excluded.awaits)";
 
-/// Triggers that may not fire: the job is deleted, or paused and this is its schedule.
+/// Schedules of the slice that may not fire: the job is deleted or paused. A schedule's trigger has the job's id.
 const UNWANTED: &str = "-- repairs.unwanted
-select t.id, j.status from job_trigger t join job_definition j on j.id = t.job_id
-where j.status = 'DELETED' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused)
+select t.id, j.status from job_definition j join job_trigger t on t.id = j.id
+where j.id > $2 and j.id <= $3 and (j.status = 'DELETED' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused))
 order by t.id limit $1 for update of j, t skip locked";
+
+/// What else waits for a fire time of a deleted job.
+const UNWANTED_ONE_OFF: &str = "-- repairs.unwanted_one_off
+select t.id, j.status from job_trigger t join job_definition j on j.id = t.job_id
+where t.kind <> 'SCHEDULE' and j.status = 'DELETED'
+limit $1 for update of j, t skip locked";
 
 const SETTLE_UNWANTED: &str = "-- repairs.settle_unwanted
 with removed as (delete from job_trigger where id = any($1::uuid[]))
@@ -97,21 +112,53 @@ pub struct Repairs {
 }
 
 impl Store {
-    /// Looks for every broken state once and repairs up to a batch of each.
-    pub async fn repair(&self) -> Result<Repairs, StoreError> {
-        self.bounded("repairs.repair", async {
+    /// Looks for every broken state of what is in flight, and then, for at least so long as
+    /// `time` lasts, through the jobs behind `after`, which it moves on. Repairs up to a batch of each.
+    pub async fn repair(&self, time: Duration, after: &mut Uuid) -> Result<Repairs, StoreError> {
+        let begun = Instant::now();
+        let mut repairs = self.repair_what_is_in_flight().await?;
+        loop {
+            let (scheduled, stopped) = self.repair_slice(after).await?;
+            repairs.scheduled += scheduled;
+            repairs.stopped += stopped;
+            if after.is_nil() || begun.elapsed() >= time {
+                return Ok(repairs);
+            }
+        }
+    }
+
+    async fn repair_what_is_in_flight(&self) -> Result<Repairs, StoreError> {
+        self.bounded("repairs.in_flight", async {
             let transaction = self.begin("repairs.begin").await?;
-            let stopped = stop_unwanted(&transaction).await?;
-            let scheduled = self.schedule_unscheduled(&transaction).await?;
+            let stopped = stop_unwanted(&transaction, UNWANTED_ONE_OFF, &[&BATCH]).await?;
             let continued = self.continue_stalled(&transaction).await?;
             let (retried, cancelled) = self.retry_forgotten(&transaction).await?;
             let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
             let jobs: Vec<Uuid> = waiting.iter().map(|row| row.get(0)).collect();
             let released = release(&transaction, self.clock().stub(), &jobs).await?;
             let released = usize::try_from(released).unwrap_or(usize::MAX);
-            let repairs = Repairs { scheduled, stopped: stopped + cancelled, continued, retried, released };
             transaction.commit().await.during("repairs.commit")?;
-            Ok(repairs)
+            Ok(Repairs { scheduled: 0, stopped: stopped + cancelled, continued, retried, released })
+        })
+        .await
+    }
+
+    /// How many jobs behind `after` got their schedule back, and how many lost it. It is nil
+    /// after the last job, and stays where it is while there is more than a batch to repair.
+    async fn repair_slice(&self, after: &mut Uuid) -> Result<(usize, usize), StoreError> {
+        self.bounded("repairs.slice", async {
+            let transaction = self.begin("repairs.begin").await?;
+            let end = transaction.query_opt(SLICE_END, &[after, &SLICE]).await.during("repairs.slice_end")?;
+            let end: Option<Uuid> = end.map(|row| row.get(0));
+            let slice = (*after, end.unwrap_or(Uuid::max()));
+            let stopped = stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
+            let scheduled = self.schedule_unscheduled(&transaction, slice).await?;
+            transaction.commit().await.during("repairs.commit")?;
+            let is_full = |repaired| usize::try_from(BATCH).is_ok_and(|batch| repaired >= batch);
+            if !is_full(scheduled) && !is_full(stopped) {
+                *after = end.unwrap_or_default();
+            }
+            Ok((scheduled, stopped))
         })
         .await
     }
@@ -119,9 +166,13 @@ impl Store {
     /// A job that fired before goes on after its last fire time (what was missed
     /// since is a misfire), one that never fired after its last change. A fixed
     /// delay whose execution is in flight waits for its end.
-    async fn schedule_unscheduled(&self, transaction: &Transaction) -> Result<usize, StoreError> {
-        let rows =
-            transaction.query(UNSCHEDULED, &[&self.clock().stub(), &BATCH]).await.during("repairs.unscheduled")?;
+    async fn schedule_unscheduled(
+        &self,
+        transaction: &Transaction,
+        (after, end): (Uuid, Uuid),
+    ) -> Result<usize, StoreError> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.clock().stub(), &BATCH, &after, &end];
+        let rows = transaction.query(UNSCHEDULED, &values).await.during("repairs.unscheduled")?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
         let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok(0) };
@@ -181,8 +232,13 @@ impl Store {
     }
 }
 
-async fn stop_unwanted(transaction: &Transaction) -> Result<usize, StoreError> {
-    let rows = transaction.query(UNWANTED, &[&BATCH]).await.during("repairs.unwanted")?;
+/// Stops the triggers that the statement finds; how many.
+async fn stop_unwanted(
+    transaction: &Transaction,
+    find: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<usize, StoreError> {
+    let rows = transaction.query(find, values).await.during("repairs.unwanted")?;
     let (deleted, paused): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "DELETED");
     let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("id")).collect::<Vec<Uuid>>();
     transaction.execute(SETTLE_UNWANTED, &[&ids(deleted), &ids(paused)]).await.during("repairs.settle_unwanted")?;
