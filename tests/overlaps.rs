@@ -3,6 +3,7 @@
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, failed, fixed_delay, fixed_rate, succeeded, with};
 use horolog::actors::job_manager::{CancelExecution, DeleteJob, RunJobNow};
+use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::execution::{Attempt, execution_id};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
@@ -12,6 +13,7 @@ use horolog::store::leases::Batch;
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 use std::time::Duration;
+use uuid::Uuid;
 
 const ROUNDS: usize = 60;
 
@@ -70,7 +72,7 @@ async fn skip_records_the_fire_time_and_runs_the_next_after_the_end() {
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:03:00 due 07:03:00"]);
 }
 
-/// What runs may end in the quarter of a second that nodes look ahead.
+/// What runs may end in the quarter of a second that nodes look ahead, and a person may ask for another run.
 #[actix::test]
 async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
     for policy in [OverlapPolicy::Skip, OverlapPolicy::BufferAll, OverlapPolicy::CancelOther] {
@@ -78,14 +80,35 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
         cluster.clock.advance(Duration::from_millis(59_800));
         let early = other.poll().await;
         assert_eq!((early.triggers, early.leased, early.next_look), (0, 0, Duration::from_millis(200)), "{policy}");
+        end(&one_node, &attempt).await;
+        assert_eq!(other.poll().await.triggers, 0, "{policy}: nor when nothing runs");
         assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"], "{policy}");
 
-        end(&one_node, &attempt).await;
+        cluster.command(RunJobNow(job.id)).await;
+        let by_hand = one(&other).await;
+        assert_eq!(by_hand.kind, TriggerKind::Manual, "{policy}");
+        cluster.clock.advance(Duration::from_millis(100));
+        end(&other, &by_hand).await;
         cluster.clock.advance(Duration::from_millis(100));
         let next = one(&other).await;
 
         assert_eq!((next.fire_time, next.due_time, next.attempt), (at("07:01:00"), at("07:01:00"), 1), "{policy}");
     }
+}
+
+#[actix::test]
+async fn a_look_full_of_what_is_not_decided_about_yet_is_not_repeated_before_the_due_time() {
+    let cluster = TestCluster::start().await;
+    for _ in 0..3 {
+        let request = JobRequest { initial_delay_seconds: Some(60), ..fixed_delay(60) };
+        cluster.create(overlapping(OverlapPolicy::Skip, request)).await;
+    }
+    let node = cluster.node().await;
+    cluster.clock.advance(Duration::from_millis(59_800));
+
+    let look = node.store.lease(node.id, Batch::of(2), LOOK_AHEAD).await.unwrap().unwrap();
+
+    assert_eq!((look.triggers, look.more, look.undecided_until), (0, false, Some(at("07:01:00"))));
 }
 
 #[actix::test]
@@ -95,7 +118,8 @@ async fn buffer_one_keeps_the_first_that_waits_and_runs_it_after_the_end() {
     a_minute_in_vain(&cluster, &other).await;
     a_minute_in_vain(&cluster, &other).await;
     assert_eq!(cluster.triggers(&job).await, ["BUFFERED fires 07:01:00", "SCHEDULE fires 07:03:00 due 07:03:00"]);
-    assert_eq!(other.store.repair().await.unwrap(), Repairs::default(), "waiting is healthy");
+    let repairs = other.store.repair(Duration::ZERO, &mut Uuid::nil()).await.unwrap();
+    assert_eq!(repairs, Repairs::default(), "waiting is healthy");
     end(&one_node, &attempt).await;
     let buffered = one(&other).await;
 
@@ -192,6 +216,33 @@ async fn of_two_that_come_due_in_one_look_cancel_other_runs_the_later() {
     assert_eq!(one(&node).await.kind, TriggerKind::Manual);
 
     assert_eq!(cluster.ledger(&job).await, [&skipped("SCHEDULE", "07:00:00"), "MANUAL 07:00:01 RUNNING attempt 1"]);
+}
+
+/// A look may be held up, so that an older fire time is decided about after a younger one.
+#[actix::test]
+async fn cancel_other_never_cancels_what_came_due_later() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60))).await;
+    let [busy, late] = [cluster.node().await, cluster.node().await];
+    end(&busy, &one(&busy).await).await;
+    cluster.advance(55);
+    cluster.command(RunJobNow(job.id)).await;
+    let holder = cluster.database.client().await;
+    holder.batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update").await.unwrap();
+    cluster.advance(5);
+    let on_time = one(&busy).await;
+    holder.batch_execute("commit").await.unwrap();
+
+    assert_eq!(late.poll().await.leased, 0);
+
+    assert_eq!((on_time.fire_time, cluster.triggers(&job).await.len()), (at("07:01:00"), 1));
+    let by_hand = skipped("MANUAL", "07:00:55");
+    let log = ["SCHEDULE 07:00:00 SUCCESS attempt 1", &by_hand, "SCHEDULE 07:01:00 RUNNING attempt 1"];
+    assert_eq!(cluster.ledger(&job).await, log);
+    assert_eq!(
+        cluster.texts("select '' from job_execution_log where cancel_requested_at is not null", &[]).await.len(),
+        0
+    );
 }
 
 #[actix::test]

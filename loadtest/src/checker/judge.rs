@@ -343,14 +343,14 @@ impl<'a> Judge<'a> {
         let due_meanwhile = |other: &&Execution<'_>| {
             let at = other.fire_time().unwrap_or(Micros::MAX);
             other.id != execution.id
-                && execution.fire_time().is_some_and(|own| own - self.rules.look_ahead <= at)
-                && at - self.rules.look_ahead <= finished
+                && execution.fire_time().is_some_and(|own| own <= at)
+                && at <= finished
         };
         // What took its place may have had to give way itself, before it ran.
         let gave_way = |row: &Row| {
             row.reason.as_deref() == Some("OVERLAP")
                 && execution.fire_time().is_some_and(|own| own < row.fire_time)
-                && row.fire_time - self.rules.look_ahead <= finished
+                && row.fire_time <= finished
         };
         let replaced =
             || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(row));

@@ -43,7 +43,7 @@ impl Busy {
     pub(super) fn waited(&self, judge: &Judge<'_>, execution: &Execution<'_>, at: Micros) -> Option<Micros> {
         let start = execution.first()?.arrived;
         let ahead = |run: &Run| run.id != execution.id && run.start.is_some_and(|begun| begun < start);
-        let met = self.spans.meeting(at - judge.rules.look_ahead, start);
+        let met = self.spans.meeting(at, start);
         let (mut held, mut end) = (false, None);
         for (from, until, _) in met.filter(|(_, _, run)| ahead(run)) {
             held |= from <= judge.faults.deadline(at);
@@ -58,7 +58,7 @@ impl Busy {
         let end = judge.evidence.ended;
         let mut runs: Vec<(Micros, Micros)> = self
             .spans
-            .meeting(at - judge.rules.look_ahead, end)
+            .meeting(at, end)
             .filter_map(|(_, until, run)| Some((run.start?, until)))
             .collect();
         runs.sort_unstable();
@@ -91,12 +91,11 @@ impl Busy {
 
     /// Whether the overlap policy may have left that fire time out.
     pub(super) fn left_out(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> bool {
-        let ahead = at - judge.rules.look_ahead;
         let mut running = 0;
         let mut waiting = 0;
         let mut free = this.deadline;
-        for (_, until, run) in self.spans.meeting(ahead, this.deadline) {
-            // Late fire times may be found after later ones.
+        for (_, until, run) in self.spans.meeting(at, this.deadline) {
+            // Late fire times may be found after later ones, and two nodes may decide in either order.
             let latest = if this.normal { at + judge.rules.look_ahead } else { this.deadline };
             if run.fire_time == at || run.fire_time > latest {
                 continue;
@@ -104,7 +103,7 @@ impl Busy {
             // Beside a fault nobody may have seen the run that was in flight.
             running += usize::from(run.start.map_or(!this.normal, |start| start <= this.deadline));
             // What has waited comes first, also after the end of what it waited for.
-            waiting += usize::from(run.start.is_none_or(|start| start > ahead));
+            waiting += usize::from(run.start.is_none_or(|start| start > at));
             free = free.max(until);
         }
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.

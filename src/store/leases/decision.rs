@@ -34,7 +34,7 @@ pub struct Decision {
     pub rested: Vec<Uuid>,
     /// Whether triggers were left alone that may be taken in a moment.
     pub contended: bool,
-    /// Due times of triggers that were left alone until then.
+    /// Due times of triggers whose overlaps are decided about then, and not before.
     pub not_yet: Vec<Timestamp>,
 }
 
@@ -98,6 +98,8 @@ pub fn decide(triggers: &[Trigger], known: &Known<'_>, mut in_flight: HashMap<Uu
         };
         let in_flight = in_flight.get_mut(&trigger.job_id);
         match in_flight {
+            // What runs may end before this is due, and until then a person may ask for another.
+            _ if is_limited(&trigger) && trigger.due_at > known.now => decision.not_yet.push(trigger.due_at),
             None if is_limited(&trigger) => decision.contended = true,
             _ if trigger.kind == TriggerKind::Backfill => decision.add_backfill((trigger, job), known, in_flight),
             Some(in_flight) if is_limited(&trigger) => decision.add_limited((trigger, job), known, in_flight),
@@ -166,10 +168,8 @@ impl Decision {
     fn add_limited(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, in_flight: &mut InFlight) {
         let mut firing = trigger.fire(&job.definition, known.closures, known.now);
         let Some(run) = firing.run else { return self.add(trigger, firing) };
-        match verdict(trigger, job, *in_flight) {
+        match verdict(trigger, job, *in_flight, run.due_time) {
             Verdict::Run => in_flight.running = true,
-            // What runs may end before this is due; and what waits behind it would start at its end, too early.
-            _ if run.due_time > known.now => return self.not_yet.push(run.due_time),
             Verdict::Skip => return self.skip_overlap((trigger, job), known.closures, firing, run),
             Verdict::Replace if self.take_the_place(job) => {}
             verdict => {
@@ -178,6 +178,7 @@ impl Decision {
                     in_flight.buffered = 0;
                 }
                 in_flight.buffered += 1;
+                in_flight.latest = in_flight.latest.max(Some(run.due_time));
                 self.buffered.push((trigger.clone(), run));
                 firing.run = None;
                 // A one-off trigger becomes the buffered one: it is not removed.
@@ -188,6 +189,7 @@ impl Decision {
                 return;
             }
         }
+        in_flight.latest = in_flight.latest.max(Some(run.due_time));
         self.add(trigger, firing);
     }
 
@@ -278,12 +280,12 @@ impl Decision {
     }
 }
 
-/// What becomes of a fire time of a limited job.
-fn verdict(trigger: &Trigger, job: &Job, in_flight: InFlight) -> Verdict {
+/// What becomes of a fire time of a limited job that is due then.
+fn verdict(trigger: &Trigger, job: &Job, in_flight: InFlight, due_time: Timestamp) -> Verdict {
     let (policy, waited) = (job.definition.policies.overlap_policy, trigger.kind == TriggerKind::Buffered);
     let first_in_line = waited || policy == OverlapPolicy::CancelOther;
     let running = in_flight.running || in_flight.released && !first_in_line;
-    match resolve(policy, InFlight { running, ..in_flight }) {
+    match resolve(policy, InFlight { running, ..in_flight }, due_time) {
         // What runs is younger than what waited: it stays.
         Verdict::Replace if waited => Verdict::Skip,
         verdict => verdict,

@@ -114,6 +114,11 @@ pub(super) use is_busy;
 pub(super) const IN_FLIGHT: &str = concat!("-- leases.in_flight
 select x.id,
        ", is_busy!("x.id"), " as running,
+       greatest(
+           (select max(l.due_time) from job_lease h cross join lateral
+               (select l.status, l.due_time from job_execution_log l where l.id = h.execution_ids[1] offset 0) as l
+            where h.job_id = x.id and l.status = 'RUNNING'),
+           (select max(t.fire_time) from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED')) as latest,
        (select count(*) from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is null) as buffered,
        exists (select from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED' and t.due_at is not null) as released
 from unnest($1::uuid[]) as x (id)");
@@ -122,7 +127,7 @@ from unnest($1::uuid[]) as x (id)");
 /// that is in flight is looked through.
 const ANY_IN_FLIGHT: &str = "-- leases.any_in_flight
 select x.id, exists (select from execution_in_flight f where f.job_id = x.id) as running,
-       0::bigint as buffered, false as released
+       null::timestamptz as latest, 0::bigint as buffered, false as released
 from unnest($1::uuid[]) as x (id)";
 
 /// The jobs of a lease, by id.
@@ -159,7 +164,7 @@ pub struct Leased {
     pub now: Timestamp,
     /// When the next trigger beyond the look-ahead is due.
     pub next_due: Option<Timestamp>,
-    /// When the first of the triggers is due that cannot be decided about before.
+    /// When the first of the triggers is due that are not decided about before.
     pub undecided_until: Option<Timestamp>,
 }
 
@@ -213,7 +218,9 @@ impl Store {
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
-            let (more, undecided_until) = (due.full || soon || again, not_yet.into_iter().min());
+            // What fills a look and cannot be decided about yet is there in the next one too.
+            let full = due.full && (triggers > 0 || not_yet.is_empty());
+            let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
             Ok(Some(Leased { attempts, triggers, still_due, more, now: due.now, next_due, undecided_until }))
         })
         .await
@@ -284,7 +291,8 @@ impl Store {
         self.unreadable().extend(unreadable.map(|id| (*id, Instant::now())));
         let of_backfills = due.triggers.iter().filter(|trigger| trigger.kind == TriggerKind::Backfill);
         let backfills = backfills::by_ids(transaction, &distinct(of_backfills.map(|trigger| trigger.id))).await?;
-        let limited = due.triggers.iter().filter(|trigger| is_limited(trigger, &jobs, &backfills));
+        let is_limited = |trigger: &&Trigger| trigger.due_at <= due.now && is_limited(trigger, &jobs, &backfills);
+        let limited = due.triggers.iter().filter(is_limited);
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
         let (now, depth, room) = (due.now, due.depth, due.room);
         let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
@@ -353,7 +361,8 @@ async fn in_flight(
     }
     let read = |row: &Row| {
         let buffered = usize::try_from(row.get::<_, i64>("buffered")).unwrap_or(0);
-        (row.get("id"), InFlight { running: row.get("running"), buffered, released: row.get("released") })
+        let (running, latest, released) = (row.get("running"), row.get("latest"), row.get("released"));
+        (row.get("id"), InFlight { running, latest, buffered, released })
     };
     Ok(rows.iter().map(read).collect())
 }
