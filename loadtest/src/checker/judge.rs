@@ -324,38 +324,30 @@ impl<'a> Judge<'a> {
                 Err(("UNRECOVERED", "LOST, and its policy is RERUN".to_owned()))
             }
             ("LOST", _) if !lost => Err(("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt".to_owned())),
-            ("CANCELLED", _) if !self.cancelled_lawfully(job, execution, terms, finished) => {
+            ("CANCELLED", _) if !cancelled_lawfully(job, execution, terms, finished) => {
                 Err(("CANCELLED-WITHOUT-CAUSE", "nothing replaced it and nobody deleted its job".to_owned()))
             }
             ("LOST" | "CANCELLED", _) => Ok(()),
             (status, _) => Err(("UNRECOVERED", format!("{status} is no end"))),
         }
     }
+}
 
-    /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due.
-    fn cancelled_lawfully(
-        &self,
-        job: &JobCase<'a>,
-        execution: &Execution<'a>,
-        terms: &Terms<'a>,
-        finished: Micros,
-    ) -> bool {
-        let due_meanwhile = |other: &&Execution<'_>| {
-            let at = other.fire_time().unwrap_or(Micros::MAX);
-            other.id != execution.id
-                && execution.fire_time().is_some_and(|own| own <= at)
-                && at <= finished
-        };
-        // What took its place may have had to give way itself, before it ran.
-        let gave_way = |row: &Row| {
-            row.reason.as_deref() == Some("OVERLAP")
-                && execution.fire_time().is_some_and(|own| own < row.fire_time)
-                && row.fire_time <= finished
-        };
-        let replaced =
-            || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(row));
-        job.timeline.possibly_deleted(finished) || (terms.may_overlap(&[Overlap::CancelOther]) && replaced())
-    }
+/// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due.
+fn cancelled_lawfully(job: &JobCase<'_>, execution: &Execution<'_>, terms: &Terms<'_>, finished: Micros) -> bool {
+    let due_meanwhile = |other: &&Execution<'_>| {
+        let at = other.fire_time().unwrap_or(Micros::MAX);
+        other.id != execution.id && execution.fire_time().is_some_and(|own| own <= at) && at <= finished
+    };
+    // What took its place may have had to give way itself, before it ran.
+    let gave_way = |row: &Row| {
+        row.reason.as_deref() == Some("OVERLAP")
+            && execution.fire_time().is_some_and(|own| own < row.fire_time)
+            && row.fire_time <= finished
+    };
+    let replaced =
+        || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(row));
+    job.timeline.possibly_deleted(finished) || (terms.may_overlap(&[Overlap::CancelOther]) && replaced())
 }
 
 /// Whether what it was folded into is there: a later one that ran, or that another policy left out in its turn.

@@ -56,11 +56,8 @@ impl Busy {
     /// still; or to the deletion of the job, which takes what waits with it.
     pub(super) fn occupied(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros) -> bool {
         let end = judge.evidence.ended;
-        let mut runs: Vec<(Micros, Micros)> = self
-            .spans
-            .meeting(at, end)
-            .filter_map(|(_, until, run)| Some((run.start?, until)))
-            .collect();
+        let mut runs: Vec<(Micros, Micros)> =
+            self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
         runs.sort_unstable();
         let mut busy = at;
         for (start, until) in runs {
