@@ -259,7 +259,12 @@ impl World {
         let mut taken = HashSet::new();
         for (index, era) in life.eras.iter().enumerate() {
             for at in grid(era) {
-                let leased = (at - self.rng.i64(0..250) * MILLI).max(era.from + MILLI);
+                let leased = if era.spec.overlap == Overlap::Allow {
+                    (at - self.rng.i64(0..250) * MILLI).max(era.from + MILLI)
+                } else {
+                    // It is not leased ahead. What changes its job right after that comes too late.
+                    at + self.rng.i64(0..20).min((era.until - at - 1) / MILLI).max(0) * MILLI
+                };
                 if leased >= era.until || !taken.insert(at) {
                     continue;
                 }
