@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::unconstrained;
 use uuid::Uuid;
 
 /// Most settlements of one transaction.
@@ -284,10 +285,9 @@ fn record_start(attempt: &Attempt, started_at: Timestamp) {
 
 impl Settler {
     async fn settle(&mut self) -> SettleReport {
-        while self.unsettled.len() < SETTLE_BATCH_MAX {
-            let Ok(ended) = self.results.try_recv() else { break };
-            self.unsettled.push(ended);
-        }
+        let room = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len());
+        // What has ended by now, however much this task has done since it last yielded.
+        unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never();
         let batch: Vec<Settlement> = self.unsettled.iter().map(|ended| ended.settlement.clone()).collect();
         let left = self.slots.leases_left(batch.iter().map(|s| (s.lease_id, s.execution_id)));
         match self.store.settle(&batch, &left).await {
