@@ -252,6 +252,7 @@ impl Parts {
             MEMBERSHIP_CHANNEL => changed.notify_one(),
             _ => hinted.iter().for_each(|wake_up| wake_up.notify_one()),
         };
+        actix::spawn(telemetry::sum_up());
         actix::spawn(listener::listen(database.clone(), &[WAKE_UP_CHANNEL, MEMBERSHIP_CHANNEL], wake));
         Node {
             address,

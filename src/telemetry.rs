@@ -7,6 +7,7 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Upper bounds of latency buckets in seconds: a fire is precise to the
@@ -57,6 +58,18 @@ pub fn metrics() -> &'static PrometheusHandle {
         metrics::gauge!("horolog_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         handle
     })
+}
+
+/// Time between two sums of what the histograms were told.
+const SUM_UP: Duration = Duration::from_secs(5);
+
+/// Sums up what the histograms were told, again and again: until somebody does, each value is kept,
+/// so that a node whose metrics nobody asks for would grow for ever (a megabyte for 40,000 fires).
+pub async fn sum_up() {
+    loop {
+        tokio::time::sleep(SUM_UP).await;
+        metrics().run_upkeep();
+    }
 }
 
 /// A counter that is missing until it first counts cannot be told from one that
