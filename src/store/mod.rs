@@ -71,6 +71,8 @@ pub struct Store {
     wary_until: Arc<Mutex<Option<Instant>>>,
     /// Jobs that it need not read again.
     remembered: leases::RememberedJobs,
+    /// Where the next look at what is due begins.
+    beginning: leases::Beginning,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
 }
@@ -190,6 +192,7 @@ impl Store {
             unreadable: Arc::default(),
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
+            beginning: leases::Beginning::default(),
             tally: activity::Tally::default(),
         }
     }

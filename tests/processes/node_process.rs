@@ -52,10 +52,12 @@ impl NodeProcess {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for the end.
+    /// Waits for the end, also of its output: whoever reads that holds the log until then.
     pub async fn ended(&mut self) -> ExitStatus {
-        let child = &mut self.child;
-        eventually("the process ends", async || child.try_wait().unwrap()).await
+        let (child, log) = (&mut self.child, &self.log);
+        let status = eventually("the process ends", async || child.try_wait().unwrap()).await;
+        eventually("its output ends", async || (Arc::strong_count(log) == 1).then_some(())).await;
+        status
     }
 
     /// Waits for a line of output that holds a text.
