@@ -285,9 +285,7 @@ fn record_start(attempt: &Attempt, started_at: Timestamp) {
 
 impl Settler {
     async fn settle(&mut self) -> SettleReport {
-        let room = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len());
-        // What has ended by now, however much this task has done since it last yielded.
-        unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never();
+        self.receive();
         let batch: Vec<Settlement> = self.unsettled.iter().map(|ended| ended.settlement.clone()).collect();
         let left = self.slots.leases_left(batch.iter().map(|s| (s.lease_id, s.execution_id)));
         match self.store.settle(&batch, &left).await {
@@ -307,6 +305,14 @@ impl Settler {
                 SettleReport { unsettled, ..SettleReport::default() }
             }
         }
+    }
+
+    /// What has ended by now, and while it is received, up to a batch; however much this task has done
+    /// since it last yielded.
+    fn receive(&mut self) {
+        while let room @ 1.. = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len())
+            && let Some(1..) = unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never()
+        {}
     }
 
     fn free(&mut self, fenced: &[Uuid]) {
