@@ -71,8 +71,6 @@ pub struct Store {
     wary_until: Arc<Mutex<Option<Instant>>>,
     /// Jobs that it need not read again.
     remembered: leases::RememberedJobs,
-    /// Where the next look at what is due begins.
-    beginning: leases::Beginning,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
 }
@@ -192,7 +190,6 @@ impl Store {
             unreadable: Arc::default(),
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
-            beginning: leases::Beginning::default(),
             tally: activity::Tally::default(),
         }
     }

@@ -10,13 +10,11 @@
 //! tried and never waited for: a lease that waits could be waited for. The
 //! decision is pure; the writes follow, and COMMIT makes it so.
 
-mod beginning;
 mod decision;
 mod listing;
 mod remembered;
 mod writes;
 
-pub(super) use beginning::Beginning;
 pub(super) use remembered::RememberedJobs;
 pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
@@ -29,14 +27,12 @@ use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::safeguards::{Safeguard, unless_off};
 use crate::store::session::Transaction;
-use beginning::LookFrom;
 use decision::{Known, decide, is_limited};
 use listing::Leases;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Holds the node's row against a take-over until the lease commits. A
@@ -50,18 +46,15 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 /// (what an outage or a flood left, which must not hold up what is due on time), then
 /// what is due on time, then what room is left for more of the first. The third scan meets what the first has locked,
 /// which is no obstacle to its own transaction: hence `not in`. It happens only when
-/// the first lane was full. None of the jobs $5, which this node cannot read, and nothing
-/// that was due before $7, or five seconds ago (see `beginning`).
+/// the first lane was full. None of the jobs $5, which this node cannot read.
 /// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
 /// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
 /// filter over every trigger.
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
-with clock as materialized (
-    select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
-    from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
-), overdue as materialized (
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+overdue as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
+    where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
@@ -72,7 +65,7 @@ with clock as materialized (
     order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6 for update skip locked
 ), more as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
+    where due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[]) and id not in (select id from overdue)
     order by due_at limit case when (select count(*) from overdue) = $4
         then ($3 - (select count(*) from overdue) * $6 - (select count(*) from on_time) + $6 - 1) / $6 else 0 end
@@ -89,12 +82,10 @@ select now, (select min(due_at) from job_trigger
        (select max(ends_at) from blackout) as blackouts_until
 from clock";
 
-/// The database's now and the first due time of those after $2: all that a look needs to know that finds nothing.
+/// The database's now and the first due time: all that a look needs to know that finds nothing.
 pub(super) const PEEK: &str = "-- leases.peek
-with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
-select now, (select min(due_at) from job_trigger
-             where due_at >= (select coalesce($2::timestamptz, now - interval '5 seconds') from clock)) as next_due
-from clock";
+select coalesce($1::timestamptz, clock_timestamp()) as now,
+       (select min(due_at) from job_trigger where due_at is not null) as next_due";
 
 /// Takes the advisory locks of jobs whose executions may not overlap; those that
 /// another transaction holds are left out. The key is the job's id, folded.
@@ -180,30 +171,14 @@ pub struct Leased {
 impl Store {
     /// The database's now, and when the first trigger is due: one statement, that takes nothing.
     pub async fn peek(&self) -> Result<(Timestamp, Option<Timestamp>), StoreError> {
-        let (from, begun) = (self.look_from(), Instant::now());
-        let peeked = self.bounded("leases.peek", async {
+        self.bounded("leases.peek", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(PEEK).await.during("leases.prepare")?;
-            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &from.due_time()];
-            let row = session.query_one(&statement, &values).await.during("leases.peek")?;
+            let row = session.query_one(&statement, &[&self.clock().stub()]).await.during("leases.peek")?;
             session.release();
-            let (now, next_due) = (row.get("now"), row.get("next_due"));
-            self.beginning.looked(from, begun, (next_due, now));
-            Ok((now, next_due))
-        });
-        let peeked = peeked.await;
-        if let Err(error) = &peeked {
-            self.beginning.failed(from, begun, error);
-        }
-        peeked
-    }
-
-    /// Where this look begins. A clock that a test may set back has no beginning.
-    fn look_from(&self) -> LookFrom {
-        match self.clock().stub() {
-            Some(_) => LookFrom::Whole,
-            None => self.beginning.next(Instant::now(), self.call_timeout),
-        }
+            Ok((row.get("now"), row.get("next_due")))
+        })
+        .await
     }
 
     /// Leases a batch of fire times that are due within `look_ahead` to
@@ -230,10 +205,9 @@ impl Store {
         look_ahead: Duration,
         wary: bool,
     ) -> Result<Option<Leased>, StoreError> {
-        let (from, begun) = (self.look_from(), Instant::now());
-        let look = self.bounded("leases.lease", async {
+        self.bounded("leases.lease", async {
             let transaction = Transaction::new(self.session().await?);
-            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, from)).await? else {
+            let Some(due) = self.lock_due(&transaction, node_id, batch, look_ahead).await? else {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
@@ -241,7 +215,6 @@ impl Store {
                 self.take(&transaction, node_id, &due, wary).await?;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
-            self.beginning.looked(from, begun, (due.triggers.iter().map(|trigger| trigger.due_at).min(), due.now));
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
@@ -249,12 +222,8 @@ impl Store {
             let full = due.full && (triggers > 0 || not_yet.is_empty());
             let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
             Ok(Some(Leased { attempts, triggers, still_due, more, now: due.now, next_due, undecided_until }))
-        });
-        let look = look.await;
-        if let Err(error) = &look {
-            self.beginning.failed(from, begun, error);
-        }
-        look
+        })
+        .await
     }
 
     /// One round trip: BEGIN, the node's row, the due triggers, the clock.
@@ -263,12 +232,12 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         Batch { fire_times: limit, depth }: Batch,
-        (look_ahead, from): (Duration, LookFrom),
+        look_ahead: Duration,
     ) -> Result<Option<Due>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         let depth = depth.clamp(1, overdue_limit.max(1));
-        let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
+        let (stub, seconds) = (self.clock().stub(), look_ahead.as_secs_f64());
         let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
@@ -280,9 +249,7 @@ impl Store {
             transaction.begin(),
             async { transaction.query_opt(&hold, &[&node_id]).await },
             async {
-                transaction
-                    .query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &unreadable, &each, &since])
-                    .await
+                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &unreadable, &each]).await
             },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
