@@ -77,3 +77,20 @@ async fn fire_times_are_whole_milliseconds() {
     let odd: Vec<_> = times.iter().filter(|time| time.timestamp_subsec_nanos() % 1_000_000 != 0).collect();
     assert_eq!(odd, Vec::<&Timestamp>::new());
 }
+
+/// A look begins where those before it left off.
+#[actix::test]
+async fn what_came_to_be_due_in_the_past_is_found_all_the_same() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(3_600)).await;
+    eventually("it runs", async || (node.poll().await.leased == 1).then_some(())).await;
+    node.poll().await;
+
+    let set_back =
+        "update job_trigger set due_at = due_at - interval '2 hours', fire_time = fire_time - interval '2 hours'
+        where job_id = $1";
+    cluster.execute(set_back, &[&job.id]).await;
+
+    eventually("it is found", async || (node.poll().await.triggers == 1).then_some(())).await;
+}

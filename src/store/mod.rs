@@ -71,6 +71,8 @@ pub struct Store {
     wary_until: Arc<Mutex<Option<Instant>>>,
     /// Jobs that it need not read again.
     remembered: leases::RememberedJobs,
+    /// Where the next look at what is due begins.
+    beginning: leases::Beginning,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
 }
@@ -148,6 +150,11 @@ impl StoreError {
         matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
+    /// Whether the call took longer than it may.
+    fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
     /// Whether it may work later as it is: the API says `UNAVAILABLE`.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -190,6 +197,7 @@ impl Store {
             unreadable: Arc::default(),
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
+            beginning: leases::Beginning::default(),
             tally: activity::Tally::default(),
         }
     }

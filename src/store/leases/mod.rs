@@ -10,11 +10,13 @@
 //! tried and never waited for: a lease that waits could be waited for. The
 //! decision is pure; the writes follow, and COMMIT makes it so.
 
+mod beginning;
 mod decision;
 mod listing;
 mod remembered;
 mod writes;
 
+pub(super) use beginning::Beginning;
 pub(super) use remembered::RememberedJobs;
 pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
@@ -27,12 +29,14 @@ use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::safeguards::{Safeguard, unless_off};
 use crate::store::session::Transaction;
+use beginning::{Look, LookFrom};
 use decision::{Known, decide, is_limited};
 use listing::Leases;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Holds the node's row against a take-over until the lease commits. A
@@ -46,15 +50,18 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 /// (what an outage or a flood left, which must not hold up what is due on time), then
 /// what is due on time, then what room is left for more of the first. The third scan meets what the first has locked,
 /// which is no obstacle to its own transaction: hence `not in`. It happens only when
-/// the first lane was full. None of the jobs $5, which this node cannot read.
+/// the first lane was full. None of the jobs $5, which this node cannot read, and nothing
+/// that was due before $7, or five seconds ago (see `beginning`).
 /// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
 /// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
 /// filter over every trigger.
 pub(super) const LOCK_DUE: &str = "-- leases.lock_due
-with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
-overdue as materialized (
+with clock as materialized (
+    select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
+    from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
+), overdue as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at < (select now - interval '1 second' from clock)
+    where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[])
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
@@ -65,7 +72,7 @@ overdue as materialized (
     order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6 for update skip locked
 ), more as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at < (select now - interval '1 second' from clock)
+    where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
       and job_id <> all($5::uuid[]) and id not in (select id from overdue)
     order by due_at limit case when (select count(*) from overdue) = $4
         then ($3 - (select count(*) from overdue) * $6 - (select count(*) from on_time) + $6 - 1) / $6 else 0 end
@@ -82,10 +89,12 @@ select now, (select min(due_at) from job_trigger
        (select max(ends_at) from blackout) as blackouts_until
 from clock";
 
-/// The database's now and the first due time: all that a look needs to know that finds nothing.
+/// The database's now and the first due time of those after $2: all that a look needs to know that finds nothing.
 pub(super) const PEEK: &str = "-- leases.peek
-select coalesce($1::timestamptz, clock_timestamp()) as now,
-       (select min(due_at) from job_trigger where due_at is not null) as next_due";
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
+select now, (select min(due_at) from job_trigger
+             where due_at >= (select coalesce($2::timestamptz, now - interval '5 seconds') from clock)) as next_due
+from clock";
 
 /// Takes the advisory locks of jobs whose executions may not overlap; those that
 /// another transaction holds are left out. The key is the job's id, folded.
@@ -171,14 +180,26 @@ pub struct Leased {
 impl Store {
     /// The database's now, and when the first trigger is due: one statement, that takes nothing.
     pub async fn peek(&self) -> Result<(Timestamp, Option<Timestamp>), StoreError> {
-        self.bounded("leases.peek", async {
+        let look = self.begin_look();
+        let peeked = self.bounded("leases.peek", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(PEEK).await.during("leases.prepare")?;
-            let row = session.query_one(&statement, &[&self.clock().stub()]).await.during("leases.peek")?;
+            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &look.from.due_time()];
+            let row = session.query_one(&statement, &values).await.during("leases.peek")?;
             session.release();
             Ok((row.get("now"), row.get("next_due")))
-        })
-        .await
+        });
+        let peeked = peeked.await;
+        match &peeked {
+            Ok((now, next_due)) => self.beginning.ended(&look, *next_due, *now),
+            Err(error) => self.beginning.failed(&look, error.is_timeout()),
+        }
+        peeked
+    }
+
+    /// A look that begins now. Where a test may set the clock back there is no beginning.
+    fn begin_look(&self) -> Look {
+        if self.clock().stub().is_some() { Look::whole() } else { self.beginning.look(self.call_timeout) }
     }
 
     /// Leases a batch of fire times that are due within `look_ahead` to
@@ -205,9 +226,10 @@ impl Store {
         look_ahead: Duration,
         wary: bool,
     ) -> Result<Option<Leased>, StoreError> {
-        self.bounded("leases.lease", async {
+        let look = self.begin_look();
+        let leased = self.bounded("leases.lease", async {
             let transaction = Transaction::new(self.session().await?);
-            let Some(due) = self.lock_due(&transaction, node_id, batch, look_ahead).await? else {
+            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, look.from)).await? else {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
@@ -215,6 +237,8 @@ impl Store {
                 self.take(&transaction, node_id, &due, wary).await?;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
+            let left = if soon { look.from.due_time() } else { due.left.into_iter().chain(next_due).min() };
+            self.beginning.ended(&look, left, due.now);
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len();
@@ -222,8 +246,12 @@ impl Store {
             let full = due.full && (triggers > 0 || not_yet.is_empty());
             let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
             Ok(Some(Leased { attempts, triggers, still_due, more, now: due.now, next_due, undecided_until }))
-        })
-        .await
+        });
+        let leased = leased.await;
+        if !matches!(leased, Ok(Some(_))) {
+            self.beginning.failed(&look, leased.as_ref().is_err_and(StoreError::is_timeout));
+        }
+        leased
     }
 
     /// One round trip: BEGIN, the node's row, the due triggers, the clock.
@@ -232,12 +260,12 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         Batch { fire_times: limit, depth }: Batch,
-        look_ahead: Duration,
+        (look_ahead, from): (Duration, LookFrom),
     ) -> Result<Option<Due>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         let depth = depth.clamp(1, overdue_limit.max(1));
-        let (stub, seconds) = (self.clock().stub(), look_ahead.as_secs_f64());
+        let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
         let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
@@ -249,7 +277,9 @@ impl Store {
             transaction.begin(),
             async { transaction.query_opt(&hold, &[&node_id]).await },
             async {
-                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &unreadable, &each]).await
+                transaction
+                    .query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &unreadable, &each, &since])
+                    .await
             },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
@@ -263,11 +293,19 @@ impl Store {
         let stamp = |row: &Row| row.get::<_, Option<i64>>("job_stamp").unwrap_or(new_stamp);
         let stamps = of_schedules.map(|(trigger, row)| (trigger.job_id, stamp(row))).collect();
         let fire_times: usize = due.iter().map(|row| if row.get("overdue") { depth } else { 1 }).sum();
+        // Each lane goes on until the limit, so that a look that took less left nothing behind.
+        let full = fire_times >= limit;
+        let overdue =
+            triggers.iter().zip(&due).filter(|(_, row)| row.get("overdue")).map(|(trigger, _)| trigger.due_at);
+        let left = match overdue.max() {
+            None if full && overdue_at_most == 0 => since,
+            last_taken => last_taken.filter(|_| full),
+        };
         Ok(Some(Due {
             depth,
             room: limit.saturating_sub(triggers.len()),
-            // Each lane goes on until the limit, so that a look that took less left nothing behind.
-            full: fire_times >= limit,
+            full,
+            left,
             triggers,
             stamps,
             new_stamp,
@@ -399,6 +437,8 @@ struct Due {
     room: usize,
     /// Whether there may be more to lock.
     full: bool,
+    /// What is overdue and was not looked at is due then or later.
+    left: Option<Timestamp>,
     /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
     stamps: HashMap<Uuid, i64>,
     /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
