@@ -308,7 +308,7 @@ impl Settler {
     }
 
     /// What has ended by now, and while it is received, up to a batch; however much this task has done
-    /// since it last yielded.
+    /// since it last yielded. Polled: `try_recv` may swallow a wake-up of this thread's runtime (clippy.toml).
     fn receive(&mut self) {
         while let room @ 1.. = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len())
             && let Some(1..) = unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never()
