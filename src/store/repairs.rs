@@ -239,6 +239,9 @@ async fn stop_unwanted(
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<usize, StoreError> {
     let rows = transaction.query(find, values).await.during("repairs.unwanted")?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
     let (deleted, paused): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "DELETED");
     let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("id")).collect::<Vec<Uuid>>();
     transaction.execute(SETTLE_UNWANTED, &[&ids(deleted), &ids(paused)]).await.during("repairs.settle_unwanted")?;
