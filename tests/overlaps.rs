@@ -118,7 +118,7 @@ async fn buffer_one_keeps_the_first_that_waits_and_runs_it_after_the_end() {
     a_minute_in_vain(&cluster, &other).await;
     a_minute_in_vain(&cluster, &other).await;
     assert_eq!(cluster.triggers(&job).await, ["BUFFERED fires 07:01:00", "SCHEDULE fires 07:03:00 due 07:03:00"]);
-    let repairs = other.store.repair(Duration::ZERO, &mut Uuid::nil()).await.unwrap();
+    let repairs = other.store.repair(&mut Uuid::nil()).await.unwrap();
     assert_eq!(repairs, Repairs::default(), "waiting is healthy");
     end(&one_node, &attempt).await;
     let buffered = one(&other).await;

@@ -401,12 +401,12 @@ async fn a_partition_that_cannot_be_made_does_not_stop_the_repairs() {
     assert_eq!(cluster.triggers(&job).await.len(), 1);
 }
 
-/// 25,000 jobs whose schedules are all there.
+/// 125,000 jobs whose schedules are all there.
 const MANY: &str = "
 with many as (
     insert into job_definition
     select (jsonb_populate_record(j, jsonb_build_object('id', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid))).*
-    from job_definition j, generate_series(1, 25000) n where j.id = $1
+    from job_definition j, generate_series(1, 125000) n where j.id = $1
     returning id
 ) insert into job_trigger (id, job_id, kind, fire_time, due_at) select id, id, 'SCHEDULE', $2, $2 from many";
 
@@ -416,26 +416,18 @@ async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
     let model = cluster.create(fixed_rate(60)).await;
     cluster.execute(MANY, &[&model.id, &at("07:01:00")]).await;
     let broken = |n: u32| Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap();
-    let break_all = async || {
-        cluster.execute("delete from job_trigger where id = any($1)", &[&vec![broken(1), broken(15_000)]]).await;
-        cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&broken(24_999)]).await;
-    };
-    break_all().await;
+    let lose = async |jobs: Vec<Uuid>| cluster.execute("delete from job_trigger where id = any($1)", &[&jobs]).await;
+    lose(vec![broken(1), broken(75_000)]).await;
+    cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&broken(124_999)]).await;
     let mut after = Uuid::nil();
+    let mut look = async || {
+        let repairs = cluster.store.repair(&mut after).await.unwrap();
+        (repairs.scheduled, repairs.stopped, after.is_nil())
+    };
 
-    let mut found = Vec::new();
-    for _ in 0..3 {
-        let repairs = cluster.store.repair(Duration::ZERO, &mut after).await.unwrap();
-        found.push((repairs.scheduled, repairs.stopped, after.is_nil()));
-    }
-    assert_eq!(found, [(1, 0, false), (1, 0, false), (0, 1, true)]);
-
-    cluster
-        .execute("update job_trigger set paused = false, due_at = fire_time where id = $1", &[&broken(24_999)])
-        .await;
-    break_all().await;
-    let repairs = cluster.store.repair(Duration::MAX, &mut after).await.unwrap();
-    assert_eq!((repairs.scheduled, repairs.stopped, after), (2, 1, Uuid::nil()), "with time for all of it");
+    assert_eq!([look().await, look().await, look().await], [(1, 0, false), (1, 0, false), (0, 1, true)]);
+    lose(vec![broken(1)]).await;
+    assert_eq!(look().await, (1, 0, false));
 }
 
 /// More than one repair takes on, all of them in one slice.
@@ -447,8 +439,25 @@ async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
     cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
     let mut after = Uuid::nil();
 
-    let first = cluster.store.repair(Duration::ZERO, &mut after).await.unwrap();
+    let first = cluster.store.repair(&mut after).await.unwrap();
     assert_eq!((first.scheduled, after), (1_000, Uuid::nil()));
-    assert_eq!(cluster.store.repair(Duration::ZERO, &mut after).await.unwrap().scheduled, 500);
+    assert_eq!(cluster.store.repair(&mut after).await.unwrap().scheduled, 500);
     assert!(!after.is_nil());
+}
+
+/// What the database refuses bars the way to nothing else.
+#[actix::test]
+async fn a_slice_that_fails_does_not_bar_the_way_to_those_behind_it() {
+    let cluster = TestCluster::start().await;
+    let model = cluster.create(fixed_rate(60)).await;
+    cluster.execute(MANY, &[&model.id, &at("07:01:00")]).await;
+    let broken = |n: u32| Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap();
+    cluster.execute("delete from job_trigger where id = any($1)", &[&vec![broken(1), broken(75_000)]]).await;
+    let refuse = "alter table job_trigger add check (id <> '00000000-0000-4000-8000-000000000001')";
+    cluster.execute(refuse, &[]).await;
+    let mut after = Uuid::nil();
+
+    let failed = cluster.store.repair(&mut after).await;
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(cluster.store.repair(&mut after).await.unwrap().scheduled, 1);
 }

@@ -58,7 +58,7 @@ pub struct ReconcilerConfig {
     /// Between looks for dead nodes.
     pub deaths: Duration,
     /// Between looks for broken states and missing partitions, at least: they take no more than
-    /// a two-hundredth of the time, and go on through the jobs where the one before ended.
+    /// a two-hundredth of the time, and go on with the jobs behind those of the last one.
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
@@ -209,7 +209,7 @@ impl Reconciliation {
         }
         self.store.prune_activity().await?;
         self.forget(report).await;
-        let repairs = self.store.repair(self.config.repairs / REPAIRS_SHARE, &mut self.repaired).await?;
+        let repairs = self.store.repair(&mut self.repaired).await?;
         if repairs != Repairs::default() {
             tracing::warn!(?repairs, "broken states repaired");
         }

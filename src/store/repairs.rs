@@ -17,28 +17,28 @@ use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Most rows that one repair takes on at once; the next one takes the rest.
 const BATCH: i64 = 1_000;
-/// Jobs of a slice: read in some 20 ms.
-const SLICE: i64 = 10_000;
+/// Jobs of a slice: read in some 50 ms.
+const SLICE: i64 = 50_000;
 
 /// The last job of the next slice, in the order of their ids; none when it holds no more than the rest.
 const SLICE_END: &str = "-- repairs.slice_end
 select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1";
 
 /// Active jobs of the slice whose schedule trigger is missing or paused, the last fire time
-/// that was taken of each, and the execution of its schedule that is in flight.
+/// that was taken of each, and the execution of its schedule that is in flight. (Both tables by
+/// the bounds of the slice: without those of the triggers the planner read all of them.)
 const UNSCHEDULED: &str = "-- repairs.unscheduled
 with in_flight as materialized (select id, job_id from execution_in_flight where kind = 'SCHEDULE')
 select j.id, j.updated_at, coalesce($1::timestamptz, clock_timestamp()) as now,
        (select greatest(l.fire_time, l.through_fire_time) from job_execution_log l
         where l.job_id = j.id and l.kind = 'SCHEDULE' order by l.id desc limit 1) as last_fire_time,
        (select f.id from in_flight f where f.job_id = j.id order by f.id desc limit 1) as in_flight
-from job_definition j left join job_trigger t on t.id = j.id
+from job_definition j left join job_trigger t on t.id = j.id and t.id > $3 and t.id <= $4
 where j.id > $3 and j.id <= $4 and j.status = 'ACTIVE' and (t.id is null or t.paused)
 order by j.id limit $2 for update of j skip locked";
 
@@ -50,7 +50,7 @@ on conflict (id) do update set paused = false, due_at = null, awaits = coalesce(
 
 /// Schedules of the slice that may not fire: the job is deleted or paused. A schedule's trigger has the job's id.
 const UNWANTED: &str = "-- repairs.unwanted
-select t.id, j.status from job_definition j join job_trigger t on t.id = j.id
+select t.id, j.status from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3
 where j.id > $2 and j.id <= $3 and (j.status = 'DELETED' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused))
 order by t.id limit $1 for update of j, t skip locked";
 
@@ -112,19 +112,12 @@ pub struct Repairs {
 }
 
 impl Store {
-    /// Looks for every broken state of what is in flight, and then, for at least so long as
-    /// `time` lasts, through the jobs behind `after`, which it moves on. Repairs up to a batch of each.
-    pub async fn repair(&self, time: Duration, after: &mut Uuid) -> Result<Repairs, StoreError> {
-        let begun = Instant::now();
-        let mut repairs = self.repair_what_is_in_flight().await?;
-        loop {
-            let (scheduled, stopped) = self.repair_slice(after).await?;
-            repairs.scheduled += scheduled;
-            repairs.stopped += stopped;
-            if after.is_nil() || begun.elapsed() >= time {
-                return Ok(repairs);
-            }
-        }
+    /// Looks for every broken state of what is in flight, and of the slice of jobs behind `after`,
+    /// which it moves on. Repairs up to a batch of each.
+    pub async fn repair(&self, after: &mut Uuid) -> Result<Repairs, StoreError> {
+        let repairs = self.repair_what_is_in_flight().await?;
+        let (scheduled, stopped) = self.repair_slice(after).await?;
+        Ok(Repairs { scheduled, stopped: repairs.stopped + stopped, ..repairs })
     }
 
     async fn repair_what_is_in_flight(&self) -> Result<Repairs, StoreError> {
@@ -145,18 +138,20 @@ impl Store {
 
     /// How many jobs behind `after` got their schedule back, and how many lost it. It is nil
     /// after the last job, and stays where it is while there is more than a batch to repair.
+    /// A slice that fails is left behind until its next turn: it must not bar the way to the others.
     async fn repair_slice(&self, after: &mut Uuid) -> Result<(usize, usize), StoreError> {
         self.bounded("repairs.slice", async {
             let transaction = self.begin("repairs.begin").await?;
             let end = transaction.query_opt(SLICE_END, &[after, &SLICE]).await.during("repairs.slice_end")?;
             let end: Option<Uuid> = end.map(|row| row.get(0));
-            let slice = (*after, end.unwrap_or(Uuid::max()));
+            let begin = std::mem::replace(after, end.unwrap_or_default());
+            let slice = (begin, end.unwrap_or(Uuid::max()));
             let stopped = stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
             let scheduled = self.schedule_unscheduled(&transaction, slice).await?;
             transaction.commit().await.during("repairs.commit")?;
             let is_full = |repaired| usize::try_from(BATCH).is_ok_and(|batch| repaired >= batch);
-            if !is_full(scheduled) && !is_full(stopped) {
-                *after = end.unwrap_or_default();
+            if is_full(scheduled) || is_full(stopped) {
+                *after = begin;
             }
             Ok((scheduled, stopped))
         })
@@ -204,8 +199,10 @@ impl Store {
         let (vanished, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("vanished"));
         let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("awaits")).collect::<Vec<Uuid>>();
         rearm(transaction, &ids(ended)).await?;
-        let stub = self.clock().stub();
-        transaction.execute(FREE_STALLED, &[&stub, &ids(vanished)]).await.during("repairs.free_stalled")?;
+        if !vanished.is_empty() {
+            let stub = self.clock().stub();
+            transaction.execute(FREE_STALLED, &[&stub, &ids(vanished)]).await.during("repairs.free_stalled")?;
+        }
         Ok(rows.len())
     }
 
