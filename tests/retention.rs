@@ -140,3 +140,19 @@ async fn nothing_is_older_than_for_ever() {
     cluster.clock.advance(DAY * 40_000);
     assert_eq!(node.store.forget(Duration::MAX, &mut Uuid::nil()).await.unwrap().partitions, 0);
 }
+
+/// Whoever makes partitions or forgets holds the same lock.
+#[actix::test]
+async fn nothing_is_forgotten_while_another_node_is_at_it() {
+    let cluster = TestCluster::start().await;
+    let (job, node) = (cluster.create(keeping(2)).await, cluster.node().await);
+    executed(&cluster, &job, at("00:00:00"), "SUCCESS", 5).await;
+    let other = cluster.database.client().await;
+    other.batch_execute("begin; select pg_advisory_xact_lock(x'00484f5250415254'::bigint)").await.unwrap();
+
+    let forgotten = node.store.forget(DAY * 30, &mut Uuid::nil()).await.unwrap();
+    assert_eq!((forgotten, cluster.ledger(&job).await.len()), (Forgotten::default(), 5));
+
+    other.batch_execute("commit").await.unwrap();
+    assert_eq!(node.store.forget(DAY * 30, &mut Uuid::nil()).await.unwrap().rows, 3);
+}

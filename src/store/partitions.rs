@@ -10,6 +10,7 @@ use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
 use chrono::{Days, NaiveDate};
+use deadpool_postgres::ClientWrapper;
 use uuid::Uuid;
 
 /// What the names of the partitions begin with; the day follows.
@@ -21,14 +22,15 @@ const DAYS_AHEAD: u64 = 3;
 /// One node at a time. The others wait: a node that starts must not write
 /// before the first one has made today's partition.
 const LOCK: &str = "-- partitions.lock
-select coalesce($2::timestamptz, clock_timestamp()) from (select pg_advisory_xact_lock($1)) as locked";
+select from (select pg_advisory_xact_lock($1)) as locked";
 
 /// Advisory lock of the partition maker: "HORPART" in ASCII.
 pub(super) const PARTITION_LOCK: i64 = 0x0048_4f52_5041_5254;
 
-pub(super) const EXISTING: &str = "-- partitions.existing
-select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
-where i.inhparent = 'job_execution_log'::regclass";
+const EXISTING: &str = "-- partitions.existing
+select coalesce($1::timestamptz, clock_timestamp()), array(
+    select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'job_execution_log'::regclass)";
 
 /// Whether the DEFAULT partition holds what belongs into partitions to be made.
 const EARLY: &str = "-- partitions.early
@@ -46,37 +48,54 @@ impl Store {
     /// missing; how many it made.
     pub async fn create_partitions(&self) -> Result<usize, StoreError> {
         self.bounded("partitions.create", async {
-            let transaction = self.begin("partitions.begin").await?;
-            let row = transaction
-                .query_one(LOCK, &[&PARTITION_LOCK, &self.clock().stub()])
-                .await
-                .during("partitions.lock")?;
-            let made = create_missing(&transaction, row.get(0)).await?;
-            transaction.commit().await.during("partitions.commit")?;
-            Ok(made)
+            let session = self.session().await?;
+            let missing = missing(&session, self.clock().stub()).await?;
+            session.release();
+            if missing.is_empty() { Ok(0) } else { self.create_missing().await }
         })
         .await
     }
+
+    /// Looks again once it is alone: another node may have made them.
+    async fn create_missing(&self) -> Result<usize, StoreError> {
+        let transaction = self.begin("partitions.begin").await?;
+        transaction.execute(LOCK, &[&PARTITION_LOCK]).await.during("partitions.lock")?;
+        let missing = missing(&transaction, self.clock().stub()).await?;
+        create(&transaction, &missing).await?;
+        transaction.commit().await.during("partitions.commit")?;
+        Ok(missing.len())
+    }
 }
 
-async fn create_missing(transaction: &Transaction, now: Timestamp) -> Result<usize, StoreError> {
-    let rows = transaction.query(EXISTING, &[]).await.during("partitions.existing")?;
-    let existing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+/// What time it is, and the names of the partitions.
+pub(super) async fn existing(
+    client: &ClientWrapper,
+    stub: Option<Timestamp>,
+) -> Result<(Timestamp, Vec<String>), StoreError> {
+    let row = client.query_one(EXISTING, &[&stub]).await.during("partitions.existing")?;
+    Ok((row.get(0), row.get(1)))
+}
+
+async fn missing(client: &ClientWrapper, stub: Option<Timestamp>) -> Result<Vec<Partition>, StoreError> {
+    let (now, existing) = existing(client, stub).await?;
     let today = now.date_naive();
     let first = today.checked_sub_days(Days::new(1)).unwrap_or(today);
     let days = first.iter_days().take(usize::try_from(DAYS_AHEAD).unwrap_or(0) + 2);
-    let missing: Vec<Partition> = days.map(Partition::of).filter(|day| !existing.contains(&day.name)).collect();
-    let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(0) };
+    Ok(days.map(Partition::of).filter(|day| !existing.contains(&day.name)).collect())
+}
+
+async fn create(transaction: &Transaction, missing: &[Partition]) -> Result<(), StoreError> {
+    let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(()) };
     let early = transaction.query_one(EARLY, &[&first.from, &last.to]).await.during("partitions.early")?.get(0);
     if early {
         transaction.batch_execute(LOCK_LOG).await.during("partitions.lock_log")?;
     }
-    for partition in &missing {
+    for partition in missing {
         let adopt = if early { partition.adopt() } else { String::new() };
         let statements = [partition.create(), adopt, partition.attach()].join(";\n");
         transaction.batch_execute(&statements).await.during("partitions.create")?;
     }
-    Ok(missing.len())
+    Ok(())
 }
 
 /// A day's partition: its name and its bounds.

@@ -6,7 +6,7 @@
 //! what is left when a day goes moves to the DEFAULT partition. Nothing that is
 //! in flight is ever forgotten, and nobody waits long for a day to go.
 
-use super::partitions::{self, EXISTING, LOCK_LOG, PARTITION_LOCK, Partition};
+use super::partitions::{self, LOCK_LOG, PARTITION_LOCK, Partition};
 use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -14,6 +14,7 @@ use crate::model::execution::lowest_execution_id;
 use chrono::{NaiveDate, TimeDelta};
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Rows deleted by one statement.
@@ -23,19 +24,21 @@ const DELETE_FOR: Duration = Duration::from_millis(500);
 /// Jobs with `keepExecutions` that one pass looks at.
 const JOBS: i64 = 2_000;
 
-/// One node at a time; the others need not wait.
+/// One node at a time, and none while one makes partitions; the others need not wait.
 const TRY_LOCK: &str = "-- retention.try_lock
-select pg_try_advisory_xact_lock($1), coalesce($2::timestamptz, clock_timestamp())";
+select pg_try_advisory_xact_lock($1)";
 
 /// Whoever waits for the whole log holds up every lease behind him: a report that
 /// reads it for minutes must not. It is tried again at the next pass.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
 
-/// What is above the count of its job, of the next jobs by id.
+/// What is above the count of its job, of the next jobs by id; nothing unless it is alone, as for [`TRY_LOCK`].
 const DELETE_ABOVE: &str = "-- retention.delete_above
-with keeping as (
+with alone as materialized (
+    select pg_try_advisory_xact_lock($4) as is_alone
+), keeping as (
     select id, (policies ->> 'keepExecutions')::integer as most from job_definition
-    where policies ->> 'keepExecutions' is not null and id > $1 order by id limit $2
+    where (select is_alone from alone) and policies ->> 'keepExecutions' is not null and id > $1 order by id limit $2
 ), highest as (
     select k.id as job_id, (select l.id from job_execution_log l where l.job_id = k.id order by l.id desc offset k.most limit 1) as id
     from keeping k
@@ -45,15 +48,19 @@ with keeping as (
         where l.status not in ('RUNNING', 'RETRYING') limit $3)
     returning 1
 )
-select (select count(*) from deleted), (select count(*) from keeping), (select id from keeping order by id desc limit 1)";
+select is_alone, (select count(*) from deleted) as deleted, (select count(*) from keeping) as jobs,
+       (select id from keeping order by id desc limit 1) as last
+from alone";
 
 /// Of the DEFAULT partition, which is never dropped: fire times whose own
-/// partition was not there. By their end, because one of long ago may have run today.
+/// partition was not there. By their end, because one of long ago may have run today. Alone as well.
 const DELETE_STRAY: &str = "-- retention.delete_stray
-with deleted as (
+with alone as materialized (
+    select pg_try_advisory_xact_lock($4) as is_alone
+), deleted as (
     delete from job_execution_log_default where ctid = any(array(
         select l.ctid from job_execution_log_default l join job_definition j on j.id = l.job_id
-        where l.id < $1 and l.status not in ('RUNNING', 'RETRYING') and coalesce(l.finished_at, l.created_at) < $2
+        where (select is_alone from alone) and l.id < $1 and l.status not in ('RUNNING', 'RETRYING') and coalesce(l.finished_at, l.created_at) < $2
           and j.policies ->> 'keepExecutions' is null
         limit $3))
     returning 1
@@ -89,10 +96,12 @@ impl Store {
                 break;
             }
         }
+        let (now, days) = self.days().await?;
         // `Duration::MAX` reaches back before all time: nothing is that old.
-        let Ok(retention) = TimeDelta::from_std(retention) else { return Ok(forgotten) };
-        forgotten.rows += self.delete_stray(retention).await?;
-        (forgotten.partitions, forgotten.left) = self.drop_days(retention).await?;
+        let before = TimeDelta::from_std(retention).ok().and_then(|retention| now.checked_sub_signed(retention));
+        let Some(before) = before else { return Ok(forgotten) };
+        forgotten.rows += self.delete_stray(before).await?;
+        (forgotten.partitions, forgotten.left) = self.drop_days(days, before).await?;
         Ok(forgotten)
     }
 
@@ -100,44 +109,39 @@ impl Store {
     /// node is at it.
     async fn delete_above(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
         self.bounded("retention.delete_above", async {
-            let transaction = self.begin("retention.begin").await?;
-            let mut looked = None;
-            if self.lock_retention(&transaction).await?.is_some() {
-                let row = transaction.query_one(DELETE_ABOVE, &[&after, &JOBS, &BATCH]).await;
-                let row = row.during("retention.delete_above")?;
-                let (deleted, jobs, last): (i64, i64, Option<Uuid>) = (row.get(0), row.get(1), row.get(2));
-                // At the end it begins anew.
-                looked = Some((deleted, last.filter(|_| jobs == JOBS).unwrap_or(Uuid::nil())));
-            }
-            transaction.commit().await.during("retention.commit")?;
-            Ok(looked)
+            let session = self.session().await?;
+            let row = session.query_one(DELETE_ABOVE, &[&after, &JOBS, &BATCH, &PARTITION_LOCK]).await;
+            let row = row.during("retention.delete_above")?;
+            session.release();
+            let last: Option<Uuid> = row.get("last");
+            // At the end it begins anew.
+            let last = last.filter(|_| row.get::<_, i64>("jobs") == JOBS).unwrap_or_default();
+            Ok(row.get::<_, bool>("is_alone").then(|| (row.get("deleted"), last)))
         })
         .await
     }
 
-    async fn delete_stray(&self, retention: TimeDelta) -> Result<i64, StoreError> {
+    async fn delete_stray(&self, before: Timestamp) -> Result<i64, StoreError> {
         self.bounded("retention.delete_stray", async {
-            let transaction = self.begin("retention.begin").await?;
-            let mut deleted = 0;
-            if let Some(now) = self.lock_retention(&transaction).await?
-                && let Some(before) = now.checked_sub_signed(retention)
-            {
-                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-                    [&lowest_execution_id(before), &before, &BATCH];
-                deleted = transaction.query_one(DELETE_STRAY, &values).await.during("retention.delete_stray")?.get(0);
-            }
-            transaction.commit().await.during("retention.commit")?;
-            Ok(deleted)
+            let session = self.session().await?;
+            let values: [&(dyn ToSql + Sync); 4] = [&lowest_execution_id(before), &before, &BATCH, &PARTITION_LOCK];
+            let row = session.query_one(DELETE_STRAY, &values).await.during("retention.delete_stray")?;
+            session.release();
+            Ok(row.get(0))
         })
         .await
     }
 
-    /// Drops the partitions of days that are over for so long; how many went, and
+    /// Drops the partitions of days that were over before then; how many went, and
     /// how many there are.
-    async fn drop_days(&self, retention: TimeDelta) -> Result<(usize, u32), StoreError> {
-        let (mut dropped, mut days) = (0, self.days().await?);
+    async fn drop_days(&self, mut days: Vec<NaiveDate>, before: Timestamp) -> Result<(usize, u32), StoreError> {
+        let (mut dropped, lowest) = (0, lowest_execution_id(before));
         while let Some(day) = days.first().copied() {
-            match self.drop_day(day, retention).await {
+            let partition = Partition::of(day);
+            if partition.to > lowest {
+                break;
+            }
+            match self.drop_day(&partition.name).await {
                 Ok(true) => dropped += 1,
                 Ok(false) => break,
                 Err(StoreError::Refused { source, .. }) if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
@@ -151,41 +155,29 @@ impl Store {
         Ok((dropped, u32::try_from(days.len()).unwrap_or(u32::MAX)))
     }
 
-    /// The days that have a partition, oldest first.
-    async fn days(&self) -> Result<Vec<NaiveDate>, StoreError> {
+    /// What time it is, and the days that have a partition, oldest first.
+    async fn days(&self) -> Result<(Timestamp, Vec<NaiveDate>), StoreError> {
         self.bounded("retention.days", async {
             let session = self.session().await?;
-            let rows = session.query(EXISTING, &[]).await.during("retention.days")?;
+            let (now, names) = partitions::existing(&session, self.clock().stub()).await?;
             session.release();
-            let mut days: Vec<_> = rows.iter().filter_map(|row| partitions::day_of(row.get(0))).collect();
+            let mut days: Vec<_> = names.iter().filter_map(|name| partitions::day_of(name)).collect();
             days.sort_unstable();
-            Ok(days)
+            Ok((now, days))
         })
         .await
     }
 
-    /// Drops a day that is old enough and of which nothing is in flight; whether it
-    /// did.
-    async fn drop_day(&self, day: NaiveDate, retention: TimeDelta) -> Result<bool, StoreError> {
+    /// Drops a day of which nothing is in flight, unless another node forgets or makes partitions; whether it did.
+    async fn drop_day(&self, name: &str) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;
-            let Partition { name, to, .. } = Partition::of(day);
-            let now = self.lock_retention(&transaction).await?;
-            let is_old = now
-                .and_then(|now| now.checked_sub_signed(retention))
-                .is_some_and(|before| to <= lowest_execution_id(before));
-            let dropped = is_old && drop_partition(&transaction, &name).await?;
+            let alone = transaction.query_one(TRY_LOCK, &[&PARTITION_LOCK]).await.during("retention.try_lock")?;
+            let dropped = alone.get(0) && drop_partition(&transaction, name).await?;
             transaction.commit().await.during("retention.commit")?;
             Ok(dropped)
         })
         .await
-    }
-
-    /// What time it is; none when another node forgets, or makes partitions.
-    async fn lock_retention(&self, transaction: &Transaction) -> Result<Option<Timestamp>, StoreError> {
-        let row = transaction.query_one(TRY_LOCK, &[&PARTITION_LOCK, &self.clock().stub()]).await;
-        let row = row.during("retention.try_lock")?;
-        Ok(row.get::<_, bool>(0).then(|| row.get(1)))
     }
 }
 
