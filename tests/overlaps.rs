@@ -79,7 +79,8 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
         let (cluster, job, [one_node, other], attempt) = running(policy).await;
         cluster.clock.advance(Duration::from_millis(59_800));
         let early = other.poll().await;
-        assert_eq!((early.triggers, early.leased, early.next_look), (0, 0, Duration::from_millis(200)), "{policy}");
+        assert_eq!((early.triggers, early.leased), (0, 0), "{policy}");
+        assert!(early.next_look <= Duration::from_millis(200), "{policy}: {early:?}");
         end(&one_node, &attempt).await;
         assert_eq!(other.poll().await.triggers, 0, "{policy}: nor when nothing runs");
         assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"], "{policy}");

@@ -153,3 +153,24 @@ async fn a_node_that_freezes_inside_a_transaction_hides_what_it_locked_for_a_mom
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
+
+/// A lease reads the clock and may then wait, here for the log. Until the attempt starts, time goes on.
+#[actix::test]
+async fn what_waited_for_its_lease_has_started_later() {
+    let cluster = TestCluster::start().await;
+    let (_, node) = (cluster.create(fixed_rate(60)).await, cluster.node().await);
+    let other = cluster.database.client().await;
+    other.batch_execute("begin; lock table job_execution_log in access exclusive mode").await.unwrap();
+    let poll = node.poll_meanwhile();
+    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    eventually("the lease waits", async || (cluster.execute(waits, &[]).await > 0).then_some(())).await;
+    let (since, a_while) = (Instant::now(), Duration::from_millis(200));
+    eventually("it has waited", async || (since.elapsed() >= a_while).then_some(())).await;
+
+    other.batch_execute("commit").await.unwrap();
+    assert_eq!(poll.await.leased, 1);
+    node.settle_all().await;
+
+    let late = "select from job_execution_log where started_at - due_time >= interval '200 ms'";
+    assert_eq!(cluster.execute(late, &[]).await, 1);
+}

@@ -74,24 +74,24 @@ pub struct CancelReport {
     pub cancelled: usize,
 }
 
-/// The database's time, mapped to the monotonic clock when a lease came back.
+/// The database's time, mapped to the monotonic clock when a lease read it.
 /// The reading is older than its arrival, so a due time mapped this way is never
 /// too early, and late by at most the way back.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTime {
-    /// The database's now, in the answer.
+    /// The database's now, as the lease read it.
     pub now: Timestamp,
-    /// When the answer arrived.
-    pub received: Instant,
+    /// When that reading arrived.
+    pub read_at: Instant,
 }
 
 impl LeaseTime {
     fn instant(&self, time: Timestamp) -> Instant {
-        self.received + (time - self.now).to_std().unwrap_or_default()
+        self.read_at + (time - self.now).to_std().unwrap_or_default()
     }
 
     fn database_now(&self) -> Timestamp {
-        self.now + self.received.elapsed()
+        self.now + self.read_at.elapsed()
     }
 }
 

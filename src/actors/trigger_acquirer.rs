@@ -191,7 +191,7 @@ impl Acquirer {
     }
 
     async fn hand_over(&self, leased: Leased, permits: Vec<OwnedSemaphorePermit>) -> usize {
-        let time = LeaseTime { now: leased.now, received: Instant::now() };
+        let time = LeaseTime { now: leased.now, read_at: leased.read_at };
         leased.attempts.iter().for_each(|attempt| self.config.slots.hold(attempt));
         let count = leased.attempts.len();
         if count > 0 {
@@ -208,10 +208,11 @@ impl Acquirer {
         if leased.more {
             return if leased.triggers == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
         }
-        let until_due = leased.next_due.map_or(self.config.poll_interval, |due| until_lease(due, leased.now));
         // The reading of the clock is older than its arrival: so long after it the due time has come.
-        let decided = leased.undecided_until.and_then(|due| (due - leased.now).to_std().ok());
-        until_due.min(self.config.poll_interval).min(decided.unwrap_or(Duration::MAX))
+        let now = leased.now + leased.read_at.elapsed();
+        let until_due = leased.next_due.map_or(self.config.poll_interval, |due| until_lease(due, now));
+        let decided = leased.undecided_until.map_or(Duration::MAX, |due| (due - now).to_std().unwrap_or_default());
+        until_due.min(self.config.poll_interval).min(decided)
     }
 }
 

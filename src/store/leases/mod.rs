@@ -171,6 +171,8 @@ pub struct Leased {
     pub more: bool,
     /// The database's clock when it looked.
     pub now: Timestamp,
+    /// When that reading arrived. The rest of the lease may have waited for a lock since.
+    pub read_at: Instant,
     /// When the next trigger beyond the look-ahead is due.
     pub next_due: Option<Timestamp>,
     /// When the first of the triggers is due that are not decided about before.
@@ -245,7 +247,8 @@ impl Store {
             // What fills a look and cannot be decided about yet is there in the next one too.
             let full = due.full && (triggers > 0 || not_yet.is_empty());
             let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
-            Ok(Some(Leased { attempts, triggers, still_due, more, now: due.now, next_due, undecided_until }))
+            let (now, read_at) = (due.now, due.read_at);
+            Ok(Some(Leased { attempts, triggers, still_due, more, now, read_at, next_due, undecided_until }))
         });
         let leased = leased.await;
         if !matches!(leased, Ok(Some(_))) {
@@ -284,6 +287,7 @@ impl Store {
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
         .during("leases.lock_due")?;
+        let read_at = Instant::now();
         if member.is_none() {
             return Ok(None);
         }
@@ -310,6 +314,7 @@ impl Store {
             stamps,
             new_stamp,
             now: clock.get("now"),
+            read_at,
             upcoming: clock.get("next_due"),
             blackouts_until: clock.get("blackouts_until"),
         }))
@@ -444,6 +449,7 @@ struct Due {
     /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
     new_stamp: i64,
     now: Timestamp,
+    read_at: Instant,
     upcoming: Option<Timestamp>,
     blackouts_until: Option<Timestamp>,
 }
