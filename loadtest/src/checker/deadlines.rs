@@ -115,6 +115,11 @@ impl<'a> Faults<'a> {
     }
 }
 
+/// Whether nobody got at the log: whoever had read something else by then waited in the middle of a transaction.
+pub(super) fn locks_log(fault: &Fault) -> bool {
+    fault.kind == "table-lock"
+}
+
 /// Whether the database may have lost what it had acknowledged.
 pub(super) fn rewinds(fault: &Fault) -> bool {
     fault.kind == "failover-async"

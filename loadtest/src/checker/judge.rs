@@ -6,7 +6,7 @@ use super::{
     Counts, Rules, Verdict, Violation,
     blind::Interval,
     case::{Execution, JobCase},
-    deadlines::Faults,
+    deadlines::{Faults, locks_log},
     expected::{Expected, expected},
     overlaps::Busy,
     spans::Spans,
@@ -209,15 +209,19 @@ impl<'a> Judge<'a> {
         deadline
     }
 
-    /// A misfire that ran although its policy runs none. What was leased within the grace may be sent by a node
-    /// that stood still meanwhile; that costs it its trust after one TTL.
+    /// A misfire that ran although its policy runs none. What was found within the grace may be sent by a node that
+    /// stood still meanwhile; that costs it its trust after one TTL. Or its lease had read the clock and waited for
+    /// the log; the node gives such a call up after half a TTL.
     fn misfired(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, this: &Expected<'a>) {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return };
         if first.attempt != 1 || first.kind != "SCHEDULE" || !this.terms.must_misfire(Misfire::Skip) {
             return;
         }
         let stood = self.faults.hitting(first.node, at, first.arrived).any(|fault| fault.scope == Scope::Freezes);
-        let held = if stood { self.rules.ttl } else { 0 };
+        let call = self.rules.ttl / 2;
+        let held_up =
+            self.faults.any(at, first.arrived).any(|fault| locks_log(fault) && fault.until >= first.arrived - call);
+        let held = if stood { self.rules.ttl } else { Micros::from(held_up) * call };
         if first.arrived - at > this.terms.longest_grace() + self.rules.lateness + held {
             let text = format!("ran {} us late, later than its grace, with the policy SKIP", first.arrived - at);
             self.bad("MISFIRE-FIRED", About::execution(job, execution), text);

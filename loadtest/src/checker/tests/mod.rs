@@ -10,7 +10,8 @@ mod specs;
 mod synthetic;
 
 use super::check;
-use crate::evidence::{Fault, Scope};
+use crate::evidence::{Fault, Micros, Scope};
+use crate::job::SECOND;
 use broken::Broken;
 use cluster::RULES;
 use fastrand::Rng;
@@ -100,6 +101,40 @@ fn a_failover_that_loses_writes_excuses_the_twin_of_an_attempt_and_nothing_else_
     broken.evidence.faults.push(fault);
     assert_eq!(rules(&broken), BTreeSet::new());
     assert!(check(&broken.evidence, &RULES).counts.surplus_effects > 0);
+}
+
+#[test]
+fn a_lock_of_the_log_excuses_half_a_ttl_beyond_the_grace_and_nothing_else_does() {
+    let name = "a misfire that ran although the policy is SKIP";
+    let (_, ran_late) = mutations_of_rows::IN_THE_LOG.iter().find(|(other, _)| *other == name).unwrap();
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(seed) };
+        if ran_late(&mut broken).is_none() {
+            continue;
+        }
+        let late = |broken: &Broken| {
+            let violations = check(&broken.evidence, &RULES).violations;
+            violations.into_iter().find(|violation| violation.rule == "MISFIRE-FIRED")
+        };
+        let run = late(&broken).unwrap().execution;
+        let run = broken.evidence.deliveries.iter().find(|delivery| Some(delivery.execution) == run).unwrap().clone();
+        let grace = broken.spec(run.job).unwrap().misfire_grace_seconds;
+        let beyond = run.arrived - run.fire_time - Micros::from(grace) * SECOND - RULES.lateness;
+        if beyond <= 0 {
+            continue; // its grace was shorter when it ran
+        }
+        let fault = |kind: &str| {
+            let (from, until) = (run.arrived - 5, run.arrived);
+            Fault { kind: kind.to_owned(), scope: Scope::Cluster, nodes: Vec::new(), from, until }
+        };
+        broken.evidence.faults.push(fault("restart"));
+        assert!(late(&broken).is_some(), "seed {seed}: no other fault of the database");
+        broken.evidence.faults.push(fault("table-lock"));
+        assert_eq!(late(&broken).is_some(), beyond > RULES.ttl / 2, "seed {seed}: {beyond} us beyond");
+        outcomes.insert(beyond > RULES.ttl / 2);
+    }
+    assert_eq!(outcomes.len(), 2, "some are later than that, some are not");
 }
 
 /// A soak of a day has to be judged within minutes. The time is printed, for machines differ.
