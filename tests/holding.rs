@@ -77,7 +77,8 @@ async fn the_api_holds_says_why_and_releases() {
 async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    assert_eq!(cluster.store.backlog().await.unwrap(), Backlog { due: 0, oldest_due_seconds: 0.0, stuck: 0 });
+    let nothing = Backlog { due: 0, oldest_due_seconds: 0.0, stuck: 0, dead_triggers: 0 };
+    assert_eq!(cluster.store.backlog().await.unwrap(), nothing);
     let mut long = fixed_rate(10);
     long.target = ENDLESS;
     cluster.create(long).await;
@@ -86,5 +87,27 @@ async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
     cluster.advance(21);
 
     let backlog = cluster.store.backlog().await.unwrap();
-    assert_eq!(backlog, Backlog { due: 1, oldest_due_seconds: 11.0, stuck: 1 });
+    assert_eq!(backlog, Backlog { due: 1, oldest_due_seconds: 11.0, stuck: 1, ..backlog });
+}
+
+#[actix::test]
+async fn what_an_old_snapshot_keeps_from_vacuum_is_counted_for_the_alerts() {
+    let cluster = TestCluster::start().await;
+    cluster.create(fixed_rate(60)).await;
+    let report = cluster.database.client().await;
+    report.batch_execute("begin isolation level repeatable read; select from job_trigger").await.unwrap();
+    for _ in 0..3 {
+        cluster.execute("update job_trigger set due_at = due_at", &[]).await;
+    }
+
+    cluster.execute("vacuum job_trigger", &[]).await;
+    let kept = async || (cluster.store.backlog().await.unwrap().dead_triggers == 3).then_some(());
+    eventually("vacuum could not remove them", kept).await;
+
+    report.batch_execute("commit").await.unwrap();
+    cluster.execute("vacuum job_trigger", &[]).await;
+    eventually("vacuum removed them", async || {
+        (cluster.store.backlog().await.unwrap().dead_triggers == 0).then_some(())
+    })
+    .await;
 }

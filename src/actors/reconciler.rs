@@ -227,12 +227,13 @@ fn count(Forgotten { partitions, rows, left }: Forgotten) {
 }
 
 /// Each node says the same of the whole cluster: any one that lives will do for an alert.
-fn publish(Backlog { due, oldest_due_seconds, stuck }: Backlog) {
-    #[expect(clippy::cast_precision_loss, reason = "counted to 10,000")]
-    let (due, stuck) = (due as f64, stuck as f64);
+fn publish(Backlog { due, oldest_due_seconds, stuck, dead_triggers }: Backlog) {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+    let (due, stuck, dead_triggers) = (due as f64, stuck as f64, dead_triggers as f64);
     metrics::gauge!("horolog_triggers_due").set(due);
     metrics::gauge!("horolog_oldest_due_seconds").set(oldest_due_seconds);
     metrics::gauge!("horolog_executions_stuck").set(stuck);
+    metrics::gauge!("horolog_dead_triggers").set(dead_triggers);
 }
 
 fn record(suspect: &Suspect, rerun: usize, ended: usize) {

@@ -82,7 +82,8 @@ from (select * from late union all select * from stuck union all select * from r
 join job_definition j on j.id = a.job_id and j.status <> 'DELETED'
 order by a.rank, a.since limit 50");
 
-/// What is due and not taken, and what runs too long: for alerts.
+/// What is due and not taken, what runs too long, and what vacuum should have removed: for alerts. Who holds the
+/// snapshot that keeps it only the server's administrators may see; how much there is, everybody.
 const BACKLOG: &str = concat!(
     "-- overview.backlog
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
@@ -92,7 +93,7 @@ with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) 
 select (select count(*) from (select from job_trigger where due_at <= (select now from clock) limit $2) as due) as due,
        coalesce(extract(epoch from (select now from clock) - (select min(due_at) from job_trigger
            where due_at <= (select now from clock))), 0)::float8 as oldest_due_seconds,
-       (select count(*) from stuck) as stuck"
+       (select count(*) from stuck) as stuck, pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
 );
 
 const NAMES: &str = "-- overview.names
@@ -152,6 +153,8 @@ pub struct Backlog {
     pub oldest_due_seconds: f64,
     /// Executions that run for longer than they should, counted to 10,000.
     pub stuck: i64,
+    /// Old versions of triggers that are still in the table, as the server's statistics have it.
+    pub dead_triggers: i64,
 }
 
 impl Store {
@@ -167,6 +170,7 @@ impl Store {
                 due: row.get("due"),
                 oldest_due_seconds: row.get("oldest_due_seconds"),
                 stuck: row.get("stuck"),
+                dead_triggers: row.get("dead_triggers"),
             })
         })
         .await
