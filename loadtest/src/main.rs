@@ -4,9 +4,11 @@
 //! 3 nothing could be run here (and why was said).
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 use horolog_loadtest::bench;
 use horolog_loadtest::checker::{Rules, check};
+use horolog_loadtest::cluster::clock;
 use horolog_loadtest::drill::file::{Bug, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
 use horolog_loadtest::drill::stage::Stage;
@@ -202,9 +204,11 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         return Err(Usage(format!("the drill `{name}` names no safeguard to switch off")).into());
     }
     let mut results = Vec::new();
-    for (name, drill) in found {
+    for ((name, drill), named) in found.into_iter().zip(&arguments.drills) {
         let result = if let Some(missing) = Stage::missing(&drill).await {
             (Outcome::Skipped, format!("SKIPPED, not passed: {missing}"))
+        } else if let Some(begin) = drill.wall_clock.filter(|_| clock::of_this_process().is_empty()) {
+            run_shifted(named, begin, &program, arguments).await?
         } else if let Some(bug) = drill.bug.as_ref().filter(|_| arguments.bug) {
             run_until_noticed(&name, &drill, bug, &program, arguments).await?
         } else {
@@ -218,6 +222,29 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         println!("{name}: {words}");
     }
     Ok(results.iter().map(|(_, (outcome, _))| *outcome).max().unwrap_or(Outcome::Good))
+}
+
+/// Runs a drill by a program like this one, for which and for whose children it is another time.
+async fn run_shifted(
+    named: &str,
+    begin: DateTime<Utc>,
+    program: &Path,
+    arguments: &RunArguments,
+) -> Result<(Outcome, String), anyhow::Error> {
+    let library = clock::library().context("libfaketime is gone")?;
+    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    command.args(["run", named, "--program"]).arg(program);
+    command.args(arguments.seed.map(|seed| format!("--seed={seed}")));
+    if let Some(out) = &arguments.out {
+        command.arg("--out").arg(out);
+    }
+    command.args(arguments.bug.then_some("--bug"));
+    clock::begin_at(&mut command, library, begin);
+    Ok(match command.status().await?.code() {
+        Some(0) => (Outcome::Good, format!("kept, begun at {begin}")),
+        Some(3) => (Outcome::Skipped, "SKIPPED, not passed: see above".to_owned()),
+        _ => (Outcome::Bad, "BROKEN, or it did not come to its end: see above".to_owned()),
+    })
 }
 
 async fn run_one(name: &str, drill: &Drill, program: &Path, arguments: &RunArguments) -> Result<Ended, anyhow::Error> {
@@ -261,7 +288,8 @@ async fn run_until_noticed(
 
 fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
     let parent = out.map_or_else(|| std::env::temp_dir().join(default), Path::to_owned);
-    let life = format!("{name}-{}", horolog_loadtest::cluster::now() / 1_000_000);
+    // A drill that begins at another time always begins at the same.
+    let life = format!("{name}-{}-{}", horolog_loadtest::cluster::now() / 1_000_000, std::process::id());
     let directory = parent.join(life);
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory.canonicalize()?)
@@ -272,7 +300,7 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
     let small = arguments.small;
     let options = bench::Options {
         program: program(arguments.program.as_deref())?,
-        directory: directory(arguments.out.as_deref(), "horolog-benchmarks", &format!("bench-{}", std::process::id()))?,
+        directory: directory(arguments.out.as_deref(), "horolog-benchmarks", "bench")?,
         small,
         large: arguments.large,
         runs: arguments.runs.map_or(if small { 1 } else { 3 }, usize::from),

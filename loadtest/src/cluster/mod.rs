@@ -1,6 +1,7 @@
 //! What a drill is done to: PostgreSQL servers, node processes, the wires
 //! between them, and the target of the jobs. All of it is real; nothing here judges.
 
+pub mod clock;
 pub mod database;
 pub mod http;
 pub mod journal;

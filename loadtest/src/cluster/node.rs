@@ -6,15 +6,15 @@
 
 use super::http::Http;
 use super::network::Namespace;
-use super::now;
 use super::postgres::Postgres;
 use super::proxy::{Proxy, Wire};
+use super::{clock, now};
 use crate::evidence::Micros;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -23,12 +23,6 @@ use tokio::process::{Child, Command};
 const READY_MAX: Duration = Duration::from_mins(1);
 /// How long a node may take to leave.
 const LEAVE_MAX: Duration = Duration::from_mins(1);
-/// Where distributions put the library that fakes clocks, for programs with threads.
-const FAKETIME: [&str; 3] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib64/faketime/libfaketimeMT.so.1",
-];
 
 /// What all nodes of a drill have in common.
 #[derive(Debug, Clone)]
@@ -97,7 +91,7 @@ impl Slot {
 
     /// Gives the lives to come a wall clock of their own, right as yet.
     pub fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
-        ensure!(faketime().is_some(), "libfaketime is not installed (Debian: apt-get install libfaketime)");
+        ensure!(clock::library().is_some(), "libfaketime is not installed (Debian: apt-get install libfaketime)");
         let file = self.settings.directory.join(format!("clock-{}", self.number));
         std::fs::write(&file, "+0")?;
         self.clock = Some(file);
@@ -148,9 +142,8 @@ impl Slot {
         if let Some(bug) = &self.settings.bug {
             command.env("HOROLOG_DRILL_BUG", bug);
         }
-        if let (Some(file), Some(library)) = (&self.clock, faketime()) {
-            command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", file);
-            command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        if let (Some(file), Some(library)) = (&self.clock, clock::library()) {
+            clock::by_file(&mut command, library, file);
         }
         Ok(command)
     }
@@ -246,9 +239,4 @@ impl Slot {
         self.wires.iter().for_each(|proxy| proxy.set(wire));
         Ok(())
     }
-}
-
-/// The library that fakes clocks, if it is installed.
-pub fn faketime() -> Option<&'static str> {
-    FAKETIME.into_iter().find(|path| Path::new(path).exists())
 }

@@ -1,7 +1,7 @@
 //! PostgreSQL servers of a drill's own: durable settings, on loopback, with a
 //! password that nobody else knows; killed, restarted, promoted like real ones.
 
-use super::now;
+use super::{clock, now};
 use crate::evidence::Micros;
 use anyhow::{Context, bail, ensure};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -206,7 +206,12 @@ impl Postgres {
 
     async fn run(&self, program: &str, arguments: &[&str]) -> Result<(), anyhow::Error> {
         let mut command = Command::new(self.binaries.join(program));
-        command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(clock::of_this_process())
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir("/");
         if let Some(Account { uid, gid }) = self.account {
             command.uid(uid).gid(gid);
         }

@@ -4,6 +4,7 @@ use crate::checker::Rules;
 use crate::evidence::Micros;
 use crate::job::{JobSpec, SECOND};
 use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -38,6 +39,8 @@ pub struct Drill {
     /// Whether the nodes have wall clocks of their own (libfaketime).
     #[serde(default)]
     pub clocks: bool,
+    /// What time it is for everybody, this program and the database too, when it begins (libfaketime).
+    pub wall_clock: Option<DateTime<Utc>>,
     /// A safeguard that the drill can switch off, and what the checker must then say.
     pub bug: Option<Bug>,
     /// What the checker holds the cluster to.
@@ -293,6 +296,7 @@ impl Drill {
             ensure!(!random.kinds.is_empty(), "[random] names no kinds");
             ensure!(random.gap >= 0.0 && random.seconds > 0.0, "[random] has a negative time");
         }
+        ensure!(!self.clocks || self.wall_clock.is_none(), "clocks and wall-clock would each fake the other's");
         for fault in &self.faults {
             ensure!(fault.at >= 0.0 && fault.every >= 0.0 && fault.seconds >= 0.0, "a fault has a negative time");
         }
@@ -392,6 +396,7 @@ mod tests {
             ("[[faults]]\nkind = \"skew\"\nat = 1", "clocks"),
             ("[[faults]]\nkind = \"unplug\"\nat = 1", "namespaces"),
             ("[[faults]]\nkind = \"kill\"\nat = -1.0", "negative"),
+            ("clocks = true\nwall-clock = \"2027-03-28T00:59:35Z\"", "wall-clock"),
             ("[random]\nfaults = 1\nkinds = []\ngap = 1.0", "kinds"),
         ];
         for (more, expected) in cases {

@@ -2,11 +2,12 @@
 //! done to them.
 
 use super::file::{Database, Drill, Who};
+use crate::cluster::clock;
 use crate::cluster::database::{self, Auditor};
 use crate::cluster::http::Http;
 use crate::cluster::journal::Journal;
 use crate::cluster::network::{self, Bridge};
-use crate::cluster::node::{NodeSettings, Slot, faketime};
+use crate::cluster::node::{NodeSettings, Slot};
 use crate::cluster::now;
 use crate::cluster::operator::Operator;
 use crate::cluster::postgres::Postgres;
@@ -142,7 +143,7 @@ impl Stage {
         {
             return Some(missing);
         }
-        if drill.clocks && faketime().is_none() {
+        if (drill.clocks || drill.wall_clock.is_some()) && clock::library().is_none() {
             return Some("libfaketime is not installed (Debian: apt-get install libfaketime)");
         }
         let root = rustix::process::geteuid().is_root();

@@ -1,0 +1,43 @@
+//! Another time for a process and its children (libfaketime): of a node alone, or of everybody.
+//!
+//! Monotonic clocks are never touched: what waits for so long waits for so long.
+
+use super::now;
+use chrono::{DateTime, Utc};
+use std::ffi::OsString;
+use std::path::Path;
+use tokio::process::Command;
+
+/// Where distributions put the library, for programs with threads.
+const LIBRARIES: [&str; 3] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib64/faketime/libfaketimeMT.so.1",
+];
+const PRELOAD: &str = "LD_PRELOAD";
+const SHIFT: &str = "FAKETIME";
+const REAL_MONOTONIC: &str = "FAKETIME_DONT_FAKE_MONOTONIC";
+
+/// The library, if it is installed.
+pub fn library() -> Option<&'static str> {
+    LIBRARIES.into_iter().find(|path| Path::new(path).exists())
+}
+
+/// Lets the process read a clock that is wrong by as many seconds as the file says, which may change.
+pub fn by_file(command: &mut Command, library: &str, file: &Path) {
+    command.env(PRELOAD, library).env("FAKETIME_TIMESTAMP_FILE", file).env("FAKETIME_NO_CACHE", "1");
+    command.env(REAL_MONOTONIC, "1");
+}
+
+/// Lets it be that time when the process begins.
+pub fn begin_at(command: &mut Command, library: &str, begin: DateTime<Utc>) {
+    let shift = begin.timestamp() - now() / crate::job::SECOND;
+    command.env(PRELOAD, library).env(SHIFT, format!("{shift:+}")).env(REAL_MONOTONIC, "1");
+}
+
+/// What makes it another time for this process, if it is one; for children that get nothing else of its environment.
+pub fn of_this_process() -> Vec<(&'static str, OsString)> {
+    let variables = [PRELOAD, SHIFT, REAL_MONOTONIC].into_iter();
+    let found: Vec<_> = variables.filter_map(|name| Some((name, std::env::var_os(name)?))).collect();
+    if found.iter().any(|(name, _)| *name == SHIFT) { found } else { Vec::new() }
+}
