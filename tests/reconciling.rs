@@ -410,15 +410,24 @@ with many as (
     returning id
 ) insert into job_trigger (id, job_id, kind, fire_time, due_at) select id, id, 'SCHEDULE', $2, $2 from many";
 
-#[actix::test]
-async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
+async fn with_many() -> TestCluster {
     let cluster = TestCluster::start().await;
     let model = cluster.create(fixed_rate(60)).await;
     cluster.execute(MANY, &[&model.id, &at("07:01:00")]).await;
-    let broken = |n: u32| Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap();
+    cluster
+}
+
+/// One of them.
+fn numbered(n: u32) -> Uuid {
+    Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap()
+}
+
+#[actix::test]
+async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
+    let cluster = with_many().await;
     let lose = async |jobs: Vec<Uuid>| cluster.execute("delete from job_trigger where id = any($1)", &[&jobs]).await;
-    lose(vec![broken(1), broken(75_000)]).await;
-    cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&broken(124_999)]).await;
+    lose(vec![numbered(1), numbered(75_000)]).await;
+    cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&numbered(124_999)]).await;
     let mut after = Uuid::nil();
     let mut look = async || {
         let repairs = cluster.store.repair(&mut after).await.unwrap();
@@ -426,16 +435,14 @@ async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
     };
 
     assert_eq!([look().await, look().await, look().await], [(1, 0, false), (1, 0, false), (0, 1, true)]);
-    lose(vec![broken(1)]).await;
+    lose(vec![numbered(1)]).await;
     assert_eq!(look().await, (1, 0, false));
 }
 
 /// More than one repair takes on, all of them in one slice.
 #[actix::test]
 async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
-    let cluster = TestCluster::start().await;
-    let model = cluster.create(fixed_rate(60)).await;
-    cluster.execute(MANY, &[&model.id, &at("07:01:00")]).await;
+    let cluster = with_many().await;
     cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
     let mut after = Uuid::nil();
 
@@ -448,11 +455,8 @@ async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
 /// What the database refuses bars the way to nothing else.
 #[actix::test]
 async fn a_slice_that_fails_does_not_bar_the_way_to_those_behind_it() {
-    let cluster = TestCluster::start().await;
-    let model = cluster.create(fixed_rate(60)).await;
-    cluster.execute(MANY, &[&model.id, &at("07:01:00")]).await;
-    let broken = |n: u32| Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap();
-    cluster.execute("delete from job_trigger where id = any($1)", &[&vec![broken(1), broken(75_000)]]).await;
+    let cluster = with_many().await;
+    cluster.execute("delete from job_trigger where id = any($1)", &[&vec![numbered(1), numbered(75_000)]]).await;
     let refuse = "alter table job_trigger add check (id <> '00000000-0000-4000-8000-000000000001')";
     cluster.execute(refuse, &[]).await;
     let mut after = Uuid::nil();
