@@ -139,6 +139,8 @@ async fn every_version_is_kept_with_its_definition() {
     let named = |name: &str, status: &str| (json!(name), json!(status));
     assert_eq!(names[0], named("second", "DELETED"));
     assert_eq!(names[4], named("first", "ACTIVE"));
+    // Which the row does not name.
+    assert_eq!(of("definition")[0]["policies"]["misfireGraceSeconds"], 60);
 }
 
 #[actix::test]

@@ -10,9 +10,10 @@ use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::zone::Zone;
 use crate::model::target::Target;
 use chrono::TimeDelta;
-use serde::Serialize;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use tokio_postgres::Row;
+use tokio_postgres::types::{Json, ToSql, Type};
 use uuid::Uuid;
 
 /// The columns that `job` reads, of a row `j`.
@@ -72,8 +73,8 @@ pub struct JobVersion {
     pub changed_by: String,
     /// What was done: `CREATED`, `UPDATED`, …
     pub change: String,
-    /// The whole row after the change.
-    pub definition: serde_json::Value,
+    /// The whole row after the change, with every policy.
+    pub definition: Value,
 }
 
 /// Jobs that can be read, by id. One that cannot (made by a newer version) is
@@ -139,7 +140,7 @@ impl Store {
                 changed_at: row.get(1),
                 changed_by: row.get(2),
                 change: row.get(3),
-                definition: row.get(4),
+                definition: with_every_policy(row.get(4)),
             };
             Ok(rows.iter().map(version).collect())
         })
@@ -158,22 +159,26 @@ impl Store {
     }
 }
 
+fn with_every_policy(mut row: Value) -> Value {
+    if let Some(Value::Object(policies)) = row.get_mut("policies") {
+        *policies = Policies::completed(std::mem::take(policies));
+    }
+    row
+}
+
 /// Rounded up to a millisecond: fire times survive their trip through the API.
 pub(super) fn whole_millis(time: Timestamp) -> Timestamp {
     let beyond = time.timestamp_subsec_nanos() % 1_000_000;
     if beyond == 0 { time } else { time + TimeDelta::nanoseconds(i64::from(1_000_000 - beyond)) }
 }
 
-/// A definition as it stands in its row: it travels as JSON with the columns' names, so that a thousand of them are one
-/// statement.
-#[derive(Debug, Serialize)]
+/// A definition as it stands in its row.
 pub(super) struct DefinitionRow<'a> {
-    id: Uuid,
     name: &'a str,
     description: Option<&'a str>,
     tags: &'a [String],
     priority: i16,
-    policies: &'a Policies,
+    policies: Json<Map<String, Value>>,
     schedule_type: &'static str,
     cron_expression: Option<&'a str>,
     time_zone: &'a str,
@@ -181,19 +186,34 @@ pub(super) struct DefinitionRow<'a> {
     calendar: Option<&'a str>,
     initial_delay_seconds: Option<i64>,
     anchor_at: Option<Timestamp>,
-    payload: Option<&'a serde_json::Value>,
-    target: &'a Target,
+    payload: Option<Json<&'a Value>>,
+    target: Json<&'a Target>,
     recovery: &'static str,
     max_recoveries: i32,
 }
 
 impl<'a> DefinitionRow<'a> {
-    /// Its fields but the id.
-    pub(super) const COLUMNS: &'static str = "name, description, tags, priority, policies, schedule_type, \
-         cron_expression, time_zone, interval_seconds, calendar, initial_delay_seconds, anchor_at, payload, target, recovery, \
-         max_recoveries";
+    /// The columns of its values, in their order.
+    pub(super) const COLUMNS: [(&'static str, Type); 16] = [
+        ("name", Type::TEXT),
+        ("description", Type::TEXT),
+        ("tags", Type::TEXT_ARRAY),
+        ("priority", Type::INT2),
+        ("policies", Type::JSONB),
+        ("schedule_type", Type::TEXT),
+        ("cron_expression", Type::TEXT),
+        ("time_zone", Type::TEXT),
+        ("interval_seconds", Type::INT8),
+        ("calendar", Type::TEXT),
+        ("initial_delay_seconds", Type::INT8),
+        ("anchor_at", Type::TIMESTAMPTZ),
+        ("payload", Type::JSONB),
+        ("target", Type::JSONB),
+        ("recovery", Type::TEXT),
+        ("max_recoveries", Type::INT4),
+    ];
 
-    pub(super) fn of(id: Uuid, definition: &'a JobDefinition) -> Self {
+    pub(super) fn of(definition: &'a JobDefinition) -> Self {
         let (cron, interval, anchor) = match &definition.schedule {
             Schedule::Cron(cron) => (Some(cron), None, None),
             Schedule::FixedRate { interval, anchor } => (None, Some(interval.num_seconds()), Some(*anchor)),
@@ -201,12 +221,11 @@ impl<'a> DefinitionRow<'a> {
             Schedule::Once { .. } => (None, None, None),
         };
         Self {
-            id,
             name: &definition.name,
             description: definition.description.as_deref(),
             tags: &definition.tags,
             priority: definition.priority,
-            policies: &definition.policies,
+            policies: Json(definition.policies.stored()),
             schedule_type: definition.schedule.schedule_type().as_str(),
             cron_expression: cron.map(CronSchedule::expression),
             time_zone: cron.map_or("UTC", |cron| cron.zone().name()),
@@ -214,11 +233,37 @@ impl<'a> DefinitionRow<'a> {
             calendar: definition.calendar.as_deref(),
             initial_delay_seconds: definition.initial_delay_seconds,
             anchor_at: anchor,
-            payload: definition.payload.as_ref(),
-            target: &definition.target,
+            payload: definition.payload.as_ref().map(Json),
+            target: Json(&definition.target),
             recovery: definition.recovery.as_str(),
             max_recoveries: definition.max_recoveries,
         }
+    }
+
+    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 16] {
+        [
+            &self.name,
+            &self.description,
+            &self.tags,
+            &self.priority,
+            &self.policies,
+            &self.schedule_type,
+            &self.cron_expression,
+            &self.time_zone,
+            &self.interval_seconds,
+            &self.calendar,
+            &self.initial_delay_seconds,
+            &self.anchor_at,
+            &self.payload,
+            &self.target,
+            &self.recovery,
+            &self.max_recoveries,
+        ]
+    }
+
+    /// The names of the columns, for a statement.
+    pub(super) fn column_names() -> String {
+        Self::COLUMNS.map(|(name, _)| name).join(", ")
     }
 }
 
