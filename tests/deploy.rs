@@ -11,6 +11,7 @@ const DOCKERFILE: &str = include_str!("../Dockerfile");
 const NGINX: &str = include_str!("../deploy/nginx/nginx.conf");
 const PROMETHEUS: &str = include_str!("../deploy/prometheus/prometheus.yml");
 const ALERTS: &str = include_str!("../deploy/prometheus/alerts.yml");
+const ALERTS_TEST: &str = include_str!("../deploy/prometheus/alerts_test.yml");
 const GRAFANA: &str = include_str!("../deploy/grafana/dashboards/horolog.json");
 const GRAFANA_SOURCE: &str = include_str!("../deploy/grafana/provisioning/datasources/prometheus.yml");
 const GRAFANA_PROVIDER: &str = include_str!("../deploy/grafana/provisioning/dashboards/horolog.yml");
@@ -172,14 +173,28 @@ fn alerts_speak_of_metrics_that_there_are() {
     assert!(PROMETHEUS.contains("alerts.yml") && rules.iter().all(|file| file.exists()));
 }
 
-/// What comes with Prometheus reads both files, as an operator would have it do.
+/// What comes with Prometheus reads the files, as an operator would have it do.
+fn promtool(args: [&str; 2], file: &str) -> String {
+    let ran = Command::new("promtool").args(args).arg(root().join("deploy/prometheus").join(file)).output();
+    let ran = ran.expect("promtool comes with Prometheus: `make setup-tests` installs it or says how");
+    let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    said.into_owned()
+}
+
 #[test]
 fn promtool_finds_no_fault_in_the_configuration_and_the_alerts() {
-    let mut promtool = Command::new("promtool");
-    let checked = promtool.args(["check", "config"]).arg(root().join("deploy/prometheus/prometheus.yml")).output();
-    let checked = checked.expect("promtool comes with Prometheus: `make setup-tests` installs it or says how");
-    let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && said.contains(" rules found"), "{said}");
+    assert!(promtool(["check", "config"], "prometheus.yml").contains(" rules found"));
+}
+
+#[test]
+fn each_alert_fires_on_what_it_is_for_and_on_nothing_else() {
+    promtool(["test", "rules"], "alerts_test.yml");
+    let alerts: Value = serde_saphyr::from_str(ALERTS).unwrap();
+    for rule in alerts["groups"][0]["rules"].as_array().unwrap() {
+        let name = rule["alert"].as_str().unwrap();
+        assert!(ALERTS_TEST.contains(&format!(r#"{{alertname="{name}"}}"#)), "{name} has no test in alerts_test.yml");
+    }
 }
 
 /// Names at the start of the lines that are indented by `indent` and no more: the fields of a type, or what an operation asks for.
