@@ -452,6 +452,17 @@ async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
     assert!(!after.is_nil());
 }
 
+/// A restored backup may have lost the schedules of any number of jobs.
+#[actix::test]
+async fn while_there_is_more_to_repair_than_a_batch_no_turn_is_waited_for() {
+    let cluster = with_many().await;
+    let node = cluster.unhurried_node().await;
+    cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
+
+    let scheduled = async || node.reconcile().await.repairs.map(|repairs| repairs.scheduled);
+    assert_eq!([scheduled().await, scheduled().await, scheduled().await], [Some(1_000), Some(500), None]);
+}
+
 /// What the database refuses bars the way to nothing else.
 #[actix::test]
 async fn a_slice_that_fails_does_not_bar_the_way_to_those_behind_it() {

@@ -58,7 +58,7 @@ pub struct ReconcilerConfig {
     /// Between looks for dead nodes.
     pub deaths: Duration,
     /// Between looks for broken states and missing partitions, at least: they take no more than
-    /// a two-hundredth of the time, and go on with the jobs behind those of the last one.
+    /// a two-hundredth of the time while little is broken, and go on with the jobs behind those of the last one.
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
@@ -187,12 +187,16 @@ impl Reconciliation {
         }
     }
 
-    /// Repairs, and says when to repair again. What did not work has its turn as well: tried at
-    /// every pass, a look that takes too long would cost most just where there is most to read.
+    /// Repairs, and says when to repair again: at the next pass when there is more to repair than one
+    /// takes on, after a restore say. What did not work has its turn as well: tried at every
+    /// pass, a look that takes too long would cost most just where there is most to read.
     async fn repair_in_turn(&mut self, report: &mut ReconcileReport) {
         let begun = Instant::now();
         if let Err(error) = self.repair(report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again later");
+        }
+        if report.repairs.is_some_and(|repairs| repairs.is_full()) {
+            return;
         }
         let every = self.config.repairs;
         let intervals = begun.elapsed().as_millis() * u128::from(REPAIRS_SHARE) / every.as_millis().max(1);

@@ -111,6 +111,18 @@ pub struct Repairs {
     pub released: usize,
 }
 
+impl Repairs {
+    /// Whether one of them took on all that it may: there is more.
+    pub fn is_full(&self) -> bool {
+        let Self { scheduled, stopped, continued, retried, released } = *self;
+        [scheduled, stopped, continued, retried, released].into_iter().any(is_batch)
+    }
+}
+
+fn is_batch(repaired: usize) -> bool {
+    usize::try_from(BATCH).is_ok_and(|batch| repaired >= batch)
+}
+
 impl Store {
     /// Looks for every broken state of what is in flight, and of the slice of jobs behind `after`,
     /// which it moves on. Repairs up to a batch of each.
@@ -149,8 +161,7 @@ impl Store {
             let stopped = stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
             let scheduled = self.schedule_unscheduled(&transaction, slice).await?;
             transaction.commit().await.during("repairs.commit")?;
-            let is_full = |repaired| usize::try_from(BATCH).is_ok_and(|batch| repaired >= batch);
-            if is_full(scheduled) || is_full(stopped) {
+            if is_batch(scheduled) || is_batch(stopped) {
                 *after = begin;
             }
             Ok((scheduled, stopped))

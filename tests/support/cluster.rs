@@ -72,6 +72,13 @@ impl TestCluster {
         self.season(node).await
     }
 
+    /// A node that looks for broken states once in an hour.
+    pub async fn unhurried_node(&self) -> TestNode {
+        let times = Times { repairs: Duration::from_hours(1), ..patient() };
+        let node = TestNode::join(self.database.database(), times, self.clock.clone(), self.handlers.clone()).await;
+        self.season(node).await
+    }
+
     /// A node whose commits a [`super::CommitGate`] stops, and which waits for
     /// an answer no longer than `call_timeout`.
     pub async fn victim(&self, call_timeout: Duration) -> TestNode {
@@ -156,7 +163,7 @@ impl TestCluster {
 }
 
 fn patient() -> Times {
-    Times { call_timeout: Duration::from_secs(30), audit_interval: Duration::from_hours(1) }
+    Times { call_timeout: Duration::from_secs(30), audit_interval: Duration::from_hours(1), repairs: Duration::ZERO }
 }
 
 /// A time of the cluster's day, e.g. `07:15:00`.

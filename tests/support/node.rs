@@ -49,12 +49,14 @@ pub struct Times {
     pub call_timeout: Duration,
     /// Between looks for leases that were never answered.
     pub audit_interval: Duration,
+    /// Between looks for broken states.
+    pub repairs: Duration,
 }
 
 impl TestNode {
     /// Joins the cluster on `database`.
     pub async fn join(database: Database, times: Times, clock: Clock, handlers: Handlers) -> Self {
-        let Times { call_timeout, audit_interval } = times;
+        let Times { call_timeout, audit_interval, repairs } = times;
         let (id, store, vitals) =
             (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Vitals::default());
         let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
@@ -82,12 +84,8 @@ impl TestNode {
             audit_interval,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up, &vitals, false);
-        let intervals = ReconcilerConfig {
-            deaths: HOUR,
-            repairs: Duration::ZERO,
-            activity: Duration::ZERO,
-            log_retention: LOG_RETENTION,
-        };
+        let intervals =
+            ReconcilerConfig { deaths: HOUR, repairs, activity: Duration::ZERO, log_retention: LOG_RETENTION };
         let reconciler = Reconciler::new(
             (database, store.clone()),
             standing.subscribe(),
