@@ -2,7 +2,8 @@
 //! who edit at once see.
 
 use crate::api_node::ApiNode;
-use crate::support::eventually;
+use crate::support::{TestCluster, eventually, fixed_rate, with};
+use horolog::actors::job_manager::UpdateJob;
 use serde_json::{Value, json};
 
 const UPDATE: &str = "mutation($id: ID!, $input: CreateJobInput!, $version: Int!) {
@@ -139,8 +140,22 @@ async fn every_version_is_kept_with_its_definition() {
     let named = |name: &str, status: &str| (json!(name), json!(status));
     assert_eq!(names[0], named("second", "DELETED"));
     assert_eq!(names[4], named("first", "ACTIVE"));
-    // Which the row does not name.
-    assert_eq!(of("definition")[0]["policies"]["misfireGraceSeconds"], 60);
+    assert_eq!(of("definition")[0]["policies"]["misfireGraceSeconds"], 60, "although it is not stored");
+}
+
+#[actix::test]
+async fn only_policies_that_differ_from_the_defaults_are_stored() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(fixed_rate(60)).await;
+    let stored =
+        "select j.policies::text || (v.definition ->> 'policies') from job_definition j, job_definition_version v
+        where v.job_id = j.id and v.version = j.version";
+    assert_eq!(cluster.texts(stored, &[]).await, ["{}{}"]);
+
+    let patient = with(fixed_rate(60), |policies| policies.misfire_grace_seconds = 90);
+    cluster.command(UpdateJob { id: job.id, request: patient, version: job.version }).await;
+    let grace = r#"{"misfireGraceSeconds": 90}"#;
+    assert_eq!(cluster.texts(stored, &[]).await, [format!("{grace}{grace}")]);
 }
 
 #[actix::test]

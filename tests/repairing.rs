@@ -2,7 +2,7 @@
 //! alone to the last byte.
 
 use crate::support::{ENDLESS, TestCluster, TestNode, cron, fixed_delay, fixed_rate, succeeded, with};
-use horolog::actors::job_manager::{DeleteJob, PauseJob, RunJobNow, UpdateJob};
+use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
@@ -224,6 +224,47 @@ async fn a_fixed_delay_whose_run_has_ended_or_vanished_goes_on() {
     node.settle_all().await;
     let again = cluster.ledger(&vanished).await;
     assert_eq!(again.len(), 1, "it runs again: {again:?}");
+}
+
+#[actix::test]
+async fn what_is_no_fixed_delay_any_more_awaits_nothing_once_it_is_active() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let (paused, by_hand) = (cluster.create(fixed_delay(60)).await, cluster.create(fixed_delay(60)).await);
+    node.poll().await;
+    cluster.command(PauseJob(paused.id, None)).await;
+    cluster.command(UpdateJob { id: paused.id, request: fixed_rate(60), version: paused.version + 1 }).await;
+    let change = "update job_definition set schedule_type = 'FIXED_RATE', anchor_at = created_at where id = $1";
+    cluster.execute(change, &[&by_hand.id]).await;
+    cluster.advance(20);
+    node.settle_all().await;
+
+    repairs_once(&node, Repairs { scheduled: 1, ..NOTHING }).await;
+
+    assert_eq!(cluster.triggers(&by_hand).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
+    cluster.command(ResumeJob(paused.id)).await;
+    assert_eq!(cluster.triggers(&paused).await.len(), 1);
+    repairs_once(&node, NOTHING).await;
+}
+
+#[actix::test]
+async fn a_queue_whose_first_is_due_is_not_told_to_go_on() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let one_by_one = with(fixed_rate(60), |policies| policies.overlap_policy = OverlapPolicy::BufferAll);
+    cluster.create(JobRequest { target: ENDLESS, ..one_by_one }).await;
+    let first = node.lease().await;
+    for _ in 0..2 {
+        cluster.advance(60);
+        assert_eq!(node.lease().await.len(), 0, "it waits");
+    }
+    node.store.settle(&[succeeded(&first[0])], &LeasesLeft::default()).await.unwrap();
+    let due = "select count(*) filter (where due_at is not null)::text || ' of ' || count(*) from job_trigger where kind = 'BUFFERED'";
+    assert_eq!(cluster.texts(due, &[]).await, ["1 of 2"]);
+
+    assert_eq!(node.reconcile().await.repairs, Some(NOTHING));
+
+    assert_eq!(cluster.texts(due, &[]).await, ["1 of 2"]);
 }
 
 #[actix::test]

@@ -52,13 +52,19 @@ pub struct ReconcileReport {
     pub forgotten: Forgotten,
 }
 
+impl ReconcileReport {
+    fn has_more_to_repair(&self) -> bool {
+        self.repairs.is_some_and(|repairs| repairs.may_be_more())
+    }
+}
+
 /// How often it looks for what, and what it lets go.
 #[derive(Debug, Clone, Copy)]
 pub struct ReconcilerConfig {
     /// Between looks for dead nodes.
     pub deaths: Duration,
     /// Between looks for broken states and missing partitions, at least: they take no more than
-    /// a two-hundredth of the time while little is broken, and go on with the jobs behind those of the last one.
+    /// a two-hundredth of the time while nothing is broken, and go on with the jobs behind those of the last one.
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
@@ -187,15 +193,15 @@ impl Reconciliation {
         }
     }
 
-    /// Repairs, and says when to repair again: at the next pass when there is more to repair than one
-    /// takes on, after a restore say. What did not work has its turn as well: tried at every
+    /// Repairs, and says when to repair again: at the next pass when there may be more of the same, after
+    /// a restore say. What did not work has its turn as well: tried at every
     /// pass, a look that takes too long would cost most just where there is most to read.
     async fn repair_in_turn(&mut self, report: &mut ReconcileReport) {
         let begun = Instant::now();
         if let Err(error) = self.repair(report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again later");
         }
-        if report.repairs.is_some_and(|repairs| repairs.is_full()) {
+        if report.has_more_to_repair() {
             return;
         }
         let every = self.config.repairs;
@@ -288,7 +294,9 @@ impl Actor for Reconciler {
             };
             actix::spawn(keep_watch(database, neighbour, wake_up.clone(), interval));
             // Who comes to a node that is alone says so.
-            let wait = move |report: &ReconcileReport| Some(if report.alone { alone } else { interval });
+            let wait = move |report: &ReconcileReport| {
+                Some(if report.alone && !report.has_more_to_repair() { alone } else { interval })
+            };
             pace(address, || Reconcile, wake_up, wait).await;
         });
     }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// Makes a schedule trigger for fire time $2, due at $4, or gives the one that
 /// is there that fire time. While a fixed delay ($7) awaits the end of a run,
 /// that end makes the due time; after its last run ($6) nothing does.
-const SCHEDULE: &str = "-- commands.schedule
+pub(super) const SCHEDULE: &str = "-- commands.schedule
 insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, closed_from)
 values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8)
 on conflict (id) do update set paused = false, priority = excluded.priority, closed_from = excluded.closed_from,
@@ -225,6 +225,7 @@ impl Store {
         let Some(now) = now else { return Ok(0) };
         let jobs = jobs::by_ids(transaction, &resumed).await?;
         let closures = closures::hold(transaction, jobs.values().map(|job| &job.definition), now).await?;
+        transaction.prepare_all(&[SCHEDULE]).await.during("commands.prepare")?;
         let arm = jobs.values().map(|job| {
             let next = (fire_time_from(&job.definition, now), now);
             schedule(transaction, job.id, &job.definition, &closures, next)
@@ -381,7 +382,7 @@ async fn record_versions(transaction: &Transaction, ids: &[Uuid], change: &str) 
     Ok(())
 }
 
-/// A COPY: as an INSERT of JSON the same rows took a third more of the database's time (docs/performance.md).
+/// A COPY: as an INSERT of JSON the same rows took half as much again of the database's time (docs/performance.md).
 async fn insert(transaction: &Transaction, jobs: &[Job], now: Timestamp) -> Result<(), StoreError> {
     let text = format!(
         "-- commands.insert

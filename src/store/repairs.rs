@@ -6,7 +6,7 @@
 //! again what was fired. What is in flight is looked at whole, jobs a slice at a time:
 //! a look that grows with the number of jobs would at some number never end in time.
 
-use super::commands::schedule;
+use super::commands::{SCHEDULE, schedule};
 use super::session::Transaction;
 use super::settlements::{rearm, release};
 use super::takeovers::NEXT_ATTEMPTS;
@@ -16,6 +16,7 @@ use crate::model::Timestamp;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
+use futures_util::future::try_join_all;
 use std::collections::HashMap;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -29,8 +30,8 @@ const SLICE: i64 = 50_000;
 const SLICE_END: &str = "-- repairs.slice_end
 select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1";
 
-/// Active jobs of the slice whose schedule trigger is missing or paused, the last fire time
-/// that was taken of each, and the execution of its schedule that is in flight. (Both tables by
+/// Active jobs of the slice whose schedule trigger is missing, paused, or awaits what nothing but a fixed
+/// delay does, the last fire time that was taken of each, and the execution of its schedule that is in flight. (Both tables by
 /// the bounds of the slice: without those of the triggers the planner read all of them.)
 const UNSCHEDULED: &str = "-- repairs.unscheduled
 with in_flight as materialized (select id, job_id from execution_in_flight where kind = 'SCHEDULE')
@@ -39,7 +40,8 @@ select j.id, j.updated_at, coalesce($1::timestamptz, clock_timestamp()) as now,
         where l.job_id = j.id and l.kind = 'SCHEDULE' order by l.id desc limit 1) as last_fire_time,
        (select f.id from in_flight f where f.job_id = j.id order by f.id desc limit 1) as in_flight
 from job_definition j left join job_trigger t on t.id = j.id and t.id > $3 and t.id <= $4
-where j.id > $3 and j.id <= $4 and j.status = 'ACTIVE' and (t.id is null or t.paused)
+where j.id > $3 and j.id <= $4 and j.status = 'ACTIVE'
+    and (t.id is null or t.paused or t.awaits is not null and j.schedule_type <> 'FIXED_DELAY')
 order by j.id limit $2 for update of j skip locked";
 
 /// Gives a fixed delay a trigger that awaits the execution in flight ($3), or
@@ -65,10 +67,12 @@ with removed as (delete from job_trigger where id = any($1::uuid[]))
 update job_trigger set paused = true, due_at = null where id = any($2::uuid[])";
 
 /// Fixed-delay triggers that await an execution which has ended (rearmed from
-/// its end) or which the log does not have (due at once).
+/// its end) or which the log does not have (due at once). A paused job that is no fixed delay any
+/// more keeps what it awaited until it is resumed.
 const STALLED: &str = "-- repairs.stalled
-select t.awaits, l.id is null as vanished from job_trigger t left join job_execution_log l on l.id = t.awaits
-where t.awaits is not null and (l.id is null or l.finished_at is not null)
+select t.awaits, l.id is null as vanished
+from job_trigger t join job_definition j on j.id = t.job_id left join job_execution_log l on l.id = t.awaits
+where t.awaits is not null and (l.id is null or l.finished_at is not null and j.schedule_type = 'FIXED_DELAY')
 order by t.awaits limit $1 for update of t skip locked";
 
 const FREE_STALLED: &str = "-- repairs.free_stalled
@@ -76,11 +80,12 @@ update job_trigger set awaits = null,
     due_at = case when paused then null else coalesce($1::timestamptz, clock_timestamp()) end
 where awaits = any($2::uuid[])";
 
-/// Jobs with a fire time that waits behind nothing.
+/// Jobs with a fire time that waits behind nothing: neither an execution nor another that is due.
 const UNRELEASED: &str = "-- repairs.unreleased
 with in_flight as materialized (select job_id from execution_in_flight)
 select distinct b.job_id from job_trigger b
 where b.kind = 'BUFFERED' and b.due_at is null and b.job_id not in (select job_id from in_flight)
+  and not exists (select from job_trigger d where d.job_id = b.job_id and d.kind = 'BUFFERED' and d.due_at is not null)
 limit $1";
 
 /// Executions that wait for a next attempt which is no trigger. A deleted job's
@@ -112,10 +117,12 @@ pub struct Repairs {
 }
 
 impl Repairs {
-    /// Whether one of them took on all that it may: there is more.
-    pub fn is_full(&self) -> bool {
+    /// Whether there may be more of the same: jobs were broken, which are looked at a slice at a time, or one of the
+    /// others took on all that it may. (Each counts only what it changed: what cannot be repaired must not
+    /// be tried without end.)
+    pub fn may_be_more(&self) -> bool {
         let Self { scheduled, stopped, continued, retried, released } = *self;
-        [scheduled, stopped, continued, retried, released].into_iter().any(is_batch)
+        scheduled > 0 || stopped > 0 || [continued, retried, released].into_iter().any(is_batch)
     }
 }
 
@@ -149,7 +156,7 @@ impl Store {
     }
 
     /// How many jobs behind `after` got their schedule back, and how many lost it. It is nil
-    /// after the last job, and stays where it is while there is more than a batch to repair.
+    /// after the last job, and stays where it is while there is more to repair.
     /// A slice that fails is left behind until its next turn: it must not bar the way to the others.
     async fn repair_slice(&self, after: &mut Uuid) -> Result<(usize, usize), StoreError> {
         self.bounded("repairs.slice", async {
@@ -159,9 +166,9 @@ impl Store {
             let begin = std::mem::replace(after, end.unwrap_or_default());
             let slice = (begin, end.unwrap_or(Uuid::max()));
             let stopped = stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
-            let scheduled = self.schedule_unscheduled(&transaction, slice).await?;
+            let (scheduled, is_more) = self.schedule_unscheduled(&transaction, slice).await?;
             transaction.commit().await.during("repairs.commit")?;
-            if is_batch(scheduled) || is_batch(stopped) {
+            if is_more || is_batch(stopped) {
                 *after = begin;
             }
             Ok((scheduled, stopped))
@@ -171,22 +178,23 @@ impl Store {
 
     /// A job that fired before goes on after its last fire time (what was missed
     /// since is a misfire), one that never fired after its last change. A fixed
-    /// delay whose execution is in flight waits for its end.
+    /// delay whose execution is in flight waits for its end. How many, and whether there is more.
     async fn schedule_unscheduled(
         &self,
         transaction: &Transaction,
         (after, end): (Uuid, Uuid),
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(usize, bool), StoreError> {
         let values: [&(dyn ToSql + Sync); 4] = [&self.clock().stub(), &BATCH, &after, &end];
         let rows = transaction.query(UNSCHEDULED, &values).await.during("repairs.unscheduled")?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
-        let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok(0) };
-        // Triggers may be locked by now: whoever changes closures is not waited for, the next pass comes soon.
+        let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok((0, false)) };
+        // Triggers may be locked by now: whoever changes closures is not waited for.
         let definitions = jobs.values().map(|job| &job.definition);
-        let Some(closures) = closures::try_hold(transaction, definitions, oldest).await? else { return Ok(0) };
-        for row in &rows {
-            let Some(job) = jobs.get(&row.get("id")) else { continue };
+        let Some(closures) = closures::try_hold(transaction, definitions, oldest).await? else { return Ok((0, true)) };
+        transaction.prepare_all(&[SCHEDULE]).await.during("repairs.prepare")?;
+        // All at once: a batch whose statements waited for each other's answers would not end in time.
+        let repair = rows.iter().filter_map(|row| Some((row, jobs.get(&row.get("id"))?))).map(async |(row, job)| {
             let now: Timestamp = row.get("now");
             // Just before the change: a fixed rate may be anchored at that very instant.
             let changed = row.get::<_, Timestamp>("updated_at") - TimeDelta::microseconds(1);
@@ -194,27 +202,29 @@ impl Store {
             let next = match (&job.definition.schedule, row.get::<_, Option<Uuid>>("in_flight")) {
                 (Schedule::FixedDelay { .. }, Some(execution)) => {
                     let fire_time = last.unwrap_or(now);
-                    transaction.execute(AWAIT, &[&job.id, &fire_time, &execution]).await.during("repairs.await")?;
-                    continue;
+                    let awaiting = transaction.execute(AWAIT, &[&job.id, &fire_time, &execution]).await;
+                    return awaiting.during("repairs.await").map(drop);
                 }
                 (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
                 _ => job.definition.next_fire_time(last.map_or(changed, |last| last.max(changed))),
             };
-            schedule(transaction, job.id, &job.definition, &closures, (next, now)).await?;
-        }
-        Ok(jobs.len())
+            schedule(transaction, job.id, &job.definition, &closures, (next, now)).await.map(drop)
+        });
+        try_join_all(repair).await?;
+        // Those that this node cannot read are found again: alone they are no reason to stay.
+        Ok((jobs.len(), is_batch(rows.len()) && !jobs.is_empty()))
     }
 
     async fn continue_stalled(&self, transaction: &Transaction) -> Result<usize, StoreError> {
         let rows = transaction.query(STALLED, &[&BATCH]).await.during("repairs.stalled")?;
         let (vanished, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("vanished"));
         let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("awaits")).collect::<Vec<Uuid>>();
-        rearm(transaction, &ids(ended)).await?;
+        let mut continued = rearm(transaction, &ids(ended)).await?;
         if !vanished.is_empty() {
-            let stub = self.clock().stub();
-            transaction.execute(FREE_STALLED, &[&stub, &ids(vanished)]).await.during("repairs.free_stalled")?;
+            let freed = transaction.execute(FREE_STALLED, &[&self.clock().stub(), &ids(vanished)]).await;
+            continued += freed.during("repairs.free_stalled")?;
         }
-        Ok(rows.len())
+        Ok(usize::try_from(continued).unwrap_or(usize::MAX))
     }
 
     /// How many got their next attempt back, and how many ended with their job.

@@ -18,7 +18,8 @@ select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.name))[1:5] as
 from job_definition j
 where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY'
 group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at, j.calendar,
-    j.policies -> 'startAt', j.policies -> 'endAt', j.policies -> 'dstGap', j.policies -> 'dstOverlap',
+    j.policies ->> 'startAt', j.policies ->> 'endAt',
+    coalesce(j.policies ->> 'dstGap', 'RUN_AT_GAP_END'), coalesce(j.policies ->> 'dstOverlap', 'AUTO'),
     case when j.cron_expression ~ 'H' then j.id end
 order by count(*) desc limit $2";
 

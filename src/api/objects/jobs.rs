@@ -67,7 +67,7 @@ impl JobVersion {
     async fn change(&self) -> &str {
         &self.change
     }
-    /// The whole row after the change.
+    /// The whole row after the change, with every policy.
     async fn definition(&self) -> Json<&Value> {
         Json(&self.definition)
     }
