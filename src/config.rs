@@ -65,7 +65,7 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
     pub poll_interval: Duration,
 
-    /// Time between looks for broken states (an active job without its trigger).
+    /// Time between looks for broken states (an active job without its trigger), while none is found.
     #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = humantime::parse_duration)]
     pub repair_interval: Duration,
 
