@@ -4,6 +4,7 @@
 use super::{clock, now};
 use crate::evidence::Micros;
 use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -160,10 +161,7 @@ impl Postgres {
 
     /// Kills it like a power cut. The postmaster's children see that it has gone.
     pub async fn kill(&self) -> Result<(), anyhow::Error> {
-        let file = std::fs::read_to_string(self.data.join("postmaster.pid")).context("the server does not run")?;
-        let pid = file.lines().next().and_then(|line| line.parse().ok()).and_then(rustix::process::Pid::from_raw);
-        let pid = pid.context("postmaster.pid names no process")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+        kill_process(self.postmaster()?, Signal::KILL)?;
         // A child that still runs would keep the shared memory, and with it the next start.
         let waited = tokio::time::timeout(ACCEPT_MAX, async {
             while self.sql_in("postgres").await.is_ok() {
@@ -172,6 +170,29 @@ impl Postgres {
         });
         waited.await.context("the killed server still answers")?;
         Ok(())
+    }
+
+    /// Sends a signal to the server's every process. (Not by its group: the sessions are leaders of their own.)
+    pub fn signal_all(&self, signal: Signal) -> Result<(), anyhow::Error> {
+        let postmaster = self.postmaster()?;
+        kill_process(postmaster, signal)?;
+        for entry in std::fs::read_dir("/proc").context("the processes are looked for in /proc")?.flatten() {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // After the name, which may hold anything: state, then parent.
+            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+            if let (Some(pid), true) = (pid, parent.and_then(Pid::from_raw) == Some(postmaster)) {
+                // It may have ended meanwhile.
+                let _ = kill_process(pid, signal);
+            }
+        }
+        Ok(())
+    }
+
+    fn postmaster(&self) -> Result<Pid, anyhow::Error> {
+        let file = std::fs::read_to_string(self.data.join("postmaster.pid")).context("the server does not run")?;
+        let pid = file.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
+        pid.context("postmaster.pid names no process")
     }
 
     /// Makes this standby the primary.
@@ -230,11 +251,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let Ok(file) = std::fs::read_to_string(self.data.join("postmaster.pid")) else { return };
-        let pid = file.lines().next().and_then(|line| line.parse().ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
+        if let Ok(postmaster) = self.postmaster() {
             // QUIT is an immediate shutdown: the children go too.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+            let _ = kill_process(postmaster, Signal::QUIT);
         }
     }
 }

@@ -21,6 +21,7 @@ pub async fn inflict(stage: &Stage, fault: &FaultSpec) -> Result<(), anyhow::Err
         Kind::Freeze => nodes::freeze(stage, fault.node, lasting).await,
         Kind::Stop => nodes::stop(stage, fault.node, lasting).await,
         Kind::RestartAll => nodes::restart_all(stage, lasting).await,
+        Kind::Standstill => nodes::standstill(stage, lasting).await,
         Kind::RollingRestart => nodes::rolling_restart(stage).await,
         Kind::Churn => nodes::churn(stage, lasting).await,
         Kind::HalfDead => nodes::half_dead(stage, fault.node, fault.actor, lasting).await,

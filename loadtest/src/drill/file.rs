@@ -179,6 +179,8 @@ pub enum Kind {
     Stop,
     /// `kill -9` of all nodes at once; they are back after so long.
     RestartAll,
+    /// Everything stands still for so long, all nodes and the database, as when a machine sleeps.
+    Standstill,
     /// Each node in turn is stopped and started.
     RollingRestart,
     /// Nodes come and go, one every two seconds.

@@ -78,6 +78,26 @@ pub(super) async fn restart_all(stage: &Stage, lasting: Duration) -> Result<(), 
     Ok(())
 }
 
+/// A machine that sleeps, with everything on it but who calls and who is called.
+pub(super) async fn standstill(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut slots = Vec::new();
+    for slot in stage.slots() {
+        slots.push(slot.lock_owned().await);
+    }
+    slots.retain_mut(|slot| slot.lives());
+    let servers = stage.servers.read().await;
+    let (from, names) = (now(), slots.iter().map(|slot| name(slot)).collect::<Vec<_>>());
+    slots.iter().try_for_each(|slot| slot.signal(Signal::STOP))?;
+    servers.primary.signal_all(Signal::STOP)?;
+    tokio::time::sleep(lasting).await;
+    servers.primary.signal_all(Signal::CONT)?;
+    slots.iter().try_for_each(|slot| slot.signal(Signal::CONT))?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    stage.note("standstill", Scope::Freezes, &names, from, now());
+    stage.note("standstill: database", Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
 pub(super) async fn rolling_restart(stage: &Stage) -> Result<(), anyhow::Error> {
     for slot in stage.slots() {
         let mut slot = slot.lock_owned().await;
