@@ -466,6 +466,33 @@ async fn while_something_is_repaired_no_turn_is_waited_for() {
     assert_eq!(passes, [Some(1_000), Some(500), Some(0), None], "the third is of the next slice");
 }
 
+/// Lets the look for jobs without a trigger wait in its middle, for as long as somebody holds the lock.
+const GATE: &str = "
+alter table job_trigger rename to every_trigger;
+create view job_trigger as select * from every_trigger
+where not starts_with(current_query(), '-- repairs.unscheduled') or (select true from pg_advisory_xact_lock_shared(4711))";
+
+#[actix::test]
+async fn what_another_node_has_repaired_meanwhile_is_left_alone() {
+    let cluster = TestCluster::start().await;
+    cluster.create(fixed_rate(60)).await; // the look waits at its trigger
+    let job = cluster.create(fixed_rate(60)).await;
+    cluster.execute("delete from job_trigger where id = $1", &[&job.id]).await;
+    cluster.sql.batch_execute(GATE).await.unwrap();
+    let other = cluster.database.client().await;
+    other.batch_execute("select pg_advisory_lock(4711)").await.unwrap();
+
+    let store = cluster.store.clone();
+    let repaired = actix::spawn(async move { store.repair(&mut Uuid::nil()).await });
+    waiting_for_locks(&cluster, 1).await;
+    let repair = "insert into every_trigger (id, job_id, kind, fire_time, due_at) values ($1, $1, 'SCHEDULE', $2, $2)";
+    other.execute(repair, &[&job.id, &at("07:05:00")]).await.unwrap(); // and five fire times since have run
+    other.batch_execute("select pg_advisory_unlock(4711)").await.unwrap();
+
+    assert_eq!(repaired.await.unwrap().unwrap().scheduled, 0);
+    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:05:00 due 07:05:00"]);
+}
+
 /// What the database refuses bars the way to nothing else.
 #[actix::test]
 async fn a_slice_that_fails_does_not_bar_the_way_to_those_behind_it() {

@@ -401,3 +401,20 @@ async fn a_lost_run_of_a_mark_lost_job_is_never_run_again_and_its_chain_goes_on(
     assert_eq!(cluster.triggers(&delay).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);
     assert_eq!(cluster.triggers(&rate).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
 }
+
+#[actix::test]
+async fn jobs_with_one_schedule_are_one_group_of_what_is_upcoming() {
+    let cluster = TestCluster::start().await;
+    let thursdays = || cron("0 0 7 ? * THU");
+    let (of_before, _) = (cluster.create(thursdays()).await, cluster.create(thursdays()).await);
+    let all = r#"update job_definition set policies = '{"startAt": null, "endAt": null, "dstGap": "RUN_AT_GAP_END", "dstOverlap": "AUTO"}'
+        where id = $1"#;
+    cluster.execute(all, &[&of_before.id]).await;
+    for _ in 0..2 {
+        cluster.create(cron("0 H 7 ? * THU")).await; // another minute for each
+    }
+
+    let schedules = cluster.store.schedules().await.unwrap();
+
+    assert_eq!(schedules.groups.iter().map(|group| group.jobs).collect::<Vec<_>>(), [2, 1, 1]);
+}

@@ -95,6 +95,8 @@ struct Reconciliation {
     counted: Uuid,
     /// The last job that was looked at for repairs.
     repaired: Uuid,
+    /// Whether the last repairs are to be gone on with, before anything else that has its turn.
+    is_repairing: bool,
 }
 
 impl Reconciler {
@@ -119,6 +121,7 @@ impl Reconciler {
             neighbour: watch::Sender::default(),
             counted: Uuid::nil(),
             repaired: Uuid::nil(),
+            is_repairing: false,
         };
         Self {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
@@ -201,7 +204,8 @@ impl Reconciliation {
         if let Err(error) = self.repair(report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again later");
         }
-        if report.has_more_to_repair() {
+        self.is_repairing = report.has_more_to_repair();
+        if self.is_repairing {
             return;
         }
         let every = self.config.repairs;
@@ -210,6 +214,19 @@ impl Reconciliation {
     }
 
     async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
+        if !self.is_repairing {
+            self.tidy(report).await?;
+        }
+        let repairs = self.store.repair(&mut self.repaired).await?;
+        if repairs != Repairs::default() {
+            tracing::warn!(?repairs, "broken states repaired");
+        }
+        report.repairs = Some(repairs);
+        Ok(())
+    }
+
+    /// Partitions that are needed, and what may be forgotten.
+    async fn tidy(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         match self.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
             // No reason to leave the rest broken: executions land in the DEFAULT partition meanwhile.
@@ -219,11 +236,6 @@ impl Reconciliation {
         }
         self.store.prune_activity().await?;
         self.forget(report).await;
-        let repairs = self.store.repair(&mut self.repaired).await?;
-        if repairs != Repairs::default() {
-            tracing::warn!(?repairs, "broken states repaired");
-        }
-        report.repairs = Some(repairs);
         Ok(())
     }
 }

@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(Policies::completed(stored), policies.to_map());
     }
 
-    /// Jobs do not store them: a default that changes changes every job that has it, and so needs a migration.
+    /// Jobs do not store them, and nodes of several versions must read the same: they never change.
     #[test]
     fn no_default_has_changed() {
         let defaults = serde_json::json!({

@@ -30,19 +30,38 @@ const SLICE: i64 = 50_000;
 const SLICE_END: &str = "-- repairs.slice_end
 select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1";
 
-/// Active jobs of the slice whose schedule trigger is missing, paused, or awaits what nothing but a fixed
-/// delay does, the last fire time that was taken of each, and the execution of its schedule that is in flight. (Both tables by
-/// the bounds of the slice: without those of the triggers the planner read all of them.)
-const UNSCHEDULED: &str = "-- repairs.unscheduled
+/// Whether a schedule trigger is missing, paused although its job is not, or awaits what nothing but a fixed delay does.
+macro_rules! is_unscheduled {
+    () => {
+        "(t.id is null or t.paused or t.awaits is not null and j.schedule_type <> 'FIXED_DELAY')"
+    };
+}
+
+/// Active jobs of the slice without a schedule that may fire. (Both tables by the bounds of the
+/// slice: without those of the triggers the planner read all of them.)
+const UNSCHEDULED: &str = concat!(
+    "-- repairs.unscheduled
+select j.id from job_definition j left join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3
+where j.id > $2 and j.id <= $3 and j.status = 'ACTIVE' and ",
+    is_unscheduled!(),
+    "
+order by j.id limit $1 for no key update of j skip locked"
+);
+
+/// How those stand now that nobody else may schedule them: another node may have done it since the statement before
+/// began, and its trigger may have fired. The last fire time that was taken of each, and the execution of its schedule
+/// that is in flight.
+const STILL_UNSCHEDULED: &str = concat!(
+    "-- repairs.still_unscheduled
 with in_flight as materialized (select id, job_id from execution_in_flight where kind = 'SCHEDULE')
 select j.id, j.updated_at, coalesce($1::timestamptz, clock_timestamp()) as now,
        (select greatest(l.fire_time, l.through_fire_time) from job_execution_log l
         where l.job_id = j.id and l.kind = 'SCHEDULE' order by l.id desc limit 1) as last_fire_time,
        (select f.id from in_flight f where f.job_id = j.id order by f.id desc limit 1) as in_flight
-from job_definition j left join job_trigger t on t.id = j.id and t.id > $3 and t.id <= $4
-where j.id > $3 and j.id <= $4 and j.status = 'ACTIVE'
-    and (t.id is null or t.paused or t.awaits is not null and j.schedule_type <> 'FIXED_DELAY')
-order by j.id limit $2 for update of j skip locked";
+from job_definition j left join job_trigger t on t.id = j.id
+where j.id = any($2::uuid[]) and ",
+    is_unscheduled!()
+);
 
 /// Gives a fixed delay a trigger that awaits the execution in flight ($3), or
 /// lets the one that is there await it.
@@ -68,11 +87,11 @@ update job_trigger set paused = true, due_at = null where id = any($2::uuid[])";
 
 /// Fixed-delay triggers that await an execution which has ended (rearmed from
 /// its end) or which the log does not have (due at once). A paused job that is no fixed delay any
-/// more keeps what it awaited until it is resumed.
+/// more keeps what it awaited until it is resumed, an active one is unscheduled.
 const STALLED: &str = "-- repairs.stalled
 select t.awaits, l.id is null as vanished
 from job_trigger t join job_definition j on j.id = t.job_id left join job_execution_log l on l.id = t.awaits
-where t.awaits is not null and (l.id is null or l.finished_at is not null and j.schedule_type = 'FIXED_DELAY')
+where t.awaits is not null and j.schedule_type = 'FIXED_DELAY' and (l.id is null or l.finished_at is not null)
 order by t.awaits limit $1 for update of t skip locked";
 
 const FREE_STALLED: &str = "-- repairs.free_stalled
@@ -83,10 +102,8 @@ where awaits = any($2::uuid[])";
 /// Jobs with a fire time that waits behind nothing: neither an execution nor another that is due.
 const UNRELEASED: &str = "-- repairs.unreleased
 with in_flight as materialized (select job_id from execution_in_flight)
-select distinct b.job_id from job_trigger b
-where b.kind = 'BUFFERED' and b.due_at is null and b.job_id not in (select job_id from in_flight)
-  and not exists (select from job_trigger d where d.job_id = b.job_id and d.kind = 'BUFFERED' and d.due_at is not null)
-limit $1";
+select b.job_id from job_trigger b where b.kind = 'BUFFERED' and b.job_id not in (select job_id from in_flight)
+group by b.job_id having count(b.due_at) = 0 limit $1";
 
 /// Executions that wait for a next attempt which is no trigger. A deleted job's
 /// get none: a take-over that met the deletion half-way left them.
@@ -118,8 +135,8 @@ pub struct Repairs {
 
 impl Repairs {
     /// Whether there may be more of the same: jobs were broken, which are looked at a slice at a time, or one of the
-    /// others took on all that it may. (Each counts only what it changed: what cannot be repaired must not
-    /// be tried without end.)
+    /// others took on all that it may. (None counts what it found and could not change: that must not be
+    /// tried without end.)
     pub fn may_be_more(&self) -> bool {
         let Self { scheduled, stopped, continued, retried, released } = *self;
         scheduled > 0 || stopped > 0 || [continued, retried, released].into_iter().any(is_batch)
@@ -184,15 +201,20 @@ impl Store {
         transaction: &Transaction,
         (after, end): (Uuid, Uuid),
     ) -> Result<(usize, bool), StoreError> {
-        let values: [&(dyn ToSql + Sync); 4] = [&self.clock().stub(), &BATCH, &after, &end];
-        let rows = transaction.query(UNSCHEDULED, &values).await.during("repairs.unscheduled")?;
+        let found = transaction.query(UNSCHEDULED, &[&BATCH, &after, &end]).await.during("repairs.unscheduled")?;
+        let ids: Vec<Uuid> = found.iter().map(|row| row.get(0)).collect();
+        if ids.is_empty() {
+            return Ok((0, false));
+        }
+        let still = transaction.query(STILL_UNSCHEDULED, &[&self.clock().stub(), &ids]).await;
+        let rows = still.during("repairs.still_unscheduled")?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
-        let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok((0, false)) };
+        let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok((0, true)) };
         // Triggers may be locked by now: whoever changes closures is not waited for.
         let definitions = jobs.values().map(|job| &job.definition);
         let Some(closures) = closures::try_hold(transaction, definitions, oldest).await? else { return Ok((0, true)) };
-        transaction.prepare_all(&[SCHEDULE]).await.during("repairs.prepare")?;
+        transaction.prepare_all(&[SCHEDULE, AWAIT]).await.during("repairs.prepare")?;
         // All at once: a batch whose statements waited for each other's answers would not end in time.
         let repair = rows.iter().filter_map(|row| Some((row, jobs.get(&row.get("id"))?))).map(async |(row, job)| {
             let now: Timestamp = row.get("now");
@@ -202,7 +224,8 @@ impl Store {
             let next = match (&job.definition.schedule, row.get::<_, Option<Uuid>>("in_flight")) {
                 (Schedule::FixedDelay { .. }, Some(execution)) => {
                     let fire_time = last.unwrap_or(now);
-                    let awaiting = transaction.execute(AWAIT, &[&job.id, &fire_time, &execution]).await;
+                    let statement = transaction.prepare_cached(AWAIT).await.during("repairs.prepare")?;
+                    let awaiting = transaction.execute(&statement, &[&job.id, &fire_time, &execution]).await;
                     return awaiting.during("repairs.await").map(drop);
                 }
                 (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
@@ -212,7 +235,7 @@ impl Store {
         });
         try_join_all(repair).await?;
         // Those that this node cannot read are found again: alone they are no reason to stay.
-        Ok((jobs.len(), is_batch(rows.len()) && !jobs.is_empty()))
+        Ok((jobs.len(), is_batch(found.len()) && !jobs.is_empty()))
     }
 
     async fn continue_stalled(&self, transaction: &Transaction) -> Result<usize, StoreError> {

@@ -20,7 +20,7 @@ where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY'
 group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at, j.calendar,
     j.policies ->> 'startAt', j.policies ->> 'endAt',
     coalesce(j.policies ->> 'dstGap', 'RUN_AT_GAP_END'), coalesce(j.policies ->> 'dstOverlap', 'AUTO'),
-    case when j.cron_expression ~ 'H' then j.id end
+    case when j.cron_expression ~ '(^|[^A-Z])H' then j.id end
 order by count(*) desc limit $2";
 
 /// The schedules of the active jobs.

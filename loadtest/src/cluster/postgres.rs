@@ -175,8 +175,9 @@ impl Postgres {
     /// Sends a signal to the server's every process. (Not by its group: the sessions are leaders of their own.)
     pub fn signal_all(&self, signal: Signal) -> Result<(), anyhow::Error> {
         let postmaster = self.postmaster()?;
+        let processes = std::fs::read_dir("/proc").context("the processes are looked for in /proc")?;
         kill_process(postmaster, signal)?;
-        for entry in std::fs::read_dir("/proc").context("the processes are looked for in /proc")?.flatten() {
+        for entry in processes.flatten() {
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
             // After the name, which may hold anything: state, then parent.
             let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
@@ -219,8 +220,9 @@ impl Postgres {
         let mut config = tokio_postgres::Config::new();
         config.host(self.address.ip().to_string()).port(self.address.port()).user("horolog");
         config.password(&self.password).dbname(database).application_name("horolog-loadtest");
-        config.connect_timeout(Duration::from_secs(3));
-        let (client, connection) = config.connect(NoTls).await?;
+        // Not `connect_timeout`: the kernel accepts for a server that stands still.
+        let connected = tokio::time::timeout(Duration::from_secs(3), config.connect(NoTls)).await;
+        let (client, connection) = connected.context("the database does not answer")??;
         tokio::spawn(connection); // ends with the client
         Ok(client)
     }
@@ -254,6 +256,8 @@ impl Drop for Postgres {
         if let Ok(postmaster) = self.postmaster() {
             // QUIT is an immediate shutdown: the children go too.
             let _ = kill_process(postmaster, Signal::QUIT);
+            // A drill that ended in the middle may have left them standing still.
+            let _ = self.signal_all(Signal::CONT);
         }
     }
 }

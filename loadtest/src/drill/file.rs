@@ -179,7 +179,7 @@ pub enum Kind {
     Stop,
     /// `kill -9` of all nodes at once; they are back after so long.
     RestartAll,
-    /// Everything stands still for so long, all nodes and the database, as when a machine sleeps.
+    /// All nodes and the database stand still for so long (SIGSTOP), and go on together.
     Standstill,
     /// Each node in turn is stopped and started.
     RollingRestart,

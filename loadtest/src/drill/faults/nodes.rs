@@ -78,7 +78,7 @@ pub(super) async fn restart_all(stage: &Stage, lasting: Duration) -> Result<(), 
     Ok(())
 }
 
-/// A machine that sleeps, with everything on it but who calls and who is called.
+/// Everything but who calls and who is called. Whatever fails, all go on afterwards.
 pub(super) async fn standstill(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
     let mut slots = Vec::new();
     for slot in stage.slots() {
@@ -87,11 +87,17 @@ pub(super) async fn standstill(stage: &Stage, lasting: Duration) -> Result<(), a
     slots.retain_mut(|slot| slot.lives());
     let servers = stage.servers.read().await;
     let (from, names) = (now(), slots.iter().map(|slot| name(slot)).collect::<Vec<_>>());
-    slots.iter().try_for_each(|slot| slot.signal(Signal::STOP))?;
-    servers.primary.signal_all(Signal::STOP)?;
-    tokio::time::sleep(lasting).await;
-    servers.primary.signal_all(Signal::CONT)?;
-    slots.iter().try_for_each(|slot| slot.signal(Signal::CONT))?;
+    let signal_all = |signal| {
+        let nodes: Vec<_> = slots.iter().map(|slot| slot.signal(signal)).collect();
+        let database = servers.primary.signal_all(signal);
+        nodes.into_iter().chain([database]).collect::<Result<Vec<()>, _>>()
+    };
+    let stopped = signal_all(Signal::STOP);
+    if stopped.is_ok() {
+        tokio::time::sleep(lasting).await;
+    }
+    let continued = signal_all(Signal::CONT);
+    stopped.and(continued)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     stage.note("standstill", Scope::Freezes, &names, from, now());
     stage.note("standstill: database", Scope::Cluster, &[], from, now());
