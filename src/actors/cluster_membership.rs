@@ -145,7 +145,7 @@ impl Member {
         if self.left {
             return HeartbeatReport::Fenced;
         }
-        if let Some(actor) = self.config.vitals.stalled(self.config.node_ttl) {
+        if let Some(actor) = self.config.vitals.watch(self.config.node_ttl) {
             self.config.vitals.fail(format!("the critical actor {actor} makes no progress"));
             return HeartbeatReport::Withheld;
         }

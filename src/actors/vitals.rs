@@ -15,6 +15,7 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Vitals {
     beats: Arc<Mutex<Vec<(&'static str, Instant)>>>,
+    watched: Arc<Mutex<Instant>>,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -27,7 +28,8 @@ pub struct Pulse {
 
 impl Default for Vitals {
     fn default() -> Self {
-        Self { beats: Arc::default(), failure: watch::Sender::new(None) }
+        let watched = Arc::new(Mutex::new(Instant::now()));
+        Self { beats: Arc::default(), watched, failure: watch::Sender::new(None) }
     }
 }
 
@@ -49,6 +51,18 @@ impl Vitals {
     pub fn stalled(&self, node_ttl: Duration) -> Option<&'static str> {
         let stalled = self.beats().iter().find(|(_, beat)| beat.elapsed() > node_ttl * 3).map(|(name, _)| *name);
         stalled.filter(|_| !is_off(Safeguard::ProgressAttestation))
+    }
+
+    /// The same, for who looks at least once in a TTL. When longer has passed the whole process stood still, and nobody could
+    /// beat: that time does not count. (All nodes of a host that is stopped and goes on would give themselves up.)
+    pub fn watch(&self, node_ttl: Duration) -> Option<&'static str> {
+        let now = Instant::now();
+        let watched = std::mem::replace(&mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let stood_still = now.saturating_duration_since(watched);
+        if stood_still > node_ttl {
+            self.beats().iter_mut().for_each(|(_, beat)| *beat = now.min(*beat + stood_still));
+        }
+        self.stalled(node_ttl)
     }
 
     /// Gives the process up: [`Vitals::failed`] resolves with the reason.
@@ -105,6 +119,18 @@ mod tests {
         assert_eq!(vitals.stalled(Duration::from_mins(1)), None);
         assert_eq!(vitals.stalled(Duration::ZERO), Some("Acquirer"));
         drop(pulse);
+    }
+
+    #[test]
+    fn only_time_that_was_watched_counts() {
+        let (vitals, ttl) = (Vitals::default(), Duration::from_mins(1));
+        let _pulse = vitals.pulse("Acquirer");
+        let Some(long_ago) = Instant::now().checked_sub(ttl * 4) else { return };
+        vitals.beats()[0].1 = long_ago;
+        *vitals.watched.lock().unwrap() = long_ago;
+        assert_eq!(vitals.watch(ttl), None, "everybody stood still");
+        vitals.beats()[0].1 = long_ago;
+        assert_eq!(vitals.watch(ttl), Some("Acquirer"));
     }
 
     #[tokio::test]
