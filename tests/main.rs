@@ -33,6 +33,7 @@ mod processes;
 mod proxy;
 mod reconciling;
 mod remembering;
+mod repair_slices;
 mod repairing;
 mod retention;
 mod retries;

@@ -363,10 +363,10 @@ async fn a_day_whose_executions_came_before_its_partition_gets_it_all_the_same()
 
     let (store, settlement) = (node.store.clone(), succeeded(&attempts[0]));
     let made = actix::spawn(async move { store.create_partitions().await });
-    waiting_for_locks(&cluster, 1).await;
+    cluster.wait_for_locks(1).await;
     let store = node.store.clone();
     let settled = actix::spawn(async move { store.settle(&[settlement], &LeasesLeft::default()).await });
-    waiting_for_locks(&cluster, 2).await;
+    cluster.wait_for_locks(2).await;
     blocker.batch_execute("commit").await.unwrap();
 
     assert_eq!(made.await.unwrap().unwrap(), 5);
@@ -374,16 +374,6 @@ async fn a_day_whose_executions_came_before_its_partition_gets_it_all_the_same()
     let settled = settled.await.unwrap().unwrap();
     assert_eq!(settled.settled, [attempts[0].execution_id], "who waited finds the row where it is now");
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
-}
-
-async fn waiting_for_locks(cluster: &TestCluster, count: i64) {
-    eventually("they wait", async || {
-        let waits =
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
-        let waiting: i64 = cluster.sql.query_one(waits, &[]).await.unwrap().get(0);
-        (waiting == count).then_some(())
-    })
-    .await;
 }
 
 #[actix::test]
@@ -399,110 +389,4 @@ async fn a_partition_that_cannot_be_made_does_not_stop_the_repairs() {
 
     assert_eq!((report.partitions, report.repairs.map(|repairs| repairs.scheduled)), (0, Some(1)));
     assert_eq!(cluster.triggers(&job).await.len(), 1);
-}
-
-/// 125,000 jobs whose schedules are all there.
-const MANY: &str = "
-with many as (
-    insert into job_definition
-    select (jsonb_populate_record(j, jsonb_build_object('id', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid))).*
-    from job_definition j, generate_series(1, 125000) n where j.id = $1
-    returning id
-) insert into job_trigger (id, job_id, kind, fire_time, due_at) select id, id, 'SCHEDULE', $2, $2 from many";
-
-async fn with_many() -> TestCluster {
-    let cluster = TestCluster::start().await;
-    let model = cluster.create(fixed_rate(60)).await;
-    cluster.execute(MANY, &[&model.id, &at("07:01:00")]).await;
-    cluster
-}
-
-/// One of them.
-fn numbered(n: u32) -> Uuid {
-    Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap()
-}
-
-#[actix::test]
-async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
-    let cluster = with_many().await;
-    let lose = async |jobs: Vec<Uuid>| cluster.execute("delete from job_trigger where id = any($1)", &[&jobs]).await;
-    lose(vec![numbered(1), numbered(75_000)]).await;
-    cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&numbered(124_999)]).await;
-    let mut after = Uuid::nil();
-    let mut look = async || {
-        let repairs = cluster.store.repair(&mut after).await.unwrap();
-        (repairs.scheduled, repairs.stopped, after.is_nil())
-    };
-
-    assert_eq!([look().await, look().await, look().await], [(1, 0, false), (1, 0, false), (0, 1, true)]);
-    lose(vec![numbered(1)]).await;
-    assert_eq!(look().await, (1, 0, false));
-}
-
-/// More than one repair takes on, all of them in one slice; one cannot be read by this node.
-#[actix::test]
-async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
-    let cluster = with_many().await;
-    cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
-    let newer = "update job_definition set target = '{\"teleport\": {}}' where id = $1";
-    cluster.execute(newer, &[&numbered(1)]).await;
-    let mut after = Uuid::nil();
-
-    let first = cluster.store.repair(&mut after).await.unwrap();
-    assert_eq!((first.scheduled, after), (999, Uuid::nil()));
-    assert_eq!(cluster.store.repair(&mut after).await.unwrap().scheduled, 500);
-    assert!(!after.is_nil());
-}
-
-/// A restored backup may have lost the schedules of any number of jobs.
-#[actix::test]
-async fn while_something_is_repaired_no_turn_is_waited_for() {
-    let cluster = with_many().await;
-    let node = cluster.unhurried_node().await;
-    cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
-
-    let scheduled = async || node.reconcile().await.repairs.map(|repairs| repairs.scheduled);
-    let passes = [scheduled().await, scheduled().await, scheduled().await, scheduled().await];
-    assert_eq!(passes, [Some(1_000), Some(500), Some(0), None], "the third is of the next slice");
-}
-
-/// Lets the look for jobs without a trigger wait in its middle, for as long as somebody holds the lock.
-const GATE: &str = "
-alter table job_trigger rename to every_trigger;
-create view job_trigger as select * from every_trigger
-where not starts_with(current_query(), '-- repairs.unscheduled') or (select true from pg_advisory_xact_lock_shared(4711))";
-
-#[actix::test]
-async fn what_another_node_has_repaired_meanwhile_is_left_alone() {
-    let cluster = TestCluster::start().await;
-    cluster.create(fixed_rate(60)).await; // the look waits at its trigger
-    let job = cluster.create(fixed_rate(60)).await;
-    cluster.execute("delete from job_trigger where id = $1", &[&job.id]).await;
-    cluster.sql.batch_execute(GATE).await.unwrap();
-    let other = cluster.database.client().await;
-    other.batch_execute("select pg_advisory_lock(4711)").await.unwrap();
-
-    let store = cluster.store.clone();
-    let repaired = actix::spawn(async move { store.repair(&mut Uuid::nil()).await });
-    waiting_for_locks(&cluster, 1).await;
-    let repair = "insert into every_trigger (id, job_id, kind, fire_time, due_at) values ($1, $1, 'SCHEDULE', $2, $2)";
-    other.execute(repair, &[&job.id, &at("07:05:00")]).await.unwrap(); // and five fire times since have run
-    other.batch_execute("select pg_advisory_unlock(4711)").await.unwrap();
-
-    assert_eq!(repaired.await.unwrap().unwrap().scheduled, 0);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:05:00 due 07:05:00"]);
-}
-
-/// What the database refuses bars the way to nothing else.
-#[actix::test]
-async fn a_slice_that_fails_does_not_bar_the_way_to_those_behind_it() {
-    let cluster = with_many().await;
-    cluster.execute("delete from job_trigger where id = any($1)", &[&vec![numbered(1), numbered(75_000)]]).await;
-    let refuse = "alter table job_trigger add check (id <> '00000000-0000-4000-8000-000000000001')";
-    cluster.execute(refuse, &[]).await;
-    let mut after = Uuid::nil();
-
-    let failed = cluster.store.repair(&mut after).await;
-    assert!(failed.is_err(), "{failed:?}");
-    assert_eq!(cluster.store.repair(&mut after).await.unwrap().scheduled, 1);
 }

@@ -2,7 +2,7 @@
 
 use super::gate::VICTIM;
 use super::node::Times;
-use super::{TestDatabase, TestNode};
+use super::{TestDatabase, TestNode, eventually};
 use actix::{Actor, Addr, Handler, Message};
 use horolog::actors::job_manager::{CommandError, CreateJob, JobManager};
 use horolog::actors::vitals::Vitals;
@@ -153,6 +153,17 @@ impl TestCluster {
 
     pub async fn execute(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> u64 {
         self.sql.execute(statement, values).await.unwrap()
+    }
+
+    /// Waits until so many sessions wait for a lock.
+    pub async fn wait_for_locks(&self, count: i64) {
+        eventually("they wait", async || {
+            let waits =
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+            let waiting: i64 = self.sql.query_one(waits, &[]).await.unwrap().get(0);
+            (waiting == count).then_some(())
+        })
+        .await;
     }
 
     /// State of a node, and why it ended.
