@@ -15,9 +15,6 @@ use uuid::Uuid;
 
 /// Longest grace, window, jitter and time-out, in seconds: a year.
 const SECONDS_MAX: i32 = 366 * 86_400;
-static DEFAULTS: LazyLock<Policies> = LazyLock::new(Policies::default);
-/// The same by name.
-static NAMED_DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| DEFAULTS.to_map());
 /// Most missed fire times that a job may ask to run after an outage.
 const CATCH_UP_MAX: i32 = 100_000;
 /// Most executions that a job may keep by count.
@@ -92,6 +89,11 @@ pub struct Policies {
     /// What a cron does when the clock goes back over its time.
     pub dst_overlap: DstOverlap,
 }
+
+/// Made once: each new job is compared with them.
+static DEFAULTS: LazyLock<Policies> = LazyLock::new(Policies::default);
+/// The same by name.
+static NAMED_DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| DEFAULTS.to_map());
 
 impl Default for Policies {
     fn default() -> Self {
