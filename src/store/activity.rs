@@ -2,6 +2,7 @@
 //! seconds, outside their transactions. For charts: it may lose the last seconds
 //! of a node that dies; the log is the truth.
 
+use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::activity::{Activity, BUCKETS};
@@ -121,18 +122,20 @@ impl Store {
             let session = self.session().await?;
             let rows = session.query(READ, &[&self.clock().stub(), &minutes]).await.during("activity.read")?;
             session.release();
-            Ok(rows.iter().map(|row| (row.get("at"), read(row))).collect())
+            rows.iter().map(read).collect()
         })
         .await
     }
 }
 
-fn read(row: &Row) -> Activity {
-    let number = |column: &str| i64::from(row.get::<_, i32>(column));
+fn read(row: &Row) -> Result<(Timestamp, Activity), StoreError> {
+    let row = Values::of("node_activity", row);
+    let number = |column: &str| row.get::<i32>(column).map(i64::from);
     let mut lateness = [0; BUCKETS];
-    for (bucket, count) in lateness.iter_mut().zip(row.get::<_, Vec<i32>>("lateness")) {
+    for (bucket, count) in lateness.iter_mut().zip(row.get::<Vec<i32>>("lateness")?) {
         *bucket = count.into();
     }
-    let (fires, succeeded) = (number("fires"), number("succeeded"));
-    Activity { fires, succeeded, failed: number("failed"), skipped: number("skipped"), lateness }
+    let (fires, succeeded) = (number("fires")?, number("succeeded")?);
+    let (failed, skipped) = (number("failed")?, number("skipped")?);
+    Ok((row.get("at")?, Activity { fires, succeeded, failed, skipped, lateness }))
 }

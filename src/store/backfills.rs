@@ -1,8 +1,10 @@
 //! Backfills: asking for one, stopping it, and how far it is.
 
+use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
+use crate::model::UnknownName;
 use crate::model::backfill::{Backfill, BackfillRequest};
 use crate::model::policies::OverlapPolicy;
 use std::collections::HashMap;
@@ -124,31 +126,31 @@ pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<Ha
     }
     let rows = transaction.query(BY_IDS, &[&ids]).await.during("backfills.by_ids")?;
     let read = |row: &Row| {
-        let overlap_policy = row.get::<_, &str>("overlap_policy").parse().ok()?;
-        let (id, to, fires_per_minute) = (row.get("id"), row.get("ends_at"), row.get("fires_per_minute"));
-        Some((id, Backfill { id, to, overlap_policy, fires_per_minute }))
+        let row = Values::of("job_backfill", row);
+        let overlap_policy = overlap_policy(row)?;
+        let (id, to, fires_per_minute) = (row.get("id")?, row.get("ends_at")?, row.get("fires_per_minute")?);
+        Ok((id, Backfill { id, to, overlap_policy, fires_per_minute }))
     };
-    Ok(rows.iter().filter_map(read).collect())
+    Ok(rows.iter().map(read).filter_map(Result::<_, StoreError>::ok).collect())
+}
+
+fn overlap_policy(row: Values<'_>) -> Result<OverlapPolicy, StoreError> {
+    row.get::<&str>("overlap_policy")?.parse().map_err(|error: UnknownName| row.unreadable(error))
 }
 
 fn record(row: &Row) -> Result<BackfillRecord, StoreError> {
-    let id: Uuid = row.get("id");
-    let overlap_policy = row.get::<_, &str>("overlap_policy").parse();
+    let row = Values::of("job_backfill", row);
     Ok(BackfillRecord {
-        id,
-        job_id: row.get("job_id"),
-        from: row.get("starts_at"),
-        to: row.get("ends_at"),
-        fire_times: row.get("fire_times"),
-        taken: row.get("taken"),
-        overlap_policy: overlap_policy.map_err(|error: crate::model::UnknownName| StoreError::Unreadable {
-            table: "job_backfill",
-            id: id.to_string(),
-            reason: error.to_string(),
-        })?,
-        fires_per_minute: row.get("fires_per_minute"),
-        created_at: row.get("created_at"),
-        cancelled_at: row.get("cancelled_at"),
-        next_fire_time: row.get("next_fire_time"),
+        id: row.get("id")?,
+        job_id: row.get("job_id")?,
+        from: row.get("starts_at")?,
+        to: row.get("ends_at")?,
+        fire_times: row.get("fire_times")?,
+        taken: row.get("taken")?,
+        overlap_policy: overlap_policy(row)?,
+        fires_per_minute: row.get("fires_per_minute")?,
+        created_at: row.get("created_at")?,
+        cancelled_at: row.get("cancelled_at")?,
+        next_fire_time: row.get("next_fire_time")?,
     })
 }

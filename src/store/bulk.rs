@@ -2,6 +2,7 @@
 //! jobs at a time. Each time is one transaction: what is done stays done when a
 //! later one fails.
 
+use super::row::column;
 use super::{During, Store, StoreError};
 use uuid::Uuid;
 
@@ -33,7 +34,7 @@ impl Store {
         self.bounded("bulk.batch", async {
             let transaction = self.begin("bulk.begin").await?;
             let rows = transaction.query(LOCK_JOBS, &[&jobs]).await.during("bulk.lock_jobs")?;
-            let ids: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+            let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
             let changed = match action {
                 BulkAction::Pause(because) => self.pause_in(&transaction, &ids, because.as_deref()).await?,
                 BulkAction::Resume => self.resume_in(&transaction, &ids).await?,

@@ -1,6 +1,7 @@
 //! Calendars: reading and changing them.
 
 use super::closures::{lock_alone, look_again_by_calendar};
+use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -171,16 +172,16 @@ fn rules(calendar: &CalendarDefinition) -> Result<serde_json::Value, StoreError>
 }
 
 fn record(row: &Row) -> Result<CalendarRecord, StoreError> {
-    let name: String = row.get("name");
+    let row = Values::of("calendar", row);
     Ok(CalendarRecord {
-        description: row.get("description"),
-        time_zone: row.get("time_zone"),
-        rules: serde_json::from_value(row.get("rules")).map_err(|error| unreadable(&name, &error))?,
-        version: row.get("version"),
-        created_at: row.get("created_at"),
-        updated_at: row.get("updated_at"),
-        jobs: row.get("jobs"),
-        name,
+        name: row.get("name")?,
+        description: row.get("description")?,
+        time_zone: row.get("time_zone")?,
+        rules: serde_json::from_value(row.get("rules")?).map_err(|error| row.unreadable(error))?,
+        version: row.get("version")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        jobs: row.get("jobs")?,
     })
 }
 

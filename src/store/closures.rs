@@ -5,6 +5,7 @@
 //! by the old rules, and has it looked at again. A lease only tries the lock: it
 //! holds triggers that the change may wait for.
 
+use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
@@ -82,7 +83,11 @@ pub(super) async fn try_hold<'a>(
     since: Timestamp,
 ) -> Result<Option<Closures>, StoreError> {
     let held = transaction.query_one(TRY_HOLD, &[&LOCK]).await.during("closures.try_hold")?;
-    if held.get(0) { read(transaction, jobs, Some(since)).await.map(Some) } else { Ok(None) }
+    if Values::of("closures.try_hold", &held).get(0)? {
+        read(transaction, jobs, Some(since)).await.map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Keeps everybody else from arming triggers until the transaction ends.
@@ -138,32 +143,28 @@ pub(super) async fn read<'a>(
 }
 
 fn calendar(row: &Row) -> Result<Calendar, StoreError> {
-    let name: &str = row.get("name");
-    let unreadable = |reason: String| StoreError::Unreadable { table: "calendar", id: name.to_owned(), reason };
-    let zone = Zone::named(row.get("time_zone")).map_err(|error| unreadable(error.to_string()))?;
-    let rules: CalendarRules =
-        serde_json::from_value(row.get("rules")).map_err(|error| unreadable(error.to_string()))?;
-    let calendar = Calendar::new(name, zone, &rules).map_err(|error| unreadable(error.to_string()))?;
-    Ok(calendar.changed(row.get("updated_at")))
+    let row = Values::of("calendar", row);
+    let zone = Zone::named(row.get("time_zone")?).map_err(|error| row.unreadable(error))?;
+    let rules: CalendarRules = serde_json::from_value(row.get("rules")?).map_err(|error| row.unreadable(error))?;
+    let calendar = Calendar::new(row.get("name")?, zone, &rules).map_err(|error| row.unreadable(error))?;
+    Ok(calendar.changed(row.get("updated_at")?))
 }
 
 pub(super) fn blackout(row: &Row) -> Result<Blackout, StoreError> {
-    let id: Uuid = row.get("id");
-    let unreadable =
-        |reason: &str| StoreError::Unreadable { table: "blackout", id: id.to_string(), reason: reason.into() };
-    let scope = match (row.get("scope"), row.get::<_, Option<String>>("tag"), row.get::<_, Option<Uuid>>("job_id")) {
+    let row = Values::of("blackout", row);
+    let scope = match (row.get("scope")?, row.get::<Option<String>>("tag")?, row.get::<Option<Uuid>>("job_id")?) {
         ("CLUSTER", _, _) => Scope::Cluster,
         ("TAG", Some(tag), _) => Scope::Tag(tag),
         ("JOB", _, Some(job)) => Scope::Job(job),
-        _ => return Err(unreadable("unknown scope")),
+        _ => return Err(row.unreadable("unknown scope")),
     };
-    let afterwards = row.get::<_, &str>("afterwards").parse::<Afterwards>();
+    let afterwards = row.get::<&str>("afterwards")?.parse::<Afterwards>();
     Ok(Blackout {
-        id,
+        id: row.get("id")?,
         scope,
-        starts_at: row.get("starts_at"),
-        ends_at: row.get("ends_at"),
-        afterwards: afterwards.map_err(|error| unreadable(&error.to_string()))?,
-        reason: row.get("reason"),
+        starts_at: row.get("starts_at")?,
+        ends_at: row.get("ends_at")?,
+        afterwards: afterwards.map_err(|error| row.unreadable(error))?,
+        reason: row.get("reason")?,
     })
 }

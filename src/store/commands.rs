@@ -6,6 +6,7 @@
 //! change leaves its version behind.
 
 use super::jobs::{DefinitionRow, GET, job, whole_millis};
+use super::row::{Values, column};
 use super::session::Transaction;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, jobs};
 use crate::model::Timestamp;
@@ -15,6 +16,7 @@ use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
 use crate::model::trigger::{Then, arm};
 use chrono::TimeDelta;
+use tokio_postgres::Row;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -129,11 +131,11 @@ impl Store {
         self.bounded("commands.update", async {
             let transaction = self.begin("commands.begin").await?;
             let held = transaction.query_opt(LOCK_JOB, &[&self.clock().stub(), &old.id]).await;
-            let edited = match held.during("commands.lock_job")? {
+            let held = held.during("commands.lock_job")?;
+            let edited = match held.as_ref().map(now_and_version).transpose()? {
                 None => Edited::NotFound,
-                Some(row) if [row.get(1), old.version] != [version, version] => Edited::Stale(row.get(1)),
-                Some(row) => {
-                    let now = row.get(0);
+                Some((_, stored)) if [stored, old.version] != [version, version] => Edited::Stale(stored),
+                Some((now, _)) => {
                     replace(&transaction, old.id, &definition, now).await?;
                     if let Some(job) = living(&transaction, old.id).await?
                         && job.status == JobStatus::Active
@@ -251,8 +253,9 @@ impl Store {
     /// transaction; the ids of their executions.
     pub(super) async fn run_now_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         let held = transaction.query(HOLD_JOBS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
-        let Some(now) = held.first().map(|row| whole_millis(row.get(0))) else { return Ok(Vec::new()) };
-        let jobs: Vec<Uuid> = held.iter().map(|row| row.get(1)).collect();
+        let Some(first) = held.first() else { return Ok(Vec::new()) };
+        let now = whole_millis(Values::of("commands.hold", first).get(0)?);
+        let jobs: Vec<Uuid> = column("commands.hold", &held, 1)?;
         let executions: Vec<Uuid> = jobs.iter().map(|_| one_off_execution_id(now)).collect();
         let inserted = transaction.execute(INSERT_MANUAL, &[&executions, &jobs, &now]).await;
         inserted.during("commands.insert_manual")?;
@@ -277,8 +280,14 @@ impl Store {
             .query(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &ids, &from, &because])
             .await
             .during("commands.set_status")?;
-        Ok((rows.iter().map(|row| row.get(0)).collect(), rows.iter().map(|row| row.get(1)).max()))
+        let times: Vec<Timestamp> = column("commands.set_status", &rows, 1)?;
+        Ok((column("commands.set_status", &rows, 0)?, times.into_iter().max()))
     }
+}
+
+fn now_and_version(row: &Row) -> Result<(Timestamp, i32), StoreError> {
+    let row = Values::of("commands.lock_job", row);
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {

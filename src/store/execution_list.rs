@@ -6,10 +6,12 @@
 
 use super::conditions::Conditions;
 use super::executions::{ExecutionRecord, record};
+use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::execution::{ExecutionStatus, lowest_execution_id};
 use crate::model::lists::ExecutionFilter;
 use std::collections::HashMap;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Rows looked through for one page by a filter without an index: 20 to 30 ms.
@@ -117,7 +119,8 @@ impl Store {
             let through = if conditions.are_selective() { LOOK_THROUGH } else { limit + 1 };
             let text = search(&conditions, through, limit);
             let row = session.query_one(&text, &conditions.values()).await.during("execution_list.search")?;
-            let (looked, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0), row.get(1), row.get(2));
+            let row = Values::of("execution_list.search", &row);
+            let (looked, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let next = match ids.get(limit.saturating_sub(1)) {
                 Some(id) if ids.len() > limit => Some(*id),
                 _ if usize::try_from(looked) == Ok(through) => last,
@@ -148,7 +151,7 @@ impl Store {
                 format!("-- execution_list.count\nselect count(*) from job_execution_log l where {found} and {fits}");
             let row = session.query_one(&text, &conditions.values()).await.during("execution_list.count")?;
             session.release();
-            Ok(Some(row.get(0)))
+            Values::of("execution_list.count", &row).get(0).map(Some)
         })
         .await
     }
@@ -168,7 +171,8 @@ impl Store {
             session.release();
             let mut recent: HashMap<Uuid, Vec<ExecutionRecord>> = HashMap::new();
             for row in &rows {
-                recent.entry(row.get("job_id")).or_default().push(record(row)?);
+                let found = record(row)?;
+                recent.entry(found.job_id).or_default().push(found);
             }
             Ok(recent)
         })
@@ -182,7 +186,11 @@ impl Store {
             let in_flight = session.prepare_cached(IN_FLIGHT).await.during("execution_list.prepare")?;
             let rows = session.query(&in_flight, &[&jobs]).await.during("execution_list.in_flight")?;
             session.release();
-            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+            let read = |row: &Row| {
+                let row = Values::of("execution_list.in_flight", row);
+                Ok((row.get(0)?, row.get(1)?))
+            };
+            rows.iter().map(read).collect()
         })
         .await
     }

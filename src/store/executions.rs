@@ -1,8 +1,10 @@
 //! Executions: reading the log.
 
+use super::row::{Values, column};
 use super::settlements::{lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
+use crate::model::UnknownName;
 use crate::model::execution::ExecutionStatus;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -115,7 +117,7 @@ impl Store {
             let transaction = self.begin("executions.begin").await?;
             let stub = self.clock().stub();
             let jobs = transaction.query(JOB_OF, &[&id]).await.during("executions.job_of")?;
-            let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
+            let jobs: Vec<Uuid> = column("executions.job_of", &jobs, 0)?;
             lock_jobs(&transaction, &jobs).await?;
             let mut requested = transaction.execute(REQUEST_CANCEL, &[&stub, &id]).await.during("executions.cancel")?;
             requested += transaction.execute(CANCEL_RETRYING, &[&stub, &id]).await.during("executions.cancel")?;
@@ -143,7 +145,11 @@ impl Store {
             let statement = session.prepare_cached(CANCELLATIONS).await.during("executions.prepare")?;
             let rows = session.query(&statement, &[&held, low, high]).await.during("executions.cancellations")?;
             session.release();
-            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+            let read = |row: &Row| {
+                let row = Values::of("executions.cancellations", row);
+                Ok((row.get(0)?, row.get(1)?))
+            };
+            rows.iter().map(read).collect()
         })
         .await
     }
@@ -172,32 +178,30 @@ impl Store {
 }
 
 pub(super) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
-    let id: Uuid = row.get("id");
-    let status = row.get::<_, &str>("status").parse().map_err(|error: crate::model::UnknownName| {
-        StoreError::Unreadable { table: "job_execution_log", id: id.to_string(), reason: error.to_string() }
-    })?;
+    let row = Values::of("job_execution_log", row);
+    let status = row.get::<&str>("status")?.parse().map_err(|error: UnknownName| row.unreadable(error))?;
     Ok(ExecutionRecord {
-        id,
-        job_id: row.get("job_id"),
-        kind: row.get("kind"),
-        fire_time: row.get("fire_time"),
-        due_time: row.get("due_time"),
+        id: row.get("id")?,
+        job_id: row.get("job_id")?,
+        kind: row.get("kind")?,
+        fire_time: row.get("fire_time")?,
+        due_time: row.get("due_time")?,
         status,
-        reason: row.get("reason"),
-        attempt: row.get("attempt"),
-        node_id: row.get("node_id"),
-        node_name: row.get("node_name"),
-        job_name: row.get("job_name"),
-        job_version: row.get("job_version"),
-        failures: row.get("failures"),
-        started_at: row.get("started_at"),
-        finished_at: row.get("finished_at"),
-        error_message: row.get("error_message"),
-        output: row.get("output"),
-        through_fire_time: row.get("through_fire_time"),
-        occurrences: row.get("occurrences"),
-        coalesced_into: row.get("coalesced_into"),
-        created_at: row.get("created_at"),
-        previous_attempts: row.get("previous_attempts"),
+        reason: row.get("reason")?,
+        attempt: row.get("attempt")?,
+        node_id: row.get("node_id")?,
+        node_name: row.get("node_name")?,
+        job_name: row.get("job_name")?,
+        job_version: row.get("job_version")?,
+        failures: row.get("failures")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
+        error_message: row.get("error_message")?,
+        output: row.get("output")?,
+        through_fire_time: row.get("through_fire_time")?,
+        occurrences: row.get("occurrences")?,
+        coalesced_into: row.get("coalesced_into")?,
+        created_at: row.get("created_at")?,
+        previous_attempts: row.get("previous_attempts")?,
     })
 }

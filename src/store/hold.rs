@@ -10,8 +10,10 @@
 //! It must never release by itself.
 
 use super::commands::notify;
+use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
+use tokio_postgres::Row;
 
 /// Most that is counted of anything.
 const COUNT_MAX: i64 = 10_000;
@@ -90,15 +92,20 @@ impl Store {
             let statement = session.prepare_cached(READ).await.during("hold.prepare")?;
             let row = session.query_opt(&statement, &[&self.clock().stub(), &COUNT_MAX]).await.during("hold.read")?;
             session.release();
-            Ok(row.map(|row| Hold {
-                held_at: row.get("held_at"),
-                reason: row.get("reason"),
-                set_back_to: row.get("set_back_to"),
-                last_known: row.get("last_known"),
-                due: row.get("due"),
-                lost: row.get("lost"),
-            }))
+            row.as_ref().map(record).transpose()
         })
         .await
     }
+}
+
+fn record(row: &Row) -> Result<Hold, StoreError> {
+    let row = Values::of("cluster_hold", row);
+    Ok(Hold {
+        held_at: row.get("held_at")?,
+        reason: row.get("reason")?,
+        set_back_to: row.get("set_back_to")?,
+        last_known: row.get("last_known")?,
+        due: row.get("due")?,
+        lost: row.get("lost")?,
+    })
 }

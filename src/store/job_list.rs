@@ -9,6 +9,7 @@
 
 use super::conditions::{self, Conditions};
 use super::jobs::{COLUMNS, job};
+use super::row::{Values, column, partition};
 use super::{During, Session, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::ExecutionStatus;
@@ -157,7 +158,7 @@ impl Store {
             let text = format!("-- job_list.count\nselect count(*) from job_definition j where {found} and {fits}");
             let row = session.query_one(&text, &conditions.values()).await.during("job_list.count")?;
             session.release();
-            Ok(Some(row.get(0)))
+            Values::of("job_list.count", &row).get(0).map(Some)
         })
         .await
     }
@@ -168,7 +169,11 @@ impl Store {
             let session = self.session().await?;
             let rows = session.query(TAGS, &[&i64::from(limit)]).await.during("job_list.tags")?;
             session.release();
-            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+            let read = |row: &Row| {
+                let row = Values::of("job_list.tags", row);
+                Ok((row.get(0)?, row.get(1)?))
+            };
+            rows.iter().map(read).collect()
         })
         .await
     }
@@ -226,7 +231,7 @@ async fn candidates(session: &Session, outcomes: &[LastOutcome]) -> Result<Optio
         if is_asked_for {
             let statement = session.prepare_cached(text).await.during("job_list.prepare")?;
             let rows = session.query(&statement, &[]).await.during("job_list.candidates")?;
-            found.extend(rows.iter().map(|row| row.get::<_, Uuid>(0)));
+            found.extend(column::<Uuid, Vec<_>>("job_list.candidates", &rows, 0)?);
         }
     }
     Ok(Some(found))
@@ -236,14 +241,15 @@ async fn candidates(session: &Session, outcomes: &[LastOutcome]) -> Result<Optio
 async fn with_outcome(session: &Session, outcomes: &[LastOutcome], jobs: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
     let statement = session.prepare_cached(NEWEST).await.during("job_list.prepare")?;
     let rows = session.query(&statement, &[&jobs]).await.during("job_list.newest")?;
-    let fits = |row: &&Row| {
-        let status: Option<&str> = row.get(1);
+    let ids: Vec<Uuid> = column("job_list.newest", &rows, 0)?;
+    let statuses: Vec<Option<&str>> = column("job_list.newest", &rows, 1)?;
+    let fits = |status: Option<&str>| {
         outcomes.iter().any(|outcome| match outcome {
             LastOutcome::Is(wanted) => status == Some(wanted.as_str()),
             LastOutcome::None => status.is_none(),
         })
     };
-    Ok(rows.iter().filter(fits).map(|row| row.get(0)).collect())
+    Ok(ids.into_iter().zip(statuses).filter(|(_, status)| fits(*status)).map(|(id, _)| id).collect())
 }
 
 /// Looks through the next stretch of the list for keys that fit, at most
@@ -265,10 +271,12 @@ async fn look(
     let through = if conditions.are_selective() { LOOK_THROUGH.max(wanted) } else { wanted };
     let text = part.statement(&conditions, through, wanted);
     let rows = session.query(&text, &conditions.values()).await.during("job_list.look")?;
-    let is_end = |row: &&Row| rows.len() < wanted && usize::try_from(row.get::<_, i64>("position")) != Ok(through);
-    let next = rows.last().filter(|last| !is_end(last)).map(|row| part.key(row)).or_else(|| part.next());
-    let keys = rows.iter().filter(|row| row.get("fits")).map(|row| part.key(row)).collect();
-    Ok(JobKeys { keys, next })
+    let positions: Vec<i64> = column("job_list.look", &rows, "position")?;
+    let is_end = rows.len() < wanted && positions.last().is_none_or(|last| usize::try_from(*last) != Ok(through));
+    let last = rows.last().filter(|_| !is_end).map(|row| part.key(row)).transpose()?;
+    let (fitting, _) = partition("job_list.look", &rows, "fits")?;
+    let keys = fitting.into_iter().map(|row| part.key(row)).collect::<Result<_, _>>()?;
+    Ok(JobKeys { keys, next: last.or_else(|| part.next()) })
 }
 
 /// The rows of a page.
@@ -366,12 +374,13 @@ order by {order} limit {wanted}"
         )
     }
 
-    fn key(self, row: &Row) -> JobKey {
-        let id = row.get("id");
-        match self {
-            Self::Newest | Self::Oldest => JobKey::Created(row.get("created_at"), id),
-            Self::Name => JobKey::Name(row.get("name_key"), id),
-            Self::Due | Self::NotDue => JobKey::Due(row.get("due_at"), id),
-        }
+    fn key(self, row: &Row) -> Result<JobKey, StoreError> {
+        let row = Values::of("job_list.look", row);
+        let id = row.get("id")?;
+        Ok(match self {
+            Self::Newest | Self::Oldest => JobKey::Created(row.get("created_at")?, id),
+            Self::Name => JobKey::Name(row.get("name_key")?, id),
+            Self::Due | Self::NotDue => JobKey::Due(row.get("due_at")?, id),
+        })
     }
 }

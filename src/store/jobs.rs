@@ -1,8 +1,10 @@
 //! Jobs: reading them, and how they stand in their row.
 
+use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
+use crate::model::UnknownName;
 use crate::model::job::{Job, JobDefinition, ScheduleType};
 use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
@@ -12,6 +14,7 @@ use crate::model::target::Target;
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::str::FromStr;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
 use uuid::Uuid;
@@ -102,7 +105,7 @@ impl Store {
                 .await
                 .during("jobs.now")?;
             session.release();
-            Ok(whole_millis(row.get(0)))
+            Values::of("jobs.now", &row).get(0).map(whole_millis)
         })
         .await
     }
@@ -135,14 +138,7 @@ impl Store {
             let session = self.session().await?;
             let rows = session.query(VERSIONS, &[&id, &i64::from(limit)]).await.during("jobs.versions")?;
             session.release();
-            let version = |row: &Row| JobVersion {
-                version: row.get(0),
-                changed_at: row.get(1),
-                changed_by: row.get(2),
-                change: row.get(3),
-                definition: with_every_policy(row.get(4)),
-            };
-            Ok(rows.iter().map(version).collect())
+            rows.iter().map(version).collect()
         })
         .await
     }
@@ -153,10 +149,22 @@ impl Store {
             let session = self.session().await?;
             let row = session.query_one(COUNT, &[]).await.during("jobs.count")?;
             session.release();
-            Ok((row.get(0), row.get(1)))
+            let row = Values::of("jobs.count", &row);
+            Ok((row.get(0)?, row.get(1)?))
         })
         .await
     }
+}
+
+fn version(row: &Row) -> Result<JobVersion, StoreError> {
+    let row = Values::of("job_definition_version", row);
+    Ok(JobVersion {
+        version: row.get(0)?,
+        changed_at: row.get(1)?,
+        changed_by: row.get(2)?,
+        change: row.get(3)?,
+        definition: with_every_policy(row.get(4)?),
+    })
 }
 
 fn with_every_policy(mut row: Value) -> Value {
@@ -268,60 +276,56 @@ impl<'a> DefinitionRow<'a> {
 }
 
 pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
-    let id: Uuid = row.get("id");
-    let name = |column: &str| row.get::<_, String>(column);
-    let policies = serde_json::from_value(row.get("policies")).map_err(|error| unreadable(id, &error))?;
+    let row = Values::of("job_definition", row);
+    let policies = serde_json::from_value(row.get("policies")?).map_err(|error| row.unreadable(error))?;
     Ok(Job {
-        id,
+        id: row.get("id")?,
         definition: JobDefinition {
-            name: name("name"),
-            description: row.get("description"),
-            tags: row.get("tags"),
-            priority: row.get("priority"),
-            schedule: read_schedule(id, row, &policies)?,
-            calendar: row.get("calendar"),
+            name: row.get("name")?,
+            description: row.get("description")?,
+            tags: row.get("tags")?,
+            priority: row.get("priority")?,
+            schedule: read_schedule(row, &policies)?,
+            calendar: row.get("calendar")?,
             policies,
-            initial_delay_seconds: row.get("initial_delay_seconds"),
-            target: serde_json::from_value(row.get("target")).map_err(|error| unreadable(id, &error))?,
-            payload: row.get("payload"),
-            recovery: name("recovery").parse().map_err(|error| unreadable(id, &error))?,
-            max_recoveries: row.get("max_recoveries"),
+            initial_delay_seconds: row.get("initial_delay_seconds")?,
+            target: serde_json::from_value(row.get("target")?).map_err(|error| row.unreadable(error))?,
+            payload: row.get("payload")?,
+            recovery: named(row, "recovery")?,
+            max_recoveries: row.get("max_recoveries")?,
         },
-        status: name("status").parse().map_err(|error| unreadable(id, &error))?,
-        paused_because: row.get("paused_because"),
-        version: row.get("version"),
-        created_at: row.get("created_at"),
-        updated_at: row.get("updated_at"),
-        next_fire_time: row.get("next_fire_time"),
-        runs: row.get::<_, Option<i64>>("runs").unwrap_or(0),
+        status: named(row, "status")?,
+        paused_because: row.get("paused_because")?,
+        version: row.get("version")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        next_fire_time: row.get("next_fire_time")?,
+        runs: row.get::<Option<i64>>("runs")?.unwrap_or(0),
     })
+}
+
+fn named<T: FromStr<Err = UnknownName>>(row: Values<'_>, column: &str) -> Result<T, StoreError> {
+    row.get::<&str>(column)?.parse().map_err(|error: UnknownName| row.unreadable(error))
 }
 
 /// The table's checks make sure that each type has its columns.
-fn read_schedule(id: Uuid, row: &Row, policies: &Policies) -> Result<Schedule, StoreError> {
-    let schedule_type =
-        row.get::<_, &str>("schedule_type").parse::<ScheduleType>().map_err(|error| unreadable(id, &error))?;
-    let interval = || TimeDelta::seconds(row.get("interval_seconds"));
-    Ok(match schedule_type {
+fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, StoreError> {
+    let interval = || {
+        let interval = TimeDelta::try_seconds(row.get("interval_seconds")?);
+        interval.ok_or_else(|| row.unreadable("column interval_seconds: longer than can be counted"))
+    };
+    Ok(match named(row, "schedule_type")? {
         ScheduleType::Cron => {
-            let zone = Zone::named(row.get("time_zone")).map_err(|error| unreadable(id, &error))?;
-            let options = policies.cron_options(zone, id);
-            let cron = CronSchedule::parse(row.get("cron_expression"), &options);
-            Schedule::Cron(cron.map_err(|error| unreadable(id, &error))?)
+            let zone = Zone::named(row.get("time_zone")?).map_err(|error| row.unreadable(error))?;
+            let options = policies.cron_options(zone, row.get("id")?);
+            let cron = CronSchedule::parse(row.get("cron_expression")?, &options);
+            Schedule::Cron(cron.map_err(|error| row.unreadable(error))?)
         }
-        ScheduleType::FixedRate => Schedule::FixedRate { interval: interval(), anchor: row.get("anchor_at") },
-        ScheduleType::FixedDelay => Schedule::FixedDelay { interval: interval() },
-        ScheduleType::Once => match policies.start_at {
-            Some(at) => Schedule::Once { at },
-            None => return Err(missing_start(id)),
-        },
+        ScheduleType::FixedRate => Schedule::FixedRate { interval: interval()?, anchor: row.get("anchor_at")? },
+        ScheduleType::FixedDelay => Schedule::FixedDelay { interval: interval()? },
+        ScheduleType::Once => {
+            let at = policies.start_at.ok_or_else(|| row.unreadable("ONCE without startAt"))?;
+            Schedule::Once { at }
+        }
     })
-}
-
-fn missing_start(id: Uuid) -> StoreError {
-    StoreError::Unreadable { table: "job_definition", id: id.to_string(), reason: "ONCE without startAt".to_owned() }
-}
-
-fn unreadable(id: Uuid, error: &dyn std::error::Error) -> StoreError {
-    StoreError::Unreadable { table: "job_definition", id: id.to_string(), reason: error.to_string() }
 }

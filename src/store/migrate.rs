@@ -11,6 +11,7 @@
 //! the others through, and tries again.
 
 use super::connect::{Database, SERVER_VERSION_MIN};
+use super::row::Values;
 use super::{During, StoreError};
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -122,7 +123,8 @@ async fn require_server_version(client: &Client) -> Result<(), MigrateError> {
         .query_one("select current_setting('server_version_num')::int, current_setting('server_version')", &[])
         .await
         .during("migrate.server_version")?;
-    check_server_version(row.get(0), row.get(1))
+    let row = Values::of("migrate.server_version", &row);
+    check_server_version(row.get(0)?, row.get(1)?)
 }
 
 fn check_server_version(number: i32, shown: String) -> Result<(), MigrateError> {
@@ -137,7 +139,7 @@ async fn require_compatible(client: &Client) -> Result<(), MigrateError> {
         .query_one("select compatible_since from horolog_schema", &[])
         .await
         .during("migrate.compatible_since")?;
-    let (needed, known) = (row.get(0), newest_known());
+    let (needed, known) = (Values::of("horolog_schema", &row).get(0)?, newest_known());
     if needed > known {
         return Err(MigrateError::Incompatible { needed, known });
     }

@@ -29,6 +29,7 @@ pub mod overview;
 pub mod partitions;
 pub mod repairs;
 pub mod retention;
+mod row;
 mod session;
 pub mod settlements;
 pub mod takeovers;

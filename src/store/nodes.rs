@@ -8,9 +8,11 @@
 
 use super::connect::Database;
 use super::hold::HOLD_IF_SET_BACK;
+use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::clock::Clock;
 use crate::model::Timestamp;
+use crate::model::UnknownName;
 use crate::model::node::NodeState;
 use chrono::{TimeDelta, Utc};
 use std::time::{Duration, Instant};
@@ -155,7 +157,8 @@ impl MembershipSession {
         bounded("nodes.join", self.timeout, async {
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
                 [&stub, &node_id, &profile.name, &profile.address, &env!("CARGO_PKG_VERSION"), &key, &slots];
-            Ok(self.client.query_one(JOIN, &row).await.during("nodes.join")?.get(0))
+            let joined = self.client.query_one(JOIN, &row).await.during("nodes.join")?;
+            Values::of("nodes.join", &joined).get(0)
         })
         .await
     }
@@ -206,9 +209,14 @@ impl MembershipSession {
         .await?;
         row.map(|row| {
             let midway = sent_wall + sent.elapsed() / 2;
-            let clock_offset = midway - row.get::<_, Timestamp>("now");
-            let (heartbeat_at, held) = (row.get("heartbeat_at"), row.get("held"));
-            Ok(Renewal { state: state(&row)?, clock_offset, heartbeat_at, held })
+            let row = Values::of("cluster_node", &row);
+            let clock_offset = midway - row.get::<Timestamp>("now")?;
+            Ok(Renewal {
+                state: state(row)?,
+                clock_offset,
+                heartbeat_at: row.get("heartbeat_at")?,
+                held: row.get("held")?,
+            })
         })
         .transpose()
     }
@@ -234,12 +242,8 @@ async fn bounded<T>(
     tokio::time::timeout(MOMENT, work).await.unwrap_or(Err(StoreError::Timeout { call, after }))
 }
 
-fn state(row: &Row) -> Result<NodeState, StoreError> {
-    row.get::<_, &str>("state").parse().map_err(|error: crate::model::UnknownName| StoreError::Unreadable {
-        table: "cluster_node",
-        id: row.try_get::<_, Uuid>("id").map_or_else(|_| "?".to_owned(), |id| id.to_string()),
-        reason: error.to_string(),
-    })
+fn state(row: Values<'_>) -> Result<NodeState, StoreError> {
+    row.get::<&str>("state")?.parse().map_err(|error: UnknownName| row.unreadable(error))
 }
 
 /// Ends when the lock can be had: the server tries forty times a second. A statement that waits for it would keep
@@ -294,20 +298,21 @@ impl Store {
 }
 
 fn record(row: &Row) -> Result<NodeRecord, StoreError> {
+    let row = Values::of("cluster_node", row);
     Ok(NodeRecord {
-        id: row.get("id"),
-        name: row.get("name"),
-        address: row.get("address"),
-        version: row.get("version"),
+        id: row.get("id")?,
+        name: row.get("name")?,
+        address: row.get("address")?,
+        version: row.get("version")?,
         state: state(row)?,
-        slots: row.get("slots"),
-        executions_running: row.get("executions_running"),
-        clock_offset_micros: row.get("clock_offset_micros"),
-        started_at: row.get("started_at"),
-        heartbeat_at: row.get("heartbeat_at"),
-        heartbeat_age_seconds: row.get("heartbeat_age"),
-        ended_at: row.get("ended_at"),
-        ended_by: row.get("ended_by"),
+        slots: row.get("slots")?,
+        executions_running: row.get("executions_running")?,
+        clock_offset_micros: row.get("clock_offset_micros")?,
+        started_at: row.get("started_at")?,
+        heartbeat_at: row.get("heartbeat_at")?,
+        heartbeat_age_seconds: row.get("heartbeat_age")?,
+        ended_at: row.get("ended_at")?,
+        ended_by: row.get("ended_by")?,
     })
 }
 

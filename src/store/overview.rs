@@ -1,6 +1,7 @@
 //! The overview: whether all is well, in a few cheap questions. None of them
 //! reads the history.
 
+use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use tokio_postgres::Row;
@@ -166,11 +167,12 @@ impl Store {
             let row = session.query_one(&statement, &[&self.clock().stub(), &COUNT_MAX]).await;
             let row = row.during("overview.backlog")?;
             session.release();
+            let row = Values::of("overview.backlog", &row);
             Ok(Backlog {
-                due: row.get("due"),
-                oldest_due_seconds: row.get("oldest_due_seconds"),
-                stuck: row.get("stuck"),
-                dead_triggers: row.get("dead_triggers"),
+                due: row.get("due")?,
+                oldest_due_seconds: row.get("oldest_due_seconds")?,
+                stuck: row.get("stuck")?,
+                dead_triggers: row.get("dead_triggers")?,
             })
         })
         .await
@@ -191,45 +193,51 @@ impl Store {
             )
             .during("overview.read")?;
             let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
-            let now: Timestamp = now.during("overview.now")?.get(0);
+            let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
-            let unreadable = unreadable.iter().map(|row| Attention {
-                kind: "UNREADABLE".to_owned(),
-                job_id: row.get("id"),
-                job_name: row.get("name"),
-                execution_id: None,
-                since: now,
-                message: "this node cannot read the job: it was made by a newer version, or its calendar was"
-                    .to_owned(),
-            });
+            let unreadable = unreadable.iter().map(|row| unreadable_job(row, now));
             Ok(OverviewRecord {
-                failures_last_hour: failures.get(0),
-                due_now: due.get(0),
-                next_due: next.iter().map(upcoming).collect(),
-                attention: unreadable.chain(attention.iter().map(shown)).take(50).collect(),
+                failures_last_hour: Values::of("overview.failures", &failures).get(0)?,
+                due_now: Values::of("overview.due", &due).get(0)?,
+                next_due: next.iter().map(upcoming).collect::<Result<_, _>>()?,
+                attention: unreadable.chain(attention.iter().map(shown)).take(50).collect::<Result<_, _>>()?,
             })
         })
         .await
     }
 }
 
-fn shown(row: &Row) -> Attention {
-    Attention {
-        kind: row.get("kind"),
-        job_id: row.get("job_id"),
-        job_name: row.get("job_name"),
-        execution_id: row.get("execution_id"),
-        since: row.get("since"),
-        message: row.get("message"),
-    }
+fn unreadable_job(row: &Row, now: Timestamp) -> Result<Attention, StoreError> {
+    let row = Values::of("overview.names", row);
+    Ok(Attention {
+        kind: "UNREADABLE".to_owned(),
+        job_id: row.get("id")?,
+        job_name: row.get("name")?,
+        execution_id: None,
+        since: now,
+        message: "this node cannot read the job: it was made by a newer version, or its calendar was".to_owned(),
+    })
 }
 
-fn upcoming(row: &Row) -> UpcomingFire {
-    UpcomingFire {
-        job_id: row.get("job_id"),
-        job_name: row.get("job_name"),
-        due_time: row.get("due_at"),
-        fire_time: row.get("fire_time"),
-        kind: row.get("kind"),
-    }
+fn shown(row: &Row) -> Result<Attention, StoreError> {
+    let row = Values::of("overview.attention", row);
+    Ok(Attention {
+        kind: row.get("kind")?,
+        job_id: row.get("job_id")?,
+        job_name: row.get("job_name")?,
+        execution_id: row.get("execution_id")?,
+        since: row.get("since")?,
+        message: row.get("message")?,
+    })
+}
+
+fn upcoming(row: &Row) -> Result<UpcomingFire, StoreError> {
+    let row = Values::of("overview.next", row);
+    Ok(UpcomingFire {
+        job_id: row.get("job_id")?,
+        job_name: row.get("job_name")?,
+        due_time: row.get("due_at")?,
+        fire_time: row.get("fire_time")?,
+        kind: row.get("kind")?,
+    })
 }

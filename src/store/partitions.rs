@@ -5,6 +5,7 @@
 //! partition, which is empty unless a cluster was down past its partitions; what
 //! came into it before its own partition was there is moved.
 
+use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -73,7 +74,8 @@ pub(super) async fn existing(
     stub: Option<Timestamp>,
 ) -> Result<(Timestamp, Vec<String>), StoreError> {
     let row = client.query_one(EXISTING, &[&stub]).await.during("partitions.existing")?;
-    Ok((row.get(0), row.get(1)))
+    let row = Values::of("partitions.existing", &row);
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 async fn missing(client: &ClientWrapper, stub: Option<Timestamp>) -> Result<Vec<Partition>, StoreError> {
@@ -86,7 +88,8 @@ async fn missing(client: &ClientWrapper, stub: Option<Timestamp>) -> Result<Vec<
 
 async fn create(transaction: &Transaction, missing: &[Partition]) -> Result<(), StoreError> {
     let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(()) };
-    let early = transaction.query_one(EARLY, &[&first.from, &last.to]).await.during("partitions.early")?.get(0);
+    let early = transaction.query_one(EARLY, &[&first.from, &last.to]).await.during("partitions.early")?;
+    let early = Values::of("partitions.early", &early).get(0)?;
     if early {
         transaction.batch_execute(LOCK_LOG).await.during("partitions.lock_log")?;
     }

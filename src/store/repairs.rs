@@ -7,6 +7,7 @@
 //! a look that grows with the number of jobs would at some number never end in time.
 
 use super::commands::{SCHEDULE, schedule};
+use super::row::{Values, column, partition};
 use super::session::Transaction;
 use super::settlements::{rearm, release};
 use super::takeovers::NEXT_ATTEMPTS;
@@ -71,13 +72,13 @@ on conflict (id) do update set paused = false, due_at = null, awaits = coalesce(
 
 /// Schedules of the slice that may not fire: the job is deleted or paused. A schedule's trigger has the job's id.
 const UNWANTED: &str = "-- repairs.unwanted
-select t.id, j.status from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3
+select t.id, j.status = 'DELETED' as is_deleted from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3
 where j.id > $2 and j.id <= $3 and (j.status = 'DELETED' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused))
 order by t.id limit $1 for update of j, t skip locked";
 
 /// What else waits for a fire time of a deleted job.
 const UNWANTED_ONE_OFF: &str = "-- repairs.unwanted_one_off
-select t.id, j.status from job_trigger t join job_definition j on j.id = t.job_id
+select t.id, j.status = 'DELETED' as is_deleted from job_trigger t join job_definition j on j.id = t.job_id
 where t.kind <> 'SCHEDULE' and j.status = 'DELETED'
 limit $1 for update of j, t skip locked";
 
@@ -163,7 +164,7 @@ impl Store {
             let continued = self.continue_stalled(&transaction).await?;
             let (retried, cancelled) = self.retry_forgotten(&transaction).await?;
             let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
-            let jobs: Vec<Uuid> = waiting.iter().map(|row| row.get(0)).collect();
+            let jobs: Vec<Uuid> = column("repairs.unreleased", &waiting, 0)?;
             let released = release(&transaction, self.clock().stub(), &jobs).await?;
             let released = usize::try_from(released).unwrap_or(usize::MAX);
             transaction.commit().await.during("repairs.commit")?;
@@ -179,7 +180,7 @@ impl Store {
         self.bounded("repairs.slice", async {
             let transaction = self.begin("repairs.begin").await?;
             let end = transaction.query_opt(SLICE_END, &[after, &SLICE]).await.during("repairs.slice_end")?;
-            let end: Option<Uuid> = end.map(|row| row.get(0));
+            let end: Option<Uuid> = end.map(|row| Values::of("repairs.slice_end", &row).get(0)).transpose()?;
             let begin = std::mem::replace(after, end.unwrap_or_default());
             let slice = (begin, end.unwrap_or(Uuid::max()));
             let stopped = stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
@@ -202,26 +203,29 @@ impl Store {
         (after, end): (Uuid, Uuid),
     ) -> Result<(usize, bool), StoreError> {
         let found = transaction.query(UNSCHEDULED, &[&BATCH, &after, &end]).await.during("repairs.unscheduled")?;
-        let ids: Vec<Uuid> = found.iter().map(|row| row.get(0)).collect();
+        let ids: Vec<Uuid> = column("repairs.unscheduled", &found, 0)?;
         if ids.is_empty() {
             return Ok((0, false));
         }
         let still = transaction.query(STILL_UNSCHEDULED, &[&self.clock().stub(), &ids]).await;
         let rows = still.during("repairs.still_unscheduled")?;
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
+        let ids: Vec<Uuid> = column("repairs.still_unscheduled", &rows, "id")?;
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
-        let Some(oldest) = rows.iter().map(|row| row.get("updated_at")).min() else { return Ok((0, true)) };
+        let updated: Vec<Timestamp> = column("repairs.still_unscheduled", &rows, "updated_at")?;
+        let Some(oldest) = updated.into_iter().min() else { return Ok((0, true)) };
         // Triggers may be locked by now: whoever changes closures is not waited for.
         let definitions = jobs.values().map(|job| &job.definition);
         let Some(closures) = closures::try_hold(transaction, definitions, oldest).await? else { return Ok((0, true)) };
         transaction.prepare_all(&[SCHEDULE, AWAIT]).await.during("repairs.prepare")?;
         // All at once: a batch whose statements waited for each other's answers would not end in time.
-        let repair = rows.iter().filter_map(|row| Some((row, jobs.get(&row.get("id"))?))).map(async |(row, job)| {
-            let now: Timestamp = row.get("now");
+        let readable = ids.iter().zip(&rows).filter_map(|(id, row)| Some((row, jobs.get(id)?)));
+        let repair = readable.map(async |(row, job)| {
+            let row = Values::of("repairs.still_unscheduled", row);
+            let now: Timestamp = row.get("now")?;
             // Just before the change: a fixed rate may be anchored at that very instant.
-            let changed = row.get::<_, Timestamp>("updated_at") - TimeDelta::microseconds(1);
-            let last: Option<Timestamp> = row.get("last_fire_time");
-            let next = match (&job.definition.schedule, row.get::<_, Option<Uuid>>("in_flight")) {
+            let changed = row.get::<Timestamp>("updated_at")? - TimeDelta::microseconds(1);
+            let last: Option<Timestamp> = row.get("last_fire_time")?;
+            let next = match (&job.definition.schedule, row.get::<Option<Uuid>>("in_flight")?) {
                 (Schedule::FixedDelay { .. }, Some(execution)) => {
                     let fire_time = last.unwrap_or(now);
                     let statement = transaction.prepare_cached(AWAIT).await.during("repairs.prepare")?;
@@ -240,11 +244,14 @@ impl Store {
 
     async fn continue_stalled(&self, transaction: &Transaction) -> Result<usize, StoreError> {
         let rows = transaction.query(STALLED, &[&BATCH]).await.during("repairs.stalled")?;
-        let (vanished, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("vanished"));
-        let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("awaits")).collect::<Vec<Uuid>>();
-        let mut continued = rearm(transaction, &ids(ended)).await?;
+        let (vanished, ended) = partition("repairs.stalled", &rows, "vanished")?;
+        let (vanished, ended) = (
+            column::<Uuid, Vec<_>>("repairs.stalled", vanished, "awaits")?,
+            column::<Uuid, Vec<_>>("repairs.stalled", ended, "awaits")?,
+        );
+        let mut continued = rearm(transaction, &ended).await?;
         if !vanished.is_empty() {
-            let freed = transaction.execute(FREE_STALLED, &[&self.clock().stub(), &ids(vanished)]).await;
+            let freed = transaction.execute(FREE_STALLED, &[&self.clock().stub(), &vanished]).await;
             continued += freed.during("repairs.free_stalled")?;
         }
         Ok(usize::try_from(continued).unwrap_or(usize::MAX))
@@ -253,20 +260,21 @@ impl Store {
     /// How many got their next attempt back, and how many ended with their job.
     async fn retry_forgotten(&self, transaction: &Transaction) -> Result<(usize, usize), StoreError> {
         let rows = transaction.query(FORGOTTEN, &[&BATCH]).await.during("repairs.forgotten")?;
-        let (deleted, forgotten): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("deleted"));
+        let (deleted, forgotten) = partition("repairs.forgotten", &rows, "deleted")?;
         let stub = self.clock().stub();
         if !forgotten.is_empty() {
-            let ids: Vec<Uuid> = forgotten.iter().map(|row| row.get("id")).collect();
-            let job_ids: Vec<Uuid> = forgotten.iter().map(|row| row.get("job_id")).collect();
-            let times = |column: &str| forgotten.iter().map(|row| row.get(column)).collect::<Vec<Timestamp>>();
-            let (fire_times, due_times) = (times("fire_time"), times("due_time"));
+            let rows = || forgotten.iter().copied();
+            let ids: Vec<Uuid> = column("repairs.forgotten", rows(), "id")?;
+            let job_ids: Vec<Uuid> = column("repairs.forgotten", rows(), "job_id")?;
+            let fire_times: Vec<Timestamp> = column("repairs.forgotten", rows(), "fire_time")?;
+            let due_times: Vec<Timestamp> = column("repairs.forgotten", rows(), "due_time")?;
             transaction
                 .execute(NEXT_ATTEMPTS, &[&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times])
                 .await
                 .during("repairs.retry_forgotten")?;
         }
         if !deleted.is_empty() {
-            let ids: Vec<Uuid> = deleted.iter().map(|row| row.get("id")).collect();
+            let ids: Vec<Uuid> = column("repairs.forgotten", deleted.iter().copied(), "id")?;
             transaction.execute(CANCEL, &[&stub, &ids]).await.during("repairs.cancel")?;
         }
         Ok((forgotten.len(), deleted.len()))
@@ -283,8 +291,9 @@ async fn stop_unwanted(
     if rows.is_empty() {
         return Ok(0);
     }
-    let (deleted, paused): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "DELETED");
-    let ids = |rows: Vec<&tokio_postgres::Row>| rows.iter().map(|row| row.get("id")).collect::<Vec<Uuid>>();
-    transaction.execute(SETTLE_UNWANTED, &[&ids(deleted), &ids(paused)]).await.during("repairs.settle_unwanted")?;
+    let (deleted, paused) = partition("repairs.unwanted", &rows, "is_deleted")?;
+    let deleted: Vec<Uuid> = column("repairs.unwanted", deleted, "id")?;
+    let paused: Vec<Uuid> = column("repairs.unwanted", paused, "id")?;
+    transaction.execute(SETTLE_UNWANTED, &[&deleted, &paused]).await.during("repairs.settle_unwanted")?;
     Ok(rows.len())
 }

@@ -7,6 +7,7 @@
 //! in flight is ever forgotten, and nobody waits long for a day to go.
 
 use super::partitions::{self, LOCK_LOG, PARTITION_LOCK, Partition};
+use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -113,10 +114,12 @@ impl Store {
             let row = session.query_one(DELETE_ABOVE, &[&after, &JOBS, &BATCH, &PARTITION_LOCK]).await;
             let row = row.during("retention.delete_above")?;
             session.release();
-            let last: Option<Uuid> = row.get("last");
-            // At the end it begins anew.
-            let last = last.filter(|_| row.get::<_, i64>("jobs") == JOBS).unwrap_or_default();
-            Ok(row.get::<_, bool>("is_alone").then(|| (row.get("deleted"), last)))
+            let row = Values::of("retention.delete_above", &row);
+            let (last, deleted): (Option<Uuid>, i64) = (row.get("last")?, row.get("deleted")?);
+            // Behind the last job it goes on with the first.
+            let is_end = row.get::<i64>("jobs")? != JOBS;
+            let last = last.filter(|_| !is_end).unwrap_or_default();
+            Ok(row.get::<bool>("is_alone")?.then_some((deleted, last)))
         })
         .await
     }
@@ -127,7 +130,7 @@ impl Store {
             let values: [&(dyn ToSql + Sync); 4] = [&lowest_execution_id(before), &before, &BATCH, &PARTITION_LOCK];
             let row = session.query_one(DELETE_STRAY, &values).await.during("retention.delete_stray")?;
             session.release();
-            Ok(row.get(0))
+            Values::of("retention.delete_stray", &row).get(0)
         })
         .await
     }
@@ -173,7 +176,8 @@ impl Store {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;
             let alone = transaction.query_one(TRY_LOCK, &[&PARTITION_LOCK]).await.during("retention.try_lock")?;
-            let dropped = alone.get(0) && drop_partition(&transaction, name).await?;
+            let dropped =
+                Values::of("retention.try_lock", &alone).get(0)? && drop_partition(&transaction, name).await?;
             transaction.commit().await.during("retention.commit")?;
             Ok(dropped)
         })
@@ -187,8 +191,8 @@ async fn drop_partition(transaction: &Transaction, name: &str) -> Result<bool, S
     transaction.batch_execute(LOCK_TIMEOUT).await.during("retention.lock_timeout")?;
     transaction.batch_execute(LOCK_LOG).await.during("retention.lock_log")?;
     let in_flight = format!("select exists (select from execution_in_flight f join {name} l on l.id = f.id)");
-    let in_flight: bool = transaction.query_one(&in_flight, &[]).await.during("retention.in_flight")?.get(0);
-    if in_flight {
+    let in_flight = transaction.query_one(&in_flight, &[]).await.during("retention.in_flight")?;
+    if Values::of("retention.in_flight", &in_flight).get(0)? {
         return Ok(false);
     }
     let drop = format!(

@@ -6,6 +6,7 @@
 //! settled, not fenced.
 
 use super::leases::{is_busy, overlap_lock};
+use super::row::column;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -210,7 +211,7 @@ impl Store {
             )
             .await
             .during("settlements.settle")?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        column("settlements.settle", &rows, 0)
     }
 }
 
@@ -266,7 +267,7 @@ async fn already_settled(transaction: &Transaction, c: &Columns<'_>) -> Result<V
         .query(&statement, &[&c.ids, &c.attempts, &c.node_ids, &c.statuses, &c.reasons, &c.low, &c.high])
         .await
         .during("settlements.already_settled")?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    column("settlements.already_settled", &rows, 0)
 }
 
 /// A batch, column by column as it travels.

@@ -6,12 +6,14 @@
 //! says. Each is a compare-and-set on (node, RUNNING): what the node settled
 //! before stays settled.
 
+use super::row::{Values, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::{Timestamp, named};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 named! {
@@ -123,7 +125,7 @@ set status = v.status, retrying = case when v.status = 'RETRYING' then true end,
         'attempt', l.attempt, 'nodeId', l.node_id, 'startedAt', l.started_at, 'endedAt', clock.now, 'outcome', 'LOST')
 from verdict v, clock
 where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
-returning l.id, l.job_id, l.status, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
+returning l.id, l.job_id, l.status = 'RETRYING' as runs_again, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
 
 /// Puts attempts back that a node holds in the database and nowhere else (a
 /// lease whose answer was lost): they never started, so this is no recovery. `between` prunes partitions.
@@ -134,7 +136,7 @@ set status = 'RETRYING', retrying = true,
         'attempt', l.attempt, 'nodeId', l.node_id, 'endedAt', coalesce($1::timestamptz, clock_timestamp()),
         'outcome', 'NOT_STARTED')
 where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.node_id = $2 and l.status = 'RUNNING'
-returning l.id, l.job_id, l.status, l.fire_time, l.due_time";
+returning l.id, l.job_id, true as runs_again, l.fire_time, l.due_time";
 
 /// The next attempts: due at once, under the execution's own id; but what was leased ahead of its due time and never
 /// started is not due before that.
@@ -178,13 +180,15 @@ pub struct TakenOver {
 }
 
 /// What leases list.
-fn executions(leases: &[tokio_postgres::Row]) -> Vec<Uuid> {
-    leases.iter().flat_map(|row| row.get::<_, Vec<Uuid>>("execution_ids")).collect()
+fn executions(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
+    let listed: Vec<Vec<Uuid>> = column("job_lease", leases, "execution_ids")?;
+    Ok(listed.concat())
 }
 
-fn suspect(row: &tokio_postgres::Row) -> Suspect {
-    let ended_by = if row.get("by_ttl") { EndedBy::Ttl } else { EndedBy::Session };
-    Suspect { node_id: row.get("id"), name: row.get("name"), ended_by }
+fn suspect(row: &Row) -> Result<Suspect, StoreError> {
+    let row = Values::of("takeovers.others", row);
+    let ended_by = if row.get("by_ttl")? { EndedBy::Ttl } else { EndedBy::Session };
+    Ok(Suspect { node_id: row.get("id")?, name: row.get("name")?, ended_by })
 }
 
 impl Store {
@@ -198,9 +202,10 @@ impl Store {
                 .await
                 .during("takeovers.others")?;
             session.release();
-            let (gone, living): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, bool>("gone"));
-            let neighbour = living.first().map(|row| row.get("lock_key"));
-            Ok(Others { suspects: gone.into_iter().map(suspect).collect(), neighbour })
+            let (gone, living) = partition("takeovers.others", &rows, "gone")?;
+            let neighbour =
+                living.first().map(|row| Values::of("takeovers.others", row).get("lock_key")).transpose()?;
+            Ok(Others { suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?, neighbour })
         })
         .await
     }
@@ -261,9 +266,9 @@ impl Store {
         self.bounded("takeovers.give_back", async {
             let session = self.session().await?;
             let listed = session.query(LEASES, &[&node_id]).await.during("takeovers.leases")?;
-            let unknown: Vec<Uuid> =
-                listed.iter().map(|row| row.get("id")).filter(|lease| !leases.contains(lease)).collect();
-            let mut lost = executions(&listed);
+            let mut unknown: Vec<Uuid> = column("job_lease", &listed, "id")?;
+            unknown.retain(|lease| !leases.contains(lease));
+            let mut lost = executions(&listed)?;
             lost.retain(|execution| !held.contains(execution));
             let (Some(low), Some(high)) = (lost.iter().min(), lost.iter().max()) else {
                 session.release();
@@ -301,10 +306,10 @@ impl Store {
             .during("takeovers.mark_ended")?;
         let leases = transaction.prepare_cached(LEASES).await.during("takeovers.prepare")?;
         let leases = transaction.query(&leases, &[&node_id]).await.during("takeovers.leases")?;
-        let waited_for: BTreeSet<Uuid> = leases.iter().filter_map(|row| row.get("job_id")).collect();
-        let waited_for: Vec<Uuid> = waited_for.into_iter().collect();
+        let waited_for: BTreeSet<Option<Uuid>> = column("job_lease", &leases, "job_id")?;
+        let waited_for: Vec<Uuid> = waited_for.into_iter().flatten().collect();
         lock_jobs(transaction, &waited_for).await?;
-        let held = executions(&leases);
+        let held = executions(&leases)?;
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
             return Ok(TakenOver::default());
         };
@@ -313,9 +318,10 @@ impl Store {
             transaction.query(&take_over, &[&stub, &node_id, &held, low, high]).await.during("takeovers.take_over")?;
         let end_leases = transaction.prepare_cached(END_LEASES).await.during("takeovers.prepare")?;
         transaction.execute(&end_leases, &[&node_id]).await.during("takeovers.end_leases")?;
-        for row in rows.iter().filter(|row| row.get("pauses")) {
-            let because = format!("execution {} failed", row.get::<_, Uuid>("id"));
-            self.pause_in(transaction, &[row.get("job_id")], Some(&because)).await?;
+        for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
+            let row = Values::of("takeovers.take_over", row);
+            let because = format!("execution {} failed", row.get::<Uuid>("id")?);
+            self.pause_in(transaction, &[row.get("job_id")?], Some(&because)).await?;
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
         rearm(transaction, &taken.ended).await?;
@@ -328,13 +334,14 @@ impl Store {
         &self,
         transaction: &Transaction,
         kind: &str,
-        rows: &[tokio_postgres::Row],
+        rows: &[Row],
     ) -> Result<TakenOver, StoreError> {
-        let (again, ended): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get::<_, &str>("status") == "RETRYING");
-        let rerun: Vec<Uuid> = again.iter().map(|row| row.get("id")).collect();
-        let job_ids: Vec<Uuid> = again.iter().map(|row| row.get("job_id")).collect();
-        let times = |column: &str| again.iter().map(|row| row.get(column)).collect::<Vec<Timestamp>>();
-        let (fire_times, due_times) = (times("fire_time"), times("due_time"));
+        let (again, ended) = partition("job_execution_log", rows, "runs_again")?;
+        let rows = || again.iter().copied();
+        let rerun: Vec<Uuid> = column("job_execution_log", rows(), "id")?;
+        let job_ids: Vec<Uuid> = column("job_execution_log", rows(), "job_id")?;
+        let fire_times: Vec<Timestamp> = column("job_execution_log", rows(), "fire_time")?;
+        let due_times: Vec<Timestamp> = column("job_execution_log", rows(), "due_time")?;
         if !rerun.is_empty() {
             let next_attempts = transaction.prepare_cached(NEXT_ATTEMPTS).await.during("takeovers.prepare")?;
             transaction
@@ -343,6 +350,6 @@ impl Store {
                 .during("takeovers.next_attempts")?;
             transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("takeovers.notify")?;
         }
-        Ok(TakenOver { rerun, ended: ended.iter().map(|row| row.get("id")).collect() })
+        Ok(TakenOver { rerun, ended: column("job_execution_log", ended, "id")? })
     }
 }

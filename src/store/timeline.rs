@@ -40,7 +40,8 @@ impl NewestTimeline {
                 return Ok(());
             }
         };
-        let place = Place { system: row.get(0), timeline: row.get(1) };
+        let (Ok(system), Ok(timeline)) = (row.try_get(0), row.try_get(1)) else { return Ok(()) }; // it does not tell
+        let place = Place { system, timeline };
         let Err(newest) = self.learn(place) else { return Ok(()) };
         tracing::warn!(
             timeline = place.timeline,

@@ -1,11 +1,11 @@
 //! What the active jobs are going to do: their schedules, each once.
 
 use super::jobs::by_ids;
+use super::row::{Values, column};
 use super::{During, Store, StoreError, closures};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::upcoming::Group;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Most different schedules of one plan.
@@ -44,21 +44,24 @@ impl Store {
             let stub = self.clock().stub();
             let transaction = self.begin("upcoming.begin").await?;
             let rows = transaction.query(GROUPS, &[&stub, &(GROUPS_MAX + 1)]).await.during("upcoming.groups")?;
-            let ids: Vec<Uuid> = rows.iter().take(5_000).map(|row| row.get("id")).collect();
+            let ids: Vec<Uuid> = column("upcoming.groups", rows.iter().take(5_000), "id")?;
             let mut jobs = by_ids(&transaction, &ids).await?;
             let closures = closures::read(&transaction, jobs.values().map(|job| &job.definition), stub).await?;
             transaction.rollback().await.during("upcoming.rollback")?;
-            let group = |row: &Row| {
-                let job = jobs.remove(&row.get("id"))?;
-                let jobs = u32::try_from(row.get::<_, i64>("jobs")).unwrap_or(u32::MAX);
-                Some(Group { id: job.id, job: job.definition, jobs, names: row.get("names") })
-            };
+            let mut groups = Vec::with_capacity(ids.len());
+            for (id, row) in ids.iter().zip(&rows) {
+                let row = Values::of("upcoming.groups", row);
+                if let Some(job) = jobs.remove(id) {
+                    let jobs = u32::try_from(row.get::<i64>("jobs")?).unwrap_or(u32::MAX);
+                    groups.push(Group { id: job.id, job: job.definition, jobs, names: row.get("names")? });
+                }
+            }
             let now = match rows.first() {
-                Some(row) => row.get("now"),
+                Some(row) => Values::of("upcoming.groups", row).get("now")?,
                 None => stub.unwrap_or_else(|| Timestamp::from(std::time::SystemTime::now())),
             };
             let complete = i64::try_from(rows.len()).is_ok_and(|rows| rows <= GROUPS_MAX);
-            Ok(Schedules { groups: rows.iter().filter_map(group).collect(), closures, now, complete })
+            Ok(Schedules { groups, closures, now, complete })
         })
         .await
     }

@@ -22,12 +22,14 @@ pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOV
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;
+use crate::model::UnknownName;
 use crate::model::closures::Closures;
 use crate::model::execution::Attempt;
 use crate::model::job::Job;
 use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::safeguards::{Safeguard, unless_off};
+use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use beginning::{Look, LookFrom};
 use decision::{Known, decide, is_limited};
@@ -189,7 +191,8 @@ impl Store {
             let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &look.from.due_time()];
             let row = session.query_one(&statement, &values).await.during("leases.peek")?;
             session.release();
-            Ok((row.get("now"), row.get("next_due")))
+            let row = Values::of("leases.peek", &row);
+            Ok((row.get("now")?, row.get("next_due")?))
         });
         let peeked = peeked.await;
         match &peeked {
@@ -293,18 +296,19 @@ impl Store {
         }
         let triggers = due.iter().map(trigger).collect::<Result<Vec<_>, _>>()?;
         let new_stamp = fastrand::i64(..);
-        let of_schedules = triggers.iter().zip(&due).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
-        let stamp = |row: &Row| row.get::<_, Option<i64>>("job_stamp").unwrap_or(new_stamp);
-        let stamps = of_schedules.map(|(trigger, row)| (trigger.job_id, stamp(row))).collect();
-        let fire_times: usize = due.iter().map(|row| if row.get("overdue") { depth } else { 1 }).sum();
+        let stamps: Vec<Option<i64>> = column("job_trigger", &due, "job_stamp")?;
+        let of_schedules = triggers.iter().zip(stamps).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
+        let stamps = of_schedules.map(|(trigger, stamp)| (trigger.job_id, stamp.unwrap_or(new_stamp))).collect();
+        let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
+        let fire_times: usize = overdue.iter().map(|overdue| if *overdue { depth } else { 1 }).sum();
         // Each lane goes on until the limit, so that a look that took less left nothing behind.
         let full = fire_times >= limit;
-        let overdue =
-            triggers.iter().zip(&due).filter(|(_, row)| row.get("overdue")).map(|(trigger, _)| trigger.due_at);
+        let overdue = triggers.iter().zip(overdue).filter(|(_, overdue)| *overdue).map(|(trigger, _)| trigger.due_at);
         let left = match overdue.max() {
             None if full && overdue_at_most == 0 => since,
             last_taken => last_taken.filter(|_| full),
         };
+        let clock = Values::of("leases.look_ahead", &clock);
         Ok(Some(Due {
             depth,
             room: limit.saturating_sub(triggers.len()),
@@ -313,10 +317,10 @@ impl Store {
             triggers,
             stamps,
             new_stamp,
-            now: clock.get("now"),
+            now: clock.get("now")?,
             read_at,
-            upcoming: clock.get("next_due"),
-            blackouts_until: clock.get("blackouts_until"),
+            upcoming: clock.get("next_due")?,
+            blackouts_until: clock.get("blackouts_until")?,
         }))
     }
 
@@ -395,19 +399,20 @@ async fn in_flight(
     }
     let keys: Vec<i64> = limited.iter().map(|id| overlap_lock(*id)).collect();
     let locked = transaction.query(TRY_LOCK_JOBS, &[&limited, &keys]).await.during("leases.try_lock_jobs")?;
-    let locked = locked.iter().map(|row| row.get(0));
+    let locked: Vec<Uuid> = column("leases.try_lock_jobs", &locked, 0)?;
     let named = |id: &Uuid| jobs.get(id).is_some_and(|job| job.definition.policies.others_wait());
-    let (named, others): (Vec<Uuid>, Vec<Uuid>) = locked.partition(named);
+    let (named, others): (Vec<Uuid>, Vec<Uuid>) = locked.into_iter().partition(named);
     let mut rows = transaction.query(IN_FLIGHT, &[&named]).await.during("leases.in_flight")?;
     if !others.is_empty() {
         rows.extend(transaction.query(ANY_IN_FLIGHT, &[&others]).await.during("leases.any_in_flight")?);
     }
     let read = |row: &Row| {
-        let buffered = usize::try_from(row.get::<_, i64>("buffered")).unwrap_or(0);
-        let (running, latest, released) = (row.get("running"), row.get("latest"), row.get("released"));
-        (row.get("id"), InFlight { running, latest, buffered, released })
+        let row = Values::of("leases.in_flight", row);
+        let buffered = usize::try_from(row.get::<i64>("buffered")?).unwrap_or(0);
+        let (running, latest, released) = (row.get("running")?, row.get("latest")?, row.get("released")?);
+        Ok((row.get("id")?, InFlight { running, latest, buffered, released }))
     };
-    Ok(rows.iter().map(read).collect())
+    rows.iter().map(read).collect()
 }
 
 /// The advisory lock under which a job's overlaps are decided.
@@ -463,20 +468,15 @@ impl Due {
 }
 
 fn trigger(row: &Row) -> Result<Trigger, StoreError> {
-    let id: Uuid = row.get("id");
-    let kind = row.get::<_, &str>("kind").parse::<TriggerKind>().map_err(|error| StoreError::Unreadable {
-        table: "job_trigger",
-        id: id.to_string(),
-        reason: error.to_string(),
-    })?;
+    let row = Values::of("job_trigger", row);
     Ok(Trigger {
-        id,
-        job_id: row.get("job_id"),
-        kind,
-        fire_time: row.get("fire_time"),
-        due_at: row.get("due_at"),
-        runs: row.get("runs"),
-        closed_from: row.get("closed_from"),
+        id: row.get("id")?,
+        job_id: row.get("job_id")?,
+        kind: row.get::<&str>("kind")?.parse().map_err(|error: UnknownName| row.unreadable(error))?,
+        fire_time: row.get("fire_time")?,
+        due_at: row.get("due_at")?,
+        runs: row.get("runs")?,
+        closed_from: row.get("closed_from")?,
     })
 }
 

@@ -5,6 +5,7 @@ use super::decision::Decision;
 use super::listing::Leases;
 use crate::model::Timestamp;
 use crate::model::trigger::{Run, Trigger};
+use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use crate::store::settlements::{rearm, release};
 use crate::store::{During, StoreError, WAKE_UP_CHANNEL};
@@ -114,7 +115,7 @@ pub async fn execute(
     (now, new_stamp): (Timestamp, i64),
     (jobs, wary): (&Jobs, bool),
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
-    let mut ended = give_way(&decision.replaced, transaction, now).await.during("leases.give_way")?;
+    let mut ended = give_way(&decision.replaced, transaction, now).await?;
     let (inserted, resumed, (), (), (), (), ()) = futures_util::try_join!(
         insert(&decision.runs, transaction, node_id, now, (jobs, wary)),
         resume(&decision.runs, transaction, node_id, now),
@@ -129,25 +130,38 @@ pub async fn execute(
     rearm(transaction, &ended).await?;
     // What took the place of an execution between two attempts waits for nothing.
     release(transaction, Some(now), &decision.replaced).await?;
-    let again = resumed.iter().map(|row| (row.get("id"), (row.get("attempt"), row.get("failures"))));
-    Ok(inserted.into_iter().map(|id| (id, (1, 0))).chain(again).collect())
+    let inserted = match inserted {
+        Inserted::All(ids) => ids,
+        Inserted::New(rows) => column("leases.insert", &rows, 0)?,
+    };
+    let mut taken: HashMap<Uuid, (i32, i32)> = inserted.into_iter().map(|id| (id, (1, 0))).collect();
+    for row in &resumed {
+        let row = Values::of("leases.resume", row);
+        taken.insert(row.get("id")?, (row.get("attempt")?, row.get("failures")?));
+    }
+    Ok(taken)
 }
 
 /// The executions that this ended.
-async fn give_way(
-    jobs: &[Uuid],
-    transaction: &Transaction,
-    now: Timestamp,
-) -> Result<Vec<Uuid>, tokio_postgres::Error> {
+async fn give_way(jobs: &[Uuid], transaction: &Transaction, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+    const CALL: &str = "leases.give_way";
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    transaction.execute(CANCEL_RUNNING, &[&jobs, &now]).await?;
-    let cancelled = transaction.query(CANCEL_RETRYING, &[&jobs, &now]).await?;
-    let skipped = transaction.query(SKIP_BUFFERED, &[&jobs, &now]).await?;
+    transaction.execute(CANCEL_RUNNING, &[&jobs, &now]).await.during(CALL)?;
+    let cancelled = transaction.query(CANCEL_RETRYING, &[&jobs, &now]).await.during(CALL)?;
+    let skipped = transaction.query(SKIP_BUFFERED, &[&jobs, &now]).await.during(CALL)?;
     // The nodes that run them look for it.
-    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await?;
-    Ok(cancelled.iter().chain(&skipped).map(|row| row.get(0)).collect())
+    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during(CALL)?;
+    column(CALL, cancelled.iter().chain(&skipped), 0)
+}
+
+/// Fire times that a lease has taken.
+enum Inserted {
+    /// All that were to be.
+    All(Vec<Uuid>),
+    /// Those that were not taken before: the rows of `INSERT_NEW`.
+    New(Vec<Row>),
 }
 
 async fn insert(
@@ -156,10 +170,10 @@ async fn insert(
     node_id: Uuid,
     now: Timestamp,
     (jobs, wary): (&Jobs, bool),
-) -> Result<Vec<Uuid>, tokio_postgres::Error> {
+) -> Result<Inserted, tokio_postgres::Error> {
     let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes).collect();
     if fresh.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Inserted::All(Vec::new()));
     }
     let ids: Vec<Uuid> = fresh.iter().map(|(_, run)| run.execution_id).collect();
     let job_ids: Vec<Uuid> = fresh.iter().map(|(trigger, _)| trigger.job_id).collect();
@@ -170,10 +184,10 @@ async fn insert(
     let values: [&(dyn ToSql + Sync); 8] = [&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions];
     if wary {
         let rows = transaction.query(&transaction.prepare_cached(INSERT_NEW).await?, &values).await?;
-        return Ok(rows.iter().map(|row| row.get(0)).collect());
+        return Ok(Inserted::New(rows));
     }
     transaction.execute(&transaction.prepare_cached(INSERT).await?, &values).await?;
-    Ok(ids)
+    Ok(Inserted::All(ids))
 }
 
 async fn resume(
