@@ -5,7 +5,7 @@
 //! only thing that a judgement may rest on · [`job`] what a drill asks the
 //! cluster to run · [`fire_times`] which instants a schedule names, by brute
 //! force · [`checker`] judges evidence, pure · [`report`] shows both to people. Beside
-//! them [`bench`] measures on the same [`cluster`]. It never links `horolog`.
+//! them [`bench`] measures on the same [`cluster`]; [`flood`] is a load for both. It never links `horolog`.
 
 pub mod bench;
 pub mod checker;
@@ -13,5 +13,6 @@ pub mod cluster;
 pub mod drill;
 pub mod evidence;
 pub mod fire_times;
+pub mod flood;
 pub mod job;
 pub mod report;

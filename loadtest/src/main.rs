@@ -66,7 +66,7 @@ struct RunArguments {
 #[derive(clap::Args)]
 struct BenchArguments {
     /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api, start, wal, snapshot,
-    /// create, limit.
+    /// create, limit, flood.
     #[arg(required = true)]
     names: Vec<String>,
     /// `horolog`, built with --release. [default: beside this program]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "throughput",
     "lateness",
     "run-now",
@@ -20,6 +20,7 @@ const NAMES: [&str; 14] = [
     "snapshot",
     "create",
     "limit",
+    "flood",
 ];
 
 fn bench(arguments: &[&str]) -> Output {

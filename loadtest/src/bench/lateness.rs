@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// The groups of jobs, one at a time.
-const GROUPS: [(&str, Grid); 2] = [("aligned", Grid::Aligned), ("spread", Grid::Spread)];
+pub(super) const GROUPS: [(&str, Grid); 2] = [("aligned", Grid::Aligned), ("spread", Grid::Spread)];
 
 /// Fire times of one window.
 pub(super) struct Window {

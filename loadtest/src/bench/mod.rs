@@ -11,6 +11,7 @@ mod api;
 mod backlog;
 mod bare;
 mod failover;
+mod flood;
 mod idle;
 mod latency;
 mod lateness;
@@ -58,6 +59,8 @@ pub enum Name {
     Create,
     /// The bare SQL of lease and settlement, without a node.
     Limit,
+    /// Lateness at a steady rate while clients loop the dearest requests that the API lets through.
+    Flood,
 }
 
 /// How to run benchmarks.
@@ -115,5 +118,6 @@ pub async fn run(name: Name, options: &Options) -> Result<Line, anyhow::Error> {
         Name::Backlog => backlog::backlog(options).await,
         Name::Api => api::api(options).await,
         Name::Create => api::create(options).await,
+        Name::Flood => flood::flood(options).await,
     }
 }

@@ -1,0 +1,171 @@
+//! Firing under a flood: lateness at a steady rate, calm and then while ten clients loop the dearest requests that
+//! the API lets through; heartbeats that were late, and the node's memory at its peak.
+//!
+//! First all families of requests at once, then each by itself. Lateness is read from the log as in `lateness`; a fire
+//! time of the window that has no start by the end of the wait is counted as missing, not left out.
+
+use super::lateness::{GROUPS, Window};
+use super::line::{Figures, Line};
+use super::stage::Stage;
+use super::{Name, Options, process};
+use crate::flood::{CLIENTS, Family, Flood, subject};
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+/// Jobs with a large payload, as one request would like to have them all.
+const LARGE_JOBS: u32 = 60;
+/// Bytes of one such payload.
+const LARGE_BYTES: usize = 200_000;
+/// Between two looks at heartbeat and memory.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// A heartbeat is sent each second; what comes half a second later than that is late.
+const HEARTBEAT_LATE: TimeDelta = TimeDelta::milliseconds(1_500);
+/// How long the node may take to catch up after a window, before the next one begins.
+const CATCH_UP_MAX: Duration = Duration::from_mins(1);
+
+/// What is looked at while a window lasts.
+#[derive(Debug, Default)]
+struct Watched {
+    late_heartbeats: u32,
+    peak_mb: f64,
+}
+
+/// Lateness calm and flooded.
+pub(super) async fn flood(options: &Options) -> Result<Line, anyhow::Error> {
+    let mut stage = Stage::open(Name::Flood, options).await?;
+    let rate = options.pick(1_000, 100);
+    stage.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"));
+    stage.start(1, &[]).await?;
+    let model = stage.create_model().await?;
+    let subject = subject(&stage.http, stage.address()?).await?;
+    stage.stop().await?;
+    for (group, grid) in GROUPS {
+        stage.copy(model, group, rate, grid).await?;
+    }
+    stage.start(1, &[]).await?;
+    // The newest, so that a list of jobs holds them.
+    for number in 0..options.pick(LARGE_JOBS, 2) {
+        stage.create(large(number)).await?;
+    }
+    stage.stop().await?;
+    let mut figures = Figures::default();
+    for run in 0..options.runs {
+        for (group, _) in GROUPS {
+            flooded(&mut stage, group, subject, run == 0, &mut figures).await?;
+        }
+    }
+    stage.close(figures).await
+}
+
+fn large(number: u32) -> Value {
+    json!({"name": format!("large {number}"), "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099",
+        "payload": {"text": "x".repeat(LARGE_BYTES)}, "target": {"noop": {"sleepMillis": 0}}})
+}
+
+/// One life of a node: calm, all families at once, then each by itself.
+async fn flooded(
+    stage: &mut Stage,
+    group: &str,
+    subject: Uuid,
+    tell: bool,
+    figures: &mut Figures,
+) -> Result<(), anyhow::Error> {
+    stage.forget().await?;
+    for (known, _) in GROUPS {
+        stage.make_idle(known).await?;
+    }
+    stage.start_loaded(1).await?;
+    stage.tidy().await?;
+    stage.make_due(group, -2).await?;
+    tokio::time::sleep(Duration::from_secs(2) + stage.options.warm_up).await;
+    measure(stage, &format!("{group}, calm"), figures).await?;
+    let alone = Family::ALL.iter().map(std::slice::from_ref);
+    // Families by themselves on one grid alone: they take minutes.
+    let floods = std::iter::once(&Family::ALL[..]).chain(alone.filter(|_| group == GROUPS[1].0));
+    for families in floods {
+        let what = match families {
+            [family] => format!("{group}, {family:?}"),
+            _ => format!("{group}, flooded"),
+        };
+        let flood = Flood::begin(&[stage.address()?], families, subject)?;
+        tokio::time::sleep(stage.options.warm_up).await;
+        measure(stage, &what, figures).await?;
+        let tallies = flood.end().await?;
+        for tally in tallies {
+            figures.push(format!("{what}, {:?} answered", tally.family), "requests", number(tally.answered));
+            figures.push(format!("{what}, {:?} refused", tally.family), "requests", number(tally.refused));
+            if tell {
+                stage.notes.push(format!("{what}: {tally}"));
+            }
+        }
+        catch_up(stage).await?;
+    }
+    stage.stop().await
+}
+
+fn number(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// A window, and what was late by its end.
+async fn measure(stage: &Stage, what: &str, figures: &mut Figures) -> Result<(), anyhow::Error> {
+    let from = stage.database_now().await?;
+    let watched = watch(stage, stage.options.window).await?;
+    let until = stage.database_now().await?;
+    // What was late in the window is to be seen as well.
+    tokio::time::sleep(stage.options.window.min(Duration::from_secs(2))).await;
+    Window::read(&stage.sql, from, until).await?.push(figures, what);
+    figures.push(format!("{what}, missing"), "fire times", missing(&stage.sql, from, until).await?);
+    figures.push(format!("{what}, late heartbeats"), "heartbeats", f64::from(watched.late_heartbeats));
+    figures.push(format!("{what}, peak resident"), "MB", watched.peak_mb);
+    Ok(())
+}
+
+/// Fire times that are due in the window and have not started: each job that is behind lacks one a second.
+async fn missing(sql: &Client, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<f64, anyhow::Error> {
+    let statement =
+        "select coalesce(sum(ceil(extract(epoch from $2::timestamptz - greatest(due_at, $1::timestamptz)))), 0)::float8
+        from job_trigger where kind = 'SCHEDULE' and due_at < $2";
+    Ok(sql.query_one(statement, &[&from, &until]).await?.get(0))
+}
+
+/// Looks at heartbeat and memory of the one node.
+async fn watch(stage: &Stage, lasting: Duration) -> Result<Watched, anyhow::Error> {
+    let pid = *stage.pids().first().context("no node lives")?;
+    let statement = stage.sql.prepare("select max(heartbeat_at), clock_timestamp() from cluster_node").await?;
+    let (begun, mut watched, mut last) = (Instant::now(), Watched::default(), None::<DateTime<Utc>>);
+    while begun.elapsed() < lasting {
+        let row = stage.sql.query_one(&statement, &[]).await?;
+        let (heartbeat, now): (Option<DateTime<Utc>>, DateTime<Utc>) = (row.get(0), row.get(1));
+        let heartbeat = heartbeat.context("the node never had a heartbeat")?;
+        if last.is_some_and(|last| last != heartbeat && heartbeat - last > HEARTBEAT_LATE) {
+            watched.late_heartbeats += 1;
+        }
+        last = Some(heartbeat);
+        watched.peak_mb = watched.peak_mb.max(process::resident_mb(pid).unwrap_or_default());
+        let over = begun.elapsed() + LOOK_INTERVAL >= lasting;
+        if over && now - heartbeat > HEARTBEAT_LATE {
+            watched.late_heartbeats += 1;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    Ok(watched)
+}
+
+/// Waits until nothing is behind: a window must not begin with what the last one left.
+async fn catch_up(stage: &mut Stage) -> Result<(), anyhow::Error> {
+    let behind = "select count(*) from job_trigger where due_at < clock_timestamp() - interval '500 ms'";
+    let begun = Instant::now();
+    while begun.elapsed() < CATCH_UP_MAX {
+        if stage.sql.query_one(behind, &[]).await?.get::<_, i64>(0) == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    stage.notes.push(format!("the node had not caught up after {CATCH_UP_MAX:?}: what follows is worse than it was"));
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! A flood: clients that loop the dearest requests that a node's API lets through.
+//!
+//! The clients run on a thread and a runtime of their own, so that what reads large answers does not hold up what
+//! measures. A request that is refused for its cost is not one that the API lets through: its client goes on to the
+//! next cheaper one of the same family.
+
+mod clients;
+mod requests;
+
+pub use requests::Family;
+
+use crate::cluster::http::Http;
+use anyhow::Context;
+use requests::Ladder;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Clients at once.
+pub const CLIENTS: usize = 10;
+
+/// A flood under way. It ends when dropped.
+pub struct Flood {
+    over: watch::Sender<bool>,
+    thread: JoinHandle<Vec<Tally>>,
+}
+
+/// What one family of requests came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The family.
+    pub family: Family,
+    /// The request that was looped at the end.
+    pub request: String,
+    /// Requests that were answered with data; half bodies and sockets that the node held.
+    pub answered: u64,
+    /// Requests that were refused for what they are.
+    pub refused: u64,
+    /// Requests that were turned away because the node was busy, or that had no answer.
+    pub unanswered: u64,
+}
+
+impl Flood {
+    /// Begins with a client for each of `families`, over and over until there are [`CLIENTS`], each at one of
+    /// `nodes`. What the requests ask about is `job`.
+    pub fn begin(nodes: &[SocketAddr], families: &[Family], job: Uuid) -> Result<Self, anyhow::Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (over, is_over) = watch::channel(false);
+        let clients: Vec<(SocketAddr, Family)> =
+            nodes.iter().copied().cycle().zip(families.iter().copied().cycle()).take(CLIENTS).collect();
+        let thread = std::thread::Builder::new()
+            .name("flood".to_owned())
+            .spawn(move || runtime.block_on(run(clients, job, is_over)))?;
+        Ok(Self { over, thread })
+    }
+
+    /// Ends it; what each family came to.
+    pub async fn end(self) -> Result<Vec<Tally>, anyhow::Error> {
+        self.over.send_replace(true);
+        let tallies = tokio::task::spawn_blocking(move || self.thread.join()).await?;
+        tallies.map_err(|_| anyhow::anyhow!("the thread of the flood panicked"))
+    }
+}
+
+async fn run(clients: Vec<(SocketAddr, Family)>, job: Uuid, is_over: watch::Receiver<bool>) -> Vec<Tally> {
+    let mut tasks = JoinSet::new();
+    for (node, family) in clients {
+        tasks.spawn(clients::flood(node, Ladder::of(family, job), is_over.clone()));
+    }
+    let mut tallies: Vec<Tally> = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        let Ok(tally) = ended else { continue };
+        match tallies.iter_mut().find(|known| known.family == tally.family) {
+            Some(known) => known.add(tally),
+            None => tallies.push(tally),
+        }
+    }
+    tallies.sort_by_key(|tally| tally.family);
+    tallies
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.request = other.request;
+        self.answered += other.answered;
+        self.refused += other.refused;
+        self.unanswered += other.unanswered;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { family, request, answered, refused, unanswered } = self;
+        write!(f, "{family:?}: {answered} answered, {refused} refused, {unanswered} without an answer; last: {request}")
+    }
+}
+
+/// Creates the job that the requests of a flood ask about: it has a fire time for each second, and is paused.
+pub async fn subject(http: &Http, node: SocketAddr) -> Result<Uuid, anyhow::Error> {
+    let input = json!({"name": "flooded", "scheduleType": "CRON", "cronExpression": "* * * * * *",
+        "target": {"noop": {"sleepMillis": 0}}});
+    let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
+    let created = ask(http, node, create, json!({"input": input})).await?;
+    let id: Uuid = created["createJob"]["id"].as_str().context("a created job has no id")?.parse()?;
+    ask(http, node, "mutation($id: ID!) { pauseJob(id: $id) { id } }", json!({"id": id})).await?;
+    Ok(id)
+}
+
+async fn ask(http: &Http, node: SocketAddr, query: &str, variables: Value) -> Result<Value, anyhow::Error> {
+    let body = json!({"query": query, "variables": variables});
+    let answer = http.post(&format!("http://{node}/graphql"), &body, Duration::from_secs(10)).await;
+    let (_, answer) = answer.map_err(|error| anyhow::anyhow!("no answer from {node}: {error:?}"))?;
+    anyhow::ensure!(answer["data"].is_object(), "{node} refused: {answer}");
+    Ok(answer["data"].clone())
+}

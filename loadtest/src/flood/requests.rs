@@ -1,0 +1,178 @@
+//! The requests of a flood: families of what is dear, each a ladder from the dearest request to a cheap one.
+//!
+//! The dearest rungs are what brought nodes down before the API had limits. What a later version refuses costs its
+//! client one request, and the next rung is tried.
+
+use serde_json::json;
+use uuid::Uuid;
+
+/// A family of requests that are dear for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Lists in lists.
+    Lists,
+    /// Aliases of one job, each with a thousand fire times.
+    Aliases,
+    /// Previews of backfills.
+    Previews,
+    /// The fire times of all jobs in a week.
+    Upcoming,
+    /// Jobs with their payloads.
+    Payloads,
+    /// Pages that no index finds.
+    Scans,
+    /// Fragments that spread fragments.
+    Deep,
+    /// Bodies that never end.
+    HalfBodies,
+    /// Sockets with subscriptions, half of them unread.
+    Sockets,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Lists,
+        Self::Aliases,
+        Self::Previews,
+        Self::Upcoming,
+        Self::Payloads,
+        Self::Scans,
+        Self::Deep,
+        Self::HalfBodies,
+        Self::Sockets,
+    ];
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rung {
+    /// In short.
+    pub(super) name: String,
+    /// The body that is posted.
+    pub(super) body: String,
+}
+
+/// A family's requests, the dearest first. Sockets and half bodies have none.
+#[derive(Debug)]
+pub(super) struct Ladder {
+    /// Whose.
+    pub(super) family: Family,
+    rungs: Vec<Rung>,
+    at: usize,
+}
+
+impl Ladder {
+    /// A ladder whose requests ask about `job`.
+    pub(super) fn of(family: Family, job: Uuid) -> Self {
+        let rungs = match family {
+            Family::Lists => lists(),
+            Family::Aliases => repeated(&[490, 240, 100, 50, 20, 10, 5, 1], &aliased(job)),
+            Family::Previews => {
+                let day = r#"from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z""#;
+                repeated(&[19, 10, 5, 2, 1], &format!("previewBackfill(id: \"{job}\", {day}) {{ count fireTimes }}"))
+            }
+            Family::Upcoming => [
+                repeated(&[9, 4, 2, 1], "upcoming(hours: 168) { jobs buckets }"),
+                repeated(&[4, 1], "upcoming(hours: 24) { jobs buckets }"),
+            ]
+            .concat(),
+            Family::Payloads => [
+                repeated(&[19, 8, 4, 2, 1], "jobs { id payload }"),
+                repeated(&[4, 1], "jobsPage(first: 200) { nodes { id payload } }"),
+                repeated(&[1], "jobsPage(first: 20) { nodes { id payload } }"),
+            ]
+            .concat(),
+            Family::Scans => [
+                repeated(
+                    &[45, 20, 9, 4, 1],
+                    "executionsPage(first: 200, filter: {reason: [\"CRASH_LOOP\"]}) { nodes { id output } totalCount }",
+                ),
+                repeated(&[1], "executionsPage(first: 200, filter: {reason: [\"CRASH_LOOP\"]}) { nodes { id } }"),
+                repeated(&[1], "jobsPage(first: 50, filter: {search: \"no such name\"}) { nodes { id } }"),
+            ]
+            .concat(),
+            Family::Deep => deep(),
+            Family::HalfBodies | Family::Sockets => Vec::new(),
+        };
+        Self { family, rungs, at: 0 }
+    }
+
+    /// The dearest request that was not refused so far.
+    pub(super) fn current(&self) -> Option<&Rung> {
+        self.rungs.get(self.at)
+    }
+
+    /// The current request was refused. The cheapest one stays.
+    pub(super) fn descend(&mut self) {
+        self.at = (self.at + 1).min(self.rungs.len().saturating_sub(1));
+    }
+}
+
+fn lists() -> Vec<Rung> {
+    let whole = [200, 50, 10, 1].map(|inner| {
+        rung(
+            format!("jobs × executions(first: {inner})"),
+            &format!("{{ jobs {{ id executions(first: {inner}) {{ nodes {{ id status }} }} }} }}"),
+        )
+    });
+    let pages = [(200, 200), (200, 50), (200, 10), (50, 50), (50, 10), (20, 20), (20, 5), (10, 2), (5, 1)];
+    let pages = pages.map(|(outer, inner)| {
+        let query = format!(
+            "{{ jobsPage(first: {outer}) {{ nodes {{ id executions(first: {inner}) {{ nodes {{ id status }} }} }} }} }}"
+        );
+        rung(format!("jobsPage(first: {outer}) × executions(first: {inner})"), &query)
+    });
+    let last = rung("jobsPage(first: 50)".to_owned(), "{ jobsPage(first: 50) { nodes { id } } }");
+    whole.into_iter().chain(pages).chain([last]).collect()
+}
+
+fn aliased(job: Uuid) -> String {
+    format!("job(id: \"{job}\") {{ id name }}")
+}
+
+/// Levels of fragments, each of which spreads the next one ten times.
+fn deep() -> Vec<Rung> {
+    let spread = |levels: usize| {
+        let fragment = |level: usize| {
+            let next = format!("...f{} ", level + 1).repeat(10);
+            format!(" fragment f{level} on Query {{ {next}}}")
+        };
+        let fragments: String = (0..levels).map(fragment).collect();
+        let query = format!("query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}");
+        rung(format!("fragments, {levels} levels of ten"), &query)
+    };
+    let bare = rung("cluster".to_owned(), "{ cluster { version } }");
+    [5, 4, 3, 2, 1].map(spread).into_iter().chain([bare]).collect()
+}
+
+/// One field under so many aliases.
+fn repeated(amounts: &[usize], field: &str) -> Vec<Rung> {
+    let request = |amount: &usize| {
+        let aliases: Vec<String> = (0..*amount).map(|number| format!("a{number}: {field}")).collect();
+        rung(format!("{amount} × {field}"), &format!("{{ {} }}", aliases.join(" ")))
+    };
+    amounts.iter().map(request).collect()
+}
+
+fn rung(name: String, query: &str) -> Rung {
+    Rung { name, body: json!({"query": query}).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_ends_in_a_request_that_any_limit_lets_through() {
+        for family in Family::ALL {
+            let mut ladder = Ladder::of(family, Uuid::nil());
+            let mut longest = usize::MAX;
+            for _ in 0..30 {
+                longest = ladder.current().map_or(0, |rung| rung.body.len().min(longest));
+                ladder.descend();
+            }
+            assert!(longest < 250, "{family:?} ends with {longest} bytes");
+        }
+    }
+}
