@@ -2,7 +2,7 @@
 //! the database come and go.
 
 use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate};
-use horolog::actors::executor_pool::SettleReport;
+use horolog::actors::settler::SettleReport;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
 use horolog::store::connect::Database;

@@ -8,6 +8,7 @@
 //! settled, not before: results never pile up beyond the slots.
 
 use super::pacemaker::{WakeUp, pace};
+use super::settler::{Ended, SettleReport, Settler};
 use super::slots::Slots;
 use super::vitals::{Pulse, Vitals};
 use crate::handlers::Handlers;
@@ -23,11 +24,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
-use tokio::task::unconstrained;
 use uuid::Uuid;
 
-/// Most settlements of one transaction.
-const SETTLE_BATCH_MAX: usize = 500;
 /// Wait after a settlement that failed.
 const SETTLE_RETRY: Duration = Duration::from_millis(200);
 /// Longest time between looks for cancellations; a hint comes sooner.
@@ -55,17 +53,6 @@ pub struct Cancel;
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct Drain(pub Duration);
-
-/// What a settlement pass did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
-pub struct SettleReport {
-    /// Written.
-    pub settled: usize,
-    /// Refused: the attempt is no longer the current one.
-    pub fenced: usize,
-    /// Still to be written, because the database did not answer.
-    pub unsettled: usize,
-}
 
 /// What a look for cancellations found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
@@ -117,20 +104,6 @@ struct Runner {
     ended: WakeUp,
 }
 
-/// Writes what ended.
-struct Settler {
-    store: Store,
-    slots: Slots,
-    results: mpsc::UnboundedReceiver<Ended>,
-    unsettled: Vec<Ended>,
-}
-
-/// An attempt that ended by itself, in its slot until it is settled.
-struct Ended {
-    settlement: Settlement,
-    permit: OwnedSemaphorePermit,
-}
-
 impl ExecutorPool {
     /// A pool on `slots`. `paced` settles by itself, and looks for cancellations
     /// at `wake_up`; otherwise whoever sends [`Settle`] and [`Cancel`] does.
@@ -145,7 +118,7 @@ impl ExecutorPool {
     ) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let ended = Arc::new(Notify::new());
-        let settler = Settler { store: store.clone(), slots: slots.clone(), results: receiver, unsettled: Vec::new() };
+        let settler = Settler::new(store.clone(), slots.clone(), receiver);
         Self {
             runner: Runner { handlers, standing, slots: slots.clone(), results: sender, ended: ended.clone() },
             settler: Rc::new(tokio::sync::Mutex::new(settler)),
@@ -281,51 +254,6 @@ fn record_start(attempt: &Attempt, started_at: Timestamp) {
     let lateness = (started_at - attempt.due_time).to_std().unwrap_or_default();
     metrics::histogram!("horolog_lateness_seconds").record(lateness.as_secs_f64());
     metrics::counter!("horolog_attempts_started_total", "kind" => attempt.kind.as_str()).increment(1);
-}
-
-impl Settler {
-    async fn settle(&mut self) -> SettleReport {
-        self.receive();
-        let batch: Vec<Settlement> = self.unsettled.iter().map(|ended| ended.settlement.clone()).collect();
-        let left = self.slots.leases_left(batch.iter().map(|s| (s.lease_id, s.execution_id)));
-        match self.store.settle(&batch, &left).await {
-            Ok(settled) => {
-                let report =
-                    SettleReport { settled: settled.settled.len(), fenced: settled.fenced.len(), unsettled: 0 };
-                for fenced in &settled.fenced {
-                    tracing::warn!(execution.id = %fenced, "settlement refused: another attempt is current (FENCED)");
-                }
-                self.free(&settled.fenced);
-                metrics::counter!("horolog_fenced_total").increment(report.fenced as u64);
-                report
-            }
-            Err(error) => {
-                let unsettled = self.unsettled.len();
-                tracing::warn!(error = &error as &dyn std::error::Error, unsettled, "settlement failed: trying again");
-                SettleReport { unsettled, ..SettleReport::default() }
-            }
-        }
-    }
-
-    /// What has ended by now, and while it is received, up to a batch; however much this task has done
-    /// since it last yielded. Polled: `try_recv` may swallow a wake-up of this thread's runtime (clippy.toml).
-    fn receive(&mut self) {
-        while let room @ 1.. = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len())
-            && let Some(1..) = unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never()
-        {}
-    }
-
-    fn free(&mut self, fenced: &[Uuid]) {
-        for Ended { settlement, permit } in self.unsettled.drain(..) {
-            if !fenced.contains(&settlement.execution_id) {
-                metrics::counter!("horolog_executions_total", "status" => settlement.status().as_str()).increment(1);
-            }
-            if settlement.others_wait || settlement.retry_in.is_some() {
-                self.slots.wake(); // something may be due sooner than the next look
-            }
-            self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, permit);
-        }
-    }
 }
 
 impl Actor for ExecutorPool {

@@ -14,6 +14,7 @@ pub mod executor_pool;
 pub mod job_manager;
 pub mod pacemaker;
 pub mod reconciler;
+pub mod settler;
 pub mod slots;
 pub mod trigger_acquirer;
 pub mod vitals;

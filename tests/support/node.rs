@@ -6,9 +6,10 @@
 
 use super::{NODE_TTL, eventually};
 use actix::{Actor, Addr};
-use horolog::actors::executor_pool::{Cancel, ExecutorPool, Settle, SettleReport};
+use horolog::actors::executor_pool::{Cancel, ExecutorPool, Settle};
 use horolog::actors::pacemaker::WakeUp;
 use horolog::actors::reconciler::{Reconcile, ReconcileReport, Reconciler, ReconcilerConfig};
+use horolog::actors::settler::SettleReport;
 use horolog::actors::slots::Slots;
 use horolog::actors::trigger_acquirer::{AcquirerConfig, LOOK_AHEAD, Poll, PollReport, TriggerAcquirer};
 use horolog::actors::vitals::Vitals;
