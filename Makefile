@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman drill measure-dashboard bench-small fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman drill measure-dashboard bench-small deny fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,7 @@ run: setup ## build the program and run a demo cluster
 	target/release/horolog demo
 
 test: setup-tests ## everything that CI checks: format, lints, tests
+	scripts/deny || test $$? = 3
 	scripts/dashboard test || test $$? = 3
 	cargo fmt --check
 	cargo clippy -- -D warnings
@@ -57,6 +58,9 @@ bench-small: ## run every benchmark small, to see that it works; its figures say
 
 fmt: ## format the sources
 	cargo fmt
+
+deny: ## licences, banned crates and sources of the dependencies
+	scripts/deny
 
 lint: ## clippy as strict as in CI
 	cargo clippy --workspace --all-targets --features otel,drill-bugs -- -D warnings
