@@ -6,6 +6,9 @@
 //! `api` GraphQL · `http` routes · `server` puts a node together · `cli` the
 //! program.
 
+// They panic when the output is full or closed: `telemetry` logs, `cli::output` prints.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod actors;
 pub mod api;
 pub mod cli;

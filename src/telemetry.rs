@@ -4,8 +4,13 @@
 //! this module names, describes and renders them. It must never be needed for a
 //! decision: what counts is in the database.
 
+mod log;
+
+use log::LogBuffer;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -16,18 +21,55 @@ const LATENCY_BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 /// Upper bounds of lease batches.
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
 
+/// The longest time that the end of the process waits for its last log lines.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the log is written through; empty until it is started.
+static LOG: OnceLock<LogBuffer> = OnceLock::new();
+
 /// Starts the log. `HOROLOG_LOG` filters (default `info`), `HOROLOG_LOG_FORMAT`
-/// is `text` or `json`.
+/// is `text` or `json`. Panics are logged as well.
 pub fn start_log() -> Result<(), String> {
     let filter = filter()?;
     let format = std::env::var("HOROLOG_LOG_FORMAT").unwrap_or_else(|_| "text".to_owned());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let buffer = LogBuffer::start(std::io::stderr()).map_err(|error| format!("cannot start the log: {error}"))?;
+    let buffer = LOG.get_or_init(|| buffer);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(buffer.clone()).with_target(false);
+    // The subscriber would report its own errors by `eprintln!`, which panics when stderr cannot be written.
+    let log = log.log_internal_errors(false);
     match format.as_str() {
         "json" => log.json().flatten_event(true).init(),
         "text" => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         other => return Err(format!("HOROLOG_LOG_FORMAT is text or json, not `{}`", other.escape_debug())),
     }
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// The standard hook writes to stderr itself: the thread that panics would wait for a reader that does not read.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let text = panic.payload_as_str().unwrap_or("no text");
+    // It captures nothing unless RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(thread = name, place, %backtrace, "panicked: {text}");
+    } else {
+        tracing::error!(thread = name, place, "panicked: {text}");
+    }
+    // The process ends with its main thread.
+    if name == "main" {
+        flush_log();
+    }
+}
+
+/// Waits a moment until the log is written. For the end of the process.
+pub fn flush_log() {
+    if let Some(buffer) = LOG.get() {
+        buffer.flush(FLUSH_TIMEOUT);
+    }
 }
 
 /// What is logged unless `HOROLOG_LOG` says otherwise: other crates only when
@@ -75,6 +117,7 @@ pub async fn sum_up() {
 /// A counter that is missing until it first counts cannot be told from one that
 /// was renamed; alerts need the zero.
 fn begin_at_zero() {
+    metrics::counter!(log::DROPPED).absolute(LOG.get().map_or(0, LogBuffer::dropped));
     for name in ["horolog_fenced_total", "horolog_cancelled_by_fence_total", "horolog_self_fenced_total"] {
         metrics::counter!(name).increment(0);
     }
@@ -117,5 +160,6 @@ fn describe() {
         "executions deleted by this node: above the count that a job keeps"
     );
     describe_gauge!("horolog_log_partitions", "days that the log holds");
+    describe_counter!(log::DROPPED, "log lines that could not be written, or not fast enough");
     describe_gauge!("horolog_build_info", "1, with the version as a label");
 }

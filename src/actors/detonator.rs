@@ -34,7 +34,7 @@ pub struct Detonator {
     pub acquirer: Addr<TriggerAcquirer>,
     /// Dies at SIGALRM.
     pub reconciler: Addr<Reconciler>,
-    /// Dies at SIGHUP.
+    /// Dies at SIGIO.
     pub membership: Addr<ClusterMembership>,
 }
 
@@ -44,7 +44,7 @@ impl Detonator {
         on(SignalKind::user_defined1(), self.pool)?;
         on(SignalKind::user_defined2(), self.acquirer)?;
         on(SignalKind::alarm(), self.reconciler)?;
-        on(SignalKind::hangup(), self.membership)
+        on(SignalKind::io(), self.membership)
     }
 }
 

@@ -3,13 +3,14 @@
 //! It starts the embedded PostgreSQL, node *processes* (so that one can be
 //! killed), sample jobs of every schedule type, and an HTTP endpoint that the
 //! jobs call and that counts what arrives, by execution and attempt. A node that
-//! dies is started again, as a service manager would. Ctrl-C stops everything.
+//! dies is started again, as a service manager would. Ctrl-C stops everything, and so does a terminal that closes.
 
 mod nodes;
 mod samples;
 mod sink;
 
-use super::{CLEAN, stop_signal};
+use super::output::say;
+use super::{CLEAN, any_signal};
 use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
 use anyhow::Context;
 use clap::Args;
@@ -17,6 +18,7 @@ use nodes::DemoNodes;
 use sink::Sink;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::signal::unix::SignalKind;
 
 /// Time between two lines about what arrived.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
@@ -47,11 +49,11 @@ pub async fn run(config: DemoConfig) -> Result<i32, anyhow::Error> {
         None => default_data_dir()?.join("demo"),
     };
     // From here on: a Ctrl-C while PostgreSQL starts must not leave it running.
-    let stop = stop_signal()?;
-    println!("starting postgresql in {} …", data_dir.display());
+    let stop = any_signal(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])?;
+    say(format_args!("starting postgresql in {} …", data_dir.display()));
     let postgres = EmbeddedPostgres::ensure_running(&data_dir, &[]).await?;
     let played = play(&config, &postgres, stop).await;
-    println!("stopping postgresql …");
+    say("stopping postgresql …");
     postgres.stop().await?;
     played?;
     Ok(CLEAN)
@@ -68,16 +70,16 @@ async fn play(
         hosted = host(config, &mut nodes, &sink) => hosted,
         () = stop => Ok(()),
     };
-    println!("\nstopping the nodes: they finish what runs …");
+    say("\nstopping the nodes: they finish what runs …");
     nodes.stop().await;
-    println!("{}", sink.summary());
+    say(sink.summary());
     hosted
 }
 
 async fn host(config: &DemoConfig, nodes: &mut DemoNodes, sink: &Sink) -> Result<(), anyhow::Error> {
     nodes.wait_until_ready().await?;
     let created = samples::create(&nodes.url(0), &sink.url()).await?;
-    println!("{}", welcome(nodes, sink, created));
+    say(welcome(nodes, sink, created));
     let kill = async {
         match config.kill_after {
             Some(after) => tokio::time::sleep(after).await,
@@ -95,7 +97,7 @@ async fn host(config: &DemoConfig, nodes: &mut DemoNodes, sink: &Sink) -> Result
                 nodes.kill_last();
             }
             () = nodes.revive_dead() => {}
-            _ = summary.tick() => println!("{}", sink.summary()),
+            _ = summary.tick() => say(sink.summary()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `horolog health`: asks a node whether it is ready, for containers that have
 //! no other program to ask with.
 
+use super::output::say;
 use super::{CLEAN, FAILED};
 use anyhow::Context;
 use clap::Args;
@@ -24,6 +25,6 @@ pub async fn run(config: HealthConfig) -> Result<i32, anyhow::Error> {
     let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
     let answer = client.get(&config.url).send().await.with_context(|| format!("{} does not answer", config.url))?;
     let is_good = answer.status().is_success();
-    println!("{}", answer.text().await.unwrap_or_default());
+    say(answer.text().await.unwrap_or_default());
     Ok(if is_good { CLEAN } else { FAILED })
 }

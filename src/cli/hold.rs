@@ -1,5 +1,6 @@
 //! `horolog hold` and `horolog release`: the two that must work while no node runs.
 
+use super::output::say;
 use super::{CALL_TIMEOUT, CLEAN};
 use crate::clock::Clock;
 use crate::model::rfc3339;
@@ -12,7 +13,7 @@ pub async fn hold(database_url: String, reason: String) -> Result<i32, anyhow::E
     let database = Database::parse(&database_url, CALL_TIMEOUT)?;
     migrate(&database).await?;
     let held = store(&database).hold(&reason).await?;
-    println!("the cluster {}", if held { "is held: no node starts anything" } else { "was held already" });
+    say(if held { "the cluster is held: no node starts anything" } else { "the cluster was held already" });
     Ok(CLEAN)
 }
 
@@ -20,18 +21,18 @@ pub async fn hold(database_url: String, reason: String) -> Result<i32, anyhow::E
 pub async fn release(database_url: String) -> Result<i32, anyhow::Error> {
     let store = store(&Database::parse(&database_url, CALL_TIMEOUT)?);
     let Some(hold) = store.held().await? else {
-        println!("the cluster is not held");
+        say("the cluster is not held");
         return Ok(CLEAN);
     };
-    println!(
+    say(format_args!(
         "held since {}: {}\ndue by now: {} triggers; lost with their nodes: {} attempts",
         rfc3339(hold.held_at),
         hold.reason,
         hold.due,
         hold.lost
-    );
+    ));
     store.release().await?;
-    println!("the cluster is released");
+    say("the cluster is released");
     Ok(CLEAN)
 }
 

@@ -8,6 +8,7 @@ mod documents;
 mod health;
 mod hold;
 mod nginx_upstreams;
+mod output;
 mod preview;
 mod serve;
 #[cfg(target_os = "linux")]
@@ -15,12 +16,14 @@ mod service_manager;
 
 use crate::config::{ServeConfig, refuse_unknown_variables};
 use crate::{api, telemetry};
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use demo::DemoConfig;
 use health::HealthConfig;
 use nginx_upstreams::UpstreamsConfig;
 use preview::PreviewConfig;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit code: everything ended as it should.
 const CLEAN: i32 = 0;
@@ -101,17 +104,11 @@ pub fn run() -> i32 {
         return misused(&error);
     }
     match program.command {
-        Command::Schema => {
-            print!("{}", api::sdl());
-            CLEAN
-        }
+        Command::Schema => output::print(api::sdl().as_bytes()),
         Command::Completions { shell } => documents::completions(shell, Program::command()),
         Command::Man { out } => documents::manual(out.as_deref(), Program::command()),
         Command::Preview(config) => match preview::run(&config) {
-            Ok(text) => {
-                print!("{text}");
-                CLEAN
-            }
+            Ok(text) => output::print(text.as_bytes()),
             Err(error) => misused(&error),
         },
         Command::Serve(config) => match config.validate() {
@@ -128,7 +125,7 @@ pub fn run() -> i32 {
 }
 
 fn misused(error: &str) -> i32 {
-    eprintln!("horolog: {error}");
+    output::complain(error);
     USAGE
 }
 
@@ -143,13 +140,15 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
             .build()
             .expect("the system gives threads and a poller, or nothing can run")
     });
-    match system.block_on(command) {
+    let code = match system.block_on(command) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
             if error.is::<crate::store::connect::BadDatabaseUrl>() { USAGE } else { FAILED }
         }
-    }
+    };
+    telemetry::flush_log();
+    code
 }
 
 async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
@@ -161,14 +160,17 @@ async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
 
 /// Listens for SIGTERM and SIGINT from the call on; resolves at the next one.
 fn stop_signal() -> Result<impl Future<Output = ()>, anyhow::Error> {
-    use anyhow::Context;
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).context("cannot wait for signals");
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    any_signal(&[SignalKind::terminate(), SignalKind::interrupt()])
+}
+
+/// Listens for these signals from the call on; resolves at the next one.
+fn any_signal(kinds: &[SignalKind]) -> Result<impl Future<Output = ()> + use<>, anyhow::Error> {
+    let mut signals = Vec::new();
+    for kind in kinds {
+        signals.push(signal(*kind).context("cannot wait for signals")?);
+    }
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let received = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(received).await;
     })
 }

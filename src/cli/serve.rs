@@ -17,6 +17,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     #[cfg(feature = "drill-bugs")]
     crate::safeguards::announce().map_err(anyhow::Error::msg)?;
     traces::start().map_err(anyhow::Error::msg)?;
+    ignore_signals()?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
     let started = tokio::select! {
@@ -49,6 +50,28 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
         Exit::Clean => CLEAN,
         Exit::GaveUp => GAVE_UP,
     })
+}
+
+/// Signals that would end a process that does not handle them, and mean nothing to a node: a terminal that is closed, a
+/// habit from another daemon (rotate the log, read the configuration again). In builds for drills SIGUSR1 and SIGUSR2 kill actors.
+fn ignore_signals() -> Result<(), anyhow::Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut ignored = vec![(SignalKind::hangup(), "SIGHUP")];
+    if !cfg!(feature = "drill-bugs") {
+        ignored.extend([(SignalKind::user_defined1(), "SIGUSR1"), (SignalKind::user_defined2(), "SIGUSR2")]);
+    }
+    for (kind, name) in ignored {
+        let mut received = signal(kind).context("cannot wait for signals")?;
+        actix::spawn(async move {
+            while received.recv().await.is_some() {
+                tracing::warn!(
+                    signal = name,
+                    "signal ignored: settings are read at the start only; SIGTERM stops the node"
+                );
+            }
+        });
+    }
+    Ok(())
 }
 
 /// A demo that is killed must not leave its nodes behind.

@@ -36,9 +36,17 @@ impl NodeProcess {
         Self::run(env!("CARGO_BIN_EXE_horolog"), name, arguments, variables)
     }
 
+    /// Starts `horolog serve` with its output going to `output`, which nobody reads here.
+    pub fn serve_into(output: impl Into<Stdio>, name: &str, database_url: &str) -> Self {
+        let arguments = ["serve", "--node-name", name, "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8"];
+        let mut command = command(env!("CARGO_BIN_EXE_horolog"), &arguments, &[]);
+        command.env("DATABASE_URL", database_url).env("HOROLOG_DRAIN_DELAY", "0s");
+        let child = command.stdout(Stdio::null()).stderr(output).spawn().unwrap();
+        Self { name: name.to_owned(), child, log: Arc::default() }
+    }
+
     fn run(program: &str, name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(program);
-        command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
+        let mut command = command(program, arguments, variables);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::default();
         collect(child.stderr.take().unwrap(), &log);
@@ -82,6 +90,12 @@ impl Drop for NodeProcess {
     }
 }
 
+fn command(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
+    command
+}
+
 fn collect(output: impl std::io::Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
     let log = log.clone();
     std::thread::spawn(move || {
@@ -108,7 +122,11 @@ impl Processes {
     /// The same with another program.
     pub async fn start_program(program: &str, count: usize, database_url: &str, flags: &[&str]) -> Self {
         let start = |number| NodeProcess::serve_with(program, &format!("node-{number}"), database_url, flags);
-        let nodes = (1..=count).map(start).collect();
+        Self::of((1..=count).map(start).collect(), database_url).await
+    }
+
+    /// Waits until all of these nodes lease.
+    pub async fn of(nodes: Vec<NodeProcess>, database_url: &str) -> Self {
         let http = http_client();
         let processes = Self { nodes, target: Deliveries::start(), database_url: database_url.to_owned(), http };
         for node in &processes.nodes {
@@ -164,6 +182,16 @@ impl Processes {
         let target = json!({"http": {"url": format!("{}/beat", self.target.url)}});
         let input = json!({"name": "beat", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "target": target});
         self.create(node, input).await
+    }
+
+    /// Jobs that together log a megabyte every second.
+    pub async fn create_verbose(&self) {
+        let target = json!({"log": {}});
+        let input = json!({"name": "verbose", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "target": target,
+            "payload": "x".repeat(50_000)});
+        for _ in 0..20 {
+            self.create("node-1", input.clone()).await;
+        }
     }
 
     /// A job that fires once in this test and calls `/hold`.

@@ -1,5 +1,6 @@
 //! The node processes of the demo.
 
+use crate::cli::output::say;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::TcpListener;
@@ -95,7 +96,7 @@ impl DemoNodes {
     /// Kills the last node without a word.
     pub fn kill_last(&mut self) {
         if let Some(node) = self.nodes.last_mut() {
-            println!("killing {} with SIGKILL …", node.name);
+            say(format_args!("killing {} with SIGKILL …", node.name));
             signal(&node.child, Signal::KILL);
         }
     }
@@ -108,7 +109,10 @@ impl DemoNodes {
             let node = &mut self.nodes[index];
             match (node.died_at, node.child.try_wait()) {
                 (None, Ok(Some(status))) => {
-                    println!("{} died ({status}): the others take over; started again in {REVIVE_AFTER:?}", node.name);
+                    say(format_args!(
+                        "{} died ({status}): the others take over; started again in {REVIVE_AFTER:?}",
+                        node.name
+                    ));
                     node.died_at = Some(Instant::now());
                 }
                 (Some(died_at), _) if died_at.elapsed() > REVIVE_AFTER => self.revive(index),
@@ -121,11 +125,11 @@ impl DemoNodes {
         let (name, port) = (self.nodes[index].name.clone(), self.nodes[index].port);
         match self.spawn(&name, port) {
             Ok(child) => {
-                println!("{name} started again   pid {}", child.id().unwrap_or_default());
+                say(format_args!("{name} started again   pid {}", child.id().unwrap_or_default()));
                 self.nodes[index].child = child;
                 self.nodes[index].died_at = None;
             }
-            Err(error) => println!("{error:#}"),
+            Err(error) => say(format_args!("{error:#}")),
         }
     }
 
@@ -136,7 +140,7 @@ impl DemoNodes {
         }
         for node in &mut self.nodes {
             if tokio::time::timeout(STOP_MAX, node.child.wait()).await.is_err() {
-                println!("{} does not stop: killed", node.name);
+                say(format_args!("{} does not stop: killed", node.name));
                 signal(&node.child, Signal::KILL);
             }
         }

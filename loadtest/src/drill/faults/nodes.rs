@@ -151,7 +151,7 @@ pub(super) async fn half_dead(stage: &Stage, who: Who, actor: Actor, lasting: Du
         Actor::ExecutorPool => Signal::USR1,
         Actor::TriggerAcquirer => Signal::USR2,
         Actor::Reconciler => Signal::ALARM,
-        Actor::ClusterMembership => Signal::HUP,
+        Actor::ClusterMembership => Signal::IO,
     })?;
     let ended = slot.ended(GIVE_UP_MAX).await;
     stage.note("half-dead", Scope::Ends, &[&name], from, from);

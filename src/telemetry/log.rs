@@ -1,0 +1,216 @@
+//! The log's writer: a bounded buffer, and one thread that writes it to stderr.
+//!
+//! A log line must never stop, delay or end the work. A full disk and a closed reader make every write fail; a reader
+//! that does not read makes every write wait. So the threads of the program only put lines into a buffer: a line for which
+//! there is no room, or that cannot be written, is dropped and counted.
+//!
+//! The crate `tracing-appender` does not fit: it counts no failed writes, bounds lines and not bytes, and at the exit it prints
+//! to stdout, which panics or waits when nobody reads it.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that were dropped since the process started.
+pub const DROPPED: &str = "horolog_log_lines_dropped_total";
+/// The buffer holds about this much.
+const BUFFER_BYTES_MAX: usize = 1024 * 1024;
+/// Time between two lines that say how many lines were dropped.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The end of the log that the program writes to; clones share the buffer.
+#[derive(Clone, Default)]
+pub struct LogBuffer(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Whether the thread is writing a line.
+    writing: bool,
+    dropped: u64,
+    /// How many of the dropped lines the log has mentioned.
+    reported: u64,
+    reported_at: Option<Instant>,
+    /// Whether the thread is about to mention them: that line always finds room.
+    reporting: bool,
+}
+
+impl LogBuffer {
+    /// Starts the thread that writes to `out` for as long as the process lives.
+    pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+        let buffer = Self::default();
+        let thread = buffer.clone();
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || thread.write_to(out))?;
+        Ok(buffer)
+    }
+
+    /// Waits until everything is written, at most this long.
+    pub fn flush(&self, longest: Duration) {
+        let unwritten = |state: &mut State| state.writing || !state.lines.is_empty();
+        // What is not written by then is lost with the process: nobody reads.
+        drop(self.0.changed.wait_timeout_while(self.state(), longest, unwritten));
+    }
+
+    /// Lines that were dropped since the process started.
+    pub fn dropped(&self) -> u64 {
+        self.state().dropped
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut state = self.state();
+        if state.bytes + line.len() > BUFFER_BYTES_MAX && !state.reporting {
+            state.count_dropped();
+            return;
+        }
+        state.bytes += line.len();
+        state.lines.push_back(line.to_vec());
+        self.0.changed.notify_all();
+    }
+
+    fn write_to(&self, mut out: impl Write) {
+        loop {
+            let line = self.next_line();
+            let written = out.write_all(&line).and_then(|()| out.flush());
+            match self.end_line(written.is_ok()) {
+                0 => {}
+                dropped => {
+                    tracing::warn!(dropped, "log lines were dropped: they could not be written, or not fast enough");
+                    self.state().reporting = false;
+                }
+            }
+        }
+    }
+
+    fn next_line(&self) -> Vec<u8> {
+        let mut state = self.state();
+        loop {
+            if let Some(line) = state.lines.pop_front() {
+                state.bytes -= line.len();
+                state.writing = true;
+                return line;
+            }
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The number of dropped lines that the log is to mention now.
+    fn end_line(&self, written: bool) -> u64 {
+        let mut state = self.state();
+        state.writing = false;
+        self.0.changed.notify_all();
+        if !written {
+            state.count_dropped();
+            return 0;
+        }
+        let unreported = state.dropped - state.reported;
+        if unreported == 0 || state.reported_at.is_some_and(|at| at.elapsed() < REPORT_INTERVAL) {
+            return 0;
+        }
+        (state.reported, state.reported_at, state.reporting) = (state.dropped, Some(Instant::now()), true);
+        unreported
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count_dropped(&mut self) {
+        self.dropped += 1;
+        metrics::counter!(DROPPED).absolute(self.dropped);
+    }
+}
+
+/// One line of the log; it always succeeds.
+pub struct LogLine<'a>(&'a LogBuffer);
+
+impl Write for LogLine<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogBuffer {
+    type Writer = LogLine<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LogLine(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// Writes when the test says how; what was written goes to the test.
+    struct Gate {
+        allow: Receiver<bool>,
+        written: Sender<Vec<u8>>,
+    }
+
+    impl Write for Gate {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            match self.allow.recv() {
+                Ok(true) => {
+                    self.written.send(line.to_vec()).map_err(io::Error::other)?;
+                    Ok(line.len())
+                }
+                _ => Err(io::ErrorKind::StorageFull.into()),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn gate() -> (LogBuffer, Sender<bool>, Receiver<Vec<u8>>) {
+        let ((allow, allowed), (written, lines)) = (channel(), channel());
+        (LogBuffer::start(Gate { allow: allowed, written }).unwrap(), allow, lines)
+    }
+
+    #[test]
+    fn a_writer_that_waits_costs_lines_and_no_time() {
+        let (buffer, allow, lines) = gate();
+        let line = vec![b'x'; 1024];
+        let most = BUFFER_BYTES_MAX / line.len();
+        for _ in 0..most * 2 {
+            buffer.push(&line);
+        }
+        // The thread holds one line besides what is in the buffer.
+        let kept = u64::try_from(most).unwrap();
+        assert!((kept - 1..=kept).contains(&buffer.dropped()), "{}", buffer.dropped());
+        buffer.flush(Duration::ZERO);
+        allow.send(true).unwrap();
+        assert_eq!(lines.recv().unwrap(), line);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_counted_and_the_next_one_is_written() {
+        let (buffer, allow, lines) = gate();
+        buffer.push(b"lost");
+        buffer.push(b"kept");
+        allow.send(false).unwrap();
+        allow.send(true).unwrap();
+        assert_eq!(lines.recv().unwrap(), b"kept");
+        assert_eq!(buffer.dropped(), 1);
+        buffer.flush(Duration::from_mins(1));
+        assert!(buffer.state().lines.is_empty());
+    }
+}
