@@ -38,9 +38,9 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_ADVERTISE")]
     pub advertise: Option<String>,
 
-    /// Names under which a proxy on this machine passes requests on (their `Host`),
-    /// separated by commas. On loopback a node answers to no other names but
-    /// `localhost`, those without a dot, and addresses; given, on any address.
+    /// Names with a dot by which browsers, a proxy or a service call this node (their
+    /// `Host`), separated by commas. A node answers to no other names but that of
+    /// --advertise, `localhost`, those without a dot, and addresses.
     #[arg(long, env = "HOROLOG_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub allow_host: Vec<String>,
 

@@ -122,7 +122,7 @@ impl Node {
         let jobs = JobManager::new(parts.store.clone(), &parts.vitals).start();
         let view = parts.view(config);
         let schema = crate::api::schema(parts.store.clone(), jobs.clone());
-        let hosts = Hosts::new(address.ip(), config.advertise.as_deref(), &config.allow_host);
+        let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let server = http::serve(listener, schema, view, hosts).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
@@ -297,17 +297,25 @@ fn arm(actors: &Actors) {
 }
 
 fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
-    let host_name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     NodeProfile {
         name: config.node_name.clone().unwrap_or_else(host_name),
-        address: config.advertise.clone().unwrap_or_else(|| reachable(address, &host_name())),
+        address: advertised(config, address),
         slots: config.slots,
     }
 }
 
-/// The listen address, or where everybody is welcome, this host by name.
-fn reachable(address: SocketAddr, host_name: &str) -> String {
-    if address.ip().is_unspecified() { format!("{host_name}:{}", address.port()) } else { address.to_string() }
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// How other programs reach the node: as it was told, at the listen address or,
+/// where that is every address of this machine, by its name.
+fn advertised(config: &ServeConfig, address: SocketAddr) -> String {
+    match &config.advertise {
+        Some(advertise) => advertise.clone(),
+        None if address.ip().is_unspecified() => format!("{}:{}", host_name(), address.port()),
+        None => address.to_string(),
+    }
 }
 
 /// Prepares the schema as soon as the database answers, trying again with back-off.

@@ -76,6 +76,11 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
     }
     assert!(texts(&services["nginx"]["ports"])[0].ends_with(":8080") && NGINX.contains("listen 8080;"));
     assert!(PROMETHEUS.contains("http://nginx:8080/cluster/prometheus-sd"));
+    assert!(NGINX.contains("listen 8080 default_server;") && NGINX.contains("server_name localhost nginx "));
+    assert!(
+        services["scheduler"]["environment"]["HOROLOG_ALLOW_HOST"].is_string(),
+        "nodes beyond loopback look at Host"
+    );
 }
 
 #[test]

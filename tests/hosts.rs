@@ -1,5 +1,6 @@
 //! The names that a node answers to: what a page behind a rebound name can do to
-//! a node on loopback (nothing), and what a proxy can (everything).
+//! a node (nothing), and what a proxy can (everything). And who may send commands
+//! under the right name: no page of another site, and no webhook.
 
 use crate::api_node::ApiNode;
 use reqwest::header::{CONTENT_TYPE, HOST};
@@ -34,17 +35,23 @@ async fn open_socket(node: &ApiNode, host: &str) -> Result<(), Error> {
 }
 
 #[actix::test]
-async fn a_page_whose_name_leads_to_loopback_reaches_nothing() {
-    let node = ApiNode::start().await;
-    let refused = create(&node, REBOUND).await;
+async fn a_page_whose_name_leads_to_the_node_reaches_nothing() {
+    for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let node = ApiNode::start_with(&["--listen", listen]).await;
+        reaches_nothing(&node).await;
+    }
+}
+
+async fn reaches_nothing(node: &ApiNode) {
+    let refused = create(node, REBOUND).await;
     assert_eq!(refused.status(), 421);
     assert_eq!(refused.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
     let reason = refused.text().await.unwrap();
     assert!(reason.contains("evil.example") && reason.contains("--allow-host"), "{reason}");
     for path in ["/", "/graphiql", "/metrics", "/healthz", "/readyz", "/graphql", "/nowhere"] {
-        assert_eq!(status(&node, path, REBOUND).await, 421, "{path}");
+        assert_eq!(status(node, path, REBOUND).await, 421, "{path}");
     }
-    let Err(Error::Http(refused)) = open_socket(&node, REBOUND).await else { panic!("the socket was opened") };
+    let Err(Error::Http(refused)) = open_socket(node, REBOUND).await else { panic!("the socket was opened") };
     assert_eq!(refused.status(), 421);
     assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
 }
@@ -94,7 +101,92 @@ async fn behind_a_proxy_with_a_name_the_api_and_its_sockets_work_once_the_node_w
 }
 
 #[actix::test]
-async fn a_node_beyond_loopback_answers_to_any_name() {
-    let node = ApiNode::start_with(&["--listen", "0.0.0.0:0"]).await;
-    assert_eq!(status(&node, "/healthz", "jobs.example.com").await, 200);
+async fn a_node_beyond_loopback_answers_to_addresses_its_own_names_and_those_that_it_was_told() {
+    let flags = ["--listen", "0.0.0.0:0", "--advertise", "node-1.internal:80", "--allow-host", "jobs.example.com"];
+    let node = ApiNode::start_with(&flags).await;
+    for host in ["10.1.2.3:8081", "[::1]", "horolog", "node-1.internal:8081", "jobs.example.com"] {
+        assert_eq!(status(&node, "/healthz", host).await, 200, "{host}");
+    }
+    assert_eq!(status(&node, "/healthz", "horolog.default.svc.cluster.local").await, 421);
+}
+
+/// The status of an answer to a request as it goes over the wire.
+async fn raw_status(node: &ApiNode, head: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(node.url.trim_start_matches("http://")).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, format!("{head}Connection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[actix::test]
+async fn a_target_in_absolute_form_or_a_second_host_does_not_get_past_the_check() {
+    let node = ApiNode::start().await;
+    for (head, status) in [
+        ("GET http://evil.example/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", "421"),
+        ("GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n", "421"),
+        ("GET http://evil.example/healthz HTTP/1.0\r\n", "421"),
+        ("GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: evil.example\r\n", "421"),
+        ("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n", "400"),
+        ("GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", "200"),
+    ] {
+        assert_eq!(raw_status(&node, head).await, status, "{head}");
+    }
+}
+
+#[actix::test]
+async fn commands_come_from_own_pages_and_programs_alone() {
+    let node = ApiNode::start().await;
+    let post = async |headers: &[(&'static str, &str)]| {
+        let request = node.http.post(format!("{}/graphql", node.url)).json(&json!({"query": "{ jobs { id } }"}));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.send().await.unwrap()
+    };
+    for foreign in [
+        [("origin", "https://evil.example"), ("accept", "*/*")],
+        [("origin", "null"), ("accept", "*/*")],
+        [("origin", node.url.as_str()), ("sec-fetch-site", "cross-site")],
+        [("sec-fetch-site", "same-site"), ("accept", "*/*")],
+    ] {
+        let refused = post(&foreign).await;
+        assert_eq!(refused.status(), 403, "{foreign:?}");
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    }
+    for own in [vec![], vec![("origin", node.url.as_str()), ("sec-fetch-site", "same-origin")]] {
+        let answer = post(&own).await;
+        assert_eq!((answer.status().as_u16(), &answer.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
+    }
+}
+
+#[actix::test]
+async fn a_job_cannot_command_a_node_of_its_cluster() {
+    let node = ApiNode::start().await;
+    let target = json!({"http": {"url": format!("{}/graphql", node.url), "body": json!({"query": CREATE}).to_string(),
+        "headers": {"content-type": "application/json"}}});
+    let input = json!({"name": "snake", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "target": target});
+    let job = node.create(input).await;
+    let failed = crate::support::eventually("it ran", async || {
+        node.logs(&job).await.into_iter().find(|log| log["status"] == "FAILED" || log["status"] == "SUCCESS")
+    });
+    assert_eq!(failed.await["status"], "FAILED");
+    assert_eq!(node.data("{ jobs { name } }", json!({})).await["jobs"], json!([{"name": "snake"}]));
+    let headers = [("horolog-execution-id", "0"), ("content-type", "application/json")];
+    let request = node.http.post(format!("{}/graphql", node.url)).body(json!({"query": CREATE}).to_string());
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    assert_eq!(request.send().await.unwrap().status(), 403, "whichever node or balancer it comes through");
+}
+
+#[actix::test]
+async fn head_is_answered_as_get_without_a_body_and_nothing_that_changes_is_kept() {
+    let node = ApiNode::start().await;
+    for path in ["/healthz", "/metrics", "/cluster/members", "/cluster/prometheus-sd", "/readyz"] {
+        let get = node.http.get(format!("{}{path}", node.url)).send().await.unwrap();
+        let head = node.http.head(format!("{}{path}", node.url)).send().await.unwrap();
+        let kept = &head.headers()["cache-control"];
+        assert_eq!((head.status(), kept), (get.status(), &"no-store".parse().unwrap()), "{path}");
+        assert!(head.bytes().await.unwrap().is_empty(), "{path}");
+    }
 }

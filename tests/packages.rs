@@ -10,6 +10,7 @@ const DEPLOYMENT: &str = include_str!("../deploy/kubernetes/deployment.yaml");
 const AUTOSCALER: &str = include_str!("../deploy/kubernetes/autoscaler.yaml");
 const BUDGET: &str = include_str!("../deploy/kubernetes/disruption-budget.yaml");
 const SERVICE: &str = include_str!("../deploy/kubernetes/service.yaml");
+const NETWORK_POLICY: &str = include_str!("../deploy/kubernetes/network-policy.yaml");
 const KUSTOMIZATION: &str = include_str!("../deploy/kubernetes/kustomization.yaml");
 
 fn printed(arguments: &[&str]) -> String {
@@ -50,7 +51,7 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
         .unwrap()
         .iter()
         .filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.to_owned())))
-        .map(|(name, value)| (name, value.replace("$(POD_IP)", "10.1.2.3")))
+        .map(|(name, value)| (name, value.replace("$(POD_IP)", "10.1.2.3").replace("$(POD_NAMESPACE)", "jobs")))
         .collect();
     let arguments: Vec<&str> = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     let output = horolog(&[arguments, vec!["--help"]].concat(), &variables);
@@ -72,6 +73,11 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
         assert_eq!(container[probe]["httpGet"]["port"], container["ports"][0]["name"]);
     }
     let service: Value = serde_saphyr::from_str(SERVICE).unwrap();
+    let name = service["metadata"]["name"].as_str().unwrap();
+    for suffix in ["jobs", "jobs.svc", "jobs.svc.cluster.local"] {
+        let called = format!("{name}.{suffix}");
+        assert!(value("HOROLOG_ALLOW_HOST").split(',').any(|allowed| allowed == called), "{called} is refused");
+    }
     assert_eq!(service["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
 
     let autoscaler: Value = serde_saphyr::from_str(AUTOSCALER).unwrap();
@@ -90,6 +96,25 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
     }
     assert_eq!(kustomization["images"][0]["name"], container["image"]);
     assert_eq!(kustomization["images"][0]["newTag"], env!("CARGO_PKG_VERSION"));
+}
+
+/// The policy as `kubectl apply -k` sends it: kustomize adds labels to selectors.
+#[test]
+fn the_network_policy_lets_in_labelled_clients_and_nobody_else() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes");
+    let rendered = Command::new("kubectl").arg("kustomize").arg(folder).output();
+    let rendered = match &rendered {
+        Ok(output) if output.status.success() => std::str::from_utf8(&output.stdout).unwrap(),
+        _ => NETWORK_POLICY, // not everybody has kubectl
+    };
+    let documents = rendered.split("\n---\n").map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
+    let policy = documents.into_iter().find(|document| document["kind"] == "NetworkPolicy").unwrap();
+    assert_eq!(policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"], "horolog");
+    assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
+    let labelled = serde_json::json!({"matchExpressions": [{"key": "horolog-client", "operator": "Exists"}]});
+    let clients = serde_json::json!([{"podSelector": labelled}, {"namespaceSelector": labelled}]);
+    assert_eq!(policy["spec"]["ingress"].as_array().unwrap().len(), 1);
+    assert_eq!(policy["spec"]["ingress"][0]["from"], clients);
 }
 
 #[test]

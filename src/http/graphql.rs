@@ -1,10 +1,10 @@
 //! The GraphQL endpoint.
 
-use super::BODY_BYTES_MAX;
+use super::{BODY_BYTES_MAX, origins};
 use crate::api::Schema;
 use crate::traces::ApiCall;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
 use async_graphql_actix_web::{GraphQLResponse, GraphQLSubscription};
 use serde_json::json;
@@ -26,6 +26,12 @@ pub async fn post(
     schema: web::Data<Schema>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> HttpResponse {
+    if origins::is_foreign_page(&request) {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "requests are sent by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
+        );
+    }
     if !is_json(&request) {
         return refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -61,23 +67,14 @@ pub async fn post(
 /// of any site open one to any host, with the user's cookies, and tell where the
 /// page is from: only the node's own pages may.
 pub async fn socket(request: HttpRequest, schema: web::Data<Schema>, payload: web::Payload) -> HttpResponse {
-    if !is_same_origin(&request) {
+    if origins::is_foreign_page(&request) {
         return refuse(
             StatusCode::FORBIDDEN,
-            "sockets are opened by this node's own pages, or by programs without Origin",
+            "sockets are opened by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
         );
     }
     let subscription = GraphQLSubscription::new(schema.get_ref().clone()).keepalive_timeout(PONG_TIMEOUT);
     subscription.start(&request, payload).unwrap_or_else(|error| error.error_response())
-}
-
-/// No `Origin`, or one with the host and port that the request was sent to.
-fn is_same_origin(request: &HttpRequest) -> bool {
-    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = header(HOST).unwrap_or_default();
-    header(ORIGIN).is_none_or(|origin| {
-        origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
-    })
 }
 
 /// Gives the parser's and the validation's errors a code too, and cuts their

@@ -3,9 +3,9 @@
 //! A page of any site can give its own name the address 127.0.0.1 after it was
 //! loaded (DNS rebinding). To the browser the node behind it is then the page's
 //! own origin: neither the content type nor the `Origin` of a socket tells its
-//! requests from the dashboard's. `Host` still holds the page's name. So a node
-//! on loopback, where no authentication stands in the way, answers to no name
-//! that a stranger could own.
+//! requests from the dashboard's. `Host` still holds the page's name. The same
+//! page leads a browser inside a company to a node on any address there. So a
+//! node, which has no authentication, answers to no name that a stranger could own.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -18,22 +18,15 @@ use std::net::{IpAddr, Ipv6Addr};
 /// Longest name that a refusal repeats: that of DNS.
 const NAME_BYTES_MAX: usize = 253;
 
-/// Which names a node answers to.
+/// Which names a node answers to, besides those that no stranger can own.
 #[derive(Debug, Clone)]
-pub struct Hosts {
-    /// All of them: whoever listens beyond loopback has other walls.
-    any: bool,
-    /// Those that it was told.
-    named: Vec<String>,
-}
+pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// The names of a node that listens on `address`: `--advertise`
-    /// (`host:port`) and `--allow-host`. The latter makes any node look.
-    pub fn new(address: IpAddr, advertise: Option<&str>, allowed: &[String]) -> Self {
-        let any = !address.to_canonical().is_loopback() && allowed.is_empty();
-        let advertised = advertise.and_then(|advertise| Some(advertise.rsplit_once(':')?.0.to_owned()));
-        Self { any, named: advertised.into_iter().chain(allowed.iter().cloned()).collect() }
+    /// The name by which other programs reach the node (`host:port`), and those of `--allow-host`.
+    pub fn new(advertised: &str, allowed: &[String]) -> Self {
+        let advertised = advertised.rsplit_once(':').map(|(name, _)| name.to_owned());
+        Self(advertised.into_iter().chain(allowed.iter().cloned()).collect())
     }
 
     /// Besides what it was told: an address, which no page has for a name; a name
@@ -41,7 +34,7 @@ impl Hosts {
     /// nobody on the internet can own; and `localhost`, with what is below it.
     fn answer_to(&self, host: &str) -> bool {
         // A browser always sends one; a check of health by HTTP/1.0 need not.
-        if self.any || host.is_empty() {
+        if host.is_empty() {
             return true;
         }
         let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -50,7 +43,7 @@ impl Hosts {
         is_address(name)
             || is_single_label(name)
             || name.to_ascii_lowercase().ends_with(".localhost")
-            || self.named.iter().any(|named| named.eq_ignore_ascii_case(name))
+            || self.0.iter().any(|named| named.eq_ignore_ascii_case(name))
     }
 }
 
@@ -73,35 +66,48 @@ pub async fn refuse_strange(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
-    let host = request
-        .headers()
-        .get(HOST)
-        .map_or_else(String::new, |host| String::from_utf8_lossy(host.as_bytes()).into_owned());
-    if hosts.answer_to(&host) {
-        return Ok(next.call(request).await?.map_into_left_body());
-    }
-    let shown: String = host.escape_debug().take(NAME_BYTES_MAX).collect();
-    tracing::debug!(host = %shown, path = request.path(), "refused a request for a name that is not this node's");
+    let refusal = match asked(&request) {
+        Some(host) if hosts.answer_to(&host) => return Ok(next.call(request).await?.map_into_left_body()),
+        Some(host) => {
+            let shown: String = host.escape_debug().take(NAME_BYTES_MAX).collect();
+            tracing::debug!(host = %shown, path = request.path(), "refused a request for a name that is not this node's");
+            format!(
+                "this node does not answer to the host `{shown}`: if browsers, a proxy or a service call it so, start the node with --allow-host and the name without its port\n"
+            )
+        }
+        None => "the request names two hosts: send the same in Host as in the request line\n".to_owned(),
+    };
     let mut answer = HttpResponse::build(StatusCode::MISDIRECTED_REQUEST);
-    let answer = answer.content_type("text/plain; charset=utf-8").body(format!(
-        "this node does not answer to the host `{shown}`: if a proxy passes this name on, start the node with --allow-host and the name without its port\n"
-    ));
+    let answer = answer.content_type("text/plain; charset=utf-8").body(refusal);
     Ok(request.into_response(answer).map_into_right_body())
+}
+
+/// The host that a request is for, empty when it names none; nothing when it names two.
+/// A target in absolute form (`GET http://host/ HTTP/1.1`) overrules `Host` (RFC 9112 §3.2.2),
+/// so that a server that looks at one of them alone can be led past its check. A second
+/// `Host` is no HTTP, and never gets here.
+fn asked(request: &ServiceRequest) -> Option<String> {
+    let host = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    let target = request.uri().authority().map(ToString::to_string);
+    match (host, target) {
+        (Some(host), Some(target)) => host.eq_ignore_ascii_case(&target).then_some(host),
+        (host, target) => Some(host.or(target).unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hosts(address: &str, advertise: Option<&str>, allowed: &[&str]) -> Hosts {
+    fn hosts(advertised: &str, allowed: &[&str]) -> Hosts {
         let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
-        Hosts::new(address.parse().expect("an address"), advertise, &allowed)
+        Hosts::new(advertised, &allowed)
     }
 
     #[test]
-    fn a_node_on_loopback_answers_to_no_name_that_a_stranger_could_own() {
-        for address in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
-            let hosts = hosts(address, None, &[]);
+    fn a_node_answers_to_no_name_that_a_stranger_could_own() {
+        for advertised in ["127.0.0.1:8081", "[::1]:8081", "10.1.2.3:8081", "node-1:8081"] {
+            let hosts = hosts(advertised, &[]);
             for own in [
                 "127.0.0.1:8081",
                 "127.0.0.1",
@@ -135,19 +141,9 @@ mod tests {
 
     #[test]
     fn a_node_answers_to_the_names_that_it_was_told() {
-        let told = hosts("127.0.0.1", Some("node-1.internal:8081"), &["jobs.example.com"]);
+        let told = hosts("node-1.internal:8081", &["jobs.example.com"]);
         assert!(told.answer_to("jobs.example.com") && told.answer_to("JOBS.example.com.:443"));
         assert!(told.answer_to("node-1.internal:8081"));
         assert!(!told.answer_to("www.jobs.example.com") && !told.answer_to("example.com"));
-    }
-
-    #[test]
-    fn a_node_beyond_loopback_looks_only_when_it_was_told_names() {
-        for address in ["0.0.0.0", "::", "10.1.2.3"] {
-            assert!(hosts(address, Some("node-1.internal:8081"), &[]).answer_to("jobs.example.com"));
-            let told = hosts(address, None, &["jobs.example.com"]);
-            assert!(told.answer_to("jobs.example.com") && told.answer_to("10.1.2.3:8081"));
-            assert!(!told.answer_to("evil.example"));
-        }
     }
 }

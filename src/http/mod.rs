@@ -3,13 +3,14 @@
 //! The GraphQL endpoint takes `POST` with `application/json` and nothing else: a
 //! page of another site can send a form or plain text with the user's cookies,
 //! but not this. Bodies are bounded before they are parsed. No route is reached
-//! under a name that is not the node's.
+//! under a name that is not the node's, or by a webhook.
 
 mod cluster;
 mod dashboard;
 mod graphql;
 mod health;
 mod hosts;
+mod origins;
 
 use crate::actors::vitals::Vitals;
 use crate::api::Schema;
@@ -17,7 +18,7 @@ use crate::model::node::Standing;
 use crate::store::Store;
 use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::{App, HttpServer, guard, web};
+use actix_web::{App, HttpServer, Route, guard, web};
 pub use hosts::Hosts;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -55,8 +56,11 @@ pub fn serve(listener: TcpListener, schema: Schema, view: NodeView, hosts: Hosts
         let headers = DefaultHeaders::new()
             .add(("x-content-type-options", "nosniff"))
             .add(("referrer-policy", "no-referrer"))
+            // What is not a file of the dashboard, which says otherwise itself.
+            .add(("cache-control", "no-store"))
             .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
         App::new()
+            .wrap(from_fn(origins::refuse_webhooks))
             .wrap(from_fn(hosts::refuse_strange))
             .wrap(headers)
             .app_data(web::Data::new(schema.clone()))
@@ -79,12 +83,17 @@ fn routes(config: &mut web::ServiceConfig) {
         );
     }
     config
-        .route("/healthz", web::get().to(health::healthz))
-        .route("/readyz", web::get().to(health::readyz))
-        .route("/metrics", web::get().to(health::metrics))
-        .route("/cluster/members", web::get().to(cluster::members))
-        .route("/cluster/prometheus-sd", web::get().to(cluster::prometheus_sd))
+        .route("/healthz", reading().to(health::healthz))
+        .route("/readyz", reading().to(health::readyz))
+        .route("/metrics", reading().to(health::metrics))
+        .route("/cluster/members", reading().to(cluster::members))
+        .route("/cluster/prometheus-sd", reading().to(cluster::prometheus_sd))
         .default_service(web::to(dashboard::serve));
+}
+
+/// `GET`, and `HEAD`, which is the same without a body.
+fn reading() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 fn is_upgrade(request: &guard::GuardContext<'_>) -> bool {

@@ -5,7 +5,7 @@ use crate::http_client::http_client;
 use crate::live::Socket;
 use crate::proxy::Proxy;
 use crate::support::{TestDatabase, eventually};
-use reqwest::header::CONNECTION;
+use reqwest::header::{CONNECTION, HOST, ORIGIN};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -162,6 +162,19 @@ async fn nginx_follows_nodes_that_come_leave_and_die_and_nobody_sees_an_error() 
     let mut socket = Socket::open(&nginx.url(""), Some(&nginx.url(""))).await.unwrap();
     socket.subscribe("nodes", "subscription { nodeUpdated { name } }").await;
     assert!(socket.event().await["nodeUpdated"]["name"].as_str().unwrap().starts_with("node-"));
+
+    // A page whose name was rebound to nginx: the nodes would take its Origin for their own.
+    for path in ["/healthz", "/graphql", "/"] {
+        let asked = http_client()
+            .get(nginx.url(path))
+            .header(HOST, "evil.example:8080")
+            .header(ORIGIN, "http://evil.example:8080");
+        assert_eq!(asked.send().await.unwrap().status(), 421, "{path}");
+    }
+    for own in ["localhost:8080", "127.0.0.1", "[::1]:8080", "nginx:8080"] {
+        let asked = http_client().get(nginx.url("/healthz")).header(HOST, own);
+        assert_eq!(asked.send().await.unwrap().status(), 200, "{own}");
+    }
 
     let (http, url) = (http_client(), nginx.url("/cluster/members"));
     let reads = Traffic::start(move || http.get(&url).header(CONNECTION, "close"));
