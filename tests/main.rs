@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report; clippy.toml spares #[test] functions only")]
 #![expect(clippy::disallowed_methods, reason = "the same: `Row::get` panics on a row that the test does not expect")]
 
+mod admission;
 mod api_node;
 mod backfills;
 mod bad_input;

@@ -5,7 +5,7 @@
 use crate::actors::job_manager::CommandError;
 use crate::store::StoreError;
 use actix::MailboxError;
-use async_graphql::{Error, ErrorExtensions, ID};
+use async_graphql::{Error, ErrorExtensions, ID, ServerError};
 use uuid::Uuid;
 
 /// What was asked for does not fit.
@@ -59,6 +59,13 @@ pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
 /// Something that another node, or a later try, may give.
 pub fn unavailable(message: &str) -> Error {
     coded(message, "UNAVAILABLE")
+}
+
+/// No query, but the hash of one: in the words that Apollo's clients know, who then send the query.
+pub fn persisted_query_not_supported() -> ServerError {
+    let mut error = ServerError::new("PersistedQueryNotSupported", None);
+    error.extensions.get_or_insert_default().set("code", "PERSISTED_QUERY_NOT_SUPPORTED");
+    error
 }
 
 /// Something broke that should not.

@@ -3,6 +3,7 @@
 //! Queries read the store, mutations send a command to the JobManager actor.
 //! The schema is the reference system's, extended (`schema.graphql`).
 
+mod admission;
 mod backfills;
 mod closures;
 mod errors;
@@ -18,6 +19,7 @@ mod subscriptions;
 use crate::actors::job_manager::JobManager;
 use crate::store::Store;
 use actix::Addr;
+use admission::AdmissionFactory;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
@@ -63,6 +65,7 @@ pub fn sdl() -> String {
 
 fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
     async_graphql::Schema::build(Queries::default(), Mutations::default(), Subscription)
+        .extension(AdmissionFactory)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .limit_recursive_depth(RECURSION_MAX)

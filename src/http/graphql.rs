@@ -17,9 +17,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a socket may leave a ping unanswered.
 const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Longest message about a query that cannot be executed, in bytes.
-const MESSAGE_BYTES_MAX: usize = 500;
-
 /// Executes one request. No batches: a mutation counts once.
 pub async fn post(
     request: HttpRequest,
@@ -58,7 +55,7 @@ pub async fn post(
         call.end(operation, answer.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
     }
     match answer {
-        Ok(response) => GraphQLResponse::from(coded(response)).respond_to(&request).map_into_boxed_body(),
+        Ok(response) => GraphQLResponse::from(response).respond_to(&request).map_into_boxed_body(),
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
     }
 }
@@ -75,16 +72,6 @@ pub async fn socket(request: HttpRequest, schema: web::Data<Schema>, payload: we
     }
     let subscription = GraphQLSubscription::new(schema.get_ref().clone()).keepalive_timeout(PONG_TIMEOUT);
     subscription.start(&request, payload).unwrap_or_else(|error| error.error_response())
-}
-
-/// Gives the parser's and the validation's errors a code too, and cuts their
-/// echo of the query.
-fn coded(mut response: async_graphql::Response) -> async_graphql::Response {
-    for error in response.errors.iter_mut().filter(|error| error.extensions.is_none()) {
-        error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
-        error.extensions.get_or_insert_default().set("code", "BAD_USER_INPUT");
-    }
-    response
 }
 
 /// Every other method.

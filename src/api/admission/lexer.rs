@@ -1,0 +1,191 @@
+//! The text of a query, token by token, without recursion and in one pass.
+//!
+//! It knows the tokens of GraphQL and nothing of the grammar: each token begins and ends where the parser's does, so
+//! no bracket is hidden from it in a string or a comment. What is no token is refused here.
+
+use super::Refusal;
+use async_graphql::Pos;
+
+/// Tokens of a query at most.
+const TOKENS_MAX: usize = 2_000;
+/// Brackets inside brackets at most: selections, arguments, lists and objects alike. The parser and the validation of
+/// a debug build take 25 KB of stack for each, so that these take half of a thread's 2 MB.
+pub const NESTING_MAX: usize = 40;
+/// Bytes of all names at most: the search for similar names costs their length times the schema's.
+const NAME_BYTES_MAX: usize = 32 * 1024;
+
+const SYNTAX: &str = "the query cannot be read";
+
+struct Lexer<'a> {
+    text: &'a str,
+    /// Byte at which the next token begins.
+    at: usize,
+    tokens: usize,
+    nesting: usize,
+    name_bytes: usize,
+}
+
+/// Refuses a text with too many tokens, too deep brackets, or what is no token.
+pub fn check(text: &str) -> Result<(), Refusal> {
+    let mut lexer = Lexer { text, at: 0, tokens: 0, nesting: 0, name_bytes: 0 };
+    while lexer.skip_ignored() {
+        lexer.token()?;
+    }
+    Ok(())
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// Passes over whitespace, commas and comments; whether anything follows.
+    fn skip_ignored(&mut self) -> bool {
+        loop {
+            let rest = self.rest().trim_start_matches([' ', '\t', ',', '\u{feff}', '\r', '\n']);
+            self.at = self.text.len() - rest.len();
+            if !rest.starts_with('#') {
+                return !rest.is_empty();
+            }
+            self.at += rest.find(['\r', '\n']).unwrap_or(rest.len());
+        }
+    }
+
+    fn token(&mut self) -> Result<(), Refusal> {
+        self.tokens += 1;
+        if self.tokens > TOKENS_MAX {
+            return Err(self.refuse(format!(
+                "the query has more than {TOKENS_MAX} tokens: send lists and large values as variables"
+            )));
+        }
+        let length = match self.rest().as_bytes() {
+            [b'{' | b'[' | b'(', ..] => {
+                self.nesting += 1;
+                if self.nesting > NESTING_MAX {
+                    return Err(self.refuse(format!(
+                        "the query is nested more than {NESTING_MAX} levels deep: send deep values as variables"
+                    )));
+                }
+                1
+            }
+            [b'}' | b']' | b')', ..] => {
+                self.nesting = self.nesting.saturating_sub(1);
+                1
+            }
+            [b'!' | b'$' | b'&' | b':' | b'=' | b'@' | b'|', ..] => 1,
+            [b'.', b'.', b'.', ..] => 3,
+            [b'"', b'"', b'"', ..] => self.block_string()?,
+            [b'"', ..] => self.string()?,
+            [b'-' | b'0'..=b'9', ..] => {
+                self.run(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
+            }
+            [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => self.name()?,
+            _ => return Err(self.refuse(format!("{SYNTAX}: {:?} is no part of one", self.rest().chars().next()))),
+        };
+        self.at += length;
+        Ok(())
+    }
+
+    fn name(&mut self) -> Result<usize, Refusal> {
+        let length = self.run(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        self.name_bytes += length;
+        if self.name_bytes > NAME_BYTES_MAX {
+            return Err(self.refuse(format!("the query has more than {NAME_BYTES_MAX} bytes of names")));
+        }
+        Ok(length)
+    }
+
+    /// Bytes of a string with its quotes; it ends on its line.
+    fn string(&self) -> Result<usize, Refusal> {
+        let mut bytes = self.rest().bytes().enumerate().skip(1);
+        while let Some((index, byte)) = bytes.next() {
+            match byte {
+                b'"' => return Ok(index + 1),
+                b'\\' => drop(bytes.next()),
+                b'\r' | b'\n' => break,
+                _ => {}
+            }
+        }
+        Err(self.refuse(format!("{SYNTAX}: a string has no end")))
+    }
+
+    /// Bytes of a block string with its quotes; `\"""` does not end it.
+    fn block_string(&self) -> Result<usize, Refusal> {
+        let mut from = 3;
+        while let Some(quotes) = self.rest().get(from..).and_then(|rest| rest.find("\"\"\"")) {
+            let at = from + quotes;
+            if self.rest().as_bytes().get(at - 1) != Some(&b'\\') {
+                return Ok(at + 3);
+            }
+            from = at + 3;
+        }
+        Err(self.refuse(format!("{SYNTAX}: a block string has no end")))
+    }
+
+    /// Bytes from here on that are of a kind.
+    fn run(&self, is_of_kind: impl Fn(u8) -> bool) -> usize {
+        self.rest().bytes().take_while(|byte| is_of_kind(*byte)).count()
+    }
+
+    fn refuse(&self, message: String) -> Refusal {
+        let before = &self.text[..self.at];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        Refusal::new(message).at(Pos { line, column: before[line_start..].chars().count() + 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::parser::parse_query;
+
+    fn refusal(text: &str) -> String {
+        check(text).expect_err(text).message
+    }
+
+    #[test]
+    fn tokens_and_brackets_are_bounded() {
+        let fields = |count: usize| format!("{{ {} }}", "a ".repeat(count));
+        assert_eq!(check(&fields(TOKENS_MAX - 2)), Ok(()));
+        assert!(refusal(&fields(TOKENS_MAX - 1)).contains("2000 tokens"));
+        for (open, close) in [("{a", "}"), ("[", "]"), ("{a:", "}"), ("(", ")")] {
+            let nested = |count: usize| open.repeat(count) + &close.repeat(count);
+            assert_eq!(check(&nested(NESTING_MAX)), Ok(()), "{open}");
+            assert!(refusal(&nested(NESTING_MAX + 1)).contains("40 levels"), "{open}");
+        }
+        assert!(refusal(&format!("{{ {} }}", "n".repeat(NAME_BYTES_MAX + 1))).contains("names"));
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_count_and_hide_nothing() {
+        let deep = "[".repeat(NESTING_MAX + 1);
+        for text in [
+            format!("{{ a(x: \"{deep}\") }}"),
+            format!("{{ a(x: \"\\\"{deep}\") }}"),
+            format!("{{ a(x: \"\"\"{deep}\n\\\"\"\"{deep}\"\"\") }}"),
+            format!("# {deep}\n{{ a }}"),
+            format!("# {deep}\r{{ a }}"),
+        ] {
+            assert_eq!(check(&text), Ok(()), "{text}");
+            parse_query(&text).expect("the parser reads it the same way");
+        }
+        for text in [
+            format!("{{ a(x: \"\") b(y: {deep}"),
+            format!("{{ a(x: \"\"\"\"\"\" y: {deep}"),
+            format!("{{ a(x: \"\\\\\" y: {deep}"),
+            format!("#\n{deep}"),
+            format!("#\r{deep}"),
+        ] {
+            assert!(refusal(&text).contains("40 levels"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_with_its_place() {
+        for text in ["{ a(x: \"", "{ a(x: \"a\n\") }", "{ a(x: \"\"\"a\") }", "{ ü }", "{ a .. }", "{ a; }", "\u{0}"] {
+            assert!(refusal(text).starts_with(SYNTAX), "{text}");
+        }
+        assert_eq!(check("{\n  a ?\n}").expect_err("no token").at, Some(Pos { line: 2, column: 5 }));
+    }
+}

@@ -1,0 +1,110 @@
+//! Admission: what a request must be before a recursive parser, the validation or a resolver sees it.
+//!
+//! Order: the text is lexed, which bounds its tokens and nesting; it is parsed once; its fragments are expanded by
+//! counting, which bounds what validation and execution walk through. The walks here use no recursion, so that their
+//! own stack does not depend on the request. POST and sockets pass through the same extension.
+
+mod conflicts;
+mod expansion;
+mod lexer;
+mod variables;
+
+use super::errors;
+use async_graphql::async_trait::async_trait;
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextSubscribe,
+};
+use async_graphql::{Pos, Request, Response, ServerError, ServerResult};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use std::sync::Arc;
+
+/// Errors of one answer at most.
+const ERRORS_MAX: usize = 20;
+/// Bytes of one error's message at most.
+const MESSAGE_BYTES_MAX: usize = 500;
+
+/// Puts [`Admission`] before each request.
+pub struct AdmissionFactory;
+
+/// Judges one request, and bounds the errors of its answer.
+struct Admission;
+
+/// Why a request is not executed.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    message: String,
+    at: Option<Pos>,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), at: None }
+    }
+
+    fn at(self, pos: Pos) -> Self {
+        Self { at: Some(pos), ..self }
+    }
+}
+
+impl From<Refusal> for ServerError {
+    fn from(Refusal { message, at }: Refusal) -> Self {
+        Self::new(message, at)
+    }
+}
+
+impl ExtensionFactory for AdmissionFactory {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Admission)
+    }
+}
+
+#[async_trait]
+impl Extension for Admission {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        bounded(next.run(ctx).await)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        next.run(ctx, stream).map(bounded).boxed()
+    }
+
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        next.run(ctx, admit(request)?).await
+    }
+}
+
+/// Gives a request its parsed query, or says why it is not executed.
+fn admit(mut request: Request) -> ServerResult<Request> {
+    if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
+        return Err(errors::persisted_query_not_supported());
+    }
+    lexer::check(&request.query)?;
+    let weights = variables::weights(&request.variables)?;
+    let document = request.parsed_query()?;
+    expansion::check(document, &weights)?;
+    conflicts::check(document)?;
+    Ok(request)
+}
+
+/// Gives the parser's and the validation's errors a code too, and cuts their echo of the query.
+fn bounded(mut response: Response) -> Response {
+    response.errors.truncate(ERRORS_MAX);
+    for error in &mut response.errors {
+        error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        if error.extensions.is_none() {
+            error.extensions.get_or_insert_default().set("code", "BAD_USER_INPUT");
+        }
+    }
+    response
+}

@@ -1,0 +1,299 @@
+//! A request is judged before it is parsed deep: by POST, over sockets, and on a small stack.
+
+use crate::api_node::ApiNode;
+use crate::live::Socket;
+use async_graphql::{Request, Variables};
+use horolog::actors::job_manager::JobManager;
+use horolog::actors::vitals::Vitals;
+use horolog::api::Schema;
+use horolog::clock::Clock;
+use horolog::store::Store;
+use horolog::store::connect::Database;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Bytes of a thread's stack: half of what a worker of the HTTP server has.
+const STACK: usize = 1024 * 1024;
+/// Brackets that a query may nest.
+const NESTING: usize = 40;
+/// Levels that a variable may have.
+const VARIABLE_NESTING: usize = 100;
+const PREVIEW: &str =
+    "previewSchedule(input: {name: \"x\", scheduleType: CRON, cronExpression: \"0 0 * * *\", payload: ";
+
+/// A node's schema on a database that does not answer.
+fn schema() -> Schema {
+    let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
+    let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
+    let jobs = actix::Actor::start(JobManager::new(store.clone(), &Vitals::default()));
+    horolog::api::schema(store, jobs)
+}
+
+/// Runs a test of the schema on half of a worker's stack.
+fn on_a_small_stack(test: impl AsyncFnOnce(Schema) + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    let run = move || actix::System::new().block_on(async { test(schema()).await });
+    thread.spawn(run).unwrap().join().expect("the test passes");
+}
+
+fn nested(open: &str, inner: &str, close: &str, depth: usize) -> String {
+    format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+}
+
+/// That many of something.
+fn numbered(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// `count` fragments, each with `spreads` spreads of the next.
+fn chain(count: usize, spreads: usize) -> String {
+    let next = |n: usize| if n + 1 == count { "__typename ".into() } else { format!("...f{} ", n + 1).repeat(spreads) };
+    let fragments = numbered(count, |n| format!("fragment f{n} on Query {{ {} }}", next(n)));
+    format!("query {{ {} }} {fragments}", "...f0 ".repeat(spreads))
+}
+
+/// Requests that ended or wedged a node, each with a word of its refusal.
+fn fatal() -> Vec<(String, &'static str)> {
+    let list = nested("[", "1", "]", 2_000);
+    let conflicts = format!("{{ jobs {{ {} }} }}", nested("... {", &"id(x: 1) id(x: 2) ".repeat(100), "}", 30));
+    vec![
+        (format!("{{ jobs(x: {list}) {{ id }} }}"), "nested"),
+        (format!("{{ jobs(x: {}) {{ id }} }}", nested("{a:", "1", "}", 2_000)), "nested"),
+        (format!("query($v: JSON = {list}) {{ jobs {{ id }} }}"), "nested"),
+        (format!("query($v: {}) {{ jobs {{ id }} }}", nested("[", "Int", "]", 2_000)), "nested"),
+        (format!("{{ {PREVIEW}{}}}) {{ description }} }}", nested("[", "", "]", 3_000)), "nested"),
+        (format!("{{ jobs @skip(if: {list}) {{ id }} }}"), "nested"),
+        (nested("{ jobs ", "id", "}", 2_000), "nested"),
+        (nested("{ ... ", "id", "}", 2_000), "nested"),
+        (chain(20, 10), "20 fields"),
+        (chain(150, 2), "20 fields"),
+        (chain(20, 10).replacen("query {", "query { jobs {", 1).replacen('}', "} }", 1), "expanded"),
+        (chain(150, 2).replacen("query {", "query { jobs {", 1).replacen('}', "} }", 1), "expanded"),
+        (chain(50, 1), "levels"),
+        ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".into(), "spreads itself"),
+        (conflicts, "different arguments"),
+        (format!("{{ {} }}", numbered(490, |n| format!("a{n}: __typename"))), "20 fields"),
+        (format!("{{ {} }}", "__typename ".repeat(1_900)), "20 fields"),
+        (format!("{{ {} }}", "x ".repeat(100_000)), "tokens"),
+        (format!("{{ jobs {{ {} }} }}", numbered(490, |n| format!("a{n}: id"))), "aliases"),
+        (format!("{{ jobs {{ {} }} }}", "id @skip(if: false) ".repeat(150)), "directives"),
+        ("{ jobs(x: \"".into(), "no end"),
+    ]
+}
+
+fn assert_refused(errors: &Value, word: &str, query: &str) {
+    let start = &query[..query.len().min(80)];
+    assert_eq!(errors[0]["extensions"]["code"], "BAD_USER_INPUT", "{start}: {errors}");
+    assert!(errors[0]["message"].as_str().unwrap().contains(word), "{start}: {errors}");
+    assert_eq!(errors.as_array().unwrap().len(), 1, "{start}: {errors}");
+}
+
+#[actix::test]
+async fn no_request_ends_or_wedges_a_node() {
+    let node = ApiNode::start().await;
+    let mut socket = Socket::open(&node.url, None).await.unwrap();
+    for (number, (query, word)) in fatal().into_iter().enumerate() {
+        let begun = Instant::now();
+        assert_refused(&node.post(&query, json!({})).await["errors"], word, &query);
+        // The socket takes shorter messages than POST.
+        if query.len() < 60_000 {
+            socket.subscribe(&number.to_string(), &query).await;
+            let answer = socket.next().await;
+            let errors = if answer["type"] == "error" { &answer["payload"] } else { &answer["payload"]["errors"] };
+            assert_refused(errors, word, &query);
+            if answer["type"] == "next" {
+                assert_eq!(socket.next().await["type"], "complete");
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "{word} took {:?}", begun.elapsed());
+    }
+    assert_eq!(node.status("/healthz").await, 200);
+}
+
+#[test]
+fn what_passes_fits_on_a_small_stack() {
+    on_a_small_stack(async |schema| {
+        let spare = NESTING - 3; // brackets around a value
+        let list = nested("[", "1", "]", spare);
+        let object = nested("{a:", "1", "}", spare);
+        let mixed = nested("[{a:", "1", "}]", spare / 2);
+        for query in [
+            format!("{{ jobs(x: {list}) {{ id }} }}"),
+            format!("{{ {PREVIEW}{list}}}) {{ description }} }}"),
+            format!("{{ {PREVIEW}{object}}}) {{ description }} }}"),
+            format!("{{ {PREVIEW}{mixed}}}) {{ description }} }}"),
+            format!("query($v: JSON = {list}) {{ {PREVIEW}$v}}) {{ description }} }}"),
+            format!("query($v: JSON = {object}) {{ {PREVIEW}$v}}) {{ description }} }}"),
+            format!("query($v: {}) {{ jobs {{ id }} }}", nested("[", "Int", "]", spare)),
+            format!("{{ jobs @skip(if: {object}) {{ id }} }}"),
+            nested("{ jobs ", "{ id }", "}", NESTING - 1),
+            nested("{ ... on Query ", "{ jobs { id } }", "}", NESTING - 2),
+            chain(NESTING - 1, 1),
+            format!(
+                "{{ {} }}",
+                nested("__type(name: \"Job\") { fields { type { fields { type { name ", "", "} } } } }", 1)
+            ),
+        ] {
+            let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
+            let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+            assert!(!message.contains("nested more than 40"), "{query}: {message}");
+        }
+    });
+}
+
+#[test]
+fn deep_variables_fit_on_a_small_stack_and_deeper_ones_are_refused() {
+    on_a_small_stack(async |schema| {
+        let query = format!("query($v: JSON) {{ {PREVIEW}$v}}) {{ description }} }}");
+        for open in ["[", "{\"a\":"] {
+            let close = if open == "[" { "]" } else { "}" };
+            for (depth, is_refused) in [(VARIABLE_NESTING - 1, false), (VARIABLE_NESTING + 1, true)] {
+                let value: Value = serde_json::from_str(&nested(open, "1", close, depth)).unwrap();
+                let request = Request::new(&query).variables(Variables::from_json(json!({"v": value})));
+                let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+                let message = answer["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
+                assert_eq!(message.contains("nested more than 100"), is_refused, "{depth}: {message}");
+            }
+        }
+    });
+}
+
+#[actix::test]
+async fn errors_are_few_and_short() {
+    let node = ApiNode::start().await;
+    for query in [
+        format!("{{ {} }}", numbered(600, |n| format!("f{n}unknown{}", "x".repeat(40)))),
+        format!("{{ jobs {{ {} }} }}", numbered(600, |n| format!("jobb{n}"))),
+        format!("{{ jobs {{ id(x: \"{}\") }} }}", "x".repeat(100_000)),
+        format!("{{ previewSchedule(input: {{name: \"x\", scheduleType: \"{}\"}}) {{ zone }} }}", "x".repeat(100_000)),
+        format!("{{ {} }}", "x".repeat(30_000)),
+    ] {
+        let answer = node.post(&query, json!({})).await;
+        let errors = answer["errors"].as_array().unwrap();
+        assert!((1..=20).contains(&errors.len()), "{}", errors.len());
+        assert!(errors.iter().all(|error| error["message"].as_str().unwrap().len() <= 500));
+        assert!(answer.to_string().len() < 20_000, "an answer as large as the request");
+    }
+}
+
+#[actix::test]
+async fn a_query_that_is_known_only_by_its_hash_is_asked_for() {
+    let node = ApiNode::start().await;
+    let hash = "0".repeat(64);
+    let request = json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": hash}}});
+    let answer = node.http.post(format!("{}/graphql", node.url)).json(&request).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["errors"][0]["message"], "PersistedQueryNotSupported");
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "PERSISTED_QUERY_NOT_SUPPORTED");
+}
+
+/// All files below a directory that end so.
+fn files(directory: PathBuf, ending: &str) -> Vec<String> {
+    let (mut directories, mut texts) = (vec![directory], Vec::new());
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    assert!(!texts.is_empty(), "no {ending}");
+    texts
+}
+
+/// The operations of the dashboard, of the largest pages that it may ask for; each with only the fragments that it
+/// spreads, as it is sent.
+#[actix::test]
+async fn the_dashboard_asks_for_nothing_that_is_refused() {
+    let schema = schema();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("static/src");
+    let definitions: Vec<String> = files(source, ".graphql").iter().flat_map(|text| split(text)).collect();
+    let (fragments, operations): (Vec<_>, Vec<_>) =
+        definitions.into_iter().partition(|definition| definition.starts_with("fragment"));
+    assert!(operations.len() > 30, "{} operations", operations.len());
+    for operation in operations.iter().filter(|operation| !operation.starts_with("subscription")) {
+        let mut query = operation.clone();
+        while let Some(missing) = fragments.iter().find(|fragment| {
+            let name = fragment.split_whitespace().nth(1).unwrap();
+            query.split_whitespace().any(|word| word == format!("...{name}")) && !query.contains(*fragment)
+        }) {
+            query += missing;
+        }
+        let request = Request::new(&query).variables(Variables::from_json(dashboard_variables(operation)));
+        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+        // What it is refused for, if anything, is one of these made-up values, and no limit.
+        let refused = &answer["errors"][0]["extensions"];
+        assert!(refused["code"] == "UNAVAILABLE" || refused["field"].is_string(), "{operation}: {answer}");
+    }
+}
+
+/// The definitions of a file: each begins on the first column.
+fn split(text: &str) -> Vec<String> {
+    let text = text.replace("\nfragment ", "\n\0fragment ").replace("\nquery ", "\n\0query ");
+    let text = text.replace("\nmutation ", "\n\0mutation ").replace("\nsubscription ", "\n\0subscription ");
+    text.split('\0').map(str::to_owned).filter(|definition| !definition.trim().is_empty()).collect()
+}
+
+/// A value for each variable that an operation declares.
+fn dashboard_variables(operation: &str) -> Value {
+    let declared = operation.split_once('(').map_or("", |(_, rest)| rest.split_once(')').unwrap().0);
+    let value = |variable: &str| {
+        let (name, of) = variable.trim().split_once(": ").unwrap();
+        let value = match (name, of.trim_end_matches('!')) {
+            ("first", _) => json!(200),
+            ("minutes", _) => json!(1_440),
+            ("hours", _) => json!(168),
+            ("count", _) => json!(1_000),
+            ("from" | "to" | "endsAt", _) => json!("2026-11-28T00:00:00Z"),
+            ("after", _) => Value::Null,
+            (_, "ID") => json!("0199d0a5-0000-7000-8000-000000000000"),
+            (_, "Int") => json!(1),
+            (_, "String") => json!("text"),
+            (_, "JobOrder") => json!("NEWEST"),
+            (_, "OverlapPolicy") => json!("ALLOW"),
+            (_, "CreateJobInput") => json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60}),
+            (_, "CalendarInput") => json!({"name": "x"}),
+            (_, "BlackoutInput") => json!({"reason": "x", "endsAt": "2026-11-28T00:00:00Z"}),
+            (_, "JobFilter") => json!({"search": "x"}),
+            (_, "ExecutionFilter") => json!({}),
+            (_, "Boolean") => json!(false),
+            other => panic!("no value for {other:?}"),
+        };
+        (name.trim_start_matches('$').to_owned(), value)
+    };
+    declared.split(", ").filter(|variable| !variable.is_empty()).map(value).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[actix::test]
+async fn the_introspection_of_graphiql_passes() {
+    let answer = serde_json::to_value(schema().execute(include_str!("data/introspection.graphql")).await).unwrap();
+    assert_eq!(answer["errors"], Value::Null);
+    assert!(answer["data"]["__schema"]["types"].as_array().unwrap().len() > 50);
+}
+
+#[actix::test]
+async fn many_jobs_are_created_by_variables_and_some_by_literals() {
+    let node = ApiNode::start().await;
+    let create = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
+    let job = |n: usize| json!({"name": format!("job {n}"), "scheduleType": "CRON", "cronExpression": "0 0 1 1 *"});
+    let inputs: Vec<Value> = (0..1_000).map(job).collect();
+    let created = node.data(create, json!({"inputs": inputs})).await;
+    assert_eq!(created["createJobs"].as_array().unwrap().len(), 1_000);
+
+    let literal = |n: usize| {
+        format!(
+            "{{name: \"job {n}\", scheduleType: CRON, cronExpression: \"0 0 1 1 *\", timeZone: \"Europe/Berlin\", \
+             payload: {{a: \"b\", c: [1, 2]}}, retry: {{maxAttempts: 3}}, tags: [\"a\"], \
+             target: {{http: {{url: \"https://example.com/\", headers: {{Authorization: \"x\"}}}}}}}} "
+        )
+    };
+    let query = |count| format!("mutation {{ createJobs(inputs: [{}]) {{ id }} }}", numbered(count, literal));
+    assert_eq!(node.data(&query(30), json!({})).await["createJobs"].as_array().unwrap().len(), 30);
+    let error = node.error(&query(100), json!({})).await;
+    assert!(error["message"].as_str().unwrap().contains("as variables"), "{error}");
+}
