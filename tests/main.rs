@@ -41,6 +41,7 @@ mod retention;
 mod retries;
 mod running;
 mod scheduling;
+mod sessions;
 mod sink;
 mod statements;
 mod support;

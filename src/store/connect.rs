@@ -1,45 +1,57 @@
-//! How connections are made: one place for the URL, the pool and the
-//! connections that must not be pooled (membership, watch, listener).
+//! How connections are made: one place for the URL, for those of the pools and
+//! for those that must not be pooled (membership, watch, listener).
 //!
 //! Keepalives alone do not notice a partition while data is in flight, and
-//! `tcp_user_timeout` alone does not notice an idle one: both are set. Waits for
-//! locks and idle transactions are bounded by the server as well, so that a
-//! frozen node cannot hide rows from the others for longer.
+//! `tcp_user_timeout` alone does not notice an idle one: both are set. What each
+//! session states of itself, and which servers are refused, is `admission`'s.
 
 use super::StoreError;
+use super::admission::{Refusal, SessionSettings, Statements, admit, search_path_of};
+use super::pooler::{LOOKS_MAX, Shown, look};
 use super::timeline::NewestTimeline;
 use super::tls::{SslMode, TlsKeys};
-use deadpool_postgres::{Connect, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use futures_util::future::BoxFuture;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Oldest supported major version of PostgreSQL, as `server_version_num`.
-pub const SERVER_VERSION_MIN: i32 = 140_000;
-
 /// Where the database is and how it is spoken to.
 #[derive(Clone)]
 pub struct Database {
-    /// One host each, in the order of the URL.
-    hosts: Arc<[Config]>,
+    /// In the order of the URL.
+    servers: Arc<[Server]>,
     /// Which of them was the writable one; asked first.
     writable: Arc<AtomicUsize>,
     newest: Arc<NewestTimeline>,
+    settings: Arc<SessionSettings>,
     tls: MakeRustlsConnect,
+}
+
+/// One host of the URL.
+struct Server {
+    config: Config,
+    /// Set once it has shown that a connection to it is a session.
+    gives_sessions: OnceCell<()>,
+}
+
+/// A connection that may be used.
+pub(super) struct Opened {
+    pub(super) client: Client,
+    /// Drives it.
+    pub(super) driver: JoinHandle<()>,
+    /// NOTIFY and the like; ends with the connection.
+    messages: mpsc::UnboundedReceiver<AsyncMessage>,
 }
 
 /// Why none of the hosts gave a connection: each with its reason.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.iter().map(|(host, why)| format!("{host}: {why}")).collect::<Vec<_>>().join("; "))]
-struct NoHost(Vec<(String, String)>);
+#[error("{}", .0.iter().map(|(host, why)| format!("{host}: {}", why.reason())).collect::<Vec<_>>().join("; "))]
+struct NoHost(Vec<(String, Refusal)>);
 
 /// Why a database URL was refused.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +77,6 @@ impl Database {
         let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             BadDatabaseUrl(std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))
         })?;
-        let millis = timeout.as_millis();
-        // No statement of ours runs long enough to be worth compiling, but over a month of partitions the planner
-        // takes some for it: compiling took 117 of 200 ms (`cargo bench --bench lists`).
-        let settings = format!(
-            "{} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={millis} -c timezone=UTC -c jit=off",
-            config.get_options().unwrap_or_default()
-        );
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(BadDatabaseUrl("it names no host".to_owned()));
         }
@@ -91,10 +96,9 @@ impl Database {
         let mut common = without_hosts(&config);
         common
             .ssl_mode(if mode == SslMode::Disable { config::SslMode::Disable } else { config::SslMode::Require })
-            // A standby cannot lease.
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            // A standby cannot lease, and says so itself: the driver would take a default of the role for one.
+            .target_session_attrs(TargetSessionAttrs::Any)
             .application_name(config.get_application_name().unwrap_or("horolog"))
-            .options(settings.trim())
             .connect_timeout(timeout)
             .tcp_user_timeout(timeout)
             .keepalives(true)
@@ -102,8 +106,15 @@ impl Database {
             .keepalives_idle(timeout.max(Duration::from_secs(1)))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
-        let hosts = each_host(&config, &common).map_err(BadDatabaseUrl)?.into();
-        Ok(Self { hosts, writable: Arc::default(), newest: Arc::default(), tls })
+        let options = config.get_options().unwrap_or_default();
+        if !options.is_empty() {
+            // Poolers refuse them: only who asks for some has them.
+            common.options(options);
+        }
+        let settings = Arc::new(SessionSettings { timeout, search_path: search_path_of(options) });
+        let hosts = each_host(&config, &common).map_err(BadDatabaseUrl)?;
+        let servers = hosts.into_iter().map(|config| Server { config, gives_sessions: OnceCell::new() }).collect();
+        Ok(Self { servers, writable: Arc::default(), newest: Arc::default(), settings, tls })
     }
 
     /// Whether a connection made at that time may go to a primary that has been replaced since.
@@ -111,83 +122,70 @@ impl Database {
         self.newest.outdates(connected_at)
     }
 
-    /// A pool whose connections live on the runtime that makes the pool: a
-    /// connection made on an HTTP worker's runtime would die with that worker.
-    pub(super) fn pool(&self, connections: usize, timeout: Duration) -> Pool {
-        let connect = OnRuntime { runtime: Handle::current(), database: self.clone() };
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let newest = self.newest.clone();
-        let still_current = Hook::sync_fn(move |_, metrics| {
-            let outdated = newest.outdates(metrics.created);
-            if outdated { Err(HookError::message("it was made before the database failed over")) } else { Ok(()) }
-        });
-        let manager = Manager::from_connect(self.hosts[0].clone(), connect, manager_config);
-        Pool::builder(manager)
-            .max_size(connections)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(timeout))
-            .create_timeout(Some(timeout))
-            .pre_recycle(still_current)
-            .build()
-            .expect("a pool with timeouts builds when it has a runtime, and it has one")
-    }
-
     /// Opens a connection of its own. Its messages (NOTIFY) arrive on the
     /// receiver, which closes when the connection ends, for whatever reason.
     pub async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let (client, _) = self.open(&sender).await.map_err(|failures| self.unavailable(&failures))?;
-        Ok((client, receiver))
+        let opened = self.open(Statements::Unbounded).await?;
+        Ok((opened.client, opened.messages))
     }
 
     /// Opens a connection that ends with its guard, also in the middle of a statement: without one a client that is
     /// dropped waits for the answer.
     pub(super) async fn connect_guarded(&self) -> Result<(Client, Guard), StoreError> {
-        let (nobody, _) = mpsc::unbounded_channel();
-        let (client, connection) = self.open(&nobody).await.map_err(|failures| self.unavailable(&failures))?;
-        Ok((client, Guard(connection)))
-    }
-
-    fn unavailable(&self, failures: &[(usize, tokio_postgres::Error)]) -> StoreError {
-        let named = failures.iter().map(|(host, error)| (name_of(&self.hosts[*host]), why(error)));
-        StoreError::Unavailable(Box::new(NoHost(named.collect())))
+        let opened = self.open(Statements::Unbounded).await?;
+        Ok((opened.client, Guard(opened.driver)))
     }
 
     /// Connects to the writable host of the newest timeline, asking first where
-    /// it was the last time; else each host's error. Ours is the loop, and not the
+    /// it was the last time; else each host's reason. Ours is the loop, and not the
     /// driver's, because only we can tell an old primary from a new one.
-    async fn open(
-        &self,
-        messages: &mpsc::UnboundedSender<AsyncMessage>,
-    ) -> Result<(Client, JoinHandle<()>), Vec<(usize, tokio_postgres::Error)>> {
+    pub(super) async fn open(&self, statements: Statements) -> Result<Opened, StoreError> {
         let first = self.writable.load(Ordering::Relaxed);
-        let mut failures = Vec::new();
-        for host in (first..self.hosts.len()).chain(0..first) {
-            match self.open_at(&self.hosts[host], messages.clone()).await {
+        let mut refusals = Vec::new();
+        for index in (first..self.servers.len()).chain(0..first) {
+            let server = &self.servers[index];
+            match self.open_at(server, statements).await {
                 Ok(opened) => {
-                    self.writable.store(host, Ordering::Relaxed);
+                    self.writable.store(index, Ordering::Relaxed);
                     return Ok(opened);
                 }
-                Err(error) => failures.push((host, error)),
+                Err(refusal) => refusals.push((name_of(&server.config), refusal)),
             }
         }
-        Err(failures)
+        let for_good = refusals.iter().all(|(_, refusal)| matches!(refusal, Refusal::ForGood(_)));
+        let reasons = Box::new(NoHost(refusals));
+        Err(if for_good { StoreError::Unfit(reasons) } else { StoreError::Unavailable(reasons) })
     }
 
-    async fn open_at(
-        &self,
-        host: &Config,
-        messages: mpsc::UnboundedSender<AsyncMessage>,
-    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-        let (client, mut connection) = host.connect(self.tls.clone()).await?;
+    async fn open_at(&self, server: &Server, statements: Statements) -> Result<Opened, Refusal> {
+        server.gives_sessions.get_or_try_init(|| self.require_sessions(server)).await?;
+        let opened = self.dial(server).await?;
+        admit(&opened.client, &self.settings, statements, &self.newest).await?;
+        Ok(opened)
+    }
+
+    async fn require_sessions(&self, server: &Server) -> Result<(), Refusal> {
+        for _ in 0..LOOKS_MAX {
+            let Opened { client, driver, .. } = self.dial(server).await?;
+            if look(client, driver).await? == Shown::Session {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection about which nothing is known yet.
+    async fn dial(&self, server: &Server) -> Result<Opened, Refusal> {
+        let (client, mut connection) =
+            server.config.connect(self.tls.clone()).await.map_err(|error| Refusal::from(&error))?;
+        let (sender, messages) = mpsc::unbounded_channel();
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                 // Whether or not somebody listens, the connection must be driven.
-                drop(messages.send(message));
+                drop(sender.send(message));
             }
         });
-        self.newest.admit(&client).await?;
-        Ok((client, driver))
+        Ok(Opened { client, driver, messages })
     }
 }
 
@@ -244,44 +242,6 @@ fn name_of(host: &Config) -> String {
         (Some(Host::Unix(path)), _) => path.display().to_string(),
         (None, Some(address)) => format!("{address}:{port}"),
         (None, None) => "no host".to_owned(),
-    }
-}
-
-/// The reason alone: the driver's own words are "error connecting to server" and "db error".
-fn why(error: &tokio_postgres::Error) -> String {
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    match cause.as_str() {
-        "database does not allow writes" => "a standby, which takes no writes; name the primary too".to_owned(),
-        "server does not support TLS" => {
-            "server does not support TLS; sslmode=disable does without, inside a network that you trust".to_owned()
-        }
-        _ => cause,
-    }
-}
-
-/// Connects on a given runtime, whoever asks.
-struct OnRuntime {
-    runtime: Handle,
-    database: Database,
-}
-
-impl Connect for OnRuntime {
-    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let database = self.database.clone();
-        let connected = self.runtime.spawn(async move {
-            let (nobody, _) = mpsc::unbounded_channel();
-            let opened = database.open(&nobody).await;
-            // There is a host, so there is an error.
-            opened.map_err(|mut failures| failures.pop().map(|(_, error)| error))
-        });
-        Box::pin(async move {
-            match connected.await {
-                Ok(Ok(connected)) => Ok(connected),
-                Ok(Err(Some(error))) => Err(error),
-                // The runtime is shutting down, and the process with it.
-                Ok(Err(None)) | Err(_) => std::future::pending().await,
-            }
-        })
     }
 }
 

@@ -10,10 +10,10 @@
 //! who come later wait too, so a migration waits for a moment only, gives up, lets
 //! the others through, and tries again.
 
-use super::connect::{Database, SERVER_VERSION_MIN};
+use super::connect::Database;
 use super::row::Values;
 use super::{During, StoreError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -23,6 +23,24 @@ mod embedded {
 
 /// Advisory lock of the migration run: "HOROLOG" in ASCII.
 const MIGRATION_LOCK: i64 = 0x0048_4f52_4f4c_4f47;
+
+const TRY_LOCK: &str = "-- migrate.try_lock
+select pg_try_advisory_lock($1)";
+
+/// The session that holds the lock, in the words of `pg_stat_activity`; to a role that may not read them, some are null.
+const HOLDER: &str = "-- migrate.holder
+select format('pid %s, application %s, client %s, %s since %s', l.pid, coalesce(nullif(a.application_name, ''), '(none)'),
+              coalesce(a.client_addr::text, 'local'), coalesce(a.state, '(hidden)'),
+              to_char(a.state_change, 'YYYY-MM-DD HH24:MI:SS UTC'))
+from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+  and l.database = (select oid from pg_database where datname = current_database())
+  and ((l.classid::bigint << 32) | l.objid::bigint) = $1";
+
+/// How long a wait for another session's migration is nothing to speak of.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+/// Between two tries to have the lock.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a migration may hold up the others while it waits for a lock: the
 /// look-ahead of a lease.
@@ -36,12 +54,6 @@ pub enum MigrateError {
     /// The database did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The server is too old.
-    #[error("PostgreSQL {found} is too old: horolog needs 14 or newer")]
-    ServerTooOld {
-        /// What the server says it is.
-        found: String,
-    },
     /// A migration failed, or an applied one was edited.
     #[error("a migration failed; nothing of it was kept")]
     Migration(#[source] Box<refinery::Error>),
@@ -77,14 +89,40 @@ pub fn newest_known() -> i32 {
 /// Brings the schema up to date and checks that this binary may work on it.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     let (mut client, _messages) = database.connect().await?;
-    require_server_version(&client).await?;
-    // Others may be migrating: wait for them without a limit, run bounded.
-    client.batch_execute("set lock_timeout = 0").await.during("migrate.wait")?;
-    client.execute("select pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.during("migrate.lock")?;
+    take_lock(&client).await?;
     client.batch_execute(&format!("set lock_timeout = '{LOCK_TIMEOUT}'")).await.during("migrate.bound")?;
     apply(&mut client).await?;
     require_compatible(&client).await
     // The connection ends here, and the lock with it.
+}
+
+/// Waits for its turn for as long as it takes: somebody else migrates. It asks again and again instead of waiting in
+/// the server, so that it can say for whom it waits, and keeps no snapshot while it does.
+async fn take_lock(client: &Client) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    let mut said = None;
+    loop {
+        let row = client.query_one(TRY_LOCK, &[&MIGRATION_LOCK]).await.during("migrate.lock")?;
+        if Values::of("migrate.lock", &row).get(0)? {
+            return Ok(());
+        }
+        if begun.elapsed() >= SILENT_FOR {
+            let holder = holder(client).await?;
+            if holder.is_some() && holder != said {
+                said.clone_from(&holder);
+                tracing::warn!(
+                    holder = holder.unwrap_or_default(),
+                    "the schema is being migrated by another session: waiting for it; if it is none of horolog's, end it with pg_terminate_backend(pid)"
+                );
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn holder(client: &Client) -> Result<Option<String>, StoreError> {
+    let row = client.query_opt(HOLDER, &[&MIGRATION_LOCK]).await.during("migrate.holder")?;
+    row.map(|row| Values::of("migrate.holder", &row).get(0)).transpose()
 }
 
 /// Each migration is a transaction: what was applied before a lock could not be had stays.
@@ -118,22 +156,6 @@ fn is_locked_out(error: &refinery::Error) -> bool {
     codes.into_iter().any(|code| *code == SqlState::LOCK_NOT_AVAILABLE)
 }
 
-async fn require_server_version(client: &Client) -> Result<(), MigrateError> {
-    let row = client
-        .query_one("select current_setting('server_version_num')::int, current_setting('server_version')", &[])
-        .await
-        .during("migrate.server_version")?;
-    let row = Values::of("migrate.server_version", &row);
-    check_server_version(row.get(0)?, row.get(1)?)
-}
-
-fn check_server_version(number: i32, shown: String) -> Result<(), MigrateError> {
-    if number < SERVER_VERSION_MIN {
-        return Err(MigrateError::ServerTooOld { found: shown });
-    }
-    Ok(())
-}
-
 async fn require_compatible(client: &Client) -> Result<(), MigrateError> {
     let row = client
         .query_one("select compatible_since from horolog_schema", &[])
@@ -144,17 +166,4 @@ async fn require_compatible(client: &Client) -> Result<(), MigrateError> {
         return Err(MigrateError::Incompatible { needed, known });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_older_than_14_is_refused_for_good() {
-        let error = check_server_version(130_022, "13.22".into()).expect_err("too old");
-        assert_eq!(error.to_string(), "PostgreSQL 13.22 is too old: horolog needs 14 or newer");
-        assert!(!error.is_passing());
-        assert!(check_server_version(140_000, "14.0".into()).is_ok());
-    }
 }

@@ -7,6 +7,7 @@
 //! again by key (fences make that safe).
 
 pub mod activity;
+mod admission;
 pub mod backfills;
 pub mod blackouts;
 pub mod bulk;
@@ -27,6 +28,8 @@ pub mod migrate;
 pub mod nodes;
 pub mod overview;
 pub mod partitions;
+mod pool;
+mod pooler;
 pub mod repairs;
 pub mod retention;
 mod row;
@@ -39,11 +42,12 @@ pub mod upcoming;
 
 use crate::clock::Clock;
 use connect::Database;
-use deadpool_postgres::{Pool, PoolError};
+use pool::{Pool, pool, pool_error};
 use session::{Session, Transaction};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
@@ -63,6 +67,8 @@ pub const MEMBERSHIP_CHANNEL: &str = "horolog_membership";
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    /// What the pool is called in the metrics.
+    pool_name: &'static str,
     clock: Clock,
     call_timeout: Duration,
     /// Jobs that this binary cannot read, and since when it leaves their triggers
@@ -116,6 +122,9 @@ pub enum StoreError {
     /// No connection could be had.
     #[error("the database cannot be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Each server of the URL is one that cannot be used as it is: waiting does not help.
+    #[error("the database cannot be used")]
+    Unfit(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The call took longer than its bound; whether it took effect is unknown.
     #[error("the database did not answer `{call}` within {after:?}")]
     Timeout {
@@ -161,7 +170,7 @@ impl StoreError {
         match self {
             Self::Unavailable(_) | Self::Timeout { .. } => true,
             Self::Refused { source, .. } => is_passing(source),
-            Self::Unreadable { .. } => false,
+            Self::Unfit(_) | Self::Unreadable { .. } => false,
         }
     }
 }
@@ -189,10 +198,11 @@ impl<T> During<T> for Result<T, tokio_postgres::Error> {
 }
 
 impl Store {
-    /// A store on a pool of at most `connections`. Nothing connects yet.
+    /// A store on a pool of at most `connections`, which the runtime of the caller drives. Nothing connects yet.
     pub fn new(database: &Database, connections: usize, call_timeout: Duration, clock: Clock) -> Self {
         Self {
-            pool: database.pool(connections, call_timeout),
+            pool: pool(database, connections, call_timeout, Handle::current()),
+            pool_name: "firing",
             clock,
             call_timeout,
             unreadable: Arc::default(),
@@ -201,6 +211,14 @@ impl Store {
             beginning: leases::Beginning::default(),
             tally: activity::Tally::default(),
         }
+    }
+
+    /// The same database for the API: with connections of its own, on a runtime of its own, so that no request can
+    /// make firing wait. What firing remembers it shows.
+    #[must_use]
+    pub fn for_requests(&self, database: &Database, connections: usize, runtime: Handle) -> Self {
+        let pool = pool(database, connections, self.call_timeout, runtime);
+        Self { pool, pool_name: "requests", ..self.clone() }
     }
 
     /// The clock that statements are asked with.
@@ -253,7 +271,8 @@ impl Store {
     async fn session(&self) -> Result<Session, StoreError> {
         let asked = Instant::now();
         let client = self.pool.get().await.map_err(pool_error)?;
-        metrics::histogram!("horolog_pool_wait_seconds").record(asked.elapsed().as_secs_f64());
+        metrics::histogram!("horolog_pool_wait_seconds", "pool" => self.pool_name)
+            .record(asked.elapsed().as_secs_f64());
         Ok(Session::new(client))
     }
 
@@ -263,8 +282,4 @@ impl Store {
         transaction.begin().await.during(call)?;
         Ok(transaction)
     }
-}
-
-fn pool_error(error: PoolError) -> StoreError {
-    StoreError::Unavailable(Box::new(error))
 }

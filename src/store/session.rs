@@ -3,19 +3,20 @@
 //! A connection never goes back to the pool in a state that nobody knows: what does not end well (an error, a
 //! timeout, a panic) closes it, and the server rolls back.
 
-use deadpool_postgres::{ClientWrapper, Object};
+use super::pool::Pooled;
+use deadpool_postgres::ClientWrapper;
 use futures_util::future::try_join_all;
 use std::ops::Deref;
 
 /// A pooled connection that goes back to the pool only when its call ended
 /// well.
 pub struct Session {
-    client: Option<Object>,
+    client: Option<Pooled>,
 }
 
 impl Session {
     /// A session on a connection from the pool.
-    pub fn new(client: Object) -> Self {
+    pub fn new(client: Pooled) -> Self {
         Self { client: Some(client) }
     }
 
@@ -35,7 +36,7 @@ impl Deref for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            drop(Object::take(client));
+            drop(Pooled::take(client));
         }
     }
 }

@@ -7,52 +7,46 @@
 //! connections that are older than that sight are closed. It must never refuse a
 //! server that cannot say on which timeline it is (some managed services).
 
-use std::sync::{Mutex, PoisonError};
+use super::admission::Refusal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio_postgres::{Client, Error};
-
-/// The first eight digits of a WAL file's name are its timeline, which after a
-/// promotion is known here before the control file tells it.
-const ASK: &str = "-- timeline.ask
-select (pg_control_system()).system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int";
 
 /// Where a server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     /// Made at initdb; a physical copy keeps it.
-    system: i64,
-    timeline: i32,
+    pub(super) system: i64,
+    /// Grows by each promotion.
+    pub(super) timeline: i32,
 }
 
-/// The newest history seen, and when; shared by all connections of a process.
+/// The newest history seen; shared by all connections of a process.
 #[derive(Debug, Default)]
-pub(super) struct NewestTimeline(Mutex<Option<(Place, Instant)>>);
+pub(super) struct NewestTimeline(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// And since when.
+    newest: Option<(Place, Instant)>,
+    /// The server that was refused last: it is said once, and not at each try.
+    refused: Option<Place>,
+}
 
 impl NewestTimeline {
-    /// Lets a new connection through, or says why it must not be used: the
-    /// server's own error, because the pool knows no other.
-    pub(super) async fn admit(&self, client: &Client) -> Result<(), Error> {
-        let row = match client.query_one(ASK, &[]).await {
-            Ok(row) => row,
-            Err(error) if error.is_closed() => return Err(error),
-            Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the server does not tell its timeline");
-                return Ok(());
-            }
-        };
-        let (Ok(system), Ok(timeline)) = (row.try_get(0), row.try_get(1)) else { return Ok(()) }; // it does not tell
-        let place = Place { system, timeline };
-        let Err(newest) = self.learn(place) else { return Ok(()) };
-        tracing::warn!(
-            timeline = place.timeline,
-            newest,
-            "refused an old primary: another server has been promoted since; what this one accepts would be lost"
-        );
-        let refusal = format!(
-            "do $$ begin raise 'an old primary, on timeline {}: timeline {newest} has been seen elsewhere' using errcode = '57P05'; end $$",
+    /// Lets a new connection through, or says why it must not be used.
+    pub(super) fn admit(&self, place: Place) -> Result<(), Refusal> {
+        let Err((newest, is_news)) = self.learn(place) else { return Ok(()) };
+        if is_news {
+            tracing::warn!(
+                timeline = place.timeline,
+                newest,
+                "refused an old primary: another server has been promoted since; what this one accepts would be lost"
+            );
+        }
+        Err(Refusal::ForNow(format!(
+            "an old primary, on timeline {}: timeline {newest} has been seen elsewhere",
             place.timeline
-        );
-        client.batch_execute(&refusal).await
+        )))
     }
 
     /// Whether a connection made at that time may go to a server that has been replaced since.
@@ -60,12 +54,15 @@ impl NewestTimeline {
         self.newest().is_some_and(|(_, seen)| connected_at < seen)
     }
 
-    /// Remembers the place when it is newer; the newest timeline when it is older.
-    fn learn(&self, place: Place) -> Result<(), i32> {
-        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match *newest {
+    /// Remembers the place when it is newer; when it is older, the newest timeline and whether this refusal is news.
+    fn learn(&self, place: Place) -> Result<(), (i32, bool)> {
+        let mut seen = self.seen();
+        match seen.newest {
             Some((known, _)) if known == place => Ok(()),
-            Some((known, _)) if known.system == place.system && known.timeline > place.timeline => Err(known.timeline),
+            Some((known, _)) if known.system == place.system && known.timeline > place.timeline => {
+                let is_news = seen.refused.replace(place) != Some(place);
+                Err((known.timeline, is_news))
+            }
             known => {
                 if let Some((known, _)) = known {
                     tracing::warn!(
@@ -75,14 +72,18 @@ impl NewestTimeline {
                         "the database has failed over: connections to the server of before are given up"
                     );
                 }
-                *newest = Some((place, Instant::now()));
+                *seen = Seen { newest: Some((place, Instant::now())), refused: None };
                 Ok(())
             }
         }
     }
 
     fn newest(&self) -> Option<(Place, Instant)> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen().newest
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +104,8 @@ mod tests {
 
         assert!(newest.outdates(connected));
         assert!(!newest.outdates(Instant::now()));
-        assert_eq!(newest.learn(place(1)), Err(2));
+        assert_eq!(newest.learn(place(1)), Err((2, true)));
+        assert_eq!(newest.learn(place(1)), Err((2, false)), "said once, not at each try");
         assert_eq!(newest.learn(Place { system: 8, timeline: 1 }), Ok(()), "another system: nothing to compare");
     }
 }

@@ -7,11 +7,14 @@ mod logging;
 pub mod node_process;
 mod own_server;
 mod partition;
+mod pooler;
 mod program;
 mod restart;
 mod restore;
 mod service_manager;
 mod standby;
+#[cfg(target_os = "linux")]
+mod threads;
 #[cfg(feature = "otel")]
 mod traces;
 mod upgrade;

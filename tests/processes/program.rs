@@ -72,6 +72,27 @@ async fn migrate_fails_when_the_database_is_away_and_works_when_it_is_there() {
     assert_eq!(code, 0, "{output}");
 }
 
+#[actix::test]
+async fn a_wait_for_the_migration_lock_says_who_holds_it_and_goes_on() {
+    let database = TestDatabase::empty().await;
+    let holder = database.client().await;
+    // As the program does it: "HOROLOG" in ASCII.
+    holder
+        .batch_execute("set application_name = 'a rival'; select pg_advisory_lock(x'484f524f4c4f47'::bigint)")
+        .await
+        .unwrap();
+    let mut waiting = NodeProcess::start("waiting", &["migrate"], &[("DATABASE_URL", database.url())]);
+
+    let line = waiting.says("is being migrated by another session").await;
+    let pid: i32 = holder.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
+    for words in [&format!("pid {pid}, "), "application a rival", "client local", "idle since 2"] {
+        assert!(line.contains(words), "{words}: {line}");
+    }
+    drop(holder);
+    assert!(waiting.ended().await.success(), "{}", waiting.output());
+    assert_eq!(waiting.output().matches("another session").count(), 1, "{}", waiting.output());
+}
+
 /// A server that answers like one of before 14, to whoever finds this function before PostgreSQL's own.
 const TOO_OLD: &str = "
 create function public.current_setting(name text) returns text language sql

@@ -43,15 +43,16 @@ impl TestDatabase {
     /// A database with the schema and no rows.
     pub async fn new() -> Self {
         let server = server().await;
-        Self::create(&format!("template {}", server.template)).await
+        Self::with(&format!("template {}", server.template)).await
     }
 
     /// A database without anything.
     pub async fn empty() -> Self {
-        Self::create("").await
+        Self::with("").await
     }
 
-    async fn create(options: &str) -> Self {
+    /// A database made with these options of CREATE DATABASE.
+    pub async fn with(options: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let server = server().await;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
