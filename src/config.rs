@@ -87,8 +87,9 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = humantime::parse_duration)]
     pub drain_delay: Duration,
 
-    /// Connections in the pool; the node has three more of its own.
-    #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 8)]
+    /// Database connections for the API, and so how many statements of it run at once. Firing has eight of its own,
+    /// which no request can take.
+    #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 4)]
     pub pool_size: usize,
 
     /// Stop when the parent process dies (Linux): the demo's nodes do.
@@ -153,8 +154,8 @@ impl ServeConfig {
         if !(1..=SLOTS_MAX).contains(&self.slots) {
             return Err(format!("--slots must be from 1 to {SLOTS_MAX}"));
         }
-        if !(2..=200).contains(&self.pool_size) {
-            return Err("--pool-size must be from 2 to 200".into());
+        if !(1..=200).contains(&self.pool_size) {
+            return Err("--pool-size must be from 1 to 200".into());
         }
         match &self.advertise {
             Some(advertise) if !is_host_and_port(advertise) => {
@@ -249,7 +250,7 @@ mod tests {
             ("--slots 0", "--slots"),
             ("--slots 1000000", "--slots"),
             ("--slots many", "--slots"),
-            ("--pool-size 1", "--pool-size"),
+            ("--pool-size 0", "--pool-size"),
             ("--node-ttl 5", "--node-ttl"),
             ("--listen nowhere", "--listen"),
             ("--http-allow 10.0.0.0/99", "--http-allow"),

@@ -22,4 +22,5 @@ pub mod safeguards;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod threads;
 pub mod traces;

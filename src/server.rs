@@ -2,6 +2,10 @@
 //!
 //! Start: bind the port, wait for the database and migrate, join, lease.
 //! Stop: say so, take nothing new, finish what runs, hand over the rest, leave.
+//! Firing and the API share no pool and no thread: leases, settlements and the
+//! reconciler have this runtime and `FIRING_CONNECTIONS`, the heartbeat a thread
+//! and a connection, requests the HTTP workers, two threads of `threads` and
+//! `--pool-size` connections.
 //! The heartbeat is the last thing to stop but the answers over HTTP, for whose
 //! sake load balancers get a moment to notice.
 
@@ -23,11 +27,12 @@ use crate::store::listener;
 use crate::store::migrate::{self, MigrateError};
 use crate::store::nodes::NodeProfile;
 use crate::store::{MEMBERSHIP_CHANNEL, Store, WAKE_UP_CHANNEL};
-use crate::telemetry;
+use crate::{telemetry, threads};
 use actix::prelude::*;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
 /// Longest pause between tries to reach the database at the start.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -36,6 +41,9 @@ const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
 
 /// Between two rows about what a node did: as long as the stretch that a row speaks of.
 const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Pooled connections of firing: the acquirer, the settler, cancellations, the reconciler and a drain use one at a time.
+const FIRING_CONNECTIONS: usize = 5;
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -119,9 +127,10 @@ impl Node {
         let address = listener.local_addr().map_err(listen_error)?;
         let handlers = Handlers::new(config.http_allow.clone())?;
         let parts = Parts::new(config, database_url)?;
-        let jobs = JobManager::new(parts.store.clone(), &parts.vitals).start();
-        let view = parts.view(config);
-        let schema = crate::api::schema(parts.store.clone(), jobs.clone());
+        let requests = parts.requests_store(config.pool_size).await;
+        let jobs = parts.start_jobs(requests.clone());
+        let view = parts.view(config, requests.clone());
+        let schema = crate::api::schema(requests, jobs.clone());
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let server = http::serve(listener, schema, view, hosts).map_err(listen_error)?;
         let http = server.handle();
@@ -195,16 +204,31 @@ impl Node {
 impl Parts {
     fn new(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
         let database = Database::parse(database_url, config.call_timeout())?;
-        let store = Store::new(&database, config.pool_size, config.call_timeout(), Clock::Database);
+        let store = Store::new(&database, FIRING_CONNECTIONS, config.call_timeout(), Clock::Database);
         let wake_up = WakeUp::default();
         let slots = Slots::new(config.slots, wake_up.clone());
         let standing = watch::Sender::new(Standing::Fenced);
         Ok(Self { database, store, slots, standing, vitals: Vitals::default(), wake_up, cancel: WakeUp::default() })
     }
 
-    fn view(&self, config: &ServeConfig) -> NodeView {
+    /// The database as the API has it: its connections are driven by a thread of the API.
+    async fn requests_store(&self, connections: usize) -> Store {
+        let (sender, receiver) = oneshot::channel();
+        threads::requests_thread().spawn(async move { drop(sender.send(Handle::current())) });
+        let runtime = receiver.await.expect("a thread that has started runs what it is given");
+        self.store.for_requests(&self.database, connections, runtime)
+    }
+
+    /// On a thread of the API: commands may be dear to check.
+    fn start_jobs(&self, store: Store) -> Addr<JobManager> {
+        let vitals = self.vitals.clone();
+        let thread = threads::requests_thread();
+        JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &vitals))
+    }
+
+    fn view(&self, config: &ServeConfig, store: Store) -> NodeView {
         NodeView {
-            store: self.store.clone(),
+            store,
             standing: self.standing.subscribe(),
             vitals: self.vitals.clone(),
             executions_held: self.slots.held_count(),

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// The reference system's path, and the short one.
 const GRAPHQL_PATHS: [&str; 2] = ["/scheduler-instance/graphql", "/graphql"];
-/// Threads that serve requests; work is done on the node's own runtime.
+/// Threads that serve requests.
 const WORKERS: usize = 2;
 
 /// What the routes show of their node.
@@ -53,6 +53,8 @@ pub struct NodeView {
 /// composition root's.
 pub fn serve(listener: TcpListener, schema: Schema, view: NodeView, hosts: Hosts) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
+        // Each worker makes its App on its own thread.
+        crate::threads::yield_to_firing();
         let headers = DefaultHeaders::new()
             .add(("x-content-type-options", "nosniff"))
             .add(("referrer-policy", "no-referrer"))
