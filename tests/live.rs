@@ -29,10 +29,11 @@ impl Socket {
         Ok(socket)
     }
 
-    async fn send(&mut self, message: Value) {
+    pub async fn send(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
+    /// The next message that is no sign of life.
     pub async fn next(&mut self) -> Value {
         loop {
             let message = self.0.next().await.expect("the socket is open").unwrap();
@@ -132,11 +133,11 @@ async fn a_bad_subscription_is_refused_and_the_socket_goes_on() {
     socket.subscribe("1", "subscription { executionUpdated(jobId: \"nonsense\") { id } }").await;
     let refused = socket.next().await;
     assert!(refused.to_string().contains("BAD_USER_INPUT"), "{refused}");
-    socket.subscribe("2", "{ cluster { activeJobs } }").await;
+    socket.subscribe("2", "subscription { overviewUpdated { cluster { activeJobs } } }").await;
     loop {
         let message = socket.next().await;
         if message["id"] == "2" {
-            assert_eq!(message["payload"]["data"]["cluster"]["activeJobs"], 0);
+            assert_eq!(message["payload"]["data"]["overviewUpdated"]["cluster"]["activeJobs"], 0);
             break;
         }
     }

@@ -43,6 +43,7 @@ mod running;
 mod scheduling;
 mod sessions;
 mod sink;
+mod sockets;
 mod statements;
 mod support;
 mod tidy;

@@ -15,6 +15,7 @@ mod objects;
 mod overview;
 mod queries;
 mod subscriptions;
+mod transports;
 
 use crate::actors::job_manager::JobManager;
 use crate::store::Store;
@@ -28,7 +29,10 @@ use lists::{BulkMutation, JobFacts, ListQuery};
 use mutations::Mutation;
 use overview::OverviewQuery;
 use queries::Query;
+pub use subscriptions::Subscriber;
 use subscriptions::{Feeds, Subscription};
+pub use transports::OverSocket;
+use transports::SocketsSubscribe;
 
 /// All queries.
 #[derive(MergedObject, Default)]
@@ -70,4 +74,5 @@ fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
         .limit_complexity(COMPLEXITY_MAX)
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)
+        .extension(SocketsSubscribe)
 }

@@ -15,6 +15,8 @@ use crate::store::nodes::NodeRecord;
 use async_graphql::{Context, ID, Result, Subscription as GraphqlSubscription};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -26,8 +28,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const OVERVIEW_EVERY: Duration = Duration::from_secs(1);
 /// Events that a slow listener may be behind.
 const BEHIND_MAX: usize = 1_024;
-/// Listeners of one feed on one node.
+/// Listeners of one feed on one node, besides the first of each socket.
 const LISTENERS_MAX: usize = 1_000;
+/// How many of those one client may have.
+const LISTENERS_PER_CLIENT_MAX: usize = 200;
 
 /// The feeds of a node.
 pub struct Feeds {
@@ -38,7 +42,31 @@ pub struct Feeds {
 }
 
 /// Events of one kind; there is a sender while somebody listens.
-struct Feed<T>(Arc<Mutex<Option<broadcast::Sender<T>>>>);
+struct Feed<T> {
+    sender: Arc<Mutex<Option<broadcast::Sender<T>>>>,
+    listeners: Listeners,
+}
+
+/// Whose socket an operation came over; the data of every operation that did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subscriber {
+    /// The address that it counts for.
+    pub client: IpAddr,
+    /// A number that no other socket of the node has.
+    pub socket: u64,
+}
+
+/// The listeners of one feed, by their socket. The first of a socket always has
+/// room (sockets are bounded themselves), so that no client can take the dashboard
+/// away from the others, even behind the same proxy; more than one share the bounds.
+#[derive(Clone, Default)]
+struct Listeners(Arc<Mutex<HashMap<Subscriber, usize>>>);
+
+/// A listener's place; dropped, it is free again.
+struct Place {
+    listeners: Listeners,
+    subscriber: Subscriber,
+}
 
 /// The subscriptions.
 #[derive(Default)]
@@ -51,33 +79,62 @@ impl Feeds {
     }
 }
 
+impl Listeners {
+    fn admit(&self, subscriber: Subscriber) -> Result<Place> {
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if listeners.contains_key(&subscriber) {
+            let more = |(_, count): (&Subscriber, &usize)| count - 1;
+            let of_client =
+                listeners.iter().filter(|(other, _)| other.client == subscriber.client).map(more).sum::<usize>();
+            if of_client >= LISTENERS_PER_CLIENT_MAX || listeners.iter().map(more).sum::<usize>() >= LISTENERS_MAX {
+                return Err(errors::unavailable(
+                    "too many listeners on this node: end a subscription, or try another node",
+                ));
+            }
+        }
+        *listeners.entry(subscriber).or_default() += 1;
+        Ok(Place { listeners: self.clone(), subscriber })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut listeners = self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = listeners.get_mut(&self.subscriber) {
+            *count -= 1;
+            if *count == 0 {
+                listeners.remove(&self.subscriber);
+            }
+        }
+    }
+}
+
 impl<T: Clone + Send + 'static> Feed<T> {
     fn new() -> Self {
-        Self(Arc::default())
+        Self { sender: Arc::default(), listeners: Listeners::default() }
     }
 
     /// Listens; the first listener makes the feed look.
     fn listen<S: Default + Send + 'static>(
         &self,
+        ctx: &Context<'_>,
         every: Duration,
         look: impl AsyncFnMut(&mut S) -> Vec<T> + 'static,
     ) -> Result<BoxStream<'static, T>> {
-        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sender.as_ref().is_some_and(|sender| sender.receiver_count() >= LISTENERS_MAX) {
-            return Err(errors::unavailable("too many listeners on this node: try another"));
-        }
+        let place = self.listeners.admit(*ctx.data::<Subscriber>()?)?;
+        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = if let Some(sender) = &*sender {
             sender.subscribe()
         } else {
             let (fresh, receiver) = broadcast::channel(BEHIND_MAX);
             *sender = Some(fresh);
-            actix::spawn(feed(self.0.clone(), every, look));
+            actix::spawn(feed(self.sender.clone(), every, look));
             receiver
         };
-        let events = stream::unfold(receiver, |mut receiver| async move {
+        let events = stream::unfold((receiver, place), |(mut receiver, place)| async move {
             loop {
                 match receiver.recv().await {
-                    Ok(event) => return Some((event, receiver)),
+                    Ok(event) => return Some((event, (receiver, place))),
                     // The oldest are lost: the lists have them.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return None,
@@ -129,7 +186,7 @@ impl Subscription {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
-        let events = ctx.data::<Feeds>()?.executions.listen(LOOK_EVERY, look)?;
+        let events = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
         let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id: Uuid| execution.job_id == id);
         Ok(events.filter(move |execution| std::future::ready(wanted(execution))))
     }
@@ -138,14 +195,14 @@ impl Subscription {
     async fn job_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Job> + use<>> {
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
-        ctx.data::<Feeds>()?.jobs.listen(LOOK_EVERY, look)
+        ctx.data::<Feeds>()?.jobs.listen(ctx, LOOK_EVERY, look)
     }
 
     /// Nodes that joined, changed their state or load, or renewed their heartbeat.
     async fn node_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = NodeRecord> + use<>> {
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
-        ctx.data::<Feeds>()?.nodes.listen(LOOK_EVERY, look)
+        ctx.data::<Feeds>()?.nodes.listen(ctx, LOOK_EVERY, look)
     }
 
     /// The overview, at once and then each second.
@@ -153,7 +210,7 @@ impl Subscription {
         let store = ctx.data::<Store>()?.clone();
         let first = overview(&store).await.ok();
         let look = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
-        Ok(stream::iter(first).chain(ctx.data::<Feeds>()?.overviews.listen(OVERVIEW_EVERY, look)?))
+        Ok(stream::iter(first).chain(ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, look)?))
     }
 }
 
@@ -163,4 +220,32 @@ fn told<T>(found: Result<Vec<T>, crate::store::StoreError>) -> Vec<T> {
         tracing::debug!(error = &error as &dyn std::error::Error, "no look for changes: trying again");
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscriber(client: u8, socket: u64) -> Subscriber {
+        Subscriber { client: IpAddr::from([10, 0, 0, client]), socket }
+    }
+
+    #[test]
+    fn no_client_can_take_the_first_listener_of_a_socket() {
+        let listeners = Listeners::default();
+        let hoard = |client: u8, socket: u64| {
+            let mut taken = Vec::new();
+            while let Ok(place) = listeners.admit(subscriber(client, socket)) {
+                taken.push(place);
+            }
+            taken
+        };
+        let mut taken = hoard(1, 1);
+        assert_eq!(taken.len(), 1 + LISTENERS_PER_CLIENT_MAX);
+        assert_eq!(hoard(1, 2).len(), 1, "another socket of the same address, or of the same proxy");
+        taken.extend((2..6).flat_map(|client| hoard(client, client.into())));
+        assert_eq!(hoard(7, 7).len(), 1, "all are taken, but for the first of each socket");
+        drop(taken);
+        assert!(listeners.0.lock().expect("not poisoned").is_empty());
+    }
 }

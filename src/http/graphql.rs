@@ -6,16 +6,13 @@ use crate::traces::ApiCall;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
-use async_graphql_actix_web::{GraphQLResponse, GraphQLSubscription};
+use async_graphql_actix_web::GraphQLResponse;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time that one request may take, in all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a socket may leave a ping unanswered.
-const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Executes one request. No batches: a mutation counts once.
 pub async fn post(
@@ -60,20 +57,6 @@ pub async fn post(
     }
 }
 
-/// Opens a socket for subscriptions (graphql-transport-ws). Browsers let a page
-/// of any site open one to any host, with the user's cookies, and tell where the
-/// page is from: only the node's own pages may.
-pub async fn socket(request: HttpRequest, schema: web::Data<Schema>, payload: web::Payload) -> HttpResponse {
-    if origins::is_foreign_page(&request) {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "sockets are opened by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
-        );
-    }
-    let subscription = GraphQLSubscription::new(schema.get_ref().clone()).keepalive_timeout(PONG_TIMEOUT);
-    subscription.start(&request, payload).unwrap_or_else(|error| error.error_response())
-}
-
 /// Every other method.
 pub async fn only_post() -> HttpResponse {
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "send GraphQL requests by POST, as application/json");
@@ -88,8 +71,11 @@ fn is_json(request: &HttpRequest) -> bool {
 }
 
 /// An error in GraphQL's own shape, so that clients need one way to read them.
-fn refuse(status: StatusCode, message: &str) -> HttpResponse {
-    let code = if status == StatusCode::GATEWAY_TIMEOUT { "UNAVAILABLE" } else { "BAD_USER_INPUT" };
+pub(super) fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+    let code = match status {
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "UNAVAILABLE",
+        _ => "BAD_USER_INPUT",
+    };
     let error = json!({"message": message, "extensions": {"code": code, "field": null}});
     HttpResponse::build(status).json(json!({"data": null, "errors": [error]}))
 }

@@ -11,6 +11,8 @@ mod graphql;
 mod health;
 mod hosts;
 mod origins;
+mod socket;
+mod sockets;
 
 use crate::actors::vitals::Vitals;
 use crate::api::Schema;
@@ -20,6 +22,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, Route, guard, web};
 pub use hosts::Hosts;
+use sockets::Sockets;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -52,6 +55,7 @@ pub struct NodeView {
 /// Serves the routes on a bound socket. The caller stops it; signals are the
 /// composition root's.
 pub fn serve(listener: TcpListener, schema: Schema, view: NodeView, hosts: Hosts) -> std::io::Result<Server> {
+    let sockets = Sockets::default();
     let server = HttpServer::new(move || {
         // Each worker makes its App on its own thread.
         crate::threads::yield_to_firing();
@@ -68,6 +72,7 @@ pub fn serve(listener: TcpListener, schema: Schema, view: NodeView, hosts: Hosts
             .app_data(web::Data::new(schema.clone()))
             .app_data(web::Data::new(view.clone()))
             .app_data(web::Data::new(hosts.clone()))
+            .app_data(web::Data::new(sockets.clone()))
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .configure(routes)
     });
@@ -80,7 +85,7 @@ fn routes(config: &mut web::ServiceConfig) {
         config.service(
             web::resource(path)
                 .route(web::route().guard(guard::Post()).to(graphql::post))
-                .route(web::route().guard(guard::Get()).guard(guard::fn_guard(is_upgrade)).to(graphql::socket))
+                .route(web::route().guard(guard::Get()).guard(guard::fn_guard(is_upgrade)).to(sockets::open))
                 .default_service(web::to(graphql::only_post)),
         );
     }

@@ -1,0 +1,296 @@
+//! One socket: frames to messages of GraphQL, and back.
+//!
+//! The socket is the body of an HTTP answer, and does something only when the
+//! server asks it for more: while the client does not read, nothing is made for
+//! it, and its feeds drop the oldest events. So a socket holds one message that
+//! it reads (bounded over all its frames), one that it writes, and what is in
+//! the connection's own buffer.
+
+use super::sockets::Place;
+use crate::api::{OverSocket, Schema, Subscriber};
+use actix_http::body::BodyStream;
+use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Item, Message, ProtocolError};
+use actix_web::web;
+use actix_web::web::{Bytes, BytesMut};
+use async_graphql::http::{ClientMessage, WebSocket, WebSocketProtocols, WsMessage};
+use async_graphql::{Data, ErrorExtensions, Executor, Request, Response};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream, LocalBoxStream};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, interval, sleep_until};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// Largest message of a client in bytes, over all its frames.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Largest event in bytes.
+const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// Longest id of an operation in bytes: each of its events repeats it.
+const ID_BYTES_MAX: usize = 128;
+/// Most operations at once.
+const OPERATIONS_MAX: usize = 20;
+/// How long a client may take until `connection_init`.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a socket is asked whether it lives.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How long a client may say nothing, not even a pong.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+/// Codes of graphql-transport-ws: <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>.
+const INVALID_MESSAGE: u16 = 4400;
+const INIT_TIMED_OUT: u16 = 4408;
+/// A socket whose client is silent, as `async-graphql` calls it.
+const TIMED_OUT: u16 = 3008;
+
+/// The body of the answer that opens a socket.
+pub fn body(
+    schema: Schema,
+    protocol: WebSocketProtocols,
+    place: Place,
+    payload: web::Payload,
+) -> BodyStream<LocalBoxStream<'static, Result<Bytes, Infallible>>> {
+    let socket = Socket::new(schema, protocol, place, payload);
+    BodyStream::new(stream::unfold(socket, Socket::next).boxed_local())
+}
+
+struct Socket {
+    frames: Frames,
+    /// What the client said, on its way to `answers`.
+    messages: mpsc::UnboundedSender<serde_json::Result<ClientMessage>>,
+    answers: LocalBoxStream<'static, WsMessage>,
+    initialised: Arc<AtomicBool>,
+    opened: Instant,
+    heard: Instant,
+    pings: Interval,
+    is_closed: bool,
+    _place: Place,
+}
+
+impl Socket {
+    fn new(schema: Schema, protocol: WebSocketProtocols, place: Place, payload: web::Payload) -> Self {
+        let (messages, mut received) = mpsc::unbounded_channel();
+        let received = stream::poll_fn(move |context| received.poll_recv(context));
+        let initialised = Arc::new(AtomicBool::new(false));
+        let begun = initialised.clone();
+        let operations = Operations { schema, subscriber: place.subscriber, open: Arc::default() };
+        let answers = WebSocket::from_message_stream(operations, received, protocol).on_connection_init(
+            move |_: serde_json::Value| {
+                begun.store(true, Ordering::Relaxed);
+                std::future::ready(Ok(Data::default()))
+            },
+        );
+        let now = Instant::now();
+        Self {
+            frames: Frames::new(payload),
+            messages,
+            answers: answers.boxed_local(),
+            initialised,
+            opened: now,
+            heard: now,
+            pings: interval(PING_EVERY),
+            is_closed: false,
+            _place: place,
+        }
+    }
+
+    /// The next bytes for the client; none when the socket is closed.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.is_closed {
+            return None;
+        }
+        let message = self.next_message().await?;
+        self.is_closed = matches!(message, Message::Close(_));
+        let mut bytes = BytesMut::new();
+        // Only continuations, of which it sends none, can be refused.
+        self.frames.codec.encode(message, &mut bytes).ok()?;
+        Some((Ok(bytes.freeze()), self))
+    }
+
+    /// What to say next; nothing when the client is gone.
+    async fn next_message(&mut self) -> Option<Message> {
+        loop {
+            let deadline = if self.initialised.load(Ordering::Relaxed) {
+                self.heard + SILENCE_MAX
+            } else {
+                self.opened + INIT_TIMEOUT
+            };
+            // Answers come first: a client that goes on talking must not make the messages pile up.
+            tokio::select! {
+                biased;
+                answer = self.answers.next() => return Some(answer.map_or(Message::Close(None), said)),
+                () = sleep_until(deadline) => return Some(self.timed_out()),
+                _ = self.pings.tick() => return Some(Message::Ping(Bytes::new())),
+                frame = self.frames.next() => {
+                    self.heard = Instant::now();
+                    match frame {
+                        Ok(Some(frame)) => if let Some(message) = self.hear(frame) { return Some(message) },
+                        Ok(None) => return None,
+                        Err(error) => return Some(broken(&error)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn timed_out(&self) -> Message {
+        if self.initialised.load(Ordering::Relaxed) {
+            close(TIMED_OUT, "timeout")
+        } else {
+            close(INIT_TIMED_OUT, "Connection initialisation timeout")
+        }
+    }
+
+    /// Takes what the client said; what there is to say to it at once.
+    fn hear(&mut self, frame: Frame) -> Option<Message> {
+        let text = match frame {
+            Frame::Text(text) | Frame::Binary(text) => text,
+            Frame::Continuation(item) => match self.frames.join(item) {
+                Ok(whole) => whole?,
+                Err(error) => return Some(broken(&error)),
+            },
+            Frame::Ping(bytes) => return Some(Message::Pong(bytes)),
+            Frame::Pong(_) => return None,
+            Frame::Close(reason) => return Some(Message::Close(reason)),
+        };
+        let message = ClientMessage::from_bytes(&text);
+        if let Ok(ClientMessage::Start { id, .. } | ClientMessage::Stop { id }) = &message
+            && id.len() > ID_BYTES_MAX
+        {
+            return Some(close(INVALID_MESSAGE, &format!("an id is at most {ID_BYTES_MAX} bytes")));
+        }
+        // The other end lives as long as `answers`.
+        drop(self.messages.send(message));
+        None
+    }
+}
+
+/// What GraphQL says, as a message of the socket.
+fn said(message: WsMessage) -> Message {
+    match message {
+        WsMessage::Text(text) if text.len() > EVENT_BYTES_MAX => close(
+            u16::from(CloseCode::Size),
+            &format!("an event is larger than {EVENT_BYTES_MAX} bytes: ask for less of it"),
+        ),
+        WsMessage::Text(text) => Message::Text(text.into()),
+        WsMessage::Close(code, reason) => close(code, &reason),
+    }
+}
+
+fn close(code: u16, reason: &str) -> Message {
+    // A close frame has room for 123 bytes.
+    let reason = &reason[..reason.floor_char_boundary(123)];
+    Message::Close(Some(CloseReason { code: code.into(), description: Some(reason.to_owned()) }))
+}
+
+fn broken(error: &ProtocolError) -> Message {
+    match error {
+        ProtocolError::Overflow => {
+            close(u16::from(CloseCode::Size), &format!("a message is at most {MESSAGE_BYTES_MAX} bytes"))
+        }
+        error => close(u16::from(CloseCode::Protocol), &error.to_string()),
+    }
+}
+
+/// The frames of a client.
+struct Frames {
+    payload: web::Payload,
+    buffer: BytesMut,
+    codec: Codec,
+    /// The message of which only some frames have come.
+    begun: BytesMut,
+}
+
+impl Frames {
+    fn new(payload: web::Payload) -> Self {
+        Self {
+            payload,
+            buffer: BytesMut::new(),
+            codec: Codec::new().max_size(MESSAGE_BYTES_MAX),
+            begun: BytesMut::new(),
+        }
+    }
+
+    /// The next frame; none at the end. Dropped while it waits, it has lost nothing.
+    async fn next(&mut self) -> Result<Option<Frame>, ProtocolError> {
+        loop {
+            if let Some(frame) = self.codec.decode(&mut self.buffer)? {
+                return Ok(Some(frame));
+            }
+            match self.payload.next().await {
+                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
+                Some(Err(_)) | None => return Ok(None),
+            }
+        }
+    }
+
+    /// Joins the frames of one message; the message when it is whole.
+    fn join(&mut self, item: Item) -> Result<Option<Bytes>, ProtocolError> {
+        let (bytes, is_last) = match item {
+            Item::FirstText(bytes) | Item::FirstBinary(bytes) => {
+                self.begun.clear();
+                (bytes, false)
+            }
+            Item::Continue(bytes) => (bytes, false),
+            Item::Last(bytes) => (bytes, true),
+        };
+        if self.begun.len() + bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(ProtocolError::Overflow);
+        }
+        self.begun.extend_from_slice(&bytes);
+        Ok(is_last.then(|| std::mem::take(&mut self.begun).freeze()))
+    }
+}
+
+/// The operations of one socket: subscriptions alone, so many at once.
+#[derive(Clone)]
+struct Operations {
+    schema: Schema,
+    subscriber: Subscriber,
+    open: Arc<AtomicUsize>,
+}
+
+/// Counts one operation for as long as it lives.
+struct Operation(Arc<AtomicUsize>);
+
+impl Operation {
+    fn begin(open: &Arc<AtomicUsize>) -> Option<Self> {
+        let more = |open: usize| (open < OPERATIONS_MAX).then_some(open + 1);
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(open.clone()))
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Executor for Operations {
+    async fn execute(&self, request: Request) -> Response {
+        self.schema.execute(request).await
+    }
+
+    fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        let Some(operation) = Operation::begin(&self.open) else {
+            return stream::iter([too_many()]).boxed();
+        };
+        let name = OverSocket(request.operation_name.clone());
+        let request = request.data(self.subscriber).data(name);
+        let events = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
+        let events = events.map(move |event| {
+            let _counted = &operation;
+            event
+        });
+        events.boxed()
+    }
+}
+
+fn too_many() -> Response {
+    let error = async_graphql::Error::new(format!("a socket has at most {OPERATIONS_MAX} operations at once: end one"));
+    let error = error.extend_with(|_, extensions| extensions.set("code", "UNAVAILABLE"));
+    Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
+}

@@ -1,0 +1,155 @@
+//! Sockets: how many there may be, and how one begins.
+//!
+//! They speak graphql-transport-ws (and its predecessor). What one does once it
+//! is open stands in [`super::socket`].
+
+use super::graphql::refuse;
+use super::{origins, socket};
+use crate::api::{Schema, Subscriber};
+use actix_web::http::StatusCode;
+use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use async_graphql::http::WebSocketProtocols;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most sockets of one address; clients behind one proxy share its address.
+const SOCKETS_PER_CLIENT_MAX: usize = 100;
+/// Most sockets of a node.
+const SOCKETS_MAX: usize = 1_000;
+/// What one customer of an IPv6 provider has at least: addresses in it are one client's.
+const IPV6_CLIENT_BITS: u32 = 64;
+
+/// The open sockets of a node.
+#[derive(Clone, Default)]
+pub struct Sockets(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    of_clients: HashMap<IpAddr, usize>,
+    open: usize,
+    /// Sockets ever opened: the number of the next one.
+    opened: u64,
+}
+
+/// An open socket's place; dropped, it is free again.
+pub struct Place {
+    sockets: Sockets,
+    /// Whose it is.
+    pub subscriber: Subscriber,
+}
+
+impl Sockets {
+    /// A place for a socket of `client`; the error says which bound is reached.
+    fn admit(&self, client: IpAddr) -> Result<Place, String> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.open >= SOCKETS_MAX {
+            return Err(format!("this node has {SOCKETS_MAX} sockets: try another node"));
+        }
+        let of_client = counts.of_clients.entry(client).or_default();
+        if *of_client >= SOCKETS_PER_CLIENT_MAX {
+            return Err(format!("your address has {SOCKETS_PER_CLIENT_MAX} sockets on this node: close one"));
+        }
+        *of_client += 1;
+        counts.open += 1;
+        counts.opened += 1;
+        Ok(Place { sockets: self.clone(), subscriber: Subscriber { client, socket: counts.opened } })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.sockets.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.open -= 1;
+        let client = self.subscriber.client;
+        if let Some(of_client) = counts.of_clients.get_mut(&client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                counts.of_clients.remove(&client);
+            }
+        }
+    }
+}
+
+/// Opens a socket. Browsers let a page of any site open one to any host, with
+/// the user's cookies, and tell where the page is from: only the node's own pages may.
+pub async fn open(
+    request: HttpRequest,
+    schema: web::Data<Schema>,
+    sockets: web::Data<Sockets>,
+    payload: web::Payload,
+) -> HttpResponse {
+    if origins::is_foreign_page(&request) {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "sockets are opened by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
+        );
+    }
+    let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let known = |name: &str| name.trim().parse::<WebSocketProtocols>().ok();
+    let Some(protocol) = offered.and_then(|offered| offered.split(',').find_map(known)) else {
+        return refuse(StatusCode::BAD_REQUEST, "Sec-WebSocket-Protocol must offer graphql-transport-ws");
+    };
+    let mut response = match actix_http::ws::handshake(request.head()) {
+        Ok(response) => response,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("no WebSocket handshake: {error}")),
+    };
+    let place = match sockets.admit(client(&request)) {
+        Ok(place) => place,
+        Err(reason) => return refuse(StatusCode::TOO_MANY_REQUESTS, &reason),
+    };
+    response.insert_header((SEC_WEBSOCKET_PROTOCOL, protocol.sec_websocket_protocol()));
+    let body = socket::body(schema.get_ref().clone(), protocol, place, payload);
+    match response.message_body(body) {
+        Ok(response) => HttpResponse::from(response).map_into_boxed_body(),
+        Err(error) => HttpResponse::from_error(error),
+    }
+}
+
+/// Whom a request counts for: the address, of IPv6 its network.
+fn client(request: &HttpRequest) -> IpAddr {
+    let address = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+    client_of(address)
+}
+
+/// See [`client`].
+pub fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << IPV6_CLIENT_BITS))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_client_has_its_share_of_the_sockets_and_no_more() {
+        let sockets = Sockets::default();
+        let mut places: Vec<Place> =
+            (0..SOCKETS_PER_CLIENT_MAX).map(|_| sockets.admit(ip("10.0.0.1")).expect("room")).collect();
+        assert!(sockets.admit(ip("10.0.0.1")).is_err_and(|reason| reason.contains("your address")));
+        assert!(sockets.admit(ip("10.0.0.2")).is_ok());
+        drop(places.pop());
+        places.push(sockets.admit(ip("10.0.0.1")).expect("one was closed"));
+        let last = |number: usize| IpAddr::from([10, 0, 1, u8::try_from(number / 90).expect("small")]);
+        let all = (SOCKETS_PER_CLIENT_MAX..SOCKETS_MAX).map(|number| sockets.admit(last(number)).expect("room"));
+        places.extend(all);
+        assert!(sockets.admit(ip("10.0.0.2")).is_err_and(|reason| reason.contains("another node")));
+        drop(places);
+        assert!(sockets.0.lock().expect("not poisoned").of_clients.is_empty());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_address_that_of_ipv4() {
+        assert_eq!(client_of(ip("2001:db8::1")), client_of(ip("2001:db8::ffff:1")));
+        assert_ne!(client_of(ip("2001:db8::1")), client_of(ip("2001:db8:0:1::1")));
+        assert_eq!(client_of(ip("::ffff:10.0.0.1")), ip("10.0.0.1"));
+    }
+}
