@@ -48,7 +48,7 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_NODE_NAME")]
     pub node_name: Option<String>,
 
-    /// Executions that this node runs at once.
+    /// Executions that this node runs at once; at most half of them for one job or one target host.
     #[arg(long, env = "HOROLOG_SLOTS", default_value_t = 64)]
     pub slots: usize,
 

@@ -206,7 +206,7 @@ impl Parts {
         let database = Database::parse(database_url, config.call_timeout())?;
         let store = Store::new(&database, FIRING_CONNECTIONS, config.call_timeout(), Clock::Database);
         let wake_up = WakeUp::default();
-        let slots = Slots::new(config.slots, wake_up.clone());
+        let slots = Slots::new(config.slots, wake_up.clone(), store.shares());
         let standing = watch::Sender::new(Standing::Fenced);
         Ok(Self { database, store, slots, standing, vitals: Vitals::default(), wake_up, cancel: WakeUp::default() })
     }

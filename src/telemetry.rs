@@ -154,6 +154,10 @@ fn describe() {
     describe_gauge!("horolog_clock_offset_seconds", Unit::Seconds, "this node's wall clock minus the database's");
     describe_gauge!("horolog_slots", "executions this node can run at once");
     describe_gauge!("horolog_executions_held", "executions this node holds");
+    describe_gauge!(
+        "horolog_jobs_waiting_for_share",
+        "jobs that wait because they or their target host hold half of the slots"
+    );
     describe_counter!("horolog_log_partitions_dropped_total", "days of the log dropped by this node");
     describe_counter!(
         "horolog_log_rows_deleted_total",

@@ -142,14 +142,14 @@ async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
     }
     let (node, other) = (cluster.node().await, cluster.node().await);
     let attempts = node.lease().await;
-    let slots = Slots::new(2, WakeUp::default());
-    let mut permits = slots.take(2);
-    for attempt in &attempts {
-        slots.hold(attempt);
+    let slots = Slots::new(2, WakeUp::default(), node.store.shares());
+    let mut taken = slots.take(2);
+    for (attempt, slot) in attempts.iter().zip(&mut taken) {
+        slots.hold(attempt, slot);
     }
     let [ended, dropped] = &attempts[..] else { panic!("{attempts:?}") };
 
-    slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, permits.remove(0));
+    slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.remove(0));
     let left = slots.leases_left([(ended.lease_id, ended.execution_id)].into_iter());
     assert_eq!(node.store.settle(&[succeeded(ended)], &left).await.unwrap().settled, [ended.execution_id]);
 

@@ -42,6 +42,7 @@ mod retries;
 mod running;
 mod scheduling;
 mod sessions;
+mod shares;
 mod sink;
 mod sockets;
 mod statements;

@@ -9,7 +9,7 @@
 
 use super::pacemaker::{WakeUp, pace};
 use super::settler::{Ended, SettleReport, Settler};
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::vitals::{Pulse, Vitals};
 use crate::handlers::Handlers;
 use crate::model::Timestamp;
@@ -23,7 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
 /// Wait after a settlement that failed.
@@ -37,7 +37,7 @@ const IDLE_PASS: Duration = Duration::from_secs(1);
 /// Runs leased attempts; each has its slot already.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Run(pub Vec<(Attempt, OwnedSemaphorePermit)>, pub LeaseTime);
+pub struct Run(pub Vec<(Attempt, Slot)>, pub LeaseTime);
 
 /// Settles what has ended, once.
 #[derive(Message)]
@@ -133,17 +133,17 @@ impl ExecutorPool {
 }
 
 impl Runner {
-    async fn run(mut self, attempt: Attempt, permit: OwnedSemaphorePermit, time: LeaseTime) {
+    async fn run(mut self, attempt: Attempt, slot: Slot, time: LeaseTime) {
         tokio::time::sleep_until(time.instant(attempt.due_time).into()).await;
         let settlement = if self.may_start(attempt.node_id).await { self.attempt(&attempt, time).await } else { None };
         if let Some(settlement) = settlement {
             // The pool is gone only when the process is: then the node's death frees it.
-            drop(self.results.send(Ended { settlement, permit }));
+            drop(self.results.send(Ended { settlement, slot }));
             self.ended.notify_one();
         } else {
             metrics::counter!("horolog_cancelled_by_fence_total").increment(1);
             tracing::warn!(execution.id = %attempt.execution_id, attempt = attempt.attempt, "attempt dropped: this node no longer holds it");
-            self.slots.lose((attempt.execution_id, attempt.attempt), attempt.lease_id, permit);
+            self.slots.lose((attempt.execution_id, attempt.attempt), attempt.lease_id, slot);
         }
     }
 
@@ -277,8 +277,8 @@ impl Handler<Run> for ExecutorPool {
     type Result = ();
 
     fn handle(&mut self, Run(attempts, time): Run, _: &mut Self::Context) {
-        for (attempt, permit) in attempts {
-            tokio::spawn(self.runner.clone().run(attempt, permit, time));
+        for (attempt, slot) in attempts {
+            tokio::spawn(self.runner.clone().run(attempt, slot, time));
         }
     }
 }

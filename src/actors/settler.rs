@@ -1,11 +1,11 @@
 //! Writes what ended, in batches, and frees the slots of what is written.
 
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use crate::model::execution::Settlement;
 use crate::store::Store;
 use actix::prelude::*;
 use futures_util::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub(super) struct Ended {
     /// How it ended.
     pub settlement: Settlement,
     /// Its slot.
-    pub permit: OwnedSemaphorePermit,
+    pub slot: Slot,
 }
 
 impl Settler {
@@ -76,14 +76,14 @@ impl Settler {
     }
 
     fn free(&mut self, fenced: &[Uuid]) {
-        for Ended { settlement, permit } in self.unsettled.drain(..) {
+        for Ended { settlement, slot } in self.unsettled.drain(..) {
             if !fenced.contains(&settlement.execution_id) {
                 metrics::counter!("horolog_executions_total", "status" => settlement.status().as_str()).increment(1);
             }
             if settlement.others_wait || settlement.retry_in.is_some() {
                 self.slots.wake(); // something may be due sooner than the next look
             }
-            self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, permit);
+            self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, slot);
         }
     }
 }

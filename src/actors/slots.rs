@@ -5,6 +5,7 @@
 
 use super::pacemaker::WakeUp;
 use crate::model::execution::Attempt;
+use crate::store::leases::{Share, Shares};
 use crate::store::settlements::LeasesLeft;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,6 +29,13 @@ pub struct Slots {
     /// Set by a look that found no free slot: the next freed one wakes it.
     starved: Arc<AtomicBool>,
     freed: WakeUp,
+    shares: Shares,
+}
+
+/// A slot that is taken; free again when it is dropped.
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+    share: Option<Share>,
 }
 
 #[derive(Default)]
@@ -54,10 +62,12 @@ struct Lease {
 }
 
 impl Slots {
-    /// `total` free slots; `freed` is woken when one is freed that somebody
+    /// `total` free slots, of which `shares` gives half to one holder at most; `freed` is woken when one is freed that somebody
     /// waits for.
-    pub fn new(total: usize, freed: WakeUp) -> Self {
+    pub fn new(total: usize, freed: WakeUp, shares: &Shares) -> Self {
+        shares.limit_to_half_of(total);
         Self {
+            shares: shares.clone(),
             free: Arc::new(Semaphore::new(total)),
             total,
             held: Arc::default(),
@@ -68,12 +78,13 @@ impl Slots {
     }
 
     /// Up to `most` free slots, now.
-    pub fn take(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
-        let permits: Vec<_> = (0..most).map_while(|_| self.free.clone().try_acquire_owned().ok()).collect();
-        if permits.is_empty() {
+    pub fn take(&self, most: usize) -> Vec<Slot> {
+        let permits = (0..most).map_while(|_| self.free.clone().try_acquire_owned().ok());
+        let slots: Vec<_> = permits.map(|permit| Slot { _permit: permit, share: None }).collect();
+        if slots.is_empty() {
             self.starved.store(true, Ordering::Release);
         }
-        permits
+        slots
     }
 
     /// Executions held now.
@@ -91,8 +102,9 @@ impl Slots {
         self.held_count.clone()
     }
 
-    /// Counts an attempt as held, before anybody could take it for lost.
-    pub fn hold(&self, attempt: &Attempt) {
+    /// Counts an attempt as held in its slot, before anybody could take it for lost.
+    pub fn hold(&self, attempt: &Attempt, slot: &mut Slot) {
+        slot.share = Some(self.shares.hold(attempt));
         let mut holding = self.map();
         let lease_id = attempt.lease_id;
         let held = Held { attempt: attempt.attempt, lease_id, cancel: Arc::default() };
@@ -128,15 +140,15 @@ impl Slots {
     }
 
     /// Lets go of an attempt (execution and number) that is not settled, and frees its slot.
-    pub fn lose(&self, execution: (Uuid, i32), lease_id: Uuid, permit: OwnedSemaphorePermit) {
+    pub fn lose(&self, execution: (Uuid, i32), lease_id: Uuid, slot: Slot) {
         if let Some(lease) = self.map().leases.get_mut(&lease_id) {
             lease.lost = true;
         }
-        self.free(execution, lease_id, permit);
+        self.free(execution, lease_id, slot);
     }
 
     /// Lets go of an attempt (execution and number) that is settled, and frees its slot.
-    pub fn free(&self, (execution_id, attempt): (Uuid, i32), lease_id: Uuid, permit: OwnedSemaphorePermit) {
+    pub fn free(&self, (execution_id, attempt): (Uuid, i32), lease_id: Uuid, slot: Slot) {
         {
             let mut holding = self.map();
             if holding.attempts.get(&execution_id).is_some_and(|held| held.attempt == attempt) {
@@ -150,8 +162,8 @@ impl Slots {
             }
             self.held_count.store(holding.attempts.len(), Ordering::Relaxed);
         }
-        drop(permit);
-        if self.starved.swap(false, Ordering::AcqRel) {
+        drop(slot);
+        if self.starved.swap(false, Ordering::AcqRel) | self.shares.take_room_made() {
             self.freed.notify_one();
         }
     }

@@ -9,7 +9,7 @@
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
 use super::pacemaker::{WakeUp, pace};
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::vitals::{Pulse, Vitals};
 use crate::model::Timestamp;
 use crate::model::node::Standing;
@@ -19,7 +19,7 @@ use actix::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, RwLock, watch};
+use tokio::sync::{RwLock, watch};
 use uuid::Uuid;
 
 /// Most triggers of one lease: the knee of the curve in `limits` (batches of 500
@@ -149,12 +149,12 @@ impl Acquirer {
         {
             return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: true, next_look });
         }
-        let permits = self.config.slots.take(LEASE_BATCH_MAX);
-        if permits.is_empty() {
+        let slots = self.config.slots.take(LEASE_BATCH_MAX);
+        if slots.is_empty() {
             let next_look = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
         }
-        let batch = Batch { fire_times: permits.len(), depth: self.depth.get() };
+        let batch = Batch { fire_times: slots.len(), depth: self.depth.get() };
         let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
             // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
             let next_look = self.config.poll_interval;
@@ -163,7 +163,7 @@ impl Acquirer {
         let (triggers, next_look) = (leased.triggers, self.next_look(&leased));
         self.depth.set(next_depth(batch.depth, &leased));
         self.idle.set(triggers == 0 && next_look == self.config.poll_interval);
-        let leased = self.hand_over(leased, permits).await;
+        let leased = self.hand_over(leased, slots).await;
         Ok(PollReport { leased, triggers, given_back, looked: true, next_look })
     }
 
@@ -190,13 +190,16 @@ impl Acquirer {
         Ok(given_back)
     }
 
-    async fn hand_over(&self, leased: Leased, permits: Vec<OwnedSemaphorePermit>) -> usize {
+    async fn hand_over(&self, leased: Leased, mut slots: Vec<Slot>) -> usize {
         let time = LeaseTime { now: leased.now, read_at: leased.read_at };
-        leased.attempts.iter().for_each(|attempt| self.config.slots.hold(attempt));
+        for (attempt, slot) in leased.attempts.iter().zip(&mut slots) {
+            self.config.slots.hold(attempt, slot);
+        }
+        drop(leased.reservation);
         let count = leased.attempts.len();
         if count > 0 {
             metrics::histogram!("horolog_lease_batch_size").record(u32::try_from(count).map_or(f64::MAX, f64::from));
-            let attempts = leased.attempts.into_iter().zip(permits).collect();
+            let attempts = leased.attempts.into_iter().zip(slots).collect();
             if self.config.pool.send(Run(attempts, time)).await.is_err() {
                 tracing::error!(count, "the executor pool died: this process gives itself up");
             }
@@ -206,7 +209,8 @@ impl Acquirer {
 
     fn next_look(&self, leased: &Leased) -> Duration {
         if leased.more {
-            return if leased.triggers == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
+            // What waits for a share is left out of the next look: there it stands in nobody's way.
+            return if leased.triggers + leased.left_alone == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
         }
         // The reading of the clock is older than its arrival: so long after it the due time has come.
         let now = leased.now + leased.read_at.elapsed();

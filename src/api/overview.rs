@@ -36,6 +36,8 @@ pub enum AttentionKind {
     Failed,
     /// The answering node cannot read the job.
     Unreadable,
+    /// Its executions, or those of its target host, hold half of the answering node's slots: what is due of it waits.
+    Saturated,
     /// Its last failure paused the job.
     PausedByFailure,
 }
@@ -203,6 +205,7 @@ impl Attention {
             "STUCK" => AttentionKind::Stuck,
             "RETRYING" => AttentionKind::Retrying,
             "UNREADABLE" => AttentionKind::Unreadable,
+            "SATURATED" => AttentionKind::Saturated,
             "PAUSED_BY_FAILURE" => AttentionKind::PausedByFailure,
             _ => AttentionKind::Failed,
         }

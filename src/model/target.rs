@@ -95,6 +95,12 @@ impl HttpTarget {
 }
 
 impl Target {
+    /// `name:port` of the host that the target calls, if it calls one.
+    pub fn host(&self) -> Option<String> {
+        let Self::Http(http) = self else { return None };
+        Some(format!("{}:{}", http.url.host_str()?, http.url.port_or_known_default()?))
+    }
+
     /// Refuses what could never run: the error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         match self {

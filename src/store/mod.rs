@@ -80,6 +80,8 @@ pub struct Store {
     remembered: leases::RememberedJobs,
     /// Where the next look at what is due begins.
     beginning: leases::Beginning,
+    /// Who holds how many of this node's slots.
+    shares: leases::Shares,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
 }
@@ -209,6 +211,7 @@ impl Store {
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
             beginning: leases::Beginning::default(),
+            shares: leases::Shares::default(),
             tally: activity::Tally::default(),
         }
     }
@@ -224,6 +227,11 @@ impl Store {
     /// The clock that statements are asked with.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Who holds how many of this node's slots.
+    pub fn shares(&self) -> &leases::Shares {
+        &self.shares
     }
 
     /// Whether the database answers.

@@ -1,6 +1,7 @@
 //! The overview: whether all is well, in a few cheap questions. None of them
 //! reads the history.
 
+use super::leases::WaitingJob;
 use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -11,6 +12,8 @@ use uuid::Uuid;
 const COUNT_MAX: i64 = 10_000;
 /// Most things of one kind that are shown.
 const SHOWN: i64 = 20;
+/// Most jobs that are shown because they wait for a share of the node's slots.
+const SHOWN_WAITING: usize = 20;
 
 /// Bounds stand in a sub-select: a volatile clock in the condition itself could
 /// not use the index.
@@ -103,7 +106,7 @@ select id, name from job_definition where id = any($1::uuid[])";
 /// What a person should look at.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    /// `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `PAUSED_BY_FAILURE`.
+    /// `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`, `PAUSED_BY_FAILURE`.
     pub kind: String,
     /// The job.
     pub job_id: Uuid,
@@ -178,29 +181,37 @@ impl Store {
         .await
     }
 
-    /// Whether all is well. What this node cannot read is its own knowledge.
+    /// Whether all is well. What this node cannot read, and what waits for a share of its slots, is its own knowledge.
     pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
         let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
+        let waiting = self.shares.waiting(SHOWN_WAITING);
+        let waiting_ids: Vec<Uuid> = waiting.iter().map(|waiting| waiting.job_id).collect();
         self.bounded("overview.read", async {
             let stub = self.clock().stub();
             let session = self.session().await?;
-            let (failures, due, next, attention, unreadable) = futures_util::try_join!(
+            let (failures, due, next, attention, unreadable, names) = futures_util::try_join!(
                 async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
                 async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
                 async { session.query(NEXT, &[&stub]).await },
                 async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
                 async { session.query(NAMES, &[&unreadable]).await },
+                async { session.query(NAMES, &[&waiting_ids]).await },
             )
             .during("overview.read")?;
             let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
             let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
             let unreadable = unreadable.iter().map(|row| unreadable_job(row, now));
+            let saturated = names.iter().map(|row| saturated_job(row, &waiting));
             Ok(OverviewRecord {
                 failures_last_hour: Values::of("overview.failures", &failures).get(0)?,
                 due_now: Values::of("overview.due", &due).get(0)?,
                 next_due: next.iter().map(upcoming).collect::<Result<_, _>>()?,
-                attention: unreadable.chain(attention.iter().map(shown)).take(50).collect::<Result<_, _>>()?,
+                attention: unreadable
+                    .chain(saturated)
+                    .chain(attention.iter().map(shown))
+                    .take(50)
+                    .collect::<Result<_, _>>()?,
             })
         })
         .await
@@ -216,6 +227,21 @@ fn unreadable_job(row: &Row, now: Timestamp) -> Result<Attention, StoreError> {
         execution_id: None,
         since: now,
         message: "this node cannot read the job: it was made by a newer version, or its calendar was".to_owned(),
+    })
+}
+
+fn saturated_job(row: &Row, waiting: &[WaitingJob]) -> Result<Attention, StoreError> {
+    let row = Values::of("overview.names", row);
+    let job_id = row.get("id")?;
+    let waiting = waiting.iter().find(|waiting| waiting.job_id == job_id);
+    let (since, message) = waiting.map(|waiting| (waiting.due_at, waiting.message.clone())).unwrap_or_default();
+    Ok(Attention {
+        kind: "SATURATED".to_owned(),
+        job_id,
+        job_name: row.get("name")?,
+        execution_id: None,
+        since,
+        message,
     })
 }
 

@@ -65,7 +65,7 @@ impl TestNode {
         session.join(id, &profile).await.unwrap();
         let standing = watch::Sender::new(seasoned_member(id));
         let wake_up = WakeUp::default();
-        let slots = Slots::new(SLOTS, wake_up.clone());
+        let slots = Slots::new(SLOTS, wake_up.clone(), store.shares());
         let pool = ExecutorPool::new(
             store.clone(),
             handlers,
@@ -133,6 +133,16 @@ impl TestNode {
             sum.settled += report.settled;
             sum.fenced += report.fenced;
             self.slots.held().is_empty().then_some(sum)
+        })
+        .await
+    }
+
+    /// Settles until this many are settled; how many.
+    pub async fn settle_until(&self, count: usize) -> usize {
+        let mut settled = 0;
+        eventually("they have ended", async || {
+            settled += self.settle().await.settled;
+            (settled >= count).then_some(settled)
         })
         .await
     }

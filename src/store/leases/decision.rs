@@ -3,6 +3,7 @@
 
 use super::Jobs;
 use super::listing::Leases;
+use super::shares::Reservation;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
 use crate::model::closures::Closures;
@@ -36,6 +37,12 @@ pub struct Decision {
     pub contended: bool,
     /// Due times of triggers whose overlaps are decided about then, and not before.
     pub not_yet: Vec<Timestamp>,
+    /// How many triggers were left alone because a share of the node's slots is used up.
+    pub left_alone: usize,
+    /// Triggers of which fewer fire times run than are due, for the same reason.
+    pub cut_short: Vec<Uuid>,
+    /// The shares of the executions to start.
+    pub reservation: Reservation,
 }
 
 /// Where a schedule trigger goes.
@@ -84,8 +91,13 @@ pub fn is_limited(trigger: &Trigger, jobs: &Jobs, backfills: &HashMap<Uuid, Back
 /// job is taken, and no schedule of one that is not active: the Reconciler puts
 /// such a pair right. A limited job that is not in `in_flight` is in the hands of
 /// another node at this moment.
-pub fn decide(triggers: &[Trigger], known: &Known<'_>, mut in_flight: HashMap<Uuid, InFlight>) -> Decision {
-    let mut decision = Decision::default();
+pub fn decide(
+    triggers: &[Trigger],
+    known: &Known<'_>,
+    mut in_flight: HashMap<Uuid, InFlight>,
+    reservation: Reservation,
+) -> Decision {
+    let mut decision = Decision { reservation, ..Decision::default() };
     // Oldest first where it matters: what waited runs before what comes due now.
     let is_limited = |trigger: &&Trigger| is_limited(trigger, known.jobs, known.backfills);
     let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(is_limited);
@@ -132,6 +144,9 @@ impl Decision {
         loop {
             let firing = at.fire(&job.definition, known.closures, known.now);
             let then = firing.then;
+            if !self.has_share(job, &firing, at.due_at) {
+                return self.cut_short(trigger, &at);
+            }
             at.runs += self.add_fire_times(trigger, firing);
             match then {
                 Then::Advance { fire_time, due_at, closed_from } if due_at <= known.now && more > 0 => {
@@ -141,6 +156,22 @@ impl Decision {
                 then => return self.settle_trigger(&at, then, at.runs - trigger.runs),
             }
         }
+    }
+
+    /// Whether the fire times can be taken: only what runs needs a share.
+    fn has_share(&mut self, job: &Job, firing: &Firing, due_at: Timestamp) -> bool {
+        firing.run.is_none() || self.reservation.take(job, due_at)
+    }
+
+    /// Leaves a trigger where there was no share for what is due of it next: where it was, or further on.
+    fn cut_short(&mut self, trigger: &Trigger, at: &Trigger) {
+        if at.fire_time == trigger.fire_time {
+            self.left_alone += 1;
+            return;
+        }
+        self.cut_short.push(trigger.id);
+        let then = Then::Advance { fire_time: at.fire_time, due_at: at.due_at, closed_from: at.closed_from };
+        self.settle_trigger(at, then, at.runs - trigger.runs);
     }
 
     /// How many of them run.
@@ -169,6 +200,7 @@ impl Decision {
         let mut firing = trigger.fire(&job.definition, known.closures, known.now);
         let Some(run) = firing.run else { return self.add(trigger, firing) };
         match verdict(trigger, job, *in_flight, run.due_time) {
+            Verdict::Run if !self.has_share(job, &firing, trigger.due_at) => return self.left_alone += 1,
             Verdict::Run => in_flight.running = true,
             Verdict::Skip => return self.skip_overlap((trigger, job), known.closures, firing, run),
             Verdict::Replace if self.take_the_place(job) => {}
@@ -201,6 +233,9 @@ impl Decision {
         let mut firing = backfill.fire(trigger, &job.definition, known.closures, known.now);
         if let Some(in_flight) = in_flight.filter(|_| backfill.overlap_policy != OverlapPolicy::Allow && !paused) {
             let busy = in_flight.running || in_flight.released;
+            if !busy && !self.has_share(job, &firing, trigger.due_at) {
+                return self.left_alone += 1;
+            }
             in_flight.running = true;
             if busy && backfill.overlap_policy == OverlapPolicy::Skip {
                 self.skipped.extend(firing.run.map(|run| (job.id, trigger.kind, overlap(&run))));
@@ -211,6 +246,8 @@ impl Decision {
             }
         } else if paused {
             firing = Firing { then: Backfill::wait(trigger, true, known.now), ..Firing::default() };
+        } else if !self.has_share(job, &firing, trigger.due_at) {
+            return self.left_alone += 1;
         }
         self.add(trigger, firing);
     }

@@ -12,12 +12,17 @@
 
 mod beginning;
 mod decision;
+mod due;
 mod listing;
 mod remembered;
+mod shares;
 mod writes;
 
 pub(super) use beginning::Beginning;
+pub(super) use due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD, PEEK};
 pub(super) use remembered::RememberedJobs;
+pub(super) use shares::WaitingJob;
+pub use shares::{Reservation, Share, Shares};
 pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
@@ -32,6 +37,7 @@ use crate::safeguards::{Safeguard, unless_off};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use beginning::{Look, LookFrom};
+use chrono::TimeDelta;
 use decision::{Known, decide, is_limited};
 use listing::Leases;
 use std::collections::HashMap;
@@ -40,63 +46,6 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
-
-/// Holds the node's row against a take-over until the lease commits. A
-/// heartbeat (which changes no key) is not disturbed. A cluster that is held has
-/// no member that may lease.
-pub(super) const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
-select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
-
-/// The triggers due within the look-ahead ($2, seconds), for $3 fire times in all, where those that have been due for a
-/// second count for $6 each: first at most $4 of those that have been due for a second
-/// (what an outage or a flood left, which must not hold up what is due on time), then
-/// what is due on time, then what room is left for more of the first. The third scan meets what the first has locked,
-/// which is no obstacle to its own transaction: hence `not in`. It happens only when
-/// the first lane was full. None of the jobs $5, which this node cannot read, and nothing
-/// that was due before $7, or five seconds ago (see `beginning`).
-/// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
-/// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
-/// filter over every trigger.
-pub(super) const LOCK_DUE: &str = "-- leases.lock_due
-with clock as materialized (
-    select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
-    from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
-), overdue as materialized (
-    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
-      and job_id <> all($5::uuid[])
-    order by due_at limit $4 for update skip locked
-), on_time as materialized (
-    select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at >= (select now - interval '1 second' from clock)
-      and due_at <= (select now + make_interval(secs => $2) from clock)
-      and job_id <> all($5::uuid[])
-    order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6 for update skip locked
-), more as materialized (
-    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
-    where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
-      and job_id <> all($5::uuid[]) and id not in (select id from overdue)
-    order by due_at limit case when (select count(*) from overdue) = $4
-        then ($3 - (select count(*) from overdue) * $6 - (select count(*) from on_time) + $6 - 1) / $6 else 0 end
-    for update skip locked
-)
-select * from overdue union all select * from on_time union all select * from more";
-
-/// The database's now, the next due time beyond the look-ahead, and the end of
-/// the last blackout.
-pub(super) const LOOK_AHEAD: &str = "-- leases.look_ahead
-with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
-select now, (select min(due_at) from job_trigger
-             where due_at > (select now + make_interval(secs => $2) from clock)) as next_due,
-       (select max(ends_at) from blackout) as blackouts_until
-from clock";
-
-/// The database's now and the first due time of those after $2: all that a look needs to know that finds nothing.
-pub(super) const PEEK: &str = "-- leases.peek
-with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
-select now, (select min(due_at) from job_trigger
-             where due_at >= (select coalesce($2::timestamptz, now - interval '5 seconds') from clock)) as next_due
-from clock";
 
 /// Takes the advisory locks of jobs whose executions may not overlap; those that
 /// another transaction holds are left out. The key is the job's id, folded.
@@ -141,6 +90,10 @@ select x.id, exists (select from execution_in_flight f where f.job_id = x.id) as
        null::timestamptz as latest, 0::bigint as buffered, false as released
 from unnest($1::uuid[]) as x (id)";
 
+/// A look begins no later than what waits for a share and has been due for less than this: it is found as soon as there
+/// is room. Beginning earlier would cost each look a walk past all that fired since.
+const LEFT_OUT_FOUND: TimeDelta = TimeDelta::minutes(1);
+
 /// The jobs of a lease, by id.
 type Jobs = HashMap<Uuid, Arc<Job>>;
 
@@ -179,6 +132,10 @@ pub struct Leased {
     pub next_due: Option<Timestamp>,
     /// When the first of the triggers is due that are not decided about before.
     pub undecided_until: Option<Timestamp>,
+    /// Triggers that were left alone because a share of the slots is used up.
+    pub left_alone: usize,
+    /// Keeps the shares of the attempts until each has its own.
+    pub reservation: Reservation,
 }
 
 impl Store {
@@ -238,20 +195,34 @@ impl Store {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
-            let Taken { attempts, skipped, soon, next_due, not_yet, still_due } =
+            let Taken { attempts, skipped, soon, next_due, not_yet, still_due, left_alone, reservation } =
                 self.take(&transaction, node_id, &due, wary).await?;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
-            let left = if soon { look.from.due_time() } else { due.left.into_iter().chain(next_due).min() };
+            // What is left out for longer is found by looks from the very beginning.
+            let left_out = self.shares.left_out_since(due.now - LEFT_OUT_FOUND);
+            let left =
+                if soon { look.from.due_time() } else { [due.left, next_due, left_out].into_iter().flatten().min() };
             self.beginning.ended(&look, left, due.now);
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
-            let triggers = due.triggers.len() - not_yet.len();
-            // What fills a look and cannot be decided about yet is there in the next one too.
-            let full = due.full && (triggers > 0 || not_yet.is_empty());
+            let triggers = due.triggers.len() - not_yet.len() - left_alone;
+            // What fills a look and cannot be decided about yet is there in the next one too; what waits for a share is not.
+            let full = due.full && (triggers + left_alone > 0 || not_yet.is_empty());
             let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
             let (now, read_at) = (due.now, due.read_at);
-            Ok(Some(Leased { attempts, triggers, still_due, more, now, read_at, next_due, undecided_until }))
+            Ok(Some(Leased {
+                attempts,
+                triggers,
+                still_due,
+                more,
+                now,
+                read_at,
+                next_due,
+                undecided_until,
+                left_alone,
+                reservation,
+            }))
         });
         let leased = leased.await;
         if !matches!(leased, Ok(Some(_))) {
@@ -273,7 +244,8 @@ impl Store {
         let depth = depth.clamp(1, overdue_limit.max(1));
         let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
         let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
-        let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
+        let mut left_out = self.shares.left_out();
+        left_out.extend(self.unreadable().keys());
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
@@ -283,9 +255,7 @@ impl Store {
             transaction.begin(),
             async { transaction.query_opt(&hold, &[&node_id]).await },
             async {
-                transaction
-                    .query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &unreadable, &each, &since])
-                    .await
+                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &left_out, &each, &since]).await
             },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
@@ -343,15 +313,17 @@ impl Store {
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
         let (now, depth, room) = (due.now, due.depth, due.room);
         let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
-        let decision = decide(&due.triggers, &known, in_flight);
+        let mut decision = decide(&due.triggers, &known, in_flight, self.shares.reserve());
         let soon = decision.contended || !decision.replaced.is_empty();
-        let next_dues = || decision.moves.iter().filter_map(|to| to.due_at);
+        let goes_on = decision.moves.iter().filter(|to| !decision.cut_short.contains(&to.id));
+        let next_dues = || goes_on.clone().filter_map(|to| to.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&decision.runs, &jobs);
         let times = (due.now, due.new_stamp);
         let taken = writes::execute(&decision, transaction, (node_id, &leases), times, (&jobs, wary)).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
-        let not_yet = decision.not_yet.clone();
+        let (not_yet, left_alone) = (std::mem::take(&mut decision.not_yet), decision.left_alone);
+        let reservation = std::mem::take(&mut decision.reservation);
         Ok(Taken {
             attempts: decision.attempts(node_id, &leases, &jobs, &taken),
             skipped,
@@ -359,6 +331,8 @@ impl Store {
             next_due,
             not_yet,
             still_due,
+            left_alone,
+            reservation,
         })
     }
 
@@ -436,6 +410,10 @@ struct Taken {
     not_yet: Vec<Timestamp>,
     /// How many of the taken triggers are due still.
     still_due: usize,
+    /// How many were left alone because a share of the slots is used up.
+    left_alone: usize,
+    /// The shares of the attempts.
+    reservation: Reservation,
 }
 
 /// What was locked, and when.

@@ -11,6 +11,7 @@ const KINDS: Record<AttentionKind, { word: string; className: string }> = {
   STUCK: { word: 'Stuck', className: 'bg-bad/10 text-bad' },
   FAILED: { word: 'Failed', className: 'bg-bad/10 text-bad' },
   UNREADABLE: { word: 'Unreadable', className: 'bg-bad/10 text-bad' },
+  SATURATED: { word: 'Saturated', className: 'bg-bad/10 text-bad' },
   PAUSED_BY_FAILURE: { word: 'Paused', className: 'bg-warn/10 text-warn' },
   RETRYING: { word: 'Retrying', className: 'bg-warn/10 text-warn' },
 }
