@@ -11,6 +11,7 @@ use history::{Failure, time};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::vitals::Vitals;
 use horolog::api::{Schema, schema};
+use horolog::model::introspection::Introspection;
 use serde_json::Value;
 use tokio_postgres::Client;
 
@@ -67,7 +68,7 @@ vacuum analyze";
 #[actix::main]
 async fn main() -> Result<(), Failure> {
     history::beside(async |store, client| {
-        let schema = schema(store.clone(), JobManager::new(store, &Vitals::default()).start());
+        let schema = schema(store.clone(), JobManager::new(store, &Vitals::default()).start(), Introspection::On);
         measure(&schema, &client).await
     })
     .await

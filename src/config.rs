@@ -1,6 +1,7 @@
 //! Settings of a node: each a flag and an environment variable with a unit and a
 //! bound. Unknown settings and impossible combinations stop the start.
 
+use crate::model::introspection::Introspection;
 use clap::Args;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -86,6 +87,11 @@ pub struct ServeConfig {
     /// balancers notice that it is leaving.
     #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = humantime::parse_duration)]
     pub drain_delay: Duration,
+
+    /// Whether clients may ask for the GraphQL schema, and are told similar names for
+    /// one that it does not have: on or off. Off also removes /graphiql.
+    #[arg(long, env = "HOROLOG_INTROSPECTION", default_value = "on")]
+    pub introspection: Introspection,
 
     /// Database connections for the API, and so how many statements of it run at once. Firing has eight of its own,
     /// which no request can take.
@@ -251,6 +257,7 @@ mod tests {
             ("--slots 1000000", "--slots"),
             ("--slots many", "--slots"),
             ("--pool-size 0", "--pool-size"),
+            ("--introspection no", "--introspection"),
             ("--node-ttl 5", "--node-ttl"),
             ("--listen nowhere", "--listen"),
             ("--http-allow 10.0.0.0/99", "--http-allow"),

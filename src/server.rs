@@ -130,7 +130,7 @@ impl Node {
         let requests = parts.requests_store(config.pool_size).await;
         let jobs = parts.start_jobs(requests.clone());
         let view = parts.view(config, requests.clone());
-        let schema = crate::api::schema(requests, jobs.clone());
+        let schema = crate::api::schema(requests, jobs.clone(), config.introspection);
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let server = http::serve(listener, schema, view, hosts).map_err(listen_error)?;
         let http = server.handle();
@@ -233,6 +233,7 @@ impl Parts {
             vitals: self.vitals.clone(),
             executions_held: self.slots.held_count(),
             slots: config.slots,
+            introspection: config.introspection,
             node_ttl: config.node_ttl,
         }
     }

@@ -7,10 +7,10 @@ use horolog::actors::job_manager::JobManager;
 use horolog::actors::vitals::Vitals;
 use horolog::api::Schema;
 use horolog::clock::Clock;
+use horolog::model::introspection::Introspection;
 use horolog::store::Store;
 use horolog::store::connect::Database;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Bytes of a thread's stack: half of what a worker of the HTTP server has.
@@ -23,11 +23,11 @@ const PREVIEW: &str =
     "previewSchedule(input: {name: \"x\", scheduleType: CRON, cronExpression: \"0 0 * * *\", payload: ";
 
 /// A node's schema on a database that does not answer.
-fn schema() -> Schema {
+pub fn schema() -> Schema {
     let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Vitals::default()));
-    horolog::api::schema(store, jobs)
+    horolog::api::schema(store, jobs, Introspection::On)
 }
 
 /// Runs a test of the schema on half of a worker's stack.
@@ -42,7 +42,7 @@ fn nested(open: &str, inner: &str, close: &str, depth: usize) -> String {
 }
 
 /// That many of something.
-fn numbered(count: usize, one: impl Fn(usize) -> String) -> String {
+pub fn numbered(count: usize, one: impl Fn(usize) -> String) -> String {
     (0..count).map(one).collect::<Vec<_>>().join(" ")
 }
 
@@ -157,116 +157,6 @@ fn deep_variables_fit_on_a_small_stack_and_deeper_ones_are_refused() {
             }
         }
     });
-}
-
-#[actix::test]
-async fn errors_are_few_and_short() {
-    let node = ApiNode::start().await;
-    for query in [
-        format!("{{ {} }}", numbered(600, |n| format!("f{n}unknown{}", "x".repeat(40)))),
-        format!("{{ jobs {{ {} }} }}", numbered(600, |n| format!("jobb{n}"))),
-        format!("{{ jobs {{ id(x: \"{}\") }} }}", "x".repeat(100_000)),
-        format!("{{ previewSchedule(input: {{name: \"x\", scheduleType: \"{}\"}}) {{ zone }} }}", "x".repeat(100_000)),
-        format!("{{ {} }}", "x".repeat(30_000)),
-    ] {
-        let answer = node.post(&query, json!({})).await;
-        let errors = answer["errors"].as_array().unwrap();
-        assert!((1..=20).contains(&errors.len()), "{}", errors.len());
-        assert!(errors.iter().all(|error| error["message"].as_str().unwrap().len() <= 500));
-        assert!(answer.to_string().len() < 20_000, "an answer as large as the request");
-    }
-}
-
-#[actix::test]
-async fn a_query_that_is_known_only_by_its_hash_is_asked_for() {
-    let node = ApiNode::start().await;
-    let hash = "0".repeat(64);
-    let request = json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": hash}}});
-    let answer = node.http.post(format!("{}/graphql", node.url)).json(&request).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let answer: Value = answer.json().await.unwrap();
-    assert_eq!(answer["errors"][0]["message"], "PersistedQueryNotSupported");
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "PERSISTED_QUERY_NOT_SUPPORTED");
-}
-
-/// All files below a directory that end so.
-fn files(directory: PathBuf, ending: &str) -> Vec<String> {
-    let (mut directories, mut texts) = (vec![directory], Vec::new());
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.to_string_lossy().ends_with(ending) {
-                texts.push(std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    assert!(!texts.is_empty(), "no {ending}");
-    texts
-}
-
-/// The operations of the dashboard, of the largest pages that it may ask for; each with only the fragments that it
-/// spreads, as it is sent.
-#[actix::test]
-async fn the_dashboard_asks_for_nothing_that_is_refused() {
-    let schema = schema();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("static/src");
-    let definitions: Vec<String> = files(source, ".graphql").iter().flat_map(|text| split(text)).collect();
-    let (fragments, operations): (Vec<_>, Vec<_>) =
-        definitions.into_iter().partition(|definition| definition.starts_with("fragment"));
-    assert!(operations.len() > 30, "{} operations", operations.len());
-    for operation in operations.iter().filter(|operation| !operation.starts_with("subscription")) {
-        let mut query = operation.clone();
-        while let Some(missing) = fragments.iter().find(|fragment| {
-            let name = fragment.split_whitespace().nth(1).unwrap();
-            query.split_whitespace().any(|word| word == format!("...{name}")) && !query.contains(*fragment)
-        }) {
-            query += missing;
-        }
-        let request = Request::new(&query).variables(Variables::from_json(dashboard_variables(operation)));
-        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
-        // What it is refused for, if anything, is one of these made-up values, and no limit.
-        let refused = &answer["errors"][0]["extensions"];
-        assert!(refused["code"] == "UNAVAILABLE" || refused["field"].is_string(), "{operation}: {answer}");
-    }
-}
-
-/// The definitions of a file: each begins on the first column.
-fn split(text: &str) -> Vec<String> {
-    let text = text.replace("\nfragment ", "\n\0fragment ").replace("\nquery ", "\n\0query ");
-    let text = text.replace("\nmutation ", "\n\0mutation ").replace("\nsubscription ", "\n\0subscription ");
-    text.split('\0').map(str::to_owned).filter(|definition| !definition.trim().is_empty()).collect()
-}
-
-/// A value for each variable that an operation declares.
-fn dashboard_variables(operation: &str) -> Value {
-    let declared = operation.split_once('(').map_or("", |(_, rest)| rest.split_once(')').unwrap().0);
-    let value = |variable: &str| {
-        let (name, of) = variable.trim().split_once(": ").unwrap();
-        let value = match (name, of.trim_end_matches('!')) {
-            ("first", _) => json!(200),
-            ("minutes", _) => json!(1_440),
-            ("hours", _) => json!(168),
-            ("count", _) => json!(1_000),
-            ("from" | "to" | "endsAt", _) => json!("2026-11-28T00:00:00Z"),
-            ("after", _) => Value::Null,
-            (_, "ID") => json!("0199d0a5-0000-7000-8000-000000000000"),
-            (_, "Int") => json!(1),
-            (_, "String") => json!("text"),
-            (_, "JobOrder") => json!("NEWEST"),
-            (_, "OverlapPolicy") => json!("ALLOW"),
-            (_, "CreateJobInput") => json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60}),
-            (_, "CalendarInput") => json!({"name": "x"}),
-            (_, "BlackoutInput") => json!({"reason": "x", "endsAt": "2026-11-28T00:00:00Z"}),
-            (_, "JobFilter") => json!({"search": "x"}),
-            (_, "ExecutionFilter") => json!({}),
-            (_, "Boolean") => json!(false),
-            other => panic!("no value for {other:?}"),
-        };
-        (name.trim_start_matches('$').to_owned(), value)
-    };
-    declared.split(", ").filter(|variable| !variable.is_empty()).map(value).collect::<serde_json::Map<_, _>>().into()
 }
 
 #[actix::test]

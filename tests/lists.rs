@@ -209,15 +209,20 @@ async fn commands_reach_all_jobs_of_a_filter_and_count_what_they_changed() {
         create(&node, &format!("mail {number}"), json!({"tags": ["mail"]})).await;
     }
     create(&node, "other", json!({})).await;
+    let mutation = |command: &str| {
+        format!(
+            "mutation($filter: JobFilter, $all: Boolean!) {{ {command}(filter: $filter, all: $all) {{ matched changed }} }}"
+        )
+    };
     let bulk = async |command: &str, filter: Value| {
-        let mutation = format!("mutation($filter: JobFilter!) {{ {command}(filter: $filter) {{ matched changed }} }}");
-        let result = node.data(&mutation, json!({"filter": filter})).await[command].take();
+        let all = filter.is_null();
+        let result = node.data(&mutation(command), json!({"filter": filter, "all": all})).await[command].take();
         (result["matched"].as_i64().unwrap(), result["changed"].as_i64().unwrap())
     };
     assert_eq!(bulk("pauseJobs", json!({"search": "mail 1"})).await, (1, 1));
     assert_eq!(bulk("pauseJobs", json!({"tags": ["mail"]})).await, (3, 2));
     assert_eq!(found(&node, json!({"status": ["PAUSED"]})).await.len(), 3);
-    assert_eq!(bulk("resumeJobs", json!({})).await, (4, 3));
+    assert_eq!(bulk("resumeJobs", Value::Null).await, (4, 3));
     let next = node.data("{ jobsPage { nodes { nextFireTime version } } }", json!({})).await;
     assert!(next["jobsPage"]["nodes"].as_array().unwrap().iter().all(|job| job["nextFireTime"].is_string()));
     assert_eq!(bulk("runJobsNow", json!({"tags": ["mail"]})).await, (3, 3));
@@ -226,6 +231,16 @@ async fn commands_reach_all_jobs_of_a_filter_and_count_what_they_changed() {
         (done["executionsPage"]["nodes"].as_array().unwrap().len() == 3).then_some(())
     })
     .await;
+    for command in ["pauseJobs", "resumeJobs", "deleteJobs", "runJobsNow"] {
+        for empty in [Value::Null, json!({}), json!({"search": ""}), json!({"tags": [], "ids": null})] {
+            let error = node.error(&mutation(command), json!({"filter": empty, "all": false})).await;
+            assert_eq!(error["extensions"]["field"], "filter", "{command} {empty}: {error}");
+        }
+        let both = node.error(&mutation(command), json!({"filter": {"tags": ["mail"]}, "all": true})).await;
+        assert_eq!(both["extensions"]["field"], "all", "{command}: {both}");
+    }
+    assert_eq!(bulk("deleteJobs", json!({"ids": []})).await, (0, 0));
+    assert_eq!(found(&node, json!({})).await.len(), 4, "nothing was deleted");
     assert_eq!(bulk("deleteJobs", json!({"tags": ["mail"]})).await, (3, 3));
     assert_eq!(bulk("deleteJobs", json!({"status": ["DELETED"]})).await, (0, 0));
     assert_eq!(found(&node, json!({})).await, ["other"]);

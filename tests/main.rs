@@ -3,10 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "the same: `Row::get` panics on a row that the test does not expect")]
 
 mod admission;
+mod answers;
 mod api_node;
 mod backfills;
 mod bad_input;
 mod closures;
+mod cost;
 mod dashboard;
 mod database_clock;
 mod database_tls;

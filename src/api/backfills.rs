@@ -1,10 +1,10 @@
 //! Backfills in the API.
 
-use super::errors;
 use super::inputs::time;
 use super::mutations::command;
 use super::names::OverlapPolicyName;
 use super::queries::store;
+use super::{cost, errors};
 use crate::actors::job_manager::backfills::{BackfillJob, CancelBackfill, PreviewBackfill};
 use crate::model::backfill::{BackfillRequest, FIRES_PER_MINUTE_DEFAULT};
 use crate::model::policies::OverlapPolicy;
@@ -50,15 +50,15 @@ pub struct BackfillPreview {
 #[Object]
 impl BackfillQuery {
     /// The newest backfills of a job, or of all jobs, at most 1,000.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn backfills(&self, ctx: &Context<'_>, job_id: Option<ID>) -> Result<Vec<BackfillRecord>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
-        store(ctx)?.backfills(job_id, LIST_MAX).await.map_err(|error| errors::store(&error))
+        store(ctx)?.backfills(job_id, LIST_MAX).await.map_err(errors::store)
     }
 
     /// What a backfill from the first instant `from` to the last instant `to`
     /// would run.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::BACKFILL + child_complexity")]
     async fn preview_backfill(&self, ctx: &Context<'_>, id: ID, from: String, to: String) -> Result<BackfillPreview> {
         let request = request(&from, &to, None, None)?;
         let fire_times = command(ctx, PreviewBackfill(errors::uuid("id", &id)?, request)).await?;
@@ -76,7 +76,7 @@ impl BackfillMutation {
     /// last instant `to`, oldest first, under ids of their own: at most 100,000.
     /// While an execution of the job is in flight they wait (`BUFFER_ALL`, unless
     /// said), are skipped, or run beside it (`ALLOW`).
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::BACKFILL + child_complexity")]
     async fn backfill_job(
         &self,
         ctx: &Context<'_>,
@@ -91,7 +91,7 @@ impl BackfillMutation {
     }
 
     /// Stops a backfill; what it started goes on.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn cancel_backfill(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, CancelBackfill(errors::uuid("id", &id)?)).await.map(|()| true)
     }

@@ -1,10 +1,10 @@
 //! Calendars and blackouts in the API.
 
-use super::errors;
 use super::inputs::time;
 use super::mutations::command;
 use super::names::{AfterwardsName, WeekdayName};
 use super::queries::store;
+use super::{cost, errors};
 use crate::actors::job_manager::closures::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
@@ -95,27 +95,28 @@ pub struct ClosureMutation;
 #[Object]
 impl ClosureQuery {
     /// All calendars by name, at most 1,000.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn calendars(&self, ctx: &Context<'_>) -> Result<Vec<CalendarRecord>> {
-        store(ctx)?.calendars(LIST_MAX).await.map_err(|error| errors::store(&error))
+        store(ctx)?.calendars(LIST_MAX).await.map_err(errors::store)
     }
 
     /// A calendar.
+    #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn calendar(&self, ctx: &Context<'_>, name: String) -> Result<Option<CalendarRecord>> {
-        store(ctx)?.calendar(&name).await.map_err(|error| errors::store(&error))
+        store(ctx)?.calendar(&name).await.map_err(errors::store)
     }
 
     /// Blackouts, those that are not over first, at most 1,000.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn blackouts(&self, ctx: &Context<'_>) -> Result<Vec<Blackout>> {
-        store(ctx)?.blackouts(LIST_MAX).await.map_err(|error| errors::store(&error))
+        store(ctx)?.blackouts(LIST_MAX).await.map_err(errors::store)
     }
 }
 
 #[Object]
 impl ClosureMutation {
     /// Creates a calendar.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_calendar(&self, ctx: &Context<'_>, input: CalendarInput) -> Result<CalendarRecord> {
         command(ctx, CreateCalendar(input.into_request())).await
     }
@@ -123,32 +124,32 @@ impl ClosureMutation {
     /// Replaces the calendar of that name if it still has this version. The
     /// pending fire times of its jobs follow at once; what it closed before its
     /// change stays closed.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn update_calendar(&self, ctx: &Context<'_>, input: CalendarInput, version: i32) -> Result<CalendarRecord> {
         command(ctx, UpdateCalendar(input.into_request(), version)).await
     }
 
     /// Deletes a calendar that no job names.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn delete_calendar(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
         command(ctx, DeleteCalendar(name)).await.map(|()| true)
     }
 
     /// Creates a blackout. What runs goes on; run-now, backfills, retries and
     /// recoveries are not held back.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_blackout(&self, ctx: &Context<'_>, input: BlackoutInput) -> Result<Blackout> {
         command(ctx, input.into_command()?).await
     }
 
     /// Moves the end of a blackout that is not over.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn set_blackout_end(&self, ctx: &Context<'_>, id: ID, ends_at: String) -> Result<Blackout> {
         command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, time("endsAt", Some(&ends_at))?)).await
     }
 
     /// Ends a blackout now; one that has not begun never begins.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn end_blackout(&self, ctx: &Context<'_>, id: ID) -> Result<Blackout> {
         command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, None)).await
     }

@@ -6,6 +6,7 @@ use crate::actors::job_manager::CommandError;
 use crate::store::StoreError;
 use actix::MailboxError;
 use async_graphql::{Error, ErrorExtensions, ID, ServerError};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What was asked for does not fit.
@@ -21,14 +22,27 @@ pub fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
     coded(format!("no {what} has the id {id}"), "NOT_FOUND")
 }
 
-/// The store's error, logged and made harmless.
-pub fn store(error: &StoreError) -> Error {
-    tracing::error!(error = error as &dyn std::error::Error, "a request failed in the store");
-    if error.is_passing() {
+/// What the log says of an error and its answer does not. It travels with the error, so that a request logs once
+/// however many of its fields failed.
+pub struct Inside(Box<dyn std::error::Error + Send + Sync>);
+
+/// Logs why fields of one answer failed inside: the first reason, and how many there are.
+pub fn log(answer: &[ServerError]) {
+    let mut inside = answer.iter().filter_map(ServerError::source::<Inside>);
+    if let Some(Inside(first)) = inside.next() {
+        let fields = 1 + inside.count();
+        tracing::error!(error = &**first as &dyn std::error::Error, fields, "a request failed inside");
+    }
+}
+
+/// The store's error, kept for the log and made harmless.
+pub fn store(error: StoreError) -> Error {
+    let shown = if error.is_passing() {
         coded("the database does not answer at the moment: try again", "UNAVAILABLE")
     } else {
         internal()
-    }
+    };
+    Error { source: Some(Arc::new(Inside(error.into()))), ..shown }
 }
 
 /// The command's error, as the API says it.
@@ -37,14 +51,14 @@ pub fn command(error: CommandError) -> Error {
         CommandError::Invalid(invalid) => bad_input(invalid.field, invalid.to_string()),
         CommandError::NotFound { what, id } => not_found(what, id),
         CommandError::Conflict(message) => coded(message, "CONFLICT"),
-        CommandError::Store(error) => store(&error),
+        CommandError::Store(error) => store(error),
     }
 }
 
 /// The actor did not take the message: the node is stopping.
 pub fn mailbox(error: MailboxError) -> Error {
-    tracing::error!(error = &error as &dyn std::error::Error, "a command found no job manager");
-    coded("this node is stopping: try another", "UNAVAILABLE")
+    let shown = coded("this node is stopping: try another", "UNAVAILABLE");
+    Error { source: Some(Arc::new(Inside(error.into()))), ..shown }
 }
 
 /// An id of the API.

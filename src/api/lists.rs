@@ -1,10 +1,10 @@
 //! Lists of jobs and executions: Relay connections, filters, bulk commands.
 
-use super::errors;
 use super::inputs::time;
 use super::mutations::{command, reason_of};
 use super::names::{JobOrderName, JobScheduleType, JobStatusName};
 use super::queries::store;
+use super::{cost, errors};
 use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
 use crate::model::Timestamp;
 use crate::model::execution::ExecutionStatus;
@@ -26,7 +26,7 @@ use uuid::Uuid;
 /// Most tags that are listed.
 const TAGS_MAX: u32 = 1_000;
 /// Rows of a page unless said.
-const PAGE_DEFAULT: i32 = 50;
+pub(super) const PAGE_DEFAULT: i32 = 50;
 /// Most values that one condition of a filter names.
 const NAMES_MAX: usize = 50;
 
@@ -145,7 +145,7 @@ impl ListQuery {
     /// Jobs, a page at a time: at most 200. What no index finds (a part of a name,
     /// a last outcome) is looked for so many milliseconds at a time: then a page may
     /// hold fewer rows than `first`, and still have a next.
-    #[graphql(complexity = "20 + child_complexity * 5")]
+    #[graphql(complexity = "cost::page(first, filter.is_some(), child_complexity)")]
     async fn jobs_page(
         &self,
         ctx: &Context<'_>,
@@ -161,13 +161,13 @@ impl ListQuery {
         );
         let after = after.map(|cursor| job_key(&cursor, order)).transpose()?;
         let page = store(ctx)?.job_page(&filter, order, after.as_ref(), limit).await;
-        Ok(JobConnection { filter, page: page.map_err(|error| errors::store(&error))?, begun: after.is_some() })
+        Ok(JobConnection { filter, page: page.map_err(errors::store)?, begun: after.is_some() })
     }
 
     /// Executions, newest fire time first, a page at a time: at most 200. A filter
     /// that no index serves looks through so many rows at a time: then a page may
     /// hold fewer rows than `first`, and still have a next.
-    #[graphql(complexity = "20 + child_complexity * 5")]
+    #[graphql(complexity = "cost::page(first, filter.is_some(), child_complexity)")]
     async fn executions_page(
         &self,
         ctx: &Context<'_>,
@@ -179,43 +179,60 @@ impl ListQuery {
     }
 
     /// All tags, the commonest first, at most 1,000.
-    #[graphql(complexity = "20 + child_complexity")]
+    #[graphql(complexity = "cost::SEARCH + cost::list(TAGS_MAX as usize, child_complexity)")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
-        let tags = store(ctx)?.tags(TAGS_MAX).await.map_err(|error| errors::store(&error))?;
+        let tags = store(ctx)?.tags(TAGS_MAX).await.map_err(errors::store)?;
         Ok(tags.into_iter().map(|(tag, jobs)| TagCount { tag, jobs: count(jobs) }).collect())
     }
 }
 
 #[Object]
 impl BulkMutation {
-    /// Pauses all active jobs of a filter.
-    #[graphql(complexity = "100 + child_complexity")]
+    /// Pauses all active jobs of a filter that has a condition, or with `all: true` all.
+    #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn pause_jobs(
         &self,
         ctx: &Context<'_>,
-        filter: JobFilterInput,
+        filter: Option<JobFilterInput>,
         reason: Option<String>,
+        #[graphql(default)] all: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, BulkAction::Pause(reason_of(reason)?)).await
+        bulk(ctx, filter, all, BulkAction::Pause(reason_of(reason)?)).await
     }
 
-    /// Resumes all paused jobs of a filter.
-    #[graphql(complexity = "100 + child_complexity")]
-    async fn resume_jobs(&self, ctx: &Context<'_>, filter: JobFilterInput) -> Result<BulkResult> {
-        bulk(ctx, filter, BulkAction::Resume).await
+    /// Resumes all paused jobs of a filter that has a condition, or with `all: true` all.
+    #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
+    async fn resume_jobs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<JobFilterInput>,
+        #[graphql(default)] all: bool,
+    ) -> Result<BulkResult> {
+        bulk(ctx, filter, all, BulkAction::Resume).await
     }
 
-    /// Deletes all jobs of a filter; their logs stay.
-    #[graphql(complexity = "100 + child_complexity")]
-    async fn delete_jobs(&self, ctx: &Context<'_>, filter: JobFilterInput) -> Result<BulkResult> {
-        bulk(ctx, filter, BulkAction::Delete).await
+    /// Deletes all jobs of a filter that has a condition, or with `all: true` all; their
+    /// logs stay.
+    #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
+    async fn delete_jobs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<JobFilterInput>,
+        #[graphql(default)] all: bool,
+    ) -> Result<BulkResult> {
+        bulk(ctx, filter, all, BulkAction::Delete).await
     }
 
-    /// Fires all jobs of a filter now, once; refused when they are more than
-    /// 1,000.
-    #[graphql(complexity = "100 + child_complexity")]
-    async fn run_jobs_now(&self, ctx: &Context<'_>, filter: JobFilterInput) -> Result<BulkResult> {
-        bulk(ctx, filter, BulkAction::RunNow).await
+    /// Fires all jobs of a filter that has a condition, or with `all: true` all, now,
+    /// once; refused when they are more than 1,000.
+    #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
+    async fn run_jobs_now(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<JobFilterInput>,
+        #[graphql(default)] all: bool,
+    ) -> Result<BulkResult> {
+        bulk(ctx, filter, all, BulkAction::RunNow).await
     }
 }
 
@@ -248,7 +265,7 @@ impl JobConnection {
         if self.page.is_short {
             return Ok(None);
         }
-        let total = store(ctx)?.job_count(&self.filter).await.map_err(|error| errors::store(&error))?;
+        let total = store(ctx)?.job_count(&self.filter).await.map_err(errors::store)?;
         Ok(total.map(count))
     }
 }
@@ -277,7 +294,7 @@ impl ExecutionConnection {
     /// How many executions the filter holds; none when that would be dear to
     /// know: it is known of those in flight.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
-        let total = store(ctx)?.execution_count(&self.filter).await.map_err(|error| errors::store(&error))?;
+        let total = store(ctx)?.execution_count(&self.filter).await.map_err(errors::store)?;
         Ok(total.map(count))
     }
 }
@@ -305,7 +322,7 @@ impl Loader<Recent> for JobFacts {
         let mut loaded = HashMap::new();
         for (count, jobs) in jobs_by_count {
             let recent =
-                self.0.recent_executions(&jobs, count).await.map_err(|error| Arc::new(errors::store(&error)))?;
+                self.0.recent_executions(&jobs, count).await.map_err(|error| Arc::new(errors::store(error)))?;
             loaded.extend(recent.into_iter().map(|(job, rows)| (Recent(job, count), rows)));
         }
         Ok(loaded)
@@ -318,7 +335,7 @@ impl Loader<InFlightOf> for JobFacts {
 
     async fn load(&self, keys: &[InFlightOf]) -> Result<HashMap<InFlightOf, i64>, Self::Error> {
         let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
-        let in_flight = self.0.in_flight(&jobs).await.map_err(|error| Arc::new(errors::store(&error)))?;
+        let in_flight = self.0.in_flight(&jobs).await.map_err(|error| Arc::new(errors::store(error)))?;
         Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
     }
 }
@@ -332,7 +349,7 @@ pub(super) async fn executions(
 ) -> Result<ExecutionConnection> {
     let limit = page_size(first)?;
     let after = after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()?;
-    let page = store(ctx)?.execution_page(&filter, after, limit).await.map_err(|error| errors::store(&error))?;
+    let page = store(ctx)?.execution_page(&filter, after, limit).await.map_err(errors::store)?;
     Ok(ExecutionConnection { filter, page, begun: after.is_some() })
 }
 
@@ -376,8 +393,17 @@ impl ExecutionFilterInput {
     }
 }
 
-async fn bulk(ctx: &Context<'_>, filter: JobFilterInput, action: BulkAction) -> Result<BulkResult> {
-    let BulkReport { matched, changed } = command(ctx, Bulk { filter: filter.into_filter()?, action }).await?;
+async fn bulk(ctx: &Context<'_>, filter: Option<JobFilterInput>, all: bool, action: BulkAction) -> Result<BulkResult> {
+    let filter = filter.unwrap_or_default().into_filter()?;
+    match (filter.has_condition(), all) {
+        (true, true) => return Err(errors::bad_input("all", "all: does not go with a filter: leave one out")),
+        (false, false) => {
+            let message = "filter: has no condition, so that it means all jobs: say which, or say `all: true`";
+            return Err(errors::bad_input("filter", message));
+        }
+        (true, false) | (false, true) => {}
+    }
+    let BulkReport { matched, changed } = command(ctx, Bulk { filter, action }).await?;
     Ok(BulkResult { matched: size(matched), changed: size(changed) })
 }
 

@@ -6,6 +6,7 @@
 mod admission;
 mod backfills;
 mod closures;
+mod cost;
 mod errors;
 mod inputs;
 mod lists;
@@ -18,6 +19,7 @@ mod subscriptions;
 mod transports;
 
 use crate::actors::job_manager::JobManager;
+use crate::model::introspection::Introspection;
 use crate::store::Store;
 use actix::Addr;
 use admission::AdmissionFactory;
@@ -47,19 +49,19 @@ pub struct Mutations(Mutation, BulkMutation, ClosureMutation, BackfillMutation);
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, Subscription>;
 
-/// Deepest nesting of a query: GraphiQL's own question about the schema just fits.
-const DEPTH_MAX: usize = 16;
-/// Most fields of a query, lists counted by their bound.
-const COMPLEXITY_MAX: usize = 1_000;
 /// Deepest recursion of the parser and of fragments; 16 was too little for GraphiQL.
 const RECURSION_MAX: usize = 24;
 /// Most directives on one field.
 const DIRECTIVES_MAX: usize = 5;
 
 /// The schema of a node.
-pub fn schema(store: Store, jobs: Addr<JobManager>) -> Schema {
+pub fn schema(store: Store, jobs: Addr<JobManager>, introspection: Introspection) -> Schema {
     let facts = DataLoader::new(JobFacts(store.clone()), tokio::spawn);
-    builder().data(store).data(facts).data(Feeds::new()).data(jobs).finish()
+    let builder = match introspection {
+        Introspection::On => builder(),
+        Introspection::Off => builder().disable_introspection().disable_suggestions(),
+    };
+    builder.data(store).data(facts).data(Feeds::new()).data(jobs).finish()
 }
 
 /// The schema in SDL, as committed in `schema.graphql`.
@@ -70,8 +72,6 @@ pub fn sdl() -> String {
 fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
     async_graphql::Schema::build(Queries::default(), Mutations::default(), Subscription)
         .extension(AdmissionFactory)
-        .limit_depth(DEPTH_MAX)
-        .limit_complexity(COMPLEXITY_MAX)
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)
         .extension(SocketsSubscribe)

@@ -1,7 +1,7 @@
 //! Mutations: send a command to the JobManager actor.
 
-use super::errors;
 use super::inputs::CreateJobInput;
+use super::{cost, errors};
 use crate::actors::job_manager::{
     CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, PauseJob,
     ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
@@ -23,13 +23,13 @@ pub struct Mutation;
 #[Object(name = "JobMutation")]
 impl Mutation {
     /// Creates and schedules a job.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_job(&self, ctx: &Context<'_>, input: CreateJobInput) -> Result<Job> {
         command(ctx, CreateJob(input.into_request()?)).await
     }
 
     /// Creates and schedules up to 1,000 jobs: all or none.
-    #[graphql(complexity = "100 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + cost::rows(JOBS_MAX, child_complexity)")]
     async fn create_jobs(&self, ctx: &Context<'_>, inputs: Vec<CreateJobInput>) -> Result<Vec<Job>> {
         if inputs.len() > JOBS_MAX {
             return Err(errors::bad_input("inputs", "inputs: must be at most 1000 jobs"));
@@ -41,38 +41,38 @@ impl Mutation {
     /// Replaces the definition of a job that still has this version. What is in
     /// flight ends on the old one; a fixed rate keeps its phase unless its
     /// interval changes; a paused job stays paused.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn update_job(&self, ctx: &Context<'_>, id: ID, input: CreateJobInput, version: i32) -> Result<Job> {
         let (id, request) = (errors::uuid("id", &id)?, input.into_request()?);
         command(ctx, UpdateJob { id, request, version }).await
     }
 
     /// Stops a job from firing and keeps its definition.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn pause_job(&self, ctx: &Context<'_>, id: ID, reason: Option<String>) -> Result<Job> {
         command(ctx, PauseJob(errors::uuid("id", &id)?, reason_of(reason)?)).await
     }
 
     /// Cancels an execution wherever in the cluster it is.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn cancel_execution(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, CancelExecution(errors::uuid("id", &id)?)).await.map(|()| true)
     }
 
     /// Lets a paused job fire again, from now on.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn resume_job(&self, ctx: &Context<'_>, id: ID) -> Result<Job> {
         command(ctx, ResumeJob(errors::uuid("id", &id)?)).await
     }
 
     /// Deletes a job; its log stays.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn delete_job(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, DeleteJob(errors::uuid("id", &id)?)).await.map(|()| true)
     }
 
     /// Fires a job now, once, somewhere in the cluster.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn run_job_now(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         let execution_id = command(ctx, RunJobNow(errors::uuid("id", &id)?)).await?;
         if let Some(call) = ctx.data_opt::<Arc<ApiCall>>() {
@@ -82,19 +82,19 @@ impl Mutation {
     }
 
     /// Lets a node finish what runs and take nothing new.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn drain_node(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, DrainNode(errors::uuid("id", &id)?)).await.map(|()| true)
     }
 
     /// Stops the whole cluster from starting anything; what runs goes on.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
         command(ctx, HoldCluster(reason_of(reason)?)).await.map(|()| true)
     }
 
     /// Lets a cluster that is held go on: what is due by then starts.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn release_cluster(&self, ctx: &Context<'_>) -> Result<bool> {
         command(ctx, ReleaseCluster).await.map(|()| true)
     }

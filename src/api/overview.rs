@@ -1,8 +1,8 @@
 //! The overview, what was done, and what is to come.
 
-use super::errors;
 use super::objects::nodes::Cluster;
 use super::queries::{cluster, store};
+use super::{cost, errors};
 use crate::model::activity::Activity;
 use crate::model::upcoming::{MINUTES_MAX, Plan};
 use crate::model::{Timestamp, rfc3339};
@@ -15,6 +15,11 @@ use std::collections::BTreeMap;
 const ACTIVITY_MINUTES_MAX: i32 = 1_440;
 /// Points of an activity chart.
 const POINTS: i64 = 60;
+
+/// Rows of `nextDue`.
+const NEXT_DUE: usize = 10;
+/// Most rows of `attention`.
+const ATTENTION: usize = 50;
 
 /// Whether all is well.
 #[derive(Clone)]
@@ -99,14 +104,14 @@ pub struct OverviewQuery;
 #[Object]
 impl OverviewQuery {
     /// Whether all is well.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "20 * cost::STATEMENT + child_complexity")]
     async fn overview(&self, ctx: &Context<'_>) -> Result<Overview> {
         overview(store(ctx)?).await
     }
 
     /// What happened in the last minutes, at most a day, in sixty stretches of
     /// equal length: oldest first, the last one still goes on.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "5 * cost::STATEMENT + cost::rows(POINTS as usize, child_complexity)")]
     async fn activity(
         &self,
         ctx: &Context<'_>,
@@ -118,12 +123,14 @@ impl OverviewQuery {
         }
         let store = store(ctx)?;
         let read = futures_util::try_join!(store.activity(minutes), store.now());
-        let (rows, now) = read.map_err(|error| errors::store(&error))?;
+        let (rows, now) = read.map_err(errors::store)?;
         Ok(points(&rows, now, minutes))
     }
 
     /// How many fire times fall into each stretch of the hours to come.
-    #[graphql(complexity = "100 + child_complexity")]
+    #[graphql(
+        complexity = "cost::PLAN + cost::PLAN_HOUR * cost::bound(hours, 24, MINUTES_MAX / 60) + child_complexity"
+    )]
     async fn upcoming(
         &self,
         ctx: &Context<'_>,
@@ -136,7 +143,7 @@ impl OverviewQuery {
         }
         let step = usize::try_from(step_minutes.unwrap_or(10)).ok().filter(|step| (1..=1_440).contains(step));
         let step = step.ok_or_else(|| errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440"))?;
-        let schedules = store(ctx)?.schedules().await.map_err(|error| errors::store(&error))?;
+        let schedules = store(ctx)?.schedules().await.map_err(errors::store)?;
         let (jobs, complete) = (schedules.groups.iter().map(|group| group.jobs).sum::<u32>(), schedules.complete);
         // Up to some hundred milliseconds of arithmetic: not on a thread that serves requests.
         let plan = move || Plan::of(&schedules.groups, &schedules.closures, schedules.now, minutes);
@@ -161,10 +168,12 @@ impl Overview {
         int(self.record.due_now)
     }
     /// The ten next.
+    #[graphql(complexity = "cost::rows(NEXT_DUE, child_complexity)")]
     async fn next_due(&self) -> &[UpcomingFire] {
         &self.record.next_due
     }
     /// What a person should look at, late or stuck first: at most 50.
+    #[graphql(complexity = "cost::rows(ATTENTION, child_complexity)")]
     async fn attention(&self) -> &[Attention] {
         &self.record.attention
     }
@@ -234,9 +243,7 @@ impl Attention {
 
 /// Reads the overview.
 pub(super) async fn overview(store: &Store) -> Result<Overview> {
-    let read = futures_util::try_join!(cluster(store), async {
-        store.overview().await.map_err(|error| errors::store(&error))
-    });
+    let read = futures_util::try_join!(cluster(store), async { store.overview().await.map_err(errors::store) });
     read.map(|(cluster, record)| Overview { cluster, record })
 }
 

@@ -1,9 +1,9 @@
 //! Queries: read the store.
 
-use super::errors;
 use super::inputs::CreateJobInput;
 use super::objects::jobs::SchedulePreview;
 use super::objects::nodes::Cluster;
+use super::{cost, errors};
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::model::node::NodeState;
@@ -22,6 +22,9 @@ use uuid::Uuid;
 /// Most rows of a list without paging.
 const LIST_MAX: u32 = 1_000;
 
+/// Nodes that a list of them counts for: it has no bound, but clusters do.
+const NODES: usize = 100;
+
 /// The queries.
 #[derive(Default)]
 pub struct Query;
@@ -29,38 +32,41 @@ pub struct Query;
 #[Object(name = "JobQuery")]
 impl Query {
     /// The newest jobs that are not deleted, at most 1,000.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
-        store(ctx)?.newest_jobs(LIST_MAX).await.map_err(|error| errors::store(&error))
+        store(ctx)?.newest_jobs(LIST_MAX).await.map_err(errors::store)
     }
 
     /// A job, also a deleted one.
+    #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn job(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Job>> {
         let id = errors::uuid("id", &id)?;
-        store(ctx)?.job(id).await.map_err(|error| errors::store(&error))
+        store(ctx)?.job(id).await.map_err(errors::store)
     }
 
     /// The newest executions of a job, at most 1,000.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::STATEMENT + cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
         let (store, id) = (store(ctx)?, errors::uuid("jobId", &job_id)?);
-        if store.job(id).await.map_err(|error| errors::store(&error))?.is_none() {
+        if store.job(id).await.map_err(errors::store)?.is_none() {
             return Err(errors::not_found("job", id));
         }
-        store.executions_of(id, LIST_MAX).await.map_err(|error| errors::store(&error))
+        store.executions_of(id, LIST_MAX).await.map_err(errors::store)
     }
 
     /// The newest versions of a job, at most 1,000.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_versions(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<JobVersion>> {
         let id = errors::uuid("jobId", &job_id)?;
-        store(ctx)?.job_versions(id, LIST_MAX).await.map_err(|error| errors::store(&error))
+        store(ctx)?.job_versions(id, LIST_MAX).await.map_err(errors::store)
     }
 
     /// What a schedule means: words, the next fire times, and what may surprise.
     /// Only the fields of the schedule matter. With `jobId`: as if that job were
     /// edited so, with its own phase and hash.
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(
+        complexity = "3 * cost::STATEMENT + cost::FIRE_TIME * cost::bound(Some(count), 0, COUNT_MAX) + child_complexity"
+    )]
     async fn preview_schedule(
         &self,
         ctx: &Context<'_>,
@@ -70,12 +76,12 @@ impl Query {
     ) -> Result<SchedulePreview> {
         let count = usize::try_from(count).ok().filter(|count| *count <= COUNT_MAX);
         let count = count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
-        let now = store(ctx)?.now().await.map_err(|error| errors::store(&error))?;
+        let now = store(ctx)?.now().await.map_err(errors::store)?;
         // No job gets the name.
         let request = JobRequest { name: "preview".to_owned(), ..input.into_request()? };
         let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
             Some(id) => {
-                let job = store(ctx)?.job(id).await.map_err(|error| errors::store(&error))?;
+                let job = store(ctx)?.job(id).await.map_err(errors::store)?;
                 Some(job.ok_or_else(|| errors::not_found("job", id))?)
             }
             None => None,
@@ -83,7 +89,7 @@ impl Query {
         let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
         let refuse = |invalid: InvalidInput| errors::bad_input(invalid.field, invalid.to_string());
         let mut definition = request.validate(id, now).map_err(refuse)?;
-        let closures = store(ctx)?.closures(&[&definition]).await.map_err(|error| errors::store(&error))?;
+        let closures = store(ctx)?.closures(&[&definition]).await.map_err(errors::store)?;
         closures.validate(id, &definition, now).map_err(refuse)?;
         let first = match &edited {
             Some(job) => {
@@ -98,19 +104,20 @@ impl Query {
     }
 
     /// An execution.
+    #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn execution(&self, ctx: &Context<'_>, id: ID) -> Result<Option<ExecutionRecord>> {
         let id = errors::uuid("id", &id)?;
-        store(ctx)?.execution(id).await.map_err(|error| errors::store(&error))
+        store(ctx)?.execution(id).await.map_err(errors::store)
     }
 
     /// Living nodes first, then those that ended within a day.
-    #[graphql(complexity = "10 + child_complexity")]
+    #[graphql(complexity = "cost::list(NODES, child_complexity)")]
     async fn nodes(&self, ctx: &Context<'_>) -> Result<Vec<NodeRecord>> {
-        store(ctx)?.nodes().await.map_err(|error| errors::store(&error))
+        store(ctx)?.nodes().await.map_err(errors::store)
     }
 
     /// The cluster as this node sees it.
-    #[graphql(complexity = "20 + child_complexity")]
+    #[graphql(complexity = "5 * cost::STATEMENT + child_complexity")]
     async fn cluster(&self, ctx: &Context<'_>) -> Result<Cluster> {
         cluster(store(ctx)?).await
     }
@@ -145,7 +152,7 @@ fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator
 /// The cluster, as this node sees it now.
 pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
     let read = futures_util::try_join!(store.nodes(), store.job_counts(), store.now(), store.held());
-    let (nodes, (active_jobs, paused_jobs), now, hold) = read.map_err(|error| errors::store(&error))?;
+    let (nodes, (active_jobs, paused_jobs), now, hold) = read.map_err(errors::store)?;
     let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
     let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
     Ok(Cluster {

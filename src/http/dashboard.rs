@@ -6,13 +6,14 @@
 //! routes of its own; so does whoever asks for `/`. A program, or a page that asks for an asset, never gets
 //! HTML for something that is not there: a 404 says so, and no cache keeps it.
 
-use super::GRAPHQL_PATHS;
+use super::{GRAPHQL_PATHS, NodeView};
+use crate::model::introspection::Introspection;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag,
     Header, HeaderName, IfNoneMatch, VARY,
 };
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 /// What `make dashboard` built.
@@ -29,6 +30,8 @@ const PLAIN_PAGE: &str = include_str!("plain.html");
 /// same origin, which `connect-src 'self'` covers in all current browsers.
 const POLICY: &str =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// GraphiQL, which cannot do without introspection.
+const PLAYGROUND: &str = "graphiql";
 /// Names below it hold a hash of the content: whoever has one has it for ever.
 const HASHED: &str = "assets/";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -42,6 +45,9 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
         return HttpResponse::NotFound().finish();
     }
     let path = request.path().trim_start_matches('/');
+    if path.trim_end_matches(".html") == PLAYGROUND && !has_playground(&request) {
+        return HttpResponse::NotFound().finish();
+    }
     // `/graphiql` is `graphiql.html`.
     for name in [path.to_owned(), format!("{path}.html")] {
         if let Some(answer) = file(&request, &name) {
@@ -57,6 +63,10 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
 fn plain_page() -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, ASK_AGAIN)).body(PLAIN_PAGE)
+}
+
+fn has_playground(request: &HttpRequest) -> bool {
+    request.app_data::<web::Data<NodeView>>().is_some_and(|view| view.introspection == Introspection::On)
 }
 
 /// A person typed the address, followed a link or reloaded.

@@ -1,12 +1,11 @@
 //! The GraphQL endpoint.
 
-use super::{BODY_BYTES_MAX, origins};
+use super::{BODY_BYTES_MAX, answer, origins};
 use crate::api::Schema;
 use crate::traces::ApiCall;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
-use actix_web::{HttpRequest, HttpResponse, Responder, web};
-use async_graphql_actix_web::GraphQLResponse;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,13 +45,13 @@ pub async fn post(
     if let Some(call) = &call {
         query = query.data(call.clone());
     }
-    let answer = tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await;
+    let executed = tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await;
     if let Some(call) = call {
         let refused = |response: &async_graphql::Response| Some(response.errors.first()?.message.clone());
-        call.end(operation, answer.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
+        call.end(operation, executed.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
     }
-    match answer {
-        Ok(response) => GraphQLResponse::from(response).respond_to(&request).map_into_boxed_body(),
+    match executed {
+        Ok(response) => answer::of(&request, &response),
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
     }
 }

@@ -5,6 +5,7 @@
 //! but not this. Bodies are bounded before they are parsed. No route is reached
 //! under a name that is not the node's, or by a webhook.
 
+mod answer;
 mod cluster;
 mod dashboard;
 mod graphql;
@@ -16,6 +17,7 @@ mod sockets;
 
 use crate::actors::vitals::Vitals;
 use crate::api::Schema;
+use crate::model::introspection::Introspection;
 use crate::model::node::Standing;
 use crate::store::Store;
 use actix_web::dev::Server;
@@ -48,6 +50,8 @@ pub struct NodeView {
     pub executions_held: Arc<AtomicUsize>,
     /// Executions it can run at once.
     pub slots: usize,
+    /// Whether it shows its schema, and the playground.
+    pub introspection: Introspection,
     /// Its TTL, from which the age of its last heartbeat follows.
     pub node_ttl: std::time::Duration,
 }

@@ -72,6 +72,18 @@ pub struct ExecutionFilter {
 }
 
 impl JobFilter {
+    /// Whether it leaves any job out. An empty text and an empty list of tags leave out none, an empty list of
+    /// anything else leaves out all.
+    pub fn has_condition(&self) -> bool {
+        let Self { ids, search, statuses, schedule_types, tags, last_outcomes } = self;
+        ids.is_some()
+            || search.as_ref().is_some_and(|search| !search.is_empty())
+            || statuses.is_some()
+            || schedule_types.is_some()
+            || !tags.is_empty()
+            || last_outcomes.is_some()
+    }
+
     /// Refuses what is too much; the error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {

@@ -9,16 +9,18 @@ mod expansion;
 mod lexer;
 mod variables;
 
-use super::errors;
+use super::{cost, errors};
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextSubscribe,
+    Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextSubscribe, NextValidation,
 };
-use async_graphql::{Pos, Request, Response, ServerError, ServerResult};
+use async_graphql::{Pos, Request, Response, ServerError, ServerResult, ValidationResult};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use std::sync::Arc;
 
+/// Fields inside fields at most: GraphiQL's own question about the schema just fits.
+const DEPTH_MAX: usize = 16;
 /// Errors of one answer at most.
 const ERRORS_MAX: usize = 20;
 /// Bytes of one error's message at most.
@@ -82,6 +84,16 @@ impl Extension for Admission {
     ) -> ServerResult<Request> {
         next.run(ctx, admit(request)?).await
     }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let found = next.run(ctx).await?;
+        affordable(&found).map_err(|refusal| vec![refusal.into()])?;
+        Ok(found)
+    }
 }
 
 /// Gives a request its parsed query, or says why it is not executed.
@@ -97,8 +109,28 @@ fn admit(mut request: Request) -> ServerResult<Request> {
     Ok(request)
 }
 
-/// Gives the parser's and the validation's errors a code too, and cuts their echo of the query.
+/// Refuses a query that asks for too much.
+fn affordable(found: &ValidationResult) -> Result<(), Refusal> {
+    if found.depth > DEPTH_MAX {
+        let message = format!("the query has fields {} levels deep: at most {DEPTH_MAX}", found.depth);
+        return Err(Refusal::new(message));
+    }
+    if found.complexity > cost::COST_MAX {
+        let message = format!(
+            "the query costs {} fields of rows, at most {} are allowed: a list counts with all the rows that it may \
+             have, so ask for pages of fewer rows (`first`), for fewer lists inside lists, or for fewer fields",
+            found.complexity,
+            cost::COST_MAX
+        );
+        return Err(Refusal::new(message));
+    }
+    Ok(())
+}
+
+/// Logs what failed inside, gives the parser's and the validation's errors a code too, and cuts their echo of the
+/// query.
 fn bounded(mut response: Response) -> Response {
+    errors::log(&response.errors);
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
         error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));

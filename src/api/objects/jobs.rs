@@ -1,11 +1,11 @@
 //! Jobs, as the API shows them.
 
-use crate::api::errors;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, InFlightOf, JobFacts, Recent, executions};
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
 use crate::api::queries::store;
+use crate::api::{cost, errors};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
 use crate::model::rfc3339;
@@ -17,6 +17,11 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
 use serde_json::Value;
 use uuid::Uuid;
+
+/// Most of `nextFireTimes`.
+const FIRE_TIMES_MAX: usize = 1_000;
+/// Most of `recentExecutions`.
+const RECENT_MAX: usize = 50;
 
 /// What a schedule means, before any job has it.
 #[derive(SimpleObject)]
@@ -134,20 +139,21 @@ impl Job {
     /// pending one for a fixed delay, whose next depends on the end of its run;
     /// none while it is paused. What its calendar or a blackout closes is left out,
     /// and what comes after its last run.
-    #[graphql(complexity = "20 + (count.max(0) as usize) / 10")]
+    #[graphql(complexity = "2 * cost::STATEMENT + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)")]
     async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
-        let count = usize::try_from(count).unwrap_or(0).min(1_000).min(self.definition.runs_left(self.runs));
-        let closures = store(ctx)?.closures(&[&self.definition]).await.map_err(|error| errors::store(&error))?;
+        let count = usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX).min(self.definition.runs_left(self.runs));
+        let closures = store(ctx)?.closures(&[&self.definition]).await.map_err(errors::store)?;
         let fire_times = closures.fire_times(self.id, &self.definition, self.next_fire_time);
         Ok(fire_times.take(count).map(rfc3339).collect())
     }
     /// The newest fire time that was taken.
+    #[graphql(complexity = "cost::BATCHED")]
     async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let newest = recent(ctx, self.id, 1).await?;
         Ok(newest.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
     }
     /// Executions that run or wait for their next attempt.
-    #[graphql(complexity = 2)]
+    #[graphql(complexity = "cost::BATCHED")]
     async fn in_flight(&self, ctx: &Context<'_>) -> Result<i32> {
         let in_flight = ctx.data::<DataLoader<JobFacts>>()?.load_one(InFlightOf(self.id)).await;
         let in_flight = in_flight.map_err(|error| error.as_ref().clone())?;
@@ -155,16 +161,16 @@ impl Job {
     }
     /// The newest executions, newest fire time first, without their outputs: at
     /// most 50.
-    #[graphql(complexity = "2 + child_complexity")]
+    #[graphql(complexity = "cost::BATCHED + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)")]
     async fn recent_executions(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20)] count: Option<i32>,
     ) -> Result<Vec<ExecutionRecord>> {
-        recent(ctx, self.id, usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(50)).await
+        recent(ctx, self.id, usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX)).await
     }
     /// The executions, newest fire time first, a page at a time: at most 200.
-    #[graphql(complexity = "20 + child_complexity * 5")]
+    #[graphql(complexity = "cost::page(first, filter.is_some(), child_complexity)")]
     async fn executions(
         &self,
         ctx: &Context<'_>,

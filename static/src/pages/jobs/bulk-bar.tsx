@@ -11,7 +11,7 @@ import { useCommand } from '@/api/queries'
 import { Button, IconButton } from '@/components/button'
 import { type Question, useConfirm } from '@/components/confirm'
 import { count, counted } from '@/text/number'
-import { filterOfSelection, type Selection, selectedCount } from './selection'
+import { jobsOfSelection, type Selection, selectedCount } from './selection'
 
 interface BulkBarProps {
   selection: Selection
@@ -37,7 +37,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
   const meant = selectedCount(selection, total)
   const jobs = meant === null ? 'all jobs that match' : counted(meant, 'job')
   const busy = run.isPending || pause.isPending || resume.isPending || remove.isPending
-  const chosen = filterOfSelection(selection, filter)
+  const chosen = jobsOfSelection(selection, filter)
   const command = async (question: Question, send: (reason: string | null) => Promise<unknown>) => {
     const answer = await ask(question)
     if (answer === null) return
@@ -66,7 +66,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
               text: 'Each fires once, somewhere in the cluster, besides its schedule.',
               action: 'Run now',
             },
-            () => run.mutateAsync({ filter: chosen }),
+            () => run.mutateAsync(chosen),
           )
         }
       >
@@ -83,7 +83,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
               action: 'Pause',
               input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
             },
-            (reason) => pause.mutateAsync({ filter: chosen, reason }),
+            (reason) => pause.mutateAsync({ ...chosen, reason }),
           )
         }
       >
@@ -99,7 +99,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
               text: 'They fire again from now on; what was missed while paused is not run.',
               action: 'Resume',
             },
-            () => resume.mutateAsync({ filter: chosen }),
+            () => resume.mutateAsync(chosen),
           )
         }
       >
@@ -117,7 +117,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
               action: `Delete ${jobs}`,
               danger: true,
             },
-            () => remove.mutateAsync({ filter: chosen }),
+            () => remove.mutateAsync(chosen),
           )
         }
       >

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { allThatMatch, filterOfSelection, isSelected, NAMED_MAX, NOTHING, selectedCount, withJob } from './selection'
+import { allThatMatch, isSelected, jobsOfSelection, NAMED_MAX, NOTHING, selectedCount, withJob } from './selection'
 
 const FILTER = { search: 'invoice' }
 
@@ -7,7 +7,7 @@ test('jobs are selected one by one and named to the API', () => {
   const two = withJob(withJob(NOTHING, 'a', true), 'b', true)
   expect(isSelected(two, 'a')).toBe(true)
   expect(isSelected(two, 'c')).toBe(false)
-  expect(filterOfSelection(two, FILTER)).toEqual({ ids: ['a', 'b'] })
+  expect(jobsOfSelection(two, FILTER)).toEqual({ filter: { ids: ['a', 'b'] }, all: false })
   expect(selectedCount(two, 100)).toBe(2)
 })
 
@@ -17,9 +17,14 @@ test('the last one taken away leaves nothing', () => {
 
 test('all that match are the filter, whatever is on the screen', () => {
   expect(isSelected(allThatMatch, 'never seen')).toBe(true)
-  expect(filterOfSelection(allThatMatch, FILTER)).toBe(FILTER)
+  expect(jobsOfSelection(allThatMatch, FILTER)).toEqual({ filter: FILTER, all: false })
   expect(selectedCount(allThatMatch, 12_345)).toBe(12_345)
   expect(selectedCount(allThatMatch, null)).toBeNull()
+})
+
+test('all jobs are meant by name when no condition leaves any out', () => {
+  const filter = { search: null, tags: null }
+  expect(jobsOfSelection(allThatMatch, filter)).toEqual({ filter, all: true })
 })
 
 test('no more are named than the API takes', () => {

@@ -27,9 +27,15 @@ export function withJob(selection: Selection, id: string, selected: boolean): Se
   return ids.size === 0 ? NOTHING : { all: false, ids }
 }
 
-/** The API's filter for a selection among the jobs that match `filter`. */
-export function filterOfSelection(selection: Selection, filter: JobFilter): JobFilter {
-  return selection.all ? filter : { ids: [...selection.ids] }
+/** What the API is told of a selection among the jobs that match `filter`: it wants `all` said when no condition is there. */
+export function jobsOfSelection(selection: Selection, filter: JobFilter): { filter: JobFilter; all: boolean } {
+  if (!selection.all) return { filter: { ids: [...selection.ids] }, all: false }
+  return { filter, all: !Object.values(filter).some(isCondition) }
+}
+
+/** As the API sees it: an empty text and an empty list of tags leave out no job. */
+function isCondition(value: JobFilter[keyof JobFilter]): boolean {
+  return value !== null && value !== undefined && value.length > 0
 }
 
 /** How many jobs are meant; null when nobody counted them. */
