@@ -14,6 +14,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod descriptors;
 pub mod embedded_postgres;
 pub mod handlers;
 pub mod http;

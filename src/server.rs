@@ -19,6 +19,7 @@ use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
 use crate::actors::vitals::Vitals;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
+use crate::descriptors::Descriptors;
 use crate::handlers::{Handlers, SetUpError};
 use crate::http::{self, Hosts, NodeView};
 use crate::model::node::Standing;
@@ -132,7 +133,9 @@ impl Node {
         let view = parts.view(config, requests.clone());
         let schema = crate::api::schema(requests, jobs.clone(), config.introspection);
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
-        let server = http::serve(listener, schema, view, hosts).map_err(listen_error)?;
+        let descriptors = Descriptors::of(config.slots, config.pool_size);
+        descriptors.warn();
+        let server = http::serve(listener, schema, view, hosts, descriptors.connections).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&parts.database, &parts.store).await?;

@@ -153,6 +153,7 @@ fn describe() {
     describe_gauge!("horolog_heartbeat_age_seconds", Unit::Seconds, "time since this node last was sure of itself");
     describe_gauge!("horolog_clock_offset_seconds", Unit::Seconds, "this node's wall clock minus the database's");
     describe_gauge!("horolog_slots", "executions this node can run at once");
+    describe_gauge!("horolog_http_connections", "connections of HTTP clients that this node holds");
     describe_gauge!("horolog_executions_held", "executions this node holds");
     describe_gauge!(
         "horolog_jobs_waiting_for_share",

@@ -7,6 +7,7 @@ mod answers;
 mod api_node;
 mod backfills;
 mod bad_input;
+mod clients;
 mod closures;
 mod cost;
 mod dashboard;

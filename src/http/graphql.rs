@@ -3,10 +3,12 @@
 use super::{BODY_BYTES_MAX, answer, origins};
 use crate::api::Schema;
 use crate::traces::ApiCall;
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +33,9 @@ pub async fn post(
             "send the request as application/json: other content types can be sent by pages of other sites",
         );
     }
-    let Ok(body) = body else {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("the request must be at most {BODY_BYTES_MAX} bytes"));
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return refuse_body(error.as_error()),
     };
     let mut query: async_graphql::Request = match serde_json::from_slice(&body) {
         Ok(query) => query,
@@ -67,6 +70,19 @@ pub async fn only_post() -> HttpResponse {
 fn is_json(request: &HttpRequest) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The answer to a request whose body did not come.
+fn refuse_body(error: Option<&PayloadError>) -> HttpResponse {
+    match error {
+        Some(PayloadError::Overflow) => {
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("the request must be at most {BODY_BYTES_MAX} bytes"))
+        }
+        Some(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => {
+            refuse(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time")
+        }
+        _ => refuse(StatusCode::BAD_REQUEST, "the body of the request broke off"),
+    }
 }
 
 /// An error in GraphQL's own shape, so that clients need one way to read them.

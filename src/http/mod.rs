@@ -7,7 +7,9 @@
 
 mod answer;
 mod cluster;
+mod connections;
 mod dashboard;
+mod exchange;
 mod graphql;
 mod health;
 mod hosts;
@@ -20,14 +22,22 @@ use crate::api::Schema;
 use crate::model::introspection::Introspection;
 use crate::model::node::Standing;
 use crate::store::Store;
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::{App, HttpServer, Route, guard, web};
+use actix_web::{App, Route, guard, web};
+use connections::{Connections, Watched};
+use exchange::Answers;
+use futures_util::future::ready;
 pub use hosts::Hosts;
 use sockets::Sockets;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Largest request body in bytes.
@@ -36,6 +46,16 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 const GRAPHQL_PATHS: [&str; 2] = ["/scheduler-instance/graphql", "/graphql"];
 /// Threads that serve requests.
 const WORKERS: usize = 2;
+/// Connections that the kernel keeps until a worker takes them: as many as may come at once.
+const BACKLOG: i32 = 1_024;
+/// What the kernel holds for a client that does not read: enough for 10 MB/s at 25 ms.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+/// How long a connection is kept for its next request; below the minute for which nginx keeps its own.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long the head of a connection's first request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a closed connection is read on, so that the client gets the answer.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the routes show of their node.
 #[derive(Clone)]
@@ -53,35 +73,79 @@ pub struct NodeView {
     /// Whether it shows its schema, and the playground.
     pub introspection: Introspection,
     /// Its TTL, from which the age of its last heartbeat follows.
-    pub node_ttl: std::time::Duration,
+    pub node_ttl: Duration,
 }
 
-/// Serves the routes on a bound socket. The caller stops it; signals are the
-/// composition root's.
-pub fn serve(listener: TcpListener, schema: Schema, view: NodeView, hosts: Hosts) -> std::io::Result<Server> {
-    let sockets = Sockets::default();
-    let server = HttpServer::new(move || {
+/// Serves the routes on a bound socket, to so many connections at once. The
+/// caller stops it; signals are the composition root's.
+pub fn serve(
+    listener: TcpListener,
+    schema: Schema,
+    view: NodeView,
+    hosts: Hosts,
+    connections_max: usize,
+) -> std::io::Result<Server> {
+    // Connections have what their listener has.
+    rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    let (sockets, answers) = (Sockets::default(), Answers::default());
+    let connections = Connections::new(connections_max);
+    // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for ever.
+    let server = Server::build().workers(WORKERS).disable_signals().shutdown_timeout(1);
+    let stopping = server.graceful_shutdown_signal();
+    // Each worker counts for itself, and the next connection goes to the other one when it is full.
+    let server = server.max_concurrent_connections(connections.accepted_max().div_ceil(WORKERS));
+    let server = server.listen("api", listener, move || {
         // Each worker makes its App on its own thread.
         crate::threads::yield_to_firing();
-        let headers = DefaultHeaders::new()
-            .add(("x-content-type-options", "nosniff"))
-            .add(("referrer-policy", "no-referrer"))
-            // What is not a file of the dashboard, which says otherwise itself.
-            .add(("cache-control", "no-store"))
-            .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
-        App::new()
+        let app = App::new()
             .wrap(from_fn(origins::refuse_webhooks))
             .wrap(from_fn(hosts::refuse_strange))
-            .wrap(headers)
+            .wrap(headers())
+            .wrap(from_fn(exchange::bound))
             .app_data(web::Data::new(schema.clone()))
             .app_data(web::Data::new(view.clone()))
             .app_data(web::Data::new(hosts.clone()))
             .app_data(web::Data::new(sockets.clone()))
+            .app_data(web::Data::new(answers.clone()))
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
-            .configure(routes)
-    });
-    // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for ever.
-    Ok(server.workers(WORKERS).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+            .configure(routes);
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .on_connect_ext(|io: &Watched, extensions| drop(extensions.insert(io.connection())))
+            .h1(map_config(app, |()| AppConfig::default()));
+        let connections = connections.clone();
+        let watched = fn_service(move |io: TcpStream| {
+            ready(
+                connections
+                    .admit(io)
+                    .map(|io| {
+                        let peer = io.peer();
+                        (io, peer)
+                    })
+                    .map_err(DispatchError::Io),
+            )
+        });
+        watched.and_then(http)
+    })?;
+    Ok(server.run())
+}
+
+/// What every answer bears, unless it says otherwise itself.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("x-content-type-options", "nosniff"))
+        .add(("referrer-policy", "no-referrer"))
+        // What is not a file of the dashboard, which says otherwise itself.
+        .add(("cache-control", "no-store"))
+        .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"))
 }
 
 fn routes(config: &mut web::ServiceConfig) {

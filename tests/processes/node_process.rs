@@ -31,6 +31,15 @@ impl NodeProcess {
         Self::run(program, name, &[&defaults, flags].concat(), &variables)
     }
 
+    /// Starts `horolog serve` with so many file descriptors, soft and hard.
+    fn serve_limited(name: &str, database_url: &str, descriptors: u32) -> Self {
+        let horolog = env!("CARGO_BIN_EXE_horolog");
+        let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        let serve = ["serve", "--node-name", name, "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8"];
+        let variables = [("DATABASE_URL", database_url), ("HOROLOG_DRAIN_DELAY", "0s")];
+        Self::run("sh", name, &[&["-c", &limited, horolog], &serve[..]].concat(), &variables)
+    }
+
     /// Starts `horolog` with these arguments and variables.
     pub fn start(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         Self::run(env!("CARGO_BIN_EXE_horolog"), name, arguments, variables)
@@ -138,6 +147,12 @@ impl Processes {
             processes.ready(&node.name).await;
         }
         processes
+    }
+
+    /// One node with so many file descriptors.
+    pub fn start_limited(database_url: &str, descriptors: u32) -> Self {
+        let nodes = vec![NodeProcess::serve_limited("node-1", database_url, descriptors)];
+        Self { nodes, target: Deliveries::start(), database_url: database_url.to_owned(), http: http_client() }
     }
 
     /// Waits until a node leases; its address.

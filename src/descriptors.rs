@@ -1,0 +1,79 @@
+//! File descriptors: how many the process may have, and who gets them.
+//!
+//! A webhook, a connection to the database and a look at DNS need one when they
+//! need it; HTTP clients take as many as they are let. So what the node itself
+//! needs is set aside, and the clients share the rest.
+
+/// Descriptors of one slot: its webhook's connection, and one that is kept for the next or ends.
+const PER_SLOT: u64 = 2;
+/// Descriptors for all else: the listener, runtimes, log, names, membership, notifications.
+const OTHERS: u64 = 128;
+/// Most connections of HTTP clients.
+const CONNECTIONS_MAX: u64 = 2_000;
+/// Fewest, however low the limit is.
+const CONNECTIONS_MIN: u64 = 32;
+
+/// How many descriptors there are for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptors {
+    /// The process's limit.
+    pub limit: u64,
+    /// With how many the node could do all that its settings allow.
+    pub wanted: u64,
+    /// Connections that HTTP clients may have at once.
+    pub connections: usize,
+}
+
+impl Descriptors {
+    /// The shares of a node with so many slots and database connections. Raises the process's limit as far as it may be raised.
+    pub fn of(slots: usize, database_connections: usize) -> Self {
+        Self::share(raised_limit(), slots, database_connections)
+    }
+
+    fn share(limit: u64, slots: usize, database_connections: usize) -> Self {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let own = count(slots).saturating_mul(PER_SLOT).saturating_add(count(database_connections)) + OTHERS;
+        let connections = limit.saturating_sub(own).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        Self { limit, wanted: own + CONNECTIONS_MAX, connections }
+    }
+
+    /// Says so when the limit is lower than the node could use.
+    pub fn warn(&self) {
+        if self.limit < self.wanted {
+            tracing::warn!(
+                limit = self.limit,
+                wanted = self.wanted,
+                connections = self.connections,
+                "the limit of open files is low (ulimit -n, LimitNOFILE): http clients get fewer connections, so that webhooks have theirs"
+            );
+        }
+    }
+}
+
+/// The soft limit is 1,024 on most systems, for the sake of programs that use
+/// select(2); the hard limit is what the operator means.
+#[cfg(unix)]
+fn raised_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // macOS refuses "without limit"; then the soft limit is what there is.
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_node_needs_is_set_aside_and_the_clients_share_the_rest() {
+        let usual = Descriptors::share(1_048_576, 64, 8);
+        assert_eq!((usual.connections, usual.wanted), (2_000, 2_264));
+        assert_eq!(Descriptors::share(1_024, 64, 8).connections, 760);
+        assert_eq!(Descriptors::share(256, 64, 8).connections, 32, "a node that nobody can ask is of no use");
+        assert_eq!(Descriptors::share(u64::MAX, usize::MAX, usize::MAX).connections, 32);
+    }
+}

@@ -1,0 +1,287 @@
+//! Connections: how many a node holds, and how long one may keep it waiting.
+//!
+//! Each costs a descriptor, of which the webhooks need their own, and memory.
+//! A node that is full makes room for the next client: a connection of the client
+//! that has the most is closed, of these the one that has been silent the longest.
+//! So half requests by the thousand do not keep a load balancer from asking for health.
+//!
+//! actix-web bounds the head of a connection's first request and the pause between
+//! two. Here are the bounds of all else: later heads, and answers that are not read.
+
+use super::sockets::client_of;
+use futures_util::task::AtomicWaker;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How long a connection may be without a whole request's head.
+const IDLE_MAX: Duration = Duration::from_secs(15);
+/// In this time a client that does not read on as it is written to ...
+const STALL_MAX: Duration = Duration::from_secs(15);
+/// ... must have taken as much: a fifth of what the kernel holds for it.
+const STALL_BYTES_MIN: usize = 48 * 1024;
+/// How often a connection is looked at.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// Connections above the bound, while those that were closed for them end.
+const CLOSING_MAX: usize = 64;
+
+/// The open connections of a node.
+#[derive(Clone)]
+pub struct Connections(Arc<Open>);
+
+struct Open {
+    max: usize,
+    connections: Mutex<Vec<Arc<Connection>>>,
+}
+
+/// What is known of a connection.
+pub struct Connection {
+    client: IpAddr,
+    opened: Instant,
+    /// When the client last said something, in milliseconds since it was opened.
+    heard: AtomicU64,
+    /// When it was last without a request under way, the same.
+    idle_since: AtomicU64,
+    requests: AtomicUsize,
+    is_closing: AtomicBool,
+    waker: AtomicWaker,
+}
+
+/// A request of a connection that is under way; dropped, it has been answered.
+pub struct UnderWay(Arc<Connection>);
+
+impl Connections {
+    /// At most `max` at once.
+    pub fn new(max: usize) -> Self {
+        Self(Arc::new(Open { max, connections: Mutex::default() }))
+    }
+
+    /// Most connections that may be accepted, with those that are about to be closed.
+    pub fn accepted_max(&self) -> usize {
+        self.0.max + CLOSING_MAX
+    }
+
+    /// Takes a connection, and closes another one when there are too many.
+    pub fn admit(&self, io: TcpStream) -> io::Result<Watched> {
+        let address = io.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+        let connection = self.open(client_of(address)).ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok(Watched { io, connection, connections: self.clone(), check: Box::pin(sleep(CHECK_EVERY)), stalled: None })
+    }
+
+    fn open(&self, client: IpAddr) -> Option<Arc<Connection>> {
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= self.accepted_max() {
+            return None;
+        }
+        let living = || open.iter().filter(|other| !other.is_closing.load(Ordering::Relaxed));
+        if living().count() >= self.0.max {
+            let mut of_clients: HashMap<IpAddr, usize> = HashMap::new();
+            living().for_each(|other| *of_clients.entry(other.client).or_default() += 1);
+            let quietest = living().max_by_key(|other| (of_clients[&other.client], other.silence()));
+            quietest.inspect(|other| other.close());
+        }
+        let connection = Arc::new(Connection::new(client));
+        open.push(connection.clone());
+        count(open.len());
+        Some(connection)
+    }
+
+    fn closed(&self, connection: &Arc<Connection>) {
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|other| !Arc::ptr_eq(other, connection));
+        count(open.len());
+    }
+}
+
+fn count(open: usize) {
+    metrics::gauge!("horolog_http_connections").set(u32::try_from(open).map_or(f64::MAX, f64::from));
+}
+
+impl Connection {
+    fn new(client: IpAddr) -> Self {
+        Self {
+            client,
+            opened: Instant::now(),
+            heard: AtomicU64::new(0),
+            idle_since: AtomicU64::new(0),
+            requests: AtomicUsize::new(0),
+            is_closing: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Milliseconds since it was opened.
+    fn age(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn silence(&self) -> u64 {
+        self.age().saturating_sub(self.heard.load(Ordering::Relaxed))
+    }
+
+    fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+        self.waker.wake();
+    }
+
+    /// A request has come.
+    pub fn begin(self: &Arc<Self>) -> UnderWay {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self.clone())
+    }
+
+    fn is_idle_for_too_long(&self) -> bool {
+        let idle = self.age().saturating_sub(self.idle_since.load(Ordering::Relaxed));
+        self.requests.load(Ordering::Relaxed) == 0 && u128::from(idle) >= IDLE_MAX.as_millis()
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.idle_since.store(self.0.age(), Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection's stream, which fails when its time is over.
+pub struct Watched {
+    io: TcpStream,
+    connection: Arc<Connection>,
+    connections: Connections,
+    check: Pin<Box<Sleep>>,
+    stalled: Option<Stall>,
+}
+
+/// Since when the client takes less than it is sent, and how much of it.
+#[derive(Clone, Copy)]
+struct Stall {
+    since: Instant,
+    taken: usize,
+}
+
+impl Watched {
+    /// What is known of it, for its requests.
+    pub fn connection(&self) -> Arc<Connection> {
+        self.connection.clone()
+    }
+
+    /// The other end of it.
+    pub fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.io.peer_addr().ok()
+    }
+
+    /// Fails when another connection needs the place, or a bound is passed; to be
+    /// asked whenever there is nothing else to do.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        self.connection.waker.register(context.waker());
+        if self.connection.is_closing.load(Ordering::Relaxed) {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+        }
+        loop {
+            ready!(self.check.as_mut().poll(context));
+            if self.connection.is_idle_for_too_long() || self.is_stalled() {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
+            self.check.as_mut().reset(Instant::now() + CHECK_EVERY);
+        }
+    }
+
+    /// Whether the client has taken too little for too long; if it has taken enough, its time begins again.
+    fn is_stalled(&mut self) -> bool {
+        let Some(stall) = self.stalled.filter(|stall| stall.since.elapsed() >= STALL_MAX) else { return false };
+        self.stalled = Some(Stall { since: Instant::now(), taken: 0 });
+        stall.taken < STALL_BYTES_MIN
+    }
+
+    /// Takes note of what a write came to.
+    fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(bytes)) => {
+                if let Some(stall) = &mut self.stalled {
+                    stall.taken += bytes;
+                }
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.stalled.get_or_insert_with(|| Stall { since: Instant::now(), taken: 0 });
+                self.poll_over(context).map(Err)
+            }
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.connections.closed(&self.connection);
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.io).poll_read(context, buffer) {
+            Poll::Ready(read) => {
+                if buffer.filled().len() > before {
+                    self.connection.heard.store(self.connection.age(), Ordering::Relaxed);
+                }
+                Poll::Ready(read)
+            }
+            Poll::Pending => self.poll_over(context).map(Err),
+        }
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.wrote(context, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The server flushes when all it had to say is written.
+        self.stalled = None;
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn a_full_node_closes_a_connection_of_the_client_that_has_the_most() {
+        let connections = Connections::new(3);
+        let open = |last| connections.open(client(last)).expect("room");
+        let is_closing = |connection: &Arc<Connection>| connection.is_closing.load(Ordering::Relaxed);
+        let (single, first, second) = (open(1), open(2), open(2));
+        first.heard.store(u64::MAX, Ordering::Relaxed); // it has just said something
+        let third = open(3);
+        assert!(is_closing(&second) && !is_closing(&first) && !is_closing(&single) && !is_closing(&third));
+        connections.closed(&second);
+        open(1);
+        assert!(is_closing(&single) || is_closing(&first), "of two that have as many, the more silent one");
+        let refused = (0..=CLOSING_MAX).find(|_| connections.open(client(4)).is_none());
+        assert!(refused.is_some(), "nothing is taken while those that are closed do not end");
+    }
+}
