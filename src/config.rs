@@ -2,6 +2,7 @@
 //! bound. Unknown settings and impossible combinations stop the start.
 
 use crate::model::introspection::Introspection;
+use crate::model::text;
 use clap::Args;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -163,6 +164,7 @@ impl ServeConfig {
         if !(1..=200).contains(&self.pool_size) {
             return Err("--pool-size must be from 1 to 200".into());
         }
+        text::NODE_NAME.check_given("--node-name", self.node_name.as_deref()).map_err(|invalid| invalid.to_string())?;
         match &self.advertise {
             Some(advertise) if !is_host_and_port(advertise) => {
                 Err(format!("--advertise `{}` must be host:port", advertise.escape_debug()))

@@ -16,6 +16,7 @@ pub struct Delivery {
     pub node_id: String,
     pub traceparent: String,
     pub arrived: Instant,
+    pub body: String,
 }
 
 /// The target; clones share it.
@@ -52,7 +53,7 @@ impl Deliveries {
     }
 }
 
-async fn deliver(request: HttpRequest, deliveries: web::Data<Deliveries>) -> HttpResponse {
+async fn deliver(request: HttpRequest, deliveries: web::Data<Deliveries>, body: String) -> HttpResponse {
     let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
     let delivery = Delivery {
         path: request.path().to_owned(),
@@ -62,6 +63,7 @@ async fn deliver(request: HttpRequest, deliveries: web::Data<Deliveries>) -> Htt
         node_id: header("horolog-node-id"),
         traceparent: header("traceparent"),
         arrived: Instant::now(),
+        body,
     };
     deliveries.all.lock().unwrap().push(delivery);
     if request.path() == "/hold" {

@@ -184,7 +184,7 @@ async fn jobs_are_created_all_or_none() {
     let mut one_bad = many(10);
     one_bad[7]["intervalSeconds"] = json!(0);
     let error = node.error(CREATE_MANY, json!({"inputs": one_bad})).await;
-    assert_eq!(error["extensions"]["field"], "intervalSeconds");
+    assert_eq!(error["extensions"]["field"], "inputs.7.intervalSeconds");
     let error = node.error(CREATE_MANY, json!({"inputs": many(1_001)})).await;
     assert_eq!(error["extensions"]["field"], "inputs");
     assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));

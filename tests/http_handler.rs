@@ -3,11 +3,12 @@
 use crate::sink::Sink;
 use chrono::{DateTime, TimeDelta};
 use horolog::handlers::Handlers;
-use horolog::model::execution::{Attempt, Outcome, Reason, TEXT_BYTES_MAX};
+use horolog::model::execution::{Attempt, Outcome, Reason};
+use horolog::model::payload::Payload;
 use horolog::model::policies::Policies;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
+use horolog::model::text::TEXT_BYTES_MAX;
 use horolog::model::trigger::TriggerKind;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,7 +39,7 @@ pub fn attempt(target: HttpTarget) -> Attempt {
         fire_time,
         due_time: fire_time + TimeDelta::milliseconds(1_500),
         target: Target::Http(target),
-        payload: Some(json!({ "report": "daily" })),
+        payload: Payload::of_json(r#"{"report":"daily"}"#.to_owned()).ok(),
         policies: Policies::default(),
         failures: 0,
         may_be_awaited: false,
@@ -117,6 +118,8 @@ async fn method_body_and_headers_go_out_as_configured() {
         (HttpMethod::Put, None, payload.clone(), json.clone()),
         (HttpMethod::Patch, None, payload, json),
         (HttpMethod::Get, None, None, None),
+        (HttpMethod::Get, text(""), None, None),
+        (HttpMethod::Post, text(""), None, None),
         (HttpMethod::Delete, None, None, None),
         (HttpMethod::Delete, text("a=1"), text("a=1"), None),
         (HttpMethod::Post, text("<a/>"), text("<a/>"), None),
@@ -127,7 +130,9 @@ async fn method_body_and_headers_go_out_as_configured() {
         let (outcome, request) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
         assert_eq!(outcome, succeeded("done"));
         assert_eq!(request.line, format!("{} / HTTP/1.1", method.as_str()));
-        assert_eq!(request.headers.get("content-length").is_some_and(|length| length != "0"), body.is_some());
+        let bytes =
+            body.as_ref().map(String::len).or((method != HttpMethod::Get && method != HttpMethod::Delete).then_some(0));
+        assert_eq!(request.headers.get("content-length"), bytes.map(|bytes| bytes.to_string()).as_ref(), "{method:?}");
         assert_eq!(request.body, body.unwrap_or_default());
         assert_eq!(request.headers.get("content-type"), content_type.as_ref());
     }
@@ -143,10 +148,10 @@ async fn method_body_and_headers_go_out_as_configured() {
 #[tokio::test]
 async fn without_a_payload_no_body_is_sent() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
-    for payload in [None, Some(json!(null))] {
+    for payload in [None, Payload::of_json("null".to_owned()).ok()] {
         let attempt = Attempt { payload, ..attempt(post(sink.url("/"))) };
         let (_, request) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
-        assert_eq!(request.body, "");
+        assert_eq!((request.body.as_str(), request.headers["content-length"].as_str()), ("", "0"));
         assert_eq!(request.headers.get("content-type"), None);
     }
 }

@@ -50,6 +50,8 @@ mod sink;
 mod sockets;
 mod statements;
 mod support;
+mod text;
 mod tidy;
 mod unreadable;
+mod values;
 mod waking;

@@ -8,9 +8,10 @@ pub mod bulk;
 pub mod closures;
 
 use super::vitals::{Pulse, Vitals};
+use crate::model::InvalidInput;
+use crate::model::closures::Closures;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
-use crate::model::{InvalidInput, Timestamp};
 use crate::store::commands::Edited;
 use crate::store::executions::Cancelled;
 use crate::store::{Store, StoreError};
@@ -124,14 +125,17 @@ fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, Command
     thing.ok_or_else(|| CommandError::NotFound { what, id: id.to_string() })
 }
 
-/// Refuses jobs whose calendar does not exist or leaves them nothing.
-async fn refuse_closed(store: &Store, jobs: &[(Uuid, JobDefinition)], now: Timestamp) -> Result<(), CommandError> {
+/// The calendars that jobs name: not asked for when they name none.
+async fn named_calendars(store: &Store, jobs: &[(Uuid, JobDefinition)]) -> Result<Closures, CommandError> {
     let named: Vec<&JobDefinition> = jobs.iter().map(|(_, job)| job).filter(|job| job.calendar.is_some()).collect();
-    if !named.is_empty() {
-        let closures = store.closures(&named).await?;
-        jobs.iter().try_for_each(|(id, job)| closures.validate(*id, job, now))?;
+    if named.is_empty() { Ok(Closures::default()) } else { Ok(store.closures(&named).await?) }
+}
+
+impl CreateJobs {
+    /// Where a job stands in the input, counted from 0.
+    pub fn place(index: usize) -> String {
+        format!("inputs.{index}")
     }
-    Ok(())
 }
 
 impl Handler<CreateJob> for JobManager {
@@ -143,7 +147,8 @@ impl Handler<CreateJob> for JobManager {
             let now = store.now().await?;
             let id = Uuid::now_v7();
             let definitions = vec![(id, request.validate(id, now)?)];
-            refuse_closed(&store, &definitions, now).await?;
+            let closures = named_calendars(&store, &definitions).await?;
+            closures.validate(id, &definitions[0].1, now)?;
             found(store.create_jobs(definitions, now).await?.pop(), "job", id)
         })
     }
@@ -156,12 +161,16 @@ impl Handler<CreateJobs> for JobManager {
         let store = self.store.clone();
         Box::pin(async move {
             let now = store.now().await?;
-            let validate = |request: JobRequest| {
+            let validate = |(index, request): (usize, JobRequest)| {
                 let id = Uuid::now_v7();
-                request.validate(id, now).map(|definition| (id, definition))
+                let definition = request.validate(id, now).map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+                Ok::<_, InvalidInput>((id, definition))
             };
-            let definitions = requests.into_iter().map(validate).collect::<Result<Vec<_>, _>>()?;
-            refuse_closed(&store, &definitions, now).await?;
+            let definitions = requests.into_iter().enumerate().map(validate).collect::<Result<Vec<_>, _>>()?;
+            let closures = named_calendars(&store, &definitions).await?;
+            for (index, (id, job)) in definitions.iter().enumerate() {
+                closures.validate(*id, job, now).map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+            }
             Ok(store.create_jobs(definitions, now).await?)
         })
     }
@@ -178,8 +187,9 @@ impl Handler<UpdateJob> for JobManager {
             let mut definition = request.validate(id, now)?;
             definition.keep_phase(&old.definition);
             let definitions = [(id, definition)];
-            refuse_closed(&store, &definitions, now).await?;
+            let closures = named_calendars(&store, &definitions).await?;
             let [(_, definition)] = definitions;
+            closures.validate(id, &definition, now)?;
             match store.update_job(&old, definition, version).await? {
                 Edited::Done(job) => Ok(*job),
                 Edited::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),

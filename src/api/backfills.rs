@@ -1,6 +1,5 @@
 //! Backfills in the API.
 
-use super::inputs::time;
 use super::mutations::command;
 use super::names::OverlapPolicyName;
 use super::queries::store;
@@ -160,12 +159,9 @@ fn request(
     overlap_policy: Option<OverlapPolicyName>,
     fires_per_minute: Option<i32>,
 ) -> Result<BackfillRequest> {
-    let instant = |field: &'static str, text: &str| {
-        time(field, Some(text))?.ok_or_else(|| errors::bad_input(field, format!("{field}: is required")))
-    };
     Ok(BackfillRequest {
-        from: instant("from", from)?,
-        to: instant("to", to)?,
+        from: errors::instant("from", from)?,
+        to: errors::instant("to", to)?,
         overlap_policy: overlap_policy.map_or(OverlapPolicy::BufferAll, Into::into),
         fires_per_minute: fires_per_minute.unwrap_or(FIRES_PER_MINUTE_DEFAULT),
     })

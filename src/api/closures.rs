@@ -1,6 +1,5 @@
 //! Calendars and blackouts in the API.
 
-use super::inputs::time;
 use super::mutations::command;
 use super::names::{AfterwardsName, WeekdayName};
 use super::queries::store;
@@ -9,8 +8,8 @@ use crate::actors::job_manager::closures::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
 use crate::model::closures::{Afterwards, Blackout, Scope};
-use crate::model::rfc3339;
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
+use crate::model::{rfc3339, text};
 use crate::store::calendars::CalendarRecord;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -103,6 +102,7 @@ impl ClosureQuery {
     /// A calendar.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn calendar(&self, ctx: &Context<'_>, name: String) -> Result<Option<CalendarRecord>> {
+        text::CALENDAR_NAME.check("name", &name).map_err(|invalid| errors::invalid(&invalid))?;
         store(ctx)?.calendar(&name).await.map_err(errors::store)
     }
 
@@ -145,7 +145,7 @@ impl ClosureMutation {
     /// Moves the end of a blackout that is not over.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn set_blackout_end(&self, ctx: &Context<'_>, id: ID, ends_at: String) -> Result<Blackout> {
-        command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, time("endsAt", Some(&ends_at))?)).await
+        command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, Some(errors::instant("endsAt", &ends_at)?))).await
     }
 
     /// Ends a blackout now; one that has not begun never begins.
@@ -287,11 +287,10 @@ impl BlackoutInput {
             (None, Some(job)) => Scope::Job(errors::uuid("jobId", &job)?),
             (Some(_), Some(_)) => return Err(errors::bad_input("jobId", "jobId: does not go with tag: leave one out")),
         };
-        let missing = || errors::bad_input("endsAt", "endsAt: is required");
         Ok(CreateBlackout {
             scope,
-            starts_at: time("startsAt", self.starts_at.as_deref())?,
-            ends_at: time("endsAt", Some(&self.ends_at))?.ok_or_else(missing)?,
+            starts_at: self.starts_at.as_deref().map(|text| errors::instant("startsAt", text)).transpose()?,
+            ends_at: errors::instant("endsAt", &self.ends_at)?,
             afterwards: self.afterwards.map_or(Afterwards::Collapse, Into::into),
             reason: self.reason,
         })

@@ -3,6 +3,7 @@
 //! No SQL, path or stack leaves the process; what an operator needs is logged.
 
 use crate::actors::job_manager::CommandError;
+use crate::model::{self, InvalidInput, Timestamp};
 use crate::store::StoreError;
 use actix::MailboxError;
 use async_graphql::{Error, ErrorExtensions, ID, ServerError};
@@ -15,6 +16,11 @@ pub fn bad_input(field: &str, message: impl Into<String>) -> Error {
         extensions.set("code", "BAD_USER_INPUT");
         extensions.set("field", field);
     })
+}
+
+/// The model's refusal of an input.
+pub fn invalid(invalid: &InvalidInput) -> Error {
+    bad_input(&invalid.field, invalid.to_string())
 }
 
 /// There is no such thing.
@@ -48,7 +54,7 @@ pub fn store(error: StoreError) -> Error {
 /// The command's error, as the API says it.
 pub fn command(error: CommandError) -> Error {
     match error {
-        CommandError::Invalid(invalid) => bad_input(invalid.field, invalid.to_string()),
+        CommandError::Invalid(invalid) => self::invalid(&invalid),
         CommandError::NotFound { what, id } => not_found(what, id),
         CommandError::Conflict(message) => coded(message, "CONFLICT"),
         CommandError::Store(error) => store(error),
@@ -70,6 +76,11 @@ pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
     Uuid::try_parse(id).map_err(|_| malformed())
 }
 
+/// An instant of the API.
+pub fn instant(field: &'static str, text: &str) -> Result<Timestamp, Error> {
+    model::instant::instant(field, text).map_err(|refused| invalid(&refused))
+}
+
 /// Something that another node, or a later try, may give.
 pub fn unavailable(message: &str) -> Error {
     coded(message, "UNAVAILABLE")
@@ -80,6 +91,11 @@ pub fn persisted_query_not_supported() -> ServerError {
     let mut error = ServerError::new("PersistedQueryNotSupported", None);
     error.extensions.get_or_insert_default().set("code", "PERSISTED_QUERY_NOT_SUPPORTED");
     error
+}
+
+/// What is stored is not what the API can show.
+pub fn unshowable(error: serde_json::Error) -> Error {
+    Error { source: Some(Arc::new(Inside(error.into()))), ..internal() }
 }
 
 /// Something broke that should not.

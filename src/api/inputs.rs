@@ -1,18 +1,17 @@
 //! Inputs: what people send, turned into requests of the model.
 
-use super::errors::bad_input;
+use super::json::Json;
 use super::names::{
     DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
-use crate::model::Timestamp;
+use crate::model::InvalidInput;
+use crate::model::instant::instant;
 use crate::model::job_request::JobRequest;
+use crate::model::payload::Payload;
 use crate::model::policies::Policies;
 use crate::model::retry::RetryPolicy;
 use crate::model::target::{HttpTarget, NoopTarget, Target};
-use async_graphql::{Error, InputObject, Json, OneofObject};
-use chrono::DateTime;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use async_graphql::{InputObject, OneofObject};
 use url::Url;
 
 /// What a new job is.
@@ -34,8 +33,9 @@ pub struct CreateJobInput {
     interval_seconds: Option<i32>,
     /// For FIXED_RATE and FIXED_DELAY: seconds before the first fire time; 0 unless said.
     initial_delay_seconds: Option<i32>,
-    /// Handed to the target: any JSON of at most 256 KB.
-    payload: Option<Json<Value>>,
+    /// Handed to the target as it is: JSON of at most 262,144 bytes (256 KB) without white space between its tokens,
+    /// nested at most 64 levels deep. Numbers keep their digits.
+    payload: Option<Json>,
     /// What to run; a log line unless said.
     target: Option<TargetInput>,
     /// What happens when a node dies in the middle of a run; RERUN unless said.
@@ -50,9 +50,9 @@ pub struct CreateJobInput {
     tags: Option<Vec<String>>,
     /// Tie-break among equal due times, from 0 to 9, 9 first; 5 unless said.
     priority: Option<i32>,
-    /// No fire time before it (RFC 3339); the fire time of ONCE.
+    /// No fire time before it (RFC 3339, to the millisecond); the fire time of ONCE.
     start_at: Option<String>,
-    /// No fire time after it (RFC 3339).
+    /// No fire time after it (RFC 3339, to the millisecond).
     end_at: Option<String>,
     /// No fire time runs after so many have.
     max_runs: Option<i32>,
@@ -128,8 +128,8 @@ pub struct HttpTargetInput {
     /// POST unless said.
     method: Option<HttpMethodName>,
     /// Names and values, as a JSON object.
-    headers: Option<Json<BTreeMap<String, String>>>,
-    /// The payload as JSON unless said.
+    headers: Option<Json>,
+    /// The payload as JSON unless said; at most 262,144 characters.
     body: Option<String>,
     /// For the whole exchange, from 1 to 3600; 30 unless said.
     timeout_seconds: Option<i32>,
@@ -137,7 +137,7 @@ pub struct HttpTargetInput {
 
 impl CreateJobInput {
     /// The request of the model; what the types cannot say is refused there.
-    pub fn into_request(self) -> Result<JobRequest, Error> {
+    pub fn into_request(self) -> Result<JobRequest, InvalidInput> {
         let policies = self.policies()?;
         Ok(JobRequest {
             policies,
@@ -151,7 +151,7 @@ impl CreateJobInput {
             calendar: self.calendar,
             interval_seconds: self.interval_seconds.map(i64::from),
             initial_delay_seconds: self.initial_delay_seconds.map(i64::from),
-            payload: self.payload.map(|Json(payload)| payload),
+            payload: self.payload.map(payload).transpose()?,
             target: self.target.map_or(Ok(Target::Log), TargetInput::into_target)?,
             recovery: self.recovery.map(Into::into),
             max_recoveries: self.max_recoveries,
@@ -160,11 +160,11 @@ impl CreateJobInput {
 }
 
 impl CreateJobInput {
-    fn policies(&self) -> Result<Policies, Error> {
+    fn policies(&self) -> Result<Policies, InvalidInput> {
         let default = Policies::default();
         Ok(Policies {
-            start_at: time("startAt", self.start_at.as_deref())?,
-            end_at: time("endAt", self.end_at.as_deref())?,
+            start_at: self.start_at.as_deref().map(|text| instant("startAt", text)).transpose()?,
+            end_at: self.end_at.as_deref().map(|text| instant("endAt", text)).transpose()?,
             max_runs: self.max_runs.map(i64::from),
             jitter_seconds: self.jitter_seconds.unwrap_or(default.jitter_seconds),
             misfire_policy: self.misfire_policy.map_or(default.misfire_policy, Into::into),
@@ -194,22 +194,18 @@ impl RetryInput {
     }
 }
 
-/// An instant of the API.
-pub(super) fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Error> {
-    let parse = |text: &str| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    text.map(parse)
-        .transpose()
-        .map_err(|_| bad_input(field, format!("{field}: is not a time such as 2026-11-23T07:15:00Z (RFC 3339)")))
+fn payload(json: Json) -> Result<Payload, InvalidInput> {
+    let text = json.into_text().map_err(|reason| InvalidInput::new("payload", reason))?;
+    Payload::of_json(text).map_err(|error| InvalidInput::new("payload", error.to_string()))
 }
 
 impl TargetInput {
-    fn into_target(self) -> Result<Target, Error> {
+    fn into_target(self) -> Result<Target, InvalidInput> {
         match self {
             Self::Log(_) => Ok(Target::Log),
             Self::Noop(NoopTargetInput { sleep_millis }) => {
-                let sleep_millis = u64::try_from(sleep_millis).map_err(|_| {
-                    bad_input("target.noop.sleepMillis", "target.noop.sleepMillis: must not be negative")
-                })?;
+                let sleep_millis = u64::try_from(sleep_millis)
+                    .map_err(|_| InvalidInput::new("target.noop.sleepMillis", "must not be negative"))?;
                 Ok(Target::Noop(NoopTarget { sleep_millis }))
             }
             Self::Http(http) => http.into_target(),
@@ -218,19 +214,19 @@ impl TargetInput {
 }
 
 impl HttpTargetInput {
-    fn into_target(self) -> Result<Target, Error> {
-        let refuse = |field: &str, reason: String| bad_input(field, format!("{field}: {reason}"));
+    fn into_target(self) -> Result<Target, InvalidInput> {
         let url = Url::parse(&self.url).map_err(|error| {
-            refuse("target.http.url", format!("is not an absolute http or https address ({error})"))
+            InvalidInput::new("target.http.url", format!("is not an absolute http or https address ({error})"))
         })?;
+        let headers = self.headers.map(Json::into_texts).transpose();
         let seconds = self.timeout_seconds.map_or(Ok(HttpTarget::TIMEOUT_SECONDS_DEFAULT), u32::try_from);
         Ok(Target::Http(HttpTarget {
             url,
             method: self.method.map(Into::into).unwrap_or_default(),
-            headers: self.headers.map(|Json(headers)| headers).unwrap_or_default(),
+            headers: headers.map_err(|reason| InvalidInput::new("target.http.headers", reason))?.unwrap_or_default(),
             body: self.body,
             timeout_seconds: seconds
-                .map_err(|_| refuse("target.http.timeoutSeconds", "must be from 1 to 3600".to_owned()))?,
+                .map_err(|_| InvalidInput::new("target.http.timeoutSeconds", "must be from 1 to 3600"))?,
         }))
     }
 }

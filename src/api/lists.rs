@@ -1,15 +1,14 @@
 //! Lists of jobs and executions: Relay connections, filters, bulk commands.
 
-use super::inputs::time;
 use super::mutations::{command, reason_of};
 use super::names::{JobOrderName, JobScheduleType, JobStatusName};
 use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
-use crate::model::Timestamp;
 use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome, PAGE_MAX};
+use crate::model::{Timestamp, text};
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionRecord;
@@ -364,7 +363,7 @@ impl JobFilterInput {
             tags: self.tags.unwrap_or_default(),
             last_outcomes: self.last_outcome.map(|names| names.iter().map(last_outcome).collect()).transpose()?,
         };
-        filter.validate().map_err(|invalid| errors::bad_input(invalid.field, invalid.to_string()))?;
+        filter.validate().map_err(|invalid| errors::invalid(&invalid))?;
         Ok(filter)
     }
 }
@@ -374,23 +373,26 @@ impl ExecutionFilterInput {
         let status = |name: &String| {
             name.parse::<ExecutionStatus>().map_err(|error| errors::bad_input("filter.status", error.to_string()))
         };
-        let bounded = |field: &'static str, names: Option<Vec<String>>| match names {
-            Some(names) if names.len() > NAMES_MAX || names.iter().any(|name| name.contains('\0')) => {
-                Err(errors::bad_input(field, format!("{field}: must be at most {NAMES_MAX} names")))
-            }
-            names => Ok(names),
-        };
-        let statuses = bounded("filter.status", self.status)?;
+        let statuses = filter_names("filter.status", self.status)?;
         Ok(ExecutionFilter {
             job_id: self.job_id.map(|id| errors::uuid("filter.jobId", &id)).transpose()?,
             statuses: statuses.map(|names| names.iter().map(status).collect::<Result<_, _>>()).transpose()?,
-            kinds: bounded("filter.kind", self.kind)?,
-            reasons: bounded("filter.reason", self.reason)?,
+            kinds: filter_names("filter.kind", self.kind)?,
+            reasons: filter_names("filter.reason", self.reason)?,
             node_id: self.node_id.map(|id| errors::uuid("filter.nodeId", &id)).transpose()?,
-            from: time("filter.from", self.from.as_deref())?,
-            to: time("filter.to", self.to.as_deref())?,
+            from: self.from.map(|text| errors::instant("filter.from", &text)).transpose()?,
+            to: self.to.map(|text| errors::instant("filter.to", &text)).transpose()?,
         })
     }
+}
+
+fn filter_names(field: &'static str, names: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
+    let given = names.as_deref().unwrap_or_default();
+    if given.len() > NAMES_MAX {
+        return Err(errors::bad_input(field, format!("{field}: must be at most {NAMES_MAX} names")));
+    }
+    text::FILTER_NAME.check_each(field, given).map_err(|invalid| errors::invalid(&invalid))?;
+    Ok(names)
 }
 
 async fn bulk(ctx: &Context<'_>, filter: Option<JobFilterInput>, all: bool, action: BulkAction) -> Result<BulkResult> {
@@ -436,7 +438,7 @@ fn job_key(cursor: &str, order: JobOrder) -> Result<JobKey> {
     let is_sane = |at: &Timestamp| (0..=9999).contains(&at.year());
     let fits = match &key {
         JobKey::Created(at, _) => matches!(order, JobOrder::Newest | JobOrder::Oldest) && is_sane(at),
-        JobKey::Name(name, _) => order == JobOrder::Name && !name.contains('\0'),
+        JobKey::Name(name, _) => order == JobOrder::Name && text::NAME_KEY.check("after", name).is_ok(),
         JobKey::Due(at, _) => order == JobOrder::NextFireTime && at.iter().all(is_sane),
     };
     if fits { Ok(key) } else { Err(bad_cursor()) }

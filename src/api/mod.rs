@@ -9,12 +9,14 @@ mod closures;
 mod cost;
 mod errors;
 mod inputs;
+mod json;
 mod lists;
 mod mutations;
 mod names;
 mod objects;
 mod overview;
 mod queries;
+pub mod request;
 mod subscriptions;
 mod transports;
 

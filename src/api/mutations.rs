@@ -7,6 +7,8 @@ use crate::actors::job_manager::{
     ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
 };
 use crate::model::job::Job;
+use crate::model::job_request::JobRequest;
+use crate::model::text;
 use crate::traces::ApiCall;
 use actix::dev::ToEnvelope;
 use actix::{Addr, Handler, Message};
@@ -25,16 +27,19 @@ impl Mutation {
     /// Creates and schedules a job.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_job(&self, ctx: &Context<'_>, input: CreateJobInput) -> Result<Job> {
-        command(ctx, CreateJob(input.into_request()?)).await
+        command(ctx, CreateJob(request(input)?)).await
     }
 
-    /// Creates and schedules up to 1,000 jobs: all or none.
+    /// Creates and schedules up to 1,000 jobs: all or none. A refusal names the first that is wrong, counted from 0: `inputs.37.cronExpression`.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + cost::rows(JOBS_MAX, child_complexity)")]
     async fn create_jobs(&self, ctx: &Context<'_>, inputs: Vec<CreateJobInput>) -> Result<Vec<Job>> {
         if inputs.len() > JOBS_MAX {
             return Err(errors::bad_input("inputs", "inputs: must be at most 1000 jobs"));
         }
-        let requests = inputs.into_iter().map(CreateJobInput::into_request).collect::<Result<_>>()?;
+        let indexed = |(index, input): (usize, CreateJobInput)| {
+            input.into_request().map_err(|invalid| errors::invalid(&invalid.at(&CreateJobs::place(index))))
+        };
+        let requests = inputs.into_iter().enumerate().map(indexed).collect::<Result<_>>()?;
         command(ctx, CreateJobs(requests)).await
     }
 
@@ -43,7 +48,7 @@ impl Mutation {
     /// interval changes; a paused job stays paused.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn update_job(&self, ctx: &Context<'_>, id: ID, input: CreateJobInput, version: i32) -> Result<Job> {
-        let (id, request) = (errors::uuid("id", &id)?, input.into_request()?);
+        let (id, request) = (errors::uuid("id", &id)?, request(input)?);
         command(ctx, UpdateJob { id, request, version }).await
     }
 
@@ -100,14 +105,14 @@ impl Mutation {
     }
 }
 
+fn request(input: CreateJobInput) -> Result<JobRequest> {
+    input.into_request().map_err(|invalid| errors::invalid(&invalid))
+}
+
 /// Why a job is paused, or the cluster held, in so many words.
 pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
-    match reason {
-        Some(reason) if reason.chars().count() > 500 || reason.contains('\0') => {
-            Err(errors::bad_input("reason", "reason: must be at most 500 characters, without U+0000"))
-        }
-        reason => Ok(reason),
-    }
+    text::REASON.check_given("reason", reason.as_deref()).map_err(|invalid| errors::invalid(&invalid))?;
+    Ok(reason)
 }
 
 pub(super) async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>

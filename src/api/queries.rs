@@ -77,8 +77,9 @@ impl Query {
         let count = usize::try_from(count).ok().filter(|count| *count <= COUNT_MAX);
         let count = count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
         let now = store(ctx)?.now().await.map_err(errors::store)?;
+        let refuse = |invalid: InvalidInput| errors::invalid(&invalid);
         // No job gets the name.
-        let request = JobRequest { name: "preview".to_owned(), ..input.into_request()? };
+        let request = JobRequest { name: "preview".to_owned(), ..input.into_request().map_err(refuse)? };
         let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
             Some(id) => {
                 let job = store(ctx)?.job(id).await.map_err(errors::store)?;
@@ -87,7 +88,6 @@ impl Query {
             None => None,
         };
         let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
-        let refuse = |invalid: InvalidInput| errors::bad_input(invalid.field, invalid.to_string());
         let mut definition = request.validate(id, now).map_err(refuse)?;
         let closures = store(ctx)?.closures(&[&definition]).await.map_err(errors::store)?;
         closures.validate(id, &definition, now).map_err(refuse)?;

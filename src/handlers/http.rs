@@ -11,13 +11,13 @@
 //! value into a message: those are where people keep their secrets.
 
 use super::egress::{self, GuardedResolver};
-use crate::model::execution::{Attempt, Outcome, Reason, TEXT_BYTES_MAX, span_id, storable_text};
+use crate::model::execution::{Attempt, Outcome, Reason, span_id};
 use crate::model::rfc3339;
 use crate::model::target::{HttpMethod, HttpTarget};
+use crate::model::text::{TEXT_BYTES_MAX, storable_text};
 use ipnet::IpNet;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, redirect, retry};
-use serde_json::Value;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,10 @@ impl HttpHandler {
 
     fn request(&self, attempt: &Attempt, target: &HttpTarget) -> Result<reqwest::RequestBuilder, String> {
         let mut headers = HeaderMap::new();
-        let body = body(attempt, target, &mut headers);
+        let body = body(attempt, target, &mut headers).filter(|body| !body.is_empty());
+        if body.is_none() && takes_body(target.method) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0")); // RFC 9110 §8.6: else some servers answer 411
+        }
         job_headers(target, &mut headers)?;
         identity_headers(attempt, &mut headers)?; // last: nothing that a job says may stand in for these
         let request = self.client.request(method(target.method), target.url.clone()).headers(headers);
@@ -93,15 +96,19 @@ impl HttpHandler {
     }
 }
 
+/// Whether requests of the method have a body as a rule.
+fn takes_body(method: HttpMethod) -> bool {
+    matches!(method, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch)
+}
+
 /// The configured body, else the payload where the method takes one.
 fn body(attempt: &Attempt, target: &HttpTarget, headers: &mut HeaderMap) -> Option<String> {
     if target.body.is_some() {
         return target.body.clone();
     }
-    let bodyless = matches!(target.method, HttpMethod::Get | HttpMethod::Delete);
-    let payload = attempt.payload.as_ref().filter(|payload| !bodyless && **payload != Value::Null)?;
+    let payload = attempt.payload.as_ref().filter(|payload| takes_body(target.method) && !payload.is_null())?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Some(payload.to_string())
+    Some(payload.as_str().to_owned())
 }
 
 fn job_headers(target: &HttpTarget, headers: &mut HeaderMap) -> Result<(), String> {

@@ -9,6 +9,7 @@ mod egress;
 mod http;
 
 use crate::model::execution::{Attempt, Outcome};
+use crate::model::payload::Payload;
 use crate::model::target::Target;
 use http::HttpHandler;
 use ipnet::IpNet;
@@ -51,8 +52,11 @@ impl Handlers {
 /// One line. Name and payload are fields of type `str`, which subscribers quote
 /// and escape: a line feed in a payload must not forge a log line.
 fn log(attempt: &Attempt) -> Outcome {
-    let payload = attempt.payload.as_ref().map(ToString::to_string);
-    let payload = payload.as_deref().map(|text| &text[..text.floor_char_boundary(LOG_PAYLOAD_BYTES_MAX)]);
+    let payload = attempt
+        .payload
+        .as_ref()
+        .map(Payload::as_str)
+        .map(|text| &text[..text.floor_char_boundary(LOG_PAYLOAD_BYTES_MAX)]);
     tracing::info!(
         job.name = attempt.job_name.as_str(),
         job.id = %attempt.job_id,
@@ -78,6 +82,7 @@ mod tests {
     use uuid::Uuid;
 
     fn attempt(target: Target) -> Attempt {
+        let payload = json!({ "note": "one\ntwo \u{1b}[31m\u{85}", "filler": "ä".repeat(LOG_PAYLOAD_BYTES_MAX) });
         Attempt {
             execution_id: Uuid::from_u128(1),
             attempt: 2,
@@ -89,7 +94,7 @@ mod tests {
             fire_time: DateTime::UNIX_EPOCH,
             due_time: DateTime::UNIX_EPOCH,
             target,
-            payload: Some(json!({ "note": "one\ntwo \u{1b}[31m\u{85}", "filler": "ä".repeat(LOG_PAYLOAD_BYTES_MAX) })),
+            payload: Payload::of_json(payload.to_string()).ok(),
             policies: Policies::default(),
             failures: 0,
             may_be_awaited: false,

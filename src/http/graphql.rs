@@ -1,7 +1,9 @@
 //! The GraphQL endpoint.
 
-use super::{BODY_BYTES_MAX, answer, origins};
+use super::bodies::{BODY_BYTES_MAX, Bodies, NoBody};
+use super::{answer, origins};
 use crate::api::Schema;
+use crate::api::request::GraphqlRequest;
 use crate::traces::ApiCall;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -19,7 +21,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn post(
     request: HttpRequest,
     schema: web::Data<Schema>,
-    body: Result<web::Bytes, actix_web::Error>,
+    bodies: web::Data<Bodies>,
+    payload: web::Payload,
 ) -> HttpResponse {
     if origins::is_foreign_page(&request) {
         return refuse(
@@ -33,12 +36,12 @@ pub async fn post(
             "send the request as application/json: other content types can be sent by pages of other sites",
         );
     }
-    let body = match body {
+    let body = match bodies.read(&request, payload).await {
         Ok(body) => body,
-        Err(error) => return refuse_body(error.as_error()),
+        Err(reason) => return refuse_body(&reason),
     };
-    let mut query: async_graphql::Request = match serde_json::from_slice(&body) {
-        Ok(query) => query,
+    let mut query = match GraphqlRequest::read(&body.bytes) {
+        Ok(GraphqlRequest(query)) => query,
         Err(error) => {
             return refuse(StatusCode::BAD_REQUEST, &format!("the body is not one GraphQL request as JSON: {error}"));
         }
@@ -73,11 +76,23 @@ fn is_json(request: &HttpRequest) -> bool {
 }
 
 /// The answer to a request whose body did not come.
-fn refuse_body(error: Option<&PayloadError>) -> HttpResponse {
-    match error {
-        Some(PayloadError::Overflow) => {
-            refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("the request must be at most {BODY_BYTES_MAX} bytes"))
+fn refuse_body(reason: &NoBody) -> HttpResponse {
+    let error = match reason {
+        NoBody::TooLarge => {
+            return refuse(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("the request must be at most {BODY_BYTES_MAX} bytes"),
+            );
         }
+        NoBody::Busy => {
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this node works on other large requests: try again in a few seconds",
+            );
+        }
+        NoBody::Broken(error) => error.as_error(),
+    };
+    match error {
         Some(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => {
             refuse(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time")
         }

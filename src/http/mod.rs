@@ -6,6 +6,7 @@
 //! under a name that is not the node's, or by a webhook.
 
 mod answer;
+mod bodies;
 mod cluster;
 mod connections;
 mod dashboard;
@@ -28,6 +29,7 @@ use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, Route, guard, web};
+use bodies::Bodies;
 use connections::{Connections, Watched};
 use exchange::Answers;
 use futures_util::future::ready;
@@ -40,8 +42,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Largest request body in bytes.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// The reference system's path, and the short one.
 const GRAPHQL_PATHS: [&str; 2] = ["/scheduler-instance/graphql", "/graphql"];
 /// Threads that serve requests.
@@ -88,7 +88,7 @@ pub fn serve(
     // Connections have what their listener has.
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
     rustix::net::listen(&listener, BACKLOG)?;
-    let (sockets, answers) = (Sockets::default(), Answers::default());
+    let (sockets, answers, bodies) = (Sockets::default(), Answers::default(), Bodies::new());
     let connections = Connections::new(connections_max);
     // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for ever.
     let server = Server::build().workers(WORKERS).disable_signals().shutdown_timeout(1);
@@ -108,7 +108,7 @@ pub fn serve(
             .app_data(web::Data::new(hosts.clone()))
             .app_data(web::Data::new(sockets.clone()))
             .app_data(web::Data::new(answers.clone()))
-            .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+            .app_data(web::Data::new(bodies.clone()))
             .configure(routes);
         let stopping = stopping.clone();
         let http = HttpService::build()

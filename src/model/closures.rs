@@ -8,15 +8,13 @@
 use super::job::JobDefinition;
 use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
-use super::{InvalidInput, Timestamp, named};
+use super::{InvalidInput, Timestamp, named, text};
 use chrono::TimeDelta;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Longest blackout: a year. Longer is a pause.
 const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
-/// Longest reason, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 named! {
     /// What becomes of the fire times of a blackout at its end.
@@ -67,11 +65,10 @@ impl Blackout {
         if self.ends_at - self.starts_at > BLACKOUT_MAX {
             return Err(InvalidInput::new("endsAt", "must be within a year of startsAt: pause the jobs instead"));
         }
-        if self.reason.trim().is_empty() || self.reason.chars().count() > REASON_CHARS_MAX || self.reason.contains('\0')
-        {
-            return Err(InvalidInput::new("reason", "must be from 1 to 500 characters, without U+0000"));
+        if let Scope::Tag(tag) = &self.scope {
+            text::TAG.check("tag", tag)?;
         }
-        Ok(())
+        text::BLACKOUT_REASON.check("reason", &self.reason)
     }
 
     fn covers(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> bool {

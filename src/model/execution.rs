@@ -5,16 +5,13 @@
 //! firing exactly-once. The attempt is the fencing token.
 
 use super::job::Job;
+use super::payload::Payload;
 use super::policies::Policies;
 use super::schedule::Schedule;
 use super::trigger::{Run, TriggerKind};
 use super::{Timestamp, named, target::Target};
-use serde_json::Value;
 use std::time::Duration;
 use uuid::Uuid;
-
-/// Longest stored output or error text in bytes; more is cut.
-pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 named! {
     /// Where an execution stands. Terminal states are final.
@@ -125,7 +122,7 @@ pub struct Attempt {
     /// What to run.
     pub target: Target,
     /// The job's payload.
-    pub payload: Option<Value>,
+    pub payload: Option<Payload>,
     /// The job's policies, as they stood at the lease.
     pub policies: Policies,
     /// Earlier attempts that ended by themselves without success.
@@ -271,14 +268,6 @@ impl Settlement {
     }
 }
 
-/// Cuts a text to `TEXT_BYTES_MAX` at a character boundary and removes NUL,
-/// which PostgreSQL cannot store: an odd answer must not block its settlement.
-pub fn storable_text(text: &str) -> String {
-    let mut text = text.replace('\0', "\u{fffd}");
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,13 +293,6 @@ mod tests {
     #[test]
     fn manual_ids_of_one_millisecond_differ() {
         assert_ne!(one_off_execution_id(at(1)), one_off_execution_id(at(1)));
-    }
-
-    #[test]
-    fn text_is_cut_at_a_character_and_loses_nul() {
-        assert_eq!(storable_text("a\0b"), "a\u{fffd}b");
-        let long = "ä".repeat(TEXT_BYTES_MAX);
-        assert_eq!(storable_text(&long).len(), TEXT_BYTES_MAX);
     }
 
     proptest! {

@@ -1,11 +1,11 @@
 //! Jobs: what to run, when, and with which policies.
 
+use super::payload::Payload;
 use super::policies::Policies;
 use super::schedule::Schedule;
 use super::target::Target;
 use super::{InvalidInput, Timestamp, named};
 use chrono::TimeDelta;
-use serde_json::Value;
 use uuid::Uuid;
 
 /// Priority unless the job says otherwise.
@@ -71,7 +71,7 @@ pub struct JobDefinition {
     /// What it runs.
     pub target: Target,
     /// Handed to the target.
-    pub payload: Option<Value>,
+    pub payload: Option<Payload>,
     /// What happens when a node dies in the middle of a run.
     pub recovery: Recovery,
     /// How often a lost attempt is run again before `CRASH_LOOP`.

@@ -5,26 +5,22 @@
 //! the database.
 
 use super::job::{JobDefinition, PRIORITY_DEFAULT, RECOVERIES_DEFAULT, Recovery, ScheduleType};
+use super::payload::Payload;
 use super::policies::Policies;
 use super::schedule::Schedule;
 use super::schedule::cron::CronSchedule;
 use super::schedule::zone::Zone;
 use super::target::Target;
-use super::{InvalidInput, Timestamp, rfc3339};
-use chrono::TimeDelta;
-use serde_json::Value;
+use super::{InvalidInput, Timestamp, rfc3339, text};
+use chrono::{Datelike, TimeDelta};
 use uuid::Uuid;
 
-/// Longest job name, in characters (the reference system's column).
-const NAME_CHARS_MAX: usize = 255;
-/// Longest description, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 2_000;
 /// Most tags of a job.
 const TAGS_MAX: usize = 20;
-/// Largest payload, in bytes of JSON.
-pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// Longest interval and initial delay, in seconds: ten years.
 const SECONDS_MAX: i64 = 10 * 366 * 86_400;
+/// Fire times after a start reckon with delays and intervals, and the API shows no year beyond 9999.
+const START_YEAR_MAX: i32 = 9_000;
 /// Most recoveries that a job may ask for.
 const RECOVERIES_MAX: i32 = 100;
 
@@ -54,7 +50,7 @@ pub struct JobRequest {
     /// For `FIXED_RATE` and `FIXED_DELAY` only; 0 unless said.
     pub initial_delay_seconds: Option<i64>,
     /// JSON, at most 256 KB.
-    pub payload: Option<Value>,
+    pub payload: Option<Payload>,
     /// What to run; a log line unless said.
     pub target: Target,
     /// `RERUN` unless said.
@@ -69,10 +65,13 @@ impl JobRequest {
     /// and tells whether a cron ever fires again.
     pub fn validate(self, id: Uuid, now: Timestamp) -> Result<JobDefinition, InvalidInput> {
         let name = validate_name(&self.name)?;
+        text::DESCRIPTION.check_given("description", self.description.as_deref())?;
+        text::CALENDAR_NAME.check_given("calendar", self.calendar.as_deref())?;
+        validate_tags(&self.tags)?;
         let schedule = self.schedule(id, now)?;
         self.target.validate()?;
         if let Some(payload) = &self.payload {
-            validate_payload(payload)?;
+            payload.validate()?;
         }
         let max_recoveries = self.max_recoveries.unwrap_or(RECOVERIES_DEFAULT);
         if !(0..=RECOVERIES_MAX).contains(&max_recoveries) {
@@ -81,8 +80,8 @@ impl JobRequest {
         self.policies.validate()?;
         let definition = JobDefinition {
             name,
-            description: validate_description(self.description)?,
-            tags: validate_tags(self.tags)?,
+            description: self.description,
+            tags: self.tags,
             priority: validate_priority(self.priority)?,
             policies: self.policies,
             schedule,
@@ -98,6 +97,9 @@ impl JobRequest {
     }
 
     fn schedule(&self, id: Uuid, now: Timestamp) -> Result<Schedule, InvalidInput> {
+        if self.policies.start_at.is_some_and(|start| start.year() >= START_YEAR_MAX) {
+            return Err(InvalidInput::new("startAt", format!("must be before the year {START_YEAR_MAX}")));
+        }
         let instants = matches!(self.schedule_type, ScheduleType::Cron | ScheduleType::Once);
         refuse_given("intervalSeconds", instants && self.interval_seconds.is_some(), self.schedule_type)?;
         refuse_given("initialDelaySeconds", instants && self.initial_delay_seconds.is_some(), self.schedule_type)?;
@@ -170,34 +172,15 @@ fn refuse_given(field: &'static str, given: bool, schedule_type: ScheduleType) -
 }
 
 fn validate_name(name: &str) -> Result<String, InvalidInput> {
-    let name = name.trim();
-    if name.is_empty() {
-        return Err(InvalidInput::new("name", "must not be empty"));
-    }
-    if name.chars().count() > NAME_CHARS_MAX {
-        return Err(InvalidInput::new("name", "must be at most 255 characters long"));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(InvalidInput::new("name", "must not hold control characters"));
-    }
-    Ok(name.to_owned())
+    text::JOB_NAME.check("name", name)?;
+    Ok(name.trim().to_owned())
 }
 
-fn validate_description(description: Option<String>) -> Result<Option<String>, InvalidInput> {
-    match description {
-        Some(text) if text.chars().count() > DESCRIPTION_CHARS_MAX || text.contains('\0') => {
-            Err(InvalidInput::new("description", "must be at most 2000 characters, without U+0000"))
-        }
-        other => Ok(other),
+fn validate_tags(tags: &[String]) -> Result<(), InvalidInput> {
+    if tags.len() > TAGS_MAX {
+        return Err(InvalidInput::new("tags", "must be at most 20"));
     }
-}
-
-fn validate_tags(tags: Vec<String>) -> Result<Vec<String>, InvalidInput> {
-    let odd = |tag: &String| tag.is_empty() || tag.chars().count() > 50 || tag.chars().any(char::is_control);
-    if tags.len() > TAGS_MAX || tags.iter().any(odd) {
-        return Err(InvalidInput::new("tags", "must be at most 20, each of 1 to 50 characters"));
-    }
-    Ok(tags)
+    text::TAG.check_each("tags", tags)
 }
 
 fn validate_priority(priority: Option<i32>) -> Result<i16, InvalidInput> {
@@ -206,25 +189,6 @@ fn validate_priority(priority: Option<i32>) -> Result<i16, InvalidInput> {
         .ok()
         .filter(|priority| (0..=9).contains(priority))
         .ok_or_else(|| InvalidInput::new("priority", "must be from 0 to 9"))
-}
-
-fn validate_payload(payload: &Value) -> Result<(), InvalidInput> {
-    if payload.to_string().len() > PAYLOAD_BYTES_MAX {
-        return Err(InvalidInput::new("payload", "must be at most 256 KB of JSON"));
-    }
-    if holds_nul(payload) {
-        return Err(InvalidInput::new("payload", "must not hold the character U+0000, which PostgreSQL cannot store"));
-    }
-    Ok(())
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -275,13 +239,15 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Change = fn(&mut JobRequest);
-        let cases: [(&str, Change); 28] = [
+        let cases: [(&str, Change); 29] = [
             ("timeZone", |r| r.time_zone = Some("Europe/Berlin".into())),
             ("timeZone", |r| {
                 cron(r, Some("0 2 * * *"));
                 r.time_zone = Some("Mars/Olympus".into());
             }),
             ("description", |r| r.description = Some("x".repeat(2_001))),
+            ("description", |r| r.description = Some("a\0b".into())),
+            ("calendar", |r| r.calendar = Some("a\0b".into())),
             ("tags", |r| r.tags = vec![String::new()]),
             ("tags", |r| r.tags = vec!["x".into(); 21]),
             ("priority", |r| r.priority = Some(10)),
@@ -310,8 +276,7 @@ mod tests {
                 cron(r, Some("0 2 * * *"));
                 r.interval_seconds = Some(5);
             }),
-            ("payload", |r| r.payload = Some(json!("x".repeat(PAYLOAD_BYTES_MAX)))),
-            ("payload", |r| r.payload = Some(json!({"a": ["\u{0}"]}))),
+            ("payload", |r| r.payload = Payload::of_json(json!({"a": ["\u{0}"]}).to_string()).ok()),
             ("maxRecoveries", |r| r.max_recoveries = Some(-1)),
         ];
         for (field, change) in cases {

@@ -2,13 +2,11 @@
 
 use super::execution::ExecutionStatus;
 use super::job::{JobStatus, ScheduleType};
-use super::{InvalidInput, Timestamp, named};
+use super::{InvalidInput, Timestamp, named, text};
 use uuid::Uuid;
 
 /// Most ids that a filter names.
 const IDS_MAX: usize = 1_000;
-/// Longest text searched for, in characters.
-const SEARCH_CHARS_MAX: usize = 255;
 /// Most rows of a page.
 pub const PAGE_MAX: usize = 200;
 
@@ -89,14 +87,10 @@ impl JobFilter {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
         }
-        if let Some(search) = &self.search
-            && (search.chars().count() > SEARCH_CHARS_MAX || search.contains('\0'))
-        {
-            return Err(InvalidInput::new("filter.search", "must be at most 255 characters, without U+0000"));
+        if self.tags.len() > 20 {
+            return Err(InvalidInput::new("filter.tags", "must be at most 20"));
         }
-        if self.tags.len() > 20 || self.tags.iter().any(|tag| tag.contains('\0')) {
-            return Err(InvalidInput::new("filter.tags", "must be at most 20, without U+0000"));
-        }
-        Ok(())
+        text::TAG.check_each("filter.tags", &self.tags)?;
+        text::SEARCH.check_given("filter.search", self.search.as_deref())
     }
 }

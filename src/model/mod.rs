@@ -7,20 +7,24 @@ pub mod activity;
 pub mod backfill;
 pub mod closures;
 pub mod execution;
+pub mod instant;
 pub mod introspection;
 pub mod job;
 pub mod job_request;
 pub mod lists;
 pub mod node;
 pub mod overlap;
+pub mod payload;
 pub mod policies;
 pub mod retry;
 pub mod schedule;
 pub mod target;
+pub mod text;
 pub mod trigger;
 pub mod upcoming;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use std::borrow::Cow;
 
 /// An instant by the database's clock, the only clock that decides anything.
 pub type Timestamp = DateTime<Utc>;
@@ -30,15 +34,21 @@ pub type Timestamp = DateTime<Utc>;
 #[error("{field}: {message}")]
 pub struct InvalidInput {
     /// The input's field as the API spells it, e.g. `cronExpression`.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// What is wrong and what would be right, for the person who typed it.
     pub message: String,
 }
 
 impl InvalidInput {
     /// A refusal of `field` with the reason.
-    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+
+    /// The same, of what stands at a place in the input: `inputs.37`.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self { field: format!("{place}.{}", self.field).into(), ..self }
     }
 }
 

@@ -3,9 +3,9 @@
 //! The handlers of the same names (`crate::handlers`) do the running; this
 //! module only says what a target is and refuses what could never run.
 
-use super::InvalidInput;
+use super::{InvalidInput, text};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 /// Longest `noop` sleep in milliseconds: a day.
@@ -135,7 +135,13 @@ impl HttpTarget {
         if self.headers.len() > HEADERS_MAX {
             return Err(InvalidInput::new("target.http.headers", "must be at most 50 headers"));
         }
-        self.headers.iter().try_for_each(|(name, value)| validate_header(name, value))
+        text::HTTP_BODY.check_given("target.http.body", self.body.as_deref())?;
+        self.headers.iter().try_for_each(|(name, value)| validate_header(name, value))?;
+        let lower: BTreeSet<String> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+        if lower.len() < self.headers.len() {
+            return Err(InvalidInput::new("target.http.headers", "must not hold one name in two spellings"));
+        }
+        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ from unnest($1::uuid[], $2::uuid[]) as x (id, job_id) join job_definition j on j
 /// Keeps the versions that a change has made.
 const RECORD_VERSIONS: &str = "-- commands.record_versions
 insert into job_definition_version (job_id, version, changed_at, changed_by, change, definition)
-select j.id, j.version, j.updated_at, 'api', $2, to_jsonb(j) from job_definition j where j.id = any($1::uuid[])";
+select j.id, j.version, j.updated_at, 'api', $2, to_json(j) from job_definition j where j.id = any($1::uuid[])";
 
 /// What runs beside its like was leased without naming its job; what may not, from now on, must see it.
 const NAME_LEASES: &str = "-- commands.name_leases

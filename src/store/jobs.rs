@@ -6,14 +6,16 @@ use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::UnknownName;
 use crate::model::job::{Job, JobDefinition, ScheduleType};
+use crate::model::payload::Payload;
 use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::zone::Zone;
 use crate::model::target::Target;
 use chrono::TimeDelta;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
@@ -62,7 +64,7 @@ where status <> 'DELETED'";
 
 /// Every version of a job, newest first.
 const VERSIONS: &str = "-- jobs.versions
-select version, changed_at, changed_by, change, definition from job_definition_version
+select version, changed_at, changed_by, change, definition::text from job_definition_version
 where job_id = $1 order by version desc limit $2";
 
 /// One version of a job's definition.
@@ -76,8 +78,8 @@ pub struct JobVersion {
     pub changed_by: String,
     /// What was done: `CREATED`, `UPDATED`, …
     pub change: String,
-    /// The whole row after the change, with every policy.
-    pub definition: Value,
+    /// The whole row after the change, with every policy, as JSON.
+    pub definition: String,
 }
 
 /// Jobs that can be read, by id. One that cannot (made by a newer version) is
@@ -163,15 +165,19 @@ fn version(row: &Row) -> Result<JobVersion, StoreError> {
         changed_at: row.get(1)?,
         changed_by: row.get(2)?,
         change: row.get(3)?,
-        definition: with_every_policy(row.get(4)?),
+        definition: with_every_policy(row.get(4)?).map_err(|error| row.unreadable(error))?,
     })
 }
 
-fn with_every_policy(mut row: Value) -> Value {
-    if let Some(Value::Object(policies)) = row.get_mut("policies") {
-        *policies = Policies::completed(std::mem::take(policies));
-    }
-    row
+/// Only the policies are read: all else stays as it was written.
+fn with_every_policy(row: &str) -> serde_json::Result<String> {
+    const POLICIES: &str = "policies";
+    let mut row: BTreeMap<&str, &RawValue> = serde_json::from_str(row)?;
+    let stored: Map<String, Value> =
+        row.get(POLICIES).map_or(Ok(Map::new()), |json| serde_json::from_str(json.get()))?;
+    let policies = to_raw_value(&Policies::completed(stored))?;
+    row.insert(POLICIES, &policies);
+    serde_json::to_string(&row)
 }
 
 /// Rounded up to a millisecond: fire times survive their trip through the API.
@@ -194,7 +200,7 @@ pub(super) struct DefinitionRow<'a> {
     calendar: Option<&'a str>,
     initial_delay_seconds: Option<i64>,
     anchor_at: Option<Timestamp>,
-    payload: Option<Json<&'a Value>>,
+    payload: Option<Json<&'a RawValue>>,
     target: Json<&'a Target>,
     recovery: &'static str,
     max_recoveries: i32,
@@ -215,7 +221,7 @@ impl<'a> DefinitionRow<'a> {
         ("calendar", Type::TEXT),
         ("initial_delay_seconds", Type::INT8),
         ("anchor_at", Type::TIMESTAMPTZ),
-        ("payload", Type::JSONB),
+        ("payload", Type::JSON),
         ("target", Type::JSONB),
         ("recovery", Type::TEXT),
         ("max_recoveries", Type::INT4),
@@ -241,7 +247,7 @@ impl<'a> DefinitionRow<'a> {
             calendar: definition.calendar.as_deref(),
             initial_delay_seconds: definition.initial_delay_seconds,
             anchor_at: anchor,
-            payload: definition.payload.as_ref().map(Json),
+            payload: definition.payload.as_ref().map(|payload| Json(payload.json())),
             target: Json(&definition.target),
             recovery: definition.recovery.as_str(),
             max_recoveries: definition.max_recoveries,
@@ -290,7 +296,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
             policies,
             initial_delay_seconds: row.get("initial_delay_seconds")?,
             target: serde_json::from_value(row.get("target")?).map_err(|error| row.unreadable(error))?,
-            payload: row.get("payload")?,
+            payload: row.get::<Option<Json<Box<RawValue>>>>("payload")?.map(|Json(json)| Payload::from(json)),
             recovery: named(row, "recovery")?,
             max_recoveries: row.get("max_recoveries")?,
         },

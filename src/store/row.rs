@@ -6,11 +6,12 @@ use super::StoreError;
 use crate::model::Timestamp;
 use chrono::Datelike;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::error::Error;
 use std::fmt::Display;
 use tokio_postgres::Row;
 use tokio_postgres::row::RowIndex;
-use tokio_postgres::types::FromSql;
+use tokio_postgres::types::{FromSql, Json};
 use uuid::Uuid;
 
 /// What a column can be read as.
@@ -24,7 +25,7 @@ pub(super) trait Readable {
 macro_rules! readable {
     ($($of:ty),*) => { $(impl Readable for $of {})* };
 }
-readable!(bool, i16, i32, i64, f64, &str, String, Uuid, Value);
+readable!(bool, i16, i32, i64, f64, &str, String, Uuid, Value, Json<Box<RawValue>>);
 
 /// The API shows instants of the years 1 to 9999. A sum with one of another year may be beyond what can be counted
 /// with, which panics.

@@ -4,14 +4,11 @@ use super::{CommandError, JobManager};
 use crate::model::closures::{Afterwards, Blackout, Scope};
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
-use crate::model::{InvalidInput, Timestamp, rfc3339};
+use crate::model::{InvalidInput, Timestamp, rfc3339, text};
 use crate::store::calendars::{CalendarDefinition, CalendarRecord, Changed};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use uuid::Uuid;
-
-/// Longest description, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 2_000;
 
 /// What a person asks of a calendar; nothing is checked yet.
 #[derive(Debug, Clone)]
@@ -67,11 +64,7 @@ impl CalendarRequest {
         let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
             .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
         let calendar = Calendar::new(&self.name, zone.clone(), &self.rules)?;
-        if let Some(text) = &self.description
-            && (text.chars().count() > DESCRIPTION_CHARS_MAX || text.contains('\0'))
-        {
-            return Err(InvalidInput::new("description", "must be at most 2000 characters, without U+0000"));
-        }
+        text::DESCRIPTION.check_given("description", self.description.as_deref())?;
         Ok(CalendarDefinition {
             name: calendar.name().to_owned(),
             description: self.description,
@@ -119,6 +112,7 @@ impl Handler<DeleteCalendar> for JobManager {
     fn handle(&mut self, DeleteCalendar(name): DeleteCalendar, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
+            text::CALENDAR_NAME.check("name", &name)?;
             match store.delete_calendar(&name).await? {
                 Changed::InUse(jobs) => {
                     Err(CommandError::Conflict(format!("{jobs} job(s) name the calendar: edit or delete them first")))

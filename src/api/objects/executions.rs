@@ -1,9 +1,10 @@
 //! Executions, as the API shows them.
 
+use crate::api::errors;
+use crate::api::json::Json;
 use crate::model::{Timestamp, rfc3339};
 use crate::store::executions::ExecutionRecord;
-use async_graphql::{ID, Json, Object};
-use serde_json::Value;
+use async_graphql::{ID, Object, Result};
 
 /// One fire time taken by the cluster, or a range of skipped ones.
 #[Object(name = "JobExecutionLog")]
@@ -93,8 +94,9 @@ impl ExecutionRecord {
         self.occurrences
     }
     /// Earlier attempts: attempt, nodeId, startedAt, endedAt, outcome, error.
-    async fn previous_attempts(&self) -> Option<Json<&Value>> {
-        self.previous_attempts.as_ref().map(Json)
+    #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+    async fn previous_attempts(&self) -> Result<Option<Json>> {
+        self.previous_attempts.as_ref().map(Json::of).transpose().map_err(errors::unshowable)
     }
     /// The execution that a skipped range was folded into.
     async fn coalesced_into(&self) -> Option<ID> {

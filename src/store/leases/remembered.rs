@@ -25,7 +25,6 @@ use super::Jobs;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::mem::size_of;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,23 +129,16 @@ fn bytes(job: &Job) -> usize {
             http.url.as_str().len() + body + headers + map_bytes::<String>(http.headers.len())
         }
     };
-    ENTRY + size_of::<Job>() + schedule + texts + target + d.payload.as_ref().map_or(0, json_bytes)
+    ENTRY
+        + size_of::<Job>()
+        + schedule
+        + texts
+        + target
+        + d.payload.as_ref().map_or(0, |payload| payload.as_str().len())
 }
 
 fn text_bytes(text: &str) -> usize {
     size_of::<String>() + text.len()
-}
-
-fn json_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text_bytes(text),
-        Value::Array(values) => values.iter().map(|value| size_of::<Value>() + json_bytes(value)).sum(),
-        Value::Object(map) => {
-            let entries = map.iter().map(|(key, value)| key.len() + json_bytes(value)).sum::<usize>();
-            map_bytes::<Value>(map.len()) + entries
-        }
-    }
 }
 
 /// A node of a B-tree has room for eleven, and is half full at least, unless it is alone.
@@ -159,11 +151,12 @@ mod tests {
     use super::*;
     use crate::model::Timestamp;
     use crate::model::job::{JobDefinition, JobStatus};
+    use crate::model::payload::Payload;
 
     fn job(id: u128, payload_bytes: usize) -> Arc<Job> {
         let at = Timestamp::UNIX_EPOCH;
         let mut definition = JobDefinition::plain("job", Schedule::Once { at });
-        definition.payload = Some(Value::String("x".repeat(payload_bytes)));
+        definition.payload = Payload::of_json(format!("\"{}\"", "x".repeat(payload_bytes))).ok();
         Arc::new(Job {
             id: Uuid::from_u128(id),
             definition,

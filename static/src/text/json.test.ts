@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encode, indented, JsonText, jsonFault } from './json'
+import { compact, encode, indented, JsonText, jsonFault } from './json'
 
 const ID = '12345678901234567891'
 
@@ -19,6 +19,13 @@ describe('JSON as text', () => {
 
   it('keeps every digit when it is indented', () => {
     expect(indented(`{"id":${ID},"rate":1.10}`)).toBe(`{\n  "id": ${ID},\n  "rate": 1.10\n}`)
+  })
+
+  it('goes out without the white space that the form puts in', () => {
+    const sent = `{"id":${ID},"rate":1.10,"a b":["x : \\" y",{}]}`
+    expect(compact(indented(sent))).toBe(sent)
+    expect(compact(' "a  b" ')).toBe('"a  b"')
+    expect(compact('{"a": ')).toBe('{"a": ')
   })
 
   it('is left as it is when it is none', () => {

@@ -28,10 +28,19 @@ export function jsonFault(text: string): string | undefined {
   }
 }
 
+/** JSON without the white space between its tokens, which counts for nothing; as it is when it is none. */
+export function compact(text: string): string {
+  return jsonFault(text) ? text : tokensOf(text).join('')
+}
+
+function tokensOf(text: string): string[] {
+  return text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? []
+}
+
 /** JSON, indented; as it is when it is none. */
 export function indented(text: string): string {
   if (!text.trim() || jsonFault(text)) return text
-  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? []
+  const tokens = tokensOf(text)
   let depth = 0
   let out = ''
   tokens.forEach((token, index) => {

@@ -34,7 +34,9 @@ export function CalendarDialog({ calendar, onClose }: CalendarDialogProps) {
       await queries.invalidateQueries()
       onClose()
     } catch (error) {
-      setErrors({ [(error instanceof ApiError && error.field) || 'all']: inWords(error) })
+      // A field holds a whole list: `excludeWindows.2.from` belongs to `excludeWindows`.
+      const field = error instanceof ApiError ? error.field?.split('.')[0] : undefined
+      setErrors({ [field || 'all']: inWords(error) })
     } finally {
       setBusy(false)
     }

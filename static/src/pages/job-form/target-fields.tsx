@@ -80,7 +80,7 @@ export function TargetFields() {
         )}
         <JsonField
           label="Payload"
-          hint="Handed to the target: any JSON of at most 256 KB"
+          hint="Handed to the target: any JSON of at most 256 KB without its white space"
           value={watch('payload')}
           error={field('payload').error}
           onChange={change('payload')}

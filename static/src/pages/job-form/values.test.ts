@@ -18,7 +18,7 @@ describe('a job in the form', () => {
       intervalSeconds: 60,
       startAt: '2026-11-24T10:00:00.123Z',
       jitterSeconds: null,
-      payload: new JsonText('{\n  "a": 12345678901234567891\n}'),
+      payload: new JsonText('{"a":12345678901234567891}'),
       target: { http: { url: 'https://example.com/', method: 'PUT', headers: { 'X-Team': 'ops' }, timeoutSeconds: 5 } },
     })
   })

@@ -12,7 +12,7 @@ import type {
   OverlapPolicy,
   Recovery,
 } from '@/api/generated'
-import { indented, JsonText } from '@/text/json'
+import { compact, indented, JsonText } from '@/text/json'
 import { fromLocalInput, toLocalInput } from '@/text/time'
 
 export type TargetKind = 'log' | 'http' | 'noop'
@@ -199,7 +199,7 @@ export function inputOf(values: FormValues): CreateJobInput {
     },
     recovery: values.recovery,
     maxRecoveries: number(values.maxRecoveries),
-    payload: values.payload.trim() ? new JsonText(values.payload) : null,
+    payload: values.payload.trim() ? new JsonText(compact(values.payload)) : null,
     target:
       target.kind === 'log'
         ? { log: {} }

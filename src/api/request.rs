@@ -1,0 +1,103 @@
+//! Requests: one JSON object, by POST or over a socket.
+
+use super::json;
+use async_graphql::{Request, Value, Variables};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::fmt;
+
+/// A request as it was sent, with every digit of its variables.
+pub struct GraphqlRequest(pub Request);
+
+impl GraphqlRequest {
+    /// Reads the body of a request.
+    pub fn read(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body)
+    }
+}
+
+impl<'de> Deserialize<'de> for GraphqlRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // `deserialize_struct` would take a list of its fields too.
+        deserializer.deserialize_map(RequestVisitor).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Query,
+    OperationName,
+    Variables,
+    Extensions,
+    #[serde(other)]
+    Other,
+}
+
+struct RequestVisitor;
+
+impl<'de> Visitor<'de> for RequestVisitor {
+    type Value = Request;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object such as {\"query\": …}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Request, A::Error> {
+        let mut request = Request::new("");
+        while let Some(field) = fields.next_key()? {
+            match field {
+                Field::Query => request.query = fields.next_value()?,
+                Field::OperationName => request.operation_name = fields.next_value()?,
+                Field::Variables => request.variables = Variables::from_value(fields.next_value_seed(ObjectSeed)?),
+                Field::Extensions => {
+                    let extensions = Variables::from_value(fields.next_value_seed(ObjectSeed)?);
+                    let named = extensions.iter().map(|(name, value)| (name.to_string(), value.clone()));
+                    request.extensions.0.extend(named);
+                }
+                Field::Other => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(request)
+    }
+}
+
+/// An object, or nothing.
+struct ObjectSeed;
+
+impl<'de> DeserializeSeed<'de> for ObjectSeed {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match json::variables(deserializer)? {
+            value @ (Value::Object(_) | Value::Null) => Ok(value),
+            _ => Err(D::Error::custom("`variables` and `extensions` must be objects that hold each name once")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_one_object_with_a_query() {
+        let read = |body: &str| GraphqlRequest::read(body.as_bytes());
+        let body = r#"{"query":"{ a }","operationName":"b","variables":{"n":1e400},"extensions":null,"x":[[]]}"#;
+        let GraphqlRequest(request) = read(body).expect("a request");
+        assert_eq!((request.query.as_str(), request.operation_name.as_deref()), ("{ a }", Some("b")));
+        assert_eq!(request.variables["n"].to_string(), "1e+400");
+        assert!(read(r#"{"query":"{ a }","variables":null}"#).is_ok());
+        for body in [
+            r#"["{ a }"]"#,
+            r#"[{"query":"{ a }"}]"#,
+            "null",
+            r#"{"query":null}"#,
+            r#"{"query":"{ a }","variables":[]}"#,
+            r#"{"query":"{ a }","variables":{"a":1,"a":2}}"#,
+            r#"{"query":"{ a }"} {}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+}
