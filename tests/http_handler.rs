@@ -262,6 +262,17 @@ async fn dropping_the_future_closes_the_connection() {
     assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
 }
 
+/// Every answer keeps the connection by its headers, and closes it all the same.
+#[tokio::test]
+async fn a_kept_connection_that_the_target_has_closed_costs_no_attempt() {
+    let (handlers, sink) = (allowing_loopback(), Sink::start().await);
+    for _ in 0..20 {
+        let attempt = attempt(post(sink.url("/")));
+        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
+        assert_eq!(outcome, succeeded("done"));
+    }
+}
+
 #[tokio::test]
 async fn failures_are_explained_without_secrets() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);

@@ -1,8 +1,9 @@
 //! Shares: a target that hangs takes half of a node's slots, and the others go on.
 
 use crate::http_handler::{allowing_loopback, post};
-use crate::support::{ENDLESS, TestCluster, TestNode, at, failed, fixed_rate, with};
+use crate::support::{ENDLESS, TestCluster, TestNode, at, eventually, failed, fixed_rate, with};
 use horolog::actors::job_manager::{CancelExecution, RunJobNow};
+use horolog::clock::Clock;
 use horolog::model::execution::execution_id;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
@@ -180,4 +181,30 @@ async fn what_needs_no_slot_is_decided_without_a_share() {
 
     let skipped = "SCHEDULE 07:01:00 SKIPPED OVERLAP attempt 0, 1 times until 07:01:00";
     assert_eq!(cluster.ledger(&alone).await, ["SCHEDULE 07:00:00 RUNNING attempt 1", skipped]);
+}
+
+/// By the database's clock, so that looks begin where those before them have left off.
+#[actix::test]
+async fn what_has_waited_for_long_is_found_when_there_is_room() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let node = cluster.node_with(allowing_loopback()).await;
+    let (_listener, target) = hung().await;
+    create_all(&cluster, 50, &JobRequest { target, ..fixed_rate(86_400) }).await;
+    let long_ago = "update job_trigger set due_at = due_at - interval '10 minutes'";
+    assert_eq!(cluster.execute(long_ago, &[]).await, 50);
+    assert_eq!(poll_until_rest(&node).await, SHARE);
+    for _ in 0..3 {
+        node.poll().await;
+    }
+
+    for running in running(&cluster).await.into_iter().take(5) {
+        cluster.command(CancelExecution(running)).await;
+    }
+    node.cancel().await;
+    node.settle_until(5).await;
+    eventually("others have their slots", async || {
+        node.poll().await;
+        (node.held() == SHARE).then_some(())
+    })
+    .await;
 }

@@ -28,8 +28,9 @@ use url::Url;
 /// should not hold a slot for the whole timeout of a slow job.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next request. Shorter than the 5 s of
-/// Node.js, the shortest common server default: a request that meets a closing
-/// connection fails, and must not be sent again.
+/// Node.js, the shortest common server default. A request that finds its kept connection closed before a byte of it was
+/// written goes out on a new one (the client does that). One that was written before the close is seen fails: the target may have
+/// taken it, and an `Idempotency-Key` does not say that it would notice the second. The job's retry policy decides.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Sends webhooks.

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const RECENT: TimeDelta = TimeDelta::seconds(5);
 /// Looks from the very beginning take at most one part in so many of the time.
 const WHOLE_SHARE: u32 = 10;
+/// One that would come within this time anyway may come at once: those before it were cheap.
+const HASTENED: Duration = Duration::from_secs(1);
 
 /// From where a look looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,15 @@ impl Beginning {
         let number = state.looks;
         state.under_way.push((number, None));
         Look { from, begun, number }
+    }
+
+    /// There is something to find before the place where looks begin: the next one begins at the very beginning, unless
+    /// such looks have become dear. Then it is found within their share of the time.
+    pub fn hasten(&self) {
+        let (mut state, soon) = (self.state(), Instant::now() + HASTENED);
+        if state.whole_at.is_some_and(|whole_at| whole_at <= soon) {
+            state.whole_at = None;
+        }
     }
 
     /// A look has ended at that time by the database's clock. What it did not look at, or has moved, is due at `left` or later.
@@ -241,6 +252,16 @@ mod tests {
         assert!(matches!(next(&beginning), LookFrom::Since(_)));
         beginning.state().whole_at = Some(Instant::now());
         assert_eq!(next(&beginning), LookFrom::Whole);
+    }
+
+    #[test]
+    fn a_cheap_look_from_the_very_beginning_comes_at_once_when_there_is_something_to_find() {
+        for (rests, expected) in [(500, LookFrom::Whole), (10_000, LookFrom::Since(at(40)))] {
+            let beginning = after(Some(40));
+            beginning.state().whole_at = Some(Instant::now() + Duration::from_millis(rests));
+            beginning.hasten();
+            assert_eq!(next(&beginning), expected, "{rests} ms");
+        }
     }
 
     #[test]

@@ -37,9 +37,9 @@ use crate::safeguards::{Safeguard, unless_off};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use beginning::{Look, LookFrom};
-use chrono::TimeDelta;
 use decision::{Known, decide, is_limited};
 use listing::Leases;
+use shares::LeftOut;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -89,10 +89,6 @@ const ANY_IN_FLIGHT: &str = "-- leases.any_in_flight
 select x.id, exists (select from execution_in_flight f where f.job_id = x.id) as running,
        null::timestamptz as latest, 0::bigint as buffered, false as released
 from unnest($1::uuid[]) as x (id)";
-
-/// A look begins no later than what waits for a share and has been due for less than this: it is found as soon as there
-/// is room. Beginning earlier would cost each look a walk past all that fired since.
-const LEFT_OUT_FOUND: TimeDelta = TimeDelta::minutes(1);
 
 /// The jobs of a lease, by id.
 type Jobs = HashMap<Uuid, Arc<Job>>;
@@ -188,10 +184,17 @@ impl Store {
         look_ahead: Duration,
         wary: bool,
     ) -> Result<Option<Leased>, StoreError> {
+        let LeftOut { jobs: mut left_out, let_in } = self.shares.left_out();
+        left_out.extend(self.unreadable().keys());
+        if let_in > 0 {
+            // The looks that left them out have passed their due times.
+            self.beginning.hasten();
+        }
         let look = self.begin_look();
         let leased = self.bounded("leases.lease", async {
             let transaction = Transaction::new(self.session().await?);
-            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, look.from)).await? else {
+            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, look.from), &left_out).await?
+            else {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
@@ -199,10 +202,7 @@ impl Store {
                 self.take(&transaction, node_id, &due, wary).await?;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
-            // What is left out for longer is found by looks from the very beginning.
-            let left_out = self.shares.left_out_since(due.now - LEFT_OUT_FOUND);
-            let left =
-                if soon { look.from.due_time() } else { [due.left, next_due, left_out].into_iter().flatten().min() };
+            let left = if soon { look.from.due_time() } else { due.left.into_iter().chain(next_due).min() };
             self.beginning.ended(&look, left, due.now);
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
@@ -238,14 +238,13 @@ impl Store {
         node_id: Uuid,
         Batch { fire_times: limit, depth }: Batch,
         (look_ahead, from): (Duration, LookFrom),
+        left_out: &[Uuid],
     ) -> Result<Option<Due>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other look.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         let depth = depth.clamp(1, overdue_limit.max(1));
         let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
         let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
-        let mut left_out = self.shares.left_out();
-        left_out.extend(self.unreadable().keys());
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;

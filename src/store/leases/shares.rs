@@ -61,6 +61,15 @@ struct Waiting {
     since: Instant,
 }
 
+/// What a look leaves out.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    /// The jobs.
+    pub jobs: Vec<Uuid>,
+    /// Jobs that were left out of the look before, and no longer are.
+    pub let_in: usize,
+}
+
 /// A job that waits for a share, to be shown.
 pub struct WaitingJob {
     pub job_id: Uuid,
@@ -106,20 +115,16 @@ impl Shares {
         Reservation { shares: self.clone(), taken: Vec::new() }
     }
 
-    /// The jobs that a look leaves out. As many as there is room for are let in.
-    pub(super) fn left_out(&self) -> Vec<Uuid> {
+    /// What a look leaves out. As many jobs as there is room for are let in.
+    pub(super) fn left_out(&self) -> LeftOut {
         let mut state = self.state();
         if state.waiting.is_empty() {
-            return Vec::new();
+            return LeftOut::default();
         }
+        let waited = state.waiting.len();
         state.let_in();
         metrics::gauge!(WAITING).set(u32::try_from(state.waiting.len()).map_or(f64::MAX, f64::from));
-        state.waiting.keys().copied().collect()
-    }
-
-    /// The first due time of what is left out, of those since then.
-    pub(super) fn left_out_since(&self, since: Timestamp) -> Option<Timestamp> {
-        self.state().waiting.values().map(|waiting| waiting.due_at).filter(|due_at| *due_at > since).min()
+        LeftOut { jobs: state.waiting.keys().copied().collect(), let_in: waited - state.waiting.len() }
     }
 
     /// The jobs that wait for a share, the longest due first; at most `most`.
@@ -290,10 +295,11 @@ mod tests {
         shares
     }
 
-    fn left_out(shares: &Shares) -> Vec<Uuid> {
+    /// The jobs that are left out, and how many are let in.
+    fn left_out(shares: &Shares) -> (Vec<Uuid>, usize) {
         let mut left_out = shares.left_out();
-        left_out.sort();
-        left_out
+        left_out.jobs.sort();
+        (left_out.jobs, left_out.let_in)
     }
 
     #[test]
@@ -308,16 +314,15 @@ mod tests {
     #[test]
     fn as_many_jobs_are_let_in_as_there_is_room_for_the_longest_due_first() {
         let shares = used_up();
-        assert_eq!(left_out(&shares), [1, 2, 3, 4, 5].map(id));
-        assert_eq!(shares.left_out_since(at(6)), Some(at(7)), "what has been due for longer is not searched for");
+        assert_eq!(left_out(&shares), ([1, 2, 3, 4, 5].map(id).to_vec(), 0));
         assert!(!shares.take_room_made());
 
         shares.state().subtract(&[host()]);
         assert!(shares.take_room_made() && !shares.take_room_made());
-        assert_eq!(left_out(&shares), [1, 2, 3, 4].map(id));
+        assert_eq!(left_out(&shares), ([1, 2, 3, 4].map(id).to_vec(), 1));
 
         shares.state().subtract(&[host()]);
-        assert_eq!(left_out(&shares), [1, 2].map(id));
+        assert_eq!(left_out(&shares), ([1, 2].map(id).to_vec(), 2));
     }
 
     #[test]
@@ -333,6 +338,6 @@ mod tests {
         let shares = used_up();
         let long_ago = Instant::now().checked_sub(LEFT_OUT_MAX).unwrap();
         shares.state().waiting.get_mut(&id(1)).unwrap().since = long_ago;
-        assert_eq!(left_out(&shares), [2, 3, 4, 5].map(id));
+        assert_eq!(left_out(&shares), ([2, 3, 4, 5].map(id).to_vec(), 1));
     }
 }
