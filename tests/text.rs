@@ -154,7 +154,7 @@ async fn an_odd_text_anywhere_in_the_schema_is_refused_with_its_field() {
 }
 
 #[actix::test]
-async fn half_of_a_character_never_reaches_the_parser_of_queries() {
+async fn half_of_a_character_is_refused_in_a_query_and_in_a_variable() {
     let node = ApiNode::start().await;
     for half in [r"\\ud800", r"\\uDFFF", r"\\ud83d\\ude00", r"\ud800"] {
         let body = format!(r#"{{"query":"{{ calendar(name: \"{half}\") {{ name }} }}"}}"#);

@@ -332,6 +332,8 @@ async fn a_thousand_ordinary_jobs_are_created_at_once_and_an_error_names_the_one
         ("target.noop.sleepMillis", json!({"target": {"noop": {"sleepMillis": -1}}})),
         ("retry.multiplier", json!({"retry": {"multiplier": 0.5}})),
         ("name", json!({"name": "a\nb"})),
+        ("intervalSeconds", json!({"intervalSeconds": "often"})),
+        ("retry.maxAttempts", json!({"retry": {"maxAttempts": 1.5}})),
     ];
     for (field, change) in wrong {
         let mut inputs: Vec<Value> = (0..60).map(ordinary_job).collect();
@@ -339,7 +341,7 @@ async fn a_thousand_ordinary_jobs_are_created_at_once_and_an_error_names_the_one
         let error = node.error(create, json!({"inputs": inputs})).await;
         let field = format!("inputs.37.{field}");
         assert_eq!(error["extensions"], json!({"code": "BAD_USER_INPUT", "field": field}), "{error}");
-        assert!(error["message"].as_str().unwrap().starts_with(&field), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(&field), "{error}");
     }
     let windows =
         json!({"name": "c", "excludeWindows": [{"from": "09:00", "to": "10:00"}, {"from": "9", "to": "10:00"}]});

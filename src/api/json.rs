@@ -15,7 +15,7 @@ use std::fmt;
 /// Deepest nesting of the variables of a request. `serde_json` stops at 128.
 pub const DEPTH_MAX: usize = 100;
 /// Most values in the variables of a request: a value takes some hundred bytes for the two of `1,`.
-const VALUES_MAX: usize = 200_000;
+const VALUES_MAX: usize = 150_000;
 
 /// JSON as a value of the API.
 #[derive(Debug, Clone)]

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body that takes nothing of the budget: that of nearly every request.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
-/// What larger ones share.
-const BUDGET_BYTES: usize = 2 * BODY_BYTES_MAX;
+/// What larger ones share. With twice as much ten clients that send the dearest ones brought a node to 260 MB.
+const BUDGET_BYTES: usize = BODY_BYTES_MAX;
 /// What the budget is counted in: a semaphore counts in 32 bits.
 const UNIT: usize = 1024;
 /// How long a large body waits for its share.
@@ -86,12 +86,10 @@ mod tests {
     async fn large_bodies_wait_for_each_other_and_small_ones_for_nobody() {
         let bodies = Bodies::new();
         let largest = bodies.share(BODY_BYTES_MAX).await.expect("there is room");
-        let second = bodies.share(BODY_BYTES_MAX).await.expect("there is room");
         assert!(bodies.share(SMALL_BYTES_MAX).await.is_ok_and(|share| share.is_none()));
         assert!(timeout(Duration::ZERO, bodies.share(SMALL_BYTES_MAX + 1)).await.is_err(), "it waits");
         let (waiting, ()) = tokio::join!(bodies.share(BODY_BYTES_MAX), async { drop(largest) });
-        assert!(waiting.is_ok());
-        drop((waiting, second));
+        assert!(waiting.is_ok_and(|share| share.is_some()));
         assert_eq!(bodies.0.available_permits(), BUDGET_BYTES / UNIT, "all came back");
         assert!(matches!(bodies.share(BODY_BYTES_MAX + 1).await, Err(NoBody::TooLarge)));
     }

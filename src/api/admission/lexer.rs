@@ -95,24 +95,12 @@ impl<'a> Lexer<'a> {
         Ok(length)
     }
 
-    /// Whether `\ud800` to `\udfff` stands there: the parser makes a character of each escape, and panics on half of one.
-    fn is_half(&self, at: usize) -> bool {
-        let digits = self.rest().get(at..at + 6).and_then(|escape| escape.strip_prefix("\\u"));
-        let code = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
-        code.is_some_and(|code| (0xd800..0xe000).contains(&code))
-    }
-
     /// Bytes of a string with its quotes; it ends on its line.
     fn string(&self) -> Result<usize, Refusal> {
         let mut bytes = self.rest().bytes().enumerate().skip(1);
         while let Some((index, byte)) = bytes.next() {
             match byte {
                 b'"' => return Ok(index + 1),
-                b'\\' if self.is_half(index) => {
-                    return Err(self.refuse(
-                        "a string escapes half of a character: write it as it is, or send it in a variable".to_owned(),
-                    ));
-                }
                 b'\\' => drop(bytes.next()),
                 b'\r' | b'\n' => break,
                 _ => {}
@@ -154,16 +142,6 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         check(text).expect_err(text).message
-    }
-
-    #[test]
-    fn half_of_a_character_is_refused_where_it_is_an_escape() {
-        for half in [r#""\ud800""#, r#""x\\\uDFFF""#, r#""\ud83d\ude00""#] {
-            assert!(check(half).is_err(), "{half}");
-        }
-        for fine in [r#""\\ud800""#, r#""\ud7ff \ue000""#, r#""""\ud800""""#, r#""\ud80ä""#] {
-            assert_eq!(check(fine), Ok(()), "{fine}");
-        }
     }
 
     #[test]

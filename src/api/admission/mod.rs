@@ -135,8 +135,20 @@ fn bounded(mut response: Response) -> Response {
     for error in &mut response.errors {
         error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
         if error.extensions.is_none() {
-            error.extensions.get_or_insert_default().set("code", "BAD_USER_INPUT");
+            let field = argument(&error.message).map(str::to_owned);
+            let extensions = error.extensions.get_or_insert_default();
+            extensions.set("code", "BAD_USER_INPUT");
+            if let Some(field) = field {
+                extensions.set("field", field);
+            }
         }
     }
     response
+}
+
+/// The field that a value of a wrong type was given for, by the message of the validation:
+/// `Invalid value for argument "inputs.37.name", expected type "String"`.
+fn argument(message: &str) -> Option<&str> {
+    let (field, _) = message.strip_prefix("Invalid value for argument \"")?.split_once('"')?;
+    Some(field)
 }
