@@ -28,6 +28,7 @@ extra_float_digits = -10
 standard_conforming_strings = off
 transform_null_equals = on
 jit = on
+max_parallel_workers_per_gather = 8
 synchronous_commit = off";
 
 /// The role's defaults in this database.
@@ -62,7 +63,8 @@ async fn a_session_states_what_the_defaults_of_its_role_would_change() {
 
     let names = "transaction_isolation transaction_read_only transaction_deferrable search_path lock_timeout \
         statement_timeout idle_in_transaction_session_timeout idle_session_timeout timezone client_encoding datestyle \
-        intervalstyle extra_float_digits standard_conforming_strings transform_null_equals jit synchronous_commit";
+        intervalstyle extra_float_digits standard_conforming_strings transform_null_equals jit \
+        max_parallel_workers_per_gather synchronous_commit";
     let expected = [
         "transaction_isolation read committed",
         "transaction_read_only off",
@@ -80,6 +82,7 @@ async fn a_session_states_what_the_defaults_of_its_role_would_change() {
         "standard_conforming_strings on",
         "transform_null_equals off",
         "jit off",
+        "max_parallel_workers_per_gather 0",
         "synchronous_commit on",
     ];
     assert_eq!(shown(&database.database(), names).await, expected);

@@ -56,6 +56,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a closed connection is read on, so that the client gets the answer.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Threads of each worker for long arithmetic (`upcoming`). With more, ten requests at once would leave firing and the
+/// database little of two cores, however nice the threads are.
+const BLOCKING_THREADS: usize = 1;
 
 /// What the routes show of their node.
 #[derive(Clone)]
@@ -93,6 +96,7 @@ pub fn serve(
     // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for ever.
     let server = Server::build().workers(WORKERS).disable_signals().shutdown_timeout(1);
     let stopping = server.graceful_shutdown_signal();
+    let server = server.worker_max_blocking_threads(BLOCKING_THREADS);
     // Each worker counts for itself, and the next connection goes to the other one when it is full.
     let server = server.max_concurrent_connections(connections.accepted_max().div_ceil(WORKERS));
     let server = server.listen("api", listener, move || {

@@ -31,8 +31,9 @@ set transform_null_equals = off;
 set plan_cache_mode = auto;
 ";
 // No statement of ours runs long enough to be worth compiling, but over a month of partitions the planner takes some
-// for it: compiling took 117 of 200 ms (`cargo bench --bench lists`).
-const JIT: &str = "set jit = off;";
+// for it: compiling took 117 of 200 ms (`cargo bench --bench lists`). And one statement has one core: with helpers a
+// few lists of the API would take those that leases and settlements need.
+const PLANNER: &str = "set jit = off; set max_parallel_workers_per_gather = 0;";
 
 /// A message of its own, because another engine may refuse all others.
 const VERSION: &str = "select version()";
@@ -177,7 +178,7 @@ impl SessionSettings {
         let millis = self.timeout.as_millis();
         let statement = if statements == Statements::Bounded { millis } else { 0 };
         format!(
-            "{SETTINGS}{JIT} set lock_timeout = {millis}; set idle_in_transaction_session_timeout = {millis}; \
+            "{SETTINGS}{PLANNER} set lock_timeout = {millis}; set idle_in_transaction_session_timeout = {millis}; \
              set statement_timeout = {statement}"
         )
     }

@@ -12,9 +12,9 @@ use super::timeline::NewestTimeline;
 use super::tls::{SslMode, TlsKeys};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config, config};
@@ -35,8 +35,9 @@ pub struct Database {
 /// One host of the URL.
 struct Server {
     config: Config,
-    /// Set once it has shown that a connection to it is a session.
-    gives_sessions: OnceCell<()>,
+    /// Set once it has shown that a connection to it is a session. Those who come at once each look for themselves: a
+    /// look of the API must not hold up one of firing.
+    gives_sessions: AtomicBool,
 }
 
 /// A connection that may be used.
@@ -113,7 +114,8 @@ impl Database {
         }
         let settings = Arc::new(SessionSettings { timeout, search_path: search_path_of(options) });
         let hosts = each_host(&config, &common).map_err(BadDatabaseUrl)?;
-        let servers = hosts.into_iter().map(|config| Server { config, gives_sessions: OnceCell::new() }).collect();
+        let servers =
+            hosts.into_iter().map(|config| Server { config, gives_sessions: AtomicBool::new(false) }).collect();
         Ok(Self { servers, writable: Arc::default(), newest: Arc::default(), settings, tls })
     }
 
@@ -158,7 +160,10 @@ impl Database {
     }
 
     async fn open_at(&self, server: &Server, statements: Statements) -> Result<Opened, Refusal> {
-        server.gives_sessions.get_or_try_init(|| self.require_sessions(server)).await?;
+        if !server.gives_sessions.load(Ordering::Relaxed) {
+            self.require_sessions(server).await?;
+            server.gives_sessions.store(true, Ordering::Relaxed);
+        }
         let opened = self.dial(server).await?;
         admit(&opened.client, &self.settings, statements, &self.newest).await?;
         Ok(opened)
