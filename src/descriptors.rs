@@ -32,10 +32,11 @@ impl Descriptors {
 
     fn share(limit: u64, slots: usize, database_connections: usize) -> Self {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let own = count(slots).saturating_mul(PER_SLOT).saturating_add(count(database_connections)) + OTHERS;
+        let own =
+            count(slots).saturating_mul(PER_SLOT).saturating_add(count(database_connections)).saturating_add(OTHERS);
         let connections = limit.saturating_sub(own).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-        Self { limit, wanted: own + CONNECTIONS_MAX, connections }
+        Self { limit, wanted: own.saturating_add(CONNECTIONS_MAX), connections }
     }
 
     /// Says so when the limit is lower than the node could use.
