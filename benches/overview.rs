@@ -68,7 +68,8 @@ vacuum analyze";
 #[actix::main]
 async fn main() -> Result<(), Failure> {
     history::beside(async |store, client| {
-        let schema = schema(store.clone(), JobManager::new(store, &Vitals::default()).start(), Introspection::On);
+        let schema =
+            schema(store.clone(), JobManager::new(store, &Vitals::default()).start(), Introspection::On, Vec::new());
         measure(&schema, &client).await
     })
     .await

@@ -80,6 +80,11 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_HTTP_ALLOW", value_delimiter = ',', value_parser = cidr)]
     pub http_allow: Vec<IpNet>,
 
+    /// The only ports that webhooks may go to, separated by commas. [default: all but
+    /// those of other protocols: mail, SSH, databases, caches]
+    #[arg(long, env = "HOROLOG_HTTP_ALLOW_PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub http_allow_port: Vec<u16>,
+
     /// How long SIGTERM waits for what runs before it hands it over.
     #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
@@ -263,6 +268,8 @@ mod tests {
             ("--node-ttl 5", "--node-ttl"),
             ("--listen nowhere", "--listen"),
             ("--http-allow 10.0.0.0/99", "--http-allow"),
+            ("--http-allow-port 0", "--http-allow-port"),
+            ("--http-allow-port https", "--http-allow-port"),
             ("--advertise a b:80", "unexpected"),
             ("--allow-host https://jobs.example.com", "--allow-host"),
             ("--allow-host jobs.example.com:443", "--allow-host"),

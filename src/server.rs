@@ -20,7 +20,7 @@ use crate::actors::vitals::Vitals;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
-use crate::handlers::{Handlers, SetUpError};
+use crate::handlers::{Egress, Handlers, OwnService, SetUpError};
 use crate::http::{self, Hosts, NodeView};
 use crate::model::node::Standing;
 use crate::store::connect::{BadDatabaseUrl, Database};
@@ -126,12 +126,14 @@ impl Node {
         let listen_error = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let handlers = Handlers::new(config.http_allow.clone())?;
         let parts = Parts::new(config, database_url)?;
+        let egress = egress(config, address, &parts.database);
+        egress.warn();
+        let handlers = Handlers::new(egress)?;
         let requests = parts.requests_store(config.pool_size).await;
         let jobs = parts.start_jobs(requests.clone());
         let view = parts.view(config, requests.clone());
-        let schema = crate::api::schema(requests, jobs.clone(), config.introspection);
+        let schema = crate::api::schema(requests, jobs.clone(), config.introspection, config.http_allow.clone());
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();
@@ -330,6 +332,14 @@ fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
         address: advertised(config, address),
         slots: config.slots,
     }
+}
+
+/// Where webhooks may go: never to this node's API, or to its database.
+fn egress(config: &ServeConfig, address: SocketAddr, database: &Database) -> Egress {
+    let own = |(host, port)| OwnService { host, port };
+    let api = own((address.ip().to_string(), address.port()));
+    let own = std::iter::once(api).chain(database.tcp_hosts().into_iter().map(own)).collect();
+    Egress { networks: config.http_allow.clone(), ports: config.http_allow_port.clone(), own }
 }
 
 fn host_name() -> String {

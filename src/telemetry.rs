@@ -76,9 +76,17 @@ pub fn flush_log() {
 /// something is wrong, and in words that do not repeat ours.
 const LOG_DEFAULT: &str = "info,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
 
+/// The filter that was asked for, without what the driver says at `debug`: it writes the parameters of
+/// statements, which are payloads and targets' answers. Who names the driver wants to see them.
+fn without_parameters(directives: String) -> String {
+    if directives.contains("tokio_postgres") { directives } else { format!("{directives},tokio_postgres=warn") }
+}
+
 fn filter() -> Result<EnvFilter, String> {
     match std::env::var("HOROLOG_LOG") {
-        Ok(directives) => EnvFilter::try_new(directives).map_err(|error| format!("HOROLOG_LOG: {error}")),
+        Ok(directives) => {
+            EnvFilter::try_new(without_parameters(directives)).map_err(|error| format!("HOROLOG_LOG: {error}"))
+        }
         Err(_) => Ok(EnvFilter::new(LOG_DEFAULT)),
     }
 }

@@ -27,7 +27,7 @@ pub fn schema() -> Schema {
     let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Vitals::default()));
-    horolog::api::schema(store, jobs, Introspection::On)
+    horolog::api::schema(store, jobs, Introspection::On, Vec::new())
 }
 
 /// Runs a test of the schema on half of a worker's stack.

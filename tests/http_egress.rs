@@ -3,7 +3,7 @@
 
 use crate::http_handler::{CANARY, OK, allowing_loopback, attempt, message, post, succeeded};
 use crate::sink::Sink;
-use horolog::handlers::Handlers;
+use horolog::handlers::{Egress, Handlers, OwnService};
 use url::Url;
 
 /// Hosts by kind, as the URL standard, resolvers and tunnels may spell them.
@@ -25,8 +25,11 @@ const NOT_PUBLIC: [&str; 5] = [
      [2001:db8::1]",
 ];
 
+/// The same for every host, so that nobody learns which there are.
+const REFUSED: &str = "there is no such host, or webhooks may not reach it (--http-allow); the node's log says which";
+
 fn guarded() -> Handlers {
-    Handlers::new(Vec::new()).expect("handlers")
+    Handlers::new(Egress::default()).expect("handlers")
 }
 
 #[tokio::test]
@@ -36,7 +39,7 @@ async fn addresses_that_are_not_public_are_refused_in_every_spelling() {
         for scheme in ["http", "https"] {
             let url: Url = format!("{scheme}://{host}:{}/", sink.port).parse().expect(host);
             let message = message(handlers.run(&attempt(post(url))).await);
-            assert!(message.ends_with("refused unless --http-allow holds it"), "{host}: {message}");
+            assert!(message.ends_with(REFUSED), "{host}: {message}");
         }
     }
     let dotted: Url = format!("http://localhost.:{}/", sink.port).parse().expect("a URL");
@@ -49,12 +52,41 @@ async fn a_name_is_judged_by_its_addresses() {
     let sink = Sink::start().await;
     let url: Url = format!("http://localhost:{}/", sink.port).parse().expect("a URL");
     let both = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"));
-    let handlers = Handlers::new(both.to_vec()).expect("handlers");
+    let handlers = Handlers::new(Egress { networks: both.to_vec(), ..Egress::default() }).expect("handlers");
     let attempt = attempt(post(url));
     let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
     assert_eq!(outcome, succeeded("done"));
-    let elsewhere = Handlers::new(vec!["10.0.0.0/8".parse().expect("a network")]).expect("handlers");
-    assert!(message(elsewhere.run(&attempt).await).contains("it is a loopback address"));
+    let elsewhere =
+        Handlers::new(Egress { networks: vec!["10.0.0.0/8".parse().expect("a network")], ..Egress::default() })
+            .expect("handlers");
+    assert!(message(elsewhere.run(&attempt).await).ends_with(REFUSED));
+    sink.expect_untouched().await;
+}
+
+#[tokio::test]
+async fn a_host_that_there_is_not_is_refused_as_one_that_is_private() {
+    let handlers = guarded();
+    for host in ["10.0.0.1", "169.254.169.254", "localhost", "no-such-host.invalid"] {
+        let url: Url = format!("http://{host}/").parse().expect("a URL");
+        let message = message(handlers.run(&attempt(post(url))).await);
+        assert_eq!(message, format!("could not connect to http://{host}:80: {REFUSED}"));
+    }
+}
+
+#[tokio::test]
+async fn the_own_api_and_database_are_refused_by_name_and_address_whatever_is_allowed() {
+    let sink = Sink::start().await;
+    let networks: Vec<_> = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a network")).to_vec();
+    for host in ["127.0.0.1", "0.0.0.0", "localhost"] {
+        let own = vec![OwnService { host: host.to_owned(), port: sink.port }];
+        let handlers =
+            Handlers::new(Egress { networks: networks.clone(), own, ..Egress::default() }).expect("handlers");
+        for target in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0"] {
+            let url: Url = format!("http://{target}:{}/", sink.port).parse().expect("a URL");
+            let message = message(handlers.run(&attempt(post(url))).await);
+            assert!(message.ends_with(REFUSED), "{host} by {target}: {message}");
+        }
+    }
     sink.expect_untouched().await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::sink::Sink;
 use chrono::{DateTime, TimeDelta};
-use horolog::handlers::Handlers;
+use horolog::handlers::{Egress, Handlers};
 use horolog::model::execution::{Attempt, Outcome, Reason};
 use horolog::model::payload::Payload;
 use horolog::model::policies::Policies;
@@ -19,7 +19,8 @@ pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
 pub const CANARY: &str = "canary-5f1d";
 
 pub fn allowing_loopback() -> Handlers {
-    Handlers::new(vec!["127.0.0.0/8".parse().expect("a network")]).expect("handlers")
+    Handlers::new(Egress { networks: vec!["127.0.0.0/8".parse().expect("a network")], ..Egress::default() })
+        .expect("handlers")
 }
 
 pub fn post(url: Url) -> HttpTarget {
@@ -281,14 +282,22 @@ async fn failures_are_explained_without_secrets() {
     let open = format!("127.0.0.1:{port}");
     let cases = [
         (format!("http://127.0.0.1:{closed}"), None, "could not connect to {}: Connection refused"),
-        ("http://10.0.0.1:80".to_owned(), None, "could not connect to {}: it is a private address, refused unless "),
-        (format!("http://{no_name}:81"), None, "could not connect to {}: failed to lookup address information"),
+        (
+            "http://10.0.0.1:80".to_owned(),
+            None,
+            "could not connect to {}: there is no such host, or webhooks may not reach it (--http-allow)",
+        ),
+        (
+            format!("http://{no_name}:81"),
+            None,
+            "could not connect to {}: there is no such host, or webhooks may not reach it (--http-allow)",
+        ),
         (format!("https://{open}"), Some("no TLS here\r\n"), "could not connect to {}: received corrupt message"),
         (format!("http://{open}"), Some(""), "no answer from {}: connection closed"),
         (format!("http://{open}"), Some("220 ESMTP\r\n"), "no answer from {}: invalid HTTP version parsed"),
         (format!("http://{open}"), Some("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"), "the answer broke off: "),
         (format!("http://{open}"), Some("HTTP/1.1 500 x\r\n\r\n"), "the target answered 500 Internal Server Error"),
-        ("ftp://127.0.0.1:21".to_owned(), None, "could not send to {}: URL scheme is not allowed"),
+        ("ftp://127.0.0.1:8080".to_owned(), None, "could not send to {}: URL scheme is not allowed"),
     ];
     for (origin, answer, expected) in cases {
         let mut url: Url = format!("{origin}/{CANARY}?{CANARY}#{CANARY}").parse().expect("a URL");

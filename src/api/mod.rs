@@ -29,8 +29,10 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
+use ipnet::IpNet;
 use lists::{BulkMutation, JobFacts, ListQuery};
 use mutations::Mutation;
+use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
 use queries::Query;
 pub use subscriptions::Subscriber;
@@ -57,13 +59,18 @@ const RECURSION_MAX: usize = 24;
 const DIRECTIVES_MAX: usize = 5;
 
 /// The schema of a node.
-pub fn schema(store: Store, jobs: Addr<JobManager>, introspection: Introspection) -> Schema {
+pub fn schema(
+    store: Store,
+    jobs: Addr<JobManager>,
+    introspection: Introspection,
+    webhook_networks: Vec<IpNet>,
+) -> Schema {
     let facts = DataLoader::new(JobFacts(store.clone()), tokio::spawn);
     let builder = match introspection {
         Introspection::On => builder(),
         Introspection::Off => builder().disable_introspection().disable_suggestions(),
     };
-    builder.data(store).data(facts).data(Feeds::new()).data(jobs).finish()
+    builder.data(store).data(facts).data(Feeds::new()).data(jobs).data(WebhookNetworks(webhook_networks)).finish()
 }
 
 /// The schema in SDL, as committed in `schema.graphql`.

@@ -6,16 +6,41 @@
 //! when the job is saved: a name may resolve to something else by then.
 //!
 //! Two doors, because hyper does not ask the resolver about IP literals:
-//! [`check_literal`] before sending and [`GuardedResolver`] for names. The
+//! [`Egress::check`] before sending and [`GuardedResolver`] for names. The
 //! resolver looks a name up once and hands over the very addresses it judged,
 //! so that there is no second look-up to rebind. It must never hand over part
 //! of an answer: a name that mixes public and private addresses is an attack.
+//!
+//! A refusal says the same of a host that there is not, and of one that is
+//! private, link-local or the database: a job's author must not read the internal
+//! network out of errors. The node's log says which.
 
+use super::ports;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use url::{Host, Url};
+
+/// What the webhooks of a node may reach besides public addresses, and what never.
+#[derive(Debug, Clone, Default)]
+pub struct Egress {
+    /// Networks that are fine although they are not public (`--http-allow`).
+    pub networks: Vec<IpNet>,
+    /// The only ports, if there are any (`--http-allow-port`).
+    pub ports: Vec<u16>,
+    /// What no network opens: the node's API, its database.
+    pub own: Vec<OwnService>,
+}
+
+/// A service that the node is, or stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnService {
+    /// A name or an address; `0.0.0.0` and `::` are every address of this machine.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
 
 /// Ranges that are not public, and what each is for (IANA's special-purpose
 /// registries, RFC 6890, and one cloud's metadata service on a public address).
@@ -63,16 +88,108 @@ const fn v6(first: u16, second: u16, bits: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0), bits))
 }
 
-/// A webhook's address that `--http-allow` does not hold. The text names no
-/// address: a job's author must not read the internal network out of errors.
+/// Why a webhook is not sent. The texts name no address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// The address, or one of the addresses of the name, is not public.
-    #[error("it is {0}, refused unless --http-allow holds it")]
-    Forbidden(&'static str),
-    /// The name exists without any address.
-    #[error("the name has no address")]
-    NoAddress,
+    /// One of its addresses is not public, or there is none.
+    #[error("there is no such host, or webhooks may not reach it (--http-allow); the node's log says which")]
+    Unreachable,
+    /// Something else than HTTP is at home there, or the operator did not list it.
+    #[error("webhooks may not go to port {0} (--http-allow-port)")]
+    Port(u16),
+}
+
+/// Takes note of the reason, for the operator alone.
+fn refuse(host: &str, reason: &str) -> Refusal {
+    tracing::warn!(host, reason, "webhook refused");
+    Refusal::Unreachable
+}
+
+impl OwnService {
+    /// Whether this address and port are its own.
+    async fn is_at(&self, ip: IpAddr, port: u16) -> bool {
+        port == self.port && self.is_on(ip).await
+    }
+
+    /// Whether it is on the machine of this address, whatever the port.
+    async fn is_on(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let addresses: Vec<IpAddr> = match self.host.parse() {
+            Ok(address) => vec![address],
+            // It is looked up as the driver does: a failover may have moved it.
+            Err(_) => match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
+                Ok(found) => found.map(|address| address.ip()).collect(),
+                Err(_) => Vec::new(),
+            },
+        };
+        addresses.iter().map(IpAddr::to_canonical).any(|own| {
+            own == ip
+                || own.is_unspecified() && is_local(ip)
+                // The system takes it for loopback.
+                || ip.is_unspecified() && (own.is_loopback() || own.is_unspecified())
+        })
+    }
+}
+
+/// Whether it is an address of this machine: no other can be bound.
+fn is_local(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+impl Egress {
+    /// Judges a URL before it is asked for: its port and, if its host is an address, that; names
+    /// are the resolver's business. The `url` crate has already read `2130706433`, `0x7f.1` and the like as IPv4.
+    pub(super) async fn check(&self, url: &Url) -> Result<(), Refusal> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        if !self.may_go_to(port) {
+            return Err(Refusal::Port(port));
+        }
+        let ip = match url.host() {
+            Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+            Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        if let Some(reason) = forbidden(ip, &self.networks) {
+            return Err(refuse(&ip.to_string(), reason));
+        }
+        for own in &self.own {
+            if own.is_at(ip, port).await {
+                return Err(refuse(&ip.to_string(), "the node's own API or database"));
+            }
+        }
+        Ok(())
+    }
+
+    fn may_go_to(&self, port: u16) -> bool {
+        if self.ports.is_empty() { !ports::is_of_another_protocol(port) } else { self.ports.contains(&port) }
+    }
+
+    /// Whether one of the own services has this port: then names are looked up by a resolver that knows them.
+    pub(super) fn is_own_port(&self, url: &Url) -> bool {
+        self.own.iter().any(|own| url.port_or_known_default() == Some(own.port))
+    }
+
+    /// Whether one of the addresses is that of a machine of the own services.
+    async fn holds_own_machine(&self, addresses: &[SocketAddr]) -> bool {
+        for own in &self.own {
+            for address in addresses {
+                if own.is_on(address.ip()).await {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Says so when a network holds everything.
+    pub fn warn(&self) {
+        for network in self.networks.iter().filter(|network| network.prefix_len() == 0) {
+            tracing::warn!(
+                %network,
+                "WEBHOOKS MAY GO ANYWHERE (--http-allow): whoever can write a job reaches every private, loopback and cloud metadata address that this node reaches; name networks instead"
+            );
+        }
+    }
 }
 
 /// Why an address may not be connected to, or `None` when it may.
@@ -90,26 +207,14 @@ pub(super) fn forbidden(ip: IpAddr, allow: &[IpNet]) -> Option<&'static str> {
     named.or((ip.is_ipv6() && !GLOBAL_UNICAST.contains(&ip)).then_some("not a public address"))
 }
 
-/// Judges a URL whose host is an IP address; names are the resolver's business.
-/// The `url` crate has already read `2130706433`, `0x7f.1` and the like as IPv4.
-pub(super) fn check_literal(url: &Url, allow: &[IpNet]) -> Result<(), Refusal> {
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        Some(Host::Domain(_)) | None => return Ok(()),
-    };
-    forbidden(ip, allow).map_or(Ok(()), |reason| Err(Refusal::Forbidden(reason)))
-}
-
 /// Passes all addresses of a name, or none.
 fn check_all(host: &str, addresses: Vec<SocketAddr>, allow: &[IpNet]) -> Result<Vec<SocketAddr>, Refusal> {
     if addresses.is_empty() {
-        return Err(Refusal::NoAddress);
+        return Err(refuse(host, "the name has no address"));
     }
     for address in &addresses {
         if let Some(reason) = forbidden(address.ip(), allow) {
-            tracing::warn!(host, address = %address.ip(), reason, "webhook address refused");
-            return Err(Refusal::Forbidden(reason));
+            return Err(refuse(host, &format!("{} is {reason}", address.ip())));
         }
     }
     Ok(addresses)
@@ -117,17 +222,23 @@ fn check_all(host: &str, addresses: Vec<SocketAddr>, allow: &[IpNet]) -> Result<
 
 /// The system's resolver behind the guard.
 pub(super) struct GuardedResolver {
-    /// Ranges that are fine although they are not public.
-    pub(super) allow: Arc<[IpNet]>,
+    /// The rules.
+    pub(super) egress: Arc<Egress>,
+    /// Whether to refuse the machines of the own services: a resolver does not learn for which port it is asked.
+    pub(super) knows_own: bool,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow = Arc::clone(&self.allow);
+        let (egress, knows_own) = (Arc::clone(&self.egress), self.knows_own);
         Box::pin(async move {
             // Port 0: the connector puts the URL's port in its place.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let checked = check_all(name.as_str(), found.collect(), &allow)?;
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found = found.map_err(|error| refuse(name.as_str(), &error.to_string()))?;
+            let checked = check_all(name.as_str(), found.collect(), &egress.networks)?;
+            if knows_own && egress.holds_own_machine(&checked).await {
+                return Err(refuse(name.as_str(), "the node's own API or database").into());
+            }
             Ok(Box::new(checked.into_iter()) as Addrs)
         })
     }
@@ -190,7 +301,7 @@ mod tests {
     fn a_name_that_mixes_public_and_private_addresses_is_refused_whole() {
         let public = SocketAddr::new(ip("1.1.1.1"), 0);
         let private = SocketAddr::new(ip("10.0.0.1"), 0);
-        let refused = Err(Refusal::Forbidden("a private address"));
+        let refused = Err(Refusal::Unreachable);
         assert_eq!(check_all("mixed.example", vec![public, private], &[]), refused);
         assert_eq!(check_all("mixed.example", vec![private, public], &[]), refused);
         assert_eq!(check_all("public.example", vec![public], &[]), Ok(vec![public]));
@@ -198,6 +309,58 @@ mod tests {
             check_all("mixed.example", vec![public, private], &nets(&["10.0.0.0/8"])),
             Ok(vec![public, private])
         );
-        assert_eq!(check_all("empty.example", Vec::new(), &[]), Err(Refusal::NoAddress));
+        assert_eq!(check_all("empty.example", Vec::new(), &[]), Err(Refusal::Unreachable));
+    }
+
+    fn own(host: &str, port: u16) -> Egress {
+        let own = vec![OwnService { host: host.to_owned(), port }];
+        Egress { networks: nets(&["0.0.0.0/0", "::/0"]), own, ..Egress::default() }
+    }
+
+    async fn may_go(egress: &Egress, url: &str) -> bool {
+        egress.check(&url.parse().expect("a URL")).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn no_network_opens_the_nodes_own_services() {
+        let node = own("127.0.0.1", 8081);
+        for refused in ["http://127.0.0.1:8081/graphql", "http://[::ffff:127.0.0.1]:8081/", "http://0:8081/"] {
+            assert!(!may_go(&node, refused).await, "{refused}");
+        }
+        assert!(may_go(&node, "http://127.0.0.1:39757/").await, "the demo's endpoint");
+        assert!(may_go(&node, "http://10.1.2.3:8081/").await, "another machine's");
+        for everywhere in [own("0.0.0.0", 8081), own("::", 8081)] {
+            assert!(
+                !may_go(&everywhere, "http://127.0.0.1:8081/").await
+                    && !may_go(&everywhere, "http://[::1]:8081/").await
+            );
+            assert!(may_go(&everywhere, "http://203.0.113.1:8081/").await, "no address of this machine");
+        }
+        assert!(!may_go(&own("localhost", 15_432), "http://127.0.0.1:15432/").await, "a database by its name");
+    }
+
+    #[tokio::test]
+    async fn a_name_of_an_own_machine_is_refused_by_the_resolver_that_knows_them() {
+        let egress = Arc::new(own("127.0.0.1", 8081));
+        assert!(egress.is_own_port(&"http://localhost:8081/".parse().expect("a URL")));
+        for knows_own in [false, true] {
+            let resolver = GuardedResolver { egress: egress.clone(), knows_own };
+            let found = resolver.resolve("localhost".parse().expect("a name")).await;
+            assert_eq!(found.is_err(), knows_own);
+        }
+    }
+
+    #[tokio::test]
+    async fn ports_of_other_protocols_are_refused_unless_they_are_listed() {
+        let usual = Egress::default();
+        for port in [22, 25, 5432, 6379, 11_211, 0] {
+            assert!(!may_go(&usual, &format!("http://1.1.1.1:{port}/")).await, "{port}");
+        }
+        for url in ["http://1.1.1.1/", "https://1.1.1.1/", "http://1.1.1.1:8080/", "http://1.1.1.1:39757/"] {
+            assert!(may_go(&usual, url).await, "{url}");
+        }
+        let listed = Egress { ports: vec![443, 6379], ..Egress::default() };
+        assert!(may_go(&listed, "https://1.1.1.1/").await && may_go(&listed, "http://1.1.1.1:6379/").await);
+        assert!(!may_go(&listed, "http://1.1.1.1/").await);
     }
 }

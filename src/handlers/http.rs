@@ -5,17 +5,16 @@
 //! so that the target can tell a repetition. A configured body goes out as it
 //! is, without a guess at its type; the payload goes out as JSON.
 //!
-//! What it must never do: connect where [`egress`] forbids, follow a redirect,
+//! What it must never do: connect where [`super::egress`] forbids, follow a redirect,
 //! heed a proxy variable, send twice, hold more of an answer than is stored,
 //! outlive the target's timeout, or put a URL's path or query or a header's
 //! value into a message: those are where people keep their secrets.
 
-use super::egress::{self, GuardedResolver};
+use super::egress::{Egress, GuardedResolver};
 use crate::model::execution::{Attempt, Outcome, Reason, span_id};
 use crate::model::rfc3339;
 use crate::model::target::{HttpMethod, HttpTarget};
 use crate::model::text::{TEXT_BYTES_MAX, storable_text};
-use ipnet::IpNet;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, redirect, retry};
 use std::error::Error as StdError;
@@ -37,32 +36,27 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub(super) struct HttpHandler {
     client: Client,
-    allow: Arc<[IpNet]>,
+    /// For the ports of the node's own services: a resolver does not learn the port.
+    wary: Client,
+    egress: Arc<Egress>,
 }
 
 impl HttpHandler {
-    /// A handler that may also connect to the addresses of `allow`.
-    pub(super) fn new(allow: Vec<IpNet>) -> Result<Self, reqwest::Error> {
+    /// A handler that obeys these rules.
+    pub(super) fn new(egress: Egress) -> Result<Self, reqwest::Error> {
         // Fails only when a provider is there already: then that one is used.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let allow: Arc<[IpNet]> = allow.into();
-        let client = Client::builder()
-            .user_agent(concat!("Horolog/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(GuardedResolver { allow: Arc::clone(&allow) })
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .build()?;
-        Ok(Self { client, allow })
+        let egress = Arc::new(egress);
+        let usual = client(GuardedResolver { egress: Arc::clone(&egress), knows_own: false })?;
+        let wary = client(GuardedResolver { egress: Arc::clone(&egress), knows_own: true })?;
+        Ok(Self { client: usual, wary, egress })
     }
 
     /// Sends the attempt's request and judges the answer. Dropping the future
     /// closes the connection.
     pub(super) async fn run(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
         let place = place(&target.url);
-        if let Err(refusal) = egress::check_literal(&target.url, &self.allow) {
+        if let Err(refusal) = self.egress.check(&target.url).await {
             return failed(Reason::Error, format!("could not connect to {place}: {refusal}"));
         }
         let request = match self.request(attempt, target) {
@@ -89,7 +83,8 @@ impl HttpHandler {
         }
         job_headers(target, &mut headers)?;
         identity_headers(attempt, &mut headers)?; // last: nothing that a job says may stand in for these
-        let request = self.client.request(method(target.method), target.url.clone()).headers(headers);
+        let client = if self.egress.is_own_port(&target.url) { &self.wary } else { &self.client };
+        let request = client.request(method(target.method), target.url.clone()).headers(headers);
         Ok(match body {
             Some(body) => request.body(body),
             None => request,
@@ -100,6 +95,18 @@ impl HttpHandler {
 /// Whether requests of the method have a body as a rule.
 fn takes_body(method: HttpMethod) -> bool {
     matches!(method, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch)
+}
+
+fn client(resolver: GuardedResolver) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .user_agent(concat!("Horolog/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(resolver)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .build()
 }
 
 /// The configured body, else the payload where the method takes one.

@@ -7,12 +7,13 @@
 
 mod egress;
 mod http;
+mod ports;
 
 use crate::model::execution::{Attempt, Outcome};
 use crate::model::payload::Payload;
 use crate::model::target::Target;
+pub use egress::{Egress, OwnService};
 use http::HttpHandler;
-use ipnet::IpNet;
 use std::time::Duration;
 
 /// Longest payload in a log line, in bytes.
@@ -30,9 +31,9 @@ pub struct Handlers {
 }
 
 impl Handlers {
-    /// Handlers whose webhooks reach public addresses and those in `http_allow`.
-    pub fn new(http_allow: Vec<IpNet>) -> Result<Self, SetUpError> {
-        let http = HttpHandler::new(http_allow).map_err(|error| SetUpError(http::root_cause(&error)))?;
+    /// Handlers whose webhooks reach public addresses and what `egress` opens.
+    pub fn new(egress: Egress) -> Result<Self, SetUpError> {
+        let http = HttpHandler::new(egress).map_err(|error| SetUpError(http::root_cause(&error)))?;
         Ok(Self { http })
     }
 
@@ -132,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_noop_target_sleeps_then_succeeds() {
-        let handlers = Handlers::new(Vec::new()).expect("handlers");
+        let handlers = Handlers::new(Egress::default()).expect("handlers");
         let started = Instant::now();
         let outcome = handlers.run(&attempt(Target::Noop(NoopTarget { sleep_millis: 20 }))).await;
         assert_eq!(outcome, Outcome::Succeeded { output: None });

@@ -147,8 +147,25 @@ impl HttpTarget {
 
 /// Header names that Horolog or HTTP itself sets; a job that could set them
 /// could forge its identity or break the framing of the request.
-const RESERVED_HEADERS: [&str; 8] =
-    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "idempotency-key", "traceparent"];
+const RESERVED_HEADERS: [&str; 15] = [
+    "host",
+    "content-length",
+    "idempotency-key",
+    "traceparent",
+    // Of a connection, not of a request (RFC 9110 §7.6.1).
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    // The answer to it is waited for by nobody.
+    "expect",
+];
 
 fn validate_header(name: &str, value: &str) -> Result<(), InvalidInput> {
     let refuse = |message: String| Err(InvalidInput::new("target.http.headers", message));

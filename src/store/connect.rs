@@ -119,6 +119,19 @@ impl Database {
         Ok(Self { servers, writable: Arc::default(), newest: Arc::default(), settings, tls })
     }
 
+    /// Name or address, and port, of each host of the URL that is reached over a network.
+    pub fn tcp_hosts(&self) -> Vec<(String, u16)> {
+        let of_server = |server: &Server| {
+            let host = match (server.config.get_hostaddrs().first(), server.config.get_hosts().first()) {
+                (Some(address), _) => address.to_string(),
+                (None, Some(Host::Tcp(name))) => name.clone(),
+                (None, _) => return None,
+            };
+            Some((host, server.config.get_ports().first().copied().unwrap_or(5432)))
+        };
+        self.servers.iter().filter_map(of_server).collect()
+    }
+
     /// Whether a connection made at that time may go to a primary that has been replaced since.
     pub(super) fn outdates(&self, connected_at: Instant) -> bool {
         self.newest.outdates(connected_at)

@@ -7,7 +7,7 @@ use actix::{Actor, Addr, Handler, Message};
 use horolog::actors::job_manager::{CommandError, CreateJob, JobManager};
 use horolog::actors::vitals::Vitals;
 use horolog::clock::Clock;
-use horolog::handlers::Handlers;
+use horolog::handlers::{Egress, Handlers};
 use horolog::model::Timestamp;
 use horolog::model::job::{Job, ScheduleType};
 use horolog::model::job_request::JobRequest;
@@ -58,7 +58,7 @@ impl TestCluster {
         sql.batch_execute("set timezone = 'UTC'").await.unwrap();
         store.create_partitions().await.unwrap();
         let manager = JobManager::new(store.clone(), &Vitals::default()).start();
-        Self { database, clock, store, sql, manager, handlers: Handlers::new(Vec::new()).unwrap() }
+        Self { database, clock, store, sql, manager, handlers: Handlers::new(Egress::default()).unwrap() }
     }
 
     /// A node that has joined.

@@ -4,7 +4,8 @@ use crate::api::names::NodeStateName;
 use crate::model::rfc3339;
 use crate::store::hold::Hold;
 use crate::store::nodes::NodeRecord;
-use async_graphql::{ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
+use ipnet::IpNet;
 
 /// A node: one process lifetime.
 #[Object(name = "Node")]
@@ -97,6 +98,7 @@ impl Hold {
 
 /// The cluster as the answering node sees it.
 #[derive(SimpleObject, Clone)]
+#[graphql(complex)]
 pub struct Cluster {
     /// Nodes that lease and run.
     pub active_nodes: i32,
@@ -118,4 +120,17 @@ pub struct Cluster {
     pub version: String,
     /// Version of the tz database that the answering node goes by.
     pub tzdb_version: String,
+}
+
+/// Networks that webhooks of the answering node may reach besides public addresses.
+pub struct WebhookNetworks(pub Vec<IpNet>);
+
+#[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+#[ComplexObject]
+impl Cluster {
+    /// Networks that webhooks of the answering node may reach besides public
+    /// addresses (`--http-allow`), e.g. 10.0.0.0/8.
+    async fn webhook_networks(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        Ok(ctx.data::<WebhookNetworks>()?.0.iter().map(ToString::to_string).collect())
+    }
 }
