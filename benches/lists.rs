@@ -10,6 +10,8 @@ use horolog::model::execution::ExecutionStatus;
 use horolog::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome};
 use horolog::store::Store;
 use horolog::store::changes::ExecutionsSeen;
+use horolog::store::executions::ExecutionTexts;
+use horolog::store::jobs::JobParts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
@@ -19,7 +21,10 @@ async fn main() -> Result<(), Failure> {
 async fn measure(store: Store) -> Result<(), Failure> {
     let all = JobFilter::default();
     for order in [JobOrder::Newest, JobOrder::Oldest, JobOrder::Name, JobOrder::NextFireTime] {
-        time(&format!("jobs by {order}"), async || store.job_page(&all, order, None, 50).await.map(drop)).await?;
+        time(&format!("jobs by {order}"), async || {
+            store.job_page(&all, order, None, 50, JobParts::All).await.map(drop)
+        })
+        .await?;
     }
     let with = |search: &str| JobFilter { search: Some(search.to_owned()), ..JobFilter::default() };
     let tagged = JobFilter { tags: vec!["team-7".to_owned()], ..JobFilter::default() };
@@ -32,12 +37,12 @@ async fn measure(store: Store) -> Result<(), Failure> {
         ("jobs that succeeded last", outcome(ExecutionStatus::Success)),
         ("jobs that run", outcome(ExecutionStatus::Running)),
     ] {
-        time(name, async || store.job_page(&filter, JobOrder::Newest, None, 50).await.map(drop)).await?;
+        time(name, async || store.job_page(&filter, JobOrder::Newest, None, 50, JobParts::All).await.map(drop)).await?;
         time(&format!("{name}: count"), async || store.job_count(&filter).await.map(drop)).await?;
     }
     time("count of all jobs", async || store.job_count(&all).await.map(drop)).await?;
     time("tags", async || store.tags(1_000).await.map(drop)).await?;
-    let page = store.job_page(&all, JobOrder::Newest, None, 50).await?;
+    let page = store.job_page(&all, JobOrder::Newest, None, 50, JobParts::All).await?;
     let ids: Vec<_> = page.rows.iter().map(|(_, job)| job.id).collect();
     time("the last 20 executions of 50 jobs", async || store.recent_executions(&ids, 20).await.map(drop)).await?;
     time("what 50 jobs have in flight", async || store.in_flight(&ids).await.map(drop)).await?;
@@ -55,7 +60,7 @@ async fn measure(store: Store) -> Result<(), Failure> {
             of(ExecutionFilter { node_id: ids.first().copied(), ..ExecutionFilter::default() }),
         ),
     ] {
-        time(name, async || store.execution_page(&filter, None, 50).await.map(drop)).await?;
+        time(name, async || store.execution_page(&filter, None, 50, ExecutionTexts::All).await.map(drop)).await?;
     }
     let mut seen = ExecutionsSeen::default();
     time("what has changed", async || store.changed_executions(&mut seen).await.map(drop)).await?;

@@ -23,6 +23,7 @@ mod hosts;
 mod http_client;
 mod http_egress;
 mod http_handler;
+mod large_answers;
 mod leases;
 mod leasing;
 mod lists;

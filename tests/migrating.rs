@@ -4,6 +4,8 @@ use crate::support::{TestDatabase, eventually};
 use horolog::clock::Clock;
 use horolog::model::execution::ExecutionStatus;
 use horolog::model::policies::Policies;
+use horolog::store::executions::ExecutionTexts;
+use horolog::store::jobs::JobParts;
 use horolog::store::migrate::{MigrateError, migrate, newest_known};
 use tokio_postgres::Client;
 
@@ -114,11 +116,11 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
     let applied = client.query_one("select max(version) from horolog_migration", &[]).await.unwrap();
     assert_eq!(applied.get::<_, i32>(0), newest_known());
     let store = database.store(Clock::manual("2026-11-23T07:00:30Z".parse().unwrap()));
-    let jobs = store.newest_jobs(10).await.unwrap();
+    let jobs = store.newest_jobs(10, JobParts::All).await.unwrap();
     assert_eq!(jobs.len(), 2);
     for job in &jobs {
         assert_eq!((&job.definition.policies, job.definition.priority), (&Policies::default(), 5));
-        let log = store.executions_of(job.id, 10).await.unwrap();
+        let log = store.executions_of(job.id, 10, ExecutionTexts::All).await.unwrap();
         assert_eq!((log.len(), log[0].status, job.next_fire_time.is_some()), (1, ExecutionStatus::Success, true));
     }
     let paused = store.pause_job(jobs[0].id, Some("moved")).await.unwrap().unwrap();

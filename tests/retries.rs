@@ -12,6 +12,7 @@ use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::target::Target;
 use horolog::model::trigger::TriggerKind;
+use horolog::store::executions::ExecutionTexts;
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 use std::time::Duration;
@@ -49,7 +50,7 @@ async fn running(job: JobRequest) -> (TestCluster, Job, [TestNode; 2], Uuid) {
     let job = cluster.create(JobRequest { target: ENDLESS, ..job }).await;
     let nodes = [cluster.node().await, cluster.node().await];
     assert_eq!(nodes[0].poll().await.leased, 1);
-    let id = cluster.store.executions_of(job.id, 1).await.unwrap()[0].id;
+    let id = cluster.store.executions_of(job.id, 1, ExecutionTexts::All).await.unwrap()[0].id;
     (cluster, job, nodes, id)
 }
 

@@ -6,6 +6,7 @@ use horolog::actors::job_manager::{CommandError, DeleteJob, PauseJob, ResumeJob,
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
+use horolog::store::executions::ExecutionTexts;
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 use std::collections::BTreeMap;
@@ -228,7 +229,7 @@ async fn a_failed_run_is_recorded_and_the_chain_goes_on() {
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 FAILED ERROR attempt 1"]);
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
-    let executions = cluster.store.executions_of(job.id, 10).await.unwrap();
+    let executions = cluster.store.executions_of(job.id, 10, ExecutionTexts::All).await.unwrap();
     assert!(executions[0].error_message.as_ref().is_some_and(|message| !message.is_empty()), "{executions:?}");
 }
 
@@ -246,7 +247,7 @@ async fn hours_missed_leave_one_execution_and_one_row_that_counts_the_others() {
     assert_eq!(cluster.triggers(&rate).await, ["SCHEDULE fires 10:01:00 due 10:01:00"]);
     let range = "SCHEDULE 07:10:00 SKIPPED COALESCED attempt 0, 17 times until 09:50:00";
     assert_eq!(cluster.ledger(&cron).await, [range, "SCHEDULE 10:00:00 SUCCESS attempt 1"]);
-    let executions = cluster.store.executions_of(rate.id, 10).await.unwrap();
+    let executions = cluster.store.executions_of(rate.id, 10, ExecutionTexts::All).await.unwrap();
     assert_eq!(executions[1].coalesced_into, Some(executions[0].id), "newest first");
 }
 

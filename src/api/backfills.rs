@@ -52,7 +52,7 @@ impl BackfillQuery {
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn backfills(&self, ctx: &Context<'_>, job_id: Option<ID>) -> Result<Vec<BackfillRecord>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
-        store(ctx)?.backfills(job_id, LIST_MAX).await.map_err(errors::store)
+        store(ctx).await?.backfills(job_id, LIST_MAX).await.map_err(errors::store)
     }
 
     /// What a backfill from the first instant `from` to the last instant `to`

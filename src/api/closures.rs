@@ -96,20 +96,20 @@ impl ClosureQuery {
     /// All calendars by name, at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn calendars(&self, ctx: &Context<'_>) -> Result<Vec<CalendarRecord>> {
-        store(ctx)?.calendars(LIST_MAX).await.map_err(errors::store)
+        store(ctx).await?.calendars(LIST_MAX).await.map_err(errors::store)
     }
 
     /// A calendar.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn calendar(&self, ctx: &Context<'_>, name: String) -> Result<Option<CalendarRecord>> {
         text::CALENDAR_NAME.check("name", &name).map_err(|invalid| errors::invalid(&invalid))?;
-        store(ctx)?.calendar(&name).await.map_err(errors::store)
+        store(ctx).await?.calendar(&name).await.map_err(errors::store)
     }
 
     /// Blackouts, those that are not over first, at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn blackouts(&self, ctx: &Context<'_>) -> Result<Vec<Blackout>> {
-        store(ctx)?.blackouts(LIST_MAX).await.map_err(errors::store)
+        store(ctx).await?.blackouts(LIST_MAX).await.map_err(errors::store)
     }
 }
 

@@ -41,8 +41,18 @@ pub fn log(answer: &[ServerError]) {
     }
 }
 
+/// The answer would be larger than one may be.
+pub fn too_large() -> Error {
+    let message = "the answer would take more than 16 MB of memory: ask for a page of fewer rows (`first`), or leave out \
+                   `payload`, `target`, `definition`, `output`, `previousAttempts` and `errorMessage`";
+    coded(message, "BAD_USER_INPUT")
+}
+
 /// The store's error, kept for the log and made harmless.
 pub fn store(error: StoreError) -> Error {
+    if let StoreError::TooLarge { .. } = error {
+        return too_large();
+    }
     let shown = if error.is_passing() {
         coded("the database does not answer at the moment: try again", "UNAVAILABLE")
     } else {

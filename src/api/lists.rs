@@ -2,8 +2,8 @@
 
 use super::mutations::{command, reason_of};
 use super::names::{JobOrderName, JobScheduleType, JobStatusName};
-use super::queries::store;
-use super::{cost, errors};
+use super::queries::{LARGE_OF_JOBS, asks_for, store, texts};
+use super::{allowance, cost, errors};
 use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
 use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
@@ -11,8 +11,9 @@ use crate::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome, PAG
 use crate::model::{Timestamp, text};
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
-use crate::store::executions::ExecutionRecord;
+use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::job_list::{JobKey, JobPage};
+use crate::store::jobs::JobParts;
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use base64::Engine;
@@ -94,7 +95,7 @@ pub struct JobEdge {
     /// Give it as `after`.
     cursor: String,
     /// The job.
-    node: Job,
+    node: Arc<Job>,
 }
 
 /// A page of executions.
@@ -110,7 +111,7 @@ pub struct ExecutionEdge {
     /// Give it as `after`.
     cursor: String,
     /// The execution.
-    node: ExecutionRecord,
+    node: Arc<ExecutionRecord>,
 }
 
 /// A tag.
@@ -159,7 +160,14 @@ impl ListQuery {
             page_size(first)?,
         );
         let after = after.map(|cursor| job_key(&cursor, order)).transpose()?;
-        let page = store(ctx)?.job_page(&filter, order, after.as_ref(), limit).await;
+        let is_large = |rows: &[&str]| asks_for(ctx, rows, &LARGE_OF_JOBS);
+        let parts = if is_large(&["nodes"]) || is_large(&["edges", "node"]) {
+            allowance::of(ctx)?.take_place().await?;
+            JobParts::All
+        } else {
+            JobParts::Small
+        };
+        let page = store(ctx).await?.job_page(&filter, order, after.as_ref(), limit, parts).await;
         Ok(JobConnection { filter, page: page.map_err(errors::store)?, begun: after.is_some() })
     }
 
@@ -180,7 +188,7 @@ impl ListQuery {
     /// All tags, the commonest first, at most 1,000.
     #[graphql(complexity = "cost::SEARCH + cost::list(TAGS_MAX as usize, child_complexity)")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
-        let tags = store(ctx)?.tags(TAGS_MAX).await.map_err(errors::store)?;
+        let tags = store(ctx).await?.tags(TAGS_MAX).await.map_err(errors::store)?;
         Ok(tags.into_iter().map(|(tag, jobs)| TagCount { tag, jobs: count(jobs) }).collect())
     }
 }
@@ -239,11 +247,11 @@ impl BulkMutation {
 impl JobConnection {
     /// The rows with their cursors.
     async fn edges(&self) -> Vec<JobEdge> {
-        let edge = |(key, job): &(JobKey, Job)| JobEdge { cursor: cursor(key), node: job.clone() };
+        let edge = |(key, job): &(JobKey, Arc<Job>)| JobEdge { cursor: cursor(key), node: job.clone() };
         self.page.rows.iter().map(edge).collect()
     }
     /// The rows.
-    async fn nodes(&self) -> Vec<Job> {
+    async fn nodes(&self) -> Vec<Arc<Job>> {
         self.page.rows.iter().map(|(_, job)| job.clone()).collect()
     }
     /// Where the page lies.
@@ -264,7 +272,7 @@ impl JobConnection {
         if self.page.is_short {
             return Ok(None);
         }
-        let total = store(ctx)?.job_count(&self.filter).await.map_err(errors::store)?;
+        let total = store(ctx).await?.job_count(&self.filter).await.map_err(errors::store)?;
         Ok(total.map(count))
     }
 }
@@ -273,11 +281,11 @@ impl JobConnection {
 impl ExecutionConnection {
     /// The rows with their cursors.
     async fn edges(&self) -> Vec<ExecutionEdge> {
-        let edge = |row: &ExecutionRecord| ExecutionEdge { cursor: row.id.to_string(), node: row.clone() };
+        let edge = |row: &Arc<ExecutionRecord>| ExecutionEdge { cursor: row.id.to_string(), node: row.clone() };
         self.page.rows.iter().map(edge).collect()
     }
     /// The rows.
-    async fn nodes(&self) -> &[ExecutionRecord] {
+    async fn nodes(&self) -> &[Arc<ExecutionRecord>] {
         &self.page.rows
     }
     /// Where the page lies.
@@ -293,7 +301,7 @@ impl ExecutionConnection {
     /// How many executions the filter holds; none when that would be dear to
     /// know: it is known of those in flight.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
-        let total = store(ctx)?.execution_count(&self.filter).await.map_err(errors::store)?;
+        let total = store(ctx).await?.execution_count(&self.filter).await.map_err(errors::store)?;
         Ok(total.map(count))
     }
 }
@@ -348,7 +356,15 @@ pub(super) async fn executions(
 ) -> Result<ExecutionConnection> {
     let limit = page_size(first)?;
     let after = after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()?;
-    let page = store(ctx)?.execution_page(&filter, after, limit).await.map_err(errors::store)?;
+    let texts = match (texts(ctx, &["nodes"]), texts(ctx, &["edges", "node"])) {
+        (ExecutionTexts::All, _) | (_, ExecutionTexts::All) => ExecutionTexts::All,
+        (ExecutionTexts::Errors, _) | (_, ExecutionTexts::Errors) => ExecutionTexts::Errors,
+        (ExecutionTexts::None, ExecutionTexts::None) => ExecutionTexts::None,
+    };
+    if texts == ExecutionTexts::All {
+        allowance::of(ctx)?.take_place().await?;
+    }
+    let page = store(ctx).await?.execution_page(&filter, after, limit, texts).await.map_err(errors::store)?;
     Ok(ExecutionConnection { filter, page, begun: after.is_some() })
 }
 

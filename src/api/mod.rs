@@ -4,6 +4,7 @@
 //! The schema is the reference system's, extended (`schema.graphql`).
 
 mod admission;
+mod allowance;
 mod backfills;
 mod closures;
 mod cost;
@@ -25,6 +26,7 @@ use crate::model::introspection::Introspection;
 use crate::store::Store;
 use actix::Addr;
 use admission::AdmissionFactory;
+pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
@@ -70,7 +72,14 @@ pub fn schema(
         Introspection::On => builder(),
         Introspection::Off => builder().disable_introspection().disable_suggestions(),
     };
-    builder.data(store).data(facts).data(Feeds::new()).data(jobs).data(WebhookNetworks(webhook_networks)).finish()
+    builder
+        .data(LargeAnswers::default())
+        .data(store)
+        .data(facts)
+        .data(Feeds::new())
+        .data(jobs)
+        .data(WebhookNetworks(webhook_networks))
+        .finish()
 }
 
 /// The schema in SDL, as committed in `schema.graphql`.
@@ -78,7 +87,8 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
+/// The schema without a node: what it looks like, and what it judges.
+pub fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
     async_graphql::Schema::build(Queries::default(), Mutations::default(), Subscription)
         .extension(AdmissionFactory)
         .limit_recursive_depth(RECURSION_MAX)

@@ -106,7 +106,7 @@ impl OverviewQuery {
     /// Whether all is well.
     #[graphql(complexity = "20 * cost::STATEMENT + child_complexity")]
     async fn overview(&self, ctx: &Context<'_>) -> Result<Overview> {
-        overview(store(ctx)?).await
+        overview(&*store(ctx).await?).await
     }
 
     /// What happened in the last minutes, at most a day, in sixty stretches of
@@ -121,9 +121,9 @@ impl OverviewQuery {
         if !(1..=ACTIVITY_MINUTES_MAX).contains(&minutes) {
             return Err(errors::bad_input("minutes", format!("minutes: must be from 1 to {ACTIVITY_MINUTES_MAX}")));
         }
-        let store = store(ctx)?;
-        let read = futures_util::try_join!(store.activity(minutes), store.now());
-        let (rows, now) = read.map_err(errors::store)?;
+        let store = store(ctx).await?;
+        let rows = store.activity(minutes).await.map_err(errors::store)?;
+        let now = store.now().await.map_err(errors::store)?;
         Ok(points(&rows, now, minutes))
     }
 
@@ -143,7 +143,7 @@ impl OverviewQuery {
         }
         let step = usize::try_from(step_minutes.unwrap_or(10)).ok().filter(|step| (1..=1_440).contains(step));
         let step = step.ok_or_else(|| errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440"))?;
-        let schedules = store(ctx)?.schedules().await.map_err(errors::store)?;
+        let schedules = store(ctx).await?.schedules().await.map_err(errors::store)?;
         let (jobs, complete) = (schedules.groups.iter().map(|group| group.jobs).sum::<u32>(), schedules.complete);
         // Up to some hundred milliseconds of arithmetic: not on a thread that serves requests.
         let plan = move || Plan::of(&schedules.groups, &schedules.closures, schedules.now, minutes);
@@ -243,8 +243,8 @@ impl Attention {
 
 /// Reads the overview.
 pub(super) async fn overview(store: &Store) -> Result<Overview> {
-    let read = futures_util::try_join!(cluster(store), async { store.overview().await.map_err(errors::store) });
-    read.map(|(cluster, record)| Overview { cluster, record })
+    let cluster = cluster(store).await?;
+    Ok(Overview { cluster, record: store.overview().await.map_err(errors::store)? })
 }
 
 /// Sums the rows into stretches of equal length, also those without any.

@@ -1,5 +1,6 @@
 //! Queries: read the store.
 
+use super::allowance::{self, StoreTurn};
 use super::inputs::CreateJobInput;
 use super::objects::jobs::SchedulePreview;
 use super::objects::nodes::Cluster;
@@ -13,8 +14,8 @@ use crate::model::schedule::preview::COUNT_MAX;
 use crate::model::schedule::zone::tzdb_version;
 use crate::model::{InvalidInput, Timestamp, rfc3339};
 use crate::store::Store;
-use crate::store::executions::ExecutionRecord;
-use crate::store::jobs::JobVersion;
+use crate::store::executions::{ExecutionRecord, ExecutionTexts};
+use crate::store::jobs::{JobParts, JobVersion};
 use crate::store::nodes::NodeRecord;
 use async_graphql::{Context, ID, Object, Result};
 use uuid::Uuid;
@@ -22,6 +23,10 @@ use uuid::Uuid;
 /// Most rows of a list without paging.
 const LIST_MAX: u32 = 1_000;
 
+/// Most rows of a list without paging whose rows are large.
+const LARGE_LIST_MAX: u32 = 200;
+/// Fields of a job that may take 256 KB.
+pub(super) const LARGE_OF_JOBS: [&str; 2] = ["payload", "target"];
 /// Nodes that a list of them counts for: it has no bound, but clusters do.
 const NODES: usize = 100;
 
@@ -31,34 +36,54 @@ pub struct Query;
 
 #[Object(name = "JobQuery")]
 impl Query {
-    /// The newest jobs that are not deleted, at most 1,000.
+    /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target`, at most 200.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
-        store(ctx)?.newest_jobs(LIST_MAX).await.map_err(errors::store)
+        let (limit, parts) = if asks_for(ctx, &[], &LARGE_OF_JOBS) {
+            allowance::of(ctx)?.take_place().await?;
+            (LARGE_LIST_MAX, JobParts::All)
+        } else {
+            (LIST_MAX, JobParts::Small)
+        };
+        store(ctx).await?.newest_jobs(limit, parts).await.map_err(errors::store)
     }
 
     /// A job, also a deleted one.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn job(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Job>> {
         let id = errors::uuid("id", &id)?;
-        store(ctx)?.job(id).await.map_err(errors::store)
+        store(ctx).await?.job(id).await.map_err(errors::store)
     }
 
-    /// The newest executions of a job, at most 1,000.
+    /// The newest executions of a job, at most 1,000; with `output` or `previousAttempts`, at most 200.
     #[graphql(complexity = "cost::STATEMENT + cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
-        let (store, id) = (store(ctx)?, errors::uuid("jobId", &job_id)?);
-        if store.job(id).await.map_err(errors::store)?.is_none() {
+        let id = errors::uuid("jobId", &job_id)?;
+        if store(ctx).await?.job(id).await.map_err(errors::store)?.is_none() {
             return Err(errors::not_found("job", id));
         }
-        store.executions_of(id, LIST_MAX).await.map_err(errors::store)
+        let texts = texts(ctx, &[]);
+        let limit = if texts == ExecutionTexts::All {
+            allowance::of(ctx)?.take_place().await?;
+            LARGE_LIST_MAX
+        } else {
+            LIST_MAX
+        };
+        let store = store(ctx).await?;
+        store.executions_of(id, limit, texts).await.map_err(errors::store)
     }
 
-    /// The newest versions of a job, at most 1,000.
+    /// The newest versions of a job, at most 1,000; with `definition`, at most 200.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_versions(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<JobVersion>> {
         let id = errors::uuid("jobId", &job_id)?;
-        store(ctx)?.job_versions(id, LIST_MAX).await.map_err(errors::store)
+        let limit = if asks_for(ctx, &[], &["definition"]) {
+            allowance::of(ctx)?.take_place().await?;
+            LARGE_LIST_MAX
+        } else {
+            LIST_MAX
+        };
+        store(ctx).await?.job_versions(id, limit).await.map_err(errors::store)
     }
 
     /// What a schedule means: words, the next fire times, and what may surprise.
@@ -76,20 +101,20 @@ impl Query {
     ) -> Result<SchedulePreview> {
         let count = usize::try_from(count).ok().filter(|count| *count <= COUNT_MAX);
         let count = count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
-        let now = store(ctx)?.now().await.map_err(errors::store)?;
+        let now = store(ctx).await?.now().await.map_err(errors::store)?;
         let refuse = |invalid: InvalidInput| errors::invalid(&invalid);
         // No job gets the name.
         let request = JobRequest { name: "preview".to_owned(), ..input.into_request().map_err(refuse)? };
         let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
             Some(id) => {
-                let job = store(ctx)?.job(id).await.map_err(errors::store)?;
+                let job = store(ctx).await?.job(id).await.map_err(errors::store)?;
                 Some(job.ok_or_else(|| errors::not_found("job", id))?)
             }
             None => None,
         };
         let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
         let mut definition = request.validate(id, now).map_err(refuse)?;
-        let closures = store(ctx)?.closures(&[&definition]).await.map_err(errors::store)?;
+        let closures = store(ctx).await?.closures(&[&definition]).await.map_err(errors::store)?;
         closures.validate(id, &definition, now).map_err(refuse)?;
         let first = match &edited {
             Some(job) => {
@@ -107,24 +132,42 @@ impl Query {
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn execution(&self, ctx: &Context<'_>, id: ID) -> Result<Option<ExecutionRecord>> {
         let id = errors::uuid("id", &id)?;
-        store(ctx)?.execution(id).await.map_err(errors::store)
+        store(ctx).await?.execution(id).await.map_err(errors::store)
     }
 
     /// Living nodes first, then those that ended within a day.
     #[graphql(complexity = "cost::list(NODES, child_complexity)")]
     async fn nodes(&self, ctx: &Context<'_>) -> Result<Vec<NodeRecord>> {
-        store(ctx)?.nodes().await.map_err(errors::store)
+        store(ctx).await?.nodes().await.map_err(errors::store)
     }
 
     /// The cluster as this node sees it.
     #[graphql(complexity = "5 * cost::STATEMENT + child_complexity")]
     async fn cluster(&self, ctx: &Context<'_>) -> Result<Cluster> {
-        cluster(store(ctx)?).await
+        cluster(&*store(ctx).await?).await
     }
 }
 
-pub(super) fn store<'a>(ctx: &Context<'a>) -> Result<&'a Store> {
-    ctx.data::<Store>()
+/// The store, as soon as the request may run one more statement.
+pub(super) async fn store<'a>(ctx: &Context<'a>) -> Result<StoreTurn<'a>> {
+    allowance::of(ctx)?.store(ctx.data::<Store>()?).await
+}
+
+/// Whether any of these is selected of the rows of a list; the names before the last lead to its rows.
+pub(super) fn asks_for(ctx: &Context<'_>, path: &[&str], fields: &[&str]) -> bool {
+    let rows = path.iter().fold(ctx.look_ahead(), |ahead, name| ahead.field(name));
+    fields.iter().any(|field| rows.field(field).exists())
+}
+
+/// Which texts of the executions of a list are asked for.
+pub(super) fn texts(ctx: &Context<'_>, path: &[&str]) -> ExecutionTexts {
+    if asks_for(ctx, path, &["output", "previousAttempts"]) {
+        ExecutionTexts::All
+    } else if asks_for(ctx, path, &["errorMessage"]) {
+        ExecutionTexts::Errors
+    } else {
+        ExecutionTexts::None
+    }
 }
 
 fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator<Item = Timestamp>) -> SchedulePreview {
@@ -151,8 +194,11 @@ fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator
 
 /// The cluster, as this node sees it now.
 pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
-    let read = futures_util::try_join!(store.nodes(), store.job_counts(), store.now(), store.held());
-    let (nodes, (active_jobs, paused_jobs), now, hold) = read.map_err(errors::store)?;
+    // One after the other: at once they would take all connections of the API.
+    let nodes = store.nodes().await.map_err(errors::store)?;
+    let (active_jobs, paused_jobs) = store.job_counts().await.map_err(errors::store)?;
+    let now = store.now().await.map_err(errors::store)?;
+    let hold = store.held().await.map_err(errors::store)?;
     let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
     let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
     Ok(Cluster {

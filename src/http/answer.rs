@@ -1,22 +1,82 @@
 //! The answer of a GraphQL request: its media type and its bytes.
 
+use crate::api::{ANSWER_BYTES_MAX, Allowance, too_large};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::ACCEPT;
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use async_graphql::Response;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// What most clients read, and who says nothing gets.
 const JSON: &str = "application/json";
 /// GraphQL's own, which says that errors are not the transport's.
 const GRAPHQL: &str = "application/graphql-response+json";
 
+/// Bytes of an answer that are handed on at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// An answer that is being sent: what it took of the node is given back when it is gone.
+struct Sending {
+    chunks: VecDeque<Bytes>,
+    length: usize,
+    _allowance: Option<Arc<Allowance>>,
+}
+
+/// An answer that is being written, in chunks: one buffer would be copied each time it grows.
+#[derive(Default)]
+struct Chunks {
+    full: VecDeque<Bytes>,
+    last: Vec<u8>,
+    length: usize,
+}
+
 /// The answer in the media type that the client prefers.
-pub fn of(request: &HttpRequest, response: &Response) -> HttpResponse {
-    match serde_json::to_vec(response) {
-        Ok(body) => HttpResponse::Ok().content_type(media_type(request)).body(body),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "an answer cannot be written as JSON");
-            HttpResponse::InternalServerError().finish()
+pub fn of(request: &HttpRequest, response: Response, allowance: Option<Arc<Allowance>>) -> HttpResponse {
+    let (mut chunks, mut answer) = (Chunks::default(), HttpResponse::Ok());
+    answer.content_type(media_type(request));
+    if serde_json::to_writer(&mut chunks, &response).is_err() {
+        // Nothing but its length can be wrong with it.
+        return answer.json(too_large());
+    }
+    drop(response);
+    chunks.full.push_back(chunks.last.into());
+    answer.body(Sending { chunks: chunks.full, length: chunks.length, _allowance: allowance })
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.length += bytes.len();
+        if self.length > ANSWER_BYTES_MAX {
+            return Err(std::io::Error::other("the answer is too long"));
         }
+        if self.last.len() + bytes.len() > CHUNK_BYTES {
+            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK_BYTES));
+            self.full.push_back(full.into());
+        }
+        self.last.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MessageBody for Sending {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.length as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.chunks.pop_front().map(Ok))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::bodies::{BODY_BYTES_MAX, Bodies, NoBody};
 use super::{answer, origins};
-use crate::api::Schema;
 use crate::api::request::GraphqlRequest;
+use crate::api::{LargeAnswers, Schema};
 use crate::traces::ApiCall;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -51,13 +51,17 @@ pub async fn post(
     if let Some(call) = &call {
         query = query.data(call.clone());
     }
+    let allowance = schema.data::<LargeAnswers>().map(LargeAnswers::allowance);
+    if let Some(allowance) = &allowance {
+        query = query.data(allowance.clone());
+    }
     let executed = tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await;
     if let Some(call) = call {
         let refused = |response: &async_graphql::Response| Some(response.errors.first()?.message.clone());
         call.end(operation, executed.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
     }
     match executed {
-        Ok(response) => answer::of(&request, &response),
+        Ok(response) => answer::of(&request, response, allowance),
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
     }
 }

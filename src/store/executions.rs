@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A job's executions, newest fire time first. Served by `job_execution_log_by_job`.
 const OF_JOB: &str = "-- executions.of_job
-select l.*, n.name as node_name, j.name as job_name
+select {columns}, n.name as node_name, j.name as job_name
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
 where l.job_id = $1 order by l.id desc limit $2";
 
@@ -19,6 +19,35 @@ const GET: &str = "-- executions.get
 select l.*, n.name as node_name, j.name as job_name
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
 where l.id = $1";
+
+/// Which texts of executions a list reads; each may take 64 KB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutionTexts {
+    /// Outputs, error messages and previous attempts.
+    All,
+    /// Error messages.
+    Errors,
+    /// None of them.
+    None,
+}
+
+impl ExecutionTexts {
+    /// The columns that `record` reads, of a row `l`.
+    pub(super) fn columns(self) -> String {
+        const COLUMNS: &str = "l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, l.reason, l.attempt, l.failures, \
+            l.job_version, l.node_id, l.started_at, l.finished_at, l.error_message, l.output, l.through_fire_time, \
+            l.occurrences, l.coalesced_into, l.previous_attempts, l.created_at";
+        let without_outputs = || {
+            let columns = COLUMNS.replace("l.output", "null::text as output");
+            columns.replace("l.previous_attempts", "null::jsonb as previous_attempts")
+        };
+        match self {
+            Self::All => COLUMNS.to_owned(),
+            Self::Errors => without_outputs(),
+            Self::None => without_outputs().replace("l.error_message", "null::text as error_message"),
+        }
+    }
+}
 
 /// An execution, or a range of skipped fire times, as the log has it.
 #[derive(Debug, Clone)]
@@ -155,10 +184,16 @@ impl Store {
     }
 
     /// The newest executions of a job, at most `limit`.
-    pub async fn executions_of(&self, job_id: Uuid, limit: u32) -> Result<Vec<ExecutionRecord>, StoreError> {
+    pub async fn executions_of(
+        &self,
+        job_id: Uuid,
+        limit: u32,
+        texts: ExecutionTexts,
+    ) -> Result<Vec<ExecutionRecord>, StoreError> {
         self.bounded("executions.of_job", async {
             let session = self.session().await?;
-            let rows = session.query(OF_JOB, &[&job_id, &i64::from(limit)]).await.during("executions.of_job")?;
+            let statement = OF_JOB.replace("{columns}", &texts.columns());
+            let rows = self.rows(&session, "executions.of_job", &statement, &[&job_id, &i64::from(limit)]).await?;
             session.release();
             rows.iter().map(record).collect()
         })

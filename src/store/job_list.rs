@@ -8,7 +8,7 @@
 //! were asked for, or none, and still have a next.
 
 use super::conditions::{self, Conditions};
-use super::jobs::{COLUMNS, job};
+use super::jobs::{JobParts, job};
 use super::row::{Values, column, partition};
 use super::{During, Session, Store, StoreError};
 use crate::model::Timestamp;
@@ -16,6 +16,7 @@ use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::lists::{JobFilter, JobOrder, LastOutcome};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -83,7 +84,7 @@ impl JobKey {
 #[derive(Debug, Clone)]
 pub struct JobPage {
     /// The rows with their keys.
-    pub rows: Vec<(JobKey, Job)>,
+    pub rows: Vec<(JobKey, Arc<Job>)>,
     /// The key behind which the list goes on; none at its end.
     pub next: Option<JobKey>,
     /// Whether looking took so long that the page was not filled.
@@ -114,15 +115,16 @@ impl Store {
         order: JobOrder,
         after: Option<&JobKey>,
         limit: usize,
+        parts: JobParts,
     ) -> Result<JobPage, StoreError> {
         self.bounded("job_list.page", async {
             let session = self.session().await?;
             let found = walk(&session, filter, order, after, limit).await?;
-            let rows = session.query(&by_ids(), &[&found.ids()]).await.during("job_list.by_ids")?;
+            let rows = self.rows(&session, "job_list.by_ids", &by_ids(parts), &[&found.ids()]).await?;
             session.release();
             let mut jobs: HashMap<Uuid, Job> = rows.iter().filter_map(readable).map(|job| (job.id, job)).collect();
             let is_short = found.next.is_some() && found.keys.len() < limit;
-            let rows = found.keys.into_iter().filter_map(|key| jobs.remove(&key.id()).map(|job| (key, job)));
+            let rows = found.keys.into_iter().filter_map(|key| jobs.remove(&key.id()).map(|job| (key, Arc::new(job))));
             Ok(JobPage { rows: rows.collect(), next: found.next, is_short })
         })
         .await
@@ -280,10 +282,11 @@ async fn look(
 }
 
 /// The rows of a page.
-fn by_ids() -> String {
+fn by_ids(parts: JobParts) -> String {
+    let columns = parts.columns();
     format!(
         "-- job_list.by_ids
-select {COLUMNS}, case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
+select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
     )
 }

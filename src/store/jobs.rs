@@ -33,6 +33,25 @@ macro_rules! columns {
 /// See `columns`.
 pub(super) const COLUMNS: &str = columns!();
 
+/// Which parts of jobs a list reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobParts {
+    /// All of them.
+    All,
+    /// Without payload and target, which may take 256 KB each: there is none, and `log`.
+    Small,
+}
+
+impl JobParts {
+    /// The columns that `job` reads, of a row `j`.
+    pub(super) fn columns(self) -> String {
+        match self {
+            Self::All => COLUMNS.to_owned(),
+            Self::Small => COLUMNS.replace("j.payload, j.target", "null::json as payload, '\"log\"'::jsonb as target"),
+        }
+    }
+}
+
 pub(super) const BY_IDS: &str = concat!(
     "-- jobs.by_ids
 select ",
@@ -49,14 +68,10 @@ from job_definition j left join job_trigger t on t.id = j.id where j.id = $1"
 );
 
 /// The newest jobs that are not deleted. Served by `job_definition_newest`.
-const NEWEST: &str = concat!(
-    "-- jobs.newest
-select ",
-    columns!(),
-    ", case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
+const NEWEST: &str = "-- jobs.newest
+select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
 from job_definition j left join job_trigger t on t.id = j.id
-where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1"
-);
+where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1";
 
 const COUNT: &str = "-- jobs.count
 select count(*) filter (where status = 'ACTIVE'), count(*) filter (where status = 'PAUSED') from job_definition
@@ -116,18 +131,19 @@ impl Store {
     pub async fn job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
         self.bounded("jobs.get", async {
             let session = self.session().await?;
-            let row = session.query_opt(GET, &[&id]).await.during("jobs.get")?;
+            let rows = self.rows(&session, "jobs.get", GET, &[&id]).await?;
             session.release();
-            row.as_ref().map(job).transpose()
+            rows.first().map(job).transpose()
         })
         .await
     }
 
     /// The newest jobs that are not deleted, at most `limit`.
-    pub async fn newest_jobs(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
+    pub async fn newest_jobs(&self, limit: u32, parts: JobParts) -> Result<Vec<Job>, StoreError> {
         self.bounded("jobs.newest", async {
             let session = self.session().await?;
-            let rows = session.query(NEWEST, &[&i64::from(limit)]).await.during("jobs.newest")?;
+            let statement = NEWEST.replace("{columns}", &parts.columns());
+            let rows = self.rows(&session, "jobs.newest", &statement, &[&i64::from(limit)]).await?;
             session.release();
             rows.iter().map(job).collect()
         })
@@ -138,7 +154,7 @@ impl Store {
     pub async fn job_versions(&self, id: Uuid, limit: u32) -> Result<Vec<JobVersion>, StoreError> {
         self.bounded("jobs.versions", async {
             let session = self.session().await?;
-            let rows = session.query(VERSIONS, &[&id, &i64::from(limit)]).await.during("jobs.versions")?;
+            let rows = self.rows(&session, "jobs.versions", VERSIONS, &[&id, &i64::from(limit)]).await?;
             session.release();
             rows.iter().map(version).collect()
         })

@@ -10,6 +10,7 @@ pub mod activity;
 mod admission;
 pub mod backfills;
 pub mod blackouts;
+pub mod budget;
 pub mod bulk;
 pub mod calendars;
 pub mod changes;
@@ -84,6 +85,8 @@ pub struct Store {
     shares: leases::Shares,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
+    /// What the rows of one request may take.
+    budget: Option<Arc<budget::Budget>>,
 }
 
 /// The statements of the hot path, for the test of their plans: lease, settle,
@@ -144,6 +147,12 @@ pub enum StoreError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// The rows take more memory than the request may have.
+    #[error("the rows take more than {max} bytes")]
+    TooLarge {
+        /// What it may have.
+        max: usize,
+    },
     /// A row holds something that this binary does not understand.
     #[error("row {id} of {table} cannot be understood: {reason}")]
     Unreadable {
@@ -172,7 +181,7 @@ impl StoreError {
         match self {
             Self::Unavailable(_) | Self::Timeout { .. } => true,
             Self::Refused { source, .. } => is_passing(source),
-            Self::Unfit(_) | Self::Unreadable { .. } => false,
+            Self::Unfit(_) | Self::Unreadable { .. } | Self::TooLarge { .. } => false,
         }
     }
 }
@@ -213,6 +222,7 @@ impl Store {
             beginning: leases::Beginning::default(),
             shares: leases::Shares::default(),
             tally: activity::Tally::default(),
+            budget: None,
         }
     }
 

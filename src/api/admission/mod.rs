@@ -9,15 +9,18 @@ mod expansion;
 mod lexer;
 mod variables;
 
+use super::allowance::{Allowance, LargeAnswers};
 use super::{cost, errors};
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextSubscribe, NextValidation,
+    Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextResolve, NextSubscribe,
+    NextValidation, ResolveInfo,
 };
-use async_graphql::{Pos, Request, Response, ServerError, ServerResult, ValidationResult};
+use async_graphql::{Pos, QueryPathSegment, Request, Response, ServerError, ServerResult, ValidationResult, Value};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use std::sync::Arc;
+use std::any::TypeId;
+use std::sync::{Arc, OnceLock};
 
 /// Fields inside fields at most: GraphiQL's own question about the schema just fits.
 const DEPTH_MAX: usize = 16;
@@ -30,7 +33,11 @@ const MESSAGE_BYTES_MAX: usize = 500;
 pub struct AdmissionFactory;
 
 /// Judges one request, and bounds the errors of its answer.
-struct Admission;
+#[derive(Default)]
+struct Admission {
+    /// What the request may take, once it is there.
+    allowance: Arc<OnceLock<Arc<Allowance>>>,
+}
 
 /// Why a request is not executed.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,14 +64,14 @@ impl From<Refusal> for ServerError {
 
 impl ExtensionFactory for AdmissionFactory {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Admission)
+        Arc::new(Admission::default())
     }
 }
 
 #[async_trait]
 impl Extension for Admission {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        bounded(next.run(ctx).await)
+        bounded(self.judged(next.run(ctx).await))
     }
 
     fn subscribe<'s>(
@@ -73,7 +80,16 @@ impl Extension for Admission {
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        next.run(ctx, stream).map(bounded).boxed()
+        let allowance = self.allowance.clone();
+        let event = move |response| match allowance.get() {
+            Some(allowance) => {
+                let response = bounded(allowance.judged(response));
+                allowance.next_event();
+                response
+            }
+            None => bounded(response),
+        };
+        next.run(ctx, stream).map(event).boxed()
     }
 
     async fn prepare_request(
@@ -82,7 +98,33 @@ impl Extension for Admission {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        next.run(ctx, admit(request)?).await
+        let mut request = admit(request)?;
+        // Who sends the answer has one already, and keeps it until then.
+        let given = request.data.get(&TypeId::of::<Arc<Allowance>>()).and_then(|data| data.downcast_ref());
+        let allowance = match given.cloned() {
+            Some(allowance) => allowance,
+            None => ctx.data::<LargeAnswers>().map_err(|error| error.into_server_error(Pos::default()))?.allowance(),
+        };
+        request.data.insert(allowance.clone());
+        drop(self.allowance.set(allowance));
+        next.run(ctx, request).await
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let is_leaf = info.field.selection_set.node.items.is_empty();
+        // A list's items are resolved too, before the list.
+        let is_field = matches!(info.path_node.segment, QueryPathSegment::Name(_));
+        let pos = info.field.name.pos;
+        let value = next.run(ctx, info).await?;
+        if let (true, Some(value), Some(allowance)) = (is_leaf && is_field, &value, self.allowance.get()) {
+            allowance.count(value).await.map_err(|error| error.into_server_error(pos))?;
+        }
+        Ok(value)
     }
 
     async fn validation(
@@ -93,6 +135,15 @@ impl Extension for Admission {
         let found = next.run(ctx).await?;
         affordable(&found).map_err(|refusal| vec![refusal.into()])?;
         Ok(found)
+    }
+}
+
+impl Admission {
+    fn judged(&self, response: Response) -> Response {
+        match self.allowance.get() {
+            Some(allowance) => allowance.judged(response),
+            None => response,
+        }
     }
 }
 

@@ -144,7 +144,7 @@ impl Job {
     #[graphql(complexity = "2 * cost::STATEMENT + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)")]
     async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
         let count = usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX).min(self.definition.runs_left(self.runs));
-        let closures = store(ctx)?.closures(&[&self.definition]).await.map_err(errors::store)?;
+        let closures = store(ctx).await?.closures(&[&self.definition]).await.map_err(errors::store)?;
         let fire_times = closures.fire_times(self.id, &self.definition, self.next_fire_time);
         Ok(fire_times.take(count).map(rfc3339).collect())
     }

@@ -1,0 +1,200 @@
+//! What one request may take of its node: connections at once, memory for rows, bytes of its answer.
+//!
+//! An answer that becomes large takes one of the few places of the node for large answers, and keeps it until it is
+//! sent: so ten clients that ask for the largest answers take the memory of two.
+
+use super::errors;
+use crate::store::Store;
+use crate::store::budget::Budget;
+use async_graphql::{Context, Error, Response, Result, Value};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+/// Most bytes of an answer.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most bytes of memory that the rows of a request take, before they are an answer.
+const ROW_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// An answer of more bytes, or of rows of more, is large.
+const LARGE_BYTES: usize = 1024 * 1024;
+/// Large answers of a node at once.
+const LARGE_AT_ONCE: usize = 2;
+/// How long a large answer waits for its place.
+const LARGE_WAIT: Duration = Duration::from_secs(3);
+/// Statements of one request at once; the others of the pool are for other requests.
+const STATEMENTS_AT_ONCE: usize = 2;
+/// Bytes that a field takes in memory besides its text.
+const FIELD_BYTES: usize = 100;
+/// Fields after which a request lets others run.
+const FIELDS_AT_A_TIME: usize = 2_000;
+
+/// The places of a node for large answers.
+#[derive(Clone)]
+pub struct LargeAnswers(Arc<Semaphore>);
+
+/// What one request has taken.
+pub struct Allowance {
+    statements: Semaphore,
+    rows: Arc<Budget>,
+    bytes: AtomicUsize,
+    fields: AtomicUsize,
+    is_exceeded: AtomicBool,
+    places: LargeAnswers,
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+/// The store, while one of the request's statements may run.
+pub struct StoreTurn<'a> {
+    store: Store,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Deref for StoreTurn<'_> {
+    type Target = Store;
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Default for LargeAnswers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_AT_ONCE)))
+    }
+}
+
+impl LargeAnswers {
+    /// The allowance of one request.
+    pub fn allowance(&self) -> Arc<Allowance> {
+        Arc::new(Allowance {
+            statements: Semaphore::new(STATEMENTS_AT_ONCE),
+            rows: Arc::new(Budget::of(ROW_BYTES_MAX)),
+            bytes: AtomicUsize::new(0),
+            fields: AtomicUsize::new(0),
+            is_exceeded: AtomicBool::new(false),
+            places: self.clone(),
+            place: Mutex::new(None),
+        })
+    }
+}
+
+impl Allowance {
+    /// Waits until the request may run one more statement.
+    pub async fn store(&self, store: &Store) -> Result<StoreTurn<'_>> {
+        if self.rows.taken() > LARGE_BYTES {
+            self.take_place().await?;
+        }
+        let turn = self.statements.acquire().await.map_err(|_| errors::internal())?;
+        Ok(StoreTurn { store: store.within(self.rows.clone()), _turn: turn })
+    }
+
+    /// Takes a place for a large answer, or waits for one.
+    pub async fn take_place(&self) -> Result<()> {
+        let mut place = self.place.lock().await;
+        if place.is_none() {
+            let free = tokio::time::timeout(LARGE_WAIT, self.places.0.clone().acquire_owned()).await;
+            let busy = || errors::unavailable("this node is sending other large answers: try again, or ask for less");
+            *place = Some(free.map_err(|_| busy())?.map_err(|_| errors::internal())?);
+        }
+        Ok(())
+    }
+
+    /// Counts a field of the answer.
+    pub async fn count(&self, value: &Value) -> Result<()> {
+        let bytes = size(value);
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if bytes > ANSWER_BYTES_MAX {
+            self.is_exceeded.store(true, Ordering::Relaxed);
+            return Err(errors::too_large());
+        }
+        if bytes > LARGE_BYTES {
+            self.take_place().await?;
+        }
+        if self.fields.fetch_add(1, Ordering::Relaxed) % FIELDS_AT_A_TIME == FIELDS_AT_A_TIME - 1 {
+            // Nothing waits in a list that is there already: without this a large one would keep its thread.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// The answer, or the one error of an answer that is too large: what there is of it is of no use.
+    pub fn judged(&self, response: Response) -> Response {
+        if self.is_exceeded.load(Ordering::Relaxed) { too_large() } else { response }
+    }
+
+    /// Begins anew, for the next event of a subscription.
+    pub fn next_event(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
+        self.is_exceeded.store(false, Ordering::Relaxed);
+        if let Ok(mut place) = self.place.try_lock() {
+            *place = None;
+        }
+    }
+}
+
+/// The answer in place of one that is too large.
+pub fn too_large() -> Response {
+    Response::from_errors(vec![errors::too_large().into_server_error(async_graphql::Pos::default())])
+}
+
+/// The allowance of the request that is executed.
+pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Allowance, Error> {
+    Ok(ctx.data::<Arc<Allowance>>()?)
+}
+
+/// Bytes that a value takes in memory.
+fn size(value: &Value) -> usize {
+    let (mut bytes, mut open) = (0, vec![value]);
+    while let Some(value) = open.pop() {
+        bytes += FIELD_BYTES;
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Enum(name) => bytes += name.len(),
+            Value::Binary(binary) => bytes += binary.len(),
+            Value::List(items) => open.extend(items),
+            Value::Object(fields) => {
+                bytes += fields.keys().map(|name| name.len()).sum::<usize>();
+                open.extend(fields.values());
+            }
+            Value::Null | Value::Number(_) | Value::Boolean(_) => {}
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::value;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn a_large_answer_waits_for_its_place_and_a_small_one_does_not() {
+        let places = LargeAnswers::default();
+        let [first, second, third] = [(); 3].map(|()| places.allowance());
+        let large = Value::String("x".repeat(LARGE_BYTES));
+        assert!(first.count(&large).await.is_ok() && second.count(&large).await.is_ok());
+        assert!(third.count(&value!("small")).now_or_never().is_some_and(|counted| counted.is_ok()));
+        assert!(third.count(&large).now_or_never().is_none(), "there is no place");
+        drop(first);
+        assert!(third.count(&large).now_or_never().is_some_and(|counted| counted.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_one_error() {
+        let allowance = LargeAnswers::default().allowance();
+        let large = Value::String("x".repeat(ANSWER_BYTES_MAX / 2));
+        assert!(allowance.count(&large).await.is_ok());
+        assert!(allowance.judged(Response::default()).errors.is_empty());
+        assert!(allowance.count(&large).await.is_err());
+        assert_eq!(allowance.judged(Response::default()).errors.len(), 1);
+        allowance.next_event();
+        assert!(allowance.count(&large).await.is_ok(), "the next event of a subscription");
+    }
+
+    #[test]
+    fn a_value_counts_with_all_that_is_in_it() {
+        assert_eq!(size(&value!({"ab": ["cde", 1, null]})), 5 * FIELD_BYTES + 2 + 3);
+    }
+}
