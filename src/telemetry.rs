@@ -176,3 +176,14 @@ fn describe() {
     describe_counter!(log::DROPPED, "log lines that could not be written, or not fast enough");
     describe_gauge!("horolog_build_info", "1, with the version as a label");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_parameters;
+
+    #[test]
+    fn the_drivers_parameters_are_logged_only_to_who_names_the_driver() {
+        assert_eq!(without_parameters("debug".to_owned()), "debug,tokio_postgres=warn");
+        assert_eq!(without_parameters("info,tokio_postgres=debug".to_owned()), "info,tokio_postgres=debug");
+    }
+}

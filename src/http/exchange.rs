@@ -28,7 +28,7 @@ use tokio::time::{Sleep, sleep};
 /// How long a request's body may take, in all.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of all answers of a node that are under way at once.
-const ANSWERS_BYTES_MAX: usize = 64 * 1024 * 1024;
+const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Answers up to this size always have room.
 const SMALL_ANSWER_BYTES: usize = 64 * 1024;
 /// Most bytes that are handed to a connection at once.
