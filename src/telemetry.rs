@@ -134,6 +134,9 @@ fn begin_at_zero() {
     {
         metrics::counter!(name).increment(0);
     }
+    for name in ["horolog_results_not_stored_total", "horolog_settlements_given_up_total"] {
+        metrics::counter!(name).increment(0);
+    }
     for by in ["TTL", "SESSION"] {
         metrics::counter!("horolog_takeovers_total", "by" => by).increment(0);
     }
@@ -147,6 +150,12 @@ fn describe() {
     describe_counter!("horolog_attempts_started_total", "attempts started by this node, by kind of trigger");
     describe_counter!("horolog_executions_total", "attempts settled by this node, by status");
     describe_counter!("horolog_fenced_total", "settlements refused because another attempt was current");
+    describe_counter!(
+        "horolog_results_not_stored_total",
+        "results that the database did not take: settled as failures that say why"
+    );
+    describe_counter!("horolog_settlements_given_up_total", "ends of attempts that the database did not take at all");
+    describe_gauge!("horolog_unreadable_rows", "rows that this node met of late and cannot read");
     describe_counter!("horolog_cancelled_by_fence_total", "attempts dropped because this node no longer held them");
     describe_counter!("horolog_self_fenced_total", "times this node stopped trusting itself");
     describe_gauge!("horolog_triggers_due", "triggers of the cluster that are due and not taken");

@@ -15,9 +15,8 @@ struct Settings {
 
 /// A node on a database of its own, on a free port.
 pub struct ApiNode {
-    // Both live as long as the test.
-    _node: Node,
-    _database: TestDatabase,
+    _node: Node, // lives as long as the test
+    pub database: TestDatabase,
     pub http: reqwest::Client,
     pub url: String,
 }
@@ -35,7 +34,7 @@ impl ApiNode {
         let node = Node::start(&config, database.url()).await.unwrap();
         let url = format!("http://{}", node.address);
         let http = http_client();
-        Self { _node: node, _database: database, http, url }
+        Self { _node: node, database, http, url }
     }
 
     /// Posts a request at the reference system's path; the whole answer.

@@ -34,6 +34,7 @@ mod misfires;
 mod overlaps;
 mod packages;
 mod pausing;
+mod poisoned;
 mod previewing;
 mod processes;
 mod proxy;

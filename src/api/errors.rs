@@ -53,6 +53,10 @@ pub fn store(error: StoreError) -> Error {
     if let StoreError::TooLarge { .. } = error {
         return too_large();
     }
+    if let StoreError::Unreadable { .. } = error {
+        // The store has said it in the log, once.
+        return coded(error.to_string(), "UNREADABLE");
+    }
     let shown = if error.is_passing() {
         coded("the database does not answer at the moment: try again", "UNAVAILABLE")
     } else {

@@ -39,6 +39,16 @@ pub enum Scope {
     Job(Uuid),
 }
 
+impl Scope {
+    fn covers(&self, id: Uuid, job: &JobDefinition) -> bool {
+        match self {
+            Self::Cluster => true,
+            Self::Tag(tag) => job.tags.contains(tag),
+            Self::Job(job) => *job == id,
+        }
+    }
+}
+
 /// A stretch of time in which nothing starts by schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blackout {
@@ -72,12 +82,7 @@ impl Blackout {
     }
 
     fn covers(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> bool {
-        (self.starts_at..self.ends_at).contains(&time)
-            && match &self.scope {
-                Scope::Cluster => true,
-                Scope::Tag(tag) => job.tags.contains(tag),
-                Scope::Job(job) => *job == id,
-            }
+        (self.starts_at..self.ends_at).contains(&time) && self.scope.covers(id, job)
     }
 }
 
@@ -109,9 +114,24 @@ pub struct Closures {
     /// In any order; also those that ended lately, whose fire times may still be
     /// undecided.
     pub blackouts: Vec<Blackout>,
+    /// Whose fire times blackouts may hold back that this node cannot read.
+    pub unknown: Vec<Scope>,
 }
 
 impl Closures {
+    /// What keeps this node from judging fire times of a job, in words: its calendar or a blackout cannot be read. A
+    /// blackout of the whole cluster is no reason: it would stop every job, and no row may.
+    pub fn obstacle(&self, id: Uuid, job: &JobDefinition) -> Option<String> {
+        if let Some(name) = job.calendar.as_ref().filter(|_| self.calendar_of(job).is_none()) {
+            return Some(format!("its calendar `{name}` cannot be read"));
+        }
+        let holds_back = self.unknown.iter().any(|scope| match scope {
+            Scope::Cluster => false,
+            scope => scope.covers(id, job),
+        });
+        holds_back.then(|| "a blackout that may hold it back cannot be read".to_owned())
+    }
+
     /// Judges one fire time of a job.
     pub fn judge(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Judgement<'_> {
         if let Some(calendar) = self.calendar_of(job)

@@ -219,6 +219,9 @@ impl Outcome {
     }
 }
 
+/// Most characters of what the database said about a result that it did not take.
+const NOT_STORABLE_CHARS_MAX: usize = 1_000;
+
 /// What a node asks the database to write about an ended attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
@@ -257,6 +260,17 @@ impl Settlement {
             Outcome::Failed { .. } => ExecutionStatus::Failed,
             Outcome::Cancelled => ExecutionStatus::Cancelled,
         }
+    }
+
+    /// What is written instead when the database does not take this: that it failed, and `why`. What failed and was to be
+    /// tried again is; what succeeded is not, for it has happened.
+    #[must_use]
+    pub fn not_storable(&self, why: &str) -> Self {
+        let ended_as = self.status();
+        // In ASCII, which every database can hold, and not for ever.
+        let why: String = why.chars().flat_map(char::escape_default).take(NOT_STORABLE_CHARS_MAX).collect();
+        let message = format!("the attempt ended as {ended_as}, but the database does not take its result: {why}");
+        Self { outcome: Outcome::failed(self.reason().unwrap_or(Reason::Error), message), ..self.clone() }
     }
 
     /// The reason that goes with the status.

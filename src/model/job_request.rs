@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// Most tags of a job.
 const TAGS_MAX: usize = 20;
 /// Longest interval and initial delay, in seconds: ten years.
-const SECONDS_MAX: i64 = 10 * 366 * 86_400;
+pub const SECONDS_MAX: i64 = 10 * 366 * 86_400;
 /// Fire times after a start reckon with delays and intervals, and the API shows no year beyond 9999.
 const START_YEAR_MAX: i32 = 9_000;
 /// Most recoveries that a job may ask for.

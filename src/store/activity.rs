@@ -122,7 +122,7 @@ impl Store {
             let session = self.session().await?;
             let rows = session.query(READ, &[&self.clock().stub(), &minutes]).await.during("activity.read")?;
             session.release();
-            rows.iter().map(read).collect()
+            Ok(self.unreadable.readable(&rows, read))
         })
         .await
     }

@@ -113,25 +113,32 @@ impl Store {
             let rows = session.query(LIST, &[&job_id, &None::<Uuid>, &i64::from(limit)]).await;
             let rows = rows.during("backfills.list")?;
             session.release();
-            rows.iter().map(record).collect()
+            Ok(self.unreadable.readable(&rows, record))
         })
         .await
     }
 }
 
-/// Those whose triggers are due; one that cannot be read is left out.
-pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Backfill>, StoreError> {
+/// Backfills by id; an error for each that cannot be read.
+pub(super) type Found = HashMap<Uuid, Result<Backfill, StoreError>>;
+
+/// Those whose triggers are due.
+pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<Found, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let rows = transaction.query(BY_IDS, &[&ids]).await.during("backfills.by_ids")?;
-    let read = |row: &Row| {
-        let row = Values::of("job_backfill", row);
-        let overlap_policy = overlap_policy(row)?;
-        let (id, to, fires_per_minute) = (row.get("id")?, row.get("ends_at")?, row.get("fires_per_minute")?);
-        Ok((id, Backfill { id, to, overlap_policy, fires_per_minute }))
-    };
-    Ok(rows.iter().map(read).filter_map(Result::<_, StoreError>::ok).collect())
+    rows.iter().map(|row| Ok((Values::of("job_backfill", row).get("id")?, backfill(row)))).collect()
+}
+
+fn backfill(row: &Row) -> Result<Backfill, StoreError> {
+    let row = Values::of("job_backfill", row);
+    Ok(Backfill {
+        id: row.get("id")?,
+        to: row.get("ends_at")?,
+        overlap_policy: overlap_policy(row)?,
+        fires_per_minute: row.get("fires_per_minute")?,
+    })
 }
 
 fn overlap_policy(row: Values<'_>) -> Result<OverlapPolicy, StoreError> {

@@ -35,7 +35,7 @@ impl Store {
             let rows =
                 session.query(LIST, &[&self.clock().stub(), &i64::from(limit)]).await.during("blackouts.list")?;
             session.release();
-            rows.iter().map(blackout).collect()
+            Ok(self.unreadable.readable(&rows, blackout))
         })
         .await
     }

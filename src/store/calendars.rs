@@ -86,7 +86,7 @@ impl Store {
             let session = self.session().await?;
             let rows = session.query(LIST, &[&None::<&str>, &i64::from(limit)]).await.during("calendars.list")?;
             session.release();
-            rows.iter().map(record).collect()
+            Ok(self.unreadable.readable(&rows, record))
         })
         .await
     }
@@ -97,7 +97,7 @@ impl Store {
             let session = self.session().await?;
             let row = session.query_opt(LIST, &[&Some(name), &1_i64]).await.during("calendars.get")?;
             session.release();
-            row.as_ref().map(record).transpose()
+            row.as_ref().map(record).transpose().inspect_err(|error| self.unreadable.note(error))
         })
         .await
     }

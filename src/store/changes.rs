@@ -56,7 +56,7 @@ impl Store {
             let statement = session.prepare_cached(EXECUTIONS).await.during("changes.prepare")?;
             let rows = session.query(&statement, &[&known, &LOOKED_AT]).await.during("changes.executions")?;
             session.release();
-            let found = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+            let found = self.unreadable.readable(&rows, record);
             let now = found.iter().map(|found| (found.id, (found.status, found.attempt))).collect();
             let Some(before) = seen.0.replace(now) else { return Ok(Vec::new()) };
             let changed = |found: &ExecutionRecord| before.get(&found.id) != Some(&(found.status, found.attempt));
@@ -79,7 +79,7 @@ where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition))
             let statement = session.prepare_cached(&text).await.during("changes.prepare")?;
             let rows = session.query(&statement, &[&since]).await.during("changes.jobs")?;
             session.release();
-            let found = rows.iter().map(job).collect::<Result<Vec<_>, _>>()?;
+            let found = self.unreadable.readable(&rows, job);
             let newest = found.iter().map(|found| found.updated_at).max();
             let newest = newest.or(seen.0.as_ref().map(|(since, _)| *since)).unwrap_or(Timestamp::UNIX_EPOCH);
             let now = found.iter().map(|found| (found.id, found.version)).collect();

@@ -7,6 +7,7 @@
 
 use super::row::Values;
 use super::session::Transaction;
+use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
 use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
@@ -57,7 +58,7 @@ impl Store {
     pub async fn closures(&self, jobs: &[&JobDefinition]) -> Result<Closures, StoreError> {
         self.bounded("closures.read", async {
             let transaction = self.begin("closures.begin").await?;
-            let closures = read(&transaction, jobs.iter().copied(), self.clock().stub()).await?;
+            let closures = read(&transaction, jobs.iter().copied(), self.clock().stub(), &self.unreadable).await?;
             transaction.rollback().await.during("closures.rollback")?;
             Ok(closures)
         })
@@ -71,9 +72,10 @@ pub(super) async fn hold<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
+    unreadable: &UnreadableRows,
 ) -> Result<Closures, StoreError> {
     transaction.execute(HOLD, &[&LOCK]).await.during("closures.hold")?;
-    read(transaction, jobs, Some(since)).await
+    read(transaction, jobs, Some(since), unreadable).await
 }
 
 /// The same without waiting: none while somebody changes them.
@@ -81,10 +83,11 @@ pub(super) async fn try_hold<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
+    unreadable: &UnreadableRows,
 ) -> Result<Option<Closures>, StoreError> {
     let held = transaction.query_one(TRY_HOLD, &[&LOCK]).await.during("closures.try_hold")?;
     if Values::of("closures.try_hold", &held).get(0)? {
-        read(transaction, jobs, Some(since)).await.map(Some)
+        read(transaction, jobs, Some(since), unreadable).await.map(Some)
     } else {
         Ok(None)
     }
@@ -119,27 +122,34 @@ pub(super) async fn look_again_by_blackout(
     Ok(())
 }
 
-/// A calendar that cannot be read (made by a newer version) is left out and
-/// logged: whoever needs it must leave its jobs alone.
+/// What cannot be read (made by a newer version) is left out: who needs it must leave its jobs alone.
 pub(super) async fn read<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Option<Timestamp>,
+    unreadable: &UnreadableRows,
 ) -> Result<Closures, StoreError> {
     let mut names: Vec<&str> = jobs.filter_map(|job| job.calendar.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
     let mut calendars = HashMap::new();
     if !names.is_empty() {
-        for row in transaction.query(CALENDARS, &[&names]).await.during("closures.calendars")? {
-            match calendar(&row) {
-                Ok(calendar) => drop(calendars.insert(calendar.name().to_owned(), calendar)),
-                Err(error) => tracing::error!(%error, "a calendar cannot be read by this node"),
+        let rows = transaction.query(CALENDARS, &[&names]).await.during("closures.calendars")?;
+        let readable = unreadable.readable(&rows, calendar).into_iter();
+        calendars = readable.map(|calendar| (calendar.name().to_owned(), calendar)).collect();
+    }
+    let rows = transaction.query(BLACKOUTS, &[&since]).await.during("closures.blackouts")?;
+    let mut closures = Closures { calendars, ..Closures::default() };
+    for row in &rows {
+        match blackout(row) {
+            Ok(blackout) => closures.blackouts.push(blackout),
+            Err(error) => {
+                unreadable.note(&error);
+                closures.unknown.extend(scope(Values::of("blackout", row)));
             }
         }
     }
-    let rows = transaction.query(BLACKOUTS, &[&since]).await.during("closures.blackouts")?;
-    Ok(Closures { calendars, blackouts: rows.iter().map(blackout).collect::<Result<_, _>>()? })
+    Ok(closures)
 }
 
 fn calendar(row: &Row) -> Result<Calendar, StoreError> {
@@ -150,20 +160,23 @@ fn calendar(row: &Row) -> Result<Calendar, StoreError> {
     Ok(calendar.changed(row.get("updated_at")?))
 }
 
+fn scope(row: Values<'_>) -> Result<Scope, StoreError> {
+    match (row.get("scope")?, row.get::<Option<String>>("tag")?, row.get::<Option<Uuid>>("job_id")?) {
+        ("CLUSTER", _, _) => Ok(Scope::Cluster),
+        ("TAG", Some(tag), _) => Ok(Scope::Tag(tag)),
+        ("JOB", _, Some(job)) => Ok(Scope::Job(job)),
+        _ => Err(row.unreadable("unknown scope")),
+    }
+}
+
 pub(super) fn blackout(row: &Row) -> Result<Blackout, StoreError> {
     let row = Values::of("blackout", row);
-    let scope = match (row.get("scope")?, row.get::<Option<String>>("tag")?, row.get::<Option<Uuid>>("job_id")?) {
-        ("CLUSTER", _, _) => Scope::Cluster,
-        ("TAG", Some(tag), _) => Scope::Tag(tag),
-        ("JOB", _, Some(job)) => Scope::Job(job),
-        _ => return Err(row.unreadable("unknown scope")),
-    };
     let afterwards = row.get::<&str>("afterwards")?.parse::<Afterwards>();
     Ok(Blackout {
         id: row.get("id")?,
-        scope,
-        starts_at: row.get("starts_at")?,
-        ends_at: row.get("ends_at")?,
+        scope: scope(row)?,
+        starts_at: row.bound("starts_at")?,
+        ends_at: row.bound("ends_at")?,
         afterwards: afterwards.map_err(|error| row.unreadable(error))?,
         reason: row.get("reason")?,
     })

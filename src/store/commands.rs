@@ -8,6 +8,7 @@
 use super::jobs::{DefinitionRow, GET, job, whole_millis};
 use super::row::{Values, column};
 use super::session::Transaction;
+use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, jobs};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
@@ -111,7 +112,8 @@ impl Store {
         let mut jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
         self.bounded("commands.create", async {
             let transaction = self.begin("commands.begin").await?;
-            let closures = closures::hold(&transaction, jobs.iter().map(|job| &job.definition), now).await?;
+            let closures =
+                closures::hold(&transaction, jobs.iter().map(|job| &job.definition), now, &self.unreadable).await?;
             insert(&transaction, &jobs, now).await?;
             insert_triggers(&transaction, &mut jobs, &closures, now).await?;
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
@@ -140,7 +142,7 @@ impl Store {
                     if let Some(job) = living(&transaction, old.id).await?
                         && job.status == JobStatus::Active
                     {
-                        reschedule(&transaction, old, &definition, now).await?;
+                        reschedule(&transaction, &self.unreadable, old, &definition, now).await?;
                     }
                     // Now that the trigger is ours: a lease of it that read the old policy has committed.
                     if definition.policies.others_wait() && !old.definition.policies.others_wait() {
@@ -225,8 +227,9 @@ impl Store {
     pub(super) async fn resume_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<usize, StoreError> {
         let (resumed, now) = self.set_status(transaction, ids, JobStatus::Active, None).await?;
         let Some(now) = now else { return Ok(0) };
-        let jobs = jobs::by_ids(transaction, &resumed).await?;
-        let closures = closures::hold(transaction, jobs.values().map(|job| &job.definition), now).await?;
+        let jobs = jobs::by_ids(transaction, &resumed, &self.unreadable).await?;
+        let definitions = jobs.values().map(|job| &job.definition);
+        let closures = closures::hold(transaction, definitions, now, &self.unreadable).await?;
         transaction.prepare_all(&[SCHEDULE]).await.during("commands.prepare")?;
         let arm = jobs.values().map(|job| {
             let next = (fire_time_from(&job.definition, now), now);
@@ -366,6 +369,7 @@ fn next_of(
 /// Moves the pending fire time of an edited job if what makes it was edited.
 async fn reschedule(
     transaction: &Transaction,
+    unreadable: &UnreadableRows,
     old: &Job,
     new: &JobDefinition,
     now: Timestamp,
@@ -374,7 +378,7 @@ async fn reschedule(
         transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
         return Ok(());
     }
-    let closures = closures::hold(transaction, std::iter::once(new), now).await?;
+    let closures = closures::hold(transaction, std::iter::once(new), now, unreadable).await?;
     schedule(transaction, old.id, new, &closures, (fire_time_from(new, now), now)).await?;
     notify(transaction).await
 }

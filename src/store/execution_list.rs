@@ -132,10 +132,8 @@ impl Store {
             let by_ids = BY_IDS.replace("{columns}", &texts.columns());
             let rows = self.rows(&session, "execution_list.by_ids", &by_ids, &[&ids]).await?;
             session.release();
-            Ok(ExecutionPage {
-                rows: rows.iter().map(|row| record(row).map(Arc::new)).collect::<Result<_, _>>()?,
-                next,
-            })
+            let record = |row: &Row| record(row).map(Arc::new);
+            Ok(ExecutionPage { rows: self.unreadable.readable(&rows, record), next })
         })
         .await
     }
@@ -175,8 +173,7 @@ impl Store {
             let rows = session.query(&recent, &[&jobs, &count]).await.during("execution_list.recent")?;
             session.release();
             let mut recent: HashMap<Uuid, Vec<ExecutionRecord>> = HashMap::new();
-            for row in &rows {
-                let found = record(row)?;
+            for found in self.unreadable.readable(&rows, record) {
                 recent.entry(found.job_id).or_default().push(found);
             }
             Ok(recent)

@@ -195,7 +195,7 @@ impl Store {
             let statement = OF_JOB.replace("{columns}", &texts.columns());
             let rows = self.rows(&session, "executions.of_job", &statement, &[&job_id, &i64::from(limit)]).await?;
             session.release();
-            rows.iter().map(record).collect()
+            Ok(self.unreadable.readable(&rows, record))
         })
         .await
     }
@@ -206,7 +206,7 @@ impl Store {
             let session = self.session().await?;
             let row = session.query_opt(GET, &[&id]).await.during("executions.get")?;
             session.release();
-            row.as_ref().map(record).transpose()
+            row.as_ref().map(record).transpose().inspect_err(|error| self.unreadable.note(error))
         })
         .await
     }

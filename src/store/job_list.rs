@@ -122,7 +122,8 @@ impl Store {
             let found = walk(&session, filter, order, after, limit).await?;
             let rows = self.rows(&session, "job_list.by_ids", &by_ids(parts), &[&found.ids()]).await?;
             session.release();
-            let mut jobs: HashMap<Uuid, Job> = rows.iter().filter_map(readable).map(|job| (job.id, job)).collect();
+            let readable = self.unreadable.readable(&rows, job);
+            let mut jobs: HashMap<Uuid, Job> = readable.into_iter().map(|job| (job.id, job)).collect();
             let is_short = found.next.is_some() && found.keys.len() < limit;
             let rows = found.keys.into_iter().filter_map(|key| jobs.remove(&key.id()).map(|job| (key, Arc::new(job))));
             Ok(JobPage { rows: rows.collect(), next: found.next, is_short })
@@ -291,11 +292,6 @@ from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1
     )
 }
 
-fn readable(row: &Row) -> Option<Job> {
-    let read = job(row);
-    read.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a job cannot be listed")).ok()
-}
-
 /// A stretch of an order that one index serves.
 #[derive(Clone, Copy)]
 enum Part {
@@ -381,9 +377,10 @@ order by {order} limit {wanted}"
         let row = Values::of("job_list.look", row);
         let id = row.get("id")?;
         Ok(match self {
-            Self::Newest | Self::Oldest => JobKey::Created(row.get("created_at")?, id),
+            Self::Newest | Self::Oldest => JobKey::Created(row.bound("created_at")?, id),
             Self::Name => JobKey::Name(row.get("name_key")?, id),
-            Self::Due | Self::NotDue => JobKey::Due(row.get("due_at")?, id),
+            Self::Due => JobKey::Due(Some(row.bound("due_at")?), id),
+            Self::NotDue => JobKey::Due(None, id),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Jobs: reading them, and how they stand in their row.
 
-use super::row::Values;
+use super::row::{Readable, Values};
 use super::session::Transaction;
+use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::UnknownName;
 use crate::model::job::{Job, JobDefinition, ScheduleType};
+use crate::model::job_request::SECONDS_MAX;
 use crate::model::payload::Payload;
 use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
@@ -16,6 +18,7 @@ use chrono::TimeDelta;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::str::FromStr;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
@@ -97,19 +100,15 @@ pub struct JobVersion {
     pub definition: String,
 }
 
-/// Jobs that can be read, by id. One that cannot (made by a newer version) is
-/// left out and logged, so that it stops nobody else's.
-pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Job>, StoreError> {
+/// Jobs that can be read, by id.
+pub(super) async fn by_ids(
+    transaction: &Transaction,
+    ids: &[Uuid],
+    unreadable: &UnreadableRows,
+) -> Result<HashMap<Uuid, Job>, StoreError> {
     let statement = transaction.prepare_cached(BY_IDS).await.during("jobs.prepare")?;
     let rows = transaction.query(&statement, &[&ids]).await.during("jobs.by_ids")?;
-    let read = |row: &Row| match job(row) {
-        Ok(job) => Some((job.id, job)),
-        Err(error) => {
-            tracing::error!(%error, "a job cannot be read by this node");
-            None
-        }
-    };
-    Ok(rows.iter().filter_map(read).collect())
+    Ok(unreadable.readable(&rows, job).into_iter().map(|job| (job.id, job)).collect())
 }
 
 impl Store {
@@ -133,7 +132,7 @@ impl Store {
             let session = self.session().await?;
             let rows = self.rows(&session, "jobs.get", GET, &[&id]).await?;
             session.release();
-            rows.first().map(job).transpose()
+            rows.first().map(job).transpose().inspect_err(|error| self.unreadable.note(error))
         })
         .await
     }
@@ -145,7 +144,7 @@ impl Store {
             let statement = NEWEST.replace("{columns}", &parts.columns());
             let rows = self.rows(&session, "jobs.newest", &statement, &[&i64::from(limit)]).await?;
             session.release();
-            rows.iter().map(job).collect()
+            Ok(self.unreadable.readable(&rows, job))
         })
         .await
     }
@@ -156,7 +155,7 @@ impl Store {
             let session = self.session().await?;
             let rows = self.rows(&session, "jobs.versions", VERSIONS, &[&id, &i64::from(limit)]).await?;
             session.release();
-            rows.iter().map(version).collect()
+            Ok(self.unreadable.readable(&rows, version))
         })
         .await
     }
@@ -299,7 +298,7 @@ impl<'a> DefinitionRow<'a> {
 
 pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
     let row = Values::of("job_definition", row);
-    let policies = serde_json::from_value(row.get("policies")?).map_err(|error| row.unreadable(error))?;
+    let policies = read_policies(row)?;
     Ok(Job {
         id: row.get("id")?,
         definition: JobDefinition {
@@ -310,7 +309,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
             schedule: read_schedule(row, &policies)?,
             calendar: row.get("calendar")?,
             policies,
-            initial_delay_seconds: row.get("initial_delay_seconds")?,
+            initial_delay_seconds: seconds(row, "initial_delay_seconds")?,
             target: serde_json::from_value(row.get("target")?).map_err(|error| row.unreadable(error))?,
             payload: row.get::<Option<Json<Box<RawValue>>>>("payload")?.map(|Json(json)| Payload::from(json)),
             recovery: named(row, "recovery")?,
@@ -330,11 +329,35 @@ fn named<T: FromStr<Err = UnknownName>>(row: Values<'_>, column: &str) -> Result
     row.get::<&str>(column)?.parse().map_err(|error: UnknownName| row.unreadable(error))
 }
 
+/// Within the bounds that everything which counts with them relies on.
+fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
+    let odd = |error: &dyn Display| row.unreadable(format_args!("column policies: {error}"));
+    let policies: Policies = serde_json::from_value(row.get("policies")?).map_err(|error| odd(&error))?;
+    policies.validate().map_err(|invalid| odd(&format_args!("{}: {invalid}", invalid.field)))?;
+    for (name, instant) in [("startAt", policies.start_at), ("endAt", policies.end_at)] {
+        if let Some(oddity) = instant.oddity() {
+            return Err(odd(&format_args!("{name}: {oddity}")));
+        }
+    }
+    Ok(policies)
+}
+
+/// A number of seconds that can be added to an instant.
+fn seconds(row: Values<'_>, column: &str) -> Result<Option<i64>, StoreError> {
+    let seconds: Option<i64> = row.get(column)?;
+    match seconds {
+        Some(seconds) if !(0..=SECONDS_MAX).contains(&seconds) => {
+            Err(row.unreadable(format_args!("column {column}: {seconds} is not from 0 to {SECONDS_MAX} (ten years)")))
+        }
+        seconds => Ok(seconds),
+    }
+}
+
 /// The table's checks make sure that each type has its columns.
 fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, StoreError> {
     let interval = || {
-        let interval = TimeDelta::try_seconds(row.get("interval_seconds")?);
-        interval.ok_or_else(|| row.unreadable("column interval_seconds: longer than can be counted"))
+        let seconds = seconds(row, "interval_seconds")?.filter(|seconds| *seconds > 0);
+        seconds.map(TimeDelta::seconds).ok_or_else(|| row.unreadable("column interval_seconds: there is no interval"))
     };
     Ok(match named(row, "schedule_type")? {
         ScheduleType::Cron => {

@@ -29,6 +29,7 @@ pub mod migrate;
 pub mod nodes;
 pub mod overview;
 pub mod partitions;
+mod parts;
 mod pool;
 mod pooler;
 pub mod repairs;
@@ -39,25 +40,21 @@ pub mod settlements;
 pub mod takeovers;
 mod timeline;
 mod tls;
+mod unreadable;
 pub mod upcoming;
 
 use crate::clock::Clock;
 use connect::Database;
 use pool::{Pool, pool, pool_error};
 use session::{Session, Transaction};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
-use uuid::Uuid;
+use unreadable::UnreadableRows;
 
 /// How long leases are wary of fire times that were taken before, once there was one.
 const WARY_FOR: Duration = Duration::from_mins(1);
-
-/// How long a job that cannot be read is left to other nodes: its due triggers
-/// must not fill this node's looks.
-const UNREADABLE_FOR: Duration = Duration::from_mins(1);
 
 /// Channel of the wake-up hints; they carry no data.
 pub const WAKE_UP_CHANNEL: &str = "horolog_wakeup";
@@ -72,9 +69,8 @@ pub struct Store {
     pool_name: &'static str,
     clock: Clock,
     call_timeout: Duration,
-    /// Jobs that this binary cannot read, and since when it leaves their triggers
-    /// to nodes that can.
-    unreadable: Arc<Mutex<HashMap<Uuid, Instant>>>,
+    /// What it cannot read.
+    unreadable: UnreadableRows,
     /// Until when a lease expects fire times that were taken before.
     wary_until: Arc<Mutex<Option<Instant>>>,
     /// Jobs that it need not read again.
@@ -171,6 +167,32 @@ impl StoreError {
         matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
+    /// Whether a row of a batch is the reason, so that the others would go through without it: the row cannot be read,
+    /// or the database does not take it (a value, a constraint, a limit of the server, a trigger that raises).
+    pub fn is_of_a_row(&self) -> bool {
+        const CLASSES: [&str; 9] = ["21", "22", "23", "2B", "38", "39", "44", "54", "P0"];
+        match self {
+            Self::Unreadable { .. } => true,
+            Self::Refused { source, .. } => match source.code() {
+                Some(code) => CLASSES.iter().any(|class| code.code().starts_with(class)),
+                None => is_unsendable(source),
+            },
+            Self::Unavailable(_) | Self::Unfit(_) | Self::Timeout { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+
+    /// What it says of a row that could not be read or written, for people. The server's detail is left out: it may
+    /// repeat the whole row.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Refused { source, .. } => match source.as_db_error() {
+                Some(said) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
+                None => source.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the call took longer than it may.
     fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. })
@@ -189,12 +211,19 @@ impl StoreError {
 /// Connection lost, server starting or stopping, out of resources, lost a race
 /// for locks: classes 08, 53, 57, 40, and lock timeout.
 fn is_passing(error: &tokio_postgres::Error) -> bool {
-    error.is_closed()
-        || error.code().is_none_or(|code| {
-            *code == SqlState::LOCK_NOT_AVAILABLE
-                || *code == SqlState::READ_ONLY_SQL_TRANSACTION
-                || ["08", "53", "57", "40"].iter().any(|class| code.code().starts_with(class))
-        })
+    !is_unsendable(error)
+        && (error.is_closed()
+            || error.code().is_none_or(|code| {
+                *code == SqlState::LOCK_NOT_AVAILABLE
+                    || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+                    || ["08", "53", "57", "40"].iter().any(|class| code.code().starts_with(class))
+            }))
+}
+
+/// Whether the driver could not turn a value into what the server takes. It has no kind of its own for that, only the
+/// text.
+fn is_unsendable(error: &tokio_postgres::Error) -> bool {
+    error.code().is_none() && error.to_string().starts_with("error serializing parameter")
 }
 
 /// Names the call that an error of the driver belongs to.
@@ -216,7 +245,7 @@ impl Store {
             pool_name: "firing",
             clock,
             call_timeout,
-            unreadable: Arc::default(),
+            unreadable: UnreadableRows::default(),
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
             beginning: leases::Beginning::default(),
@@ -253,14 +282,6 @@ impl Store {
             Ok(())
         })
         .await
-    }
-
-    /// Jobs whose triggers a lease leaves alone. A minute later it tries again: the
-    /// job may have been edited.
-    fn unreadable(&self) -> MutexGuard<'_, HashMap<Uuid, Instant>> {
-        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        unreadable.retain(|_, since| since.elapsed() < UNREADABLE_FOR);
-        unreadable
     }
 
     fn is_wary(&self) -> bool {

@@ -291,7 +291,7 @@ impl Store {
             let statement = session.prepare_cached(LIST).await.during("nodes.prepare")?;
             let rows = session.query(&statement, &[&self.clock().stub()]).await.during("nodes.list")?;
             session.release();
-            rows.iter().map(record).collect()
+            Ok(self.unreadable.readable(&rows, record))
         })
         .await
     }

@@ -5,13 +5,16 @@ use super::leases::WaitingJob;
 use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
+use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Most that is counted of anything.
 const COUNT_MAX: i64 = 10_000;
-/// Most things of one kind that are shown.
+/// Most things of one kind that are shown …
 const SHOWN: i64 = 20;
+/// … and of all kinds.
+const SHOWN_MAX: usize = 50;
 /// Most jobs that are shown because they wait for a share of the node's slots.
 const SHOWN_WAITING: usize = 20;
 
@@ -35,7 +38,8 @@ select t.job_id, j.name as job_name, t.due_at, t.fire_time, t.kind
 from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp())) order by due_at limit 10) as t
 join job_definition j on j.id = t.job_id order by t.due_at";
 
-/// Runs for longer than its interval, its time-out or an hour; needs `clock`, and shows at most $2.
+/// Runs for longer than its interval, its time-out or an hour; needs `clock`, and shows at most $2. (A cast of what
+/// somebody wrote into `policies` by hand would fail for all jobs.)
 macro_rules! stuck {
     () => {
         "in_flight as materialized (
@@ -47,7 +51,8 @@ macro_rules! stuck {
                 when (j.policies ->> 'timeoutSeconds') is not null then 'runs longer than its time-out' else 'runs for more than an hour' end, 2
     from in_flight l join job_definition j on j.id = l.job_id, clock
     where l.status = 'RUNNING' and l.started_at < clock.now - greatest(interval '10 seconds', make_interval(secs =>
-        coalesce((j.policies ->> 'timeoutSeconds')::int + 5, case when j.schedule_type = 'FIXED_RATE' then j.interval_seconds end, 3600)))
+        coalesce(case when j.policies ->> 'timeoutSeconds' ~ '^[0-9]{1,9}$' then (j.policies ->> 'timeoutSeconds')::int + 5 end,
+                 case when j.schedule_type = 'FIXED_RATE' then least(j.interval_seconds, 1000000000) end, 3600)))
     order by l.started_at limit $2)"
     };
 }
@@ -96,12 +101,12 @@ with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) 
     "
 select (select count(*) from (select from job_trigger where due_at <= (select now from clock) limit $2) as due) as due,
        coalesce(extract(epoch from (select now from clock) - (select min(due_at) from job_trigger
-           where due_at <= (select now from clock))), 0)::float8 as oldest_due_seconds,
+           where due_at <= (select now from clock) and due_at >= timestamptz 'epoch')), 0)::float8 as oldest_due_seconds,
        (select count(*) from stuck) as stuck, pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
 );
 
 const NAMES: &str = "-- overview.names
-select id, name from job_definition where id = any($1::uuid[])";
+select id, name from job_definition where id = any($1::uuid[]) and status <> 'DELETED' limit 50";
 
 /// What a person should look at.
 #[derive(Debug, Clone)]
@@ -183,7 +188,8 @@ impl Store {
 
     /// Whether all is well. What this node cannot read, and what waits for a share of its slots, is its own knowledge.
     pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
-        let unreadable: Vec<Uuid> = self.unreadable().keys().copied().collect();
+        let reasons = self.unreadable.shown();
+        let unreadable: Vec<Uuid> = reasons.keys().copied().collect();
         let waiting = self.shares.waiting(SHOWN_WAITING);
         let waiting_ids: Vec<Uuid> = waiting.iter().map(|waiting| waiting.job_id).collect();
         self.bounded("overview.read", async {
@@ -201,32 +207,32 @@ impl Store {
             let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
             let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
-            let unreadable = unreadable.iter().map(|row| unreadable_job(row, now));
-            let saturated = names.iter().map(|row| saturated_job(row, &waiting));
+            let mut shown = self.unreadable.readable(&unreadable, |row| unreadable_job(row, &reasons, now));
+            shown.extend(self.unreadable.readable(&names, |row| saturated_job(row, &waiting)));
+            shown.extend(self.unreadable.readable(&attention, attention_of));
+            shown.truncate(SHOWN_MAX);
             Ok(OverviewRecord {
                 failures_last_hour: Values::of("overview.failures", &failures).get(0)?,
                 due_now: Values::of("overview.due", &due).get(0)?,
-                next_due: next.iter().map(upcoming).collect::<Result<_, _>>()?,
-                attention: unreadable
-                    .chain(saturated)
-                    .chain(attention.iter().map(shown))
-                    .take(50)
-                    .collect::<Result<_, _>>()?,
+                next_due: self.unreadable.readable(&next, upcoming),
+                attention: shown,
             })
         })
         .await
     }
 }
 
-fn unreadable_job(row: &Row, now: Timestamp) -> Result<Attention, StoreError> {
+fn unreadable_job(row: &Row, reasons: &HashMap<Uuid, String>, now: Timestamp) -> Result<Attention, StoreError> {
     let row = Values::of("overview.names", row);
+    let job_id = row.get("id")?;
+    let reason = reasons.get(&job_id).map_or("it was changed by a newer version", String::as_str);
     Ok(Attention {
         kind: "UNREADABLE".to_owned(),
-        job_id: row.get("id")?,
+        job_id,
         job_name: row.get("name")?,
         execution_id: None,
         since: now,
-        message: "this node cannot read the job: it was made by a newer version, or its calendar was".to_owned(),
+        message: format!("this node cannot read the job: {reason}"),
     })
 }
 
@@ -245,14 +251,14 @@ fn saturated_job(row: &Row, waiting: &[WaitingJob]) -> Result<Attention, StoreEr
     })
 }
 
-fn shown(row: &Row) -> Result<Attention, StoreError> {
+fn attention_of(row: &Row) -> Result<Attention, StoreError> {
     let row = Values::of("overview.attention", row);
     Ok(Attention {
         kind: row.get("kind")?,
         job_id: row.get("job_id")?,
         job_name: row.get("job_name")?,
         execution_id: row.get("execution_id")?,
-        since: row.get("since")?,
+        since: row.bound("since")?,
         message: row.get("message")?,
     })
 }

@@ -7,7 +7,7 @@
 //! a look that grows with the number of jobs would at some number never end in time.
 
 use super::commands::{SCHEDULE, schedule};
-use super::row::{Values, column, partition};
+use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{rearm, release};
 use super::takeovers::NEXT_ATTEMPTS;
@@ -210,12 +210,13 @@ impl Store {
         let still = transaction.query(STILL_UNSCHEDULED, &[&self.clock().stub(), &ids]).await;
         let rows = still.during("repairs.still_unscheduled")?;
         let ids: Vec<Uuid> = column("repairs.still_unscheduled", &rows, "id")?;
-        let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids).await?;
+        let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids, &self.unreadable).await?;
         let updated: Vec<Timestamp> = column("repairs.still_unscheduled", &rows, "updated_at")?;
         let Some(oldest) = updated.into_iter().min() else { return Ok((0, true)) };
         // Triggers may be locked by now: whoever changes closures is not waited for.
         let definitions = jobs.values().map(|job| &job.definition);
-        let Some(closures) = closures::try_hold(transaction, definitions, oldest).await? else { return Ok((0, true)) };
+        let held = closures::try_hold(transaction, definitions, oldest, &self.unreadable).await?;
+        let Some(closures) = held else { return Ok((0, true)) };
         transaction.prepare_all(&[SCHEDULE, AWAIT]).await.during("repairs.prepare")?;
         // All at once: a batch whose statements waited for each other's answers would not end in time.
         let readable = ids.iter().zip(&rows).filter_map(|(id, row)| Some((row, jobs.get(id)?)));
@@ -266,8 +267,8 @@ impl Store {
             let rows = || forgotten.iter().copied();
             let ids: Vec<Uuid> = column("repairs.forgotten", rows(), "id")?;
             let job_ids: Vec<Uuid> = column("repairs.forgotten", rows(), "job_id")?;
-            let fire_times: Vec<Timestamp> = column("repairs.forgotten", rows(), "fire_time")?;
-            let due_times: Vec<Timestamp> = column("repairs.forgotten", rows(), "due_time")?;
+            let fire_times = bounds("repairs.forgotten", rows(), "fire_time")?;
+            let due_times = bounds("repairs.forgotten", rows(), "due_time")?;
             transaction
                 .execute(NEXT_ATTEMPTS, &[&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times])
                 .await

@@ -33,12 +33,15 @@ select pg_try_advisory_xact_lock($1)";
 /// reads it for minutes must not. It is tried again at the next pass.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
 
-/// What is above the count of its job, of the next jobs by id; nothing unless it is alone, as for [`TRY_LOCK`].
+/// What is above the count of its job, of the next jobs by id; nothing unless it is alone, as for [`TRY_LOCK`]. A count
+/// that is none, written by hand, keeps everything.
 const DELETE_ABOVE: &str = "-- retention.delete_above
 with alone as materialized (
     select pg_try_advisory_xact_lock($4) as is_alone
 ), keeping as (
-    select id, (policies ->> 'keepExecutions')::integer as most from job_definition
+    select id, case when policies ->> 'keepExecutions' ~ '^[0-9]{1,9}$' then (policies ->> 'keepExecutions')::integer
+               else 2147483647 end as most
+    from job_definition
     where (select is_alone from alone) and policies ->> 'keepExecutions' is not null and id > $1 order by id limit $2
 ), highest as (
     select k.id as job_id, (select l.id from job_execution_log l where l.job_id = k.id order by l.id desc offset k.most limit 1) as id

@@ -4,15 +4,27 @@
 
 use super::StoreError;
 use crate::model::Timestamp;
-use chrono::Datelike;
+use chrono::{NaiveDate, NaiveTime};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::error::Error;
 use std::fmt::Display;
 use tokio_postgres::Row;
 use tokio_postgres::row::RowIndex;
-use tokio_postgres::types::{FromSql, Json};
+use tokio_postgres::types::{FromSql, Json, Type};
 use uuid::Uuid;
+
+/// The first and the last instant that the API can show.
+const FIRST: Timestamp = instant(1, 1, 1, 0);
+const LAST: Timestamp = instant(9999, 12, 31, 86_399);
+/// From when on PostgreSQL counts.
+const Y2000: Timestamp = instant(2000, 1, 1, 0);
+
+const fn instant(year: i32, month: u32, day: u32, second: u32) -> Timestamp {
+    let day = NaiveDate::from_ymd_opt(year, month, day).expect("a day of the calendar");
+    let time = NaiveTime::from_num_seconds_from_midnight_opt(second, 0).expect("a second of the day");
+    day.and_time(time).and_utc()
+}
 
 /// What a column can be read as.
 pub(super) trait Readable {
@@ -31,7 +43,7 @@ readable!(bool, i16, i32, i64, f64, &str, String, Uuid, Value, Json<Box<RawValue
 /// with, which panics.
 impl Readable for Timestamp {
     fn oddity(&self) -> Option<&'static str> {
-        (!(1..=9999).contains(&self.year())).then_some("the instant is not in the years 1 to 9999")
+        (!(FIRST..=LAST).contains(self)).then_some("the instant is not in the years 1 to 9999")
     }
 }
 
@@ -44,6 +56,23 @@ impl<T: Readable> Readable for Option<T> {
 impl<T: Readable> Readable for Vec<T> {
     fn oddity(&self) -> Option<&'static str> {
         self.iter().find_map(Readable::oddity)
+    }
+}
+
+/// An instant of the years 1 to 9999, whatever stands in the row.
+struct Bound(Timestamp);
+
+impl<'a> FromSql<'a> for Bound {
+    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        // Microseconds since 2000; the infinities are the least and the greatest number.
+        let (first, last) = (FIRST.timestamp_micros(), LAST.timestamp_micros());
+        let micros = <i64 as FromSql>::from_sql(of, raw)?.saturating_add(Y2000.timestamp_micros());
+        let instant = Timestamp::from_timestamp_micros(micros.clamp(first, last));
+        instant.map(Self).ok_or_else(|| "the instant cannot be counted with".into())
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::TIMESTAMPTZ
     }
 }
 
@@ -72,6 +101,13 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The instant of a bound, which may be infinite: then, as for all that the API cannot show, the first or the last
+    /// that it can.
+    pub(super) fn bound(self, column: impl RowIndex + Display + Copy) -> Result<Timestamp, StoreError> {
+        let bound = self.row.try_get::<_, Bound>(column);
+        bound.map(|Bound(instant)| instant).map_err(|error| self.unreadable(format_args!("column {column}: {error}")))
+    }
+
     /// The row cannot be understood.
     pub(super) fn unreadable(self, reason: impl Display) -> StoreError {
         StoreError::Unreadable { table: self.of, id: self.id(), reason: reason.to_string() }
@@ -92,6 +128,15 @@ pub(super) fn column<'a, T: FromSql<'a> + Readable, C: FromIterator<T>>(
     column: impl RowIndex + Display + Copy,
 ) -> Result<C, StoreError> {
     rows.into_iter().map(|row| Values::of(of, row).get(column)).collect()
+}
+
+/// [`Values::bound`] of all rows of an answer.
+pub(super) fn bounds<'a>(
+    of: &'static str,
+    rows: impl IntoIterator<Item = &'a Row>,
+    column: impl RowIndex + Display + Copy,
+) -> Result<Vec<Timestamp>, StoreError> {
+    rows.into_iter().map(|row| Values::of(of, row).bound(column)).collect()
 }
 
 /// The rows whose column is true, and the others.

@@ -160,6 +160,26 @@ impl Store {
         .await
     }
 
+    /// Settles one attempt, and nothing that follows from it: for when that is what fails. The repairs go on with what
+    /// waits for its end; it is not tried again, and does not pause its job.
+    pub async fn settle_alone(&self, settlement: &Settlement, leases: &LeasesLeft) -> Result<Settled, StoreError> {
+        let alone = Settlement { retry_in: None, ..settlement.clone() };
+        let columns = Columns::of(std::slice::from_ref(&alone));
+        self.bounded("settlements.settle_alone", async {
+            let transaction = self.begin("settlements.begin").await?;
+            let mut settled = self.settle_current(&transaction, &columns).await?;
+            if settled.is_empty() {
+                settled.extend(already_settled(&transaction, &columns).await?);
+            }
+            leave_leases(&transaction, leases).await?;
+            transaction.commit().await.during("settlements.commit")?;
+            self.tally.settled(std::iter::once(&alone).filter(|alone| settled.contains(&alone.execution_id)));
+            let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
+            Ok(Settled { settled, fenced })
+        })
+        .await
+    }
+
     async fn retry(&self, transaction: &Transaction, c: &Columns<'_>) -> Result<(), StoreError> {
         if c.retried.is_empty() {
             return Ok(());

@@ -6,11 +6,11 @@
 //! says. Each is a compare-and-set on (node, RUNNING): what the node settled
 //! before stays settled.
 
-use super::row::{Values, column, partition};
+use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
-use crate::model::{Timestamp, named};
+use crate::model::named;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -106,7 +106,7 @@ delete from job_lease h where h.id = any($1::uuid[])
 pub(super) const TAKE_OVER: &str = "-- takeovers.take_over
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 verdict as materialized (
-    select l.id, coalesce((j.policies ->> 'pauseOnFailure')::boolean, false) as pauses,
+    select l.id, coalesce(j.policies ->> 'pauseOnFailure' = 'true', false) as pauses,
            case when j.status = 'DELETED' or l.cancel_requested_at is not null then 'CANCELLED'
                 when j.recovery = 'MARK_LOST' then 'LOST'
                 when l.recoveries >= j.max_recoveries then 'FAILED'
@@ -340,8 +340,8 @@ impl Store {
         let rows = || again.iter().copied();
         let rerun: Vec<Uuid> = column("job_execution_log", rows(), "id")?;
         let job_ids: Vec<Uuid> = column("job_execution_log", rows(), "job_id")?;
-        let fire_times: Vec<Timestamp> = column("job_execution_log", rows(), "fire_time")?;
-        let due_times: Vec<Timestamp> = column("job_execution_log", rows(), "due_time")?;
+        let fire_times = bounds("job_execution_log", rows(), "fire_time")?;
+        let due_times = bounds("job_execution_log", rows(), "due_time")?;
         if !rerun.is_empty() {
             let next_attempts = transaction.prepare_cached(NEXT_ATTEMPTS).await.during("takeovers.prepare")?;
             transaction

@@ -45,8 +45,9 @@ impl Store {
             let transaction = self.begin("upcoming.begin").await?;
             let rows = transaction.query(GROUPS, &[&stub, &(GROUPS_MAX + 1)]).await.during("upcoming.groups")?;
             let ids: Vec<Uuid> = column("upcoming.groups", rows.iter().take(5_000), "id")?;
-            let mut jobs = by_ids(&transaction, &ids).await?;
-            let closures = closures::read(&transaction, jobs.values().map(|job| &job.definition), stub).await?;
+            let mut jobs = by_ids(&transaction, &ids, &self.unreadable).await?;
+            let closures =
+                closures::read(&transaction, jobs.values().map(|job| &job.definition), stub, &self.unreadable).await?;
             transaction.rollback().await.during("upcoming.rollback")?;
             let mut groups = Vec::with_capacity(ids.len());
             for (id, row) in ids.iter().zip(&rows) {

@@ -29,7 +29,7 @@ fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
 fn closed(rules: serde_json::Value) -> Closures {
     let rules = serde_json::from_value(rules).expect("rules");
     let calendar = Calendar::new("closed", Zone::default(), &rules).expect("valid");
-    Closures { calendars: [("closed".to_owned(), calendar)].into(), blackouts: Vec::new() }
+    Closures { calendars: [("closed".to_owned(), calendar)].into(), ..Closures::default() }
 }
 
 fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {

@@ -104,10 +104,12 @@ pub fn decide(
     limited.sort_by_key(|trigger| trigger.fire_time);
     let mut room = known.room;
     for trigger in others.into_iter().chain(limited) {
-        let Some(job) = known.jobs.get(&trigger.job_id).filter(|job| may_fire(job, trigger)) else {
+        // Who could not read it has said so.
+        let Some(job) = known.jobs.get(&trigger.job_id) else { continue };
+        if !may_fire(job, trigger) {
             tracing::warn!(trigger.id = %trigger.id, job.id = %trigger.job_id, "due trigger left alone: no active job");
             continue;
-        };
+        }
         let in_flight = in_flight.get_mut(&trigger.job_id);
         match in_flight {
             // What runs may end before this is due, and until then a person may ask for another.

@@ -14,6 +14,7 @@ mod beginning;
 mod decision;
 mod due;
 mod listing;
+mod locking;
 mod remembered;
 mod shares;
 mod writes;
@@ -27,18 +28,19 @@ pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOV
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;
-use crate::model::UnknownName;
+use crate::model::backfill::Backfill;
 use crate::model::closures::Closures;
 use crate::model::execution::Attempt;
 use crate::model::job::Job;
 use crate::model::overlap::InFlight;
 use crate::model::trigger::{Trigger, TriggerKind};
-use crate::safeguards::{Safeguard, unless_off};
+use crate::store::parts::in_parts;
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
-use beginning::{Look, LookFrom};
+use beginning::Look;
 use decision::{Known, decide, is_limited};
 use listing::Leases;
+use locking::Due;
 use shares::LeftOut;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -145,7 +147,7 @@ impl Store {
             let row = session.query_one(&statement, &values).await.during("leases.peek")?;
             session.release();
             let row = Values::of("leases.peek", &row);
-            Ok((row.get("now")?, row.get("next_due")?))
+            Ok((row.get("now")?, row.get("next_due").unwrap_or_default()))
         });
         let peeked = peeked.await;
         match &peeked {
@@ -166,12 +168,22 @@ impl Store {
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.
     pub async fn lease(&self, node_id: Uuid, batch: Batch, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
-        let wary = self.is_wary();
-        match self.try_lease(node_id, batch, look_ahead, wary).await {
-            Err(error) if !wary && error.is_duplicate() => {
+        let care = if self.is_wary() { Care::Wary } else { Care::None };
+        let leased = match self.try_lease(node_id, batch, look_ahead, care).await {
+            Err(error) if care == Care::None && error.is_duplicate() => {
                 tracing::warn!("fire times are due that were taken before: was the database set back?");
                 self.be_wary();
-                self.try_lease(node_id, batch, look_ahead, true).await
+                self.try_lease(node_id, batch, look_ahead, Care::Wary).await
+            }
+            answer => answer,
+        };
+        match leased {
+            Err(error) if error.is_of_a_row() => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a lease fails for one of its jobs: leasing in parts"
+                );
+                self.try_lease(node_id, batch, look_ahead, Care::InParts).await
             }
             answer => answer,
         }
@@ -182,10 +194,10 @@ impl Store {
         node_id: Uuid,
         batch: Batch,
         look_ahead: Duration,
-        wary: bool,
+        care: Care,
     ) -> Result<Option<Leased>, StoreError> {
         let LeftOut { jobs: mut left_out, let_in } = self.shares.left_out();
-        left_out.extend(self.unreadable().keys());
+        left_out.extend(self.unreadable.left_alone());
         if let_in > 0 {
             // The looks that left them out have passed their due times.
             self.beginning.hasten();
@@ -198,8 +210,11 @@ impl Store {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
-            let Taken { attempts, skipped, soon, next_due, not_yet, still_due, left_alone, reservation } =
-                self.take(&transaction, node_id, &due, wary).await?;
+            let taken = match care {
+                Care::None | Care::Wary => self.take(&transaction, node_id, &due, care).await?,
+                Care::InParts => self.take_in_parts(&transaction, node_id, &due).await?,
+            };
+            let Taken { attempts, skipped, soon, next_due, not_yet, still_due, left_alone, reservation } = taken;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
             let left = if soon { look.from.due_time() } else { due.left.into_iter().chain(next_due).min() };
@@ -231,82 +246,36 @@ impl Store {
         leased
     }
 
-    /// One round trip: BEGIN, the node's row, the due triggers, the clock.
-    async fn lock_due(
-        &self,
-        transaction: &Transaction,
-        node_id: Uuid,
-        Batch { fire_times: limit, depth }: Batch,
-        (look_ahead, from): (Duration, LookFrom),
-        left_out: &[Uuid],
-    ) -> Result<Option<Due>, StoreError> {
-        // Half of the slots before what is on time; a single slot at every other look.
-        let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
-        let depth = depth.clamp(1, overdue_limit.max(1));
-        let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
-        let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
-        let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
-        let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
-        let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
-        let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
-        // They are sent in this order.
-        let ((), member, due, clock) = futures_util::try_join!(
-            transaction.begin(),
-            async { transaction.query_opt(&hold, &[&node_id]).await },
-            async {
-                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &left_out, &each, &since]).await
-            },
-            async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
-        )
-        .during("leases.lock_due")?;
-        let read_at = Instant::now();
-        if member.is_none() {
-            return Ok(None);
+    /// Takes what can be taken when a job keeps all from it: that one is left alone.
+    async fn take_in_parts(&self, transaction: &Transaction, node_id: Uuid, due: &Due) -> Result<Taken, StoreError> {
+        // What is checked at the end would fail then, and for all.
+        transaction.batch_execute("set constraints all immediate").await.during("leases.constraints")?;
+        let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
+        let take = async |jobs: &[Uuid]| self.take(transaction, node_id, &due.of_jobs(jobs), Care::InParts).await;
+        let parts = in_parts(transaction, &job_ids, take).await?;
+        for (job_id, error) in &parts.odd {
+            self.unreadable.leave_alone(*job_id, &format!("it cannot be leased: {}", error.in_words()));
         }
-        let triggers = due.iter().map(trigger).collect::<Result<Vec<_>, _>>()?;
-        let new_stamp = fastrand::i64(..);
-        let stamps: Vec<Option<i64>> = column("job_trigger", &due, "job_stamp")?;
-        let of_schedules = triggers.iter().zip(stamps).filter(|(trigger, _)| trigger.kind == TriggerKind::Schedule);
-        let stamps = of_schedules.map(|(trigger, stamp)| (trigger.job_id, stamp.unwrap_or(new_stamp))).collect();
-        let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
-        let fire_times: usize = overdue.iter().map(|overdue| if *overdue { depth } else { 1 }).sum();
-        // Each lane goes on until the limit, so that a look that took less left nothing behind.
-        let full = fire_times >= limit;
-        let overdue = triggers.iter().zip(overdue).filter(|(_, overdue)| *overdue).map(|(trigger, _)| trigger.due_at);
-        let left = match overdue.max() {
-            None if full && overdue_at_most == 0 => since,
-            last_taken => last_taken.filter(|_| full),
-        };
-        let clock = Values::of("leases.look_ahead", &clock);
-        Ok(Some(Due {
-            depth,
-            room: limit.saturating_sub(triggers.len()),
-            full,
-            left,
-            triggers,
-            stamps,
-            new_stamp,
-            now: clock.get("now")?,
-            read_at,
-            upcoming: clock.get("next_due")?,
-            blackouts_until: clock.get("blackouts_until")?,
-        }))
+        Ok(parts.done.into_iter().reduce(Taken::and).unwrap_or_default())
     }
 
-    async fn take(&self, transaction: &Transaction, node_id: Uuid, due: &Due, wary: bool) -> Result<Taken, StoreError> {
+    async fn take(&self, transaction: &Transaction, node_id: Uuid, due: &Due, care: Care) -> Result<Taken, StoreError> {
         if due.triggers.is_empty() {
             return Ok(Taken::default());
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
         let mut jobs = self.jobs_of(transaction, due, &job_ids).await?;
-        let Some(closures) = closures(transaction, due, &jobs).await? else {
+        let Some(closures) = self.closures_of(transaction, due, &jobs).await? else {
             return Ok(Taken { soon: true, ..Taken::default() });
         };
-        jobs.retain(|_, job| job.definition.calendar.is_none() || closures.calendar_of(&job.definition).is_some());
-        let unreadable = job_ids.iter().filter(|id| !jobs.contains_key(id));
-        self.unreadable().extend(unreadable.map(|id| (*id, Instant::now())));
-        let of_backfills = due.triggers.iter().filter(|trigger| trigger.kind == TriggerKind::Backfill);
-        let backfills = backfills::by_ids(transaction, &distinct(of_backfills.map(|trigger| trigger.id))).await?;
+        jobs.retain(|id, job| match closures.obstacle(*id, &job.definition) {
+            Some(obstacle) => {
+                self.unreadable.leave_alone(*id, &obstacle);
+                false
+            }
+            None => true,
+        });
+        let backfills = self.backfills_of(transaction, due, &mut jobs).await?;
         let is_limited = |trigger: &&Trigger| trigger.due_at <= due.now && is_limited(trigger, &jobs, &backfills);
         let limited = due.triggers.iter().filter(is_limited);
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
@@ -319,7 +288,7 @@ impl Store {
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&decision.runs, &jobs);
         let times = (due.now, due.new_stamp);
-        let taken = writes::execute(&decision, transaction, (node_id, &leases), times, (&jobs, wary)).await?;
+        let taken = writes::execute(&decision, transaction, (node_id, &leases), times, (&jobs, care)).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let (not_yet, left_alone) = (std::mem::take(&mut decision.not_yet), decision.left_alone);
         let reservation = std::mem::take(&mut decision.reservation);
@@ -335,29 +304,58 @@ impl Store {
         })
     }
 
+    /// The backfills of the locked triggers. A job is left alone when one of its backfills cannot be read.
+    async fn backfills_of(
+        &self,
+        transaction: &Transaction,
+        due: &Due,
+        jobs: &mut Jobs,
+    ) -> Result<HashMap<Uuid, Backfill>, StoreError> {
+        let triggers = || due.triggers.iter().filter(|trigger| trigger.kind == TriggerKind::Backfill);
+        let mut found = backfills::by_ids(transaction, &distinct(triggers().map(|trigger| trigger.id))).await?;
+        let mut backfills = HashMap::new();
+        for trigger in triggers() {
+            match found.remove(&trigger.id) {
+                Some(Ok(backfill)) => drop(backfills.insert(backfill.id, backfill)),
+                Some(Err(error)) => {
+                    self.unreadable.leave_alone(trigger.job_id, &error.to_string());
+                    jobs.remove(&trigger.job_id);
+                }
+                None => {}
+            }
+        }
+        Ok(backfills)
+    }
+
     /// Those of the jobs of the locked triggers that can be read; only what is not
     /// remembered is.
     async fn jobs_of(&self, transaction: &Transaction, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
         let mut jobs = self.remembered.recall(&due.stamps);
         let unknown: Vec<Uuid> = ids.iter().filter(|id| !jobs.contains_key(id)).copied().collect();
         if !unknown.is_empty() {
-            let read = jobs::by_ids(transaction, &unknown).await?;
+            let read = jobs::by_ids(transaction, &unknown, &self.unreadable).await?;
             let read: Jobs = read.into_iter().map(|(id, job)| (id, Arc::new(job))).collect();
             self.remembered.remember(&read, &due.stamps);
             jobs.extend(read);
         }
         Ok(jobs)
     }
-}
 
-/// What closes fire times of these jobs; nothing is read when nothing can. None
-/// while somebody changes it.
-async fn closures(transaction: &Transaction, due: &Due, jobs: &Jobs) -> Result<Option<Closures>, StoreError> {
-    let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
-    if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
-        return Ok(Some(Closures::default()));
+    /// What closes fire times of these jobs; nothing is read when nothing can. None
+    /// while somebody changes it.
+    async fn closures_of(
+        &self,
+        transaction: &Transaction,
+        due: &Due,
+        jobs: &Jobs,
+    ) -> Result<Option<Closures>, StoreError> {
+        let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
+        if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
+            return Ok(Some(Closures::default()));
+        }
+        let definitions = jobs.values().map(|job| &job.definition);
+        closures::try_hold(transaction, definitions, due.since(), &self.unreadable).await
     }
-    closures::try_hold(transaction, jobs.values().map(|job| &job.definition), due.since()).await
 }
 
 /// What these limited jobs have in flight; those that another transaction
@@ -395,6 +393,17 @@ pub(super) fn overlap_lock(job_id: Uuid) -> i64 {
     (high ^ low.rotate_left(1)) as i64
 }
 
+/// How carefully a lease takes what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Everything is as it should be.
+    None,
+    /// Fire times may be due that were taken before.
+    Wary,
+    /// The same, and a job among them keeps the others from being taken.
+    InParts,
+}
+
 /// What became of what was locked.
 #[derive(Default)]
 struct Taken {
@@ -415,46 +424,22 @@ struct Taken {
     reservation: Reservation,
 }
 
-/// What was locked, and when.
-struct Due {
-    triggers: Vec<Trigger>,
-    /// Most fire times of one of them …
-    depth: usize,
-    /// … and of all, those beyond the first of each.
-    room: usize,
-    /// Whether there may be more to lock.
-    full: bool,
-    /// What is overdue and was not looked at is due then or later.
-    left: Option<Timestamp>,
-    /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
-    stamps: HashMap<Uuid, i64>,
-    /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
-    new_stamp: i64,
-    now: Timestamp,
-    read_at: Instant,
-    upcoming: Option<Timestamp>,
-    blackouts_until: Option<Timestamp>,
-}
-
-impl Due {
-    /// The oldest instant that is decided about.
-    fn since(&self) -> Timestamp {
-        let oldest = self.triggers.iter().map(|trigger| trigger.closed_from.unwrap_or(trigger.fire_time)).min();
-        oldest.map_or(self.now, |oldest| oldest.min(self.now))
+impl Taken {
+    /// Both together.
+    fn and(mut self, other: Self) -> Self {
+        self.attempts.extend(other.attempts);
+        self.not_yet.extend(other.not_yet);
+        Self {
+            attempts: self.attempts,
+            skipped: self.skipped + other.skipped,
+            soon: self.soon || other.soon,
+            next_due: self.next_due.into_iter().chain(other.next_due).min(),
+            not_yet: self.not_yet,
+            still_due: self.still_due + other.still_due,
+            left_alone: self.left_alone + other.left_alone,
+            reservation: self.reservation.and(other.reservation),
+        }
     }
-}
-
-fn trigger(row: &Row) -> Result<Trigger, StoreError> {
-    let row = Values::of("job_trigger", row);
-    Ok(Trigger {
-        id: row.get("id")?,
-        job_id: row.get("job_id")?,
-        kind: row.get::<&str>("kind")?.parse().map_err(|error: UnknownName| row.unreadable(error))?,
-        fire_time: row.get("fire_time")?,
-        due_at: row.get("due_at")?,
-        runs: row.get("runs")?,
-        closed_from: row.get("closed_from")?,
-    })
 }
 
 fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
@@ -462,8 +447,4 @@ fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-fn as_limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -231,6 +231,17 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// Both together.
+    pub(super) fn and(mut self, mut other: Self) -> Self {
+        if self.taken.is_empty() {
+            return other;
+        }
+        self.taken.append(&mut other.taken);
+        self
+    }
+}
+
 fn holders(job_id: Uuid, target: &Target) -> Vec<Holder> {
     let host = target.host().map(Holder::Host);
     [Holder::Job(job_id)].into_iter().chain(host).collect()

@@ -1,8 +1,8 @@
 //! The writes of a lease, column by column as they travel, in one round trip.
 
-use super::Jobs;
 use super::decision::Decision;
 use super::listing::Leases;
+use super::{Care, Jobs};
 use crate::model::Timestamp;
 use crate::model::trigger::{Run, Trigger};
 use crate::store::row::{Values, column};
@@ -106,18 +106,18 @@ insert into job_execution_log
 select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2 from removed
 on conflict (id) do nothing returning id";
 
-/// Writes a decision; `wary` of fire times that were taken before. Returns attempt number and failures so far of every
+/// Writes a decision. Returns attempt number and failures so far of every
 /// execution that was really taken.
 pub async fn execute(
     decision: &Decision,
     transaction: &Transaction,
     (node_id, leases): (Uuid, &Leases),
     (now, new_stamp): (Timestamp, i64),
-    (jobs, wary): (&Jobs, bool),
+    (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
     let mut ended = give_way(&decision.replaced, transaction, now).await?;
     let (inserted, resumed, (), (), (), (), ()) = futures_util::try_join!(
-        insert(&decision.runs, transaction, node_id, now, (jobs, wary)),
+        insert(&decision.runs, transaction, node_id, now, (jobs, care)),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
         move_on(decision, transaction, new_stamp),
@@ -169,7 +169,7 @@ async fn insert(
     transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
-    (jobs, wary): (&Jobs, bool),
+    (jobs, care): (&Jobs, Care),
 ) -> Result<Inserted, tokio_postgres::Error> {
     let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes).collect();
     if fresh.is_empty() {
@@ -182,7 +182,7 @@ async fn insert(
     let due_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.due_time).collect();
     let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
     let values: [&(dyn ToSql + Sync); 8] = [&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions];
-    if wary {
+    if care != Care::None {
         let rows = transaction.query(&transaction.prepare_cached(INSERT_NEW).await?, &values).await?;
         return Ok(Inserted::New(rows));
     }

@@ -1,0 +1,155 @@
+//! Locking what is due: the first round trip of a lease.
+
+use super::Batch;
+use super::beginning::LookFrom;
+use super::due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD};
+use crate::model::trigger::{Trigger, TriggerKind};
+use crate::model::{Timestamp, UnknownName};
+use crate::safeguards::{Safeguard, unless_off};
+use crate::store::row::{Values, column};
+use crate::store::session::Transaction;
+use crate::store::{During, Store, StoreError};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// What was locked, and when.
+pub struct Due {
+    pub triggers: Vec<Trigger>,
+    /// Most fire times of one of them …
+    pub depth: usize,
+    /// … and of all, those beyond the first of each.
+    pub room: usize,
+    /// Whether there may be more to lock.
+    pub full: bool,
+    /// What is overdue and was not looked at is due then or later.
+    pub left: Option<Timestamp>,
+    /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
+    pub stamps: HashMap<Uuid, i64>,
+    /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
+    pub new_stamp: i64,
+    pub now: Timestamp,
+    pub read_at: Instant,
+    pub upcoming: Option<Timestamp>,
+    pub blackouts_until: Option<Timestamp>,
+}
+
+impl Due {
+    /// What of it is of these jobs.
+    pub fn of_jobs(&self, jobs: &[Uuid]) -> Self {
+        let triggers = self.triggers.iter().filter(|trigger| jobs.contains(&trigger.job_id)).cloned().collect();
+        let stamps = self.stamps.iter().filter(|(id, _)| jobs.contains(id)).map(|(id, stamp)| (*id, *stamp)).collect();
+        Self { triggers, stamps, ..*self }
+    }
+
+    /// The oldest instant that is decided about.
+    pub fn since(&self) -> Timestamp {
+        let oldest = self.triggers.iter().map(|trigger| trigger.closed_from.unwrap_or(trigger.fire_time)).min();
+        oldest.map_or(self.now, |oldest| oldest.min(self.now))
+    }
+}
+
+impl Store {
+    /// One round trip: BEGIN, the node's row, the due triggers, the clock.
+    pub(super) async fn lock_due(
+        &self,
+        transaction: &Transaction,
+        node_id: Uuid,
+        Batch { fire_times: limit, depth }: Batch,
+        (look_ahead, from): (Duration, LookFrom),
+        left_out: &[Uuid],
+    ) -> Result<Option<Due>, StoreError> {
+        // Half of the slots before what is on time; a single slot at every other look.
+        let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
+        let depth = depth.clamp(1, overdue_limit.max(1));
+        let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
+        let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
+        let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
+        let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
+        let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
+        let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
+        // They are sent in this order.
+        let ((), member, due, clock) = futures_util::try_join!(
+            transaction.begin(),
+            async { transaction.query_opt(&hold, &[&node_id]).await },
+            async {
+                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &left_out, &each, &since]).await
+            },
+            async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
+        )
+        .during("leases.lock_due")?;
+        let read_at = Instant::now();
+        if member.is_none() {
+            return Ok(None);
+        }
+        let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
+        let fire_times: usize = overdue.iter().map(|overdue| if *overdue { depth } else { 1 }).sum();
+        // Each lane goes on until the limit, so that a look that took less left nothing behind.
+        let full = fire_times >= limit;
+        let locked = due.iter().filter_map(|row| self.locked(row)).collect::<Vec<_>>();
+        let new_stamp = fastrand::i64(..);
+        let of_schedules = locked.iter().filter(|locked| locked.trigger.kind == TriggerKind::Schedule);
+        let stamps = of_schedules.map(|locked| (locked.trigger.job_id, locked.stamp.unwrap_or(new_stamp))).collect();
+        let overdue = locked.iter().filter(|locked| locked.overdue).map(|locked| locked.trigger.due_at);
+        let left = match overdue.max() {
+            None if full && overdue_at_most == 0 => since,
+            last_taken => last_taken.filter(|_| full),
+        };
+        let clock = Values::of("leases.look_ahead", &clock);
+        let triggers: Vec<Trigger> = locked.into_iter().map(|locked| locked.trigger).collect();
+        Ok(Some(Due {
+            depth,
+            room: limit.saturating_sub(triggers.len()),
+            full,
+            left,
+            triggers,
+            stamps,
+            new_stamp,
+            now: clock.get("now")?,
+            read_at,
+            // What is due at no time that can be counted with is not waited for.
+            upcoming: clock.get("next_due").unwrap_or_default(),
+            // Such an end of a blackout is later than all.
+            blackouts_until: clock.get("blackouts_until").unwrap_or(Some(Timestamp::MAX_UTC)),
+        }))
+    }
+
+    /// A trigger that was locked; none when it cannot be read, which costs its job alone.
+    fn locked(&self, row: &Row) -> Option<Locked> {
+        let read = locked(row);
+        if let Err(error) = &read
+            && let Ok(job_id) = Values::of("job_trigger", row).get("job_id")
+        {
+            self.unreadable.leave_alone(job_id, &error.to_string());
+        }
+        read.ok()
+    }
+}
+
+/// A trigger that a look has locked.
+struct Locked {
+    trigger: Trigger,
+    /// The stamp that it bears.
+    stamp: Option<i64>,
+    /// Whether it has been due for a second.
+    overdue: bool,
+}
+
+fn locked(row: &Row) -> Result<Locked, StoreError> {
+    let row = Values::of("job_trigger", row);
+    let trigger = Trigger {
+        id: row.get("id")?,
+        job_id: row.get("job_id")?,
+        kind: row.get::<&str>("kind")?.parse().map_err(|error: UnknownName| row.unreadable(error))?,
+        fire_time: row.get("fire_time")?,
+        due_at: row.get("due_at")?,
+        runs: row.get("runs")?,
+        closed_from: row.get("closed_from")?,
+    };
+    Ok(Locked { trigger, stamp: row.get("job_stamp")?, overdue: row.get("overdue")? })
+}
+
+fn as_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
