@@ -3,6 +3,7 @@
 mod alerting;
 mod balancer;
 mod failover;
+mod hanging;
 mod logging;
 pub mod node_process;
 mod own_server;

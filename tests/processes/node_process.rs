@@ -204,6 +204,13 @@ impl Processes {
         self.create(node, input).await
     }
 
+    /// A job every second that writes a line into the log.
+    pub async fn create_log(&self) -> uuid::Uuid {
+        let target = json!({"log": {}});
+        let input = json!({"name": "log", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "target": target});
+        self.create("node-1", input).await
+    }
+
     /// Jobs that together log a megabyte every second.
     pub async fn create_verbose(&self) {
         let target = json!({"log": {}});
