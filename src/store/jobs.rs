@@ -310,7 +310,8 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
             calendar: row.get("calendar")?,
             policies,
             initial_delay_seconds: seconds(row, "initial_delay_seconds")?,
-            target: serde_json::from_value(row.get("target")?).map_err(|error| row.unreadable(error))?,
+            target: serde_json::from_value(row.get("target")?)
+                .map_err(|error| row.unreadable(format_args!("column target: {error}")))?,
             payload: row.get::<Option<Json<Box<RawValue>>>>("payload")?.map(|Json(json)| Payload::from(json)),
             recovery: named(row, "recovery")?,
             max_recoveries: row.get("max_recoveries")?,

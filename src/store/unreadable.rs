@@ -47,7 +47,7 @@ impl UnreadableRows {
         if let StoreError::Unreadable { table, id, reason } = error
             && self.remember((table, id.clone()), reason)
         {
-            tracing::error!(table, row.id = id, reason, "a row cannot be read by this node: it is left out");
+            tracing::error!(table, row.id = id, reason, "a row cannot be understood by this node: it is left out");
         }
     }
 
