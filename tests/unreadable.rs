@@ -164,7 +164,7 @@ values (gen_random_uuid(), 'JOB', $1, '-infinity', 'infinity', 'SKIP', 'for ever
 
     assert_eq!(leased(&node).await, [readable.id]);
 
-    assert_eq!(node.store.blackouts(10).await.unwrap()[0].ends_at.to_string(), "9999-12-31 23:59:59 UTC");
+    assert_eq!(node.store.blackouts(10).await.unwrap()[0].ends_at.to_string(), "9999-12-31 23:59:59.999999 UTC");
 }
 
 #[actix::test]

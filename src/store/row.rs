@@ -14,16 +14,15 @@ use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::{FromSql, Json, Type};
 use uuid::Uuid;
 
-/// The first and the last instant that the API can show.
-const FIRST: Timestamp = instant(1, 1, 1, 0);
-const LAST: Timestamp = instant(9999, 12, 31, 86_399);
-/// From when on PostgreSQL counts.
-const Y2000: Timestamp = instant(2000, 1, 1, 0);
+/// The first instant that the API can show.
+const FIRST: Timestamp = beginning_of(1);
+/// The first instant after those that the API can show.
+const END: Timestamp = beginning_of(10_000);
+/// The instant from which PostgreSQL counts.
+const Y2000: Timestamp = beginning_of(2000);
 
-const fn instant(year: i32, month: u32, day: u32, second: u32) -> Timestamp {
-    let day = NaiveDate::from_ymd_opt(year, month, day).expect("a day of the calendar");
-    let time = NaiveTime::from_num_seconds_from_midnight_opt(second, 0).expect("a second of the day");
-    day.and_time(time).and_utc()
+const fn beginning_of(year: i32) -> Timestamp {
+    NaiveDate::from_yo_opt(year, 1).expect("a year of the calendar").and_time(NaiveTime::MIN).and_utc()
 }
 
 /// What a column can be read as.
@@ -43,7 +42,7 @@ readable!(bool, i16, i32, i64, f64, &str, String, Uuid, Value, Json<Box<RawValue
 /// with, which panics.
 impl Readable for Timestamp {
     fn oddity(&self) -> Option<&'static str> {
-        (!(FIRST..=LAST).contains(self)).then_some("the instant is not in the years 1 to 9999")
+        (!(FIRST..END).contains(self)).then_some("the instant is not in the years 1 to 9999")
     }
 }
 
@@ -65,7 +64,7 @@ struct Bound(Timestamp);
 impl<'a> FromSql<'a> for Bound {
     fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         // Microseconds since 2000; the infinities are the least and the greatest number.
-        let (first, last) = (FIRST.timestamp_micros(), LAST.timestamp_micros());
+        let (first, last) = (FIRST.timestamp_micros(), END.timestamp_micros() - 1);
         let micros = <i64 as FromSql>::from_sql(of, raw)?.saturating_add(Y2000.timestamp_micros());
         let instant = Timestamp::from_timestamp_micros(micros.clamp(first, last));
         instant.map(Self).ok_or_else(|| "the instant cannot be counted with".into())
