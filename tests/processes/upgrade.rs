@@ -39,7 +39,7 @@ async fn nodes_go_on_beside_a_later_version_and_leave_it_what_they_do_not_know()
     cluster.ready("node-3").await;
     cluster.nodes[0].signal(Signal::TERM);
     assert!(cluster.nodes[0].ended().await.success());
-    cluster.nodes[1].says("cannot be read by this node").await;
+    cluster.nodes[1].says("cannot be understood").await;
     cluster.succeeded(beat, 8).await;
 
     cluster.assert_every_second_once(beat).await;
