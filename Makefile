@@ -30,6 +30,7 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	cargo test --features otel,drill-bugs
 	cargo test -p horolog-loadtest -p horolog-protocol
 	scripts/postman || test $$? = 3
+	scripts/fuzz || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
 	scripts/drills
 

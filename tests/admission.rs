@@ -78,6 +78,7 @@ fn fatal() -> Vec<(String, &'static str)> {
         (format!("{{ {} }}", "x ".repeat(100_000)), "tokens"),
         (format!("{{ jobs {{ {} }} }}", numbered(490, |n| format!("a{n}: id"))), "aliases"),
         (format!("{{ jobs {{ {} }} }}", "id @skip(if: false) ".repeat(150)), "directives"),
+        ("query($v: [Nothing] = 1) { jobs { id } }".into(), "Unknown type"),
         ("{ jobs(x: \"".into(), "no end"),
     ]
 }

@@ -17,6 +17,7 @@ mod deliveries;
 mod deploy;
 mod editing;
 mod embedded_postgres;
+mod fuzzing;
 mod graphql;
 mod holding;
 mod hosts;

@@ -98,7 +98,8 @@ impl Extension for Admission {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let mut request = admit(request)?;
+        let is_known = |name: &str| ctx.schema_env.registry.types.contains_key(name);
+        let mut request = admit(request, is_known)?;
         // Who sends the answer has one already, and keeps it until then.
         let given = request.data.get(&TypeId::of::<Arc<Allowance>>()).and_then(|data| data.downcast_ref());
         let allowance = match given.cloned() {
@@ -148,13 +149,14 @@ impl Admission {
 }
 
 /// Gives a request its parsed query, or says why it is not executed.
-fn admit(mut request: Request) -> ServerResult<Request> {
+fn admit(mut request: Request, is_known: impl Fn(&str) -> bool) -> ServerResult<Request> {
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
         return Err(errors::persisted_query_not_supported());
     }
     lexer::check(&request.query)?;
     let weights = variables::weights(&request.variables)?;
     let document = request.parsed_query()?;
+    variables::check_types(document, is_known)?;
     expansion::check(document, &weights)?;
     conflicts::check(document)?;
     Ok(request)

@@ -1,6 +1,7 @@
-//! The variables of a request: how deep they are, and what a copy of each costs.
+//! The variables of a request: how deep they are, what a copy of each costs, and that their types exist.
 
 use super::Refusal;
+use async_graphql::parser::types::{BaseType, ExecutableDocument};
 use async_graphql::{Name, Value, Variables};
 use std::collections::HashMap;
 
@@ -37,6 +38,24 @@ fn weight(value: &Value) -> Option<usize> {
     Some(weight)
 }
 
+/// Refuses a variable of a type that there is not: the validation panics at a default for a list of such a type.
+pub fn check_types(document: &ExecutableDocument, is_known: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    for (_, operation) in document.operations.iter() {
+        for variable in &operation.node.variable_definitions {
+            let mut of = &variable.node.var_type.node.base;
+            while let BaseType::List(item) = of {
+                of = &item.base;
+            }
+            if let BaseType::Named(name) = of
+                && !is_known(name)
+            {
+                return Err(Refusal::new(format!("Unknown type \"{name}\"")).at(variable.pos));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn too_deep(name: &str) -> Refusal {
     let shown: String = name.chars().take(40).collect();
     Refusal::new(format!("the variable `{}` is nested more than {NESTING_MAX} levels deep", shown.escape_debug()))
@@ -45,6 +64,7 @@ fn too_deep(name: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_graphql::parser::parse_query;
     use async_graphql::value;
 
     fn nested(depth: usize) -> Variables {
@@ -57,6 +77,18 @@ mod tests {
         assert!(weights(&nested(NESTING_MAX)).is_ok());
         let refusal = weights(&nested(NESTING_MAX + 1)).expect_err("too deep");
         assert!(refusal.message.contains("`deep`"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn variables_of_types_that_there_are_not_are_refused() {
+        let judge = |of: &str| {
+            let document = parse_query(format!("query($v: {of} = 1) {{ a }}")).expect(of);
+            check_types(&document, |name| name == "Int")
+        };
+        for of in ["Nothing", "Nothing!", "[Nothing]", "[[Nothing!]!]!"] {
+            assert!(judge(of).expect_err(of).message.contains("Nothing"));
+        }
+        assert_eq!((judge("Int"), judge("[[Int!]]!")), (Ok(()), Ok(())));
     }
 
     #[test]
