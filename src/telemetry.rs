@@ -162,6 +162,12 @@ fn describe() {
     describe_gauge!("horolog_oldest_due_seconds", Unit::Seconds, "how long the oldest of them has been due");
     describe_gauge!("horolog_executions_stuck", "executions of the cluster that run longer than they should");
     describe_gauge!("horolog_dead_triggers", "old versions of triggers that vacuum has not removed");
+    describe_gauge!(
+        "horolog_clock_jump_seconds",
+        Unit::Seconds,
+        "how far the database's clock jumped, while the cluster is held for it"
+    );
+    describe_counter!("horolog_clock_jumps_total", "jumps of the database's clock that this node noticed first");
     describe_gauge!("horolog_held", "1 while the cluster is held and nothing starts");
     describe_counter!("horolog_takeovers_total", "nodes declared dead by this node, by evidence");
     describe_counter!("horolog_recovered_executions_total", "executions of dead nodes given to the funnel again");

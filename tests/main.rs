@@ -8,6 +8,7 @@ mod api_node;
 mod backfills;
 mod bad_input;
 mod clients;
+mod clock_jumps;
 mod closures;
 mod cost;
 mod dashboard;

@@ -132,6 +132,8 @@ pub struct Target {
     pub poison: bool,
     /// Bytes of the answer's body.
     pub body: u32,
+    /// The body is no text: NUL, invalid UTF-8, what steers a terminal.
+    pub odd: bool,
 }
 
 fn default_grace() -> u32 {

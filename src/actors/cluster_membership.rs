@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::model::node::{Membership, NodeState, Standing};
 use crate::model::{Timestamp, rfc3339};
 use crate::safeguards::{Safeguard, is_off};
+use crate::store::clock_jumps::ClockVerdict;
 use crate::store::connect::Database;
 use crate::store::nodes::{MembershipSession, NodeProfile, Renewal};
 use crate::store::takeovers::TakenOver;
@@ -110,6 +111,8 @@ struct Member {
     /// The last heartbeat that the database has acknowledged, and whose: what a
     /// database that was restored from a backup has forgotten.
     acknowledged: Option<(Uuid, Timestamp)>,
+    /// When that heartbeat was sent.
+    acknowledged_at: Option<Instant>,
     held: bool,
     failing_since: Option<Instant>,
     draining: bool,
@@ -130,6 +133,7 @@ impl ClusterMembership {
             unanswered: None,
             clock_offset: None,
             acknowledged: None,
+            acknowledged_at: None,
             held: false,
             failing_since: None,
             draining: false,
@@ -174,8 +178,9 @@ impl Member {
                     return HeartbeatReport::Fenced;
                 }
                 self.clock_offset = Some(renewal.clock_offset);
-                self.acknowledged = Some((node_id, renewal.heartbeat_at));
+                (self.acknowledged, self.acknowledged_at) = (Some((node_id, renewal.heartbeat_at)), Some(sent));
                 self.note_hold(renewal.held);
+                self.watch_clock(&renewal).await;
                 self.recovered();
                 record(&renewal);
                 HeartbeatReport::Renewed
@@ -197,7 +202,11 @@ impl Member {
         }
         let held = self.config.executions_held.load(Ordering::Relaxed);
         match &self.session {
-            Some(session) => session.heartbeat(node_id, held, self.clock_offset).await,
+            Some(session) => {
+                let since = self.acknowledged_at.map_or(Duration::from_hours(24), |at| at.elapsed());
+                let longest = since.saturating_add(self.config.node_ttl / 2);
+                session.heartbeat(node_id, held, self.clock_offset, longest).await
+            }
             None => Ok(None),
         }
     }
@@ -224,7 +233,7 @@ impl Member {
         (self.session, self.unanswered) = (None, None);
         let session = self.open().await?;
         let heartbeat_at = session.join(node_id, &self.config.profile).await?;
-        self.acknowledged = Some((node_id, heartbeat_at));
+        (self.acknowledged, self.acknowledged_at) = (Some((node_id, heartbeat_at)), Some(Instant::now()));
         self.session = Some(session);
         Ok(())
     }
@@ -316,6 +325,43 @@ impl Member {
             (false, true) => tracing::warn!("the cluster is held: nothing starts until it is released"),
             (true, false) => tracing::info!("the cluster is released"),
             _ => {}
+        }
+    }
+
+    /// What does not work here is tried again at the next heartbeat; until then every lease refuses by itself.
+    async fn watch_clock(&self, renewal: &Renewal) {
+        let verdict = match self.config.store.watch_clock(renewal.sent, renewal.now, renewal.held_for).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the database's clock cannot be watched");
+                return;
+            }
+        };
+        let held_for = match verdict {
+            ClockVerdict::Jumped(jump) | ClockVerdict::Waits(jump) => jump.distance().as_seconds_f64(),
+            _ => 0.0,
+        };
+        metrics::gauge!("horolog_clock_jump_seconds").set(held_for);
+        match verdict {
+            ClockVerdict::Good | ClockVerdict::Waits(_) => {}
+            ClockVerdict::Jumped(jump) => {
+                metrics::counter!("horolog_clock_jumps_total").increment(1);
+                tracing::error!(from = %rfc3339(jump.from), to = %rfc3339(jump.to), "{jump}");
+            }
+            ClockVerdict::Returned(_) => tracing::warn!("the database's clock has come back: the cluster goes on"),
+            ClockVerdict::Accepted(_) => tracing::warn!("the database's clock stays as it is: the cluster goes on"),
+        }
+        if matches!(verdict, ClockVerdict::Returned(_) | ClockVerdict::Accepted(_)) {
+            let store = self.config.store.clone();
+            actix::spawn(async move {
+                match store.mend_after(verdict).await {
+                    Ok(mended) => tracing::info!(mended, "triggers that were set by the other clock are put right"),
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "triggers that were set by the other clock may rest until it comes to them"
+                    ),
+                }
+            });
         }
     }
 

@@ -234,8 +234,11 @@ impl Reconciliation {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no partitions made: trying again");
             }
         }
-        self.store.prune_activity().await?;
-        self.forget(report).await;
+        // By a clock that is a year ahead, everything would be old.
+        if self.store.is_clock_trusted().await? {
+            self.store.prune_activity().await?;
+            self.forget(report).await;
+        }
         Ok(())
     }
 }

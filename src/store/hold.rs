@@ -7,8 +7,9 @@
 //! decides. What is less is the loss of an asynchronous failover, whose cure is
 //! to fire again under the same execution ids.
 //!
-//! It must never release by itself.
+//! It must never release by itself. (A hold for a jump of the clock may: see `clock_jumps`.)
 
+use super::clock_jumps::{ClockVerdict, held_for};
 use super::commands::notify;
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -32,7 +33,7 @@ const HOLD: &str = "-- hold.hold
 insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2) on conflict do nothing";
 
 const RELEASE: &str = "-- hold.release
-delete from cluster_hold";
+delete from cluster_hold returning jumped_from, jumped_to";
 
 /// With what a release would start: triggers that are due by now, and attempts
 /// that were lost with their nodes.
@@ -73,16 +74,22 @@ impl Store {
         .await
     }
 
-    /// Releases the cluster, and wakes it; false when it was not held.
+    /// Releases the cluster, and wakes it; false when it was not held. The time of a clock that has jumped is the time
+    /// from then on.
     pub async fn release(&self) -> Result<bool, StoreError> {
-        self.bounded("hold.release", async {
+        let released = self.bounded("hold.release", async {
             let transaction = self.begin("hold.begin").await?;
-            let ended = transaction.execute(RELEASE, &[]).await.during("hold.release")?;
+            let ended = transaction.query_opt(RELEASE, &[]).await.during("hold.release")?;
+            let held_for = ended.as_ref().map(|row| held_for(Values::of("cluster_hold", row))).transpose()?;
             notify(&transaction).await?;
             transaction.commit().await.during("hold.commit")?;
-            Ok(ended == 1)
-        })
-        .await
+            Ok(held_for)
+        });
+        let held_for = released.await?;
+        if let Some(Some(jump)) = held_for {
+            self.mend_after(ClockVerdict::Accepted(jump)).await?;
+        }
+        Ok(held_for.is_some())
     }
 
     /// The hold, if there is one.

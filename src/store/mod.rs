@@ -14,6 +14,7 @@ pub mod budget;
 pub mod bulk;
 pub mod calendars;
 pub mod changes;
+pub mod clock_jumps;
 pub mod closures;
 pub mod commands;
 mod conditions;
@@ -79,6 +80,8 @@ pub struct Store {
     beginning: leases::Beginning,
     /// Who holds how many of this node's slots.
     shares: leases::Shares,
+    /// What its clock said last.
+    clock_watch: clock_jumps::ClockWatch,
     /// What this node did since it last wrote it down.
     tally: activity::Tally,
     /// What the rows of one request may take.
@@ -250,6 +253,7 @@ impl Store {
             remembered: leases::RememberedJobs::default(),
             beginning: leases::Beginning::default(),
             shares: leases::Shares::default(),
+            clock_watch: clock_jumps::ClockWatch::default(),
             tally: activity::Tally::default(),
             budget: None,
         }

@@ -6,6 +6,7 @@
 //! within milliseconds. The wait has a connection of its own too: a backend that
 //! waits for a lock does not notice that its client is gone.
 
+use super::clock_jumps::{Jump, Moment, held_for};
 use super::connect::Database;
 use super::hold::HOLD_IF_SET_BACK;
 use super::row::Values;
@@ -44,12 +45,17 @@ select $2, $3, $4, $5, 'ACTIVE', $6, $7, 2, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at";
 
-/// Renews everything that the node holds. No row: it was declared dead.
+/// Renews everything that the node holds. No row: it was declared dead. Where more time has passed since the last one than
+/// can have ($5, seconds; null where the clock is set by hand) the clock has jumped: the heartbeats of others are older or
+/// younger than they were, so this node has watched them from now on only.
 const HEARTBEAT: &str = "-- nodes.heartbeat
 update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
-    executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros)
+    executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros),
+    session_at = case when $5::float8 is not null and (clock_timestamp() < heartbeat_at
+        or clock_timestamp() > heartbeat_at + make_interval(secs => $5)) then clock_timestamp() else session_at end
 where id = $2 and state in ('ACTIVE', 'DRAINING')
-returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held";
+returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held,
+    (select jumped_from from cluster_hold) as jumped_from, (select jumped_to from cluster_hold) as jumped_to";
 
 const DRAIN: &str = "-- nodes.drain
 update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
@@ -115,8 +121,14 @@ pub struct Renewal {
     pub clock_offset: TimeDelta,
     /// What the database has written down.
     pub heartbeat_at: Timestamp,
-    /// Whether the cluster is held.
+    /// Whether the cluster is held …
     pub held: bool,
+    /// … and for which jump of the clock, if for one.
+    pub held_for: Option<Jump>,
+    /// What the database's clock said …
+    pub now: Timestamp,
+    /// … to a heartbeat that was sent then.
+    pub sent: Moment,
 }
 
 /// The connection that makes a process a member. Dropping it ends the session,
@@ -191,31 +203,38 @@ impl MembershipSession {
         Ok(held.await? == 1)
     }
 
-    /// Renews the membership. None when the node was declared dead.
+    /// Renews the membership. None when the node was declared dead. `longest` is the most time that can have passed
+    /// since its last heartbeat.
     pub async fn heartbeat(
         &self,
         node_id: Uuid,
         executions_running: usize,
         clock_offset: Option<TimeDelta>,
+        longest: Duration,
     ) -> Result<Option<Renewal>, StoreError> {
         let running = i32::try_from(executions_running).unwrap_or(i32::MAX);
         let offset = clock_offset.and_then(|offset| offset.num_microseconds());
         #[expect(clippy::disallowed_methods, reason = "the wall clock is what is measured here")]
         let (sent, sent_wall) = (Instant::now(), Utc::now());
+        let (stub, sent_moment) = (self.clock.stub(), Moment::now());
+        let longest = stub.is_none().then_some(longest.as_secs_f64());
         let row = bounded("nodes.heartbeat", self.timeout, async {
-            let row = self.client.query_opt(HEARTBEAT, &[&self.clock.stub(), &node_id, &running, &offset]).await;
+            let row = self.client.query_opt(HEARTBEAT, &[&stub, &node_id, &running, &offset, &longest]).await;
             row.during("nodes.heartbeat")
         })
         .await?;
         row.map(|row| {
             let midway = sent_wall + sent.elapsed() / 2;
             let row = Values::of("cluster_node", &row);
-            let clock_offset = midway - row.get::<Timestamp>("now")?;
+            let now: Timestamp = row.get("now")?;
             Ok(Renewal {
                 state: state(row)?,
-                clock_offset,
+                clock_offset: midway - now,
                 heartbeat_at: row.get("heartbeat_at")?,
                 held: row.get("held")?,
+                held_for: held_for(row)?,
+                now,
+                sent: sent_moment,
             })
         })
         .transpose()

@@ -55,7 +55,8 @@ order by n.id < $3, n.id"
 
 /// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it.
 /// The node's own belief (`Standing::may_declare_dead`) comes too late: it may not have heard yet that its session
-/// ended with everybody else's, or its suspicion is from before that (docs/protocol.md).
+/// ended with everybody else's, or its suspicion is from before that (docs/protocol.md). And its own heartbeat must be
+/// young: where the clock has jumped every heartbeat is old (not asked where a test sets the clock).
 macro_rules! observer_has_watched {
     () => {
         "exists (select from cluster_node o join pg_locks k on k.locktype = 'advisory' and k.granted
@@ -63,6 +64,7 @@ macro_rules! observer_has_watched {
             and k.database = (select oid from pg_database where datname = current_database())
             and ((k.classid::bigint << 32) | k.objid::bigint) = o.lock_key
         where o.id = $4 and o.state in ('ACTIVE', 'DRAINING')
+          and ($1::timestamptz is not null or o.heartbeat_at >= (select clock_timestamp()) - make_interval(secs => $2) / 2)
           and o.session_at <= (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2))"
     };
 }

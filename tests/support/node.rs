@@ -44,6 +44,9 @@ pub struct TestNode {
     reconciler: Addr<Reconciler>,
 }
 
+/// Most time between two heartbeats of a test: what is more is a jump of the clock.
+const LONGEST: Duration = Duration::from_mins(1);
+
 /// Bounds and intervals of a node.
 pub struct Times {
     /// Of every call to the database.
@@ -164,7 +167,7 @@ impl TestNode {
 
     /// False when the node was declared dead.
     pub async fn heartbeat(&self) -> bool {
-        self.session.heartbeat(self.id, self.slots.held().len(), None).await.unwrap().is_some()
+        self.session.heartbeat(self.id, self.slots.held().len(), None, LONGEST).await.unwrap().is_some()
     }
 
     /// Executions that it holds now.

@@ -37,8 +37,13 @@ impl Default for Http {
 impl Http {
     /// Posts JSON; the status and the JSON of the answer.
     pub async fn post(&self, url: &str, body: &Value, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+        self.post_text(url, body.to_string(), longest).await
+    }
+
+    /// Posts what may be no JSON, as if it were.
+    pub async fn post_text(&self, url: &str, body: String, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
         let request = Request::builder().method(Method::POST).uri(url).header("content-type", "application/json");
-        let request = request.body(Full::from(body.to_string())).map_err(|_| NoAnswer::NotConnected)?;
+        let request = request.body(Full::from(body)).map_err(|_| NoAnswer::NotConnected)?;
         self.send(request, longest).await
     }
 

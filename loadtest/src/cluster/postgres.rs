@@ -33,6 +33,8 @@ pub struct Postgres {
     data: PathBuf,
     log: PathBuf,
     password: String,
+    /// Says how wrong its clock is, if it has one of its own.
+    clock: Option<PathBuf>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -51,6 +53,7 @@ impl Postgres {
             data: data.map_or_else(|| directory.join("data"), Path::to_owned),
             log: directory.join("postgres.log"),
             password,
+            clock: None,
             address: SocketAddr::new(ip, free_port(ip)?),
         };
         let password_file = directory.join("password");
@@ -80,6 +83,27 @@ impl Postgres {
         Ok(server)
     }
 
+    /// Gives it a wall clock of its own, right as yet; it begins again for that.
+    pub async fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
+        ensure!(clock::library().is_some(), "libfaketime is not installed (Debian: apt-get install libfaketime)");
+        let directory = self.log.parent().context("a server has a directory")?;
+        self.clock = Some(directory.join("clock"));
+        self.skew(0)?;
+        self.stop("fast").await?;
+        self.start().await?;
+        Ok(())
+    }
+
+    /// Sets its wall clock wrong by so many seconds, at once.
+    pub fn skew(&self, seconds: i64) -> Result<(), anyhow::Error> {
+        let file = self.clock.as_ref().context("the database of this drill has no clock of its own")?;
+        // Whole, or a process might read half of it.
+        let new = file.with_extension("new");
+        std::fs::write(&new, format!("{seconds:+}"))?;
+        std::fs::rename(new, file)?;
+        Ok(())
+    }
+
     /// A streaming standby of this server, named `standby` for it.
     pub async fn standby(&self, directory: &Path) -> Result<Self, anyhow::Error> {
         std::fs::create_dir_all(directory)?;
@@ -91,6 +115,7 @@ impl Postgres {
             data: directory.join("data"),
             log: directory.join("postgres.log"),
             password: self.password.clone(),
+            clock: None,
             address: SocketAddr::new(ip, free_port(ip)?),
         };
         standby.copy_of(self).await?;
@@ -235,6 +260,9 @@ impl Postgres {
             .envs(clock::of_this_process())
             .env("PATH", "/usr/bin:/bin")
             .current_dir("/");
+        if let (Some(file), Some(library)) = (&self.clock, clock::library()) {
+            clock::by_file(&mut command, library, file);
+        }
         if let Some(Account { uid, gid }) = self.account {
             command.uid(uid).gid(gid);
         }

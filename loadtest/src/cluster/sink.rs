@@ -164,7 +164,7 @@ async fn answer(sink: Sink, request: Request<Incoming>) -> Result<Response<Full<
         Ok(delivery) => delivery,
         Err(what) => {
             sink.state().malformed.push(format!("{} {}: {what}", request.method(), request.uri()));
-            return Ok(response(400, 0));
+            return Ok(response(400, Target::default()));
         }
     };
     let target = target(request.uri().query().unwrap_or_default());
@@ -177,7 +177,7 @@ async fn answer(sink: Sink, request: Request<Incoming>) -> Result<Response<Full<
         // The harness takes longer to kill than the answer takes to leave, as F3 wants.
         let _ = sink.shared.killer.send(delivery.node);
     }
-    Ok(response(status, target.body))
+    Ok(response(status, target))
 }
 
 /// Waits as long as the target says; then its answer, and whether it took effect.
@@ -209,8 +209,12 @@ async fn judge(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool) 
     (200, true)
 }
 
-fn response(status: u16, bytes: u32) -> Response<Full<Bytes>> {
-    let body = vec![b'x'; usize::try_from(bytes).unwrap_or(0)];
+/// Repeated in bodies that are no text.
+const ODD: &[u8] = b"\0\xff\xc3\x28\x1b[2J\xed\xa0\x80\r\n";
+
+fn response(status: u16, target: Target) -> Response<Full<Bytes>> {
+    let pattern = if target.odd { ODD } else { b"x" };
+    let body: Vec<u8> = pattern.iter().copied().cycle().take(usize::try_from(target.body).unwrap_or(0)).collect();
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     response
@@ -253,9 +257,13 @@ pub fn url(base: &str, target: &Target) -> String {
         }
     }
     query.extend(target.delay_later.map(|delay| format!("delay_later={delay}")));
-    for (name, set) in
-        [("hang", target.hang), ("fenced", target.fenced), ("kill", target.kill), ("poison", target.poison)]
-    {
+    for (name, set) in [
+        ("hang", target.hang),
+        ("fenced", target.fenced),
+        ("kill", target.kill),
+        ("poison", target.poison),
+        ("odd", target.odd),
+    ] {
         if set {
             query.push(format!("{name}=1"));
         }
@@ -276,6 +284,7 @@ fn target(query: &str) -> Target {
             "fenced" => target.fenced = number > 0,
             "kill" => target.kill = number > 0,
             "poison" => target.poison = number > 0,
+            "odd" => target.odd = number > 0,
             _ => {}
         }
     }

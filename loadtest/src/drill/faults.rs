@@ -7,6 +7,7 @@
 mod database;
 mod network;
 mod nodes;
+mod requests;
 
 use super::file::{FaultSpec, Kind};
 use super::stage::Stage;
@@ -44,6 +45,9 @@ pub async fn inflict(stage: &Stage, fault: &FaultSpec) -> Result<(), anyhow::Err
         Kind::TargetAway => network::target_away(stage, lasting).await,
         Kind::Unplug => network::unplug(stage, fault.node, lasting).await,
         Kind::Lossy => network::lossy(stage, fault.node, lasting).await,
+        Kind::ClockJump => database::clock_jump(stage, fault.amount, lasting).await,
+        Kind::Flood => requests::flood(stage, lasting).await,
+        Kind::PoisonedValues => requests::poisoned_values(stage, fault.node).await,
     }
 }
 

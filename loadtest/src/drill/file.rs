@@ -39,6 +39,9 @@ pub struct Drill {
     /// Whether the nodes have wall clocks of their own (libfaketime).
     #[serde(default)]
     pub clocks: bool,
+    /// Whether the database has a wall clock of its own (libfaketime).
+    #[serde(default)]
+    pub database_clock: bool,
     /// What time it is for everybody, this program and the database too, when it begins (libfaketime).
     pub wall_clock: Option<DateTime<Utc>>,
     /// A safeguard that the drill can switch off, and what the checker must then say.
@@ -230,6 +233,12 @@ pub enum Kind {
     Lossy,
     /// `amount` triggers are due at once, of a job that does nothing.
     Backlog,
+    /// The database's clock is wrong by `amount` seconds for so long (libfaketime).
+    ClockJump,
+    /// Ten clients loop the dearest requests that the nodes let through, for so long.
+    Flood,
+    /// Jobs with odd payloads, rows that nobody can read, requests nested deep.
+    PoisonedValues,
 }
 
 /// Faults at random.
@@ -298,6 +307,10 @@ impl Drill {
             ensure!(!random.kinds.is_empty(), "[random] names no kinds");
             ensure!(random.gap >= 0.0 && random.seconds > 0.0, "[random] has a negative time");
         }
+        ensure!(
+            !self.database_clock || self.wall_clock.is_none(),
+            "database-clock and wall-clock would fake each other's"
+        );
         ensure!(!self.clocks || self.wall_clock.is_none(), "clocks and wall-clock would each fake the other's");
         for fault in &self.faults {
             ensure!(fault.at >= 0.0 && fault.every >= 0.0 && fault.seconds >= 0.0, "a fault has a negative time");
@@ -312,6 +325,7 @@ impl Drill {
             Kind::DiskFull if self.database != Database::SmallDisk => "database = \"small-disk\"",
             Kind::Unplug | Kind::Lossy if !self.namespaces => "namespaces = true",
             Kind::Skew if !self.clocks => "clocks = true",
+            Kind::ClockJump if !self.database_clock => "database-clock = true",
             Kind::Partition
             | Kind::PartitionOut
             | Kind::PartitionBack
@@ -396,6 +410,7 @@ mod tests {
             ("[[faults]]\nkind = \"failover\"\nat = 1", "standby"),
             ("[[faults]]\nkind = \"disk-full\"\nat = 1", "small-disk"),
             ("[[faults]]\nkind = \"skew\"\nat = 1", "clocks"),
+            ("[[faults]]\nkind = \"clock-jump\"\nat = 1", "database-clock"),
             ("[[faults]]\nkind = \"unplug\"\nat = 1", "namespaces"),
             ("[[faults]]\nkind = \"kill\"\nat = -1.0", "negative"),
             ("clocks = true\nwall-clock = \"2027-03-28T00:59:35Z\"", "wall-clock"),

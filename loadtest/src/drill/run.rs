@@ -89,6 +89,14 @@ fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
         execution: None,
     };
     verdict.violations.extend(stage.sink.malformed().into_iter().map(malformed));
+    let poisoned = |text| crate::checker::Violation {
+        rule: "POISONED".to_owned(),
+        text,
+        job: None,
+        fire_time: None,
+        execution: None,
+    };
+    verdict.violations.extend(stage.all_broken().into_iter().map(poisoned));
     run.figures = figures(&stage.drill.expect, &evidence, &verdict, stage.measurements());
     Ended { run, evidence, verdict }
 }

@@ -66,6 +66,10 @@ pub struct Stage {
     pub auditor: tokio::sync::Mutex<Auditor>,
     /// What was measured on the way: name and value.
     measured: Mutex<Vec<(String, String)>>,
+    /// What was broken that no rule of the checker sees.
+    broken: Mutex<Vec<String>>,
+    /// How wrong the database's clock was, and from when until when.
+    wrong_clocks: Mutex<Vec<WrongClock>>,
     settings: NodeSettings,
     began: Micros,
     // Removed after the slots, whose nodes live on it.
@@ -86,7 +90,10 @@ impl Stage {
         let ip = bridge.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Bridge::ip);
         let disk = if drill.database == Database::SmallDisk { Some(SmallDisk::mount(directory)?) } else { None };
         let data = disk.as_ref().map(|disk| disk.directory.join("data"));
-        let primary = Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
+        let mut primary = Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
+        if drill.database_clock {
+            primary.fake_clock().await?;
+        }
         let other = match drill.database {
             Database::Single | Database::SmallDisk => None,
             Database::SynchronousStandby | Database::AsynchronousStandby => {
@@ -121,6 +128,8 @@ impl Stage {
             fault_journal: Journal::create(&directory.join("faults.jsonl"))?,
             auditor: tokio::sync::Mutex::default(),
             measured: Mutex::default(),
+            broken: Mutex::default(),
+            wrong_clocks: Mutex::default(),
             settings,
             began: now(),
             bridge,
@@ -143,7 +152,7 @@ impl Stage {
         {
             return Some(missing);
         }
-        if (drill.clocks || drill.wall_clock.is_some()) && clock::library().is_none() {
+        if (drill.clocks || drill.database_clock || drill.wall_clock.is_some()) && clock::library().is_none() {
             return Some("libfaketime is not installed (Debian: apt-get install libfaketime)");
         }
         let root = rustix::process::geteuid().is_root();
@@ -298,6 +307,21 @@ impl Stage {
         self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Something is broken that no rule of the checker sees.
+    pub fn broken(&self, what: String) {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
+    /// What was broken that no rule of the checker sees.
+    pub fn all_broken(&self) -> Vec<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The database's clock was wrong.
+    pub fn clock_was_wrong(&self, wrong: WrongClock) {
+        self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).push(wrong);
+    }
+
     /// How many faults there were.
     pub fn fault_count(&self) -> usize {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -310,7 +334,15 @@ impl Stage {
         let mut auditor = self.auditor.lock().await;
         auditor.look(&sql, true).await?;
         let mut jobs: HashSet<Uuid> = self.operator.jobs().into_iter().collect();
-        let mut rows = database::rows(&sql).await?;
+        let (mut rows, mut history) = (database::rows(&sql).await?, database::history(&sql).await?);
+        let wrong = self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for row in &mut rows {
+            row.started_at = row.started_at.map(|at| right(&wrong, at));
+            row.finished_at = row.finished_at.map(|at| right(&wrong, at));
+        }
+        for transition in &mut history {
+            transition.at = right(&wrong, transition.at);
+        }
         let mut deliveries = self.sink.deliveries();
         deliveries.sort_by_key(|delivery| delivery.arrived);
         // Jobs that the harness made beside the operator (a backlog) are nobody's to judge.
@@ -325,11 +357,28 @@ impl Stage {
             calls: self.operator.calls(),
             faults,
             rows,
-            history: database::history(&sql).await?,
+            history,
             nodes: database::nodes(&sql).await?,
             stuck: std::mem::take(&mut auditor.stuck),
         })
     }
+}
+
+/// A time in which the database's clock was wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct WrongClock {
+    /// By how much it was ahead.
+    pub ahead: Micros,
+    /// From then …
+    pub from: Micros,
+    /// … until then, by the tester's clock.
+    pub until: Micros,
+}
+
+/// An instant that the database wrote down, by the tester's clock.
+fn right(wrong: &[WrongClock], at: Micros) -> Micros {
+    let then = wrong.iter().find(|wrong| (wrong.from..=wrong.until).contains(&(at - wrong.ahead)));
+    then.map_or(at, |wrong| at - wrong.ahead)
 }
 
 /// A small disk; unmounted when dropped.

@@ -32,6 +32,7 @@ fn templates() -> Vec<JobSpec> {
         job("zone", cron("1/5 * * * * ?", "America/New_York"), Target { delay: 300, ..Target::default() }),
         job("long chain", Schedule::FixedDelay { seconds: 3 }, Target { delay: 2_500, ..Target::default() }),
         job("large answer", rate(5), Target { body: 300_000, ..Target::default() }),
+        job("odd answer", rate(3), Target { body: 70_000, odd: true, ..Target::default() }),
     ];
     jobs.push(JobSpec {
         misfire: Misfire::Skip,

@@ -6,6 +6,7 @@ use super::due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD};
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::model::{Timestamp, UnknownName};
 use crate::safeguards::{Safeguard, unless_off};
+use crate::store::clock_jumps::Moment;
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use crate::store::{During, Store, StoreError};
@@ -69,6 +70,7 @@ impl Store {
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
+        let sent = Moment::now();
         // They are sent in this order.
         let ((), member, due, clock) = futures_util::try_join!(
             transaction.begin(),
@@ -80,7 +82,9 @@ impl Store {
         )
         .during("leases.lock_due")?;
         let read_at = Instant::now();
-        if member.is_none() {
+        let clock = Values::of("leases.look_ahead", &clock);
+        let now = clock.get("now")?;
+        if member.is_none() || stub.is_none() && !self.clock_watch.admits(sent, now) {
             return Ok(None);
         }
         let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
@@ -96,7 +100,6 @@ impl Store {
             None if full && overdue_at_most == 0 => since,
             last_taken => last_taken.filter(|_| full),
         };
-        let clock = Values::of("leases.look_ahead", &clock);
         let triggers: Vec<Trigger> = locked.into_iter().map(|locked| locked.trigger).collect();
         Ok(Some(Due {
             depth,
@@ -106,7 +109,7 @@ impl Store {
             triggers,
             stamps,
             new_stamp,
-            now: clock.get("now")?,
+            now,
             read_at,
             // What is due at no time that can be counted with is not waited for.
             upcoming: clock.get("next_due").unwrap_or_default(),

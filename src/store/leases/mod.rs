@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// Leases a batch of fire times that are due within `look_ahead` to
-    /// `node_id`. None when the node is no longer `ACTIVE`, or the cluster is held.
+    /// `node_id`. None when the node is no longer `ACTIVE`, the cluster is held, or the clock has jumped.
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.

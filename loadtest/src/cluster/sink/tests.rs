@@ -49,7 +49,7 @@ fn a_target_survives_its_way_through_the_url() {
     let targets = [
         Target::default(),
         Target { delay: 5, delay_later: Some(0), fail: 2, body: 9, ..Target::default() },
-        Target { hang: true, fenced: true, kill: true, poison: true, ..Target::default() },
+        Target { hang: true, fenced: true, kill: true, poison: true, odd: true, ..Target::default() },
     ];
     for wanted in targets {
         let url = url("http://127.0.0.1:1", &wanted);

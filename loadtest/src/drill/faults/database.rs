@@ -3,8 +3,9 @@
 use crate::cluster::now;
 use crate::cluster::proxy::Wire;
 use crate::drill::file::{Database, Who};
-use crate::drill::stage::{Servers, Stage};
+use crate::drill::stage::{Servers, Stage, WrongClock};
 use crate::evidence::{Micros, Scope};
+use crate::job::SECOND;
 use anyhow::Context;
 use serde_json::json;
 use std::time::Duration;
@@ -145,6 +146,19 @@ pub(super) async fn disk_full(stage: &Stage, lasting: Duration) -> Result<(), an
         servers.primary.start().await?;
     }
     stage.note("disk-full", Scope::Cluster, &[], from, now());
+    Ok(())
+}
+
+/// Everybody decides by this clock; nothing may be decided by it while it is wrong.
+pub(super) async fn clock_jump(stage: &Stage, seconds: i64, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let from = now();
+    servers.primary.skew(seconds)?;
+    tokio::time::sleep(lasting).await;
+    servers.primary.skew(0)?;
+    let until = now();
+    stage.clock_was_wrong(WrongClock { ahead: seconds * SECOND, from, until });
+    stage.note("clock-jump", Scope::Cluster, &[], from, until);
     Ok(())
 }
 

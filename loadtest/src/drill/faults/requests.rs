@@ -1,0 +1,158 @@
+//! Faults that come by the API: clients that ask too much, and values that somebody cannot read.
+//!
+//! Both are harmless: no start may be later for them, nothing lost and nothing run twice.
+
+use crate::cluster::node::Slot;
+use crate::cluster::now;
+use crate::drill::file::Who;
+use crate::drill::stage::Stage;
+use crate::evidence::Scope;
+use crate::flood::{Family, Flood, subject};
+use anyhow::Context;
+use serde_json::Value;
+use std::time::Duration;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+/// How long a poisoned request may wait for its answer.
+const ANSWER_MAX: Duration = Duration::from_secs(12);
+/// How long a job with an odd payload that was accepted may take to succeed once.
+const SUCCESS_MAX: Duration = Duration::from_secs(20);
+
+/// Payloads, as a client writes them. Each is refused, or kept and handed to its target.
+const PAYLOADS: [&str; 12] = [
+    r#"{"v": 1.7976931348623157e308}"#,
+    r#"{"v": -0.0}"#,
+    r#"{"v": 5e-324}"#,
+    r#"{"v": 1e400}"#,
+    r#"{"v": 0.30000000000000004}"#,
+    r#"{"v": 18446744073709551616}"#,
+    r#"{"v": 123456789012345678901234567890}"#,
+    r#""\u0000""#,
+    r#""\ud800""#,
+    r#"{"a\u0000b": 1}"#,
+    r#""\u0007\u202e""#,
+    r#"{"": {"": [[[[[[[[[[{}]]]]]]]]]]}}"#,
+];
+
+/// What another version, or a person with psql, may have stored: a job that nobody can read.
+const STORED: [&str; 3] = [
+    "update job_definition set payload = '{\"v\": 1e400}' where id = $1",
+    "update job_definition set target = '{\"telepathy\": {}}' where id = $1",
+    "update job_definition set policies = '{\"retry\": \"often\"}' where id = $1",
+];
+
+/// Ten clients loop the dearest requests that the nodes let through.
+pub(super) async fn flood(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut nodes = Vec::new();
+    for slot in stage.slots() {
+        nodes.extend(slot.try_lock().ok().and_then(|slot| slot.address()));
+    }
+    let first = *nodes.first().context("no node lives")?;
+    let subject = subject(&stage.http, first).await?;
+    let from = now();
+    let flood = Flood::begin(&nodes, &Family::ALL, subject)?;
+    tokio::time::sleep(lasting).await;
+    let tallies = flood.end().await?;
+    stage.note("flood", Scope::Harmless, &[], from, now());
+    for tally in tallies {
+        stage.measured("flood".to_owned(), tally.to_string());
+    }
+    Ok(())
+}
+
+/// Values and requests that are odd. The node is held, so that no other fault meets it; it must answer, live, and run
+/// what it accepts.
+pub(super) async fn poisoned_values(stage: &Stage, who: Who) -> Result<(), anyhow::Error> {
+    let slot = stage.pick(who).await?;
+    let from = now();
+    let mut accepted = Vec::new();
+    for payload in PAYLOADS {
+        match create(stage, &slot, payload).await {
+            Ok(Some(job)) => accepted.push((payload, job)),
+            Ok(None) => {}
+            Err(error) => stage.broken(format!("a job with the payload {payload}: {error:#}")),
+        }
+    }
+    for (name, request) in requests() {
+        if let Err(error) = post(stage, &slot, request).await {
+            stage.broken(format!("{name}: {error:#}"));
+        }
+    }
+    let mut stored = Vec::new();
+    for statement in STORED {
+        let Ok(Some(job)) = create(stage, &slot, "1").await else { continue };
+        let servers = stage.servers.read().await;
+        if servers.primary.sql().await?.execute(statement, &[&job]).await.is_ok() {
+            stored.push(job);
+        }
+    }
+    for (payload, job) in &accepted {
+        if !succeeds(stage, *job).await? {
+            stage.broken(format!("a job with the payload {payload} was accepted and never succeeded"));
+        }
+    }
+    let jobs: Vec<Uuid> = accepted.into_iter().map(|(_, job)| job).chain(stored).collect();
+    forget(&stage.servers.read().await.primary.sql().await?, &jobs).await?;
+    stage.note("poisoned-values", Scope::Harmless, &[slot.name().unwrap_or_default()], from, now());
+    Ok(())
+}
+
+/// None when it was refused for its payload, or for a fault of the database.
+async fn create(stage: &Stage, slot: &Slot, payload: &str) -> Result<Option<Uuid>, anyhow::Error> {
+    let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
+    let input = format!(
+        r#"{{"name": "poisoned", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {payload}, "target": {{"noop": {{"sleepMillis": 0}}}}}}"#
+    );
+    let answer = post(stage, slot, format!(r#"{{"query": "{query}", "variables": {{"input": {input}}}}}"#)).await?;
+    Ok(answer["data"]["createJob"]["id"].as_str().and_then(|id| id.parse().ok()))
+}
+
+/// Requests that a parser or a validation may not come back from.
+fn requests() -> [(&'static str, String); 4] {
+    let query = |query: String| serde_json::json!({"query": query}).to_string();
+    let list = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
+    let levels = 20;
+    let fragment =
+        |level: usize| format!(" fragment f{level} on Query {{ {} }}", format!("...f{} ", level + 1).repeat(10));
+    let fragments: String = (0..levels).map(fragment).collect();
+    [
+        ("a request with a value nested 2,000 deep", query(format!("{{ jobs(x: {list}) {{ id }} }}"))),
+        ("a request with a default nested 2,000 deep", query(format!("query($x: JSON = {list}) {{ jobs {{ id }} }}"))),
+        ("a request with selections nested 2,000 deep", query("{ jobs ".repeat(2_000) + &" }".repeat(2_000))),
+        (
+            "a request with fragments that grow tenfold twenty times",
+            query(format!("query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}")),
+        ),
+    ]
+}
+
+/// An answer of any kind.
+async fn post(stage: &Stage, slot: &Slot, body: String) -> Result<Value, anyhow::Error> {
+    let address = slot.address().context("no node lives there")?;
+    let answer = stage.http.post_text(&format!("http://{address}/graphql"), body, ANSWER_MAX).await;
+    Ok(answer.map_err(|error| anyhow::anyhow!("no answer: {error:?}"))?.1)
+}
+
+async fn succeeds(stage: &Stage, job: Uuid) -> Result<bool, anyhow::Error> {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < SUCCESS_MAX {
+        let servers = stage.servers.read().await;
+        if let Ok(sql) = servers.primary.sql().await {
+            let success = "select from job_execution_log where job_id = $1 and status = 'SUCCESS' limit 1";
+            if sql.query_opt(success, &[&job]).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        drop(servers);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(false)
+}
+
+/// By SQL: what cannot be read cannot be deleted by the API.
+async fn forget(sql: &Client, jobs: &[Uuid]) -> Result<(), anyhow::Error> {
+    sql.execute("update job_definition set status = 'DELETED' where id = any($1)", &[&jobs]).await?;
+    sql.execute("delete from job_trigger where job_id = any($1)", &[&jobs]).await?;
+    Ok(())
+}

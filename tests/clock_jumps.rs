@@ -1,0 +1,112 @@
+//! Jumps of the database's clock. A clock that has jumped is the same as rows whose times lie elsewhere: the rows are
+//! moved here, the drill `clock-jump` moves the clock.
+
+use crate::support::{TestCluster, cron, eventually, fixed_delay, fixed_rate, succeeded};
+use chrono::TimeDelta;
+use horolog::clock::Clock;
+use horolog::model::Timestamp;
+use horolog::store::clock_jumps::{ClockVerdict, Jump, Moment};
+use horolog::store::settlements::LeasesLeft;
+use uuid::Uuid;
+
+const AHEAD: &str = "update cluster_node set heartbeat_at = heartbeat_at - interval '26 hours',
+    session_at = session_at - interval '26 hours'";
+const BACK: &str = "update cluster_node set heartbeat_at = heartbeat_at + interval '1 hour',
+    session_at = session_at + interval '1 hour'";
+
+#[actix::test]
+async fn nobody_is_declared_dead_because_the_clock_has_jumped() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let (node, other) = (cluster.node().await, cluster.node().await);
+    cluster.execute(AHEAD, &[]).await;
+
+    assert_eq!(node.reconcile().await.dead, Vec::<Uuid>::new(), "no heartbeat is young, its own neither");
+    assert!(node.heartbeat().await);
+    assert_eq!(node.reconcile().await.dead, Vec::<Uuid>::new(), "it has watched the other from now on only");
+
+    assert!(other.heartbeat().await);
+    assert_eq!([cluster.node_state(node.id).await, cluster.node_state(other.id).await], ["ACTIVE", "ACTIVE"]);
+}
+
+#[actix::test]
+async fn after_a_clock_was_set_back_a_node_may_declare_others_dead_again() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let node = cluster.node().await;
+    cluster.execute(BACK, &[]).await;
+
+    assert!(node.heartbeat().await);
+
+    let watched =
+        "select (session_at <= clock_timestamp() and heartbeat_at <= clock_timestamp())::text from cluster_node";
+    assert_eq!(cluster.texts(watched, &[]).await, ["true"]);
+}
+
+/// An hour of fire times was taken, then the clock is set back by that hour.
+#[actix::test]
+async fn after_an_accepted_step_back_rates_and_rests_go_on_at_once() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let node = cluster.node().await;
+    let rate = cluster.create(fixed_rate(1)).await;
+    let delay = cluster.create(fixed_delay(1)).await;
+    let later = cluster.create(cron("0 0 0 1 1 ? 2099")).await;
+    eventually("both have run", async || {
+        for attempt in node.lease().await {
+            cluster.store.settle(&[succeeded(&attempt)], &LeasesLeft::default()).await.unwrap();
+        }
+        let ran = "select from job_execution_log where status = 'SUCCESS' having count(distinct job_id) = 2";
+        cluster.sql.query_opt(ran, &[]).await.unwrap().map(drop)
+    })
+    .await;
+    for moved in [
+        "update job_execution_log set fire_time = fire_time + interval '1 hour', finished_at = finished_at + interval '1 hour'",
+        "update job_definition set anchor_at = anchor_at + interval '1 hour'",
+        "update job_trigger set fire_time = fire_time + interval '1 hour', due_at = due_at + interval '1 hour'
+            where job_id <> '00000000-0000-0000-0000-000000000000' and due_at < now() + interval '1 day'",
+    ] {
+        cluster.execute(moved, &[]).await;
+    }
+    let now: Timestamp = cluster.sql.query_one("select clock_timestamp()", &[]).await.unwrap().get(0);
+    let jump = Jump { from: now + TimeDelta::milliseconds(3_600_000), to: now };
+
+    assert_eq!(cluster.store.mend_after(ClockVerdict::Accepted(jump)).await.unwrap(), 2);
+
+    let soon = "select (due_at < clock_timestamp() + interval '2 seconds')::text from job_trigger where job_id = $1";
+    for (job, expected) in [(&rate, "true"), (&delay, "true"), (&later, "false")] {
+        assert_eq!(cluster.texts(soon, &[&job.id]).await, [expected], "{}", job.definition.name);
+    }
+    let grid = "select (mod(extract(epoch from t.fire_time - j.anchor_at), 1) = 0)::text
+        from job_trigger t join job_definition j on j.id = t.job_id where j.id = $1";
+    assert_eq!(cluster.texts(grid, &[&rate.id]).await, ["true"], "anchor and fire time moved alike");
+    assert_eq!(cluster.store.mend_after(ClockVerdict::Returned(jump)).await.unwrap(), 0, "back and come back: nothing");
+}
+
+#[actix::test]
+async fn a_hold_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let node = cluster.node().await;
+    cluster.create(fixed_rate(3_600)).await;
+    let now: Timestamp = cluster.sql.query_one("select clock_timestamp()", &[]).await.unwrap().get(0);
+    let (sent, day) = (Moment::now(), TimeDelta::hours(26));
+    let good = cluster.store.watch_clock(sent, now, None).await.unwrap();
+    assert_eq!(good, ClockVerdict::Good);
+
+    let jumped = cluster.store.watch_clock(sent, now + day, None).await.unwrap();
+
+    let ClockVerdict::Jumped(jump) = jumped else { panic!("{jumped:?}") };
+    let hold = cluster.store.held().await.unwrap().expect("it is held");
+    assert!(
+        hold.reason.contains("jumped by +26 h 0 min 0 s") || hold.reason.contains("+25 h 59 min"),
+        "{}",
+        hold.reason
+    );
+    assert!(hold.reason.contains("horolog release"), "{}", hold.reason);
+    assert_eq!(node.poll().await.leased, 0);
+    assert!(!cluster.store.is_clock_trusted().await.unwrap());
+
+    let waits = cluster.store.watch_clock(Moment::now(), now + day, Some(jump)).await.unwrap();
+    assert_eq!(waits, ClockVerdict::Waits(jump));
+    let back = cluster.store.watch_clock(Moment::now(), now, Some(jump)).await.unwrap();
+    assert_eq!(back, ClockVerdict::Returned(jump));
+    assert!(cluster.store.held().await.unwrap().is_none());
+    assert_eq!(node.poll().await.leased, 1);
+}
