@@ -134,7 +134,9 @@ fn begin_at_zero() {
     {
         metrics::counter!(name).increment(0);
     }
-    for name in ["horolog_results_not_stored_total", "horolog_settlements_given_up_total"] {
+    for name in
+        ["horolog_results_not_stored_total", "horolog_settlements_given_up_total", "horolog_takeovers_given_up_total"]
+    {
         metrics::counter!(name).increment(0);
     }
     for by in ["TTL", "SESSION"] {
@@ -155,6 +157,10 @@ fn describe() {
         "results that the database did not take: settled as failures that say why"
     );
     describe_counter!("horolog_settlements_given_up_total", "ends of attempts that the database did not take at all");
+    describe_counter!(
+        "horolog_takeovers_given_up_total",
+        "executions of dead nodes that could neither be handed over nor ended: they stay RUNNING"
+    );
     describe_gauge!("horolog_unreadable_rows", "rows that this node met of late and cannot read");
     describe_counter!("horolog_cancelled_by_fence_total", "attempts dropped because this node no longer held them");
     describe_counter!("horolog_self_fenced_total", "times this node stopped trusting itself");

@@ -4,6 +4,7 @@
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
+use horolog::store::bulk::BulkAction;
 use horolog::store::settlements::LeasesLeft;
 
 /// Three jobs, all due now; the second is the one to be poisoned.
@@ -142,4 +143,113 @@ for each row when (new.job_id = '{}') execute function poison()",
     let node = cluster.node().await;
 
     assert_eq!(node.lease().await.len(), 2);
+}
+
+#[actix::test]
+async fn a_take_over_that_fails_for_one_execution_takes_the_others_over() {
+    for (condition, becomes) in [("new.status = 'RETRYING'", "FAILED CRASH_LOOP"), ("true", "RUNNING")] {
+        let cluster = TestCluster::start().await;
+        let jobs = three(&cluster, || fixed_rate(60)).await;
+        let (survivor, victim) = (cluster.node().await, cluster.node().await);
+        assert_eq!(victim.lease().await.len(), 3);
+        poison(&cluster, "before update on job_execution_log", &jobs[1], condition).await;
+        let id = victim.id;
+        victim.kill(&cluster.sql).await;
+
+        let report = survivor.reconcile().await;
+
+        assert_eq!((report.dead, report.rerun), (vec![id], 2), "{condition}");
+        for job in [&jobs[0], &jobs[2]] {
+            assert_eq!(only(&cluster, job).await.0, "SCHEDULE 07:00:00 RETRYING attempt 1");
+        }
+        let (line, why) = only(&cluster, &jobs[1]).await;
+        assert_eq!(line, format!("SCHEDULE 07:00:00 {becomes} attempt 1"));
+        assert!(becomes == "RUNNING" || why.contains("cannot be taken over: poisoned"), "{why}");
+        let leases: i64 = cluster.sql.query_one("select count(*) from job_lease", &[]).await.unwrap().get(0);
+        assert_eq!(leases, i64::from(becomes == "RUNNING"), "what stays as it is is listed");
+    }
+}
+
+#[actix::test]
+async fn what_a_lease_never_answered_is_given_back_without_the_one_that_cannot_be() {
+    let cluster = TestCluster::start().await;
+    let jobs = three(&cluster, || fixed_rate(60)).await;
+    let node = cluster.node().await;
+    assert_eq!(node.lease().await.len(), 3);
+    poison(&cluster, "before insert on job_trigger", &jobs[1], "true").await;
+    let (held, leases) = Default::default();
+
+    assert_eq!(node.store.give_back(node.id, &held, &leases).await.unwrap(), 2);
+
+    assert_eq!(only(&cluster, &jobs[1]).await.0, "SCHEDULE 07:00:00 RUNNING attempt 1");
+}
+
+#[actix::test]
+async fn repairs_pass_over_what_they_cannot_write() {
+    let cluster = TestCluster::start().await;
+    let jobs = three(&cluster, || fixed_rate(60)).await;
+    let node = cluster.node().await;
+    cluster.sql.batch_execute("delete from job_trigger").await.unwrap();
+    poison(&cluster, "before insert on job_trigger", &jobs[1], "true").await;
+
+    let repairs = node.reconcile().await.repairs.unwrap();
+
+    assert_eq!(repairs.scheduled, 2);
+    assert_eq!(cluster.triggers(&jobs[1]).await.len(), 0);
+    assert!(!node.reconcile().await.repairs.unwrap().may_be_more(), "it is not tried without end");
+}
+
+#[actix::test]
+async fn repairs_of_retries_and_deleted_jobs_pass_over_what_they_cannot_write() {
+    let cluster = TestCluster::start().await;
+    let jobs = three(&cluster, || fixed_rate(60)).await;
+    let node = cluster.node().await;
+    assert_eq!(node.lease().await.len(), 3);
+    poison(&cluster, "before insert on job_trigger", &jobs[1], "new.kind = 'RECOVERY'").await;
+    let retrying = "update job_execution_log set status = 'RETRYING', retrying = true";
+    cluster.sql.batch_execute(retrying).await.unwrap();
+    assert_eq!(node.reconcile().await.repairs.unwrap().retried, 2);
+
+    cluster.sql.batch_execute("drop trigger poison on job_trigger").await.unwrap();
+    poison(&cluster, "before update on job_trigger", &jobs[1], "new.paused").await;
+    cluster.sql.batch_execute("update job_definition set status = 'PAUSED'").await.unwrap();
+    assert_eq!(node.reconcile().await.repairs.unwrap().stopped, 2);
+}
+
+#[actix::test]
+async fn a_bulk_command_changes_all_jobs_but_the_one_that_cannot_be() {
+    let cluster = TestCluster::start().await;
+    let jobs = three(&cluster, || fixed_rate(60)).await;
+    poison(&cluster, "before update on job_trigger", &jobs[1], "true").await;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+
+    let paused = cluster.store.bulk(&ids, &BulkAction::Pause(None)).await.unwrap();
+
+    assert_eq!(paused, (3, 2));
+    let active = "select id from job_definition where status = 'ACTIVE'";
+    assert_eq!(cluster.sql.query_one(active, &[]).await.unwrap().get::<_, uuid::Uuid>(0), jobs[1].id);
+}
+
+#[actix::test]
+async fn the_log_forgets_what_is_above_the_count_of_all_jobs_but_one() {
+    let cluster = TestCluster::start().await;
+    let jobs = three(&cluster, || fixed_rate(60)).await;
+    let node = cluster.node().await;
+    for _ in 0..3 {
+        node.poll().await;
+        node.settle_all().await;
+        cluster.advance(60);
+    }
+    let keep = r#"update job_definition set policies = '{"keepExecutions": 1}'"#;
+    cluster.sql.batch_execute(keep).await.unwrap();
+    poison(&cluster, "before delete on job_execution_log", &jobs[1], "true").await;
+    let mut after = uuid::Uuid::nil();
+
+    let mut forgotten = 0;
+    for _ in 0..4 {
+        forgotten += cluster.store.forget(std::time::Duration::MAX, &mut after).await.unwrap().rows;
+    }
+
+    assert_eq!(forgotten, 4, "two of each of the others");
+    assert_eq!(cluster.ledger(&jobs[1]).await.len(), 3);
 }

@@ -169,11 +169,19 @@ impl Reconciliation {
             return Ok(());
         }
         for suspect in others.suspects {
-            if let Some(taken) = self.store.take_over(&suspect, member.node_id, self.node_ttl).await? {
-                record(&suspect, taken.rerun.len(), taken.ended.len());
-                report.dead.push(suspect.node_id);
-                report.rerun += taken.rerun.len();
-                report.ended += taken.ended.len();
+            match self.store.take_over(&suspect, member.node_id, self.node_ttl).await {
+                Ok(Some(taken)) => {
+                    record(&suspect, taken.rerun.len(), taken.ended.len());
+                    report.dead.push(suspect.node_id);
+                    report.rerun += taken.rerun.len();
+                    report.ended += taken.ended.len();
+                }
+                Ok(None) => {}
+                // The others are taken over all the same.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, node.id = %suspect.node_id, "no take-over: trying again");
+                }
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! jobs at a time. Each time is one transaction: what is done stays done when a
 //! later one fails.
 
+use super::parts::in_parts;
 use super::row::column;
 use super::{During, Store, StoreError};
 use uuid::Uuid;
@@ -35,14 +36,17 @@ impl Store {
             let transaction = self.begin("bulk.begin").await?;
             let rows = transaction.query(LOCK_JOBS, &[&jobs]).await.during("bulk.lock_jobs")?;
             let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
-            let changed = match action {
-                BulkAction::Pause(because) => self.pause_in(&transaction, &ids, because.as_deref()).await?,
-                BulkAction::Resume => self.resume_in(&transaction, &ids).await?,
-                BulkAction::Delete => self.delete_in(&transaction, &ids).await?,
-                BulkAction::RunNow => self.run_now_in(&transaction, &ids).await?.len(),
+            let act = async |ids: &[Uuid]| match action {
+                BulkAction::Pause(because) => self.pause_in(&transaction, ids, because.as_deref()).await,
+                BulkAction::Resume => self.resume_in(&transaction, ids).await,
+                BulkAction::Delete => self.delete_in(&transaction, ids).await,
+                BulkAction::RunNow => self.run_now_in(&transaction, ids).await.map(|executions| executions.len()),
             };
+            let parts = in_parts(&transaction, &ids, act).await?;
             transaction.commit().await.during("bulk.commit")?;
-            Ok((ids.len(), changed))
+            // They stay as they are, and are not counted as changed.
+            self.note_odd("job_definition", parts.odd);
+            Ok((ids.len(), parts.done.into_iter().sum()))
         })
         .await
     }

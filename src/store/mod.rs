@@ -53,6 +53,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use unreadable::UnreadableRows;
+use uuid::Uuid;
 
 /// How long leases are wary of fire times that were taken before, once there was one.
 const WARY_FOR: Duration = Duration::from_mins(1);
@@ -317,6 +318,14 @@ impl Store {
         metrics::histogram!("horolog_pool_wait_seconds", "pool" => self.pool_name)
             .record(asked.elapsed().as_secs_f64());
         Ok(Session::new(client))
+    }
+
+    /// Says of rows that could not be written, once, that they are left as they are.
+    fn note_odd(&self, table: &'static str, odd: Vec<(Uuid, StoreError)>) {
+        for (id, error) in odd {
+            let reason = format!("it cannot be written: {}", error.in_words());
+            self.unreadable.note(&StoreError::Unreadable { table, id: id.to_string(), reason });
+        }
     }
 
     /// A transaction on a session of its own.

@@ -7,6 +7,7 @@
 //! a look that grows with the number of jobs would at some number never end in time.
 
 use super::commands::{SCHEDULE, schedule};
+use super::parts::in_parts;
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{rearm, release};
@@ -14,11 +15,13 @@ use super::takeovers::NEXT_ATTEMPTS;
 use super::{During, Store, StoreError};
 use super::{closures, jobs};
 use crate::model::Timestamp;
+use crate::model::closures::Closures;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
 use futures_util::future::try_join_all;
 use std::collections::HashMap;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -160,13 +163,15 @@ impl Store {
     async fn repair_what_is_in_flight(&self) -> Result<Repairs, StoreError> {
         self.bounded("repairs.in_flight", async {
             let transaction = self.begin("repairs.begin").await?;
-            let stopped = stop_unwanted(&transaction, UNWANTED_ONE_OFF, &[&BATCH]).await?;
+            let stopped = self.stop_unwanted(&transaction, UNWANTED_ONE_OFF, &[&BATCH]).await?;
             let continued = self.continue_stalled(&transaction).await?;
             let (retried, cancelled) = self.retry_forgotten(&transaction).await?;
             let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
             let jobs: Vec<Uuid> = column("repairs.unreleased", &waiting, 0)?;
-            let released = release(&transaction, self.clock().stub(), &jobs).await?;
-            let released = usize::try_from(released).unwrap_or(usize::MAX);
+            let release = async |jobs: &[Uuid]| release(&transaction, self.clock().stub(), jobs).await;
+            let released = in_parts(&transaction, &jobs, release).await?;
+            self.note_odd("job_trigger", released.odd);
+            let released = usize::try_from(released.done.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
             transaction.commit().await.during("repairs.commit")?;
             Ok(Repairs { scheduled: 0, stopped: stopped + cancelled, continued, retried, released })
         })
@@ -183,7 +188,7 @@ impl Store {
             let end: Option<Uuid> = end.map(|row| Values::of("repairs.slice_end", &row).get(0)).transpose()?;
             let begin = std::mem::replace(after, end.unwrap_or_default());
             let slice = (begin, end.unwrap_or(Uuid::max()));
-            let stopped = stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
+            let stopped = self.stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.0, &slice.1]).await?;
             let (scheduled, is_more) = self.schedule_unscheduled(&transaction, slice).await?;
             transaction.commit().await.during("repairs.commit")?;
             if is_more || is_batch(stopped) {
@@ -211,7 +216,7 @@ impl Store {
         let rows = still.during("repairs.still_unscheduled")?;
         let ids: Vec<Uuid> = column("repairs.still_unscheduled", &rows, "id")?;
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids, &self.unreadable).await?;
-        let updated: Vec<Timestamp> = column("repairs.still_unscheduled", &rows, "updated_at")?;
+        let updated: Vec<Timestamp> = bounds("repairs.still_unscheduled", &rows, "updated_at")?;
         let Some(oldest) = updated.into_iter().min() else { return Ok((0, true)) };
         // Triggers may be locked by now: whoever changes closures is not waited for.
         let definitions = jobs.values().map(|job| &job.definition);
@@ -220,27 +225,16 @@ impl Store {
         transaction.prepare_all(&[SCHEDULE, AWAIT]).await.during("repairs.prepare")?;
         // All at once: a batch whose statements waited for each other's answers would not end in time.
         let readable = ids.iter().zip(&rows).filter_map(|(id, row)| Some((row, jobs.get(id)?)));
-        let repair = readable.map(async |(row, job)| {
-            let row = Values::of("repairs.still_unscheduled", row);
-            let now: Timestamp = row.get("now")?;
-            // Just before the change: a fixed rate may be anchored at that very instant.
-            let changed = row.get::<Timestamp>("updated_at")? - TimeDelta::microseconds(1);
-            let last: Option<Timestamp> = row.get("last_fire_time")?;
-            let next = match (&job.definition.schedule, row.get::<Option<Uuid>>("in_flight")?) {
-                (Schedule::FixedDelay { .. }, Some(execution)) => {
-                    let fire_time = last.unwrap_or(now);
-                    let statement = transaction.prepare_cached(AWAIT).await.during("repairs.prepare")?;
-                    let awaiting = transaction.execute(&statement, &[&job.id, &fire_time, &execution]).await;
-                    return awaiting.during("repairs.await").map(drop);
-                }
-                (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
-                _ => job.definition.next_fire_time(last.map_or(changed, |last| last.max(changed))),
-            };
-            schedule(transaction, job.id, &job.definition, &closures, (next, now)).await.map(drop)
-        });
-        try_join_all(repair).await?;
-        // Those that this node cannot read are found again: alone they are no reason to stay.
-        Ok((jobs.len(), is_batch(found.len()) && !jobs.is_empty()))
+        let readable: Vec<(&Row, &Job)> = readable.collect();
+        let schedule = async |part: &[(&Row, &Job)]| {
+            let scheduled = part.iter().map(async |(row, job)| schedule_one(transaction, row, job, &closures).await);
+            try_join_all(scheduled).await.map(|scheduled| scheduled.len())
+        };
+        let parts = in_parts(transaction, &readable, schedule).await?;
+        self.note_odd("job_trigger", parts.odd.into_iter().map(|((_, job), error)| (job.id, error)).collect());
+        let scheduled = parts.done.into_iter().sum();
+        // Those that this node cannot read or write are found again: alone they are no reason to stay.
+        Ok((scheduled, is_batch(found.len()) && scheduled > 0))
     }
 
     async fn continue_stalled(&self, transaction: &Transaction) -> Result<usize, StoreError> {
@@ -250,11 +244,15 @@ impl Store {
             column::<Uuid, Vec<_>>("repairs.stalled", vanished, "awaits")?,
             column::<Uuid, Vec<_>>("repairs.stalled", ended, "awaits")?,
         );
-        let mut continued = rearm(transaction, &ended).await?;
-        if !vanished.is_empty() {
+        let rearm = async |ended: &[Uuid]| rearm(transaction, ended).await;
+        let rearmed = in_parts(transaction, &ended, rearm).await?;
+        let free = async |vanished: &[Uuid]| {
             let freed = transaction.execute(FREE_STALLED, &[&self.clock().stub(), &vanished]).await;
-            continued += freed.during("repairs.free_stalled")?;
-        }
+            freed.during("repairs.free_stalled")
+        };
+        let freed = in_parts(transaction, &vanished, free).await?;
+        self.note_odd("job_trigger", rearmed.odd.into_iter().chain(freed.odd).collect());
+        let continued: u64 = rearmed.done.into_iter().chain(freed.done).sum();
         Ok(usize::try_from(continued).unwrap_or(usize::MAX))
     }
 
@@ -263,38 +261,72 @@ impl Store {
         let rows = transaction.query(FORGOTTEN, &[&BATCH]).await.during("repairs.forgotten")?;
         let (deleted, forgotten) = partition("repairs.forgotten", &rows, "deleted")?;
         let stub = self.clock().stub();
-        if !forgotten.is_empty() {
+        let retry = async |forgotten: &[&Row]| {
             let rows = || forgotten.iter().copied();
             let ids: Vec<Uuid> = column("repairs.forgotten", rows(), "id")?;
             let job_ids: Vec<Uuid> = column("repairs.forgotten", rows(), "job_id")?;
             let fire_times = bounds("repairs.forgotten", rows(), "fire_time")?;
             let due_times = bounds("repairs.forgotten", rows(), "due_time")?;
-            transaction
-                .execute(NEXT_ATTEMPTS, &[&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times])
-                .await
-                .during("repairs.retry_forgotten")?;
-        }
-        if !deleted.is_empty() {
+            let values: [&(dyn ToSql + Sync); 6] = [&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times];
+            transaction.execute(NEXT_ATTEMPTS, &values).await.during("repairs.retry_forgotten")?;
+            Ok(ids.len())
+        };
+        let retried = in_parts(transaction, &forgotten, retry).await?;
+        let cancel = async |deleted: &[&Row]| {
             let ids: Vec<Uuid> = column("repairs.forgotten", deleted.iter().copied(), "id")?;
             transaction.execute(CANCEL, &[&stub, &ids]).await.during("repairs.cancel")?;
-        }
-        Ok((forgotten.len(), deleted.len()))
+            Ok(ids.len())
+        };
+        let cancelled = in_parts(transaction, &deleted, cancel).await?;
+        self.note_odd_rows("job_execution_log", retried.odd.into_iter().chain(cancelled.odd));
+        Ok((retried.done.into_iter().sum(), cancelled.done.into_iter().sum()))
+    }
+
+    /// Stops the triggers that the statement finds; how many.
+    async fn stop_unwanted(
+        &self,
+        transaction: &Transaction,
+        find: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<usize, StoreError> {
+        let rows = transaction.query(find, values).await.during("repairs.unwanted")?;
+        let rows: Vec<&Row> = rows.iter().collect();
+        let stop = async |part: &[&Row]| {
+            let (mut deleted, mut paused): (Vec<Uuid>, Vec<Uuid>) = Default::default();
+            for row in part {
+                let row = Values::of("repairs.unwanted", row);
+                if row.get("is_deleted")? { deleted.push(row.get("id")?) } else { paused.push(row.get("id")?) }
+            }
+            let stopped = transaction.execute(SETTLE_UNWANTED, &[&deleted, &paused]).await;
+            stopped.during("repairs.settle_unwanted").map(|_| part.len())
+        };
+        let parts = in_parts(transaction, &rows, stop).await?;
+        self.note_odd_rows("job_trigger", parts.odd);
+        Ok(parts.done.into_iter().sum())
+    }
+
+    fn note_odd_rows<'a>(&self, table: &'static str, odd: impl IntoIterator<Item = (&'a Row, StoreError)>) {
+        let id = |row| Values::of(table, row).get("id").unwrap_or_default();
+        self.note_odd(table, odd.into_iter().map(|(row, error)| (id(row), error)).collect());
     }
 }
 
-/// Stops the triggers that the statement finds; how many.
-async fn stop_unwanted(
-    transaction: &Transaction,
-    find: &str,
-    values: &[&(dyn ToSql + Sync)],
-) -> Result<usize, StoreError> {
-    let rows = transaction.query(find, values).await.during("repairs.unwanted")?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let (deleted, paused) = partition("repairs.unwanted", &rows, "is_deleted")?;
-    let deleted: Vec<Uuid> = column("repairs.unwanted", deleted, "id")?;
-    let paused: Vec<Uuid> = column("repairs.unwanted", paused, "id")?;
-    transaction.execute(SETTLE_UNWANTED, &[&deleted, &paused]).await.during("repairs.settle_unwanted")?;
-    Ok(rows.len())
+/// Gives a job that has lost it its schedule back.
+async fn schedule_one(transaction: &Transaction, row: &Row, job: &Job, closures: &Closures) -> Result<(), StoreError> {
+    let row = Values::of("repairs.still_unscheduled", row);
+    let now: Timestamp = row.get("now")?;
+    // Just before the change: a fixed rate may be anchored at that very instant.
+    let changed = row.get::<Timestamp>("updated_at")? - TimeDelta::microseconds(1);
+    let last: Option<Timestamp> = row.get("last_fire_time")?;
+    let next = match (&job.definition.schedule, row.get::<Option<Uuid>>("in_flight")?) {
+        (Schedule::FixedDelay { .. }, Some(execution)) => {
+            let fire_time = last.unwrap_or(now);
+            let statement = transaction.prepare_cached(AWAIT).await.during("repairs.prepare")?;
+            let awaiting = transaction.execute(&statement, &[&job.id, &fire_time, &execution]).await;
+            return awaiting.during("repairs.await").map(drop);
+        }
+        (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
+        _ => job.definition.next_fire_time(last.map_or(changed, |last| last.max(changed))),
+    };
+    schedule(transaction, job.id, &job.definition, closures, (next, now)).await.map(drop)
 }

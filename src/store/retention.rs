@@ -71,6 +71,9 @@ with alone as materialized (
 )
 select count(*) from deleted";
 
+const KEEPING_BEHIND: &str = "-- retention.keeping_behind
+select id from job_definition where policies ->> 'keepExecutions' is not null and id > $1 order by id limit 1";
+
 /// What a pass forgot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
@@ -90,7 +93,7 @@ impl Store {
         let begun = Instant::now();
         let mut forgotten = Forgotten::default();
         loop {
-            let Some((deleted, last)) = self.delete_above(*after).await? else { return Ok(forgotten) };
+            let Some((deleted, last)) = self.delete_above_in_parts(*after).await? else { return Ok(forgotten) };
             forgotten.rows += deleted;
             if deleted < BATCH {
                 *after = last;
@@ -104,23 +107,64 @@ impl Store {
         // `Duration::MAX` reaches back before all time: nothing is that old.
         let before = TimeDelta::from_std(retention).ok().and_then(|retention| now.checked_sub_signed(retention));
         let Some(before) = before else { return Ok(forgotten) };
-        forgotten.rows += self.delete_stray(before).await?;
+        // No reason to keep whole days: a row of it cannot be deleted, or the database does not answer.
+        match self.delete_stray(before).await {
+            Ok(rows) => forgotten.rows += rows,
+            Err(error) if error.is_of_a_row() => {
+                self.note_odd("job_execution_log", vec![(Uuid::nil(), error)]);
+            }
+            Err(error) => return Err(error),
+        }
         (forgotten.partitions, forgotten.left) = self.drop_days(days, before).await?;
         Ok(forgotten)
     }
 
-    /// How many rows it deleted, and the last job it looked at; none when another
-    /// node is at it.
-    async fn delete_above(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
-        self.bounded("retention.delete_above", async {
+    /// [`Self::delete_above`] for fewer jobs at a time when a row of one cannot be deleted, and past that one.
+    async fn delete_above_in_parts(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
+        let mut jobs = JOBS;
+        loop {
+            match self.delete_above(after, jobs).await {
+                Err(error) if error.is_of_a_row() && jobs > 1 => jobs = (jobs / 2).max(1),
+                Err(error) if error.is_of_a_row() => {
+                    let next = self.keeping_behind(after).await?;
+                    self.note_odd("job_execution_log", vec![(next, error)]);
+                    return Ok(Some((0, next)));
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The next job that keeps executions by their count; nil behind the last.
+    async fn keeping_behind(&self, after: Uuid) -> Result<Uuid, StoreError> {
+        self.bounded("retention.keeping_behind", async {
             let session = self.session().await?;
-            let row = session.query_one(DELETE_ABOVE, &[&after, &JOBS, &BATCH, &PARTITION_LOCK]).await;
-            let row = row.during("retention.delete_above")?;
+            let row = session.query_opt(KEEPING_BEHIND, &[&after]).await.during("retention.keeping_behind")?;
             session.release();
+            row.map_or(Ok(Uuid::nil()), |row| Values::of("retention.keeping_behind", &row).get(0))
+        })
+        .await
+    }
+
+    /// How many rows it deleted, and the last job it looked at, of so many; none when another
+    /// node is at it.
+    async fn delete_above(&self, after: Uuid, jobs: i64) -> Result<Option<(i64, Uuid)>, StoreError> {
+        self.bounded("retention.delete_above", async {
+            let transaction = self.begin("retention.begin").await?;
+            let row = transaction.query_one(DELETE_ABOVE, &[&after, &jobs, &BATCH, &PARTITION_LOCK]).await;
+            let row = match row.during("retention.delete_above") {
+                Err(error) if error.is_of_a_row() => {
+                    // The error arrives before its lock is gone: the next try would take it for another node's.
+                    transaction.rollback().await.during("retention.rollback")?;
+                    return Err(error);
+                }
+                row => row?,
+            };
+            transaction.commit().await.during("retention.commit")?;
             let row = Values::of("retention.delete_above", &row);
             let (last, deleted): (Option<Uuid>, i64) = (row.get("last")?, row.get("deleted")?);
             // Behind the last job it goes on with the first.
-            let is_end = row.get::<i64>("jobs")? != JOBS;
+            let is_end = row.get::<i64>("jobs")? != jobs;
             let last = last.filter(|_| !is_end).unwrap_or_default();
             Ok(row.get::<bool>("is_alone")?.then_some((deleted, last)))
         })
@@ -141,7 +185,7 @@ impl Store {
     /// Drops the partitions of days that were over before then; how many went, and
     /// how many there are.
     async fn drop_days(&self, mut days: Vec<NaiveDate>, before: Timestamp) -> Result<(usize, u32), StoreError> {
-        let (mut dropped, lowest) = (0, lowest_execution_id(before));
+        let (mut dropped, mut kept, lowest) = (0, 0, lowest_execution_id(before));
         while let Some(day) = days.first().copied() {
             let partition = Partition::of(day);
             if partition.to > lowest {
@@ -154,11 +198,16 @@ impl Store {
                     tracing::info!(%day, "the log is being read: its oldest day is dropped later");
                     break;
                 }
+                // The days behind it can go.
+                Err(error) if error.is_of_a_row() => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, %day, "a day of the log cannot be dropped");
+                    kept += 1;
+                }
                 Err(error) => return Err(error),
             }
             days.remove(0);
         }
-        Ok((dropped, u32::try_from(days.len()).unwrap_or(u32::MAX)))
+        Ok((dropped, u32::try_from(kept + days.len()).unwrap_or(u32::MAX)))
     }
 
     /// What time it is, and the days that have a partition, oldest first.

@@ -6,6 +6,7 @@
 //! says. Each is a compare-and-set on (node, RUNNING): what the node settled
 //! before stays settled.
 
+use super::parts::in_parts;
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
@@ -14,6 +15,7 @@ use crate::model::named;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 named! {
@@ -149,8 +151,28 @@ select x.id, x.job_id, $2, x.fire_time, greatest(x.due_time, coalesce($1::timest
 from unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[]) as x (id, job_id, fire_time, due_time)
 on conflict (id) do nothing";
 
+/// Ends executions that cannot be handed over otherwise.
+const FAIL: &str = "-- takeovers.fail
+update job_execution_log l set status = 'FAILED', reason = 'CRASH_LOOP',
+    error_message = 'the node died in the middle of attempt ' || l.attempt || ', and the execution cannot be taken over: ' || $4::text,
+    finished_at = coalesce($1::timestamptz, clock_timestamp())
+where l.id = any($3::uuid[]) and l.node_id = $2 and l.status = 'RUNNING'";
+
+/// Lists what could not be taken over, for who looks for it.
+const KEEP_LEASE: &str = "-- takeovers.keep_lease
+insert into job_lease (id, node_id, job_id, execution_ids) values ($1, $2, null, $3)";
+
 /// What a take-over runs, in its order.
 const STATEMENTS: [&str; 8] = [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, END_LEASES, NEXT_ATTEMPTS, RELEASE];
+
+/// How what a node held is handed over.
+#[derive(Debug, Clone, Copy)]
+enum HandOver {
+    /// All at once.
+    Whole,
+    /// In parts: an execution among it keeps the others from it.
+    InParts,
+}
 
 /// A node that looks dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,6 +242,23 @@ impl Store {
         observer: Uuid,
         node_ttl: Duration,
     ) -> Result<Option<TakenOver>, StoreError> {
+        match self.try_take_over(suspect, observer, node_ttl, HandOver::Whole).await {
+            Err(error) if error.is_of_a_row() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, node.id = %suspect.node_id, "a take-over fails for one execution: taking over in parts");
+                self.try_take_over(suspect, observer, node_ttl, HandOver::InParts).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_take_over(
+        &self,
+        suspect: &Suspect,
+        observer: Uuid,
+        node_ttl: Duration,
+        how: HandOver,
+    ) -> Result<Option<TakenOver>, StoreError> {
         self.bounded("takeovers.take_over", async {
             let transaction = Transaction::new(self.session().await?);
             // Dead are few and wait: a connection has never prepared this before, and each round trip is late.
@@ -232,7 +271,7 @@ impl Store {
             .during("takeovers.lock_gone")?;
             let taken = match gone {
                 None => None,
-                Some(_) => Some(self.end_node(&transaction, suspect.node_id, suspect.ended_by).await?),
+                Some(_) => Some(self.end_node(&transaction, suspect.node_id, suspect.ended_by, how).await?),
             };
             transaction.commit().await.during("takeovers.commit")?;
             Ok(taken)
@@ -243,12 +282,19 @@ impl Store {
     /// Leaves the cluster: what the node still holds goes the same way as if it
     /// had died, at once.
     pub async fn leave(&self, node_id: Uuid) -> Result<TakenOver, StoreError> {
+        match self.try_leave(node_id, HandOver::Whole).await {
+            Err(error) if error.is_of_a_row() => self.try_leave(node_id, HandOver::InParts).await,
+            answer => answer,
+        }
+    }
+
+    async fn try_leave(&self, node_id: Uuid, how: HandOver) -> Result<TakenOver, StoreError> {
         self.bounded("takeovers.leave", async {
             let transaction = self.begin("takeovers.begin").await?;
             let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("takeovers.lock_own")?;
             let taken = match own {
                 None => TakenOver::default(),
-                Some(_) => self.end_node(&transaction, node_id, EndedBy::Left).await?,
+                Some(_) => self.end_node(&transaction, node_id, EndedBy::Left, how).await?,
             };
             transaction.commit().await.during("takeovers.commit")?;
             Ok(taken)
@@ -279,16 +325,18 @@ impl Store {
             let transaction = Transaction::new(session);
             transaction.begin().await.during("takeovers.begin")?;
             let statement = transaction.prepare_cached(GIVE_BACK).await.during("takeovers.prepare")?;
-            let rows = transaction
-                .query(&statement, &[&self.clock().stub(), &node_id, &lost, low, high])
-                .await
-                .during("takeovers.give_back")?;
-            let given = self.next_attempts(&transaction, "RETRY", &rows).await?;
+            let give = async |lost: &[Uuid]| {
+                let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &lost, low, high];
+                let rows = transaction.query(&statement, &values).await.during("takeovers.give_back")?;
+                Ok(self.next_attempts(&transaction, "RETRY", &rows).await?.rerun.len())
+            };
+            let given = in_parts(&transaction, &lost, give).await?;
+            self.note_odd("job_execution_log", given.odd);
             if !unknown.is_empty() {
                 transaction.execute(END_EMPTY_LEASES, &[&unknown]).await.during("takeovers.end_empty_leases")?;
             }
             transaction.commit().await.during("takeovers.commit")?;
-            Ok(given.rerun.len())
+            Ok(given.done.into_iter().sum())
         })
         .await
     }
@@ -298,6 +346,7 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         ended_by: EndedBy,
+        how: HandOver,
     ) -> Result<TakenOver, StoreError> {
         let stub = self.clock().stub();
         let state = if ended_by == EndedBy::Left { "LEFT" } else { "DEAD" };
@@ -312,14 +361,78 @@ impl Store {
         let waited_for: Vec<Uuid> = waited_for.into_iter().flatten().collect();
         lock_jobs(transaction, &waited_for).await?;
         let held = executions(&leases)?;
+        if held.is_empty() {
+            return Ok(TakenOver::default());
+        }
+        let end_leases = transaction.prepare_cached(END_LEASES).await.during("takeovers.prepare")?;
+        transaction.execute(&end_leases, &[&node_id]).await.during("takeovers.end_leases")?;
+        let taken = match how {
+            HandOver::Whole => self.hand_over(transaction, node_id, &held).await?,
+            HandOver::InParts => self.hand_over_in_parts(transaction, node_id, &held).await?,
+        };
+        match how {
+            HandOver::Whole => drop(release(transaction, stub, &waited_for).await?),
+            // What cannot be released now the repairs release.
+            HandOver::InParts => {
+                let release = async |jobs: &[Uuid]| release(transaction, stub, jobs).await;
+                self.note_odd("job_trigger", in_parts(transaction, &waited_for, release).await?.odd);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What can be handed over is, when an execution keeps all from it. That one ends as a failure that says why; if that
+    /// cannot be written either it stays as it is, and a lease of the node that is gone still lists it.
+    async fn hand_over_in_parts(
+        &self,
+        transaction: &Transaction,
+        node_id: Uuid,
+        held: &[Uuid],
+    ) -> Result<TakenOver, StoreError> {
+        let stub = self.clock().stub();
+        let hand_over = async |held: &[Uuid]| self.hand_over(transaction, node_id, held).await;
+        let parts = in_parts(transaction, held, hand_over).await?;
+        let mut taken = TakenOver::default();
+        for part in parts.done {
+            taken.rerun.extend(part.rerun);
+            taken.ended.extend(part.ended);
+        }
+        let mut given_up = Vec::new();
+        for (id, error) in parts.odd {
+            let why = error.in_words();
+            let fail = async |ids: &[Uuid]| {
+                transaction.execute(FAIL, &[&stub, &node_id, &ids, &why]).await.during("takeovers.fail")
+            };
+            let failed = in_parts(transaction, &[id], fail).await?;
+            if failed.odd.is_empty() {
+                tracing::error!(execution.id = %id, why, "an execution cannot be taken over: it ends as a failure");
+                taken.ended.push(id);
+            } else {
+                tracing::error!(execution.id = %id, why, "an execution cannot be taken over, and stays RUNNING");
+                given_up.push(id);
+            }
+        }
+        metrics::counter!("horolog_takeovers_given_up_total").increment(given_up.len() as u64);
+        if !given_up.is_empty() {
+            let keep = transaction.execute(KEEP_LEASE, &[&Uuid::new_v4(), &node_id, &given_up]).await;
+            keep.during("takeovers.keep_lease")?;
+        }
+        Ok(taken)
+    }
+
+    async fn hand_over(
+        &self,
+        transaction: &Transaction,
+        node_id: Uuid,
+        held: &[Uuid],
+    ) -> Result<TakenOver, StoreError> {
+        let stub = self.clock().stub();
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
             return Ok(TakenOver::default());
         };
         let take_over = transaction.prepare_cached(TAKE_OVER).await.during("takeovers.prepare")?;
         let rows =
             transaction.query(&take_over, &[&stub, &node_id, &held, low, high]).await.during("takeovers.take_over")?;
-        let end_leases = transaction.prepare_cached(END_LEASES).await.during("takeovers.prepare")?;
-        transaction.execute(&end_leases, &[&node_id]).await.during("takeovers.end_leases")?;
         for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
             let row = Values::of("takeovers.take_over", row);
             let because = format!("execution {} failed", row.get::<Uuid>("id")?);
@@ -327,7 +440,6 @@ impl Store {
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
         rearm(transaction, &taken.ended).await?;
-        release(transaction, stub, &waited_for).await?;
         Ok(taken)
     }
 

@@ -211,8 +211,16 @@ impl Store {
                 return Ok(None);
             };
             let taken = match care {
-                Care::None | Care::Wary => self.take(&transaction, node_id, &due, care).await?,
-                Care::InParts => self.take_in_parts(&transaction, node_id, &due).await?,
+                Care::None | Care::Wary => self.take(&transaction, node_id, &due, care).await,
+                Care::InParts => self.take_in_parts(&transaction, node_id, &due).await,
+            };
+            let taken = match taken {
+                Err(error) if error.is_of_a_row() => {
+                    // The error arrives before its locks are gone: the next try would skip what they hold.
+                    transaction.rollback().await.during("leases.rollback")?;
+                    return Err(error);
+                }
+                taken => taken?,
             };
             let Taken { attempts, skipped, soon, next_due, not_yet, still_due, left_alone, reservation } = taken;
             transaction.commit().await.during("leases.commit")?;
