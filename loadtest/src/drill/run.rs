@@ -3,7 +3,7 @@
 
 use super::faults::inflict;
 use super::figures::figures;
-use super::file::{Drill, FaultSpec, Random, Who};
+use super::file::{Drill, FaultSpec, Kind, Random, Who};
 use super::operations;
 use super::stage::Stage;
 use super::workload;
@@ -218,11 +218,12 @@ async fn attempt(stage: &Stage, fault: &FaultSpec, failures: &std::cell::RefCell
 /// whatever else draws lots meanwhile.
 async fn at_random(stage: &Stage, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
     let mut choices = fastrand::Rng::with_seed(seed);
+    let mut deck = Vec::new();
     let mut done = 0;
     while done < random.faults {
-        let fault = any_fault(random, &mut choices);
+        let fault = any_fault(random, &mut deck, &mut choices);
         if choices.u32(..5) == 0 && done + 1 < random.faults {
-            let other = any_fault(random, &mut choices);
+            let other = any_fault(random, &mut deck, &mut choices);
             tokio::join!(attempt(stage, &fault, failures), attempt(stage, &other, failures));
             done += 1;
         } else {
@@ -234,9 +235,14 @@ async fn at_random(stage: &Stage, random: &Random, seed: u64, failures: &std::ce
     }
 }
 
-fn any_fault(random: &Random, choices: &mut fastrand::Rng) -> FaultSpec {
+/// The next kind of a shuffled deck: a drill with as many faults as kinds inflicts each of them.
+fn any_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng) -> FaultSpec {
+    if deck.is_empty() {
+        deck.clone_from(&random.kinds);
+        choices.shuffle(deck);
+    }
     FaultSpec {
-        kind: random.kinds[choices.usize(..random.kinds.len())],
+        kind: deck.pop().expect("a drill file names at least one kind"),
         at: 0.0,
         times: 1,
         every: 0.0,
