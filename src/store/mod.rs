@@ -197,6 +197,11 @@ impl StoreError {
         }
     }
 
+    /// Whether it says only that a statement before it in the transaction failed.
+    fn is_echo(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
+    }
+
     /// Whether the call took longer than it may.
     fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. })
@@ -228,6 +233,16 @@ fn is_passing(error: &tokio_postgres::Error) -> bool {
 /// text.
 fn is_unsendable(error: &tokio_postgres::Error) -> bool {
     error.code().is_none() && error.to_string().starts_with("error serializing parameter")
+}
+
+/// Both answers of statements that were sent together. Of two errors the cause: after one the server refuses what follows
+/// in the transaction, and says no more than that.
+fn both<A, B>(one: Result<A, StoreError>, other: Result<B, StoreError>) -> Result<(A, B), StoreError> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(one), Err(other)) => Err(if one.is_echo() { other } else { one }),
+    }
 }
 
 /// Names the call that an error of the driver belongs to.

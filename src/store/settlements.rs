@@ -8,7 +8,7 @@
 use super::leases::{is_busy, overlap_lock};
 use super::row::column;
 use super::session::Transaction;
-use super::{During, Store, StoreError};
+use super::{During, Store, StoreError, both};
 use crate::model::Timestamp;
 use crate::model::execution::{ExecutionStatus, Outcome, Reason, Settlement};
 use crate::model::text::storable_text;
@@ -140,10 +140,9 @@ impl Store {
         self.bounded("settlements.settle", async {
             let transaction = self.begin("settlements.begin").await?;
             lock_jobs(&transaction, &columns.waited_for).await?;
-            let (mut settled, ()) = futures_util::try_join!(
-                self.settle_current(&transaction, &columns),
-                leave_leases(&transaction, leases),
-            )?;
+            let (settled, left) =
+                futures_util::join!(self.settle_current(&transaction, &columns), leave_leases(&transaction, leases),);
+            let (mut settled, ()) = both(settled, left)?;
             // The job before its trigger, as the commands do.
             self.pause_failed(&transaction, batch, &settled).await?;
             rearm(&transaction, &columns.awaited).await?;

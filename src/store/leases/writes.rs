@@ -8,7 +8,7 @@ use crate::model::trigger::{Run, Trigger};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use crate::store::settlements::{rearm, release};
-use crate::store::{During, StoreError, WAKE_UP_CHANNEL};
+use crate::store::{During, StoreError, WAKE_UP_CHANNEL, both};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -116,7 +116,8 @@ pub async fn execute(
     (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
     let mut ended = give_way(&decision.replaced, transaction, now).await?;
-    let (inserted, resumed, (), (), (), (), ()) = futures_util::try_join!(
+    // All are waited for: the first error to arrive may be no more than the echo of another's.
+    let (inserted, resumed, listed, moved, removed, buffered, recorded) = futures_util::join!(
         insert(&decision.runs, transaction, node_id, now, (jobs, care)),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
@@ -124,8 +125,12 @@ pub async fn execute(
         remove(decision, transaction),
         buffer(&decision.buffered, transaction),
         record_skipped(decision, transaction, now),
-    )
-    .during("leases.write")?;
+    );
+    let [listed, moved, removed, buffered, recorded] =
+        [listed, moved, removed, buffered, recorded].map(|written| written.during("leases.write"));
+    let rest = both(both(listed, moved), both(both(removed, buffered), recorded));
+    let taken = both(inserted.during("leases.write"), resumed.during("leases.write"));
+    let ((inserted, resumed), _) = both(taken, rest)?;
     ended.extend(&decision.rested);
     rearm(transaction, &ended).await?;
     // What took the place of an execution between two attempts waits for nothing.
