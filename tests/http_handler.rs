@@ -179,6 +179,43 @@ async fn only_2xx_is_success() {
 }
 
 #[tokio::test]
+async fn an_answer_with_many_headers_is_what_its_status_says() {
+    let (handlers, sink) = (allowing_loopback(), Sink::start().await);
+    for count in [99, 100, 101, 1_000, 4_000] {
+        let headers: Vec<String> = (0..count).map(|number| format!("x-{number}: {number}\r\n")).collect();
+        let response = OK.replacen("\r\n", &format!("\r\n{}", headers.concat()), 1);
+        let attempt = attempt(post(sink.url("/")));
+        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
+        assert_eq!(outcome, succeeded("done"), "{count} headers");
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_heeded_in_every_form_up_to_the_cap_of_the_policy() {
+    let (handlers, sink) = (allowing_loopback(), Sink::start().await);
+    let cap = 3_600;
+    for (asked, seconds) in [
+        ("120", 120),
+        ("99999999999999999999999999", cap),
+        ("Sun, 06 Nov 1994 08:51:37 GMT", 120),
+        ("Sunday, 06-Nov-94 08:51:37 GMT", 120),
+        ("Sun Nov  6 08:51:37 1994", 120),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", cap),
+        ("soon", 0),
+    ] {
+        let head = "HTTP/1.1 503 x\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 0\r\n";
+        let response = format!("{head}retry-after: {asked}\r\n\r\n");
+        let mut attempt = Attempt { failures: 0, ..attempt(post(sink.url("/"))) };
+        attempt.policies.retry.max_attempts = 2;
+        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
+        let Outcome::Failed { retry_after, .. } = outcome else { panic!("{outcome:?}") };
+        let delay = attempt.policies.retry.delay(1, 0.0, retry_after);
+        assert_eq!(delay, Some(Duration::from_secs(seconds)), "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn an_endless_answer_is_cut_and_the_connection_closed() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     let attempt = attempt(post(sink.url("/")));
@@ -272,6 +309,45 @@ async fn a_kept_connection_that_the_target_has_closed_costs_no_attempt() {
         let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
         assert_eq!(outcome, succeeded("done"));
     }
+}
+
+/// The target closes the connection when the answer has been read, and the next request comes at once: nothing of this
+/// process has seen the end yet.
+#[tokio::test]
+async fn a_connection_that_was_closed_a_moment_ago_costs_no_attempt() {
+    let (handlers, sink) = (allowing_loopback(), Sink::start().await);
+    for method in [HttpMethod::Post, HttpMethod::Get, HttpMethod::Post] {
+        let first = attempt(post(sink.url("/first")));
+        let answer = async {
+            let (mut stream, _) = sink.accept().await;
+            stream.write_all(OK.as_bytes()).await.expect("the client listens");
+            stream
+        };
+        let (outcome, stream) = tokio::join!(handlers.run(&first), answer);
+        assert_eq!(outcome, succeeded("done"));
+        drop(stream);
+        let second = attempt(HttpTarget { method, ..post(sink.url("/second")) });
+        let (outcome, request) = tokio::join!(handlers.run(&second), sink.answer(OK));
+        assert_eq!(outcome, succeeded("done"));
+        assert_eq!(request.line, format!("{} /second HTTP/1.1", method.as_str()));
+    }
+}
+
+/// The target may have taken it, and may not know an `Idempotency-Key`: whether it comes again is for the job to say.
+#[tokio::test]
+async fn a_request_that_the_target_has_read_is_never_sent_again_by_itself() {
+    let (handlers, sink) = (allowing_loopback(), Sink::start().await);
+    let first = attempt(post(sink.url("/")));
+    let twice = async {
+        let (mut stream, _) = sink.accept().await;
+        stream.write_all(OK.as_bytes()).await.expect("the client listens");
+        sink.read(&mut stream).await;
+    };
+    let runs = async { (handlers.run(&first).await, handlers.run(&first).await) };
+    let ((outcome, next), ()) = tokio::join!(runs, twice);
+    assert_eq!(outcome, succeeded("done"));
+    assert!(message(next).starts_with("no answer from "));
+    sink.expect_untouched().await;
 }
 
 #[tokio::test]

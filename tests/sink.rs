@@ -41,6 +41,11 @@ impl Sink {
         (stream, request)
     }
 
+    /// Reads the next request of a connection that was kept.
+    pub async fn read(&self, stream: &mut TcpStream) -> Request {
+        read_request(stream).await
+    }
+
     /// Takes one connection, reads what comes first, whatever it is, and answers.
     pub async fn answer_blindly(&self, response: &str) {
         let (mut stream, _) = self.next().await;

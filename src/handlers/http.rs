@@ -11,6 +11,7 @@
 //! value into a message: those are where people keep their secrets.
 
 use super::egress::{Egress, GuardedResolver};
+use super::retry_after::retry_after;
 use crate::model::execution::{Attempt, Outcome, Reason, span_id};
 use crate::model::rfc3339;
 use crate::model::target::{HttpMethod, HttpTarget};
@@ -27,10 +28,14 @@ use url::Url;
 /// should not hold a slot for the whole timeout of a slow job.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next request. Shorter than the 5 s of
-/// Node.js, the shortest common server default. A request that finds its kept connection closed before a byte of it was
-/// written goes out on a new one (the client does that). One that was written before the close is seen fails: the target may have
-/// taken it, and an `Idempotency-Key` does not say that it would notice the second. The job's retry policy decides.
+/// Node.js, the shortest common server default. A request whose kept connection is closed before a byte of it was written
+/// goes out on a new one (the client does that). One that was written before the close arrived fails: the target may have
+/// taken it, and an `Idempotency-Key` does not say that it would notice the second (ADR 40). The job's retry policy decides.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Most headers of an answer; its head ends at some 400 KB as well. The client's own bound, 100, would fail targets
+/// behind proxies that add many.
+const ANSWER_HEADERS_MAX: usize = 4_096;
 
 /// Sends webhooks.
 #[derive(Clone)]
@@ -65,6 +70,8 @@ impl HttpHandler {
         };
         let seconds = target.timeout_seconds;
         let deadline = Instant::now() + Duration::from_secs(seconds.into());
+        // The runtime hears what became of kept connections: one that was closed by now is not taken for this request.
+        tokio::task::yield_now().await;
         match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => {
                 let status = response.status();
@@ -106,6 +113,7 @@ fn client(resolver: GuardedResolver) -> Result<Client, reqwest::Error> {
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .http1_max_headers(ANSWER_HEADERS_MAX)
         .build()
 }
 
@@ -222,13 +230,6 @@ impl Answer {
         let text = String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}");
         (!text.is_empty()).then(|| storable_text(&text))
     }
-}
-
-/// `Retry-After` in seconds (RFC 9110 §10.2.3); the form with a date would need
-/// the target's clock, and is left out.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }
 
 fn failed(reason: Reason, message: String) -> Outcome {

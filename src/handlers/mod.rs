@@ -8,6 +8,7 @@
 mod egress;
 mod http;
 mod ports;
+mod retry_after;
 
 use crate::model::execution::{Attempt, Outcome};
 use crate::model::payload::Payload;
