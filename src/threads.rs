@@ -1,7 +1,10 @@
 //! Threads of the API, which get the processor after those of firing.
 
 use actix::Arbiter;
+use std::panic::resume_unwind;
 use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// How much nicer than firing: with both in need of a core, firing has nine tenths of it.
 #[cfg(target_os = "linux")]
@@ -23,4 +26,51 @@ pub fn requests_thread() -> Arbiter {
         let runtime = Builder::new_current_thread().enable_all().build();
         runtime.expect("the system gives a poller, or nothing can run")
     })
+}
+
+/// Arithmetic that takes so long that others would wait for its thread, at most so many at once.
+pub struct Computations(Semaphore);
+
+impl Computations {
+    /// A bound of its own.
+    pub const fn at_once(most: usize) -> Self {
+        Self(Semaphore::const_new(most))
+    }
+
+    /// Computes on a thread that serves nobody else. What began goes on when the caller goes away, and counts until then.
+    pub async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let turn = self.0.acquire().await.expect("it is never closed");
+        let computed = spawn_blocking(move || {
+            yield_to_firing();
+            let computed = work();
+            drop(turn);
+            computed
+        });
+        match computed.await {
+            Ok(computed) => computed,
+            Err(ended) if ended.is_panic() => resume_unwind(ended.into_panic()),
+            // The runtime is shutting down, and the process with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{FutureExt, join};
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_computation_keeps_neither_its_thread_nor_more_than_its_place() {
+        static ONE: Computations = Computations::at_once(1);
+        let (finish, finished) = mpsc::channel();
+        let first = tokio::spawn(ONE.run(move || finished.recv()));
+        tokio::task::yield_now().await;
+        let mut second = Box::pin(ONE.run(|| 2));
+        assert!(second.as_mut().now_or_never().is_none(), "it waits for the first, which runs beside this thread");
+        finish.send(1).expect("the first waits for it");
+        let (first, second) = join!(first, second);
+        assert_eq!((first.expect("it ended"), second), (Ok(1), 2));
+    }
 }

@@ -2,12 +2,16 @@
 //! overlap policy, and can be stopped and asked for again.
 
 use crate::api_node::ApiNode;
-use crate::support::{TestCluster, TestNode, at, fixed_rate, with};
+use crate::support::{TestCluster, TestNode, at, eventually, fixed_rate, with};
+use actix::Actor;
 use horolog::actors::job_manager::backfills::{BackfillJob, CancelBackfill};
-use horolog::actors::job_manager::{CommandError, DeleteJob, PauseJob, ResumeJob};
+use horolog::actors::job_manager::{CommandError, DeleteJob, JobManager, PauseJob, ResumeJob};
+use horolog::actors::vitals::Vitals;
 use horolog::model::backfill::BackfillRequest;
+use horolog::model::introspection::Introspection;
 use horolog::model::job::Job;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
+use horolog::model::rfc3339;
 use serde_json::json;
 
 /// 07:00 to 07:30, every ten minutes; it is 07:35 and nothing ran, as the
@@ -152,4 +156,25 @@ async fn backfills_are_previewed_begun_and_cancelled_over_graphql() {
     assert_eq!(node.error(begin, future).await["extensions"]["field"], "to");
     let unknown = json!({"id": uuid::Uuid::nil(), "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"});
     assert_eq!(node.error(begin, unknown).await["extensions"]["code"], "NOT_FOUND");
+}
+
+/// The manager has commands to carry out, and may be busy.
+#[actix::test]
+async fn a_preview_does_not_wait_for_the_manager_of_the_jobs() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(fixed_rate(600)).await;
+    cluster.advance(35 * 60);
+    let (store, thread) = (cluster.store.clone(), actix::Arbiter::new());
+    let manager = JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &Vitals::default()));
+    thread.stop();
+    eventually("it has ended", async || (!manager.connected()).then_some(())).await;
+    let schema = horolog::api::schema(cluster.store.clone(), manager, Introspection::On, Vec::new());
+    let query = format!(
+        "{{ previewBackfill(id: \"{}\", from: \"{}\", to: \"{}\") {{ count }} }}",
+        job.id,
+        rfc3339(at("07:00:00")),
+        rfc3339(at("07:30:00"))
+    );
+    let answer = serde_json::to_value(schema.execute(query).await).unwrap();
+    assert_eq!(answer, json!({"data": {"previewBackfill": {"count": 4}}}));
 }

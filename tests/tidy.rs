@@ -22,8 +22,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("embedded_postgres", &[]),
     ("handlers", &["model"]),
     ("store", &["model", "safeguards", "clock"]),
-    ("actors", &["model", "safeguards", "clock", "traces", "handlers", "store"]),
-    ("api", &["model", "clock", "traces", "store", "actors"]),
+    ("actors", &["model", "safeguards", "clock", "threads", "traces", "handlers", "store"]),
+    ("api", &["model", "clock", "threads", "traces", "store", "actors"]),
     ("http", &["model", "clock", "config", "telemetry", "threads", "traces", "store", "actors", "api"]),
     (
         "server",

@@ -6,6 +6,7 @@
 use super::errors;
 use crate::store::Store;
 use crate::store::budget::Budget;
+use crate::threads::Computations;
 use async_graphql::{Context, Error, Response, Result, Value};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ const STATEMENTS_AT_ONCE: usize = 2;
 const FIELD_BYTES: usize = 100;
 /// Fields after which a request lets others run.
 const FIELDS_AT_A_TIME: usize = 2_000;
+
+/// Arithmetic of queries that takes up to some hundred milliseconds: plans, previews of backfills.
+pub static COMPUTATIONS: Computations = Computations::at_once(2);
 
 /// The places of a node for large answers.
 #[derive(Clone)]
@@ -123,8 +127,9 @@ impl Allowance {
         if self.is_exceeded.load(Ordering::Relaxed) { too_large() } else { response }
     }
 
-    /// Begins anew, for the next event of a subscription.
+    /// Gives back what an event of a subscription took.
     pub fn next_event(&self) {
+        self.rows.refill();
         self.bytes.store(0, Ordering::Relaxed);
         self.is_exceeded.store(false, Ordering::Relaxed);
         if let Ok(mut place) = self.place.try_lock() {

@@ -1,10 +1,11 @@
 //! Backfills in the API.
 
+use super::allowance::COMPUTATIONS;
 use super::mutations::command;
 use super::names::OverlapPolicyName;
 use super::queries::store;
 use super::{cost, errors};
-use crate::actors::job_manager::backfills::{BackfillJob, CancelBackfill, PreviewBackfill};
+use crate::actors::job_manager::backfills::{BackfillJob, CancelBackfill, fire_times};
 use crate::model::backfill::{BackfillRequest, FIRES_PER_MINUTE_DEFAULT};
 use crate::model::policies::OverlapPolicy;
 use crate::model::rfc3339;
@@ -59,8 +60,9 @@ impl BackfillQuery {
     /// would run.
     #[graphql(complexity = "cost::BACKFILL + child_complexity")]
     async fn preview_backfill(&self, ctx: &Context<'_>, id: ID, from: String, to: String) -> Result<BackfillPreview> {
-        let request = request(&from, &to, None, None)?;
-        let fire_times = command(ctx, PreviewBackfill(errors::uuid("id", &id)?, request)).await?;
+        let (id, request) = (errors::uuid("id", &id)?, request(&from, &to, None, None)?);
+        let found = fire_times(&*store(ctx).await?, id, request, &COMPUTATIONS).await;
+        let (fire_times, _) = found.map_err(errors::command)?;
         Ok(BackfillPreview {
             count: i32::try_from(fire_times.len()).unwrap_or(i32::MAX),
             last: fire_times.last().copied().map(rfc3339),

@@ -1,5 +1,6 @@
 //! The overview, what was done, and what is to come.
 
+use super::allowance::COMPUTATIONS;
 use super::objects::nodes::Cluster;
 use super::queries::{cluster, store};
 use super::{cost, errors};
@@ -145,9 +146,8 @@ impl OverviewQuery {
         let step = step.ok_or_else(|| errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440"))?;
         let schedules = store(ctx).await?.schedules().await.map_err(errors::store)?;
         let (jobs, complete) = (schedules.groups.iter().map(|group| group.jobs).sum::<u32>(), schedules.complete);
-        // Up to some hundred milliseconds of arithmetic: not on a thread that serves requests.
         let plan = move || Plan::of(&schedules.groups, &schedules.closures, schedules.now, minutes);
-        let plan = tokio::task::spawn_blocking(plan).await.map_err(|_| errors::internal())?;
+        let plan = COMPUTATIONS.run(plan).await;
         Ok(upcoming(&plan, step, jobs, complete))
     }
 }

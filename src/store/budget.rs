@@ -14,7 +14,7 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 /// Bytes that a value inside JSON takes in memory besides its text, about.
 const JSON_VALUE_BYTES: usize = 64;
 
-/// Bytes of memory for rows; what is taken is not given back.
+/// Bytes of memory for rows; what is taken is given back by [`Budget::refill`] alone.
 #[derive(Debug)]
 pub struct Budget {
     max: usize,
@@ -30,6 +30,11 @@ impl Budget {
     /// Bytes that were taken.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Gives back all that was taken.
+    pub fn refill(&self) {
+        self.taken.store(0, Ordering::Relaxed);
     }
 
     fn take(&self, row: &Row) -> Result<(), StoreError> {

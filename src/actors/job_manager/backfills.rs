@@ -6,18 +6,17 @@ use crate::model::backfill::BackfillRequest;
 use crate::model::execution::one_off_execution_id;
 use crate::store::Store;
 use crate::store::backfills::BackfillRecord;
+use crate::threads::Computations;
 use actix::prelude::*;
 use uuid::Uuid;
+
+/// The fire times of backfills that begin: none waits for one that is only looked at.
+static COMMANDS: Computations = Computations::at_once(1);
 
 /// Begins a backfill of a job.
 #[derive(Message)]
 #[rtype(result = "Result<BackfillRecord, CommandError>")]
 pub struct BackfillJob(pub Uuid, pub BackfillRequest);
-
-/// The fire times that a backfill would run.
-#[derive(Message)]
-#[rtype(result = "Result<Vec<Timestamp>, CommandError>")]
-pub struct PreviewBackfill(pub Uuid, pub BackfillRequest);
 
 /// Stops a backfill; what it started goes on.
 #[derive(Message)]
@@ -30,21 +29,12 @@ impl Handler<BackfillJob> for JobManager {
     fn handle(&mut self, BackfillJob(job_id, request): BackfillJob, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let (fire_times, now) = fire_times(&store, job_id, &request).await?;
+            let (fire_times, now) = fire_times(&store, job_id, request, &COMMANDS).await?;
             let ids = (one_off_execution_id(now), job_id);
             // Never empty: the request refuses that.
             let range = (fire_times.first().copied().unwrap_or(request.from), fire_times.len());
             found(store.begin_backfill(ids, &request, range).await?, "job", job_id)
         })
-    }
-}
-
-impl Handler<PreviewBackfill> for JobManager {
-    type Result = ResponseFuture<Result<Vec<Timestamp>, CommandError>>;
-
-    fn handle(&mut self, PreviewBackfill(job_id, request): PreviewBackfill, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { Ok(fire_times(&store, job_id, &request).await?.0) })
     }
 }
 
@@ -57,13 +47,16 @@ impl Handler<CancelBackfill> for JobManager {
     }
 }
 
-async fn fire_times(
+/// The fire times that a backfill would run, and the database's clock; worked out within a bound of the caller's.
+pub async fn fire_times(
     store: &Store,
     job_id: Uuid,
-    request: &BackfillRequest,
+    request: BackfillRequest,
+    computations: &'static Computations,
 ) -> Result<(Vec<Timestamp>, Timestamp), CommandError> {
     let now = store.now().await?;
     let job = found(store.job(job_id).await?, "job", job_id)?;
     let closures = store.closures(&[&job.definition]).await?;
-    Ok((request.fire_times(&job.definition, &closures, now)?, now))
+    let fire_times = computations.run(move || request.fire_times(&job.definition, &closures, now)).await?;
+    Ok((fire_times, now))
 }
