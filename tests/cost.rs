@@ -1,6 +1,7 @@
 //! What a query costs: the dear ones are refused, and nobody's ordinary ones are.
 
 use crate::admission::{numbered, schema};
+use crate::api_node::ApiNode;
 use async_graphql::{Request, Variables};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
     );
     for (query, word) in [
         ("{ jobs { id executions(first: 200) { nodes { id status } } } }".to_owned(), "costs"),
-        ("{ jobs { executions(first: 1) { totalCount } } }".into(), "costs"),
+        ("{ jobs { executions { nodes { status } } } }".into(), "`jobs` counts with 1000 jobs"),
+        ("{ jobs { executions(first: 1, filter: {}) { totalCount } } }".into(), "jobsPage(first: …)"),
+        ("{ jobs { executions(first: 1, after: \"x\") { totalCount } } }".into(), "jobsPage(first: …)"),
         ("{ jobsPage(first: 200) { nodes { executions(first: 200) { nodes { id output } } } } }".into(), "costs"),
         ("{ jobsPage(first: 100) { nodes { executions(first: 1, filter: {kind: [\"X\"]}) { nodes { id } } } } }".into(), "costs"),
         ("query($n: Int = 200) { jobsPage(first: $n) { nodes { executions(first: $n) { edges { node { id status } } } } } }".into(), "costs"),
@@ -52,11 +55,39 @@ async fn what_people_ask_is_not_too_dear() {
         format!("{{ jobVersions(jobId: \"{id}\") {{ version change changedAt changedBy definition }} }}"),
         format!("{{ {} }}", numbered(20, |n| format!("a{n}: job(id: \"{id}\") {{ {all_of_a_job} nextFireTimes }}"))),
         "{ jobsPage(first: 50) { nodes { id executions(first: 10) { nodes { id status } } } } }".into(),
+        "{ jobs { id executions(first: 2) { nodes { id status } pageInfo { hasNextPage } } } }".into(),
+        "{ jobsPage(first: 200) { nodes { executions { nodes { status } } } } }".into(),
         "{ upcoming(hours: 168) { buckets crowded { at fires jobs } } overview { attention { jobName } } }".into(),
     ] {
         let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
         assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{query}: {answer}");
     }
+}
+
+#[actix::test]
+async fn the_list_of_all_jobs_counts_with_those_that_there_are() {
+    let node = ApiNode::start().await;
+    let job = |number: usize| json!({"name": format!("job {number}"), "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600});
+    let create = async |count: usize| {
+        let inputs: Vec<Value> = (0..count).map(job).collect();
+        let create = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
+        node.data(create, json!({"inputs": inputs})).await;
+    };
+    create(12).await;
+    for query in [
+        "{ jobs { executions { nodes { status } } } }",
+        "{ jobs { executions(first: 200, filter: {status: [\"FAILED\"]}) { nodes { id } } nextFireTimes } }",
+        "{ ...Two } fragment Two on Query { a: jobs { executions { nodes { id } } } b: jobs { executions { nodes { id } } } }",
+    ] {
+        node.data(query, json!({})).await;
+    }
+    create(1_000).await;
+    let error = node.error("{ jobs { executions { nodes { status } } } }", json!({})).await;
+    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("`jobs` counts with 1000 jobs") && message.contains("jobsPage(first: …)"), "{message}");
+    let jobs = node.data("{ jobs { executions(first: 2) { nodes { status } } } }", json!({})).await;
+    assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1_000);
 }
 
 /// All files below a directory that end so.

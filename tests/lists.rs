@@ -163,6 +163,39 @@ async fn jobs_are_found_by_their_last_outcome_and_shown_with_what_they_did() {
 }
 
 #[actix::test]
+async fn the_executions_of_all_jobs_at_once_are_those_of_each() {
+    let node = outcomes().await;
+    let jobs = node.data("{ jobs { id name } }", json!({})).await["jobs"].take();
+    let good = jobs.as_array().unwrap().iter().find(|job| job["name"] == "good").unwrap()["id"].clone();
+    for _ in 0..2 {
+        node.data("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": good})).await;
+    }
+    let ended = async || {
+        let logs = node.logs(good.as_str().unwrap()).await;
+        (logs.len() == 3 && logs.iter().all(|log| log["status"] == "SUCCESS")).then_some(())
+    };
+    crate::support::eventually("it has run three times", ended).await;
+    let fields =
+        "totalCount edges { cursor node { jobName } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
+    for texts in ["id", "id errorMessage", "id errorMessage output previousAttempts"] {
+        let all = "query($first: Int, $one: Int!) { jobs { id few: executions(first: $one) { nodes { id } }
+            executions(first: $first) { FIELDS nodes { status TEXTS } } } }";
+        let alone = "query($first: Int, $id: ID!) { job(id: $id) { executions(first: $first, filter: {}) { FIELDS nodes { status TEXTS } } } }";
+        let [all, alone] = [all, alone].map(|query| query.replace("FIELDS", fields).replace("TEXTS", texts));
+        for first in [json!(1), json!(2), json!(3), Value::Null] {
+            let jobs = node.data(&all, json!({"first": first, "one": 1})).await["jobs"].take();
+            for job in jobs.as_array().unwrap() {
+                let one = node.data(&alone, json!({"first": first, "id": job["id"]})).await;
+                assert_eq!(job["executions"], one["job"]["executions"], "{first} {texts}");
+                assert!(job["few"]["nodes"].as_array().unwrap().len() <= 1);
+            }
+        }
+    }
+    let refused = node.error("{ jobs { executions(first: 201) { nodes { id } } } }", json!({})).await;
+    assert_eq!(refused["extensions"]["field"], "first");
+}
+
+#[actix::test]
 async fn executions_are_listed_filtered_and_paged() {
     let node = outcomes().await;
     let list = "query($first: Int, $after: String, $filter: ExecutionFilter) {

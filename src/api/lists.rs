@@ -1,5 +1,6 @@
 //! Lists of jobs and executions: Relay connections, filters, bulk commands.
 
+use super::facts::{self, FirstPage};
 use super::mutations::{command, reason_of};
 use super::names::{JobOrderName, JobScheduleType, JobStatusName};
 use super::queries::{LARGE_OF_JOBS, asks_for, store, texts};
@@ -9,17 +10,14 @@ use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome, PAGE_MAX};
 use crate::model::{Timestamp, text};
-use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::job_list::{JobKey, JobPage};
 use crate::store::jobs::JobParts;
-use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::Datelike;
-use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -306,47 +304,6 @@ impl ExecutionConnection {
     }
 }
 
-/// Reads what a page shows of each job, for all its jobs at once.
-pub struct JobFacts(pub Store);
-
-/// The newest executions of a job: the job, and how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Recent(pub Uuid, pub usize);
-
-/// What a job has in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct InFlightOf(pub Uuid);
-
-impl Loader<Recent> for JobFacts {
-    type Value = Vec<ExecutionRecord>;
-    type Error = Arc<async_graphql::Error>;
-
-    async fn load(&self, keys: &[Recent]) -> Result<HashMap<Recent, Self::Value>, Self::Error> {
-        let mut jobs_by_count: HashMap<usize, Vec<Uuid>> = HashMap::new();
-        for Recent(job, count) in keys {
-            jobs_by_count.entry(*count).or_default().push(*job);
-        }
-        let mut loaded = HashMap::new();
-        for (count, jobs) in jobs_by_count {
-            let recent =
-                self.0.recent_executions(&jobs, count).await.map_err(|error| Arc::new(errors::store(error)))?;
-            loaded.extend(recent.into_iter().map(|(job, rows)| (Recent(job, count), rows)));
-        }
-        Ok(loaded)
-    }
-}
-
-impl Loader<InFlightOf> for JobFacts {
-    type Value = i64;
-    type Error = Arc<async_graphql::Error>;
-
-    async fn load(&self, keys: &[InFlightOf]) -> Result<HashMap<InFlightOf, i64>, Self::Error> {
-        let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
-        let in_flight = self.0.in_flight(&jobs).await.map_err(|error| Arc::new(errors::store(error)))?;
-        Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
-    }
-}
-
 /// A page of executions, wherever it hangs.
 pub(super) async fn executions(
     ctx: &Context<'_>,
@@ -356,6 +313,21 @@ pub(super) async fn executions(
 ) -> Result<ExecutionConnection> {
     let limit = page_size(first)?;
     let after = after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()?;
+    let texts = page_texts(ctx).await?;
+    let page = store(ctx).await?.execution_page(&filter, after, limit, texts).await.map_err(errors::store)?;
+    Ok(ExecutionConnection { filter, page, begun: after.is_some() })
+}
+
+/// The first page of a job's executions, read with those of the other jobs of the answer.
+pub(super) async fn first_executions(ctx: &Context<'_>, job: Uuid, first: Option<i32>) -> Result<ExecutionConnection> {
+    let (limit, texts) = (page_size(first)?, page_texts(ctx).await?);
+    let page = facts::load(ctx, FirstPage { job, limit, texts }).await?;
+    let page = page.unwrap_or(ExecutionPage { rows: Vec::new(), next: None });
+    Ok(ExecutionConnection { filter: ExecutionFilter { job_id: Some(job), ..Default::default() }, page, begun: false })
+}
+
+/// Which texts a page of executions is asked for; all of them are a large answer.
+async fn page_texts(ctx: &Context<'_>) -> Result<ExecutionTexts> {
     let texts = match (texts(ctx, &["nodes"]), texts(ctx, &["edges", "node"])) {
         (ExecutionTexts::All, _) | (_, ExecutionTexts::All) => ExecutionTexts::All,
         (ExecutionTexts::Errors, _) | (_, ExecutionTexts::Errors) => ExecutionTexts::Errors,
@@ -364,8 +336,7 @@ pub(super) async fn executions(
     if texts == ExecutionTexts::All {
         allowance::of(ctx)?.take_place().await?;
     }
-    let page = store(ctx).await?.execution_page(&filter, after, limit, texts).await.map_err(errors::store)?;
-    Ok(ExecutionConnection { filter, page, begun: after.is_some() })
+    Ok(texts)
 }
 
 impl JobFilterInput {

@@ -9,6 +9,7 @@ mod backfills;
 mod closures;
 mod cost;
 mod errors;
+mod facts;
 mod inputs;
 mod json;
 mod lists;
@@ -27,12 +28,11 @@ use crate::store::Store;
 use actix::Addr;
 use admission::AdmissionFactory;
 pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
 use ipnet::IpNet;
-use lists::{BulkMutation, JobFacts, ListQuery};
+use lists::{BulkMutation, ListQuery};
 use mutations::Mutation;
 use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
@@ -67,7 +67,6 @@ pub fn schema(
     introspection: Introspection,
     webhook_networks: Vec<IpNet>,
 ) -> Schema {
-    let facts = DataLoader::new(JobFacts(store.clone()), tokio::spawn);
     let builder = match introspection {
         Introspection::On => builder(),
         Introspection::Off => builder().disable_introspection().disable_suggestions(),
@@ -75,7 +74,6 @@ pub fn schema(
     builder
         .data(LargeAnswers::default())
         .data(store)
-        .data(facts)
         .data(Feeds::new())
         .data(jobs)
         .data(WebhookNetworks(webhook_networks))

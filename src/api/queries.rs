@@ -21,7 +21,7 @@ use async_graphql::{Context, ID, Object, Result};
 use uuid::Uuid;
 
 /// Most rows of a list without paging.
-const LIST_MAX: u32 = 1_000;
+pub(super) const LIST_MAX: u32 = 1_000;
 
 /// Most rows of a list without paging whose rows are large.
 const LARGE_LIST_MAX: u32 = 200;
@@ -37,7 +37,7 @@ pub struct Query;
 #[Object(name = "JobQuery")]
 impl Query {
     /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target`, at most 200.
-    #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
+    #[graphql(complexity = "cost::jobs(child_complexity)")]
     async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
         let (limit, parts) = if asks_for(ctx, &[], &LARGE_OF_JOBS) {
             allowance::of(ctx)?.take_place().await?;

@@ -29,6 +29,13 @@ cross join lateral (
 ) as r left join cluster_node n on n.id = r.node_id
 order by r.id desc";
 
+/// The newest executions of each job, one more than a page holds: for all jobs of an answer at once.
+const FIRST_PAGES: &str = "-- execution_list.first_pages
+select {columns}, n.name as node_name, j.name as job_name from unnest($1::uuid[]) as x (id)
+cross join lateral (select * from job_execution_log l where l.job_id = x.id order by l.id desc limit $2) as l
+left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
+order by l.id desc";
+
 const IN_FLIGHT: &str = "-- execution_list.in_flight
 select job_id, count(*) from execution_in_flight where job_id = any($1::uuid[]) group by job_id";
 
@@ -159,6 +166,37 @@ impl Store {
         .await
     }
 
+    /// The first page of the executions of each of these jobs, without a filter; none for a job without executions.
+    pub async fn first_pages(
+        &self,
+        jobs: &[Uuid],
+        limit: usize,
+        texts: ExecutionTexts,
+    ) -> Result<HashMap<Uuid, ExecutionPage>, StoreError> {
+        self.bounded("execution_list.first_pages", async {
+            let session = self.session().await?;
+            let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+            let statement = FIRST_PAGES.replace("{columns}", &texts.columns());
+            let rows = self.rows(&session, "execution_list.first_pages", &statement, &[&jobs, &one_more]).await?;
+            session.release();
+            let mut rows_of: HashMap<Uuid, Vec<&Row>> = HashMap::new();
+            for row in &rows {
+                rows_of.entry(Values::of("job_execution_log", row).get("job_id")?).or_default().push(row);
+            }
+            rows_of.into_iter().map(|(job, rows)| Ok((job, self.first_page(rows, limit)?))).collect()
+        })
+        .await
+    }
+
+    fn first_page(&self, mut rows: Vec<&Row>, limit: usize) -> Result<ExecutionPage, StoreError> {
+        let is_all = rows.len() <= limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| !is_all);
+        let next = last.map(|row| Values::of("job_execution_log", row).get("id")).transpose()?;
+        let record = |row: &Row| record(row).map(Arc::new);
+        Ok(ExecutionPage { rows: self.unreadable.readable(rows, record), next })
+    }
+
     /// The newest executions of each of these jobs, at most `count`, without
     /// their outputs.
     pub async fn recent_executions(
@@ -169,8 +207,7 @@ impl Store {
         self.bounded("execution_list.recent", async {
             let session = self.session().await?;
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            let recent = session.prepare_cached(RECENT).await.during("execution_list.prepare")?;
-            let rows = session.query(&recent, &[&jobs, &count]).await.during("execution_list.recent")?;
+            let rows = self.rows(&session, "execution_list.recent", RECENT, &[&jobs, &count]).await?;
             session.release();
             let mut recent: HashMap<Uuid, Vec<ExecutionRecord>> = HashMap::new();
             for found in self.unreadable.readable(&rows, record) {

@@ -54,6 +54,10 @@ select x.id, coalesce(
     (select l.status from job_execution_log l where l.job_id = x.id order by l.id desc limit 1))
 from unnest($1::uuid[]) as x (id)";
 
+/// Ends at the bound: however many there are, it is a millisecond.
+const COUNT_UP_TO: &str = "-- job_list.count_up_to
+select count(*) from (select from job_definition where status <> 'DELETED' limit $1) as j";
+
 const TAGS: &str = "-- job_list.tags
 select tag, count(*) from job_definition j, unnest(j.tags) as tag where j.status <> 'DELETED'
 group by tag order by 2 desc, 1 limit $1";
@@ -162,6 +166,19 @@ impl Store {
             let row = session.query_one(&text, &conditions.values()).await.during("job_list.count")?;
             session.release();
             Values::of("job_list.count", &row).get(0).map(Some)
+        })
+        .await
+    }
+
+    /// How many jobs there are that are not deleted, counted up to a bound.
+    pub async fn jobs_up_to(&self, bound: u32) -> Result<usize, StoreError> {
+        self.bounded("job_list.count_up_to", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(COUNT_UP_TO).await.during("job_list.prepare")?;
+            let row = session.query_one(&statement, &[&i64::from(bound)]).await.during("job_list.count_up_to")?;
+            session.release();
+            let count: i64 = Values::of("job_list.count_up_to", &row).get(0)?;
+            Ok(usize::try_from(count).unwrap_or(usize::MAX))
         })
         .await
     }

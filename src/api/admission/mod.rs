@@ -10,7 +10,10 @@ mod lexer;
 mod variables;
 
 use super::allowance::{Allowance, LargeAnswers};
+use super::facts::JobFacts;
+use super::queries::LIST_MAX;
 use super::{cost, errors};
+use crate::store::Store;
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextResolve, NextSubscribe,
@@ -106,6 +109,9 @@ impl Extension for Admission {
             Some(allowance) => allowance,
             None => ctx.data::<LargeAnswers>().map_err(|error| error.into_server_error(Pos::default()))?.allowance(),
         };
+        if let Ok(store) = ctx.data::<Store>() {
+            request.data.insert(JobFacts::loader(store.clone(), allowance.clone()));
+        }
         request.data.insert(allowance.clone());
         drop(self.allowance.set(allowance));
         next.run(ctx, request).await
@@ -133,13 +139,25 @@ impl Extension for Admission {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let found = next.run(ctx).await?;
-        affordable(&found).map_err(|refusal| vec![refusal.into()])?;
+        let (found, of_each_job) = cost::with_cost_of_each_job(next.run(ctx)).await;
+        let found = found?;
+        let jobs =
+            if found.complexity > cost::COST_MAX && of_each_job > 0 { self.jobs(ctx).await } else { LIST_MAX as usize };
+        affordable(&found, of_each_job, jobs).map_err(|refusal| vec![refusal.into()])?;
         Ok(found)
     }
 }
 
 impl Admission {
+    /// How many jobs `jobs` counts with: those that there are, or the most if that is not known.
+    async fn jobs(&self, ctx: &ExtensionContext<'_>) -> usize {
+        let count = async {
+            let (store, allowance) = (ctx.data_opt::<Store>()?, self.allowance.get()?);
+            allowance.store(store).await.ok()?.jobs_up_to(LIST_MAX).await.ok()
+        };
+        count.await.unwrap_or(LIST_MAX as usize)
+    }
+
     fn judged(&self, response: Response) -> Response {
         match self.allowance.get() {
             Some(allowance) => allowance.judged(response),
@@ -162,17 +180,20 @@ fn admit(mut request: Request, is_known: impl Fn(&str) -> bool) -> ServerResult<
     Ok(request)
 }
 
-/// Refuses a query that asks for too much.
-fn affordable(found: &ValidationResult) -> Result<(), Refusal> {
+/// Refuses a query that asks for too much of a cluster with that many jobs.
+fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Result<(), Refusal> {
     if found.depth > DEPTH_MAX {
         let message = format!("the query has fields {} levels deep: at most {DEPTH_MAX}", found.depth);
         return Err(Refusal::new(message));
     }
-    if found.complexity > cost::COST_MAX {
+    let missing = (LIST_MAX as usize).saturating_sub(jobs);
+    let cost = found.complexity.saturating_sub(missing.saturating_mul(of_each_job));
+    if cost > cost::COST_MAX {
+        let all_jobs = format!("`jobs` counts with {jobs} jobs, so ask for a page of them (`jobsPage(first: …)`)");
+        let advice = if of_each_job > 0 { &all_jobs } else { "so ask for pages of fewer rows (`first`)" };
         let message = format!(
-            "the query costs {} fields of rows, at most {} are allowed: a list counts with all the rows that it may \
-             have, so ask for pages of fewer rows (`first`), for fewer lists inside lists, or for fewer fields",
-            found.complexity,
+            "the query costs {cost} fields of rows, at most {} are allowed: a list counts with all the rows that it may \
+             have; {advice}, for fewer lists inside lists, or for fewer fields",
             cost::COST_MAX
         );
         return Err(Refusal::new(message));

@@ -1,7 +1,8 @@
 //! Jobs, as the API shows them.
 
+use crate::api::facts::{self, InFlightOf, Recent};
 use crate::api::json::Json;
-use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, InFlightOf, JobFacts, Recent, executions};
+use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
@@ -15,7 +16,6 @@ use crate::model::schedule::Schedule;
 use crate::model::target::Target;
 use crate::store::executions::ExecutionRecord;
 use crate::store::jobs::JobVersion;
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use uuid::Uuid;
 
@@ -149,7 +149,7 @@ impl Job {
         Ok(fire_times.take(count).map(rfc3339).collect())
     }
     /// The newest fire time that was taken.
-    #[graphql(complexity = "cost::BATCHED")]
+    #[graphql(complexity = "cost::NEWEST")]
     async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let newest = recent(ctx, self.id, 1).await?;
         Ok(newest.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
@@ -157,13 +157,12 @@ impl Job {
     /// Executions that run or wait for their next attempt.
     #[graphql(complexity = "cost::BATCHED")]
     async fn in_flight(&self, ctx: &Context<'_>) -> Result<i32> {
-        let in_flight = ctx.data::<DataLoader<JobFacts>>()?.load_one(InFlightOf(self.id)).await;
-        let in_flight = in_flight.map_err(|error| error.as_ref().clone())?;
-        Ok(i32::try_from(in_flight.unwrap_or(0)).unwrap_or(i32::MAX))
+        let in_flight = facts::load(ctx, InFlightOf(self.id)).await?.unwrap_or(0);
+        Ok(i32::try_from(in_flight).unwrap_or(i32::MAX))
     }
     /// The newest executions, newest fire time first, without their outputs: at
     /// most 50.
-    #[graphql(complexity = "cost::BATCHED + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)")]
+    #[graphql(complexity = "cost::NEWEST + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)")]
     async fn recent_executions(
         &self,
         ctx: &Context<'_>,
@@ -172,7 +171,9 @@ impl Job {
         recent(ctx, self.id, usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX)).await
     }
     /// The executions, newest fire time first, a page at a time: at most 200.
-    #[graphql(complexity = "cost::page(first, filter.is_some(), child_complexity)")]
+    #[graphql(
+        complexity = "if after.is_none() && filter.is_none() { cost::first_page(first, child_complexity) } else { cost::page(first, filter.is_some(), child_complexity) }"
+    )]
     async fn executions(
         &self,
         ctx: &Context<'_>,
@@ -180,6 +181,9 @@ impl Job {
         after: Option<String>,
         filter: Option<ExecutionFilterInput>,
     ) -> Result<ExecutionConnection> {
+        if after.is_none() && filter.is_none() {
+            return first_executions(ctx, self.id, first).await;
+        }
         let filter = ExecutionFilter { job_id: Some(self.id), ..filter.unwrap_or_default().into_filter()? };
         executions(ctx, filter, first, after).await
     }
@@ -305,6 +309,5 @@ fn int(seconds: i64) -> Option<i32> {
 }
 
 async fn recent(ctx: &Context<'_>, job: Uuid, count: usize) -> Result<Vec<ExecutionRecord>> {
-    let recent = ctx.data::<DataLoader<JobFacts>>()?.load_one(Recent(job, count)).await;
-    Ok(recent.map_err(|error| error.as_ref().clone())?.unwrap_or_default())
+    Ok(facts::load(ctx, Recent(job, count)).await?.unwrap_or_default())
 }

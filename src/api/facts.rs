@@ -1,0 +1,106 @@
+//! What an answer shows of each of its jobs, read for all of them at once.
+//!
+//! A loader belongs to one request: its statements and rows count for that request alone.
+
+use super::allowance::Allowance;
+use super::errors;
+use crate::store::Store;
+use crate::store::execution_list::ExecutionPage;
+use crate::store::executions::{ExecutionRecord, ExecutionTexts};
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, Error, Result};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Reads them.
+pub struct JobFacts {
+    store: Store,
+    allowance: Arc<Allowance>,
+}
+
+/// The newest executions of a job: the job, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Recent(pub Uuid, pub usize);
+
+/// What a job has in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InFlightOf(pub Uuid);
+
+/// The first page of a job's executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FirstPage {
+    /// The job.
+    pub job: Uuid,
+    /// Most rows of it.
+    pub limit: usize,
+    /// Which texts the rows have.
+    pub texts: ExecutionTexts,
+}
+
+impl JobFacts {
+    /// The loader of one request.
+    pub fn loader(store: Store, allowance: Arc<Allowance>) -> DataLoader<Self> {
+        DataLoader::new(Self { store, allowance }, tokio::spawn)
+    }
+}
+
+/// What is known of a job, as soon as it is read; none for a job of which there is nothing.
+pub async fn load<K>(ctx: &Context<'_>, key: K) -> Result<Option<<JobFacts as Loader<K>>::Value>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    JobFacts: Loader<K, Error = Arc<Error>>,
+{
+    let loaded = ctx.data::<DataLoader<JobFacts>>()?.load_one(key).await;
+    loaded.map_err(|error| error.as_ref().clone())
+}
+
+impl Loader<Recent> for JobFacts {
+    type Value = Vec<ExecutionRecord>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[Recent]) -> Result<HashMap<Recent, Self::Value>, Self::Error> {
+        let mut jobs_by_count: HashMap<usize, Vec<Uuid>> = HashMap::new();
+        for Recent(job, count) in keys {
+            jobs_by_count.entry(*count).or_default().push(*job);
+        }
+        let store = self.allowance.store(&self.store).await?;
+        let mut loaded = HashMap::new();
+        for (count, jobs) in jobs_by_count {
+            let recent = store.recent_executions(&jobs, count).await.map_err(errors::store)?;
+            loaded.extend(recent.into_iter().map(|(job, rows)| (Recent(job, count), rows)));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loader<InFlightOf> for JobFacts {
+    type Value = i64;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[InFlightOf]) -> Result<HashMap<InFlightOf, i64>, Self::Error> {
+        let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
+        let in_flight = self.allowance.store(&self.store).await?.in_flight(&jobs).await.map_err(errors::store)?;
+        Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
+    }
+}
+
+impl Loader<FirstPage> for JobFacts {
+    type Value = ExecutionPage;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[FirstPage]) -> Result<HashMap<FirstPage, Self::Value>, Self::Error> {
+        let mut jobs_by_kind: HashMap<(usize, ExecutionTexts), Vec<Uuid>> = HashMap::new();
+        for FirstPage { job, limit, texts } in keys {
+            jobs_by_kind.entry((*limit, *texts)).or_default().push(*job);
+        }
+        let store = self.allowance.store(&self.store).await?;
+        let mut loaded = HashMap::new();
+        for ((limit, texts), jobs) in jobs_by_kind {
+            let pages = store.first_pages(&jobs, limit, texts).await.map_err(errors::store)?;
+            loaded.extend(pages.into_iter().map(|(job, page)| (FirstPage { job, limit, texts }, page)));
+        }
+        Ok(loaded)
+    }
+}
