@@ -103,6 +103,15 @@ pub struct JobKeys {
     pub next: Option<JobKey>,
 }
 
+/// What one statement looked through.
+struct Stretch {
+    keys: Vec<JobKey>,
+    /// The key behind which the list goes on; none at its end.
+    next: Option<JobKey>,
+    /// Whether its part of the list goes on.
+    is_full: bool,
+}
+
 impl JobKeys {
     /// The jobs, in the order of the list.
     pub fn ids(&self) -> Vec<Uuid> {
@@ -218,7 +227,8 @@ async fn walk(
         let wanted = if filter.last_outcomes.is_some() { ASKED_AT_ONCE } else { limit + 1 - keys.len() };
         let mut looked = look(session, filter, candidates.as_deref(), order, next.as_ref(), wanted).await?;
         if let Some(outcomes) = &filter.last_outcomes {
-            let fit = with_outcome(session, outcomes, &looked.ids()).await?;
+            let ids: Vec<Uuid> = looked.keys.iter().map(JobKey::id).collect();
+            let fit = with_outcome(session, outcomes, &ids).await?;
             looked.keys.retain(|key| fit.contains(&key.id()));
         }
         keys.append(&mut looked.keys);
@@ -228,7 +238,8 @@ async fn walk(
             next = keys.last().cloned();
             break;
         }
-        if next.is_none() || begun.elapsed() > LOOK_FOR {
+        // A part that ended says nothing of how long the rest takes: the clock is asked after a full stretch alone.
+        if next.is_none() || looked.is_full && begun.elapsed() > LOOK_FOR {
             break;
         }
     }
@@ -281,7 +292,7 @@ async fn look(
     order: JobOrder,
     after: Option<&JobKey>,
     wanted: usize,
-) -> Result<JobKeys, StoreError> {
+) -> Result<Stretch, StoreError> {
     let part = Part::of(order, after);
     let mut conditions = conditions::jobs(filter);
     if let Some(candidates) = candidates {
@@ -296,7 +307,7 @@ async fn look(
     let last = rows.last().filter(|_| !is_end).map(|row| part.key(row)).transpose()?;
     let (fitting, _) = partition("job_list.look", &rows, "fits")?;
     let keys = fitting.into_iter().map(|row| part.key(row)).collect::<Result<_, _>>()?;
-    Ok(JobKeys { keys, next: last.or_else(|| part.next()) })
+    Ok(Stretch { keys, is_full: last.is_some(), next: last.or_else(|| part.next()) })
 }
 
 /// The rows of a page.
