@@ -28,7 +28,8 @@ pub enum JobScheduleType {
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "DstGap", remote = "DstGap")]
 pub enum DstGapName {
-    /// It fires at the end of the gap, once.
+    /// It fires at the end of the gap, once, if its hours are fixed ones; with `*`, a range or a step of hours it goes on
+    /// with its next time.
     RunAtGapEnd,
     /// It does not fire.
     Skip,

@@ -21,7 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use demo::DemoConfig;
 use health::HealthConfig;
 use nginx_upstreams::UpstreamsConfig;
-use preview::PreviewConfig;
+use preview::{PreviewConfig, Refusal};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -96,8 +96,14 @@ enum Command {
 pub fn run() -> i32 {
     let program = match Program::try_parse() {
         Ok(program) => program,
-        // clap prints and knows its codes: 0 for --help, 2 for bad usage.
-        Err(error) => error.exit(),
+        Err(error) => {
+            let arguments: Vec<String> = std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
+            match Refusal::of_command_line(&error, &arguments) {
+                Some(refusal) => return refused(&refusal),
+                // clap prints and knows its codes: 0 for --help, 2 for bad usage.
+                None => error.exit(),
+            }
+        }
     };
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     if let Err(error) = refuse_unknown_variables(variables, &Program::command()) {
@@ -109,7 +115,7 @@ pub fn run() -> i32 {
         Command::Man { out } => documents::manual(out.as_deref(), Program::command()),
         Command::Preview(config) => match preview::run(&config) {
             Ok(text) => output::print(text.as_bytes()),
-            Err(error) => misused(&error),
+            Err(refusal) => refused(&refusal),
         },
         Command::Serve(config) => match config.validate() {
             Ok(()) => in_system(serve::run(*config)),
@@ -121,6 +127,17 @@ pub fn run() -> i32 {
         Command::Migrate { database_url } => in_system(migrate(database_url)),
         Command::Hold { database_url, reason } => in_system(hold::hold(database_url, reason)),
         Command::Release { database_url } => in_system(hold::release(database_url)),
+    }
+}
+
+/// Says what was wrong with a preview; the exit code.
+fn refused(refusal: &Refusal) -> i32 {
+    match refusal {
+        Refusal::Text(error) => misused(error),
+        Refusal::Json(json) => match output::print(json.as_bytes()) {
+            CLEAN => USAGE,
+            failed => failed,
+        },
     }
 }
 

@@ -34,7 +34,7 @@ pub struct PreviewConfig {
 enum Output {
     /// Lines of text, with local times.
     Text,
-    /// One JSON object, times in UTC.
+    /// One JSON object, times in UTC; with the one key `error` when the question is wrong.
     Json,
 }
 
@@ -49,12 +49,48 @@ struct Json<'a> {
     warnings: &'a [String],
 }
 
+#[derive(Serialize)]
+struct JsonError<'a> {
+    error: &'a str,
+}
+
+/// What is wrong with a question, in the form in which it was asked.
+#[derive(Debug)]
+pub enum Refusal {
+    /// For people: on stderr.
+    Text(String),
+    /// One JSON object with the key `error`: on stdout, where a program looks for the answer.
+    Json(String),
+}
+
+impl Refusal {
+    fn new(output: Output, error: String) -> Self {
+        match output {
+            Output::Text => Self::Text(error),
+            Output::Json => {
+                let json = serde_json::to_string(&JsonError { error: &error });
+                Self::Json(json.expect("a string is JSON") + "\n")
+            }
+        }
+    }
+
+    /// The refusal of a command line that clap could not read, when it asks for JSON.
+    pub fn of_command_line(error: &clap::Error, arguments: &[String]) -> Option<Self> {
+        let asks_for_json = arguments.windows(2).any(|pair| pair == ["--output", "json"])
+            || arguments.iter().any(|argument| argument == "--output=json");
+        let is_preview = arguments.get(1).is_some_and(|command| command == "preview");
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        (is_preview && asks_for_json && error.use_stderr()).then(|| Self::new(Output::Json, first))
+    }
+}
+
 /// The answer, or what is wrong with the question.
-pub fn run(config: &PreviewConfig) -> Result<String, String> {
+pub fn run(config: &PreviewConfig) -> Result<String, Refusal> {
     let options = CronOptions { zone: config.zone.clone(), ..CronOptions::default() };
     let after = config.after.unwrap_or_else(now);
     let preview = preview(&config.expression, &options, after, usize::from(config.count));
-    let preview = preview.map_err(|error| format!("cron expression: {error}"))?;
+    let preview = preview.map_err(|error| Refusal::new(config.output, format!("cron expression: {error}")))?;
     Ok(match config.output {
         Output::Text => text(&preview),
         Output::Json => json(&preview),
@@ -110,7 +146,36 @@ mod tests {
 
     fn ask(arguments: &[&str]) -> Result<String, String> {
         let program = Program::try_parse_from([&["preview"], arguments].concat()).map_err(|error| error.to_string())?;
-        run(&program.config)
+        run(&program.config).map_err(|refusal| match refusal {
+            Refusal::Text(error) | Refusal::Json(error) => error,
+        })
+    }
+
+    #[test]
+    fn a_program_gets_errors_as_json_too() {
+        let error = ask(&["0 99 * * *", "--output", "json"]).expect_err("hours end at 23");
+        let error: serde_json::Value = serde_json::from_str(&error).expect("json");
+        let expected = "cron expression: hours: `99` at position 3 is out of range 0-23";
+        assert_eq!(error, serde_json::json!({ "error": expected }));
+        let cases: [(&[&str], Option<&str>); 4] = [
+            (&["@daily", "--zone", "Berlin", "--output", "json"], Some("did you mean Europe/Berlin?")),
+            (&["@daily", "--count=0", "--output=json"], Some("0 is not in 1..=1000")),
+            (&["@daily", "--zone", "Berlin"], None),
+            (&["--help", "--output", "json"], None),
+        ];
+        for (arguments, expected) in cases {
+            let error = Program::try_parse_from([&["preview"], arguments].concat()).expect_err("refused");
+            let line: Vec<String> =
+                ["horolog", "preview"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+            match (Refusal::of_command_line(&error, &line), expected) {
+                (Some(Refusal::Json(json)), Some(expected)) => {
+                    let json: serde_json::Value = serde_json::from_str(&json).expect("json");
+                    assert!(json["error"].as_str().is_some_and(|error| error.contains(expected)), "{json}");
+                }
+                (None, None) => {}
+                (refusal, _) => panic!("{arguments:?}: {refusal:?}"),
+            }
+        }
     }
 
     #[test]

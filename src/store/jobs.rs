@@ -364,7 +364,7 @@ fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, Store
         ScheduleType::Cron => {
             let zone = Zone::named(row.get("time_zone")?).map_err(|error| row.unreadable(error))?;
             let options = policies.cron_options(zone, row.get("id")?);
-            let cron = CronSchedule::parse(row.get("cron_expression")?, &options);
+            let cron = CronSchedule::stored(row.get("cron_expression")?, &options);
             Schedule::Cron(cron.map_err(|error| row.unreadable(error))?)
         }
         ScheduleType::FixedRate => Schedule::FixedRate { interval: interval()?, anchor: row.get("anchor_at")? },

@@ -1,17 +1,18 @@
 //! Cron expressions: five fields of Unix, six or seven of Quartz, in a zone.
 //!
 //! Five fields are minute, hour, day of month, month, day of week (0–7, Sunday
-//! is 0 and 7); when both days are restricted, either of them fires. Six or
-//! seven start with the second and may end with the year; days of the week are
-//! 1–7 from Sunday, and one of the two days has to be `?` (or a lone `*`). Both
-//! take names, `L`, `W` and `#` for days, and `H` for a number of the job's own.
+//! is 0 and 7); when both days are restricted, either of them fires, unless one
+//! begins with `*`. Six or seven start with the second and may end with the year;
+//! days of the week are 1–7 from Sunday, and one of the two days has to be `?` (or
+//! a lone `*`). Both take names, `L`, `W` and `#` for days, `+FRI` for a weekday
+//! that must match as well, and `H` for a number of the job's own.
 //!
 //! What was typed goes through `expression` (its `column`s, `field`s, `days`,
-//! `hash`), which refuses or understands, to a `rule` of bit masks, which knows
-//! the times on the wall; `firing` turns those into instants of a zone, and
-//! `describe`, `warnings` and `changes` say it in words. Nothing here may panic, whatever
-//! the input, no search passes the year 2199, and no fire time may be at or
-//! before the instant asked about.
+//! `week`, `hash`), which refuses or understands, to a `rule` of bit masks, which
+//! knows the times on the wall; `firing` turns those into instants of a zone, and
+//! `describe`, `warnings` and `changes` say it in words. `foreign` knows what other
+//! schedulers take instead. Nothing here may panic, whatever the input, no search
+//! passes the year 2199, and no fire time may be at or before the instant asked about.
 
 mod changes;
 mod column;
@@ -20,11 +21,13 @@ mod describe;
 mod expression;
 mod field;
 mod firing;
+mod foreign;
 mod hash;
 mod rule;
 #[cfg(test)]
 mod tests;
 mod warnings;
+mod week;
 
 use self::expression::Expression;
 use self::firing::Passes;
@@ -49,7 +52,8 @@ named! {
     /// What becomes of a time that the clock skips when it goes forward.
     #[derive(Default)]
     DstGap, "dst gap" {
-        /// It fires when the clock goes forward, once for all times in the gap.
+        /// It fires when the clock goes forward, once for all times in the gap, if its hours are fixed ones; with `*`,
+        /// a range or a step of hours it goes on with its next time.
         #[default]
         RunAtGapEnd = "RUN_AT_GAP_END",
         /// It does not fire that day.
@@ -108,6 +112,12 @@ impl CronSchedule {
     /// Parses an expression of five, six or seven fields, or a nickname. One that
     /// no date of the years 1970 to 2199 matches is refused.
     pub fn parse(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
+        let schedule = Self::stored(expression, options).map_err(|error| foreign::explain(expression, error))?;
+        schedule.0.rule.expression.days.week.outdated.clone().map_or(Ok(schedule), Err)
+    }
+
+    /// The same of a stored job: also what an earlier version took and is refused now, so that no job stops at an upgrade.
+    pub fn stored(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
         let rule = Rule::new(Expression::parse(expression, options.seed)?)?;
         if rule.at_or_after(0).is_none() {
             return Err(CronError(format!(

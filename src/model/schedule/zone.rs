@@ -195,10 +195,13 @@ fn refusal(name: &str) -> ZoneError {
 
 fn hint(name: &str) -> Option<String> {
     if name.bytes().any(|byte| byte.is_ascii_digit()) {
-        let (hours, ahead) = offset(name).unwrap_or((2, true));
-        let (direction, sign) = if ahead { ("ahead of", '-') } else { ("behind", '+') };
-        return Some(format!(
-            "offsets and rules are not taken; {hours} hours {direction} UTC all year is Etc/GMT{sign}{hours}"
+        return Some(offset(name).map_or_else(
+            || {
+                "offsets and rules are not taken: name a place, such as Europe/Berlin, or for whole hours all year \
+                 Etc/GMT-2 (2 hours ahead of UTC) to Etc/GMT+2 (2 hours behind)"
+                    .to_owned()
+            },
+            |zone| format!("offsets and rules are not taken; {zone}"),
         ));
     }
     let place = name.rsplit('/').next()?.trim().replace(' ', "_");
@@ -209,13 +212,32 @@ fn hint(name: &str) -> Option<String> {
         .map(|known| format!("did you mean {known}?"))
 }
 
-/// The whole hours of an offset such as `UTC+3`, and whether they are ahead, if a zone has them all year.
-fn offset(name: &str) -> Option<(u8, bool)> {
+/// The zone that has an offset such as `UTC+3` all year, in words; none when there is none by that number.
+fn offset(name: &str) -> Option<String> {
     let (prefix, digits) = name.split_at(name.find(['+', '-'])?);
     let ahead = digits.starts_with('+');
-    let digits = digits[1..].strip_suffix(":00").unwrap_or(&digits[1..]);
-    let hours = digits.parse().ok().filter(|hours| (1..=if ahead { 14 } else { 12 }).contains(hours))?;
-    ["", "UTC", "GMT"].contains(&prefix.to_ascii_uppercase().as_str()).then_some((hours, ahead))
+    let digits = &digits[1..];
+    let (hours, minutes) = match digits.split_once(':') {
+        Some((hours, minutes)) => (hours, minutes),
+        // `+0530`
+        None if digits.len() == 4 => digits.split_at_checked(2)?,
+        None => (digits, "0"),
+    };
+    let hours: u8 = hours.parse().ok()?;
+    let is_offset = ["", "UTC", "GMT", "Z"].contains(&prefix.trim().to_ascii_uppercase().as_str());
+    if !is_offset || minutes.parse::<u8>() != Ok(0) {
+        return None;
+    }
+    match (hours, ahead) {
+        (0, _) => Some("it is UTC".to_owned()),
+        (1..=14, true) => Some(format!("{} ahead of UTC all year is Etc/GMT-{hours}", in_hours(hours))),
+        (1..=12, false) => Some(format!("{} behind UTC all year is Etc/GMT+{hours}", in_hours(hours))),
+        _ => None,
+    }
+}
+
+fn in_hours(hours: u8) -> String {
+    if hours == 1 { "1 hour".to_owned() } else { format!("{hours} hours") }
 }
 
 #[cfg(test)]
@@ -255,7 +277,7 @@ pub(super) mod tests {
             ("Mars/Olympus", "allowed are names such as Europe/Berlin, and UTC"),
             ("+02:00", offset),
             ("UTC+2", offset),
-            ("EST5EDT,M3.2.0,M11.1.0", offset),
+            ("EST5EDT,M3.2.0,M11.1.0", "Etc/GMT-2 (2 hours ahead of UTC)"),
             ("../../etc/passwd", "allowed are names"),
             ("/etc/localtime", "did you mean"),
             ("localtime", "allowed are names"),
@@ -263,7 +285,16 @@ pub(super) mod tests {
             ("factory", "allowed are names"),
             ("GMT+3", "3 hours ahead of UTC all year is Etc/GMT-3"),
             ("-05:00", "5 hours behind UTC all year is Etc/GMT+5"),
-            ("UTC+5:30", "2 hours ahead"),
+            ("GMT-1", "1 hour behind UTC all year is Etc/GMT+1"),
+            ("UTC +3", "3 hours ahead of UTC all year is Etc/GMT-3"),
+            ("+0300", "3 hours ahead of UTC all year is Etc/GMT-3"),
+            ("-00:00", "it is UTC"),
+            ("UTC+5:30", "name a place, such as Europe/Berlin"),
+            ("+0530", "name a place, such as Europe/Berlin"),
+            ("GMT+15", "name a place, such as Europe/Berlin"),
+            ("Etc/GMT+15", "name a place, such as Europe/Berlin"),
+            ("posixrules", "allowed are names"),
+            ("right/UTC", "did you mean"),
             ("posix/Europe/Berlin", "did you mean Europe/Berlin?"),
             ("zone\u{0}", "allowed are names"),
         ];

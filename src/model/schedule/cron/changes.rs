@@ -27,11 +27,13 @@ pub(super) fn within_a_year(rule: &Rule, options: &CronOptions, passes: Passes, 
 fn gap(rule: &Rule, policy: DstGap, stretch: Stretch) -> Option<String> {
     let (start, end) = (stretch.start + stretch.offset_before, stretch.start + stretch.offset);
     let (first, more) = matches(rule, start, end)?;
-    if rule.expression.interval_like() && rule.at_or_after(end) == Some(end) {
+    let hour = &rule.expression.hour;
+    if hour.all || rule.expression.interval_like() && rule.at_or_after(end) == Some(end) {
         return None;
     }
     let minutes = (end - start) / 60;
     let outcome = match (policy, more) {
+        (DstGap::RunAtGapEnd, _) if hour.interval => "does not run".to_owned(),
         (DstGap::RunAtGapEnd, false) => format!("runs {}", clock(end, first)),
         (DstGap::RunAtGapEnd, true) => format!("runs once, at {}", clock(end, first)),
         (DstGap::Skip, _) => "does not run".to_owned(),

@@ -1,18 +1,18 @@
 //! The two fields for days: which days of a month an expression means.
 //!
-//! Plain numbers are the crate's; `L`, `L-n`, `nW`, `LW`, `L-nW`, `dL` and `d#n`
+//! Plain numbers are the crate's; `L`, `L-n`, `nW`, `LW`, `L-nW` and those of `week`
 //! are ours, as Quartz 2.3.2 defines them. A month becomes a mask with bit 1 for
 //! its first day, so that the search asks once per month.
 
-use super::column::{Column, DAY_OF_MONTH, QUARTZ_DAY_OF_WEEK, UNIX_DAY_OF_WEEK, number};
+use super::CronError;
+use super::column::{DAY_OF_MONTH, QUARTZ_DAY_OF_WEEK, UNIX_DAY_OF_WEEK, number};
 use super::field::{Field, Grammar, Token};
-use super::{CronError, Dialect};
+use super::warnings::weekday_numbers;
+use super::week::Week;
 use chrono::{Datelike, NaiveDate};
 
 /// Furthest day before the last that `L-n` may name.
 const BEFORE_LAST_MAX: u32 = 30;
-/// Repeats a pattern of seven bits five times.
-const WEEKS: u64 = 1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28;
 
 /// A day of the month that depends on the month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +26,6 @@ pub(super) enum MonthDay {
     },
     /// `nW`: the workday nearest to a day.
     Nearest(u32),
-}
-
-/// Days of the week, Sunday is 0.
-#[derive(Debug, Clone)]
-pub(super) enum Week {
-    /// Plain days.
-    On(Field),
-    /// `dL`: the last such day of the month.
-    Last(u32),
-    /// `d#n`: the n-th such day of the month.
-    Nth(u32, u32),
 }
 
 /// Both fields.
@@ -67,9 +56,9 @@ pub(super) struct Month {
     /// Its first day, counted from 1970-01-01.
     pub first: i64,
     /// How many days it has.
-    length: u32,
+    pub length: u32,
     /// The weekday of its first day, Sunday is 0.
-    weekday: u32,
+    pub weekday: u32,
 }
 
 impl Month {
@@ -89,7 +78,7 @@ impl Month {
     }
 
     /// The first day with a weekday.
-    fn first_on(self, weekday: u32) -> u32 {
+    pub fn first_on(self, weekday: u32) -> u32 {
         (weekday + 7 - self.weekday) % 7 + 1
     }
 
@@ -118,20 +107,24 @@ impl Month {
 impl Days {
     /// Parses both fields of five.
     pub fn unix(month: Token<'_>, week: Token<'_>, grammar: Grammar<'_>) -> Result<Self, CronError> {
+        let demanded = without_plus(week);
         // As Vixie cron has it: alternatives, unless one begins with `*`; with `*/2` both must match.
-        let either = !month.text.starts_with('*') && !week.text.starts_with('*');
-        let (plain, special) = days_of_month(month, grammar)?;
-        let week = days_of_week(&UNIX_DAY_OF_WEEK, week, grammar)?;
+        let either = demanded.is_none() && ![month, week].iter().any(|field| field.text.starts_with(['*', '?']));
+        let (plain, special) = days_of_month(every_day(month), grammar)?;
+        let week = Week::parse(&UNIX_DAY_OF_WEEK, every_day(demanded.unwrap_or(week)), grammar)?;
         Ok(Self { month: plain, special, week, either })
     }
 
     /// Parses both fields of six or seven.
     pub fn quartz(month: Token<'_>, week: Token<'_>, grammar: Grammar<'_>) -> Result<Self, CronError> {
-        let every_day =
-            |token| if let Token { text: "?", position } = token { Token { text: "*", position } } else { token };
+        let demanded = without_plus(week);
         let (plain, special) = days_of_month(every_day(month), grammar)?;
-        let parsed = days_of_week(&QUARTZ_DAY_OF_WEEK, every_day(week), grammar)?;
-        one_of_two(month, week)?;
+        let field = every_day(demanded.unwrap_or(week));
+        let mut parsed = Week::parse(&QUARTZ_DAY_OF_WEEK, field, grammar)?;
+        if demanded.is_none() {
+            one_of_two(month, week)?;
+        }
+        parsed.plain.warnings.extend(weekday_numbers(month.text, field.text, &parsed.plain.numbers));
         Ok(Self { month: plain, special, week: parsed, either: false })
     }
 
@@ -139,24 +132,25 @@ impl Days {
     pub fn in_month(&self, masks: &DayMasks, month: Month) -> u64 {
         let special = self.special.iter().filter_map(|day| month.special(*day));
         let by_month = special.fold(masks.month, |mask, day| mask | 1 << day);
-        let by_week = match self.week {
-            // The week's pattern, turned so that it begins with the weekday of the first.
-            Week::On(_) => ((((masks.week | masks.week << 7) >> month.weekday) & 0x7f) * WEEKS) << 1,
-            Week::Last(day) => {
-                let first = month.first_on(day);
-                1 << (first + (month.length - first) / 7 * 7)
-            }
-            Week::Nth(day, nth) => 1 << (month.first_on(day) + 7 * (nth - 1)),
-        };
+        let by_week = self.week.in_month(masks.week, month);
         month.all() & if self.either { by_month | by_week } else { by_month & by_week }
     }
 
     /// The plain fields, for the crate: special ones are `*` to it.
     pub fn lists(&self) -> (String, String) {
-        let month = if self.month.numbers.is_empty() { "*".to_owned() } else { self.month.list() };
-        let week = if let Week::On(days) = &self.week { days.list() } else { "*".to_owned() };
-        (month, week)
+        let list = |field: &Field| if field.numbers.is_empty() { "*".to_owned() } else { field.list() };
+        (list(&self.month), list(&self.week.plain))
     }
+}
+
+/// `?` leaves the day to the other field.
+fn every_day(field: Token<'_>) -> Token<'_> {
+    if field.text == "?" { Token { text: "*", ..field } } else { field }
+}
+
+/// `+FRI` (OCPS 1.4): the weekday and the day of the month must both match. What stands behind the sign.
+fn without_plus(week: Token<'_>) -> Option<Token<'_>> {
+    week.text.starts_with('+').then(|| week.inner(1, 0))
 }
 
 /// Quartz wants exactly one `?`. A lone `*` may stand for it, since nothing
@@ -165,7 +159,11 @@ fn one_of_two(month: Token<'_>, week: Token<'_>) -> Result<(), CronError> {
     let problem = match (month.text, week.text) {
         ("?", "?") => "`?`: one of the two must be given, `*` is every day".to_owned(),
         ("?" | "*", _) | (_, "?" | "*") => return Ok(()),
-        (text, _) => format!("`{text}`: with six or seven fields one of the two must be `?`"),
+        (text, day) => {
+            format!(
+                "`{text}`: with six or seven fields one of the two must be `?`, or write `+{day}` when both must match"
+            )
+        }
     };
     Err(QUARTZ_DAY_OF_WEEK.refuse(week, &format!("does not go with day of month {problem}")))
 }
@@ -174,7 +172,7 @@ fn days_of_month(field: Token<'_>, grammar: Grammar<'_>) -> Result<(Field, Vec<M
     let (mut plain, mut special) = (Field::default(), Vec::new());
     for item in field.split(&[',']) {
         if item.starts_with(b'L') || item.ends_with(b'W') {
-            special.push(month_day(item, grammar.dialect)?);
+            special.push(month_day(item)?);
         } else {
             DAY_OF_MONTH.item(item, grammar, &mut plain)?;
         }
@@ -182,14 +180,14 @@ fn days_of_month(field: Token<'_>, grammar: Grammar<'_>) -> Result<(Field, Vec<M
     Ok((DAY_OF_MONTH.finish(plain), special))
 }
 
-fn month_day(item: Token<'_>, dialect: Dialect) -> Result<MonthDay, CronError> {
+fn month_day(item: Token<'_>) -> Result<MonthDay, CronError> {
     let workday = item.ends_with(b'W');
     let day = item.inner(0, usize::from(workday));
     if !day.starts_with(b'L') {
         if day.text.is_empty() || number(day.text).is_none() {
             return Err(DAY_OF_MONTH.refuse(item, "is not valid: `W` follows one day, as in 15W or LW"));
         }
-        return Ok(MonthDay::Nearest(DAY_OF_MONTH.value(day, dialect)?));
+        return Ok(MonthDay::Nearest(DAY_OF_MONTH.value(day)?));
     }
     let days = match day.text.as_bytes() {
         [_] => Some(0),
@@ -201,35 +199,4 @@ fn month_day(item: Token<'_>, dialect: Dialect) -> Result<MonthDay, CronError> {
         Some(_) => Err(DAY_OF_MONTH.refuse(item, &format!("is out of range L-0 to L-{BEFORE_LAST_MAX}"))),
         None => Err(DAY_OF_MONTH.refuse(item, "is not valid, allowed with `L` is L, L-n, LW or L-nW")),
     }
-}
-
-fn days_of_week(column: &Column, field: Token<'_>, grammar: Grammar<'_>) -> Result<Week, CronError> {
-    let last = |word: Token<'_>| word.ends_with(b'L');
-    let special = field.split(&[',']).find(|item| item.text.contains('#') || last(*item));
-    match special {
-        None => Ok(Week::On(column.parse(field, grammar)?)),
-        Some(item) if item.text.len() < field.text.len() => {
-            Err(column.refuse(item, "must stand alone in its field: make a job for each"))
-        }
-        // The week's last day, which surprises those who mean the month's last week.
-        Some(_) if field.text.len() == 1 => Ok(Week::On(Field::only(7))),
-        Some(item) if last(item) => Ok(Week::Last(weekday(column, item.inner(0, 1), grammar)?)),
-        Some(item) => nth(column, item, grammar),
-    }
-}
-
-fn nth(column: &Column, item: Token<'_>, grammar: Grammar<'_>) -> Result<Week, CronError> {
-    let parts: Vec<_> = item.split(&['#']).collect();
-    let [day, nth] = parts[..] else {
-        return Err(column.refuse(item, "has more than one `#`"));
-    };
-    let day = weekday(column, day, grammar)?;
-    match number(nth.text) {
-        Some(nth) if (1..=5).contains(&nth) => Ok(Week::Nth(day, nth)),
-        _ => Err(column.refuse(nth, "is out of range 1-5 after `#`")),
-    }
-}
-
-fn weekday(column: &Column, word: Token<'_>, grammar: Grammar<'_>) -> Result<u32, CronError> {
-    Ok((column.value(word, grammar.dialect)? - column.min) % 7)
 }

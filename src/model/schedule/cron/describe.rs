@@ -4,9 +4,10 @@
 //! the same. Precise before pretty; the next fire times stand beside it anyway.
 
 use super::column::{DAYS, MONTHS};
-use super::days::{Days, MonthDay, Week};
+use super::days::{Days, MonthDay};
 use super::expression::Expression;
 use super::field::Field;
+use super::week::{Week, WeekDay};
 
 /// Most times of day that are listed one by one.
 const TIMES_LISTED_MAX: usize = 6;
@@ -28,8 +29,10 @@ pub(super) fn describe(expression: &Expression) -> String {
     // `of February` belongs to a day of the month, `in February` to any other.
     let of = match (days.month.all, &days.week, month.all) {
         (_, _, true) => Some("the month".to_owned()),
-        (false, Week::On(week), false) if week.all => Some(list(&month.numbers, Some((1, 12)), &month_name)),
-        (true, Week::Last(_) | Week::Nth(..), false) => Some(list(&month.numbers, Some((1, 12)), &month_name)),
+        (false, Week { plain, .. }, false) if plain.all => Some(list(&month.numbers, Some((1, 12)), &month_name)),
+        (true, week, false) if !week.special.is_empty() && week.plain.numbers.is_empty() => {
+            Some(list(&month.numbers, Some((1, 12)), &month_name))
+        }
         _ => None,
     };
     parts.extend(day_words(days, &of.as_ref().map(|of| format!(" of {of}")).unwrap_or_default()));
@@ -172,17 +175,29 @@ fn count(days: u32) -> String {
 }
 
 fn week_days(week: &Week, of_the_month: &str) -> Option<String> {
+    let Week { plain, special, .. } = week;
+    if plain.all {
+        return None;
+    }
+    let plain = match plain.numbers[..] {
+        [] => None,
+        [2, 3, 4, 5, 6] => Some("on weekdays".to_owned()),
+        [1, 7] => Some("on weekends".to_owned()),
+        _ => Some(span("on", &plain.numbers, Some((1, 7)), &|day| title(DAYS[day - 1]))),
+    };
     let name = |day: u32| title(DAYS[usize::try_from(day % 7).unwrap_or(0)]);
-    Some(match week {
-        Week::On(days) if days.all => return None,
-        Week::On(days) => match days.numbers[..] {
-            [2, 3, 4, 5, 6] => "on weekdays".to_owned(),
-            [1, 7] => "on weekends".to_owned(),
-            _ => span("on", &days.numbers, Some((1, 7)), &|day| title(DAYS[day - 1])),
-        },
-        Week::Last(day) => format!("on the last {}{of_the_month}", name(*day)),
-        Week::Nth(day, nth) => format!("on the {} {}{of_the_month}", ordinal_word(*nth), name(*day)),
-    })
+    let special = special.iter().map(|day| match day {
+        WeekDay::Last(day) => format!("the last {}", name(*day)),
+        WeekDay::Nth(day, nth) => format!("the {} {}", ordinal_word(*nth), name(*day)),
+    });
+    let special: Vec<_> = special.collect();
+    let special = (!special.is_empty()).then(|| format!("on {}{of_the_month}", join(&special)));
+    Some(plain.into_iter().chain(special).collect::<Vec<_>>().join(" and "))
+}
+
+/// Weekdays by the crate's numbers (Sunday is 1): `Monday to Friday`.
+pub(super) fn weekdays(numbers: &[u32]) -> String {
+    list(numbers, Some((1, 7)), &|day| title(DAYS[day - 1]))
 }
 
 /// `in` or `on` before a list, `from` before a run of numbers.

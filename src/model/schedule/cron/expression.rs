@@ -1,7 +1,7 @@
 //! A whole expression: nicknames, the two dialects, and their fields.
 
 use super::column::{HOURS, MINUTES, MONTH, SECONDS, YEAR};
-use super::days::{Days, Week};
+use super::days::Days;
 use super::field::{Field, Grammar, Token};
 use super::hash::Seed;
 use super::{CronError, Dialect};
@@ -78,8 +78,8 @@ impl Expression {
 
     /// All fields that hold plain numbers.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        let week = if let Week::On(days) = &self.days.week { Some(days) } else { None };
-        [&self.second, &self.minute, &self.hour, &self.days.month, &self.month, &self.year].into_iter().chain(week)
+        let Days { month: month_days, week, .. } = &self.days;
+        [&self.second, &self.minute, &self.hour, month_days, &self.month, &week.plain, &self.year].into_iter()
     }
 }
 
@@ -92,7 +92,7 @@ fn nickname(typed: &str) -> Result<&'static str, CronError> {
 }
 
 fn parse(expression: Token<'_>, seed: Seed<'_>) -> Result<Expression, CronError> {
-    let fields: Vec<_> = expression.split(&[' ', '\t']).filter(|field| !field.text.is_empty()).collect();
+    let fields: Vec<_> = expression.words().collect();
     match fields[..] {
         [minute, hour, month_day, month, week_day] => unix([minute, hour, month_day, month, week_day], seed),
         [second, minute, hour, month_day, month, week_day] => {

@@ -8,7 +8,7 @@
 
 use super::column::{Column, number};
 use super::hash::Seed;
-use super::{CronError, Dialect, warnings};
+use super::{CronError, Dialect, foreign, warnings};
 
 /// A part of the expression and where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +22,17 @@ pub(super) struct Token<'a> {
 impl<'a> Token<'a> {
     /// The parts between the separators, empty ones included.
     pub fn split(self, separators: &'a [char]) -> impl Iterator<Item = Token<'a>> {
+        self.split_where(|char| separators.contains(&char))
+    }
+
+    /// The parts between white space of any kind, no-break spaces and new lines included.
+    pub fn words(self) -> impl Iterator<Item = Token<'a>> {
+        self.split_where(char::is_whitespace).filter(|word| !word.text.is_empty())
+    }
+
+    fn split_where(self, separates: impl Fn(char) -> bool) -> impl Iterator<Item = Token<'a>> {
         let mut position = self.position;
-        self.text.split(separators).map(move |text| {
+        self.text.split(separates).map(move |text| {
             let part = Token { text, position };
             position += text.chars().count() + 1;
             part
@@ -157,12 +166,12 @@ impl Column {
         let ends: Vec<_> = span.split(&['-']).collect();
         match ends[..] {
             [value] => {
-                let first = self.value(value, grammar.dialect)?;
+                let first = self.value(value)?;
                 let last = if stepped { self.last.max(first) } else { first };
                 Ok(Span { first, last, interval: stepped, open: stepped, hashed: false })
             }
             [first, last] => {
-                let (first, last) = (self.value(first, grammar.dialect)?, self.value(last, grammar.dialect)?);
+                let (first, last) = (self.value(first)?, self.value(last)?);
                 let (first, last) = self.range(span, first, last, grammar.dialect)?;
                 Ok(Span { first, last, interval: true, open: false, hashed: false })
             }
@@ -191,7 +200,7 @@ impl Column {
         let (first, last) = match word.text.as_bytes() {
             [_] if step.is_some() => (self.min, self.last),
             [_] => (self.min, self.hash_last),
-            [_, b'(', .., b')'] => self.hash_range(word.inner(2, 1), grammar.dialect)?,
+            [_, b'(', .., b')'] => self.hash_range(word.inner(2, 1))?,
             _ => return Err(self.refuse(word, &format!("is not valid, allowed is H, H(a-b) or {}", self.allowed))),
         };
         let width = last - first + 1;
@@ -200,12 +209,12 @@ impl Column {
         Ok(Span { first: start, last, interval: step.is_some(), open: false, hashed: true })
     }
 
-    fn hash_range(&self, range: Token<'_>, dialect: Dialect) -> Result<(u32, u32), CronError> {
+    fn hash_range(&self, range: Token<'_>) -> Result<(u32, u32), CronError> {
         let ends: Vec<_> = range.split(&['-']).collect();
         let [first, last] = ends[..] else {
             return Err(self.refuse(range, "is not a range: `H` takes two ends, as in H(0-29)"));
         };
-        let (first, last) = (self.value(first, dialect)?, self.value(last, dialect)?);
+        let (first, last) = (self.value(first)?, self.value(last)?);
         if first > last {
             return Err(self.refuse(range, "runs backwards, which `H` cannot"));
         }
@@ -221,33 +230,37 @@ impl Column {
         }
         match number(step.text) {
             Some(number) if (1..=most).contains(&number) => Ok(number),
-            Some(_) => Err(self.refuse(step, &format!("is out of range 1-{most} for a step"))),
+            Some(number) => {
+                let instead = foreign::interval_of_steps(number, self).unwrap_or_default();
+                Err(self.refuse(step, &format!("is out of range 1-{most} for a step{instead}")))
+            }
             None => Err(self.refuse(step, &format!("is not a step, allowed is 1-{most}"))),
         }
     }
 
     /// A number within the bounds, or a name.
-    pub fn value(&self, word: Token<'_>, dialect: Dialect) -> Result<u32, CronError> {
+    pub fn value(&self, word: Token<'_>) -> Result<u32, CronError> {
         if word.text.is_empty() {
             return Err(self.missing(word, self.allowed));
         }
         match self.lookup(word.text) {
             Some(number) if (self.min..=self.max).contains(&number) => Ok(number),
             Some(_) => Err(self.refuse(word, &format!("is out of range {}", self.allowed))),
-            None if word.text.starts_with('?') => Err(self.refuse(word, self.about_question_mark(dialect))),
+            None if word.text.starts_with('?') => Err(self.refuse(word, self.about_question_mark())),
             None => Err(self.refuse(word, &format!("is not valid, allowed is {}{}", self.allowed, self.specials))),
         }
     }
 
-    fn about_question_mark(&self, dialect: Dialect) -> &'static str {
-        match dialect {
-            Dialect::Unix => "is not valid in five fields: write `*`",
-            Dialect::Quartz if self.specials.is_empty() => "is allowed only in day of month and day of week",
-            Dialect::Quartz => "must stand alone in its field",
+    fn about_question_mark(&self) -> &'static str {
+        if self.specials.is_empty() {
+            "is allowed only in day of month and day of week"
+        } else {
+            "must stand alone in its field"
         }
     }
 
-    fn missing(&self, gap: Token<'_>, wanted: &str) -> CronError {
+    /// A refusal of a place where something has to stand.
+    pub fn missing(&self, gap: Token<'_>, wanted: &str) -> CronError {
         CronError(format!("{}: nothing stands at position {}, wanted is {wanted}", self.name, gap.position))
     }
 }

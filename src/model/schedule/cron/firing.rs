@@ -3,8 +3,9 @@
 //! A time that exists once is that instant. One that exists twice, because the
 //! clock goes back, is the first, the second or both, as the schedule says. One
 //! that does not exist, because the clock goes forward, is the instant at which
-//! it goes forward (once for all times in that gap), or nothing, or as far after
-//! that instant as it is after the start of the gap.
+//! it goes forward (once for all times in that gap, and only when the hours are
+//! fixed), or nothing, or as far after that instant as it is after the start of
+//! the gap.
 //!
 //! The zone is a list of stretches with one offset each. In one stretch the
 //! matches are the rule's, shifted by the offset and cut at both ends; the gap
@@ -82,6 +83,8 @@ fn of_the_gap(rule: &Rule, gap: DstGap, stretch: Stretch, from: i64) -> Option<i
     let skipped = |from: Civil| rule.at_or_after(from).filter(|civil| *civil < end_of_gap);
     match gap {
         DstGap::Skip => None,
+        // It comes every few hours and goes on with its next time: a run more would be one that nobody asked for.
+        DstGap::RunAtGapEnd if rule.expression.hour.interval => None,
         DstGap::RunAtGapEnd => (from <= start).then(|| skipped(first)).flatten().map(|_| start),
         // By the old offset: as far after the change as it is after the start of the gap.
         DstGap::ShiftByGap => {

@@ -49,7 +49,7 @@ impl Rule {
             days: DayMasks {
                 // The crate was given `*` where only special days are meant.
                 month: if expression.days.month.numbers.is_empty() { 0 } else { mask(crates.days_of_month()) },
-                week: mask(crates.days_of_week()) >> 1,
+                week: if expression.days.week.plain.numbers.is_empty() { 0 } else { mask(crates.days_of_week()) >> 1 },
             },
             years: (!years.all).then(|| years.numbers.iter().filter_map(|year| i32::try_from(*year).ok()).collect()),
             first: 0,

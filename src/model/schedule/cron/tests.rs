@@ -2,6 +2,7 @@
 //! clock, other evaluators and random input are asked in the files below.
 
 mod dst;
+mod foreign;
 mod oracle;
 mod quartz;
 mod random;
@@ -134,17 +135,64 @@ fn the_ends_of_time_have_a_first_and_no_next() {
 
 #[test]
 fn restricted_days_of_unix_are_alternatives() {
-    let cases: [(&str, &[u32]); 6] = [
+    let cases: [(&str, &[u32]); 12] = [
         ("0 0 2,10 * FRI", &[2, 5, 10, 12]),
         ("0 0 1-3 * 3", &[1, 2, 3, 10]),
         ("0 0 5 * FRI", &[5, 12]),
         ("0 0 */5 * *", &[1, 6, 11]),
         ("0 0 */2 * MON", &[1]), // starts with `*`: both must match
         ("0 0 1-7 * */3", &[3, 6, 7]),
+        ("0 0 *,5 * FRI", &[5, 12]),
+        // `?` is `*` in both fields for days.
+        ("0 0 ? * FRI", &[5, 12]),
+        ("0 0 5,6 * ?", &[5, 6]),
+        ("0 0 ? * ?", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]),
+        ("0 0 1-3 * MON#2,3", &[1, 2, 3, 8, 10]),
+        ("0 0 L-27 * MONL", &[3]),
     ];
     for (expression, days) in cases {
         assert_eq!(june_days(expression), days, "{expression}");
     }
+}
+
+#[test]
+fn a_weekday_with_a_plus_must_match_as_well() {
+    let cases: [(&str, &[u32]); 10] = [
+        ("0 0 2,5,12 * +FRI", &[5, 12]),
+        ("0 0 1-7 * +MON,tue", &[1, 2]),
+        ("0 0 6-12 * +5#2", &[12]),
+        ("0 0 1-14 * +FRI#1,SUN", &[5, 7, 14]),
+        ("0 0 * * +FRI", &[5, 12]),
+        ("0 0 12 * +?", &[12]),
+        ("0 0 0 5,6 * +FRI", &[5]),
+        ("0 0 0 1-13 * +6#2", &[12]),
+        ("0 0 0 ? * +FRI", &[5, 12]),
+        ("0 0 0 8-14 * +2-4 2026", &[8, 9, 10]),
+    ];
+    for (expression, days) in cases {
+        assert_eq!(june_days(expression), days, "{expression}");
+    }
+}
+
+#[test]
+fn any_white_space_separates() {
+    for expression in
+        ["0\u{a0}2 * * *", "0\u{2009}2\u{202f}* *\u{3000}*", "\u{a0}0 2 *\n*\r\n* \u{a0}", "0\t2\u{b}*\u{c}* *"]
+    {
+        assert_eq!(
+            fire_times(expression, at("2026-11-23T07:15:30Z"), 1),
+            [at("2026-11-24T02:00:00Z")],
+            "{expression:?}"
+        );
+    }
+    assert!(refusal("0\u{a0}99 * * *").starts_with("hours: `99` at position 3"));
+}
+
+#[test]
+fn a_stored_last_day_of_the_week_is_saturday_as_before() {
+    let stored = CronSchedule::stored("0 0 * * L", &CronOptions::default()).expect("it was taken once");
+    assert_eq!(stored.next_after(at("2026-11-23T00:00:00Z")), Some(at("2026-11-28T00:00:00Z")));
+    refusal("0 0 * * L");
 }
 
 #[test]
@@ -222,19 +270,53 @@ fn special_days_are_those_of_quartz() {
 
 #[test]
 fn special_days_go_with_five_fields_and_the_numbers_of_unix() {
-    let cases: [(&str, &[u32]); 9] = [
+    let cases: [(&str, &[u32]); 19] = [
         ("0 0 * * 5#2", &[12]),
         ("0 0 * * FRI#2", &[12]),
         ("0 0 * * 0#1", &[7]),
         ("0 0 * * 7#2", &[14]),
-        ("0 0 * * L", &[6, 13]),
         ("0 0 6W * *", &[5]),
         ("0 0 6W * 5#2", &[5, 12]),
         ("0 0 L-27,2 * *", &[2, 3]),
         ("0 0 */2 * 5#1", &[5]),
+        ("0 0 * * MON#1,MON#2", &[1, 8]),
+        ("0 0 * * tue#1,7#2", &[2, 14]),
+        ("0 0 * * 1,2,3#1", &[1, 2, 3, 8, 9]),
+        ("0 0 * * 1-2,5#2,5#1", &[1, 2, 5, 8, 9, 12]),
+        ("0 0 * * MON-WED#1", &[1, 2, 3]),
+        ("0 0 * * 5-7#1,MON#2", &[5, 6, 7, 8]),
+        ("0 0 10 * MON#1,FRI#1", &[1, 5, 10]),
+        ("0 0 * * SAT,SUNL", &[6, 13]),
+        ("0 0 ? * 5#1", &[5]),
+        ("0 0 * * 0#1,0#2", &[7, 14]),
+        ("0 0 * * MON#3,FRI#1", &[5]),
     ];
     for (expression, days) in cases {
         assert_eq!(june_days(expression), days, "{expression}");
+    }
+}
+
+#[test]
+fn the_last_weekday_has_two_spellings_and_lists() {
+    let last_days = |expression: &str| -> Vec<u32> {
+        let end = at("2026-07-01T00:00:00Z");
+        let times = fire_times(expression, at("2026-05-31T23:59:59Z"), 31);
+        times.into_iter().take_while(|time| *time < end).map(|time| time.day()).collect()
+    };
+    // June 2026 ends with a Tuesday, the 30th.
+    let cases: [(&str, &[u32]); 9] = [
+        ("0 0 * * FRIL", &[26]),
+        ("0 0 * * FRI#L", &[26]),
+        ("0 0 * * fri#l", &[26]),
+        ("0 0 * * 5#L", &[26]),
+        ("0 0 * * 7#L", &[28]),
+        ("0 0 * * MONL,FRIL", &[26, 29]),
+        ("0 0 * * MON#1,TUE#L", &[1, 30]),
+        ("0 0 * * 5-6#L", &[26, 27]),
+        ("0 0 0 ? * FRI#L", &[26]),
+    ];
+    for (expression, days) in cases {
+        assert_eq!(last_days(expression), days, "{expression}");
     }
 }
 

@@ -32,6 +32,35 @@ pub(super) fn uneven_step(column: &Column, item: &str, step: u32, numbers: &[u32
     Some(format!("`{item}` in {} runs at {list}, not every {step} {}", column.name, column.unit))
 }
 
+/// `L` alone in the day of the week of six or seven fields.
+pub(super) const LAST_DAY_OF_THE_WEEK: &str = "`L` alone in day of week is every Saturday, the last day of the week: write SAT, or FRIL for the last Friday of the month";
+
+/// Weekdays by number that most other dialects count from Sunday 0 (Monday 1): always when neither day is `?`, which
+/// Quartz itself asks for; else when they look like days from Monday to Friday.
+pub(super) fn weekday_numbers(month_days: &str, week_days: &str, numbers: &[u32]) -> Option<String> {
+    let is_quartz = month_days == "?";
+    let looks_like_workdays = numbers.len() > 1 && numbers.first() == Some(&1) && numbers.last() <= Some(&5);
+    let are_workdays = numbers == [2, 3, 4, 5, 6];
+    let typed_as_numbers = week_days.starts_with(|char: char| char.is_ascii_digit())
+        && week_days.chars().all(|char| char.is_ascii_digit() || ",-/".contains(char));
+    if !typed_as_numbers || numbers.is_empty() || are_workdays || (is_quartz && !looks_like_workdays) {
+        return None;
+    }
+    let here = super::describe::weekdays(numbers);
+    let elsewhere = names_elsewhere(week_days);
+    Some(format!("`{week_days}` in day of week is {here} here, where Sunday is 1: write {elsewhere} if that is meant"))
+}
+
+/// `MON-FRI` for `1-5`: the names of weekdays that are counted from Sunday 0.
+fn names_elsewhere(week_days: &str) -> String {
+    let (days, step) = week_days.split_at(week_days.find('/').unwrap_or(week_days.len()));
+    let named = days.chars().map(|char| match char.to_digit(10) {
+        Some(day) => super::column::DAYS[(day % 7) as usize][..3].to_owned(),
+        None => char.to_string(),
+    });
+    named.collect::<String>() + step
+}
+
 /// All warnings that need no instant.
 pub(super) fn of(expression: &Expression, seeded: bool) -> Vec<String> {
     let mut warnings: Vec<_> = expression.fields().flat_map(|field| field.warnings.iter().cloned()).collect();

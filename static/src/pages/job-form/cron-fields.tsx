@@ -18,7 +18,7 @@ const RHYTHMS: [Rhythm, string][] = [
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
 const GAPS: [DstGap, string][] = [
-  ['RUN_AT_GAP_END', 'Run once, at the end of the gap'],
+  ['RUN_AT_GAP_END', 'Fixed hours run once, at the end of the gap'],
   ['SKIP', 'Do not run'],
   ['SHIFT_BY_GAP', 'Run later, by the length of the gap'],
 ]

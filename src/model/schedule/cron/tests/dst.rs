@@ -62,8 +62,8 @@ fn the_vectors_of_the_specification() {
 /// Once, however many times it swallowed, and not twice with what runs at its
 /// end anyway.
 #[test]
-fn by_default_what_a_gap_swallows_fires_at_its_end() {
-    let vectors: [Vector; 13] = [
+fn by_default_what_a_gap_swallows_of_fixed_hours_fires_at_its_end() {
+    let vectors: [Vector; 14] = [
         (NEW_YORK, "0,15,30,45 2 * * *", "2026-03-07T12:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-09T06:00:00Z"]),
         (NEW_YORK, "*/30 2 * * *", "2026-03-07T12:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-09T06:00:00Z"]),
         (NEW_YORK, "0 2 * * *", "2026-03-07T12:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-09T06:00:00Z"]),
@@ -75,12 +75,8 @@ fn by_default_what_a_gap_swallows_fires_at_its_end() {
             &["2026-03-08T06:30:00Z", "2026-03-08T07:00:00Z", "2026-03-08T07:30:00Z"],
         ),
         (NEW_YORK, "0 * * * *", "2026-03-08T06:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-08T08:00:00Z"]),
-        (
-            NEW_YORK,
-            "30 * * * *",
-            "2026-03-08T06:00:00Z",
-            &["2026-03-08T06:30:00Z", "2026-03-08T07:00:00Z", "2026-03-08T07:30:00Z"],
-        ),
+        (NEW_YORK, "30 0,2,12 * * *", "2026-03-08T06:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-08T16:30:00Z"]),
+        (NEW_YORK, "* 2 * * *", "2026-03-07T12:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-09T06:00:00Z"]),
         (NEW_YORK, "59 59 2 * * ?", "2026-03-08T06:59:59Z", &["2026-03-08T07:00:00Z", "2026-03-09T06:59:59Z"]),
         (NEW_YORK, "0 30 2 8 3 ? 2026", "2026-01-01T00:00:00Z", &["2026-03-08T07:00:00Z"]),
         ("Europe/Berlin", "30 2 * * *", "2027-03-27T12:00:00Z", &["2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"]),
@@ -95,6 +91,35 @@ fn by_default_what_a_gap_swallows_fires_at_its_end() {
         ("Asia/Pyongyang", "45 23 * * *", "2018-05-04T00:00:00Z", &["2018-05-04T15:00:00Z", "2018-05-05T14:45:00Z"]),
     ];
     check(&vectors, |_| ());
+}
+
+/// As Debian's cron, croner and Quartz have it: an hour that does not exist is no reason for another run.
+#[test]
+fn by_default_a_gap_adds_no_run_to_hours_with_a_star_a_range_or_a_step() {
+    let vectors: [Vector; 8] = [
+        (
+            "Europe/London",
+            "7 * * * *",
+            "2025-03-30T00:00:00Z",
+            &["2025-03-30T00:07:00Z", "2025-03-30T01:07:00Z", "2025-03-30T02:07:00Z"],
+        ),
+        (NEW_YORK, "30 * * * *", "2026-03-08T06:00:00Z", &["2026-03-08T06:30:00Z", "2026-03-08T07:30:00Z"]),
+        (NEW_YORK, "15,45 * * * *", "2026-03-08T06:30:00Z", &["2026-03-08T06:45:00Z", "2026-03-08T07:15:00Z"]),
+        (NEW_YORK, "30 0-4 * * *", "2026-03-08T06:00:00Z", &["2026-03-08T06:30:00Z", "2026-03-08T07:30:00Z"]),
+        (NEW_YORK, "0 */2 * * *", "2026-03-08T05:30:00Z", &["2026-03-08T08:00:00Z", "2026-03-08T10:00:00Z"]),
+        (NEW_YORK, "30 0,2-2 * * *", "2026-03-08T05:45:00Z", &["2026-03-09T04:30:00Z", "2026-03-09T06:30:00Z"]),
+        (NEW_YORK, "0 30 0/2 * * ?", "2026-03-08T05:45:00Z", &["2026-03-08T08:30:00Z", "2026-03-08T10:30:00Z"]),
+        (LORD_HOWE, "15 * * * *", "2026-10-03T14:30:00Z", &["2026-10-03T14:45:00Z", "2026-10-03T16:15:00Z"]),
+    ];
+    check(&vectors, |_| ());
+    let mut options = in_zone(NEW_YORK);
+    options.dst_gap = DstGap::ShiftByGap;
+    let shifted = parse("0 */2 * * *", &options);
+    assert_eq!(
+        shifted.next_after(at("2026-03-08T05:30:00Z")),
+        Some(at("2026-03-08T07:00:00Z")),
+        "the policy overrides"
+    );
 }
 
 #[test]
