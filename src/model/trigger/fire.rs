@@ -157,9 +157,35 @@ impl Trigger {
     ) -> Firing {
         let missed = |next: &Judgement<'_>| !matches!(next, Judgement::Held(_));
         match job.policies.misfire_policy {
-            MisfirePolicy::FireOnce => self.fold(job, closures, (rest, more), missed),
+            MisfirePolicy::FireOnce => {
+                let part = self.up_to_the_grace(job, now, (rest, more));
+                self.fold(job, closures, (part, more), missed)
+            }
             MisfirePolicy::FireAll => self.catch_up(job, closures, now, (leading(rest, missed), more)),
-            MisfirePolicy::Skip => self.skip(job, closures, leading(rest, missed)),
+            MisfirePolicy::Skip => {
+                let part = self.up_to_the_grace(job, now, (rest, more));
+                self.skip(job, closures, leading(part, missed))
+            }
+        }
+    }
+
+    /// The fire times that this look decides about. The oldest that is pending speaks for all that are due, also for
+    /// those within their grace; so a look that does not see them all leaves a late one to the next look.
+    fn up_to_the_grace<'w, 'a>(
+        &self,
+        job: &JobDefinition,
+        now: Timestamp,
+        (rest, more): (&'w Walked<'a>, bool),
+    ) -> &'w Walked<'a> {
+        let late = |fire_time| is_late(job, now, job.due_time(self.job_id, fire_time));
+        let next = rest.last().and_then(|(last, _)| job.next_fire_time(*last));
+        if !more || next.is_some_and(late) {
+            return rest;
+        }
+        match rest.partition_point(|(fire_time, _)| late(*fire_time)) {
+            // A grace of more fire times than a look walks: it has to go on all the same.
+            0 | 1 => rest,
+            late => &rest[..late - 1],
         }
     }
 
@@ -203,9 +229,6 @@ impl Trigger {
     ) -> Firing {
         let Policies { catch_up_window_seconds: window, max_catch_up: most, .. } = job.policies;
         let most = most.map(|most| usize::try_from(most).unwrap_or(0));
-        if more && most.is_some() {
-            return self.skip(job, closures, missed);
-        }
         let oldest = window.map(|seconds| now - TimeDelta::seconds(seconds.into()));
         let open = || missed.iter().enumerate().filter(|(_, (_, judgement))| matches!(judgement, Judgement::Open));
         let too_many = most.map_or(0, |most| open().count().saturating_sub(most));
@@ -214,7 +237,8 @@ impl Trigger {
             0 => self.run_one(job, closures, missed[0].0),
             beyond => {
                 let end = open().nth(beyond).map_or(missed.len(), |(position, _)| position);
-                self.skip(job, closures, &missed[..end])
+                let decided = self.up_to_the_grace(job, now, (missed, more)).len();
+                self.skip(job, closures, &missed[..end.min(decided)])
             }
         }
     }

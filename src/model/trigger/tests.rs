@@ -85,6 +85,37 @@ fn folding_is_bounded_and_goes_on_with_the_next_look() {
     assert_eq!(rest.skipped[0].occurrences, 50_000);
 }
 
+/// All that a trigger becomes at one instant: how many ran, and how many were skipped.
+fn looks(job: &JobDefinition, mut pending: Trigger, now: Timestamp) -> (usize, i64) {
+    let (mut ran, mut skipped) = (0, 0);
+    while pending.due_at <= now {
+        let firing = pending.fire(job, &Closures::default(), now);
+        ran += usize::from(firing.run.is_some());
+        skipped += firing.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
+        let Then::Advance { fire_time, due_at, .. } = firing.then else { panic!("it goes on") };
+        (pending.fire_time, pending.due_at) = (fire_time, due_at);
+    }
+    (ran, skipped)
+}
+
+#[test]
+fn a_misfire_speaks_also_of_what_is_within_its_grace_however_much_was_missed() {
+    let of = |policy| every_with(1, |p| p.misfire_policy = policy);
+    for missed in [61, 62, 99_999, 100_000, 100_001, 100_030, 100_060, 100_061, 150_000, 200_000] {
+        let (pending, now) = (trigger(TriggerKind::Schedule, at(0)), at(missed));
+        assert_eq!(looks(&of(MisfirePolicy::FireOnce), pending.clone(), now), (1, missed), "{missed}");
+        assert_eq!(looks(&of(MisfirePolicy::Skip), pending, now), (0, missed + 1), "{missed}");
+    }
+}
+
+#[test]
+fn fire_all_runs_the_newest_however_much_was_missed() {
+    let job = every_with(1, |p| (p.misfire_policy, p.max_catch_up) = (MisfirePolicy::FireAll, Some(11)));
+    for missed in [99_999, 100_000, 100_005, 150_000, 200_000] {
+        assert_eq!(looks(&job, trigger(TriggerKind::Schedule, at(0)), at(missed)), (11, missed - 10), "{missed}");
+    }
+}
+
 #[test]
 fn a_fixed_delay_waits_for_the_end_of_its_run_however_late() {
     let schedule = job(Schedule::FixedDelay { interval: TimeDelta::seconds(5) });
@@ -193,6 +224,28 @@ proptest! {
         let oracle: Vec<Timestamp> = (0..=down + step).map(|k| at(k * step)).take_while(|t| *t < pending.fire_time).collect();
         prop_assert_eq!(&accounted, &oracle);
         prop_assert!(policy != 1 || window.is_some() || most.is_some() || runs == i64::try_from(oracle.len()).unwrap());
+    }
+
+    /// The oldest pending fire time decides: within the grace each runs, later one or none of all that are due.
+    #[test]
+    fn a_misfire_is_judged_by_the_oldest_pending_fire_time(
+        step in 1_i64..50, down in 0_i64..3_000, grace in 0_i32..200, jitter in 0_i32..40, skip in any::<bool>(),
+    ) {
+        let job = every_with(step, |p| {
+            p.misfire_policy = if skip { MisfirePolicy::Skip } else { MisfirePolicy::FireOnce };
+            (p.misfire_grace_seconds, p.jitter_seconds) = (grace, jitter);
+        });
+        let now = at(down);
+        let pending = Trigger { due_at: job.due_time(JOB, at(0)), ..trigger(TriggerKind::Schedule, at(0)) };
+        let is_misfire = now - pending.due_at > TimeDelta::seconds(grace.into());
+        let due = (0..=down / step).filter(|k| job.due_time(JOB, at(k * step)) <= now).count();
+        let ran = match (is_misfire, skip) {
+            (false, _) => due,
+            (true, true) => 0,
+            (true, false) => 1,
+        };
+        let skipped = i64::try_from(due - ran).unwrap();
+        prop_assert_eq!(looks(&job, pending, now), (ran, skipped));
     }
 
     #[test]
