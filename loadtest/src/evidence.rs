@@ -99,6 +99,20 @@ pub enum Operation {
     RunNow,
 }
 
+impl Operation {
+    /// In words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "the creation",
+            Self::Update(_) => "an edit",
+            Self::Pause => "a pause",
+            Self::Resume => "a resume",
+            Self::Delete => "the deletion",
+            Self::RunNow => "a run-now",
+        }
+    }
+}
+
 /// What is known of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,8 +4,8 @@
 //! It must never share code with Horolog or with its cron libraries: a mistake
 //! that both make would go unseen. It is slow and simple on purpose.
 //!
-//! The rule for clock changes is Horolog's default: what the clock skips fires
-//! once, at the end of the gap; what comes twice fires twice when seconds,
+//! The rule for clock changes is Horolog's default: what the clock skips of fixed hours fires
+//! once, at the end of the gap (an hour field with `*`, a range or a step goes on without); what comes twice fires twice when seconds,
 //! minutes or hours hold `*`, a range or a step, else the first time.
 
 use crate::{evidence::Micros, job::SECOND};
@@ -31,7 +31,7 @@ pub fn cron(expression: &str, zone: &str, from: Micros, until: Micros) -> anyhow
         let now = offset_at(&zone, minute)?;
         let mut gap_end = false;
         if now > offset {
-            gap_end = (minute + offset..minute + now).any(|local| fields.name(local));
+            gap_end = fields.fixed_hours && (minute + offset..minute + now).any(|local| fields.name(local));
         } else if now < offset {
             twice_until = minute + offset - now;
         }
@@ -69,6 +69,7 @@ struct Fields {
     months: u64,
     weekdays: u64,
     interval_like: bool,
+    fixed_hours: bool,
 }
 
 impl Fields {
@@ -86,6 +87,7 @@ impl Fields {
             months: set(month, 1, 12, &MONTHS)?,
             weekdays: set(weekday, 1, 7, &WEEKDAYS)?,
             interval_like,
+            fixed_hours: !hour.contains(['*', '-', '/']),
         })
     }
 
@@ -160,6 +162,7 @@ mod tests {
             |expression: &str| named(expression, "America/New_York", "2026-03-07T12:00:00Z", "2026-03-09T06:31:00Z");
         assert_eq!(new_york("0 30 2 * * ?"), ["03-08T07:00", "03-09T06:30"]);
         assert_eq!(new_york("0 0,15,30 2 * * ?").len(), 1 + 3);
+        assert_eq!(new_york("0 30 1-3 * * ?").len(), 2 + 2, "a range of hours goes on without");
         let howe = named("0 15 2 * * ?", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", "2026-10-04T15:15:00Z");
         assert_eq!(howe, ["10-03T15:30", "10-04T15:15"]);
     }

@@ -33,6 +33,15 @@ pub struct JobSpec {
     /// `timeoutSeconds` of an attempt.
     #[serde(default)]
     pub timeout_seconds: Option<u32>,
+    /// `jitterSeconds`: a start is due at most so long after its fire time, and before the next one.
+    #[serde(default)]
+    pub jitter_seconds: u32,
+    /// `endAt`: the last instant that may be a fire time.
+    #[serde(default)]
+    pub end_at: Option<Micros>,
+    /// `maxRuns`. The checker does not count runs: drills give numbers that no run reaches.
+    #[serde(default)]
+    pub max_runs: Option<u32>,
     /// How the sink treats its deliveries.
     #[serde(default)]
     pub target: Target,

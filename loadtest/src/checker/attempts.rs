@@ -23,7 +23,7 @@ impl<'a> Judge<'a> {
         let mut attempts = execution.deliveries.clone();
         attempts.sort_by_key(|delivery| (delivery.attempt, delivery.arrived));
         for pair in attempts.windows(2) {
-            self.pair(about, pair[0], pair[1], terms);
+            self.pair(job, about, pair[0], pair[1], terms);
         }
         for delivery in &attempts {
             if delivery.arrived < delivery.due_time.max(delivery.fire_time) - self.rules.earliness {
@@ -44,7 +44,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Two attempts, the lower number first.
-    fn pair(&mut self, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+    fn pair(&mut self, job: &JobCase<'a>, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
         let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
         if a.attempt == b.attempt {
             // A failover that lost its last writes repeats an attempt under its own number, and only it does.
@@ -66,12 +66,12 @@ impl<'a> Judge<'a> {
             }
             return;
         }
-        self.justified(about, a, b, terms);
+        self.justified(job, about, a, b, terms);
         self.overlap("OVERLAP", about, a, b);
     }
 
     /// Whether the later attempt had a reason, and came in time.
-    fn justified(&mut self, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+    fn justified(&mut self, job: &JobCase<'a>, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
         let fault = self.faults.orphaning(a, b.arrived);
         let timed_out = a.ended.is_some_and(|ended| terms.timed_out(ended - a.arrived, NOTICE));
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
@@ -85,7 +85,7 @@ impl<'a> Judge<'a> {
         if let Some(cut) = unheard {
             // It gives up when its time is over, or when the way is free again.
             let gave_up = cut.until.max(a.arrived + terms.longest_timeout()).max(a.ended.unwrap_or(a.arrived));
-            return self.in_time("RETRY-LATE", about, gave_up + SECOND, a, b);
+            return self.in_time("RETRY-LATE", job, gave_up + SECOND, a, b);
         }
         let took = b.arrived - a.arrived;
         let Some(fault) = fault else {
@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
                 );
                 self.bad("REDELIVERY-UNJUSTIFIED", about, text);
             } else {
-                self.in_time("RETRY-LATE", about, a.ended.unwrap_or(a.arrived) + SECOND, a, b);
+                self.in_time("RETRY-LATE", job, a.ended.unwrap_or(a.arrived) + SECOND, a, b);
             }
             return;
         };
@@ -124,7 +124,7 @@ impl<'a> Judge<'a> {
             });
         }
         let due = if succeeded(a) { orphaned } else { orphaned.max(retried) };
-        self.in_time("REDELIVERY-LATE", about, due, a, b);
+        self.in_time("REDELIVERY-LATE", job, due, a, b);
     }
 
     /// When an attempt was orphaned at the latest, and by what: the first fault of its node that it surely did not
@@ -144,12 +144,16 @@ impl<'a> Judge<'a> {
     }
 
     /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given back: each of
-    /// them, beside a fault alone, costs a recovery more.
-    fn in_time(&mut self, rule: &str, about: About, due: Micros, a: &Delivery, b: &Delivery) {
+    /// them, beside a fault alone, costs a recovery more. A retry waits out a pause of its job.
+    fn in_time(&mut self, rule: &str, job: &JobCase<'a>, due: Micros, a: &Delivery, b: &Delivery) {
+        let about = About { job: job.id, fire_time: Some(b.fire_time), execution: Some(b.execution) };
         let orphan = rule == "REDELIVERY-LATE";
         let mut deadline = if orphan { self.faults.redelivery(due) } else { self.faults.deadline(due) };
+        if b.kind == "RETRY" {
+            deadline = deadline.max(self.after_pauses(job, due));
+        }
         for _ in a.attempt + 1..b.attempt {
-            if self.faults.any(a.arrived, deadline).next().is_some() {
+            if deadline < Micros::MAX && self.faults.any(a.arrived, deadline).next().is_some() {
                 deadline = self.faults.redelivery(deadline);
             }
         }

@@ -110,6 +110,11 @@ impl<'a> Faults<'a> {
         self.any(from, until).any(rewinds)
     }
 
+    /// Whether a fault of the whole cluster ends that node's process.
+    pub(super) fn ends(&self, fault: &Fault, node: Uuid) -> bool {
+        self.name(node).is_some_and(|name| fault.nodes.iter().any(|hit| hit == name))
+    }
+
     pub(super) fn name(&self, node: Uuid) -> Option<&'a str> {
         self.names.get(&node).copied()
     }

@@ -1,14 +1,16 @@
 //! Which fire times a job had to take, and which it might.
 //!
-//! A fire time MUST be taken if the job surely fired by its grid from then until the last lawful
-//! start; it MAY be if that is possible at some instant at which it can have been leased. All others
-//! must not exist. It must never look at what was delivered, but for the phase of a fixed rate that the API never named.
+//! A fire time MUST be accounted for if the job surely fired by its grid at that very instant: what happens to the job
+//! afterwards changes how, not whether. It MAY be if that is possible at some instant at which it can have been leased.
+//! All others must not exist. It must never look at what was delivered, but for the phase of a fixed rate that the API
+//! never named.
 
 use super::{
     Rules,
     case::{Execution, JobCase},
     deadlines::Faults,
     terms::Terms,
+    timeline::Timeline,
 };
 use crate::{
     evidence::{CallOutcome, Micros, Operation},
@@ -43,16 +45,17 @@ pub(super) fn expected<'a>(
         let Some((from, until)) = timeline.reach(grid, end) else { continue };
         // What was leased ahead of a pause still runs: hence beyond the grid's own end.
         for at in times(job, grid, from, until + rules.look_ahead)? {
-            if !timeline.possibly(grid, at - rules.look_ahead, at) {
+            if !timeline.possibly_names(grid, at - rules.look_ahead, at) {
                 continue;
             }
-            let deadline = faults.deadline(at);
-            let must = deadline < end && timeline.surely(grid, at, deadline);
+            let due = latest_due(timeline, at, rules);
+            let deadline = faults.deadline(due);
+            let must = deadline < end && timeline.surely_names(grid, at);
             let versions = timeline.versions(at - rules.look_ahead, deadline);
             let this = Expected {
                 must,
                 deadline,
-                normal: deadline == at + rules.lateness,
+                normal: deadline == due + rules.lateness,
                 terms: Terms::new(timeline, &versions),
             };
             // Two grids may name it while an edit is under way; the demand of either is one.
@@ -62,6 +65,11 @@ pub(super) fn expected<'a>(
         }
     }
     Ok(all)
+}
+
+/// The latest due time that a version which may own the fire time gives it.
+pub(super) fn latest_due(timeline: &Timeline<'_>, at: Micros, rules: &Rules) -> Micros {
+    at + Terms::new(timeline, &timeline.versions(at - rules.look_ahead, at)).longest_jitter()
 }
 
 fn times(job: &JobCase<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {

@@ -6,14 +6,14 @@ use super::{
     Counts, Rules, Verdict, Violation,
     blind::Interval,
     case::{Execution, JobCase},
-    deadlines::{Faults, locks_log},
-    expected::{Expected, expected},
+    deadlines::{Faults, locks_log, rewinds},
+    expected::{Expected, expected, latest_due},
     overlaps::Busy,
     spans::Spans,
     terms::Terms,
 };
 use crate::{
-    evidence::{Evidence, Micros, Row, Scope},
+    evidence::{Call, Delivery, Evidence, Fault, Micros, Operation, Row, Scope},
     job::{Misfire, Overlap, Recovery},
 };
 use std::collections::BTreeMap;
@@ -120,8 +120,23 @@ impl<'a> Judge<'a> {
     pub(super) fn terms(&self, job: &JobCase<'a>, execution: &Execution<'a>) -> Terms<'a> {
         let Some(at) = execution.fire_time() else { return Terms::default() };
         let waited = execution.first().filter(|first| first.kind == "BUFFERED").map_or(at, |first| first.arrived);
-        let versions = job.timeline.versions(at - self.rules.look_ahead, self.faults.deadline(at).max(waited));
+        let deadline = self.faults.deadline(latest_due(&job.timeline, at, &self.rules));
+        let versions = job.timeline.versions(at - self.rules.look_ahead, deadline.max(waited));
         Terms::new(&job.timeline, &versions)
+    }
+
+    /// The latest lawful start of what may start from then on and waits out a pause of its job: a retry, or what is
+    /// buffered. `Micros::MAX` when the pause may have no end.
+    pub(super) fn after_pauses(&self, job: &JobCase<'a>, since: Micros) -> Micros {
+        let mut since = since;
+        loop {
+            let deadline = self.faults.deadline(since);
+            match job.timeline.pause_end(since, deadline) {
+                Some(Micros::MAX) => return Micros::MAX,
+                Some(end) if end > since => since = end,
+                _ => return deadline,
+            }
+        }
     }
 
     /// One fire time; what the second opinion has to find of it.
@@ -158,11 +173,8 @@ impl<'a> Judge<'a> {
                 Ok(execution.status() == Some("CANCELLED")) // `settlement` judges how it ended
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
-            } else if this.must && !(this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at)) {
-                Err((
-                    "LOST",
-                    format!("nothing was delivered by {} us after it, and no row says why", this.deadline - at),
-                ))
+            } else if this.must && !self.may_wait_still(job, at, this, busy) {
+                Err(("LOST", self.silence(job, at, this)))
             } else if let Some(start) = busy.passed_over(self, job, at, this).filter(|_| this.must) {
                 Err(("LOST", format!("it would wait still, but a later fire time started at {start}")))
             } else {
@@ -179,6 +191,24 @@ impl<'a> Judge<'a> {
         interval
     }
 
+    /// Whether it may wait for the end of a run until the final read. What a deleted job leaves has a row.
+    fn may_wait_still(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, busy: &Busy) -> bool {
+        this.terms.may_overlap(&WAITING)
+            && busy.occupied(self, job, at)
+            && !job.timeline.surely_deleted(self.evidence.ended)
+    }
+
+    /// What is wrong when a fire time left nothing.
+    fn silence(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>) -> String {
+        let within =
+            |call: &&&Call| call.operation != Operation::RunNow && (at..=this.deadline).contains(&call.invoked);
+        let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
+            let after = call.invoked - at;
+            format!(": lost in the gap, {} came {after} us after it", call.operation.name())
+        });
+        format!("nothing was delivered by {} us after it, and no row says why{gap}", this.deadline - at)
+    }
+
     /// The first start of an execution; the latest that it may lawfully have.
     fn first_start(
         &mut self,
@@ -192,7 +222,7 @@ impl<'a> Judge<'a> {
         let late = first.arrived - at;
         let waits = this.terms.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
-            busy.waited(self, execution, at).map_or(this.deadline, |end| this.deadline.max(self.faults.deadline(end)))
+            busy.waited(self, execution, at).map_or(this.deadline, |end| this.deadline.max(self.after_pauses(job, end)))
         } else {
             this.deadline
         };
@@ -202,11 +232,26 @@ impl<'a> Judge<'a> {
         if first.arrived > deadline {
             self.bad("LATE", about, format!("arrived {late} us after its fire time; {} us were lawful", deadline - at));
         }
-        let lateness = if this.normal { &mut self.verdict.lateness_calm } else { &mut self.verdict.lateness_disturbed };
-        lateness.push(late);
+        if first.kind == "SCHEDULE" && first.attempt == 1 {
+            self.due_time(job, execution, first, at);
+        }
+        // What waited for the end of a run was late by its policy, not by the cluster.
+        if first.kind != "BUFFERED" {
+            let due = if first.attempt == 1 { first.due_time.clamp(at, at + this.terms.longest_jitter()) } else { at };
+            self.verdict.lateness(this.normal).push(first.arrived - due);
+        }
         self.misfired(job, execution, this);
         self.fired_after_pause(job, execution);
         deadline
+    }
+
+    /// A jitter lies within what a version that may own the fire time gives.
+    fn due_time(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, first: &Delivery, at: Micros) {
+        let latest = latest_due(&job.timeline, at, &self.rules);
+        if !(at - self.rules.earliness..=latest + self.rules.earliness).contains(&first.due_time) {
+            let text = format!("due {} us after its fire time; {} us were lawful", first.due_time - at, latest - at);
+            self.bad("FORGED-LABEL", About::execution(job, execution), text);
+        }
     }
 
     /// A misfire that ran although its policy runs none. What was found within the grace may be sent by a node that
@@ -217,28 +262,40 @@ impl<'a> Judge<'a> {
         if first.attempt != 1 || first.kind != "SCHEDULE" || !this.terms.must_misfire(Misfire::Skip) {
             return;
         }
-        let stood = self.faults.hitting(first.node, at, first.arrived).any(|fault| fault.scope == Scope::Freezes);
-        let call = self.rules.ttl / 2;
-        let held_up =
-            self.faults.any(at, first.arrived).any(|fault| locks_log(fault) && fault.until >= first.arrived - call);
-        let held = if stood { self.rules.ttl } else { Micros::from(held_up) * call };
-        if first.arrived - at > this.terms.longest_grace() + self.rules.lateness + held {
+        let held = self.held(first, at);
+        let most = this.terms.longest_jitter() + this.terms.longest_grace() + self.rules.lateness + held;
+        if first.arrived - at > most {
             let text = format!("ran {} us late, later than its grace, with the policy SKIP", first.arrived - at);
             self.bad("MISFIRE-FIRED", About::execution(job, execution), text);
         }
     }
 
-    /// A first attempt that started when its job had surely been paused or deleted for longer than nodes look ahead.
-    /// Beside a fault it may have been leased before and sent late.
+    /// How much later than its decision a start may come: a node that stood still in between costs one TTL, a lease that
+    /// waited for the log half of one.
+    fn held(&self, first: &Delivery, at: Micros) -> Micros {
+        let stood = self.faults.hitting(first.node, at, first.arrived).any(|fault| fault.scope == Scope::Freezes);
+        let call = self.rules.ttl / 2;
+        let held_up =
+            self.faults.any(at, first.arrived).any(|fault| locks_log(fault) && fault.until >= first.arrived - call);
+        if stood { self.rules.ttl } else { Micros::from(held_up) * call }
+    }
+
+    /// A fire time or a retry that started when its job had surely been paused or deleted for longer than nodes look
+    /// ahead. Beside a fault it may have been leased before and sent late.
     fn fired_after_pause(&mut self, job: &JobCase<'a>, execution: &Execution<'a>) {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return };
-        let since = first.arrived - self.rules.look_ahead - self.rules.lateness;
-        if first.kind == "SCHEDULE"
-            && first.attempt == 1
-            && !job.timeline.possibly_active(since, first.arrived)
-            && self.faults.hitting(first.node, at - self.rules.look_ahead, first.arrived).next().is_none()
-        {
-            self.bad("GHOST", About::execution(job, execution), "it started after its job was paused or deleted");
+        for attempt in &execution.deliveries {
+            let fires = attempt.kind == "RETRY"
+                || (attempt.attempt == 1 && matches!(attempt.kind.as_str(), "SCHEDULE" | "BUFFERED"));
+            let since = attempt.arrived - self.rules.look_ahead - self.rules.lateness;
+            let leased = if attempt.attempt == first.attempt { at } else { since };
+            if fires
+                && !job.timeline.possibly_active(since, attempt.arrived)
+                && self.faults.hitting(attempt.node, leased - self.rules.look_ahead, attempt.arrived).next().is_none()
+            {
+                let text = format!("attempt {} started after its job was paused or deleted", attempt.attempt);
+                self.bad("GHOST", About::execution(job, execution), text);
+            }
         }
     }
 
@@ -256,8 +313,12 @@ impl<'a> Judge<'a> {
         });
         let Some(mut before) = runs.next() else { return };
         for run in runs {
-            let ((_, execution, grace), (next, ..)) = (before, run);
-            let missed_both = execution.first().is_some_and(|first| first.arrived > next + grace + self.rules.lateness);
+            let ((at, execution, grace), (next, ..)) = (before, run);
+            // What is due when the first is found too late is missed as well, however young it is.
+            let missed_both = execution.first().is_some_and(|first| {
+                let found = first.arrived - self.rules.lateness - self.held(first, at);
+                found > at + grace && found > next
+            });
             if missed_both {
                 let text = format!("ran although the fire time at {next} was missed as well: FIRE_ONCE runs the last");
                 self.bad("MISFIRE-FIRED", About::execution(job, execution), text);
@@ -277,8 +338,14 @@ impl<'a> Judge<'a> {
     ) -> Result<(), (&'static str, String)> {
         // When the cluster noticed is not to be seen. But only a fault can have made it late, and it cannot
         // have been later than the latest lawful start.
-        let missed = !this.normal && this.deadline >= at + this.terms.shortest_grace();
+        let missed = !this.normal && self.oldest_missed(job, at, this, row);
         let lawful = match row.reason.as_deref() {
+            // Whoever pauses or deletes it before it is taken records it. What waits for a run is not paused, but deleted.
+            Some("PAUSED") => job.timeline.possibly_paused(at, this.deadline),
+            Some("DELETED") => {
+                job.timeline.possibly_deleted(this.deadline)
+                    || (this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at))
+            }
             Some("MISFIRE") => missed && this.terms.may_misfire(Misfire::Skip),
             Some("COALESCED") if missed && this.terms.may_misfire(Misfire::FireOnce) => {
                 let waits = this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at);
@@ -292,6 +359,25 @@ impl<'a> Judge<'a> {
         }
         let text = format!("left out as {}, which nothing allows (policies {:?})", words(row), this.terms);
         Err(("LOST", text))
+    }
+
+    /// Whether it was missed, by the oldest that its row stands for: when that one is found later than the grace, the
+    /// policy speaks about everything that is due by then.
+    fn oldest_missed(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, row: &Row) -> bool {
+        let grace = this.terms.shortest_grace();
+        let oldest = row.fire_time.min(at);
+        let found = self.faults.deadline(latest_due(&job.timeline, oldest, &self.rules));
+        this.deadline >= at + grace || (found >= oldest + grace && found >= at)
+    }
+
+    /// Whether the attempt that was lost never reached its target although its node lived on and could have given it
+    /// back: the database was away at most.
+    fn unbegun(&self, execution: &Execution<'a>, row: &Row, leased: Micros, finished: Micros) -> bool {
+        let Some(node) = row.node else { return false };
+        let begun = execution.deliveries.iter().any(|delivery| delivery.attempt == row.attempt);
+        let from = row.started_at.map_or(leased, |started| started - self.rules.look_ahead);
+        let excused = |fault: &Fault| fault.scope != Scope::Cluster || rewinds(fault) || self.faults.ends(fault, node);
+        !begun && self.faults.name(node).is_some() && !self.faults.hitting(node, from, finished).any(excused)
     }
 
     /// Whether the end of an execution without success is one that its policies name; else what is wrong.
@@ -326,6 +412,9 @@ impl<'a> Judge<'a> {
             ("FAILED", _) => Err(("GAVE-UP-EARLY", format!("{} after {own} failed attempts, {} recoveries", words(row), row.recoveries))),
             ("LOST", _) if !terms.may_recover(Recovery::MarkLost) => {
                 Err(("UNRECOVERED", "LOST, and its policy is RERUN".to_owned()))
+            }
+            ("LOST", _) if self.unbegun(execution, row, at, finished) => {
+                Err(("LOST-UNBEGUN", format!("attempt {} was never begun, and its node lived on", row.attempt)))
             }
             ("LOST", _) if !lost => Err(("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt".to_owned())),
             ("CANCELLED", _) if !cancelled_lawfully(job, execution, terms, finished) => {

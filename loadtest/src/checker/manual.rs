@@ -22,13 +22,14 @@ impl<'a> Judge<'a> {
         points.extend(job.manual_skips.iter().map(|row| row.fire_time));
         points.sort_unstable();
         let waits = job.timeline.terms().may_overlap(&WAITING);
+        let deleted = job.timeline.surely_deleted(self.evidence.ended);
         let asked = |call: &&Call| Interval {
             from: call.invoked - self.rules.earliness,
             until: self.taken_by(call),
             required: call.outcome == CallOutcome::Done
                 && self.taken_by(call) < self.evidence.ended
-                && !job.timeline.possibly_deleted(self.taken_by(call))
-                && !(waits && busy.occupied(self, job, call.invoked)),
+                // A deletion records what waits.
+                && (!(waits && busy.occupied(self, job, call.invoked)) || deleted),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
         let about = About { job: job.id, fire_time: None, execution: None };
@@ -72,7 +73,7 @@ impl<'a> Judge<'a> {
         let deadline = self.faults.deadline(at);
         let Some(first) = run.first() else { return deadline };
         let waits = self.terms(job, run).may_overlap(&WAITING);
-        let waited = if waits { busy.waited(self, run, at).map(|end| self.faults.deadline(end)) } else { None };
+        let waited = if waits { busy.waited(self, run, at).map(|end| self.after_pauses(job, end)) } else { None };
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
         let about = About::execution(job, run);
         if first.arrived > deadline {

@@ -61,6 +61,13 @@ pub struct Verdict {
     pub redeliveries: Vec<Redelivery>,
 }
 
+impl Verdict {
+    /// Where the lateness of a start goes.
+    fn lateness(&mut self, normal: bool) -> &mut Vec<Micros> {
+        if normal { &mut self.lateness_calm } else { &mut self.lateness_disturbed }
+    }
+}
+
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {

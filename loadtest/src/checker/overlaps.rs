@@ -54,19 +54,19 @@ impl Busy {
 
     /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
     /// still; or to the deletion of the job, which takes what waits with it.
-    pub(super) fn occupied(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros) -> bool {
+    pub(super) fn occupied<'a>(&self, judge: &Judge<'a>, job: &JobCase<'a>, at: Micros) -> bool {
         let end = judge.evidence.ended;
         let mut runs: Vec<(Micros, Micros)> =
             self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
         runs.sort_unstable();
         let mut busy = at;
         for (start, until) in runs {
-            if start > judge.faults.deadline(busy) {
+            if start > judge.after_pauses(job, busy) {
                 break;
             }
             busy = busy.max(until);
         }
-        let until = judge.faults.deadline(busy);
+        let until = judge.after_pauses(job, busy);
         until >= end || busy > at && job.timeline.possibly_deleted(until)
     }
 

@@ -28,7 +28,7 @@ impl<'a> Judge<'a> {
             self.bad("FORGED-LABEL", about, format!("its row says fire time {}", row.fire_time));
         }
         if matches!(row.status.as_str(), "RUNNING" | "RETRYING") {
-            return self.unfinished(about, execution, row, terms);
+            return self.unfinished(job, execution, row, terms);
         }
         let effects: Vec<_> = execution.successes().collect();
         if row.status == "SUCCESS" {
@@ -107,7 +107,8 @@ impl<'a> Judge<'a> {
     }
 
     /// A row that still stands open at the final read.
-    fn unfinished(&mut self, about: About, execution: &Execution<'a>, row: &Row, terms: &Terms<'a>) {
+    fn unfinished(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, row: &Row, terms: &Terms<'a>) {
+        let about = About::execution(job, execution);
         let end = self.evidence.ended;
         let last = execution.last();
         let orphaning = last.and_then(|last| self.faults.orphaning(last, end));
@@ -122,6 +123,9 @@ impl<'a> Judge<'a> {
         let orphaned = orphaning.map_or(moved, |fault| moved.max(fault.from));
         // One retry more may be waiting, and one lost attempt more that nobody saw.
         let retry = self.faults.redelivery(orphaned + crate::job::SECOND);
+        if row.status == "RETRYING" && job.timeline.pause_end(orphaned, retry) == Some(Micros::MAX) {
+            return; // a retry of a paused job waits for the resume
+        }
         let started = self.faults.redelivery(row.started_at.unwrap_or(0));
         if retry.max(started) < end {
             let text = format!("{} at the final read; nothing moved since {moved}", row.status);
@@ -134,7 +138,13 @@ impl<'a> Judge<'a> {
         for row in &job.skips {
             let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
-                if row.reason.as_deref() != Some("OVERLAP") || !job.timeline.terms().exclusive() {
+                let lawful = match row.reason.as_deref() {
+                    Some("OVERLAP") => job.timeline.terms().exclusive(),
+                    Some("PAUSED") => job.timeline.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
+                    Some("DELETED") => job.timeline.possibly_deleted(self.faults.deadline(row.fire_time)),
+                    _ => false,
+                };
+                if !lawful {
                     self.bad("LOST", about, format!("a link of a fixed delay left out as {}", words(row)));
                 }
                 continue;

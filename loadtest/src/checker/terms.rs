@@ -83,6 +83,11 @@ impl<'a> Terms<'a> {
         seconds.map_or(0, |seconds| Micros::from(seconds) * SECOND)
     }
 
+    /// The latest that a start may be due after its fire time.
+    pub(super) fn longest_jitter(&self) -> Micros {
+        self.specs.iter().map(|spec| Micros::from(spec.jitter_seconds) * SECOND).max().unwrap_or(0)
+    }
+
     pub(super) fn fenced(&self) -> bool {
         !self.is_unknown() && self.specs.iter().all(|spec| spec.target.fenced)
     }

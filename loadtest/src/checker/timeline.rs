@@ -120,6 +120,21 @@ impl<'a> Timeline<'a> {
         self.over(from, until).all(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
     }
 
+    /// Whether that instant is surely a fire time of the grid: its job fires by it, and ends no earlier.
+    pub(super) fn surely_names(&self, grid: usize, at: Micros) -> bool {
+        self.over(at, at).all(|state| self.names(state, grid, at))
+    }
+
+    /// Whether it may be one, seen from some instant since `from`: what is leased ahead of a command still runs.
+    pub(super) fn possibly_names(&self, grid: usize, from: Micros, at: Micros) -> bool {
+        self.over(from, at).any(|state| self.names(state, grid, at))
+    }
+
+    fn names(&self, state: State, grid: usize, at: Micros) -> bool {
+        let State::Active { version, grid: active } = state else { return false };
+        active == grid && self.spec(version).end_at.is_none_or(|end| at <= end)
+    }
+
     /// Whether the job may fire by this grid at some instant of the window.
     pub(super) fn possibly(&self, grid: usize, from: Micros, until: Micros) -> bool {
         self.over(from, until).any(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
@@ -133,6 +148,26 @@ impl<'a> Timeline<'a> {
     /// Whether it may have been deleted by then.
     pub(super) fn possibly_deleted(&self, at: Micros) -> bool {
         self.over(at, at).any(|state| state == State::Deleted)
+    }
+
+    /// Whether it was surely deleted by then.
+    pub(super) fn surely_deleted(&self, at: Micros) -> bool {
+        self.over(at, at).all(|state| state == State::Deleted)
+    }
+
+    /// Whether the job may be paused at some instant of the window.
+    pub(super) fn possibly_paused(&self, from: Micros, until: Micros) -> bool {
+        self.over(from, until).any(|state| matches!(state, State::Paused { .. }))
+    }
+
+    /// The end of the last pause that may meet the window; `Micros::MAX` when it may last for ever.
+    pub(super) fn pause_end(&self, from: Micros, until: Micros) -> Option<Micros> {
+        let paused = |states: &[State]| states.iter().any(|state| matches!(state, State::Paused { .. }));
+        let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let beyond = self.segments.partition_point(|(at, _)| *at <= until);
+        let last = (first..beyond).rev().find(|index| paused(&self.segments[*index].1))?;
+        let end = self.segments[last..].iter().find(|(_, states)| !paused(states));
+        Some(end.map_or(Micros::MAX, |(at, _)| *at))
     }
 
     /// The versions whose policies may hold for what is leased within the window.

@@ -41,6 +41,8 @@ pub struct JobState {
     pub spec: JobSpec,
     /// False once a deletion was asked for.
     pub deletable: bool,
+    /// A fire time that the API named, last.
+    pub named: Option<Micros>,
 }
 
 impl Operator {
@@ -72,10 +74,10 @@ impl Operator {
         let variables = json!({"input": self.input(spec, start_at)});
         let mut call = self.call(node, None, Operation::Create(spec.clone()), &query, variables).await;
         call.start_at = start_at;
-        let id = call.job;
+        let (id, named) = (call.job, call.next_fire_time);
         self.note(call);
         if let Some(id) = id {
-            let job = JobState { spec: spec.clone(), deletable: true };
+            let job = JobState { spec: spec.clone(), deletable: true, named };
             self.state().jobs.insert(id, Arc::new(tokio::sync::Mutex::new(job)));
         }
         id
@@ -98,6 +100,7 @@ impl Operator {
         let fields = if fields.is_empty() { String::new() } else { format!("{{ {fields} }}") };
         let query = format!("mutation($id: ID!) {{ {mutation}(id: $id) {fields} }}");
         let call = self.call(node, Some(id), operation, &query, json!({"id": id})).await;
+        job.named = call.next_fire_time.or(job.named);
         self.note(call);
     }
 
@@ -116,6 +119,7 @@ impl Operator {
         let call = self.call(node, Some(id), Operation::Update(spec.clone()), &query, variables).await;
         if call.outcome == CallOutcome::Done {
             job.spec = spec;
+            job.named = call.next_fire_time.or(job.named);
         }
         self.note(call);
     }
@@ -170,6 +174,7 @@ impl Operator {
             "name": spec.name, "target": target, "misfirePolicy": spec.misfire,
             "misfireGraceSeconds": spec.misfire_grace_seconds, "overlapPolicy": spec.overlap, "recovery": spec.recovery,
             "maxRecoveries": spec.max_recoveries, "retry": retry, "timeoutSeconds": spec.timeout_seconds,
+            "jitterSeconds": spec.jitter_seconds, "endAt": spec.end_at.map(rfc3339), "maxRuns": spec.max_runs,
         });
         let schedule = match &spec.schedule {
             Schedule::Cron { expression, zone } => {

@@ -36,6 +36,7 @@ pub fn figures(
     let name = format!("end of a fault of the whole cluster to the next delivery, longest of {}", again.len());
     time(&name, expect.fires_again_max, longest(&again));
     time("latest start, faults or not", expect.lateness_max, longest(&lateness));
+    figures.extend(expect.flood_factor.map(|most| flooded(most, evidence)));
     let mut number = |name: &str, target: String, was: usize, met: bool| {
         let measured = was.to_string();
         figures.push(Figure { name: name.to_owned(), target, measured, met: Some(met) });
@@ -65,6 +66,54 @@ pub fn figures(
     figures
 }
 
+/// Scheduling of a busy machine, not of Horolog: differences below it mean nothing, in a build without optimisation on two
+/// processors that the flooding clients burn as well.
+const NOISE: Micros = 50_000;
+
+/// I15: how much later starts are while clients flood the API, p99. Each flood is held against the worse of the two calm
+/// stretches around it, so that a machine which is busy with something else is busy in both; and the middle of all floods
+/// counts, so that one bad moment does not.
+fn flooded(most: f64, evidence: &Evidence) -> Figure {
+    let mut floods: Vec<_> = evidence.faults.iter().filter(|fault| fault.kind == "flood").collect();
+    floods.sort_by_key(|flood| flood.from);
+    let starts = starts(evidence);
+    let late = |from: Micros, until: Micros| {
+        let within: Vec<Micros> =
+            starts.iter().filter(|(due, _)| (from..until).contains(due)).map(|(_, late)| *late).collect();
+        Spread::of(&within).map(|spread| spread.p99)
+    };
+    let mut factors: Vec<(f64, Micros, Micros)> = Vec::new();
+    for (index, flood) in floods.iter().enumerate() {
+        let before = index.checked_sub(1).map_or(evidence.began, |before| floods[before].until);
+        let after = floods.get(index + 1).map_or(evidence.ended, |after| after.from);
+        let calm = late(before, flood.from).max(late(flood.until, after));
+        if let (Some(calm), Some(during)) = (calm, late(flood.from, flood.until)) {
+            factors.push((ratio(during, calm.max(NOISE)), during, calm));
+        }
+    }
+    factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let middle = factors.get(factors.len() / 2).copied();
+    Figure {
+        name: format!("lateness (p99) during a flood to that of the calm around it, middle of {}", factors.len()),
+        target: format!("≤ {most} times, from {} ms on", NOISE / 1_000),
+        measured: middle.map_or("nothing to measure".to_owned(), |(factor, during, calm)| {
+            format!("{factor:.1} ({} ms, calm {} ms)", during / 1_000, calm / 1_000)
+        }),
+        met: Some(middle.is_some_and(|(factor, ..)| factor <= most)),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lateness is far below 2^53")]
+fn ratio(a: Micros, b: Micros) -> f64 {
+    a as f64 / b.max(1) as f64
+}
+
+/// Due time and lateness of every first start that waited for no run.
+fn starts(evidence: &Evidence) -> Vec<(Micros, Micros)> {
+    let first = evidence.deliveries.iter().filter(|delivery| delivery.attempt == 1 && delivery.kind == "SCHEDULE");
+    first.map(|delivery| (delivery.due_time, delivery.arrived - delivery.due_time)).collect()
+}
+
 /// From the end of each fault of the whole cluster to the next delivery.
 fn fires_again(evidence: &Evidence) -> Vec<Micros> {
     let of_all = evidence.faults.iter().filter(|fault| fault.scope == Scope::Cluster);
@@ -86,4 +135,64 @@ fn false_deaths(evidence: &Evidence) -> usize {
 /// Executions that were run a second time although they had not failed: lost ones.
 fn second_attempts(evidence: &Evidence) -> usize {
     evidence.rows.iter().filter(|row| row.recoveries > 0).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Delivery, Fault};
+    use crate::job::SECOND;
+    use uuid::Uuid;
+
+    const MILLI: Micros = 1_000;
+
+    /// Three floods of 10 s, 10 s apart, and a start each 100 ms; so late in the calm, and so late in each flood.
+    fn evidence(calm: Micros, floods: [Micros; 3]) -> Evidence {
+        let fault = |number: Micros| Fault {
+            kind: "flood".to_owned(),
+            scope: Scope::Harmless,
+            nodes: Vec::new(),
+            from: (10 + number * 20) * SECOND,
+            until: (20 + number * 20) * SECOND,
+        };
+        let start = |number: Micros| {
+            let due = number * 100 * MILLI;
+            let flood = usize::try_from(due / (10 * SECOND) / 2).unwrap();
+            let late = if due / (10 * SECOND) % 2 == 1 { floods[flood.min(2)] } else { calm };
+            Delivery {
+                job: Uuid::nil(),
+                execution: Uuid::nil(),
+                fire_time: due,
+                due_time: due,
+                attempt: 1,
+                node: Uuid::nil(),
+                kind: "SCHEDULE".to_owned(),
+                arrived: due + late,
+                ended: None,
+                status: None,
+                effect: true,
+            }
+        };
+        Evidence {
+            ended: 70 * SECOND,
+            faults: (0..3).map(fault).collect(),
+            deliveries: (0..700).map(start).collect(),
+            ..Evidence::default()
+        }
+    }
+
+    #[test]
+    fn starts_that_a_flood_makes_later_are_noticed_and_those_of_a_busy_machine_are_not() {
+        let met = |calm: Micros, floods: [Micros; 3]| {
+            flooded(2.0, &evidence(calm * MILLI, floods.map(|late| late * MILLI))).met == Some(true)
+        };
+        assert!(met(4, [4, 4, 4]), "nothing happened");
+        assert!(met(4, [90, 80, 95]), "below what a machine does by itself");
+        assert!(!met(4, [300, 300, 300]), "firing depends on the API");
+        assert!(met(400, [500, 600, 700]), "the machine is busy, in the calm as well");
+        assert!(!met(400, [900, 1_000, 700]), "and yet twice is twice");
+        assert!(met(4, [4, 900, 4]), "one bad moment");
+        let none = Evidence { faults: Vec::new(), ..evidence(4_000, [0; 3]) };
+        assert_eq!(flooded(2.0, &none).met, Some(false), "nothing was measured");
+    }
 }

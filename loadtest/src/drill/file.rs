@@ -274,6 +274,8 @@ pub struct Expect {
     pub fires_again_max: Option<i64>,
     /// Lateness in the whole drill, faults or not: the longest.
     pub lateness_max: Option<i64>,
+    /// How many times that of the calm time lateness may be during a flood (p99; `figures`).
+    pub flood_factor: Option<f64>,
     /// How many nodes may be declared dead that were not killed.
     pub false_deaths: Option<usize>,
     /// How many executions may have a second attempt.

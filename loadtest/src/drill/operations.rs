@@ -1,12 +1,22 @@
 //! An operator who does anything to any job: pauses, resumes, edits, deletes,
-//! runs and creates, while everything else happens.
+//! runs and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
+//! wait before they are taken.
 
 use super::stage::Stage;
 use super::workload;
-use crate::evidence::Operation;
-use crate::job::Schedule;
+use crate::cluster::now;
+use crate::evidence::{Micros, Operation};
+use crate::fire_times;
+use crate::job::{JobSpec, Overlap, SECOND, Schedule};
 use std::time::Duration;
 use tokio::time::Instant;
+use uuid::Uuid;
+
+/// How long after a fire time the aimed operator still comes.
+const GAP: Micros = 2 * SECOND;
+/// `endAt` and `maxRuns` that change nothing, but the row: some ten years, more runs than a drill has.
+const FAR: Micros = 300_000_000 * SECOND;
+const MANY_RUNS: u32 = 100_000;
 
 /// Goes on until `end`.
 pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
@@ -32,6 +42,54 @@ pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
     }
 }
 
+/// Goes on until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two seconds more.
+pub async fn aim(stage: &Stage, pause: Duration, end: Instant) {
+    while Instant::now() < end {
+        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+        let jobs = stage.operator.jobs();
+        let Some(id) = fastrand::choice(&jobs).copied() else { continue };
+        let Some(job) = stage.operator.believed(id).filter(|job| job.deletable && waits(&job.spec)) else { continue };
+        let Some(next) = next_fire_time(&job.spec, job.named) else { continue };
+        let wait = next + fastrand::i64(0..GAP) - now();
+        tokio::time::sleep(Duration::from_micros(wait.try_into().unwrap_or(0))).await;
+        strike(stage, id, &job.spec).await;
+    }
+}
+
+/// Does something in the gap between a fire time and its start.
+async fn strike(stage: &Stage, id: Uuid, spec: &JobSpec) {
+    let Some(address) = stage.any_address() else { return };
+    match fastrand::u32(..100) {
+        0..60 => stage.operator.update(address, id, edit_limits).await,
+        60..90 => {
+            stage.operator.command(address, id, Operation::Pause).await;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(..2_000))).await;
+            stage.operator.command(address, id, Operation::Resume).await;
+        }
+        _ => {
+            stage.operator.command(address, id, Operation::Delete).await;
+            let again = JobSpec { end_at: None, ..spec.clone() };
+            stage.operator.create(address, &again).await;
+        }
+    }
+}
+
+fn waits(spec: &JobSpec) -> bool {
+    let buffers = matches!(spec.overlap, Overlap::BufferOne | Overlap::BufferAll);
+    let grid = matches!(spec.schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. });
+    grid && (buffers || spec.jitter_seconds > 0)
+}
+
+/// The next instant that its schedule names, as the operator can know it.
+fn next_fire_time(spec: &JobSpec, named: Option<Micros>) -> Option<Micros> {
+    let (from, until) = (now(), now() + 10 * SECOND);
+    match &spec.schedule {
+        Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until).ok()?.first().copied(),
+        Schedule::FixedRate { seconds } => fire_times::fixed_rate(named?, *seconds, from, until).first().copied(),
+        Schedule::FixedDelay { .. } | Schedule::Once { .. } | Schedule::Manual => None,
+    }
+}
+
 /// Lets every job that may be paused fire again, so that the end sees them all.
 pub async fn resume_all(stage: &Stage) {
     for id in stage.operator.jobs() {
@@ -51,11 +109,27 @@ pub async fn pause_all(stage: &Stage) {
 }
 
 /// Another period, or only another name.
-fn edit(job: &mut crate::job::JobSpec) {
+fn edit(job: &mut JobSpec) {
     job.name.push('\'');
     if fastrand::bool()
         && let Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } = &mut job.schedule
     {
         *seconds = *seconds % 5 + 1;
     }
+}
+
+/// Another limit or jitter: none of them may touch what is past its instant. An `endAt` close by closes the grid until
+/// a later edit opens it again.
+fn edit_limits(job: &mut JobSpec) {
+    match fastrand::u32(..4) {
+        0 => job.end_at = if job.end_at.is_none() { Some(millis(now() + FAR)) } else { None },
+        1 => job.end_at = Some(millis(now() + fastrand::i64(0..4 * SECOND))),
+        2 => job.max_runs = Some(job.max_runs.unwrap_or(MANY_RUNS) + 1),
+        _ => job.jitter_seconds = (job.jitter_seconds + 1) % 4,
+    }
+}
+
+/// The API's times have milliseconds.
+fn millis(at: Micros) -> Micros {
+    at - at % 1_000
 }

@@ -199,9 +199,11 @@ async fn disturb(stage: &Rc<Stage>, seed: u64) -> Vec<String> {
         tasks.spawn_local(async move { at_random(&stage, &random, seed, &failures).await });
     }
     if let Some(millis) = stage.drill.operator_millis {
-        let stage = stage.clone();
         // As long as the file says; faults at random may take longer.
-        tasks.spawn_local(async move { operations::operate(&stage, Duration::from_millis(millis), end).await });
+        let (one, pause) = (stage.clone(), Duration::from_millis(millis));
+        tasks.spawn_local(async move { operations::operate(&one, pause, end).await });
+        let other = stage.clone();
+        tasks.spawn_local(async move { operations::aim(&other, pause, end).await });
     }
     while tasks.join_next().await.is_some() {}
     tokio::time::sleep_until(end).await;
@@ -297,7 +299,10 @@ async fn nothing_in_flight(stage: &Stage) {
     while begun.elapsed() < END_MAX {
         let servers = stage.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
-            let count = "select count(*) from job_execution_log where status in ('RUNNING', 'RETRYING')";
+            // A retry of a paused job waits for its resume; a recovery does not.
+            let count = "select count(*) from job_execution_log l where status = 'RUNNING' or status = 'RETRYING' and (
+                not exists (select from job_definition j where j.id = l.job_id and j.status = 'PAUSED')
+                or exists (select from job_trigger t where t.id = l.id and t.kind = 'RECOVERY'))";
             if sql.query_one(count, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) == 0) {
                 return;
             }

@@ -63,6 +63,17 @@ fn templates() -> Vec<JobSpec> {
         let target = Target { delay: 1_700, ..Target::default() };
         jobs.push(JobSpec { overlap, ..job(name, rate(2), target) });
     }
+    // What waits when an operator comes: for its jitter, and behind a run.
+    jobs.push(JobSpec { jitter_seconds: 3, ..job("jitters", rate(4), Target::default()) });
+    let expression = cron("0/3 * * * * ?", "UTC");
+    jobs.push(JobSpec {
+        jitter_seconds: 2,
+        ..job("cron jitters", expression, Target { delay: 100, ..Target::default() })
+    });
+    let behind = Target { delay: 3_000, ..Target::default() };
+    jobs.push(JobSpec { overlap: Overlap::BufferOne, ..job("waits behind", rate(2), behind) });
+    let piles_up = Target { delay: 2_600, ..Target::default() };
+    jobs.push(JobSpec { overlap: Overlap::BufferAll, ..job("piles up", rate(3), piles_up) });
     jobs
 }
 
@@ -77,6 +88,9 @@ fn job(name: &str, schedule: Schedule, target: Target) -> JobSpec {
         max_recoveries: 10,
         max_attempts: 1,
         timeout_seconds: None,
+        jitter_seconds: 0,
+        end_at: None,
+        max_runs: None,
         target,
     }
 }

@@ -29,6 +29,9 @@ fn spec(name: &str) -> JobSpec {
         max_recoveries: 3,
         max_attempts: 2,
         timeout_seconds: None,
+        jitter_seconds: 0,
+        end_at: None,
+        max_runs: None,
         target: Target::default(),
     }
 }

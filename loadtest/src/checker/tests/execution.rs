@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{Cluster, Fate, MILLI, RULES},
-    synthetic::World,
+    synthetic::{END, World},
 };
 use crate::{
     evidence::{Delivery, Micros, Row, Transition},
@@ -18,8 +18,20 @@ pub(super) struct Demand<'a> {
     pub(super) kind: &'a str,
     pub(super) first_kind: &'a str,
     pub(super) fire_time: Micros,
+    /// Its fire time and its jitter.
+    pub(super) due_time: Micros,
     /// When its job is deleted.
     pub(super) deleted: Micros,
+    /// When its job is paused, for what waits out pauses.
+    pub(super) pauses: Vec<(Micros, Micros)>,
+}
+
+impl Demand<'_> {
+    /// The first instant from then on at which its job is not paused; after the final read when it stays so.
+    pub(super) fn unpaused(&self, at: Micros) -> Micros {
+        let paused = self.pauses.iter().find(|(from, until)| (*from..*until).contains(&at));
+        paused.map_or(at, |(_, until)| until.saturating_add(5 * MILLI).min(END + SECOND))
+    }
 }
 
 /// What became of an attempt.
@@ -34,7 +46,7 @@ impl World {
         let Demand { spec, .. } = *demand;
         let (mut attempt, mut failed, mut recoveries) = (0, 0, 0);
         let (mut due, mut kind) = (leased, demand.first_kind);
-        let mut due_time = demand.fire_time;
+        let mut due_time = demand.due_time;
         loop {
             attempt += 1;
             let (life, at) = self.cluster.lease(&mut self.rng, due);
@@ -44,12 +56,17 @@ impl World {
                 Fared::Settled { at, status: 200 } => ("SUCCESS", None, at),
                 Fared::Settled { at, status } => {
                     failed += 1;
-                    if failed < spec.max_attempts {
-                        (due, due_time, kind) = (at + self.rng.i64(0..900) * MILLI, at, "RETRY");
+                    let retry = demand.unpaused(at + self.rng.i64(0..900) * MILLI);
+                    if failed < spec.max_attempts && retry < demand.deleted {
+                        (due, due_time, kind) = (retry, at, "RETRY");
                         self.transition(demand.id, attempt, "RETRYING", at);
                         continue;
                     }
-                    ("FAILED", Some(if status == 499 { "TIMEOUT" } else { "ERROR" }), at)
+                    if failed < spec.max_attempts {
+                        ("CANCELLED", None, at.max(demand.deleted))
+                    } else {
+                        ("FAILED", Some(if status == 499 { "TIMEOUT" } else { "ERROR" }), at)
+                    }
                 }
                 Fared::Lost { noticed } if spec.recovery == Recovery::MarkLost => ("LOST", None, noticed),
                 Fared::Lost { noticed } if demand.deleted < noticed => ("CANCELLED", None, noticed),
@@ -79,7 +96,7 @@ impl World {
         due_time: Micros,
     ) -> Fared {
         let target = demand.spec.target;
-        let mut arrived = at.max(demand.fire_time) + self.rng.i64(1..30) * MILLI;
+        let mut arrived = at.max(demand.due_time) + self.rng.i64(1..30) * MILLI;
         let (id, fate, nap, deaf) = {
             let life = &self.cluster.lives[life];
             (life.id, life.fate, life.nap(arrived), life.deaf(arrived).is_some())
@@ -171,7 +188,7 @@ impl World {
             job: demand.job,
             kind: demand.kind.to_owned(),
             fire_time: demand.fire_time,
-            due_time: demand.fire_time,
+            due_time: demand.due_time,
             status: end.0.to_owned(),
             reason: end.1.map(ToOwned::to_owned),
             attempt: counts.0,

@@ -5,7 +5,7 @@ use super::{
     cluster::MILLI,
 };
 use crate::{
-    evidence::{Micros, Operation, Scope},
+    evidence::{Call, CallOutcome, Micros, Operation, Scope},
     job::{Overlap, Recovery, SECOND},
 };
 
@@ -48,6 +48,66 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
         Some(&["LOST"])
+    }),
+    ("lost in the gap, by a pause or a deletion", |b| {
+        let (_, row) = b.any(|b, _, r| {
+            let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
+            let under_way =
+                |call: &Call| (call.invoked - 30 * MILLI..=call.returned + 30 * MILLI).contains(&r.fire_time);
+            matches!(r.reason.as_deref(), Some("PAUSED" | "DELETED"))
+                && r.kind == "SCHEDULE"
+                && b.spec(r.job).is_some()
+                && calls.all(|call| call.outcome == CallOutcome::Done && !under_way(call))
+        })?;
+        b.drop_row(row.execution);
+        Some(&["LOST"])
+    }),
+    ("lost in the gap, by an edit", |b| {
+        let (_, row) = b.any(|b, d, r| {
+            let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
+            let edited = |call: &Call| {
+                matches!(call.operation, Operation::Update(_))
+                    && r.fire_time + 30 * MILLI < call.invoked
+                    && call.returned < r.due_time
+            };
+            !d.is_empty()
+                && r.kind == "SCHEDULE"
+                && b.spec(r.job).is_some()
+                && calls.clone().all(|call| call.outcome == CallOutcome::Done)
+                && calls.any(edited)
+        })?;
+        b.drop_delivery(row.execution, 0);
+        b.drop_row(row.execution);
+        Some(&["LOST"])
+    }),
+    ("a pause as the reason, and nobody paused the job", |b| {
+        let (deliveries, row) = b.plain(|_, _| true)?;
+        b.drop_delivery(deliveries[0].execution, 0);
+        b.forget(row.execution);
+        let row = b.row(row.execution)?;
+        (row.status, row.reason) = ("SKIPPED".to_owned(), Some("PAUSED".to_owned()));
+        Some(&["LOST"])
+    }),
+    ("due later than its jitter", |b| {
+        let (deliveries, _) = b.plain(|_, _| true)?;
+        let jitter = b.spec(deliveries[0].job)?.jitter_seconds;
+        b.change(deliveries[0].execution, 1, |d| {
+            d.due_time = d.fire_time + Micros::from(jitter) * SECOND + 100 * MILLI;
+            d.arrived = d.arrived.max(d.due_time);
+            d.ended = d.ended.max(Some(d.due_time));
+        });
+        Some(&["FORGED-LABEL"])
+    }),
+    ("a retry of a paused job", |b| {
+        let (deliveries, row) = b.plain(|d, r| d.len() > 1 && r.attempt == 2 && d[1].kind == "RETRY")?;
+        let arrived = deliveries[1].arrived;
+        let first = b.evidence.calls.iter().find(|call| call.job == Some(row.job))?.clone();
+        let at = deliveries[0].ended?.max(arrived - 10 * MILLI) - 3 * SECOND;
+        // It had been paused for three seconds when the retry came.
+        b.evidence.calls.retain(|call| call.job != Some(row.job) || call.returned < at);
+        b.evidence.calls.push(Call { operation: Operation::Pause, invoked: at, returned: at + MILLI, ..first });
+        b.evidence.calls.sort_by_key(|call| call.invoked);
+        Some(&["GHOST"])
     }),
     ("20 s later than any fault explains", |b| {
         let (deliveries, _) = b.any(|b, d, r| {

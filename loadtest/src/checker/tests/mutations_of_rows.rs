@@ -84,6 +84,29 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         let mark_lost = b.spec(row.job)?.recovery == crate::job::Recovery::MarkLost;
         Some(if mark_lost { &["LOST-WITHOUT-FAULT"] } else { &["UNRECOVERED"] })
     }),
+    ("lost, and it was never begun on a node that lives", |b| {
+        // Beside an outage of the database alone.
+        let (_, row) = b.any(|b, d, r| {
+            let hit = |f: &crate::evidence::Fault| {
+                f.from - SECOND < r.finished_at.unwrap_or(0) && f.until + 12 * SECOND > r.fire_time
+            };
+            let mut faults = b.evidence.faults.iter().filter(|f| hit(f)).peekable();
+            d.len() == 1
+                && r.attempt == 1
+                && r.kind == "SCHEDULE"
+                && b.spec(r.job).is_some()
+                && faults.peek().is_some()
+                && faults.all(|f| f.scope == Scope::Cluster)
+        })?;
+        b.drop_delivery(row.execution, 0);
+        end(b, row.execution, "LOST", None);
+        for call in b.evidence.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
+            if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
+                spec.recovery = crate::job::Recovery::MarkLost;
+            }
+        }
+        Some(&["LOST-UNBEGUN"])
+    }),
     ("cancelled by nobody", |b| {
         let (_, row) = b.plain(|_, r| r.status == "FAILED")?;
         end(b, row.execution, "CANCELLED", None);
@@ -281,6 +304,12 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         b.drop_row(row.execution);
         Some(&["LOST"])
     }),
+    ("what waited in a queue when its job was deleted, and left no row", |b| {
+        let (_, row) =
+            b.any(|b, _, r| r.kind == "BUFFERED" && r.reason.as_deref() == Some("DELETED") && asked_for(b, r))?;
+        b.drop_row(row.execution);
+        Some(&["LOST"])
+    }),
     ("a queue that was given up long before its job was deleted", |b| {
         let (_, row) = b.any(|b, d, r| {
             b.spec(r.job).is_some_and(|s| matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll))
@@ -419,23 +448,23 @@ fn skipped(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
     Some(&["LOST"])
 }
 
-/// The last fire time of a range of missed ones runs, later than its grace.
+/// The first fire time of a range of missed ones runs, later than its grace.
 fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
     let (_, skip) = b.any(|b, _, r| {
         let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| Micros::from(spec.misfire_grace_seconds) * SECOND);
         let into = b.evidence.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
-        let into_late = into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + grace + SECOND));
+        let into_late = into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + SECOND));
         let into_first = into
             .and_then(|row| b.of(row.execution).first().cloned())
             .is_some_and(|d| d.attempt == 1 && d.kind == "SCHEDULE");
         r.reason.as_deref() == Some(reason)
             && (r.coalesced_into.is_none() || (into_late && into_first))
             && r.occurrences.is_some_and(|n| n > 1)
-            && r.finished_at.is_some_and(|at| at > r.through_fire_time.unwrap_or(at) + grace + SECOND)
+            && r.finished_at.is_some_and(|at| at > r.fire_time + grace + SECOND)
             && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
             && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
     })?;
-    let (at, now) = (skip.through_fire_time?, skip.finished_at?);
+    let (at, now) = (skip.fire_time, skip.finished_at?);
     let stands_still = |b: &Broken, d: &Delivery| {
         let node = b.evidence.nodes.iter().find(|node| node.id == d.node);
         b.evidence
@@ -452,9 +481,9 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
             && !stands_still(b, &d[0])
     })?;
     b.copy(&deliveries, &row, now + 10 * MILLI - deliveries[0].arrived, at);
-    let period = (at - skip.fire_time) / Micros::from(skip.occurrences? - 1);
+    let period = (skip.through_fire_time? - at) / Micros::from(skip.occurrences? - 1);
     let range = b.row(skip.execution)?;
-    (range.through_fire_time, range.occurrences) = (Some(at - period), skip.occurrences.map(|n| n - 1));
+    (range.fire_time, range.occurrences) = (at + period, skip.occurrences.map(|n| n - 1));
     Some(&["MISFIRE-FIRED"])
 }
 

@@ -46,6 +46,9 @@ fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
         max_recoveries: 3,
         max_attempts: 1,
         timeout_seconds: None,
+        jitter_seconds: 0,
+        end_at: None,
+        max_runs: None,
         target: Target::default(),
     };
     let anchor = rng.i64(1_000..3_000) * MILLI;

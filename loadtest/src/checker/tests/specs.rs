@@ -32,6 +32,11 @@ pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
         fail: [0, 0, 0, 1, 2, 9][rng.usize(..6)],
         ..Target::default()
     };
+    // The longest wait of a queue is not simulated with it, nor a misfire: its grace is long.
+    let jitters = number >= 6
+        && overlap == Overlap::Allow
+        && matches!(schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. })
+        && rng.u8(..3) > 0;
     if number < STEADY {
         // Each misfire policy, with nothing else in its way.
         return JobSpec {
@@ -44,19 +49,34 @@ pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
             max_recoveries: 3,
             max_attempts: 2,
             timeout_seconds: None,
+            jitter_seconds: 0,
+            end_at: None,
+            max_runs: None,
             target: Target { delay: 200, ..Target::default() },
         };
     }
     JobSpec {
         name: format!("job {number}"),
-        schedule,
+        schedule: schedule.clone(),
         misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][rng.usize(..3)],
-        misfire_grace_seconds: [2, 5, 60][rng.usize(..3)],
+        misfire_grace_seconds: if jitters { 60 } else { [2, 5, 60][rng.usize(..3)] },
         overlap,
         recovery: if rng.u8(..4) == 0 { Recovery::MarkLost } else { Recovery::Rerun },
         max_recoveries: 3,
         max_attempts: rng.u32(1..4),
         timeout_seconds: [None, None, Some(2)][rng.usize(..3)],
+        jitter_seconds: if jitters { period(&schedule) } else { 0 },
+        end_at: None,
+        max_runs: None,
         target,
+    }
+}
+
+/// A jitter as long as the time to the next fire time.
+fn period(schedule: &Schedule) -> u32 {
+    match schedule {
+        Schedule::FixedRate { seconds } => *seconds,
+        Schedule::Cron { expression, .. } => expression[2..3].parse().unwrap(),
+        _ => 0,
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// When commands end, and when the final read is made.
 const COMMANDS: Micros = 240 * SECOND;
-const END: Micros = 300 * SECOND;
+pub(super) const END: Micros = 300 * SECOND;
 
 pub(super) struct World {
     pub(super) rng: Rng,
@@ -210,7 +210,9 @@ impl World {
                 kind: "MANUAL",
                 first_kind: "MANUAL",
                 fire_time,
+                due_time: fire_time,
                 deleted: life.deleted,
+                pauses: Vec::new(),
             };
             queue.push((at + self.rng.i64(1..20) * MILLI, demand));
         }
@@ -222,6 +224,13 @@ impl World {
         } else {
             self.one_by_one(queue, overlap);
         }
+    }
+
+    /// A life's pauses: what lies between its eras and after the last.
+    fn pauses(life: &Life) -> Vec<(Micros, Micros)> {
+        let until = |index: usize| life.eras.get(index + 1).map_or(Micros::MAX, |next| next.from);
+        let all = life.eras.iter().enumerate().map(|(index, era)| (era.until, until(index)));
+        all.filter(|(from, until)| from < until && *from < life.deleted).collect()
     }
 
     /// Executions of a job that exclude each other.
@@ -239,7 +248,11 @@ impl World {
                 continue;
             } else {
                 (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
-                waits_until = free + 3 * MILLI;
+                waits_until = demand.unpaused(free + 3 * MILLI);
+                if waits_until >= demand.deleted {
+                    self.skip(&demand, "DELETED", (demand.fire_time, 1), None, demand.deleted);
+                    continue;
+                }
                 waits_until
             };
             current = demand.id;
@@ -259,20 +272,31 @@ impl World {
         let mut taken = HashSet::new();
         for (index, era) in life.eras.iter().enumerate() {
             for at in grid(era) {
+                let due = at + self.jitter(&era.spec);
                 let leased = if era.spec.overlap == Overlap::Allow {
-                    (at - self.rng.i64(0..250) * MILLI).max(era.from + MILLI)
+                    (due - self.rng.i64(0..250) * MILLI).max(era.from + MILLI)
                 } else {
                     // It is not leased ahead. What changes its job right after that comes too late.
                     at + self.rng.i64(0..20).min((era.until - at - 1) / MILLI).max(0) * MILLI
                 };
-                if leased >= era.until || !taken.insert(at) {
+                if (leased >= era.until && at > era.until) || !taken.insert(at) {
                     continue;
                 }
-                let away = self.cluster.outages.iter().position(|outage| (outage.from..outage.until).contains(&leased));
+                let edited = life.eras.get(index + 1).is_some_and(|next| next.from == era.until);
+                if leased >= era.until && !edited {
+                    // It was in the gap between its instant and its due time.
+                    let demand = self.demand(life, index, at, due);
+                    let reason = if life.deleted == era.until { "DELETED" } else { "PAUSED" };
+                    self.skip(&demand, reason, (at, 1), None, era.until);
+                    continue;
+                }
+                // A trigger goes through its fire times in order: what comes due before it is found is found with it.
+                let mut outages = self.cluster.outages.iter().zip(&back);
+                let away = outages.position(|(outage, back)| (outage.from..outage.until + back).contains(&leased));
                 if let Some(outage) = away {
                     missed.push((outage, index, at));
                 } else {
-                    let demand = self.demand(life, index, at);
+                    let demand = self.demand(life, index, at, due);
                     queue.push((leased, demand));
                 }
             }
@@ -286,10 +310,20 @@ impl World {
         }
     }
 
-    fn demand<'a>(&mut self, life: &'a Life, era: usize, fire_time: Micros) -> Demand<'a> {
+    /// How long after a fire time it is due; before the next one.
+    fn jitter(&mut self, spec: &JobSpec) -> Micros {
+        if spec.jitter_seconds == 0 {
+            return 0;
+        }
+        self.rng.i64(0..i64::from(spec.jitter_seconds) * 1_000) * MILLI
+    }
+
+    fn demand<'a>(&mut self, life: &'a Life, era: usize, fire_time: Micros, due_time: Micros) -> Demand<'a> {
         let id = Uuid::from_u128(self.rng.u128(..));
         let spec = &life.eras[era].spec;
-        Demand { job: life.job, spec, id, kind: "SCHEDULE", first_kind: "SCHEDULE", fire_time, deleted: life.deleted }
+        let (kind, first_kind) = ("SCHEDULE", "SCHEDULE");
+        let pauses = Self::pauses(life);
+        Demand { job: life.job, spec, id, kind, first_kind, fire_time, due_time, deleted: life.deleted, pauses }
     }
 
     /// What an outage left, found at once.
@@ -302,7 +336,9 @@ impl World {
         queue: &mut Vec<(Micros, Demand<'a>)>,
     ) {
         let grace = Micros::from(spec.misfire_grace_seconds) * SECOND;
-        let late: Vec<_> = missed.iter().copied().filter(|(_, at)| now - at > grace).collect();
+        // The oldest decides; then the policy speaks about everything that is due by now.
+        let is_late = missed.first().is_some_and(|(_, at)| now - at > grace);
+        let late: Vec<_> = missed.iter().copied().filter(|(_, at)| is_late && *at <= now).collect();
         let run = match spec.misfire {
             Misfire::FireAll => missed,
             Misfire::Skip => &missed[late.len()..],
@@ -310,13 +346,13 @@ impl World {
         };
         let mut into = None;
         for (step, (era, at)) in run.iter().enumerate() {
-            let demand = self.demand(life, *era, *at);
+            let demand = self.demand(life, *era, *at, *at);
             into = into.or(Some(demand.id));
             queue.push((now.max(*at) + i64::try_from(step).unwrap() * 10 * MILLI, demand));
         }
         let gone = missed.len() - run.len();
         if gone > 0 {
-            let demand = self.demand(life, missed[0].0, missed[0].1);
+            let demand = self.demand(life, missed[0].0, missed[0].1, missed[0].1);
             let (reason, into) = if spec.misfire == Misfire::Skip { ("MISFIRE", None) } else { ("COALESCED", into) };
             self.skip(&demand, reason, (missed[gone - 1].1, i32::try_from(gone).unwrap()), into, now);
         }
@@ -338,7 +374,7 @@ impl World {
             if era >= life.eras.len() {
                 return;
             }
-            let demand = self.demand(life, era, due);
+            let demand = self.demand(life, era, due, due);
             let leased = (due - self.rng.i64(0..100) * MILLI).max(life.eras[era].from + MILLI);
             due = millis(self.execute(&demand, leased)) + delay;
         }
