@@ -7,7 +7,6 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 use horolog_loadtest::bench;
-use horolog_loadtest::checker::{Rules, check};
 use horolog_loadtest::cluster::clock;
 use horolog_loadtest::drill::file::{Bug, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
@@ -355,8 +354,7 @@ fn judge(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let (_, drill) = find(name)?;
     let text = std::fs::read_to_string(directory.join("evidence.json"))?;
     let evidence: Evidence = serde_json::from_str(&text)?;
-    let rules: Rules = drill.rules();
-    let verdict = check(&evidence, &rules);
+    let verdict = drill.check(&evidence);
     let run = report::Run { name: name.to_owned(), about: drill.about, nodes: drill.nodes, ..report::Run::default() };
     println!("{}", report::summary(&run, &evidence, &verdict));
     Ok(if verdict.violations.is_empty() { Outcome::Good } else { Outcome::Bad })

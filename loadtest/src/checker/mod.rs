@@ -7,7 +7,7 @@
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
 //! possible states · `terms` the policies that may hold · `case` the evidence by execution · `expected` which
 //! fire times there were · `judge` each fire time · `attempts` `overlaps` `chain` `manual` `rows` their
-//! rules · `blind` the second opinion. What each rule says stands in `docs/drills.md`.
+//! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/drills.md`.
 
 mod attempts;
 mod blind;
@@ -20,6 +20,7 @@ mod manual;
 mod overlaps;
 mod rows;
 mod spans;
+mod staying;
 mod terms;
 mod timeline;
 
@@ -29,6 +30,7 @@ mod tests;
 use crate::evidence::{Evidence, Micros};
 use judge::Judge;
 use serde::{Deserialize, Serialize};
+pub use staying::{AHEAD, BACK, check_staying};
 use uuid::Uuid;
 
 /// What the checker has to know of the cluster and the harness.

@@ -46,6 +46,7 @@ pub async fn inflict(stage: &Stage, fault: &FaultSpec) -> Result<(), anyhow::Err
         Kind::Unplug => network::unplug(stage, fault.node, lasting).await,
         Kind::Lossy => network::lossy(stage, fault.node, lasting).await,
         Kind::ClockJump => database::clock_jump(stage, fault.amount, lasting).await,
+        Kind::ClockStays => database::clock_stays(stage, fault.amount, lasting).await,
         Kind::Flood => requests::flood(stage, lasting).await,
         Kind::PoisonedValues => requests::poisoned_values(stage, fault.node).await,
     }

@@ -1,7 +1,7 @@
 //! The drill file.
 
-use crate::checker::Rules;
-use crate::evidence::Micros;
+use crate::checker::{Rules, Verdict, check, check_staying};
+use crate::evidence::{Evidence, Micros};
 use crate::job::{JobSpec, SECOND};
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -235,6 +235,9 @@ pub enum Kind {
     Backlog,
     /// The database's clock is wrong by `amount` seconds for so long (libfaketime).
     ClockJump,
+    /// The database's clock is off by `amount` seconds from then on (libfaketime); `seconds` later somebody releases the
+    /// cluster, or nobody when that is 0. Such a drill is judged more narrowly (`checker::check_staying`).
+    ClockStays,
     /// Ten clients loop the dearest requests that the nodes let through, for so long.
     Flood,
     /// Jobs with odd payloads, rows that nobody can read, requests nested deep.
@@ -314,6 +317,11 @@ impl Drill {
             "database-clock and wall-clock would fake each other's"
         );
         ensure!(!self.clocks || self.wall_clock.is_none(), "clocks and wall-clock would each fake the other's");
+        let stays = self.faults.iter().filter(|fault| fault.kind == Kind::ClockStays).count();
+        ensure!(
+            stays == 0 || (stays == self.faults.len() && self.random.is_none()),
+            "clock-stays is judged by itself: no other fault may be in its drill"
+        );
         for fault in &self.faults {
             ensure!(fault.at >= 0.0 && fault.every >= 0.0 && fault.seconds >= 0.0, "a fault has a negative time");
         }
@@ -327,7 +335,7 @@ impl Drill {
             Kind::DiskFull if self.database != Database::SmallDisk => "database = \"small-disk\"",
             Kind::Unplug | Kind::Lossy if !self.namespaces => "namespaces = true",
             Kind::Skew if !self.clocks => "clocks = true",
-            Kind::ClockJump if !self.database_clock => "database-clock = true",
+            Kind::ClockJump | Kind::ClockStays if !self.database_clock => "database-clock = true",
             Kind::Partition
             | Kind::PartitionOut
             | Kind::PartitionBack
@@ -341,6 +349,12 @@ impl Drill {
             _ => return Ok(()),
         };
         bail!("{kind:?} needs {needs}")
+    }
+
+    /// Judges what was seen.
+    pub fn check(&self, evidence: &Evidence) -> Verdict {
+        let stays = self.faults.iter().any(|fault| fault.kind == Kind::ClockStays);
+        if stays { check_staying(evidence, &self.rules()) } else { check(evidence, &self.rules()) }
     }
 
     /// What the checker holds the cluster to.
@@ -413,6 +427,10 @@ mod tests {
             ("[[faults]]\nkind = \"disk-full\"\nat = 1", "small-disk"),
             ("[[faults]]\nkind = \"skew\"\nat = 1", "clocks"),
             ("[[faults]]\nkind = \"clock-jump\"\nat = 1", "database-clock"),
+            (
+                "database-clock = true\n[[faults]]\nkind = \"clock-stays\"\nat = 1\n[[faults]]\nkind = \"kill\"\nat = 1",
+                "by itself",
+            ),
             ("[[faults]]\nkind = \"unplug\"\nat = 1", "namespaces"),
             ("[[faults]]\nkind = \"kill\"\nat = -1.0", "negative"),
             ("clocks = true\nwall-clock = \"2027-03-28T00:59:35Z\"", "wall-clock"),

@@ -7,7 +7,7 @@ use super::file::{Drill, FaultSpec, Kind, Random, Who};
 use super::operations;
 use super::stage::Stage;
 use super::workload;
-use crate::checker::{Verdict, check};
+use crate::checker::Verdict;
 use crate::cluster::now;
 use crate::evidence::{Evidence, Scope};
 use crate::report::{self, Run};
@@ -80,7 +80,7 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
 }
 
 fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
-    let mut verdict = check(&evidence, &stage.drill.rules());
+    let mut verdict = stage.drill.check(&evidence);
     let malformed = |what: String| crate::checker::Violation {
         rule: "MALFORMED-REQUEST".to_owned(),
         text: what,

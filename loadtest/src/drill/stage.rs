@@ -297,6 +297,17 @@ impl Stage {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
+    /// Runs a command of the program that needs the database alone; what it says.
+    pub async fn horolog(&self, database: &Postgres, command: &str) -> Result<String, anyhow::Error> {
+        let output = tokio::process::Command::new(&self.settings.program)
+            .args([command, "--database-url", &database.url(&[database.address])])
+            .output()
+            .await?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "horolog {command} ended with {}: {error}", output.status);
+        Ok(String::from_utf8_lossy(&output.stdout).trim().replace('\n', "; "))
+    }
+
     /// Keeps a figure that was measured on the way.
     pub fn measured(&self, name: String, value: String) {
         self.measured.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));

@@ -1,5 +1,6 @@
 //! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
 
+use crate::checker::{AHEAD, BACK};
 use crate::cluster::now;
 use crate::cluster::proxy::Wire;
 use crate::drill::file::{Database, Who};
@@ -160,6 +161,47 @@ pub(super) async fn clock_jump(stage: &Stage, seconds: i64, lasting: Duration) -
     stage.clock_was_wrong(WrongClock { ahead: seconds * SECOND, from, until });
     stage.note("clock-jump", Scope::Cluster, &[], from, until);
     Ok(())
+}
+
+/// How soon a jump holds the cluster, and how long a hold that ends by itself may last.
+const HOLD_MAX: Duration = Duration::from_secs(10);
+const RELEASE_MAX: Duration = Duration::from_secs(30);
+
+/// The clock is off by so much from now on. Somebody releases the cluster so much later, or nobody.
+pub(super) async fn clock_stays(stage: &Stage, seconds: i64, patience: Duration) -> Result<(), anyhow::Error> {
+    let servers = stage.servers.read().await;
+    let sql = servers.primary.sql().await?;
+    let clock = "select extract(epoch from clock_timestamp())::float8";
+    let before: f64 = sql.query_one(clock, &[]).await?.get(0);
+    let from = now();
+    servers.primary.skew(seconds)?;
+    let after: f64 = sql.query_one(clock, &[]).await?.get(0);
+    let kind = if after < before { BACK } else { AHEAD };
+    is_held(&sql, true, HOLD_MAX).await.with_context(|| format!("{kind}: nothing held the cluster"))?;
+    let held = now();
+    if !patience.is_zero() {
+        tokio::time::sleep(patience).await;
+        is_held(&sql, true, Duration::ZERO).await.with_context(|| format!("{kind}: nobody released the cluster"))?;
+        stage.measured(format!("{kind}: `horolog release` says"), stage.horolog(&servers.primary, "release").await?);
+    }
+    is_held(&sql, false, RELEASE_MAX).await.with_context(|| format!("{kind}: the cluster is held for ever"))?;
+    let until = now();
+    let lasted = format!("held after {} ms, for {} ms", (held - from) / 1_000, (until - held) / 1_000);
+    stage.measured(kind.to_owned(), lasted);
+    stage.note(kind, Scope::Cluster, &[], from, until);
+    Ok(())
+}
+
+async fn is_held(sql: &tokio_postgres::Client, wanted: bool, most: Duration) -> Result<(), anyhow::Error> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let held = sql.query_one("select exists (select from cluster_hold)", &[]).await?;
+        if held.get::<_, bool>(0) == wanted {
+            return Ok(());
+        }
+        anyhow::ensure!(begun.elapsed() < most, "after {most:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// A lost hint costs latency alone.

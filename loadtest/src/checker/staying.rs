@@ -1,0 +1,137 @@
+//! A drill in which the database's clock jumps and stays: a judgement of its own, and a narrower one.
+//!
+//! The checker has one clock, and in such a drill fire times are named by another. What stays true by any clock is judged:
+//! nothing starts while the cluster is held, every schedule goes on within seconds after the hold, nothing runs twice, and
+//! nobody is declared dead. Which fire times a jump passes over is not judged.
+
+use super::{
+    Rules, Verdict,
+    judge::{About, Judge},
+};
+use crate::{
+    evidence::{Delivery, Evidence, Fault, Micros, Operation},
+    fire_times,
+    job::{JobSpec, SECOND, Schedule},
+};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// The clock went ahead.
+pub const AHEAD: &str = "clock-stays: ahead";
+/// It was set back: what a cron expression names from then on was taken already.
+pub const BACK: &str = "clock-stays: back";
+
+/// How long a jump may go unseen: a heartbeat, and what had been handed to a handler by then.
+const UNSEEN: Micros = 2 * SECOND;
+
+/// Judges.
+pub fn check_staying(evidence: &Evidence, rules: &Rules) -> Verdict {
+    let mut judge = Judge::new(evidence, rules);
+    judge.histories();
+    judge.once();
+    judge.nobody_died();
+    let mut arrivals: HashMap<Uuid, Vec<Micros>> = HashMap::new();
+    for delivery in evidence.deliveries.iter().filter(|delivery| delivery.attempt == 1) {
+        arrivals.entry(delivery.job).or_default().push(delivery.arrived);
+    }
+    for call in &evidence.calls {
+        if let (Operation::Create(spec), Some(job)) = (&call.operation, call.job) {
+            judge.counts().jobs += 1;
+            let arrivals = arrivals.remove(&job).unwrap_or_default();
+            judge.goes_on(job, spec, &arrivals);
+        }
+    }
+    judge.counts().deliveries = evidence.deliveries.len();
+    judge.counts().faults = evidence.faults.len();
+    judge.verdict
+}
+
+impl Judge<'_> {
+    /// Nothing is doubled: nobody died, so no attempt is lost, and none follows a success.
+    fn once(&mut self) {
+        let mut executions: BTreeMap<Uuid, Vec<&Delivery>> = BTreeMap::new();
+        let mut fire_times: HashMap<(Uuid, Micros), Uuid> = HashMap::new();
+        for delivery in &self.evidence.deliveries {
+            executions.entry(delivery.execution).or_default().push(delivery);
+            let (job, at) = (delivery.job, delivery.fire_time);
+            let about = About { job, fire_time: Some(at), execution: Some(delivery.execution) };
+            let known = *fire_times.entry((job, at)).or_insert(delivery.execution);
+            if known != delivery.execution && delivery.attempt == 1 {
+                self.bad("DOUBLE-EXECUTION", about, format!("{known} stands for that fire time already"));
+            }
+            if delivery.kind == "RECOVERY" {
+                self.bad("REDELIVERY-UNJUSTIFIED", about, "a recovery, and no node died");
+            }
+        }
+        for attempts in executions.values() {
+            let about = About { job: attempts[0].job, fire_time: None, execution: Some(attempts[0].execution) };
+            for (index, attempt) in attempts.iter().enumerate() {
+                let before = &attempts[..index];
+                if before.iter().any(|before| before.attempt == attempt.attempt) {
+                    self.bad("DUP-ATTEMPT", about, format!("attempt {} arrived twice", attempt.attempt));
+                } else if before.iter().any(|before| before.status == Some(200)) {
+                    let text = format!("attempt {} came after a success", attempt.attempt);
+                    self.bad("REDELIVERY-UNJUSTIFIED", about, text);
+                }
+            }
+        }
+        for row in self.evidence.rows.iter().filter(|row| row.status == "RUNNING") {
+            let about = About { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+            self.bad("UNRECOVERED", about, "RUNNING at the final read");
+        }
+    }
+
+    fn nobody_died(&mut self) {
+        for node in self.evidence.nodes.iter().filter(|node| node.state == "DEAD") {
+            let about = About { job: Uuid::nil(), fire_time: None, execution: None };
+            self.bad("FALSE-DEATH", about, format!("{} was declared dead by {:?}", node.name, node.ended_by));
+        }
+    }
+
+    /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
+    fn goes_on(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
+        let about = About { job, fire_time: None, execution: None };
+        let faults: Vec<&Fault> = self.evidence.faults.iter().collect();
+        for fault in &faults {
+            let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
+            if let Some(at) = early {
+                let text = format!("started {} us after a jump, while the cluster was held", at - fault.from);
+                self.bad("RAN-WHILE-HELD", about, text);
+            }
+        }
+        let Some(most) = self.longest_rest(spec) else { return };
+        let pauses = self.evidence.calls.iter().filter(|call| call.operation == Operation::Pause);
+        let end = pauses.map(|call| call.invoked).min().unwrap_or(self.evidence.ended);
+        for (index, fault) in faults.iter().enumerate() {
+            let was_set_back = faults[..=index].iter().any(|fault| fault.kind == BACK);
+            if was_set_back && matches!(spec.schedule, Schedule::Cron { .. }) {
+                continue;
+            }
+            let until = faults.get(index + 1).map_or(end, |next| next.from);
+            let within = arrivals.iter().copied().filter(|at| (fault.until..until).contains(at));
+            let instants: Vec<Micros> = [fault.until].into_iter().chain(within).chain([until]).collect();
+            self.counts().must += 1;
+            self.counts().normal += 1;
+            if let Some(pair) = instants.windows(2).find(|pair| pair[1] - pair[0] > most) {
+                let (rest, since) = (pair[1] - pair[0], pair[0] - fault.until);
+                let text = format!("rested for {rest} us, {since} us after {}; {most} us were lawful", fault.kind);
+                self.bad("RESTS", about, text);
+            }
+        }
+    }
+
+    /// How long a job may rest between two starts: two periods or what a run takes, and the recovery.
+    fn longest_rest(&self, spec: &JobSpec) -> Option<Micros> {
+        let period = match &spec.schedule {
+            Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => Micros::from(*seconds) * SECOND,
+            Schedule::Cron { expression, zone } => {
+                let two = fire_times::cron(expression, zone, 0, 120 * SECOND).ok()?;
+                two.windows(2).map(|pair| pair[1] - pair[0]).max()?
+            }
+            Schedule::Once { .. } | Schedule::Manual => return None,
+        };
+        let run = Micros::from(spec.target.delay) * 1_000 + Micros::from(spec.timeout_seconds.unwrap_or(0)) * SECOND;
+        let attempts = Micros::from(spec.max_attempts) * (run + 2 * SECOND);
+        Some(2 * period + attempts + self.rules.recovery + self.rules.lateness)
+    }
+}
