@@ -204,7 +204,12 @@ async fn the_overview_says_what_a_person_should_look_at() {
     let overview = node.store.overview().await.unwrap();
     let kinds: Vec<&str> = overview.attention.iter().map(|what| what.kind.as_str()).collect();
     assert_eq!(kinds, ["LATE", "STUCK"]);
-    assert!(overview.attention.iter().all(|what| what.job_id == stuck.id && what.job_name == stuck.definition.name));
+    assert!(
+        overview
+            .attention
+            .iter()
+            .all(|what| what.job_id == Some(stuck.id) && what.job_name.as_ref() == Some(&stuck.definition.name))
+    );
     assert_eq!(overview.due_now, 1);
     node.settle_all().await;
     while node.poll().await.triggers > 0 {

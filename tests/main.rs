@@ -44,6 +44,7 @@ mod reconciling;
 mod remembering;
 mod repair_slices;
 mod repairing;
+mod resting;
 mod retention;
 mod retries;
 mod running;

@@ -124,7 +124,7 @@ async fn a_lease_that_fails_for_one_job_takes_the_others() {
         assert_eq!(cluster.triggers(&jobs[1]).await, ["SCHEDULE fires 07:00:00 due 07:00:00"], "it waits");
         let attention = node.store.overview().await.unwrap().attention;
         let shown = attention.iter().find(|shown| shown.kind == "UNREADABLE").unwrap();
-        assert_eq!(shown.job_id, jobs[1].id);
+        assert_eq!(shown.job_id, Some(jobs[1].id));
         assert!(shown.message.contains("it cannot be leased: poisoned"), "{}", shown.message);
     }
 }

@@ -68,7 +68,7 @@ async fn a_job_that_cannot_be_read_is_shown_with_its_reason_and_stops_no_other()
         assert_eq!(listed, [readable.id], "{odd}");
         let overview = node.store.overview().await.unwrap();
         let shown = overview.attention.iter().find(|shown| shown.kind == "UNREADABLE").unwrap();
-        assert_eq!(shown.job_id, unreadable.id, "{odd}");
+        assert_eq!(shown.job_id, Some(unreadable.id), "{odd}");
         assert!(shown.message.contains(named), "{odd}: {}", shown.message);
         node.store.changed_jobs(&mut seen).await.unwrap();
         node.store.schedules().await.unwrap();
@@ -108,7 +108,9 @@ async fn a_trigger_that_cannot_be_read_costs_its_job_alone() {
         assert_eq!(leased(&node).await, [readable.id], "{odd}");
 
         let overview = node.store.overview().await.unwrap();
-        assert!(overview.attention.iter().any(|shown| shown.job_id == unreadable.id && shown.kind == "UNREADABLE"));
+        assert!(
+            overview.attention.iter().any(|shown| shown.job_id == Some(unreadable.id) && shown.kind == "UNREADABLE")
+        );
     }
 }
 

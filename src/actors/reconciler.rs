@@ -9,6 +9,7 @@
 use super::pacemaker::{WakeUp, pace};
 use super::vitals::{Pulse, Vitals};
 use crate::model::node::Standing;
+use crate::model::rfc3339;
 use crate::store::connect::Database;
 use crate::store::nodes;
 use crate::store::overview::Backlog;
@@ -224,12 +225,21 @@ impl Reconciliation {
     async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         if !self.is_repairing {
             self.tidy(report).await?;
+            self.warn_of_resting().await?;
         }
         let repairs = self.store.repair(&mut self.repaired).await?;
         if repairs != Repairs::default() {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);
+        Ok(())
+    }
+
+    /// A clock that was ahead while no node could see it come back.
+    async fn warn_of_resting(&self) -> Result<(), StoreError> {
+        if let Some(resting) = self.store.resting().await? {
+            tracing::warn!(jobs = resting.jobs, until = %rfc3339(resting.until), "{resting}");
+        }
         Ok(())
     }
 

@@ -32,6 +32,10 @@ pub struct Overview {
 /// Why a person should look at something.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub enum AttentionKind {
+    /// The cluster is held: nothing starts. The message says why, and what ends the hold.
+    Held,
+    /// Jobs rest until the database's clock has come to fire times that were taken while it was ahead.
+    Resting,
     /// Due for more than five seconds, and taken by no node.
     Late,
     /// Runs for longer than its interval, its time-out or an hour.
@@ -172,7 +176,7 @@ impl Overview {
     async fn next_due(&self) -> &[UpcomingFire] {
         &self.record.next_due
     }
-    /// What a person should look at, late or stuck first: at most 50.
+    /// What a person should look at: the whole cluster, then late or stuck jobs, then the others; at most 50.
     #[graphql(complexity = "cost::rows(ATTENTION, child_complexity)")]
     async fn attention(&self) -> &[Attention] {
         &self.record.attention
@@ -210,6 +214,8 @@ impl Attention {
     /// Why.
     async fn kind(&self) -> AttentionKind {
         match self.kind.as_str() {
+            "HELD" => AttentionKind::Held,
+            "RESTING" => AttentionKind::Resting,
             "LATE" => AttentionKind::Late,
             "STUCK" => AttentionKind::Stuck,
             "RETRYING" => AttentionKind::Retrying,
@@ -219,13 +225,13 @@ impl Attention {
             _ => AttentionKind::Failed,
         }
     }
-    /// The job.
-    async fn job_id(&self) -> ID {
-        self.job_id.into()
+    /// The job; none when it is about the whole cluster.
+    async fn job_id(&self) -> Option<ID> {
+        self.job_id.map(Into::into)
     }
     /// Its name.
-    async fn job_name(&self) -> &str {
-        &self.job_name
+    async fn job_name(&self) -> Option<&str> {
+        self.job_name.as_deref()
     }
     /// The execution, if it is about one.
     async fn execution_id(&self) -> Option<ID> {

@@ -232,7 +232,9 @@ impl ClockWatch {
             return ClockVerdict::Good;
         };
         let since = *state.held_since.get_or_insert(reading.received);
-        if jump.has_returned(now) {
+        // A clock that is corrected by less than it had jumped has not come back: by what was known before, it is still off.
+        let is_off = state.known.is_some_and(|known| known.jump(&reading).is_some());
+        if jump.has_returned(now) && !is_off {
             ClockVerdict::Returned(jump)
         } else if jump.may_be_accepted() && reading.received.since(since) >= PATIENCE {
             ClockVerdict::Accepted(jump)
@@ -426,6 +428,18 @@ mod tests {
         assert_eq!(watch.judge(sent, at(2), Some(jump)), ClockVerdict::Returned(jump));
         assert_eq!(watch.judge(sent, at(3) + day, None), ClockVerdict::Good, "a person has released it");
         assert!(watch.admits(Moment::now(), at(4) + day), "the new time is the time");
+    }
+
+    #[test]
+    fn a_clock_that_is_corrected_by_half_has_not_returned() {
+        let watch = ClockWatch::default();
+        let sent = Moment::now();
+        assert_eq!(watch.judge(sent, at(0), None), ClockVerdict::Good);
+        let ahead = Jump { from: at(0), to: at(93_600) };
+        assert_eq!(watch.judge(sent, at(90_000), Some(ahead)), ClockVerdict::Waits(ahead), "an hour less");
+        assert_eq!(watch.judge(sent, at(1), Some(ahead)), ClockVerdict::Returned(ahead));
+        // A node that has joined since knows only what the hold says.
+        assert_eq!(ClockWatch::default().judge(sent, at(90_000), Some(ahead)), ClockVerdict::Returned(ahead));
     }
 
     #[test]

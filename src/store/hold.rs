@@ -17,7 +17,7 @@ use crate::model::Timestamp;
 use tokio_postgres::Row;
 
 /// Most that is counted of anything.
-const COUNT_MAX: i64 = 10_000;
+pub(super) const COUNT_MAX: i64 = 10_000;
 
 /// The row that the node wrote and the database acknowledged ($2) is not there,
 /// or as it was more than a minute before. An earlier hold stays as it is.
@@ -37,7 +37,7 @@ delete from cluster_hold returning jumped_from, jumped_to";
 
 /// With what a release would start: triggers that are due by now, and attempts
 /// that were lost with their nodes.
-const READ: &str = "-- hold.read
+pub(super) const READ: &str = "-- hold.read
 select h.held_at, h.reason, h.set_back_to, h.last_known,
        (select count(*) from (select from job_trigger
             where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2) as due) as due,
@@ -105,7 +105,7 @@ impl Store {
     }
 }
 
-fn record(row: &Row) -> Result<Hold, StoreError> {
+pub(super) fn record(row: &Row) -> Result<Hold, StoreError> {
     let row = Values::of("cluster_hold", row);
     Ok(Hold {
         held_at: row.get("held_at")?,

@@ -34,6 +34,7 @@ mod parts;
 mod pool;
 mod pooler;
 pub mod repairs;
+pub mod resting;
 pub mod retention;
 mod row;
 mod session;

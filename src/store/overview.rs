@@ -1,9 +1,11 @@
 //! The overview: whether all is well, in a few cheap questions. None of them
 //! reads the history.
 
+use super::hold::Hold;
 use super::leases::WaitingJob;
+use super::resting::Resting;
 use super::row::Values;
-use super::{During, Store, StoreError};
+use super::{During, Store, StoreError, hold, resting};
 use crate::model::Timestamp;
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -111,12 +113,12 @@ select id, name from job_definition where id = any($1::uuid[]) and status <> 'DE
 /// What a person should look at.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    /// `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`, `PAUSED_BY_FAILURE`.
+    /// `HELD`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`, `PAUSED_BY_FAILURE`.
     pub kind: String,
-    /// The job.
-    pub job_id: Uuid,
+    /// The job; none when it is about the cluster.
+    pub job_id: Option<Uuid>,
     /// Its name.
-    pub job_name: String,
+    pub job_name: Option<String>,
     /// The execution, if it is about one.
     pub execution_id: Option<Uuid>,
     /// Since when.
@@ -195,19 +197,22 @@ impl Store {
         self.bounded("overview.read", async {
             let stub = self.clock().stub();
             let session = self.session().await?;
-            let (failures, due, next, attention, unreadable, names) = futures_util::try_join!(
+            let (failures, due, next, attention, unreadable, names, hold, resting) = futures_util::try_join!(
                 async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
                 async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
                 async { session.query(NEXT, &[&stub]).await },
                 async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
                 async { session.query(NAMES, &[&unreadable]).await },
                 async { session.query(NAMES, &[&waiting_ids]).await },
+                async { session.query_opt(hold::READ, &[&stub, &hold::COUNT_MAX]).await },
+                async { session.query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX]).await },
             )
             .during("overview.read")?;
             let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
             let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
-            let mut shown = self.unreadable.readable(&unreadable, |row| unreadable_job(row, &reasons, now));
+            let mut shown = of_cluster(hold.as_ref().map(hold::record).transpose()?, resting::record(&resting)?, now);
+            shown.extend(self.unreadable.readable(&unreadable, |row| unreadable_job(row, &reasons, now)));
             shown.extend(self.unreadable.readable(&names, |row| saturated_job(row, &waiting)));
             shown.extend(self.unreadable.readable(&attention, attention_of));
             shown.truncate(SHOWN_MAX);
@@ -222,13 +227,32 @@ impl Store {
     }
 }
 
+/// What concerns the whole cluster comes first.
+fn of_cluster(hold: Option<Hold>, resting: Option<Resting>, now: Timestamp) -> Vec<Attention> {
+    let entry = |kind: &str, since: Timestamp, message: String| Attention {
+        kind: kind.to_owned(),
+        job_id: None,
+        job_name: None,
+        execution_id: None,
+        since,
+        message,
+    };
+    let stopped = hold.map(|hold| {
+        let message =
+            format!("nothing starts: {} (`horolog release` or releaseCluster ends the hold at once)", hold.reason);
+        entry("HELD", hold.held_at, message)
+    });
+    let resting = resting.map(|resting| entry("RESTING", now, resting.to_string()));
+    stopped.into_iter().chain(resting).collect()
+}
+
 fn unreadable_job(row: &Row, reasons: &HashMap<Uuid, String>, now: Timestamp) -> Result<Attention, StoreError> {
     let row = Values::of("overview.names", row);
     let job_id = row.get("id")?;
     let reason = reasons.get(&job_id).map_or("it was changed by a newer version", String::as_str);
     Ok(Attention {
         kind: "UNREADABLE".to_owned(),
-        job_id,
+        job_id: Some(job_id),
         job_name: row.get("name")?,
         execution_id: None,
         since: now,
@@ -243,7 +267,7 @@ fn saturated_job(row: &Row, waiting: &[WaitingJob]) -> Result<Attention, StoreEr
     let (since, message) = waiting.map(|waiting| (waiting.due_at, waiting.message.clone())).unwrap_or_default();
     Ok(Attention {
         kind: "SATURATED".to_owned(),
-        job_id,
+        job_id: Some(job_id),
         job_name: row.get("name")?,
         execution_id: None,
         since,

@@ -107,6 +107,13 @@ impl TestCluster {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// It is earlier: a clock that was ahead was corrected.
+    pub fn set_back(&self, seconds: u64) {
+        if let Clock::Manual(now) = &self.clock {
+            *now.lock().unwrap() -= Duration::from_secs(seconds);
+        }
+    }
+
     /// Sends a command to the job manager.
     pub async fn command<M, T>(&self, message: M) -> T
     where

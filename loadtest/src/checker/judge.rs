@@ -174,7 +174,7 @@ impl<'a> Judge<'a> {
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
             } else if this.must && !self.may_wait_still(job, at, this, busy) {
-                Err(("LOST", self.silence(job, at, this)))
+                Err(("LOST", silence(job, at, this)))
             } else if let Some(start) = busy.passed_over(self, job, at, this).filter(|_| this.must) {
                 Err(("LOST", format!("it would wait still, but a later fire time started at {start}")))
             } else {
@@ -196,17 +196,6 @@ impl<'a> Judge<'a> {
         this.terms.may_overlap(&WAITING)
             && busy.occupied(self, job, at)
             && !job.timeline.surely_deleted(self.evidence.ended)
-    }
-
-    /// What is wrong when a fire time left nothing.
-    fn silence(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>) -> String {
-        let within =
-            |call: &&&Call| call.operation != Operation::RunNow && (at..=this.deadline).contains(&call.invoked);
-        let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
-            let after = call.invoked - at;
-            format!(": lost in the gap, {} came {after} us after it", call.operation.name())
-        });
-        format!("nothing was delivered by {} us after it, and no row says why{gap}", this.deadline - at)
     }
 
     /// The first start of an execution; the latest that it may lawfully have.
@@ -424,6 +413,16 @@ impl<'a> Judge<'a> {
             (status, _) => Err(("UNRECOVERED", format!("{status} is no end"))),
         }
     }
+}
+
+/// What is wrong when a fire time left nothing.
+fn silence(job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> String {
+    let within = |call: &&&Call| call.operation != Operation::RunNow && (at..=this.deadline).contains(&call.invoked);
+    let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
+        let after = call.invoked - at;
+        format!(": lost in the gap, {} came {after} us after it", call.operation.name())
+    });
+    format!("nothing was delivered by {} us after it, and no row says why{gap}", this.deadline - at)
 }
 
 /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due.

@@ -9,7 +9,7 @@ use super::{
     judge::{About, Judge},
 };
 use crate::{
-    evidence::{Delivery, Evidence, Fault, Micros, Operation},
+    evidence::{Delivery, Evidence, Fault, Micros, Operation, Row},
     fire_times,
     job::{JobSpec, SECOND, Schedule},
 };
@@ -75,7 +75,12 @@ impl Judge<'_> {
                 }
             }
         }
-        for row in self.evidence.rows.iter().filter(|row| row.status == "RUNNING") {
+        // What is with the sink runs on.
+        let at_sink = |row: &&Row| {
+            let mut attempts = executions.get(&row.execution).into_iter().flatten();
+            attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
+        };
+        for row in self.evidence.rows.iter().filter(|row| row.status == "RUNNING" && !at_sink(row)) {
             let about = About { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             self.bad("UNRECOVERED", about, "RUNNING at the final read");
         }

@@ -139,6 +139,9 @@ async fn play(
         .run_until(async {
             tokio::time::sleep(BEFORE).await;
             let failures = disturb(stage, seed).await;
+            for failure in &failures {
+                progress.println(failure);
+            }
             progress.println("the faults are over: waiting for calm");
             stage.revive().await?;
             if stage.drill.operator_millis.is_some() {

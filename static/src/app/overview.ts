@@ -47,6 +47,7 @@ export function healthOf(overview: OverviewPartsFragment): Health {
   const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
   const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))
   if (urgent > 0) return { tone: 'bad', title: jobs(urgent, 'late or stuck') }
+  if (attention.some((one) => !one.jobId)) return { tone: 'warn', title: 'The cluster is to look at' }
   if (attention.length > 0) return { tone: 'warn', title: jobs(jobsOf(attention), 'to look at') }
   if (failuresLastHour > 0) return { tone: 'warn', title: 'Runs, with failures in the last hour' }
   return { tone: 'good', title: 'All is well' }

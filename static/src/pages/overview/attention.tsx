@@ -7,6 +7,8 @@ import { Empty } from '@/components/states'
 import { Time } from '@/components/time'
 
 const KINDS: Record<AttentionKind, { word: string; className: string }> = {
+  HELD: { word: 'Held', className: 'bg-bad/10 text-bad' },
+  RESTING: { word: 'Resting', className: 'bg-bad/10 text-bad' },
   LATE: { word: 'Late', className: 'bg-bad/10 text-bad' },
   STUCK: { word: 'Stuck', className: 'bg-bad/10 text-bad' },
   FAILED: { word: 'Failed', className: 'bg-bad/10 text-bad' },
@@ -70,6 +72,7 @@ function grouped(attention: One[]): { one: One; more: number }[] {
 
 function Subject({ one }: { one: One }) {
   const className = 'block truncate text-sm font-medium hover:underline'
+  if (!one.jobId) return <span className="block truncate font-medium text-sm">The cluster</span>
   return one.executionId ? (
     <Link to="/executions/$executionId" params={{ executionId: one.executionId }} className={className}>
       {one.jobName}
