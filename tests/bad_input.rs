@@ -1,6 +1,8 @@
 //! Bad input gets a clear error, and nothing is lost.
 
+use crate::admission::schema;
 use crate::api_node::ApiNode;
+use async_graphql::{Request, Variables};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::vitals::Vitals;
 use horolog::clock::Clock;
@@ -170,5 +172,91 @@ async fn errors_never_show_the_inside() {
         for leak in ["select", "127.0.0.1", "src/", "panicked", "tokio"] {
             assert!(!text.contains(leak), "{leak} in {text}");
         }
+    }
+}
+
+#[actix::test]
+async fn every_argument_that_is_refused_is_named() {
+    let schema = schema();
+    let id = "0199d0a5-0000-7000-8000-000000000000";
+    let beyond = 2_147_483_648_i64;
+    let in_query = [
+        ("first", "{ jobsPage(first: 2147483648) { nodes { id } } }".to_owned()),
+        ("first", "{ jobsPage(first: 99999999999999999999) { nodes { id } } }".to_owned()),
+        ("first", "{ jobsPage(first: 1.5) { nodes { id } } }".to_owned()),
+        ("first", "query($n: Int = 2147483648) { jobsPage(first: $n) { nodes { id } } }".to_owned()),
+        ("first", "query($n: Int!) { jobsPage(first: $n) { nodes { id } } }".to_owned()),
+        ("count", "{ jobs { nextFireTimes(count: 2147483648) } }".to_owned()),
+        ("hours", "{ ...Plan } fragment Plan on Query { ... { a: upcoming(hours: -2147483649) { jobs } } }".to_owned()),
+        ("version", format!("mutation {{ updateJob(id: \"{id}\", version: 2147483648, input: {{name: \"x\", scheduleType: CRON}}) {{ id }} }}")),
+        ("input.intervalSeconds", "mutation { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, intervalSeconds: 2147483648}) { id } }".to_owned()),
+        ("id", "{ job { id } }".to_owned()),
+        ("id", "{ job(id: null) { id } }".to_owned()),
+        ("id", "query($id: ID!) { job(id: $id) { id } }".to_owned()),
+        ("x", "{ jobs(x: 1) { id } }".to_owned()),
+        ("o", "query($o: JobOrder = GONE) { jobsPage(orderBy: $o) { nodes { id } } }".to_owned()),
+    ];
+    let in_query = in_query.into_iter().map(|(field, query)| (field, query, json!({})));
+    let create = CREATE.to_owned();
+    let job = |more: Value| {
+        let mut job = json!({"name": "x", "scheduleType": "FIXED_RATE"});
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"input": job})
+    };
+    let of_a_job = [
+        ("input.intervalSeconds", job(json!({"intervalSeconds": beyond}))),
+        ("input.intervalSeconds", job(json!({"intervalSeconds": 1.5}))),
+        ("input.retry.maxAttempts", job(json!({"retry": {"maxAttempts": -beyond - 1}}))),
+        ("input.target.noop.sleepMillis", job(json!({"target": {"noop": {"sleepMillis": beyond}}}))),
+        ("input.target", job(json!({"target": "log"}))),
+        ("input.tags.1", job(json!({"tags": ["a", 1]}))),
+        ("input.nonsense", job(json!({"nonsense": 1}))),
+        ("input.scheduleType", json!({"input": {"name": "x"}})),
+        ("input", json!({"input": "x"})),
+        ("input", json!({"input": []})),
+        ("input", json!({})),
+    ];
+    let of_a_job = of_a_job.into_iter().map(|(field, variables)| (field, create.clone(), variables));
+    let second = json!({"inputs": [{"name": "x", "scheduleType": "CRON"}, {"name": "x", "scheduleType": "CRON", "priority": beyond}]});
+    let others = [
+        ("first", "query($n: Int) { jobsPage(first: $n) { nodes { id } } }", json!({"n": beyond})),
+        (
+            "first",
+            "query A { jobs { id } } query B($n: Int) { jobsPage(first: $n) { nodes { id } } }",
+            json!({"n": beyond}),
+        ),
+        (
+            "filter.ids.0",
+            "query($f: JobFilter) { jobsPage(filter: $f) { nodes { id } } }",
+            json!({"f": {"ids": [1.5]}}),
+        ),
+        ("inputs.1.priority", "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }", second),
+    ];
+    let others = others.into_iter().map(|(field, query, variables)| (field, query.to_owned(), variables));
+    for (field, query, variables) in in_query.chain(of_a_job).chain(others) {
+        let mut request = Request::new(&query).variables(Variables::from_json(variables.clone()));
+        if query.contains("query B") {
+            request = request.operation_name("B");
+        }
+        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["field"], field, "{query} {variables}: {error}");
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{query} {variables}: {error}");
+    }
+}
+
+/// What a payload holds is no argument, one value stands for a list, and what may be null may be left out.
+#[actix::test]
+async fn only_arguments_that_are_read_are_judged() {
+    let schema = schema();
+    let payload = json!({"input": {"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {"first": 9_999_999_999_i64}}});
+    for (query, variables) in [
+        ("mutation($input: CreateJobInput!) { createJob(input: $input) { id } }", payload),
+        ("query($n: Int) { jobsPage(first: $n) { nodes { id } } }", json!({})),
+        ("query($f: JobFilter) { jobsPage(filter: $f) { nodes { id } } }", json!({"f": {"tags": "one"}})),
+    ] {
+        let request = Request::new(query).variables(Variables::from_json(variables));
+        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{query}: {answer}");
     }
 }

@@ -4,6 +4,7 @@
 //! counting, which bounds what validation and execution walk through. The walks here use no recursion, so that their
 //! own stack does not depend on the request. POST and sockets pass through the same extension.
 
+mod arguments;
 mod conflicts;
 mod expansion;
 mod lexer;
@@ -19,10 +20,13 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextResolve, NextSubscribe,
     NextValidation, ResolveInfo,
 };
+use async_graphql::registry::MetaType;
 use async_graphql::{Pos, QueryPathSegment, Request, Response, ServerError, ServerResult, ValidationResult, Value};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::{Arc, OnceLock};
 
 /// Fields inside fields at most: GraphiQL's own question about the schema just fits.
@@ -101,8 +105,7 @@ impl Extension for Admission {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let is_known = |name: &str| ctx.schema_env.registry.types.contains_key(name);
-        let mut request = admit(request, is_known)?;
+        let mut request = admit(request, &ctx.schema_env.registry.types)?;
         // Who sends the answer has one already, and keeps it until then.
         let given = request.data.get(&TypeId::of::<Arc<Allowance>>()).and_then(|data| data.downcast_ref());
         let allowance = match given.cloned() {
@@ -167,16 +170,19 @@ impl Admission {
 }
 
 /// Gives a request its parsed query, or says why it is not executed.
-fn admit(mut request: Request, is_known: impl Fn(&str) -> bool) -> ServerResult<Request> {
+fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResult<Request> {
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
         return Err(errors::persisted_query_not_supported());
     }
     lexer::check(&request.query)?;
     let weights = variables::weights(&request.variables)?;
+    let (variables, operation) = (take(&mut request.variables), request.operation_name.clone());
     let document = request.parsed_query()?;
-    variables::check_types(document, is_known)?;
+    variables::check_types(document, |name| types.contains_key(name))?;
     expansion::check(document, &weights)?;
     conflicts::check(document)?;
+    arguments::check(document, operation.as_deref(), &variables, types)?;
+    request.variables = variables;
     Ok(request)
 }
 
@@ -209,7 +215,7 @@ fn bounded(mut response: Response) -> Response {
     for error in &mut response.errors {
         error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
         if error.extensions.is_none() {
-            let field = argument(&error.message).map(str::to_owned);
+            let field = argument(&error.message);
             let extensions = error.extensions.get_or_insert_default();
             extensions.set("code", "BAD_USER_INPUT");
             if let Some(field) = field {
@@ -220,9 +226,19 @@ fn bounded(mut response: Response) -> Response {
     response
 }
 
-/// The field that a value of a wrong type was given for, by the message of the validation:
-/// `Invalid value for argument "inputs.37.name", expected type "String"`.
-fn argument(message: &str) -> Option<&str> {
-    let (field, _) = message.strip_prefix("Invalid value for argument \"")?.split_once('"')?;
-    Some(field)
+/// What the validation says before the name of an argument or a variable.
+const BEFORE_FIELDS: [&str; 3] =
+    ["Invalid value for argument \"", "Unknown argument \"", "Invalid default value for argument: \""];
+
+/// What it says between an argument and the field of it that is missing or unknown.
+const BEFORE_INNER_FIELDS: [&str; 2] = [", field \"", ", unknown field \""];
+
+/// The field that an error of the validation is about, by its message: `Invalid value for argument "inputs.37.name",
+/// expected type "String"`, or `Field "job" argument "id" of type "ID!" is required but not provided`.
+fn argument(message: &str) -> Option<String> {
+    let missing = || Some(message.strip_prefix("Field \"")?.split_once("\" argument \"")?.1);
+    let rest = BEFORE_FIELDS.iter().find_map(|before| message.strip_prefix(before)).or_else(missing)?;
+    let (argument, rest) = rest.split_once('"')?;
+    let inner = BEFORE_INNER_FIELDS.iter().find_map(|before| rest.strip_prefix(before)?.split_once('"'));
+    Some(inner.map_or_else(|| argument.to_owned(), |(field, _)| format!("{argument}.{field}")))
 }

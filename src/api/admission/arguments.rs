@@ -1,0 +1,149 @@
+//! Values of arguments that the validation lets through, and that would be refused later without saying which they are:
+//! integers of more than 32 bits, other values than objects, variables that are not given.
+
+use super::Refusal;
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationType, Selection, SelectionSet, VariableDefinition,
+};
+use async_graphql::registry::{MetaField, MetaType, MetaTypeName};
+use async_graphql::{Name, Positioned, Value, Variables};
+use std::collections::{BTreeMap, HashSet};
+
+/// The types of a schema by their names.
+type Types = BTreeMap<String, MetaType>;
+
+/// Where the values of variables come from.
+struct Given<'a> {
+    types: &'a Types,
+    declared: &'a [Positioned<VariableDefinition>],
+    variables: &'a Variables,
+}
+
+/// Refuses the first such value of the operation that is executed, with its place.
+pub fn check(
+    document: &ExecutableDocument,
+    operation: Option<&str>,
+    variables: &Variables,
+    types: &Types,
+) -> Result<(), Refusal> {
+    let mut operations = document.operations.iter();
+    let executed = operations.find(|(name, _)| operation.is_none() || name.map(Name::as_str) == operation);
+    let Some((_, executed)) = executed else {
+        return Ok(()); // the execution says that there is none
+    };
+    let given = Given { types, declared: &executed.node.variable_definitions, variables };
+    let root = match executed.node.ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    };
+    let mut open: Vec<(&SelectionSet, &str)> = vec![(&executed.node.selection_set.node, root)];
+    let mut seen = HashSet::new();
+    while let Some((selections, of)) = open.pop() {
+        for selection in &selections.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let Some(found) = field_of(types, of, &field.node) else { continue };
+                    given.check(&field.node, found)?;
+                    open.push((&field.node.selection_set.node, MetaTypeName::concrete_typename(&found.ty)));
+                }
+                Selection::InlineFragment(inline) => {
+                    let condition = inline.node.type_condition.as_ref().map(|on| on.node.on.node.as_str());
+                    open.push((&inline.node.selection_set.node, condition.unwrap_or(of)));
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    if let Some(fragment) = document.fragments.get(name).filter(|_| seen.insert(name)) {
+                        let on = fragment.node.type_condition.node.on.node.as_str();
+                        open.push((&fragment.node.selection_set.node, on));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn field_of<'a>(types: &'a Types, of: &str, field: &Field) -> Option<&'a MetaField> {
+    match types.get(of) {
+        Some(MetaType::Object { fields, .. } | MetaType::Interface { fields, .. }) => {
+            fields.get(field.name.node.as_str())
+        }
+        _ => None,
+    }
+}
+
+impl Given<'_> {
+    fn check(&self, field: &Field, found: &MetaField) -> Result<(), Refusal> {
+        for (name, value) in &field.arguments {
+            let Some(argument) = found.args.get(name.node.as_str()) else { continue };
+            let refuse = |flaw: Flaw| flaw.refusal(&argument.name).at(value.pos);
+            let value = value.node.clone().into_const_with(|variable| self.variable(&variable)).map_err(refuse)?;
+            if let Some(flaw) = self.flaw(&argument.ty, &value) {
+                return Err(refuse(flaw));
+            }
+        }
+        Ok(())
+    }
+
+    fn variable(&self, name: &Name) -> Result<Value, Flaw> {
+        let Some(declared) = self.declared.iter().find(|declared| declared.node.name.node == *name) else {
+            return Ok(Value::Null); // the validation says that it is not declared
+        };
+        let value = self.variables.get(name).or_else(|| declared.node.default_value());
+        value.cloned().ok_or_else(|| Flaw::new(format!("the variable `{name}` is not given")))
+    }
+
+    /// As deep as the types of the schema, however deep the value is.
+    fn flaw(&self, of: &str, value: &Value) -> Option<Flaw> {
+        match (MetaTypeName::create(of), value) {
+            (_, Value::Null) => None,
+            (MetaTypeName::List(of), Value::List(items)) => {
+                let flaw = |(index, item)| Some(self.flaw(of, item)?.inside(&index));
+                items.iter().enumerate().find_map(flaw)
+            }
+            // One value stands for a list of it.
+            (MetaTypeName::NonNull(of) | MetaTypeName::List(of), _) => self.flaw(of, value),
+            (MetaTypeName::Named("Int"), Value::Number(number)) => {
+                let is_too_large = number.as_i64().is_some_and(|number| i32::try_from(number).is_err());
+                let bounds = || format!("expected an integer from {} to {}", i32::MIN, i32::MAX);
+                is_too_large.then(|| Flaw::new(bounds()))
+            }
+            (MetaTypeName::Named(of), _) => match (self.types.get(of)?, value) {
+                (MetaType::InputObject { input_fields, .. }, Value::Object(fields)) => {
+                    let flaw = |(name, value): (&Name, &Value)| {
+                        let field = input_fields.get(name.as_str())?;
+                        Some(self.flaw(&field.ty, value)?.inside(name))
+                    };
+                    fields.iter().find_map(flaw)
+                }
+                (MetaType::InputObject { .. }, _) => Some(Flaw::new(format!("expected type \"{of}\""))),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What is wrong, and where below the argument: the innermost first.
+struct Flaw {
+    reason: String,
+    places: Vec<String>,
+}
+
+impl Flaw {
+    fn new(reason: String) -> Self {
+        Self { reason, places: Vec::new() }
+    }
+
+    fn inside(mut self, place: &impl ToString) -> Self {
+        self.places.push(place.to_string());
+        self
+    }
+
+    /// In the words of the validation.
+    fn refusal(mut self, argument: &str) -> Refusal {
+        self.places.push(argument.to_owned());
+        self.places.reverse();
+        Refusal::new(format!("Invalid value for argument \"{}\", {}", self.places.join("."), self.reason))
+    }
+}
