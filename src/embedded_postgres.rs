@@ -27,6 +27,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use system::{Account, cluster_major, find_binaries, is_root};
 use tokio::process::Command;
@@ -67,6 +68,10 @@ pub struct EmbeddedPostgres {
     binaries: PathBuf,
     account: Account,
     settings: Vec<(String, String)>,
+    /// Locked, shared with other processes, for as long as this one may use the server.
+    used: Arc<File>,
+    /// Whether the server was started here, or was there already.
+    is_started: bool,
 }
 
 /// What a connection attempt says about the server.
@@ -91,16 +96,29 @@ impl EmbeddedPostgres {
     pub async fn ensure_running_from(binaries: Option<&Path>, dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let data_dir = prepare_data_dir(dir)?;
         let _lock = lock(&data_dir).await?;
-        let cluster = data_dir.join("pg");
-        let server = Self {
+        let (cluster, used) = (data_dir.join("pg"), data_dir.join("used"));
+        let file = lock_file(&used).map_err(at("open", &used))?;
+        file.lock_shared().map_err(at("lock", &used))?; // waits for nobody: it is locked alone under the other lock only
+        let mut server = Self {
             binaries: find_binaries(binaries, cluster_major(&cluster)?).await?,
             account: Account::for_cluster(&cluster).await?,
             settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             data_dir,
+            used: Arc::new(file),
+            is_started: false,
         };
         server.create_cluster_if_missing().await?;
-        let client = server.attach_or_start().await?;
-        server.create_database_if_missing(&client).await?;
+        let mut is_started = false;
+        let ready = async {
+            let client = server.attach_or_start(&mut is_started).await?;
+            server.create_database_if_missing(&client).await
+        };
+        let ready = ready.await;
+        server.is_started = is_started;
+        if let Err(error) = ready {
+            server.stop_unless_used().await?;
+            return Err(error);
+        }
         Ok(server)
     }
 
@@ -119,11 +137,27 @@ impl EmbeddedPostgres {
         self.stop_locked(StopMode::Fast).await
     }
 
+    /// Takes back what [`Self::ensure_running`] did, for a caller that fails: stops the server if it was started here
+    /// and no other process has attached to it.
+    pub async fn undo(&self) -> Result<()> {
+        let _lock = lock(&self.data_dir).await?;
+        self.stop_unless_used().await
+    }
+
+    async fn stop_unless_used(&self) -> Result<()> {
+        if !self.is_started || self.used.try_lock().is_err() {
+            return Ok(());
+        }
+        let stopped = self.stop_locked(StopMode::Fast).await;
+        self.used.lock_shared().map_err(at("lock", &self.data_dir.join("used")))?;
+        stopped
+    }
+
     /// Stops and starts the server while others stay locked out; for drills.
     pub async fn restart(&self, mode: StopMode) -> Result<()> {
         let _lock = lock(&self.data_dir).await?;
         self.stop_locked(mode).await?;
-        self.attach_or_start().await.map(drop)
+        self.attach_or_start(&mut false).await.map(drop)
     }
 
     fn cluster(&self) -> PathBuf {
@@ -190,8 +224,9 @@ impl EmbeddedPostgres {
         Ok(())
     }
 
-    /// Connects, starting the server when nobody listens, waiting when somebody does and is not ready.
-    async fn attach_or_start(&self) -> Result<Client> {
+    /// Connects, starting the server when nobody listens, which it notes also when it fails later; waits when somebody
+    /// listens and is not ready.
+    async fn attach_or_start(&self, is_started: &mut bool) -> Result<Client> {
         let begun = Instant::now();
         let mut failed_starts = 0;
         loop {
@@ -202,7 +237,10 @@ impl EmbeddedPostgres {
                 }
                 Answer::Busy(_) => {}
                 Answer::Down => match self.start().await {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        *is_started = true;
+                        continue;
+                    }
                     Err(EmbeddedPostgresError::Program { .. }) if failed_starts + 1 < STARTS_MAX => failed_starts += 1,
                     Err(error) => return Err(error),
                 },
@@ -370,10 +408,14 @@ async fn lock(data_dir: &Path) -> Result<File> {
     let path = data_dir.join("lock");
     let name = path.clone();
     let locked = tokio::task::spawn_blocking(move || {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name)?;
+        let file = lock_file(&name)?;
         file.lock().map(|()| file)
     });
     locked.await.map_err(io::Error::from).flatten().map_err(at("lock", &path))
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
 /// States of a server that end by themselves: starting, stopping, all connections taken.

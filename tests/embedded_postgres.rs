@@ -254,3 +254,32 @@ async fn an_old_version_is_refused_by_name() {
     let message = started.unwrap_err().to_string();
     assert!(message.contains("version 14 or newer") && message.contains("version 13 in"), "{message}");
 }
+
+#[actix::test]
+async fn a_node_that_does_not_start_stops_the_server_that_it_started_and_no_other() {
+    let scratch = Scratch::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let arguments = ["serve", "--listen", &listen, "--data-dir", scratch.0.to_str().unwrap()];
+    let fails = async || {
+        let mut node = NodeProcess::start("taken", &arguments, &[]);
+        let status = node.ended().await;
+        node.says("cannot listen").await;
+        assert_eq!(status.code(), Some(1), "{}", node.output());
+    };
+    fails().await;
+    assert!(!scratch.pid_file().exists(), "it had started the server");
+
+    let server = scratch.server().await;
+    let postmaster = scratch.postmaster();
+    fails().await;
+    assert_eq!(scratch.postmaster(), postmaster, "it had found the server");
+    let attached = scratch.server().await;
+    server.undo().await.unwrap();
+    assert_eq!(scratch.postmaster(), postmaster, "another uses it");
+    attached.undo().await.unwrap();
+    drop(attached);
+    assert_eq!(scratch.postmaster(), postmaster, "it did not start it");
+    server.undo().await.unwrap();
+    assert!(!scratch.pid_file().exists());
+}

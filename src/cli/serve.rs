@@ -20,11 +20,20 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     ignore_signals()?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
+    // Held until the end: nodes that come later attach to its server, and none of them stops it under the others.
+    let postgres = tokio::select! {
+        postgres = embedded(&config) => postgres?,
+        () = &mut stop => return Ok(stopped_early()),
+    };
     let started = tokio::select! {
-        started = start(&config) => started?,
-        () = &mut stop => {
-            tracing::info!("stopped before it had started");
-            return Ok(CLEAN);
+        started = start(&config, postgres.as_ref()) => started.map(Some),
+        () = &mut stop => Ok(None),
+    };
+    let started = match (started, &postgres) {
+        (Ok(Some(started)), _) => started,
+        (failed, postgres) => {
+            undo(postgres.as_ref()).await;
+            return failed.map(|_| stopped_early());
         }
     };
     warn_when_open(started.address);
@@ -86,18 +95,34 @@ fn stop_with_parent() -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-async fn start(config: &ServeConfig) -> Result<Node, anyhow::Error> {
-    let database_url = match &config.database_url {
-        Some(url) => url.clone(),
-        None => embedded(config).await?,
-    };
-    Node::start(config, &database_url).await.map_err(|error| match error {
+async fn start(config: &ServeConfig, postgres: Option<&EmbeddedPostgres>) -> Result<Node, anyhow::Error> {
+    let embedded = postgres.map(EmbeddedPostgres::url);
+    let url = embedded.as_ref().or(config.database_url.as_ref()).context("there is no database")?;
+    Node::start(config, url).await.map_err(|error| match error {
         StartError::DatabaseUrl(error) => error.into(),
         error => error.into(),
     })
 }
 
-async fn embedded(config: &ServeConfig) -> Result<String, anyhow::Error> {
+fn stopped_early() -> i32 {
+    tracing::info!("stopped before it had started");
+    CLEAN
+}
+
+/// A node that does not start leaves no server behind that it started.
+async fn undo(postgres: Option<&EmbeddedPostgres>) {
+    if let Some(postgres) = postgres
+        && let Err(error) = postgres.undo().await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the embedded postgresql goes on");
+    }
+}
+
+/// A PostgreSQL of this machine, unless the settings name a database.
+async fn embedded(config: &ServeConfig) -> Result<Option<EmbeddedPostgres>, anyhow::Error> {
+    if config.database_url.is_some() {
+        return Ok(None);
+    }
     let data_dir = match &config.data_dir {
         Some(data_dir) => data_dir.clone(),
         None => default_data_dir()?,
@@ -106,7 +131,7 @@ async fn embedded(config: &ServeConfig) -> Result<String, anyhow::Error> {
         data_dir = %data_dir.display(),
         "using the embedded postgresql of this machine: set DATABASE_URL in production"
     );
-    Ok(EmbeddedPostgres::ensure_running(&data_dir, &[]).await?.url())
+    Ok(Some(EmbeddedPostgres::ensure_running(&data_dir, &[]).await?))
 }
 
 fn warn_when_open(address: std::net::SocketAddr) {
