@@ -51,6 +51,21 @@ pub enum Status {
     Settled,
     /// Ended by a take-over.
     Lost,
+    /// Not run: recorded by a command.
+    Skipped,
+    /// Ended with its job.
+    Cancelled,
+}
+
+/// What a person has made of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// Its schedule fires.
+    Active,
+    /// Its schedule rests; what was leased goes on.
+    Paused,
+    /// It never fires again.
+    Deleted,
 }
 
 /// A row of the log.
@@ -93,6 +108,8 @@ pub struct Trigger {
     pub end: u8,
     /// Whether a fixed delay awaits the end of its execution.
     pub parked: bool,
+    /// How its job stands.
+    pub job: JobState,
 }
 
 /// What is replicated.
@@ -117,6 +134,9 @@ pub struct Database {
     pub previous: Option<Tables>,
     /// Nodes whose membership session lives: whose advisory lock is held.
     pub sessions: [[bool; LIVES]; NODES],
+    /// Nodes that joined under the eyes of the other name's session, which lasts since, and have had no other
+    /// session.
+    pub watched: [[bool; LIVES]; NODES],
 }
 
 impl Name {
@@ -161,10 +181,15 @@ impl Tables {
 
     /// What a lease could take.
     pub fn due(&self) -> impl Iterator<Item = Due> + '_ {
-        let Trigger { fire_time, end, parked } = self.trigger;
-        let schedule = (!parked && fire_time < end).then_some(Due::Schedule(fire_time));
+        let schedule = self.pending().map(Due::Schedule);
         let next = self.executions().filter(|row| row.status == Status::Retrying).map(|row| Due::Next(row.id));
         schedule.into_iter().chain(next)
+    }
+
+    /// The fire time whose instant has passed and which is not taken yet.
+    pub fn pending(&self) -> Option<u8> {
+        let Trigger { fire_time, end, parked, job } = self.trigger;
+        (job == JobState::Active && !parked && fire_time < end).then_some(fire_time)
     }
 
     /// Sends the schedule on to its next fire time, or to await the end of this one.
@@ -212,6 +237,7 @@ impl Tables {
         let held = |row: &&mut Execution| row.status == Status::Running(dead);
         for row in self.log.iter_mut().flatten().filter(held) {
             match recovery {
+                _ if self.trigger.job == JobState::Deleted => row.status = Status::Cancelled,
                 Recovery::Rerun => row.status = Status::Retrying,
                 Recovery::MarkLost => {
                     row.status = Status::Lost;
@@ -221,10 +247,12 @@ impl Tables {
         }
     }
 
-    /// Puts back what is counted to a node and which it does not hold.
+    /// Puts back what is counted to a node and which it does not hold. What a deleted job has left ends.
     pub fn give_back(&mut self, node: NodeId, held: Option<ExecutionId>) {
         let lost = |row: &&mut Execution| row.status == Status::Running(node) && Some(row.id) != held;
-        self.log.iter_mut().flatten().filter(lost).for_each(|row| row.status = Status::Retrying);
+        let deleted = self.trigger.job == JobState::Deleted;
+        let given_back = if deleted { Status::Cancelled } else { Status::Retrying };
+        self.log.iter_mut().flatten().filter(lost).for_each(|row| row.status = given_back);
     }
 
     /// Whether a node counts as the holder of something that it does not hold.
@@ -232,11 +260,34 @@ impl Tables {
         self.executions().any(|row| row.status == Status::Running(node) && Some(row.id) != held)
     }
 
-    /// Whether every fire time was taken and has ended.
+    /// Whether every fire time was taken, or waits for a resume, and all executions have ended.
     pub fn all_settled(&self) -> bool {
-        self.trigger.fire_time >= self.trigger.end
-            && self.executions().all(|row| matches!(row.status, Status::Settled | Status::Lost))
-            && (0..self.trigger.end).all(|at| self.executions().any(|row| row.id.fire_time == at))
+        let Trigger { fire_time, end, job, .. } = self.trigger;
+        let until = if job == JobState::Paused { fire_time.min(end) } else { end };
+        fire_time >= until
+            && self.executions().all(|row| !matches!(row.status, Status::Running(_) | Status::Retrying))
+            && (0..until).all(|at| self.has_row(at))
+    }
+
+    /// Whether a fire time has a row in the log.
+    pub fn has_row(&self, fire_time: u8) -> bool {
+        self.executions().any(|row| row.id.fire_time == fire_time)
+    }
+
+    /// Records a fire time as one that is not run. A row that is there already stays as it is.
+    pub fn skip(&mut self, fire_time: u8) {
+        let id = ExecutionId { fire_time, drawn: 0 };
+        if self.execution(id).is_none()
+            && let Some(free) = self.log.iter_mut().find(|row| row.is_none())
+        {
+            *free = Some(Execution { id, attempt: 0, status: Status::Skipped });
+        }
+    }
+
+    /// Ends what waits for its next attempt.
+    pub fn cancel_retrying(&mut self) {
+        let waiting = |row: &&mut Execution| row.status == Status::Retrying;
+        self.log.iter_mut().flatten().filter(waiting).for_each(|row| row.status = Status::Cancelled);
     }
 }
 
@@ -246,9 +297,30 @@ impl Database {
         self.sessions[node.name.at()][node.life as usize]
     }
 
-    /// Opens or ends the membership session of a node.
+    /// Opens or ends the membership session of a node. A new one has seen nobody join.
     pub fn set_session(&mut self, node: NodeId, lives: bool) {
         self.sessions[node.name.at()][node.life as usize] = lives;
+        if lives {
+            self.watched[node.name.at()][node.life as usize] = false;
+            self.watched[1 - node.name.at()] = Default::default();
+        }
+    }
+
+    /// A node is gone for good.
+    pub fn end(&mut self, node: NodeId) {
+        self.set_session(node, false);
+        self.watched[node.name.at()][node.life as usize] = false;
+    }
+
+    /// Notes whether the other name's session sees this node join.
+    pub fn note_who_sees(&mut self, node: NodeId) {
+        let is_seen = self.sessions[1 - node.name.at()].contains(&true);
+        self.watched[node.name.at()][node.life as usize] = is_seen;
+    }
+
+    /// Whether a node joined while the session of this observer lasted, and has had no other since.
+    pub fn joined_under_eyes_of(&self, observer: Name, node: NodeId) -> bool {
+        observer != node.name && self.watched[node.name.at()][node.life as usize]
     }
 
     /// Whether a node that is not dead looks so.
@@ -256,18 +328,18 @@ impl Database {
         self.tables.age(node).is_some_and(|age| age >= TTL || !self.session(node))
     }
 
-    /// Whether a node counts as the holder of something, here or at the standby.
-    fn holds(&self, node: NodeId) -> bool {
-        self.tables.holds_beside(node, None) || self.previous.is_some_and(|before| before.holds_beside(node, None))
+    /// Whether a node counts as the holder of something that it does not hold, here or at the standby.
+    pub fn holds_beside(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
+        self.tables.holds_beside(node, held) || self.previous.is_some_and(|before| before.holds_beside(node, held))
     }
 
     /// Forgets a node that holds nothing and of which no process speaks: its death
     /// would change nothing but its own row.
     pub fn sweep(&mut self, spoken_of: impl Fn(NodeId) -> bool) {
         for node in self.tables.nodes().collect::<Vec<_>>() {
-            if !spoken_of(node) && !self.holds(node) {
+            if !spoken_of(node) && !self.holds_beside(node, None) {
                 self.tables.set_age(node, None);
-                self.set_session(node, false);
+                self.end(node);
                 if let Some(before) = &mut self.previous {
                     before.set_age(node, None);
                 }
@@ -320,6 +392,8 @@ impl fmt::Display for Execution {
             Status::Retrying => f.write_str("RETRYING"),
             Status::Settled => f.write_str("settled"),
             Status::Lost => f.write_str("LOST"),
+            Status::Skipped => f.write_str("SKIPPED"),
+            Status::Cancelled => f.write_str("CANCELLED"),
         }
     }
 }

@@ -15,18 +15,23 @@ impl Protocol {
             Fault::Freeze(name) => {
                 let process = state.process_mut(name);
                 process.body = Body::Frozen;
+                process.hindered = true;
                 process.slot = process.slot.map(excuse);
             }
             Fault::CutOff(name) => {
                 let process = state.process_mut(name);
                 (!std::mem::replace(&mut process.cut_off, true)).then_some(())?;
+                process.hindered = true;
             }
-            Fault::GetsStuck(name) => state.process_mut(name).body = Body::Stuck,
+            Fault::GetsStuck(name) => {
+                let process = state.process_mut(name);
+                (process.body, process.hindered) = (Body::Stuck, true);
+            }
             Fault::SessionBreaks(name) => {
                 let id = state.process(name).id.filter(|id| state.database.session(*id))?;
                 state.database.set_session(id, false);
                 let process = state.process_mut(name);
-                process.broken_off = true;
+                (process.broken_off, process.hindered) = (true, true);
                 process.slot = process.slot.map(excuse);
             }
             Fault::LeaseAnswerLost(name) => Self::lose_answer(state.process_mut(name))?,
@@ -35,6 +40,9 @@ impl Protocol {
             }
             Fault::DatabaseRestarts => self.restart_database(state)?,
             Fault::FailsOver => self.fail_over(state)?,
+            Fault::ClockJumps => {
+                state.database.tables.ages.iter_mut().flatten().flatten().for_each(|age| *age = crate::database::TTL);
+            }
         }
         if state.faults_left == 0 {
             state.database.previous = None;

@@ -2,14 +2,18 @@
 
 use crate::database::{Attempt, Due, ExecutionId, Name, NodeId};
 use crate::model::Protocol;
-use crate::node::{Body, Lease, Slot, Stage};
+use crate::node::{Body, Former, Lease, Process, Slot, Stage};
 use crate::safeguards::Safeguard;
-use crate::state::State;
+use crate::state::{State, Wrong};
 
 impl Protocol {
     pub(crate) fn looks(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
-        if !process.reaches(&state.database) || process.unsure || state.database.tables.due().next().is_none() {
+        if !process.reaches(&state.database)
+            || process.unsure
+            || self.owes(process)
+            || state.database.tables.due().next().is_none()
+        {
             return None;
         }
         let node = process.may_lease(self.has(Safeguard::Deadline))?;
@@ -123,9 +127,39 @@ impl Protocol {
         }
         let held = process.slot.map(|slot| slot.attempt.id);
         state.process_mut(name).unsure = false;
-        if state.database.tables.holds_beside(node, held) {
-            self.commit(state, |state| state.database.tables.give_back(node, held));
+        self.give_back(state, node, held);
+        Some(())
+    }
+
+    /// The same under the id that the node gave up, before it leases under another: what it had begun, and what it
+    /// has still to settle, is left to whoever takes over. The lock on the node's row waits for a lease that was given up.
+    pub(crate) fn gives_back_former(&self, state: &mut State, name: Name) -> Option<()> {
+        let process = state.process(name);
+        let Former { node, begun } = process.former?;
+        let waits = state.processes.iter().any(|process| process.leases_for(node)) || state.is_being_taken_over(node);
+        if !self.owes(process) || process.lease != Lease::Idle || waits || !process.reaches(&state.database) {
+            return None;
+        }
+        let process = state.process_mut(name);
+        (process.former, process.hindered) = (None, process.broken_off);
+        if state.database.tables.age(node).is_some() {
+            self.give_back(state, node, begun);
         }
         Some(())
+    }
+
+    /// Whether a member has still to give back under an earlier id.
+    fn owes(&self, process: &Process) -> bool {
+        process.id.is_some() && process.former.is_some() && self.has(Safeguard::GiveBackAfterFence)
+    }
+
+    fn give_back(&self, state: &mut State, node: NodeId, kept: Option<ExecutionId>) {
+        let begun = state.counted_to(node).any(|row| Some(row.id) != kept && state.has_begun(row));
+        if begun && !state.set_back {
+            state.wrong = Some(Wrong::GaveBackBegun);
+        }
+        if state.database.tables.holds_beside(node, kept) {
+            self.commit(state, |state| state.database.tables.give_back(node, kept));
+        }
     }
 }

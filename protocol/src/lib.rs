@@ -30,6 +30,7 @@
 //! - Two primaries at once, and an old one that returns: refused by its timeline
 //!   (ADR 17). A restored backup: held (ADR 19).
 
+mod commands;
 pub mod database;
 mod faults;
 mod leases;

@@ -4,7 +4,8 @@ use crate::database::{Name, NodeId, TTL};
 use crate::model::Protocol;
 use crate::node::{Body, Lease, Process, TRUST, TakeOver};
 use crate::safeguards::Safeguard;
-use crate::state::State;
+use crate::state::{State, Wrong};
+use crate::steps::Step;
 
 impl Protocol {
     /// Time passes for everybody. A node that can renew its membership does so
@@ -39,7 +40,22 @@ impl Protocol {
     fn is_about_to_beat(&self, state: &State, name: Name) -> bool {
         let process = state.process(name);
         let joins = process.id.is_none() && process.reaches(&state.database);
-        joins || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
+        joins
+            || self.is_about_to_give_back(state, name)
+            || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
+    }
+
+    /// Whether a node that nothing hinders still has to end its lease of an earlier id, or to give back under that id. Its
+    /// acquirer looks many times in a tick.
+    fn is_about_to_give_back(&self, state: &State, name: Name) -> bool {
+        let process = state.process(name);
+        if process.former.is_none() || process.hindered || !process.reaches(&state.database) {
+            return false;
+        }
+        let locks = state.database.tables.due().map(|due| Step::LeaseLocks(name, due));
+        let steps =
+            [Step::LeaseEnds(name), Step::LeaseCommits(name), Step::LeaseAnswered(name), Step::GivesBackFormer(name)];
+        locks.chain(steps).any(|step| self.step(&mut state.clone(), step).is_some())
     }
 
     /// Whether a heartbeat would go through now.
@@ -65,6 +81,12 @@ impl Protocol {
         if state.database.tables.age(id).is_none() {
             process.fence(&mut state.database);
         } else {
+            // A heartbeat that is older than the node's trust: the clock has jumped, and it watches from now on only.
+            let jumped = state.database.tables.age(id).is_some_and(|age| age > TRUST);
+            if jumped {
+                process.session_age = 0;
+            }
+            process.hindered &= process.former.is_some();
             state.database.tables.set_age(id, Some(0));
             process.trust = TRUST;
             if !process.connected || !state.database.session(id) {
@@ -98,6 +120,9 @@ impl Protocol {
         let id = state.fresh_id(name);
         self.commit(state, |state| state.database.tables.set_age(id, Some(0)));
         state.database.set_session(id, true);
+        if self.young_observers {
+            state.database.note_who_sees(id);
+        }
         let process = state.process_mut(name);
         *process = Process { id: Some(id), trust: TRUST, session_age: 0, connected: true, ..*process };
         Some(())
@@ -126,15 +151,23 @@ impl Protocol {
         }
         let there = state.database.tables.age(suspect).is_some();
         let gone = there && (state.database.is_gone(suspect) || !self.has(Safeguard::StillGone));
-        let attested = !self.has(Safeguard::AttestedObserver) || Self::has_lasted(state, process);
-        let opened = (gone && attested).then_some(TakeOver { open: true, ..take_over });
+        let attested = !self.has(Safeguard::AttestedObserver) || Self::has_lasted(state, name, suspect);
+        let young = !self.has(Safeguard::YoungObserver) || Self::is_young(state, process);
+        let opened = (gone && attested && young).then_some(TakeOver { open: true, ..take_over });
         state.process_mut(name).take_over = opened;
         Some(())
     }
 
-    /// Whether the database has had a session of this node for a TTL.
-    fn has_lasted(state: &State, process: &Process) -> bool {
-        process.id.is_some_and(|id| state.database.session(id)) && process.session_age >= TTL
+    /// Whether the database has had a session of this node for a TTL, or since before its suspect joined.
+    fn has_lasted(state: &State, name: Name, suspect: NodeId) -> bool {
+        let process = state.process(name);
+        let long_enough = process.session_age >= TTL || state.database.joined_under_eyes_of(name, suspect);
+        process.id.is_some_and(|id| state.database.session(id)) && long_enough
+    }
+
+    /// Whether the observer's heartbeat is younger than half a TTL.
+    fn is_young(state: &State, process: &Process) -> bool {
+        process.id.and_then(|id| state.database.tables.age(id)).is_some_and(|age| age <= TTL / 2)
     }
 
     pub(crate) fn take_over_commits(&self, state: &mut State, name: Name) -> Option<()> {
@@ -144,8 +177,12 @@ impl Protocol {
             return None;
         }
         state.process_mut(name).take_over = None;
+        let owner_lives = state.processes.iter().any(|process| process.lives_as(suspect));
+        if owner_lives && !state.set_back && state.counted_to(suspect).any(|row| !state.has_begun(row)) {
+            state.wrong = Some(Wrong::CountedUnbegun);
+        }
         self.commit(state, |state| state.database.tables.take_over(suspect, self.recovery));
-        state.database.set_session(suspect, false);
+        state.database.end(suspect);
         Some(())
     }
 

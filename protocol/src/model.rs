@@ -8,11 +8,12 @@ use crate::database::{NODES, Name, NodeId};
 use crate::node::{Body, Lease, Stage, TRUST};
 use crate::safeguards::{Safeguard, Safeguards};
 use crate::state::{State, Wrong};
-use crate::steps::{Fault, Step};
+use crate::steps::{Command, Fault, Step};
 use crate::{Recovery, Schedule, properties};
 use stateright::{Model, Property};
 
 /// The lease protocol, with these safeguards and against these faults.
+#[expect(clippy::struct_excessive_bools, reason = "each can happen or not whatever else can")]
 #[derive(Debug, Clone)]
 pub struct Protocol {
     /// The rules in force.
@@ -27,6 +28,12 @@ pub struct Protocol {
     pub faults: u8,
     /// Whether a standby may lack the last transaction.
     pub fails_over: bool,
+    /// Whether the database's clock may jump.
+    pub clock_jumps: bool,
+    /// Whether who has not watched for a TTL declares dead whoever joined under its eyes.
+    pub young_observers: bool,
+    /// Commands per behaviour, at most; a resume does not count.
+    pub commands: u8,
     /// Whether whoever is awake knows of the end of its session before the database is back.
     pub all_notice: bool,
 }
@@ -41,6 +48,9 @@ impl Protocol {
             fire_times,
             faults,
             fails_over: false,
+            clock_jumps: false,
+            young_observers: false,
+            commands: 0,
             all_notice: false,
         }
     }
@@ -54,6 +64,24 @@ impl Protocol {
     #[must_use]
     pub const fn with_failover(self) -> Self {
         Self { fails_over: true, ..self }
+    }
+
+    /// The same where the database's clock may jump.
+    #[must_use]
+    pub const fn with_clock_jumps(self) -> Self {
+        Self { clock_jumps: true, ..self }
+    }
+
+    /// The same where who has not watched for a TTL declares dead whoever joined under its eyes.
+    #[must_use]
+    pub const fn with_young_observers(self) -> Self {
+        Self { young_observers: true, ..self }
+    }
+
+    /// The same with commands.
+    #[must_use]
+    pub const fn with_commands(self, commands: u8) -> Self {
+        Self { commands, ..self }
     }
 
     /// The same where a restart of the database is noticed before it is over.
@@ -84,10 +112,11 @@ impl Protocol {
         self.safeguards.has(safeguard)
     }
 
-    fn step(&self, state: &mut State, step: Step) -> Option<()> {
+    pub(crate) fn step(&self, state: &mut State, step: Step) -> Option<()> {
         match step {
             Step::Tick => self.tick(state),
             Step::Fault(fault) => self.fault(state, fault),
+            Step::Command(command) => self.command(state, command),
             Step::DatabaseReturns => (!std::mem::replace(&mut state.database.up, true)).then_some(()),
             Step::Wakes(name) => Self::wakes(state, name),
             Step::Reconnects(name) => std::mem::replace(&mut state.process_mut(name).cut_off, false).then_some(()),
@@ -104,6 +133,7 @@ impl Protocol {
             Step::LateCommit(name) => self.late_commit(state, name),
             Step::LateEnds(name) => state.process_mut(name).late.take().map(|_| ()),
             Step::GivesBack(name) => self.gives_back(state, name),
+            Step::GivesBackFormer(name) => self.gives_back_former(state, name),
             Step::Starts(name) => self.starts(state, name),
             Step::Ends(name) => self.ends(state, name),
             Step::Settles(name) => self.settles(state, name),
@@ -231,6 +261,9 @@ impl Protocol {
         if process.cut_off {
             steps.extend([Step::Reconnects(name), Step::IdleEnds(name)]);
         }
+        if process.former.is_some() {
+            steps.push(Step::GivesBackFormer(name));
+        }
         if process.id.is_none() {
             steps.push(Step::Joins(name));
         } else {
@@ -257,11 +290,15 @@ impl Protocol {
             Some(Stage::Settled) => steps.push(Step::Rearms(name)),
         }
         match process.take_over {
-            None if process.may_declare_dead(self.has(Safeguard::Deadline), self.has(Safeguard::SeasonedObserver)) => {
-                let suspects = state.database.tables.nodes().filter(|node: &NodeId| state.database.is_gone(*node));
+            None => {
+                let (deadline, seasoned) = (self.has(Safeguard::Deadline), self.has(Safeguard::SeasonedObserver));
+                let has_watched = process.may_declare_dead(deadline, seasoned);
+                let may_act = process.may_lease(deadline).is_some();
+                let gone = |node: &NodeId| state.database.is_gone(*node);
+                let may = |node: &NodeId| has_watched || may_act && state.database.joined_under_eyes_of(name, *node);
+                let suspects = state.database.tables.nodes().filter(gone).filter(may);
                 steps.extend(suspects.map(|node| Step::Suspects(name, node)));
             }
-            None => {}
             Some(take_over) if take_over.open => steps.push(Step::TakeOverCommits(name)),
             Some(_) => steps.push(Step::TakeOverLocks(name)),
         }
@@ -284,7 +321,7 @@ impl Model for Protocol {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::healthy(self.faults, self.fire_times)]
+        vec![State::healthy(self.faults, self.commands, self.fire_times)]
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
@@ -294,6 +331,7 @@ impl Model for Protocol {
         if self.fails_over && state.faults_left > 0 {
             steps.push(Step::Fault(Fault::FailsOver));
         }
+        steps.extend([Command::Pause, Command::Resume, Command::Edit, Command::Delete].map(Step::Command));
         if state.is_quiet() {
             return;
         }
@@ -304,12 +342,24 @@ impl Model for Protocol {
             let names = if state.faults_left == self.faults { 1 } else { NODES };
             State::names().take(names).for_each(|name| Self::propose_faults(state, name, steps));
             steps.push(Step::Fault(Fault::DatabaseRestarts));
+            if self.clock_jumps {
+                steps.push(Step::Fault(Fault::ClockJumps));
+            }
         }
     }
 
     fn next_state(&self, last: &State, step: Step) -> Option<State> {
         let mut next = *last;
         self.step(&mut next, step)?;
+        if !self.has(Safeguard::RememberBegun) {
+            next.processes
+                .iter_mut()
+                .filter_map(|process| process.former.as_mut())
+                .for_each(|former| former.begun = None);
+        }
+        next.forget_formers();
+        let passed = next.database.tables.pending().map_or(0, |pending| pending + 1);
+        next.passed = next.passed.max(passed);
         let processes = next.processes;
         next.database.sweep(|node| processes.iter().any(|process| process.mentions(node)));
         (next != *last).then_some(next)

@@ -1,6 +1,6 @@
 //! What a process knows, and what it is in the middle of.
 
-use crate::database::{Attempt, Database, Due, Name, NodeId, TTL};
+use crate::database::{Attempt, Database, Due, ExecutionId, Name, NodeId, TTL};
 
 /// How long a node trusts itself after a good heartbeat, in ticks: 7/8 of a TTL,
 /// rounded down.
@@ -70,6 +70,15 @@ pub struct TakeOver {
     pub open: bool,
 }
 
+/// An id that a process has given up, and under which the database may count attempts to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Former {
+    /// The id.
+    pub node: NodeId,
+    /// The execution of which an attempt had begun.
+    pub begun: Option<ExecutionId>,
+}
+
 /// A process.
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,6 +107,11 @@ pub struct Process {
     pub slot: Option<Slot>,
     /// Its take-over.
     pub take_over: Option<TakeOver>,
+    /// The id that it gave up last, until it has given back what had not begun under it.
+    pub former: Option<Former>,
+    /// Whether a fault of its own keeps it from the others' eyes: it was frozen or cut off, its session was
+    /// broken off, an actor is stuck. Until its next heartbeat, or until it has given back.
+    pub hindered: bool,
 }
 
 impl Process {
@@ -122,6 +136,8 @@ impl Process {
             late: None,
             slot: None,
             take_over: None,
+            former: None,
+            hindered: false,
         }
     }
 
@@ -147,13 +163,31 @@ impl Process {
 
     /// Stops being a member: what has not ended is cancelled.
     pub fn fence(&mut self, database: &mut Database) {
-        if let Some(id) = self.id.take()
-            && !self.cut_off
-        {
-            database.set_session(id, false);
+        if let Some(id) = self.id.take() {
+            if !self.cut_off {
+                database.set_session(id, false);
+            }
+            let begun = self.slot.filter(|slot| slot.attempt.node == id && slot.stage != Stage::Leased);
+            // It leases nothing before the earlier one is given back: this one holds nothing then.
+            self.former.get_or_insert(Former { node: id, begun: begun.map(|slot| slot.attempt.id) });
         }
         self.slot = self.slot.filter(|slot| matches!(slot.stage, Stage::Ended | Stage::Settled));
         (self.trust, self.session_age, self.connected, self.broken_off) = (0, 0, false, false);
+    }
+
+    /// Whether it lives in everybody's eyes and is, or was until it gave the id up, this node.
+    pub fn lives_as(&self, node: NodeId) -> bool {
+        let own = self.id == Some(node) || self.former.is_some_and(|former| former.node == node);
+        own && self.body == Body::Alive && !self.cut_off && !self.hindered
+    }
+
+    /// Whether it is in the middle of a lease for this node.
+    pub fn asks_as(&self, node: NodeId) -> bool {
+        match self.lease {
+            Lease::Idle | Lease::Answering(None) => false,
+            Lease::Asking(id) | Lease::Open(id, _) | Lease::Moved(id, _) => id == node,
+            Lease::Answering(Some(attempt)) => attempt.node == node,
+        }
     }
 
     /// The node for which it has a lease open in the database, now or late.
@@ -168,15 +202,11 @@ impl Process {
 
     /// Whether something that it does or sends speaks of a node.
     pub fn mentions(&self, node: NodeId) -> bool {
-        let in_lease = match self.lease {
-            Lease::Idle | Lease::Answering(None) => false,
-            Lease::Asking(id) | Lease::Open(id, _) | Lease::Moved(id, _) => id == node,
-            Lease::Answering(Some(attempt)) => attempt.node == node,
-        };
-        in_lease
+        self.asks_as(node)
             || self.id == Some(node)
             || self.late.is_some_and(|(id, _)| id == node)
             || self.slot.is_some_and(|slot| slot.attempt.node == node)
             || self.take_over.is_some_and(|take_over| take_over.suspect == node)
+            || self.former.is_some_and(|former| former.node == node)
     }
 }

@@ -24,6 +24,13 @@ pub const TOKEN_GROWS: &str = "the attempt number grows, unless a node was froze
 /// The promise of `MARK_LOST`.
 pub const AT_MOST_ONCE: &str = "MARK_LOST runs at most once";
 
+/// Nothing is lost that never began.
+pub const UNBEGUN_IS_GIVEN_BACK: &str = "no attempt is counted as lost that a living node has not begun";
+/// … and nothing begins twice for that.
+pub const ONLY_UNBEGUN: &str = "nothing is given back that has begun";
+/// Every fire time has an owner.
+pub const ACCOUNTED: &str = "a fire time whose instant has passed runs, or has a row, whatever is done to its job";
+
 /// The properties of a protocol.
 pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let mut properties = vec![
@@ -34,6 +41,10 @@ pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
         Property::always(NO_OVERLAP, |_, state| no_overlap(state)),
         Property::always(ONE_ID, |_, state: &State| state.wrong != Some(Wrong::AnotherId)),
         Property::always(TOKEN_GROWS, |_, state: &State| state.wrong != Some(Wrong::TokenWentBack)),
+        Property::always(UNBEGUN_IS_GIVEN_BACK, |_, state: &State| state.wrong != Some(Wrong::CountedUnbegun)),
+        Property::always(ONLY_UNBEGUN, |_, state: &State| state.wrong != Some(Wrong::GaveBackBegun)),
+        Property::always(ACCOUNTED, |_, state| accounted(state)),
+        Property::sometimes("a node gives back under the id that it gave up", |_, state| gives_back_former(state)),
         Property::sometimes("a node is taken over by its TTL", |_, state| taken_over(state, true)),
         Property::sometimes("a node is taken over by its session", |_, state| taken_over(state, false)),
         Property::sometimes("a settlement is refused", |_, state| refused(state)),
@@ -52,6 +63,14 @@ pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
             properties.push(Property::sometimes("RERUN runs twice", |_, state| !at_most_once(state)));
         }
     }
+    if protocol.commands > 0 {
+        properties.push(Property::sometimes("a fire time is recorded by a command", |_, state: &State| {
+            state.database.tables.executions().any(|row| row.status == Status::Skipped)
+        }));
+        properties.push(Property::sometimes("an execution ends with its job", |_, state: &State| {
+            state.database.tables.executions().any(|row| row.status == Status::Cancelled)
+        }));
+    }
     if protocol.fails_over {
         properties.push(Property::sometimes("what a standby lacks runs again", |_, state: &State| {
             state.set_back && !at_most_once(state)
@@ -63,6 +82,21 @@ pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
 fn one_row(state: &State) -> bool {
     let rows = |at: u8| state.database.tables.executions().filter(|row| row.id.fire_time == at).count();
     (0..FIRE_TIMES).all(|at| rows(at) <= 1)
+}
+
+/// A fire time that is still to come may have passed before a failover.
+fn accounted(state: &State) -> bool {
+    let tables = &state.database.tables;
+    let to_come = |at: u8| at >= tables.trigger.fire_time && at < tables.trigger.end;
+    (0..state.passed).all(|at| tables.has_row(at) || to_come(at))
+}
+
+fn gives_back_former(state: &State) -> bool {
+    let unbegun = |process: &Process| {
+        let former = process.former.filter(|_| process.id.is_some());
+        former.is_some_and(|former| state.counted_to(former.node).any(|row| Some(row.id) != former.begun))
+    };
+    state.processes.iter().any(unbegun)
 }
 
 fn dead_hold_nothing(state: &State) -> bool {

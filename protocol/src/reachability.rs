@@ -53,7 +53,7 @@ impl Graph {
                     }
                 };
                 match step {
-                    Step::Fault(_) => {}
+                    Step::Fault(_) | Step::Command(_) => {}
                     step if step.is_own() => graph.own.push((to, from)),
                     _ => graph.help.push((to, from)),
                 }

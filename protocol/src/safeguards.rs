@@ -21,12 +21,20 @@ pub enum Safeguard {
     SeasonedObserver,
     /// The same, seen by the database in the statement that declares the death.
     AttestedObserver,
+    /// The same of the observer's own heartbeat: by a clock that has jumped every heartbeat is old.
+    YoungObserver,
     /// A take-over checks under the lock that the node is still gone.
     StillGone,
     /// Attempts are given back only between two leases.
     GiveBackBetweenLeases,
     /// Attempts are given back at every audit, not only after a lease without an answer.
     AuditAgain,
+    /// A node that lives gives back what had not begun under the id that it gave up.
+    GiveBackAfterFence,
+    /// It remembers what had begun.
+    RememberBegun,
+    /// A command runs or records the fire time whose instant has passed.
+    OwnedFireTimes,
     /// A lease moves its trigger on and inserts its execution in one transaction.
     OneLeaseTransaction,
     /// A settlement and the next due time of a fixed delay are one transaction.
@@ -35,7 +43,7 @@ pub enum Safeguard {
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::FenceOnSettlement,
         Self::LockOnNode,
         Self::LeaseWhileActive,
@@ -44,9 +52,13 @@ impl Safeguard {
         Self::Attestation,
         Self::SeasonedObserver,
         Self::AttestedObserver,
+        Self::YoungObserver,
         Self::StillGone,
         Self::GiveBackBetweenLeases,
         Self::AuditAgain,
+        Self::GiveBackAfterFence,
+        Self::RememberBegun,
+        Self::OwnedFireTimes,
         Self::OneLeaseTransaction,
         Self::OneSettlementTransaction,
     ];
@@ -54,12 +66,12 @@ impl Safeguard {
 
 /// The safeguards that are in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Safeguards(u16);
+pub struct Safeguards(u32);
 
 impl Safeguards {
     /// The whole protocol.
     pub const fn all() -> Self {
-        Self(u16::MAX)
+        Self(u32::MAX)
     }
 
     /// All but one.
@@ -85,9 +97,13 @@ impl fmt::Display for Safeguard {
             Self::Attestation => "the attestation of progress",
             Self::SeasonedObserver => "one TTL of unbroken session, by the node's clock",
             Self::AttestedObserver => "one TTL of unbroken session, seen by the database",
+            Self::YoungObserver => "a young heartbeat of the observer",
             Self::StillGone => "a take-over checks again that the node is gone",
             Self::GiveBackBetweenLeases => "giving back only between leases",
             Self::AuditAgain => "an audit once per TTL",
+            Self::GiveBackAfterFence => "giving back under the id that was given up",
+            Self::RememberBegun => "remembering what has begun",
+            Self::OwnedFireTimes => "a version's claim to its fire times",
             Self::OneLeaseTransaction => "one transaction per lease",
             Self::OneSettlementTransaction => "settlement and next fixed delay in one transaction",
         })

@@ -1,7 +1,7 @@
 //! A state of the whole cluster, and what the checker remembers of its past.
 
-use crate::database::{Database, FIRE_TIMES, LIVES, NODES, Name, NodeId, Tables, Trigger};
-use crate::node::{Body, Lease, Process};
+use crate::database::{Database, Execution, FIRE_TIMES, JobState, LIVES, NODES, Name, NodeId, Status, Tables, Trigger};
+use crate::node::{Body, Former, Lease, Process};
 use std::fmt;
 
 /// What no state shows afterwards, so that it is written down when it happens.
@@ -13,6 +13,10 @@ pub enum Wrong {
     AnotherId,
     /// An attempt started after a later one, with nothing to excuse it.
     TokenWentBack,
+    /// An attempt was counted as lost that its node, which lives, had not begun.
+    CountedUnbegun,
+    /// An attempt was given back that had begun.
+    GaveBackBegun,
 }
 
 /// What a target has seen of a fire time.
@@ -35,6 +39,10 @@ pub struct State {
     pub processes: [Process; NODES],
     /// Faults that may still happen.
     pub faults_left: u8,
+    /// Commands that may still be given.
+    pub commands_left: u8,
+    /// Fire times whose instants have passed.
+    pub passed: u8,
     /// What the target has seen.
     pub seen: [Seen; FIRE_TIMES as usize],
     /// Ids drawn, when they are drawn.
@@ -47,15 +55,18 @@ pub struct State {
 
 impl State {
     /// A healthy cluster, and a fire time that is due.
-    pub fn healthy(faults: u8, fire_times: u8) -> Self {
+    pub fn healthy(faults: u8, commands: u8, fire_times: u8) -> Self {
         let first = |life: usize| life == 0;
         let ages = [std::array::from_fn(|life| first(life).then_some(0)); NODES];
         let sessions = [std::array::from_fn(first); NODES];
-        let tables = Tables { ages, trigger: Trigger { fire_time: 0, end: fire_times, parked: false }, log: [None; _] };
+        let trigger = Trigger { fire_time: 0, end: fire_times, parked: false, job: JobState::Active };
+        let tables = Tables { ages, trigger, log: [None; _] };
         Self {
-            database: Database { up: true, tables, previous: None, sessions },
+            database: Database { up: true, tables, previous: None, sessions, watched: Default::default() },
             processes: [Process::member(Name(0)), Process::member(Name(1))],
             faults_left: faults,
+            commands_left: commands,
+            passed: 1,
             seen: [Seen::default(); FIRE_TIMES as usize],
             drawn: 0,
             set_back: false,
@@ -82,6 +93,27 @@ impl State {
     pub fn is_being_taken_over(&self, node: NodeId) -> bool {
         let locks = |process: &Process| process.take_over.is_some_and(|it| it.open && it.suspect == node);
         self.processes.iter().any(locks)
+    }
+
+    /// What the log counts to a node.
+    pub fn counted_to(&self, node: NodeId) -> impl Iterator<Item = &Execution> {
+        self.database.tables.executions().filter(move |row| row.status == Status::Running(node))
+    }
+
+    /// Whether the current attempt of an execution has begun.
+    pub fn has_begun(&self, row: &Execution) -> bool {
+        self.seen[usize::from(row.id.fire_time)].attempt >= row.attempt
+    }
+
+    /// Lets go of ids that were given up and under which nothing unbegun is counted to anybody, nor can be: to give
+    /// back under them would change nothing.
+    pub fn forget_formers(&mut self) {
+        let leases = |node: NodeId| self.processes.iter().any(|it| it.leases_for(node) || it.asks_as(node));
+        let owed = |it: &Former| self.database.holds_beside(it.node, it.begun) || leases(it.node);
+        let over = self.processes.each_ref().map(|process| process.former.is_some_and(|former| !owed(&former)));
+        for (process, over) in self.processes.iter_mut().zip(over) {
+            process.former = process.former.filter(|_| !over);
+        }
     }
 
     /// An id of which nothing speaks.

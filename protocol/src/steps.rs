@@ -24,6 +24,21 @@ pub enum Fault {
     DatabaseRestarts,
     /// A standby is promoted that has not heard of the last transaction.
     FailsOver,
+    /// The database's clock jumps ahead by more than a TTL.
+    ClockJumps,
+}
+
+/// What a person does to the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Its schedule rests.
+    Pause,
+    /// Its schedule goes on.
+    Resume,
+    /// A new version of which no fire time is left.
+    Edit,
+    /// It never fires again.
+    Delete,
 }
 
 /// A step.
@@ -33,6 +48,8 @@ pub enum Step {
     Tick,
     /// Something breaks.
     Fault(Fault),
+    /// A command commits.
+    Command(Command),
     /// PostgreSQL is back.
     DatabaseReturns,
     /// A frozen process goes on.
@@ -65,6 +82,8 @@ pub enum Step {
     LateEnds(Name),
     /// The acquirer gives back what it does not hold.
     GivesBack(Name),
+    /// The acquirer gives back what had not begun under the id that its node gave up.
+    GivesBackFormer(Name),
     /// The attempt starts.
     Starts(Name),
     /// The attempt has ended by itself.
@@ -87,7 +106,7 @@ impl Step {
     /// Whether the protocol needs no luck for this step: nothing breaks, and
     /// nobody comes to help.
     pub const fn is_own(self) -> bool {
-        !matches!(self, Self::Fault(_) | Self::Wakes(_) | Self::Reconnects(_) | Self::Restarts(_))
+        !matches!(self, Self::Fault(_) | Self::Command(_) | Self::Wakes(_) | Self::Reconnects(_) | Self::Restarts(_))
     }
 }
 
@@ -104,7 +123,19 @@ impl fmt::Display for Fault {
             Self::SettleAnswerLost(name) => write!(f, "{name} settles, and the answer is lost"),
             Self::DatabaseRestarts => f.write_str("PostgreSQL goes away; all sessions end"),
             Self::FailsOver => f.write_str("a standby takes over that lacks the last transaction; all sessions end"),
+            Self::ClockJumps => f.write_str("the database's clock jumps ahead: all heartbeats are old"),
         }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pause => "the job is paused",
+            Self::Resume => "the job is resumed",
+            Self::Edit => "the job is edited: no fire time of its new version is left",
+            Self::Delete => "the job is deleted",
+        })
     }
 }
 
@@ -113,6 +144,7 @@ impl fmt::Display for Step {
         match self {
             Self::Tick => f.write_str("time passes"),
             Self::Fault(fault) => fault.fmt(f),
+            Self::Command(command) => command.fmt(f),
             Self::DatabaseReturns => f.write_str("PostgreSQL answers again"),
             Self::Wakes(name) => write!(f, "{name} wakes"),
             Self::Reconnects(name) => write!(f, "{name} reaches the database again"),
@@ -129,6 +161,7 @@ impl fmt::Display for Step {
             Self::LateCommit(name) => write!(f, "{name}'s lease, given up, commits all the same"),
             Self::LateEnds(name) => write!(f, "{name}'s lease, given up, is rolled back"),
             Self::GivesBack(name) => write!(f, "{name} gives back what is counted to it and it does not hold"),
+            Self::GivesBackFormer(name) => write!(f, "{name} gives back what had not begun under its earlier id"),
             Self::Starts(name) => write!(f, "{name} starts its attempt"),
             Self::Ends(name) => write!(f, "{name}'s attempt ends by itself"),
             Self::Settles(name) => write!(f, "{name} settles its attempt"),

@@ -1,10 +1,13 @@
 //! Without a safeguard something goes wrong, and this is how.
 
 use crate::{assert_gets_stuck, assert_holds, assert_violates};
-use horolog_protocol::Schedule;
 use horolog_protocol::model::Protocol;
-use horolog_protocol::properties::{DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, TOKEN_GROWS, WHO_RUNS_LIVES};
+use horolog_protocol::properties::{
+    ACCOUNTED, DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, ONLY_UNBEGUN, TOKEN_GROWS, UNBEGUN_IS_GIVEN_BACK,
+    WHO_RUNS_LIVES,
+};
 use horolog_protocol::safeguards::Safeguard;
+use horolog_protocol::{Recovery, Schedule};
 
 fn violates(safeguard: Safeguard, property: &'static str) {
     assert_violates(&format!("without {safeguard}"), &Protocol::whole(1, 1).without(safeguard), property);
@@ -91,6 +94,29 @@ fn given_back_in_the_middle_of_a_lease_an_attempt_runs_beside_the_next() {
 #[test]
 fn without_a_second_audit_a_late_commit_is_never_found() {
     gets_stuck(Safeguard::AuditAgain, &Protocol::whole(1, 1));
+}
+
+#[test]
+fn without_giving_back_after_a_fence_what_never_began_is_lost() {
+    violates(Safeguard::GiveBackAfterFence, UNBEGUN_IS_GIVEN_BACK);
+}
+
+#[test]
+fn without_remembering_what_has_begun_a_fence_gives_back_what_ran() {
+    let protocol = Protocol::whole(1, 1).with_recovery(Recovery::MarkLost).without(Safeguard::RememberBegun);
+    assert_violates("without remembering what has begun", &protocol, ONLY_UNBEGUN);
+}
+
+#[test]
+fn without_a_young_heartbeat_of_the_observer_a_jump_of_the_clock_kills_the_living() {
+    let protocol = Protocol::whole(1, 1).with_clock_jumps().without(Safeguard::YoungObserver);
+    assert_violates("without a young heartbeat of the observer", &protocol, WHO_RUNS_LIVES);
+}
+
+#[test]
+fn without_its_owner_a_fire_time_is_lost_in_a_command() {
+    let protocol = Protocol::whole(1, 0).with_commands(1).without(Safeguard::OwnedFireTimes);
+    assert_violates("without a version's claim to its fire times", &protocol, ACCOUNTED);
 }
 
 #[test]

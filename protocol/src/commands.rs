@@ -1,0 +1,62 @@
+//! What a person does to the job: each command is one transaction under the lock of the trigger.
+//!
+//! A fire time whose instant has passed belongs to the version of the job that named it. Whatever is done to the
+//! job then, it runs, or is recorded.
+
+use crate::database::{Due, JobState, Tables};
+use crate::model::Protocol;
+use crate::safeguards::Safeguard;
+use crate::state::State;
+use crate::steps::Command;
+
+impl Protocol {
+    pub(crate) fn command(&self, state: &mut State, command: Command) -> Option<()> {
+        let holds = |due: Due| state.processes.iter().any(|process| process.locks(due));
+        let changes = |due: &Due| command == Command::Delete || matches!(due, Due::Schedule(_));
+        let waits = state.database.tables.due().filter(changes).any(holds);
+        if !state.database.up || waits {
+            return None;
+        }
+        if command != Command::Resume {
+            state.commands_left = state.commands_left.checked_sub(1)?;
+        }
+        let mut tables = state.database.tables;
+        self.change(&mut tables, command)?;
+        self.commit(state, |state| state.database.tables = tables);
+        Some(())
+    }
+
+    /// None where the job is not in a state for it.
+    fn change(&self, tables: &mut Tables, command: Command) -> Option<()> {
+        let job = tables.trigger.job;
+        match command {
+            Command::Pause if job == JobState::Active => {
+                self.give_up_pending(tables);
+                tables.trigger.job = JobState::Paused;
+            }
+            Command::Resume if job == JobState::Paused => tables.trigger.job = JobState::Active,
+            Command::Edit if job != JobState::Deleted => {
+                let own = tables.pending().filter(|_| self.has(Safeguard::OwnedFireTimes));
+                tables.trigger.end = own.map_or(tables.trigger.fire_time, |pending| pending + 1);
+                tables.trigger.parked = false;
+            }
+            Command::Delete if job != JobState::Deleted => {
+                self.give_up_pending(tables);
+                tables.cancel_retrying();
+                tables.trigger.end = tables.trigger.fire_time;
+                (tables.trigger.job, tables.trigger.parked) = (JobState::Deleted, false);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Records the fire time whose instant has passed, and moves on.
+    fn give_up_pending(&self, tables: &mut Tables) {
+        let Some(pending) = tables.pending() else { return };
+        if self.has(Safeguard::OwnedFireTimes) {
+            tables.skip(pending);
+        }
+        tables.trigger.fire_time += 1;
+    }
+}
