@@ -306,7 +306,7 @@ impl Parts {
             heartbeat_interval: config.heartbeat_interval,
             node_ttl: config.node_ttl,
             call_timeout: config.call_timeout(),
-            executions_held: self.slots.held_count(),
+            slots: self.slots.clone(),
             vitals: self.vitals.clone(),
         };
         let (standing, arbiter) = (self.standing.clone(), Arbiter::new());

@@ -6,6 +6,7 @@ use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow};
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::model::job_request::JobRequest;
+use horolog::store::give_backs::Holdings;
 use horolog::store::repairs::Repairs;
 
 #[actix::test]
@@ -44,7 +45,7 @@ async fn every_pass_works_by_the_databases_clock() {
     assert_eq!(node.poll().await.triggers, 0);
     assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
     assert_eq!(cluster.store.nodes().await.unwrap().len(), 2);
-    cluster.store.leave(node.id).await.unwrap();
+    cluster.store.leave(node.id, &Holdings::default()).await.unwrap();
 }
 
 /// The API shows milliseconds, and a target gets them: what is stored must not

@@ -8,6 +8,7 @@ use horolog::actors::slots::Slots;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
+use horolog::store::give_backs::Holdings;
 
 /// How many executions each lease lists, and whether it names their job.
 async fn leases(cluster: &TestCluster) -> Vec<String> {
@@ -125,8 +126,7 @@ async fn a_lease_that_its_node_does_not_know_ends() {
     let node = cluster.node().await;
     assert_eq!(node.lease().await.len(), 1, "and the pool is not told");
 
-    let (held, leases_known) = Default::default();
-    assert_eq!(node.store.give_back(node.id, &held, &leases_known).await.unwrap(), 1);
+    assert_eq!(node.store.give_back(node.id, &Holdings::default()).await.unwrap(), 1);
 
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
     assert_eq!(node.poll().await.leased, 1);

@@ -265,7 +265,7 @@ async fn a_dead_node_leases_nothing() {
     let cluster = TestCluster::start().await;
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
     let job = cluster.create(fixed_rate(60)).await;
-    let suspect = Suspect { node_id: dead.id, name: "node".into(), ended_by: EndedBy::Ttl };
+    let suspect = Suspect { node_id: dead.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_under_eyes: false };
     cluster.advance(5);
     survivor.store.take_over(&suspect, survivor.id, Duration::from_secs(4)).await.unwrap().expect("it is gone");
 

@@ -4,12 +4,13 @@
 use crate::support::{TestCluster, at, eventually, fixed_rate};
 use actix::{Actor, Addr};
 use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
+use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::slots::Slots;
 use horolog::actors::vitals::Vitals;
 use horolog::model::node::{Membership, Standing};
 use horolog::store::leases::Batch;
 use horolog::store::nodes::NodeProfile;
 use horolog::store::takeovers::TakenOver;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -34,7 +35,7 @@ impl Member {
             heartbeat_interval: TTL,
             node_ttl,
             call_timeout: node_ttl * 9 / 20,
-            executions_held: Arc::default(),
+            slots: Slots::new(3, WakeUp::default(), cluster.store.shares()),
             vitals: vitals.clone(),
         };
         let membership = ClusterMembership::new(config, standing.clone(), false).start();
@@ -196,7 +197,9 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
 
     let taken = member.membership.send(Leave).await.unwrap().unwrap();
 
-    assert_eq!(taken, TakenOver { rerun: vec![held[0].execution_id], ended: Vec::new() });
+    assert_eq!(taken, TakenOver::default(), "what has not begun is given back");
+    let given_back = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where id = $1";
+    assert_eq!(cluster.texts(given_back, &[&held[0].execution_id]).await, ["RETRYING NOT_STARTED 0"]);
     assert_eq!(member.standing(), None);
     assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
     assert_eq!(cluster.node_state(id).await, "LEFT by LEFT");

@@ -2,10 +2,12 @@
 //! that one is recorded as what it is. The poison is a trigger that raises for the rows of one job.
 
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
-use horolog::model::job::Job;
+use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::store::bulk::BulkAction;
+use horolog::store::give_backs::Holdings;
 use horolog::store::settlements::LeasesLeft;
+use horolog::store::sweep::Swept;
 
 /// Three jobs, all due now; the second is the one to be poisoned.
 async fn three(cluster: &TestCluster, request: impl Fn() -> JobRequest) -> [Job; 3] {
@@ -66,12 +68,13 @@ async fn what_follows_from_a_settlement_and_cannot_be_written_loses_no_result_of
     assert_eq!(node.reconcile().await.repairs.unwrap().continued, 1, "the chain goes on");
 }
 
+/// It has begun, so the audit does with it what its job says of a death.
 #[actix::test]
-async fn a_settlement_that_cannot_be_written_at_all_frees_its_slot_and_is_found_by_an_audit() {
+async fn a_settlement_that_cannot_be_written_at_all_frees_its_slot_and_an_audit_counts_it_as_lost() {
     let cluster = TestCluster::start().await;
-    let jobs = three(&cluster, || fixed_rate(60)).await;
+    let jobs = three(&cluster, || JobRequest { recovery: Some(Recovery::MarkLost), ..fixed_rate(60) }).await;
     poison(&cluster, "before update on job_execution_log", &jobs[1], "true").await;
-    let node = cluster.node().await;
+    let node = cluster.auditing_victim().await;
     assert_eq!(node.poll().await.leased, 3);
 
     assert_eq!(node.settle_all().await.settled, 2);
@@ -79,8 +82,8 @@ async fn a_settlement_that_cannot_be_written_at_all_frees_its_slot_and_is_found_
     assert_eq!(node.held(), 0);
     assert_eq!(only(&cluster, &jobs[1]).await.0, "SCHEDULE 07:00:00 RUNNING attempt 1");
     cluster.sql.batch_execute("drop trigger poison on job_execution_log").await.unwrap();
-    let (held, leases) = Default::default();
-    assert_eq!(node.store.give_back(node.id, &held, &leases).await.unwrap(), 1);
+    assert_eq!(node.poll().await.given_back, 1);
+    assert_eq!(only(&cluster, &jobs[1]).await.0, "SCHEDULE 07:00:00 LOST attempt 1");
 }
 
 #[actix::test]
@@ -167,6 +170,11 @@ async fn a_take_over_that_fails_for_one_execution_takes_the_others_over() {
         assert!(becomes == "RUNNING" || why.contains("cannot be taken over: poisoned"), "{why}");
         let leases: i64 = cluster.sql.query_one("select count(*) from job_lease", &[]).await.unwrap().get(0);
         assert_eq!(leases, i64::from(becomes == "RUNNING"), "what stays as it is is listed");
+        if becomes == "RUNNING" {
+            cluster.sql.batch_execute("drop trigger poison on job_execution_log").await.unwrap();
+            assert_eq!(survivor.reconcile().await.swept, Swept { listed: 0, handed_over: 1 });
+            assert_eq!(only(&cluster, &jobs[1]).await.0, "SCHEDULE 07:00:00 RETRYING attempt 1");
+        }
     }
 }
 
@@ -177,9 +185,8 @@ async fn what_a_lease_never_answered_is_given_back_without_the_one_that_cannot_b
     let node = cluster.node().await;
     assert_eq!(node.lease().await.len(), 3);
     poison(&cluster, "before insert on job_trigger", &jobs[1], "true").await;
-    let (held, leases) = Default::default();
 
-    assert_eq!(node.store.give_back(node.id, &held, &leases).await.unwrap(), 2);
+    assert_eq!(node.store.give_back(node.id, &Holdings::default()).await.unwrap(), 2);
 
     assert_eq!(only(&cluster, &jobs[1]).await.0, "SCHEDULE 07:00:00 RUNNING attempt 1");
 }

@@ -1,7 +1,7 @@
 //! Deaths and partitions: who is declared dead, by whom, how often, and where
 //! executions land.
 
-use crate::support::{NODE_TTL, TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate, succeeded};
+use crate::support::{NODE_TTL, TestCluster, TestNode, at, begun, eventually, fixed_delay, fixed_rate, succeeded};
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
@@ -87,6 +87,29 @@ async fn who_has_not_watched_for_a_ttl_declares_nobody_dead() {
     assert_eq!(observer.reconcile().await.dead.len(), 1);
 }
 
+/// The first node of a cluster, and one that is killed in its first second.
+#[actix::test]
+async fn whoever_joined_under_a_young_observers_eyes_is_dead_with_its_session() {
+    let young = "update cluster_node set session_at = started_at where id = $1";
+    let later = "update cluster_node set session_at = started_at + interval '1 millisecond' where id = $1";
+    for (of_observer, of_killed, expected) in [(young, young, 1), (young, later, 0), (later, young, 0)] {
+        let cluster = TestCluster::start().await;
+        let (observer, killed) = (cluster.node().await, cluster.node().await);
+        cluster.execute(of_observer, &[&observer.id]).await;
+        cluster.execute(of_killed, &[&killed.id]).await;
+        observer.publisher().send_modify(|standing| {
+            if let Standing::Member(member) = standing {
+                member.session_since = Instant::now();
+            }
+        });
+        assert!(observer.reconcile().await.dead.is_empty(), "it lives");
+
+        killed.kill(&cluster.sql).await;
+
+        assert_eq!(observer.reconcile().await.dead.len(), expected, "{of_observer}; {of_killed}");
+    }
+}
+
 /// It believes in a session that the database does not know of any more, or has known for a moment only.
 #[actix::test]
 async fn who_has_not_heard_yet_that_its_session_ended_declares_nobody_dead() {
@@ -148,7 +171,10 @@ async fn a_suspect_that_beats_again_is_spared() {
     let taken = cluster.store.take_over(&suspects[0], observer.id, NODE_TTL).await.unwrap();
 
     assert_eq!(taken, None);
-    assert_eq!(suspects, [Suspect { node_id: slow.id, name: "node".into(), ended_by: EndedBy::Ttl }]);
+    assert_eq!(
+        suspects,
+        [Suspect { node_id: slow.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_under_eyes: false }]
+    );
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
 
@@ -181,12 +207,13 @@ async fn a_node_that_leaves_hands_over_what_it_holds() {
     let job = cluster.create(fixed_delay(60)).await;
     let (heir, leaver) = (cluster.node().await, cluster.node().await);
     let attempts = leaver.lease().await;
+    let begun = begun(&attempts);
 
-    let taken = cluster.store.leave(leaver.id).await.unwrap();
+    let taken = cluster.store.leave(leaver.id, &begun).await.unwrap();
 
     assert_eq!(taken, TakenOver { rerun: vec![attempts[0].execution_id], ended: Vec::new() });
     assert_eq!(cluster.node_state(leaver.id).await, "LEFT by LEFT");
-    assert_eq!(cluster.store.leave(leaver.id).await.unwrap(), TakenOver::default(), "once");
+    assert_eq!(cluster.store.leave(leaver.id, &begun).await.unwrap(), TakenOver::default(), "once");
     assert!(!leaver.poll().await.looked, "it leases nothing any more");
     assert!(heir.reconcile().await.dead.is_empty(), "who left is not dead");
     assert_eq!(heir.poll().await.leased, 1);

@@ -1,7 +1,7 @@
 //! Repairs: each broken state is put right once, and what is healthy is left
 //! alone to the last byte.
 
-use crate::support::{ENDLESS, TestCluster, TestNode, cron, fixed_delay, fixed_rate, succeeded, with};
+use crate::support::{ENDLESS, TestCluster, TestNode, begun, cron, fixed_delay, fixed_rate, succeeded, with};
 use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
@@ -35,7 +35,7 @@ async fn a_healthy_cluster_is_left_alone_to_the_last_byte() {
     let create = async |job: JobRequest| cluster.create(job).await;
     create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await; // will be RETRYING, its trigger awaiting
     assert_eq!(dead.poll().await.leased, 1);
-    node.store.leave(dead.id).await.unwrap();
+    node.store.leave(dead.id, &dead.as_begun()).await.unwrap();
     cluster.execute("update job_trigger set due_at = due_at + interval '1 hour' where kind = 'RECOVERY'", &[]).await;
     let (settled, paused) = (create(fixed_delay(600)).await, create(fixed_rate(600)).await);
     let (exhausted, deleted) = (create(cron("1 0 7 23 11 ? 2026")).await, create(fixed_rate(600)).await);
@@ -151,8 +151,8 @@ async fn no_trigger_of_a_deleted_job_fires_and_all_are_removed() {
     let cluster = TestCluster::start().await;
     let (node, leaver) = (cluster.node().await, cluster.node().await);
     let job = cluster.create(fixed_rate(60)).await;
-    leaver.lease().await;
-    node.store.leave(leaver.id).await.unwrap();
+    let begun = begun(&leaver.lease().await);
+    node.store.leave(leaver.id, &begun).await.unwrap();
     cluster.advance(60);
     cluster.command(RunJobNow(job.id)).await;
     assert_eq!(cluster.triggers(&job).await.len(), 3, "schedule, recovery, manual");
@@ -170,8 +170,8 @@ async fn a_retry_that_no_trigger_carries_gets_its_trigger_back() {
     let cluster = TestCluster::start().await;
     let (node, leaver) = (cluster.node().await, cluster.node().await);
     let (job, deleted) = (cluster.create(fixed_delay(60)).await, cluster.create(fixed_delay(60)).await);
-    leaver.lease().await;
-    node.store.leave(leaver.id).await.unwrap();
+    let begun = begun(&leaver.lease().await);
+    node.store.leave(leaver.id, &begun).await.unwrap();
     assert_eq!(cluster.execute("delete from job_trigger where kind = 'RECOVERY'", &[]).await, 2);
     cluster.execute("delete from job_trigger where job_id = $1", &[&deleted.id]).await;
     delete_row_only(&cluster, &deleted).await;
@@ -190,8 +190,8 @@ async fn a_retry_of_an_execution_that_has_ended_starts_nothing() {
     let cluster = TestCluster::start().await;
     let (node, leaver) = (cluster.node().await, cluster.node().await);
     let job = cluster.create(fixed_rate(60)).await;
-    leaver.lease().await;
-    node.store.leave(leaver.id).await.unwrap();
+    let begun = begun(&leaver.lease().await);
+    node.store.leave(leaver.id, &begun).await.unwrap();
     cluster.execute("update job_execution_log set status = 'SUCCESS', finished_at = started_at", &[]).await;
 
     let report = node.poll().await;

@@ -6,7 +6,7 @@ use crate::sink::Sink;
 use crate::support::{
     ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, failed, fixed_delay, fixed_rate, succeeded, with,
 };
-use horolog::actors::job_manager::{CancelExecution, CommandError, PauseJob, RunJobNow};
+use horolog::actors::job_manager::{CancelExecution, CommandError, DeleteJob, PauseJob, RunJobNow};
 use horolog::model::execution::Attempt;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
@@ -280,4 +280,21 @@ async fn a_handler_that_ends_as_it_is_cancelled_is_settled_once() {
     eventually("it is settled", async || (busy.settle().await.settled == 1).then_some(())).await;
     assert_eq!((busy.held(), busy.cancel().await), (0, 0));
     assert_eq!(cluster.ledger(&job).await.len(), 1);
+}
+
+#[actix::test]
+async fn a_failed_run_of_a_deleted_job_leaves_no_retry() {
+    let cluster = TestCluster::start().await;
+    let (job, other) =
+        (cluster.create(retried(3, fixed_delay(60))).await, cluster.create(retried(3, fixed_delay(60))).await);
+    let node = cluster.node().await;
+    let batch: Vec<_> = node.lease().await.iter().map(failed).collect();
+    cluster.command(DeleteJob(job.id)).await;
+
+    assert_eq!(node.store.settle(&batch, &LeasesLeft::default()).await.unwrap().settled.len(), 2);
+
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1"]);
+    assert_eq!(cluster.triggers(&job).await, Vec::<String>::new());
+    assert_eq!(cluster.ledger(&other).await, ["SCHEDULE 07:00:00 RETRYING ERROR attempt 1"]);
+    assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
 }

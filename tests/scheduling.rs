@@ -375,7 +375,7 @@ async fn an_execution_whose_nodes_keep_dying_fails_with_crash_loop() {
         let (survivor, dead) = (cluster.node().await, cluster.node().await);
         assert_eq!(dead.poll().await.leased, 1, "attempt {}", attempt + 1);
         assert_eq!(bury(&cluster, &survivor, &dead).await, (rerun, ended));
-        survivor.store.leave(survivor.id).await.unwrap();
+        survivor.store.leave(survivor.id, &survivor.holdings()).await.unwrap();
     }
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 FAILED CRASH_LOOP attempt 3"]);

@@ -93,7 +93,7 @@ async fn a_settlement_touches_the_partitions_and_the_rows_of_its_batch_only() {
         "settlements.rearm",
         "leases.resume",
         "takeovers.take_over",
-        "takeovers.give_back",
+        "give_backs.give_back",
     ];
     for name in names {
         let statement = hot_statements().into_iter().find(|statement| statement.starts_with(&format!("-- {name}\n")));

@@ -3,6 +3,7 @@
 
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
+use horolog::store::give_backs::Holdings;
 use horolog::store::listener::Listener;
 use horolog::store::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use tokio_postgres::AsyncMessage;
@@ -21,7 +22,7 @@ async fn commands_that_make_something_due_wake_the_nodes() {
     listener.wake_up().await.expect("run-now");
     let node = cluster.node().await;
     node.lease().await;
-    node.store.leave(node.id).await.unwrap();
+    node.store.leave(node.id, &Holdings::default()).await.unwrap();
     listener.wake_up().await.expect("a take-over");
 }
 
@@ -73,6 +74,6 @@ async fn nodes_that_come_drain_and_go_are_hinted_at_and_heartbeats_are_not() {
 
     node.store.drain(node.id).await.unwrap();
     listener.wake_up().await.expect("it drains");
-    node.store.leave(node.id).await.unwrap();
+    node.store.leave(node.id, &Holdings::default()).await.unwrap();
     listener.wake_up().await.expect("it has gone");
 }

@@ -16,6 +16,7 @@
 //!   cancelled, and the node joins again under a fresh id.
 
 use super::pacemaker::{WakeUp, pace};
+use super::slots::Slots;
 use super::vitals::{Pulse, Vitals};
 use crate::clock::Clock;
 use crate::model::node::{Membership, NodeState, Standing};
@@ -30,7 +31,7 @@ use actix::prelude::*;
 use chrono::TimeDelta;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
@@ -45,8 +46,8 @@ pub struct Heartbeat;
 #[rtype(result = "()")]
 pub struct BeginDrain;
 
-/// Leaves the cluster: what is still held goes to the others at once. The last
-/// message of a node's life.
+/// Leaves the cluster: what has begun goes to the others as if the node had died, at once, and what has not is given
+/// back. The last message of a node's life.
 #[derive(Message)]
 #[rtype(result = "Result<TakenOver, StoreError>")]
 pub struct Leave;
@@ -83,8 +84,8 @@ pub struct MembershipConfig {
     /// How long the database may take for an answer: as long as leaves time for another try, by a new session, before
     /// trust ends. A checkpoint on a busy disk is no death.
     pub call_timeout: Duration,
-    /// Executions held, shown in the node's row.
-    pub executions_held: Arc<AtomicUsize>,
+    /// What the node holds: its number is shown in the node's row, and what has not begun is given back when it leaves.
+    pub slots: Slots,
     /// Whether the other actors make progress.
     pub vitals: Vitals,
 }
@@ -200,7 +201,7 @@ impl Member {
             self.session = Some(session);
             self.unanswered = None;
         }
-        let held = self.config.executions_held.load(Ordering::Relaxed);
+        let held = self.config.slots.held_count().load(Ordering::Relaxed);
         match &self.session {
             Some(session) => {
                 let since = self.acknowledged_at.map_or(Duration::from_hours(24), |at| at.elapsed());
@@ -389,7 +390,7 @@ impl Member {
         let Standing::Member(member) = self.standing.send_replace(Standing::Fenced) else {
             return Ok(TakenOver::default());
         };
-        let taken = self.config.store.leave(member.node_id).await;
+        let taken = self.config.store.leave(member.node_id, &self.config.slots.holdings()).await;
         (self.session, self.unanswered) = (None, None);
         taken
     }

@@ -135,7 +135,10 @@ impl ExecutorPool {
 impl Runner {
     async fn run(mut self, attempt: Attempt, slot: Slot, time: LeaseTime) {
         tokio::time::sleep_until(time.instant(attempt.due_time).into()).await;
-        let settlement = if self.may_start(attempt.node_id).await { self.attempt(&attempt, time).await } else { None };
+        let settlement = match self.begin(&attempt).await {
+            Some(cancelled) => self.attempt(&attempt, time, &cancelled).await,
+            None => None,
+        };
         if let Some(settlement) = settlement {
             // The pool is gone only when the process is: then the node's death frees it.
             drop(self.results.send(Ended { settlement, slot }));
@@ -147,17 +150,18 @@ impl Runner {
         }
     }
 
-    /// Waits while the node is suspended; false once the attempt is not its own.
-    async fn may_start(&mut self, node_id: Uuid) -> bool {
+    /// Waits while the node is suspended; none once the attempt is not its own, else what cancels it.
+    async fn begin(&mut self, attempt: &Attempt) -> Option<Arc<Notify>> {
         loop {
             // The clock before the standing: see `ClusterMembership`'s `extend`.
             let now = Instant::now();
             let standing = *self.standing.borrow_and_update();
-            if standing.may_start(node_id, now) {
-                return true;
+            let cancelled = self.slots.begin(attempt, &self.standing);
+            if cancelled.is_some() {
+                return cancelled;
             }
-            if !standing.may_run(node_id, now) {
-                return false;
+            if !standing.may_run(attempt.node_id, now) {
+                return None;
             }
             self.standing_changes(standing).await;
         }
@@ -189,11 +193,10 @@ impl Runner {
 
     /// Runs the handler. None when the node was fenced meanwhile: the handler's
     /// future is dropped, which cancels it.
-    async fn attempt(&mut self, attempt: &Attempt, time: LeaseTime) -> Option<Settlement> {
+    async fn attempt(&mut self, attempt: &Attempt, time: LeaseTime, cancelled: &Notify) -> Option<Settlement> {
         let started_at = time.database_now();
         record_start(attempt, started_at);
         let handlers = self.handlers.clone();
-        let cancelled = self.slots.cancellation(attempt.execution_id, attempt.attempt);
         let outcome = tokio::select! {
             biased;
             () = self.fenced(attempt.node_id) => return None,

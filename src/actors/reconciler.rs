@@ -15,6 +15,7 @@ use crate::store::nodes;
 use crate::store::overview::Backlog;
 use crate::store::repairs::Repairs;
 use crate::store::retention::Forgotten;
+use crate::store::sweep::Swept;
 use crate::store::takeovers::Suspect;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
@@ -47,6 +48,8 @@ pub struct ReconcileReport {
     pub ended: usize,
     /// Broken states repaired; none when it was not yet time to look.
     pub repairs: Option<Repairs>,
+    /// What the slow sweep found.
+    pub swept: Swept,
     /// Partitions made.
     pub partitions: usize,
     /// What the log forgot.
@@ -96,6 +99,8 @@ struct Reconciliation {
     counted: Uuid,
     /// The last job that was looked at for repairs.
     repaired: Uuid,
+    /// The last execution that was looked at by the slow sweep.
+    swept: Uuid,
     /// Whether the last repairs are to be gone on with, before anything else that has its turn.
     is_repairing: bool,
 }
@@ -122,6 +127,7 @@ impl Reconciler {
             neighbour: watch::Sender::default(),
             counted: Uuid::nil(),
             repaired: Uuid::nil(),
+            swept: Uuid::nil(),
             is_repairing: false,
         };
         Self {
@@ -166,10 +172,10 @@ impl Reconciliation {
         let others = self.store.others(member.node_id, self.node_ttl).await?;
         report.alone = others.neighbour.is_none() && others.suspects.is_empty();
         self.neighbour.send_if_modified(|known| std::mem::replace(known, others.neighbour) != others.neighbour);
-        if !standing.may_declare_dead(self.node_ttl, Instant::now()) {
-            return Ok(());
-        }
-        for suspect in others.suspects {
+        let now = Instant::now();
+        let has_watched = standing.may_declare_dead(self.node_ttl, now);
+        let may = |suspect: &Suspect| has_watched || suspect.joined_under_eyes && standing.connected_as(now).is_some();
+        for suspect in others.suspects.into_iter().filter(may) {
             match self.store.take_over(&suspect, member.node_id, self.node_ttl).await {
                 Ok(Some(taken)) => {
                     record(&suspect, taken.rerun.len(), taken.ended.len());
@@ -232,6 +238,10 @@ impl Reconciliation {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);
+        report.swept = self.store.sweep(&mut self.swept).await?;
+        if report.swept != Swept::default() {
+            tracing::warn!(swept = ?report.swept, "executions that no living node holds");
+        }
         Ok(())
     }
 

@@ -5,12 +5,15 @@
 
 use super::pacemaker::WakeUp;
 use crate::model::execution::Attempt;
+use crate::model::node::Standing;
+use crate::store::give_backs::Holdings;
 use crate::store::leases::{Share, Shares};
 use crate::store::settlements::LeasesLeft;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use std::time::Instant;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 /// A lease is written anew when it lists so many times what is held of it. So the leases of a node list at most so many
@@ -42,12 +45,17 @@ pub struct Slot {
 struct Holding {
     attempts: HashMap<Uuid, Held>,
     leases: HashMap<Uuid, Lease>,
+    /// Executions of attempts that began and were let go of unsettled, until an audit has handed them over or the id is
+    /// given up under which they are counted to this node.
+    given_up: HashSet<Uuid>,
 }
 
 /// An attempt in a slot.
 struct Held {
     attempt: i32,
     lease_id: Uuid,
+    /// Whether it was handed to its handler.
+    begun: bool,
     cancel: Arc<Notify>,
 }
 
@@ -92,9 +100,21 @@ impl Slots {
         self.map().attempts.keys().copied().collect()
     }
 
-    /// Leases of which something is held.
-    pub fn leases(&self) -> HashSet<Uuid> {
-        self.map().leases.keys().copied().collect()
+    /// What is held, what of it has begun, and by which leases.
+    pub fn holdings(&self) -> Holdings {
+        let holding = self.map();
+        let begun = holding.attempts.iter().filter(|(_, held)| held.begun);
+        Holdings {
+            held: holding.attempts.keys().copied().collect(),
+            begun: begun.map(|(id, _)| *id).collect(),
+            given_up: holding.given_up.clone(),
+            leases: holding.leases.keys().copied().collect(),
+        }
+    }
+
+    /// Others have what was given up.
+    pub fn forget_given_up(&self, handed_over: &HashSet<Uuid>) {
+        self.map().given_up.retain(|execution| !handed_over.contains(execution));
     }
 
     /// Number of executions held, for the heartbeat.
@@ -107,7 +127,7 @@ impl Slots {
         slot.share = Some(self.shares.hold(attempt));
         let mut holding = self.map();
         let lease_id = attempt.lease_id;
-        let held = Held { attempt: attempt.attempt, lease_id, cancel: Arc::default() };
+        let held = Held { attempt: attempt.attempt, lease_id, begun: false, cancel: Arc::default() };
         holding.attempts.insert(attempt.execution_id, held);
         let lease = holding.leases.entry(lease_id).or_default();
         lease.listed += 1;
@@ -123,7 +143,7 @@ impl Slots {
             ending.entry(lease_id).or_default().insert(execution_id);
         }
         let mut holding = self.map();
-        let Holding { attempts, leases } = &mut *holding;
+        let Holding { attempts, leases, .. } = &mut *holding;
         let mut left = LeasesLeft::default();
         for (lease_id, ended) in ending {
             let Some(lease) = leases.get_mut(&lease_id).filter(|lease| !lease.lost) else { continue };
@@ -141,8 +161,15 @@ impl Slots {
 
     /// Lets go of an attempt (execution and number) that is not settled, and frees its slot.
     pub fn lose(&self, execution: (Uuid, i32), lease_id: Uuid, slot: Slot) {
-        if let Some(lease) = self.map().leases.get_mut(&lease_id) {
-            lease.lost = true;
+        {
+            let mut holding = self.map();
+            if let Some(lease) = holding.leases.get_mut(&lease_id) {
+                lease.lost = true;
+            }
+            let (execution_id, attempt) = execution;
+            if holding.attempts.get(&execution_id).is_some_and(|held| held.attempt == attempt && held.begun) {
+                holding.given_up.insert(execution_id);
+            }
         }
         self.free(execution, lease_id, slot);
     }
@@ -171,6 +198,20 @@ impl Slots {
     /// Wakes whoever looks for due triggers.
     pub fn wake(&self) {
         self.freed.notify_one();
+    }
+
+    /// Counts an attempt as begun if it may start still, and says what cancels it. Both under the lock under which
+    /// [`Slots::holdings`] is read: what has not begun when it is given back never begins.
+    pub fn begin(&self, attempt: &Attempt, standing: &watch::Receiver<Standing>) -> Option<Arc<Notify>> {
+        let mut holding = self.map();
+        if !standing.borrow().may_start(attempt.node_id, Instant::now()) {
+            return None;
+        }
+        let held = holding.attempts.get_mut(&attempt.execution_id).filter(|held| held.attempt == attempt.attempt);
+        Some(held.map_or_else(Arc::default, |held| {
+            held.begun = true;
+            held.cancel.clone()
+        }))
     }
 
     /// What cancels an attempt, if it is held.

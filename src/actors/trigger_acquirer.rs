@@ -5,7 +5,8 @@
 //! because a lease is a chain of round trips in which its session waits.
 //! [`Store::give_back`] is safe here and nowhere else, and only while no look is
 //! under way: an attempt that the database counts to this node then and the
-//! node does not hold is one whose lease was never answered.
+//! node does not hold is one whose lease was never answered. And when the node has joined under
+//! another id it gives back, before it leases, what it had not begun under the earlier one.
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
 use super::pacemaker::{WakeUp, pace};
@@ -51,7 +52,7 @@ pub struct PollReport {
     pub leased: usize,
     /// Triggers taken, whether they run or not.
     pub triggers: usize,
-    /// Attempts given back because their lease was never answered.
+    /// Attempts given back: their lease was never answered, or they had not begun under an earlier id.
     pub given_back: usize,
     /// Whether the node could look at all.
     pub looked: bool,
@@ -89,6 +90,8 @@ pub struct AcquirerConfig {
 struct Acquirer {
     config: AcquirerConfig,
     next_audit: Cell<Instant>,
+    /// The id under which it has leased last.
+    leased_as: Cell<Option<Uuid>>,
     /// How many fire times of one trigger the next look takes.
     depth: Cell<usize>,
     /// Whether the last look found nothing, and nothing to come before the longest sleep:
@@ -113,6 +116,7 @@ impl TriggerAcquirer {
         let acquirer = Rc::new(Acquirer {
             config,
             next_audit,
+            leased_as: Cell::default(),
             depth: Cell::new(1),
             idle: Cell::default(),
             looking: RwLock::default(),
@@ -126,12 +130,22 @@ impl Acquirer {
     async fn poll(&self) -> PollReport {
         let idle =
             PollReport { leased: 0, triggers: 0, given_back: 0, looked: false, next_look: self.config.poll_interval };
+        let waiting = PollReport { next_look: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
         let standing = *self.config.standing.borrow();
-        let Some(node_id) = standing.may_lease(Instant::now()) else {
-            return PollReport { next_look: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
+        let Some(node_id) = standing.connected_as(Instant::now()) else { return waiting };
+        let given_back = match self.give_back_former(node_id).await {
+            Ok(given_back) => given_back,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "what had not begun is not given back: trying again before anything is leased");
+                return waiting;
+            }
         };
+        if standing.may_lease(Instant::now()).is_none() {
+            return PollReport { given_back, ..waiting };
+        }
         match self.look(node_id).await {
-            Ok(report) => report,
+            Ok(report) => PollReport { given_back: given_back + report.given_back, ..report },
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no look at the due triggers: trying again");
                 // The lease may have been committed: find out before the next one.
@@ -176,15 +190,41 @@ impl Acquirer {
         Ok(nothing.then(|| until_due.min(self.config.poll_interval)))
     }
 
+    /// What has not begun under an earlier id of this process never will: nobody has to find it lost.
+    async fn give_back_former(&self, node_id: Uuid) -> Result<usize, StoreError> {
+        if self.leased_as.get() == Some(node_id) {
+            return Ok(0);
+        }
+        let _alone = self.looking.write().await;
+        let given_back = match self.leased_as.get() {
+            Some(former) if former != node_id => {
+                let holdings = self.config.slots.holdings();
+                let given_back = self.config.store.give_back_former(former, &holdings).await?;
+                self.config.slots.forget_given_up(&holdings.given_up);
+                if given_back > 0 {
+                    tracing::warn!(given_back, node.id = %former, "attempts given back: they had not begun when this node gave up its id");
+                }
+                given_back
+            }
+            _ => 0,
+        };
+        self.leased_as.set(Some(node_id));
+        Ok(given_back)
+    }
+
     async fn audit(&self, node_id: Uuid) -> Result<usize, StoreError> {
         if Instant::now() < self.next_audit.get() {
             return Ok(0);
         }
         let _alone = self.looking.write().await;
-        let given_back =
-            self.config.store.give_back(node_id, &self.config.slots.held(), &self.config.slots.leases()).await?;
+        let holdings = self.config.slots.holdings();
+        let given_back = self.config.store.give_back(node_id, &holdings).await?;
+        self.config.slots.forget_given_up(&holdings.given_up);
         if given_back > 0 {
-            tracing::warn!(given_back, "attempts given back: their lease was never answered");
+            tracing::warn!(
+                given_back,
+                "attempts given back: their lease was never answered, or their end could not be written"
+            );
         }
         self.next_audit.set(Instant::now() + self.config.audit_interval);
         Ok(given_back)

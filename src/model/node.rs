@@ -59,6 +59,14 @@ impl Standing {
         }
     }
 
+    /// The node id as which this process reaches the database now, whether it may lease or drains.
+    pub fn connected_as(&self, now: Instant) -> Option<Uuid> {
+        match self {
+            Self::Member(m) if m.connected && now < m.trusted_until => Some(m.node_id),
+            _ => None,
+        }
+    }
+
     /// Whether work may be leased now, and if not, why, for people.
     pub fn in_words(&self, now: Instant) -> &'static str {
         match self {

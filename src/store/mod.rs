@@ -21,6 +21,7 @@ mod conditions;
 pub mod connect;
 pub mod execution_list;
 pub mod executions;
+pub mod give_backs;
 pub mod hold;
 pub mod job_list;
 pub mod jobs;
@@ -39,6 +40,7 @@ pub mod retention;
 mod row;
 mod session;
 pub mod settlements;
+pub mod sweep;
 pub mod takeovers;
 mod timeline;
 mod tls;
@@ -118,7 +120,7 @@ pub fn hot_statements() -> Vec<&'static str> {
         takeovers::LOCK_GONE,
         takeovers::TAKE_OVER,
         takeovers::NEXT_ATTEMPTS,
-        takeovers::GIVE_BACK,
+        give_backs::GIVE_BACK,
     ]
 }
 

@@ -41,14 +41,21 @@ const FENCE: &str = " and l.attempt = x.attempt and l.node_id = x.node_id
   and l.status = 'RUNNING'";
 
 /// The next attempts of what failed and may be tried again, after their delays
-/// (seconds).
+/// (seconds). What a deleted job has left is not tried again: it ends.
 pub(super) const RETRY: &str = "-- settlements.retry
+with failed as materialized (
+    select l.id, l.job_id, l.fire_time, x.delay, j.priority, j.status is not distinct from 'DELETED' as is_over
+    from unnest($2::uuid[], $3::int[], $4::float8[]) as x (id, attempt, delay)
+    join job_execution_log l on l.id = x.id left join job_definition j on j.id = l.job_id
+    where l.id between $5 and $6 and l.id = any($2::uuid[]) and l.attempt = x.attempt and l.status = 'RETRYING'
+), ended as (
+    update job_execution_log l
+    set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestamptz, clock_timestamp())
+    from failed f where f.is_over and l.id between $5 and $6 and l.id = any($2::uuid[]) and l.id = f.id
+)
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
-select l.id, l.job_id, 'RETRY', l.fire_time, coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => x.delay),
-       (select j.priority from job_definition j where j.id = l.job_id)
-from unnest($2::uuid[], $3::int[], $4::float8[]) as x (id, attempt, delay)
-join job_execution_log l on l.id = x.id
-where l.id between $5 and $6 and l.id = any($2::uuid[]) and l.attempt = x.attempt and l.status = 'RETRYING'
+select f.id, f.job_id, 'RETRY', f.fire_time, coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => f.delay), f.priority
+from failed f where not f.is_over
 on conflict (id) do nothing";
 
 /// Makes the fire time due that has waited longest behind the executions of a

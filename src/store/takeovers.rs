@@ -6,16 +6,15 @@
 //! says. Each is a compare-and-set on (node, RUNNING): what the node settled
 //! before stays settled.
 
+use super::give_backs::{Holdings, waited_for};
 use super::parts::in_parts;
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::named;
-use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 named! {
@@ -42,6 +41,16 @@ macro_rules! is_gone {
     };
 }
 
+/// True of a node `n` that joined while the session of the observer `o` lasted, and has had no other session since (a
+/// later one is noted before its lock is taken). The observer's session would have ended with the server, so this one
+/// ended by itself. A clock that was set back since makes nothing true.
+macro_rules! joined_under_its_eyes {
+    () => {
+        "n.session_at = n.started_at and o.session_at <= n.started_at
+  and n.heartbeat_at between n.started_at and (select coalesce($1::timestamptz, clock_timestamp()))"
+    };
+}
+
 /// The other nodes in the ring of ids, from the observer ($3) on: which look dead, and why. After a restart of the
 /// database everybody does: only an observer whose own session has lasted a TTL may act on this ([`LOCK_GONE`]).
 pub(super) const OTHERS: &str = concat!(
@@ -49,25 +58,33 @@ pub(super) const OTHERS: &str = concat!(
 select n.id, n.name, n.lock_key, ",
     is_gone!(),
     " as gone,
-       n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2) as by_ttl
+       n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2) as by_ttl,
+       exists (select from cluster_node o where o.id = $3 and ",
+    joined_under_its_eyes!(),
+    ") as joined_under_eyes
 from cluster_node n
 where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3
 order by n.id < $3, n.id"
 );
 
-/// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it.
+/// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it; or for as
+/// long as the suspect has been there.
 /// The node's own belief (`Standing::may_declare_dead`) comes too late: it may not have heard yet that its session
 /// ended with everybody else's, or its suspicion is from before that (docs/protocol.md). And its own heartbeat must be
 /// young: where the clock has jumped every heartbeat is old (not asked where a test sets the clock).
 macro_rules! observer_has_watched {
     () => {
-        "exists (select from cluster_node o join pg_locks k on k.locktype = 'advisory' and k.granted
+        concat!(
+            "exists (select from cluster_node o join pg_locks k on k.locktype = 'advisory' and k.granted
             and k.mode = 'ExclusiveLock' and k.objsubid = 1
             and k.database = (select oid from pg_database where datname = current_database())
             and ((k.classid::bigint << 32) | k.objid::bigint) = o.lock_key
         where o.id = $4 and o.state in ('ACTIVE', 'DRAINING')
           and ($1::timestamptz is not null or o.heartbeat_at >= (select clock_timestamp()) - make_interval(secs => $2) / 2)
-          and o.session_at <= (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2))"
+          and (o.session_at <= (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2) or ",
+            joined_under_its_eyes!(),
+            "))"
+        )
     };
 }
 
@@ -83,7 +100,7 @@ where n.id = $3 and n.state in ('ACTIVE', 'DRAINING') and ",
 );
 
 /// Locks one's own row, to leave.
-const LOCK_OWN: &str = "-- takeovers.lock_own
+pub(super) const LOCK_OWN: &str = "-- takeovers.lock_own
 select 1 from cluster_node where id = $1 and state in ('ACTIVE', 'DRAINING') for update";
 
 const MARK_ENDED: &str = "-- takeovers.mark_ended
@@ -98,12 +115,6 @@ select id, job_id, execution_ids from job_lease where node_id = $1";
 /// A node that is gone holds nothing more.
 const END_LEASES: &str = "-- takeovers.end_leases
 delete from job_lease where node_id = $1";
-
-/// Leases of a living node of which nothing runs any more.
-const END_EMPTY_LEASES: &str = "-- takeovers.end_empty_leases
-delete from job_lease h where h.id = any($1::uuid[])
-  and not exists (select from job_execution_log l
-                  where l.id = any(h.execution_ids) and l.node_id = h.node_id and l.status = 'RUNNING')";
 
 /// Ends or hands over every execution that the node held, of those that its leases list. A deleted job's
 /// execution is not run again. `between` prunes partitions.
@@ -131,17 +142,6 @@ from verdict v, clock
 where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
 returning l.id, l.job_id, l.status = 'RETRYING' as runs_again, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
 
-/// Puts attempts back that a node holds in the database and nowhere else (a
-/// lease whose answer was lost): they never started, so this is no recovery. `between` prunes partitions.
-pub(super) const GIVE_BACK: &str = "-- takeovers.give_back
-update job_execution_log l
-set status = 'RETRYING', retrying = true,
-    previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
-        'attempt', l.attempt, 'nodeId', l.node_id, 'endedAt', coalesce($1::timestamptz, clock_timestamp()),
-        'outcome', 'NOT_STARTED')
-where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.node_id = $2 and l.status = 'RUNNING'
-returning l.id, l.job_id, true as runs_again, l.fire_time, l.due_time";
-
 /// The next attempts: due at once, under the execution's own id; but what was leased ahead of its due time and never
 /// started is not due before that.
 pub(super) const NEXT_ATTEMPTS: &str = "-- takeovers.next_attempts
@@ -167,7 +167,7 @@ const STATEMENTS: [&str; 8] = [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OV
 
 /// How what a node held is handed over.
 #[derive(Debug, Clone, Copy)]
-enum HandOver {
+pub(super) enum HandOver {
     /// All at once.
     Whole,
     /// In parts: an execution among it keeps the others from it.
@@ -183,6 +183,8 @@ pub struct Suspect {
     pub name: String,
     /// Why it looks dead.
     pub ended_by: EndedBy,
+    /// Whether it joined while the observer's session lasted: then the observer need not have watched for a TTL.
+    pub joined_under_eyes: bool,
 }
 
 /// What an observer sees of the other nodes.
@@ -204,7 +206,7 @@ pub struct TakenOver {
 }
 
 /// What leases list.
-fn executions(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
+pub(super) fn executions(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
     let listed: Vec<Vec<Uuid>> = column("job_lease", leases, "execution_ids")?;
     Ok(listed.concat())
 }
@@ -212,7 +214,8 @@ fn executions(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
 fn suspect(row: &Row) -> Result<Suspect, StoreError> {
     let row = Values::of("takeovers.others", row);
     let ended_by = if row.get("by_ttl")? { EndedBy::Ttl } else { EndedBy::Session };
-    Ok(Suspect { node_id: row.get("id")?, name: row.get("name")?, ended_by })
+    let joined_under_eyes = row.get("joined_under_eyes")?;
+    Ok(Suspect { node_id: row.get("id")?, name: row.get("name")?, ended_by, joined_under_eyes })
 }
 
 impl Store {
@@ -279,64 +282,26 @@ impl Store {
         .await
     }
 
-    /// Leaves the cluster: what the node still holds goes the same way as if it
-    /// had died, at once.
-    pub async fn leave(&self, node_id: Uuid) -> Result<TakenOver, StoreError> {
-        match self.try_leave(node_id, HandOver::Whole).await {
-            Err(error) if error.is_of_a_row() => self.try_leave(node_id, HandOver::InParts).await,
+    /// Leaves the cluster: what the node has begun goes the same way as if it had died, at once; what it has not begun is
+    /// given back.
+    pub async fn leave(&self, node_id: Uuid, holdings: &Holdings) -> Result<TakenOver, StoreError> {
+        match self.try_leave(node_id, holdings, HandOver::Whole).await {
+            Err(error) if error.is_of_a_row() => self.try_leave(node_id, holdings, HandOver::InParts).await,
             answer => answer,
         }
     }
 
-    async fn try_leave(&self, node_id: Uuid, how: HandOver) -> Result<TakenOver, StoreError> {
+    async fn try_leave(&self, node_id: Uuid, holdings: &Holdings, how: HandOver) -> Result<TakenOver, StoreError> {
         self.bounded("takeovers.leave", async {
             let transaction = self.begin("takeovers.begin").await?;
             let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("takeovers.lock_own")?;
-            let taken = match own {
-                None => TakenOver::default(),
-                Some(_) => self.end_node(&transaction, node_id, EndedBy::Left, how).await?,
-            };
-            transaction.commit().await.during("takeovers.commit")?;
-            Ok(taken)
-        })
-        .await
-    }
-
-    /// Gives back attempts that the database counts to `node_id` and that the
-    /// node does not hold, and ends leases that it does not know. Only for the taker of leases itself, between two
-    /// leases: anybody else would give back what is just being handed over.
-    pub async fn give_back(
-        &self,
-        node_id: Uuid,
-        held: &HashSet<Uuid>,
-        leases: &HashSet<Uuid>,
-    ) -> Result<usize, StoreError> {
-        self.bounded("takeovers.give_back", async {
-            let session = self.session().await?;
-            let listed = session.query(LEASES, &[&node_id]).await.during("takeovers.leases")?;
-            let mut unknown: Vec<Uuid> = column("job_lease", &listed, "id")?;
-            unknown.retain(|lease| !leases.contains(lease));
-            let mut lost = executions(&listed)?;
-            lost.retain(|execution| !held.contains(execution));
-            let (Some(low), Some(high)) = (lost.iter().min(), lost.iter().max()) else {
-                session.release();
-                return Ok(0);
-            };
-            let transaction = Transaction::new(session);
-            transaction.begin().await.during("takeovers.begin")?;
-            let statement = transaction.prepare_cached(GIVE_BACK).await.during("takeovers.prepare")?;
-            let give = async |lost: &[Uuid]| {
-                let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &lost, low, high];
-                let rows = transaction.query(&statement, &values).await.during("takeovers.give_back")?;
-                Ok(self.next_attempts(&transaction, "RETRY", &rows).await?.rerun.len())
-            };
-            let given = in_parts(&transaction, &lost, give).await?;
-            self.note_odd("job_execution_log", given.odd);
-            if !unknown.is_empty() {
-                transaction.execute(END_EMPTY_LEASES, &[&unknown]).await.during("takeovers.end_empty_leases")?;
+            let mut taken = TakenOver::default();
+            if own.is_some() {
+                self.give_back_unbegun(&transaction, node_id, holdings).await?;
+                taken = self.end_node(&transaction, node_id, EndedBy::Left, how).await?;
             }
             transaction.commit().await.during("takeovers.commit")?;
-            Ok(given.done.into_iter().sum())
+            Ok(taken)
         })
         .await
     }
@@ -355,10 +320,20 @@ impl Store {
             .execute(&mark, &[&node_id, &state, &ended_by.as_str(), &stub])
             .await
             .during("takeovers.mark_ended")?;
+        self.hand_over_leases(transaction, node_id, how).await
+    }
+
+    /// Hands over what the leases of a node list that is gone.
+    pub(super) async fn hand_over_leases(
+        &self,
+        transaction: &Transaction,
+        node_id: Uuid,
+        how: HandOver,
+    ) -> Result<TakenOver, StoreError> {
+        let stub = self.clock().stub();
         let leases = transaction.prepare_cached(LEASES).await.during("takeovers.prepare")?;
         let leases = transaction.query(&leases, &[&node_id]).await.during("takeovers.leases")?;
-        let waited_for: BTreeSet<Option<Uuid>> = column("job_lease", &leases, "job_id")?;
-        let waited_for: Vec<Uuid> = waited_for.into_iter().flatten().collect();
+        let waited_for = waited_for(&leases)?;
         lock_jobs(transaction, &waited_for).await?;
         let held = executions(&leases)?;
         if held.is_empty() {
@@ -420,7 +395,7 @@ impl Store {
         Ok(taken)
     }
 
-    async fn hand_over(
+    pub(super) async fn hand_over(
         &self,
         transaction: &Transaction,
         node_id: Uuid,
@@ -444,7 +419,7 @@ impl Store {
     }
 
     /// Makes triggers for the rows that are to run again, and wakes the nodes.
-    async fn next_attempts(
+    pub(super) async fn next_attempts(
         &self,
         transaction: &Transaction,
         kind: &str,

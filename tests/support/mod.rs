@@ -12,7 +12,7 @@ mod node;
 pub use cluster::{ENDLESS, TestCluster, at, cron, fixed_delay, fixed_rate, once, with};
 pub use database::TestDatabase;
 pub use gate::CommitGate;
-pub use node::{TestNode, failed, succeeded};
+pub use node::{TestNode, begun, failed, succeeded};
 
 use std::time::{Duration, Instant};
 

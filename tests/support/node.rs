@@ -19,6 +19,7 @@ use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
 use horolog::model::node::{Membership, Standing};
 use horolog::store::Store;
 use horolog::store::connect::Database;
+use horolog::store::give_backs::Holdings;
 use horolog::store::leases::Batch;
 use horolog::store::nodes::{MembershipSession, NodeProfile};
 use std::time::{Duration, Instant};
@@ -64,8 +65,7 @@ impl TestNode {
         let (id, store, vitals) =
             (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Vitals::default());
         let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
-        let profile = NodeProfile { name: "node".into(), address: "127.0.0.1:0".into(), slots: SLOTS };
-        session.join(id, &profile).await.unwrap();
+        session.join(id, &profile()).await.unwrap();
         let standing = watch::Sender::new(seasoned_member(id));
         let wake_up = WakeUp::default();
         let slots = Slots::new(SLOTS, wake_up.clone(), store.shares());
@@ -170,6 +170,27 @@ impl TestNode {
         self.session.heartbeat(self.id, self.slots.held().len(), None, LONGEST).await.unwrap().is_some()
     }
 
+    /// What it holds, and what of that has begun.
+    pub fn holdings(&self) -> Holdings {
+        self.slots.holdings()
+    }
+
+    /// The same as if all of it had begun.
+    pub fn as_begun(&self) -> Holdings {
+        let holdings = self.slots.holdings();
+        Holdings { begun: holdings.held.clone(), ..holdings }
+    }
+
+    /// Gives its id up and joins again under another, as after an outage of the database. Its session of before ends.
+    pub async fn join_again(&mut self, database: &Database) {
+        self.standing.send_replace(Standing::Fenced);
+        let (session, _ended) = MembershipSession::open(database, HOUR, self.store.clock().clone()).await.unwrap();
+        self.id = Uuid::new_v4();
+        session.join(self.id, &profile()).await.unwrap();
+        self.session = session;
+        self.standing.send_replace(seasoned_member(self.id));
+    }
+
     /// Executions that it holds now.
     pub fn held(&self) -> usize {
         self.slots.held().len()
@@ -198,6 +219,10 @@ impl TestNode {
     }
 }
 
+fn profile() -> NodeProfile {
+    NodeProfile { name: "node".into(), address: "127.0.0.1:0".into(), slots: SLOTS }
+}
+
 /// The standing of a node that has been a member for an hour and will be for another.
 fn seasoned_member(node_id: Uuid) -> Standing {
     let now = Instant::now();
@@ -208,6 +233,11 @@ fn seasoned_member(node_id: Uuid) -> Standing {
         connected: true,
         draining: false,
     })
+}
+
+/// What a node that has begun these attempts says of them.
+pub fn begun(attempts: &[Attempt]) -> Holdings {
+    Holdings { begun: attempts.iter().map(|attempt| attempt.execution_id).collect(), ..Holdings::default() }
 }
 
 /// The settlement of an attempt that failed; a retry comes as late as it may.

@@ -1,0 +1,123 @@
+//! Giving back: what a living node has not begun is neither lost nor recovered when it gives up its id.
+
+use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate};
+use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::slots::Slots;
+use horolog::model::execution::Attempt;
+use horolog::model::job::{Job, Recovery};
+use horolog::model::job_request::JobRequest;
+use horolog::model::node::Standing;
+
+/// Previous attempts and recoveries of a job's executions.
+const HISTORY: &str = "select coalesce(previous_attempts -> 0 ->> 'outcome', 'none') || ' ' || recoveries
+    from job_execution_log where job_id = $1 order by fire_time";
+
+fn marked_lost(request: JobRequest) -> JobRequest {
+    JobRequest { recovery: Some(Recovery::MarkLost), ..request }
+}
+
+/// A node that runs one execution of a `MARK_LOST` job, and to which the database counts another that has not begun.
+async fn with_begun_and_unbegun(cluster: &TestCluster) -> (TestNode, [Job; 2]) {
+    let node = cluster.node().await;
+    let begun = cluster.create(marked_lost(JobRequest { target: ENDLESS, ..fixed_delay(60) })).await;
+    assert_eq!(node.poll().await.leased, 1);
+    eventually("it has begun", async || (node.holdings().begun.len() == 1).then_some(())).await;
+    let unbegun = cluster.create(marked_lost(fixed_delay(60))).await;
+    assert_eq!(node.lease().await.len(), 1);
+    (node, [begun, unbegun])
+}
+
+#[actix::test]
+async fn what_had_not_begun_is_given_back_when_the_node_joins_under_another_id() {
+    let cluster = TestCluster::start().await;
+    let (mut node, [begun, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    let former = node.id;
+
+    node.join_again(&cluster.database.database()).await;
+    let report = node.poll().await;
+
+    assert_eq!((report.given_back, report.leased), (1, 1));
+    eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
+    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
+    assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
+    assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "left to who takes over");
+    let observer = cluster.node().await;
+    cluster.advance(NODE_TTL.as_secs() + 1);
+    assert!(observer.heartbeat().await && node.heartbeat().await);
+    assert_eq!(observer.reconcile().await.dead, [former]);
+    assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
+}
+
+#[actix::test]
+async fn a_node_that_drains_gives_back_as_well_and_leases_nothing() {
+    let cluster = TestCluster::start().await;
+    let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
+
+    node.join_again(&cluster.database.database()).await;
+    node.publisher().send_modify(|standing| {
+        if let Standing::Member(member) = standing {
+            member.draining = true;
+        }
+    });
+    let report = node.poll().await;
+
+    assert_eq!((report.given_back, report.leased), (1, 0));
+    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+}
+
+#[actix::test]
+async fn what_was_taken_over_first_stays_as_the_take_over_left_it() {
+    let cluster = TestCluster::start().await;
+    let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    let observer = cluster.node().await;
+    cluster.advance(NODE_TTL.as_secs() + 1);
+    assert!(observer.heartbeat().await);
+    assert_eq!(observer.reconcile().await.dead, [node.id]);
+
+    node.join_again(&cluster.database.database()).await;
+
+    assert_eq!(node.poll().await.given_back, 0);
+    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
+}
+
+#[actix::test]
+async fn a_node_that_leaves_gives_back_what_it_has_not_begun() {
+    let cluster = TestCluster::start().await;
+    let (node, [begun, unbegun]) = with_begun_and_unbegun(&cluster).await;
+
+    let taken = node.store.leave(node.id, &node.holdings()).await.unwrap();
+
+    assert_eq!((taken.rerun.len(), taken.ended.len()), (0, 1));
+    assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
+    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
+}
+
+#[actix::test]
+async fn nothing_begins_after_it_was_found_unbegun_and_what_began_stays_begun() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    for _ in 0..2 {
+        cluster.create(fixed_rate(60)).await;
+    }
+    let attempts: Vec<Attempt> = node.lease().await;
+    let slots = Slots::new(2, WakeUp::default(), node.store.shares());
+    let mut taken = slots.take(2);
+    for (attempt, slot) in attempts.iter().zip(&mut taken) {
+        slots.hold(attempt, slot);
+    }
+    let standing = node.publisher().subscribe();
+    assert!(slots.begin(&attempts[0], &standing).is_some());
+
+    node.believe(Standing::Fenced);
+    let holdings = slots.holdings();
+
+    assert!(slots.begin(&attempts[1], &standing).is_none(), "it counts as not begun");
+    assert_eq!(Vec::from_iter(&holdings.begun), [&attempts[0].execution_id]);
+    let dropped = &attempts[0];
+    slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.swap_remove(0));
+    let given_up = slots.holdings().given_up;
+    assert_eq!(Vec::from_iter(&given_up), [&dropped.execution_id], "although it is not held any more");
+    slots.forget_given_up(&given_up);
+    assert!(slots.holdings().given_up.is_empty());
+}
