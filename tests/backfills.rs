@@ -5,7 +5,7 @@ use crate::api_node::ApiNode;
 use crate::support::{TestCluster, TestNode, at, eventually, fixed_rate, with};
 use actix::Actor;
 use horolog::actors::job_manager::backfills::{BackfillJob, CancelBackfill};
-use horolog::actors::job_manager::{CommandError, DeleteJob, JobManager, PauseJob, ResumeJob};
+use horolog::actors::job_manager::{CommandError, DeleteJob, JobManager, MissedOnce, PauseJob, ResumeJob};
 use horolog::actors::vitals::Vitals;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::introspection::Introspection;
@@ -114,7 +114,7 @@ async fn a_backfill_ends_when_it_is_cancelled_and_waits_while_its_job_is_paused(
     let backfill = cluster.command(BackfillJob(job.id, range(OverlapPolicy::BufferAll, 60))).await;
     cluster.command(PauseJob(job.id, None)).await;
     assert_eq!(run(&node).await, 0);
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     cluster.advance(10);
     assert_eq!(run(&node).await, 1);
 

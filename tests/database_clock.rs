@@ -2,7 +2,7 @@
 //! need the one set by hand.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, cron, eventually, fixed_delay, fixed_rate};
-use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow};
+use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow};
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::model::job_request::JobRequest;
@@ -37,7 +37,7 @@ async fn every_pass_works_by_the_databases_clock() {
     assert_eq!(cluster.texts(next, &[]).await, ["true", "true"]);
     for job in [rate, delay] {
         cluster.command(PauseJob(job.id, None)).await;
-        let resumed = cluster.command(ResumeJob(job.id)).await;
+        let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
         assert!(resumed.next_fire_time.is_some_and(|next| next > resumed.updated_at), "{resumed:?}");
         cluster.command(RunJobNow(job.id)).await;
         cluster.command(DeleteJob(job.id)).await;
@@ -58,7 +58,7 @@ async fn fire_times_are_whole_milliseconds() {
         let job = cluster.create(request).await;
         cluster.command(RunJobNow(job.id)).await;
         cluster.command(PauseJob(job.id, None)).await;
-        cluster.command(ResumeJob(job.id)).await;
+        cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     }
     cluster.create(fixed_rate(60)).await;
     cluster.create(fixed_delay(60)).await;

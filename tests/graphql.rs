@@ -212,7 +212,7 @@ const REFERENCE: [(&str, &str); 7] = [
     ("type Query", "jobs: [Job!]!; job(id: ID!): Job; jobLogs(jobId: ID!): [JobExecutionLog!]!"),
     (
         "type Mutation",
-        "createJob(input: CreateJobInput!): Job!; pauseJob(id: ID!, reason: String): Job!; resumeJob(id: ID!): Job!; \
+        "createJob(input: CreateJobInput!): Job!; pauseJob(id: ID!, reason: String): Job!; resumeJob(id: ID!, runMissed: Boolean! = false): Job!; \
          deleteJob(id: ID!): Boolean!; runJobNow(id: ID!): Boolean!",
     ),
     (

@@ -35,6 +35,7 @@ mod membership;
 mod migrating;
 mod misfires;
 mod overlaps;
+mod ownership;
 mod packages;
 mod pausing;
 mod poisoned;

@@ -2,7 +2,7 @@
 //! long nobody looked, and a schedule begins and ends where it should.
 
 use crate::support::{TestCluster, TestNode, at, cron, fixed_delay, fixed_rate, once, with};
-use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
+use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, RunJobNow};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
@@ -298,7 +298,11 @@ async fn a_schedule_fires_between_its_start_and_its_end() {
     for job in [rate, by_cron, delay] {
         assert_eq!(cluster.store.job(job.id).await.unwrap().unwrap().next_fire_time, None);
         cluster.command(PauseJob(job.id, None)).await;
-        assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, None, "what has ended stays so");
+        assert_eq!(
+            cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time,
+            None,
+            "what has ended stays so"
+        );
     }
     assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
 }
@@ -309,7 +313,7 @@ async fn a_schedule_that_was_resumed_before_its_start_waits_for_it() {
     for job in [fixed_rate(60), fixed_delay(60), cron("* * * * *")] {
         let job = cluster.create(with(job, |p| p.start_at = Some(at("07:10:00")))).await;
         cluster.command(PauseJob(job.id, None)).await;
-        assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, Some(at("07:10:00")));
+        assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, Some(at("07:10:00")));
     }
 }
 
@@ -324,7 +328,7 @@ async fn after_its_last_run_a_schedule_rests_for_good_and_run_now_still_works() 
             catch_up(&node).await;
         }
         cluster.command(PauseJob(job.id, None)).await;
-        assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, None);
+        assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, None);
         cluster.advance(600);
         assert_eq!(catch_up(&node).await, 0);
         cluster.command(RunJobNow(job.id)).await;
@@ -355,7 +359,7 @@ async fn once_fires_once() {
         cluster.create(missing(MisfirePolicy::Skip, once("07:06:00"))).await,
     );
     cluster.command(PauseJob(job.id, None)).await;
-    assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, Some(at("07:05:00")));
+    assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, Some(at("07:05:00")));
     cluster.advance(300);
     assert_eq!(catch_up(&node).await, 1);
     cluster.advance(3_600);
@@ -368,7 +372,7 @@ async fn once_fires_once() {
     let misfire = "SCHEDULE 07:06:00 SKIPPED MISFIRE attempt 0, 1 times until 07:06:00";
     assert_eq!(cluster.ledger(&skipped).await, [misfire]);
     cluster.command(PauseJob(job.id, None)).await;
-    assert_eq!(cluster.command(ResumeJob(job.id)).await.next_fire_time, None);
+    assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, None);
     assert_eq!(cluster.triggers(&job).await.len(), 1);
 }
 

@@ -340,7 +340,8 @@ async fn deletion_removes_what_waits() {
     end(&one_node, &attempt).await;
 
     assert!(cluster.triggers(&job).await.is_empty() && other.lease().await.is_empty());
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
+    let waited = "BUFFERED 07:01:00 SKIPPED DELETED attempt 0, 1 times until 07:01:00";
+    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1", waited]);
 }
 
 #[actix::test]

@@ -1,7 +1,7 @@
 //! Jobs that nodes remember: read once, and anew after whatever changed them.
 
 use crate::support::{CommitGate, TestCluster, TestNode, eventually, fixed_rate, with};
-use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
+use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::MisfirePolicy;
@@ -100,7 +100,7 @@ async fn a_job_that_is_paused_resumed_or_deleted_is_not_the_one_remembered() {
     cluster.command(PauseJob(job.id, None)).await;
     cluster.execute(due, &[]).await;
     assert_eq!(a_minute_later(&cluster, &one).await.len(), 0, "a trigger that came back by hand");
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     assert_eq!(a_minute_later(&cluster, &one).await, ["old"]);
     assert_eq!(a_minute_later(&cluster, &other).await, ["old"]);
     let restored = "insert into job_trigger (id, job_id, kind, fire_time, due_at)

@@ -2,7 +2,7 @@
 //! alone to the last byte.
 
 use crate::support::{ENDLESS, TestCluster, TestNode, begun, cron, fixed_delay, fixed_rate, succeeded, with};
-use horolog::actors::job_manager::{DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
+use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
@@ -242,7 +242,7 @@ async fn what_is_no_fixed_delay_any_more_awaits_nothing_once_it_is_active() {
     repairs_once(&node, Repairs { scheduled: 1, ..NOTHING }).await;
 
     assert_eq!(cluster.triggers(&by_hand).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
-    cluster.command(ResumeJob(paused.id)).await;
+    cluster.command(ResumeJob(paused.id, MissedOnce::Skip)).await;
     assert_eq!(cluster.triggers(&paused).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
     repairs_once(&node, NOTHING).await;
 }

@@ -2,7 +2,7 @@
 
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, cron, fixed_rate};
-use horolog::actors::job_manager::{PauseJob, ResumeJob};
+use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob};
 use serde_json::json;
 
 /// An hour of fire times is taken; then it is an hour earlier, and other nodes start.
@@ -27,7 +27,7 @@ async fn jobs_whose_fire_times_were_taken_ahead_are_shown_until_they_are_schedul
     assert!(attention[0].message.contains("pauseJobs and resumeJobs"), "{}", attention[0].message);
 
     cluster.command(PauseJob(job.id, None)).await;
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     assert_eq!(cluster.store.resting().await.unwrap(), None);
 }
 

@@ -6,7 +6,9 @@ use crate::sink::Sink;
 use crate::support::{
     ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, failed, fixed_delay, fixed_rate, succeeded, with,
 };
-use horolog::actors::job_manager::{CancelExecution, CommandError, DeleteJob, PauseJob, RunJobNow};
+use horolog::actors::job_manager::{
+    CancelExecution, CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow,
+};
 use horolog::model::execution::Attempt;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
@@ -186,7 +188,7 @@ async fn a_failure_for_good_pauses_the_job_that_asks_for_it() {
 }
 
 #[actix::test]
-async fn what_was_begun_before_a_pause_is_finished() {
+async fn what_was_begun_before_a_pause_is_finished_after_it() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(retried(2, fixed_rate(60))).await;
     let node = cluster.node().await;
@@ -194,6 +196,8 @@ async fn what_was_begun_before_a_pause_is_finished() {
 
     cluster.command(PauseJob(job.id, None)).await;
     cluster.advance(600);
+    assert!(node.lease().await.is_empty());
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     node.store.settle(&[succeeded(&one(&node).await)], &LeasesLeft::default()).await.unwrap();
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);

@@ -2,7 +2,7 @@
 //! and deaths make of it.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, cron, fixed_delay, fixed_rate};
-use horolog::actors::job_manager::{CommandError, DeleteJob, PauseJob, ResumeJob, RunJobNow, UpdateJob};
+use horolog::actors::job_manager::{CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
@@ -47,7 +47,7 @@ async fn a_fixed_rate_keeps_its_phase_through_late_leases_and_pauses() {
     cluster.command(PauseJob(job.id, None)).await;
     cluster.advance(101); // 07:02:21
     assert_eq!(turn(&node).await, 0);
-    let resumed = cluster.command(ResumeJob(job.id)).await;
+    let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
 
     assert_eq!(resumed.next_fire_time, Some(at("07:02:27")));
     assert_eq!(turn(&node).await, 0, "what was due while it was paused does not exist");
@@ -171,7 +171,7 @@ async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt()
     assert_eq!(survivor.poll().await.leased, 1);
 
     edit(&cluster, &job, fixed_delay(60)).await;
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting"]);
     survivor.settle_all().await;
 
@@ -191,7 +191,7 @@ async fn a_fixed_delay_paused_during_a_run_goes_on_when_it_is_resumed() {
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 paused"], "its end makes nothing due");
     cluster.advance(600);
     assert_eq!(turn(&node).await, 0);
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
 
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:11:00 due 07:11:00"]);
 }
@@ -204,7 +204,7 @@ async fn a_fixed_delay_resumed_during_the_run_waits_for_its_end() {
     node.poll().await;
 
     cluster.command(PauseJob(job.id, None)).await;
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting"]);
     cluster.advance(30);
     node.settle_all().await;
@@ -289,7 +289,8 @@ async fn a_paused_job_does_not_fire() {
     assert_eq!((turn(&node).await, status(&cluster, &job).await.as_str()), (0, "PAUSED"));
     assert_eq!((paused.next_fire_time, paused.version), (None, 1));
     assert_eq!(again, paused, "pausing a paused job changes nothing");
-    assert!(cluster.ledger(&job).await.is_empty());
+    let passed = "SCHEDULE 07:00:00 SKIPPED PAUSED attempt 0, 1 times until 07:00:00";
+    assert_eq!(cluster.ledger(&job).await, [passed], "it was due at once, and not taken");
 }
 
 #[actix::test]
@@ -298,7 +299,7 @@ async fn resuming_an_active_job_does_not_move_it() {
     let job = cluster.create(fixed_delay(60)).await;
     cluster.advance(30);
 
-    let resumed = cluster.command(ResumeJob(job.id)).await;
+    let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
 
     assert_eq!((resumed.next_fire_time, resumed.version), (job.next_fire_time, 0));
 }
@@ -318,10 +319,11 @@ async fn a_deleted_job_leaves_its_log_and_nothing_that_could_start() {
 
     assert!(cluster.triggers(&job).await.is_empty());
     assert_eq!(turn(&survivor).await, 0);
-    let log = ["SCHEDULE 07:00:00 SUCCESS attempt 1", "SCHEDULE 07:01:00 CANCELLED attempt 1"];
+    let by_hand = "MANUAL 07:01:05 SKIPPED DELETED attempt 0, 1 times until 07:01:05";
+    let log = ["SCHEDULE 07:00:00 SUCCESS attempt 1", "SCHEDULE 07:01:00 CANCELLED attempt 1", by_hand];
     assert_eq!(cluster.ledger(&job).await, log);
     assert_eq!(status(&cluster, &job).await, "DELETED");
-    assert!(cluster.try_command(ResumeJob(job.id)).await.is_err());
+    assert!(cluster.try_command(ResumeJob(job.id, MissedOnce::Skip)).await.is_err());
     assert!(cluster.try_command(DeleteJob(job.id)).await.is_err());
 }
 

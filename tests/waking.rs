@@ -2,7 +2,7 @@
 //! never does, and a lost connection is noticed.
 
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
-use horolog::actors::job_manager::{PauseJob, ResumeJob, RunJobNow};
+use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, RunJobNow};
 use horolog::store::give_backs::Holdings;
 use horolog::store::listener::Listener;
 use horolog::store::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
@@ -16,7 +16,7 @@ async fn commands_that_make_something_due_wake_the_nodes() {
     let job = cluster.create(fixed_rate(60)).await;
     listener.wake_up().await.expect("creation");
     cluster.command(PauseJob(job.id, None)).await;
-    cluster.command(ResumeJob(job.id)).await;
+    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     listener.wake_up().await.expect("resumption");
     cluster.command(RunJobNow(job.id)).await;
     listener.wake_up().await.expect("run-now");

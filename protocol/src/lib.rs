@@ -16,6 +16,8 @@
 //!
 //! - Misfires, overlaps, calendars, retries after a failure, cancellations: pure
 //!   decisions inside a lease or a settlement that add no transaction.
+//! - Edits, pauses, deletions: each is one transaction that locks the trigger as a
+//!   lease does, and records or moves what no lease has taken (ADR 36).
 //! - Batches and more slots than one: a batch is one transaction, and attempts in
 //!   other slots share nothing but the standing. (Two attempts of one execution in
 //!   one process, which takes a failover, are not seen.)

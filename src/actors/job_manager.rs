@@ -14,6 +14,7 @@ use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::store::commands::Edited;
 use crate::store::executions::Cancelled;
+pub use crate::store::pauses::MissedOnce;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use uuid::Uuid;
@@ -72,10 +73,10 @@ pub struct PauseJob(pub Uuid, pub Option<String>);
 #[rtype(result = "Result<(), CommandError>")]
 pub struct CancelExecution(pub Uuid);
 
-/// Lets a paused job fire again, from now on.
+/// Lets a paused job fire again, from now on; what to do with a ONCE whose time has passed.
 #[derive(Message)]
 #[rtype(result = "Result<Job, CommandError>")]
-pub struct ResumeJob(pub Uuid);
+pub struct ResumeJob(pub Uuid, pub MissedOnce);
 
 /// Deletes a job for good; its log stays.
 #[derive(Message)]
@@ -184,12 +185,11 @@ impl Handler<UpdateJob> for JobManager {
         Box::pin(async move {
             let now = store.now().await?;
             let old = found(store.job(id).await?, "job", id)?;
-            let mut definition = request.validate(id, now)?;
-            definition.keep_phase(&old.definition);
+            let definition = request.validate_edit(id, now, &old.definition)?;
             let definitions = [(id, definition)];
             let closures = named_calendars(&store, &definitions).await?;
             let [(_, definition)] = definitions;
-            closures.validate(id, &definition, now)?;
+            closures.validate_edit(id, &definition, now, Some(&old.definition))?;
             match store.update_job(&old, definition, version).await? {
                 Edited::Done(job) => Ok(*job),
                 Edited::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),
@@ -228,9 +228,9 @@ impl Handler<PauseJob> for JobManager {
 impl Handler<ResumeJob> for JobManager {
     type Result = ResponseFuture<Result<Job, CommandError>>;
 
-    fn handle(&mut self, ResumeJob(id): ResumeJob, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ResumeJob(id, missed): ResumeJob, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
-        Box::pin(async move { found(store.resume_job(id).await?, "job", id) })
+        Box::pin(async move { found(store.resume_job(id, missed).await?, "job", id) })
     }
 }
 

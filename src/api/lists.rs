@@ -1,7 +1,7 @@
 //! Lists of jobs and executions: Relay connections, filters, bulk commands.
 
 use super::facts::{self, FirstPage};
-use super::mutations::{command, reason_of};
+use super::mutations::{command, missed_once, reason_of};
 use super::names::{JobOrderName, JobScheduleType, JobStatusName};
 use super::queries::{LARGE_OF_JOBS, asks_for, store, texts};
 use super::{allowance, cost, errors};
@@ -57,7 +57,7 @@ pub struct ExecutionFilterInput {
     status: Option<Vec<String>>,
     /// SCHEDULE, MANUAL, BACKFILL, BUFFERED.
     kind: Option<Vec<String>>,
-    /// ERROR, TIMEOUT, CRASH_LOOP, MISFIRE, OVERLAP, CALENDAR, COALESCED.
+    /// ERROR, TIMEOUT, CRASH_LOOP, MISFIRE, OVERLAP, CALENDAR, COALESCED, PAUSED, DELETED.
     reason: Option<Vec<String>>,
     /// Whose current or last attempt was on this node.
     node_id: Option<ID>,
@@ -206,14 +206,16 @@ impl BulkMutation {
     }
 
     /// Resumes all paused jobs of a filter that has a condition, or with `all: true` all.
+    /// `runMissed` as in `resumeJob`.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn resume_jobs(
         &self,
         ctx: &Context<'_>,
         filter: Option<JobFilterInput>,
         #[graphql(default)] all: bool,
+        #[graphql(default)] run_missed: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, BulkAction::Resume).await
+        bulk(ctx, filter, all, BulkAction::Resume(missed_once(run_missed))).await
     }
 
     /// Deletes all jobs of a filter that has a condition, or with `all: true` all; their

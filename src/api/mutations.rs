@@ -3,8 +3,8 @@
 use super::inputs::CreateJobInput;
 use super::{cost, errors};
 use crate::actors::job_manager::{
-    CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, PauseJob,
-    ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
+    CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, MissedOnce,
+    PauseJob, ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
 };
 use crate::model::job::Job;
 use crate::model::job_request::JobRequest;
@@ -64,10 +64,11 @@ impl Mutation {
         command(ctx, CancelExecution(errors::uuid("id", &id)?)).await.map(|()| true)
     }
 
-    /// Lets a paused job fire again, from now on.
+    /// Lets a paused job fire again, from now on. A ONCE whose time passed while it was paused
+    /// (`missedFireTime`) runs now with `runMissed: true`, and is recorded as SKIPPED without.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn resume_job(&self, ctx: &Context<'_>, id: ID) -> Result<Job> {
-        command(ctx, ResumeJob(errors::uuid("id", &id)?)).await
+    async fn resume_job(&self, ctx: &Context<'_>, id: ID, #[graphql(default)] run_missed: bool) -> Result<Job> {
+        command(ctx, ResumeJob(errors::uuid("id", &id)?, missed_once(run_missed))).await
     }
 
     /// Deletes a job; its log stays.
@@ -110,6 +111,11 @@ fn request(input: CreateJobInput) -> Result<JobRequest> {
 }
 
 /// Why a job is paused, or the cluster held, in so many words.
+/// What a resume does with a ONCE whose time has passed.
+pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
+    if run_missed { MissedOnce::Run } else { MissedOnce::Skip }
+}
+
 pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
     text::REASON.check_given("reason", reason.as_deref()).map_err(|invalid| errors::invalid(&invalid))?;
     Ok(reason)

@@ -113,14 +113,15 @@ impl Query {
             None => None,
         };
         let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
-        let mut definition = request.validate(id, now).map_err(refuse)?;
+        let definition = match &edited {
+            Some(job) => request.validate_edit(id, now, &job.definition),
+            None => request.validate(id, now),
+        };
+        let definition = definition.map_err(refuse)?;
         let closures = store(ctx).await?.closures(&[&definition]).await.map_err(errors::store)?;
-        closures.validate(id, &definition, now).map_err(refuse)?;
+        closures.validate_edit(id, &definition, now, edited.as_ref().map(|job| &job.definition)).map_err(refuse)?;
         let first = match &edited {
-            Some(job) => {
-                definition.keep_phase(&job.definition);
-                definition.next_fire_time(now)
-            }
+            Some(_) => definition.next_fire_time(now),
             None => definition.first_fire_time(now),
         };
         let fire_times = closures.fire_times(id, &definition, first);

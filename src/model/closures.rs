@@ -163,6 +163,20 @@ impl Closures {
         Ok(())
     }
 
+    /// The same for an edit of the `old` definition: a calendar that was edited since is no reason to refuse another name.
+    pub fn validate_edit(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        now: Timestamp,
+        old: Option<&JobDefinition>,
+    ) -> Result<(), InvalidInput> {
+        if old.is_some_and(|old| job.names_like(old) && job.calendar == old.calendar) {
+            return Ok(());
+        }
+        self.validate(id, job, now)
+    }
+
     /// Whether a fire time may run at the instant `at`.
     pub fn is_open(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp, at: Timestamp) -> bool {
         matches!(self.judge(id, job, fire_time), Judgement::Open) && self.blackout_at(id, job, at).is_none()

@@ -50,6 +50,10 @@ named! {
         Calendar = "CALENDAR",
         /// Folded into another fire time, whose execution it names.
         Coalesced = "COALESCED",
+        /// Had passed and was not taken when its job was paused.
+        Paused = "PAUSED",
+        /// Had not begun when its job was deleted.
+        Deleted = "DELETED",
     }
 }
 
@@ -151,7 +155,7 @@ impl Attempt {
             lease_id,
             job_id: job.id,
             job_name: job.definition.name.clone(),
-            kind,
+            kind: kind.in_log(),
             fire_time: run.fire_time,
             due_time: run.due_time,
             target: job.definition.target.clone(),

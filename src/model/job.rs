@@ -97,6 +97,8 @@ pub struct Job {
     pub updated_at: Timestamp,
     /// Its next fire time, if the trigger names one.
     pub next_fire_time: Option<Timestamp>,
+    /// The fire time of a ONCE that is paused, if it was neither run nor recorded.
+    pub held_fire_time: Option<Timestamp>,
     /// Fire times of its schedule that were run, for `maxRuns`.
     pub runs: i64,
 }
@@ -188,12 +190,36 @@ impl JobDefinition {
         self.policies.end_at.is_none_or(|end| at <= end)
     }
 
-    pub(super) fn refuse_never_firing(&self, now: Timestamp) -> Result<(), InvalidInput> {
-        if self.first_fire_time(now).is_some() {
+    /// Whether it names the same fire times as another definition, not counting `maxRuns`.
+    pub fn names_like(&self, other: &Self) -> bool {
+        self.begins_like(other) && self.policies.end_at == other.policies.end_at
+    }
+
+    /// The same without a look at the end.
+    fn begins_like(&self, other: &Self) -> bool {
+        (&self.schedule, self.policies.start_at) == (&other.schedule, other.policies.start_at)
+            && self.initial_delay_seconds.unwrap_or(0) == other.initial_delay_seconds.unwrap_or(0)
+    }
+
+    /// Only what is not as it was in the `old` definition is a reason.
+    pub(super) fn refuse_never_firing(&self, now: Timestamp, old: Option<&Self>) -> Result<(), InvalidInput> {
+        if self.first_fire_time(now).is_some() || old.is_some_and(|old| self.names_like(old)) {
             return Ok(());
         }
-        if self.policies.end_at.is_some() {
-            return Err(InvalidInput::new("endAt", "comes before the first fire time: the job would never fire"));
+        let end_is_old = old.is_some_and(|old| self.policies.end_at == old.policies.end_at);
+        let ended = self.policies.end_at.is_some_and(|end| end < now);
+        let endless = Self { policies: Policies { end_at: None, ..self.policies.clone() }, ..self.clone() };
+        if endless.first_fire_time(now).is_some() {
+            return match (end_is_old, ended) {
+                (true, true) => Ok(()),
+                _ => Err(InvalidInput::new("endAt", "comes before the first fire time: the job would never fire")),
+            };
+        }
+        if ended && !end_is_old {
+            return Err(InvalidInput::new("endAt", "is past"));
+        }
+        if old.is_some_and(|old| self.begins_like(old)) {
+            return Ok(());
         }
         Err(InvalidInput::new("cronExpression", "never fires again"))
     }

@@ -64,11 +64,21 @@ impl JobRequest {
     /// anchors a fixed rate (its first fire time is `now` + the initial delay)
     /// and tells whether a cron ever fires again.
     pub fn validate(self, id: Uuid, now: Timestamp) -> Result<JobDefinition, InvalidInput> {
+        self.checked(id, now, None)
+    }
+
+    /// The same for an edit of the `old` definition: what was right once and stays as it is is not judged by `now`, and
+    /// a fixed rate keeps its phase.
+    pub fn validate_edit(self, id: Uuid, now: Timestamp, old: &JobDefinition) -> Result<JobDefinition, InvalidInput> {
+        self.checked(id, now, Some(old))
+    }
+
+    fn checked(self, id: Uuid, now: Timestamp, old: Option<&JobDefinition>) -> Result<JobDefinition, InvalidInput> {
         let name = validate_name(&self.name)?;
         text::DESCRIPTION.check_given("description", self.description.as_deref())?;
         text::CALENDAR_NAME.check_given("calendar", self.calendar.as_deref())?;
         validate_tags(&self.tags)?;
-        let schedule = self.schedule(id, now)?;
+        let schedule = self.schedule(id, now, old)?;
         self.target.validate()?;
         if let Some(payload) = &self.payload {
             payload.validate()?;
@@ -78,7 +88,7 @@ impl JobRequest {
             return Err(InvalidInput::new("maxRecoveries", "must be from 0 to 100"));
         }
         self.policies.validate()?;
-        let definition = JobDefinition {
+        let mut definition = JobDefinition {
             name,
             description: self.description,
             tags: self.tags,
@@ -92,11 +102,14 @@ impl JobRequest {
             recovery: self.recovery.unwrap_or(Recovery::Rerun),
             max_recoveries,
         };
-        definition.refuse_never_firing(now)?;
+        if let Some(old) = old {
+            definition.keep_phase(old);
+        }
+        definition.refuse_never_firing(now, old)?;
         Ok(definition)
     }
 
-    fn schedule(&self, id: Uuid, now: Timestamp) -> Result<Schedule, InvalidInput> {
+    fn schedule(&self, id: Uuid, now: Timestamp, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
         if self.policies.start_at.is_some_and(|start| start.year() >= START_YEAR_MAX) {
             return Err(InvalidInput::new("startAt", format!("must be before the year {START_YEAR_MAX}")));
         }
@@ -107,7 +120,7 @@ impl JobRequest {
         refuse_given("timeZone", zoned, self.schedule_type)?;
         match self.schedule_type {
             ScheduleType::Cron => self.cron(id),
-            ScheduleType::Once => self.once(now),
+            ScheduleType::Once => self.once(now, old),
             ScheduleType::FixedRate => {
                 let interval = self.interval()?;
                 // A start names the grid; otherwise the creation does.
@@ -135,11 +148,13 @@ impl JobRequest {
         Ok(Schedule::Cron(cron))
     }
 
-    fn once(&self, now: Timestamp) -> Result<Schedule, InvalidInput> {
+    fn once(&self, now: Timestamp, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
         refuse_given("cronExpression", self.cron_expression.is_some(), self.schedule_type)?;
         match self.policies.start_at {
             None => Err(InvalidInput::new("startAt", "is required for scheduleType ONCE")),
-            Some(at) if at < now => Err(InvalidInput::new("startAt", format!("is past: it is {} now", rfc3339(now)))),
+            Some(at) if at < now && old.is_none_or(|old| old.schedule != Schedule::Once { at }) => {
+                Err(InvalidInput::new("startAt", format!("is past: it is {} now", rfc3339(now))))
+            }
             Some(at) => Ok(Schedule::Once { at }),
         }
     }

@@ -10,12 +10,16 @@
 #[cfg(test)]
 mod closure_tests;
 mod fire;
+mod passed;
+#[cfg(test)]
+mod passed_tests;
 #[cfg(test)]
 mod tests;
 
 pub use fire::arm;
+pub use passed::Passed;
 
-use super::execution::Reason;
+use super::execution::{Reason, execution_id};
 use super::{Timestamp, named};
 use uuid::Uuid;
 
@@ -34,6 +38,16 @@ named! {
         Backfill = "BACKFILL",
         /// A fire time that waited for the previous execution to end.
         Buffered = "BUFFERED",
+        /// A fire time of the schedule that an edit found past its instant and not taken.
+        Owed = "OWED",
+    }
+}
+
+impl TriggerKind {
+    /// What the log calls the executions of this trigger.
+    #[must_use]
+    pub fn in_log(self) -> Self {
+        if self == Self::Owed { Self::Schedule } else { self }
     }
 }
 
@@ -55,6 +69,20 @@ pub struct Trigger {
     /// The first fire time before `fire_time` that is closed and not recorded
     /// yet: a closed weekend becomes one row at its end.
     pub closed_from: Option<Timestamp>,
+}
+
+impl Trigger {
+    /// Whether it waits while its job is paused: what the schedule named and what waits behind an execution or for its
+    /// next attempt. What a person started goes on, and so does the recovery of what ran.
+    pub fn waits_for_resume(&self) -> bool {
+        match self.kind {
+            TriggerKind::Owed => true,
+            TriggerKind::Retry | TriggerKind::Buffered => {
+                self.id == execution_id(self.job_id, TriggerKind::Schedule, self.fire_time)
+            }
+            TriggerKind::Schedule | TriggerKind::Manual | TriggerKind::Recovery | TriggerKind::Backfill => false,
+        }
+    }
 }
 
 /// What a taken trigger becomes.
@@ -90,7 +118,7 @@ pub struct Skipped {
     pub fire_time: Timestamp,
     /// The last; equal to the first when there is one.
     pub through_fire_time: Timestamp,
-    /// How many.
+    /// How many; 0 when they were too many to count.
     pub occurrences: i32,
     /// Why they are not run.
     pub reason: Reason,

@@ -3,6 +3,7 @@
 //! later one fails.
 
 use super::parts::in_parts;
+use super::pauses::MissedOnce;
 use super::row::column;
 use super::{During, Store, StoreError};
 use uuid::Uuid;
@@ -20,8 +21,8 @@ select id from job_definition where id = any($1::uuid[]) and status <> 'DELETED'
 pub enum BulkAction {
     /// Pause them, for this reason.
     Pause(Option<String>),
-    /// Resume them.
-    Resume,
+    /// Resume them, and do this with each ONCE whose time has passed.
+    Resume(MissedOnce),
     /// Delete them.
     Delete,
     /// Run them now, once.
@@ -38,7 +39,7 @@ impl Store {
             let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
             let act = async |ids: &[Uuid]| match action {
                 BulkAction::Pause(because) => self.pause_in(&transaction, ids, because.as_deref()).await,
-                BulkAction::Resume => self.resume_in(&transaction, ids).await,
+                BulkAction::Resume(missed) => self.resume_in(&transaction, ids, *missed).await,
                 BulkAction::Delete => self.delete_in(&transaction, ids).await,
                 BulkAction::RunNow => self.run_now_in(&transaction, ids).await.map(|executions| executions.len()),
             };

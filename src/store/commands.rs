@@ -6,13 +6,15 @@
 //! change leaves its version behind.
 
 use super::jobs::{DefinitionRow, GET, job, whole_millis};
+use super::passed::{self, Locked};
+use super::pauses::{MissedOnce, reschedule_paused};
 use super::row::{Values, column};
 use super::session::Transaction;
 use super::unreadable::UnreadableRows;
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, jobs};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
-use crate::model::execution::one_off_execution_id;
+use crate::model::execution::{Reason, one_off_execution_id};
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
 use crate::model::trigger::{Then, arm};
@@ -28,7 +30,7 @@ use uuid::Uuid;
 pub(super) const SCHEDULE: &str = "-- commands.schedule
 insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, closed_from)
 values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8)
-on conflict (id) do update set paused = false, priority = excluded.priority, closed_from = excluded.closed_from,
+on conflict (id) do update set paused = false, held_due_at = null, priority = excluded.priority, closed_from = excluded.closed_from,
     awaits = case when $7 then t.awaits end,
     fire_time = case when $7 and t.awaits is not null then t.fire_time else excluded.fire_time end,
     due_at = case when (t.awaits is null or not $7) and t.runs < $6 then excluded.due_at end";
@@ -46,19 +48,22 @@ update job_definition set status = $2, version = version + 1, paused_because = $
 where id = any($3::uuid[]) and status = any($4::text[])
 returning id, updated_at";
 
-const PAUSE_TRIGGER: &str = "-- commands.pause_trigger
-update job_trigger set paused = true, due_at = null where id = any($1::uuid[]) and kind = 'SCHEDULE'";
-
 const SET_PRIORITY: &str = "-- commands.set_priority
 update job_trigger set priority = $2 where id = $1";
 
 /// Removes everything pending of jobs, and ends the executions whose next
-/// attempt that was, and their backfills.
+/// attempt that was, and their backfills. What had not begun leaves its row.
 const REMOVE_TRIGGERS: &str = "-- commands.remove_triggers
-with removed as (delete from job_trigger where id = any($2::uuid[]) or job_id = any($2::uuid[]) and kind <> 'SCHEDULE' returning id, kind, runs),
+with removed as (delete from job_trigger where id = any($2::uuid[]) or job_id = any($2::uuid[]) and kind <> 'SCHEDULE' returning *),
 stopped as (
     update job_backfill b set cancelled_at = coalesce($1::timestamptz, clock_timestamp()), taken = r.runs
     from removed r where r.kind = 'BACKFILL' and b.id = r.id
+), recorded as (
+    insert into job_execution_log
+        (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at)
+    select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'DELETED', 0, fire_time, 1, now, now
+    from removed, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock where kind in ('MANUAL', 'BUFFERED')
+    on conflict (id) do nothing
 )
 update job_execution_log l
 set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'the job was deleted'
@@ -139,10 +144,14 @@ impl Store {
                 Some((_, stored)) if [stored, old.version] != [version, version] => Edited::Stale(stored),
                 Some((now, _)) => {
                     replace(&transaction, old.id, &definition, now).await?;
-                    if let Some(job) = living(&transaction, old.id).await?
-                        && job.status == JobStatus::Active
-                    {
-                        reschedule(&transaction, &self.unreadable, old, &definition, now).await?;
+                    match living(&transaction, old.id).await?.map(|job| job.status) {
+                        Some(JobStatus::Active) => {
+                            reschedule(&transaction, &self.unreadable, old, &definition, now).await?;
+                        }
+                        Some(JobStatus::Paused) => {
+                            reschedule_paused(&transaction, self, old, &definition, now).await?;
+                        }
+                        Some(JobStatus::Deleted) | None => {}
                     }
                     // Now that the trigger is ours: a lease of it that read the old policy has committed.
                     if definition.policies.others_wait() && !old.definition.policies.others_wait() {
@@ -172,11 +181,11 @@ impl Store {
     }
 
     /// Resumes a paused job with its next fire time from now; what was due while
-    /// it was paused does not exist. None when there is no such job.
-    pub async fn resume_job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
+    /// it was paused does not exist, but for a ONCE. None when there is no such job.
+    pub async fn resume_job(&self, id: Uuid, missed: MissedOnce) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.resume", async {
             let transaction = self.begin("commands.begin").await?;
-            self.resume_in(&transaction, &[id]).await?;
+            self.resume_in(&transaction, &[id], missed).await?;
             let job = living(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
             Ok(job)
@@ -208,43 +217,11 @@ impl Store {
         .await
     }
 
-    /// Pauses those of the jobs that are active, within a transaction; how many.
-    pub(super) async fn pause_in(
-        &self,
-        transaction: &Transaction,
-        ids: &[Uuid],
-        because: Option<&str>,
-    ) -> Result<usize, StoreError> {
-        let (paused, _) = self.set_status(transaction, ids, JobStatus::Paused, because).await?;
-        if !paused.is_empty() {
-            transaction.execute(PAUSE_TRIGGER, &[&paused]).await.during("commands.pause_trigger")?;
-            record_versions(transaction, &paused, "PAUSED").await?;
-        }
-        Ok(paused.len())
-    }
-
-    /// Resumes those of the jobs that are paused, within a transaction; how many.
-    pub(super) async fn resume_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<usize, StoreError> {
-        let (resumed, now) = self.set_status(transaction, ids, JobStatus::Active, None).await?;
-        let Some(now) = now else { return Ok(0) };
-        let jobs = jobs::by_ids(transaction, &resumed, &self.unreadable).await?;
-        let definitions = jobs.values().map(|job| &job.definition);
-        let closures = closures::hold(transaction, definitions, now, &self.unreadable).await?;
-        transaction.prepare_all(&[SCHEDULE]).await.during("commands.prepare")?;
-        let arm = jobs.values().map(|job| {
-            let next = (fire_time_from(&job.definition, now), now);
-            schedule(transaction, job.id, &job.definition, &closures, next)
-        });
-        futures_util::future::try_join_all(arm).await?;
-        notify(transaction).await?;
-        record_versions(transaction, &resumed, "RESUMED").await?;
-        Ok(resumed.len())
-    }
-
     /// Deletes those of the jobs that there are, within a transaction; how many.
     pub(super) async fn delete_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<usize, StoreError> {
-        let (deleted, _) = self.set_status(transaction, ids, JobStatus::Deleted, None).await?;
-        if !deleted.is_empty() {
+        let (deleted, now) = self.set_status(transaction, ids, JobStatus::Deleted, None).await?;
+        if let Some(now) = now {
+            self.leave_out_passed(transaction, &deleted, now, Reason::Deleted).await?;
             let stub = self.clock().stub();
             transaction.execute(REMOVE_TRIGGERS, &[&stub, &deleted]).await.during("commands.remove_triggers")?;
             record_versions(transaction, &deleted, "DELETED").await?;
@@ -267,7 +244,7 @@ impl Store {
     }
 
     /// Gives those of the jobs a status that can get it; which, and when.
-    async fn set_status(
+    pub(super) async fn set_status(
         &self,
         transaction: &Transaction,
         ids: &[Uuid],
@@ -300,6 +277,7 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
         definition,
         status: JobStatus::Active,
         paused_because: None,
+        held_fire_time: None,
         version: 0,
         created_at: now,
         updated_at: now,
@@ -308,7 +286,7 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
 }
 
 /// The next fire time of a job that is resumed, or whose schedule is replaced.
-fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Option<Timestamp> {
     match &definition.schedule {
         Schedule::FixedDelay { interval } => {
             let next = whole_millis(now) + *interval;
@@ -366,7 +344,8 @@ fn next_of(
     }
 }
 
-/// Moves the pending fire time of an edited job if what makes it was edited.
+/// Moves the pending fire time of an edited job if what makes it was edited. What has passed and is not taken is left to
+/// the old version.
 async fn reschedule(
     transaction: &Transaction,
     unreadable: &UnreadableRows,
@@ -378,7 +357,19 @@ async fn reschedule(
         transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
         return Ok(());
     }
-    let closures = closures::hold(transaction, std::iter::once(new), now, unreadable).await?;
+    let since = passed::since(transaction, &[old.id], now).await?;
+    let definitions = [&old.definition, new].into_iter();
+    let closures = closures::hold(transaction, definitions, since, unreadable).await?;
+    let is_delay = |job: &JobDefinition| matches!(job.schedule, Schedule::FixedDelay { .. });
+    let locked = passed::lock(transaction, &[old.id], unreadable).await?.pop();
+    if let Some(Locked { trigger, .. }) = locked.filter(|locked| locked.is_due && locked.trigger.has_passed(now)) {
+        if is_delay(new) && is_delay(&old.definition) {
+            // The chain has one fire time at most: it stays that.
+            transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
+            return notify(transaction).await;
+        }
+        passed::leave_to(transaction, &trigger, &old.definition, &closures, now).await?;
+    }
     schedule(transaction, old.id, new, &closures, (fire_time_from(new, now), now)).await?;
     notify(transaction).await
 }
@@ -389,7 +380,7 @@ pub(super) async fn notify(transaction: &Transaction) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn record_versions(transaction: &Transaction, ids: &[Uuid], change: &str) -> Result<(), StoreError> {
+pub(super) async fn record_versions(transaction: &Transaction, ids: &[Uuid], change: &str) -> Result<(), StoreError> {
     let statement = transaction.prepare_cached(RECORD_VERSIONS).await.during("commands.prepare")?;
     transaction.execute(&statement, &[&ids, &change]).await.during("commands.record_versions")?;
     Ok(())

@@ -120,11 +120,11 @@ from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// A one-off fire time that nobody has taken yet leaves its row.
 const CANCEL_PENDING: &str = "-- executions.cancel_pending
-with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BUFFERED') returning *),
+with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BUFFERED', 'OWED') returning *),
 clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at)
-select r.id, r.job_id, r.kind, r.fire_time, coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled', clock.now, clock.now
+select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time, coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled', clock.now, clock.now
 from removed r, clock on conflict (id) do nothing";
 
 /// What became of a wish to cancel.

@@ -315,7 +315,8 @@ fn by_ids(parts: JobParts) -> String {
     let columns = parts.columns();
     format!(
         "-- job_list.by_ids
-select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time, t.runs
+select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
     )
 }

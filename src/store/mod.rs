@@ -32,6 +32,8 @@ pub mod nodes;
 pub mod overview;
 pub mod partitions;
 mod parts;
+mod passed;
+pub mod pauses;
 mod pool;
 mod pooler;
 pub mod repairs;

@@ -36,7 +36,7 @@ select count(*) from (
 ) as due";
 
 const NEXT: &str = "-- overview.next
-select t.job_id, j.name as job_name, t.due_at, t.fire_time, t.kind
+select t.job_id, j.name as job_name, t.due_at, t.fire_time, case t.kind when 'OWED' then 'SCHEDULE' else t.kind end as kind
 from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp())) order by due_at limit 10) as t
 join job_definition j on j.id = t.job_id order by t.due_at";
 

@@ -106,8 +106,13 @@ where awaits = any($2::uuid[])";
 /// Jobs with a fire time that waits behind nothing: neither an execution nor another that is due.
 const UNRELEASED: &str = "-- repairs.unreleased
 with in_flight as materialized (select job_id from execution_in_flight)
-select b.job_id from job_trigger b where b.kind = 'BUFFERED' and b.job_id not in (select job_id from in_flight)
+select b.job_id from job_trigger b where b.kind = 'BUFFERED' and b.held_due_at is null and b.job_id not in (select job_id from in_flight)
 group by b.job_id having count(b.due_at) = 0 limit $1";
+
+/// What waits for the resume of a job that is not paused: a node of before V15 has resumed it.
+const UNHELD: &str = "-- repairs.unheld
+update job_trigger t set due_at = t.held_due_at, held_due_at = null from job_definition j
+where j.id = t.job_id and j.status = 'ACTIVE' and t.kind <> 'SCHEDULE' and t.held_due_at is not null";
 
 /// Executions that wait for a next attempt which is no trigger. A deleted job's
 /// get none: a take-over that met the deletion half-way left them.
@@ -133,7 +138,7 @@ pub struct Repairs {
     pub continued: usize,
     /// Executions that got their next attempt back.
     pub retried: usize,
-    /// Fire times that waited behind nothing and run now.
+    /// Fire times that waited behind nothing, or for the resume of a job that is not paused, and run now.
     pub released: usize,
 }
 
@@ -166,12 +171,13 @@ impl Store {
             let stopped = self.stop_unwanted(&transaction, UNWANTED_ONE_OFF, &[&BATCH]).await?;
             let continued = self.continue_stalled(&transaction).await?;
             let (retried, cancelled) = self.retry_forgotten(&transaction).await?;
+            let unheld = transaction.execute(UNHELD, &[]).await.during("repairs.unheld")?;
             let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
             let jobs: Vec<Uuid> = column("repairs.unreleased", &waiting, 0)?;
             let release = async |jobs: &[Uuid]| release(&transaction, self.clock().stub(), jobs).await;
             let released = in_parts(&transaction, &jobs, release).await?;
             self.note_odd("job_trigger", released.odd);
-            let released = usize::try_from(released.done.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
+            let released = usize::try_from(unheld + released.done.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
             transaction.commit().await.during("repairs.commit")?;
             Ok(Repairs { scheduled: 0, stopped: stopped + cancelled, continued, retried, released })
         })

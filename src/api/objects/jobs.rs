@@ -222,6 +222,14 @@ impl Job {
     async fn paused_because(&self) -> Option<&str> {
         self.paused_because.as_deref()
     }
+    /// The time of a ONCE that passed while it was paused: `resumeJob` runs it now with
+    /// `runMissed: true`, and records it as SKIPPED without.
+    #[graphql(complexity = "cost::STATEMENT")]
+    async fn missed_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let Some(held) = self.held_fire_time else { return Ok(None) };
+        let now = store(ctx).await?.now().await.map_err(errors::store)?;
+        Ok(Some(held).filter(|held| *held <= now).map(rfc3339))
+    }
     /// No fire time before it.
     async fn start_at(&self) -> Option<String> {
         self.definition.policies.start_at.map(rfc3339)

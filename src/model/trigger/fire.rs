@@ -7,7 +7,7 @@
 
 use super::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
 use crate::model::Timestamp;
-use crate::model::closures::{Afterwards, Closed, Closures, Judgement};
+use crate::model::closures::{Afterwards, Blackout, Closed, Closures, Judgement};
 use crate::model::execution::{Reason, execution_id, one_off_execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 const WALK_MAX: usize = 100_000;
 
 /// Fire times that are due, oldest first, each with its judgement.
-type Walked<'a> = [(Timestamp, Judgement<'a>)];
+pub(super) type Walked<'a> = [(Timestamp, Judgement<'a>)];
 
 impl Trigger {
     /// Decides what becomes of this trigger, taken at `now` (the database's).
@@ -29,6 +29,7 @@ impl Trigger {
         match self.kind {
             TriggerKind::Schedule => self.fire_schedule(job, closures, now),
             TriggerKind::Manual | TriggerKind::Buffered => self.fire_one_off(false),
+            TriggerKind::Owed => self.fire_owed(job, closures, now),
             // Who knows the backfill fires it (`super::backfill`); without one it is nothing.
             TriggerKind::Backfill => Firing::default(),
             TriggerKind::Retry | TriggerKind::Recovery => self.fire_one_off(true),
@@ -44,6 +45,19 @@ impl Trigger {
     fn fire_one_off(&self, resumes: bool) -> Firing {
         let run = Run { execution_id: self.id, fire_time: self.fire_time, due_time: self.due_at, resumes };
         Firing { run: Some(run), ..Firing::default() }
+    }
+
+    /// Whether it runs was decided by the version that named it; only a blackout that came since has a say.
+    fn fire_owed(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
+        let skips = |blackout: &&Blackout| blackout.afterwards == Afterwards::Skip;
+        if let Some(blackout) = closures.blackout_at(self.job_id, job, self.due_at).filter(skips) {
+            let closed = [(self.fire_time, Judgement::Closed(Closed::Blackout(blackout)))];
+            return Firing { skipped: self.ranges(&closed, Reason::Calendar, None), ..Firing::default() };
+        }
+        match closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
+            Some(blackout) => self.postponed(blackout.ends_at),
+            None => self.fire_one_off(false),
+        }
     }
 
     fn fire_schedule(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
@@ -63,7 +77,7 @@ impl Trigger {
 
     /// At most one fire time of a fixed delay exists: it can be late, never
     /// missed. While it is closed it waits, and its chain with it.
-    fn fire_delay(&self, job: &JobDefinition, closures: &Closures, at: Timestamp) -> Firing {
+    pub(super) fn fire_delay(&self, job: &JobDefinition, closures: &Closures, at: Timestamp) -> Firing {
         if let Some(blackout) = closures.blackout_at(self.job_id, job, at) {
             return self.postponed(blackout.ends_at);
         }
@@ -105,7 +119,7 @@ impl Trigger {
 
     /// What was closed when the trigger was sent past it stays closed, although
     /// the calendar was edited since.
-    fn judge<'a>(&self, job: &JobDefinition, closures: &'a Closures, fire_time: Timestamp) -> Judgement<'a> {
+    pub(super) fn judge<'a>(&self, job: &JobDefinition, closures: &'a Closures, fire_time: Timestamp) -> Judgement<'a> {
         if self.closed_from.is_some()
             && fire_time < self.fire_time
             && let Some(calendar) = closures.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at())
@@ -117,7 +131,7 @@ impl Trigger {
 
     /// Records what is closed in front, then decides about the rest by its first;
     /// in a blackout that has to wait.
-    fn fire_walked(
+    pub(super) fn fire_walked(
         &self,
         job: &JobDefinition,
         closures: &Closures,
@@ -250,7 +264,7 @@ impl Trigger {
         Firing { run: Some(run), skipped: Vec::new(), then: self.then_advance(job, closures, fire_time, 1) }
     }
 
-    fn run(&self, fire_time: Timestamp, due_time: Timestamp) -> Run {
+    pub(super) fn run(&self, fire_time: Timestamp, due_time: Timestamp) -> Run {
         let execution_id = if is_off(Safeguard::DeterministicId) {
             one_off_execution_id(fire_time)
         } else {
@@ -266,7 +280,7 @@ impl Trigger {
     /// Range rows for fire times that are not run: those that are not closed for
     /// `reason`, folded `into` another; the closed ones between them by what
     /// closed them.
-    fn ranges(&self, fire_times: &Walked<'_>, reason: Reason, into: Option<Uuid>) -> Vec<Skipped> {
+    pub(super) fn ranges(&self, fire_times: &Walked<'_>, reason: Reason, into: Option<Uuid>) -> Vec<Skipped> {
         let alike = |(_, this): &(_, Judgement<'_>), (_, that): &(_, Judgement<'_>)| match (this, that) {
             (Judgement::Closed(this), Judgement::Closed(that)) => this.is_by(*that),
             (this, that) => !matches!(this, Judgement::Closed(_)) && !matches!(that, Judgement::Closed(_)),

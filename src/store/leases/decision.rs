@@ -23,6 +23,8 @@ pub struct Decision {
     pub moves: Vec<Move>,
     /// Triggers that are done with.
     pub removed: Vec<Uuid>,
+    /// Triggers that wait until their paused jobs are resumed.
+    pub held: Vec<Uuid>,
     /// Executions to start.
     pub runs: Vec<(Trigger, Run)>,
     /// Fire times that wait behind a running execution.
@@ -89,7 +91,7 @@ pub fn is_limited(trigger: &Trigger, jobs: &Jobs, backfills: &HashMap<Uuid, Back
 
 /// Fires every trigger whose job can be read and may fire. Nothing of a deleted
 /// job is taken, and no schedule of one that is not active: the Reconciler puts
-/// such a pair right. A limited job that is not in `in_flight` is in the hands of
+/// such a pair right. What waits for the resume of a paused job is held. A limited job that is not in `in_flight` is in the hands of
 /// another node at this moment.
 pub fn decide(
     triggers: &[Trigger],
@@ -106,6 +108,10 @@ pub fn decide(
     for trigger in others.into_iter().chain(limited) {
         // Who could not read it has said so.
         let Some(job) = known.jobs.get(&trigger.job_id) else { continue };
+        if job.status == JobStatus::Paused && trigger.waits_for_resume() {
+            decision.held.push(trigger.id);
+            continue;
+        }
         if !may_fire(job, trigger) {
             tracing::warn!(trigger.id = %trigger.id, job.id = %trigger.job_id, "due trigger left alone: no active job");
             continue;

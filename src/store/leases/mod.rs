@@ -24,7 +24,7 @@ pub(super) use due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD, PEEK};
 pub(super) use remembered::RememberedJobs;
 pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
-pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME};
+pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;

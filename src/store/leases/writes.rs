@@ -4,7 +4,7 @@ use super::decision::Decision;
 use super::listing::Leases;
 use super::{Care, Jobs};
 use crate::model::Timestamp;
-use crate::model::trigger::{Run, Trigger};
+use crate::model::trigger::{Run, Skipped, Trigger, TriggerKind};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use crate::store::settlements::{rearm, release};
@@ -65,6 +65,10 @@ select $2::uuid, $1::uuid, null::uuid, $3::uuid[] where cardinality($3::uuid[]) 
 union all
 select x.id, $1, x.job_id, array[x.execution_id] from unnest($4::uuid[], $5::uuid[], $6::uuid[]) as x (id, job_id, execution_id)";
 
+/// Lets triggers wait until their jobs are resumed, which gives them their due times back.
+const HOLD_BACK: &str = "-- leases.hold_back
+update job_trigger set held_due_at = due_at, due_at = null where id = any($1::uuid[])";
+
 /// Lets fire times wait behind a running execution, under the id that they will
 /// run as. A one-off trigger becomes the waiting one.
 const BUFFER: &str = "-- leases.buffer
@@ -117,18 +121,19 @@ pub async fn execute(
 ) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
     let mut ended = give_way(&decision.replaced, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
-    let (inserted, resumed, listed, moved, removed, buffered, recorded) = futures_util::join!(
+    let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
         insert(&decision.runs, transaction, node_id, now, (jobs, care)),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
         move_on(decision, transaction, new_stamp),
         remove(decision, transaction),
+        hold_back(decision, transaction),
         buffer(&decision.buffered, transaction),
-        record_skipped(decision, transaction, now),
+        record_skipped(&decision.skipped, transaction, now),
     );
-    let [listed, moved, removed, buffered, recorded] =
-        [listed, moved, removed, buffered, recorded].map(|written| written.during("leases.write"));
-    let rest = both(both(listed, moved), both(both(removed, buffered), recorded));
+    let [listed, moved, removed, held, buffered, recorded] =
+        [listed, moved, removed, held, buffered, recorded].map(|written| written.during("leases.write"));
+    let rest = both(both(listed, moved), both(both(removed, held), both(buffered, recorded)));
     let taken = both(inserted.during("leases.write"), resumed.during("leases.write"));
     let ((inserted, resumed), _) = both(taken, rest)?;
     ended.extend(&decision.rested);
@@ -182,7 +187,7 @@ async fn insert(
     }
     let ids: Vec<Uuid> = fresh.iter().map(|(_, run)| run.execution_id).collect();
     let job_ids: Vec<Uuid> = fresh.iter().map(|(trigger, _)| trigger.job_id).collect();
-    let kinds: Vec<&str> = fresh.iter().map(|(trigger, _)| trigger.kind.as_str()).collect();
+    let kinds: Vec<&str> = fresh.iter().map(|(trigger, _)| trigger.kind.in_log().as_str()).collect();
     let fire_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.fire_time).collect();
     let due_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.due_time).collect();
     let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
@@ -255,6 +260,14 @@ async fn remove(decision: &Decision, transaction: &Transaction) -> Result<(), to
     Ok(())
 }
 
+async fn hold_back(decision: &Decision, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+    if !decision.held.is_empty() {
+        let statement = transaction.prepare_cached(HOLD_BACK).await?;
+        transaction.execute(&statement, &[&decision.held]).await?;
+    }
+    Ok(())
+}
+
 async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
     if buffered.is_empty() {
         return Ok(());
@@ -266,22 +279,23 @@ async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction) -> Resul
     Ok(())
 }
 
-async fn record_skipped(
-    decision: &Decision,
+/// Records fire times that are not run, with their jobs and what made their triggers.
+pub async fn record_skipped(
+    skipped: &[(Uuid, TriggerKind, Skipped)],
     transaction: &Transaction,
     now: Timestamp,
 ) -> Result<(), tokio_postgres::Error> {
-    let skipped = &decision.skipped;
     if skipped.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = skipped.iter().map(|(_, _, range)| range.execution_id).collect();
     let job_ids: Vec<Uuid> = skipped.iter().map(|(job_id, _, _)| *job_id).collect();
-    let kinds: Vec<&str> = skipped.iter().map(|(_, kind, _)| kind.as_str()).collect();
+    let kinds: Vec<&str> = skipped.iter().map(|(_, kind, _)| kind.in_log().as_str()).collect();
     let reasons: Vec<&str> = skipped.iter().map(|(_, _, range)| range.reason.as_str()).collect();
     let first: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.fire_time).collect();
     let through: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.through_fire_time).collect();
-    let occurrences: Vec<i32> = skipped.iter().map(|(_, _, range)| range.occurrences).collect();
+    let counted = |range: &Skipped| Some(range.occurrences).filter(|occurrences| *occurrences > 0);
+    let occurrences: Vec<Option<i32>> = skipped.iter().map(|(_, _, range)| counted(range)).collect();
     let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
     let because: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.because.as_deref()).collect();
     let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;

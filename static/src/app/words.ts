@@ -17,6 +17,8 @@ export const REASONS = [
   'CALENDAR',
   'DEADLINE',
   'COALESCED',
+  'PAUSED',
+  'DELETED',
 ] as const
 
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number]

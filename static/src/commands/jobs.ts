@@ -27,10 +27,11 @@ export function useJobCommands(job: Commanded) {
   return {
     runNow: () => done(run.mutateAsync({ id: job.id })),
     resume: () => done(resume.mutateAsync({ id: job.id })),
+    resumeAndRun: () => done(resume.mutateAsync({ id: job.id, runMissed: true })),
     async pause() {
       const reason = await ask({
         title: `Pause “${shortened(job.name)}”?`,
-        text: 'It keeps its definition and has no fire times until it is resumed. What runs now ends as it would.',
+        text: 'It keeps its definition and has no fire times until it is resumed. What runs now ends as it would; what waits goes on then.',
         action: 'Pause',
         input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
       })

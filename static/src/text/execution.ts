@@ -44,6 +44,8 @@ const REASONS: Record<string, string> = {
   CALENDAR: "The job's calendar or a blackout closes this time; the message below names it.",
   DEADLINE: 'It could not start before its deadline.',
   COALESCED: 'It was folded into another fire time of the job, which stands for it.',
+  PAUSED: 'It had passed and no node had taken it when the job was paused, or the job was paused over it.',
+  DELETED: 'It had not begun when the job was deleted.',
 }
 
 /** Why it stands where it stands. */

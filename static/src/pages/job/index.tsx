@@ -12,6 +12,7 @@ import { JobMenu } from '@/components/job-menu'
 import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
+import { Time } from '@/components/time'
 import { scheduleWords } from '@/text/schedule'
 import { Backfills } from './backfills'
 import { Blackouts } from './blackouts'
@@ -139,6 +140,11 @@ function Commands({ job }: { job: Job }) {
       <Button kind="primary" icon={Zap} onClick={() => void commands.runNow()}>
         Run now
       </Button>
+      {job.missedFireTime && (
+        <Button icon={Zap} onClick={() => void commands.resumeAndRun()}>
+          Resume and run
+        </Button>
+      )}
       {job.status === 'PAUSED' ? (
         <Button icon={Play} onClick={() => void commands.resume()}>
           Resume
@@ -180,6 +186,12 @@ function Standing({ job }: { job: Job }) {
         {paused && job.pausedBecause ? `: ${job.pausedBecause}` : ''}.{' '}
         <span className="text-muted">
           {paused ? 'It has no fire times until it is resumed.' : 'It is gone for good; its log stays.'}
+          {job.missedFireTime && (
+            <>
+              {' '}
+              Its time, <Time at={job.missedFireTime} as="exact" />, has passed: it runs only if you resume and run it.
+            </>
+          )}
         </span>
       </p>
     </div>

@@ -1,0 +1,164 @@
+//! Fire times that a command finds past their instant and not taken: they wait out a jitter, a hold, an outage, full
+//! slots. They belong to the version of the job that named them, and the command decides about them as leases would:
+//! none is lost, and the version after it begins with the instants after the command.
+
+use super::fire::Walked;
+use super::{Run, Skipped, Then, Trigger, TriggerKind};
+use crate::model::Timestamp;
+use crate::model::closures::{Closures, Judgement};
+use crate::model::execution::{Reason, execution_id};
+use crate::model::job::JobDefinition;
+use crate::model::policies::Policies;
+use crate::model::schedule::Schedule;
+
+/// Most fire times of a job that an edit looks at one by one. One row that does not count them stands for the rest.
+const WALK_MAX: usize = 100_000;
+/// Most fire times of a job that an edit leaves to run.
+pub(super) const RUNS_MAX: usize = 1_000;
+/// Closed stretches that a fixed delay waits out one after the other.
+const WAITS_MAX: usize = 100;
+
+/// What becomes of the passed fire times of an edited job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Those that run yet, oldest first.
+    pub runs: Vec<Run>,
+    /// Those that do not, oldest first.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Trigger {
+    /// The first fire time that is neither taken nor recorded.
+    pub fn pending(&self) -> Timestamp {
+        self.closed_from.unwrap_or(self.fire_time)
+    }
+
+    /// Whether there is a fire time that has passed and is not taken.
+    pub fn has_passed(&self, now: Timestamp) -> bool {
+        self.pending() <= now
+    }
+
+    /// What the version of the job that named the passed fire times does with them, for an edit at `now`.
+    pub fn passed(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Passed {
+        if !self.has_passed(now) {
+            return Passed::default();
+        }
+        if matches!(job.schedule, Schedule::FixedDelay { .. }) {
+            return Passed { runs: vec![self.passed_delay(job, closures, now)], skipped: Vec::new() };
+        }
+        let (walked, beyond) = self.walk_passed(job, closures, (now, WALK_MAX));
+        let mut passed = Passed::default();
+        let rest = self.decide_passed(job, closures, now, &walked, &mut passed);
+        let Some(rest) = rest else { return passed };
+        let mut left_out = self.ranges(rest, Reason::Misfire, None);
+        for range in left_out.iter_mut().filter(|range| range.reason == Reason::Misfire) {
+            range.because = Some(format!("an edit leaves at most {RUNS_MAX} fire times to run"));
+        }
+        passed.skipped.extend(left_out);
+        passed.skipped.extend(beyond.map(|first| self.uncounted(first, now, Reason::Misfire)));
+        passed
+    }
+
+    /// The passed fire times as rows, when none of them runs: the job is paused or deleted at `now`. What was closed says
+    /// what closed it. At most so many are looked at one by one.
+    pub fn left_out(
+        &self,
+        job: &JobDefinition,
+        closures: &Closures,
+        (now, most): (Timestamp, usize),
+        reason: Reason,
+    ) -> Vec<Skipped> {
+        let (walked, beyond) = self.walk_passed(job, closures, (now, most));
+        let mut ranges = self.ranges(&walked, reason, None);
+        ranges.extend(beyond.map(|first| self.uncounted(first, now, reason)));
+        ranges
+    }
+
+    /// One row for all fire times from `first` through `now`, not counted.
+    pub fn uncounted(&self, first: Timestamp, now: Timestamp, reason: Reason) -> Skipped {
+        Skipped {
+            execution_id: execution_id(self.job_id, TriggerKind::Schedule, first),
+            fire_time: first,
+            through_fire_time: now,
+            occurrences: 0,
+            reason,
+            because: Some("all fire times between these two: they were too many to be counted".to_owned()),
+            coalesced_into: None,
+        }
+    }
+
+    /// The passed fire times, oldest first, and the first that is beyond the bound.
+    fn walk_passed<'a>(
+        &self,
+        job: &JobDefinition,
+        closures: &'a Closures,
+        (now, most): (Timestamp, usize),
+    ) -> (Vec<(Timestamp, Judgement<'a>)>, Option<Timestamp>) {
+        if matches!(job.schedule, Schedule::FixedDelay { .. }) {
+            let only = self.has_passed(now).then_some((self.fire_time, Judgement::Open));
+            return (only.into_iter().collect(), None);
+        }
+        let mut walked = Vec::new();
+        let mut next = Some(self.pending());
+        while let Some(fire_time) = next.filter(|fire_time| *fire_time <= now) {
+            if walked.len() == most {
+                return (walked, Some(fire_time));
+            }
+            walked.push((fire_time, self.judge(job, closures, fire_time)));
+            next = job.next_fire_time(fire_time);
+        }
+        (walked, None)
+    }
+
+    /// Decides as the looks would that follow each other until all are taken. What is left when as many run as may;
+    /// none when the schedule has run out.
+    fn decide_passed<'w, 'a>(
+        &self,
+        job: &JobDefinition,
+        closures: &Closures,
+        now: Timestamp,
+        walked: &'w Walked<'a>,
+        passed: &mut Passed,
+    ) -> Option<&'w Walked<'a>> {
+        // Of a backlog that FIRE_ALL would run for hours the newest run, as with `maxCatchUp`.
+        let most = i32::try_from(RUNS_MAX).unwrap_or(i32::MAX);
+        let most = job.policies.max_catch_up.map_or(most, |given| given.min(most));
+        let job =
+            JobDefinition { policies: Policies { max_catch_up: Some(most), ..job.policies.clone() }, ..job.clone() };
+        let mut at = self.clone();
+        // A look that was to judge a closed stretch again may be due before the fire time is.
+        at.due_at = at.due_at.max(job.due_time(self.job_id, self.fire_time));
+        let mut rest = walked;
+        while let Some((first, _)) = rest.first() {
+            if passed.runs.len() >= RUNS_MAX {
+                return Some(rest);
+            }
+            let looks_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
+            let due = rest.partition_point(|(fire_time, _)| job.due_time(self.job_id, *fire_time) <= looks_at);
+            let firing = at.fire_walked(&job, closures, looks_at, (&rest[..due], false));
+            passed.skipped.extend(firing.skipped);
+            if let Some(run) = firing.run {
+                at.runs += 1;
+                // Not before the look that would have taken it: the end of a blackout.
+                let due_time = if looks_at > now { run.due_time.max(looks_at) } else { run.due_time };
+                passed.runs.push(Run { due_time, ..run });
+            }
+            let Then::Advance { fire_time, due_at, closed_from } = firing.then else { return None };
+            (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
+            let pending = at.pending();
+            rest = &rest[rest.partition_point(|(fire_time, _)| *fire_time < pending)..];
+        }
+        Some(rest)
+    }
+
+    /// The fire time of a fixed delay, due when nothing closes it any more.
+    fn passed_delay(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Run {
+        let mut at = self.clone();
+        for _ in 0..WAITS_MAX {
+            let firing = at.fire_delay(job, closures, now.max(at.due_at));
+            let Then::Advance { due_at, .. } = firing.then else { break };
+            at.due_at = due_at;
+        }
+        at.run(at.fire_time, at.due_at)
+    }
+}

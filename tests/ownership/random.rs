@@ -1,0 +1,354 @@
+//! Random edits, pauses, resumes, deletions, holds, blackouts, looks and ends at random instants around fire times. An
+//! oracle that knows nothing but the versions of each job and the instants of the commands says which fire times there
+//! were; each must be in one row, or still wait in one trigger.
+
+use crate::support::{ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, fixed_rate, once, succeeded, with};
+use fastrand::Rng;
+use horolog::actors::job_manager::closures::{CalendarRequest, CreateBlackout, CreateCalendar};
+use horolog::actors::job_manager::{
+    CreateJob, DeleteJob, HoldCluster, MissedOnce, PauseJob, ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
+};
+use horolog::actors::trigger_acquirer::LOOK_AHEAD;
+use horolog::model::Timestamp;
+use horolog::model::closures::{Afterwards, Scope};
+use horolog::model::execution::{Attempt, execution_id};
+use horolog::model::job::{Job, JobDefinition, JobStatus, ScheduleType};
+use horolog::model::job_request::JobRequest;
+use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
+use horolog::model::schedule::Schedule;
+use horolog::model::trigger::TriggerKind;
+use horolog::store::leases::Batch;
+use horolog::store::settlements::LeasesLeft;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use uuid::Uuid;
+
+const JOBS: usize = 6;
+const STEPS: usize = 120;
+
+/// What the log and the triggers say of fire times: id, first, last, how many (null: one that is or will be run).
+const ACCOUNTS: &str = "
+select id, fire_time, coalesce(through_fire_time, fire_time), occurrences from job_execution_log
+where job_id = $1 and kind in ('SCHEDULE', 'BUFFERED')
+union all
+select id, fire_time, fire_time, null from job_trigger where job_id = $1 and kind in ('OWED', 'BUFFERED')";
+
+/// What a schedule's trigger has not taken yet begins here.
+const PENDING: &str = "
+select coalesce(closed_from, fire_time) from job_trigger
+where id = $1 and (due_at is not null or held_due_at is not null)";
+
+/// A version of a job: what it names after `from` (a created job: at it, too) is its own until the next.
+struct Era {
+    from: Timestamp,
+    definition: JobDefinition,
+    status: JobStatus,
+}
+
+struct Subject {
+    id: Uuid,
+    request: JobRequest,
+    eras: Vec<Era>,
+    /// Fire times of a fixed delay that were seen past their instant and not taken.
+    seen: BTreeSet<Timestamp>,
+}
+
+struct World {
+    cluster: TestCluster,
+    node: TestNode,
+    rng: Rng,
+    subjects: Vec<Subject>,
+    running: Vec<Attempt>,
+}
+
+fn any_request(rng: &mut Rng, now: Timestamp) -> JobRequest {
+    let request = match rng.u8(0..8) {
+        0..=2 => fixed_rate(rng.i64(1..5)),
+        3..=4 => cron(["0/2 * * * * ?", "1-50/3 * * * * ?", "* * * * * ?", "7,8,20,41 * * * * ?"][rng.usize(0..4)]),
+        5 => fixed_delay(rng.i64(1..4)),
+        _ => with(once("07:00:00"), |policies| policies.start_at = Some(soon(rng, now))),
+    };
+    let request = with(request, |policies| {
+        policies.misfire_policy =
+            [MisfirePolicy::FireOnce, MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..3)];
+        policies.misfire_grace_seconds = rng.i32(0..4);
+        policies.overlap_policy = [
+            OverlapPolicy::Allow,
+            OverlapPolicy::Allow,
+            OverlapPolicy::Skip,
+            OverlapPolicy::BufferOne,
+            OverlapPolicy::BufferAll,
+            OverlapPolicy::CancelOther,
+        ][rng.usize(0..6)];
+        policies.retry.max_attempts = rng.i32(1..3);
+        policies.retry.initial_backoff_seconds = 1;
+        policies.pause_on_failure = rng.u8(0..8) == 0;
+    });
+    let jitters = request.schedule_type != ScheduleType::FixedDelay && rng.bool();
+    let calendar = (rng.u8(0..4) == 0).then(|| "seconds".to_owned());
+    let request = JobRequest { target: ENDLESS, calendar, ..request };
+    if jitters { with(request, |policies| policies.jitter_seconds = 4) } else { request }
+}
+
+/// Some seconds from now, in whole tenths of a second.
+fn soon(rng: &mut Rng, now: Timestamp) -> Timestamp {
+    let tenths = now.timestamp_millis() / 100 + rng.i64(1..60);
+    Timestamp::from_timestamp_millis(tenths * 100).unwrap()
+}
+
+fn edited(rng: &mut Rng, request: &JobRequest, now: Timestamp) -> JobRequest {
+    let mut request = request.clone();
+    let is_delay = request.schedule_type == ScheduleType::FixedDelay;
+    match rng.u8(0..9) {
+        0 => request.name = format!("job {}", rng.u16(..)),
+        1 => {
+            let ends = [None, Some(now + chrono::TimeDelta::days(1)), Some(soon(rng, now))];
+            request.policies.end_at = ends[rng.usize(0..3)];
+        }
+        2 => request.policies.max_runs = [None, Some(100_000)][rng.usize(0..2)],
+        3 if !is_delay => request.policies.jitter_seconds = rng.i32(0..6),
+        4 => request.calendar = rng.bool().then(|| "seconds".to_owned()),
+        5 => request.policies.misfire_policy = [MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..2)],
+        6 if request.schedule_type == ScheduleType::Once => request.policies.start_at = Some(soon(rng, now)),
+        // A fixed delay stays one: what it names depends on its ends, and is only seen.
+        7 if !is_delay => {
+            let other = any_request(rng, now);
+            if other.schedule_type != ScheduleType::FixedDelay {
+                request = other;
+            }
+        }
+        _ => request.interval_seconds = request.interval_seconds.map(|_| rng.i64(1..6)),
+    }
+    request
+}
+
+impl World {
+    async fn begin(seed: u64) -> Self {
+        let cluster = TestCluster::start().await;
+        let node = cluster.node().await;
+        let rules = serde_json::from_str(
+            r#"{"excludeWindows": [{"from": "07:00:20", "to": "07:00:31"}, {"from": "07:01:02", "to": "07:01:09"}]}"#,
+        );
+        let (name, rules) = ("seconds".to_owned(), rules.unwrap());
+        cluster.command(CreateCalendar(CalendarRequest { name, description: None, time_zone: None, rules })).await;
+        let mut world = Self { cluster, node, rng: Rng::with_seed(seed), subjects: Vec::new(), running: Vec::new() };
+        for _ in 0..JOBS {
+            world.create().await;
+        }
+        world
+    }
+
+    fn now(&self) -> Timestamp {
+        self.cluster.clock.stub().unwrap()
+    }
+
+    async fn create(&mut self) {
+        let now = self.now();
+        let request = any_request(&mut self.rng, now);
+        let Ok(job) = self.cluster.try_command(CreateJob(request.clone())).await else { return };
+        let era = Era { from: self.now(), definition: job.definition, status: job.status };
+        self.subjects.push(Subject { id: job.id, request, eras: vec![era], seen: BTreeSet::new() });
+    }
+
+    /// Notes what the commands before have made of the jobs: each is its own instant.
+    async fn note(&mut self) {
+        let now = self.now();
+        for subject in &mut self.subjects {
+            let job: Job = self.cluster.store.job(subject.id).await.unwrap().unwrap();
+            let last = subject.eras.last().unwrap();
+            if last.definition != job.definition || last.status != job.status {
+                subject.eras.push(Era { from: now, definition: job.definition, status: job.status });
+            }
+            if last_is_delay(subject) {
+                let fire_time = self.cluster.sql.query_opt(PENDING, &[&subject.id]).await.unwrap();
+                let fire_time: Option<Timestamp> = fire_time.map(|row| row.get(0));
+                subject.seen.extend(fire_time.filter(|fire_time| *fire_time <= now));
+            }
+        }
+    }
+
+    async fn step(&mut self) {
+        let which = self.rng.usize(0..self.subjects.len());
+        let (id, now) = (self.subjects[which].id, self.now());
+        match self.rng.u8(0..40) {
+            0..=9 => {
+                self.cluster.clock.advance(Duration::from_millis(self.rng.u64(1..1_500)));
+                self.note().await;
+            }
+            10..=19 => self.look().await,
+            20..=23 => self.settle().await,
+            24..=29 => {
+                let request = edited(&mut self.rng, &self.subjects[which].request, now);
+                let version = self.cluster.store.job(id).await.unwrap().unwrap().version;
+                let edit = UpdateJob { id, request: request.clone(), version };
+                if self.cluster.try_command(edit).await.is_ok() {
+                    self.subjects[which].request = request;
+                }
+            }
+            30..=32 => drop(self.cluster.try_command(PauseJob(id, None)).await),
+            33..=35 => {
+                let missed = [MissedOnce::Skip, MissedOnce::Run][self.rng.usize(0..2)];
+                drop(self.cluster.try_command(ResumeJob(id, missed)).await);
+            }
+            36 if self.rng.bool() => {
+                drop(self.cluster.try_command(DeleteJob(id)).await);
+                self.create().await;
+            }
+            36 => drop(self.cluster.try_command(RunJobNow(id)).await),
+            37 => drop(self.cluster.try_command(HoldCluster(None)).await),
+            38 => drop(self.cluster.try_command(ReleaseCluster).await),
+            _ => {
+                let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][self.rng.usize(0..3)];
+                let scope = if self.rng.bool() { Scope::Cluster } else { Scope::Job(id) };
+                let (starts_at, ends_at) = (Some(soon(&mut self.rng, now)), soon(&mut self.rng, now));
+                let reason = "work".to_owned();
+                drop(self.cluster.try_command(CreateBlackout { scope, starts_at, ends_at, afterwards, reason }).await);
+            }
+        }
+        self.note().await;
+    }
+
+    async fn look(&mut self) {
+        let leased = self.cluster.store.lease(self.node.id, Batch::of(64), LOOK_AHEAD).await.unwrap();
+        self.running.extend(leased.into_iter().flat_map(|leased| leased.attempts));
+    }
+
+    async fn settle(&mut self) {
+        let ends: Vec<Attempt> = (0..self.running.len().min(3))
+            .map(|_| self.running.swap_remove(self.rng.usize(0..self.running.len())))
+            .collect();
+        for attempt in ends {
+            let settlement = if self.rng.u8(0..3) == 0 { failed(&attempt) } else { succeeded(&attempt) };
+            self.cluster.store.settle(&[settlement], &LeasesLeft::default()).await.unwrap();
+        }
+    }
+
+    /// Every fire time up to now is accounted for, once, and nothing else is.
+    async fn check(&self, context: &str) {
+        for subject in &self.subjects {
+            let (expected, ahead) = named(subject, self.now());
+            let mut accounted: BTreeMap<Timestamp, usize> = BTreeMap::new();
+            for row in self.cluster.sql.query(ACCOUNTS, &[&subject.id]).await.unwrap() {
+                let (id, first, last, count): (Uuid, Timestamp, Timestamp, Option<i32>) =
+                    (row.get(0), row.get(1), row.get(2), row.get(3));
+                if id != execution_id(subject.id, TriggerKind::Schedule, first) {
+                    continue; // A person started it.
+                }
+                let covered: Vec<_> = expected.range(first..=last).copied().collect();
+                let covered = if last_is_delay(subject) { vec![first] } else { covered };
+                let lies_ahead = first == last && ahead.contains(&first);
+                let matches = count.is_none_or(|count| count == i32::try_from(covered.len()).unwrap());
+                assert!(
+                    lies_ahead || !covered.is_empty() && matches,
+                    "{context}: {first}/{last} ({count:?}) is not what the schedule names: {covered:?}"
+                );
+                for fire_time in covered {
+                    *accounted.entry(fire_time).or_default() += 1;
+                }
+            }
+            let pending = self.cluster.sql.query_opt(PENDING, &[&subject.id]).await.unwrap();
+            let pending: Option<Timestamp> = pending.map(|row| row.get(0));
+            for fire_time in &expected {
+                let waits = pending.is_some_and(|pending| pending <= *fire_time);
+                let times = accounted.get(fire_time).copied().unwrap_or(0);
+                assert!(
+                    times == 1 || times == 0 && waits,
+                    "{context}: {fire_time} is accounted for {times} times (the trigger is at {pending:?}): {}",
+                    story(subject)
+                );
+            }
+            assert!(accounted.values().all(|times| *times == 1), "{context}: {accounted:?}: {}", story(subject));
+        }
+    }
+}
+
+fn last_is_delay(subject: &Subject) -> bool {
+    subject.eras.last().is_some_and(|era| matches!(era.definition.schedule, Schedule::FixedDelay { .. }))
+}
+
+fn story(subject: &Subject) -> String {
+    let era = |era: &Era| {
+        let policies = &era.definition.policies;
+        format!(
+            "\n{} {} {:?} start {:?} end {:?} jitter {} {} {} {:?}",
+            era.from,
+            era.status,
+            era.definition.schedule.schedule_type(),
+            policies.start_at,
+            policies.end_at,
+            policies.jitter_seconds,
+            policies.misfire_policy,
+            policies.overlap_policy,
+            era.definition.calendar
+        )
+    };
+    subject.eras.iter().map(era).collect()
+}
+
+/// The fire times that there were up to now; and those that a lease may have taken up to 250 ms ahead of an edit or a
+/// pause after which they do not exist.
+fn named(subject: &Subject, now: Timestamp) -> (BTreeSet<Timestamp>, BTreeSet<Timestamp>) {
+    if last_is_delay(subject) {
+        return (subject.seen.clone(), BTreeSet::new());
+    }
+    let (mut named, mut ahead) = (BTreeSet::new(), BTreeSet::new());
+    let ends = subject.eras.iter().skip(1).map(|era| era.from).chain([now]);
+    for (index, (era, until)) in subject.eras.iter().zip(ends).enumerate() {
+        // A ONCE that is paused over its time is owed an answer.
+        let is_once = matches!(era.definition.schedule, Schedule::Once { .. });
+        if era.status == JobStatus::Deleted || era.status == JobStatus::Paused && !is_once {
+            continue;
+        }
+        let first =
+            if index == 0 { era.definition.first_fire_time(era.from) } else { era.definition.next_fire_time(era.from) };
+        for fire_time in std::iter::successors(first, |last| era.definition.next_fire_time(*last)) {
+            if fire_time > until + chrono::TimeDelta::from_std(LOOK_AHEAD).unwrap() {
+                break;
+            }
+            if fire_time <= until {
+                named.insert(fire_time)
+            } else {
+                ahead.insert(fire_time)
+            };
+        }
+    }
+    (named, ahead)
+}
+
+async fn live(seed: u64) {
+    let mut world = World::begin(seed).await;
+    for step in 0..STEPS {
+        world.step().await;
+        if step % 10 == 9 {
+            world.check(&format!("seed {seed}, step {step}")).await;
+        }
+    }
+    // Half of them find the jobs with all that waits, half after it was taken.
+    drop(world.cluster.try_command(ReleaseCluster).await);
+    if seed.is_multiple_of(2) {
+        for _ in 0..20 {
+            world.cluster.clock.advance(Duration::from_millis(900));
+            world.note().await;
+            world.look().await;
+            world.settle().await;
+        }
+    }
+    world.check(&format!("seed {seed}, before the end")).await;
+    for which in 0..world.subjects.len() {
+        drop(world.cluster.try_command(DeleteJob(world.subjects[which].id)).await);
+    }
+    world.note().await;
+    world.check(&format!("seed {seed}, the end")).await;
+    let left = "select t::text from job_trigger t where kind <> 'RETRY'";
+    let left = world.cluster.texts(left, &[]).await;
+    assert!(left.is_empty(), "seed {seed}: {left:?}");
+}
+
+#[actix::test]
+async fn every_fire_time_of_every_version_is_accounted_for_once() {
+    let seeds = std::env::var("HOROLOG_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(6);
+    let first = std::env::var("HOROLOG_FIRST_SEED").ok().and_then(|first| first.parse().ok()).unwrap_or(1);
+    for seed in first..first + seeds {
+        live(seed).await;
+    }
+}
