@@ -41,7 +41,8 @@ const AUDITS: [(&str, &str); 7] = [
     (
         "an ACTIVE job that will never fire",
         "select j.id from job_definition j
-         where j.status = 'ACTIVE' and j.schedule_type <> 'ONCE' and not exists (
+         where j.status = 'ACTIVE' and j.schedule_type <> 'ONCE'
+           and coalesce((j.policies ->> 'endAt')::timestamptz > clock_timestamp(), true) and not exists (
              select from job_trigger t where t.id = j.id and (t.due_at is not null or t.awaits is not null))",
     ),
     (
@@ -50,7 +51,9 @@ const AUDITS: [(&str, &str); 7] = [
     ),
     (
         "a buffered fire time behind nothing",
-        "select t.id from job_trigger t where t.kind = 'BUFFERED' and t.due_at is null and not exists (
+        // What is buffered waits out a pause.
+        "select t.id from job_trigger t join job_definition j on j.id = t.job_id and j.status = 'ACTIVE'
+         where t.kind = 'BUFFERED' and t.due_at is null and not exists (
              select from job_execution_log l where l.job_id = t.job_id and l.status in ('RUNNING', 'RETRYING'))",
     ),
     (
