@@ -66,9 +66,10 @@ pub fn figures(
     figures
 }
 
-/// Scheduling of a busy machine, not of Horolog: differences below it mean nothing, in a build without optimisation on two
-/// processors that the flooding clients burn as well.
-const NOISE: Micros = 50_000;
+/// Scheduling of the machine, not of Horolog: what is below it means nothing. A build without optimisation on two
+/// processors that the flooding clients burn as well had a p99 of 277 ms at idle priority. (`bench flood` measures more
+/// finely; firing that depends on the API is late by seconds.)
+const NOISE: Micros = 250_000;
 
 /// I15: how much later starts are while clients flood the API, p99. Each flood is held against the worse of the two calm
 /// stretches around it, so that a machine which is busy with something else is busy in both; and the middle of all floods
@@ -187,8 +188,8 @@ mod tests {
             flooded(2.0, &evidence(calm * MILLI, floods.map(|late| late * MILLI))).met == Some(true)
         };
         assert!(met(4, [4, 4, 4]), "nothing happened");
-        assert!(met(4, [90, 80, 95]), "below what a machine does by itself");
-        assert!(!met(4, [300, 300, 300]), "firing depends on the API");
+        assert!(met(4, [190, 280, 295]), "below what a machine does by itself");
+        assert!(!met(4, [700, 700, 700]), "firing depends on the API");
         assert!(met(400, [500, 600, 700]), "the machine is busy, in the calm as well");
         assert!(!met(400, [900, 1_000, 700]), "and yet twice is twice");
         assert!(met(4, [4, 900, 4]), "one bad moment");
