@@ -58,8 +58,10 @@ const AUDITS: [(&str, &str); 7] = [
     ),
     (
         "COALESCED into an execution that is not there",
+        // It may still be buffered.
         "select l.id from job_execution_log l
-         where l.coalesced_into is not null and not exists (select from job_execution_log i where i.id = l.coalesced_into)",
+         where l.coalesced_into is not null and not exists (select from job_execution_log i where i.id = l.coalesced_into)
+           and not exists (select from job_trigger t where t.id = l.coalesced_into)",
     ),
 ];
 
