@@ -71,6 +71,8 @@ impl Connections {
 
     /// Takes a connection, and closes another one when there are too many.
     pub fn admit(&self, io: TcpStream) -> io::Result<Watched> {
+        // Answers leave in pieces. With Nagle's algorithm the last one waits for the client's delayed acknowledgement, 40 ms.
+        io.set_nodelay(true)?;
         let address = io.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
         let connection = self.open(client_of(address)).ok_or(io::ErrorKind::ConnectionAborted)?;
         Ok(Watched { io, connection, connections: self.clone(), check: Box::pin(sleep(CHECK_EVERY)), stalled: None })
@@ -267,6 +269,15 @@ mod tests {
 
     fn client(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_of_an_answer_does_not_wait_for_an_acknowledgement() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let (io, _) = listener.accept().await.expect("a connection");
+        let watched = Connections::new(1).admit(io).expect("room");
+        assert!(watched.io.nodelay().expect("an option"));
     }
 
     #[test]
