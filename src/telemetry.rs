@@ -74,18 +74,22 @@ pub fn flush_log() {
 
 /// What is logged unless `HOROLOG_LOG` says otherwise: other crates only when
 /// something is wrong, and in words that do not repeat ours.
-const LOG_DEFAULT: &str = "info,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
+const LOG_DEFAULT: &str = "info,actix_http=off,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
 
-/// The filter that was asked for, without what the driver says at `debug`: it writes the parameters of
-/// statements, which are payloads and targets' answers. Who names the driver wants to see them.
-fn without_parameters(directives: String) -> String {
-    if directives.contains("tokio_postgres") { directives } else { format!("{directives},tokio_postgres=warn") }
+/// What is left out of any filter that does not name the crate. The driver writes the parameters of statements at
+/// `debug`: payloads and targets' answers. The HTTP server writes an error for each request that it cannot read: any
+/// client could fill the log, and the client is told what was wrong.
+const LEFT_OUT: [(&str, &str); 2] = [("tokio_postgres", "warn"), ("actix_http", "off")];
+
+fn without_what_is_left_out(directives: &str) -> String {
+    let unnamed = LEFT_OUT.iter().filter(|(name, _)| !directives.contains(name));
+    unnamed.fold(directives.to_owned(), |filter, (name, level)| format!("{filter},{name}={level}"))
 }
 
 fn filter() -> Result<EnvFilter, String> {
     match std::env::var("HOROLOG_LOG") {
         Ok(directives) => {
-            EnvFilter::try_new(without_parameters(directives)).map_err(|error| format!("HOROLOG_LOG: {error}"))
+            EnvFilter::try_new(without_what_is_left_out(&directives)).map_err(|error| format!("HOROLOG_LOG: {error}"))
         }
         Err(_) => Ok(EnvFilter::new(LOG_DEFAULT)),
     }
@@ -200,11 +204,14 @@ fn describe() {
 
 #[cfg(test)]
 mod tests {
-    use super::without_parameters;
+    use super::without_what_is_left_out;
 
     #[test]
     fn the_drivers_parameters_are_logged_only_to_who_names_the_driver() {
-        assert_eq!(without_parameters("debug".to_owned()), "debug,tokio_postgres=warn");
-        assert_eq!(without_parameters("info,tokio_postgres=debug".to_owned()), "info,tokio_postgres=debug");
+        assert_eq!(without_what_is_left_out("debug"), "debug,tokio_postgres=warn,actix_http=off");
+        assert_eq!(
+            without_what_is_left_out("actix_http=info,tokio_postgres=debug"),
+            "actix_http=info,tokio_postgres=debug"
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! and is recorded, and a change of them reaches what is pending.
 
 use crate::api_node::ApiNode;
-use crate::support::{TestCluster, TestNode, at, fixed_delay, fixed_rate};
+use crate::support::{TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::CommandError;
 use horolog::actors::job_manager::closures::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
@@ -12,6 +12,7 @@ use horolog::model::closures::{Afterwards, Scope};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use serde_json::json;
+use std::cell::Cell;
 
 const TEN_MINUTES: i64 = 600;
 
@@ -218,10 +219,58 @@ async fn a_lease_waits_for_nobody_who_changes_closures() {
 
     let lock = "select pg_advisory_lock(x'484f524f4c4f4701'::bigint)::text";
     cluster.texts(lock, &[]).await;
-    node.poll().await;
-    assert!(cluster.ledger(&job).await.is_empty() && cluster.ledger(&plain).await.is_empty(), "left for the next look");
+    // The second look waits a moment for its turn.
+    for _ in 0..2 {
+        node.poll().await;
+        node.settle_all().await;
+        assert!(cluster.ledger(&job).await.is_empty(), "left for the next look");
+        assert_eq!(cluster.ledger(&plain).await, [ran("07:00:00")], "the change does not concern it");
+    }
     cluster.texts("select pg_advisory_unlock(x'484f524f4c4f4701'::bigint)::text", &[]).await;
-    assert_eq!(run(&node).await, 2);
+    assert_eq!(run(&node).await, 1);
+}
+
+#[actix::test]
+async fn changes_without_a_pause_do_not_keep_leases_out() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(fixed_rate(TEN_MINUTES)).await;
+    let blackout = cluster.command(blackout(Scope::Tag("none".into()), "07:00:00", "23:00:00", Afterwards::Skip)).await;
+    let node = cluster.node().await;
+    let done = Cell::new(false);
+    let change = async || {
+        while !done.get() {
+            cluster.command(SetBlackoutEnd(blackout.id, Some(at("22:00:00")))).await;
+        }
+    };
+    let leases = async {
+        for fires in 1..=5 {
+            eventually("the job is leased", async || {
+                node.poll().await;
+                (cluster.ledger(&job).await.len() == fires).then_some(())
+            })
+            .await;
+            node.settle_all().await;
+            cluster.advance(600);
+        }
+        done.set(true);
+    };
+    futures_util::join!(change(), change(), change(), change(), leases);
+}
+
+#[actix::test]
+async fn blackouts_that_are_not_over_are_bounded() {
+    let cluster = TestCluster::start().await;
+    let many = "insert into blackout (id, scope, tag, starts_at, ends_at, afterwards, reason, created_at)
+        select gen_random_uuid(), 'TAG', 'none', $1::timestamptz, $1::timestamptz + n * interval '1 hour', 'SKIP', 'many', $1::timestamptz
+        from generate_series(1, 1000) as n returning id::text";
+    assert_eq!(cluster.texts(many, &[&at("07:00:00")]).await.len(), 1_000);
+    let one_more = || blackout(Scope::Cluster, "20:00:00", "23:00:00", Afterwards::Skip);
+    match cluster.try_command(one_more()).await {
+        Err(CommandError::Conflict(message)) => assert!(message.contains("1000 blackouts are not over"), "{message}"),
+        other => panic!("refused, not {other:?}"),
+    }
+    cluster.advance(3_700);
+    cluster.command(one_more()).await;
 }
 
 #[actix::test]

@@ -23,7 +23,7 @@ impl<'de> Deserialize<'de> for GraphqlRequest {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Copy, PartialEq)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum Field {
     Query,
@@ -45,7 +45,14 @@ impl<'de> Visitor<'de> for RequestVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Request, A::Error> {
         let mut request = Request::new("");
+        let mut seen = Vec::new();
         while let Some(field) = fields.next_key()? {
+            if field != Field::Other {
+                if seen.contains(&field) {
+                    return Err(A::Error::custom("a request holds `query`, `variables` and their like once"));
+                }
+                seen.push(field);
+            }
             match field {
                 Field::Query => request.query = fields.next_value()?,
                 Field::OperationName => request.operation_name = fields.next_value()?,
@@ -96,6 +103,7 @@ mod tests {
             r#"{"query":"{ a }","variables":[]}"#,
             r#"{"query":"{ a }","variables":{"a":1,"a":2}}"#,
             r#"{"query":"{ a }"} {}"#,
+            r#"{"query":"{ a }","query":"{ b }"}"#,
         ] {
             assert!(read(body).is_err(), "{body}");
         }

@@ -9,6 +9,7 @@ use super::closures::Closures;
 use super::job::JobDefinition;
 use super::policies::OverlapPolicy;
 use super::schedule::Schedule;
+use super::schedule::calendar::Calendar;
 use super::trigger::{Firing, Run, Then, Trigger, TriggerKind};
 use super::{InvalidInput, Timestamp, execution};
 use chrono::TimeDelta;
@@ -118,11 +119,12 @@ impl Backfill {
 fn next_counting(job: &JobDefinition, closures: &Closures, mut after: Timestamp) -> Option<Timestamp> {
     /// Closed stretches leapt over before giving up.
     const LEAPS_MAX: usize = 1_000;
+    let sight = Calendar::sight(after);
     for _ in 0..LEAPS_MAX {
         let fire_time = job.next_fire_time(after)?;
         match closures.calendar_of(job).filter(|calendar| !calendar.is_open(fire_time)) {
             None => return Some(fire_time),
-            Some(closed) => after = fire_time.max(closed.open_again(fire_time)? - TimeDelta::microseconds(1)),
+            Some(closed) => after = fire_time.max(closed.open_again(fire_time, sight)? - TimeDelta::microseconds(1)),
         }
     }
     None

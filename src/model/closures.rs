@@ -214,12 +214,13 @@ impl Closures {
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
         /// Leaps from closed stretch to closed stretch before giving up.
         const LEAPS_MAX: usize = 1_000;
+        let sight = Calendar::sight(after);
         let mut after = after;
         for _ in 0..LEAPS_MAX {
             let fire_time = job.next_fire_time(after)?;
             let Judgement::Closed(closed) = self.judge(id, job, fire_time) else { return Some(fire_time) };
             let opens = match closed {
-                Closed::Calendar(calendar) => calendar.open_again(fire_time)?,
+                Closed::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
                 // By its due time; the fire time may lie before the end by its jitter.
                 Closed::Blackout(blackout) => blackout.ends_at - TimeDelta::seconds(job.policies.jitter_seconds.into()),
             };

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// Priority unless the job says otherwise.
 pub const PRIORITY_DEFAULT: i16 = 5;
+/// The first second of the year 10000, which RFC 3339 cannot write: no job fires from then on.
+const YEAR_10000: i64 = 253_402_300_800;
 /// How often a lost attempt is run again unless the job says otherwise.
 pub const RECOVERIES_DEFAULT: i32 = 3;
 
@@ -187,7 +189,7 @@ impl JobDefinition {
     }
 
     fn within_end(&self, at: Timestamp) -> bool {
-        self.policies.end_at.is_none_or(|end| at <= end)
+        at.timestamp() < YEAR_10000 && self.policies.end_at.is_none_or(|end| at <= end)
     }
 
     /// Whether it names the same fire times as another definition, not counting `maxRuns`.

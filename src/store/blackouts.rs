@@ -27,7 +27,22 @@ update blackout b set ends_at = greatest(b.starts_at, $3) from blackout old
 where b.id = $2 and old.id = b.id and old.ends_at > coalesce($1::timestamptz, clock_timestamp())
 returning old.ends_at";
 
+/// How many are not over, counted to $2.
+const NOT_OVER: &str = "-- blackouts.not_over
+select count(*) from (select from blackout where ends_at > coalesce($1::timestamptz, clock_timestamp()) limit $2) as b";
+
 impl Store {
+    /// How many blackouts are not over, counted to `most`.
+    pub async fn blackouts_not_over(&self, most: i64) -> Result<i64, StoreError> {
+        self.bounded("blackouts.not_over", async {
+            let session = self.session().await?;
+            let row = session.query_one(NOT_OVER, &[&self.clock().stub(), &most]).await.during("blackouts.not_over")?;
+            session.release();
+            Values::of("blackouts.not_over", &row).get(0)
+        })
+        .await
+    }
+
     /// Blackouts, those that are not over first, at most `limit`.
     pub async fn blackouts(&self, limit: u32) -> Result<Vec<Blackout>, StoreError> {
         self.bounded("blackouts.list", async {

@@ -3,7 +3,8 @@
 //! Whoever arms a trigger by them holds `LOCK` shared until it commits, whoever
 //! changes them holds it alone: so a change finds every trigger that was armed
 //! by the old rules, and has it looked at again. A lease only tries the lock: it
-//! holds triggers that the change may wait for.
+//! holds triggers that the change may wait for. One that was kept out has the next
+//! one wait for its turn before it holds anything ([`Turn`]).
 
 use super::row::Values;
 use super::session::Transaction;
@@ -15,11 +16,18 @@ use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Key of the advisory lock: any number that nothing else uses.
 const LOCK: i64 = 0x484f_524f_4c4f_4701;
+/// Key of the lock under which changes stand in line for that one, so that no more than one of them is before a lease
+/// that waits for its turn.
+const LINE: i64 = 0x484f_524f_4c4f_4702;
+/// Longest that a lease waits for its turn.
+const TURN_MILLIS: u32 = 250;
 
 const HOLD: &str = "-- closures.hold
 select pg_advisory_xact_lock_shared($1)";
@@ -28,7 +36,7 @@ const TRY_HOLD: &str = "-- closures.try_hold
 select pg_try_advisory_xact_lock_shared($1)";
 
 const LOCK_ALONE: &str = "-- closures.lock_alone
-select pg_advisory_xact_lock($1)";
+select pg_advisory_xact_lock($1), pg_advisory_xact_lock($2)";
 
 const CALENDARS: &str = "-- closures.calendars
 select name, time_zone, rules, updated_at from calendar where name = any($1::text[])";
@@ -52,6 +60,27 @@ update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time),
 from job_definition j, blackout b
 where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null and t.closed_from is not null)
   and (b.scope = 'CLUSTER' or b.scope = 'TAG' and b.tag = any(j.tags) or b.scope = 'JOB' and b.job_id = j.id)";
+
+/// Whether a change has kept the last lease out. Then the next one waits for its turn: with a try alone, changes that
+/// follow each other without a pause would keep leases out for as long as they like.
+#[derive(Clone, Default)]
+pub struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    pub(super) fn kept_out(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// What a lease begins with, before it locks a row, if it waits.
+    pub(super) fn wait(&self) -> Option<String> {
+        let statements = || {
+            format!(
+                "set local lock_timeout = '{TURN_MILLIS}ms'; select pg_catalog.pg_advisory_xact_lock_shared({LOCK})"
+            )
+        };
+        self.0.swap(false, Ordering::Relaxed).then(statements)
+    }
+}
 
 impl Store {
     /// What is in force for these jobs, for showing it.
@@ -95,7 +124,7 @@ pub(super) async fn try_hold<'a>(
 
 /// Keeps everybody else from arming triggers until the transaction ends.
 pub(super) async fn lock_alone(transaction: &Transaction) -> Result<(), StoreError> {
-    transaction.execute(LOCK_ALONE, &[&LOCK]).await.during("closures.lock_alone")?;
+    transaction.execute(LOCK_ALONE, &[&LINE, &LOCK]).await.during("closures.lock_alone")?;
     Ok(())
 }
 

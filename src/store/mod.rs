@@ -84,6 +84,8 @@ pub struct Store {
     remembered: leases::RememberedJobs,
     /// Where the next look at what is due begins.
     beginning: leases::Beginning,
+    /// Whether a change of calendars or blackouts has kept the last lease out.
+    turn: closures::Turn,
     /// Who holds how many of this node's slots.
     shares: leases::Shares,
     /// What its clock said last.
@@ -212,6 +214,11 @@ impl StoreError {
         matches!(self, Self::Timeout { .. })
     }
 
+    /// Whether a lock could not be had in time.
+    fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether it may work later as it is: the API says `UNAVAILABLE`.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -273,6 +280,7 @@ impl Store {
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
             beginning: leases::Beginning::default(),
+            turn: closures::Turn::default(),
             shares: leases::Shares::default(),
             clock_watch: clock_jumps::ClockWatch::default(),
             tally: activity::Tally::default(),

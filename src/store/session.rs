@@ -56,6 +56,11 @@ impl Transaction {
         self.0.batch_execute("begin").await
     }
 
+    /// Begins it and takes what these statements take, before anything else.
+    pub async fn begin_with(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
+        self.0.batch_execute(&format!("begin; {statements}")).await
+    }
+
     /// Prepares statements that it will need, in one round trip for all that the connection does not know yet.
     pub async fn prepare_all(&self, statements: &[&str]) -> Result<(), tokio_postgres::Error> {
         try_join_all(statements.iter().map(|statement| self.prepare_cached(statement))).await?;

@@ -15,6 +15,7 @@ use horolog::server::{Exit, Node};
 use rustix::process::Signal;
 use std::net::TcpListener;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Arguments, variables, and a text that the output must hold.
 type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
@@ -118,6 +119,30 @@ async fn a_node_that_listens_beyond_loopback_says_that_its_api_is_open() {
         node.says("serving").await;
         assert_eq!(node.output().contains("THE API IS OPEN"), is_open, "{listen}");
     }
+}
+
+#[actix::test]
+async fn what_no_server_can_read_leaves_no_line_in_the_log() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let database = TestDatabase::new().await;
+    let listen = format!("127.0.0.1:{port}");
+    let mut node = NodeProcess::start(
+        "garbage",
+        &["serve", "--listen", &listen, "--drain-delay", "0s"],
+        &[("DATABASE_URL", database.url())],
+    );
+    node.says("serving").await;
+    for request in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET / HTTP/1.1\r\nX\r\n\r\n", &[b'x'; 200_000]]
+    {
+        let mut socket = tokio::net::TcpStream::connect(&listen).await.unwrap();
+        // Either may fail when the server hangs up.
+        drop(socket.write_all(request).await);
+        drop(socket.read_to_end(&mut Vec::new()).await);
+    }
+    node.signal(Signal::TERM);
+    node.ended().await;
+    node.says("").await;
+    assert!(!node.output().contains("ERROR"), "{}", node.output());
 }
 
 #[actix::test]

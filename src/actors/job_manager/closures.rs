@@ -10,6 +10,9 @@ use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use uuid::Uuid;
 
+/// Most blackouts that are not over: every lease reads them.
+const BLACKOUTS_MAX: i64 = 1_000;
+
 /// What a person asks of a calendar; nothing is checked yet.
 #[derive(Debug, Clone)]
 pub struct CalendarRequest {
@@ -140,6 +143,13 @@ impl Handler<CreateBlackout> for JobManager {
                 reason: request.reason,
             };
             blackout.validate(now)?;
+            if store.blackouts_not_over(BLACKOUTS_MAX).await? >= BLACKOUTS_MAX {
+                let message = format!(
+                    "{BLACKOUTS_MAX} blackouts are not over yet, and there may not be more: end those that are not \
+                     needed, or give the jobs one tag and that tag one blackout"
+                );
+                return Err(CommandError::Conflict(message));
+            }
             match (&blackout.scope, store.create_blackout(&blackout).await?) {
                 (Scope::Job(job), false) => Err(CommandError::NotFound { what: "job", id: job.to_string() }),
                 _ => Ok(blackout),

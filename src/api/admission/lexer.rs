@@ -5,6 +5,7 @@
 
 use super::Refusal;
 use async_graphql::Pos;
+use std::collections::HashSet;
 
 /// Tokens of a query at most.
 const TOKENS_MAX: usize = 2_000;
@@ -21,13 +22,26 @@ struct Lexer<'a> {
     /// Byte at which the next token begins.
     at: usize,
     tokens: usize,
-    nesting: usize,
+    /// The brackets that are open.
+    open: Vec<Bracket<'a>>,
+    /// The last token, if it was a name.
+    name: Option<&'a str>,
     name_bytes: usize,
 }
 
-/// Refuses a text with too many tokens, too deep brackets, or what is no token.
+/// A bracket that is open.
+enum Bracket<'a> {
+    /// Of fields.
+    Selection,
+    /// Of arguments, or of the values of a list.
+    Values,
+    /// Of an object, with the names of its fields. The parser would keep the last of two that have one name.
+    Object(HashSet<&'a str>),
+}
+
+/// Refuses a text with too many tokens, too deep brackets, a name twice in an object, or what is no token.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let mut lexer = Lexer { text, at: 0, tokens: 0, nesting: 0, name_bytes: 0 };
+    let mut lexer = Lexer { text, at: 0, tokens: 0, open: Vec::new(), name: None, name_bytes: 0 };
     while lexer.skip_ignored() {
         lexer.token()?;
     }
@@ -58,21 +72,16 @@ impl<'a> Lexer<'a> {
                 "the query has more than {TOKENS_MAX} tokens: send lists and large values as variables"
             )));
         }
-        let length = match self.rest().as_bytes() {
-            [b'{' | b'[' | b'(', ..] => {
-                self.nesting += 1;
-                if self.nesting > NESTING_MAX {
-                    return Err(self.refuse(format!(
-                        "the query is nested more than {NESTING_MAX} levels deep: send deep values as variables"
-                    )));
-                }
-                1
-            }
+        let rest = self.rest();
+        let name = self.name.take();
+        let length = match rest.as_bytes() {
+            [bracket @ (b'{' | b'[' | b'('), ..] => self.open(*bracket)?,
             [b'}' | b']' | b')', ..] => {
-                self.nesting = self.nesting.saturating_sub(1);
+                self.open.pop();
                 1
             }
-            [b'!' | b'$' | b'&' | b':' | b'=' | b'@' | b'|', ..] => 1,
+            [b':', ..] => self.colon(name)?,
+            [b'!' | b'$' | b'&' | b'=' | b'@' | b'|', ..] => 1,
             [b'.', b'.', b'.', ..] => 3,
             [b'"', b'"', b'"', ..] => self.block_string()?,
             [b'"', ..] => self.string()?,
@@ -80,10 +89,39 @@ impl<'a> Lexer<'a> {
                 self.run(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
             }
             [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => self.name()?,
-            _ => return Err(self.refuse(format!("{SYNTAX}: {:?} is no part of one", self.rest().chars().next()))),
+            _ => {
+                let shown = rest.chars().take(1).collect::<String>();
+                return Err(self.refuse(format!("{SYNTAX}: `{}` is no part of one", shown.escape_debug())));
+            }
         };
         self.at += length;
         Ok(())
+    }
+
+    fn open(&mut self, bracket: u8) -> Result<usize, Refusal> {
+        let in_value = matches!(self.open.last(), Some(Bracket::Values | Bracket::Object(_)));
+        self.open.push(match bracket {
+            b'{' if in_value => Bracket::Object(HashSet::new()),
+            b'{' => Bracket::Selection,
+            _ => Bracket::Values,
+        });
+        if self.open.len() > NESTING_MAX {
+            return Err(self.refuse(format!(
+                "the query is nested more than {NESTING_MAX} levels deep: send deep values as variables"
+            )));
+        }
+        Ok(1)
+    }
+
+    /// A colon, behind a name.
+    fn colon(&mut self, name: Option<&'a str>) -> Result<usize, Refusal> {
+        if let (Some(Bracket::Object(names)), Some(name)) = (self.open.last_mut(), name)
+            && !names.insert(name)
+        {
+            let shown: String = name.chars().take(40).collect();
+            return Err(self.refuse(format!("an object holds the name `{shown}` twice: leave one out")));
+        }
+        Ok(1)
     }
 
     fn name(&mut self) -> Result<usize, Refusal> {
@@ -92,6 +130,7 @@ impl<'a> Lexer<'a> {
         if self.name_bytes > NAME_BYTES_MAX {
             return Err(self.refuse(format!("the query has more than {NAME_BYTES_MAX} bytes of names")));
         }
+        self.name = self.rest().get(..length);
         Ok(length)
     }
 
@@ -178,6 +217,25 @@ mod tests {
             format!("#\r{deep}"),
         ] {
             assert!(refusal(&text).contains("40 levels"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_object_holds_each_name_once() {
+        for text in [
+            "{ a(x: {b: 1, c: 2, b: 3}) { id } }",
+            "{ a(x: [{b: {c: E, d: F c: G}}]) }",
+            "query($v: T = {b: 1 # one\n b: 2}) { a }",
+            "{ a @include(if: {b: {} b : 1}) }",
+        ] {
+            assert!(refusal(text).contains("twice"), "{text}");
+        }
+        for text in [
+            "{ a: b a: b c(x: {b: a, a: b}, y: {b: {b: {b: $b}}}, z: [{b: 1}, {b: 2}]) { a: b a: b } }",
+            "query($b: T = {b: \"b: b:\"}, $c: T = {b: 1}) { a(b: $b) a(b: $b) }",
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+            parse_query(text).expect("the parser reads it too");
         }
     }
 

@@ -174,16 +174,28 @@ fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResu
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
         return Err(errors::persisted_query_not_supported());
     }
+    if request.query.trim().is_empty() {
+        return Err(Refusal::new("the request has no `query`").into());
+    }
     lexer::check(&request.query)?;
     let weights = variables::weights(&request.variables)?;
     let (variables, operation) = (take(&mut request.variables), request.operation_name.clone());
-    let document = request.parsed_query()?;
+    let document = request.parsed_query().map_err(readable)?;
     variables::check_types(document, |name| types.contains_key(name))?;
     expansion::check(document, &weights)?;
     conflicts::check(document)?;
     arguments::check(document, operation.as_deref(), &variables, types)?;
     request.variables = variables;
     Ok(request)
+}
+
+/// The parser's error without the drawing that it makes of the query's line; the answer says where it is.
+fn readable(error: ServerError) -> ServerError {
+    let expected = error.message.rsplit_once(" = ").map(|(_, expected)| expected.trim().replace('_', " "));
+    match expected {
+        Some(expected) => ServerError { message: format!("the query cannot be read: {expected}"), ..error },
+        None => error,
+    }
 }
 
 /// Refuses a query that asks for too much of a cluster with that many jobs.

@@ -8,13 +8,18 @@
 use super::Timestamp;
 use super::zone::Zone;
 use crate::model::{InvalidInput, named, text};
-use chrono::{Datelike, NaiveDate, NaiveTime, Timelike, Weekday};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Most dates, weekdays or windows of one kind.
 const RULES_MAX: usize = 1_000;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
+/// How far a search for a fire time that counts looks: dates and weekdays meet again within 28 years, and within 40
+/// when one of them is no leap year although its number is divisible by four.
+const SIGHT: TimeDelta = TimeDelta::days(40 * 366);
 
 named! {
     /// A day of the week.
@@ -73,22 +78,25 @@ pub struct DayWindow {
 pub struct Calendar {
     name: String,
     zone: Zone,
-    excluded_dates: Vec<Dates>,
-    included_dates: Vec<Dates>,
+    excluded_dates: Dates,
+    included_dates: Dates,
     excluded_weekdays: [bool; 7],
     included_weekdays: [bool; 7],
-    excluded_windows: Vec<Window>,
-    included_windows: Vec<Window>,
-    /// Seconds of the day at which its judgement may change.
-    edges: Vec<i64>,
+    /// Of the dates of each weekday the seconds that count.
+    open: [Stretches; 7],
     changed_at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Dates {
-    Range(NaiveDate, NaiveDate),
-    Yearly { month: u32, day: u32 },
+/// Dates, in order and without overlaps: to judge one must not take longer because of many rules.
+#[derive(Debug, Clone, Default)]
+struct Dates {
+    ranges: Vec<(NaiveDate, NaiveDate)>,
+    /// Month and day.
+    yearly: BTreeSet<(u32, u32)>,
 }
+
+/// Seconds of a day, in order and without overlaps.
+type Stretches = Vec<Range<i64>>;
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -102,11 +110,6 @@ impl Calendar {
     pub fn new(name: &str, zone: Zone, rules: &CalendarRules) -> Result<Self, InvalidInput> {
         let excluded_windows = windows("excludeWindows", &rules.exclude_windows)?;
         let included_windows = windows("includeWindows", &rules.include_windows)?;
-        let mut edges: Vec<i64> =
-            excluded_windows.iter().chain(&included_windows).flat_map(|w| [w.from, w.to]).collect();
-        edges.push(0);
-        edges.sort_unstable();
-        edges.dedup();
         Ok(Self {
             name: validate_name(name)?,
             zone,
@@ -114,9 +117,7 @@ impl Calendar {
             included_dates: dates("includeDates", &rules.include_dates)?,
             excluded_weekdays: weekdays(&rules.exclude_weekdays),
             included_weekdays: weekdays(&rules.include_weekdays),
-            excluded_windows,
-            included_windows,
-            edges,
+            open: std::array::from_fn(|day| open_stretches(day, &included_windows, &excluded_windows)),
             changed_at: Timestamp::MIN_UTC,
         })
     }
@@ -140,31 +141,58 @@ impl Calendar {
     /// Whether a fire time at this instant counts.
     pub fn is_open(&self, time: Timestamp) -> bool {
         let local = self.zone.local(time).naive_local();
-        let (date, second) = (local.date(), i64::from(local.time().num_seconds_from_midnight()));
-        let inside = |windows: &[Window]| windows.iter().any(|window| window.holds(date, second));
-        self.counts(date)
-            && (self.included_windows.is_empty() || inside(&self.included_windows))
-            && !inside(&self.excluded_windows)
+        let second = i64::from(local.time().num_seconds_from_midnight());
+        self.opens_on(local.date(), second) == Some(second)
     }
 
-    /// A closed calendar's next opening after an instant; none within so many
-    /// changes of its judgement that nobody waits for it.
-    pub fn open_again(&self, after: Timestamp) -> Option<Timestamp> {
-        /// About three years of days, walked in less than a millisecond.
-        const EDGES_MAX: usize = 1_100;
-        let edges = std::iter::successors(Some(after), |time| self.next_edge(*time));
-        edges.skip(1).take(EDGES_MAX).find(|time| self.is_open(*time))
+    /// Where a search for a fire time after `after` that counts ends.
+    pub fn sight(after: Timestamp) -> Timestamp {
+        after.checked_add_signed(SIGHT).unwrap_or(Timestamp::MAX_UTC)
+    }
+
+    /// A closed calendar's next opening after an instant, if it lies before `until`.
+    pub fn open_again(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let (mut second, until) = (after.timestamp(), until.timestamp());
+        while second < until {
+            let stretch = self.zone.stretch(self.zone.index_at(second));
+            let end = until.min(stretch.end);
+            if let Some(opens) = self.opens_within(second + stretch.offset..end + stretch.offset) {
+                return Timestamp::from_timestamp(opens - stretch.offset, 0);
+            }
+            second = end;
+        }
+        None
+    }
+
+    /// The first second that counts of a stretch of local time, both counted from 1970.
+    fn opens_within(&self, local: Range<i64>) -> Option<i64> {
+        let mut at = local.start;
+        while at < local.end {
+            let (midnight, second) = (at - at.rem_euclid(DAY), at.rem_euclid(DAY));
+            let date = Timestamp::from_timestamp(at, 0)?.date_naive();
+            if let Some(opens) = self.opens_on(date, second) {
+                return Some(midnight + opens).filter(|opens| *opens < local.end);
+            }
+            at = midnight + DAY;
+        }
+        None
+    }
+
+    /// The first second of a date that counts, from `second` on.
+    fn opens_on(&self, date: NaiveDate, second: i64) -> Option<i64> {
+        let open = &self.open[index(date.weekday())];
+        let next = open.get(open.partition_point(|stretch| stretch.end <= second))?;
+        self.counts(date).then(|| next.start.max(second))
     }
 
     /// A date beats a weekday. A date that no rule names counts, unless the
     /// calendar names the only ones that do.
     fn counts(&self, date: NaiveDate) -> bool {
-        let named = |dates: &[Dates]| dates.iter().any(|dates| dates.hold(date));
         let day = index(date.weekday());
-        if named(&self.included_dates) {
+        if self.included_dates.hold(date) {
             return true;
         }
-        if named(&self.excluded_dates) || self.excluded_weekdays[day] {
+        if self.excluded_dates.hold(date) || self.excluded_weekdays[day] {
             return false;
         }
         let only_weekdays = self.included_weekdays.contains(&true);
@@ -172,35 +200,57 @@ impl Calendar {
         let only_dates = !self.included_dates.is_empty() && nothing_excluded && !only_weekdays;
         if only_weekdays { self.included_weekdays[day] } else { !only_dates }
     }
-
-    /// The next instant at which the judgement may change: an edge of the local
-    /// day, or a change of the clock.
-    fn next_edge(&self, after: Timestamp) -> Option<Timestamp> {
-        let stretch = self.zone.stretch(self.zone.index_at(after.timestamp()));
-        let second = (after.timestamp() + stretch.offset).rem_euclid(DAY);
-        let edge = self.edges.iter().copied().find(|edge| *edge > second).unwrap_or(DAY);
-        let next = (after.timestamp() - second + edge).min(stretch.end);
-        Timestamp::from_timestamp(next, 0)
-    }
 }
 
 impl Dates {
+    fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && self.yearly.is_empty()
+    }
+
     fn hold(&self, date: NaiveDate) -> bool {
-        match self {
-            Self::Range(from, to) => (*from..=*to).contains(&date),
-            Self::Yearly { month, day } => (date.month(), date.day()) == (*month, *day),
-        }
+        let range = self.ranges.get(self.ranges.partition_point(|(_, to)| *to < date));
+        range.is_some_and(|(from, _)| *from <= date)
+            || !self.yearly.is_empty() && self.yearly.contains(&(date.month(), date.day()))
     }
 }
 
-impl Window {
-    fn holds(&self, date: NaiveDate, second: i64) -> bool {
-        let begins_on = |date: Option<NaiveDate>| date.is_some_and(|date| self.weekdays[index(date.weekday())]);
-        let over_midnight = self.to <= self.from;
-        let begun_today = second >= self.from && (over_midnight || second < self.to) && begins_on(Some(date));
-        let begun_yesterday = over_midnight && second < self.to && begins_on(date.pred_opt());
-        begun_today || begun_yesterday
+/// The seconds of a weekday's dates that count: all, or those of the windows that are included, but none of those
+/// that are excluded.
+fn open_stretches(day: usize, included: &[Window], excluded: &[Window]) -> Stretches {
+    let mut from = 0;
+    let mut open = Stretches::new();
+    let included = if included.is_empty() { vec![0..DAY] } else { stretches_on(day, included) };
+    let mut excluded = stretches_on(day, excluded).into_iter().peekable();
+    for stretch in included {
+        from = stretch.start.max(from);
+        while let Some(closed) = excluded.next_if(|closed| closed.start < stretch.end) {
+            open.push(from..closed.start);
+            from = closed.end.max(from);
+        }
+        open.push(from..stretch.end);
     }
+    open.retain(|stretch| !stretch.is_empty());
+    open
+}
+
+/// The seconds of a weekday's dates that windows hold: over midnight they belong to the day on which they begin.
+fn stretches_on(day: usize, windows: &[Window]) -> Stretches {
+    let of_window = |window: &Window| {
+        let over_midnight = window.to <= window.from;
+        let today = window.weekdays[day].then_some(window.from..if over_midnight { DAY } else { window.to });
+        let yesterday = (over_midnight && window.weekdays[(day + 6) % 7]).then_some(0..window.to);
+        [today, yesterday]
+    };
+    let mut all: Stretches = windows.iter().flat_map(of_window).flatten().collect();
+    all.sort_unstable_by_key(|stretch| stretch.start);
+    let mut merged = Stretches::new();
+    for stretch in all {
+        match merged.last_mut() {
+            Some(last) if stretch.start <= last.end => last.end = last.end.max(stretch.end),
+            _ => merged.push(stretch),
+        }
+    }
+    merged
 }
 
 fn index(day: Weekday) -> usize {
@@ -220,33 +270,44 @@ fn validate_name(name: &str) -> Result<String, InvalidInput> {
     Ok(name.trim().to_owned())
 }
 
-fn dates(field: &'static str, texts: &[String]) -> Result<Vec<Dates>, InvalidInput> {
+fn dates(field: &'static str, texts: &[String]) -> Result<Dates, InvalidInput> {
     bounded(field, texts.len())?;
-    let read = |text: &String| {
-        date_rule(text.trim()).ok_or_else(|| {
+    let mut dates = Dates::default();
+    for text in texts {
+        if add_dates(&mut dates, text.trim()).is_none() {
             let shown: String = text.chars().take(40).collect();
             let shown = shown.escape_debug();
-            InvalidInput::new(
+            return Err(InvalidInput::new(
                 field,
                 format!("`{shown}` is none of 2026-12-25, 12-25 (each year), 2026-12-24/2027-01-02"),
-            )
-        })
-    };
-    texts.iter().map(read).collect()
+            ));
+        }
+    }
+    dates.ranges.sort_unstable();
+    // Of two that overlap, the first takes in the second.
+    dates.ranges.dedup_by(|second, first| {
+        let overlap = second.0 <= first.1;
+        if overlap {
+            first.1 = first.1.max(second.1);
+        }
+        overlap
+    });
+    Ok(dates)
 }
 
-fn date_rule(text: &str) -> Option<Dates> {
+fn add_dates(dates: &mut Dates, text: &str) -> Option<()> {
     let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
     if let Some((from, to)) = text.split_once('/') {
         let (from, to) = (date(from)?, date(to)?);
-        return (from <= to).then_some(Dates::Range(from, to));
+        dates.ranges.push((from <= to).then_some((from, to))?);
+    } else if let Some(date) = date(text) {
+        dates.ranges.push((date, date));
+    } else {
+        // A leap year, so that 02-29 is a date.
+        let yearly = date(&format!("2028-{text}"))?;
+        dates.yearly.insert((yearly.month(), yearly.day()));
     }
-    if let Some(date) = date(text) {
-        return Some(Dates::Range(date, date));
-    }
-    // A leap year, so that 02-29 is a date.
-    let yearly = date(&format!("2028-{text}"))?;
-    Some(Dates::Yearly { month: yearly.month(), day: yearly.day() })
+    Some(())
 }
 
 fn windows(field: &'static str, windows: &[DayWindow]) -> Result<Vec<Window>, InvalidInput> {
@@ -287,7 +348,6 @@ fn bounded(field: &'static str, count: usize) -> Result<(), InvalidInput> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     fn at(text: &str) -> Timestamp {
@@ -349,18 +409,48 @@ mod tests {
     #[test]
     fn a_closed_calendar_opens_at_an_edge_or_never() {
         let weekdays = calendar("America/New_York", serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
-        let opens = weekdays.expect("valid").open_again(at("2026-03-07T12:00:00Z"));
+        let opens = weekdays.expect("valid").open_again(at("2026-03-07T12:00:00Z"), Timestamp::MAX_UTC);
         assert_eq!(opens, Some(at("2026-03-09T04:00:00Z")), "the clock went forward in between");
         let spring =
             calendar("America/New_York", serde_json::json!({"includeWindows": [{"from": "02:30", "to": "04:00"}]}));
-        let opens = spring.expect("valid").open_again(at("2026-03-08T05:00:00Z"));
+        let opens = spring.expect("valid").open_again(at("2026-03-08T05:00:00Z"), Timestamp::MAX_UTC);
         assert_eq!(
             opens,
             Some(at("2026-03-08T07:00:00Z")),
             "02:30 does not exist: the window opens at the end of the gap"
         );
         let never = utc(serde_json::json!({"includeDates": ["2020-01-01"]}));
-        assert_eq!(never.open_again(at("2026-11-24T00:00:00Z")), None);
+        let now = at("2026-11-24T00:00:00Z");
+        assert_eq!(never.open_again(now, Calendar::sight(now)), None);
+    }
+
+    #[test]
+    fn a_closed_season_is_leapt_over_whatever_the_number_of_windows() {
+        let half_hours: Vec<_> = (0..24)
+            .map(|hour| serde_json::json!({"from": format!("{hour:02}:00"), "to": format!("{hour:02}:30")}))
+            .collect();
+        let season = utc(serde_json::json!({"excludeWindows": half_hours, "excludeDates": ["2026-11-29/2027-02-28"]}));
+        let now = at("2026-11-29T10:00:00Z");
+        assert_eq!(season.open_again(now, Calendar::sight(now)), Some(at("2027-03-01T00:30:00Z")));
+        let leap_days = utc(serde_json::json!({"includeDates": ["02-29"]}));
+        let now = at("2096-03-01T00:00:00Z");
+        assert_eq!(leap_days.open_again(now, Calendar::sight(now)), Some(at("2104-02-29T00:00:00Z")));
+    }
+
+    #[test]
+    fn rules_that_overlap_are_one_rule() {
+        let dates = ["2026-01-10/2026-01-20", "2026-01-01/2026-01-31", "2026-01-15", "2026-01-31/2026-02-02"];
+        let windows: Vec<_> = [("08:00", "12:00"), ("09:00", "10:00"), ("11:00", "13:00"), ("22:00", "02:00")]
+            .iter()
+            .map(|(from, to)| serde_json::json!({"from": from, "to": to}))
+            .collect();
+        let calendar = utc(serde_json::json!({"excludeDates": dates, "excludeWindows": windows}));
+        let times = ["2025-12-31T15:00:00Z", "2026-01-25T15:00:00Z", "2026-02-02T15:00:00Z", "2026-02-03T15:00:00Z"];
+        assert_eq!(is_open(&calendar, &times), [true, false, false, true]);
+        let times = ["01:59:59", "02:00:00", "08:00:00", "10:30:00", "12:59:59", "13:00:00", "21:59:59", "22:00:00"];
+        let times = times.map(|time| format!("2026-03-02T{time}Z"));
+        let open: Vec<bool> = times.iter().map(|time| calendar.is_open(at(time))).collect();
+        assert_eq!(open, [false, true, false, false, false, true, true, false]);
     }
 
     #[test]
@@ -399,7 +489,7 @@ mod tests {
             let first = minutes.into_iter().find(|minute| calendar.is_open(*minute));
             // Asked of a closed instant, as the schedules do.
             prop_assume!(!calendar.is_open(start));
-            prop_assert_eq!(calendar.open_again(start), first);
+            prop_assert_eq!(calendar.open_again(start, Calendar::sight(start)), first);
         }
     }
 }

@@ -168,6 +168,24 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     assert_eq!((row(&firing.skipped[0]).3, firing.then), ("CALENDAR", advance(25 * 60, 25 * 60, None)));
 }
 
+#[test]
+fn a_search_for_a_fire_time_that_counts_ends_in_sight() {
+    // Open each third year on its first day: a yearly grid that drifts through the year meets it after 300 years.
+    let years = (0..999).map(|k| format!("{}-01-02/{}-12-31", 2026 + 3 * k, 2028 + 3 * k));
+    let closures = closed(serde_json::json!({"excludeDates": years.collect::<Vec<_>>()}));
+    let job = every(365 * 1_440, |_| {});
+    assert!(job.next_fire_time(at(0)).is_some());
+    assert_eq!(closures.next_open(JOB, &job, at(0)), None);
+}
+
+#[test]
+fn no_job_fires_in_a_year_of_five_digits() {
+    let job = every(3_660 * 1_440, |_| {});
+    let fire_times = std::iter::successors(job.next_fire_time(at(0)), |last| job.next_fire_time(*last));
+    let last = fire_times.last().expect("it fires");
+    assert!(("9989-01-01".."9999-12-31").contains(&crate::model::rfc3339(last).as_str()), "{last}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 

@@ -12,6 +12,7 @@ use crate::model::execution::{Reason, execution_id, one_off_execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
 use crate::model::schedule::Schedule;
+use crate::model::schedule::calendar::Calendar;
 use crate::safeguards::{Safeguard, is_off};
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -83,7 +84,7 @@ impl Trigger {
         }
         if let Some(calendar) = closures.calendar_of(job).filter(|calendar| !calendar.is_open(at)) {
             // No opening in sight: look again tomorrow.
-            return self.postponed(calendar.open_again(at).unwrap_or(at + TimeDelta::days(1)));
+            return self.postponed(calendar.open_again(at, Calendar::sight(at)).unwrap_or(at + TimeDelta::days(1)));
         }
         let run = self.run(self.fire_time, self.due_at);
         let then = if self.has_run_out(job, 1) { Then::Exhaust } else { Then::Await(run.execution_id) };

@@ -70,10 +70,17 @@ impl Store {
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
+        let turn = self.turn.wait();
+        let begin = async {
+            match &turn {
+                Some(turn) => transaction.begin_with(turn).await,
+                None => transaction.begin().await,
+            }
+        };
         let sent = Moment::now();
         // They are sent in this order.
         let ((), member, due, clock) = futures_util::try_join!(
-            transaction.begin(),
+            begin,
             async { transaction.query_opt(&hold, &[&node_id]).await },
             async {
                 transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &left_out, &each, &since]).await

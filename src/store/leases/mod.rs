@@ -175,6 +175,8 @@ impl Store {
                 self.be_wary();
                 self.try_lease(node_id, batch, look_ahead, Care::Wary).await
             }
+            // Its turn did not come in time: what no change concerns is leased now.
+            Err(error) if error.is_lock_timeout() => self.try_lease(node_id, batch, look_ahead, care).await,
             answer => answer,
         };
         match leased {
@@ -273,9 +275,7 @@ impl Store {
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
         let mut jobs = self.jobs_of(transaction, due, &job_ids).await?;
-        let Some(closures) = self.closures_of(transaction, due, &jobs).await? else {
-            return Ok(Taken { soon: true, ..Taken::default() });
-        };
+        let Held { closures, kept_out } = self.closures_of(transaction, due, &mut jobs).await?;
         jobs.retain(|id, job| match closures.obstacle(*id, &job.definition) {
             Some(obstacle) => {
                 self.unreadable.leave_alone(*id, &obstacle);
@@ -290,7 +290,7 @@ impl Store {
         let (now, depth, room) = (due.now, due.depth, due.room);
         let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
         let mut decision = decide(&due.triggers, &known, in_flight, self.shares.reserve());
-        let soon = decision.contended || !decision.replaced.is_empty();
+        let soon = kept_out || decision.contended || !decision.replaced.is_empty();
         let goes_on = decision.moves.iter().filter(|to| !decision.cut_short.contains(&to.id));
         let next_dues = || goes_on.clone().filter_map(|to| to.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
@@ -349,21 +349,30 @@ impl Store {
         Ok(jobs)
     }
 
-    /// What closes fire times of these jobs; nothing is read when nothing can. None
-    /// while somebody changes it.
-    async fn closures_of(
-        &self,
-        transaction: &Transaction,
-        due: &Due,
-        jobs: &Jobs,
-    ) -> Result<Option<Closures>, StoreError> {
+    /// What closes fire times of these jobs; nothing is read when nothing can. While somebody changes it, only the jobs
+    /// stay that it does not concern.
+    async fn closures_of(&self, transaction: &Transaction, due: &Due, jobs: &mut Jobs) -> Result<Held, StoreError> {
         let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
         if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
-            return Ok(Some(Closures::default()));
+            return Ok(Held::default());
         }
         let definitions = jobs.values().map(|job| &job.definition);
-        closures::try_hold(transaction, definitions, due.since(), &self.unreadable).await
+        let held = closures::try_hold(transaction, definitions, due.since(), &self.unreadable).await?;
+        if let Some(closures) = held {
+            return Ok(Held { closures, kept_out: false });
+        }
+        self.turn.kept_out();
+        jobs.retain(|_, job| !blacked_out && job.definition.calendar.is_none());
+        Ok(Held { closures: Closures::default(), kept_out: true })
     }
+}
+
+/// What closes fire times, as a lease holds it.
+#[derive(Default)]
+struct Held {
+    closures: Closures,
+    /// Whether somebody changes it at this moment: what it concerns is left for the next look.
+    kept_out: bool,
 }
 
 /// What these limited jobs have in flight; those that another transaction
