@@ -67,6 +67,24 @@ pub fn message(outcome: Outcome) -> String {
     }
 }
 
+#[tokio::test]
+async fn a_webhook_goes_out_and_is_read_while_the_thread_of_firing_is_busy() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let (answered, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        std::io::Read::read(&mut socket, &mut [0; 4_096]).unwrap();
+        std::io::Write::write_all(&mut socket, OK.as_bytes()).unwrap();
+        answered.send(()).unwrap();
+    });
+    let (handlers, attempt) = (allowing_loopback(), attempt(post(url)));
+    let mut run = std::pin::pin!(handlers.run(&attempt));
+    assert!(futures_util::poll!(run.as_mut()).is_pending());
+    answer.recv_timeout(Duration::from_secs(30)).expect("the target was asked although this thread waited");
+    assert_eq!(run.await, succeeded("done"));
+}
+
 /// A port on which nobody listens.
 async fn closed_port() -> u16 {
     Sink::start().await.port

@@ -10,8 +10,10 @@
 //! outlive the target's timeout, or put a URL's path or query or a header's
 //! value into a message: those are where people keep their secrets.
 
+use super::SetUpError;
 use super::egress::{Egress, GuardedResolver};
 use super::retry_after::retry_after;
+use super::webhook_thread::WebhookThread;
 use crate::model::execution::{Attempt, Outcome, Reason, span_id};
 use crate::model::rfc3339;
 use crate::model::target::{HttpMethod, HttpTarget};
@@ -19,8 +21,10 @@ use crate::model::text::{TEXT_BYTES_MAX, storable_text};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, redirect, retry};
 use std::error::Error as StdError;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -37,9 +41,17 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// behind proxies that add many.
 const ANSWER_HEADERS_MAX: usize = 4_096;
 
-/// Sends webhooks.
+/// Sends webhooks, on a thread of their own: what a target answers may take long to read (informational answers
+/// without an end, for one), and it must not be firing that waits.
 #[derive(Clone)]
 pub(super) struct HttpHandler {
+    sender: Sender,
+    thread: Arc<WebhookThread>,
+}
+
+/// What sends one.
+#[derive(Clone)]
+struct Sender {
     client: Client,
     /// For the ports of the node's own services: a resolver does not learn the port.
     wary: Client,
@@ -48,18 +60,34 @@ pub(super) struct HttpHandler {
 
 impl HttpHandler {
     /// A handler that obeys these rules.
-    pub(super) fn new(egress: Egress) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(egress: Egress) -> Result<Self, SetUpError> {
         // Fails only when a provider is there already: then that one is used.
         rustls::crypto::ring::default_provider().install_default().ok();
         let egress = Arc::new(egress);
-        let usual = client(GuardedResolver { egress: Arc::clone(&egress), knows_own: false })?;
-        let wary = client(GuardedResolver { egress: Arc::clone(&egress), knows_own: true })?;
-        Ok(Self { client: usual, wary, egress })
+        let client = |knows_own| client(GuardedResolver { egress: Arc::clone(&egress), knows_own });
+        let set_up = |error: reqwest::Error| SetUpError(root_cause(&error));
+        let (usual, wary) = (client(false).map_err(set_up)?, client(true).map_err(set_up)?);
+        let thread = Arc::new(WebhookThread::start()?);
+        Ok(Self { sender: Sender { client: usual, wary, egress }, thread })
     }
 
     /// Sends the attempt's request and judges the answer. Dropping the future
     /// closes the connection.
     pub(super) async fn run(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
+        let (sender, attempt, target) = (self.sender.clone(), attempt.clone(), target.clone());
+        // A set ends what is in it when it is dropped.
+        let mut exchange = JoinSet::new();
+        exchange.spawn_on(async move { sender.exchange(&attempt, &target).await }, self.thread.handle());
+        match exchange.join_next().await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(ended)) if ended.is_panic() => resume_unwind(ended.into_panic()),
+            _ => failed(Reason::Error, "the node stopped in the middle of the request".to_owned()),
+        }
+    }
+}
+
+impl Sender {
+    async fn exchange(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
         let place = place(&target.url);
         if let Err(refusal) = self.egress.check(&target.url).await {
             return failed(Reason::Error, format!("could not connect to {place}: {refusal}"));

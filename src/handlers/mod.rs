@@ -9,6 +9,7 @@ mod egress;
 mod http;
 mod ports;
 mod retry_after;
+mod webhook_thread;
 
 use crate::model::execution::{Attempt, Outcome};
 use crate::model::payload::Payload;
@@ -34,8 +35,7 @@ pub struct Handlers {
 impl Handlers {
     /// Handlers whose webhooks reach public addresses and what `egress` opens.
     pub fn new(egress: Egress) -> Result<Self, SetUpError> {
-        let http = HttpHandler::new(egress).map_err(|error| SetUpError(http::root_cause(&error)))?;
-        Ok(Self { http })
+        Ok(Self { http: HttpHandler::new(egress)? })
     }
 
     /// Runs the attempt's target to its end; dropping the future stops it.

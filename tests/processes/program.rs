@@ -132,8 +132,8 @@ async fn what_no_server_can_read_leaves_no_line_in_the_log() {
         &[("DATABASE_URL", database.url())],
     );
     node.says("serving").await;
-    for request in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET / HTTP/1.1\r\nX\r\n\r\n", &[b'x'; 200_000]]
-    {
+    let endless = vec![b'x'; 200_000];
+    for request in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"GET / HTTP/1.1\r\nX\r\n\r\n", &endless] {
         let mut socket = tokio::net::TcpStream::connect(&listen).await.unwrap();
         // Either may fail when the server hangs up.
         drop(socket.write_all(request).await);
