@@ -15,6 +15,12 @@ const HEARTBEATS_IN_TTL: u32 = 3;
 const NODE_TTL_MIN: Duration = Duration::from_millis(500);
 /// Shortest retention: the partitions of today and yesterday are always there.
 const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
+/// Longest retention that is a number: a hundred years.
+const LOG_RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
+/// Longest interval or time-out: with more, instants would be beyond what the clocks of the system can say.
+const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
+/// Shortest interval: with less, a node would do nothing else.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// Most slots of one node.
 const SLOTS_MAX: usize = 10_000;
 
@@ -55,20 +61,20 @@ pub struct ServeConfig {
     pub slots: usize,
 
     /// How often this node renews its heartbeat; at most a third of the TTL.
-    #[arg(long, env = "HOROLOG_HEARTBEAT_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HOROLOG_HEARTBEAT_INTERVAL", default_value = "1s", value_parser = duration)]
     pub heartbeat_interval: Duration,
 
     /// Age of a heartbeat at which the node is dead and its work taken over. The
     /// same on all nodes.
-    #[arg(long, env = "HOROLOG_NODE_TTL", default_value = "4s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HOROLOG_NODE_TTL", default_value = "4s", value_parser = duration)]
     pub node_ttl: Duration,
 
     /// Longest sleep between looks for due triggers, when nothing is due sooner.
-    #[arg(long, env = "HOROLOG_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HOROLOG_POLL_INTERVAL", default_value = "1s", value_parser = duration)]
     pub poll_interval: Duration,
 
     /// Time between looks for broken states (an active job without its trigger), while none is found.
-    #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = duration)]
     pub repair_interval: Duration,
 
     /// Age at which the log forgets executions, by whole days (UTC) of their fire
@@ -86,12 +92,12 @@ pub struct ServeConfig {
     pub http_allow_port: Vec<u16>,
 
     /// How long SIGTERM waits for what runs before it hands it over.
-    #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub drain_timeout: Duration,
 
     /// How long at least a node that stops goes on answering HTTP, so that load
     /// balancers notice that it is leaving.
-    #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = duration)]
     pub drain_delay: Duration,
 
     /// Whether clients may ask for the GraphQL schema, and are told similar names for
@@ -126,12 +132,23 @@ fn cidr(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
 }
 
+/// A duration that is no slip.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration > DURATION_MAX { Err("expected at most 365days".to_owned()) } else { Ok(duration) }
+}
+
 /// A duration, or `forever`.
 fn retention(text: &str) -> Result<Duration, String> {
     if text == "forever" {
         return Ok(Duration::MAX);
     }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))
+    let retention = humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))?;
+    if retention > LOG_RETENTION_MAX {
+        Err("expected at most 36500days, or `forever`".to_owned())
+    } else {
+        Ok(retention)
+    }
 }
 
 /// A name as it stands in a `Host`, without its port.
@@ -148,14 +165,17 @@ impl ServeConfig {
         if self.node_ttl < NODE_TTL_MIN {
             return Err("--node-ttl must be at least 500ms".into());
         }
-        if self.heartbeat_interval.is_zero() || self.heartbeat_interval * HEARTBEATS_IN_TTL > self.node_ttl {
+        if self.heartbeat_interval < INTERVAL_MIN || self.poll_interval < INTERVAL_MIN {
+            return Err("--heartbeat-interval and --poll-interval must be at least 10ms".into());
+        }
+        if self.heartbeat_interval * HEARTBEATS_IN_TTL > self.node_ttl {
             return Err(format!(
                 "--node-ttl ({:?}) must be at least three times --heartbeat-interval ({:?}): two heartbeats may be lost before a node looks dead",
                 self.node_ttl, self.heartbeat_interval
             ));
         }
-        if self.poll_interval.is_zero() || self.poll_interval > self.node_ttl {
-            return Err(format!("--poll-interval must be above 0 and at most --node-ttl ({:?})", self.node_ttl));
+        if self.poll_interval > self.node_ttl {
+            return Err(format!("--poll-interval must be at most --node-ttl ({:?})", self.node_ttl));
         }
         if self.repair_interval < Duration::from_secs(1) {
             return Err("--repair-interval must be at least 1s".into());
@@ -256,6 +276,13 @@ mod tests {
             ("--node-ttl 2s --heartbeat-interval 1s", "three times"),
             ("--node-ttl 100ms --heartbeat-interval 10ms", "--node-ttl"),
             ("--heartbeat-interval 0s", "--heartbeat-interval"),
+            ("--heartbeat-interval 1ns", "--heartbeat-interval"),
+            ("--heartbeat-interval 18446744073709551615s", "--heartbeat-interval"),
+            ("--node-ttl 18446744073709551615s", "--node-ttl"),
+            ("--node-ttl 366days", "--node-ttl"),
+            ("--drain-timeout 9999999999y", "--drain-timeout"),
+            ("--log-retention 9999999999y", "--log-retention"),
+            ("--poll-interval 1ns", "--poll-interval"),
             ("--poll-interval 1m", "--poll-interval"),
             ("--repair-interval 0s", "--repair-interval"),
             ("--log-retention 1d", "--log-retention"),
