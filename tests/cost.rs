@@ -145,6 +145,7 @@ fn dashboard_variables(operation: &str) -> Value {
     let declared = operation.split_once('(').map_or("", |(_, rest)| rest.split_once(')').unwrap().0);
     let value = |variable: &str| {
         let (name, of) = variable.trim().split_once(": ").unwrap();
+        let of = of.split_once(" = ").map_or(of, |(of, _default)| of);
         let value = match (name, of.trim_end_matches('!')) {
             ("first", _) => json!(200),
             ("minutes", _) => json!(1_440),

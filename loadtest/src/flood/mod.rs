@@ -55,12 +55,10 @@ impl Flood {
         let (over, is_over) = watch::channel(false);
         let clients: Vec<(SocketAddr, Family)> =
             nodes.iter().copied().cycle().zip(families.iter().copied().cycle()).take(CLIENTS).collect();
-        let thread = std::thread::Builder::new()
-            .name("flood".to_owned())
-            .spawn(move || {
-                yield_to_others();
-                runtime.block_on(run(clients, job, is_over))
-            })?;
+        let thread = std::thread::Builder::new().name("flood".to_owned()).spawn(move || {
+            yield_to_others();
+            runtime.block_on(run(clients, job, is_over))
+        })?;
         Ok(Self { over, thread })
     }
 
