@@ -181,15 +181,23 @@ impl Egress {
         false
     }
 
-    /// Says so when a network holds everything.
+    /// Says so when networks hold more than they can be meant to.
     pub fn warn(&self) {
-        for network in self.networks.iter().filter(|network| network.prefix_len() == 0) {
+        for network in wider_than_private(&self.networks) {
             tracing::warn!(
                 %network,
-                "WEBHOOKS MAY GO ANYWHERE (--http-allow): whoever can write a job reaches every private, loopback and cloud metadata address that this node reaches; name networks instead"
+                "WEBHOOKS MAY GO ANYWHERE in this network (--http-allow): whoever can write a job reaches every private, loopback and cloud metadata address of it that this node reaches; name smaller networks instead"
             );
         }
     }
+}
+
+/// Networks that are wider than any private one, also where several make one: `0.0.0.0/1` and `128.0.0.0/1` are all of
+/// IPv4. The widest private networks are 10.0.0.0/8 and fc00::/7.
+fn wider_than_private(networks: &Vec<IpNet>) -> Vec<IpNet> {
+    let mut joined = IpNet::aggregate(networks);
+    joined.retain(|network| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 7 });
+    joined
 }
 
 /// Why an address may not be connected to, or `None` when it may.
@@ -295,6 +303,17 @@ mod tests {
         for text in ["10.0.0.1", "::1", "fd00:2::1", "::ffff:127.0.0.1", "169.254.169.254"] {
             assert!(forbidden(ip(text), &allow).is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn networks_that_hold_more_than_a_private_one_are_warned_of() {
+        let wide =
+            |texts: &[&str]| wider_than_private(&nets(texts)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        for network in ["0.0.0.0/0", "::/0", "0.0.0.0/1", "8.0.0.0/7", "fc00::/6"] {
+            assert_eq!(wide(&[network]), [network]);
+        }
+        assert_eq!(wide(&["0.0.0.0/1", "128.0.0.0/1"]), ["0.0.0.0/0"]);
+        assert!(wide(&["10.0.0.0/8", "172.16.0.0/12", "127.0.0.0/8", "fc00::/7", "::1/128"]).is_empty());
     }
 
     #[test]

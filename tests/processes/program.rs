@@ -122,6 +122,26 @@ async fn a_node_that_listens_beyond_loopback_says_that_its_api_is_open() {
 }
 
 #[actix::test]
+async fn a_node_whose_webhooks_may_go_anywhere_says_so() {
+    let database = TestDatabase::new().await;
+    let cases: [(&[&str], Option<&str>); 4] = [
+        (&["--http-allow", "0.0.0.0/0"], Some("network=0.0.0.0/0")),
+        (&["--http-allow", "0.0.0.0/1,128.0.0.0/1"], Some("network=0.0.0.0/0")),
+        (&["--http-allow", "10.0.0.0/8,::/0"], Some("network=::/0")),
+        (&["--http-allow", "10.0.0.0/8,127.0.0.0/8,fd00::/8"], None),
+    ];
+    for (allow, network) in cases {
+        let serve = [&["serve", "--listen", "127.0.0.1:0"], allow].concat();
+        let node = NodeProcess::start("open", &serve, &[("DATABASE_URL", database.url())]);
+        node.says("serving").await;
+        let output = node.output();
+        let warning = output.lines().find(|line| line.contains("WEBHOOKS MAY GO ANYWHERE"));
+        assert_eq!(warning.is_some(), network.is_some(), "{allow:?}: {output}");
+        assert!(network.is_none_or(|network| output.contains(network)), "{allow:?}: {output}");
+    }
+}
+
+#[actix::test]
 async fn what_no_server_can_read_leaves_no_line_in_the_log() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let database = TestDatabase::new().await;
