@@ -57,6 +57,52 @@ async fn every_bad_field_of_a_job_is_named_and_no_job_is_created() {
     assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
 }
 
+/// Headers of the connection (RFC 9110 §7.6.1, and what HTTP/1.1 and proxies made of it), of the framing, and
+/// Horolog's own.
+const NOT_FOR_JOBS: &str = "Connection Keep-Alive Proxy-Connection Proxy-Authenticate Proxy-Authorization TE Trailer \
+    Transfer-Encoding Upgrade HTTP2-Settings Expect Content-Length Host Idempotency-Key Traceparent Horolog-Job-Id \
+    Horolog-Anything Webhook-Id Webhook-Signature";
+
+/// A name as it may be typed: as it stands, in small, in capitals, in both.
+fn in_all_cases(name: &str) -> [String; 4] {
+    let flipped = |(index, letter): (usize, char)| match index % 2 {
+        0 => letter.to_ascii_lowercase(),
+        _ => letter.to_ascii_uppercase(),
+    };
+    let mixed = name.chars().enumerate().map(flipped).collect();
+    [name.to_owned(), name.to_lowercase(), name.to_uppercase(), mixed]
+}
+
+#[actix::test]
+async fn headers_that_are_not_for_jobs_are_refused_by_every_command_in_any_case() {
+    let node = ApiNode::start().await;
+    let job = |header: &str| {
+        let http = json!({"url": "http://example.com/", "headers": {"X-Team": "a", header: "close"}});
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "target": {"http": http}})
+    };
+    let fine = job("X-Other");
+    let id = node.create(fine.clone()).await;
+    let update = "mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, version: 0) { id } }";
+    let create_many = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
+    let preview = "query($input: CreateJobInput!) { previewSchedule(input: $input) { description } }";
+    for header in NOT_FOR_JOBS.split_whitespace().flat_map(in_all_cases) {
+        let bad = job(&header);
+        let commands = [
+            (CREATE, json!({"input": bad}), "target.http.headers"),
+            (update, json!({"id": id, "input": bad}), "target.http.headers"),
+            (create_many, json!({"inputs": [fine, bad]}), "inputs.1.target.http.headers"),
+            (preview, json!({"input": bad}), "target.http.headers"),
+        ];
+        for (command, variables, field) in commands {
+            let error = node.error(command, variables).await;
+            assert_eq!(error["extensions"], json!({"code": "BAD_USER_INPUT", "field": field}), "{header}: {error}");
+            assert!(error["message"].as_str().unwrap().contains(&format!("`{header}`")), "{header}: {error}");
+        }
+    }
+    let jobs = node.data("{ jobs { id version } }", json!({})).await;
+    assert_eq!(jobs["jobs"], json!([{"id": id, "version": 0}]), "nothing was created or changed");
+}
+
 #[actix::test]
 async fn what_the_schema_forbids_is_refused() {
     let node = ApiNode::start().await;

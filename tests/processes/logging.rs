@@ -3,6 +3,7 @@
 use super::node_process::{NodeProcess, Processes};
 use crate::support::{TestDatabase, eventually};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
 use std::process::Stdio;
@@ -81,6 +82,32 @@ async fn the_log_says_how_many_lines_were_dropped_once_it_is_read_again() {
     let log = reader.join().unwrap();
     assert!(log.contains("log lines were dropped"), "{} bytes", log.len());
     assert!(log.contains("left the cluster"), "the last lines are written before the end");
+}
+
+#[actix::test]
+async fn a_request_that_fails_inside_is_one_line_of_the_log_however_many_of_its_fields_failed() {
+    let database = TestDatabase::new().await;
+    let mut cluster = Processes::start(1, database.url(), &[]).await;
+    let url = format!("http://{}/graphql", cluster.ready("node-1").await);
+    // Only the request reads calendars: there is no job.
+    cluster.sql().await.batch_execute("alter table calendar rename to calendar_away").await.unwrap();
+    let before = cluster.nodes[0].output().lines().count();
+
+    let fields = (0..19).map(|n| format!("a{n}: calendar(name: \"c\") {{ name }}")).collect::<Vec<_>>().join(" ");
+    let request = cluster.http.post(&url).json(&json!({"query": format!("{{ {fields} }}")}));
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+
+    let errors = answer["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 19);
+    assert!(errors.iter().all(|error| error["extensions"]["code"] == "INTERNAL"), "{answer}");
+    let mut node = cluster.nodes.remove(0);
+    node.signal(Signal::TERM);
+    assert_eq!(node.ended().await.code(), Some(0));
+    let output = node.output();
+    let lines = || output.lines().skip(before);
+    let failed: Vec<&str> = lines().filter(|line| line.contains("a request failed inside")).collect();
+    assert!(matches!(failed[..], [line] if line.contains("fields=19")), "{output}");
+    assert_eq!(lines().filter(|line| line.contains("calendar")).count(), 1, "no other line is about it: {output}");
 }
 
 fn everything(mut from: PipeReader) -> String {
