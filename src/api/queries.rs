@@ -27,6 +27,8 @@ pub(super) const LIST_MAX: u32 = 1_000;
 const LARGE_LIST_MAX: u32 = 200;
 /// Fields of a job that may take 256 KB.
 pub(super) const LARGE_OF_JOBS: [&str; 2] = ["payload", "target"];
+/// Fields of an execution that may take 64 KB and more.
+pub(super) const LARGE_OF_EXECUTIONS: [&str; 2] = ["output", "previousAttempts"];
 /// Nodes that a list of them counts for: it has no bound, but clusters do.
 const NODES: usize = 100;
 

@@ -3,10 +3,13 @@
 //! One feed of each kind per node: it asks the database while it has listeners,
 //! however many, and sleeps when the last one is gone. Events are hints with
 //! content: a listener that is too slow loses the oldest, and whoever was away
-//! reads the lists again.
+//! reads the lists again. They hold nothing large; what a listener selects besides
+//! is read when it is ready for the event.
 
+use super::allowance::Allowance;
 use super::errors;
 use super::overview::{Overview, overview};
+use super::queries::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for};
 use crate::model::job::Job;
 use crate::store::Store;
 use crate::store::changes::{ExecutionsSeen, JobsSeen, NodesSeen};
@@ -26,8 +29,11 @@ use uuid::Uuid;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often the overview is told.
 const OVERVIEW_EVERY: Duration = Duration::from_secs(1);
-/// Events that a slow listener may be behind.
+/// Events that a slow listener may be behind. The slowest of a feed keeps them in memory, once for all listeners: at
+/// most 16 MB, since an event takes at most some 15 KB.
 const BEHIND_MAX: usize = 1_024;
+/// The same of overviews: each says all that the one before said.
+const OVERVIEWS_BEHIND_MAX: usize = 1;
 /// Listeners of one feed on one node, besides the first of each socket.
 const LISTENERS_MAX: usize = 1_000;
 /// How many of those one client may have.
@@ -45,6 +51,7 @@ pub struct Feeds {
 struct Feed<T> {
     sender: Arc<Mutex<Option<broadcast::Sender<T>>>>,
     listeners: Listeners,
+    behind_max: usize,
 }
 
 /// Whose socket an operation came over; the data of every operation that did.
@@ -75,7 +82,12 @@ pub struct Subscription;
 impl Feeds {
     /// Feeds that nobody listens to yet.
     pub fn new() -> Self {
-        Self { executions: Feed::new(), jobs: Feed::new(), nodes: Feed::new(), overviews: Feed::new() }
+        Self {
+            executions: Feed::new(BEHIND_MAX),
+            jobs: Feed::new(BEHIND_MAX),
+            nodes: Feed::new(BEHIND_MAX),
+            overviews: Feed::new(OVERVIEWS_BEHIND_MAX),
+        }
     }
 }
 
@@ -110,8 +122,8 @@ impl Drop for Place {
 }
 
 impl<T: Clone + Send + 'static> Feed<T> {
-    fn new() -> Self {
-        Self { sender: Arc::default(), listeners: Listeners::default() }
+    fn new(behind_max: usize) -> Self {
+        Self { sender: Arc::default(), listeners: Listeners::default(), behind_max }
     }
 
     /// Listens; the first listener makes the feed look.
@@ -126,7 +138,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         let receiver = if let Some(sender) = &*sender {
             sender.subscribe()
         } else {
-            let (fresh, receiver) = broadcast::channel(BEHIND_MAX);
+            let (fresh, receiver) = broadcast::channel(self.behind_max);
             *sender = Some(fresh);
             actix::spawn(feed(self.sender.clone(), every, look));
             receiver
@@ -173,29 +185,65 @@ async fn feed<T: Clone, S: Default>(
     }
 }
 
+/// Reads for one listener what its feed leaves out. It counts for the listener's request, as a query would.
+#[derive(Clone)]
+struct Rest {
+    store: Store,
+    allowance: Arc<Allowance>,
+}
+
+impl Rest {
+    fn of(ctx: &Context<'_>) -> Result<Self> {
+        Ok(Self { store: ctx.data::<Store>()?.clone(), allowance: ctx.data::<Arc<Allowance>>()?.clone() })
+    }
+
+    /// A job as it is now, with payload and target.
+    async fn job(self, id: Uuid) -> Option<Job> {
+        told(self.allowance.store(&self.store).await.ok()?.job(id).await)
+    }
+
+    /// An execution as it is now, with all its texts.
+    async fn execution(self, id: Uuid) -> Option<ExecutionRecord> {
+        told(self.allowance.store(&self.store).await.ok()?.execution(id).await)
+    }
+}
+
 #[expect(clippy::unused_async, reason = "the macro wants every subscription asynchronous")]
 #[GraphqlSubscription]
 impl Subscription {
     /// Executions that are new or stand otherwise, of one job or of all. What
-    /// changes faster than twice a second may be told once.
+    /// changes faster than twice a second may be told once. With `output` or
+    /// `previousAttempts` it is told as it stands when the event is sent; without, an
+    /// `errorMessage` ends after 500 characters.
     async fn execution_updated(
         &self,
         ctx: &Context<'_>,
         job_id: Option<ID>,
-    ) -> Result<impl Stream<Item = ExecutionRecord> + use<>> {
+    ) -> Result<BoxStream<'static, ExecutionRecord>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
         let events = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
         let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id: Uuid| execution.job_id == id);
-        Ok(events.filter(move |execution| std::future::ready(wanted(execution))))
+        let events = events.filter(move |execution| std::future::ready(wanted(execution)));
+        if !asks_for(ctx, &[], &LARGE_OF_EXECUTIONS) {
+            return Ok(events.boxed());
+        }
+        let rest = Rest::of(ctx)?;
+        Ok(events.filter_map(move |execution| rest.clone().execution(execution.id)).boxed())
     }
 
-    /// Jobs that were created, edited, paused, resumed or deleted.
-    async fn job_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Job> + use<>> {
+    /// Jobs that were created, edited, paused, resumed or deleted. With `payload` or
+    /// `target` a job is told as it stands when the event is sent.
+    async fn job_updated(&self, ctx: &Context<'_>) -> Result<BoxStream<'static, Job>> {
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
-        ctx.data::<Feeds>()?.jobs.listen(ctx, LOOK_EVERY, look)
+        let events = ctx.data::<Feeds>()?.jobs.listen(ctx, LOOK_EVERY, look)?;
+        if !asks_for(ctx, &[], &LARGE_OF_JOBS) {
+            return Ok(events);
+        }
+        let rest = Rest::of(ctx)?;
+        Ok(events.filter_map(move |job| rest.clone().job(job.id)).boxed())
     }
 
     /// Nodes that joined, changed their state or load, or renewed their heartbeat.
@@ -215,10 +263,10 @@ impl Subscription {
 }
 
 /// What was found; when the database did not answer, nothing is told.
-fn told<T>(found: Result<Vec<T>, crate::store::StoreError>) -> Vec<T> {
+fn told<T: Default>(found: Result<T, crate::store::StoreError>) -> T {
     found.unwrap_or_else(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "no look for changes: trying again");
-        Vec::new()
+        T::default()
     })
 }
 

@@ -2,9 +2,12 @@
 //! watches. Found by asking, and only while somebody does: nothing on the hot
 //! path tells. What changes faster than it is asked for may be missed; the lists
 //! are the truth.
+//!
+//! Changes wait in memory until slow listeners take them. So they hold nothing large: no payload, target, output or
+//! previous attempts, and no more than the beginning of an error message. That makes some 15 KB at most, mostly 1.
 
 use super::executions::{ExecutionRecord, record};
-use super::jobs::{COLUMNS, job};
+use super::jobs::{JobParts, job};
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::execution::ExecutionStatus;
@@ -26,7 +29,7 @@ with looked as (
 )
 select l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, l.reason, l.attempt, l.failures, l.job_version, l.node_id,
        l.started_at, l.finished_at, left(l.error_message, 500) as error_message, null::text as output, l.through_fire_time,
-       l.occurrences, l.coalesced_into, l.previous_attempts, l.created_at, n.name as node_name, j.name as job_name
+       l.occurrences, l.coalesced_into, null::jsonb as previous_attempts, l.created_at, n.name as node_name, j.name as job_name
 from looked x join job_execution_log l on l.id = x.id
 left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
 order by l.id";
@@ -72,10 +75,11 @@ impl Store {
         self.bounded("changes.jobs", async {
             let session = self.session().await?;
             let text = format!(
-                "-- changes.jobs\nselect {COLUMNS}, case when t.due_at is not null then t.fire_time end as next_fire_time,
+                "-- changes.jobs\nselect {}, case when t.due_at is not null then t.fire_time end as next_fire_time,
     case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.runs
 from job_definition j left join job_trigger t on t.id = j.id
-where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition)) order by j.updated_at limit {LOOKED_AT}"
+where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition)) order by j.updated_at limit {LOOKED_AT}",
+                JobParts::Small.columns()
             );
             let statement = session.prepare_cached(&text).await.during("changes.prepare")?;
             let rows = session.query(&statement, &[&since]).await.during("changes.jobs")?;
