@@ -4,6 +4,7 @@ use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
 use crate::support::{TestCluster, eventually, fixed_rate, with};
 use futures_util::{SinkExt, StreamExt};
+use horolog::actors::job_manager::CreateJobs;
 use horolog::model::job_request::JobRequest;
 use horolog::model::payload::Payload;
 use horolog::model::policies::MisfirePolicy;
@@ -167,6 +168,23 @@ async fn changes_are_found_once() {
     node.store.pause_job(job.id, None).await.unwrap();
     assert_eq!(node.store.changed_jobs(&mut jobs).await.unwrap().len(), 1);
     assert!(node.store.changed_jobs(&mut jobs).await.unwrap().is_empty());
+}
+
+#[actix::test]
+async fn more_changes_of_one_instant_than_a_look_reads_do_not_hide_later_ones() {
+    let cluster = TestCluster::start().await;
+    let mut jobs = JobsSeen::default();
+    let first = cluster.create(fixed_rate(600)).await;
+    assert!(cluster.store.changed_jobs(&mut jobs).await.unwrap().is_empty(), "the first look only learns");
+    cluster.advance(60);
+    cluster.command(CreateJobs((0..1_000).map(|_| fixed_rate(600)).collect())).await;
+    assert_eq!(cluster.store.changed_jobs(&mut jobs).await.unwrap().len(), 500, "of them some");
+
+    cluster.advance(60);
+    cluster.store.pause_job(first.id, None).await.unwrap();
+
+    let changed = cluster.store.changed_jobs(&mut jobs).await.unwrap();
+    assert_eq!(changed.last().unwrap().id, first.id);
 }
 
 /// Bytes that an event may take, whatever its job or execution holds.

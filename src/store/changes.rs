@@ -68,7 +68,7 @@ impl Store {
         .await
     }
 
-    /// Jobs that were created or changed since the last look; none at the first.
+    /// Jobs that were created or changed since the last look, the newest of them; none at the first.
     pub async fn changed_jobs(&self, seen: &mut JobsSeen) -> Result<Vec<Job>, StoreError> {
         // A change may become visible a little after its time: what was told is not told again.
         let since = seen.0.as_ref().map(|(since, _)| *since - chrono::TimeDelta::seconds(5));
@@ -78,7 +78,7 @@ impl Store {
                 "-- changes.jobs\nselect {}, case when t.due_at is not null then t.fire_time end as next_fire_time,
     case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.runs
 from job_definition j left join job_trigger t on t.id = j.id
-where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition)) order by j.updated_at limit {LOOKED_AT}",
+where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition)) order by j.updated_at desc limit {LOOKED_AT}",
                 JobParts::Small.columns()
             );
             let statement = session.prepare_cached(&text).await.during("changes.prepare")?;
@@ -89,7 +89,9 @@ where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition))
             let newest = newest.or(seen.0.as_ref().map(|(since, _)| *since)).unwrap_or(Timestamp::UNIX_EPOCH);
             let now = found.iter().map(|found| (found.id, found.version)).collect();
             let Some((_, before)) = seen.0.replace((newest, now)) else { return Ok(Vec::new()) };
-            Ok(found.into_iter().filter(|found| before.get(&found.id) != Some(&found.version)).collect())
+            // The newest are looked at: a look that began with the oldest would never pass as many of one instant.
+            let oldest_first = found.into_iter().rev();
+            Ok(oldest_first.filter(|found| before.get(&found.id) != Some(&found.version)).collect())
         })
         .await
     }
