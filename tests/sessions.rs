@@ -32,7 +32,7 @@ max_parallel_workers_per_gather = 8
 synchronous_commit = off";
 
 /// The role's defaults in this database.
-async fn set_defaults(database: &TestDatabase, settings: &str) {
+pub async fn set_defaults(database: &TestDatabase, settings: &str) {
     let client = database.client().await;
     for setting in settings.lines().filter(|line| !line.is_empty()) {
         let alter = format!(
@@ -147,26 +147,6 @@ async fn engines_that_only_look_like_postgresql_are_refused_by_name() {
         assert!(!error.is_passing(), "waiting does not help");
         let reason = format!("{:#}", anyhow::Error::from(error));
         assert!(reason.contains(name) && reason.contains("horolog needs PostgreSQL"), "{reason}");
-    }
-}
-
-#[actix::test]
-async fn nodes_that_start_at_once_on_an_empty_database_come_up_under_every_default_isolation() {
-    for isolation in ["read committed", "repeatable read", "serializable"] {
-        let database = TestDatabase::empty().await;
-        set_defaults(&database, &format!("default_transaction_isolation = '{isolation}'")).await;
-
-        let nodes = (0..3).map(|_| {
-            let (database, store) = (database.database(), database.store(Clock::Database));
-            actix::spawn(async move {
-                migrate(&database).await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
-                store.create_partitions().await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
-            })
-        });
-
-        for node in nodes.collect::<Vec<_>>() {
-            assert_eq!(node.await.unwrap().err(), None, "{isolation}");
-        }
     }
 }
 

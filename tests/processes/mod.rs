@@ -14,6 +14,7 @@ mod restart;
 mod restore;
 mod service_manager;
 mod standby;
+mod starting;
 #[cfg(target_os = "linux")]
 mod threads;
 #[cfg(feature = "otel")]
