@@ -188,3 +188,81 @@ async fn many_jobs_are_created_by_variables_and_some_by_literals() {
     let error = node.error(&query(100), json!({})).await;
     assert!(error["message"].as_str().unwrap().contains("as variables"), "{error}");
 }
+
+/// What a node without a database answers to a request that names one of its operations.
+async fn executed(schema: &Schema, query: &str, operation: &str, variables: Value) -> Value {
+    let request = Request::new(query).variables(Variables::from_json(variables)).operation_name(operation);
+    serde_json::to_value(schema.execute(request).await).unwrap()["errors"][0].take()
+}
+
+#[actix::test]
+async fn only_the_variables_of_the_operation_that_is_executed_are_judged() {
+    let schema = schema();
+    let page = "jobsPage(first: $n) { nodes { id } }";
+    let others = [
+        format!("query B($n: Int!) {{ {page} }}"),
+        "query B($n: String!) { calendar(name: $n) { name } }".to_owned(),
+        "query B($n: ID!) { job(id: $n) { ...F } } fragment F on Job { nextFireTimes(count: 3) ...G } fragment G on Job { id }".to_owned(),
+        "mutation B($n: [CreateJobInput!]!) { createJobs(inputs: $n) { id } }".to_owned(),
+        "subscription B($n: ID!) { executionUpdated(jobId: $n) { id } }".to_owned(),
+        "query B { jobs { executions(first: 200) { nodes { id output } } } }".to_owned(),
+    ];
+    let selected = [
+        ("query A { jobs { id } }".to_owned(), json!({})),
+        (format!("query A($n: Int) {{ {page} }}"), json!({})),
+        (format!("query A($n: Int) {{ {page} }}"), json!({"n": 5})),
+        (format!("query A($n: Int = 5) {{ {page} }}"), json!({})),
+        (format!("query A($n: Int! = 5) {{ {page} }}"), json!({})),
+        (format!("query A($n: Int! = 5) {{ {page} }}"), json!({"n": 7})),
+        ("query A($n: JobFilter = {tags: [\"a\"]}) { jobsPage(filter: $n) { ...H } } fragment H on JobConnection { nodes { id } }".to_owned(), json!({})),
+    ];
+    for other in &others {
+        for (a, variables) in &selected {
+            for query in [format!("{a} {other}"), format!("{other} {a}")] {
+                let error = executed(&schema, &query, "A", variables.clone()).await;
+                assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{query} {variables}: {error}");
+            }
+        }
+    }
+    for (variables, field) in [(json!({}), "first"), (json!({"n": 2_147_483_648_i64}), "first")] {
+        let query = format!("query A {{ jobs {{ id }} }} {}", others[0]);
+        let error = executed(&schema, &query, "B", variables).await;
+        assert_eq!(error["extensions"], json!({"code": "BAD_USER_INPUT", "field": field}), "{error}");
+    }
+}
+
+#[actix::test]
+async fn the_size_of_all_operations_is_judged_and_the_cost_of_the_one_that_is_executed() {
+    let schema = schema();
+    let with = |other: &str| format!("query A {{ jobs {{ id }} }} {other}");
+    let large = [
+        (format!("query B {{ jobs {{ {} }} }}", "id ".repeat(2_000)), "tokens"),
+        (format!("query B {{ {} }}", "__typename ".repeat(21)), "20 fields"),
+        (chain(20, 10).replacen("query", "query B", 1), "20 fields"),
+        (format!("query B {{ jobs {{ {} }} }}", numbered(101, |n| format!("a{n}: id"))), "aliases"),
+        ("query B($v: [Nothing] = 1) { jobs { id } }".to_owned(), "Unknown type"),
+        ("query B { a: jobs { id } a: nodes { id } }".to_owned(), "different"),
+        ("query B { jobs { id } } fragment F on Job { id }".to_owned(), "never used"),
+    ];
+    for (other, word) in large {
+        let error = executed(&schema, &with(&other), "A", json!({})).await;
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{other}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(word), "{other}: {error}");
+    }
+    let dear = with("query B { jobs { executions(first: 200) { nodes { id } } } }");
+    assert_eq!(executed(&schema, &dear, "A", json!({})).await["extensions"]["code"], "UNAVAILABLE");
+    let error = executed(&schema, &dear, "B", json!({})).await;
+    assert!(error["message"].as_str().unwrap().contains("costs"), "{error}");
+}
+
+#[actix::test]
+async fn one_of_several_operations_must_be_named() {
+    let schema = schema();
+    let query = "query A { jobs { id } } query B($n: Int!) { jobsPage(first: $n) { nodes { id } } }";
+    let unnamed = serde_json::to_value(schema.execute(query).await).unwrap();
+    assert_refused(&unnamed["errors"], "`operationName`", query);
+    let unknown = executed(&schema, query, "C", json!({})).await;
+    assert!(unknown["message"].as_str().unwrap().contains("Unknown operation named \"C\""), "{unknown}");
+    let only = executed(&schema, "query A { jobs { id } }", "C", json!({})).await;
+    assert!(only["message"].as_str().unwrap().contains("Unknown operation named \"C\""), "{only}");
+}

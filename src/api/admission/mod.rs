@@ -1,13 +1,15 @@
 //! Admission: what a request must be before a recursive parser, the validation or a resolver sees it.
 //!
 //! Order: the text is lexed, which bounds its tokens and nesting; it is parsed once; its fragments are expanded by
-//! counting, which bounds what validation and execution walk through. The walks here use no recursion, so that their
-//! own stack does not depend on the request. POST and sockets pass through the same extension.
+//! counting, which bounds what validation and execution walk through; of several operations the one that is executed is
+//! kept. The walks here use no recursion, so that their own stack does not depend on the request. POST and sockets pass
+//! through the same extension.
 
 mod arguments;
 mod conflicts;
 mod expansion;
 mod lexer;
+mod operations;
 mod variables;
 
 use super::allowance::{Allowance, LargeAnswers};
@@ -184,7 +186,11 @@ fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResu
     variables::check_types(document, |name| types.contains_key(name))?;
     expansion::check(document, &weights)?;
     conflicts::check(document)?;
-    arguments::check(document, operation.as_deref(), &variables, types)?;
+    let executed = operations::only_executed(document, operation.as_deref())?;
+    arguments::check(executed.as_ref().unwrap_or(document), operation.as_deref(), &variables, types)?;
+    if let Some(executed) = executed {
+        request.set_parsed_query(executed);
+    }
     request.variables = variables;
     Ok(request)
 }
