@@ -44,7 +44,10 @@ async fn measure(store: Store) -> Result<(), Failure> {
     time("tags", async || store.tags(1_000).await.map(drop)).await?;
     let page = store.job_page(&all, JobOrder::Newest, None, 50, JobParts::All).await?;
     let ids: Vec<_> = page.rows.iter().map(|(_, job)| job.id).collect();
-    time("the last 20 executions of 50 jobs", async || store.recent_executions(&ids, 20).await.map(drop)).await?;
+    time("the last 20 executions of 50 jobs", async || {
+        store.first_pages(&ids, 20, ExecutionTexts::None).await.map(drop)
+    })
+    .await?;
     time("what 50 jobs have in flight", async || store.in_flight(&ids).await.map(drop)).await?;
 
     let of = |filter: ExecutionFilter| filter;

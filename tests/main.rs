@@ -18,6 +18,7 @@ mod deliveries;
 mod deploy;
 mod editing;
 mod embedded_postgres;
+mod every_field;
 mod fuzzing;
 mod giving_back;
 mod graphql;

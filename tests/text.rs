@@ -6,18 +6,18 @@ use serde_json::{Map, Value, json};
 const ODD: &str = "a\u{0}b";
 
 const TYPES: &str = "{ __schema { types { kind name
-    fields { name args { name type { ...T } } type { ...T } }
+    fields { name args { name defaultValue type { ...T } } type { ...T } }
     inputFields { name type { ...T } } enumValues { name } } } }
 fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
 /// The types of the schema by name, and a job that there is.
-struct Schema {
-    types: Map<String, Value>,
+pub struct Schema {
+    pub types: Map<String, Value>,
     job: String,
 }
 
 /// A type without its `!` and `[]`, and whether it is a list.
-fn bare(of: &Value) -> (&str, &str, bool) {
+pub fn bare(of: &Value) -> (&str, &str, bool) {
     match of["kind"].as_str().unwrap() {
         "NON_NULL" => bare(&of["ofType"]),
         "LIST" => {
@@ -38,7 +38,7 @@ fn written(of: &Value) -> String {
 }
 
 impl Schema {
-    async fn of(node: &ApiNode) -> Self {
+    pub async fn of(node: &ApiNode) -> Self {
         let answer = node.data(TYPES, json!({})).await;
         let types = answer["__schema"]["types"].as_array().unwrap();
         let types = types.iter().map(|of| (of["name"].as_str().unwrap().to_owned(), of.clone())).collect();

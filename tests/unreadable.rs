@@ -208,7 +208,10 @@ where id = (select id from job_execution_log where job_id = $1 order by id desc 
     cluster.sql.execute(odd, &[&job.id]).await.unwrap();
 
     assert_eq!(node.store.executions_of(job.id, 10, ExecutionTexts::All).await.unwrap().len(), before - 1);
-    assert_eq!(node.store.recent_executions(&[job.id], 10).await.unwrap()[&job.id].len(), before - 1);
+    assert_eq!(
+        node.store.first_pages(&[job.id], 10, ExecutionTexts::None).await.unwrap()[&job.id].rows.len(),
+        before - 1
+    );
     assert_eq!(node.store.job_versions(job.id, 10).await.unwrap().len(), 0);
     node.store.overview().await.unwrap();
 }

@@ -6,7 +6,7 @@ use super::allowance::Allowance;
 use super::errors;
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
-use crate::store::executions::{ExecutionRecord, ExecutionTexts};
+use crate::store::executions::ExecutionTexts;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
 use std::collections::HashMap;
@@ -19,10 +19,6 @@ pub struct JobFacts {
     store: Store,
     allowance: Arc<Allowance>,
 }
-
-/// The newest executions of a job: the job, and how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Recent(pub Uuid, pub usize);
 
 /// What a job has in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,23 +52,9 @@ where
     loaded.map_err(|error| error.as_ref().clone())
 }
 
-impl Loader<Recent> for JobFacts {
-    type Value = Vec<ExecutionRecord>;
-    type Error = Arc<Error>;
-
-    async fn load(&self, keys: &[Recent]) -> Result<HashMap<Recent, Self::Value>, Self::Error> {
-        let mut jobs_by_count: HashMap<usize, Vec<Uuid>> = HashMap::new();
-        for Recent(job, count) in keys {
-            jobs_by_count.entry(*count).or_default().push(*job);
-        }
-        let store = self.allowance.store(&self.store).await?;
-        let mut loaded = HashMap::new();
-        for (count, jobs) in jobs_by_count {
-            let recent = store.recent_executions(&jobs, count).await.map_err(errors::store)?;
-            loaded.extend(recent.into_iter().map(|(job, rows)| (Recent(job, count), rows)));
-        }
-        Ok(loaded)
-    }
+/// The first page of a job's executions, without rows if it has none.
+pub async fn first_page(ctx: &Context<'_>, page: FirstPage) -> Result<ExecutionPage> {
+    Ok(load(ctx, page).await?.unwrap_or(ExecutionPage { rows: Vec::new(), next: None }))
 }
 
 impl Loader<InFlightOf> for JobFacts {

@@ -11,7 +11,7 @@ use crate::model::job::Job;
 use crate::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome, PAGE_MAX};
 use crate::model::{Timestamp, text};
 use crate::store::execution_list::ExecutionPage;
-use crate::store::executions::{ExecutionRecord, ExecutionTexts};
+use crate::store::executions::ExecutionRecord;
 use crate::store::job_list::{JobKey, JobPage};
 use crate::store::jobs::JobParts;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
@@ -25,6 +25,8 @@ use uuid::Uuid;
 const TAGS_MAX: u32 = 1_000;
 /// Rows of a page unless said.
 pub(super) const PAGE_DEFAULT: i32 = 50;
+/// The paths from a page to its rows.
+const ROWS_OF_A_PAGE: [&[&str]; 2] = [&["nodes"], &["edges", "node"]];
 /// Most values that one condition of a filter names.
 const NAMES_MAX: usize = 50;
 
@@ -315,30 +317,16 @@ pub(super) async fn executions(
 ) -> Result<ExecutionConnection> {
     let limit = page_size(first)?;
     let after = after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()?;
-    let texts = page_texts(ctx).await?;
+    let texts = texts(ctx, &ROWS_OF_A_PAGE).await?;
     let page = store(ctx).await?.execution_page(&filter, after, limit, texts).await.map_err(errors::store)?;
     Ok(ExecutionConnection { filter, page, begun: after.is_some() })
 }
 
 /// The first page of a job's executions, read with those of the other jobs of the answer.
 pub(super) async fn first_executions(ctx: &Context<'_>, job: Uuid, first: Option<i32>) -> Result<ExecutionConnection> {
-    let (limit, texts) = (page_size(first)?, page_texts(ctx).await?);
-    let page = facts::load(ctx, FirstPage { job, limit, texts }).await?;
-    let page = page.unwrap_or(ExecutionPage { rows: Vec::new(), next: None });
+    let (limit, texts) = (page_size(first)?, texts(ctx, &ROWS_OF_A_PAGE).await?);
+    let page = facts::first_page(ctx, FirstPage { job, limit, texts }).await?;
     Ok(ExecutionConnection { filter: ExecutionFilter { job_id: Some(job), ..Default::default() }, page, begun: false })
-}
-
-/// Which texts a page of executions is asked for; all of them are a large answer.
-async fn page_texts(ctx: &Context<'_>) -> Result<ExecutionTexts> {
-    let texts = match (texts(ctx, &["nodes"]), texts(ctx, &["edges", "node"])) {
-        (ExecutionTexts::All, _) | (_, ExecutionTexts::All) => ExecutionTexts::All,
-        (ExecutionTexts::Errors, _) | (_, ExecutionTexts::Errors) => ExecutionTexts::Errors,
-        (ExecutionTexts::None, ExecutionTexts::None) => ExecutionTexts::None,
-    };
-    if texts == ExecutionTexts::All {
-        allowance::of(ctx)?.take_place().await?;
-    }
-    Ok(texts)
 }
 
 impl JobFilterInput {

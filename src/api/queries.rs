@@ -64,13 +64,8 @@ impl Query {
         if store(ctx).await?.job(id).await.map_err(errors::store)?.is_none() {
             return Err(errors::not_found("job", id));
         }
-        let texts = texts(ctx, &[]);
-        let limit = if texts == ExecutionTexts::All {
-            allowance::of(ctx)?.take_place().await?;
-            LARGE_LIST_MAX
-        } else {
-            LIST_MAX
-        };
+        let texts = texts(ctx, &[&[]]).await?;
+        let limit = if texts == ExecutionTexts::All { LARGE_LIST_MAX } else { LIST_MAX };
         let store = store(ctx).await?;
         store.executions_of(id, limit, texts).await.map_err(errors::store)
     }
@@ -162,15 +157,23 @@ pub(super) fn asks_for(ctx: &Context<'_>, path: &[&str], fields: &[&str]) -> boo
     fields.iter().any(|field| rows.field(field).exists())
 }
 
-/// Which texts of the executions of a list are asked for.
-pub(super) fn texts(ctx: &Context<'_>, path: &[&str]) -> ExecutionTexts {
-    if asks_for(ctx, path, &["output", "previousAttempts"]) {
-        ExecutionTexts::All
-    } else if asks_for(ctx, path, &["errorMessage"]) {
-        ExecutionTexts::Errors
-    } else {
-        ExecutionTexts::None
+/// Which texts of the executions of a list are asked for, at any of the paths to its rows. All of them are a large
+/// answer.
+pub(super) async fn texts(ctx: &Context<'_>, paths: &[&[&str]]) -> Result<ExecutionTexts> {
+    let at = |path: &&[&str]| {
+        if asks_for(ctx, path, &LARGE_OF_EXECUTIONS) {
+            ExecutionTexts::All
+        } else if asks_for(ctx, path, &["errorMessage"]) {
+            ExecutionTexts::Errors
+        } else {
+            ExecutionTexts::None
+        }
+    };
+    let texts = paths.iter().map(at).max().unwrap_or(ExecutionTexts::None);
+    if texts == ExecutionTexts::All {
+        allowance::of(ctx)?.take_place().await?;
     }
+    Ok(texts)
 }
 
 fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator<Item = Timestamp>) -> SchedulePreview {

@@ -18,22 +18,12 @@ use uuid::Uuid;
 /// Rows looked through for one page by a filter without an index: 20 to 30 ms.
 const LOOK_THROUGH: usize = 20_000;
 
-/// What a person sees of each job in a list, in one statement for a page.
-const RECENT: &str = "-- execution_list.recent
-select r.*, n.name as node_name, null as job_name from unnest($1::uuid[]) as x (id)
-cross join lateral (
-    select id, job_id, kind, fire_time, due_time, status, reason, attempt, failures, job_version, node_id, started_at,
-           finished_at, left(error_message, 500) as error_message, null::text as output, through_fire_time, occurrences,
-           coalesced_into, previous_attempts, created_at
-    from job_execution_log l where l.job_id = x.id order by l.id desc limit $2
-) as r left join cluster_node n on n.id = r.node_id
-order by r.id desc";
-
 /// The newest executions of each job, one more than a page holds: for all jobs of an answer at once.
 const FIRST_PAGES: &str = "-- execution_list.first_pages
-select {columns}, n.name as node_name, j.name as job_name from unnest($1::uuid[]) as x (id)
+select {columns}, n.name as node_name, j.name as job_name
+from unnest($1::uuid[]) as x (id) left join job_definition j on j.id = x.id
 cross join lateral (select * from job_execution_log l where l.job_id = x.id order by l.id desc limit $2) as l
-left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
+left join cluster_node n on n.id = l.node_id
 order by l.id desc";
 
 const IN_FLIGHT: &str = "-- execution_list.in_flight
@@ -195,27 +185,6 @@ impl Store {
         let next = last.map(|row| Values::of("job_execution_log", row).get("id")).transpose()?;
         let record = |row: &Row| record(row).map(Arc::new);
         Ok(ExecutionPage { rows: self.unreadable.readable(rows, record), next })
-    }
-
-    /// The newest executions of each of these jobs, at most `count`, without
-    /// their outputs.
-    pub async fn recent_executions(
-        &self,
-        jobs: &[Uuid],
-        count: usize,
-    ) -> Result<HashMap<Uuid, Vec<ExecutionRecord>>, StoreError> {
-        self.bounded("execution_list.recent", async {
-            let session = self.session().await?;
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            let rows = self.rows(&session, "execution_list.recent", RECENT, &[&jobs, &count]).await?;
-            session.release();
-            let mut recent: HashMap<Uuid, Vec<ExecutionRecord>> = HashMap::new();
-            for found in self.unreadable.readable(&rows, record) {
-                recent.entry(found.job_id).or_default().push(found);
-            }
-            Ok(recent)
-        })
-        .await
     }
 
     /// How many executions of each of these jobs are in flight.

@@ -21,14 +21,14 @@ from job_execution_log l left join cluster_node n on n.id = l.node_id left join 
 where l.id = $1";
 
 /// Which texts of executions a list reads; each may take 64 KB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExecutionTexts {
-    /// Outputs, error messages and previous attempts.
-    All,
-    /// Error messages.
-    Errors,
     /// None of them.
     None,
+    /// Error messages.
+    Errors,
+    /// Outputs, error messages and previous attempts.
+    All,
 }
 
 impl ExecutionTexts {

@@ -1,12 +1,12 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, InFlightOf, Recent};
+use crate::api::facts::{self, FirstPage, InFlightOf};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
-use crate::api::queries::store;
+use crate::api::queries::{store, texts};
 use crate::api::{cost, errors};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
@@ -14,10 +14,10 @@ use crate::model::payload::Payload;
 use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
-use crate::store::executions::ExecutionRecord;
+use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::jobs::JobVersion;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
-use uuid::Uuid;
+use std::sync::Arc;
 
 /// Most of `nextFireTimes`.
 const FIRE_TIMES_MAX: usize = 1_000;
@@ -151,8 +151,9 @@ impl Job {
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
     async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let newest = recent(ctx, self.id, 1).await?;
-        Ok(newest.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
+        let newest = FirstPage { job: self.id, limit: 1, texts: ExecutionTexts::None };
+        let newest = facts::first_page(ctx, newest).await?;
+        Ok(newest.rows.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
     }
     /// Executions that run or wait for their next attempt.
     #[graphql(complexity = "cost::BATCHED")]
@@ -160,15 +161,16 @@ impl Job {
         let in_flight = facts::load(ctx, InFlightOf(self.id)).await?.unwrap_or(0);
         Ok(i32::try_from(in_flight).unwrap_or(i32::MAX))
     }
-    /// The newest executions, newest fire time first, without their outputs: at
-    /// most 50.
+    /// The newest executions, newest fire time first: at most 50.
     #[graphql(complexity = "cost::NEWEST + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)")]
     async fn recent_executions(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20)] count: Option<i32>,
-    ) -> Result<Vec<ExecutionRecord>> {
-        recent(ctx, self.id, usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX)).await
+    ) -> Result<Vec<Arc<ExecutionRecord>>> {
+        let limit = usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX);
+        let newest = FirstPage { job: self.id, limit, texts: texts(ctx, &[&[]]).await? };
+        Ok(facts::first_page(ctx, newest).await?.rows)
     }
     /// The executions, newest fire time first, a page at a time: at most 200.
     #[graphql(
@@ -314,8 +316,4 @@ fn target(target: &Target) -> serde_json::Result<Json> {
 /// The API's Int has 32 bits; ten years of seconds fit.
 fn int(seconds: i64) -> Option<i32> {
     i32::try_from(seconds).ok()
-}
-
-async fn recent(ctx: &Context<'_>, job: Uuid, count: usize) -> Result<Vec<ExecutionRecord>> {
-    Ok(facts::load(ctx, Recent(job, count)).await?.unwrap_or_default())
 }
