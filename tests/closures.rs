@@ -291,7 +291,7 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
     let bad = node.error(create, json!({"input": {"name": "x", "excludeDates": ["tomorrow"]}})).await;
     assert_eq!(
         (&bad["extensions"]["code"], &bad["extensions"]["field"]),
-        (&json!("BAD_USER_INPUT"), &json!("excludeDates"))
+        (&json!("BAD_USER_INPUT"), &json!("excludeDates.0"))
     );
 
     let preview = "query($input: CreateJobInput!) { previewSchedule(input: $input, count: 2) { fireTimes } }";

@@ -1,4 +1,4 @@
-//! Texts from outside: whatever the schema takes is judged before the database is.
+//! Values from outside: whatever the schema takes is judged before the database is asked, and named in one form.
 
 use crate::api_node::ApiNode;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,9 @@ pub struct Schema {
     pub types: Map<String, Value>,
     job: String,
 }
+
+/// Values that are odd for a kind and name of type.
+type Odd = fn(&str, &str) -> Vec<Value>;
 
 /// A type without its `!` and `[]`, and whether it is a list.
 pub fn bare(of: &Value) -> (&str, &str, bool) {
@@ -69,25 +72,19 @@ impl Schema {
         if list { json!([one]) } else { one }
     }
 
-    /// Each place in the type where a text can stand, with a value that is fine but for the odd text there.
-    fn odd(&self, path: &str, of: &Value) -> Vec<(String, Value)> {
+    /// Each place in the type where such a value can stand, with a value that is fine but for the one there.
+    fn odd(&self, path: &str, of: &Value, odd: Odd) -> Vec<(String, Value)> {
         let (kind, name, list) = bare(of);
-        let odd = match (kind, name) {
-            (_, "String" | "ID") => vec![(path.to_owned(), json!(ODD))],
-            (_, "JSON") => vec![(path.to_owned(), json!({ODD: "x"})), (path.to_owned(), json!({"x": ODD}))],
-            ("INPUT_OBJECT", _) => {
-                let fields = self.types[name]["inputFields"].as_array().unwrap();
-                let odd = fields.iter().flat_map(|field| {
-                    let key = field["name"].as_str().unwrap();
-                    let odd = self.odd(&format!("{path}.{key}"), &field["type"]);
-                    odd.into_iter().map(move |(path, value)| (path, key, value))
-                });
-                odd.map(|(path, key, value)| (path, self.with(name, of, key, value))).collect()
-            }
-            _ => Vec::new(),
-        };
+        let path = &if list { format!("{path}.0") } else { path.to_owned() };
+        let here = odd(kind, name).into_iter().map(|value| (path.clone(), value));
+        let fields = self.types[name]["inputFields"].as_array().into_iter().flatten();
+        let inside = fields.flat_map(|field| {
+            let key = field["name"].as_str().unwrap();
+            let odd = self.odd(&format!("{path}.{key}"), &field["type"], odd);
+            odd.into_iter().map(move |(path, value)| (path, self.with(name, of, key, value)))
+        });
         let listed = |(path, value)| (path, if list { json!([value]) } else { value });
-        odd.into_iter().map(listed).collect()
+        here.chain(inside).map(listed).collect()
     }
 
     fn with(&self, name: &str, of: &Value, key: &str, value: Value) -> Value {
@@ -116,8 +113,9 @@ fn request(field: &Value, (before, after): (&str, &str)) -> String {
     format!("{} {called} {after}", before.replace("()", &format!("({})", declared.join(", "))))
 }
 
-#[actix::test]
-async fn an_odd_text_anywhere_in_the_schema_is_refused_with_its_field() {
+/// Sends such a value to every place of the schema that takes it, one at a time, and expects a refusal that names the
+/// place; how many there are.
+async fn each_is_refused_with_its_field(odd: Odd) -> usize {
     let node = ApiNode::start().await;
     let schema = Schema::of(&node).await;
     let of_job = format!("query() {{ job(id: \"{}\") {{", schema.job);
@@ -132,7 +130,7 @@ async fn an_odd_text_anywhere_in_the_schema_is_refused_with_its_field() {
             let fine: Map<String, Value> = required.map(fine).collect();
             for arg in args {
                 let name = arg["name"].as_str().unwrap();
-                for (path, odd) in schema.odd(name, &arg["type"]) {
+                for (path, odd) in schema.odd(name, &arg["type"], odd) {
                     // Those that nobody reads.
                     let unread = path == "input.name" && field["name"] == "previewSchedule";
                     if unread || path.ends_with("target.log.level") {
@@ -142,15 +140,37 @@ async fn an_odd_text_anywhere_in_the_schema_is_refused_with_its_field() {
                     variables.insert(name.to_owned(), odd);
                     let answer = node.post(&request(field, around), Value::Object(variables)).await;
                     let refusal = &answer["errors"][0]["extensions"];
+                    let expected = path.strip_prefix("input.").unwrap_or(&path);
                     let place = format!("{of}.{} {path}: {answer}", field["name"]);
-                    assert_eq!(refusal["code"], "BAD_USER_INPUT", "{place}");
-                    assert!(refusal["field"].is_string(), "{place}");
+                    assert_eq!(*refusal, json!({"code": "BAD_USER_INPUT", "field": expected}), "{place}");
                     tried += 1;
                 }
             }
         }
     }
-    assert!(tried > 100, "{tried} places in the schema take a text");
+    tried
+}
+
+#[actix::test]
+async fn an_odd_text_anywhere_in_the_schema_is_refused_with_its_field() {
+    let tried = each_is_refused_with_its_field(|_, name| match name {
+        "String" | "ID" => vec![json!(ODD)],
+        "JSON" => vec![json!({ODD: "x"}), json!({"x": ODD})],
+        _ => Vec::new(),
+    });
+    assert!(tried.await > 100, "places in the schema that take a text");
+}
+
+#[actix::test]
+async fn a_value_of_another_type_anywhere_in_the_schema_is_refused_with_its_field() {
+    let tried = each_is_refused_with_its_field(|kind, name| match (kind, name) {
+        (_, "JSON") => Vec::new(),
+        (_, "Int") => vec![json!(1.5), json!(2_147_483_648_i64), json!("1")],
+        (_, "ID" | "String") => vec![json!(1.5), json!({})],
+        ("SCALAR" | "ENUM", _) => vec![json!("GONE"), json!({})],
+        _ => vec![json!("x"), json!(1)],
+    });
+    assert!(tried.await > 300, "places in the schema that take a value");
 }
 
 #[actix::test]

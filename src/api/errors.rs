@@ -1,5 +1,10 @@
 //! Errors of the API: a stable code, a sentence for the person, nothing else.
 //!
+//! `BAD_USER_INPUT` has the place of what is refused as its `field`, in one form whatever refuses it, the library or
+//! the model: names of arguments and fields joined by dots, members of lists counted from 0. The argument `input`, of
+//! which a command has no other beside it that could be meant, is left out. So `first`, `filter.ids.0`,
+//! `cronExpression`, `retry.maxAttempts`, `tags.1`, `inputs.37.cronExpression`.
+//!
 //! No SQL, path or stack leaves the process; what an operator needs is logged.
 
 use crate::actors::job_manager::CommandError;

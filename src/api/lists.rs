@@ -9,7 +9,7 @@ use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
 use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome, PAGE_MAX};
-use crate::model::{Timestamp, text};
+use crate::model::{Timestamp, UnknownName, text};
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionRecord;
 use crate::store::job_list::{JobKey, JobPage};
@@ -331,14 +331,16 @@ pub(super) async fn first_executions(ctx: &Context<'_>, job: Uuid, first: Option
 
 impl JobFilterInput {
     fn into_filter(self) -> Result<JobFilter> {
-        let id = |id: &ID| errors::uuid("filter.ids", id);
         let filter = JobFilter {
-            ids: self.ids.map(|ids| ids.iter().map(id).collect::<Result<_, _>>()).transpose()?,
+            ids: self.ids.map(|ids| each("filter.ids", &ids, errors::uuid)).transpose()?,
             search: self.search,
             statuses: self.status.map(|names| names.into_iter().map(Into::into).collect()),
             schedule_types: self.schedule_type.map(|names| names.into_iter().map(Into::into).collect()),
             tags: self.tags.unwrap_or_default(),
-            last_outcomes: self.last_outcome.map(|names| names.iter().map(last_outcome).collect()).transpose()?,
+            last_outcomes: self
+                .last_outcome
+                .map(|names| each("filter.lastOutcome", &names, last_outcome))
+                .transpose()?,
         };
         filter.validate().map_err(|invalid| errors::invalid(&invalid))?;
         Ok(filter)
@@ -347,13 +349,10 @@ impl JobFilterInput {
 
 impl ExecutionFilterInput {
     pub(super) fn into_filter(self) -> Result<ExecutionFilter> {
-        let status = |name: &String| {
-            name.parse::<ExecutionStatus>().map_err(|error| errors::bad_input("filter.status", error.to_string()))
-        };
         let statuses = filter_names("filter.status", self.status)?;
         Ok(ExecutionFilter {
             job_id: self.job_id.map(|id| errors::uuid("filter.jobId", &id)).transpose()?,
-            statuses: statuses.map(|names| names.iter().map(status).collect::<Result<_, _>>()).transpose()?,
+            statuses: statuses.map(|names| each("filter.status", &names, status)).transpose()?,
             kinds: filter_names("filter.kind", self.kind)?,
             reasons: filter_names("filter.reason", self.reason)?,
             node_id: self.node_id.map(|id| errors::uuid("filter.nodeId", &id)).transpose()?,
@@ -386,14 +385,18 @@ async fn bulk(ctx: &Context<'_>, filter: Option<JobFilterInput>, all: bool, acti
     Ok(BulkResult { matched: size(matched), changed: size(changed) })
 }
 
-fn last_outcome(name: &String) -> Result<LastOutcome> {
-    if name == "NONE" {
-        return Ok(LastOutcome::None);
-    }
-    let status = name.parse().map_err(|error: crate::model::UnknownName| {
-        errors::bad_input("filter.lastOutcome", format!("filter.lastOutcome: {error}"))
-    });
-    status.map(LastOutcome::Is)
+/// Reads each member of a list that is at this place.
+fn each<T, R>(place: &str, members: &[T], read: impl Fn(&str, &T) -> Result<R>) -> Result<Vec<R>> {
+    let read = |(index, member)| read(&format!("{place}.{index}"), member);
+    members.iter().enumerate().map(read).collect()
+}
+
+fn status(field: &str, name: &String) -> Result<ExecutionStatus> {
+    name.parse().map_err(|error: UnknownName| errors::bad_input(field, format!("{field}: {error}")))
+}
+
+fn last_outcome(field: &str, name: &String) -> Result<LastOutcome> {
+    if name == "NONE" { Ok(LastOutcome::None) } else { status(field, name).map(LastOutcome::Is) }
 }
 
 /// A variable that was left out comes as none, whatever the default says.

@@ -263,7 +263,7 @@ mod tests {
             ("description", |r| r.description = Some("x".repeat(2_001))),
             ("description", |r| r.description = Some("a\0b".into())),
             ("calendar", |r| r.calendar = Some("a\0b".into())),
-            ("tags", |r| r.tags = vec![String::new()]),
+            ("tags.0", |r| r.tags = vec![String::new()]),
             ("tags", |r| r.tags = vec!["x".into(); 21]),
             ("priority", |r| r.priority = Some(10)),
             ("endAt", |r| r.policies.end_at = Some(now() - TimeDelta::days(1))),

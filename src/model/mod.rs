@@ -33,7 +33,7 @@ pub type Timestamp = DateTime<Utc>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct InvalidInput {
-    /// The input's field as the API spells it, e.g. `cronExpression`.
+    /// The place in the input as the API spells it, e.g. `cronExpression`, `retry.maxAttempts`, `tags.1`.
     pub field: Cow<'static, str>,
     /// What is wrong and what would be right, for the person who typed it.
     pub message: String,
@@ -49,6 +49,11 @@ impl InvalidInput {
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         Self { field: format!("{place}.{}", self.field).into(), ..self }
+    }
+
+    /// A refusal of one member of the list `field`, counted from 0.
+    pub fn of_member(field: &str, index: usize, message: impl Into<String>) -> Self {
+        Self::new(format!("{field}.{index}"), message)
     }
 }
 

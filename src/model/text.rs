@@ -80,7 +80,10 @@ impl Text {
 
     /// The same of each of a list.
     pub fn check_each(self, field: &'static str, texts: &[String]) -> Result<(), InvalidInput> {
-        texts.iter().try_for_each(|text| self.check(field, text))
+        let check = |(index, text): (usize, &String)| {
+            self.check(field, text).map_err(|invalid| InvalidInput::of_member(field, index, invalid.message))
+        };
+        texts.iter().enumerate().try_for_each(check)
     }
 }
 

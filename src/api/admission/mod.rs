@@ -251,12 +251,13 @@ const BEFORE_FIELDS: [&str; 3] =
 /// What it says between an argument and the field of it that is missing or unknown.
 const BEFORE_INNER_FIELDS: [&str; 2] = [", field \"", ", unknown field \""];
 
-/// The field that an error of the validation is about, by its message: `Invalid value for argument "inputs.37.name",
+/// The field that an error of the validation is about (in the form that `errors` describes), by its message: `Invalid value for argument "inputs.37.name",
 /// expected type "String"`, or `Field "job" argument "id" of type "ID!" is required but not provided`.
 fn argument(message: &str) -> Option<String> {
     let missing = || Some(message.strip_prefix("Field \"")?.split_once("\" argument \"")?.1);
     let rest = BEFORE_FIELDS.iter().find_map(|before| message.strip_prefix(before)).or_else(missing)?;
     let (argument, rest) = rest.split_once('"')?;
     let inner = BEFORE_INNER_FIELDS.iter().find_map(|before| rest.strip_prefix(before)?.split_once('"'));
-    Some(inner.map_or_else(|| argument.to_owned(), |(field, _)| format!("{argument}.{field}")))
+    let place = inner.map_or_else(|| argument.to_owned(), |(field, _)| format!("{argument}.{field}"));
+    Some(place.strip_prefix("input.").map(str::to_owned).unwrap_or(place))
 }

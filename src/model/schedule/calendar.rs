@@ -274,14 +274,12 @@ fn validate_name(name: &str) -> Result<String, InvalidInput> {
 fn dates(field: &'static str, texts: &[String]) -> Result<Dates, InvalidInput> {
     bounded(field, texts.len())?;
     let mut dates = Dates::default();
-    for text in texts {
+    for (index, text) in texts.iter().enumerate() {
         if add_dates(&mut dates, text.trim()).is_none() {
             let shown: String = text.chars().take(40).collect();
             let shown = shown.escape_debug();
-            return Err(InvalidInput::new(
-                field,
-                format!("`{shown}` is none of 2026-12-25, 12-25 (each year), 2026-12-24/2027-01-02"),
-            ));
+            let message = format!("`{shown}` is none of 2026-12-25, 12-25 (each year), 2026-12-24/2027-01-02");
+            return Err(InvalidInput::of_member(field, index, message));
         }
     }
     dates.ranges.sort_unstable();

@@ -14,7 +14,7 @@ import { overview } from './factories'
 
 type Variables = Record<string, unknown>
 
-/** What the fake API answers to an operation: its data, or an Error (with a `code`) for what it refuses. */
+/** What the fake API answers to an operation: its data, or an Error (with a `code` or a `field`) for what it refuses. */
 export type Answers = Record<string, (variables: Variables) => unknown>
 
 /** One request of the page, as the fake API saw it. */
@@ -42,7 +42,8 @@ export function fakeApi(answers: Answers): Asked[] {
     const answer = { ...ALWAYS, ...answers }[operation]?.(variables) ?? new Error(`the fake API knows no ${operation}`)
     if (!(answer instanceof Error)) return Response.json({ data: answer })
     const code = 'code' in answer ? answer.code : 'BAD_USER_INPUT'
-    return Response.json({ data: null, errors: [{ message: answer.message, extensions: { code } }] })
+    const field = 'field' in answer ? answer.field : null
+    return Response.json({ data: null, errors: [{ message: answer.message, extensions: { code, field } }] })
   })
   return asked
 }

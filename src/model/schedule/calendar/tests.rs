@@ -103,10 +103,10 @@ fn rules_that_overlap_are_one_rule() {
 #[test]
 fn what_cannot_be_read_is_named() {
     let cases = [
-        ("excludeDates", serde_json::json!({"excludeDates": ["25.12.2026"]})),
-        ("excludeDates", serde_json::json!({"excludeDates": ["2026-02-30"]})),
-        ("includeDates", serde_json::json!({"includeDates": ["2026-12-25/2026-12-24"]})),
-        ("includeDates", serde_json::json!({"includeDates": ["\u{202e}"]})),
+        ("excludeDates.0", serde_json::json!({"excludeDates": ["25.12.2026"]})),
+        ("excludeDates.1", serde_json::json!({"excludeDates": ["12-25", "2026-02-30"]})),
+        ("includeDates.0", serde_json::json!({"includeDates": ["2026-12-25/2026-12-24"]})),
+        ("includeDates.0", serde_json::json!({"includeDates": ["\u{202e}"]})),
         ("excludeWindows.0.from", serde_json::json!({"excludeWindows": [{"from": "25:00", "to": "26:00"}]})),
         ("includeWindows.0.from", serde_json::json!({"includeWindows": [{"from": "9", "to": "17:00"}]})),
         ("excludeDates", serde_json::json!({"excludeDates": vec!["12-25"; 1_001]})),

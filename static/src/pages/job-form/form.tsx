@@ -35,9 +35,10 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
     try {
       await onSave(inputOf(filled))
     } catch (error) {
-      const field = error instanceof ApiError ? error.field : null
-      if (field && known(filled, field)) {
-        const message = inWords(error).replace(`${field}: `, '')
+      const refused = error instanceof ApiError ? error.field : null
+      const field = refused && fieldOf(filled, refused)
+      if (field) {
+        const message = inWords(error).replace(`${refused}: `, '')
         form.setError(field as 'name', { type: 'server', message }, { shouldFocus: true })
       } else {
         setFailure(inWords(error))
@@ -98,12 +99,14 @@ function Identity() {
   )
 }
 
-/** Whether the form has a field of that path. */
-function known(values: FormValues, path: string): boolean {
+/** The field of the form at that path. One holds a whole list: `tags.1` belongs to `tags`. */
+function fieldOf(values: FormValues, path: string): string | null {
+  const parts = path.split('.')
   let at: unknown = values
-  for (const part of path.split('.')) {
-    if (typeof at !== 'object' || at === null || !(part in at)) return false
+  for (const [index, part] of parts.entries()) {
+    if (typeof at !== 'object' || at === null || !(part in at)) return null
     at = (at as Record<string, unknown>)[part]
+    if (typeof at !== 'object') return parts.slice(0, index + 1).join('.')
   }
-  return typeof at !== 'object'
+  return null
 }

@@ -42,6 +42,18 @@ describe('the form of a new job', () => {
     expect(last(asked, 'CreateJob')).toBeUndefined()
   })
 
+  it('says beside the field what the server refuses of it, also of one in a list', async () => {
+    const refused = Object.assign(new Error('tags.1: must be at most 50 characters long'), { field: 'tags.1' })
+    const { user } = await open('/jobs/new', { ...ANSWERS, CreateJob: () => refused })
+    await user.type(await screen.findByLabelText('Name'), 'Report')
+    await user.click(screen.getByRole('radio', { name: /Fixed rate/ }))
+    await user.selectOptions(screen.getByLabelText('Kind'), 'log')
+    await user.type(screen.getByLabelText('Tags'), 'a, b')
+    await user.click(screen.getByRole('button', { name: 'Create job' }))
+    expect(await screen.findByText('must be at most 50 characters long')).toBeTruthy()
+    expect(document.activeElement).toBe(screen.getByLabelText('Tags'))
+  })
+
   it('builds the expression that stands beside the builder', async () => {
     const { user } = await open('/jobs/new', ANSWERS)
     await user.selectOptions(await screen.findByLabelText('Rhythm'), 'weekly')
