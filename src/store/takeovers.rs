@@ -15,6 +15,7 @@ use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::named;
 use std::time::Duration;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 named! {
@@ -401,13 +402,12 @@ impl Store {
         node_id: Uuid,
         held: &[Uuid],
     ) -> Result<TakenOver, StoreError> {
-        let stub = self.clock().stub();
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
             return Ok(TakenOver::default());
         };
         let take_over = transaction.prepare_cached(TAKE_OVER).await.during("takeovers.prepare")?;
-        let rows =
-            transaction.query(&take_over, &[&stub, &node_id, &held, low, high]).await.during("takeovers.take_over")?;
+        let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &held, low, high];
+        let rows = transaction.query(&take_over, &values).await.during("takeovers.take_over")?;
         for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
             let row = Values::of("takeovers.take_over", row);
             let because = format!("execution {} failed", row.get::<Uuid>("id")?);
