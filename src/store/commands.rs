@@ -10,7 +10,6 @@ use super::passed::{self, Locked};
 use super::pauses::{MissedOnce, reschedule_paused};
 use super::row::{Values, column};
 use super::session::Transaction;
-use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
@@ -146,7 +145,7 @@ impl Store {
                     replace(&transaction, old.id, &definition, now).await?;
                     match living(&transaction, old.id).await?.map(|job| job.status) {
                         Some(JobStatus::Active) => {
-                            reschedule(&transaction, &self.unreadable, old, &definition, now).await?;
+                            reschedule(&transaction, self, old, &definition, now).await?;
                         }
                         Some(JobStatus::Paused) => {
                             reschedule_paused(&transaction, self, old, &definition, now).await?;
@@ -344,24 +343,25 @@ fn next_of(
     }
 }
 
-/// Moves the pending fire time of an edited job if what makes it was edited. What has passed and is not taken is left to
-/// the old version.
+/// Moves the pending fire time of a job edited at `began` if what makes it was edited. What has passed and is not taken
+/// is left to the old version. The new one begins when the trigger is locked: a lease that held it may have taken a fire
+/// time after `began`, which must not come again.
 async fn reschedule(
     transaction: &Transaction,
-    unreadable: &UnreadableRows,
+    store: &Store,
     old: &Job,
     new: &JobDefinition,
-    now: Timestamp,
+    began: Timestamp,
 ) -> Result<(), StoreError> {
     if new.fires_like(&old.definition) {
         transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
         return Ok(());
     }
-    let since = passed::since(transaction, &[old.id], now).await?;
+    let since = passed::since(transaction, &[old.id], began).await?;
     let definitions = [&old.definition, new].into_iter();
-    let closures = closures::hold(transaction, definitions, since, unreadable).await?;
+    let closures = closures::hold(transaction, definitions, since, &store.unreadable).await?;
     let is_delay = |job: &JobDefinition| matches!(job.schedule, Schedule::FixedDelay { .. });
-    let locked = passed::lock(transaction, &[old.id], unreadable).await?.pop();
+    let (locked, now) = passed::lock_one(transaction, store, old.id).await?;
     if let Some(Locked { trigger, .. }) = locked.filter(|locked| locked.is_due && locked.trigger.has_passed(now)) {
         if is_delay(new) && is_delay(&old.definition) {
             // The chain has one fire time at most: it stays that.

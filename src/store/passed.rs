@@ -24,6 +24,10 @@ const LOCK: &str = "-- passed.lock
 select id, fire_time, due_at, held_due_at, runs, closed_from from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update";
 
+/// Read when the triggers are locked: what the lease took that held one of them has passed by then.
+const CLOCK: &str = "-- passed.clock
+select coalesce($1::timestamptz, clock_timestamp())";
+
 /// The first fire time of these jobs that is neither taken nor recorded.
 const SINCE: &str = "-- passed.since
 select min(coalesce(closed_from, fire_time)) from job_trigger
@@ -82,6 +86,17 @@ pub(super) async fn lock(
 ) -> Result<Vec<Locked>, StoreError> {
     let rows = transaction.query(LOCK, &[&ids]).await.during("passed.lock")?;
     Ok(unreadable.readable(&rows, locked))
+}
+
+/// Locks the trigger of one schedule; with the database's clock once that was done.
+pub(super) async fn lock_one(
+    transaction: &Transaction,
+    store: &Store,
+    id: Uuid,
+) -> Result<(Option<Locked>, Timestamp), StoreError> {
+    let locked = lock(transaction, &[id], &store.unreadable).await?.pop();
+    let row = transaction.query_one(CLOCK, &[&store.clock().stub()]).await.during("passed.clock")?;
+    Ok((locked, Values::of("passed.clock", &row).get(0)?))
 }
 
 /// From when on closures matter for what these jobs have not taken. (Not locked: it may only be later by then.)

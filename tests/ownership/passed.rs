@@ -1,6 +1,6 @@
 //! Fire times that have passed and are not taken, when their job is edited or deleted.
 
-use crate::support::{ENDLESS, TestCluster, at, cron, fixed_delay, fixed_rate, once, with};
+use crate::support::{ENDLESS, TestCluster, at, cron, eventually, fixed_delay, fixed_rate, once, with};
 use horolog::actors::job_manager::bulk::{Bulk, BulkAction};
 use horolog::actors::job_manager::closures::{CalendarRequest, CreateCalendar};
 use horolog::actors::job_manager::{
@@ -70,6 +70,27 @@ async fn an_edit_while_a_fire_time_waits_out_its_jitter_leaves_it_to_its_due_tim
         let owed = "select id::text from job_trigger where job_id = $1 and kind <> 'SCHEDULE'";
         assert!(cluster.texts(owed, &[&job.id]).await.is_empty());
     }
+}
+
+#[actix::test]
+async fn an_edit_that_waited_for_a_lease_does_not_name_again_what_that_has_taken() {
+    let cluster = TestCluster::start().await;
+    let job = cluster.create(fixed_rate(600)).await;
+    cluster.node().await.poll().await;
+    cluster.advance(599);
+    // What a lease of 07:10 does before it commits.
+    let lease = cluster.database.client().await;
+    let taken = "begin; update job_trigger set fire_time = '2026-11-23T07:20:00Z', due_at = '2026-11-23T07:20:00Z'";
+    lease.batch_execute(taken).await.unwrap();
+    let ending = with(fixed_rate(600), |policies| policies.end_at = Some(at("23:00:00")));
+    let commit = async {
+        let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        eventually("the edit waits", async || (cluster.execute(waits, &[]).await > 0).then_some(())).await;
+        cluster.advance(2);
+        lease.batch_execute("commit").await.unwrap();
+    };
+    let (edited, ()) = tokio::join!(edit(&cluster, &job, ending), commit);
+    assert_eq!(edited.unwrap().next_fire_time, Some(at("07:20:00")));
 }
 
 #[actix::test]
