@@ -58,6 +58,14 @@ async fn a_message_is_bounded_over_all_its_frames() {
         other => panic!("{other:?}"),
     }
 
+    // A frame that announces 2⁶² bytes, of which no end comes.
+    let MaybeTlsStream::Plain(mut wire) = connect(&node).await.into_inner() else { panic!("plain text") };
+    let head = [&[0x81, 0xff][..], &(1_u64 << 62).to_be_bytes(), b"mask"].concat();
+    tokio::io::AsyncWriteExt::write_all(&mut wire, &[head, vec![b'x'; 65 * 1024]].concat()).await.unwrap();
+    let mut bytes = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut wire, &mut bytes).await.unwrap();
+    assert!(bytes.windows(2).any(|code| code == 1009_u16.to_be_bytes()), "a frame without an end");
+
     // The largest that is allowed goes through, in frames as well: it is no message of GraphQL, and says so.
     let mut wire = connect(&node).await;
     wire.send(Message::Frame(Frame::message(vec![b'x'; 32 * 1024], OpCode::Data(Data::Text), false))).await.unwrap();

@@ -26,6 +26,8 @@ use tokio_util::codec::{Decoder, Encoder};
 
 /// Largest message of a client in bytes, over all its frames.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// The same with the longest head of a frame (RFC 6455, 5.2).
+const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 14;
 /// Largest event in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Longest id of an operation in bytes: each of its events repeats it.
@@ -218,6 +220,10 @@ impl Frames {
         loop {
             if let Some(frame) = self.codec.decode(&mut self.buffer)? {
                 return Ok(Some(frame));
+            }
+            // The codec judges a frame when it is whole, which one that announces exabytes never is.
+            if self.buffer.len() > FRAME_BYTES_MAX {
+                return Err(ProtocolError::Overflow);
             }
             match self.payload.next().await {
                 Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
