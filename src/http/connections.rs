@@ -75,7 +75,8 @@ impl Connections {
         io.set_nodelay(true)?;
         let address = io.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
         let connection = self.open(client_of(address)).ok_or(io::ErrorKind::ConnectionAborted)?;
-        Ok(Watched { io, connection, connections: self.clone(), check: Box::pin(sleep(CHECK_EVERY)), stalled: None })
+        let check = Box::pin(sleep(CHECK_EVERY));
+        Ok(Watched { io, connection, connections: self.clone(), check, stalled: None, read_waits: false })
     }
 
     fn open(&self, client: IpAddr) -> Option<Arc<Connection>> {
@@ -160,6 +161,8 @@ pub struct Watched {
     connections: Connections,
     check: Pin<Box<Sleep>>,
     stalled: Option<Stall>,
+    /// Whether a read waits until all is written.
+    read_waits: bool,
 }
 
 /// Since when the client takes less than it is sent, and how much of it.
@@ -203,6 +206,12 @@ impl Watched {
         stall.taken < STALL_BYTES_MIN
     }
 
+    /// Whether whole answers wait for a client that does not read them. The server bounds the bodies that it holds, but not
+    /// the heads of answers without one: for a client that goes on asking they would pile up.
+    fn owes_answers(&self) -> bool {
+        self.stalled.is_some() && self.connection.requests.load(Ordering::Relaxed) == 0
+    }
+
     /// Takes note of what a write came to.
     fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
@@ -233,6 +242,10 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.owes_answers() {
+            self.read_waits = true;
+            return self.poll_over(context).map(Err);
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut self.io).poll_read(context, buffer) {
             Poll::Ready(read) => {
@@ -255,6 +268,9 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The server flushes when all it had to say is written.
         self.stalled = None;
+        if std::mem::take(&mut self.read_waits) {
+            context.waker().wake_by_ref();
+        }
         Pin::new(&mut self.io).poll_flush(context)
     }
 
@@ -278,6 +294,33 @@ mod tests {
         let (io, _) = listener.accept().await.expect("a connection");
         let watched = Connections::new(1).admit(io).expect("room");
         assert!(watched.io.nodelay().expect("an option"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_whole_answers_is_not_read_either() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let (io, _) = listener.accept().await.expect("a connection");
+        let mut watched = Connections::new(1).admit(io).expect("room");
+        client.write_all(b"once more").await.expect("room in the kernel");
+        watched.io.readable().await.expect("it has come");
+
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut sent = 0;
+        while let Poll::Ready(written) = Pin::new(&mut watched).poll_write(&mut context, &vec![b'x'; 65_536]) {
+            sent += written.expect("the client is there");
+        }
+        let mut bytes = [0; 9];
+        let mut poll_read = |watched: &mut Watched| {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            Pin::new(watched).poll_read(&mut Context::from_waker(std::task::Waker::noop()), &mut buffer).is_ready()
+        };
+        assert!(!poll_read(&mut watched), "the client owes the reading of {sent} bytes");
+
+        client.read_exact(&mut vec![0; sent]).await.expect("they have come");
+        watched.flush().await.expect("the client is there");
+        assert!(poll_read(&mut watched));
     }
 
     #[test]
