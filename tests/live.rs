@@ -120,6 +120,21 @@ async fn the_overview_and_the_nodes_are_told_each_second() {
 }
 
 #[actix::test]
+async fn who_listens_later_is_told_the_last_overview_without_another_look() {
+    let node = ApiNode::start().await;
+    let query = "subscription { overviewUpdated { cluster { activeJobs } } }";
+    let mut first = Socket::open(&node.url, None).await.unwrap();
+    first.subscribe("1", query).await;
+    first.event().await;
+    // From here on no look ends.
+    let locking = node.database.client().await;
+    locking.batch_execute("begin; lock table job_definition in access exclusive mode").await.unwrap();
+    let mut second = Socket::open(&node.url, None).await.unwrap();
+    second.subscribe("1", query).await;
+    assert_eq!(second.event().await["overviewUpdated"]["cluster"]["activeJobs"], 0);
+}
+
+#[actix::test]
 async fn a_page_of_another_site_opens_no_socket() {
     let node = ApiNode::start().await;
     for origin in ["https://evil.example", "null", "http://127.0.0.1:1", ""] {

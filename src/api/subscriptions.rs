@@ -47,11 +47,19 @@ pub struct Feeds {
     overviews: Feed<Overview>,
 }
 
-/// Events of one kind; there is a sender while somebody listens.
+/// Events of one kind.
 struct Feed<T> {
-    sender: Arc<Mutex<Option<broadcast::Sender<T>>>>,
+    told: Told<T>,
     listeners: Listeners,
     behind_max: usize,
+}
+
+/// What a feed tells while somebody listens.
+type Told<T> = Arc<Mutex<Option<Events<T>>>>;
+
+struct Events<T> {
+    sender: broadcast::Sender<T>,
+    last: Option<T>,
 }
 
 /// Whose socket an operation came over; the data of every operation that did.
@@ -123,25 +131,25 @@ impl Drop for Place {
 
 impl<T: Clone + Send + 'static> Feed<T> {
     fn new(behind_max: usize) -> Self {
-        Self { sender: Arc::default(), listeners: Listeners::default(), behind_max }
+        Self { told: Arc::default(), listeners: Listeners::default(), behind_max }
     }
 
-    /// Listens; the first listener makes the feed look.
+    /// Listens; the first listener makes the feed look. With the last event before, if there was one.
     fn listen<S: Default + Send + 'static>(
         &self,
         ctx: &Context<'_>,
         every: Duration,
         look: impl AsyncFnMut(&mut S) -> Vec<T> + 'static,
-    ) -> Result<BoxStream<'static, T>> {
+    ) -> Result<(Option<T>, BoxStream<'static, T>)> {
         let place = self.listeners.admit(*ctx.data::<Subscriber>()?)?;
-        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = if let Some(sender) = &*sender {
-            sender.subscribe()
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, receiver) = if let Some(events) = &*told {
+            (events.last.clone(), events.sender.subscribe())
         } else {
-            let (fresh, receiver) = broadcast::channel(self.behind_max);
-            *sender = Some(fresh);
-            actix::spawn(feed(self.sender.clone(), every, look));
-            receiver
+            let (sender, receiver) = broadcast::channel(self.behind_max);
+            *told = Some(Events { sender, last: None });
+            actix::spawn(feed(self.told.clone(), every, look));
+            (None, receiver)
         };
         let events = stream::unfold((receiver, place), |(mut receiver, place)| async move {
             loop {
@@ -153,30 +161,27 @@ impl<T: Clone + Send + 'static> Feed<T> {
                 }
             }
         });
-        Ok(events.boxed())
+        Ok((last, events.boxed()))
     }
 }
 
 /// Looks until nobody listens any more.
-async fn feed<T: Clone, S: Default>(
-    shared: Arc<Mutex<Option<broadcast::Sender<T>>>>,
-    every: Duration,
-    mut look: impl AsyncFnMut(&mut S) -> Vec<T>,
-) {
+async fn feed<T: Clone, S: Default>(told: Told<T>, every: Duration, mut look: impl AsyncFnMut(&mut S) -> Vec<T>) {
     let mut seen = S::default();
     loop {
-        let events = look(&mut seen).await;
+        let found = look(&mut seen).await;
         {
-            let mut sender = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*sender {
-                Some(listened) if listened.receiver_count() > 0 => {
-                    for event in events {
-                        drop(listened.send(event));
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *told {
+                Some(events) if events.sender.receiver_count() > 0 => {
+                    events.last = found.last().cloned().or(events.last.take());
+                    for event in found {
+                        drop(events.sender.send(event));
                     }
                 }
                 // Under the lock: a listener that comes now begins anew.
                 _ => {
-                    *sender = None;
+                    *told = None;
                     return;
                 }
             }
@@ -223,7 +228,7 @@ impl Subscription {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
-        let events = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
+        let (_, events) = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
         let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id: Uuid| execution.job_id == id);
         let events = events.filter(move |execution| std::future::ready(wanted(execution)));
         if !asks_for(ctx, &[], &LARGE_OF_EXECUTIONS) {
@@ -238,7 +243,7 @@ impl Subscription {
     async fn job_updated(&self, ctx: &Context<'_>) -> Result<BoxStream<'static, Job>> {
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
-        let events = ctx.data::<Feeds>()?.jobs.listen(ctx, LOOK_EVERY, look)?;
+        let (_, events) = ctx.data::<Feeds>()?.jobs.listen(ctx, LOOK_EVERY, look)?;
         if !asks_for(ctx, &[], &LARGE_OF_JOBS) {
             return Ok(events);
         }
@@ -250,15 +255,17 @@ impl Subscription {
     async fn node_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = NodeRecord> + use<>> {
         let store = ctx.data::<Store>()?.clone();
         let look = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
-        ctx.data::<Feeds>()?.nodes.listen(ctx, LOOK_EVERY, look)
+        let (_, events) = ctx.data::<Feeds>()?.nodes.listen(ctx, LOOK_EVERY, look)?;
+        Ok(events)
     }
 
     /// The overview, at once and then each second.
     async fn overview_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Overview> + use<>> {
         let store = ctx.data::<Store>()?.clone();
-        let first = overview(&store).await.ok();
         let look = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
-        Ok(stream::iter(first).chain(ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, look)?))
+        // The last one at once: a look of its own for each listener would be thousands a second for those who come and go.
+        let (last, events) = ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, look)?;
+        Ok(stream::iter(last).chain(events))
     }
 }
 
