@@ -153,6 +153,8 @@ pub enum Scope {
     CutsOff,
     /// Nodes that live and are cut off from their target.
     CutsTarget,
+    /// Everybody waits for the machine, and goes on where they were: nothing is excused but that they are late.
+    Stalls,
     /// A nuisance that nobody may notice: nothing is excused by it.
     Harmless,
     /// All of them: the database is away or slow, every node is gone.

@@ -23,14 +23,14 @@ pub(super) struct Faults<'a> {
 
 impl<'a> Faults<'a> {
     pub(super) fn new(evidence: &'a Evidence, rules: &Rules) -> Self {
-        let spans = |end: fn(&Fault, &Rules) -> Micros| {
-            let all = evidence.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
+        let spans = |end: fn(&Fault, &Rules) -> Micros, left_out: &[Scope]| {
+            let all = evidence.faults.iter().filter(|fault| !left_out.contains(&fault.scope));
             Spans::new(all.map(|fault| (fault.from, end(fault, rules), fault)).collect())
         };
         Self {
             rules: *rules,
-            holding: spans(held),
-            spans: spans(over),
+            holding: spans(held, &[Scope::Harmless]),
+            spans: spans(over, &[Scope::Harmless, Scope::Stalls]),
             names: evidence.nodes.iter().map(|node| (node.id, node.name.as_str())).collect(),
         }
     }
@@ -55,6 +55,7 @@ impl<'a> Faults<'a> {
         let Rules { ttl, recovery, lateness, .. } = self.rules;
         match fault.scope {
             Scope::Harmless => due,
+            Scope::Stalls => due.max(fault.until) + lateness,
             // The session of a dead process is gone at once, and so is the share of one that leaves.
             Scope::Ends => due.max(fault.from) + recovery + lateness,
             // Declared dead one TTL after its last heartbeat; what it had leased is found then.
@@ -105,6 +106,11 @@ impl<'a> Faults<'a> {
         self.spans.meeting(from, until).map(|(_, _, fault)| *fault)
     }
 
+    /// Whether everybody waited for the machine at some instant of the window.
+    pub(super) fn stalled(&self, from: Micros, until: Micros) -> bool {
+        self.holding.meeting(from, until).any(|(_, _, fault)| fault.scope == Scope::Stalls)
+    }
+
     /// Whether a failover that may have lost writes meets the window.
     pub(super) fn rewound(&self, from: Micros, until: Micros) -> bool {
         self.any(from, until).any(rewinds)
@@ -140,6 +146,7 @@ pub(super) fn kills(fault: &Fault) -> bool {
 fn held(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
         Scope::Harmless => fault.from,
+        Scope::Stalls => fault.until,
         Scope::Ends => fault.from + rules.recovery,
         Scope::Freezes | Scope::CutsOff => fault.until.min(fault.from + rules.ttl) + rules.ttl + rules.recovery,
         Scope::CutsTarget | Scope::Cluster => fault.until + rules.recovery,
@@ -149,7 +156,7 @@ fn held(fault: &Fault, rules: &Rules) -> Micros {
 /// When the last consequence of a fault is over.
 fn over(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
-        Scope::Harmless => fault.from,
+        Scope::Harmless | Scope::Stalls => fault.from,
         // A kill ends with the process; a graceful stop hands over what still runs when it is done.
         Scope::Ends if kills(fault) => fault.from + rules.recovery,
         Scope::Ends | Scope::CutsTarget | Scope::Cluster => fault.until + rules.recovery,

@@ -211,7 +211,8 @@ impl<'a> Judge<'a> {
         let late = first.arrived - at;
         let waits = this.terms.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
-            busy.waited(self, execution, at).map_or(this.deadline, |end| this.deadline.max(self.after_pauses(job, end)))
+            let waited = busy.waited(execution, at, this.deadline);
+            waited.map_or(this.deadline, |end| this.deadline.max(self.after_pauses(job, end)))
         } else {
             this.deadline
         };
@@ -260,12 +261,13 @@ impl<'a> Judge<'a> {
     }
 
     /// How much later than its decision a start may come: a node that stood still in between costs one TTL, a lease that
-    /// waited for the log half of one.
+    /// waited for the log or the disk half of one.
     fn held(&self, first: &Delivery, at: Micros) -> Micros {
         let stood = self.faults.hitting(first.node, at, first.arrived).any(|fault| fault.scope == Scope::Freezes);
         let call = self.rules.ttl / 2;
         let held_up =
             self.faults.any(at, first.arrived).any(|fault| locks_log(fault) && fault.until >= first.arrived - call);
+        let held_up = held_up || self.faults.stalled(at, first.arrived);
         if stood { self.rules.ttl } else { Micros::from(held_up) * call }
     }
 

@@ -73,7 +73,8 @@ impl<'a> Judge<'a> {
         let deadline = self.faults.deadline(at);
         let Some(first) = run.first() else { return deadline };
         let waits = self.terms(job, run).may_overlap(&WAITING);
-        let waited = if waits { busy.waited(self, run, at).map(|end| self.after_pauses(job, end)) } else { None };
+        let end = if waits { busy.waited(run, at, deadline) } else { None };
+        let waited = end.map(|end| self.after_pauses(job, end));
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
         let about = About::execution(job, run);
         if first.arrived > deadline {

@@ -38,15 +38,16 @@ impl Busy {
         Self { spans: Spans::new(job.executions.iter().filter_map(span).collect()) }
     }
 
-    /// For a fire time that waited: the end of what it waited for, if anything of its job was in flight when it came due.
-    /// Each of those before it in the queue is held to its own deadline, so the whole chain is bounded.
-    pub(super) fn waited(&self, judge: &Judge<'_>, execution: &Execution<'_>, at: Micros) -> Option<Micros> {
+    /// For a fire time that waited: the end of what it waited for, if anything of its job was in flight when it came due,
+    /// at the latest by `deadline`. Each of those before it in the queue is held to its own deadline, so the whole chain is
+    /// bounded.
+    pub(super) fn waited(&self, execution: &Execution<'_>, at: Micros, deadline: Micros) -> Option<Micros> {
         let start = execution.first()?.arrived;
         let ahead = |run: &Run| run.id != execution.id && run.start.is_some_and(|begun| begun < start);
         let met = self.spans.meeting(at, start);
         let (mut held, mut end) = (false, None);
         for (from, until, _) in met.filter(|(_, _, run)| ahead(run)) {
-            held |= from <= judge.faults.deadline(at);
+            held |= from <= deadline;
             end = end.max(Some(until));
         }
         end.filter(|_| held)

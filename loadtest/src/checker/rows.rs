@@ -230,7 +230,8 @@ impl<'a> Judge<'a> {
         for finding in &self.evidence.stuck {
             let since = self.rules.ttl + self.rules.recovery;
             let last = finding.at + crate::job::SECOND >= self.evidence.ended;
-            let mut faults = self.evidence.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
+            let mut faults =
+                self.evidence.faults.iter().filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
             if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at)) {
                 let about = About { job: Uuid::nil(), fire_time: None, execution: Some(finding.id) };
                 self.bad("STUCK", about, format!("{} at {}", finding.rule, finding.at));

@@ -1,6 +1,7 @@
 //! The stage of a drill: servers, nodes, sink and operator, and the log of what is
 //! done to them.
 
+use super::disk_watch::DiskWatch;
 use super::file::{Database, Drill, Who};
 use crate::cluster::clock;
 use crate::cluster::database::{self, Auditor};
@@ -14,6 +15,7 @@ use crate::cluster::postgres::Postgres;
 use crate::cluster::proxy::Proxy;
 use crate::cluster::sink::Sink;
 use crate::evidence::{Evidence, Fault, Micros, Scope};
+use crate::job::SECOND;
 use anyhow::{Context, ensure};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -72,6 +74,7 @@ pub struct Stage {
     wrong_clocks: Mutex<Vec<WrongClock>>,
     settings: NodeSettings,
     began: Micros,
+    disk_watch: DiskWatch,
     // Removed after the slots, whose nodes live on it.
     bridge: Option<Bridge>,
     _disk: Option<SmallDisk>,
@@ -132,6 +135,7 @@ impl Stage {
             wrong_clocks: Mutex::default(),
             settings,
             began: now(),
+            disk_watch: DiskWatch::begin(directory)?,
             bridge,
             _disk: disk,
             drill,
@@ -359,6 +363,11 @@ impl Stage {
         // Jobs that the harness made beside the operator (a backlog) are nobody's to judge.
         jobs.extend(deliveries.iter().map(|delivery| delivery.job));
         rows.retain(|row| jobs.contains(&row.job));
+        for (from, until) in self.disk_watch.stalls() {
+            // Nodes give up a call after half a TTL: beyond it the database is away.
+            let is_long = until - from >= i64::try_from(self.drill.ttl_seconds).unwrap_or(i64::MAX) * SECOND / 2;
+            self.note("slow-disk", if is_long { Scope::Cluster } else { Scope::Stalls }, &[], from, until);
+        }
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
         faults.sort_by_key(|fault| fault.from);
         Ok(Evidence {

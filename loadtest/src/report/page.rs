@@ -121,8 +121,15 @@ fn fact(name: &str, value: &str) -> Markup {
 
 /// What bars and bands mean; only the scopes that occur.
 fn legend(evidence: &Evidence) -> Markup {
-    const SCOPES: [Scope; 6] =
-        [Scope::Ends, Scope::Freezes, Scope::CutsOff, Scope::CutsTarget, Scope::Harmless, Scope::Cluster];
+    const SCOPES: [Scope; 7] = [
+        Scope::Ends,
+        Scope::Freezes,
+        Scope::CutsOff,
+        Scope::CutsTarget,
+        Scope::Stalls,
+        Scope::Harmless,
+        Scope::Cluster,
+    ];
     let occurs = |scope: &Scope| evidence.faults.iter().any(|fault| fault.scope == *scope);
     html! {
         ul.legend {
@@ -151,6 +158,7 @@ fn patterns() -> Markup {
         ("freezes", "M-2 4L8 14M4 -2L14 8"),
         ("cuts-off", "M3 0V12M9 0V12"),
         ("cuts-target", "M3 0V5M9 6V11"),
+        ("stalls", "M0 3H12M0 9H12"),
         ("harmless", "M0 6H3"),
         ("cluster", "M0 0L12 12M12 0L0 12"),
     ];

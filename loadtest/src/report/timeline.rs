@@ -296,6 +296,7 @@ pub fn class(scope: Scope) -> &'static str {
         Scope::Freezes => "freezes",
         Scope::CutsOff => "cuts-off",
         Scope::CutsTarget => "cuts-target",
+        Scope::Stalls => "stalls",
         Scope::Harmless => "harmless",
         Scope::Cluster => "cluster",
     }

@@ -138,6 +138,41 @@ fn a_lock_of_the_log_excuses_half_a_ttl_beyond_the_grace_and_nothing_else_does()
     assert_eq!(outcomes.len(), 2, "some are later than that, some are not");
 }
 
+#[test]
+fn a_stalled_disk_excuses_what_is_late_a_second_after_it_and_nothing_else() {
+    let (_, late) = mutations::AT_THE_SINK.iter().find(|(name, _)| *name == "6 s late").unwrap();
+    let made = |seed| {
+        let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
+        late(&mut broken)?;
+        let only = ["BLIND-EXTRA", "BLIND-MISSING", "LATE"];
+        let all = check(&broken.evidence, &RULES).violations;
+        all.iter().all(|violation| only.contains(&violation.rule.as_str())).then_some(broken)
+    };
+    let broken = (0..SEEDS).find_map(made).unwrap();
+    let rules = |faults: &[(Scope, Micros, Micros)]| -> BTreeSet<String> {
+        let mut evidence = broken.evidence.clone();
+        evidence.faults.extend(faults.iter().map(|&(scope, from, until)| Fault {
+            kind: "slow-disk".to_owned(),
+            scope,
+            nodes: Vec::new(),
+            from,
+            until,
+        }));
+        check(&evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+    };
+    let before = rules(&[]);
+    assert!(before.contains("LATE"), "{before:?}");
+    let late = check(&broken.evidence, &RULES).violations.into_iter().find(|v| v.rule == "LATE").unwrap();
+    let start = broken.evidence.deliveries.iter().find(|delivery| Some(delivery.execution) == late.execution).unwrap();
+    let stall = (start.fire_time, start.arrived - RULES.lateness);
+    assert_eq!(rules(&[(Scope::Stalls, stall.0, stall.1)]), BTreeSet::new());
+    assert!(
+        rules(&[(Scope::Stalls, stall.0, stall.1 - 1)]).contains("LATE"),
+        "it had a second since the end of the stall"
+    );
+    assert_eq!(rules(&[(Scope::Harmless, stall.0, stall.1)]), before);
+}
+
 /// A soak of a day has to be judged within minutes. The time is printed, for machines differ.
 #[test]
 fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {

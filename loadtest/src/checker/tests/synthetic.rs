@@ -276,8 +276,8 @@ impl World {
                 let leased = if era.spec.overlap == Overlap::Allow {
                     (due - self.rng.i64(0..250) * MILLI).max(era.from + MILLI)
                 } else {
-                    // It is not leased ahead. What changes its job right after that comes too late.
-                    at + self.rng.i64(0..20).min((era.until - at - 1) / MILLI).max(0) * MILLI
+                    // It is decided about when it is due. What changes its job right after that comes too late.
+                    due + self.rng.i64(0..20).min((era.until - due - 1) / MILLI).max(0) * MILLI
                 };
                 if (leased >= era.until && at > era.until) || !taken.insert(at) {
                     continue;

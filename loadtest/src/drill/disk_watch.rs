@@ -1,0 +1,67 @@
+//! The machine's disk: when a write takes so long that every commit waits, no node can help it.
+//!
+//! A block is written and synchronised over and over beside the database's files. What is seen here is seen from
+//! outside: it says nothing of what the cluster does, and the time of such a write is the disk's, not a processor's.
+
+use crate::cluster::now;
+use crate::evidence::Micros;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Between two writes.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A write that takes longer is a stall.
+const STALL_MIN: Micros = 200_000;
+/// What is written: as much as PostgreSQL writes at least.
+const BLOCK: [u8; 8_192] = [0; 8_192];
+
+/// Watches a disk until it is dropped.
+pub struct DiskWatch {
+    is_over: Arc<AtomicBool>,
+    stalls: Arc<Mutex<Vec<(Micros, Micros)>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl DiskWatch {
+    /// Watches the disk of a directory.
+    pub fn begin(directory: &Path) -> io::Result<Self> {
+        let file = File::create(directory.join("disk-watch"))?;
+        file.write_all_at(&BLOCK, 0)?;
+        file.sync_all()?;
+        let (is_over, stalls) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (over, seen) = (is_over.clone(), stalls.clone());
+        let thread = thread::Builder::new().name("disk-watch".to_owned()).spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let from = now();
+                // A disk that takes nothing at all is seen by everybody.
+                let written = file.write_all_at(&BLOCK, 0).and_then(|()| file.sync_data());
+                let until = now();
+                if written.is_ok() && until - from >= STALL_MIN {
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).push((from, until));
+                }
+                thread::sleep(PAUSE);
+            }
+        })?;
+        Ok(Self { is_over, stalls, thread: Some(thread) })
+    }
+
+    /// The stalls so far: from when until when a write took.
+    pub fn stalls(&self) -> Vec<(Micros, Micros)> {
+        self.stalls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for DiskWatch {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
