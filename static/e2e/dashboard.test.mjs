@@ -42,8 +42,9 @@ async function newPage(colorScheme, viewport = { width: 1440, height: 900 }) {
   opened.setDefaultTimeout(30_000)
   opened.on('pageerror', (error) => offences.push(`error: ${error.message}`))
   opened.on('console', (message) => {
-    // A node that was killed on purpose refuses connections.
-    if (message.type() === 'error' && !/ERR_CONNECTION|WebSocket/.test(message.text())) offences.push(message.text())
+    // A node that was killed on purpose refuses connections; a page may be cut off on purpose.
+    if (message.type() === 'error' && !/ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|WebSocket/.test(message.text()))
+      offences.push(message.text())
   })
   opened.on('request', (request) => {
     const { hostname, protocol } = new URL(request.url())
@@ -235,6 +236,22 @@ test('a failed execution explains itself, and hostile text is text', async () =>
     )
   }
   assert.notEqual(await page.title(), 'owned')
+})
+
+test('a page in the works survives a node that is away, whatever the pointer rests on', async () => {
+  const open = await newPage('light')
+  await open.goto(`${cluster.url}/jobs/new`)
+  await open.getByLabel('Name', { exact: true }).fill('half typed')
+  await open.context().setOffline(true)
+  const asked = open.waitForEvent('requestfailed', (request) => request.url().includes('/assets/'))
+  await open.getByRole('link', { name: 'Upcoming' }).hover()
+  await asked
+  await open.getByText('This node does not answer.').waitFor()
+  assert.equal(await open.getByLabel('Name', { exact: true }).inputValue(), 'half typed')
+  await open.context().setOffline(false)
+  await open.getByText('This node does not answer.').waitFor({ state: 'detached' })
+  assert.equal(await open.getByLabel('Name', { exact: true }).inputValue(), 'half typed')
+  await open.context().close()
 })
 
 test('a calendar and a blackout are made and ended', async () => {

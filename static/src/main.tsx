@@ -10,16 +10,7 @@ import { Confirm } from '@/components/confirm'
 import { Toasts } from '@/components/toasts'
 import { TooltipProvider } from '@/components/tooltip'
 
-/** When the node was upgraded under an open page, its old chunks are gone: the new page has them. */
-const RELOADED = 'horolog.reloaded'
-
 startTheme()
-window.addEventListener('vite:preloadError', () => {
-  if (sessionStorage.getItem(RELOADED)) return
-  sessionStorage.setItem(RELOADED, 'yes')
-  location.reload()
-})
-window.addEventListener('load', () => setTimeout(() => sessionStorage.removeItem(RELOADED), 10_000))
 
 const queries = createQueryClient()
 const router = createDashboardRouter(queries)

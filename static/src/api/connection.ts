@@ -37,6 +37,19 @@ export function noteUnreachable() {
   probeLater()
 }
 
+/** Resolves once the node answers. */
+export async function whenAnswering(): Promise<void> {
+  if (await answers()) return
+  noteUnreachable()
+  await new Promise<void>((resolve) => {
+    const stop = subscribe(() => {
+      if (state === 'lost') return
+      stop()
+      resolve()
+    })
+  })
+}
+
 /** Calls back whenever what is on the screen should be read again; returns how to stop. */
 export function onReadAgain(reader: () => void) {
   readers.add(reader)
@@ -69,12 +82,15 @@ function readAgain() {
 
 function probeLater() {
   probe = setTimeout(async () => {
-    try {
-      const response = await fetch('/healthz', { cache: 'no-store' })
-      if (response.ok) return noteAnswer()
-    } catch {
-      // Still away.
-    }
-    probeLater()
+    if (await answers()) noteAnswer()
+    else probeLater()
   }, PROBE_INTERVAL)
+}
+
+async function answers(): Promise<boolean> {
+  try {
+    return (await fetch('/healthz', { cache: 'no-store' })).ok
+  } catch {
+    return false
+  }
 }

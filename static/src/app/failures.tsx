@@ -2,9 +2,11 @@
 
 import { Link } from '@tanstack/react-router'
 import { Compass, TriangleAlert } from 'lucide-react'
+import { useState } from 'react'
 import { inWords } from '@/api/client'
 import { Button, buttonClass } from '@/components/button'
 import { Empty } from '@/components/states'
+import { ChunkGone, reloadFor } from './arrival'
 
 /** No page has this address. */
 export function NotFound() {
@@ -22,9 +24,14 @@ export function NotFound() {
 
 /** A page broke while it was drawn: that is an error of the dashboard. */
 export function PageFailure({ error }: { error: unknown }) {
+  const [reloads] = useState(() => reloadFor(error))
+  if (reloads) return null
   return (
     <main className="p-6" role="alert">
-      <Empty icon={TriangleAlert} title="The dashboard has an error here">
+      <Empty
+        icon={TriangleAlert}
+        title={error instanceof ChunkGone ? 'This page is of another version' : 'The dashboard has an error here'}
+      >
         <p className="mb-3 break-words font-mono text-xs">{inWords(error)}</p>
         <Button onClick={() => location.reload()}>Reload</Button>
       </Empty>

@@ -12,6 +12,7 @@ import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
 import { prefetchPages } from '@/api/pages'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
 import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
+import { arriving } from './arrival'
 import { NotFound, PageFailure } from './failures'
 import { executionsSearch, jobsSearch, newJobSearch } from './filters'
 import { parseSearch, stringifySearch } from './search'
@@ -26,7 +27,7 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({
 const overview = createRoute({
   getParentRoute: () => root,
   path: '/',
-  component: lazyRouteComponent(() => import('@/pages/overview')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/overview'))),
 })
 
 const jobs = createRoute({
@@ -36,26 +37,32 @@ const jobs = createRoute({
   loaderDeps: ({ search }) => search,
   // Not waited for: the page shows that it is being read. It only begins earlier.
   loader: ({ context, deps }) => prefetchPages(context.queries, JobsPageDocument, jobListOf(deps), JOBS_SIZE),
-  component: lazyRouteComponent(() => import('@/pages/jobs')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/jobs'))),
 })
 
 const newJob = createRoute({
   getParentRoute: () => root,
   path: '/jobs/new',
   validateSearch: newJobSearch,
-  component: lazyRouteComponent(() => import('@/pages/job-form'), 'NewJob'),
+  component: lazyRouteComponent(
+    arriving(() => import('@/pages/job-form')),
+    'NewJob',
+  ),
 })
 
 const job = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$jobId',
-  component: lazyRouteComponent(() => import('@/pages/job')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/job'))),
 })
 
 const editJob = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$jobId/edit',
-  component: lazyRouteComponent(() => import('@/pages/job-form'), 'EditJob'),
+  component: lazyRouteComponent(
+    arriving(() => import('@/pages/job-form')),
+    'EditJob',
+  ),
 })
 
 const executions = createRoute({
@@ -65,31 +72,31 @@ const executions = createRoute({
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) =>
     prefetchPages(context.queries, ExecutionsPageDocument, executionListOf(deps), EXECUTIONS_SIZE),
-  component: lazyRouteComponent(() => import('@/pages/executions')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/executions'))),
 })
 
 const execution = createRoute({
   getParentRoute: () => root,
   path: '/executions/$executionId',
-  component: lazyRouteComponent(() => import('@/pages/execution')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/execution'))),
 })
 
 const nodes = createRoute({
   getParentRoute: () => root,
   path: '/nodes',
-  component: lazyRouteComponent(() => import('@/pages/nodes')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/nodes'))),
 })
 
 const upcoming = createRoute({
   getParentRoute: () => root,
   path: '/upcoming',
-  component: lazyRouteComponent(() => import('@/pages/upcoming')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/upcoming'))),
 })
 
 const calendars = createRoute({
   getParentRoute: () => root,
   path: '/calendars',
-  component: lazyRouteComponent(() => import('@/pages/calendars')),
+  component: lazyRouteComponent(arriving(() => import('@/pages/calendars'))),
 })
 
 /** The router of this page; a test gives it a history of its own. */

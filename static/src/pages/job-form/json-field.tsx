@@ -2,11 +2,12 @@
 // arrived the text can be edited as plain text.
 
 import { lazy, Suspense } from 'react'
+import { arriving } from '@/app/arrival'
 import { Button } from '@/components/button'
 import { Field, INPUT_CLASS } from '@/components/field'
 import { indented, jsonFault } from '@/text/json'
 
-const JsonEditor = lazy(() => import('./json-editor'))
+const JsonEditor = lazy(arriving(() => import('./json-editor')))
 
 interface JsonFieldProps {
   label: string
