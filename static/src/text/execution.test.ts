@@ -26,6 +26,21 @@ test('the reason explains more than the status', () => {
   expect(explanation({ status: 'NEW_WORD', reason: 'NEWER', occurrences: null })).toBe('Its status is NEW_WORD.')
 })
 
+test('between two attempts more are to come, and none runs', () => {
+  const waiting = executionRow({
+    status: 'RETRYING',
+    reason: 'ERROR',
+    startedAt: '2026-11-23T07:15:00.000Z',
+    finishedAt: null,
+    durationMillis: null,
+  })
+  expect(explanation(waiting)).toBe(
+    'The last attempt failed: the target reported an error. The next attempt waits for its time.',
+  )
+  expect(explanation({ ...waiting, reason: 'NEWER' })).not.toContain('used up')
+  expect(runtime(waiting, Date.parse('2026-11-23T07:16:00.000Z'))).toBeNull()
+})
+
 test('only what is in flight can be cancelled', () => {
   expect(['RUNNING', 'RETRYING', 'SUCCESS', 'SKIPPED'].filter(isInFlight)).toEqual(['RUNNING', 'RETRYING'])
 })

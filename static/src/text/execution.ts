@@ -7,6 +7,7 @@ export interface Settled {
 }
 
 export interface Timed {
+  status: string
   dueTime: string
   startedAt: string | null
   finishedAt: string | null
@@ -18,21 +19,28 @@ export function lateness({ dueTime, startedAt }: Timed): number | null {
   return startedAt === null ? null : Date.parse(startedAt) - Date.parse(dueTime)
 }
 
-/** How long the last attempt took, or takes until now, in milliseconds. */
-export function runtime({ startedAt, finishedAt, durationMillis }: Timed, nowMillis: number): number | null {
+/** How long the last attempt took, or takes until now, in milliseconds; null while none runs. */
+export function runtime({ status, startedAt, finishedAt, durationMillis }: Timed, nowMillis: number): number | null {
   if (durationMillis !== null) return durationMillis
-  if (startedAt === null) return null
+  // Between two attempts the row has the start of the last one and no end of it.
+  if (startedAt === null || status === 'RETRYING') return null
   return Math.max(0, (finishedAt === null ? nowMillis : Date.parse(finishedAt)) - Date.parse(startedAt))
 }
 
 const OUTCOMES: Record<string, string> = {
   RUNNING: 'It runs now.',
-  RETRYING: 'An attempt failed; the next one is waiting for its time.',
+  RETRYING: 'The last attempt failed. The next attempt waits for its time.',
   SUCCESS: 'It ended well.',
   FAILED: 'It failed for good.',
   CANCELLED: 'Somebody cancelled it.',
   LOST: 'Its node died in the middle of it, and the job says not to run it again.',
   SKIPPED: 'It was not run.',
+}
+
+/** Why the last attempt failed, while another one follows. */
+const RETRIES: Record<string, string> = {
+  ERROR: 'The last attempt failed: the target reported an error. The next attempt waits for its time.',
+  TIMEOUT: 'The last attempt took longer than the job allows. The next attempt waits for its time.',
 }
 
 const REASONS: Record<string, string> = {
@@ -50,7 +58,8 @@ const REASONS: Record<string, string> = {
 
 /** Why it stands where it stands. */
 export function explanation({ status, reason, occurrences }: Settled): string {
-  const why = (reason && REASONS[reason]) ?? OUTCOMES[status] ?? `Its status is ${status}.`
+  const reasons = status === 'RETRYING' ? RETRIES : REASONS
+  const why = (reason && reasons[reason]) ?? OUTCOMES[status] ?? `Its status is ${status}.`
   return occurrences !== null && occurrences > 1 ? `${why} This row stands for ${occurrences} fire times.` : why
 }
 

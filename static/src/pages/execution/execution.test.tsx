@@ -52,6 +52,29 @@ test('a skipped one says why, and leads to what stands for it', async () => {
   expect(screen.queryByRole('region', { name: 'Attempts' })).toBeNull()
 })
 
+test('one that waits for its next attempt says so, and its last attempt has ended', async () => {
+  const failed = {
+    attempt: 12,
+    nodeId: 'n1',
+    startedAt: '2026-11-23T07:15:00.000Z',
+    endedAt: '2026-11-23T07:15:00.004Z',
+    outcome: 'FAILED',
+    reason: 'ERROR',
+  }
+  await see({
+    status: 'RETRYING',
+    reason: 'ERROR',
+    attempt: 12,
+    startedAt: failed.startedAt,
+    finishedAt: null,
+    durationMillis: null,
+    previousAttempts: [failed],
+  })
+  const panel = (await screen.findByRole('heading', { name: 'What happened' })).closest('section')
+  expect(panel?.textContent).toContain('The next attempt waits for its time.')
+  expect(panel?.textContent).toMatch(/Attempt 12 started.*then 4 msAttempt 12 failed.*Retrying$/)
+})
+
 test('errors and outputs are text, never HTML', async () => {
   const hostile = '<img src=x onerror=alert(1)>'
   await see({ status: 'FAILED', reason: 'ERROR', errorMessage: hostile, output: '{"html":"<b>bold</b>"}' })

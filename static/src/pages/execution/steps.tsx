@@ -5,6 +5,7 @@ import { statusColour, words } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
+import { type AttemptLine, attemptsOf } from './attempts'
 
 interface StepsProps {
   execution: NonNullable<ExecutionQuery['execution']>
@@ -24,14 +25,22 @@ function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] 
   const late = lateness(execution)
   const took = runtime(execution, nowMillis)
   const steps: Step[] = []
+  const failed = status === 'RETRYING' ? attemptsOf(execution).at(-1) : undefined
   if (spread > 0) steps.push({ name: 'Fire time', at: fireTime, length: `${duration(spread)} ${waited}` })
   steps.push({ name: 'Due', at: dueTime, length: late === null ? null : `${duration(late)} late` })
   if (startedAt) {
     const name = attempt > 1 ? `Attempt ${attempt} started` : 'Started'
-    steps.push({ name, at: startedAt, length: took === null ? null : duration(took) })
+    steps.push({ name, at: startedAt, length: took === null ? lengthOf(failed) : duration(took) })
   }
+  // The row's own end comes when it is settled; that of an attempt stands among the attempts.
+  if (failed?.endedAt) steps.push({ name: `Attempt ${failed.attempt} failed`, at: failed.endedAt, length: null })
   if (finishedAt || isInFlight(status)) steps.push({ name: words(status), at: finishedAt, length: null })
   return steps
+}
+
+function lengthOf(attempt: AttemptLine | undefined): string | null {
+  if (!attempt?.startedAt || !attempt.endedAt) return null
+  return duration(Math.max(0, Date.parse(attempt.endedAt) - Date.parse(attempt.startedAt)))
 }
 
 /** The states that it went through, when, and how long each took. */
@@ -65,7 +74,7 @@ export function Steps({ execution }: StepsProps) {
                 <Time at={step.at} as="short" />
               </span>
             )}
-            {step.length && <span className="text-accent text-xs">then {step.length}</span>}
+            {step.length && <span className="text-muted text-xs">then {step.length}</span>}
           </li>
         )
       })}
