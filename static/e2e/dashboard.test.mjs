@@ -104,6 +104,20 @@ test('what is wrong is said at its field, by the form and by the server', async 
   assert.match(await page.locator(`[id="${said}"]`).innerText(), /hours: `99`/)
 })
 
+test('JSON that cannot be sent brings its editor into the window, with the focus', async () => {
+  await go('/jobs/new')
+  await page.getByLabel('Name', { exact: true }).fill('x')
+  await page.getByLabel('Kind').selectOption('log')
+  await page.getByRole('textbox', { name: 'Payload' }).fill('{"a":')
+  const name = page.getByLabel('Name', { exact: true })
+  await name.scrollIntoViewIfNeeded()
+  await name.press('Enter')
+  const editor = page.getByRole('textbox', { name: 'Payload' })
+  await eventually('the editor has the focus', () => editor.evaluate((it) => it.getRootNode().activeElement === it))
+  const { y } = await editor.boundingBox()
+  assert.ok(y > 0 && y < 900, `the editor is at ${y}`)
+})
+
 test('a job is paused with a reason, resumed, run now and deleted from the list', async () => {
   await input({ name: 'to be commanded', scheduleType: 'FIXED_RATE', intervalSeconds: 3600, initialDelaySeconds: 3600 })
   await go('/jobs?search=commanded')

@@ -14,7 +14,7 @@ import { overview } from './factories'
 
 type Variables = Record<string, unknown>
 
-/** What the fake API answers to an operation: its data, or an Error (with a `code` or a `field`) for what it refuses. */
+/** What the fake API answers to an operation: its data, or an Error (with a `code` and a `field`) for what it refuses. */
 export type Answers = Record<string, (variables: Variables) => unknown>
 
 /** One request of the page, as the fake API saw it. */
@@ -41,9 +41,11 @@ export function fakeApi(answers: Answers): Asked[] {
     asked.push({ operation, variables })
     const answer = { ...ALWAYS, ...answers }[operation]?.(variables) ?? new Error(`the fake API knows no ${operation}`)
     if (!(answer instanceof Error)) return Response.json({ data: answer })
-    const code = 'code' in answer ? answer.code : 'BAD_USER_INPUT'
-    const field = 'field' in answer ? answer.field : null
-    return Response.json({ data: null, errors: [{ message: answer.message, extensions: { code, field } }] })
+    const extensions = {
+      code: 'code' in answer ? answer.code : 'BAD_USER_INPUT',
+      field: 'field' in answer ? answer.field : null,
+    }
+    return Response.json({ data: null, errors: [{ message: answer.message, extensions }] })
   })
   return asked
 }

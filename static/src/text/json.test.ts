@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compact, encode, indented, JsonText, jsonFault } from './json'
+import { compact, encode, headersFault, indented, JsonText, jsonFault } from './json'
 
 const ID = '12345678901234567891'
 
@@ -33,4 +33,12 @@ describe('JSON as text', () => {
     expect(jsonFault('{"a":')).toContain('not JSON')
     expect(jsonFault(' ')).toBeUndefined()
   })
+})
+
+it('headers are names with texts', () => {
+  expect(headersFault('{"X-Team": "ops"}')).toBeUndefined()
+  expect(headersFault(' ')).toBeUndefined()
+  expect(headersFault('{"X-Team": 5}')).toBe('The value of X-Team is not a text: write it in quotes')
+  expect(headersFault('["X-Team"]')).toBe('This is not an object of names and values')
+  expect(headersFault('{')).toMatch(/^This is not JSON/)
 })

@@ -28,6 +28,18 @@ export function jsonFault(text: string): string | undefined {
   }
 }
 
+/** Why a text is no JSON object of texts, as headers are; nothing when it is, or is empty. */
+export function headersFault(text: string): string | undefined {
+  const fault = jsonFault(text)
+  if (fault || !text.trim()) return fault
+  const headers: unknown = JSON.parse(text)
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    return 'This is not an object of names and values'
+  }
+  const odd = Object.entries(headers).find(([, value]) => typeof value !== 'string')
+  return odd && `The value of ${odd[0]} is not a text: write it in quotes`
+}
+
 /** JSON without the white space between its tokens, which counts for nothing; as it is when it is none. */
 export function compact(text: string): string {
   return jsonFault(text) ? text : tokensOf(text).join('')

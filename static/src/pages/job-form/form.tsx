@@ -1,14 +1,14 @@
-// The form of a job, new or edited. The server's errors land on their field; what has none stands at the top.
+// The form of a job, new or edited. The server's errors land on their field; what has none that is shown stands next to the
+// button, and has the focus.
 
 import { CircleAlert } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { FormProvider, useForm } from 'react-hook-form'
 import { ApiError, inWords } from '@/api/client'
 import type { CreateJobInput, FormJobFragment } from '@/api/generated'
 import { Button } from '@/components/button'
 import { TextArea, TextField } from '@/components/field'
 import { Panel } from '@/components/panel'
-import { jsonFault } from '@/text/json'
 import { useFieldProps } from './fields'
 import { PolicyFields } from './policy-fields'
 import { Preview } from './preview'
@@ -28,37 +28,30 @@ interface JobFormProps {
 
 export function JobForm({ values, action, edited, notice, onSave, onCancel }: JobFormProps) {
   const form = useForm<FormValues>({ defaultValues: values, mode: 'onTouched' })
-  const [failure, setFailure] = useState<string | null>(null)
+  const [failure, setFailure] = useState<{ message: string } | null>(null)
+  const element = useRef<HTMLFormElement>(null)
   const save = form.handleSubmit(async (filled) => {
     setFailure(null)
-    if (jsonFault(filled.payload) || jsonFault(filled.target.http.headers)) return
     try {
       await onSave(inputOf(filled))
     } catch (error) {
-      const refused = error instanceof ApiError ? error.field : null
-      const field = refused && fieldOf(filled, refused)
-      if (field) {
-        const message = inWords(error).replace(`${refused}: `, '')
-        form.setError(field as 'name', { type: 'server', message }, { shouldFocus: true })
-      } else {
-        setFailure(inWords(error))
-      }
+      const path = error instanceof ApiError ? error.field : null
+      const field = path && element.current && shownField(element.current, path)
+      if (!field) return setFailure({ message: inWords(error) })
+      const message = inWords(error).replace(`${path}: `, '')
+      form.setError(field as 'name', { type: 'server', message }, { shouldFocus: true })
     }
   })
   return (
     <FormProvider {...form}>
-      <form onSubmit={save} noValidate className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+      <form
+        ref={element}
+        onSubmit={save}
+        noValidate
+        className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]"
+      >
         <div className="flex min-w-0 flex-col gap-4">
           {notice}
-          {failure && (
-            <div
-              role="alert"
-              className="flex items-start gap-3 rounded-lg border border-bad/30 bg-bad/8 px-4 py-3 text-sm"
-            >
-              <CircleAlert size={18} aria-hidden className="mt-0.5 shrink-0 text-bad" />
-              <p className="min-w-0 [overflow-wrap:anywhere]">{failure}</p>
-            </div>
-          )}
           <Identity />
           <ScheduleFields />
           <TargetFields />
@@ -66,6 +59,7 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
         </div>
         <div className="flex min-w-0 flex-col gap-4 xl:sticky xl:top-4">
           <Preview values={form.watch()} edited={edited} />
+          {failure && <Failure key={form.formState.submitCount} message={failure.message} />}
           <div className="flex gap-2">
             <Button kind="primary" type="submit" busy={form.formState.isSubmitting} className="flex-1">
               {action}
@@ -99,14 +93,27 @@ function Identity() {
   )
 }
 
-/** The field of the form at that path. One holds a whole list: `tags.1` belongs to `tags`. */
-function fieldOf(values: FormValues, path: string): string | null {
+/** Why it is not saved, when no field says it. */
+function Failure({ message }: { message: string }) {
+  const element = useRef<HTMLDivElement>(null)
+  // The focus brings it into the window.
+  useEffect(() => element.current?.focus(), [])
+  return (
+    <div
+      ref={element}
+      role="alert"
+      tabIndex={-1}
+      className="flex items-start gap-3 rounded-lg border border-bad/30 bg-bad/8 px-4 py-3 text-sm"
+    >
+      <CircleAlert size={18} aria-hidden className="mt-0.5 shrink-0 text-bad" />
+      <p className="min-w-0 [overflow-wrap:anywhere]">{message}</p>
+    </div>
+  )
+}
+
+/** The field of a path of the API, or the one that holds it: `target.http.headers` has what is in it. Only one that is shown. */
+function shownField(form: HTMLFormElement, path: string): string | undefined {
   const parts = path.split('.')
-  let at: unknown = values
-  for (const [index, part] of parts.entries()) {
-    if (typeof at !== 'object' || at === null || !(part in at)) return null
-    at = (at as Record<string, unknown>)[part]
-    if (typeof at !== 'object') return parts.slice(0, index + 1).join('.')
-  }
-  return null
+  const paths = parts.map((_, index) => parts.slice(0, parts.length - index).join('.'))
+  return paths.find((one) => form.querySelector(`[name="${CSS.escape(one)}"], [data-field="${CSS.escape(one)}"]`))
 }

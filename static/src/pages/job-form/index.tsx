@@ -3,7 +3,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { FileQuestion, RotateCcw } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { ApiError, send } from '@/api/client'
 import { CreateJobDocument, FormJobDocument, type FormJobFragment, UpdateJobDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
@@ -106,6 +106,7 @@ function Edit({ first }: { first: FormJobFragment }) {
       notice={
         conflict && (
           <ConflictNotice
+            key={conflict.newest.version}
             conflict={conflict}
             onLoad={() => {
               setJob(conflict.newest)
@@ -139,9 +140,14 @@ function shownOf(job: FormJobFragment) {
 }
 
 function ConflictNotice({ conflict, onLoad }: { conflict: Conflict; onLoad: () => void }) {
+  const element = useRef<HTMLDivElement>(null)
+  // The focus brings it into the window, which may show the other end of the form.
+  useEffect(() => element.current?.focus(), [])
   return (
     <div
+      ref={element}
       role="alert"
+      tabIndex={-1}
       className="flex flex-wrap items-center justify-between gap-3 rounded-lg border border-warn/30 bg-warn/8 px-4 py-3 text-sm"
     >
       <div className="min-w-0">

@@ -54,6 +54,36 @@ describe('the form of a new job', () => {
     expect(document.activeElement).toBe(screen.getByLabelText('Tags'))
   })
 
+  it('says next to the button what no field can say, and takes the focus there', async () => {
+    const { user } = await open('/jobs/new', {
+      ...ANSWERS,
+      CreateJob: () => Object.assign(new Error('the database does not answer'), { code: 'UNAVAILABLE' }),
+    })
+    await user.type(await screen.findByLabelText('Name'), 'Report')
+    await user.selectOptions(screen.getByLabelText('Kind'), 'log')
+    const button = screen.getByRole('button', { name: 'Create job' })
+    await user.click(button)
+    const said = (await screen.findByText('the database does not answer')).closest('[role=alert]')
+    expect(document.activeElement).toBe(said)
+    expect(said?.nextElementSibling?.contains(button)).toBe(true)
+  })
+
+  it('says it at the field that holds what is wrong, and not at one that is not shown', async () => {
+    let field = 'retry.multiplier'
+    const { user } = await open('/jobs/new', {
+      ...ANSWERS,
+      CreateJob: () => Object.assign(new Error(`${field}: is too much`), { field }),
+    })
+    await user.type(await screen.findByLabelText('Name'), 'Report')
+    await user.selectOptions(screen.getByLabelText('Kind'), 'log')
+    await user.click(screen.getByRole('button', { name: 'Create job' }))
+    expect((await screen.findByText('retry.multiplier: is too much')).closest('[role=alert]')).toBeTruthy()
+    field = 'retry.maxAttempts'
+    await user.click(screen.getByRole('button', { name: 'Create job' }))
+    await screen.findByText('is too much')
+    expect(document.activeElement).toBe(screen.getByLabelText('Attempts'))
+  })
+
   it('builds the expression that stands beside the builder', async () => {
     const { user } = await open('/jobs/new', ANSWERS)
     await user.selectOptions(await screen.findByLabelText('Rhythm'), 'weekly')
@@ -78,6 +108,7 @@ describe('the form of a job that is there', () => {
     const notice = await screen.findByText('Somebody else changed this job.')
     expect(last(asked, 'UpdateJob')?.version).toBe(3)
     const said = notice.closest('[role=alert]')?.textContent
+    expect(document.activeElement).toBe(notice.closest('[role=alert]'))
     expect(said).toContain('description: old theirs')
     expect(said).toContain('status: ACTIVE PAUSED')
     expect(said).not.toContain('name:')

@@ -4,9 +4,11 @@ import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror
 import { EditorState } from '@codemirror/state'
 import { EditorView, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
-import { useEffect, useEffectEvent, useRef } from 'react'
+import { type Ref, useEffect, useEffectEvent, useImperativeHandle, useRef } from 'react'
 
 interface JsonEditorProps {
+  /** Takes the focus into the editor, and the editor into the window. */
+  ref?: Ref<{ focus: () => void }>
   id: string
   label: string
   value: string
@@ -29,11 +31,17 @@ const LOOKS = EditorView.theme({
 })
 
 /** CodeMirror for JSON. */
-export default function JsonEditor({ id, label, value, onChange, ...described }: JsonEditorProps) {
+export default function JsonEditor({ ref, id, label, value, onChange, ...described }: JsonEditorProps) {
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | null>(null)
   const changed = useEffectEvent(onChange)
   const first = useRef(value)
+  useImperativeHandle(ref, () => ({
+    focus: () => {
+      host.current?.scrollIntoView({ block: 'center' })
+      view.current?.focus()
+    },
+  }))
   useEffect(() => {
     if (!host.current) return
     // In a shadow root CodeMirror adopts style sheets; in the page it would write <style> elements, which the content

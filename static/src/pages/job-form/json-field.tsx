@@ -2,44 +2,53 @@
 // arrived the text can be edited as plain text.
 
 import { lazy, Suspense } from 'react'
+import { useController } from 'react-hook-form'
 import { arriving } from '@/app/arrival'
 import { Button } from '@/components/button'
 import { Field, INPUT_CLASS } from '@/components/field'
 import { indented, jsonFault } from '@/text/json'
+import type { FormValues } from './values'
 
 const JsonEditor = lazy(arriving(() => import('./json-editor')))
 
 interface JsonFieldProps {
+  name: 'payload' | 'target.http.headers'
   label: string
   hint: string
-  value: string
-  error?: string | undefined
-  onChange: (text: string) => void
+  /** Why a text cannot be saved. Default: it is no JSON. */
+  check?: (text: string) => string | undefined
 }
 
-export function JsonField({ label, hint, value, error, onChange }: JsonFieldProps) {
+export function JsonField({ name, label, hint, check = jsonFault }: JsonFieldProps) {
+  const { field, fieldState } = useController<FormValues, JsonFieldProps['name']>({
+    name,
+    rules: { validate: (text) => check(text) ?? true },
+  })
+  const { value, ref } = field
+  const change = field.onChange
   return (
-    <Field label={label} hint={hint} error={error ?? jsonFault(value)}>
+    <Field label={label} hint={hint} error={check(value) ?? fieldState.error?.message}>
       {(ids) => (
-        <div className="flex flex-col gap-1.5">
+        <div className="flex flex-col gap-1.5" data-field={name}>
           <Suspense
             fallback={
               <textarea
                 {...ids}
+                ref={ref}
                 rows={6}
                 value={value}
-                onChange={(event) => onChange(event.target.value)}
+                onChange={(event) => change(event.target.value)}
                 className={`${INPUT_CLASS} h-auto py-1.5 font-mono text-xs`}
               />
             }
           >
-            <JsonEditor {...ids} label={label} value={value} onChange={onChange} />
+            <JsonEditor {...ids} ref={ref} label={label} value={value} onChange={change} />
           </Suspense>
           <Button
             kind="quiet"
             className="self-end"
             disabled={!value.trim() || jsonFault(value) !== undefined}
-            onClick={() => onChange(indented(value))}
+            onClick={() => change(indented(value))}
           >
             Format
           </Button>

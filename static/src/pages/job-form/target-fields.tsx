@@ -4,6 +4,7 @@ import { useFormContext } from 'react-hook-form'
 import type { HttpMethod } from '@/api/generated'
 import { SelectField, TextArea, TextField } from '@/components/field'
 import { Panel } from '@/components/panel'
+import { headersFault } from '@/text/json'
 import { useFieldProps } from './fields'
 import { JsonField } from './json-field'
 import type { FormValues, TargetKind } from './values'
@@ -17,11 +18,9 @@ const KINDS: [TargetKind, string, string][] = [
 const METHODS: HttpMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 export function TargetFields() {
-  const { register, watch, setValue } = useFormContext<FormValues>()
+  const { register, watch } = useFormContext<FormValues>()
   const field = useFieldProps()
   const kind = watch('target.kind')
-  const change = (path: 'payload' | 'target.http.headers') => (text: string) =>
-    setValue(path, text, { shouldDirty: true })
   return (
     <Panel title="Target">
       <div className="flex flex-col gap-4">
@@ -63,9 +62,8 @@ export function TargetFields() {
             <JsonField
               label="Headers"
               hint='Names and values, such as {"X-Team": "ops"}'
-              value={watch('target.http.headers')}
-              error={field('target.http.headers').error}
-              onChange={change('target.http.headers')}
+              name="target.http.headers"
+              check={headersFault}
             />
             <TextArea label="Body" hint="The payload as JSON unless said" {...field('target.http.body')} />
           </>
@@ -81,9 +79,7 @@ export function TargetFields() {
         <JsonField
           label="Payload"
           hint="Handed to the target: any JSON of at most 256 KB without its white space"
-          value={watch('payload')}
-          error={field('payload').error}
-          onChange={change('payload')}
+          name="payload"
         />
       </div>
     </Panel>
