@@ -41,7 +41,7 @@ export function CalendarDialog({ calendar, onClose }: CalendarDialogProps) {
       setBusy(false)
     }
   }
-  const field = (name: Exclude<keyof CalendarValues, 'excludeWeekdays'>) => ({
+  const field = (name: Exclude<keyof CalendarValues, 'excludeWeekdays' | 'original'>) => ({
     value: values[name],
     error: errors[name],
     onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),

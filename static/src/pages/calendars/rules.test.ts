@@ -43,4 +43,13 @@ describe('a calendar', () => {
     const values = valuesOf({ ...HOLIDAYS, excludeWeekdays: [], includeWeekdays: ['MONDAY', 'TUESDAY'] }, 'UTC')
     expect(values.excludeWeekdays).toEqual(['WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'])
   })
+
+  it('that includes weekdays and excludes one of them keeps both, until somebody ticks a weekday', () => {
+    const weekend = { ...HOLIDAYS, includeWeekdays: ['SATURDAY' as const, 'SUNDAY' as const] }
+    const values = valuesOf(weekend, 'UTC')
+    expect(values.excludeWeekdays).toEqual(['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SUNDAY'])
+    expect(inputOf(values)).toMatchObject({ excludeWeekdays: ['SUNDAY'], includeWeekdays: ['SATURDAY', 'SUNDAY'] })
+    const ticked = { ...values, excludeWeekdays: values.excludeWeekdays.filter((day) => day !== 'SUNDAY') }
+    expect(inputOf(ticked)).toMatchObject({ excludeWeekdays: ticked.excludeWeekdays, includeWeekdays: [] })
+  })
 })

@@ -16,6 +16,8 @@ export interface CalendarValues {
   /** Lines such as "22:00-06:00", or "22:00-06:00 Fri, Sat" for those that begin on these days. */
   excludeWindows: string
   includeWindows: string
+  /** What the fields above say less exactly than the calendar. */
+  original: Pick<CalendarRowFragment, 'description' | 'excludeWeekdays' | 'includeWeekdays'>
 }
 
 type Windows = CalendarRowFragment['excludeWindows']
@@ -24,19 +26,39 @@ type Windows = CalendarRowFragment['excludeWindows']
 export function valuesOf(calendar: CalendarRowFragment | null, zone: string): CalendarValues {
   const lines = (windows: Windows) =>
     windows.map(({ from, to, weekdays }) => [`${from}-${to}`, days(weekdays)].filter(Boolean).join(' ')).join('\n')
-  // The form has what is excluded; a calendar that includes weekdays excludes the others.
-  const included = calendar?.includeWeekdays ?? []
-  const excluded = included.length > 0 ? WEEKDAYS.filter((day) => !included.includes(day)) : calendar?.excludeWeekdays
+  const original = {
+    description: calendar?.description ?? null,
+    excludeWeekdays: calendar?.excludeWeekdays ?? [],
+    includeWeekdays: calendar?.includeWeekdays ?? [],
+  }
   return {
     name: calendar?.name ?? '',
     description: calendar?.description ?? '',
     timeZone: calendar?.timeZone ?? zone,
-    excludeWeekdays: excluded ?? [],
+    excludeWeekdays: closedDays(original),
     excludeDates: calendar?.excludeDates.join('\n') ?? '',
     includeDates: calendar?.includeDates.join('\n') ?? '',
     excludeWindows: lines(calendar?.excludeWindows ?? []),
     includeWindows: lines(calendar?.includeWindows ?? []),
+    original,
   }
+}
+
+/** The form has what is closed; a calendar that includes weekdays closes the others, and those that it excludes too. */
+function closedDays({ excludeWeekdays, includeWeekdays }: CalendarValues['original']): Weekday[] {
+  const left = includeWeekdays.length > 0 ? includeWeekdays : WEEKDAYS
+  return WEEKDAYS.filter((day) => !left.includes(day) || excludeWeekdays.includes(day))
+}
+
+/** Weekdays that nobody ticked stay as the calendar says them. */
+function weekdaysOf({
+  excludeWeekdays,
+  original,
+}: CalendarValues): Pick<CalendarInput, 'excludeWeekdays' | 'includeWeekdays'> {
+  const before = closedDays(original)
+  const same = before.length === excludeWeekdays.length && before.every((day) => excludeWeekdays.includes(day))
+  if (!same) return { excludeWeekdays, includeWeekdays: [] }
+  return { excludeWeekdays: original.excludeWeekdays, includeWeekdays: original.includeWeekdays }
 }
 
 /** What the API is told. */
@@ -53,9 +75,12 @@ export function inputOf(values: CalendarValues): CalendarInput {
       })
   return {
     name: values.name,
-    description: values.description.trim() || null,
+    description:
+      values.description === (values.original.description ?? '')
+        ? values.original.description
+        : values.description.trim() || null,
     timeZone: values.timeZone.trim() || null,
-    excludeWeekdays: values.excludeWeekdays,
+    ...weekdaysOf(values),
     excludeDates: list(values.excludeDates),
     includeDates: list(values.includeDates),
     excludeWindows: windows(values.excludeWindows),

@@ -7,12 +7,17 @@ import { Panel } from '@/components/panel'
 import { headersFault } from '@/text/json'
 import { useFieldProps } from './fields'
 import { JsonField } from './json-field'
-import type { FormValues, TargetKind } from './values'
+import type { BodyKind, FormValues, TargetKind } from './values'
 
 const KINDS: [TargetKind, string, string][] = [
   ['http', 'Webhook', 'An HTTP request; an answer of 2xx is success.'],
   ['log', 'Log line', "One line in the node's log, with the payload."],
   ['noop', 'Nothing', 'Sleeps, then succeeds: for drills.'],
+]
+
+const BODIES: [BodyKind, string][] = [
+  ['payload', 'The payload, as JSON'],
+  ['text', 'A text of its own, or none'],
 ]
 
 const METHODS: HttpMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -65,7 +70,16 @@ export function TargetFields() {
               name="target.http.headers"
               check={headersFault}
             />
-            <TextArea label="Body" hint="The payload as JSON unless said" {...field('target.http.body')} />
+            <SelectField label="Request body" className="sm:w-1/2" {...register('target.http.bodyKind')}>
+              {BODIES.map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </SelectField>
+            {watch('target.http.bodyKind') === 'text' && (
+              <TextArea label="Body" hint="Empty: the request has no body" {...field('target.http.body')} />
+            )}
           </>
         )}
         {kind === 'noop' && (

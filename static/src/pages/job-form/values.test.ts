@@ -23,6 +23,17 @@ describe('a job in the form', () => {
     })
   })
 
+  it('keeps a body that is empty, one that is not given, and the white space of a description', () => {
+    const bodyOf = (body?: string | null) => {
+      const http = { url: 'https://example.com/', ...(body !== undefined && { body }) }
+      return inputOf(valuesOf(formJob({ target: { http } }))).target?.http?.body
+    }
+    expect([bodyOf(''), bodyOf('ping'), bodyOf(null), bodyOf()]).toEqual(['', 'ping', null, null])
+    const spaced = valuesOf(formJob({ description: ' two lines\n' }))
+    expect(inputOf(spaced).description).toBe(' two lines\n')
+    expect(inputOf({ ...spaced, description: ' typed ' }).description).toBe('typed')
+  })
+
   it('takes what was typed over what it had', () => {
     const typed = { ...valuesOf(JOB), startAt: '2026-11-24T11:30', tags: 'a, c' }
     expect(inputOf(typed)).toMatchObject({ startAt: new Date('2026-11-24T11:30').toISOString(), tags: ['a', 'c'] })

@@ -17,6 +17,9 @@ import { fromLocalInput, toLocalInput } from '@/text/time'
 
 export type TargetKind = 'log' | 'http' | 'noop'
 
+/** What a request carries: the payload, or a text of its own, which may be empty. */
+export type BodyKind = 'payload' | 'text'
+
 export interface FormValues {
   name: string
   description: string
@@ -51,11 +54,18 @@ export interface FormValues {
   payload: string
   target: {
     kind: TargetKind
-    http: { url: string; method: HttpMethod; headers: string; body: string; timeoutSeconds: string }
+    http: {
+      url: string
+      method: HttpMethod
+      headers: string
+      bodyKind: BodyKind
+      body: string
+      timeoutSeconds: string
+    }
     noop: { sleepMillis: string }
   }
   /** What the fields above show less exactly than the job has it. */
-  original: { startAt: string | null; endAt: string | null; tags: string[] }
+  original: { description: string | null; startAt: string | null; endAt: string | null; tags: string[] }
 }
 
 /** A new job: every default that the API documents. */
@@ -91,10 +101,10 @@ export function newValues(zone: string): FormValues {
     payload: '',
     target: {
       kind: 'http',
-      http: { url: '', method: 'POST', headers: '', body: '', timeoutSeconds: '30' },
+      http: { url: '', method: 'POST', headers: '', bodyKind: 'payload', body: '', timeoutSeconds: '30' },
       noop: { sleepMillis: '0' },
     },
-    original: { startAt: null, endAt: null, tags: [] },
+    original: { description: null, startAt: null, endAt: null, tags: [] },
   }
 }
 
@@ -138,7 +148,7 @@ export function valuesOf(job: FormJobFragment): FormValues {
     maxRecoveries: text(job.maxRecoveries),
     payload: job.payload ? indented(job.payload) : '',
     target: { ...plain.target, ...targetOf(job.target, plain.target) },
-    original: { startAt: job.startAt, endAt: job.endAt, tags: job.tags },
+    original: { description: job.description, startAt: job.startAt, endAt: job.endAt, tags: job.tags },
   }
 }
 
@@ -149,13 +159,15 @@ function targetOf(target: unknown, plain: FormValues['target']): Partial<FormVal
   if (kind === 'noop') return { kind, noop: { sleepMillis: String(fields?.sleepMillis ?? 0) } }
   if (kind !== 'http') return { kind: 'log' }
   const headers = fields?.headers as Record<string, string> | undefined
+  const body = fields?.body as string | null | undefined
   return {
     kind,
     http: {
       url: String(fields?.url ?? ''),
       method: (fields?.method as HttpMethod | undefined) ?? plain.http.method,
       headers: headers && Object.keys(headers).length > 0 ? JSON.stringify(headers, null, 2) : '',
-      body: (fields?.body as string | null | undefined) ?? '',
+      bodyKind: body === null || body === undefined ? 'payload' : 'text',
+      body: body ?? '',
       timeoutSeconds: String(fields?.timeoutSeconds ?? plain.http.timeoutSeconds),
     },
   }
@@ -168,7 +180,7 @@ export function inputOf(values: FormValues): CreateJobInput {
   const interval = scheduleType === 'FIXED_RATE' || scheduleType === 'FIXED_DELAY'
   return {
     name: values.name,
-    description: values.description.trim() || null,
+    description: descriptionOf(values.description, values.original.description),
     tags: tagsOf(values.tags, values.original.tags),
     priority: number(values.priority),
     scheduleType,
@@ -210,7 +222,7 @@ export function inputOf(values: FormValues): CreateJobInput {
                 url: target.http.url.trim(),
                 method: target.http.method,
                 headers: target.http.headers.trim() ? JSON.parse(target.http.headers) : null,
-                body: target.http.body || null,
+                body: target.http.bodyKind === 'text' ? target.http.body : null,
                 timeoutSeconds: number(target.http.timeoutSeconds),
               },
             },
@@ -232,6 +244,11 @@ function instantOf(local: string, original: string | null): string | null {
   const typed = fromLocalInput(local) ?? null
   const unchanged = original !== null && typed === fromLocalInput(toLocalInput(original))
   return unchanged ? original : typed
+}
+
+/** White space around it goes, unless nobody typed anything. */
+function descriptionOf(text: string, original: string | null): string | null {
+  return text === (original ?? '') ? original : text.trim() || null
 }
 
 /** Tags may hold commas; only what was typed is taken apart. */
