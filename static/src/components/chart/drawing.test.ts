@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { stacked } from './drawing'
+import { endsOf, stacked } from './drawing'
 import type { ChartSeries } from './plot'
 
 const of = (shape: ChartSeries['shape'], values: (number | null)[]): ChartSeries => ({
@@ -16,4 +16,10 @@ test('bars stand on those of the later series, lines stay where they are', () =>
     [9, 9],
     [10, 20],
   ])
+})
+
+test('the time axis of one point, or of some within a second, is a minute long', () => {
+  expect(endsOf(1_000, 1_000)).toEqual([970, 1_030])
+  expect(endsOf(1_000, 1_001)).toEqual([970.5, 1_030.5])
+  expect(endsOf(1_000, 2_000)).toEqual([1_000, 2_000])
 })

@@ -38,6 +38,15 @@ export function pathsOf(label: string, colour: string, shape: ChartSeries['shape
   }
 }
 
+/** Least length of the time axis, in seconds: labels of its ticks differ then. */
+const AXIS_MIN = 60
+
+/** The ends of the time axis, in seconds: those of the data, apart enough. One point stands in the middle. */
+export function endsOf(min: number, max: number): [number, number] {
+  const missing = Math.max(0, AXIS_MIN - (max - min))
+  return [min - missing / 2, max + missing / 2]
+}
+
 /** A CSS colour as the canvas knows it: `light-dark()` and variables resolved where the element stands. */
 export function colourOf(element: HTMLElement, colour: string): string {
   const before = element.style.color

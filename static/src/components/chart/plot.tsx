@@ -5,7 +5,7 @@ import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import { onColoursChange } from '@/app/theme'
 import { clockTime, dayAndTime, viewerZone } from '@/text/time'
-import { colourOf, pathsOf, stacked } from './drawing'
+import { colourOf, endsOf, pathsOf, stacked } from './drawing'
 
 export interface ChartSeries {
   label: string
@@ -26,7 +26,7 @@ export interface PlotProps {
   height: number
   /** Bars stand on each other, the last series lowest; lines stay where they are. */
   stack?: boolean
-  /** Ends of the time axis in milliseconds; those of the data unless said. */
+  /** Ends of the time axis in milliseconds; default: those of the data, at least a minute apart. */
   range?: { from: number; to: number }
   /** Begins at zero unless the scale is logarithmic. */
   logarithmic?: boolean
@@ -45,9 +45,12 @@ export default function Plot({ label, at, series, format, height, stack, range, 
   }, [at, series, stack])
   const shapes = series.map((one) => `${one.label}|${one.colour}|${one.shape}`).join('\n')
 
-  const ends = useEffectEvent((min: number, max: number): [number, number] =>
-    range ? [range.from / 1_000, range.to / 1_000] : [min, max],
-  )
+  // Not as uPlot has them, for which a single point lasts for years.
+  const ends = useEffectEvent((): uPlot.Range.MinMax => {
+    if (range) return [range.from / 1_000, range.to / 1_000]
+    const [first, last] = [at[0], at.at(-1)]
+    return first === undefined || last === undefined ? [null, null] : endsOf(first / 1_000, last / 1_000)
+  })
 
   // The drawing is made anew when its looks change, and only given new data otherwise.
   const latest = useEffectEvent(() => data)
@@ -66,7 +69,7 @@ export default function Plot({ label, at, series, format, height, stack, range, 
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
-          x: { range: (_plot, min, max) => ends(min, max) },
+          x: { range: () => ends() },
           y: logarithmic ? { distr: 3 } : { range: fromZero },
         },
         axes: [
