@@ -2,10 +2,11 @@
 // on the screen is read again when something changed.
 
 import { type QueryClient, useQueries, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useEffectEvent, useState } from 'react'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
 import { type Paged, pageOf, rowCount, type Said, START, saidBy, withPage } from './paging'
+import { heldPage, type Withheld, withheld } from './still'
 
 interface Options<Result, Row> {
   /** Rows that are asked for at a time. */
@@ -14,6 +15,9 @@ interface Options<Result, Row> {
   read: (result: Result) => Paged<Row>
   /** Time between two reads of what is on the screen, in milliseconds. */
   refetchInterval: number
+  keyOf: (row: Row) => string
+  /** Rows keep their places: somebody points at them, or has scrolled. */
+  still: boolean
 }
 
 export interface Pages<Row> {
@@ -30,7 +34,19 @@ export interface Pages<Row> {
   /** The first page has been read. */
   ready: boolean
   refetch: () => void
+  /** What is not shown because the list holds still. */
+  withheld: Withheld
+  /** Shows it, and holds still again. */
+  renew: () => void
 }
+
+interface Kept<Row> {
+  list: string
+  pages: ReadonlyMap<number, Paged<Row>>
+}
+
+const NOTHING_KEPT: Kept<never> = { list: '', pages: new Map() }
+const NOTHING_WITHHELD: Withheld = { arrived: 0, moved: false }
 
 /** Rows below the screen that are read too, so that they are there when somebody scrolls on. */
 const AHEAD = 60
@@ -55,12 +71,15 @@ export function prefetchPages<Result, Variables extends { first?: unknown; after
 export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row>(
   document: TypedDocumentString<Result, Variables>,
   variables: Omit<Variables, 'first' | 'after'>,
-  { size, read, refetchInterval }: Options<Result, Row>,
+  { size, read, refetchInterval, keyOf, still }: Options<Result, Row>,
 ): Pages<Row> {
   const queries = useQueryClient()
   const list = JSON.stringify(variables)
   const [known, setKnown] = useState({ list, chain: START })
   const [looked, setLooked] = useState({ first: 0, last: 0 })
+  const [kept, setKept] = useState<Kept<Row>>(NOTHING_KEPT)
+  const [renewals, setRenewals] = useState(0)
+  const held = still && kept.list === list ? kept.pages : NOTHING_KEPT.pages
   // Another filter is another list: nothing of the old one holds.
   const chain = known.list === list ? known.chain : START
   const from = pageOf(chain, looked.first, size).page
@@ -76,12 +95,38 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
       refetchInterval,
     })),
   })
-  const readPage = (page: number) => {
+  const readFresh = (page: number) => {
     const result = queries.getQueryData<Result>([nameOf(document), variablesOf(page)])
     return result && read(result)
   }
+  const readPage = (page: number) => {
+    const fresh = readFresh(page)
+    const before = held.get(page)
+    return before && fresh ? heldPage(before, fresh, keyOf) : fresh
+  }
 
-  const said = results.flatMap(({ data }, index): Said[] => (data ? [saidBy(from + index, read(data))] : []))
+  const arrived = pages.filter((page) => readFresh(page))
+  const keep = useEffectEvent(() =>
+    setKept((before) => {
+      const old = before.list === list ? before.pages : NOTHING_KEPT.pages
+      const fresh = arrived.flatMap((page) => {
+        const read = old.has(page) ? undefined : readFresh(page)
+        return read ? [[page, read] as const] : []
+      })
+      return fresh.length === 0 ? before : { list, pages: new Map([...old, ...fresh]) }
+    }),
+  )
+  const arrivedKey = arrived.join(' ')
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is kept again when pages arrive, and after each renewal
+  useEffect(() => {
+    if (still) keep()
+    else setKept(NOTHING_KEPT)
+  }, [still, list, arrivedKey, renewals])
+
+  const said = pages.flatMap((page): Said[] => {
+    const shown = readPage(page)
+    return shown ? [saidBy(page, shown)] : []
+  })
   const saidKey = JSON.stringify(said)
   useEffect(() => {
     const all = JSON.parse(saidKey) as Said[]
@@ -99,7 +144,13 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
     setLooked((now) => (now.first === first && now.last === last ? now : { first, last }))
   }, [])
 
+  const renew = useCallback(() => {
+    setKept(NOTHING_KEPT)
+    setRenewals((before) => before + 1)
+  }, [])
+
   const start = readPage(0)
+  const [before, fresh] = [held.get(0), readFresh(0)]
   return {
     count: rowCount(chain, size),
     rowAt: (row) => {
@@ -111,5 +162,7 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
     error: start ? undefined : results.find((result) => result.error)?.error,
     ready: start !== undefined,
     refetch: () => void queries.invalidateQueries({ queryKey: [nameOf(document)] }),
+    withheld: before && fresh ? withheld(before, fresh, keyOf) : NOTHING_WITHHELD,
+    renew,
   }
 }

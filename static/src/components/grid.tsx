@@ -3,8 +3,9 @@
 
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { clsx } from 'clsx'
-import { memo, type ReactNode, useEffect, useMemo, useRef } from 'react'
+import { memo, type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { useScreen } from './screen'
+import { usePointed } from './still'
 
 export interface Column<Row> {
   id: string
@@ -33,11 +34,16 @@ interface GridProps<Row> {
   cardHeight: number
   /** Called with the rows on the screen. */
   onLook: (first: number, last: number) => void
+  /** Called when rows should keep their places, and when they need not any more. */
+  onStill: (still: boolean) => void
+  /** What they do not show meanwhile, such as "12 new"; a button leads to it. */
+  news: string | null
+  onNews: () => void
 }
 
 /** The table; fills the height of its parent and scrolls inside. */
 export function Grid<Row>(props: GridProps<Row>) {
-  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, onLook } = props
+  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, onLook, onStill, news, onNews } = props
   const box = useRef<HTMLDivElement>(null)
   const screen = useScreen()
   const narrow = screen === 'narrow'
@@ -59,42 +65,63 @@ export function Grid<Row>(props: GridProps<Row>) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows measured for the other shape are measured again
   useEffect(() => virtual.measure(), [height])
 
+  const [pointed, pointing] = usePointed()
+  const [scrolled, setScrolled] = useState(false)
+  const still = pointed || scrolled
+  useEffect(() => onStill(still), [onStill, still])
+  useEffect(() => () => onStill(false), [onStill])
+
   const tracks = narrow ? '1fr' : columns.map((column) => column.width).join(' ')
   return (
-    <div
-      ref={box}
-      tabIndex={0}
-      className="h-full min-h-0 overflow-y-auto overflow-x-hidden rounded-lg border bg-surface"
-    >
-      <div role="table" aria-label={label} aria-rowcount={total ?? -1}>
-        <div role="rowgroup" className={clsx('sticky top-0 z-10 border-b bg-surface', narrow && 'sr-only')}>
-          <div role="row" className="grid h-9 items-center gap-4 px-4" style={{ gridTemplateColumns: tracks }}>
-            {columns.map((column) => (
-              <div
-                key={column.id}
-                role="columnheader"
-                className={clsx('min-w-0 font-medium text-muted text-xs', column.align === 'end' && 'text-right')}
-              >
-                {column.header}
-              </div>
-            ))}
+    <div className="relative h-full min-h-0" {...pointing}>
+      {news && (
+        <button
+          type="button"
+          onClick={() => {
+            box.current?.scrollTo(0, 0)
+            onNews()
+          }}
+          className="-translate-x-1/2 absolute top-11 left-1/2 z-20 h-7 rounded-full bg-accent-solid px-3 font-medium text-on-solid text-xs shadow-pop hover:brightness-110"
+        >
+          {news}
+        </button>
+      )}
+      <div
+        ref={box}
+        tabIndex={0}
+        onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 0)}
+        className="h-full min-h-0 overflow-y-auto overflow-x-hidden rounded-lg border bg-surface"
+      >
+        <div role="table" aria-label={label} aria-rowcount={total ?? -1}>
+          <div role="rowgroup" className={clsx('sticky top-0 z-10 border-b bg-surface', narrow && 'sr-only')}>
+            <div role="row" className="grid h-9 items-center gap-4 px-4" style={{ gridTemplateColumns: tracks }}>
+              {columns.map((column) => (
+                <div
+                  key={column.id}
+                  role="columnheader"
+                  className={clsx('min-w-0 font-medium text-muted text-xs', column.align === 'end' && 'text-right')}
+                >
+                  {column.header}
+                </div>
+              ))}
+            </div>
           </div>
-        </div>
-        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-          {rows.map(({ index, start }) => {
-            const row = rowAt(index)
-            return (
-              <div
-                key={row ? keyOf(row) : index}
-                role="row"
-                aria-rowindex={index + 2}
-                className="absolute inset-x-0 grid items-center gap-4 border-b px-4 hover:bg-hover/60"
-                style={{ gridTemplateColumns: tracks, height, transform: `translateY(${start}px)` }}
-              >
-                {row ? <Cells row={row} columns={columns} card={narrow ? card : null} /> : <Waiting />}
-              </div>
-            )
-          })}
+          <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+            {rows.map(({ index, start }) => {
+              const row = rowAt(index)
+              return (
+                <div
+                  key={row ? keyOf(row) : index}
+                  role="row"
+                  aria-rowindex={index + 2}
+                  className="absolute inset-x-0 grid items-center gap-4 border-b px-4 hover:bg-hover/60"
+                  style={{ gridTemplateColumns: tracks, height, transform: `translateY(${start}px)` }}
+                >
+                  {row ? <Cells row={row} columns={columns} card={narrow ? card : null} /> : <Waiting />}
+                </div>
+              )
+            })}
+          </div>
         </div>
       </div>
     </div>

@@ -2,7 +2,7 @@
 
 import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
-import { useCallback, useMemo } from 'react'
+import { useCallback, useMemo, useState } from 'react'
 import { type ExecutionRowFragment, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
@@ -27,7 +27,9 @@ export default function ExecutionsPage() {
   useRefreshOnEvents(search.job ?? null, SHOWN)
 
   const list = useMemo(() => executionListOf(search), [search])
-  const executions = usePages(ExecutionsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval })
+  const [still, setStill] = useState(false)
+  const options = { size: PAGE_SIZE, read, refetchInterval, keyOf, still }
+  const executions = usePages(ExecutionsPageDocument, list, options)
   const change = useCallback(
     (next: Partial<ExecutionsSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
     [navigate],
@@ -56,11 +58,14 @@ export default function ExecutionsPage() {
             count={executions.count}
             total={executions.total}
             rowAt={executions.rowAt}
-            keyOf={(execution) => execution.id}
+            keyOf={keyOf}
             rowHeight={ROW_HEIGHT}
             card={cardOf}
             cardHeight={CARD_HEIGHT}
             onLook={executions.look}
+            onStill={setStill}
+            news={newsOf(executions.withheld.arrived)}
+            onNews={executions.renew}
           />
         )}
       </div>
@@ -69,6 +74,9 @@ export default function ExecutionsPage() {
 }
 
 const cardOf = (execution: ExecutionRowFragment) => <ExecutionCard execution={execution} />
+const keyOf = (execution: ExecutionRowFragment) => execution.id
+const newsOf = (arrived: number) =>
+  arrived === 0 ? null : `${arrived === PAGE_SIZE ? `${PAGE_SIZE} or more` : arrived} new`
 const read = (result: ExecutionsPageQuery) => result.executionsPage
 
 function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {

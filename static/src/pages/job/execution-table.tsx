@@ -1,13 +1,17 @@
 import type { ExecutionRowFragment } from '@/api/generated'
 import { Empty } from '@/components/states'
 import { words } from '@/components/status'
+import { useStillRows } from '@/components/still'
 import { FireTime, Late, Outcome, Took } from '@/pages/executions/columns'
 
 const HEADERS = ['Status', 'Fire time', 'Late', 'Took', 'Attempt', 'Node', 'Kind']
 
+const keyOf = (execution: ExecutionRowFragment) => execution.id
+
 /** The newest executions of one job. */
 export function ExecutionTable({ executions }: { executions: ExecutionRowFragment[] }) {
-  if (executions.length === 0) return <Empty title="No executions yet" />
+  const [rows, pointing] = useStillRows(executions, keyOf)
+  if (rows.length === 0) return <Empty title="No executions yet" />
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section tabIndex={0} aria-label="Newest executions" className="overflow-x-auto">
@@ -21,8 +25,8 @@ export function ExecutionTable({ executions }: { executions: ExecutionRowFragmen
             ))}
           </tr>
         </thead>
-        <tbody className="divide-y">
-          {executions.map((execution) => (
+        <tbody className="divide-y" {...pointing}>
+          {rows.map((execution) => (
             <tr key={execution.id} className="hover:bg-hover/60">
               <td className="h-10 px-4">
                 <Outcome execution={execution} />

@@ -3,10 +3,11 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock, Plus, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
-import { type JobRowFragment, JobsPageDocument, type JobsPageQuery } from '@/api/generated'
+import { type JobOrder, type JobRowFragment, JobsPageDocument, type JobsPageQuery } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
+import type { Withheld } from '@/api/still'
 import type { JobsSearch } from '@/app/filters'
 import { buttonClass } from '@/components/button'
 import { Grid } from '@/components/grid'
@@ -30,7 +31,8 @@ export default function JobsPage() {
   useRefreshOnEvents(null, SHOWN)
 
   const list = useMemo(() => jobListOf(search), [search])
-  const jobs = usePages(JobsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval })
+  const [still, setStill] = useState(false)
+  const jobs = usePages(JobsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval, keyOf, still })
 
   const [selection, setSelection] = useState<Selection>(NOTHING)
   const change = useCallback(
@@ -81,11 +83,14 @@ export default function JobsPage() {
             count={jobs.count}
             total={jobs.total}
             rowAt={jobs.rowAt}
-            keyOf={(job) => job.id}
+            keyOf={keyOf}
             rowHeight={ROW_HEIGHT}
             card={cardOf}
             cardHeight={CARD_HEIGHT}
             onLook={jobs.look}
+            onStill={setStill}
+            news={newsOf(jobs.withheld, list.orderBy)}
+            onNews={jobs.renew}
           />
         )}
       </div>
@@ -94,7 +99,14 @@ export default function JobsPage() {
 }
 
 const cardOf = (job: JobRowFragment) => <JobCard job={job} />
+const keyOf = (job: JobRowFragment) => job.id
 const read = (result: JobsPageQuery) => result.jobsPage
+
+/** By next fire time jobs change places all the time; in any other order a new one is seen. */
+function newsOf({ arrived, moved }: Withheld, order: JobOrder): string | null {
+  if (order !== 'NEXT_FIRE_TIME' && arrived > 0) return `${arrived} new`
+  return moved ? 'New order' : null
+}
 
 const CLEARED: JobsSearch = {
   search: undefined,

@@ -4,6 +4,7 @@ import { CircleCheck } from 'lucide-react'
 import type { AttentionKind, OverviewPartsFragment } from '@/api/generated'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
+import { useStillRows } from '@/components/still'
 import { Time } from '@/components/time'
 
 const KINDS: Record<AttentionKind, { word: string; className: string }> = {
@@ -20,15 +21,16 @@ const KINDS: Record<AttentionKind, { word: string; className: string }> = {
 
 /** What a person should look at, the late and the stuck first. */
 export function AttentionList({ attention }: { attention: OverviewPartsFragment['attention'] }) {
+  const [lines, pointing] = useStillRows(grouped(attention), ({ one }) => `${one.kind} ${one.jobId}`)
   return (
     <Panel title="To look at" aside={attention.length > 0 && attention.length} flush>
-      {attention.length === 0 ? (
+      {lines.length === 0 ? (
         <Empty icon={CircleCheck} title="Nothing needs you">
           No job is late, stuck, retrying or failing.
         </Empty>
       ) : (
-        <ul className="max-h-96 divide-y overflow-y-auto">
-          {grouped(attention).map(({ one, more }) => (
+        <ul className="max-h-96 divide-y overflow-y-auto" {...pointing}>
+          {lines.map(({ one, more }) => (
             <li key={`${one.kind} ${one.jobId}`} className="flex items-start gap-3 px-4 py-2.5">
               <span
                 className={clsx(

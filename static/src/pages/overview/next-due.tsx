@@ -4,13 +4,18 @@ import type { OverviewPartsFragment } from '@/api/generated'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { words } from '@/components/status'
+import { useStillRows } from '@/components/still'
 import { Time } from '@/components/time'
 
+type Fire = OverviewPartsFragment['nextDue'][number]
+const keyOf = ({ jobId, kind, fireTime, dueTime }: Fire) => `${jobId} ${kind} ${fireTime} ${dueTime}`
+
 /** What starts next, on any node. */
-export function NextDue({ fires }: { fires: OverviewPartsFragment['nextDue'] }) {
+export function NextDue({ fires }: { fires: Fire[] }) {
+  const [rows, pointing] = useStillRows(fires, keyOf)
   return (
     <Panel title="Next due" flush>
-      {fires.length === 0 ? (
+      {rows.length === 0 ? (
         <Empty icon={CalendarClock} title="Nothing is due">
           No active job has a fire time.{' '}
           <Link to="/jobs" className="text-accent hover:underline">
@@ -18,12 +23,9 @@ export function NextDue({ fires }: { fires: OverviewPartsFragment['nextDue'] }) 
           </Link>
         </Empty>
       ) : (
-        <ul className="divide-y">
-          {fires.map((fire) => (
-            <li
-              key={`${fire.jobId} ${fire.kind} ${fire.fireTime} ${fire.dueTime}`}
-              className="flex items-center gap-3 px-4 py-2"
-            >
+        <ul className="divide-y" {...pointing}>
+          {rows.map((fire) => (
+            <li key={keyOf(fire)} className="flex items-center gap-3 px-4 py-2">
               <Link
                 to="/jobs/$jobId"
                 params={{ jobId: fire.jobId }}

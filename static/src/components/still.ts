@@ -1,0 +1,26 @@
+// Lists that do not move under the pointer.
+
+import { type FocusEvent, type PointerEvent, useState } from 'react'
+import { heldRows } from '@/api/still'
+
+/** Handlers that know whether somebody points at an element, or has the focus in it. A finger does not rest. */
+export function usePointed() {
+  const [pointed, setPointed] = useState(false)
+  const [focused, setFocused] = useState(false)
+  const handlers = {
+    onPointerEnter: (event: PointerEvent) => setPointed(event.pointerType === 'mouse'),
+    onPointerLeave: () => setPointed(false),
+    onFocus: (event: FocusEvent) => setFocused(event.target !== event.currentTarget),
+    onBlur: (event: FocusEvent) => setFocused(event.currentTarget.contains(event.relatedTarget)),
+  }
+  return [pointed || focused, handlers] as const
+}
+
+/** Rows that keep their places while somebody points at them. */
+export function useStillRows<Row>(rows: readonly Row[], keyOf: (row: Row) => string) {
+  const [pointed, handlers] = usePointed()
+  const [kept, setKept] = useState<readonly Row[] | null>(null)
+  if (pointed && !kept) setKept(rows)
+  if (!pointed && kept) setKept(null)
+  return [pointed && kept ? heldRows(kept, rows, keyOf) : rows, handlers] as const
+}
