@@ -1,22 +1,27 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { type BlackoutRowFragment, EndBlackoutDocument } from '@/api/generated'
-import { useCommand } from '@/api/queries'
+import { type Afterwards, type BlackoutRowFragment, EndBlackoutDocument, JobNameDocument } from '@/api/generated'
+import { useApi, useCommand } from '@/api/queries'
 import { useNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
-import { words } from '@/components/status'
 import { Time } from '@/components/time'
 import { BlackoutEndDialog } from './end-dialog'
 
+interface BlackoutListProps {
+  blackouts: BlackoutRowFragment[]
+  /** On the page of a job: a blackout that is not its own can be changed where all of them are. */
+  jobId?: string
+}
+
 /** Blackouts, each with what can still be done about it. */
-export function BlackoutList({ blackouts }: { blackouts: BlackoutRowFragment[] }) {
+export function BlackoutList({ blackouts, jobId }: BlackoutListProps) {
   const [moved, setMoved] = useState<BlackoutRowFragment | null>(null)
   return (
     <>
       <ul className="divide-y">
         {blackouts.map((blackout) => (
-          <Blackout key={blackout.id} blackout={blackout} onMove={() => setMoved(blackout)} />
+          <Blackout key={blackout.id} blackout={blackout} jobId={jobId} onMove={() => setMoved(blackout)} />
         ))}
       </ul>
       {moved && <BlackoutEndDialog blackout={moved} onClose={() => setMoved(null)} />}
@@ -24,7 +29,37 @@ export function BlackoutList({ blackouts }: { blackouts: BlackoutRowFragment[] }
   )
 }
 
-function Blackout({ blackout, onMove }: { blackout: BlackoutRowFragment; onMove: () => void }) {
+interface BlackoutProps {
+  blackout: BlackoutRowFragment
+  jobId: string | undefined
+  onMove: () => void
+}
+
+const AFTERWARDS: Record<Afterwards, string> = {
+  COLLAPSE: 'the last fire time runs',
+  RUN_ALL: 'all fire times run',
+  SKIP: 'no fire time runs',
+}
+
+/** "all jobs", "jobs with the tag a", "one job", "this job". */
+function scopeOf({ tag, jobId }: BlackoutRowFragment, onItsPage: boolean): string {
+  if (tag) return `jobs with the tag ${tag}`
+  if (!jobId) return 'all jobs'
+  return onItsPage ? 'this job' : 'one job'
+}
+
+function OneJob({ id }: { id: string }) {
+  const { data } = useApi(JobNameDocument, { id }, { staleTime: 60_000 })
+  return (
+    <Link to="/jobs/$jobId" params={{ jobId: id }} className="underline hover:text-ink">
+      <bdi>{data?.job?.name ?? 'one job'}</bdi>
+    </Link>
+  )
+}
+
+function Blackout({ blackout, jobId, onMove }: BlackoutProps) {
+  const onItsPage = jobId !== undefined && blackout.jobId === jobId
+  const elsewhere = jobId !== undefined && !onItsPage
   const now = useNow()
   const ask = useConfirm()
   const end = useCommand(EndBlackoutDocument, () => 'The blackout is over.')
@@ -34,37 +69,42 @@ function Blackout({ blackout, onMove }: { blackout: BlackoutRowFragment; onMove:
   const begun = Date.parse(blackout.startsAt) <= now
   const confirmed = async () => {
     const sure = await ask({
-      title: begun ? 'End the blackout now?' : 'Cancel the blackout?',
-      text: begun ? 'What it held back is decided about at once.' : 'It never begins.',
+      title: begun ? `End “${blackout.reason}” now?` : `Cancel “${blackout.reason}”?`,
+      text: begun
+        ? `The blackout of ${scopeOf(blackout, onItsPage)} ends. What it held back is decided about at once.`
+        : `The blackout of ${scopeOf(blackout, onItsPage)} never begins.`,
       action: begun ? 'End blackout' : 'Cancel blackout',
+      keep: 'Keep it',
       danger: true,
     })
     if (sure !== null) end.mutate({ id: blackout.id })
   }
   return (
-    <li className={`flex items-start justify-between gap-3 px-4 py-3 text-sm ${over ? 'text-muted' : ''}`}>
-      <div className="min-w-0">
+    <li
+      className={`flex flex-wrap items-start justify-between gap-x-3 gap-y-2 px-4 py-3 text-sm ${over ? 'text-muted' : ''}`}
+    >
+      <div className="min-w-0 flex-[1_1_16rem]">
         <p className="font-medium [overflow-wrap:anywhere]">{blackout.reason}</p>
         <p>
           <Time at={blackout.startsAt} as="exact" /> to <Time at={blackout.endsAt} as="exact" />
         </p>
-        <p className="text-muted text-xs">
-          {blackout.tag && `Jobs with the tag ${blackout.tag}`}
-          {blackout.jobId && (
-            <Link to="/jobs/$jobId" params={{ jobId: blackout.jobId }} className="hover:underline">
-              One job
-            </Link>
-          )}
-          {!blackout.tag && !blackout.jobId && 'All jobs'} · afterwards: {words(blackout.afterwards).toLowerCase()}
+        <p className="text-muted text-xs first-letter:uppercase">
+          {blackout.jobId && !onItsPage ? <OneJob id={blackout.jobId} /> : scopeOf(blackout, onItsPage)} · afterwards{' '}
+          {AFTERWARDS[blackout.afterwards]}
           {cancelled ? ' · cancelled' : over ? ' · over' : begun ? ' · now' : ''}
         </p>
       </div>
-      {!over && (
-        <div className="flex shrink-0 flex-wrap justify-end gap-2">
-          <Button onClick={onMove}>Move end…</Button>
-          <Button onClick={() => void confirmed()}>{begun ? 'End now' : 'Cancel'}</Button>
-        </div>
-      )}
+      {!over &&
+        (elsewhere ? (
+          <Link to="/calendars" className="text-accent text-xs hover:underline">
+            Change it in Calendars
+          </Link>
+        ) : (
+          <div className="flex shrink-0 flex-wrap gap-2">
+            <Button onClick={onMove}>Move end…</Button>
+            <Button onClick={() => void confirmed()}>{begun ? 'End now…' : 'Cancel…'}</Button>
+          </div>
+        ))}
     </li>
   )
 }

@@ -12,6 +12,8 @@ export interface Question {
   /** The command itself, as the button says it. */
   action: string
   danger?: boolean
+  /** The other button. Default: "Cancel"; a question about a cancellation needs another word. */
+  keep?: string
   /** Asks for a text besides, such as a reason. */
   input?: { label: string; placeholder?: string }
 }
@@ -53,7 +55,7 @@ export function Confirm({ children }: { children: ReactNode }) {
         footer={
           <>
             <Button onClick={() => settle(null)} {...(!question?.input && { [FIRST]: true })}>
-              Cancel
+              {question?.keep ?? 'Cancel'}
             </Button>
             <Button kind={question?.danger ? 'danger' : 'primary'} onClick={() => settle(text)}>
               {question?.action}

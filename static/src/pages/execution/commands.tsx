@@ -18,6 +18,7 @@ export function Commands({ execution }: { execution: NonNullable<ExecutionQuery[
       title: 'Cancel this execution?',
       text: 'Its node drops it wherever it is; what it did so far stays done. It is not tried again.',
       action: 'Cancel execution',
+      keep: 'Let it go on',
       danger: true,
     })
     if (sure !== null) cancel.mutate({ id: execution.id })
@@ -26,7 +27,7 @@ export function Commands({ execution }: { execution: NonNullable<ExecutionQuery[
     <>
       {isInFlight(execution.status) && (
         <Button icon={Ban} busy={cancel.isPending} onClick={() => void cancelSurely()}>
-          Cancel
+          Cancel…
         </Button>
       )}
       {job.data?.job && job.data.job.status !== 'DELETED' && (

@@ -88,7 +88,7 @@ test('only what runs can be cancelled, and only when one is sure', async () => {
     { status: 'RUNNING', finishedAt: null, durationMillis: null },
     { CancelExecution: () => ({ cancelExecution: true }) },
   )
-  await user.click(await screen.findByRole('button', { name: 'Cancel' }))
+  await user.click(await screen.findByRole('button', { name: 'Cancel…' }))
   expect(last(asked, 'CancelExecution')).toBeUndefined()
   await user.click(await screen.findByRole('button', { name: 'Cancel execution' }))
   await waitFor(() => expect(last(asked, 'CancelExecution')).toEqual({ id: execution.id }))
@@ -99,7 +99,7 @@ test('what has ended cannot be cancelled, but its job can run again', async () =
   await user.click(await screen.findByRole('button', { name: 'Run again' }))
   await screen.findByText('The job fires now, as an execution of its own.')
   expect(last(asked, 'RunJobNow')).toEqual({ id: execution.jobId })
-  expect(screen.queryByRole('button', { name: 'Cancel' })).toBeNull()
+  expect(screen.queryByRole('button', { name: 'Cancel…' })).toBeNull()
 })
 
 test('each attempt names its node and how it ended', async () => {

@@ -24,7 +24,7 @@ export function Blackouts({ job }: { job: { id: string; tags: string[] } }) {
       {blackouts.length === 0 ? (
         <p className="p-4 text-muted text-sm">In a blackout the job does not start by schedule.</p>
       ) : (
-        <BlackoutList blackouts={blackouts} />
+        <BlackoutList blackouts={blackouts} jobId={job.id} />
       )}
       {asking && <BlackoutDialog job={job} onClose={() => setAsking(false)} />}
     </Panel>
