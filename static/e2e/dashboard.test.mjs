@@ -421,8 +421,11 @@ test('GraphiQL knows the schema and asks no other host', async () => {
   }
 })
 
-test('a cluster that is held says so, starts nothing, and is released from the overview', async () => {
-  await graphql(cluster.url, 'mutation { holdCluster(reason: "a backup was restored") }')
+test('a cluster is held from the overview, says so on every page, starts nothing, and is released', async () => {
+  await go('/')
+  await page.getByRole('button', { name: 'Hold cluster…' }).click()
+  await page.getByLabel('Reason').fill('a backup was restored')
+  await page.getByRole('dialog').getByRole('button', { name: 'Hold cluster' }).click()
   const job = await input({ name: 'waits for the release', scheduleType: 'FIXED_RATE', intervalSeconds: 3600 })
   for (const theme of ['light', 'dark']) {
     const themed = await newPage(theme)
@@ -432,7 +435,9 @@ test('a cluster that is held says so, starts nothing, and is released from the o
     assert.deepEqual(await seriousFaults(themed), [], theme)
     await themed.context().close()
   }
-  await go('/')
+  await go('/jobs')
+  assert.deepEqual(await seriousFaults(page), [])
+  await page.getByRole('alert').getByRole('link', { name: 'See why, and release it' }).click()
   const notice = page.getByRole('region', { name: 'The cluster is held' })
   await notice.getByText('a backup was restored').waitFor()
   await notice.getByText(/[1-9]\d* triggers? due by now/).waitFor()

@@ -1,11 +1,11 @@
 // What stands around every page.
 
-import { Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useConnection } from '@/api/connection'
 import { Help } from './help'
 import { Navigation } from './navigation'
-import { useOverviewUpdates } from './overview'
+import { useOverview, useOverviewUpdates } from './overview'
 import { useShortcuts } from './shortcuts'
 
 /** The field that `/` goes to, on a page that has one. */
@@ -43,6 +43,7 @@ export function Shell() {
       <Navigation onHelp={() => setHelping(true)} onSearch={search} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <LostBanner />
+        <HoldBanner />
         <main id="page" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
           <Outlet />
         </main>
@@ -64,6 +65,21 @@ function LostBanner() {
     <p role="alert" className="border-b bg-warn/12 px-4 py-2 text-sm text-warn lg:px-6">
       <strong className="font-semibold">{LOST[connection]}</strong> What you see may be old; the page comes back by
       itself.
+    </p>
+  )
+}
+
+/** On every page but the overview, whose notice says more. */
+function HoldBanner() {
+  const hold = useOverview().data?.overview.cluster.hold
+  const path = useRouterState({ select: (state) => state.location.pathname })
+  if (!hold || path === '/') return null
+  return (
+    <p role="alert" className="border-b bg-bad/12 px-4 py-2 text-bad text-sm lg:px-6">
+      <strong className="font-semibold">The cluster is held, nothing starts:</strong> <bdi>{hold.reason}</bdi>.{' '}
+      <Link to="/" className="underline">
+        See why, and release it
+      </Link>
     </p>
   )
 }

@@ -1,7 +1,7 @@
-// A cluster that is held: why, what a release would start, and the release itself.
+// Holding the cluster; and one that is held: why, what a release would start, and the release itself.
 
 import { OctagonPause } from 'lucide-react'
-import { type OverviewPartsFragment, ReleaseClusterDocument } from '@/api/generated'
+import { HoldClusterDocument, type OverviewPartsFragment, ReleaseClusterDocument } from '@/api/generated'
 import { useCommand } from '@/api/queries'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
@@ -53,5 +53,29 @@ export function HoldNotice({ hold }: { hold: Hold }) {
         Release
       </Button>
     </section>
+  )
+}
+
+/** Stops everything at once, after a question. */
+export function HoldButton() {
+  const ask = useConfirm()
+  const hold = useCommand(HoldClusterDocument, () => 'The cluster is held.')
+  return (
+    <Button
+      icon={OctagonPause}
+      busy={hold.isPending}
+      onClick={async () => {
+        const reason = await ask({
+          title: 'Hold the cluster?',
+          text: 'No job starts anything on any node until somebody releases the cluster. What runs goes on.',
+          action: 'Hold cluster',
+          danger: true,
+          input: { label: 'Reason', placeholder: 'Shown on every page (optional)' },
+        })
+        if (reason !== null) hold.mutate({ reason: reason.trim() || null })
+      }}
+    >
+      Hold cluster…
+    </Button>
   )
 }

@@ -9,7 +9,7 @@ import { Shown } from '@/components/states'
 import { AttentionList } from './attention'
 import { FiresChart, LatenessChart } from './charts'
 import { Headline } from './headline'
-import { HoldNotice } from './hold'
+import { HoldButton, HoldNotice } from './hold'
 import { NextDue } from './next-due'
 import { Tiles } from './tiles'
 
@@ -22,7 +22,7 @@ export default function OverviewPage() {
   const activity = useApi(ActivityDocument, { minutes: MINUTES }, { refetchInterval: ACTIVITY_INTERVAL })
   const points = useMemo<ActivityPoint[]>(() => activity.data?.activity ?? [], [activity.data])
   return (
-    <Page title="Overview">
+    <Page title="Overview" actions={overview.data && !overview.data.overview.cluster.hold && <HoldButton />}>
       <Shown of={overview} what="the overview" lines={8}>
         {({ overview }) => (
           <>

@@ -1,7 +1,7 @@
 import { screen, within } from '@testing-library/react'
 import { expect, test } from 'vitest'
 import { overview } from '@/testing/factories'
-import { open } from '@/testing/render'
+import { last, open, pageOf } from '@/testing/render'
 
 const late = {
   kind: 'LATE' as const,
@@ -47,7 +47,7 @@ test('without a node nothing is well', async () => {
   expect((await headline()).textContent).toContain('No node takes work')
 })
 
-test('a cluster that is held says why and what would start, and is released from there', async () => {
+test('a cluster that is held says so on every page, why and what would start on the overview, and is released from there', async () => {
   const { cluster } = overview()
   const hold = {
     since: '2026-11-23T07:10:00.000Z',
@@ -57,11 +57,14 @@ test('a cluster that is held says why and what would start, and is released from
     triggersDue: 7,
     attemptsLost: 1,
   }
-  const { asked, user } = await open('/', {
+  const { asked, user } = await open('/jobs', {
     Overview: () => ({ overview: overview({ cluster: { ...cluster, hold } }) }),
+    JobsPage: () => ({ jobsPage: pageOf([]) }),
     ReleaseCluster: () => ({ releaseCluster: true }),
   })
+  await user.click(await screen.findByRole('link', { name: 'See why, and release it' }))
   const notice = await screen.findByRole('region', { name: 'The cluster is held' })
+  expect(screen.queryByRole('alert')).toBeNull()
   expect(notice.textContent).toContain('the database was set back')
   expect(notice.textContent).toContain('7 triggers due by now; 1 attempt lost with its node.')
   expect(notice.textContent).toContain('would fire again')
@@ -71,6 +74,16 @@ test('a cluster that is held says why and what would start, and is released from
   await user.click(within(question).getByRole('button', { name: 'Release' }))
   await screen.findByText('The cluster is released.')
   expect(asked.some(({ operation }) => operation === 'ReleaseCluster')).toBe(true)
+})
+
+test('the cluster is held after a question, with a reason', async () => {
+  const { asked, user } = await open('/', { HoldCluster: () => ({ holdCluster: true }) })
+  await user.click(await screen.findByRole('button', { name: 'Hold cluster…' }))
+  await user.type(screen.getByRole('textbox', { name: 'Reason' }), 'the bank is closed')
+  expect(last(asked, 'HoldCluster')).toBeUndefined()
+  await user.click(screen.getByRole('button', { name: 'Hold cluster' }))
+  await screen.findByText('The cluster is held.')
+  expect(last(asked, 'HoldCluster')).toEqual({ reason: 'the bank is closed' })
 })
 
 test('failures lead to themselves', async () => {
