@@ -7,6 +7,7 @@ import { Help } from './help'
 import { Navigation } from './navigation'
 import { useOverview, useOverviewUpdates } from './overview'
 import { useShortcuts } from './shortcuts'
+import { useListMemory } from './up-link'
 
 /** The field that `/` goes to, on a page that has one. */
 const SEARCH_FIELD = 'input[type=search]'
@@ -17,6 +18,7 @@ export function Shell() {
   const navigate = useNavigate()
   useOverviewUpdates()
   useMovesToTop()
+  useListMemory()
 
   const search = () => {
     const field = document.querySelector<HTMLInputElement>(SEARCH_FIELD)

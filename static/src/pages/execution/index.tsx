@@ -6,6 +6,7 @@ import { ExecutionDocument, type ExecutionQuery, NodeNamesDocument } from '@/api
 import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
+import { UpLink } from '@/app/up-link'
 import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
@@ -54,7 +55,7 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
       : (nodes.data?.nodes.find((node) => node.id === id)?.name ?? id)
   return (
     <Page
-      up={<Link to="/executions">Executions</Link>}
+      up={<UpLink to="/executions" />}
       title={
         <Link to="/jobs/$jobId" params={{ jobId: execution.jobId }} className="hover:underline" dir="auto">
           {execution.jobName ?? execution.jobId}

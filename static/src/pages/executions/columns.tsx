@@ -9,9 +9,10 @@ import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
 import { count } from '@/text/number'
+import { Message } from './message'
 
 export const ROW_HEIGHT = 44
-export const CARD_HEIGHT = 84
+export const CARD_HEIGHT = 100
 
 type Execution = ExecutionRowFragment
 
@@ -23,13 +24,16 @@ export const COLUMNS: Column<Execution>[] = [
     width: 'minmax(8rem, 1fr)',
     header: 'Job',
     cell: (execution) => (
-      <Link
-        to="/jobs/$jobId"
-        params={{ jobId: execution.jobId }}
-        className="block truncate font-medium text-sm hover:underline"
-      >
-        <bdi>{execution.jobName ?? execution.jobId}</bdi>
-      </Link>
+      <>
+        <Link
+          to="/jobs/$jobId"
+          params={{ jobId: execution.jobId }}
+          className="block truncate font-medium text-sm hover:underline"
+        >
+          <bdi>{execution.jobName ?? execution.jobId}</bdi>
+        </Link>
+        {execution.status === 'FAILED' && <Message execution={execution} />}
+      </>
     ),
   },
   { id: 'fire', width: '11rem', header: 'Fire time', cell: (execution) => <FireTime execution={execution} /> },
@@ -77,6 +81,7 @@ export function ExecutionCard({ execution }: { execution: Execution }) {
         <FireTime execution={execution} />
         <Took execution={execution} />
       </div>
+      {execution.status === 'FAILED' && <Message execution={execution} />}
     </div>
   )
 }

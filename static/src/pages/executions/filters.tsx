@@ -1,12 +1,15 @@
-import { X } from 'lucide-react'
+import { ChevronDown, X } from 'lucide-react'
 import { JobNameDocument, NodeNamesDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
+import { databaseNow } from '@/app/clock'
 import type { ExecutionsSearch } from '@/app/filters'
 import { EXECUTION_STATUSES, REASONS, TRIGGER_KINDS } from '@/app/words'
 import { buttonClass } from '@/components/button'
 import { INPUT_CLASS, Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
+import { Menu, MenuItem, MenuLine } from '@/components/menu'
+import { PRESETS } from '@/text/ranges'
 import { fromLocalInput, toLocalInput } from '@/text/time'
 
 interface FiltersProps {
@@ -54,6 +57,26 @@ export function Filters({ search, onChange }: FiltersProps) {
           </option>
         ))}
       </Select>
+      <Menu
+        align="start"
+        trigger={
+          <button type="button" className={buttonClass()}>
+            Time
+            <ChevronDown size={14} aria-hidden />
+          </button>
+        }
+      >
+        {PRESETS.map(({ label, from }) => (
+          <MenuItem
+            key={label}
+            onSelect={() => onChange({ from: from(new Date(databaseNow())).toISOString(), to: undefined })}
+          >
+            {label}
+          </MenuItem>
+        ))}
+        <MenuLine />
+        <MenuItem onSelect={() => onChange({ from: undefined, to: undefined })}>Any time</MenuItem>
+      </Menu>
       <Bound label="From" value={search.from} onChange={(from) => onChange({ from })} />
       <Bound label="to" value={search.to} onChange={(to) => onChange({ to })} />
     </FilterBar>

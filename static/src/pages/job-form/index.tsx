@@ -7,6 +7,7 @@ import { useEffect, useRef, useState } from 'react'
 import { ApiError, send } from '@/api/client'
 import { CreateJobDocument, FormJobDocument, type FormJobFragment, UpdateJobDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
+import { UpLink } from '@/app/up-link'
 import { Button } from '@/components/button'
 import { Page } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
@@ -25,7 +26,7 @@ export function NewJob() {
   const { clone } = newRoute.useSearch()
   const original = useApi(FormJobDocument, { id: clone ?? '' }, { enabled: clone !== undefined })
   return (
-    <Page up={<Link to="/jobs">Jobs</Link>} title={clone ? 'Clone job' : 'New job'}>
+    <Page up={<UpLink to="/jobs" />} title={clone ? 'Clone job' : 'New job'}>
       {clone ? (
         <Shown of={original} what="the job to clone" lines={8}>
           {({ job }) => <Create original={job} />}

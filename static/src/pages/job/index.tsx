@@ -6,6 +6,7 @@ import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument 
 import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
+import { UpLink } from '@/app/up-link'
 import { useJobCommands } from '@/commands/jobs'
 import { Button, buttonClass } from '@/components/button'
 import { JobMenu } from '@/components/job-menu'
@@ -55,7 +56,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
   const hasRun = rows.length > 0
   return (
     <Page
-      up={<Link to="/jobs">Jobs</Link>}
+      up={<UpLink to="/jobs" />}
       title={<bdi>{job.name}</bdi>}
       note={<Note job={job} />}
       actions={job.status === 'DELETED' ? <CloneIt job={job} /> : <Commands job={job} />}
