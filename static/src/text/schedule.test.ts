@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { scheduleWords } from './schedule'
+import { scheduleWords, zoneOf } from './schedule'
 
 test.each([
   ['0 9 * * 1-5', 'At 09:00, Monday through Friday'],
@@ -22,4 +22,9 @@ test('intervals are said in their largest units', () => {
   expect(scheduleWords({ scheduleType: 'FIXED_RATE', intervalSeconds: 90 })).toBe('Every 1 min 30 s')
   expect(scheduleWords({ scheduleType: 'FIXED_DELAY', intervalSeconds: 7_200 })).toBe('2 h after each run')
   expect(scheduleWords({ scheduleType: 'ONCE', startAt: '2026-11-23T07:15:00.000Z' })).toBe('Once')
+})
+
+test('only a job whose times a clock decides has a zone', () => {
+  expect(zoneOf({ scheduleType: 'CRON', timeZone: 'Asia/Tokyo' })).toBe('Asia/Tokyo')
+  expect(zoneOf({ scheduleType: 'FIXED_RATE', timeZone: 'UTC' })).toBeUndefined()
 })

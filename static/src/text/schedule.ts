@@ -11,6 +11,11 @@ export interface ScheduleFields {
   startAt?: string | null
 }
 
+/** The zone that a job's times belong to; none where no clock decides: an interval or an instant has no zone. */
+export function zoneOf(job: { scheduleType: JobScheduleType; timeZone: string }): string | undefined {
+  return job.scheduleType === 'CRON' ? job.timeZone : undefined
+}
+
 const NICKNAMES: Record<string, string> = {
   '@hourly': 'Every hour',
   '@daily': 'Every day at 00:00',

@@ -10,7 +10,8 @@ const job = {
   id: 'j',
   name: 'Report',
   status: 'ACTIVE',
-  timeZone: 'UTC',
+  scheduleType: 'CRON',
+  timeZone: 'Asia/Kathmandu',
   version: 1,
   overlapPolicy: 'SKIP',
   misfirePolicy: 'FIRE_ONCE',
@@ -73,6 +74,12 @@ test('one that waits for its next attempt says so, and its last attempt has ende
   const panel = (await screen.findByRole('heading', { name: 'What happened' })).closest('section')
   expect(panel?.textContent).toContain('The next attempt waits for its time.')
   expect(panel?.textContent).toMatch(/Attempt 12 started.*then 4 msAttempt 12 failed.*Retrying$/)
+})
+
+test('a fire time stands on the clock of the job too, where a clock decides about it', async () => {
+  await see({})
+  const details = (await screen.findByRole('heading', { name: 'Details' })).closest('section')
+  await waitFor(() => expect(details?.textContent).toContain('· 13:00 Kathmandu'))
 })
 
 test('errors and outputs are text, never HTML', async () => {

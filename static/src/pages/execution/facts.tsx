@@ -6,6 +6,8 @@ import { CopyButton } from '@/components/text-block'
 import { Time } from '@/components/time'
 import { inUnits } from '@/text/duration'
 import { count } from '@/text/number'
+import { zoneOf } from '@/text/schedule'
+import { onTheirClock, sameClock } from '@/text/time'
 
 type Execution = NonNullable<ExecutionQuery['execution']>
 
@@ -13,18 +15,14 @@ type Execution = NonNullable<ExecutionQuery['execution']>
 export function ExecutionFacts({ execution }: { execution: Execution }) {
   const { data } = useApi(ExecutionJobDocument, { id: execution.jobId })
   const job = data?.job
+  const zone = job ? zoneOf(job) : undefined
   const facts: Fact[] = [
     ['Execution', <Id key="id" id={execution.id} />],
     ['Job', <Id key="job" id={execution.jobId} />],
     ['Job version', execution.jobVersion],
     ['Kind', words(execution.kind)],
-    ['Fire time', <Time key="fire" at={execution.fireTime} as="exact" zone={job?.timeZone} />],
-    [
-      'Through',
-      execution.throughFireTime && (
-        <Time key="through" at={execution.throughFireTime} as="exact" zone={job?.timeZone} />
-      ),
-    ],
+    ['Fire time', <FireTime key="fire" at={execution.fireTime} zone={zone} />],
+    ['Through', execution.throughFireTime && <FireTime key="through" at={execution.throughFireTime} zone={zone} />],
     ['Fire times', execution.occurrences && count(execution.occurrences)],
     ['Taken', <Time key="taken" at={execution.createdAt} as="exact" />],
     ['Node', execution.nodeName ?? execution.nodeId],
@@ -43,6 +41,16 @@ export function ExecutionFacts({ execution }: { execution: Execution }) {
       ]
     : []
   return <Facts facts={[...facts, ...policies]} />
+}
+
+/** As all times of the page, and on the job's clock where that shows another one. */
+function FireTime({ at, zone }: { at: string; zone: string | undefined }) {
+  return (
+    <>
+      <Time at={at} as="exact" />
+      {zone && !sameClock(at, zone) && ` · ${onTheirClock(at, zone)}`}
+    </>
+  )
 }
 
 function Id({ id }: { id: string }) {

@@ -7,6 +7,7 @@ import { Time } from '@/components/time'
 import { inUnits } from '@/text/duration'
 import { indented } from '@/text/json'
 import { count } from '@/text/number'
+import { zoneOf } from '@/text/schedule'
 
 type Job = NonNullable<JobQuery['job']>
 
@@ -41,7 +42,7 @@ export function Definition({ job }: { job: Job }) {
 
 function schedule(job: Job): Fact[] {
   const cron = job.scheduleType === 'CRON'
-  const exact = (at: string | null) => at && <Time at={at} as="exact" zone={job.timeZone} />
+  const exact = (at: string | null) => at && <Time at={at} as="exact" zone={zoneOf(job)} />
   return [
     ['Schedule', words(job.scheduleType)],
     ['Expression', job.cronExpression && <code className="font-mono text-xs">{job.cronExpression}</code>],

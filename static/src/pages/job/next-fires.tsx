@@ -3,13 +3,15 @@ import type { JobQuery } from '@/api/generated'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { Time } from '@/components/time'
+import { zoneOf } from '@/text/schedule'
 import { exactTime, sameClock, viewerZone } from '@/text/time'
 
-/** When it fires next, in the job's zone and the viewer's. */
+/** When it fires next, in the job's zone, if it has one, and the viewer's. */
 export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
-  const { nextFireTimes, timeZone } = job
+  const { nextFireTimes } = job
+  const zone = zoneOf(job)
   return (
-    <Panel title="Next fires" aside={timeZone} flush>
+    <Panel title="Next fires" aside={zone} flush>
       {nextFireTimes.length === 0 ? (
         <Empty icon={CalendarOff} title="No fire time">
           {whyNone(job)}
@@ -19,13 +21,13 @@ export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
           {nextFireTimes.map((at) => (
             <li key={at} className="flex items-baseline justify-between gap-3 px-4 py-1.5 text-sm">
               <span className="min-w-0">
-                <span className="block truncate">{exactTime(at, timeZone)}</span>
-                {!sameClock(at, timeZone) && (
+                <span className="block truncate">{exactTime(at, zone ?? viewerZone)}</span>
+                {zone && !sameClock(at, zone) && (
                   <span className="block truncate text-muted text-xs">{exactTime(at, viewerZone)}, your zone</span>
                 )}
               </span>
               <span className="shrink-0 text-muted text-xs">
-                <Time at={at} zone={timeZone} />
+                <Time at={at} zone={zone} />
               </span>
             </li>
           ))}

@@ -12,7 +12,7 @@ import { JobMenu } from '@/components/job-menu'
 import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
-import { scheduleWords } from '@/text/schedule'
+import { scheduleWords, zoneOf } from '@/text/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/text/time'
 import { allThatMatch, isSelected, NOTHING, type Selection, withJob } from './selection'
 
@@ -80,7 +80,7 @@ export function JobCard({ job }: { job: JobRowFragment }) {
         <StatusBadge status={job.status} />
         <Sparkline runs={job.recentExecutions} places={14} />
         <span className="text-muted">
-          {job.nextFireTime ? <Time at={job.nextFireTime} zone={job.timeZone} /> : 'no fire time'}
+          {job.nextFireTime ? <Time at={job.nextFireTime} zone={zoneOf(job)} /> : 'no fire time'}
         </span>
       </div>
     </div>
@@ -136,10 +136,11 @@ function State({ job }: { job: JobRowFragment }) {
 function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
   const now = useNow()
   if (!at) return <span className="text-faint">–</span>
-  const theirs = sameClock(at, job.timeZone) ? null : onTheirClock(at, job.timeZone)
+  const zone = zoneOf(job)
+  const theirs = !zone || sameClock(at, zone) ? null : onTheirClock(at, zone)
   return (
     <div className="flex flex-col text-sm">
-      {next && Date.parse(at) <= now ? <Due at={at} now={now} /> : <Time at={at} zone={job.timeZone} />}
+      {next && Date.parse(at) <= now ? <Due at={at} now={now} /> : <Time at={at} zone={zone} />}
       <span className="truncate text-2xs text-muted">
         {shortTime(at, viewerZone, now)}
         {theirs && ` · ${theirs}`}

@@ -18,6 +18,21 @@ test('a job shows its schedule in words and its last runs', async () => {
   expect(within(row).getByRole('img', { name: 'Last 2 runs: 1 success, 1 failed' })).toBeTruthy()
 })
 
+test('only a job whose times a clock decides shows another clock', async () => {
+  const zone = { timeZone: 'Asia/Kathmandu' }
+  await open(
+    '/jobs',
+    jobs(
+      jobRow({ name: 'Report', ...zone }),
+      jobRow({ name: 'Probe', scheduleType: 'FIXED_RATE', intervalSeconds: 60, ...zone }),
+    ),
+  )
+  const textOf = (name: string) => screen.getByRole('link', { name }).closest('[role=row]')?.textContent
+  await screen.findByRole('link', { name: 'Report' })
+  expect(textOf('Report')).toContain('Kathmandu')
+  expect(textOf('Probe')).not.toContain('Kathmandu')
+})
+
 test('names are text, whatever they look like', async () => {
   await open('/jobs', jobs(jobRow({ name: HOSTILE, pausedBecause: HOSTILE })))
   expect(await screen.findByRole('link', { name: HOSTILE })).toBeTruthy()
