@@ -10,6 +10,7 @@ import { Button } from '@/components/button'
 import { TextArea, TextField } from '@/components/field'
 import { Panel } from '@/components/panel'
 import { useFieldProps } from './fields'
+import { useLeaving } from './leaving'
 import { PolicyFields } from './policy-fields'
 import { Preview } from './preview'
 import { ScheduleFields } from './schedule-fields'
@@ -22,7 +23,8 @@ interface JobFormProps {
   edited?: FormJobFragment | undefined
   /** Stands above the form, such as a conflict. */
   notice?: ReactNode
-  onSave: (input: CreateJobInput) => Promise<unknown>
+  /** Saves, and returns where to go then: nowhere when it was not saved. */
+  onSave: (input: CreateJobInput) => Promise<(() => Promise<void>) | undefined>
   onCancel: () => void
 }
 
@@ -30,10 +32,14 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
   const form = useForm<FormValues>({ defaultValues: values, mode: 'onTouched' })
   const [failure, setFailure] = useState<{ message: string } | null>(null)
   const element = useRef<HTMLFormElement>(null)
+  const leave = useLeaving(form.formState.isDirty)
   const save = form.handleSubmit(async (filled) => {
     setFailure(null)
     try {
-      await onSave(inputOf(filled))
+      const next = await onSave(inputOf(filled))
+      if (!next) return
+      leave()
+      await next()
     } catch (error) {
       const path = error instanceof ApiError ? error.field : null
       const field = path && element.current && shownField(element.current, path)

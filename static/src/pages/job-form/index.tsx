@@ -49,7 +49,7 @@ function Create({ original }: { original: FormJobFragment | null }) {
       onSave={async (input) => {
         const { createJob } = await send(CreateJobDocument, { input })
         toast({ kind: 'done', message: `“${createJob.name}” is created.` })
-        await navigate({ to: '/jobs/$jobId', params: { jobId: createJob.id } })
+        return () => navigate({ to: '/jobs/$jobId', params: { jobId: createJob.id } })
       }}
       onCancel={() => void navigate({ to: '/jobs' })}
     />
@@ -122,12 +122,13 @@ function Edit({ first }: { first: FormJobFragment }) {
           const { updateJob } = await send(UpdateJobDocument, { id: job.id, input, version: job.version })
           toast({ kind: 'done', message: `“${updateJob.name}” is saved.` })
           await queries.invalidateQueries()
-          await back()
+          return back
         } catch (error) {
           if (!(error instanceof ApiError && error.code === 'CONFLICT')) throw error
           const { job: newest } = await send(FormJobDocument, { id: job.id })
           if (!newest) throw error
           setConflict({ newest, changes: changesOf(shownOf(job), shownOf(newest)) })
+          return undefined
         }
       }}
       onCancel={() => void back()}

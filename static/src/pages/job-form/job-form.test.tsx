@@ -1,6 +1,6 @@
 import { screen, waitFor } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
-import { last, open } from '@/testing/render'
+import { last, open, pageOf } from '@/testing/render'
 import { formJob } from './factories'
 
 const PREVIEW = { zone: 'UTC', description: 'every 300 seconds', fireTimes: ['2026-11-24T10:00:00.000Z'], warnings: [] }
@@ -82,6 +82,25 @@ describe('the form of a new job', () => {
     await user.click(screen.getByRole('button', { name: 'Create job' }))
     await screen.findByText('is too much')
     expect(document.activeElement).toBe(screen.getByLabelText('Attempts'))
+  })
+
+  it('is not left with something typed in it unless one is sure', async () => {
+    const { user, address } = await open('/jobs/new', { ...ANSWERS, JobsPage: () => ({ jobsPage: pageOf([]) }) })
+    await user.type(await screen.findByLabelText('Name'), 'Report')
+    await user.click(screen.getByRole('link', { name: 'Upcoming' }))
+    await user.click(await screen.findByRole('button', { name: 'Stay' }))
+    expect(address()).toBe('/jobs/new')
+    expect(screen.getByLabelText<HTMLInputElement>('Name').value).toBe('Report')
+    await user.click(screen.getByRole('button', { name: 'Cancel' }))
+    await user.click(await screen.findByRole('button', { name: 'Leave' }))
+    await waitFor(() => expect(address()).toBe('/jobs'))
+  })
+
+  it('is left without a question while nothing is typed', async () => {
+    const { user, address } = await open('/jobs/new', { ...ANSWERS, JobsPage: () => ({ jobsPage: pageOf([]) }) })
+    await screen.findByLabelText('Name')
+    await user.click(screen.getByRole('button', { name: 'Cancel' }))
+    await waitFor(() => expect(address()).toBe('/jobs'))
   })
 
   it('builds the expression that stands beside the builder', async () => {
