@@ -10,6 +10,7 @@ import {
 } from '@/api/generated'
 import { useLive, usePollInterval } from '@/api/live'
 import { keyOf, useApi } from '@/api/queries'
+import { count } from '@/text/number'
 import { noteDatabaseTime } from './clock'
 
 /** Time between two reads while no events arrive, in milliseconds. */
@@ -45,14 +46,25 @@ export function healthOf(overview: OverviewPartsFragment): Health {
   if (cluster.hold) return { tone: 'bad', title: 'The cluster is held' }
   if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
   const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
+  const late = jobsOf(attention.filter((one) => one.kind === 'LATE'))
+  if (late > 0 && isFull(cluster)) return { tone: 'bad', title: `All ${count(cluster.slots)} slots are taken` }
   const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))
   if (urgent > 0) return { tone: 'bad', title: jobs(urgent, 'late or stuck') }
-  if (attention.some((one) => !one.jobId)) return { tone: 'warn', title: 'The cluster is to look at' }
-  if (attention.length > 0) return { tone: 'warn', title: jobs(jobsOf(attention), 'to look at') }
+  if (attention.some((one) => !one.jobId)) return { tone: 'warn', title: 'The cluster needs attention' }
+  if (attention.length > 0) return { tone: 'warn', title: attentionOf(jobsOf(attention)) }
   if (failuresLastHour > 0) return { tone: 'warn', title: 'Runs, with failures in the last hour' }
   return { tone: 'good', title: 'All is well' }
 }
 
-function jobs(count: number, what: string): string {
-  return `${count === 1 ? 'One job is' : `${count} jobs are`} ${what}`
+function attentionOf(number: number): string {
+  return number === 1 ? 'One job needs attention' : `${count(number)} jobs need attention`
+}
+
+/** Whether no node can start anything before something ends. */
+export function isFull({ slots, executionsRunning }: OverviewPartsFragment['cluster']): boolean {
+  return slots > 0 && executionsRunning >= slots
+}
+
+function jobs(number: number, what: string): string {
+  return `${number === 1 ? 'One job is' : `${count(number)} jobs are`} ${what}`
 }

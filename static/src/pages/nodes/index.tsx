@@ -13,9 +13,13 @@ import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
+import { count } from '@/text/number'
 
 /** As often as a node renews its heartbeat: a dead one is seen at once. */
 const POLL_INTERVAL = 1_000
+
+/** Executions that a card names. */
+const HELD_MAX = 20
 
 type Node = NodesQuery['nodes'][number]
 
@@ -43,7 +47,7 @@ function All({ nodes }: { nodes: Node[] }) {
   return (
     <>
       {alive.length === 0 && <Empty icon={Server} title="No node is alive" />}
-      <div className="grid items-start gap-4 md:grid-cols-2 2xl:grid-cols-3">
+      <div className="grid grid-cols-[repeat(auto-fit,minmax(min(20rem,100%),1fr))] items-start gap-4">
         {alive.map((node) => (
           <Alive key={node.id} node={node} />
         ))}
@@ -105,27 +109,30 @@ function Alive({ node }: { node: Node }) {
 /** How full it is, as a bar and in numbers. */
 function Slots({ node }: { node: Node }) {
   const { executionsRunning, slots } = node
+  const full = slots > 0 && executionsRunning >= slots
   return (
     <div className="flex flex-col gap-1.5">
       <p className="text-sm">
         <strong className="font-semibold tabular-nums">{executionsRunning}</strong>
         <span className="text-muted"> of {slots} slots used</span>
+        {full && <strong className="font-semibold text-bad"> · full: it starts nothing before something ends</strong>}
       </p>
       <meter
         min={0}
         max={slots}
         value={executionsRunning}
         aria-label={`Slots of ${node.name}`}
-        className="slots h-1.5 w-full"
+        className={clsx('slots h-1.5 w-full', full && 'slots-full')}
       />
     </div>
   )
 }
 
 function Held({ node }: { node: Node }) {
-  const held = useApi(HeldByDocument, { nodeId: node.id }, { refetchInterval: POLL_INTERVAL })
+  const held = useApi(HeldByDocument, { nodeId: node.id, first: HELD_MAX }, { refetchInterval: POLL_INTERVAL })
   const rows = held.data?.executionsPage.nodes ?? []
   if (rows.length === 0) return null
+  const more = rows.length < HELD_MAX ? 0 : node.executionsRunning - rows.length
   return (
     <div className="flex flex-col gap-1.5">
       <h3 className="text-muted text-xs">Runs now</h3>
@@ -143,6 +150,15 @@ function Held({ node }: { node: Node }) {
           </li>
         ))}
       </ul>
+      {more > 0 && (
+        <Link
+          to="/executions"
+          search={{ node: node.id, status: ['RUNNING'] }}
+          className="text-accent text-xs hover:underline"
+        >
+          and {count(more)} more
+        </Link>
+      )}
     </div>
   )
 }

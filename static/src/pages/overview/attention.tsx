@@ -23,7 +23,7 @@ const KINDS: Record<AttentionKind, { word: string; className: string }> = {
 export function AttentionList({ attention }: { attention: OverviewPartsFragment['attention'] }) {
   const [lines, pointing] = useStillRows(grouped(attention), ({ one }) => `${one.kind} ${one.jobId}`)
   return (
-    <Panel title="To look at" aside={attention.length > 0 && attention.length} flush>
+    <Panel title="Needs attention" aside={attention.length > 0 && attention.length} flush>
       {lines.length === 0 ? (
         <Empty icon={CircleCheck} title="Nothing needs you">
           No job is late, stuck, retrying or failing.

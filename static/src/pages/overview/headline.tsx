@@ -1,7 +1,7 @@
 import { clsx } from 'clsx'
 import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
 import type { OverviewPartsFragment } from '@/api/generated'
-import { healthOf } from '@/app/overview'
+import { healthOf, isFull } from '@/app/overview'
 import { count, counted } from '@/text/number'
 
 const LOOKS = {
@@ -33,6 +33,7 @@ function inWords({ cluster, dueNow }: OverviewPartsFragment): string {
   const { activeNodes, drainingNodes, activeJobs, pausedJobs } = cluster
   const nodes = counted(activeNodes, 'node') + (drainingNodes > 0 ? ` (and ${drainingNodes} draining)` : '')
   const jobs = counted(activeJobs, 'active job') + (pausedJobs > 0 ? `, ${count(pausedJobs)} paused` : '')
-  const waiting = dueNow > 0 ? `${counted(dueNow, 'trigger')} due now and waiting.` : 'Nothing due is waiting.'
+  const why = isFull(cluster) ? ' for a free slot' : ''
+  const waiting = dueNow > 0 ? `${counted(dueNow, 'trigger')} due now and waiting${why}.` : 'Nothing due is waiting.'
   return `${nodes} for ${jobs}. ${waiting}`
 }

@@ -29,6 +29,14 @@ test('when a job is late the first line says so, and the list which and why', as
   expect(screen.getByText(late.message)).toBeTruthy()
 })
 
+test('when jobs are late because all slots are taken, the first line says that', async () => {
+  const { cluster } = overview()
+  const full = { ...cluster, slots: 64, executionsRunning: 64 }
+  await open('/', { Overview: () => ({ overview: overview({ cluster: full, attention: [late], dueNow: 4 }) }) })
+  expect((await headline()).textContent).toContain('All 64 slots are taken')
+  expect((await headline()).textContent).toContain('4 triggers due now and waiting for a free slot.')
+})
+
 test('a job with several stuck executions is one job, and one line', async () => {
   const stuck = [1, 2, 3].map((n) => ({
     ...late,

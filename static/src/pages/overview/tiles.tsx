@@ -3,6 +3,7 @@ import { clsx } from 'clsx'
 import type { ReactNode } from 'react'
 import type { Activity, OverviewPartsFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
+import { isFull } from '@/app/overview'
 import { duration } from '@/text/duration'
 import { count, rate } from '@/text/number'
 import { firesPerSecond, latenessNow } from './activity'
@@ -15,7 +16,7 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
   const now = useNow()
   const { cluster, failuresLastHour, dueNow } = overview
   const lateness = latenessNow(activity)
-  const full = cluster.slots > 0 && cluster.executionsRunning >= cluster.slots
+  const full = isFull(cluster)
   return (
     <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border bg-line sm:grid-cols-3 xl:grid-cols-6">
       <Tile
@@ -23,7 +24,9 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
         bad={cluster.activeNodes === 0}
         note={cluster.drainingNodes > 0 && `${cluster.drainingNodes} draining`}
       >
-        {cluster.activeNodes}
+        <Link to="/nodes" className="hover:underline">
+          {cluster.activeNodes}
+        </Link>
       </Tile>
       <Tile label="Fires per second" note="last minute">
         {rate(firesPerSecond(activity, now))}
@@ -31,13 +34,19 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
       <Tile label="Lateness" note={lateness && `p99 ${duration(lateness.p99)}`}>
         {lateness ? duration(lateness.p50) : '–'}
       </Tile>
-      <Tile label="Running now" bad={full} note={`of ${count(cluster.slots)} slots`}>
+      <Tile
+        label="Running now"
+        bad={full}
+        note={full ? `all ${count(cluster.slots)} slots` : `of ${count(cluster.slots)} slots`}
+      >
         <Link to="/executions" search={{ status: ['RUNNING'] }} className="hover:underline">
           {count(cluster.executionsRunning)}
         </Link>
       </Tile>
       <Tile label="Due and waiting" note={dueNow >= 10_000 && 'or more'}>
-        {count(dueNow)}
+        <Link to="/jobs" search={{ order: 'NEXT_FIRE_TIME' }} className="hover:underline">
+          {count(dueNow)}
+        </Link>
       </Tile>
       <Tile label="Failures" bad={failuresLastHour > 0} note="last hour">
         <Link to="/executions" search={{ status: ['FAILED'], from: anHourBefore(now) }} className="hover:underline">
