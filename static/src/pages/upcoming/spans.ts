@@ -1,0 +1,19 @@
+// What the plan can show: a day by ten minutes, a week by hours.
+
+export interface Stretch {
+  from: string
+  to: string
+}
+
+export const SPANS = {
+  day: {
+    label: '24 hours',
+    hours: 24,
+    row: 'hour',
+    cellMinutes: 10,
+    heads: [0, 10, 20, 30, 40, 50].map((minute) => `:${minute || '00'}`),
+  },
+  week: { label: '7 days', hours: 168, row: 'day', cellMinutes: 60, heads: [...Array(24).keys()].map(String) },
+} as const
+
+export type Span = keyof typeof SPANS
