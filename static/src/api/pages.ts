@@ -1,7 +1,7 @@
 // A long list of the API, read page by page as far as somebody looks. Each page is a query of its own, so that only what is
 // on the screen is read again when something changed.
 
-import { type QueryClient, useQueries, useQueryClient } from '@tanstack/react-query'
+import { useQueries, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useEffectEvent, useState } from 'react'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
@@ -52,20 +52,6 @@ const NOTHING_WITHHELD: Withheld = { arrived: 0, moved: false }
 const AHEAD = 60
 /** Rows that have to scroll by before pages are thought of again. */
 const STEP = 10
-
-/** Asks for the first page of a list before the component that shows it is there. */
-export function prefetchPages<Result, Variables extends { first?: unknown; after?: unknown }>(
-  queries: QueryClient,
-  document: TypedDocumentString<Result, Variables>,
-  list: Omit<Variables, 'first' | 'after'>,
-  size: number,
-) {
-  const variables = { ...list, first: size, after: null } as unknown as Variables
-  void queries.prefetchQuery({
-    queryKey: [nameOf(document), variables],
-    queryFn: ({ signal }) => send(document, variables, signal),
-  })
-}
 
 /** Reads the pages of a list around what `look` was told last. `variables` are those without `first` and `after`. */
 export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row>(

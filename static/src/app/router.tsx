@@ -9,7 +9,7 @@ import {
   type RouterHistory,
 } from '@tanstack/react-router'
 import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
-import { prefetchPages } from '@/api/pages'
+import { prefetchPages } from '@/api/prefetch'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
 import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
 import { arriving } from './arrival'
