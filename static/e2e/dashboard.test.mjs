@@ -79,7 +79,7 @@ async function input(values) {
 }
 
 test('a job of each type is created and seen to fire', async () => {
-  const interval = /Interval|Rest/
+  const interval = /^(Interval|Delay after)/
   await create('every second', 'Fixed rate', () => page.getByLabel(interval).fill('1'))
   await page.getByRole('figure').or(page.locator('[data-status=SUCCESS]')).first().waitFor()
   await create('by cron', 'Cron', () => page.getByLabel('Expression', { exact: true }).fill('* * * * * ?'))

@@ -73,22 +73,22 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     >
       <div className="flex flex-col gap-4">
         <p className="text-muted text-sm">
-          Nothing starts by schedule meanwhile. What runs goes on; run now, retries and backfills are not held back.
+          Nothing starts by schedule in a blackout. What runs goes on; run now, retries and backfills are not held back.
         </p>
         {errors.all && (
           <p role="alert" className="text-bad text-sm">
             {errors.all}
           </p>
         )}
-        <TextField label="Reason" maxLength={500} hint="Shown to whoever wonders why" {...field('reason')} />
-        <TextField label="From" type="datetime-local" hint="In your zone; now unless said" {...field('startsAt')} />
+        <TextField label="Reason" maxLength={500} hint="Shown where it holds jobs back" {...field('reason')} />
+        <TextField label="From" type="datetime-local" hint="In your zone. Default: now" {...field('startsAt')} />
         <TextField label="To" type="datetime-local" hint="In your zone" {...field('endsAt')} />
         {!job && (
           <>
-            <TextField label="Only jobs with the tag" hint="All jobs unless said" {...field('tag')} />
+            <TextField label="Only jobs with the tag" hint="Default: all jobs" {...field('tag')} />
             <TextField
               label="Only the job with the id"
-              hint="All jobs unless said"
+              hint="Default: all jobs"
               spellCheck={false}
               {...field('jobId')}
             />

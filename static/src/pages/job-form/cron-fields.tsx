@@ -17,17 +17,17 @@ const RHYTHMS: [Rhythm, string][] = [
 
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
-const GAPS: [DstGap, string][] = [
-  ['RUN_AT_GAP_END', 'Fixed hours run once, at the end of the gap'],
-  ['SKIP', 'Do not run'],
-  ['SHIFT_BY_GAP', 'Run later, by the length of the gap'],
+const GAPS: [DstGap, string, string][] = [
+  ['RUN_AT_GAP_END', 'Run at the end of the gap', 'Fixed hours run once; intervals go on.'],
+  ['SKIP', 'Do not run', 'Nothing runs for a time that does not come.'],
+  ['SHIFT_BY_GAP', 'Shift by the gap', 'They run later, by the length of the gap.'],
 ]
 
-const OVERLAPS: [DstOverlap, string][] = [
-  ['AUTO', 'Intervals both times, times of day once'],
-  ['FIRST', 'Run the first time'],
-  ['SECOND', 'Run the second time'],
-  ['BOTH', 'Run both times'],
+const OVERLAPS: [DstOverlap, string, string][] = [
+  ['AUTO', 'Automatic', 'Intervals run both times, times of day once.'],
+  ['FIRST', 'Run the first time', 'Once, before the clock goes back.'],
+  ['SECOND', 'Run the second time', 'Once, after the clock went back.'],
+  ['BOTH', 'Run both times', 'Before and after the clock goes back.'],
 ]
 
 const ZONES = Intl.supportedValuesOf('timeZone')
@@ -84,14 +84,22 @@ export function CronFields() {
             <option key={zone} value={zone} />
           ))}
         </datalist>
-        <SelectField label="A time that the clock skips" {...register('dstGap')}>
+        <SelectField
+          label="DST: skipped times"
+          hint={GAPS.find(([value]) => value === watch('dstGap'))?.[2]}
+          {...register('dstGap')}
+        >
           {GAPS.map(([value, label]) => (
             <option key={value} value={value}>
               {label}
             </option>
           ))}
         </SelectField>
-        <SelectField label="A time that comes twice" {...register('dstOverlap')}>
+        <SelectField
+          label="DST: repeated times"
+          hint={OVERLAPS.find(([value]) => value === watch('dstOverlap'))?.[2]}
+          {...register('dstOverlap')}
+        >
           {OVERLAPS.map(([value, label]) => (
             <option key={value} value={value}>
               {label}

@@ -36,14 +36,14 @@ export function PolicyFields() {
       <div className="flex flex-col gap-4">
         <div className="grid gap-4 sm:grid-cols-2">
           <SelectField
-            label="When fire times were missed"
+            label="Misfire policy"
             hint={means(MISFIRES, watch('misfirePolicy'))}
             {...register('misfirePolicy')}
           >
             <Options of={MISFIRES} />
           </SelectField>
           <TextField
-            label="Grace in seconds"
+            label="Misfire grace in seconds"
             inputMode="numeric"
             hint="Found later than this, a fire time counts as missed"
             {...field('misfireGraceSeconds', { number: true })}
@@ -58,16 +58,16 @@ export function PolicyFields() {
               {...field('catchUpWindowSeconds', { number: true })}
             />
             <TextField
-              label="Most that are caught up"
+              label="Maximum caught up"
               inputMode="numeric"
-              hint="Only so many of the newest run"
+              hint="Only this many of the newest run"
               {...field('maxCatchUp', { number: true })}
             />
           </div>
         )}
         <div className="grid gap-4 sm:grid-cols-2">
           <SelectField
-            label="When one still runs"
+            label="Overlap policy"
             hint={means(OVERLAPS, watch('overlapPolicy'))}
             {...register('overlapPolicy')}
           >
@@ -76,7 +76,7 @@ export function PolicyFields() {
           <TextField
             label="Time-out in seconds"
             inputMode="numeric"
-            hint="How long one attempt may take; none unless said"
+            hint="How long one attempt may take. Default: no limit"
             {...field('timeoutSeconds', { number: true })}
           />
         </div>
@@ -110,9 +110,9 @@ export function PolicyFields() {
           )}
         </div>
         <TextField
-          label="Executions kept"
+          label="Retention: executions kept"
           inputMode="numeric"
-          hint="So many of the newest stay in the log; by age unless said"
+          hint="This many of the newest stay in the log. Default: by age"
           {...field('keepExecutions', { number: true })}
         />
         <label className="flex items-center gap-2 text-sm">
@@ -121,7 +121,7 @@ export function PolicyFields() {
         </label>
         <div className="grid gap-4 sm:grid-cols-2">
           <SelectField
-            label="When its node dies in the middle"
+            label="Recovery, when its node dies"
             hint={means(RECOVERIES, watch('recovery'))}
             {...register('recovery')}
           >
@@ -129,7 +129,7 @@ export function PolicyFields() {
           </SelectField>
           {watch('recovery') === 'RERUN' && (
             <TextField
-              label="Most recoveries"
+              label="Maximum recoveries"
               inputMode="numeric"
               hint="More deaths than this, and it has failed: CRASH_LOOP"
               {...field('maxRecoveries', { number: true })}

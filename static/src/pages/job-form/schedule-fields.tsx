@@ -14,7 +14,7 @@ import type { FormValues } from './values'
 const TYPES: { value: JobScheduleType; label: string; means: string }[] = [
   { value: 'CRON', label: 'Cron', means: 'At times of day, on days that an expression names' },
   { value: 'FIXED_RATE', label: 'Fixed rate', means: 'On a grid that no delay, pause or restart moves' },
-  { value: 'FIXED_DELAY', label: 'Fixed delay', means: 'So long after the end of each run' },
+  { value: 'FIXED_DELAY', label: 'Fixed delay', means: 'An interval after the end of each run' },
   { value: 'ONCE', label: 'Once', means: 'At one instant' },
 ]
 
@@ -49,7 +49,7 @@ export function ScheduleFields() {
         {interval && (
           <div className="grid gap-4 sm:grid-cols-2">
             <TextField
-              label={type === 'FIXED_RATE' ? 'Interval in seconds' : 'Rest after each run, in seconds'}
+              label={type === 'FIXED_RATE' ? 'Interval in seconds' : 'Delay after each run, in seconds'}
               inputMode="numeric"
               hint={seconds > 0 ? inUnits(seconds) : undefined}
               {...field('intervalSeconds', { number: true, required: true })}
@@ -57,7 +57,7 @@ export function ScheduleFields() {
             <TextField
               label="Initial delay in seconds"
               inputMode="numeric"
-              hint="From creation to the first fire time; none unless said"
+              hint="From creation to the first fire time. Default: none"
               {...field('initialDelaySeconds', { number: true })}
             />
           </div>
@@ -78,9 +78,9 @@ export function ScheduleFields() {
           <CalendarField />
           {type !== 'ONCE' && (
             <TextField
-              label="Most runs"
+              label="Maximum runs"
               inputMode="numeric"
-              hint="No fire time runs after so many have"
+              hint="The job ends after this many"
               {...field('maxRuns', { number: true })}
             />
           )}

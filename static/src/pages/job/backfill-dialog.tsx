@@ -108,7 +108,7 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
               </option>
             ))}
           </SelectField>
-          <TextField label="Most a minute" inputMode="numeric" {...field('rate', errors.firesPerMinute)} />
+          <TextField label="Rate limit, a minute" inputMode="numeric" {...field('rate', errors.firesPerMinute)} />
         </div>
       </div>
     </Dialog>

@@ -6,7 +6,7 @@ import { CopyButton, TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
 import { inUnits } from '@/text/duration'
 import { indented } from '@/text/json'
-import { count } from '@/text/number'
+import { count, counted } from '@/text/number'
 import { zoneOf } from '@/text/schedule'
 
 type Job = NonNullable<JobQuery['job']>
@@ -48,16 +48,17 @@ function schedule(job: Job): Fact[] {
     ['Expression', job.cronExpression && <code className="font-mono text-xs">{job.cronExpression}</code>],
     ['Zone', cron && job.timeZone],
     [
-      'When clocks change',
-      cron && job.timeZone !== 'UTC' && `gap: ${words(job.dstGap)}; twice: ${words(job.dstOverlap)}`,
+      'DST',
+      cron && job.timeZone !== 'UTC' && `skipped times: ${words(job.dstGap)}; repeated times: ${words(job.dstOverlap)}`,
     ],
     ['Calendar', job.calendar],
     ['Interval', job.intervalSeconds && inUnits(job.intervalSeconds)],
     ['Initial delay', job.initialDelaySeconds ? inUnits(job.initialDelaySeconds) : null],
     [job.scheduleType === 'ONCE' ? 'At' : 'Not before', exact(job.startAt)],
     ['Not after', exact(job.endAt)],
-    ['Most runs', job.maxRuns && count(job.maxRuns)],
+    ['Maximum runs', job.maxRuns && count(job.maxRuns)],
     ['Jitter', job.jitterSeconds > 0 && `up to ${inUnits(job.jitterSeconds)}`],
+    ['Tags', job.tags.length > 0 && job.tags.join(', ')],
     ['Priority', job.priority === 5 ? null : String(job.priority)],
   ].map(([name, value]) => [name, value || null] as Fact)
 }
@@ -66,13 +67,13 @@ function policies(job: Job): Fact[] {
   const { retry } = job
   const backoff = `from ${inUnits(retry.initialBackoffSeconds)} to ${inUnits(retry.maxBackoffSeconds)}, ×${retry.multiplier}`
   return [
-    ['When late', `${words(job.misfirePolicy)} after ${inUnits(job.misfireGraceSeconds)}`],
+    ['Misfire policy', `${words(job.misfirePolicy)} after a grace of ${inUnits(job.misfireGraceSeconds)}`],
     ['Catch-up window', job.catchUpWindowSeconds && inUnits(job.catchUpWindowSeconds)],
-    ['Most caught up', job.maxCatchUp && count(job.maxCatchUp)],
-    ['On overlap', words(job.overlapPolicy)],
+    ['Maximum caught up', job.maxCatchUp && count(job.maxCatchUp)],
+    ['Overlap policy', words(job.overlapPolicy)],
     ['Timeout', job.timeoutSeconds ? inUnits(job.timeoutSeconds) : 'none'],
     ['Attempts', retry.maxAttempts === 1 ? 'one' : `${retry.maxAttempts}, ${backoff}`],
-    ['Log keeps', job.keepExecutions && `the newest ${count(job.keepExecutions)}`],
+    ['Retention', job.keepExecutions && `the newest ${counted(job.keepExecutions, 'execution')}`],
     ['On failure', job.pauseOnFailure ? 'pause the job' : null],
     [
       'If its node dies',
