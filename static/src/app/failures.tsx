@@ -5,20 +5,18 @@ import { Compass, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { inWords } from '@/api/client'
 import { Button, buttonClass } from '@/components/button'
-import { Empty } from '@/components/states'
+import { Missing } from '@/components/panel'
 import { ChunkGone, reloadFor } from './arrival'
 
 /** No page has this address. */
 export function NotFound() {
   return (
-    <main className="p-6">
-      <Empty icon={Compass} title="There is no such page">
-        <p className="mb-3">The address may be mistyped, or from an older version.</p>
-        <Link to="/" className={buttonClass()}>
-          To the overview
-        </Link>
-      </Empty>
-    </main>
+    <Missing icon={Compass} title="There is no such page">
+      <p className="mb-3">The address may be mistyped, or from an older version.</p>
+      <Link to="/" className={buttonClass()}>
+        To the overview
+      </Link>
+    </Missing>
   )
 }
 
@@ -27,14 +25,23 @@ export function PageFailure({ error }: { error: unknown }) {
   const [reloads] = useState(() => reloadFor(error))
   if (reloads) return null
   return (
-    <main className="p-6" role="alert">
-      <Empty
+    <div role="alert">
+      <Missing
         icon={TriangleAlert}
         title={error instanceof ChunkGone ? 'This page is of another version' : 'The dashboard has an error here'}
       >
         <p className="mb-3 break-words font-mono text-xs">{inWords(error)}</p>
         <Button onClick={() => location.reload()}>Reload</Button>
-      </Empty>
+      </Missing>
+    </div>
+  )
+}
+
+/** What stands around all pages broke. */
+export function DashboardFailure({ error }: { error: unknown }) {
+  return (
+    <main>
+      <PageFailure error={error} />
     </main>
   )
 }

@@ -18,6 +18,12 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
           </div>
         ))}
       </dl>
+      <p className="mt-4 border-t pt-3 text-muted text-sm">
+        <a href="/graphiql" className="text-accent hover:underline">
+          GraphiQL
+        </a>{' '}
+        explains the API and tries it.
+      </p>
     </Dialog>
   )
 }

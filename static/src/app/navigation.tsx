@@ -101,7 +101,7 @@ function ClusterLine() {
   return (
     <div className="rounded-md px-2.5 py-1.5 text-xs">
       <p className="flex items-center gap-2 font-medium">
-        <span className={clsx('size-2 shrink-0 rounded-full', DOTS[health.tone])} aria-hidden />
+        <span className={clsx('painted size-2 shrink-0 rounded-full', DOTS[health.tone])} aria-hidden />
         {health.title}
       </p>
       <p className="mt-0.5 flex items-center gap-2 text-muted">

@@ -13,7 +13,7 @@ import { prefetchPages } from '@/api/prefetch'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
 import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
 import { arriving } from './arrival'
-import { NotFound, PageFailure } from './failures'
+import { DashboardFailure, NotFound, PageFailure } from './failures'
 import { executionsSearch, jobsSearch, newJobSearch } from './filters'
 import { parseSearch, stringifySearch } from './search'
 import { Shell } from './shell'
@@ -21,7 +21,7 @@ import { Shell } from './shell'
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Shell,
   notFoundComponent: NotFound,
-  errorComponent: PageFailure,
+  errorComponent: DashboardFailure,
 })
 
 const overview = createRoute({
@@ -116,6 +116,7 @@ export function createDashboardRouter(queries: QueryClient, history?: RouterHist
       upcoming,
       calendars,
     ]),
+    defaultErrorComponent: PageFailure,
     defaultPreload: 'intent',
     parseSearch,
     stringifySearch,

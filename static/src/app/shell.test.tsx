@@ -64,7 +64,9 @@ test('a database that goes away is said; what was read stays', async () => {
 
 test('an address that no page has says so', async () => {
   await open('/nonsense')
-  expect(await screen.findByText('There is no such page')).toBeTruthy()
+  expect(await screen.findByRole('heading', { level: 1, name: 'There is no such page' })).toBeTruthy()
+  expect(screen.getAllByRole('main')).toHaveLength(1)
+  expect(document.title).toBe('There is no such page · Horolog')
 })
 
 test('the colours that were chosen are kept', async () => {

@@ -32,6 +32,9 @@ export function Shell() {
       'g o': () => void navigate({ to: '/' }),
       'g j': () => void navigate({ to: '/jobs' }),
       'g e': () => void navigate({ to: '/executions' }),
+      'g u': () => void navigate({ to: '/upcoming' }),
+      'g c': () => void navigate({ to: '/calendars' }),
+      'g n': () => void navigate({ to: '/nodes' }),
     }
     does[key]?.()
     return key in does

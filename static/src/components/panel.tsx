@@ -1,5 +1,6 @@
 import { clsx } from 'clsx'
 import { type ReactNode, useEffect, useRef } from 'react'
+import { Empty, type EmptyProps } from './states'
 
 interface PanelProps {
   title?: ReactNode
@@ -9,6 +10,23 @@ interface PanelProps {
   className?: string
   /** Without space around the content, for tables and lists. */
   flush?: boolean
+}
+
+/** There is no such page, job or execution: the page says so by its title. */
+export function Missing(props: EmptyProps) {
+  useTitle(props.title)
+  return (
+    <div className="p-6">
+      <Empty {...props} alone />
+    </div>
+  )
+}
+
+/** The title of the window. */
+function useTitle(title: string) {
+  useEffect(() => {
+    document.title = `${title} · Horolog`
+  })
 }
 
 /** A titled part of a page. */
@@ -48,8 +66,8 @@ export function Page({ up, title, note, actions, children, fixed }: PageProps) {
     <div className={clsx('mx-auto flex w-full max-w-[1600px] flex-col gap-4 p-4 lg:px-6 lg:py-5', fixed && 'h-full')}>
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
         <div className="min-w-0">
-          {up && <div className="text-muted text-xs hover:text-ink hover:underline">{up}</div>}
-          <h1 ref={heading} className="truncate font-semibold text-xl">
+          {up && <div className="truncate text-muted text-xs hover:text-ink hover:underline">{up}</div>}
+          <h1 ref={heading} className="line-clamp-3 font-semibold text-xl [overflow-wrap:anywhere]">
             {title}
           </h1>
           {note && <div className="mt-0.5 text-muted text-sm">{note}</div>}

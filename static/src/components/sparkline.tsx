@@ -1,4 +1,4 @@
-// The last runs of a job at a glance: one bar each, oldest at the left, as high as it took long.
+// The last runs of a job at a glance: one bar each, oldest at the left, as high as it took long; one that failed has the full height.
 
 import { statusColour, words } from './status'
 
@@ -26,7 +26,7 @@ export function Sparkline({ runs, places = 20 }: { runs: Run[]; places?: number 
       viewBox={`0 0 ${places * (BAR + GAP) - GAP} ${HEIGHT}`}
       width={places * (BAR + GAP) - GAP}
       height={HEIGHT}
-      className="opacity-85"
+      className="painted opacity-85"
     >
       {shown.map((run, index) => (
         <rect
@@ -50,6 +50,8 @@ export function barHeights(runs: Run[]): number[] {
   const most = Math.max(...logs)
   return runs.map((run, index) => {
     if (run.status === 'SKIPPED') return LOWEST
+    // What fails fast would be the smallest bar.
+    if (run.status === 'FAILED' || run.status === 'LOST') return HEIGHT
     if (run.durationMillis === null || most === 0) return HEIGHT / 2
     return LOWEST + (HEIGHT - LOWEST) * ((logs[index] ?? 0) / most)
   })

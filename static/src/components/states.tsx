@@ -20,18 +20,21 @@ export function Loading({ lines = 4, label = 'Loading' }: { lines?: number; labe
   )
 }
 
-interface EmptyProps {
+export interface EmptyProps {
   icon?: LucideIcon
   title: string
   children?: ReactNode
+  /** It stands in place of a whole page: the title is that of the page. */
+  alone?: boolean
 }
 
 /** There is nothing, and what that means. */
-export function Empty({ icon: Icon, title, children }: EmptyProps) {
+export function Empty({ icon: Icon, title, children, alone }: EmptyProps) {
+  const Title = alone ? 'h1' : 'p'
   return (
     <div className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
       {Icon && <Icon size={22} aria-hidden className="mb-1 text-faint" />}
-      <p className="font-medium">{title}</p>
+      <Title className="font-medium">{title}</Title>
       {children && <div className="max-w-md text-muted text-sm">{children}</div>}
     </div>
   )

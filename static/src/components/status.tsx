@@ -50,7 +50,7 @@ export function StatusBadge({ status, detail }: { status: string; detail?: strin
     >
       <span
         className={clsx(
-          'size-1.5 rounded-full',
+          'painted size-1.5 rounded-full',
           status === 'ACTIVE' ? 'bg-good' : 'bg-current',
           status === 'RUNNING' && 'animate-pulse',
         )}

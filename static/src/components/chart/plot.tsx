@@ -160,7 +160,7 @@ function Legend({ series, index, at, format }: LegendProps) {
         const value = index === null ? null : one.values[index]
         return (
           <span key={one.label} className="flex items-center gap-1.5 whitespace-nowrap">
-            <span className="size-2 rounded-xs" style={{ background: one.colour }} aria-hidden />
+            <span className="painted size-2 rounded-xs" style={{ background: one.colour }} aria-hidden />
             {one.label}
             {value !== null && value !== undefined && <span className="text-ink">{format(value)}</span>}
           </span>

@@ -12,7 +12,7 @@ import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { Time } from '@/components/time'
 import { CalendarDialog } from './calendar-dialog'
-import { inWords } from './rules'
+import { inWords, isLong } from './rules'
 
 const POLL_INTERVAL = 5_000
 
@@ -61,6 +61,7 @@ export default function CalendarsPage() {
 }
 
 function Calendar({ calendar, onEdit }: { calendar: CalendarRowFragment; onEdit: () => void }) {
+  const [all, setAll] = useState(false)
   const ask = useConfirm()
   const remove = useCommand(DeleteCalendarDocument, () => `Calendar “${calendar.name}” is deleted.`)
   const confirmed = async () => {
@@ -79,9 +80,19 @@ function Calendar({ calendar, onEdit }: { calendar: CalendarRowFragment; onEdit:
           <bdi>{calendar.name}</bdi>
         </p>
         {calendar.description && <p className="text-muted">{calendar.description}</p>}
-        {inWords(calendar).map((line) => (
+        {inWords(calendar, all).map((line) => (
           <p key={line}>{line}</p>
         ))}
+        {isLong(calendar) && (
+          <button
+            type="button"
+            aria-expanded={all}
+            onClick={() => setAll(!all)}
+            className="text-accent text-xs hover:underline"
+          >
+            {all ? 'Show fewer dates' : 'Show all dates'}
+          </button>
+        )}
         <p className="text-muted text-xs">
           {calendar.timeZone} · {calendar.jobs === 1 ? 'one job' : `${calendar.jobs} jobs`} · changed{' '}
           <Time at={calendar.updatedAt} />

@@ -88,8 +88,9 @@ export function inputOf(values: CalendarValues): CalendarInput {
   }
 }
 
-/** "Closed: Saturday, Sunday; 3 dates" and "Open only 09:00–17:00". */
-export function inWords(calendar: CalendarRowFragment): string[] {
+/** "Closed: Saturday, Sunday, 12-25" and "Open only 09:00–17:00"; of many dates some, unless all are asked for. */
+export function inWords(calendar: CalendarRowFragment, all = false): string[] {
+  const some = (dates: string[]) => (all ? dates : firstOf(dates))
   const said = (windows: Windows) =>
     windows.map(({ from, to, weekdays }) => `${from}–${to}${weekdays.length > 0 ? ` (${days(weekdays)})` : ''}`)
   const closed = [
@@ -114,6 +115,13 @@ function days(weekdays: Weekday[]): string {
   return weekdays.map((day) => words(day).slice(0, 3)).join(', ')
 }
 
-function some(dates: string[]): string[] {
-  return dates.length > 4 ? [...dates.slice(0, 3), `${dates.length - 3} more dates`] : dates
+/** Whether `inWords` leaves dates out. */
+export function isLong({ excludeDates, includeDates }: CalendarRowFragment): boolean {
+  return excludeDates.length > DATES_SHOWN || includeDates.length > DATES_SHOWN
+}
+
+const DATES_SHOWN = 4
+
+function firstOf(dates: string[]): string[] {
+  return dates.length > DATES_SHOWN ? [...dates.slice(0, 3), `${dates.length - 3} more dates`] : dates
 }

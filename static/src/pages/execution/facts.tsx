@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { ExecutionJobDocument, type ExecutionQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { type Fact, Facts } from '@/components/facts'
@@ -18,14 +19,39 @@ export function ExecutionFacts({ execution }: { execution: Execution }) {
   const zone = job ? zoneOf(job) : undefined
   const facts: Fact[] = [
     ['Execution', <Id key="id" id={execution.id} />],
-    ['Job', <Id key="job" id={execution.jobId} />],
+    [
+      'Job',
+      <span key="job" className="inline-flex max-w-full items-center gap-2">
+        <Link
+          to="/jobs/$jobId"
+          params={{ jobId: execution.jobId }}
+          className="min-w-0 truncate text-accent hover:underline"
+        >
+          <bdi>{execution.jobName ?? execution.jobId}</bdi>
+        </Link>
+        <Id id={execution.jobId} />
+      </span>,
+    ],
     ['Job version', execution.jobVersion],
     ['Kind', words(execution.kind)],
     ['Fire time', <FireTime key="fire" at={execution.fireTime} zone={zone} />],
     ['Through', execution.throughFireTime && <FireTime key="through" at={execution.throughFireTime} zone={zone} />],
     ['Fire times', execution.occurrences && count(execution.occurrences)],
     ['Taken', <Time key="taken" at={execution.createdAt} as="exact" />],
-    ['Node', execution.nodeName ?? execution.nodeId],
+    [
+      'Node',
+      execution.nodeId && (
+        <Link
+          key="node"
+          to="/executions"
+          search={{ node: execution.nodeId }}
+          className="text-accent hover:underline"
+          title="See the executions of this node"
+        >
+          {execution.nodeName ?? execution.nodeId}
+        </Link>
+      ),
+    ],
     [
       'Failures',
       execution.failures > 0 && job

@@ -7,8 +7,8 @@ import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
 import { UpLink } from '@/app/up-link'
-import { Page, Panel } from '@/components/panel'
-import { Empty, Shown } from '@/components/states'
+import { Missing, Page, Panel } from '@/components/panel'
+import { Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
@@ -34,9 +34,9 @@ export default function ExecutionPage() {
         execution ? (
           <Known execution={execution} />
         ) : (
-          <Empty icon={FileQuestion} title="There is no such execution">
+          <Missing icon={FileQuestion} title="There is no such execution">
             Its id is {executionId}. Old executions are removed with their partitions of the log.
-          </Empty>
+          </Missing>
         )
       }
     </Shown>

@@ -56,7 +56,7 @@ export function Steps({ execution }: StepsProps) {
           <li key={step.name} className="relative flex min-w-0 flex-1 flex-col pb-4 pl-5 sm:pr-4 sm:pb-0 sm:pl-0">
             <span
               className={clsx(
-                'absolute top-1.5 left-0 size-2.5 rounded-full sm:static sm:mb-2',
+                'painted absolute top-1.5 left-0 size-2.5 rounded-full sm:static sm:mb-2',
                 last && isInFlight(status) && 'animate-pulse',
               )}
               style={{ background: last ? statusColour(status) : 'var(--color-edge)' }}
@@ -64,7 +64,7 @@ export function Steps({ execution }: StepsProps) {
             />
             {!last && (
               <span
-                className="absolute top-4 bottom-0 left-1 w-0.5 bg-line sm:top-1 sm:right-1 sm:bottom-auto sm:left-4 sm:h-0.5 sm:w-auto"
+                className="painted absolute top-4 bottom-0 left-1 w-0.5 bg-line sm:top-1 sm:right-1 sm:bottom-auto sm:left-4 sm:h-0.5 sm:w-auto"
                 aria-hidden
               />
             )}

@@ -3,6 +3,8 @@
 export interface FireTimeChanges {
   appear: string[]
   disappear: string[]
+  /** Both lists went on: there may be more than these. */
+  open: boolean
 }
 
 /** The two lists were not made at quite the same moment; what one of them may have seen pass is left out, in milliseconds. */
@@ -17,6 +19,7 @@ export function changesOf(before: string[], after: string[], asked: number, now:
     times.filter((time) => Date.parse(time) > now + TOO_CLOSE && Date.parse(time) <= until)
   const [old, fresh] = [new Set(within(before)), new Set(within(after))]
   return {
+    open: Number.isFinite(until),
     appear: [...fresh].filter((time) => !old.has(time)),
     disappear: [...old].filter((time) => !fresh.has(time)),
   }

@@ -9,8 +9,8 @@ import { CreateJobDocument, FormJobDocument, type FormJobFragment, UpdateJobDocu
 import { useApi } from '@/api/queries'
 import { UpLink } from '@/app/up-link'
 import { Button } from '@/components/button'
-import { Page } from '@/components/panel'
-import { Empty, Shown } from '@/components/states'
+import { Missing, Page } from '@/components/panel'
+import { Shown } from '@/components/states'
 import { useToast } from '@/components/toasts'
 import { viewerZone } from '@/text/time'
 import { ChangeList } from '../job/change-list'
@@ -65,19 +65,19 @@ export function EditJob() {
     <Page
       up={
         <Link to="/jobs/$jobId" params={{ jobId }}>
-          Job
+          {read.data?.job?.name ?? 'Job'}
         </Link>
       }
-      title="Edit job"
+      title={read.data?.job ? `Edit “${read.data.job.name}”` : 'Edit job'}
     >
       <Shown of={read} what="the job" lines={8}>
         {({ job }) =>
           job && job.status !== 'DELETED' ? (
             <Edit key={jobId} first={job} />
           ) : (
-            <Empty icon={FileQuestion} title="There is no such job">
+            <Missing icon={FileQuestion} title="There is no such job">
               It may have been deleted.
-            </Empty>
+            </Missing>
           )
         }
       </Shown>

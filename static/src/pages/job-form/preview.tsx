@@ -92,7 +92,7 @@ export function Preview({ values, edited }: PreviewProps) {
   )
 }
 
-function Changes({ appear, disappear }: FireTimeChanges) {
+function Changes({ appear, disappear, open }: FireTimeChanges) {
   if (appear.length + disappear.length === 0) {
     return <p className="border-t pt-3 text-muted text-xs">Saving changes none of the next fire times.</p>
   }
@@ -101,6 +101,7 @@ function Changes({ appear, disappear }: FireTimeChanges) {
       <p className="font-medium">Saving changes fire times</p>
       <Times sign="−" tone="text-bad" times={disappear} />
       <Times sign="+" tone="text-good" times={appear} />
+      {open && <p className="text-muted">Of the next {COMPARED} fire times; later ones may change too.</p>}
     </div>
   )
 }

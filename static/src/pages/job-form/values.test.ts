@@ -75,15 +75,19 @@ describe('what an edit changes', () => {
   const at = (hour: number) => new Date(Date.UTC(2026, 10, 24, hour)).toISOString()
 
   it('is compared as far as both lists reach', () => {
-    expect(changesOf([at(1), at(2), at(3)], [at(1), at(3), at(5)], 3, now)).toEqual({ appear: [], disappear: [at(2)] })
+    expect(changesOf([at(1), at(2), at(3)], [at(1), at(3), at(5)], 3, now)).toEqual({
+      appear: [],
+      disappear: [at(2)],
+      open: true,
+    })
   })
 
   it('reaches to the end of a list that is complete', () => {
-    expect(changesOf([at(1), at(2)], [at(2)], 3, now)).toEqual({ appear: [], disappear: [at(1)] })
-    expect(changesOf([at(1)], [at(1), at(2)], 3, now)).toEqual({ appear: [at(2)], disappear: [] })
+    expect(changesOf([at(1), at(2)], [at(2)], 3, now)).toEqual({ appear: [], disappear: [at(1)], open: false })
+    expect(changesOf([at(1)], [at(1), at(2)], 3, now)).toEqual({ appear: [at(2)], disappear: [], open: false })
   })
 
   it('says nothing of what may have passed between the two answers', () => {
-    expect(changesOf([at(1), at(2)], [at(2)], 3, now + 3_599_500)).toEqual({ appear: [], disappear: [] })
+    expect(changesOf([at(1), at(2)], [at(2)], 3, now + 3_599_500)).toEqual({ appear: [], disappear: [], open: false })
   })
 })

@@ -10,11 +10,13 @@ import { UpLink } from '@/app/up-link'
 import { useJobCommands } from '@/commands/jobs'
 import { Button, buttonClass } from '@/components/button'
 import { JobMenu } from '@/components/job-menu'
-import { Page, Panel } from '@/components/panel'
-import { Empty, Shown } from '@/components/states'
+import { Missing, Page, Panel } from '@/components/panel'
+import { Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
+import { counted } from '@/text/number'
 import { scheduleWords } from '@/text/schedule'
+import { targetWords } from '@/text/target'
 import { Backfills } from './backfills'
 import { Blackouts } from './blackouts'
 import { DurationChart, LatenessChart } from './charts'
@@ -39,9 +41,9 @@ export default function JobPage() {
         job ? (
           <Known job={job} refetchInterval={refetchInterval} />
         ) : (
-          <Empty icon={FileQuestion} title="There is no such job">
+          <Missing icon={FileQuestion} title="There is no such job">
             No job has the id {jobId}.
-          </Empty>
+          </Missing>
         )
       }
     </Shown>
@@ -64,7 +66,10 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
       <Standing job={job} />
       <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
         <div className="flex min-w-0 flex-col gap-4">
-          <Panel title="Timeline" aside={hasRun && `last ${rows.length} executions`}>
+          <Panel
+            title="Timeline"
+            aside={hasRun && (rows.length === 1 ? 'its only execution' : `last ${rows.length} executions`)}
+          >
             <Shown of={executions} what="the timeline">
               {() => <Timeline executions={rows} />}
             </Shown>
@@ -92,18 +97,21 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
               {() => <ExecutionTable executions={rows.slice(0, 20)} />}
             </Shown>
           </Panel>
+          <Versions jobId={job.id} />
         </div>
         <div className="flex min-w-0 flex-col gap-4">
+          <Definition job={job} />
           <NextFires job={job} />
           {job.status !== 'DELETED' && <Blackouts job={job} />}
           <Backfills job={job} />
-          <Definition job={job} />
-          <Versions jobId={job.id} />
         </div>
       </div>
     </Page>
   )
 }
+
+/** Tags in the head; all of them stand in the definition. */
+const TAGS_SHOWN = 6
 
 function Note({ job }: { job: Job }) {
   return (
@@ -119,16 +127,25 @@ function Note({ job }: { job: Job }) {
         {scheduleWords(job)}
         {job.scheduleType === 'CRON' && ` · ${job.timeZone}`}
       </span>
-      {job.tags.map((tag) => (
+      <span className="max-w-full truncate" title={targetWords(job.target)}>
+        {targetWords(job.target)}
+      </span>
+      {job.tags.slice(0, TAGS_SHOWN).map((tag) => (
         <Link
           key={tag}
           to="/jobs"
           search={{ tag: [tag] }}
+          title={tag}
           className="max-w-40 truncate rounded bg-hover px-1.5 text-xs hover:text-ink"
         >
           {tag}
         </Link>
       ))}
+      {job.tags.length > TAGS_SHOWN && (
+        <span className="text-xs" title={job.tags.slice(TAGS_SHOWN).join(', ')}>
+          and {counted(job.tags.length - TAGS_SHOWN, 'more tag')}
+        </span>
+      )}
     </span>
   )
 }
@@ -174,6 +191,23 @@ function CloneIt({ job }: { job: Job }) {
   )
 }
 
+/** A reason that names an execution, as a failure that pauses its job does, leads to it. */
+function Reason({ text }: { text: string }) {
+  const [before = '', id] = text.split(EXECUTION_ID)
+  if (!id) return text
+  return (
+    <>
+      {before}
+      <Link to="/executions/$executionId" params={{ executionId: id }} className="text-accent hover:underline">
+        {id}
+      </Link>
+      {text.slice(before.length + id.length)}
+    </>
+  )
+}
+
+const EXECUTION_ID = /\b([\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12})\b/
+
 /** Why it does not fire, when it does not. */
 function Standing({ job }: { job: Job }) {
   if (job.status === 'ACTIVE') return null
@@ -184,7 +218,12 @@ function Standing({ job }: { job: Job }) {
       <Icon size={18} aria-hidden className="mt-0.5 shrink-0 text-warn" />
       <p className="min-w-0 text-sm [overflow-wrap:anywhere]">
         <strong className="font-semibold">{paused ? 'Paused' : 'Deleted'}</strong>
-        {paused && job.pausedBecause ? `: ${job.pausedBecause}` : ''}.{' '}
+        {paused && job.pausedBecause ? (
+          <>
+            : <Reason text={job.pausedBecause} />
+          </>
+        ) : null}
+        .{' '}
         <span className="text-muted">
           {paused ? 'It has no fire times until it is resumed.' : 'It is gone for good; its log stays.'}
           {job.missedFireTime && (

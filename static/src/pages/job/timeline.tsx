@@ -12,11 +12,12 @@ import { statusColour, words } from '@/components/status'
 import { Tooltip } from '@/components/tooltip'
 import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
-import { exactTime, shortTime, viewerZone } from '@/text/time'
+import { ticksOf } from '@/text/ticks'
+import { dayAndTime, exactTime, shortTime, viewerZone } from '@/text/time'
 import { type Bar, layOut, type NodeRow } from './lanes'
 
 const LANE_HEIGHT = 16
-const TICKS = [0, 0.25, 0.5, 0.75, 1]
+const TICKS_MAX = 5
 
 /** Newest first, as the API has them. */
 export function Timeline({ executions }: { executions: ExecutionRowFragment[] }) {
@@ -33,7 +34,8 @@ export function Timeline({ executions }: { executions: ExecutionRowFragment[] })
       </Empty>
     )
   }
-  const at = (place: number) => new Date(lanes.from + place * (lanes.to - lanes.from)).toISOString()
+  const place = (millis: number) => (millis - lanes.from) / (lanes.to - lanes.from)
+  const ticks = ticksOf(lanes.from, lanes.to, TICKS_MAX)
   return (
     <div>
       <div className="flex flex-col divide-y border-y">
@@ -42,19 +44,27 @@ export function Timeline({ executions }: { executions: ExecutionRowFragment[] })
         ))}
       </div>
       <div className="relative ml-20 h-5 text-2xs text-muted sm:ml-28" aria-hidden>
-        {TICKS.map((place) => (
+        {ticks.at.map((millis, index) => (
           <span
-            key={place}
-            className={clsx('absolute top-1 whitespace-nowrap', place % 0.5 !== 0 && 'hidden sm:block')}
-            style={{ left: `${place * 100}%`, transform: `translateX(${-place * 100}%)` }}
+            key={millis}
+            className={clsx('absolute top-1 whitespace-nowrap', index % 2 === 1 && 'hidden sm:block')}
+            style={{ left: percent(place(millis)), transform: `translateX(${percent(-place(millis))})` }}
           >
-            {shortTime(at(place), viewerZone, now)}
+            {tickWords(millis, ticks.step, now)}
           </span>
         ))}
       </div>
       <Legend executions={executions} />
     </div>
   )
+}
+
+/** "18 Nov", "18 Nov, 12:00", "12:58", "12:58:30": as much as the step needs, and the day where it is not today. */
+function tickWords(millis: number, step: number, now: number): string {
+  const at = new Date(millis).toISOString()
+  if (step >= 86_400_000) return dayAndTime(at, viewerZone).replace(/, .*/, '')
+  const words = shortTime(at, viewerZone, now)
+  return step < 60_000 ? words : words.replace(/^(\d\d:\d\d):00$/, '$1')
 }
 
 function Row({ row }: { row: NodeRow }) {
@@ -80,7 +90,7 @@ function Mark({ bar }: { bar: Bar }) {
   return (
     <>
       <span
-        className="absolute h-0.5 bg-faint"
+        className="painted absolute h-0.5 bg-faint"
         style={{ left: percent(due), width: percent(start - due), top: lane * LANE_HEIGHT + 6 }}
         aria-hidden
       />
@@ -89,7 +99,7 @@ function Mark({ bar }: { bar: Bar }) {
           to="/executions/$executionId"
           params={{ executionId: execution.id }}
           aria-label={`${words(execution.status)}, ${exactTime(execution.fireTime, viewerZone)}`}
-          className="absolute h-3 min-w-1 rounded-xs opacity-85 hover:opacity-100"
+          className="painted absolute h-3 min-w-1 rounded-xs opacity-85 hover:opacity-100"
           style={{
             left: `min(${percent(start)}, calc(100% - 4px))`,
             width: percent(end - start),
@@ -129,7 +139,7 @@ function Legend({ executions }: { executions: ExecutionRowFragment[] }) {
       {statuses.map((status) => (
         <span key={status} className="flex items-center gap-1.5">
           <span
-            className="h-2.5 w-2.5 rounded-xs opacity-85"
+            className="painted h-2.5 w-2.5 rounded-xs opacity-85"
             style={{ background: statusColour(status) }}
             aria-hidden
           />
@@ -137,7 +147,7 @@ function Legend({ executions }: { executions: ExecutionRowFragment[] }) {
         </span>
       ))}
       <span className="flex items-center gap-1.5">
-        <span className="h-0.5 w-4 bg-faint" aria-hidden />
+        <span className="painted h-0.5 w-4 bg-faint" aria-hidden />
         due, not started
       </span>
     </p>
