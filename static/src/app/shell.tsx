@@ -3,6 +3,7 @@
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useConnection } from '@/api/connection'
+import { Name } from '@/components/name'
 import { Help } from './help'
 import { Navigation } from './navigation'
 import { useOverview, useOverviewUpdates } from './overview'
@@ -49,7 +50,7 @@ export function Shell() {
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <LostBanner />
         <HoldBanner />
-        <main id="page" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
+        <main id="page" tabIndex={-1} className="max-xl:scroll-pb-16 min-h-0 flex-1 overflow-y-auto outline-none">
           <Outlet />
         </main>
       </div>
@@ -81,7 +82,7 @@ function HoldBanner() {
   if (!hold || path === '/') return null
   return (
     <p role="alert" className="border-b bg-bad/12 px-4 py-2 text-bad text-sm lg:px-6">
-      <strong className="font-semibold">The cluster is held, nothing starts:</strong> <bdi>{hold.reason}</bdi>.{' '}
+      <strong className="font-semibold">The cluster is held, nothing starts:</strong> <Name text={hold.reason} />.{' '}
       <Link to="/" className="underline">
         See why, and release it
       </Link>

@@ -1,7 +1,14 @@
-import { useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { ApiError, inWords, send } from '@/api/client'
-import { type Afterwards, CreateBlackoutDocument } from '@/api/generated'
+import {
+  type Afterwards,
+  CreateBlackoutDocument,
+  JobChoicesDocument,
+  JobNameDocument,
+  TagsDocument,
+} from '@/api/generated'
+import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
@@ -26,6 +33,7 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
   const [errors, setErrors] = useState<Record<string, string>>({})
   const [busy, setBusy] = useState(false)
   const queries = useQueryClient()
+  const tags = useApi(TagsDocument, {}, { staleTime: 30_000, enabled: !job })
   const toast = useToast()
   const save = async () => {
     if (!values.endsAt) return setErrors({ endsAt: 'This is needed' })
@@ -85,13 +93,19 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
         <TextField label="To" type="datetime-local" hint="In your zone" {...field('endsAt')} />
         {!job && (
           <>
-            <TextField label="Only jobs with the tag" hint="Default: all jobs" {...field('tag')} />
             <TextField
-              label="Only the job with the id"
+              label="Only jobs with the tag"
               hint="Default: all jobs"
-              spellCheck={false}
-              {...field('jobId')}
+              list="tags"
+              autoComplete="off"
+              {...field('tag')}
             />
+            <datalist id="tags">
+              {tags.data?.tags.map(({ tag }) => (
+                <option key={tag} value={tag} />
+              ))}
+            </datalist>
+            <JobField {...field('jobId')} />
           </>
         )}
         <SelectField
@@ -110,3 +124,44 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     </Dialog>
   )
 }
+
+interface JobFieldProps {
+  value: string
+  error: string | undefined
+  onChange: (event: { target: { value: string } }) => void
+}
+
+/** One job: found by a part of its name, kept as its id. */
+function JobField({ value, error, onChange }: JobFieldProps) {
+  const chosen = UUID.test(value.trim())
+  const choices = useApi(
+    JobChoicesDocument,
+    { search: value.trim() },
+    { enabled: value.trim() !== '' && !chosen, placeholderData: keepPreviousData },
+  )
+  const job = useApi(JobNameDocument, { id: value.trim() }, { enabled: chosen, staleTime: 60_000 })
+  const name = chosen ? job.data?.job?.name : undefined
+  return (
+    <>
+      <TextField
+        label="Only the job"
+        hint={name ? `“${name}”` : 'Type a part of its name and choose it. Default: all jobs'}
+        list="job-choices"
+        autoComplete="off"
+        spellCheck={false}
+        value={value}
+        error={error}
+        onChange={onChange}
+      />
+      <datalist id="job-choices">
+        {choices.data?.jobsPage.nodes.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {name}
+          </option>
+        ))}
+      </datalist>
+    </>
+  )
+}
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i

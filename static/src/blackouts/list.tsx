@@ -5,6 +5,7 @@ import { useApi, useCommand } from '@/api/queries'
 import { useNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
+import { Name } from '@/components/name'
 import { Time } from '@/components/time'
 import { BlackoutEndDialog } from './end-dialog'
 
@@ -52,7 +53,7 @@ function OneJob({ id }: { id: string }) {
   const { data } = useApi(JobNameDocument, { id }, { staleTime: 60_000 })
   return (
     <Link to="/jobs/$jobId" params={{ jobId: id }} className="underline hover:text-ink">
-      <bdi>{data?.job?.name ?? 'one job'}</bdi>
+      <Name text={data?.job?.name ?? 'one job'} />
     </Link>
   )
 }

@@ -8,6 +8,7 @@ import { BlackoutDialog } from '@/blackouts/dialog'
 import { BlackoutList } from '@/blackouts/list'
 import { Button, IconButton } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
+import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { Time } from '@/components/time'
@@ -77,7 +78,7 @@ function Calendar({ calendar, onEdit }: { calendar: CalendarRowFragment; onEdit:
     <li className="flex items-start justify-between gap-3 px-4 py-3">
       <div className="min-w-0 text-sm">
         <p className="font-medium">
-          <bdi>{calendar.name}</bdi>
+          <Name text={calendar.name} />
         </p>
         {calendar.description && <p className="text-muted">{calendar.description}</p>}
         {inWords(calendar, all).map((line) => (

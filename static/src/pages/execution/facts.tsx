@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { ExecutionJobDocument, type ExecutionQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { type Fact, Facts } from '@/components/facts'
+import { Name } from '@/components/name'
 import { words } from '@/components/status'
 import { CopyButton } from '@/components/text-block'
 import { Time } from '@/components/time'
@@ -27,7 +28,7 @@ export function ExecutionFacts({ execution }: { execution: Execution }) {
           params={{ jobId: execution.jobId }}
           className="min-w-0 truncate text-accent hover:underline"
         >
-          <bdi>{execution.jobName ?? execution.jobId}</bdi>
+          <Name text={execution.jobName ?? execution.jobId} />
         </Link>
         <Id id={execution.jobId} />
       </span>,

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router'
 import type { ExecutionRowFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
 import type { Column } from '@/components/grid'
+import { Name } from '@/components/name'
 import { StatusBadge, words } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
@@ -30,7 +31,7 @@ export const COLUMNS: Column<Execution>[] = [
           params={{ jobId: execution.jobId }}
           className="block truncate font-medium text-sm hover:underline"
         >
-          <bdi>{execution.jobName ?? execution.jobId}</bdi>
+          <Name text={execution.jobName ?? execution.jobId} />
         </Link>
         {execution.status === 'FAILED' && <Message execution={execution} />}
       </>
@@ -73,7 +74,7 @@ export function ExecutionCard({ execution }: { execution: Execution }) {
           params={{ jobId: execution.jobId }}
           className="min-w-0 truncate font-medium text-sm hover:underline"
         >
-          <bdi>{execution.jobName ?? execution.jobId}</bdi>
+          <Name text={execution.jobName ?? execution.jobId} />
         </Link>
         <Outcome execution={execution} />
       </div>

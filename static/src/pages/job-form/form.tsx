@@ -54,7 +54,7 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
         ref={element}
         onSubmit={save}
         noValidate
-        className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]"
+        className="flex flex-col gap-4 xl:grid xl:grid-cols-[minmax(0,1fr)_22rem] xl:items-start"
       >
         <div className="flex min-w-0 flex-col gap-4">
           {notice}
@@ -63,10 +63,11 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
           <TargetFields />
           <PolicyFields />
         </div>
-        <div className="flex min-w-0 flex-col gap-4 xl:sticky xl:top-4">
+        <div className="contents min-w-0 flex-col gap-4 xl:sticky xl:top-4 xl:flex">
           <Preview values={form.watch()} edited={edited} />
           {failure && <Failure key={form.formState.submitCount} message={failure.message} />}
-          <div className="flex gap-2">
+          {/* Below the window of a phone nobody finds it: it stays at the lower edge. */}
+          <div className="sticky bottom-0 z-10 -mx-4 flex gap-2 border-t bg-canvas px-4 py-3 lg:-mx-6 lg:px-6 xl:static xl:mx-0 xl:border-0 xl:p-0">
             <Button kind="primary" type="submit" busy={form.formState.isSubmitting} className="flex-1">
               {action}
             </Button>

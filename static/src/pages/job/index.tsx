@@ -10,6 +10,7 @@ import { UpLink } from '@/app/up-link'
 import { useJobCommands } from '@/commands/jobs'
 import { Button, buttonClass } from '@/components/button'
 import { JobMenu } from '@/components/job-menu'
+import { Name } from '@/components/name'
 import { Missing, Page, Panel } from '@/components/panel'
 import { Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
@@ -59,7 +60,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
   return (
     <Page
       up={<UpLink to="/jobs" />}
-      title={<bdi>{job.name}</bdi>}
+      title={<Name text={job.name} />}
       note={<Note job={job} />}
       actions={job.status === 'DELETED' ? <CloneIt job={job} /> : <Commands job={job} />}
     >

@@ -9,6 +9,7 @@ import { IconButton } from '@/components/button'
 import { Checkbox } from '@/components/checkbox'
 import type { Column } from '@/components/grid'
 import { JobMenu } from '@/components/job-menu'
+import { Name } from '@/components/name'
 import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
@@ -33,13 +34,7 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
           onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
         />
       ),
-      cell: (job) => (
-        <Checkbox
-          label={`Select ${job.name}`}
-          checked={isSelected(selection, job.id)}
-          onChange={(checked) => onSelect(withJob(selection, job.id, checked))}
-        />
-      ),
+      cell: (job) => <Tick job={job} selection={selection} onSelect={onSelect} />,
     },
     { id: 'job', width: 'minmax(9rem, 1fr)', header: 'Job', cell: (job) => <Named job={job} /> },
     { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <State job={job} /> },
@@ -66,11 +61,28 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
   ]
 }
 
+interface JobProps {
+  job: JobRowFragment
+  selection: Selection
+  onSelect: (selection: Selection) => void
+}
+
+function Tick({ job, selection, onSelect }: JobProps) {
+  return (
+    <Checkbox
+      label={`Select ${job.name}`}
+      checked={isSelected(selection, job.id)}
+      onChange={(checked) => onSelect(withJob(selection, job.id, checked))}
+    />
+  )
+}
+
 /** A job on a narrow screen. */
-export function JobCard({ job }: { job: JobRowFragment }) {
+export function JobCard({ job, selection, onSelect }: JobProps) {
   return (
     <div className="flex flex-col gap-1">
       <div className="flex items-center gap-2">
+        <Tick job={job} selection={selection} onSelect={onSelect} />
         <div className="min-w-0 flex-1">
           <Named job={job} />
         </div>
@@ -93,7 +105,7 @@ function Named({ job }: { job: JobRowFragment }) {
     <>
       <div className="flex items-center gap-2">
         <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="truncate font-medium text-sm hover:underline">
-          <bdi>{job.name}</bdi>
+          <Name text={job.name} />
         </Link>
         {job.tags.slice(0, 2).map((tag) => (
           <span

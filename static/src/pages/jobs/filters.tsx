@@ -50,6 +50,12 @@ export function Filters({ search, onChange }: FiltersProps) {
           onChange={(tag) => onChange({ tag: orNone(tag) })}
         />
       )}
+      {names.length > TAGS_LISTED && (
+        <TagField
+          tags={names.filter((tag) => !search.tag?.includes(tag))}
+          onChoose={(tag) => onChange({ tag: [...(search.tag ?? []), tag] })}
+        />
+      )}
       <FilterMenu
         label="Last outcome"
         all={JOB_OUTCOMES}
@@ -73,6 +79,43 @@ export function Filters({ search, onChange }: FiltersProps) {
         ))}
       </Select>
     </FilterBar>
+  )
+}
+
+/** More tags than this are found by typing. */
+const TAGS_LISTED = 12
+
+/** Adds one of many tags to the filter. */
+function TagField({ tags, onChoose }: { tags: string[]; onChoose: (tag: string) => void }) {
+  const [text, setText] = useState('')
+  const choose = (tag: string) => {
+    const known = tags.includes(tag)
+    setText(known ? '' : tag)
+    if (known) onChoose(tag)
+  }
+  return (
+    <>
+      <input
+        aria-label="Add a tag to the filter"
+        placeholder="Tag…"
+        list="tag-choices"
+        autoComplete="off"
+        value={text}
+        onChange={({ target, nativeEvent }) => {
+          const { inputType } = nativeEvent as InputEvent
+          // Chosen from the list; while somebody types, one tag may be the beginning of another.
+          if (inputType === undefined || inputType === 'insertReplacementText') choose(target.value)
+          else setText(target.value)
+        }}
+        onKeyDown={({ key }) => key === 'Enter' && choose(text)}
+        className={`${INPUT_CLASS} md:w-32`}
+      />
+      <datalist id="tag-choices">
+        {tags.map((tag) => (
+          <option key={tag} value={tag} />
+        ))}
+      </datalist>
+    </>
   )
 }
 

@@ -43,6 +43,10 @@ export default function JobsPage() {
     [navigate],
   )
   const columns = useMemo(() => columnsOf(selection, setSelection), [selection])
+  const card = useCallback(
+    (job: JobRowFragment) => <JobCard job={job} selection={selection} onSelect={setSelection} />,
+    [selection],
+  )
   const nothing = jobs.ready && jobs.count === 0
 
   return (
@@ -85,7 +89,7 @@ export default function JobsPage() {
             rowAt={jobs.rowAt}
             keyOf={keyOf}
             rowHeight={ROW_HEIGHT}
-            card={cardOf}
+            card={card}
             cardHeight={CARD_HEIGHT}
             onLook={jobs.look}
             onStill={setStill}
@@ -98,7 +102,6 @@ export default function JobsPage() {
   )
 }
 
-const cardOf = (job: JobRowFragment) => <JobCard job={job} />
 const keyOf = (job: JobRowFragment) => job.id
 const read = (result: JobsPageQuery) => result.jobsPage
 

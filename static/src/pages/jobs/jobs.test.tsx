@@ -55,6 +55,15 @@ test('an address of somebody else shows what it says', async () => {
   })
 })
 
+test('one of many tags is found by typing', async () => {
+  const tags = [...Array(20).keys()].map((number) => ({ tag: `tag-${number}`, jobs: 1 }))
+  const { user, address } = await open('/jobs?tag=tag-1', { ...jobs(jobRow()), Tags: () => ({ tags }) })
+  await user.type(await screen.findByRole('combobox', { name: 'Add a tag to the filter' }), 'tag-1')
+  expect(address()).toBe('/jobs?tag=tag-1')
+  await user.keyboard('3{Enter}')
+  await waitFor(() => expect(address()).toBe('/jobs?tag=tag-1&tag=tag-13'))
+})
+
 test('pausing asks for a reason and says that it is done', async () => {
   const job = jobRow({ name: 'Report' })
   const { asked, user } = await open('/jobs', { ...jobs(job), PauseJob: () => ({ pauseJob: { id: job.id } }) })

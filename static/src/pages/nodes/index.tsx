@@ -8,6 +8,7 @@ import { useApi, useCommand } from '@/api/queries'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Facts } from '@/components/facts'
+import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
@@ -144,7 +145,7 @@ function Held({ node }: { node: Node }) {
               params={{ executionId: row.id }}
               className="min-w-0 truncate hover:underline"
             >
-              <bdi>{row.jobName ?? row.jobId}</bdi>
+              <Name text={row.jobName ?? row.jobId} />
             </Link>
             <span className="shrink-0 text-muted">{row.startedAt && <Time at={row.startedAt} />}</span>
           </li>

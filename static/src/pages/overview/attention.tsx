@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
 import { CircleCheck } from 'lucide-react'
 import type { AttentionKind, OverviewPartsFragment } from '@/api/generated'
+import { Name } from '@/components/name'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { useStillRows } from '@/components/still'
@@ -77,11 +78,11 @@ function Subject({ one }: { one: One }) {
   if (!one.jobId) return <span className="block truncate font-medium text-sm">The cluster</span>
   return one.executionId ? (
     <Link to="/executions/$executionId" params={{ executionId: one.executionId }} className={className}>
-      {one.jobName}
+      <Name text={one.jobName ?? ''} />
     </Link>
   ) : (
     <Link to="/jobs/$jobId" params={{ jobId: one.jobId }} className={className}>
-      {one.jobName}
+      <Name text={one.jobName ?? ''} />
     </Link>
   )
 }

@@ -5,6 +5,7 @@ import { HoldClusterDocument, type OverviewPartsFragment, ReleaseClusterDocument
 import { useCommand } from '@/api/queries'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
+import { Name } from '@/components/name'
 import { Time } from '@/components/time'
 import { counted } from '@/text/number'
 
@@ -24,7 +25,7 @@ export function HoldNotice({ hold }: { hold: Hold }) {
       <div className="min-w-0 flex-1 text-sm">
         <p className="font-semibold text-bad text-lg">The cluster is held: nothing starts</p>
         <p>
-          Since <Time at={hold.since} />: <bdi>{hold.reason}</bdi>.
+          Since <Time at={hold.since} />: <Name text={hold.reason} />.
         </p>
         {hold.setBackTo && hold.lastKnown && (
           <p>

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { CalendarClock } from 'lucide-react'
 import type { OverviewPartsFragment } from '@/api/generated'
+import { Name } from '@/components/name'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { words } from '@/components/status'
@@ -31,7 +32,7 @@ export function NextDue({ fires }: { fires: Fire[] }) {
                 params={{ jobId: fire.jobId }}
                 className="min-w-0 flex-1 truncate font-medium text-sm hover:underline"
               >
-                {fire.jobName}
+                <Name text={fire.jobName} />
               </Link>
               {fire.kind !== 'SCHEDULE' && <span className="text-muted text-xs">{words(fire.kind)}</span>}
               <span className="w-20 text-right text-muted text-xs">

@@ -6,6 +6,7 @@ import { useMemo, useState } from 'react'
 import { UpcomingDocument, type UpcomingQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
+import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
 import { Empty, Shown } from '@/components/states'
 import { Time } from '@/components/time'
@@ -107,7 +108,7 @@ function Crowded({ minutes, onChoose }: { minutes: Upcoming['crowded']; onChoose
               <span className="flex flex-wrap gap-x-2 text-muted text-xs">
                 {minute.jobs.map((name) => (
                   <Link key={name} to="/jobs" search={{ search: name }} className="max-w-full truncate hover:underline">
-                    <bdi>{name}</bdi>
+                    <Name text={name} />
                   </Link>
                 ))}
               </span>

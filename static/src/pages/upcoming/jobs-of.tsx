@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'react'
 import { send } from '@/api/client'
 import { PlannedJobsDocument, type PlannedJobsQuery, type PlannedJobsQueryVariables } from '@/api/generated'
 import { IconButton } from '@/components/button'
+import { Name } from '@/components/name'
 import { Panel } from '@/components/panel'
 import { Shown } from '@/components/states'
 import { Time } from '@/components/time'
@@ -84,7 +85,7 @@ function Entries({ entries }: { entries: Entry<Job>[] }) {
       {entries.map(({ job, times, often }) => (
         <li key={job.id} className="flex flex-col gap-0.5 px-4 py-2.5 text-sm">
           <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="truncate font-medium hover:underline">
-            <bdi>{job.name}</bdi>
+            <Name text={job.name} />
           </Link>
           <span className="flex flex-wrap gap-x-2 text-muted text-xs">
             {times.slice(0, often ? 0 : SHOWN).map((at) => (
