@@ -12,7 +12,9 @@ import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
+import { TimeField } from '@/components/time-field'
 import { useToast } from '@/components/toasts'
+import { fromLocalInput, timeFault } from '@/text/time'
 
 const AFTERWARDS: [Afterwards, string, string][] = [
   ['COLLAPSE', 'The last one runs', 'The others are folded into it.'],
@@ -36,19 +38,22 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
   const tags = useApi(TagsDocument, {}, { staleTime: 30_000, enabled: !job })
   const toast = useToast()
   const save = async () => {
-    if (!values.endsAt) return setErrors({ endsAt: 'This is needed' })
+    const faults = {
+      startsAt: timeFault(values.startsAt) ?? '',
+      endsAt: values.endsAt ? (timeFault(values.endsAt) ?? '') : 'This is needed',
+    }
+    if (faults.startsAt || faults.endsAt) return setErrors(faults)
     setBusy(true)
     setErrors({})
     try {
-      const instant = (local: string) => (local ? new Date(local).toISOString() : null)
       const { reason, tag, jobId, afterwards } = values
       const input = {
         reason,
         afterwards,
         tag: tag.trim() || null,
         jobId: jobId.trim() || null,
-        startsAt: instant(values.startsAt),
-        endsAt: instant(values.endsAt) ?? '',
+        startsAt: fromLocalInput(values.startsAt) ?? null,
+        endsAt: fromLocalInput(values.endsAt) ?? '',
       }
       await send(CreateBlackoutDocument, { input })
       toast({ kind: 'done', message: 'The blackout is planned.' })
@@ -60,7 +65,12 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
       setBusy(false)
     }
   }
-  const field = (name: 'reason' | 'startsAt' | 'endsAt' | 'tag' | 'jobId') => ({
+  const time = (name: 'startsAt' | 'endsAt') => ({
+    value: values[name],
+    error: errors[name],
+    onChange: (value: string) => setValues((before) => ({ ...before, [name]: value })),
+  })
+  const field = (name: 'reason' | 'tag' | 'jobId') => ({
     value: values[name],
     error: errors[name],
     onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),
@@ -89,8 +99,8 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
           </p>
         )}
         <TextField label="Reason" maxLength={500} hint="Shown where it holds jobs back" {...field('reason')} />
-        <TextField label="From" type="datetime-local" hint="In your zone. Default: now" {...field('startsAt')} />
-        <TextField label="To" type="datetime-local" hint="In your zone" {...field('endsAt')} />
+        <TimeField label="From" hint="In your zone. Default: now" {...time('startsAt')} />
+        <TimeField label="To" hint="In your zone" {...time('endsAt')} />
         {!job && (
           <>
             <TextField

@@ -4,9 +4,9 @@ import { inWords, send } from '@/api/client'
 import { type BlackoutRowFragment, SetBlackoutEndDocument } from '@/api/generated'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
-import { TextField } from '@/components/field'
+import { TimeField } from '@/components/time-field'
 import { useToast } from '@/components/toasts'
-import { fromLocalInput, toLocalInput } from '@/text/time'
+import { fromLocalInput, timeFault, toLocalInput } from '@/text/time'
 
 /** Moves the end of a blackout that is not over. */
 export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRowFragment; onClose: () => void }) {
@@ -17,7 +17,7 @@ export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRow
   const toast = useToast()
   const save = async () => {
     const endsAt = fromLocalInput(end)
-    if (!endsAt) return setError('This is needed')
+    if (!endsAt) return setError(timeFault(end) ?? 'This is needed')
     setBusy(true)
     try {
       await send(SetBlackoutEndDocument, { id: blackout.id, endsAt })
@@ -44,15 +44,7 @@ export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRow
         </>
       }
     >
-      <TextField
-        label="To"
-        type="datetime-local"
-        step={1}
-        hint="In your zone"
-        value={end}
-        error={error}
-        onChange={(event) => setEnd(event.target.value)}
-      />
+      <TimeField label="To" hint="In your zone" value={end} error={error} onChange={setEnd} />
     </Dialog>
   )
 }

@@ -14,7 +14,7 @@ interface TimeProps {
 export function Time({ at, zone, as = 'relative' }: TimeProps) {
   return (
     <Tooltip content={<Zones at={at} zone={zone} />}>
-      <time dateTime={at} className="whitespace-nowrap">
+      <time dateTime={at} className={as === 'exact' ? undefined : 'whitespace-nowrap'}>
         <Words at={at} as={as} zone={zone} />
       </time>
     </Tooltip>

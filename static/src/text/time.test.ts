@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { exactTime, fromLocalInput, onTheirClock, relativeTime, shortTime, toLocalInput, viewerZone } from './time'
+import {
+  exactTime,
+  fromLocalInput,
+  onTheirClock,
+  relativeTime,
+  shortTime,
+  timeFault,
+  toLocalInput,
+  viewerZone,
+} from './time'
 
 const NOW = Date.parse('2026-11-23T07:15:00.000Z')
 
@@ -38,4 +47,17 @@ test('a field for a time and the address say the same instant', () => {
   const instant = '2026-11-23T07:15:30.000Z'
   expect(fromLocalInput(toLocalInput(instant))).toBe(instant)
   expect(fromLocalInput('')).toBeUndefined()
+})
+
+test('a time is read as people write it, on the clock of the viewer unless it has a zone', () => {
+  const at = (...parts: [number, number, number, number?, number?, number?]) => new Date(...parts).toISOString()
+  expect(fromLocalInput('2026-11-24 22:05')).toBe(at(2026, 10, 24, 22, 5))
+  expect(fromLocalInput(' 2026-1-4T9:05:30 ')).toBe(at(2026, 0, 4, 9, 5, 30))
+  expect(fromLocalInput('2026-11-24')).toBe(at(2026, 10, 24))
+  expect(fromLocalInput('2026-11-24T10:00:00+05:45')).toBe('2026-11-24T04:15:00.000Z')
+  for (const none of ['tomorrow', '2026-02-31 10:00', '2026-11-24 24:30', '11/24/2026']) {
+    expect(fromLocalInput(none)).toBeUndefined()
+    expect(timeFault(none)).toBe('Write a time as 2026-11-24 10:00')
+  }
+  expect(timeFault(' ')).toBeUndefined()
 })

@@ -104,15 +104,37 @@ function format(zone: string, shape: Shape): Intl.DateTimeFormat {
   return made
 }
 
-/** An instant as `<input type="datetime-local">` wants it: the viewer's wall clock. */
+/** An instant on the viewer's wall clock: "2026-11-24T10:00:00", which a native field understands; nothing when it is none. */
 export function toLocalInput(instant: string): string {
   const date = new Date(instant)
   if (Number.isNaN(date.getTime())) return ''
   return new Date(date.getTime() - date.getTimezoneOffset() * MINUTE).toISOString().slice(0, 19)
 }
 
-/** What such an input holds as an instant; nothing when it is empty. */
+const WALL_CLOCK = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?$/
+
+/**
+ * What somebody typed as an instant: "2026-11-24 10:00" on the viewer's wall clock, or a timestamp with a zone, such as one
+ * from a log. Nothing when it is none.
+ */
 export function fromLocalInput(value: string): string | undefined {
-  const date = new Date(value)
-  return value === '' || Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+  const text = value.trim()
+  const wall = WALL_CLOCK.exec(text)
+  if (!wall) return /\d(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? isoOf(new Date(text)) : undefined
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = wall
+    .slice(1)
+    .map((part) => Number(part ?? 0))
+  const date = new Date(year, month - 1, day, hour, minute, second)
+  // The 31st of February would be the 3rd of March.
+  const exists = date.getMonth() === month - 1 && date.getDate() === day && hour < 24 && minute < 60 && second < 60
+  return exists ? isoOf(date) : undefined
+}
+
+/** Why a text is no time; nothing when it is, or is empty. */
+export function timeFault(value: string): string | undefined {
+  return value.trim() === '' || fromLocalInput(value) ? undefined : 'Write a time as 2026-11-24 10:00'
+}
+
+function isoOf(date: Date): string | undefined {
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }

@@ -1,16 +1,18 @@
 import { ChevronDown, X } from 'lucide-react'
+import { useId } from 'react'
 import { JobNameDocument, NodeNamesDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { databaseNow } from '@/app/clock'
 import type { ExecutionsSearch } from '@/app/filters'
 import { EXECUTION_STATUSES, REASONS, TRIGGER_KINDS } from '@/app/words'
 import { buttonClass } from '@/components/button'
-import { INPUT_CLASS, Select } from '@/components/field'
+import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
+import { TimeInput } from '@/components/time-field'
 import { PRESETS } from '@/text/ranges'
-import { fromLocalInput, toLocalInput } from '@/text/time'
+import { fromLocalInput, timeFault, toLocalInput } from '@/text/time'
 
 interface FiltersProps {
   search: ExecutionsSearch
@@ -95,16 +97,19 @@ function OfJob({ id, onClear }: { id: string; onClear: () => void }) {
 
 /** One end of the range of fire times, in the viewer's zone. */
 function Bound(props: { label: string; value: string | undefined; onChange: (value: string | undefined) => void }) {
+  const id = useId()
   return (
-    <label className="flex items-center gap-2 text-muted text-sm">
-      {props.label}
-      <input
-        type="datetime-local"
-        step={1}
+    <span className="flex items-center gap-2 text-muted text-sm">
+      <label htmlFor={id}>{props.label}</label>
+      <TimeInput
+        id={id}
         value={props.value ? toLocalInput(props.value) : ''}
-        onChange={({ target }) => props.onChange(fromLocalInput(target.value))}
-        className={INPUT_CLASS}
+        onChange={(local) => {
+          // What is no time leaves the filter as it was.
+          if (!timeFault(local)) props.onChange(fromLocalInput(local))
+        }}
+        className="w-48"
       />
-    </label>
+    </span>
   )
 }

@@ -1,8 +1,9 @@
 // A cron expression: built from choices or typed, side by side; each follows the other.
 
+import { useState } from 'react'
 import { useFormContext } from 'react-hook-form'
 import type { DstGap, DstOverlap } from '@/api/generated'
-import { Select, SelectField, TextField } from '@/components/field'
+import { INPUT_CLASS, Select, SelectField, TextField } from '@/components/field'
 import { type Choices, choicesOf, expressionOf, PLAIN, type Rhythm } from './cron-builder'
 import { useFieldProps } from './fields'
 import type { FormValues } from './values'
@@ -118,7 +119,6 @@ interface DetailsProps {
 
 function Details({ choices, choose }: DetailsProps) {
   const { rhythm, step, minute, hour, day, weekdays } = choices
-  const time = `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`
   if (rhythm === 'minutes') {
     return (
       <Select aria-label="Minutes" value={step} onChange={(event) => choose({ step: Number(event.target.value) })}>
@@ -141,16 +141,7 @@ function Details({ choices, choose }: DetailsProps) {
   }
   return (
     <div className="flex flex-wrap items-center gap-2">
-      <input
-        type="time"
-        aria-label="Time of day"
-        value={time}
-        onChange={(event) => {
-          const [hours = '0', minutes = '0'] = event.target.value.split(':')
-          choose({ hour: Number(hours), minute: Number(minutes) })
-        }}
-        className="h-8 rounded-md border border-edge bg-surface px-2.5 text-sm"
-      />
+      <TimeOfDay hour={hour} minute={minute} onChange={choose} />
       {rhythm === 'weekly' &&
         WEEKDAYS.map((name, number) => (
           <label key={name} className="flex items-center gap-1 text-sm">
@@ -180,5 +171,32 @@ function Details({ choices, choose }: DetailsProps) {
         </Select>
       )}
     </div>
+  )
+}
+
+interface TimeOfDayProps {
+  hour: number
+  minute: number
+  onChange: (time: { hour: number; minute: number }) => void
+}
+
+/** On a clock of 24 hours; the browser's own field would follow its language. */
+function TimeOfDay({ hour, minute, onChange }: TimeOfDayProps) {
+  const [draft, setDraft] = useState<string | null>(null)
+  return (
+    <input
+      type="text"
+      aria-label="Time of day"
+      autoComplete="off"
+      placeholder="09:00"
+      value={draft ?? `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`}
+      onChange={({ target }) => {
+        setDraft(target.value)
+        const [, hours, minutes] = /^\s*(\d{1,2}):(\d{2})\s*$/.exec(target.value) ?? []
+        if (Number(hours) < 24 && Number(minutes) < 60) onChange({ hour: Number(hours), minute: Number(minutes) })
+      }}
+      onBlur={() => setDraft(null)}
+      className={`${INPUT_CLASS} max-w-20`}
+    />
   )
 }

@@ -108,6 +108,10 @@ describe('the form of a new job', () => {
     await user.selectOptions(await screen.findByLabelText('Rhythm'), 'weekly')
     await user.click(screen.getByLabelText('Fri'))
     expect(screen.getByLabelText<HTMLInputElement>('Expression').value).toBe('0 9 * * 1,2,3,4')
+    const time = screen.getByLabelText<HTMLInputElement>('Time of day')
+    await user.clear(time)
+    await user.type(time, '22:30')
+    expect(screen.getByLabelText<HTMLInputElement>('Expression').value).toBe('30 22 * * 1,2,3,4')
   })
 })
 

@@ -1,12 +1,14 @@
 // When the job fires: the fields of its schedule type.
 
 import { clsx } from 'clsx'
-import { useFormContext } from 'react-hook-form'
+import { useController, useFormContext } from 'react-hook-form'
 import { CalendarNamesDocument, type JobScheduleType } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { SelectField, TextField } from '@/components/field'
 import { Panel } from '@/components/panel'
+import { TimeField } from '@/components/time-field'
 import { inUnits } from '@/text/duration'
+import { timeFault } from '@/text/time'
 import { CronFields } from './cron-fields'
 import { useFieldProps } from './fields'
 import type { FormValues } from './values'
@@ -63,16 +65,8 @@ export function ScheduleFields() {
           </div>
         )}
         <div className="grid gap-4 sm:grid-cols-2">
-          <TextField
-            label={type === 'ONCE' ? 'At' : 'Not before'}
-            type="datetime-local"
-            step={1}
-            hint="In your zone"
-            {...field('startAt', { required: type === 'ONCE' })}
-          />
-          {type !== 'ONCE' && (
-            <TextField label="Not after" type="datetime-local" step={1} hint="In your zone" {...field('endAt')} />
-          )}
+          <Instant name="startAt" label={type === 'ONCE' ? 'At' : 'Not before'} required={type === 'ONCE'} />
+          {type !== 'ONCE' && <Instant name="endAt" label="Not after" required={false} />}
         </div>
         <div className="grid gap-4 sm:grid-cols-3">
           <CalendarField />
@@ -95,6 +89,26 @@ export function ScheduleFields() {
         </div>
       </div>
     </Panel>
+  )
+}
+
+function Instant({ name, label, required }: { name: 'startAt' | 'endAt'; label: string; required: boolean }) {
+  const { field, fieldState } = useController<FormValues, 'startAt' | 'endAt'>({
+    name,
+    rules: { required: required && 'This is needed', validate: (text) => timeFault(text) ?? true },
+  })
+  const { ref, value, onChange } = field
+  return (
+    <TimeField
+      label={label}
+      hint="In your zone"
+      error={fieldState.error?.message}
+      {...{ ref, name, value }}
+      onChange={(local) => {
+        onChange(local)
+        field.onBlur()
+      }}
+    />
   )
 }
 

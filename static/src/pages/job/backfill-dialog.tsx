@@ -7,8 +7,10 @@ import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
 import { Time } from '@/components/time'
+import { TimeField } from '@/components/time-field'
 import { useToast } from '@/components/toasts'
 import { counted } from '@/text/number'
+import { fromLocalInput, timeFault } from '@/text/time'
 
 const POLICIES: [OverlapPolicy, string, string][] = [
   ['BUFFER_ALL', 'Wait for it', 'One by one.'],
@@ -23,14 +25,18 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
   const [busy, setBusy] = useState(false)
   const queries = useQueryClient()
   const toast = useToast()
-  const range = values.from && values.to ? { from: instant(values.from), to: instant(values.to) } : null
+  const [from, to] = [fromLocalInput(values.from), fromLocalInput(values.to)]
+  const range = from && to ? { from, to } : null
   const preview = useApi(
     PreviewBackfillDocument,
     { id: jobId, from: '', to: '', ...range },
     { enabled: range !== null },
   )
   const begin = async () => {
-    if (!range) return setErrors({ [values.from ? 'to' : 'from']: 'This is needed' })
+    if (!range) {
+      const [name, text] = from ? (['to', values.to] as const) : (['from', values.from] as const)
+      return setErrors({ [name]: timeFault(text) ?? 'This is needed' })
+    }
     setBusy(true)
     setErrors({})
     try {
@@ -50,7 +56,12 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
       setBusy(false)
     }
   }
-  const field = (name: 'from' | 'to' | 'rate', error?: string) => ({
+  const time = (name: 'from' | 'to') => ({
+    value: values[name],
+    error: errors[name],
+    onChange: (value: string) => setValues((before) => ({ ...before, [name]: value })),
+  })
+  const field = (name: 'rate', error?: string) => ({
     value: values[name],
     error: errors[name] ?? error,
     onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),
@@ -80,8 +91,8 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
           </p>
         )}
         <div className="grid gap-4 sm:grid-cols-2">
-          <TextField label="From" type="datetime-local" step={1} hint="In your zone" {...field('from')} />
-          <TextField label="To" type="datetime-local" step={1} hint="In your zone, included" {...field('to')} />
+          <TimeField label="From" hint="In your zone" {...time('from')} />
+          <TimeField label="To" hint="In your zone, included" {...time('to')} />
         </div>
         {range && preview.error && <p className="text-bad text-sm">{inWords(preview.error)}</p>}
         {range && planned && (
@@ -113,8 +124,4 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
       </div>
     </Dialog>
   )
-}
-
-function instant(local: string): string {
-  return new Date(local).toISOString()
 }
