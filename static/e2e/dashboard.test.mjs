@@ -86,7 +86,7 @@ test('a job of each type is created and seen to fire', async () => {
   await page.locator('[data-status=SUCCESS]').first().waitFor()
   await create('with a rest', 'Fixed delay', () => page.getByLabel(interval).fill('1'))
   await page.locator('[data-status=SUCCESS]').first().waitFor()
-  const soon = new Date(Date.now() + 2_000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+  const soon = new Date(Date.now() + 5_000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
   await create('once', /^Once/, () => page.getByLabel('At', { exact: true }).fill(soon))
   await page.locator('[data-status=SUCCESS]').first().waitFor()
 })

@@ -6,7 +6,7 @@ import { useCallback, useEffect, useEffectEvent, useState } from 'react'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
 import { type Paged, pageOf, rowCount, type Said, START, saidBy, withPage } from './paging'
-import { heldPage, type Withheld, withheld } from './still'
+import { heldPage, onRenewStill, type Withheld, withheld } from './still'
 
 interface Options<Result, Row> {
   /** Rows that are asked for at a time. */
@@ -82,7 +82,8 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
     })),
   })
   const readFresh = (page: number) => {
-    const result = queries.getQueryData<Result>([nameOf(document), variablesOf(page)])
+    // A result that is looked at draws this again when it changes; the cache alone would not.
+    const result = results[page - from]?.data ?? queries.getQueryData<Result>([nameOf(document), variablesOf(page)])
     return result && read(result)
   }
   const readPage = (page: number) => {
@@ -134,6 +135,8 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
     setKept(NOTHING_KEPT)
     setRenewals((before) => before + 1)
   }, [])
+
+  useEffect(() => onRenewStill(renew), [renew])
 
   const start = readPage(0)
   const [before, fresh] = [held.get(0), readFresh(0)]

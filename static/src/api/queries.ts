@@ -6,6 +6,7 @@ import { useToast } from '@/components/toasts'
 import { ApiError, inWords, nameOf, send, Unreachable } from './client'
 import { onReadAgain } from './connection'
 import type { TypedDocumentString } from './generated'
+import { renewStill } from './still'
 
 /** The cache of this page. */
 export function createQueryClient(): QueryClient {
@@ -60,7 +61,7 @@ export function useCommand<Result, Variables>(
     onSuccess: (result, variables) => {
       const message = said(result, variables)
       if (message) toast({ kind: 'done', message })
-      return queries.invalidateQueries()
+      return queries.invalidateQueries().then(renewStill)
     },
     onError: (error) => toast({ kind: 'failed', message: inWords(error) }),
   })

@@ -13,6 +13,21 @@ export function heldRows<Row>(kept: readonly Row[], fresh: readonly Row[], keyOf
   return kept.map((row) => newest.get(keyOf(row)) ?? row)
 }
 
+const renewers = new Set<() => void>()
+
+/** What somebody just did is seen: lists show their newest rows, and hold still again. */
+export function renewStill() {
+  for (const renew of renewers) renew()
+}
+
+/** Calls back when that happens; returns how to stop. */
+export function onRenewStill(renew: () => void) {
+  renewers.add(renew)
+  return () => {
+    renewers.delete(renew)
+  }
+}
+
 /** What a list that holds still does not show. */
 export interface Withheld {
   /** Rows that came. */

@@ -1,19 +1,25 @@
 // Lists that do not move under the pointer.
 
-import { type FocusEvent, type PointerEvent, useState } from 'react'
+import { type FocusEvent, type PointerEvent, useRef, useState } from 'react'
 import { heldRows } from '@/api/still'
 
 /** Handlers that know whether somebody points at an element, or has the focus in it. A finger does not rest. */
 export function usePointed() {
   const [pointed, setPointed] = useState(false)
   const [focused, setFocused] = useState(false)
+  const element = useRef<Element>(null)
   const handlers = {
     onPointerEnter: (event: PointerEvent) => setPointed(event.pointerType === 'mouse'),
     onPointerLeave: () => setPointed(false),
-    onFocus: (event: FocusEvent) => setFocused(event.target !== event.currentTarget),
+    onFocus: (event: FocusEvent) => {
+      element.current = event.currentTarget
+      setFocused(event.target !== event.currentTarget)
+    },
     onBlur: (event: FocusEvent) => setFocused(event.currentTarget.contains(event.relatedTarget)),
   }
-  return [pointed || focused, handlers] as const
+  // What had the focus may be gone, and no event says so.
+  const within = focused && (element.current?.contains(document.activeElement) ?? false)
+  return [pointed || within, handlers] as const
 }
 
 /** Rows that keep their places while somebody points at them. */

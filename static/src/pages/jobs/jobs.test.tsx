@@ -75,6 +75,22 @@ test('pausing asks for a reason and says that it is done', async () => {
   expect(last(asked, 'PauseJob')).toEqual({ id: job.id, reason: 'the target moves' })
 })
 
+test('a job that was deleted leaves the list, although the pointer rests on it', async () => {
+  let rows = [jobRow({ name: 'Report' }), jobRow({ name: 'Other' })]
+  const { user } = await open('/jobs', {
+    JobsPage: () => ({ jobsPage: pageOf(rows) }),
+    DeleteJob: () => {
+      rows = rows.slice(1)
+      return { deleteJob: true }
+    },
+  })
+  await user.hover(await screen.findByRole('link', { name: 'Report' }))
+  await user.click(await screen.findByRole('button', { name: 'More for Report' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Delete' }))
+  await user.click(await screen.findByRole('button', { name: 'Delete job' }))
+  await waitFor(() => expect(screen.queryByRole('link', { name: 'Report' })).toBeNull())
+})
+
 test('a deletion that is not confirmed does not happen', async () => {
   const { asked, user } = await open('/jobs', jobs(jobRow({ name: 'Report' })))
   await user.click(await screen.findByRole('button', { name: 'More for Report' }))
