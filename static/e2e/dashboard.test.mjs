@@ -36,8 +36,8 @@ after(async () => {
   await cluster?.stop()
 })
 
-async function newPage(colorScheme, viewport = { width: 1440, height: 900 }) {
-  const context = await browser.newContext({ colorScheme, viewport, bypassCSP: false })
+async function newPage(colorScheme, viewport = { width: 1440, height: 900 }, looks = {}) {
+  const context = await browser.newContext({ colorScheme, viewport, ...looks, bypassCSP: false })
   const opened = await context.newPage()
   opened.setDefaultTimeout(30_000)
   opened.on('pageerror', (error) => offences.push(`error: ${error.message}`))
@@ -356,6 +356,7 @@ test('no page has a serious fault of accessibility, in either theme', async () =
       await themed.goto(cluster.url + path)
       await themed.getByRole('heading', { level: 1 }).waitFor()
       await themed.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
+      if (name === 'overview' || name === 'job') await themed.locator('canvas').nth(1).waitFor()
       await themed.screenshot({ path: join(SCREENSHOTS, `${name}-${theme}.png`) })
       assert.deepEqual(await seriousFaults(themed), [], `${name}, ${theme}`)
     }
@@ -377,6 +378,58 @@ test('the dialogs have no serious fault of accessibility either', async () => {
     }
     await themed.context().close()
   }
+})
+
+test('the row under the pointer stays where it is, and a button shows what came', async () => {
+  await go('/executions')
+  const link = () => page.getByRole('row').nth(3).getByRole('link').first().getAttribute('href')
+  await page.getByRole('row').nth(3).getByRole('link').first().hover()
+  const news = page.getByRole('button', { name: /^\d+ (or more )?new$/ })
+  await news.waitFor()
+  const before = await link()
+  const said = await news.innerText()
+  await eventually('more came', async () => (await news.innerText()) !== said)
+  assert.equal(await link(), before)
+  await news.click()
+  assert.notEqual(await link(), before)
+})
+
+test('a cell of the plan leads to the jobs that fire in it', async () => {
+  await go('/upcoming')
+  const plan = page.getByRole('table', { name: /^Fire times/ })
+  await plan.getByRole('button').first().click()
+  await page.getByRole('link', { name: 'every second' }).first().waitFor()
+  assert.deepEqual(await seriousFaults(page), [])
+  await plan.getByRole('button', { pressed: true }).press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Close the list of jobs' }).click()
+})
+
+test('a form with something typed in it is not left without a question', async () => {
+  await go('/jobs/new')
+  await page.getByLabel('Description').fill('half typed')
+  await page.getByRole('link', { name: 'Nodes' }).click()
+  await page.getByRole('button', { name: 'Stay' }).click()
+  assert.equal(await page.getByLabel('Description').inputValue(), 'half typed')
+  await page.getByRole('link', { name: 'Nodes' }).click()
+  await page.getByRole('button', { name: 'Leave' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Nodes' }).waitFor()
+})
+
+test('what is drawn keeps its colours where the reader replaces all others', async () => {
+  const forced = await newPage('light', undefined, { forcedColors: 'active' })
+  await forced.goto(`${cluster.url}/jobs?search=every%20second`)
+  await forced.getByRole('link', { name: 'every second' }).first().click()
+  const bar = forced.locator('a[aria-label^="Success"]').first()
+  await bar.waitFor()
+  const colours = await bar.evaluate((it) => {
+    const { backgroundColor, forcedColorAdjust } = getComputedStyle(it)
+    return { backgroundColor, forcedColorAdjust, canvas: getComputedStyle(document.body).backgroundColor }
+  })
+  assert.equal(colours.forcedColorAdjust, 'none')
+  assert.notEqual(colours.backgroundColor, colours.canvas)
+  assert.deepEqual(await seriousFaults(forced), [])
+  await forced.context().close()
 })
 
 test('every page fits a telephone', async () => {
