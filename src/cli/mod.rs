@@ -107,7 +107,10 @@ pub fn run() -> i32 {
     };
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     if let Err(error) = refuse_unknown_variables(variables, &Program::command()) {
-        return misused(&error);
+        return match program.command {
+            Command::Preview(config) => refused(&config.refuse(error)),
+            _ => misused(&error),
+        };
     }
     match program.command {
         Command::Schema => output::print(api::sdl().as_bytes()),

@@ -16,7 +16,7 @@ pub struct PreviewConfig {
     /// Five fields of Unix, six or seven of Quartz, or a nickname such as @daily; in quotes.
     expression: String,
     /// The IANA time zone whose local time the expression names.
-    #[arg(long, default_value = "UTC")]
+    #[arg(long, default_value = "UTC", allow_hyphen_values = true)]
     zone: Zone,
     /// Show what fires after this time (RFC 3339). [default: now]
     #[arg(long, value_parser = time)]
@@ -25,7 +25,7 @@ pub struct PreviewConfig {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     count: u16,
     /// For people, or for programs.
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, ignore_case = true, default_value = "text")]
     output: Output,
 }
 
@@ -76,12 +76,22 @@ impl Refusal {
 
     /// The refusal of a command line that clap could not read, when it asks for JSON.
     pub fn of_command_line(error: &clap::Error, arguments: &[String]) -> Option<Self> {
-        let asks_for_json = arguments.windows(2).any(|pair| pair == ["--output", "json"])
-            || arguments.iter().any(|argument| argument == "--output=json");
+        let is_json = |output: &str| output.eq_ignore_ascii_case("json");
+        let asks_for_json = arguments.windows(2).any(|pair| pair[0] == "--output" && is_json(&pair[1]))
+            || arguments.iter().any(|argument| argument.strip_prefix("--output=").is_some_and(is_json));
         let is_preview = arguments.get(1).is_some_and(|command| command == "preview");
         let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        (is_preview && asks_for_json && error.use_stderr()).then(|| Self::new(Output::Json, first))
+        // What follows the first empty line is about the usage.
+        let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let what = what.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        (is_preview && asks_for_json && error.use_stderr()).then(|| Self::new(Output::Json, what))
+    }
+}
+
+impl PreviewConfig {
+    /// A refusal of what stands around the question, such as a variable that is no setting.
+    pub fn refuse(&self, error: String) -> Refusal {
+        Refusal::new(self.output, error)
     }
 }
 
@@ -157,7 +167,10 @@ mod tests {
         let error: serde_json::Value = serde_json::from_str(&error).expect("json");
         let expected = "cron expression: hours: `99` at position 3 is out of range 0-23";
         assert_eq!(error, serde_json::json!({ "error": expected }));
-        let cases: [(&[&str], Option<&str>); 4] = [
+        let cases: [(&[&str], Option<&str>); 7] = [
+            (&["--output", "json"], Some("were not provided: <EXPRESSION>")),
+            (&["@daily", "--output", "JSON", "--every"], Some("unexpected argument '--every'")),
+            (&["@daily", "--zone", "-05:00", "--output=json"], Some("Etc/GMT+5")),
             (&["@daily", "--zone", "Berlin", "--output", "json"], Some("did you mean Europe/Berlin?")),
             (&["@daily", "--count=0", "--output=json"], Some("0 is not in 1..=1000")),
             (&["@daily", "--zone", "Berlin"], None),

@@ -54,6 +54,30 @@ async fn bad_usage_ends_with_2_and_says_what_is_wrong() {
     }
 }
 
+/// A program reads stdout, and nothing else.
+#[test]
+fn a_preview_for_programs_gives_every_error_as_json_and_ends_with_2() {
+    let json = ["--output", "json"];
+    let cases: [Misuse; 8] = [
+        (&["0 99 * * *"], &[], "hours: `99` at position 3 is out of range 0-23"),
+        (&["@every 5m"], &[], "FIXED_RATE with intervalSeconds 300"),
+        (&["@daily", "--zone", "Factory"], &[], "`Factory` is not an IANA time zone"),
+        (&["@daily", "--zone", "-05:00"], &[], "Etc/GMT+5"),
+        (&["@daily", "--after", "tomorrow"], &[], "RFC 3339"),
+        (&["@daily", "--nope"], &[], "unexpected argument '--nope'"),
+        (&[], &[], "<EXPRESSION>"),
+        (&["@daily"], &[("HOROLOG_SLOT", "5")], "HOROLOG_SLOT"),
+    ];
+    for (arguments, variables, text) in cases {
+        let mut preview = std::process::Command::new(env!("CARGO_BIN_EXE_horolog"));
+        preview.arg("preview").args(arguments).args(json).envs(variables.iter().copied());
+        let output = preview.output().unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(answer["error"].as_str().unwrap().contains(text), "{arguments:?}: {answer}");
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(2), 0), "{arguments:?}");
+    }
+}
+
 #[actix::test]
 async fn a_port_in_use_ends_with_1_and_names_the_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -112,7 +112,12 @@ impl CronSchedule {
     /// Parses an expression of five, six or seven fields, or a nickname. One that
     /// no date of the years 1970 to 2199 matches is refused.
     pub fn parse(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
-        let schedule = Self::stored(expression, options).map_err(|error| foreign::explain(expression, error))?;
+        Self::judged(expression, options).map_err(|error| foreign::explain(expression, error))
+    }
+
+    /// The same with a refusal that speaks of the expression alone.
+    fn judged(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
+        let schedule = Self::stored(expression, options)?;
         schedule.0.rule.expression.days.week.outdated.clone().map_or(Ok(schedule), Err)
     }
 

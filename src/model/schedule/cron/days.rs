@@ -7,7 +7,7 @@
 use super::CronError;
 use super::column::{DAY_OF_MONTH, QUARTZ_DAY_OF_WEEK, UNIX_DAY_OF_WEEK, number};
 use super::field::{Field, Grammar, Token};
-use super::warnings::weekday_numbers;
+use super::warnings::{both_must_match, weekday_numbers};
 use super::week::Week;
 use chrono::{Datelike, NaiveDate};
 
@@ -111,8 +111,11 @@ impl Days {
         // As Vixie cron has it: alternatives, unless one begins with `*`; with `*/2` both must match.
         let either = demanded.is_none() && ![month, week].iter().any(|field| field.text.starts_with(['*', '?']));
         let (plain, special) = days_of_month(every_day(month), grammar)?;
-        let week = Week::parse(&UNIX_DAY_OF_WEEK, every_day(demanded.unwrap_or(week)), grammar)?;
-        Ok(Self { month: plain, special, week, either })
+        let mut parsed = Week::parse(&UNIX_DAY_OF_WEEK, every_day(demanded.unwrap_or(week)), grammar)?;
+        if demanded.is_none() && !either && !plain.all && !parsed.plain.all {
+            parsed.plain.warnings.push(both_must_match(month.text, week.text));
+        }
+        Ok(Self { month: plain, special, week: parsed, either })
     }
 
     /// Parses both fields of six or seven.
@@ -124,7 +127,7 @@ impl Days {
         if demanded.is_none() {
             one_of_two(month, week)?;
         }
-        parsed.plain.warnings.extend(weekday_numbers(month.text, field.text, &parsed.plain.numbers));
+        parsed.plain.warnings.extend(weekday_numbers(month.text, field.text, &parsed));
         Ok(Self { month: plain, special, week: parsed, either: false })
     }
 

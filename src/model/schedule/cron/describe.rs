@@ -143,11 +143,15 @@ fn hours(hour: &Field, of_hours: bool) -> String {
 }
 
 fn day_words(days: &Days, of_the_month: &str) -> Option<String> {
+    if days.either && (days.month.all || days.week.plain.all) {
+        return None;
+    }
     let month = (!days.month.all).then(|| format!("on {}{of_the_month}", month_days(days)));
     let week = week_days(&days.week, of_the_month);
     match (month, week) {
         (Some(month), Some(week)) if days.either => Some(format!("{month} or {week}")),
-        (Some(month), Some(week)) => Some(format!("{month} if it is also {week}")),
+        // One day is never two weekdays.
+        (Some(month), Some(week)) => Some(format!("{month} if it is also {}", week.replace(" and ", " or "))),
         (month, week) => month.or(week),
     }
 }
@@ -185,14 +189,18 @@ fn week_days(week: &Week, of_the_month: &str) -> Option<String> {
         [1, 7] => Some("on weekends".to_owned()),
         _ => Some(span("on", &plain.numbers, Some((1, 7)), &|day| title(DAYS[day - 1]))),
     };
-    let name = |day: u32| title(DAYS[usize::try_from(day % 7).unwrap_or(0)]);
-    let special = special.iter().map(|day| match day {
-        WeekDay::Last(day) => format!("the last {}", name(*day)),
-        WeekDay::Nth(day, nth) => format!("the {} {}", ordinal_word(*nth), name(*day)),
-    });
-    let special: Vec<_> = special.collect();
+    let special: Vec<_> = special.iter().map(|day| special_weekday(*day)).collect();
     let special = (!special.is_empty()).then(|| format!("on {}{of_the_month}", join(&special)));
     Some(plain.into_iter().chain(special).collect::<Vec<_>>().join(" and "))
+}
+
+/// `the last Friday`, `the third Friday`.
+pub(super) fn special_weekday(day: WeekDay) -> String {
+    let name = |day: u32| title(DAYS[usize::try_from(day % 7).unwrap_or(0)]);
+    match day {
+        WeekDay::Last(day) => format!("the last {}", name(day)),
+        WeekDay::Nth(day, nth) => format!("the {} {}", ordinal_word(nth), name(day)),
+    }
 }
 
 /// Weekdays by the crate's numbers (Sunday is 1): `Monday to Friday`.

@@ -2,6 +2,7 @@
 
 use super::column::Column;
 use super::expression::Expression;
+use super::week::Week;
 use std::fmt::Write;
 
 /// Numbers shown before a list is cut short.
@@ -36,24 +37,41 @@ pub(super) fn uneven_step(column: &Column, item: &str, step: u32, numbers: &[u32
 pub(super) const LAST_DAY_OF_THE_WEEK: &str = "`L` alone in day of week is every Saturday, the last day of the week: write SAT, or FRIL for the last Friday of the month";
 
 /// Weekdays by number that most other dialects count from Sunday 0 (Monday 1): always when neither day is `?`, which
-/// Quartz itself asks for; else when they look like days from Monday to Friday.
-pub(super) fn weekday_numbers(month_days: &str, week_days: &str, numbers: &[u32]) -> Option<String> {
+/// Quartz itself asks for; else when they look like the working days of those dialects.
+pub(super) fn weekday_numbers(month_days: &str, week_days: &str, week: &Week) -> Option<String> {
+    let numbers = &week.plain.numbers[..];
     let is_quartz = month_days == "?";
-    let looks_like_workdays = numbers.len() > 1 && numbers.first() == Some(&1) && numbers.last() <= Some(&5);
-    let are_workdays = numbers == [2, 3, 4, 5, 6];
-    let typed_as_numbers = week_days.starts_with(|char: char| char.is_ascii_digit())
-        && week_days.chars().all(|char| char.is_ascii_digit() || ",-/".contains(char));
-    if !typed_as_numbers || numbers.is_empty() || are_workdays || (is_quartz && !looks_like_workdays) {
+    let looks_like_workdays = numbers.len() > 1 && numbers.first() == Some(&1) && numbers.last() <= Some(&6);
+    let means_the_same = week.plain.all || numbers == [2, 3, 4, 5, 6];
+    let is_typed_as_number = week_days.starts_with(|char: char| char.is_ascii_digit())
+        && week_days.chars().all(|char| char.is_ascii_digit() || ",-/#Ll".contains(char));
+    if !is_typed_as_number || means_the_same || (is_quartz && !looks_like_workdays) {
         return None;
     }
-    let here = super::describe::weekdays(numbers);
+    let here = match week.special[..] {
+        [day] => super::describe::special_weekday(day),
+        _ => super::describe::weekdays(numbers),
+    };
     let elsewhere = names_elsewhere(week_days);
     Some(format!("`{week_days}` in day of week is {here} here, where Sunday is 1: write {elsewhere} if that is meant"))
 }
 
+/// Both days are restricted in five fields, and one of them, or both, begins with a `*`.
+pub(super) fn both_must_match(month_days: &str, week_days: &str) -> String {
+    let fields = [("month", month_days, "1-31"), ("week", week_days, "0-6")];
+    let stars: Vec<_> = fields.into_iter().filter(|(_, typed, _)| typed.starts_with('*')).collect();
+    let begin: Vec<_> = stars.iter().map(|(name, typed, _)| format!("`{typed}` in day of {name}")).collect();
+    let either: Vec<_> = stars.iter().map(|(_, typed, all)| format!("`{}`", typed.replacen('*', all, 1))).collect();
+    format!(
+        "{} begins with `*`, so that both days must match, as in Vixie cron: write {} if one of the two is enough",
+        begin.join(", and "),
+        either.join(" and ")
+    )
+}
+
 /// `MON-FRI` for `1-5`: the names of weekdays that are counted from Sunday 0.
 fn names_elsewhere(week_days: &str) -> String {
-    let (days, step) = week_days.split_at(week_days.find('/').unwrap_or(week_days.len()));
+    let (days, step) = week_days.split_at(week_days.find(['/', '#']).unwrap_or(week_days.len()));
     let named = days.chars().map(|char| match char.to_digit(10) {
         Some(day) => super::column::DAYS[(day % 7) as usize][..3].to_owned(),
         None => char.to_string(),

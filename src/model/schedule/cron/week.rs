@@ -43,7 +43,11 @@ impl Week {
                 let problem = "must stand alone in its field: make a job for each, or write five fields";
                 return Err(column.refuse(item, problem));
             } else {
-                week.special.extend(special(column, item, grammar)?);
+                for day in special(column, item, grammar)? {
+                    if !week.special.contains(&day) {
+                        week.special.push(day);
+                    }
+                }
             }
         }
         week.plain = column.finish(week.plain);

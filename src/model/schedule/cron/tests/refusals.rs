@@ -54,7 +54,7 @@ fn a_refusal_names_field_part_position_and_what_is_allowed() {
         ("+5 * * * *", "minutes: `+5` at position 1 is not valid, allowed is 0-59"),
         ("ä\u{7} ö * * *", "minutes: `ä\\u{7}` at position 1 is not valid, allowed is 0-59"),
         ("0 ö * * *", "hours: `ö` at position 3 is not valid, allowed is 0-23"),
-        ("0\u{200b}2 * * * *", "minutes: `0\\u{200b}2` at position 1 is not valid"),
+        ("0\u{200b}x * * * *", "minutes: `0\\u{200b}x` at position 1 is not valid"),
         ("0 0 0 15 * 2", "day of week: `2` at position 12 does not go with day of month `15`: with six or seven"),
         ("0 0 0 */2 * MON", "one of the two must be `?`"),
         ("0 0 0 ? * ?", "day of week: `?` at position 11 does not go with day of month `?`"),

@@ -52,6 +52,13 @@ fn an_expression_reads_as_english() {
         ("0 0 9 ? * FRI-MON", "at 09:00 from Friday to Monday"),
         ("0 0 9 ? * 2,4,6", "at 09:00 on Monday, Wednesday and Friday"),
         ("0 0 13 * 5", "at 00:00 on the 13th of the month or on Friday"),
+        ("0 9 13 * +FRI,MON", "at 09:00 on the 13th of the month if it is also on Monday or Friday"),
+        // Either of them fires, and one is every day.
+        ("0 9 1-31 * MON", "at 09:00 every day"),
+        ("0 9 13,* * FRI", "at 09:00 every day"),
+        ("0 9 13 * 0-7", "at 09:00 every day"),
+        ("0 9 *,13 * FRI", "at 09:00 on Friday"),
+        ("0 9 * * MON#1,MON#1", "at 09:00 on the first Monday of the month"),
         ("0 0 */10 * 5", "at 00:00 on the 1st, 11th, 21st and 31st of the month if it is also on Friday"),
         ("0 0 0 29 2 ? *", "at 00:00 on the 29th of February"),
         ("0 0 0 ? NOV-FEB MON", "at 00:00 on Monday from November to February"),
@@ -69,6 +76,12 @@ fn an_expression_reads_as_english() {
     for (expression, words) in cases {
         let description = cron(expression).description();
         assert_eq!(description, words, "{expression}");
+    }
+}
+
+fn warn(cases: &[(&str, &str)]) {
+    for (expression, warning) in cases {
+        assert_eq!(cron(expression).warnings().join("; "), *warning, "{expression}");
     }
 }
 
@@ -90,6 +103,20 @@ fn likely_mistakes_are_warned_of() {
         ("* 2 * * *", "`*` in minutes fires every minute of that hour: write 0 there to fire once"),
         ("H * * * *", "`H` is a number of the job's own, from its id: a job's times differ from these"),
         ("0 0 2 * * ? 2027 x y", "`x` after the year is ignored, as by Quartz"),
+        ("* 9-17 * * *", ""),
+        ("* * * * * ?", ""),
+        ("*/15 * * * *", ""),
+        ("10-50/7 * * * *", ""),
+        ("0 0 0 1 1 ? 2026/4", ""),
+    ];
+    warn(&cases);
+    let job = CronOptions { seed: Some(Uuid::from_u128(1)), ..CronOptions::default() };
+    assert!(parse("H H * * *", &job).warnings().is_empty());
+}
+
+#[test]
+fn days_that_others_count_or_combine_in_another_way_are_warned_of() {
+    let cases = [
         (
             "0 0 9 ? * 1-5",
             "`1-5` in day of week is Sunday to Thursday here, where Sunday is 1: write MON-FRI if that is meant",
@@ -104,6 +131,35 @@ fn likely_mistakes_are_warned_of() {
         ),
         ("0 0 9 * * 5", "`5` in day of week is Thursday here, where Sunday is 1: write FRI if that is meant"),
         ("0 0 9 * * 7", "`7` in day of week is Saturday here, where Sunday is 1: write SUN if that is meant"),
+        (
+            "0 0 9 ? * 1-6",
+            "`1-6` in day of week is Sunday to Friday here, where Sunday is 1: write MON-SAT if that is meant",
+        ),
+        (
+            "0 0 9 * * 5L",
+            "`5L` in day of week is the last Thursday here, where Sunday is 1: write FRIL if that is meant",
+        ),
+        (
+            "0 0 9 * * 2#3",
+            "`2#3` in day of week is the third Monday here, where Sunday is 1: write TUE#3 if that is meant",
+        ),
+        ("0 0 9 ? * 6#3", ""),
+        ("0 0 9 * * 1-7", ""),
+        ("0 0 9 ? * 1,7", ""),
+        (
+            "0 9 */7 * MON",
+            "`*/7` in day of month runs at 1, 8, … 29, not every 7 days; `*/7` in day of month begins with `*`, so that both days must match, as in Vixie cron: write `1-31/7` if one of the two is enough",
+        ),
+        (
+            "0 9 13 * */2",
+            "`*/2` in day of week runs at 0, 2, 4 and 6, not every 2 days; `*/2` in day of week begins with `*`, so that both days must match, as in Vixie cron: write `0-6/2` if one of the two is enough",
+        ),
+        (
+            "0 9 */15 * */6",
+            "`*/15` in day of month runs at 1, 16 and 31, not every 15 days; `*/6` in day of week runs at 0 and 6, not every 6 days; `*/15` in day of month, and `*/6` in day of week begins with `*`, so that both days must match, as in Vixie cron: write `1-31/15` and `0-6/6` if one of the two is enough",
+        ),
+        ("0 9 *,13 * FRI", ""),
+        ("0 9 1-31/7 * MON", ""),
         ("0 0 9 * * 2-6", ""),
         ("0 0 9 ? * 2-6", ""),
         ("0 0 9 ? * 6", ""),
@@ -114,15 +170,6 @@ fn likely_mistakes_are_warned_of() {
             "0 0 9 ? * L",
             "`L` alone in day of week is every Saturday, the last day of the week: write SAT, or FRIL for the last Friday of the month",
         ),
-        ("* 9-17 * * *", ""),
-        ("* * * * * ?", ""),
-        ("*/15 * * * *", ""),
-        ("10-50/7 * * * *", ""),
-        ("0 0 0 1 1 ? 2026/4", ""),
     ];
-    for (expression, warning) in cases {
-        assert_eq!(cron(expression).warnings().join("; "), warning, "{expression}");
-    }
-    let job = CronOptions { seed: Some(Uuid::from_u128(1)), ..CronOptions::default() };
-    assert!(parse("H H * * *", &job).warnings().is_empty());
+    warn(&cases);
 }
