@@ -1,6 +1,7 @@
 //! Giving back: what a living node has not begun is neither lost nor recovered when it gives up its id.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate};
+use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob};
 use horolog::actors::pacemaker::WakeUp;
 use horolog::actors::slots::Slots;
 use horolog::model::execution::Attempt;
@@ -90,6 +91,31 @@ async fn a_node_that_leaves_gives_back_what_it_has_not_begun() {
     assert_eq!((taken.rerun.len(), taken.ended.len()), (0, 1));
     assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
     assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
+}
+
+/// It is tried again as a retry is, and a pause holds it like one.
+#[actix::test]
+async fn what_is_given_back_of_a_paused_job_waits_for_the_resume() {
+    let cluster = TestCluster::start().await;
+    let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    cluster.command(PauseJob(unbegun.id, None)).await;
+
+    node.join_again(&cluster.database.database()).await;
+    let report = node.poll().await;
+
+    assert_eq!((report.given_back, report.leased), (1, 0));
+    for _ in 0..2 {
+        assert_eq!(node.lease().await.len(), 0);
+        node.reconcile().await;
+    }
+    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(cluster.triggers(&unbegun).await[0], "RETRY fires 07:00:00");
+
+    cluster.command(ResumeJob(unbegun.id, MissedOnce::Skip)).await;
+    assert_eq!(node.poll().await.leased, 1);
+    eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
+    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
     assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
 }
 

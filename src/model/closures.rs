@@ -139,6 +139,11 @@ impl Closures {
         {
             return Judgement::Closed(Closed::Calendar(calendar));
         }
+        self.judge_without_calendar(id, job, fire_time)
+    }
+
+    /// Judges one fire time by the blackouts alone: its job's calendar has let it pass.
+    pub fn judge_without_calendar(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Judgement<'_> {
         if self.blackouts.is_empty() {
             return Judgement::Open;
         }

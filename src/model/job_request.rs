@@ -119,7 +119,7 @@ impl JobRequest {
         let zoned = self.time_zone.is_some() && self.schedule_type != ScheduleType::Cron;
         refuse_given("timeZone", zoned, self.schedule_type)?;
         match self.schedule_type {
-            ScheduleType::Cron => self.cron(id),
+            ScheduleType::Cron => self.cron(id, old),
             ScheduleType::Once => self.once(now, old),
             ScheduleType::FixedRate => {
                 let interval = self.interval()?;
@@ -136,15 +136,19 @@ impl JobRequest {
         }
     }
 
-    fn cron(&self, id: Uuid) -> Result<Schedule, InvalidInput> {
+    fn cron(&self, id: Uuid, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
         let Some(expression) = &self.cron_expression else {
             return Err(InvalidInput::new("cronExpression", "is required for scheduleType CRON"));
         };
         let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
             .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
         let options = self.policies.cron_options(zone, id);
-        let cron = CronSchedule::parse(expression, &options)
-            .map_err(|error| InvalidInput::new("cronExpression", error.to_string()))?;
+        // An expression that a later version refuses stays one in the job that has it.
+        let is_kept = old
+            .is_some_and(|old| matches!(&old.schedule, Schedule::Cron(cron) if cron.expression() == expression.trim()));
+        let parse = if is_kept { CronSchedule::stored } else { CronSchedule::parse };
+        let cron =
+            parse(expression, &options).map_err(|error| InvalidInput::new("cronExpression", error.to_string()))?;
         Ok(Schedule::Cron(cron))
     }
 

@@ -66,8 +66,8 @@ pub struct Trigger {
     pub due_at: Timestamp,
     /// Fire times of the schedule that were run, for `maxRuns`.
     pub runs: i64,
-    /// The first fire time before `fire_time` that is closed and not recorded
-    /// yet: a closed weekend becomes one row at its end.
+    /// The first fire time up to `fire_time` that is closed and not recorded yet: a closed weekend becomes one row at its
+    /// end. It is `fire_time` itself when no open one was in sight.
     pub closed_from: Option<Timestamp>,
 }
 

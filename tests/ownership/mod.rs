@@ -1,6 +1,9 @@
 //! Every fire time has an owner: from its instant on it belongs to the version of the job that named it, until it is
 //! taken or recorded, whatever is done to the job meanwhile.
 
+mod closed;
+mod done;
+mod jittery;
 mod passed;
 mod paused;
 mod random;

@@ -1,10 +1,10 @@
-//! Random edits, pauses, resumes, deletions, holds, blackouts, looks and ends at random instants around fire times. An
+//! Random edits, pauses, resumes, deletions, holds, blackouts, edits of a calendar, looks and ends at random instants around fire times. An
 //! oracle that knows nothing but the versions of each job and the instants of the commands says which fire times there
 //! were; each must be in one row, or still wait in one trigger.
 
 use crate::support::{ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, fixed_rate, once, succeeded, with};
 use fastrand::Rng;
-use horolog::actors::job_manager::closures::{CalendarRequest, CreateBlackout, CreateCalendar};
+use horolog::actors::job_manager::closures::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
 use horolog::actors::job_manager::{
     CreateJob, DeleteJob, HoldCluster, MissedOnce, PauseJob, ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
 };
@@ -170,7 +170,7 @@ impl World {
     async fn step(&mut self) {
         let which = self.rng.usize(0..self.subjects.len());
         let (id, now) = (self.subjects[which].id, self.now());
-        match self.rng.u8(0..40) {
+        match self.rng.u8(0..42) {
             0..=9 => {
                 self.cluster.clock.advance(Duration::from_millis(self.rng.u64(1..1_500)));
                 self.note().await;
@@ -197,6 +197,7 @@ impl World {
             36 => drop(self.cluster.try_command(RunJobNow(id)).await),
             37 => drop(self.cluster.try_command(HoldCluster(None)).await),
             38 => drop(self.cluster.try_command(ReleaseCluster).await),
+            39..=40 => self.edit_calendar().await,
             _ => {
                 let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][self.rng.usize(0..3)];
                 let scope = if self.rng.bool() { Scope::Cluster } else { Scope::Job(id) };
@@ -206,6 +207,18 @@ impl World {
             }
         }
         self.note().await;
+    }
+
+    /// Closes other seconds than before, also those that have passed.
+    async fn edit_calendar(&mut self) {
+        let version = "select version from calendar where name = 'seconds'";
+        let version = self.cluster.sql.query_one(version, &[]).await.unwrap().get(0);
+        let second = self.rng.u8(0..50);
+        let (from, to) = (format!("07:00:{second:02}"), format!("07:00:{:02}", second + self.rng.u8(1..10)));
+        let rules = serde_json::json!({"excludeWindows": [{"from": from, "to": to}]});
+        let rules = serde_json::from_value(rules).unwrap();
+        let request = CalendarRequest { name: "seconds".to_owned(), description: None, time_zone: None, rules };
+        self.cluster.command(UpdateCalendar(request, version)).await;
     }
 
     async fn look(&mut self) {

@@ -84,12 +84,41 @@ fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
     let job = every(60, |policies| policies.misfire_policy = MisfirePolicy::FireAll);
     let (saturday, noon) = (24 * 60, 36 * 60 + 30);
     // Sent past the weekend on Friday; on Saturday at half past noon somebody opens it.
-    let mut opened = closed(serde_json::json!({}));
-    let calendar = opened.calendars.remove("closed").expect("it is there").changed(at(noon));
-    opened.calendars.insert("closed".into(), calendar);
+    let opened = edited(serde_json::json!({}), noon);
     let firing = due(at(72 * 60), at(noon), Some(at(saturday))).fire(&job, &opened, at(noon));
     assert_eq!((firing.run, row(&firing.skipped[0])), (None, (saturday, 36 * 60, 13, "CALENDAR", "calendar closed")));
     assert_eq!(firing.then, advance(37 * 60, 37 * 60, None));
+}
+
+/// The calendar with other rules since an instant.
+fn edited(rules: serde_json::Value, minutes: i64) -> Closures {
+    let mut closures = closed(rules);
+    let calendar = closures.calendars.remove("closed").expect("it is there").changed(at(minutes));
+    closures.calendars.insert("closed".into(), calendar);
+    closures
+}
+
+#[test]
+fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
+    let job = every(60, |policies| policies.jitter_seconds = 1_800);
+    let closes = |minutes| edited(serde_json::json!({"excludeWeekdays": ["FRIDAY"]}), minutes);
+    let waits = |fires: &i64| job.due_time(JOB, at(*fires)) > at(*fires + 5);
+    let fires = (1..20).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
+    let due_at = job.due_time(JOB, at(fires));
+    let waiting = due(at(fires), due_at, None);
+    let firing = waiting.fire(&job, &closes(fires + 2), due_at);
+    assert_eq!(firing.run.map(|run| (run.fire_time, run.due_time)), Some((at(fires), due_at)));
+    assert_eq!(firing.skipped, vec![]);
+    let firing = waiting.fire(&job, &closes(fires - 1), due_at);
+    assert_eq!((firing.run, row(&firing.skipped[0])), (None, (fires, fires, 1, "CALENDAR", "calendar closed")));
+
+    // An outage: the one that the trigger was sent to may run; the rules of before are not known of the others.
+    let firing = waiting.fire(&job, &closes(fires + 2), at(fires + 140));
+    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(fires)));
+    let mut black = closes(fires + 2);
+    black.blackouts.push(blackout(fires + 1, fires + 35, Afterwards::Skip));
+    let firing = waiting.fire(&job, &black, at(fires + 35));
+    assert_eq!(row(&firing.skipped[0]).4, "blackout: move", "a blackout holds all the same");
 }
 
 #[test]
@@ -163,9 +192,14 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     let job = every(60, |policies| policies.end_at = Some(at(25 * 60)));
     let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     let last = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
-    assert_eq!(last.then, advance(24 * 60, 24 * 60, None));
-    let firing = on_time(24 * 60).fire(&job, &weekend, at(24 * 60));
-    assert_eq!((row(&firing.skipped[0]).3, firing.then), ("CALENDAR", advance(25 * 60, 25 * 60, None)));
+    let (saturday, one) = (24 * 60, 25 * 60);
+    assert_eq!(last.then, advance(saturday, saturday, Some(saturday)));
+    let pending = due(at(saturday), at(saturday), Some(at(saturday)));
+    let firing = pending.fire(&job, &weekend, at(saturday));
+    assert_eq!((row(&firing.skipped[0]).3, firing.then), ("CALENDAR", advance(one, one, Some(one))));
+    // Somebody opens it after that: what it had closed does not run.
+    let firing = pending.fire(&job, &edited(serde_json::json!({}), saturday + 1), at(saturday + 2));
+    assert_eq!((firing.run, row(&firing.skipped[0]).3), (None, "CALENDAR"));
 }
 
 #[test]

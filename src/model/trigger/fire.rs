@@ -118,16 +118,22 @@ impl Trigger {
         (walked, false)
     }
 
-    /// What was closed when the trigger was sent past it stays closed, although
-    /// the calendar was edited since.
+    /// A calendar that was edited since judges what is to come: what had passed before stays closed if the trigger was
+    /// sent past it, and stays open if the trigger was sent to it. (What came after that in an outage is judged by the
+    /// calendar of now: the rules of before are not kept.)
     pub(super) fn judge<'a>(&self, job: &JobDefinition, closures: &'a Closures, fire_time: Timestamp) -> Judgement<'a> {
-        if self.closed_from.is_some()
-            && fire_time < self.fire_time
-            && let Some(calendar) = closures.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at())
-        {
-            return Judgement::Closed(Closed::Calendar(calendar));
+        let edited_since = closures.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at());
+        match edited_since {
+            Some(calendar) if self.was_sent_past(fire_time) => Judgement::Closed(Closed::Calendar(calendar)),
+            Some(_) if fire_time == self.fire_time => closures.judge_without_calendar(self.job_id, job, fire_time),
+            _ => closures.judge(self.job_id, job, fire_time),
         }
-        closures.judge(self.job_id, job, fire_time)
+    }
+
+    /// Whether a fire time was closed when the trigger was set, be it the one that the trigger goes to because no open
+    /// one was in sight.
+    fn was_sent_past(&self, fire_time: Timestamp) -> bool {
+        self.closed_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
     }
 
     /// Records what is closed in front, then decides about the rest by its first;
@@ -317,13 +323,12 @@ pub fn arm(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp)
         Judgement::Open | Judgement::Closed(_) => job.due_time(id, fire_time),
     };
     let judgement = closures.judge(id, job, next);
-    if let Judgement::Closed(_) = judgement
-        && let Some(open) = closures.next_open(id, job, next)
-    {
-        let due_at = due_at(open, closures.judge(id, job, open));
-        return Then::Advance { fire_time: open, due_at, closed_from: Some(next) };
-    }
-    Then::Advance { fire_time: next, due_at: due_at(next, judgement), closed_from: None }
+    let Judgement::Closed(_) = judgement else {
+        return Then::Advance { fire_time: next, due_at: due_at(next, judgement), closed_from: None };
+    };
+    let fire_time = closures.next_open(id, job, next).unwrap_or(next);
+    let due_at = due_at(fire_time, closures.judge(id, job, fire_time));
+    Then::Advance { fire_time, due_at, closed_from: Some(next) }
 }
 
 fn is_late(job: &JobDefinition, now: Timestamp, due_at: Timestamp) -> bool {
