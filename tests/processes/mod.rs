@@ -4,6 +4,7 @@ mod alerting;
 mod balancer;
 mod failover;
 mod hanging;
+mod joining;
 mod logging;
 pub mod node_process;
 mod own_server;
