@@ -14,6 +14,8 @@ export interface Commanded {
   id: string
   name: string
   status: JobStatus
+  /** The time of a ONCE that passed while it was paused: it can be run with the resume. */
+  missedFireTime?: string | null
 }
 
 /** The commands for one job; each resolves to whether it was done. */
@@ -31,7 +33,7 @@ export function useJobCommands(job: Commanded) {
     async pause() {
       const reason = await ask({
         title: `Pause “${shortened(job.name)}”?`,
-        text: 'It keeps its definition and has no fire times until it is resumed. What runs now ends as it would; what waits goes on then.',
+        text: 'It keeps its definition and has no fire times until it is resumed. What runs now ends as it would; what waits behind it or for its next attempt goes on with the resume.',
         action: 'Pause',
         input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
       })

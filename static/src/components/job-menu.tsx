@@ -14,6 +14,11 @@ export function JobMenu({ job, onDeleted }: { job: Commanded; onDeleted?: () => 
       <MenuItem icon={Zap} disabled={job.status === 'DELETED'} onSelect={() => void commands.runNow()}>
         Run now
       </MenuItem>
+      {job.missedFireTime && (
+        <MenuItem icon={Zap} onSelect={() => void commands.resumeAndRun()}>
+          Resume and run
+        </MenuItem>
+      )}
       {job.status === 'PAUSED' ? (
         <MenuItem icon={Play} onSelect={() => void commands.resume()}>
           Resume

@@ -7,16 +7,23 @@ test.each([
   ['0 0 9 LW * ?', 'At 09:00, on the last weekday of the month'],
   ['@daily', 'Every day at 00:00'],
   ['0 9 * * THU', 'At 09:00, only on Thursday'],
+  ['0\u00a09 * * THU', 'At 09:00, only on Thursday'],
+  ['0 9 * * MON#1,MON#3', 'At 09:00, on the first Monday and third Monday of the month'],
 ])('cron %s is "%s"', (cronExpression, words) => {
   expect(scheduleWords({ scheduleType: 'CRON', cronExpression })).toBe(words)
 })
 
-test.each(['H H(0-6) * * *', 'H/15 * * * *', 'nonsense'])(
-  '%s has no words here and is shown as it is',
-  (cronExpression) => {
-    expect(scheduleWords({ scheduleType: 'CRON', cronExpression })).toBe(cronExpression)
-  },
-)
+test.each([
+  'H H(0-6) * * *',
+  'H/15 * * * *',
+  '0 9 13 * FRI',
+  '0 9 */2 * MON',
+  '0 9 13 * +FRI',
+  '0 9 * * MON-FRI#2',
+  'nonsense',
+])('%s has no words here and is shown as it is', (cronExpression) => {
+  expect(scheduleWords({ scheduleType: 'CRON', cronExpression })).toBe(cronExpression)
+})
 
 test('intervals are said in their largest units', () => {
   expect(scheduleWords({ scheduleType: 'FIXED_RATE', intervalSeconds: 90 })).toBe('Every 1 min 30 s')

@@ -54,9 +54,10 @@ export function cronWords(expression: string): string {
 
 function describe(expression: string): string {
   const fields = expression.trim().split(/\s+/)
+  if (isBeyondTheLibrary(fields)) return expression
   if (fields.some((field) => /(^|[^A-Z])H/i.test(field) && !/THU|MAR/i.test(field))) return expression
   try {
-    return cronstrue.toString(expression, {
+    return cronstrue.toString(fields.join(' '), {
       use24HourTimeFormat: true,
       // Unix counts the days of the week from 0, Quartz (six and seven fields) from 1.
       dayOfWeekStartIndexZero: fields.length === 5,
@@ -64,4 +65,11 @@ function describe(expression: string): string {
   } catch {
     return expression
   }
+}
+
+/** Whether both days count in five fields, where it does not tell *or* from *and*, or a range of special days (`MON-FRI#2`). */
+function isBeyondTheLibrary(fields: string[]): boolean {
+  const [, , monthDays = '*', , weekDays = '*'] = fields
+  const isEvery = (days: string) => days === '*' || days === '?'
+  return fields.length === 5 && ((!isEvery(monthDays) && !isEvery(weekDays)) || /-.*[#L]/i.test(weekDays))
 }

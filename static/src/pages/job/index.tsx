@@ -226,7 +226,9 @@ function Standing({ job }: { job: Job }) {
         ) : null}
         .{' '}
         <span className="text-muted">
-          {paused ? 'It has no fire times until it is resumed.' : 'It is gone for good; its log stays.'}
+          {paused
+            ? 'It has no fire times until it is resumed, and what waits behind an execution or for its next attempt is held until then.'
+            : 'It is gone for good; its log stays.'}
           {job.missedFireTime && (
             <>
               {' '}

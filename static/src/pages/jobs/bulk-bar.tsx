@@ -79,7 +79,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
           command(
             {
               title: `Pause ${jobs}?`,
-              text: 'They have no fire times until they are resumed. What runs now ends as it would.',
+              text: 'They have no fire times until they are resumed. What runs now ends as it would; what waits behind it or for its next attempt goes on with the resume.',
               action: 'Pause',
               input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
             },
@@ -96,7 +96,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
           command(
             {
               title: `Resume ${jobs}?`,
-              text: 'They fire again from now on; what was missed while paused is not run.',
+              text: 'They fire again from now on, and what waited goes on; what was missed while paused is not run. To run one whose only time has passed, resume it by itself.',
               action: 'Resume',
             },
             () => resume.mutateAsync(chosen),

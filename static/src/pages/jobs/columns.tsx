@@ -170,12 +170,19 @@ function Due({ at, now }: { at: string; now: number }) {
 /** Past this a job that is due waits visibly; below it the row is only a little older than the fire. */
 const LATE_MILLIS = 5_000
 
+/** The time of a ONCE that passed while it was paused; the server knows best, and runs nothing that was not missed. */
+function missed(job: JobRowFragment, now: number): string | null {
+  const isHeld = job.status === 'PAUSED' && job.scheduleType === 'ONCE' && job.previousFireTime === null
+  return isHeld && job.startAt !== null && Date.parse(job.startAt) <= now ? job.startAt : null
+}
+
 function Commands({ job }: { job: JobRowFragment }) {
   const commands = useJobCommands(job)
+  const now = useNow()
   return (
     <div className="flex justify-end">
       <IconButton icon={Zap} label={`Run ${job.name} now`} onClick={() => void commands.runNow()} />
-      <JobMenu job={job} />
+      <JobMenu job={{ ...job, missedFireTime: missed(job, now) }} />
     </div>
   )
 }

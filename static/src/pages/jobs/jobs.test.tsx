@@ -91,6 +91,26 @@ test('a job that was deleted leaves the list, although the pointer rests on it',
   await waitFor(() => expect(screen.queryByRole('link', { name: 'Report' })).toBeNull())
 })
 
+test('a job whose only time passed while it was paused can be run with the resume', async () => {
+  const once = { scheduleType: 'ONCE', cronExpression: null, startAt: '2026-11-23T07:00:00.000Z' } as const
+  const paused = { ...once, status: 'PAUSED', nextFireTime: null } as const
+  const job = jobRow({ name: 'Export', ...paused })
+  const later = jobRow({ name: 'Later', ...paused, startAt: '2999-01-01T00:00:00.000Z' })
+  const ran = jobRow({ name: 'Ran', ...paused, previousFireTime: '2026-11-23T07:00:00.000Z' })
+  const answers = { ...jobs(job, later, ran), ResumeJob: () => ({ resumeJob: { id: job.id, nextFireTime: null } }) }
+  const { asked, user } = await open('/jobs', answers)
+  for (const name of ['Later', 'Ran']) {
+    await user.click(await screen.findByRole('button', { name: `More for ${name}` }))
+    await screen.findByRole('menuitem', { name: 'Resume' })
+    expect(screen.queryByRole('menuitem', { name: 'Resume and run' })).toBeNull()
+    await user.keyboard('{Escape}')
+  }
+  await user.click(await screen.findByRole('button', { name: 'More for Export' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Resume and run' }))
+  await screen.findByText('“Export” fires again.')
+  expect(last(asked, 'ResumeJob')).toEqual({ id: job.id, runMissed: true })
+})
+
 test('a deletion that is not confirmed does not happen', async () => {
   const { asked, user } = await open('/jobs', jobs(jobRow({ name: 'Report' })))
   await user.click(await screen.findByRole('button', { name: 'More for Report' }))
