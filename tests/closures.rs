@@ -338,3 +338,41 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
     assert_eq!(node.data(delete, json!({"name": "holidays"})).await, json!({"deleteCalendar": true}));
     assert_eq!(node.error(delete, json!({"name": "holidays"})).await["extensions"]["code"], "NOT_FOUND");
 }
+
+const NEXT: &str = "query($id: ID!, $n: Int!) { job(id: $id) { nextFireTime nextFireTimes(count: $n) } }";
+
+/// The next fire time of a job, and the list of which it is the first.
+async fn next(node: &ApiNode, id: &serde_json::Value) -> Vec<String> {
+    let shown = node.data(NEXT, json!({"id": id, "n": 12})).await["job"].clone();
+    assert_eq!(shown["nextFireTime"], shown["nextFireTimes"][0]);
+    serde_json::from_value(shown["nextFireTimes"].clone()).unwrap()
+}
+
+#[actix::test]
+async fn the_next_fire_time_is_the_first_of_the_next_fire_times_whatever_closes_since() {
+    let node = ApiNode::start().await;
+    let monthly = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "0 0 1 * *"});
+    let id = json!(node.create(monthly).await);
+    let open = next(&node, &id).await;
+    assert_eq!(open.len(), 12);
+    // From the first of them until a day after the third.
+    let ends_at = open[2].replace("-01T", "-02T");
+    let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id } }";
+    let blackout = async |afterwards: &str| {
+        let input =
+            json!({"reason": "move", "startsAt": open[0], "endsAt": ends_at, "afterwards": afterwards, "jobId": id});
+        node.data(create, json!({"input": input})).await["createBlackout"]["id"].clone()
+    };
+
+    for (afterwards, shown) in [("SKIP", &open[3..]), ("COLLAPSE", &open[2..]), ("RUN_ALL", &open[..])] {
+        let made = blackout(afterwards).await;
+        assert_eq!(next(&node, &id).await[..9], shown[..9], "{afterwards}");
+        node.data("mutation($id: ID!) { endBlackout(id: $id) { id } }", json!({"id": made})).await;
+        assert_eq!(next(&node, &id).await, open, "it was cancelled before it began");
+    }
+    blackout("SKIP").await;
+    let listed = "{ jobs { nextFireTime nextFireTimes(count: 1) } jobsPage { nodes { nextFireTime } } }";
+    let listed = node.data(listed, json!({})).await;
+    assert_eq!(listed["jobs"], json!([{"nextFireTime": open[3], "nextFireTimes": [open[3]]}]));
+    assert_eq!(listed["jobsPage"]["nodes"], json!([{"nextFireTime": open[3]}]));
+}

@@ -4,6 +4,8 @@
 
 use super::allowance::Allowance;
 use super::errors;
+use crate::model::Timestamp;
+use crate::model::closures::Closures;
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionTexts;
@@ -23,6 +25,15 @@ pub struct JobFacts {
 /// What a job has in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InFlightOf(pub Uuid);
+
+/// What judges the fire times of a job that are not taken yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClosuresOf {
+    /// The name of its calendar.
+    pub calendar: Option<String>,
+    /// The first of those fire times.
+    pub since: Timestamp,
+}
 
 /// The first page of a job's executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +76,22 @@ impl Loader<InFlightOf> for JobFacts {
         let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
         let in_flight = self.allowance.store(&self.store).await?.in_flight(&jobs).await.map_err(errors::store)?;
         Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
+    }
+}
+
+/// All that is in force for any of the jobs: fields of one job that are asked for together are judged by the same.
+impl Loader<ClosuresOf> for JobFacts {
+    type Value = Arc<Closures>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ClosuresOf]) -> Result<HashMap<ClosuresOf, Self::Value>, Self::Error> {
+        let Some(since) = keys.iter().map(|key| key.since).min() else { return Ok(HashMap::new()) };
+        let mut calendars: Vec<&str> = keys.iter().filter_map(|key| key.calendar.as_deref()).collect();
+        calendars.sort_unstable();
+        calendars.dedup();
+        let store = self.allowance.store(&self.store).await?;
+        let closures = Arc::new(store.closures_since(&calendars, since).await.map_err(errors::store)?);
+        Ok(keys.iter().map(|key| (key.clone(), closures.clone())).collect())
     }
 }
 

@@ -132,7 +132,9 @@ impl OverviewQuery {
         Ok(points(&rows, now, minutes))
     }
 
-    /// How many fire times fall into each stretch of the hours to come.
+    /// How many fire times fall into each stretch of the hours to come. What a
+    /// calendar or a blackout with SKIP closes is left out; what another blackout
+    /// holds back counts at its fire time, folded or not.
     #[graphql(
         complexity = "cost::PLAN + cost::PLAN_HOUR * cost::bound(hours, 24, MINUTES_MAX / 60) + child_complexity"
     )]

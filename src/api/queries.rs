@@ -5,6 +5,7 @@ use super::inputs::CreateJobInput;
 use super::objects::jobs::SchedulePreview;
 use super::objects::nodes::Cluster;
 use super::{cost, errors};
+use crate::model::closures::Pending;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::model::node::NodeState;
@@ -85,9 +86,10 @@ impl Query {
 
     /// What a schedule means: words, the next fire times, and what may surprise.
     /// Only the fields of the schedule matter. With `jobId`: as if that job were
-    /// edited so, with its own phase and hash.
+    /// edited so, with its own phase and hash. Its fire times are what
+    /// `nextFireTimes` of the job would be.
     #[graphql(
-        complexity = "3 * cost::STATEMENT + cost::FIRE_TIME * cost::bound(Some(count), 0, COUNT_MAX) + child_complexity"
+        complexity = "3 * cost::STATEMENT + cost::FIRE_TIMES + cost::FIRE_TIME * cost::bound(Some(count), 0, COUNT_MAX) + child_complexity"
     )]
     async fn preview_schedule(
         &self,
@@ -121,9 +123,10 @@ impl Query {
             Some(_) => definition.next_fire_time(now),
             None => definition.first_fire_time(now),
         };
-        let fire_times = closures.fire_times(id, &definition, first);
-        let runs = edited.as_ref().map_or(0, |job| job.runs);
-        Ok(preview(&definition, now, fire_times.take(count.min(definition.runs_left(runs)))))
+        let count = count.min(definition.runs_left(edited.as_ref().map_or(0, |job| job.runs)));
+        let pending = first.map(|fire_time| Pending { fire_time, closed_from: None });
+        let fire_times = pending.map(|pending| closures.fire_times(id, &definition, pending, count));
+        Ok(preview(&definition, now, fire_times.unwrap_or_default()))
     }
 
     /// An execution.
@@ -176,7 +179,7 @@ pub(super) async fn texts(ctx: &Context<'_>, paths: &[&[&str]]) -> Result<Execut
     Ok(texts)
 }
 
-fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator<Item = Timestamp>) -> SchedulePreview {
+fn preview(definition: &JobDefinition, now: Timestamp, fire_times: Vec<Timestamp>) -> SchedulePreview {
     let (cron, description) = match &definition.schedule {
         Schedule::Cron(cron) => (Some(cron), cron.description()),
         Schedule::FixedRate { interval, anchor } => {
@@ -193,7 +196,7 @@ fn preview(definition: &JobDefinition, now: Timestamp, fire_times: impl Iterator
         dialect: cron.map(|cron| cron.dialect().as_str().to_owned()),
         zone: cron.map_or_else(|| "UTC".to_owned(), |cron| cron.zone().name().to_owned()),
         description,
-        fire_times: fire_times.map(rfc3339).collect(),
+        fire_times: fire_times.into_iter().map(rfc3339).collect(),
         warnings: cron.map(warnings).unwrap_or_default(),
     }
 }

@@ -5,8 +5,13 @@
 //! it judges the due time. Neither stops what a person starts (run now,
 //! backfill) nor what was begun before (retries, recoveries).
 
+mod fire_times;
+#[cfg(test)]
+mod fire_times_tests;
+
+pub use fire_times::Pending;
+
 use super::job::JobDefinition;
-use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
 use super::{InvalidInput, Timestamp, named, text};
 use chrono::TimeDelta;
@@ -15,6 +20,8 @@ use uuid::Uuid;
 
 /// Longest blackout: a year. Longer is a pause.
 const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
+/// Leaps from closed stretch to closed stretch before a search gives up.
+const LEAPS_MAX: usize = 1_000;
 
 named! {
     /// What becomes of the fire times of a blackout at its end.
@@ -199,29 +206,25 @@ impl Closures {
         self.calendars.get(job.calendar.as_ref()?)
     }
 
-    /// The fire times from `first` on that run, if nothing is changed; only the
-    /// first of a fixed delay.
-    pub fn fire_times<'a>(
-        &'a self,
-        id: Uuid,
-        job: &'a JobDefinition,
-        first: Option<Timestamp>,
-    ) -> impl Iterator<Item = Timestamp> + 'a {
-        let from = |first: Timestamp| match job.schedule {
-            Schedule::FixedDelay { .. } => Some(first),
-            _ => self.next_open(id, job, first - TimeDelta::microseconds(1)),
-        };
-        std::iter::successors(first.and_then(from), move |last| self.next_open(id, job, *last))
+    /// The first fire time after `after` that is not closed. None when the schedule ends before, or when there is none in
+    /// sight.
+    pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
+        let mut leaps = LEAPS_MAX;
+        self.next_open_within(id, job, after, &mut leaps)
     }
 
-    /// The first fire time after `after` that runs: one that is not closed. None
-    /// when the schedule ends before, or when there is none in sight.
-    pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
-        /// Leaps from closed stretch to closed stretch before giving up.
-        const LEAPS_MAX: usize = 1_000;
+    /// The same with so many leaps from closed stretch to closed stretch, which it takes from `leaps`: none when there
+    /// are none left.
+    fn next_open_within(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        mut after: Timestamp,
+        leaps: &mut usize,
+    ) -> Option<Timestamp> {
         let sight = Calendar::sight(after);
-        let mut after = after;
-        for _ in 0..LEAPS_MAX {
+        while let Some(left) = leaps.checked_sub(1) {
+            *leaps = left;
             let fire_time = job.next_fire_time(after)?;
             let Judgement::Closed(closed) = self.judge(id, job, fire_time) else { return Some(fire_time) };
             let opens = match closed {

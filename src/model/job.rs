@@ -97,8 +97,10 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its next fire time, if the trigger names one.
+    /// Its next fire time, if the trigger names one: it may be closed, or not the one of a blackout that runs.
     pub next_fire_time: Option<Timestamp>,
+    /// The first closed fire time that the trigger was sent past.
+    pub closed_from: Option<Timestamp>,
     /// The fire time of a ONCE that is paused, if it was neither run nor recorded.
     pub held_fire_time: Option<Timestamp>,
     /// Fire times of its schedule that were run, for `maxRuns`.

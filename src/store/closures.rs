@@ -93,6 +93,17 @@ impl Store {
         })
         .await
     }
+
+    /// What judges fire times from `since` on of jobs with these calendars, for showing them.
+    pub async fn closures_since(&self, calendars: &[&str], since: Timestamp) -> Result<Closures, StoreError> {
+        self.bounded("closures.read", async {
+            let transaction = self.begin("closures.begin").await?;
+            let closures = read_named(&transaction, calendars, Some(since), &self.unreadable).await?;
+            transaction.rollback().await.during("closures.rollback")?;
+            Ok(closures)
+        })
+        .await
+    }
 }
 
 /// What is in force for these jobs from `since` on, held until the transaction
@@ -161,6 +172,15 @@ pub(super) async fn read<'a>(
     let mut names: Vec<&str> = jobs.filter_map(|job| job.calendar.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
+    read_named(transaction, &names, since, unreadable).await
+}
+
+async fn read_named(
+    transaction: &Transaction,
+    names: &[&str],
+    since: Option<Timestamp>,
+    unreadable: &UnreadableRows,
+) -> Result<Closures, StoreError> {
     let mut calendars = HashMap::new();
     if !names.is_empty() {
         let rows = transaction.query(CALENDARS, &[&names]).await.during("closures.calendars")?;

@@ -277,6 +277,7 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
         status: JobStatus::Active,
         paused_because: None,
         held_fire_time: None,
+        closed_from: None,
         version: 0,
         created_at: now,
         updated_at: now,
@@ -422,7 +423,7 @@ async fn insert_triggers(
     let mut closed_froms = Vec::with_capacity(jobs.len());
     for job in jobs.iter_mut() {
         let (fire_time, due_at, closed_from) = next_of(job.id, &job.definition, closures, job.next_fire_time);
-        job.next_fire_time = fire_time;
+        (job.next_fire_time, job.closed_from) = (fire_time, closed_from);
         due_ats.push(due_at);
         closed_froms.push(closed_from);
     }

@@ -316,7 +316,7 @@ fn by_ids(parts: JobParts) -> String {
     format!(
         "-- job_list.by_ids
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.runs
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
     )
 }

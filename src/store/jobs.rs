@@ -59,7 +59,7 @@ pub(super) const BY_IDS: &str = concat!(
     "-- jobs.by_ids
 select ",
     columns!(),
-    ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time, null::bigint as runs from job_definition j where j.id = any($1::uuid[])"
+    ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time, null::timestamptz as closed_from, null::bigint as runs from job_definition j where j.id = any($1::uuid[])"
 );
 
 pub(super) const GET: &str = concat!(
@@ -67,14 +67,14 @@ pub(super) const GET: &str = concat!(
 select ",
     columns!(),
     ", case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.runs
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = $1"
 );
 
 /// The newest jobs that are not deleted. Served by `job_definition_newest`.
 const NEWEST: &str = "-- jobs.newest
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.runs
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
 from job_definition j left join job_trigger t on t.id = j.id
 where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1";
 
@@ -325,6 +325,7 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
         updated_at: row.get("updated_at")?,
         next_fire_time: row.get("next_fire_time")?,
         held_fire_time: row.get("held_fire_time")?,
+        closed_from: row.get("closed_from")?,
         runs: row.get::<Option<i64>>("runs")?.unwrap_or(0),
     })
 }

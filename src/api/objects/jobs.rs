@@ -1,6 +1,6 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, FirstPage, InFlightOf};
+use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::names::{
@@ -8,6 +8,7 @@ use crate::api::names::{
 };
 use crate::api::queries::{store, texts};
 use crate::api::{cost, errors};
+use crate::model::closures::Pending;
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
 use crate::model::payload::Payload;
@@ -133,20 +134,26 @@ impl Job {
     async fn updated_at(&self) -> Option<String> {
         Some(rfc3339(self.updated_at))
     }
-    /// Its next fire time; none while it is paused, or while a fixed delay runs.
-    async fn next_fire_time(&self) -> Option<String> {
-        self.next_fire_time.map(rfc3339)
+    /// The first of its next fire times; none while it is paused, or while a fixed delay runs.
+    #[graphql(complexity = "cost::BATCHED")]
+    async fn next_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        Ok(fire_times(ctx, self, 1).await?.pop())
     }
-    /// Its next fire times, if nothing is changed: at most 1,000. Only the
-    /// pending one for a fixed delay, whose next depends on the end of its run;
-    /// none while it is paused. What its calendar or a blackout closes is left out,
-    /// and what comes after its last run.
-    #[graphql(complexity = "2 * cost::STATEMENT + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)")]
+    /// Its next fire times, if nothing is changed: at most 1,000. A fire time is the
+    /// instant that the schedule names: what runs starts then, or later by its
+    /// jitter, or when the blackout ends that holds it back. Only the pending one
+    /// for a fixed delay, whose next depends on the end of its run; none while it
+    /// is paused. What its calendar or a blackout with SKIP closes is left out, and
+    /// what comes after its last run. Of those that a blackout holds back stand here
+    /// with COLLAPSE the last, into which the others are folded, and with RUN_ALL
+    /// every one. What is late stands here until it is taken: then its misfire
+    /// policy decides. Fewer than asked for when hundreds that do not run lie
+    /// between two that do.
+    #[graphql(
+        complexity = "cost::BATCHED + cost::FIRE_TIMES + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)"
+    )]
     async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
-        let count = usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX).min(self.definition.runs_left(self.runs));
-        let closures = store(ctx).await?.closures(&[&self.definition]).await.map_err(errors::store)?;
-        let fire_times = closures.fire_times(self.id, &self.definition, self.next_fire_time);
-        Ok(fire_times.take(count).map(rfc3339).collect())
+        fire_times(ctx, self, usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX)).await
     }
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
@@ -316,4 +323,16 @@ fn target(target: &Target) -> serde_json::Result<Json> {
 /// The API's Int has 32 bits; ten years of seconds fit.
 fn int(seconds: i64) -> Option<i32> {
     i32::try_from(seconds).ok()
+}
+
+/// The next fire times of a job. The first of them are the same, however many are asked for.
+async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<String>> {
+    let count = count.min(job.definition.runs_left(job.runs));
+    let Some(fire_time) = job.next_fire_time.filter(|_| count > 0) else { return Ok(Vec::new()) };
+    let pending = Pending { fire_time, closed_from: job.closed_from };
+    let since = job.closed_from.unwrap_or(fire_time);
+    let calendar = job.definition.calendar.clone();
+    let closures = facts::load(ctx, ClosuresOf { calendar, since }).await?.unwrap_or_default();
+    let fire_times = closures.fire_times(job.id, &job.definition, pending, count);
+    Ok(fire_times.into_iter().map(rfc3339).collect())
 }

@@ -166,6 +166,7 @@ mod tests {
             created_at: at,
             updated_at: at,
             next_fire_time: None,
+            closed_from: None,
             held_fire_time: None,
             runs: 0,
         })
