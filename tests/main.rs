@@ -64,3 +64,4 @@ mod tidy;
 mod unreadable;
 mod values;
 mod waking;
+mod zones;

@@ -9,7 +9,8 @@ use horolog::model::policies::OverlapPolicy;
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 
-const NOTHING: Repairs = Repairs { scheduled: 0, stopped: 0, continued: 0, retried: 0, released: 0 };
+const NOTHING: Repairs =
+    Repairs { scheduled: 0, stopped: 0, continued: 0, retried: 0, released: 0, recomputed: 0, confirmed: 0 };
 
 /// One pass repairs exactly this, and the next finds nothing.
 async fn repairs_once(node: &TestNode, expected: Repairs) {
@@ -47,6 +48,7 @@ async fn a_healthy_cluster_is_left_alone_to_the_last_byte() {
     node.poll().await;
     let (future, due) = (create(JobRequest { initial_delay_seconds: Some(60), ..fixed_rate(60) }).await, fixed_rate(1));
     create(due).await;
+    create(JobRequest { time_zone: Some("Europe/Berlin".into()), ..cron("0 12 * * *") }).await;
     for job in [&paused, &paused_running] {
         cluster.command(PauseJob(job.id, None)).await;
     }

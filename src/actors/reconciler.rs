@@ -234,7 +234,7 @@ impl Reconciliation {
             self.warn_of_resting().await?;
         }
         let repairs = self.store.repair(&mut self.repaired).await?;
-        if repairs != Repairs::default() {
+        if repairs.were_needed() {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);

@@ -12,6 +12,7 @@ mod fire_times_tests;
 pub use fire_times::Pending;
 
 use super::job::JobDefinition;
+use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
 use super::{InvalidInput, Timestamp, named, text};
 use chrono::TimeDelta;
@@ -206,6 +207,16 @@ impl Closures {
         self.calendars.get(job.calendar.as_ref()?)
     }
 
+    /// A hash of the rules of the zones that name the fire times of a job; none when no zone does, or only UTC.
+    pub fn zone_rules(&self, job: &JobDefinition) -> Option<i64> {
+        let of_schedule = match &job.schedule {
+            Schedule::Cron(cron) => cron.zone().rules_hash(),
+            Schedule::FixedRate { .. } => 0,
+            Schedule::FixedDelay { .. } | Schedule::Once { .. } => return None,
+        };
+        zone_rules(of_schedule, self.calendar_of(job).map_or(0, |calendar| calendar.zone().rules_hash()))
+    }
+
     /// The first fire time after `after` that is not closed. None when the schedule ends before, or when there is none in
     /// sight.
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
@@ -236,6 +247,12 @@ impl Closures {
         }
         None
     }
+}
+
+/// The hash of the rules of two zones: that of the schedule, and that of its calendar.
+pub fn zone_rules(of_schedule: i64, of_calendar: i64) -> Option<i64> {
+    // Turned, or one zone in both places would be none.
+    Some(of_schedule ^ of_calendar.rotate_left(1)).filter(|rules| *rules != 0)
 }
 
 impl Closed<'_> {

@@ -10,12 +10,13 @@ use super::passed::{self, Locked};
 use super::pauses::{MissedOnce, reschedule_paused};
 use super::row::{Values, column};
 use super::session::Transaction;
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, zones};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::execution::{Reason, one_off_execution_id};
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
+use crate::model::schedule::zone::tzdb_edition;
 use crate::model::trigger::{Then, arm};
 use chrono::TimeDelta;
 use tokio_postgres::Row;
@@ -27,19 +28,21 @@ use uuid::Uuid;
 /// is there that fire time. While a fixed delay ($7) awaits the end of a run,
 /// that end makes the due time; after its last run ($6) nothing does.
 pub(super) const SCHEDULE: &str = "-- commands.schedule
-insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, closed_from)
-values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8)
+insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, closed_from, zone_rules, tzdb)
+values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8, $9, case when $9::bigint is not null then $10 end)
 on conflict (id) do update set paused = false, held_due_at = null, priority = excluded.priority, closed_from = excluded.closed_from,
+    zone_rules = excluded.zone_rules, tzdb = excluded.tzdb,
     awaits = case when $7 then t.awaits end,
     fire_time = case when $7 and t.awaits is not null then t.fire_time else excluded.fire_time end,
     due_at = case when (t.awaits is null or not $7) and t.runs < $6 then excluded.due_at end";
 
 /// Makes the schedule triggers of new jobs.
 const INSERT_TRIGGERS: &str = "-- commands.insert_triggers
-insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, closed_from)
-select x.id, x.id, 'SCHEDULE', x.fire_time, x.due_at, x.priority, x.closed_from
-from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::timestamptz[])
-    as x (id, fire_time, due_at, priority, closed_from)";
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, closed_from, zone_rules, tzdb)
+select x.id, x.id, 'SCHEDULE', x.fire_time, x.due_at, x.priority, x.closed_from, x.zone_rules,
+       case when x.zone_rules is not null then $7 end
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::timestamptz[], $6::bigint[])
+    as x (id, fire_time, due_at, priority, closed_from, zone_rules)";
 
 const SET_STATUS: &str = "-- commands.set_status
 update job_definition set status = $2, version = version + 1, paused_because = $5,
@@ -315,8 +318,10 @@ pub(super) async fn schedule(
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
     let (fire_time, due_at, closed_from) = next_of(id, definition, closures, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
-    let values: [&(dyn ToSql + Sync); 8] =
-        [&id, &fire_time, &now, &due_at, &definition.priority, &runs_max, &is_delay, &closed_from];
+    let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, closures, fire_time));
+    let priority = &definition.priority;
+    let values: [&(dyn ToSql + Sync); 10] =
+        [&id, &fire_time, &now, &due_at, priority, &runs_max, &is_delay, &closed_from, &zone_rules, &tzdb_edition()];
     let statement = transaction.prepare_cached(SCHEDULE).await.during("commands.prepare")?;
     transaction.execute(&statement, &values).await.during("commands.schedule")?;
     Ok(fire_time)
@@ -421,17 +426,20 @@ async fn insert_triggers(
 ) -> Result<(), StoreError> {
     let mut due_ats = Vec::with_capacity(jobs.len());
     let mut closed_froms = Vec::with_capacity(jobs.len());
+    let mut zone_rules = Vec::with_capacity(jobs.len());
     for job in jobs.iter_mut() {
         let (fire_time, due_at, closed_from) = next_of(job.id, &job.definition, closures, job.next_fire_time);
         (job.next_fire_time, job.closed_from) = (fire_time, closed_from);
         due_ats.push(due_at);
         closed_froms.push(closed_from);
+        zone_rules.push(fire_time.and_then(|fire_time| zones::mark(&job.definition, closures, fire_time)));
     }
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
     let fire_times: Vec<Timestamp> = jobs.iter().map(|job| job.next_fire_time.unwrap_or(now)).collect();
     let priorities: Vec<i16> = jobs.iter().map(|job| job.definition.priority).collect();
     let statement = transaction.prepare_cached(INSERT_TRIGGERS).await.during("commands.prepare")?;
-    let values: [&(dyn ToSql + Sync); 5] = [&ids, &fire_times, &due_ats, &priorities, &closed_froms];
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&ids, &fire_times, &due_ats, &priorities, &closed_froms, &zone_rules, &tzdb_edition()];
     transaction.execute(&statement, &values).await.during("commands.insert_triggers")?;
     Ok(())
 }

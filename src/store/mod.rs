@@ -48,6 +48,7 @@ mod timeline;
 mod tls;
 mod unreadable;
 pub mod upcoming;
+mod zones;
 
 use crate::clock::Clock;
 use connect::Database;

@@ -12,6 +12,7 @@ use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{rearm, release};
 use super::takeovers::NEXT_ATTEMPTS;
+use super::zones::Followed;
 use super::{During, Store, StoreError};
 use super::{closures, jobs};
 use crate::model::Timestamp;
@@ -26,7 +27,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Most rows that one repair takes on at once; the next one takes the rest.
-const BATCH: i64 = 1_000;
+pub(super) const BATCH: i64 = 1_000;
 /// Jobs of a slice: read in some 50 ms.
 const SLICE: i64 = 50_000;
 
@@ -140,6 +141,10 @@ pub struct Repairs {
     pub retried: usize,
     /// Fire times that waited behind nothing, or for the resume of a job that is not paused, and run now.
     pub released: usize,
+    /// Fire times to come that the rules of their zones no longer name, and others in their place.
+    pub recomputed: usize,
+    /// The same, but the rules name them still: nothing was broken.
+    pub confirmed: usize,
 }
 
 impl Repairs {
@@ -147,8 +152,14 @@ impl Repairs {
     /// others took on all that it may. (None counts what it found and could not change: that must not be
     /// tried without end.)
     pub fn may_be_more(&self) -> bool {
-        let Self { scheduled, stopped, continued, retried, released } = *self;
-        scheduled > 0 || stopped > 0 || [continued, retried, released].into_iter().any(is_batch)
+        let Self { scheduled, stopped, continued, retried, released, recomputed, confirmed } = *self;
+        let batches = [continued, retried, released, recomputed + confirmed];
+        scheduled > 0 || stopped > 0 || batches.into_iter().any(is_batch)
+    }
+
+    /// Whether anything was as it never should be: the rules of a zone may change.
+    pub fn were_needed(&self) -> bool {
+        Self { recomputed: 0, confirmed: 0, ..*self } != Self::default()
     }
 }
 
@@ -161,8 +172,12 @@ impl Store {
     /// which it moves on. Repairs up to a batch of each.
     pub async fn repair(&self, after: &mut Uuid) -> Result<Repairs, StoreError> {
         let repairs = self.repair_what_is_in_flight().await?;
-        let (scheduled, stopped) = self.repair_slice(after).await?;
-        Ok(Repairs { scheduled, stopped: repairs.stopped + stopped, ..repairs })
+        let (slice, scheduled, stopped) = self.repair_slice(after).await?;
+        let Followed { recomputed, confirmed } = self.follow_zones(slice).await?;
+        if is_batch(recomputed + confirmed) {
+            *after = slice.0;
+        }
+        Ok(Repairs { scheduled, stopped: repairs.stopped + stopped, recomputed, confirmed, ..repairs })
     }
 
     async fn repair_what_is_in_flight(&self) -> Result<Repairs, StoreError> {
@@ -179,15 +194,15 @@ impl Store {
             self.note_odd("job_trigger", released.odd);
             let released = usize::try_from(unheld + released.done.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
             transaction.commit().await.during("repairs.commit")?;
-            Ok(Repairs { scheduled: 0, stopped: stopped + cancelled, continued, retried, released })
+            Ok(Repairs { stopped: stopped + cancelled, continued, retried, released, ..Repairs::default() })
         })
         .await
     }
 
-    /// How many jobs behind `after` got their schedule back, and how many lost it. It is nil
+    /// The slice behind `after`, how many of its jobs got their schedule back, and how many lost it. It is nil
     /// after the last job, and stays where it is while there is more to repair.
     /// A slice that fails is left behind until its next turn: it must not bar the way to the others.
-    async fn repair_slice(&self, after: &mut Uuid) -> Result<(usize, usize), StoreError> {
+    async fn repair_slice(&self, after: &mut Uuid) -> Result<((Uuid, Uuid), usize, usize), StoreError> {
         self.bounded("repairs.slice", async {
             let transaction = self.begin("repairs.begin").await?;
             let end = transaction.query_opt(SLICE_END, &[after, &SLICE]).await.during("repairs.slice_end")?;
@@ -200,7 +215,7 @@ impl Store {
             if is_more || is_batch(stopped) {
                 *after = begin;
             }
-            Ok((scheduled, stopped))
+            Ok((slice, scheduled, stopped))
         })
         .await
     }

@@ -21,3 +21,4 @@ mod threads;
 #[cfg(feature = "otel")]
 mod traces;
 mod upgrade;
+mod zones;

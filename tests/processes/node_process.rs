@@ -183,13 +183,18 @@ impl Processes {
     }
 
     /// Creates a job at a node; its id.
-    async fn create(&self, node: &str, input: Value) -> uuid::Uuid {
-        let address = self.ready(node).await;
+    pub async fn create(&self, node: &str, input: Value) -> uuid::Uuid {
         let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
-        let request = json!({"query": query, "variables": {"input": input}});
-        let answer = self.http.post(format!("http://{address}/graphql")).json(&request).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
+        let answer = self.ask(node, query, json!({"input": input})).await;
         answer["data"]["createJob"]["id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+    }
+
+    /// What a node answers.
+    pub async fn ask(&self, node: &str, query: &str, variables: Value) -> Value {
+        let address = self.ready(node).await;
+        let request = json!({"query": query, "variables": variables});
+        let answer = self.http.post(format!("http://{address}/graphql")).json(&request).send().await.unwrap();
+        answer.json().await.unwrap()
     }
 
     /// A job every second that calls `/beat`.

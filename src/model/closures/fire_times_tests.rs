@@ -79,7 +79,7 @@ fn a_fixed_delay_has_its_pending_one_whatever_closes_it() {
 fn a_once_that_is_closed_has_none() {
     let once = JobDefinition { schedule: Schedule::Once { at: at(10) }, ..every(1) };
     let closures = |afterwards| Closures { blackouts: vec![blackout(0, 60, afterwards)], ..Closures::default() };
-    assert_eq!(closures(Afterwards::Skip).fire_times(JOB, &once, pending(10), 5), []);
+    assert!(closures(Afterwards::Skip).fire_times(JOB, &once, pending(10), 5).is_empty());
     assert_eq!(closures(Afterwards::Collapse).fire_times(JOB, &once, pending(10), 5), [at(10)]);
 }
 
@@ -107,7 +107,7 @@ fn a_search_is_bounded_and_then_the_first_is_what_the_trigger_names_if_that_is_o
     let closures = Closures { blackouts: (1..=1_000).map(night).collect(), ..Closures::default() };
     let daily = every(86_400);
     assert_eq!(minutes(&closures.fire_times(JOB, &daily, pending(0), 2)), [0, 1_001 * 1_440], "leapt over");
-    assert_eq!(closures.fire_times(JOB, &daily, pending(1_440), 2), [], "too long for the first");
+    assert!(closures.fire_times(JOB, &daily, pending(1_440), 2).is_empty(), "too long for the first");
     let long = |day: i64| blackout(day * 1_440 - 5, (day + 1) * 1_440, Afterwards::Collapse);
     let closures = Closures { blackouts: (1..=1_000).map(long).collect(), ..Closures::default() };
     assert_eq!(closures.fire_times(JOB, &daily, pending(1_440), 2)[0], at(1_440));

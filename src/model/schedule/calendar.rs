@@ -134,6 +134,11 @@ impl Calendar {
         self.changed_at
     }
 
+    /// Whose local time its rules mean.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     /// What jobs call it.
     pub fn name(&self) -> &str {
         &self.name

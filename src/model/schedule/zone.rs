@@ -13,7 +13,7 @@
 
 mod tzdb;
 
-pub use self::tzdb::tzdb_version;
+pub use self::tzdb::{tzdb_edition, tzdb_version};
 
 use super::Timestamp;
 use chrono::{DateTime, FixedOffset, Offset, Utc};
@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use uuid::Uuid;
 
 /// Longest name looked up; the longest of IANA has 32 characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -30,10 +31,13 @@ const ALIKE_MAX: usize = 3;
 const SECOND_MIN: i64 = -86_400;
 /// End of the list, 2200-01-02T00:00:00Z: no schedule fires after 2199.
 const SECOND_MAX: i64 = 7_258_204_800;
+/// 2026-01-01T00:00:00Z. Corrections of the time before name no fire time to come. It must never change: another start
+/// would be other rules.
+const HASHED_FROM: i64 = 1_767_225_600;
 
 static UTC: LazyLock<Zone> = LazyLock::new(|| {
     let periods = vec![Period { start: i64::MIN, offset: 0 }];
-    Zone(Arc::new(Rules { name: "UTC".to_owned(), periods }))
+    Zone(Arc::new(Rules { name: "UTC".to_owned(), periods, hash: 0 }))
 });
 /// Zones in use, by the database's own spelling; bounded by what it holds.
 static ZONES: LazyLock<Mutex<HashMap<String, Zone>>> = LazyLock::new(Mutex::default);
@@ -46,6 +50,7 @@ struct Rules {
     name: String,
     /// Never empty; the first starts at the beginning of time.
     periods: Vec<Period>,
+    hash: i64,
 }
 
 struct Period {
@@ -88,7 +93,8 @@ impl Zone {
             return Ok(zone.clone());
         }
         let rules = tzdb::read(&name).ok_or_else(|| refusal(&name))?;
-        let zone = Self(Arc::new(Rules { periods: periods(&rules), name: name.clone() }));
+        let periods = periods(&rules);
+        let zone = Self(Arc::new(Rules { hash: hash(&periods), periods, name: name.clone() }));
         zones.insert(name, zone.clone());
         Ok(zone)
     }
@@ -96,6 +102,12 @@ impl Zone {
     /// The name as the tz database spells it.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// A hash of its rules from 2026 on: the same on every node whose tz database says the same, however that is packaged,
+    /// and whatever the zone is called there. That of UTC, which no tz database changes, is 0.
+    pub fn rules_hash(&self) -> i64 {
+        self.0.hash
     }
 
     /// The same instant with the offset that clocks have there.
@@ -187,6 +199,16 @@ fn periods(rules: &jiff::tz::TimeZone) -> Vec<Period> {
         }
     }
     periods
+}
+
+fn hash(periods: &[Period]) -> i64 {
+    let later = periods.partition_point(|period| period.start <= HASHED_FROM);
+    let changes = periods[later.saturating_sub(1)..].iter().enumerate().flat_map(|(number, period)| {
+        let start = if number == 0 { HASHED_FROM } else { period.start };
+        [start.to_be_bytes(), period.offset.to_be_bytes()].concat()
+    });
+    let changes: Vec<u8> = changes.collect();
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &changes).as_u64_pair().0.cast_signed()
 }
 
 fn refusal(name: &str) -> ZoneError {
@@ -361,6 +383,39 @@ pub(super) mod tests {
         assert_eq!((after.offset, after.start, after.offset_before), (-4 * 3_600, change, -5 * 3_600));
         assert_eq!(zone.local(at("2026-07-01T12:00:00Z")).to_rfc3339(), "2026-07-01T08:00:00-04:00");
         assert_eq!(Zone::default().local(at("2026-07-01T12:00:00Z")).to_rfc3339(), "2026-07-01T12:00:00+00:00");
+    }
+
+    fn hash_of(changes: &[(i64, i64)]) -> i64 {
+        let periods: Vec<Period> =
+            changes.iter().map(|(start, offset)| Period { start: *start, offset: *offset }).collect();
+        hash(&periods)
+    }
+
+    #[test]
+    fn the_hash_of_rules_is_that_of_what_is_to_come_and_the_same_for_ever() {
+        let rules = [(i64::MIN, 0), (1_000_000_000, 3_600), (1_800_000_000, 7_200), (1_900_000_000, 3_600)];
+        let hash = hash_of(&rules);
+        assert_eq!(hash, 0);
+        assert_eq!(hash_of(&[(i64::MIN, 3_600), (1_800_000_000, 7_200), (1_900_000_000, 3_600)]), hash, "another past");
+        assert_eq!(hash_of(&[(i64::MIN, 0), (HASHED_FROM, 3_600), rules[2], rules[3]]), hash);
+        let others: [&[(i64, i64)]; 4] = [
+            &[rules[0], rules[1], (1_800_000_001, 7_200), rules[3]],
+            &[rules[0], rules[1], (1_800_000_000, 7_201), rules[3]],
+            &[rules[0], rules[2], rules[3]],
+            &rules[..3],
+        ];
+        for other in others {
+            assert_ne!(hash_of(other), hash, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn zones_that_say_the_same_have_one_hash() {
+        let hash = |name: &str| Zone::named(name).expect(name).rules_hash();
+        assert_eq!(hash("US/Eastern"), hash("America/New_York"));
+        assert_ne!(hash("Europe/Berlin"), hash("America/New_York"));
+        assert_ne!(hash("Africa/Abidjan"), 0, "it may change");
+        assert_eq!(hash("UTC"), 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::model::overlap::{InFlight, Verdict, resolve};
 use crate::model::policies::OverlapPolicy;
 use crate::model::schedule::Schedule;
 use crate::model::trigger::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
+use crate::store::zones;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -61,6 +62,8 @@ pub struct Move {
     pub closed_from: Option<Timestamp>,
     /// Fire times that were run.
     pub ran: i64,
+    /// What named its fire time: see `store::zones`.
+    pub zone_rules: Option<i64>,
 }
 
 /// What the lease has read about the triggers that it has locked.
@@ -126,6 +129,11 @@ pub fn decide(
             _ => decision.add_all_due((trigger, job), known, &mut room),
         }
     }
+    for to in &mut decision.moves {
+        // A schedule's trigger has the id of its job.
+        let job = known.jobs.get(&to.id).filter(|_| to.due_at.is_some());
+        to.zone_rules = job.and_then(|job| zones::mark(&job.definition, known.closures, to.fire_time));
+    }
     decision
 }
 
@@ -190,8 +198,15 @@ impl Decision {
     }
 
     fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {
-        let mut to =
-            Move { id: trigger.id, fire_time: trigger.fire_time, due_at: None, awaits: None, closed_from: None, ran };
+        let mut to = Move {
+            id: trigger.id,
+            fire_time: trigger.fire_time,
+            due_at: None,
+            awaits: None,
+            closed_from: None,
+            ran,
+            zone_rules: None,
+        };
         match then {
             Then::Advance { fire_time, due_at, closed_from } => {
                 (to.fire_time, to.due_at, to.closed_from) = (fire_time, Some(due_at), closed_from);

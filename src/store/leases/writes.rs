@@ -4,6 +4,7 @@ use super::decision::Decision;
 use super::listing::Leases;
 use super::{Care, Jobs};
 use crate::model::Timestamp;
+use crate::model::schedule::zone::tzdb_edition;
 use crate::model::trigger::{Run, Skipped, Trigger, TriggerKind};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
@@ -19,9 +20,10 @@ use uuid::Uuid;
 /// bears no stamp gets $7: its job was read under that lock.
 pub const MOVE_ON: &str = "-- leases.move_on
 update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits, runs = t.runs + x.ran,
-    closed_from = x.closed_from, job_stamp = case when t.kind = 'SCHEDULE' then coalesce(t.job_stamp, $7) end
-from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[], $6::timestamptz[])
-    as x (id, fire_time, due_at, awaits, ran, closed_from)
+    closed_from = x.closed_from, job_stamp = case when t.kind = 'SCHEDULE' then coalesce(t.job_stamp, $7) end,
+    zone_rules = x.zone_rules, tzdb = case when x.zone_rules is not null then $9 end
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[], $6::timestamptz[], $8::bigint[])
+    as x (id, fire_time, due_at, awaits, ran, closed_from, zone_rules)
 where t.id = x.id";
 
 /// Removes triggers that were for one execution.
@@ -248,7 +250,10 @@ async fn move_on(decision: &Decision, transaction: &Transaction, new_stamp: i64)
     let ran: Vec<i64> = moves.iter().map(|to| to.ran).collect();
     let statement = transaction.prepare_cached(MOVE_ON).await?;
     let closed_from: Vec<Option<Timestamp>> = moves.iter().map(|to| to.closed_from).collect();
-    transaction.execute(&statement, &[&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_stamp]).await?;
+    let zone_rules: Vec<Option<i64>> = moves.iter().map(|to| to.zone_rules).collect();
+    let values: [&(dyn ToSql + Sync); 9] =
+        [&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_stamp, &zone_rules, &tzdb_edition()];
+    transaction.execute(&statement, &values).await?;
     Ok(())
 }
 

