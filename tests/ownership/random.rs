@@ -236,6 +236,13 @@ impl World {
         }
     }
 
+    /// What the tables say of a job.
+    async fn evidence(&self, id: Uuid) -> String {
+        let rows = "select l::text from job_execution_log l where job_id = $1 union all
+            select t::text from job_trigger t where job_id = $1 union all select b::text from blackout b";
+        self.cluster.texts(rows, &[&id]).await.join("\n")
+    }
+
     /// Every fire time up to now is accounted for, once, and nothing else is.
     async fn check(&self, context: &str) {
         for subject in &self.subjects {
@@ -266,8 +273,9 @@ impl World {
                 let times = accounted.get(fire_time).copied().unwrap_or(0);
                 assert!(
                     times == 1 || times == 0 && waits,
-                    "{context}: {fire_time} is accounted for {times} times (the trigger is at {pending:?}): {}",
-                    story(subject)
+                    "{context}: {fire_time} is accounted for {times} times (the trigger is at {pending:?}): {}\n{}",
+                    story(subject),
+                    self.evidence(subject.id).await
                 );
             }
             assert!(accounted.values().all(|times| *times == 1), "{context}: {accounted:?}: {}", story(subject));
@@ -344,6 +352,8 @@ async fn live(seed: u64) {
             world.note().await;
             world.look().await;
             world.settle().await;
+            // A failure may have paused its job.
+            world.note().await;
         }
     }
     world.check(&format!("seed {seed}, before the end")).await;

@@ -26,6 +26,9 @@ async fn death_of(cluster: &Processes, mut process: NodeProcess, it_is_time: &st
 async fn a_lone_node_sees_a_new_neighbour_at_once() {
     let database = TestDatabase::new().await;
     let cluster = Processes::start(1, database.url(), &PATIENT).await;
+    // By then it has looked, is alone, and looks again after a TTL.
+    let beat = cluster.create_beat().await;
+    cluster.succeeded(beat, 4).await;
     let newcomer = NodeProcess::serve("newcomer", database.url(), &PATIENT);
     cluster.ready("newcomer").await;
 
