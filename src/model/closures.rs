@@ -202,6 +202,18 @@ impl Closures {
         covering.max_by_key(|blackout| blackout.ends_at)
     }
 
+    /// Until when what this blackout leaves out is left out: one that begins meanwhile and ends later may hold it back.
+    fn decides_until(&self, id: Uuid, job: &JobDefinition, blackout: &Blackout) -> Timestamp {
+        let meanwhile = |other: &&Blackout| {
+            (blackout.starts_at..blackout.ends_at).contains(&other.starts_at)
+                && other.ends_at >= blackout.ends_at
+                && other.afterwards != Afterwards::Skip
+                && other.scope.covers(id, job)
+        };
+        let next = self.blackouts.iter().filter(meanwhile).map(|other| other.starts_at).min();
+        next.unwrap_or(blackout.ends_at)
+    }
+
     /// The calendar of a job; one that is gone closes nothing.
     pub fn calendar_of(&self, job: &JobDefinition) -> Option<&Calendar> {
         self.calendars.get(job.calendar.as_ref()?)
@@ -241,7 +253,9 @@ impl Closures {
             let opens = match closed {
                 Closed::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
                 // By its due time; the fire time may lie before the end by its jitter.
-                Closed::Blackout(blackout) => blackout.ends_at - TimeDelta::seconds(job.policies.jitter_seconds.into()),
+                Closed::Blackout(blackout) => {
+                    self.decides_until(id, job, blackout) - TimeDelta::seconds(job.policies.jitter_seconds.into())
+                }
             };
             after = fire_time.max(opens - TimeDelta::microseconds(1));
         }

@@ -122,6 +122,15 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
 }
 
 #[test]
+fn what_two_blackouts_cover_is_held_back_by_the_one_that_ends_later() {
+    let job = every(60, |_| ());
+    let mut closures = black(30, 600, Afterwards::Skip);
+    closures.blackouts.push(blackout(330, 660, Afterwards::Collapse));
+    let firing = on_time(0).fire(&job, &closures, at(0));
+    assert_eq!(firing.then, advance(360, 660, Some(60)), "not from ten on, when both are over");
+}
+
+#[test]
 fn a_trigger_that_is_looked_at_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
