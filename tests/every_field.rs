@@ -117,7 +117,9 @@ fn note(schema: &Schema, of: &str, value: &Value, seen: &mut BTreeSet<String>) {
         }
         let (kind, inner, _) = bare(&field["type"]);
         if kind == "OBJECT" {
-            values.into_iter().for_each(|value| note(schema, inner, value, seen));
+            for value in values {
+                note(schema, inner, value, seen);
+            }
         }
     }
 }

@@ -339,7 +339,7 @@ impl JobFilterInput {
             tags: self.tags.unwrap_or_default(),
             last_outcomes: self
                 .last_outcome
-                .map(|names| each("filter.lastOutcome", &names, last_outcome))
+                .map(|names| each("filter.lastOutcome", &names, |field, name| last_outcome(field, name)))
                 .transpose()?,
         };
         filter.validate().map_err(|invalid| errors::invalid(&invalid))?;
@@ -352,7 +352,9 @@ impl ExecutionFilterInput {
         let statuses = filter_names("filter.status", self.status)?;
         Ok(ExecutionFilter {
             job_id: self.job_id.map(|id| errors::uuid("filter.jobId", &id)).transpose()?,
-            statuses: statuses.map(|names| each("filter.status", &names, status)).transpose()?,
+            statuses: statuses
+                .map(|names| each("filter.status", &names, |field, name| status(field, name)))
+                .transpose()?,
             kinds: filter_names("filter.kind", self.kind)?,
             reasons: filter_names("filter.reason", self.reason)?,
             node_id: self.node_id.map(|id| errors::uuid("filter.nodeId", &id)).transpose()?,
@@ -391,11 +393,11 @@ fn each<T, R>(place: &str, members: &[T], read: impl Fn(&str, &T) -> Result<R>) 
     members.iter().enumerate().map(read).collect()
 }
 
-fn status(field: &str, name: &String) -> Result<ExecutionStatus> {
+fn status(field: &str, name: &str) -> Result<ExecutionStatus> {
     name.parse().map_err(|error: UnknownName| errors::bad_input(field, format!("{field}: {error}")))
 }
 
-fn last_outcome(field: &str, name: &String) -> Result<LastOutcome> {
+fn last_outcome(field: &str, name: &str) -> Result<LastOutcome> {
     if name == "NONE" { Ok(LastOutcome::None) } else { status(field, name).map(LastOutcome::Is) }
 }
 
