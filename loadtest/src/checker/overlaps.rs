@@ -25,6 +25,7 @@ struct Run {
     fire_time: Micros,
     /// Its first arrival; none if nobody saw it.
     start: Option<Micros>,
+    by_hand: bool,
 }
 
 impl Busy {
@@ -32,8 +33,9 @@ impl Busy {
         let span = |execution: &Execution<'_>| {
             let fire_time = execution.fire_time()?;
             let start = execution.first().map(|first| first.arrived);
+            let by_hand = execution.first().is_some_and(|first| first.kind == "MANUAL");
             let end = judge.settled(execution).1;
-            Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start }))
+            Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start, by_hand }))
         };
         Self { spans: Spans::new(job.executions.iter().filter_map(span).collect()) }
     }
@@ -72,7 +74,7 @@ impl Busy {
     }
 
     /// When a later fire time of the job started, if one did although that one, which no fault excuses, had come due
-    /// before it: a queue gives up its oldest first.
+    /// before it: a queue gives up its oldest first. What waits waits out a pause, and what a person started does not.
     pub(super) fn passed_over(
         &self,
         judge: &Judge<'_>,
@@ -81,7 +83,12 @@ impl Busy {
         this: &Expected<'_>,
     ) -> Option<Micros> {
         let later = self.spans.meeting(at, judge.evidence.ended).filter(|(_, _, run)| run.fire_time > at);
-        let mut starts = later.filter_map(|(_, _, run)| run.start);
+        let overtakes = |run: &Run| {
+            let start = run.start?;
+            let in_a_pause = run.by_hand && job.timeline.pause_end(start, start).is_some();
+            (!in_a_pause).then_some(start)
+        };
+        let mut starts = later.filter_map(|(_, _, run)| overtakes(run));
         let calm = |start: &Micros| judge.faults.deadline(*start) == start + judge.rules.lateness;
         let start = starts.find(|start| *start > this.deadline && calm(start))?;
         (this.normal && job.timeline.terms().exclusive()).then_some(start)

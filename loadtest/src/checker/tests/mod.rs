@@ -5,6 +5,7 @@ mod cluster;
 mod execution;
 mod mutations;
 mod mutations_of_rows;
+mod paused_queue;
 mod soak;
 mod specs;
 mod synthetic;

@@ -1,0 +1,111 @@
+//! What waits behind an execution waits out a pause; what a person starts in the pause goes before it.
+
+use super::cluster::{MILLI, RULES};
+use crate::{
+    checker::check,
+    evidence::{Call, CallOutcome, Delivery, Evidence, Micros, NodeLife, Operation, Row, Transition},
+    job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target},
+};
+use uuid::Uuid;
+
+const JOB: Uuid = Uuid::from_u128(1);
+const NODE: Uuid = Uuid::from_u128(2);
+const RUN: Micros = 3 * SECOND;
+
+/// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the others wait.
+fn paused() -> Evidence {
+    let spec = JobSpec {
+        name: "piles up".to_owned(),
+        schedule: Schedule::FixedRate { seconds: 1 },
+        misfire: Misfire::default(),
+        misfire_grace_seconds: 60,
+        overlap: Overlap::BufferAll,
+        recovery: Recovery::default(),
+        max_recoveries: 3,
+        max_attempts: 1,
+        timeout_seconds: None,
+        jitter_seconds: 0,
+        end_at: None,
+        max_runs: None,
+        target: Target { delay: 3_000, ..Target::default() },
+    };
+    let node = NodeLife {
+        id: NODE,
+        name: "node-1".to_owned(),
+        state: "ACTIVE".to_owned(),
+        started_at: 0,
+        ended_at: None,
+        ended_by: None,
+    };
+    let mut evidence = Evidence { ended: 60 * SECOND, nodes: vec![node], ..Evidence::default() };
+    call(&mut evidence, Operation::Create(spec), 500 * MILLI, Some(SECOND));
+    call(&mut evidence, Operation::Pause, 3_500 * MILLI, None);
+    delivered(&mut evidence, "SCHEDULE", SECOND, SECOND + 5 * MILLI);
+    evidence
+}
+
+fn call(evidence: &mut Evidence, operation: Operation, at: Micros, next_fire_time: Option<Micros>) {
+    let outcome = CallOutcome::Done;
+    let (invoked, returned) = (at, at + MILLI);
+    evidence.calls.push(Call { job: Some(JOB), operation, invoked, returned, outcome, next_fire_time, start_at: None });
+}
+
+fn delivered(evidence: &mut Evidence, kind: &str, fire_time: Micros, arrived: Micros) {
+    let (execution, kind, status) =
+        (Uuid::from_u128(100 + u128::from(fire_time.unsigned_abs())), kind.to_owned(), "SUCCESS".to_owned());
+    let ended = arrived + RUN;
+    evidence.deliveries.push(Delivery {
+        job: JOB,
+        execution,
+        fire_time,
+        due_time: fire_time,
+        attempt: 1,
+        node: NODE,
+        kind: kind.clone(),
+        arrived,
+        ended: Some(ended),
+        status: Some(200),
+        effect: true,
+    });
+    evidence.history.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
+    evidence.rows.push(Row {
+        execution,
+        job: JOB,
+        kind,
+        fire_time,
+        due_time: fire_time,
+        status,
+        reason: None,
+        attempt: 1,
+        recoveries: 0,
+        node: Some(NODE),
+        started_at: Some(arrived),
+        finished_at: Some(ended + MILLI),
+        through_fire_time: None,
+        occurrences: None,
+        coalesced_into: None,
+    });
+}
+
+fn rules(evidence: &Evidence) -> Vec<String> {
+    check(evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+}
+
+#[test]
+fn what_waits_in_a_pause_is_not_passed_over_by_what_a_person_starts() {
+    let mut evidence = paused();
+    assert_eq!(rules(&evidence), Vec::<String>::new(), "it waits still");
+    call(&mut evidence, Operation::RunNow, 20 * SECOND, None);
+    delivered(&mut evidence, "MANUAL", 20 * SECOND, 20 * SECOND + 5 * MILLI);
+    assert_eq!(rules(&evidence), Vec::<String>::new());
+}
+
+#[test]
+fn what_waits_is_passed_over_by_a_later_fire_time() {
+    let mut evidence = paused();
+    call(&mut evidence, Operation::Resume, 20 * SECOND, Some(60 * SECOND));
+    delivered(&mut evidence, "BUFFERED", 3 * SECOND, 20 * SECOND + 5 * MILLI);
+    // It might wait for the end of that.
+    evidence.ended = 20 * SECOND + RUN + 500 * MILLI;
+    assert!(rules(&evidence).contains(&"LOST".to_owned()), "{:?}", rules(&evidence));
+}
