@@ -1,14 +1,15 @@
 //! Firing under a flood: lateness at a steady rate, calm and then while ten clients loop the dearest requests that
 //! the API lets through; heartbeats that were late, and the node's memory at its peak.
 //!
-//! First all families of requests at once, then each by itself. Lateness is read from the log as in `lateness`; a fire
+//! Between calm and flood the cores are kept busy by threads that do nothing: what that costs is the machine's, not the
+//! node's. The flood is first all families of requests at once, then each by itself. Lateness is read from the log as in `lateness`; a fire
 //! time of the window that has no start by the end of the wait is counted as missing, not left out.
 
 use super::lateness::{GROUPS, Window};
 use super::line::{Figures, Line};
 use super::stage::Stage;
 use super::{Name, Options, process};
-use crate::flood::{CLIENTS, Family, Flood, subject};
+use crate::flood::{BusyCores, CLIENTS, Family, Flood, subject};
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -83,6 +84,9 @@ async fn flooded(
     stage.make_due(group, -2).await?;
     tokio::time::sleep(Duration::from_secs(2) + stage.options.warm_up).await;
     measure(stage, &format!("{group}, calm"), figures).await?;
+    let busy = BusyCores::begin();
+    measure(stage, &format!("{group}, busy cores"), figures).await?;
+    drop(busy);
     let alone = Family::ALL.iter().map(std::slice::from_ref);
     // Families by themselves on one grid alone: they take minutes.
     let floods = std::iter::once(&Family::ALL[..]).chain(alone.filter(|_| group == GROUPS[1].0));

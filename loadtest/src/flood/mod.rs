@@ -14,6 +14,8 @@ use anyhow::Context;
 use requests::Ladder;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -75,6 +77,34 @@ impl Flood {
 fn yield_to_others() {
     // A lower priority is always allowed.
     let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
+/// Threads that only take time, one for each core, with the priority of a flood. Lateness beside them is what busy cores
+/// cost on this machine, whoever keeps them busy. They end when dropped.
+#[derive(Debug)]
+pub struct BusyCores(Arc<AtomicBool>);
+
+impl BusyCores {
+    /// Begins.
+    pub fn begin() -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            let over = Arc::clone(&over);
+            std::thread::spawn(move || {
+                yield_to_others();
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(over)
+    }
+}
+
+impl Drop for BusyCores {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 async fn run(clients: Vec<(SocketAddr, Family)>, job: Uuid, is_over: watch::Receiver<bool>) -> Vec<Tally> {
