@@ -2,7 +2,7 @@
 //! something is due make of them (`crate::model::trigger`). What does not run is leapt over, not walked, so that a
 //! year-long blackout of a job that fires every second costs some fifty looks at its schedule.
 
-use super::{Afterwards, Closures, Judgement, LEAPS_MAX};
+use super::{Afterwards, Closed, Closures, Judgement, LEAPS_MAX};
 use crate::model::Timestamp;
 use crate::model::job::JobDefinition;
 use crate::model::schedule::Schedule;
@@ -23,6 +23,14 @@ pub struct Pending {
     pub closed_from: Option<Timestamp>,
 }
 
+impl Pending {
+    /// Whether a fire time was closed when the trigger was set, be it the one that the trigger goes to because no open
+    /// one was in sight.
+    pub fn was_sent_past(&self, fire_time: Timestamp) -> bool {
+        self.closed_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
+    }
+}
+
 /// A search through the fire times of one job.
 struct Search<'a> {
     id: Uuid,
@@ -33,6 +41,29 @@ struct Search<'a> {
 }
 
 impl Closures {
+    /// Judges a fire time that a trigger has not taken yet. A calendar that was edited since judges what is to come: what
+    /// had passed before stays closed if the trigger was sent past it, and stays open if the trigger was sent to it.
+    /// (What came after that in an outage is judged by the calendar of now: the rules of before are not kept.)
+    pub fn judge_pending(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        pending: Pending,
+        fire_time: Timestamp,
+    ) -> Judgement<'_> {
+        match self.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at()) {
+            Some(calendar) if pending.was_sent_past(fire_time) => Judgement::Closed(Closed::Calendar(calendar)),
+            Some(_) if fire_time == pending.fire_time => self.judge_without_calendar(id, job, fire_time),
+            _ => self.judge(id, job, fire_time),
+        }
+    }
+
+    /// Whether a fire time had passed, closed, when its job's calendar was edited: whatever the calendar says now.
+    pub fn passed_closed(&self, job: &JobDefinition, pending: Pending, fire_time: Timestamp) -> bool {
+        let edited_since = self.calendar_of(job).is_some_and(|calendar| fire_time < calendar.changed_at());
+        edited_since && pending.was_sent_past(fire_time)
+    }
+
     /// The fire times from `pending` on that run, at most `count`; only the pending one of a fixed delay. Fewer when too
     /// many that do not run lie between them.
     pub fn fire_times(&self, id: Uuid, job: &JobDefinition, pending: Pending, count: usize) -> Vec<Timestamp> {
@@ -40,7 +71,7 @@ impl Closures {
         let mut fire_times: Vec<Timestamp> = search.first(pending).into_iter().take(count).collect();
         search.steps = LEAPS_MAX + STEPS_OF_EACH * count;
         while let Some(last) = fire_times.last().filter(|_| fire_times.len() < count) {
-            let next = search.next_open(*last).and_then(|fire_time| search.what_runs(fire_time));
+            let next = search.next_open(*last).and_then(|fire_time| search.what_runs(fire_time, pending));
             let Some(next) = next else { break };
             fire_times.push(next);
         }
@@ -55,8 +86,8 @@ impl Search<'_> {
             return Some(pending.fire_time);
         }
         let open = self.first_open(pending);
-        let runs = open.and_then(|fire_time| self.what_runs(fire_time));
-        if self.steps > 0 { runs } else { Some(pending.fire_time).filter(|fire_time| !self.is_closed(*fire_time)) }
+        let runs = open.and_then(|fire_time| self.what_runs(fire_time, pending));
+        if self.steps > 0 { runs } else { Some(pending.fire_time).filter(|_| !self.is_closed(pending)) }
     }
 
     /// The trigger may have been sent past what a calendar or a blackout closes no longer; but what a calendar had closed
@@ -70,11 +101,13 @@ impl Search<'_> {
                 return Some(open);
             }
         }
-        if self.is_closed(pending.fire_time) { self.next_open(pending.fire_time) } else { Some(pending.fire_time) }
+        if self.is_closed(pending) { self.next_open(pending.fire_time) } else { Some(pending.fire_time) }
     }
 
-    fn is_closed(&self, fire_time: Timestamp) -> bool {
-        matches!(self.closures.judge(self.id, self.job, fire_time), Judgement::Closed(_))
+    /// Whether what the trigger names does not run.
+    fn is_closed(&self, pending: Pending) -> bool {
+        let judgement = self.closures.judge_pending(self.id, self.job, pending, pending.fire_time);
+        matches!(judgement, Judgement::Closed(_))
     }
 
     fn next_open(&mut self, after: Timestamp) -> Option<Timestamp> {
@@ -83,8 +116,8 @@ impl Search<'_> {
 
     /// The fire time that runs of those with which this open one is decided about: itself, or the last that a blackout
     /// holds back with it. None when the search takes too long.
-    fn what_runs(&mut self, fire_time: Timestamp) -> Option<Timestamp> {
-        match self.closures.judge(self.id, self.job, fire_time) {
+    fn what_runs(&mut self, fire_time: Timestamp, pending: Pending) -> Option<Timestamp> {
+        match self.closures.judge_pending(self.id, self.job, pending, fire_time) {
             Judgement::Held(blackout) if blackout.afterwards == Afterwards::Collapse => {
                 let end = self.end_of_blackouts(blackout.ends_at);
                 let last = self.last_due_before(end, fire_time);

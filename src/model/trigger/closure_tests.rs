@@ -90,6 +90,48 @@ fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
     assert_eq!(firing.then, advance(37 * 60, 37 * 60, None));
 }
 
+#[test]
+fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_is_due() {
+    let job = every(60, |policies| policies.jitter_seconds = 1_800);
+    let waits = |minute: &i64| job.due_time(JOB, at(*minute)) > at(*minute + 5);
+    let saturday = (24..40).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
+    let opened = edited(serde_json::json!({}), saturday + 2);
+    let firing = due(at(48 * 60), at(saturday + 2), Some(at(saturday))).fire(&job, &opened, at(saturday + 2));
+    assert_eq!((firing.run, row(&firing.skipped[0])), (None, (saturday, saturday, 1, "CALENDAR", "calendar closed")));
+    let next = at(saturday + 60);
+    assert_eq!(firing.then, Then::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None });
+
+    // The other way round: what passed open goes on to run, though what was closed before it is looked at.
+    let sunday = (48..60).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
+    let closes = edited(serde_json::json!({"excludeWeekdays": ["SUNDAY"]}), sunday + 2);
+    let before = due(at(sunday), at(sunday + 2), Some(at(sunday - 60)));
+    let firing = before.fire(&job, &closes, at(sunday + 2));
+    assert_eq!((firing.run, row(&firing.skipped[0]).0), (None, sunday - 60));
+    let due_at = job.due_time(JOB, at(sunday));
+    assert_eq!(firing.then, Then::Advance { fire_time: at(sunday), due_at, closed_from: None });
+}
+
+#[test]
+fn what_passed_closed_stays_closed_however_many_looks_it_takes() {
+    let mut job = every(60, |_| ());
+    job.schedule = Schedule::FixedRate { interval: TimeDelta::seconds(1), anchor: at(0) };
+    // A weekend of seconds, opened on Sunday evening: 151,200 of them had passed closed.
+    let (saturday, evening) = (24 * 60, 66 * 60);
+    let opened = edited(serde_json::json!({}), evening);
+    let mut trigger = due(at(72 * 60), at(evening), Some(at(saturday)));
+    let mut recorded = 0;
+    for _ in 0..2 {
+        let firing = trigger.fire(&job, &opened, at(evening));
+        recorded += firing.skipped.iter().map(|range| range.occurrences).sum::<i32>();
+        let Then::Advance { fire_time, due_at, closed_from } = firing.then else { panic!("it goes on") };
+        (trigger.fire_time, trigger.due_at, trigger.closed_from) = (fire_time, due_at, closed_from);
+        if closed_from.is_none() {
+            assert_eq!(firing.run.map(|run| run.fire_time), Some(at(evening)));
+        }
+    }
+    assert_eq!((recorded, trigger.fire_time), (42 * 3_600, at(evening) + TimeDelta::seconds(1)));
+}
+
 /// The calendar with other rules since an instant.
 fn edited(rules: serde_json::Value, minutes: i64) -> Closures {
     let mut closures = closed(rules);

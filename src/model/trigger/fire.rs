@@ -43,6 +43,23 @@ impl Trigger {
         if self.has_run_out(job, ran) { Then::Exhaust } else { arm(self.job_id, job, closures, last) }
     }
 
+    /// Where the trigger goes when a look found nothing to run up to `last`.
+    fn then_look_again(&self, job: &JobDefinition, closures: &Closures, last: Timestamp) -> Then {
+        let next = job.next_fire_time(last).filter(|_| !self.has_run_out(job, 0));
+        match next.map(|next| (next, self.judge(job, closures, next))) {
+            // A look walks only so many. Were the trigger set to this one, the calendar of now might open it.
+            Some((next, Judgement::Closed(_))) if closures.passed_closed(job, self.names(), next) => {
+                Then::Advance { fire_time: self.fire_time.max(next), due_at: self.due_at, closed_from: Some(next) }
+            }
+            // It passed open and waits out its jitter. The calendar of now might close it.
+            Some((next, judgement @ (Judgement::Open | Judgement::Held(_)))) if next == self.fire_time => {
+                let due_at = due_at(self.job_id, job, next, judgement);
+                Then::Advance { fire_time: next, due_at, closed_from: None }
+            }
+            _ => self.then_advance(job, closures, last, 0),
+        }
+    }
+
     fn fire_one_off(&self, resumes: bool) -> Firing {
         let run = Run { execution_id: self.id, fire_time: self.fire_time, due_time: self.due_at, resumes };
         Firing { run: Some(run), ..Firing::default() }
@@ -96,7 +113,7 @@ impl Trigger {
         Firing { then, ..Firing::default() }
     }
 
-    /// The fire times from `first` that are due at `at`, and whether there are
+    /// The fire times from `first` that are due at `at` or passed closed, and whether there are
     /// more than were walked. None is due when a calendar or blackout was edited
     /// and the trigger only has to look where it goes now.
     fn walk<'a>(
@@ -108,7 +125,10 @@ impl Trigger {
     ) -> (Vec<(Timestamp, Judgement<'a>)>, bool) {
         let mut walked = Vec::new();
         let mut next = Some(first);
-        while let Some(fire_time) = next.filter(|fire_time| job.due_time(self.job_id, *fire_time) <= at) {
+        let is_decided = |fire_time: &Timestamp| {
+            job.due_time(self.job_id, *fire_time) <= at || closures.passed_closed(job, self.names(), *fire_time)
+        };
+        while let Some(fire_time) = next.filter(is_decided) {
             if walked.len() == WALK_MAX {
                 return (walked, true);
             }
@@ -118,22 +138,8 @@ impl Trigger {
         (walked, false)
     }
 
-    /// A calendar that was edited since judges what is to come: what had passed before stays closed if the trigger was
-    /// sent past it, and stays open if the trigger was sent to it. (What came after that in an outage is judged by the
-    /// calendar of now: the rules of before are not kept.)
     pub(super) fn judge<'a>(&self, job: &JobDefinition, closures: &'a Closures, fire_time: Timestamp) -> Judgement<'a> {
-        let edited_since = closures.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at());
-        match edited_since {
-            Some(calendar) if self.was_sent_past(fire_time) => Judgement::Closed(Closed::Calendar(calendar)),
-            Some(_) if fire_time == self.fire_time => closures.judge_without_calendar(self.job_id, job, fire_time),
-            _ => closures.judge(self.job_id, job, fire_time),
-        }
-    }
-
-    /// Whether a fire time was closed when the trigger was set, be it the one that the trigger goes to because no open
-    /// one was in sight.
-    fn was_sent_past(&self, fire_time: Timestamp) -> bool {
-        self.closed_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
+        closures.judge_pending(self.job_id, job, self.names(), fire_time)
     }
 
     /// Records what is closed in front, then decides about the rest by its first;
@@ -149,9 +155,9 @@ impl Trigger {
         let (closed, rest) = walked.split_at(closed);
         let mut skipped = self.ranges(closed, Reason::Calendar, None);
         let Some((fire_time, judgement)) = rest.first() else {
-            let before = self.closed_from.unwrap_or(self.fire_time) - TimeDelta::microseconds(1);
+            let before = self.pending() - TimeDelta::microseconds(1);
             let last = closed.last().map_or(before, |(fire_time, _)| *fire_time);
-            return Firing { run: None, skipped, then: self.then_advance(job, closures, last, 0) };
+            return Firing { run: None, skipped, then: self.then_look_again(job, closures, last) };
         };
         if let Some(blackout) = closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
             let then = Then::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
@@ -318,17 +324,21 @@ impl Trigger {
 /// next, which is judged again when it is due.
 pub fn arm(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> Then {
     let Some(next) = job.next_fire_time(after) else { return Then::Exhaust };
-    let due_at = |fire_time, judgement| match judgement {
-        Judgement::Held(blackout) => blackout.ends_at,
-        Judgement::Open | Judgement::Closed(_) => job.due_time(id, fire_time),
-    };
     let judgement = closures.judge(id, job, next);
     let Judgement::Closed(_) = judgement else {
-        return Then::Advance { fire_time: next, due_at: due_at(next, judgement), closed_from: None };
+        return Then::Advance { fire_time: next, due_at: due_at(id, job, next, judgement), closed_from: None };
     };
     let fire_time = closures.next_open(id, job, next).unwrap_or(next);
-    let due_at = due_at(fire_time, closures.judge(id, job, fire_time));
+    let due_at = due_at(id, job, fire_time, closures.judge(id, job, fire_time));
     Then::Advance { fire_time, due_at, closed_from: Some(next) }
+}
+
+/// When a fire time may start.
+fn due_at(id: Uuid, job: &JobDefinition, fire_time: Timestamp, judgement: Judgement<'_>) -> Timestamp {
+    match judgement {
+        Judgement::Held(blackout) => blackout.ends_at,
+        Judgement::Open | Judgement::Closed(_) => job.due_time(id, fire_time),
+    }
 }
 
 fn is_late(job: &JobDefinition, now: Timestamp, due_at: Timestamp) -> bool {

@@ -5,7 +5,7 @@
 use super::fire::Walked;
 use super::{Run, Skipped, Then, Trigger, TriggerKind};
 use crate::model::Timestamp;
-use crate::model::closures::{Closures, Judgement};
+use crate::model::closures::{Closures, Judgement, Pending};
 use crate::model::execution::{Reason, execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::Policies;
@@ -31,6 +31,11 @@ impl Trigger {
     /// The first fire time that is neither taken nor recorded.
     pub fn pending(&self) -> Timestamp {
         self.closed_from.unwrap_or(self.fire_time)
+    }
+
+    /// What it names, for a judgement.
+    pub fn names(&self) -> Pending {
+        Pending { fire_time: self.fire_time, closed_from: self.closed_from }
     }
 
     /// Whether there is a fire time that has passed and is not taken.
