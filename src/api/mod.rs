@@ -21,6 +21,7 @@ mod queries;
 pub mod request;
 mod subscriptions;
 mod transports;
+mod whole;
 
 use crate::actors::job_manager::JobManager;
 use crate::model::introspection::Introspection;
@@ -73,8 +74,8 @@ pub fn schema(
     };
     builder
         .data(LargeAnswers::default())
+        .data(Feeds::new(&store))
         .data(store)
-        .data(Feeds::new())
         .data(jobs)
         .data(WebhookNetworks(webhook_networks))
         .finish()

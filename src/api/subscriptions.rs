@@ -6,10 +6,10 @@
 //! reads the lists again. They hold nothing large; what a listener selects besides
 //! is read when it is ready for the event.
 
-use super::allowance::Allowance;
 use super::errors;
 use super::overview::{Overview, overview};
 use super::queries::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for};
+use super::whole::Whole;
 use crate::model::job::Job;
 use crate::store::Store;
 use crate::store::changes::{ExecutionsSeen, JobsSeen, NodesSeen};
@@ -45,6 +45,7 @@ pub struct Feeds {
     jobs: Feed<Job>,
     nodes: Feed<NodeRecord>,
     overviews: Feed<Overview>,
+    whole: Arc<Whole>,
 }
 
 /// Events of one kind.
@@ -89,12 +90,13 @@ pub struct Subscription;
 
 impl Feeds {
     /// Feeds that nobody listens to yet.
-    pub fn new() -> Self {
+    pub fn new(store: &Store) -> Self {
         Self {
             executions: Feed::new(BEHIND_MAX),
             jobs: Feed::new(BEHIND_MAX),
             nodes: Feed::new(BEHIND_MAX),
             overviews: Feed::new(OVERVIEWS_BEHIND_MAX),
+            whole: Arc::new(Whole::new(store)),
         }
     }
 }
@@ -190,29 +192,6 @@ async fn feed<T: Clone, S: Default>(told: Told<T>, every: Duration, mut look: im
     }
 }
 
-/// Reads for one listener what its feed leaves out. It counts for the listener's request, as a query would.
-#[derive(Clone)]
-struct Rest {
-    store: Store,
-    allowance: Arc<Allowance>,
-}
-
-impl Rest {
-    fn of(ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self { store: ctx.data::<Store>()?.clone(), allowance: ctx.data::<Arc<Allowance>>()?.clone() })
-    }
-
-    /// A job as it is now, with payload and target.
-    async fn job(self, id: Uuid) -> Option<Job> {
-        told(self.allowance.store(&self.store).await.ok()?.job(id).await)
-    }
-
-    /// An execution as it is now, with all its texts.
-    async fn execution(self, id: Uuid) -> Option<ExecutionRecord> {
-        told(self.allowance.store(&self.store).await.ok()?.execution(id).await)
-    }
-}
-
 #[expect(clippy::unused_async, reason = "the macro wants every subscription asynchronous")]
 #[GraphqlSubscription]
 impl Subscription {
@@ -234,8 +213,12 @@ impl Subscription {
         if !asks_for(ctx, &[], &LARGE_OF_EXECUTIONS) {
             return Ok(events.boxed());
         }
-        let rest = Rest::of(ctx)?;
-        Ok(events.filter_map(move |execution| rest.clone().execution(execution.id)).boxed())
+        let whole = ctx.data::<Feeds>()?.whole.clone();
+        let read = move |execution: ExecutionRecord| {
+            let whole = whole.clone();
+            async move { whole.execution(execution.id).await }
+        };
+        Ok(events.filter_map(read).boxed())
     }
 
     /// Jobs that were created, edited, paused, resumed or deleted. With `payload` or
@@ -247,8 +230,12 @@ impl Subscription {
         if !asks_for(ctx, &[], &LARGE_OF_JOBS) {
             return Ok(events);
         }
-        let rest = Rest::of(ctx)?;
-        Ok(events.filter_map(move |job| rest.clone().job(job.id)).boxed())
+        let whole = ctx.data::<Feeds>()?.whole.clone();
+        let read = move |job: Job| {
+            let whole = whole.clone();
+            async move { whole.job(job.id).await }
+        };
+        Ok(events.filter_map(read).boxed())
     }
 
     /// Nodes that joined, changed their state or load, or renewed their heartbeat.

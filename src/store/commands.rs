@@ -302,7 +302,7 @@ pub(super) fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Opti
 
 /// A job that is not deleted, as it stands in this transaction.
 async fn living(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, StoreError> {
-    let row = transaction.query_opt(GET, &[&id]).await.during("jobs.get")?;
+    let row = transaction.query_opt(GET, &[&[id].as_slice()]).await.during("jobs.get")?;
     Ok(row.as_ref().map(job).transpose()?.filter(|job| job.status != JobStatus::Deleted))
 }
 

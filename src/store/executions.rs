@@ -20,6 +20,12 @@ select l.*, n.name as node_name, j.name as job_name
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
 where l.id = $1";
 
+/// `between` prunes partitions.
+const BY_IDS: &str = "-- executions.by_ids
+select {columns}, n.name as node_name, j.name as job_name
+from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
+where l.id = any($1::uuid[]) and l.id between $2 and $3";
+
 /// Which texts of executions a list reads; each may take 64 KB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExecutionTexts {
@@ -194,6 +200,19 @@ impl Store {
             let session = self.session().await?;
             let statement = OF_JOB.replace("{columns}", &texts.columns());
             let rows = self.rows(&session, "executions.of_job", &statement, &[&job_id, &i64::from(limit)]).await?;
+            session.release();
+            Ok(self.unreadable.readable(&rows, record))
+        })
+        .await
+    }
+
+    /// These executions, with all their texts. Those that are not there are left out.
+    pub async fn executions(&self, ids: &[Uuid]) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+        self.bounded("executions.by_ids", async {
+            let session = self.session().await?;
+            let statement = BY_IDS.replace("{columns}", &ExecutionTexts::All.columns());
+            let rows = self.rows(&session, "executions.by_ids", &statement, &[&ids, low, high]).await?;
             session.release();
             Ok(self.unreadable.readable(&rows, record))
         })

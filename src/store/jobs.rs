@@ -62,13 +62,14 @@ select ",
     ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time, null::timestamptz as closed_from, null::bigint as runs from job_definition j where j.id = any($1::uuid[])"
 );
 
+/// The same with what their triggers say.
 pub(super) const GET: &str = concat!(
     "-- jobs.get
 select ",
     columns!(),
     ", case when t.due_at is not null then t.fire_time end as next_fire_time,
     case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
-from job_definition j left join job_trigger t on t.id = j.id where j.id = $1"
+from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
 );
 
 /// The newest jobs that are not deleted. Served by `job_definition_newest`.
@@ -132,9 +133,20 @@ impl Store {
     pub async fn job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
         self.bounded("jobs.get", async {
             let session = self.session().await?;
-            let rows = self.rows(&session, "jobs.get", GET, &[&id]).await?;
+            let rows = self.rows(&session, "jobs.get", GET, &[&[id].as_slice()]).await?;
             session.release();
             rows.first().map(job).transpose().inspect_err(|error| self.unreadable.note(error))
+        })
+        .await
+    }
+
+    /// These jobs, deleted or not. Those that are not there are left out.
+    pub async fn jobs(&self, ids: &[Uuid]) -> Result<Vec<Job>, StoreError> {
+        self.bounded("jobs.get", async {
+            let session = self.session().await?;
+            let rows = self.rows(&session, "jobs.get", GET, &[&ids]).await?;
+            session.release();
+            Ok(self.unreadable.readable(&rows, job))
         })
         .await
     }

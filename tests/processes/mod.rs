@@ -5,6 +5,7 @@ mod balancer;
 mod failover;
 mod hanging;
 mod joining;
+mod listeners;
 mod logging;
 pub mod node_process;
 mod own_server;

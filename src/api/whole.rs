@@ -1,0 +1,82 @@
+//! Executions and jobs with all that the feeds leave out, as they stand now, read once for all listeners that want them
+//! at the same moment: a thousand listeners to one execution cost the database one row.
+
+use crate::model::job::Job;
+use crate::store::executions::ExecutionRecord;
+use crate::store::{Store, StoreError};
+use async_graphql::dataloader::{DataLoader, Loader};
+use std::collections::HashMap;
+use std::hash::Hash;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// Executions of one statement: each may have 200 KB of texts.
+const EXECUTIONS_MAX: usize = 50;
+/// Jobs of one statement: each may have 512 KB of payload and target.
+const JOBS_MAX: usize = 10;
+/// Statements at once; the other connections are for requests.
+const STATEMENTS_AT_ONCE: usize = 2;
+
+/// Reads them.
+pub struct Whole {
+    executions: DataLoader<Rows>,
+    jobs: DataLoader<Rows>,
+}
+
+struct Rows {
+    store: Store,
+    turns: Semaphore,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ExecutionId(Uuid);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct JobId(Uuid);
+
+impl Whole {
+    /// For all listeners of a node.
+    pub fn new(store: &Store) -> Self {
+        let rows = || Rows { store: store.clone(), turns: Semaphore::new(STATEMENTS_AT_ONCE) };
+        let loader = |most| DataLoader::new(rows(), tokio::spawn).max_batch_size(most);
+        Self { executions: loader(EXECUTIONS_MAX), jobs: loader(JOBS_MAX) }
+    }
+
+    /// An execution. None when it is gone, or the database does not answer.
+    pub async fn execution(&self, id: Uuid) -> Option<ExecutionRecord> {
+        self.executions.load_one(ExecutionId(id)).await.ok()?
+    }
+
+    /// A job. None when it is gone, or the database does not answer.
+    pub async fn job(&self, id: Uuid) -> Option<Job> {
+        self.jobs.load_one(JobId(id)).await.ok()?
+    }
+}
+
+impl Loader<ExecutionId> for Rows {
+    type Value = ExecutionRecord;
+    type Error = ();
+
+    async fn load(&self, keys: &[ExecutionId]) -> Result<HashMap<ExecutionId, ExecutionRecord>, ()> {
+        let _turn = self.turns.acquire().await.map_err(drop)?;
+        let ids: Vec<Uuid> = keys.iter().map(|ExecutionId(id)| *id).collect();
+        let found = self.store.executions(&ids).await.map_err(|error| said(&error))?;
+        Ok(found.into_iter().map(|execution| (ExecutionId(execution.id), execution)).collect())
+    }
+}
+
+impl Loader<JobId> for Rows {
+    type Value = Job;
+    type Error = ();
+
+    async fn load(&self, keys: &[JobId]) -> Result<HashMap<JobId, Job>, ()> {
+        let _turn = self.turns.acquire().await.map_err(drop)?;
+        let ids: Vec<Uuid> = keys.iter().map(|JobId(id)| *id).collect();
+        let found = self.store.jobs(&ids).await.map_err(|error| said(&error))?;
+        Ok(found.into_iter().map(|job| (JobId(job.id), job)).collect())
+    }
+}
+
+fn said(error: &StoreError) {
+    tracing::debug!(error = error as &dyn std::error::Error, "events are left out: the database did not answer");
+}
