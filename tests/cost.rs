@@ -164,6 +164,7 @@ fn dashboard_variables(operation: &str) -> Value {
             (_, "JobFilter") => json!({"search": "x"}),
             (_, "ExecutionFilter") => json!({}),
             (_, "Boolean") => json!(false),
+            (_, "JSON") => json!({"a": 1}),
             other => panic!("no value for {other:?}"),
         };
         (name.trim_start_matches('$').to_owned(), value)

@@ -14,11 +14,15 @@ update job_trigger t set fire_time = now() - interval '1 minute' from job_defini
 insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, ended_at, ended_by, protocol)
 values ('00000000-0000-0000-0000-00000000000a', 'gone', 'a:1', '0', 'DEAD', 1, 1, now(), now(), now(), now(), 'TTL', 1);
 insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, failures, job_version, node_id,
-    started_at, finished_at, error_message, output, through_fire_time, occurrences, coalesced_into, previous_attempts, created_at)
+    started_at, finished_at, error_message, output, through_fire_time, occurrences, coalesced_into, previous_attempts, created_at,
+    repeats, payload)
 select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid, j.id, 'SCHEDULE', l.at, l.at,
     'SKIPPED', 'COALESCED', 3, 1, 1, '00000000-0000-0000-0000-00000000000a', l.at, l.at, repeat('e', 600), 'output', l.at, 4,
-    gen_random_uuid(), '[{\"attempt\": 1}]', l.at
-from job_definition j, (values (now() - interval '10 days')) as l (at) where j.name = 'full'";
+    gen_random_uuid(), '[{\"attempt\": 1}]', l.at, gen_random_uuid(), '{\"a\": 1}'
+from job_definition j, (values (now() - interval '10 days')) as l (at) where j.name = 'full';
+insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, created_at, repeats)
+select (left(replace(id::text, '-', ''), 12) || repeat('f', 20))::uuid, job_id, 'RERUN', fire_time, fire_time, 'SUCCESS', 1, fire_time, id
+from job_execution_log where reason = 'COALESCED'";
 
 /// What a cluster has in each field only after it was restored.
 const AFTER_A_RESTORE: [&str; 2] = ["Hold.lastKnown", "Hold.setBackTo"];

@@ -6,6 +6,7 @@
 pub mod backfills;
 pub mod bulk;
 pub mod closures;
+pub mod executions;
 
 use super::vitals::{Pulse, Vitals};
 use crate::model::InvalidInput;
@@ -248,7 +249,7 @@ impl Handler<RunJobNow> for JobManager {
 
     fn handle(&mut self, RunJobNow(id): RunJobNow, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
-        Box::pin(async move { found(store.run_job_now(id).await?, "job", id) })
+        Box::pin(async move { found(store.run_job_now(id, None).await?, "job", id) })
     }
 }
 

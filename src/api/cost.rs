@@ -15,7 +15,7 @@
 //! | `upcoming`                             | [`PLAN`] and [`PLAN_HOUR`] an hour    | 110 ms for a week of 1,000 jobs |
 //! | `previewBackfill`, `backfillJob`       | [`BACKFILL`]                          | 300 ms for 100,000 fire times |
 //! | a command                              | [`COMMAND`]                           | a transaction with its commit |
-//! | a command about many                   | [`COMMAND_ABOUT_MANY`]                | up to 1,000 rows at a time |
+//! | a command about many jobs or executions | [`COMMAND_ABOUT_MANY`]               | up to 1,000 rows at a time |
 
 use super::queries::LIST_MAX;
 use std::cell::Cell;
@@ -45,8 +45,13 @@ pub const PLAN_HOUR: usize = 400;
 pub const BACKFILL: usize = 60_000;
 /// A transaction.
 pub const COMMAND: usize = 1_000;
-/// Transactions about many jobs.
+/// Transactions about many jobs or executions.
 pub const COMMAND_ABOUT_MANY: usize = 20_000;
+
+/// A command about one job, and about its executions as well.
+pub fn command(is_about_executions: bool) -> usize {
+    if is_about_executions { COMMAND_ABOUT_MANY } else { COMMAND }
+}
 
 /// A list of at most `bound` rows, of each of which `fields` are asked for.
 pub fn list(bound: usize, fields: usize) -> usize {

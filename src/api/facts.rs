@@ -26,6 +26,15 @@ pub struct JobFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InFlightOf(pub Uuid);
 
+/// The executions that run an execution of a job again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RerunsOf {
+    /// The execution.
+    pub execution: Uuid,
+    /// Its job.
+    pub job: Uuid,
+}
+
 /// What judges the fire times of a job that are not taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClosuresOf {
@@ -76,6 +85,18 @@ impl Loader<InFlightOf> for JobFacts {
         let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
         let in_flight = self.allowance.store(&self.store).await?.in_flight(&jobs).await.map_err(errors::store)?;
         Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
+    }
+}
+
+impl Loader<RerunsOf> for JobFacts {
+    type Value = Vec<Uuid>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[RerunsOf]) -> Result<HashMap<RerunsOf, Vec<Uuid>>, Self::Error> {
+        let (ids, jobs): (Vec<Uuid>, Vec<Uuid>) = keys.iter().map(|key| (key.execution, key.job)).unzip();
+        let reruns = self.allowance.store(&self.store).await?.reruns_of(&ids, &jobs).await.map_err(errors::store)?;
+        let of = |key: &RerunsOf| Some((*key, reruns.get(&key.execution)?.clone()));
+        Ok(keys.iter().filter_map(of).collect())
     }
 }
 

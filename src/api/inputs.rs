@@ -194,7 +194,7 @@ impl RetryInput {
     }
 }
 
-fn payload(json: Json) -> Result<Payload, InvalidInput> {
+pub(super) fn payload(json: Json) -> Result<Payload, InvalidInput> {
     let text = json.into_text().map_err(|reason| InvalidInput::new("payload", reason))?;
     Payload::of_json(text).map_err(|error| InvalidInput::new("payload", error.to_string()))
 }

@@ -53,11 +53,13 @@ pub struct JobFilterInput {
 #[derive(InputObject, Default)]
 #[graphql(name = "ExecutionFilter")]
 pub struct ExecutionFilterInput {
+    /// Exactly these, at most 1,000.
+    ids: Option<Vec<ID>>,
     /// Of this job.
     job_id: Option<ID>,
     /// RUNNING, RETRYING, SUCCESS, FAILED, CANCELLED, LOST, SKIPPED.
     status: Option<Vec<String>>,
-    /// SCHEDULE, MANUAL, BACKFILL, BUFFERED.
+    /// SCHEDULE, MANUAL, BACKFILL, BUFFERED, RERUN.
     kind: Option<Vec<String>>,
     /// ERROR, TIMEOUT, CRASH_LOOP, MISFIRE, OVERLAP, CALENDAR, COALESCED, PAUSED, DELETED.
     reason: Option<Vec<String>>,
@@ -155,7 +157,7 @@ impl ListQuery {
         #[graphql(default_with = "Some(JobOrderName::Newest)")] order_by: Option<JobOrderName>,
     ) -> Result<JobConnection> {
         let (filter, order, limit) = (
-            filter.unwrap_or_default().into_filter()?,
+            filter.unwrap_or_default().into_filter("filter")?,
             order_by.unwrap_or(JobOrderName::Newest).into(),
             page_size(first)?,
         );
@@ -195,7 +197,8 @@ impl ListQuery {
 
 #[Object]
 impl BulkMutation {
-    /// Pauses all active jobs of a filter that has a condition, or with `all: true` all.
+    /// Pauses all active jobs of a filter that has a condition, or with `all: true` all. With `cancelRunning: true` what
+    /// the jobs of the filter have in flight is cancelled after that.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn pause_jobs(
         &self,
@@ -203,8 +206,9 @@ impl BulkMutation {
         filter: Option<JobFilterInput>,
         reason: Option<String>,
         #[graphql(default)] all: bool,
+        #[graphql(default)] cancel_running: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, BulkAction::Pause(reason_of(reason)?)).await
+        bulk(ctx, filter, all, (BulkAction::Pause(reason_of(reason)?), cancel_running)).await
     }
 
     /// Resumes all paused jobs of a filter that has a condition, or with `all: true` all.
@@ -217,19 +221,20 @@ impl BulkMutation {
         #[graphql(default)] all: bool,
         #[graphql(default)] run_missed: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, BulkAction::Resume(missed_once(run_missed))).await
+        bulk(ctx, filter, all, (BulkAction::Resume(missed_once(run_missed)), false)).await
     }
 
     /// Deletes all jobs of a filter that has a condition, or with `all: true` all; their
-    /// logs stay.
+    /// logs stay. With `cancelRunning: true` what the jobs of the filter have in flight is cancelled after that.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn delete_jobs(
         &self,
         ctx: &Context<'_>,
         filter: Option<JobFilterInput>,
         #[graphql(default)] all: bool,
+        #[graphql(default)] cancel_running: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, BulkAction::Delete).await
+        bulk(ctx, filter, all, (BulkAction::Delete, cancel_running)).await
     }
 
     /// Fires all jobs of a filter that has a condition, or with `all: true` all, now,
@@ -241,7 +246,7 @@ impl BulkMutation {
         filter: Option<JobFilterInput>,
         #[graphql(default)] all: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, BulkAction::RunNow).await
+        bulk(ctx, filter, all, (BulkAction::RunNow, false)).await
     }
 }
 
@@ -330,19 +335,20 @@ pub(super) async fn first_executions(ctx: &Context<'_>, job: Uuid, first: Option
 }
 
 impl JobFilterInput {
-    fn into_filter(self) -> Result<JobFilter> {
+    /// The filter, which stands at this place of the request.
+    pub(super) fn into_filter(self, place: &str) -> Result<JobFilter> {
         let filter = JobFilter {
-            ids: self.ids.map(|ids| each("filter.ids", &ids, errors::uuid)).transpose()?,
+            ids: self.ids.map(|ids| each(&format!("{place}.ids"), &ids, errors::uuid)).transpose()?,
             search: self.search,
             statuses: self.status.map(|names| names.into_iter().map(Into::into).collect()),
             schedule_types: self.schedule_type.map(|names| names.into_iter().map(Into::into).collect()),
             tags: self.tags.unwrap_or_default(),
             last_outcomes: self
                 .last_outcome
-                .map(|names| each("filter.lastOutcome", &names, |field, name| last_outcome(field, name)))
+                .map(|names| each(&format!("{place}.lastOutcome"), &names, |field, name| last_outcome(field, name)))
                 .transpose()?,
         };
-        filter.validate().map_err(|invalid| errors::invalid(&invalid))?;
+        filter.validate().map_err(|invalid| errors::invalid(&invalid.at(place)))?;
         Ok(filter)
     }
 }
@@ -350,7 +356,9 @@ impl JobFilterInput {
 impl ExecutionFilterInput {
     pub(super) fn into_filter(self) -> Result<ExecutionFilter> {
         let statuses = filter_names("filter.status", self.status)?;
-        Ok(ExecutionFilter {
+        let filter = ExecutionFilter {
+            ids: self.ids.map(|ids| each("filter.ids", &ids, errors::uuid)).transpose()?,
+            job_ids: None,
             job_id: self.job_id.map(|id| errors::uuid("filter.jobId", &id)).transpose()?,
             statuses: statuses
                 .map(|names| each("filter.status", &names, |field, name| status(field, name)))
@@ -360,7 +368,9 @@ impl ExecutionFilterInput {
             node_id: self.node_id.map(|id| errors::uuid("filter.nodeId", &id)).transpose()?,
             from: self.from.map(|text| errors::instant("filter.from", &text)).transpose()?,
             to: self.to.map(|text| errors::instant("filter.to", &text)).transpose()?,
-        })
+        };
+        filter.validate().map_err(|invalid| errors::invalid(&invalid))?;
+        Ok(filter)
     }
 }
 
@@ -373,18 +383,29 @@ fn filter_names(field: &'static str, names: Option<Vec<String>>) -> Result<Optio
     Ok(names)
 }
 
-async fn bulk(ctx: &Context<'_>, filter: Option<JobFilterInput>, all: bool, action: BulkAction) -> Result<BulkResult> {
-    let filter = filter.unwrap_or_default().into_filter()?;
-    match (filter.has_condition(), all) {
-        (true, true) => return Err(errors::bad_input("all", "all: does not go with a filter: leave one out")),
-        (false, false) => {
-            let message = "filter: has no condition, so that it means all jobs: say which, or say `all: true`";
-            return Err(errors::bad_input("filter", message));
-        }
-        (true, false) | (false, true) => {}
-    }
-    let BulkReport { matched, changed } = command(ctx, Bulk { filter, action }).await?;
+async fn bulk(
+    ctx: &Context<'_>,
+    filter: Option<JobFilterInput>,
+    all: bool,
+    (action, cancels): (BulkAction, bool),
+) -> Result<BulkResult> {
+    let filter = filter.unwrap_or_default().into_filter("filter")?;
+    refuse_unbound(filter.has_condition(), all, "jobs")?;
+    let BulkReport { matched, changed } = command(ctx, Bulk { filter, action, cancels }).await?;
     Ok(BulkResult { matched: size(matched), changed: size(changed) })
+}
+
+/// Refuses a command about many whose filter leaves out none, unless all are meant.
+pub(super) fn refuse_unbound(has_condition: bool, all: bool, what: &str) -> Result<()> {
+    match (has_condition, all) {
+        (true, true) => Err(errors::bad_input("all", "all: does not go with a filter: leave one out")),
+        (false, false) => {
+            let message =
+                format!("filter: has no condition, so that it means all {what}: say which, or say `all: true`");
+            Err(errors::bad_input("filter", message))
+        }
+        (true, false) | (false, true) => Ok(()),
+    }
 }
 
 /// Reads each member of a list that is at this place.
@@ -434,6 +455,6 @@ fn count(number: i64) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn size(number: usize) -> i32 {
+pub(super) fn size(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

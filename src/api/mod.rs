@@ -9,6 +9,7 @@ mod backfills;
 mod closures;
 mod cost;
 mod errors;
+mod executions;
 mod facts;
 mod inputs;
 mod json;
@@ -32,6 +33,7 @@ pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
+use executions::ExecutionMutation;
 use ipnet::IpNet;
 use lists::{BulkMutation, ListQuery};
 use mutations::Mutation;
@@ -51,7 +53,7 @@ pub struct Queries(Query, ListQuery, OverviewQuery, ClosureQuery, BackfillQuery)
 /// All mutations.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(Mutation, BulkMutation, ClosureMutation, BackfillMutation);
+pub struct Mutations(Mutation, ExecutionMutation, BulkMutation, ClosureMutation, BackfillMutation);
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, Subscription>;

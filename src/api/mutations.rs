@@ -2,18 +2,22 @@
 
 use super::inputs::CreateJobInput;
 use super::{cost, errors};
+use crate::actors::job_manager::executions::CancelExecutions;
 use crate::actors::job_manager::{
-    CancelExecution, CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, MissedOnce,
-    PauseJob, ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
+    CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, MissedOnce, PauseJob,
+    ReleaseCluster, ResumeJob, UpdateJob,
 };
+use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::job_request::JobRequest;
+use crate::model::lists::ExecutionFilter;
 use crate::model::text;
 use crate::traces::ApiCall;
 use actix::dev::ToEnvelope;
 use actix::{Addr, Handler, Message};
 use async_graphql::{Context, ID, Object, Result};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Most jobs of one request.
 const JOBS_MAX: usize = 1_000;
@@ -52,16 +56,22 @@ impl Mutation {
         command(ctx, UpdateJob { id, request, version }).await
     }
 
-    /// Stops a job from firing and keeps its definition.
-    #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn pause_job(&self, ctx: &Context<'_>, id: ID, reason: Option<String>) -> Result<Job> {
-        command(ctx, PauseJob(errors::uuid("id", &id)?, reason_of(reason)?)).await
-    }
-
-    /// Cancels an execution wherever in the cluster it is.
-    #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn cancel_execution(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
-        command(ctx, CancelExecution(errors::uuid("id", &id)?)).await.map(|()| true)
+    /// Stops a job from firing and keeps its definition. With `cancelRunning: true` what it has in flight is cancelled
+    /// after that.
+    #[graphql(complexity = "cost::command(cancel_running) + child_complexity")]
+    async fn pause_job(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        reason: Option<String>,
+        #[graphql(default)] cancel_running: bool,
+    ) -> Result<Job> {
+        let id = errors::uuid("id", &id)?;
+        let job = command(ctx, PauseJob(id, reason_of(reason)?)).await?;
+        if cancel_running {
+            cancel_running_of(ctx, id).await?;
+        }
+        Ok(job)
     }
 
     /// Lets a paused job fire again, from now on. A ONCE whose time passed while it was paused
@@ -71,18 +81,13 @@ impl Mutation {
         command(ctx, ResumeJob(errors::uuid("id", &id)?, missed_once(run_missed))).await
     }
 
-    /// Deletes a job; its log stays.
-    #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn delete_job(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
-        command(ctx, DeleteJob(errors::uuid("id", &id)?)).await.map(|()| true)
-    }
-
-    /// Fires a job now, once, somewhere in the cluster.
-    #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn run_job_now(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
-        let execution_id = command(ctx, RunJobNow(errors::uuid("id", &id)?)).await?;
-        if let Some(call) = ctx.data_opt::<Arc<ApiCall>>() {
-            call.starts(execution_id);
+    /// Deletes a job; its log stays. With `cancelRunning: true` what it has in flight is cancelled after that.
+    #[graphql(complexity = "cost::command(cancel_running) + child_complexity")]
+    async fn delete_job(&self, ctx: &Context<'_>, id: ID, #[graphql(default)] cancel_running: bool) -> Result<bool> {
+        let id = errors::uuid("id", &id)?;
+        command(ctx, DeleteJob(id)).await?;
+        if cancel_running {
+            cancel_running_of(ctx, id).await?;
         }
         Ok(true)
     }
@@ -119,6 +124,20 @@ pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
 pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
     text::REASON.check_given("reason", reason.as_deref()).map_err(|invalid| errors::invalid(&invalid))?;
     Ok(reason)
+}
+
+/// Cancels what a job has in flight.
+async fn cancel_running_of(ctx: &Context<'_>, job_id: Uuid) -> Result<()> {
+    let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
+    let filter = ExecutionFilter { job_id: Some(job_id), statuses, ..ExecutionFilter::default() };
+    command(ctx, CancelExecutions { filter, jobs: None, dry_run: false }).await.map(drop)
+}
+
+/// Tells the trace of the call which execution it starts.
+pub(super) fn starts(ctx: &Context<'_>, execution_id: Uuid) {
+    if let Some(call) = ctx.data_opt::<Arc<ApiCall>>() {
+        call.starts(execution_id);
+    }
 }
 
 pub(super) async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>

@@ -29,7 +29,7 @@ const LARGE_LIST_MAX: u32 = 200;
 /// Fields of a job that may take 256 KB.
 pub(super) const LARGE_OF_JOBS: [&str; 2] = ["payload", "target"];
 /// Fields of an execution that may take 64 KB and more.
-pub(super) const LARGE_OF_EXECUTIONS: [&str; 2] = ["output", "previousAttempts"];
+pub(super) const LARGE_OF_EXECUTIONS: [&str; 3] = ["output", "previousAttempts", "payload"];
 /// Nodes that a list of them counts for: it has no bound, but clusters do.
 const NODES: usize = 100;
 
@@ -58,7 +58,7 @@ impl Query {
         store(ctx).await?.job(id).await.map_err(errors::store)
     }
 
-    /// The newest executions of a job, at most 1,000; with `output` or `previousAttempts`, at most 200.
+    /// The newest executions of a job, at most 1,000; with `output`, `payload` or `previousAttempts`, at most 200.
     #[graphql(complexity = "cost::STATEMENT + cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
         let id = errors::uuid("jobId", &job_id)?;

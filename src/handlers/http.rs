@@ -113,7 +113,7 @@ impl Sender {
     fn request(&self, attempt: &Attempt, target: &HttpTarget) -> Result<reqwest::RequestBuilder, String> {
         let mut headers = HeaderMap::new();
         let body = body(attempt, target, &mut headers).filter(|body| !body.is_empty());
-        if body.is_none() && takes_body(target.method) {
+        if body.is_none() && target.method.takes_body() {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0")); // RFC 9110 §8.6: else some servers answer 411
         }
         job_headers(target, &mut headers)?;
@@ -125,11 +125,6 @@ impl Sender {
             None => request,
         })
     }
-}
-
-/// Whether requests of the method have a body as a rule.
-fn takes_body(method: HttpMethod) -> bool {
-    matches!(method, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch)
 }
 
 fn client(resolver: GuardedResolver) -> Result<Client, reqwest::Error> {
@@ -150,7 +145,7 @@ fn body(attempt: &Attempt, target: &HttpTarget, headers: &mut HeaderMap) -> Opti
     if target.body.is_some() {
         return target.body.clone();
     }
-    let payload = attempt.payload.as_ref().filter(|payload| takes_body(target.method) && !payload.is_null())?;
+    let payload = attempt.payload.as_ref().filter(|payload| target.method.takes_body() && !payload.is_null())?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Some(payload.as_str().to_owned())
 }

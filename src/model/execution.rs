@@ -75,6 +75,18 @@ pub fn one_off_execution_id(fire_time: Timestamp) -> Uuid {
     time_ordered(fire_time, *Uuid::new_v4().as_bytes())
 }
 
+/// An id for the run that repeats a fire time for the `generation`th time. It sorts behind what it repeats, and behind
+/// the runs that repeated it before: lists show the newest of a fire time first.
+pub fn rerun_execution_id(fire_time: Timestamp, generation: usize) -> Uuid {
+    let mut tail = *Uuid::new_v4().as_bytes();
+    // The first bits behind the milliseconds that are free in a UUID: all ones, as in one id of the schedule among 4,096.
+    (tail[6], tail[7]) = (0xff, 0xff);
+    // The variant takes two bits of the first byte; six are left there, and two of the next.
+    let generation = u8::try_from(generation).unwrap_or(u8::MAX);
+    (tail[8], tail[9]) = (generation >> 2, (generation << 6) | (tail[9] & 0x3f));
+    time_ordered(fire_time, tail)
+}
+
 /// The span of an attempt in the trace that has the execution's id (W3C trace
 /// context), the same wherever it is asked for; attempt 0 is the whole execution.
 pub fn span_id(execution_id: Uuid, attempt: i32) -> u64 {
@@ -311,6 +323,20 @@ mod tests {
     #[test]
     fn manual_ids_of_one_millisecond_differ() {
         assert_ne!(one_off_execution_id(at(1)), one_off_execution_id(at(1)));
+    }
+
+    #[test]
+    fn what_repeats_a_fire_time_sorts_behind_it_and_behind_the_repetitions_before() {
+        let fire_time = at(1_795_000_000_000);
+        let first = execution_id(Uuid::from_u128(7), TriggerKind::Schedule, fire_time);
+        let ids: Vec<Uuid> = (0..300).map(|generation| rerun_execution_id(fire_time, generation)).collect();
+        assert!(first < ids[0] && ids[..256].is_sorted(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.get_version_num() == 8 && id.get_variant() == uuid::Variant::RFC4122));
+        assert!(
+            ids.iter()
+                .all(|id| (lowest_execution_id(fire_time)..lowest_execution_id(at(1_795_000_000_001))).contains(id))
+        );
+        assert_ne!(rerun_execution_id(fire_time, 1), rerun_execution_id(fire_time, 1));
     }
 
     proptest! {

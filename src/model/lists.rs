@@ -53,6 +53,10 @@ pub enum LastOutcome {
 /// Which executions; every condition that is there must hold.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
+    /// Exactly these.
+    pub ids: Option<Vec<Uuid>>,
+    /// Of these jobs.
+    pub job_ids: Option<Vec<Uuid>>,
     /// Of this job.
     pub job_id: Option<Uuid>,
     /// By where they stand.
@@ -69,6 +73,30 @@ pub struct ExecutionFilter {
     pub to: Option<Timestamp>,
 }
 
+impl ExecutionFilter {
+    /// Whether it leaves any execution out. An empty list leaves out all.
+    pub fn has_condition(&self) -> bool {
+        let Self { ids, job_ids, job_id, statuses, kinds, reasons, node_id, from, to } = self;
+        ids.is_some()
+            || job_ids.is_some()
+            || job_id.is_some()
+            || statuses.is_some()
+            || kinds.is_some()
+            || reasons.is_some()
+            || node_id.is_some()
+            || from.is_some()
+            || to.is_some()
+    }
+
+    /// Refuses what is too much; the error names the field.
+    pub fn validate(&self) -> Result<(), InvalidInput> {
+        if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
+            return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
+        }
+        Ok(())
+    }
+}
+
 impl JobFilter {
     /// Whether it leaves any job out. An empty text and an empty list of tags leave out none, an empty list of
     /// anything else leaves out all.
@@ -82,15 +110,15 @@ impl JobFilter {
             || last_outcomes.is_some()
     }
 
-    /// Refuses what is too much; the error names the field.
+    /// Refuses what is too much; the error names the field of the filter.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
-            return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
+            return Err(InvalidInput::new("ids", "must be at most 1000"));
         }
         if self.tags.len() > 20 {
-            return Err(InvalidInput::new("filter.tags", "must be at most 20"));
+            return Err(InvalidInput::new("tags", "must be at most 20"));
         }
-        text::TAG.check_each("filter.tags", &self.tags)?;
-        text::SEARCH.check_given("filter.search", self.search.as_deref())
+        text::TAG.check_each("tags", &self.tags)?;
+        text::SEARCH.check_given("search", self.search.as_deref())
     }
 }

@@ -16,6 +16,7 @@ pub mod node;
 pub mod overlap;
 pub mod payload;
 pub mod policies;
+pub mod rerun;
 pub mod retry;
 pub mod schedule;
 pub mod target;

@@ -86,6 +86,11 @@ impl HttpMethod {
             Self::Delete => "DELETE",
         }
     }
+
+    /// Whether requests of the method have a body as a rule.
+    pub const fn takes_body(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
 }
 
 impl HttpTarget {
@@ -99,6 +104,14 @@ impl Target {
     pub fn host(&self) -> Option<String> {
         let Self::Http(http) = self else { return None };
         Some(format!("{}:{}", http.url.host_str()?, http.url.port_or_known_default()?))
+    }
+
+    /// Whether the payload of a run goes to the target.
+    pub fn sends_payload(&self) -> bool {
+        match self {
+            Self::Http(http) => http.body.is_none() && http.method.takes_body(),
+            Self::Log | Self::Noop(_) => true,
+        }
     }
 
     /// Refuses what could never run: the error names the field.

@@ -40,6 +40,8 @@ named! {
         Buffered = "BUFFERED",
         /// A fire time of the schedule that an edit found past its instant and not taken.
         Owed = "OWED",
+        /// An execution that a person asked to run again.
+        Rerun = "RERUN",
     }
 }
 
@@ -80,7 +82,11 @@ impl Trigger {
             TriggerKind::Retry | TriggerKind::Buffered => {
                 self.id == execution_id(self.job_id, TriggerKind::Schedule, self.fire_time)
             }
-            TriggerKind::Schedule | TriggerKind::Manual | TriggerKind::Recovery | TriggerKind::Backfill => false,
+            TriggerKind::Schedule
+            | TriggerKind::Manual
+            | TriggerKind::Recovery
+            | TriggerKind::Backfill
+            | TriggerKind::Rerun => false,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::parts::in_parts;
 use super::pauses::MissedOnce;
 use super::row::column;
 use super::{During, Store, StoreError};
+use crate::model::lists::{JobFilter, JobOrder};
 use uuid::Uuid;
 
 /// Jobs of one transaction.
@@ -30,6 +31,19 @@ pub enum BulkAction {
 }
 
 impl Store {
+    /// All jobs of a filter, oldest first.
+    pub async fn matching_jobs(&self, filter: &JobFilter) -> Result<Vec<Uuid>, StoreError> {
+        let (mut jobs, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.job_keys(filter, JobOrder::Oldest, after.as_ref(), BATCH).await?;
+            jobs.extend(page.ids());
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(jobs),
+            }
+        }
+    }
+
     /// Carries out a command for some jobs, at most `BATCH`; how many of them there
     /// are, and how many were changed.
     pub async fn bulk(&self, jobs: &[Uuid], action: &BulkAction) -> Result<(usize, usize), StoreError> {
@@ -41,7 +55,7 @@ impl Store {
                 BulkAction::Pause(because) => self.pause_in(&transaction, ids, because.as_deref()).await,
                 BulkAction::Resume(missed) => self.resume_in(&transaction, ids, *missed).await,
                 BulkAction::Delete => self.delete_in(&transaction, ids).await,
-                BulkAction::RunNow => self.run_now_in(&transaction, ids).await.map(|executions| executions.len()),
+                BulkAction::RunNow => self.run_now_in(&transaction, ids, None).await.map(|executions| executions.len()),
             };
             let parts = in_parts(&transaction, &ids, act).await?;
             transaction.commit().await.during("bulk.commit")?;

@@ -15,13 +15,14 @@ use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::execution::{Reason, one_off_execution_id};
 use crate::model::job::{Job, JobDefinition, JobStatus};
+use crate::model::payload::Payload;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::zone::tzdb_edition;
 use crate::model::trigger::{Then, arm};
 use chrono::TimeDelta;
 use tokio_postgres::Row;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{Json, ToSql, Type};
 use uuid::Uuid;
 
 /// Makes a schedule trigger for fire time $2, due at $4, or gives the one that
@@ -62,9 +63,9 @@ stopped as (
     from removed r where r.kind = 'BACKFILL' and b.id = r.id
 ), recorded as (
     insert into job_execution_log
-        (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at)
-    select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'DELETED', 0, fire_time, 1, now, now
-    from removed, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock where kind in ('MANUAL', 'BUFFERED')
+        (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at, repeats, payload)
+    select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'DELETED', 0, fire_time, 1, now, now, repeats, payload
+    from removed, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock where kind in ('MANUAL', 'BUFFERED', 'RERUN')
     on conflict (id) do nothing
 )
 update job_execution_log l
@@ -72,7 +73,7 @@ set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestampt
 from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// Against a deletion at the same moment.
-const HOLD_JOBS: &str = "-- commands.hold_jobs
+pub(super) const HOLD_JOBS: &str = "-- commands.hold_jobs
 select coalesce($1::timestamptz, clock_timestamp()), id from job_definition
 where id = any($2::uuid[]) and status <> 'DELETED' order by id for share";
 
@@ -83,8 +84,8 @@ select coalesce($1::timestamptz, clock_timestamp()), version from job_definition
 where id = $2 and status <> 'DELETED' for no key update";
 
 const INSERT_MANUAL: &str = "-- commands.insert_manual
-insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
-select x.id, j.id, 'MANUAL', $3, $3, j.priority
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, payload)
+select x.id, j.id, 'MANUAL', $3, $3, j.priority, $4::json
 from unnest($1::uuid[], $2::uuid[]) as x (id, job_id) join job_definition j on j.id = x.job_id";
 
 /// Keeps the versions that a change has made.
@@ -207,12 +208,12 @@ impl Store {
         .await
     }
 
-    /// Makes a job due now, once, whatever its schedule; the id of the execution
-    /// that will run. None when there is no such job.
-    pub async fn run_job_now(&self, id: Uuid) -> Result<Option<Uuid>, StoreError> {
+    /// Makes a job due now, once, whatever its schedule, with a payload of its own or that of the job; the id of the
+    /// execution that will run. None when there is no such job.
+    pub async fn run_job_now(&self, id: Uuid, payload: Option<&Payload>) -> Result<Option<Uuid>, StoreError> {
         self.bounded("commands.run_now", async {
             let transaction = self.begin("commands.begin").await?;
-            let executions = self.run_now_in(&transaction, &[id]).await?;
+            let executions = self.run_now_in(&transaction, &[id], payload).await?;
             transaction.commit().await.during("commands.commit")?;
             Ok(executions.first().copied())
         })
@@ -233,13 +234,19 @@ impl Store {
 
     /// Makes those of the jobs that there are due now, once, within a
     /// transaction; the ids of their executions.
-    pub(super) async fn run_now_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    pub(super) async fn run_now_in(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+        payload: Option<&Payload>,
+    ) -> Result<Vec<Uuid>, StoreError> {
         let held = transaction.query(HOLD_JOBS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
         let Some(first) = held.first() else { return Ok(Vec::new()) };
         let now = whole_millis(Values::of("commands.hold", first).get(0)?);
         let jobs: Vec<Uuid> = column("commands.hold", &held, 1)?;
         let executions: Vec<Uuid> = jobs.iter().map(|_| one_off_execution_id(now)).collect();
-        let inserted = transaction.execute(INSERT_MANUAL, &[&executions, &jobs, &now]).await;
+        let payload = payload.map(|payload| Json(payload.json()));
+        let inserted = transaction.execute(INSERT_MANUAL, &[&executions, &jobs, &now, &payload]).await;
         inserted.during("commands.insert_manual")?;
         notify(transaction).await?;
         Ok(executions)

@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Rows looked through for one page by a filter without an index: 20 to 30 ms.
-const LOOK_THROUGH: usize = 20_000;
+pub(super) const LOOK_THROUGH: usize = 20_000;
 
 /// The newest executions of each job, one more than a page holds: for all jobs of an answer at once.
 const FIRST_PAGES: &str = "-- execution_list.first_pages
@@ -48,7 +48,7 @@ left join cluster_node n on n.id = l.node_id left join job_definition j on j.id 
 order by l.id desc";
 
 /// The conditions of a filter about a row `l`.
-fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
+pub(super) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
     let only = |of: &[ExecutionStatus]| {
         filter.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| of.contains(status)))
     };
@@ -67,8 +67,14 @@ fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
     if let Some(to) = filter.to {
         conditions.find("l.id < ?", lowest_execution_id(to));
     }
+    if let Some(ids) = &filter.ids {
+        conditions.find("l.id = any(?::uuid[])", ids.clone());
+    }
     if let Some(job_id) = filter.job_id {
         conditions.find("l.job_id = ?", job_id);
+    }
+    if let Some(job_ids) = &filter.job_ids {
+        conditions.fit("l.job_id = any(?::uuid[])", job_ids.clone());
     }
     if let Some(statuses) = &filter.statuses {
         let names: Vec<String> = statuses.iter().map(|status| status.as_str().to_owned()).collect();
@@ -88,11 +94,11 @@ fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
 
 /// How many rows were looked at, the last of them, and the ids of those that
 /// fit: one more than the page holds.
-fn search(conditions: &Conditions, through: usize, limit: usize) -> String {
+pub(super) fn search(conditions: &Conditions, through: usize, limit: usize) -> String {
     format!(
         "-- execution_list.search
 with looked as materialized (
-    select l.id, l.status, l.kind, l.reason, l.node_id from job_execution_log l where {}
+    select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id from job_execution_log l where {}
     order by l.id desc limit {through}
 )
 select (select count(*) from looked), (select id from looked order by id limit 1),

@@ -1,11 +1,13 @@
 //! Executions: reading the log.
 
+use super::leases::payload;
 use super::row::{Values, column};
 use super::settlements::{lock_jobs, rearm, release};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
 use crate::model::UnknownName;
 use crate::model::execution::ExecutionStatus;
+use crate::model::payload::Payload;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -26,14 +28,14 @@ select {columns}, n.name as node_name, j.name as job_name
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
 where l.id = any($1::uuid[]) and l.id between $2 and $3";
 
-/// Which texts of executions a list reads; each may take 64 KB.
+/// Which texts of executions a list reads; each may take 64 KB, a payload 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExecutionTexts {
     /// None of them.
     None,
     /// Error messages.
     Errors,
-    /// Outputs, error messages and previous attempts.
+    /// Outputs, error messages, previous attempts and payloads.
     All,
 }
 
@@ -42,9 +44,10 @@ impl ExecutionTexts {
     pub(super) fn columns(self) -> String {
         const COLUMNS: &str = "l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, l.reason, l.attempt, l.failures, \
             l.job_version, l.node_id, l.started_at, l.finished_at, l.error_message, l.output, l.through_fire_time, \
-            l.occurrences, l.coalesced_into, l.previous_attempts, l.created_at";
+            l.occurrences, l.coalesced_into, l.repeats, l.payload, l.previous_attempts, l.created_at";
         let without_outputs = || {
             let columns = COLUMNS.replace("l.output", "null::text as output");
+            let columns = columns.replace("l.payload", "null::json as payload");
             columns.replace("l.previous_attempts", "null::jsonb as previous_attempts")
         };
         match self {
@@ -98,6 +101,10 @@ pub struct ExecutionRecord {
     pub occurrences: Option<i32>,
     /// The execution that a skipped range was folded into.
     pub coalesced_into: Option<Uuid>,
+    /// The execution whose fire time it runs again.
+    pub repeats: Option<Uuid>,
+    /// The payload of its own.
+    pub payload: Option<Payload>,
     /// When the fire time was taken.
     pub created_at: Timestamp,
     /// Earlier attempts, as JSON.
@@ -126,11 +133,12 @@ from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// A one-off fire time that nobody has taken yet leaves its row.
 const CANCEL_PENDING: &str = "-- executions.cancel_pending
-with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BUFFERED', 'OWED') returning *),
+with removed as (delete from job_trigger where id = $2 and kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN') returning *),
 clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 insert into job_execution_log
-    (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at)
-select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time, coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled', clock.now, clock.now
+    (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at, repeats, payload)
+select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time, coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled',
+       clock.now, clock.now, r.repeats, r.payload
 from removed r, clock on conflict (id) do nothing";
 
 /// What became of a wish to cancel.
@@ -232,6 +240,7 @@ impl Store {
 }
 
 pub(super) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
+    let payload = payload(row)?;
     let row = Values::of("job_execution_log", row);
     let status = row.get::<&str>("status")?.parse().map_err(|error: UnknownName| row.unreadable(error))?;
     Ok(ExecutionRecord {
@@ -255,6 +264,8 @@ pub(super) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
         through_fire_time: row.get("through_fire_time")?,
         occurrences: row.get("occurrences")?,
         coalesced_into: row.get("coalesced_into")?,
+        repeats: row.get("repeats")?,
+        payload,
         created_at: row.get("created_at")?,
         previous_attempts: row.get("previous_attempts")?,
     })

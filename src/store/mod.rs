@@ -13,6 +13,7 @@ pub mod blackouts;
 pub mod budget;
 pub mod bulk;
 pub mod calendars;
+pub mod cancellations;
 pub mod changes;
 pub mod clock_jumps;
 pub mod closures;
@@ -37,6 +38,7 @@ pub mod pauses;
 mod pool;
 mod pooler;
 pub mod repairs;
+pub mod reruns;
 pub mod resting;
 pub mod retention;
 mod row;
@@ -98,7 +100,7 @@ pub struct Store {
 }
 
 /// The statements of the hot path, for the test of their plans: lease, settle,
-/// take over.
+/// take over; and those of commands about many executions.
 pub fn hot_statements() -> Vec<&'static str> {
     vec![
         leases::HOLD_MEMBERSHIP,
@@ -108,6 +110,8 @@ pub fn hot_statements() -> Vec<&'static str> {
         jobs::BY_IDS,
         leases::INSERT,
         leases::INSERT_NEW,
+        leases::INSERT_OWN,
+        leases::SKIP_OWN,
         leases::RESUME,
         leases::MOVE_ON,
         leases::LIST,
@@ -126,6 +130,13 @@ pub fn hot_statements() -> Vec<&'static str> {
         takeovers::TAKE_OVER,
         takeovers::NEXT_ATTEMPTS,
         give_backs::GIVE_BACK,
+        cancellations::LOCK_TRIGGERS,
+        cancellations::CANCEL_PENDING,
+        cancellations::CANCEL_RETRYING,
+        cancellations::REQUEST,
+        reruns::CANDIDATES,
+        reruns::INSERT,
+        reruns::OF,
     ]
 }
 

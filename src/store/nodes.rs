@@ -41,7 +41,7 @@ update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()
 
 const JOIN: &str = "-- nodes.join
 insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at, heartbeat_at, session_at)
-select $2, $3, $4, $5, 'ACTIVE', $6, $7, 2, now, now, now
+select $2, $3, $4, $5, 'ACTIVE', $6, $7, 3, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at";
 
@@ -56,6 +56,10 @@ update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp
 where id = $2 and state in ('ACTIVE', 'DRAINING')
 returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held,
     (select jumped_from from cluster_hold) as jumped_from, (select jumped_to from cluster_hold) as jumped_to";
+
+/// A living node that knows no run with a payload of its own (migration V17): it would run it with that of the job.
+const OF_BEFORE_OWN_RUNS: &str = "-- nodes.of_before_own_runs
+select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol < 3 order by name limit 1";
 
 const DRAIN: &str = "-- nodes.drain
 update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
@@ -299,6 +303,17 @@ impl Store {
             let changed = session.execute(DRAIN, &[&node_id]).await.during("nodes.drain")?;
             session.release();
             Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// The name of a living node that knows no run with a payload of its own.
+    pub async fn node_of_before_own_runs(&self) -> Result<Option<String>, StoreError> {
+        self.bounded("nodes.of_before_own_runs", async {
+            let session = self.session().await?;
+            let row = session.query_opt(OF_BEFORE_OWN_RUNS, &[]).await.during("nodes.of_before_own_runs")?;
+            session.release();
+            row.map(|row| Values::of("cluster_node", &row).get("name")).transpose()
         })
         .await
     }

@@ -180,7 +180,7 @@ async fn a_pause_and_a_deletion_record_what_has_passed_as_one_row() {
     cluster.command(DeleteJob(jobs[1].id)).await;
     for (job, action) in [(&jobs[2], BulkAction::Pause(None)), (&jobs[3], BulkAction::Delete)] {
         let filter = JobFilter { ids: Some(vec![job.id]), ..JobFilter::default() };
-        cluster.command(Bulk { filter, action }).await;
+        cluster.command(Bulk { filter, action, cancels: false }).await;
     }
 
     let row = |reason| [format!("SCHEDULE 07:00:00 SKIPPED {reason} attempt 0, 4 times until 07:03:00")];

@@ -1,13 +1,12 @@
 //! Commands about all jobs of a filter.
 
+use super::executions::{cancel, running_of};
 use super::{CommandError, JobManager};
 use crate::model::InvalidInput;
-use crate::model::lists::{JobFilter, JobOrder};
-use crate::store::Store;
+use crate::model::lists::JobFilter;
 use crate::store::bulk::BATCH;
 pub use crate::store::bulk::BulkAction;
 use actix::prelude::*;
-use uuid::Uuid;
 
 /// Carries out a command for all jobs of a filter, a thousand in a transaction.
 #[derive(Message)]
@@ -17,6 +16,8 @@ pub struct Bulk {
     pub filter: JobFilter,
     /// What to do with them.
     pub action: BulkAction,
+    /// Whether what they have in flight is cancelled after that.
+    pub cancels: bool,
 }
 
 /// What became of it.
@@ -31,11 +32,11 @@ pub struct BulkReport {
 impl Handler<Bulk> for JobManager {
     type Result = ResponseFuture<Result<BulkReport, CommandError>>;
 
-    fn handle(&mut self, Bulk { filter, action }: Bulk, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Bulk { filter, action, cancels }: Bulk, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             // All that match now, before anything is done: a command may change what matches.
-            let jobs = matching(&store, &filter).await?;
+            let jobs = store.matching_jobs(&filter).await?;
             if matches!(action, BulkAction::RunNow) && jobs.len() > BATCH {
                 let message = format!("must hold at most {BATCH} jobs to run them all now, and holds {}", jobs.len());
                 return Err(InvalidInput::new("filter", message).into());
@@ -46,19 +47,10 @@ impl Handler<Bulk> for JobManager {
                 report.matched += matched;
                 report.changed += changed;
             }
+            if cancels {
+                cancel(&store, &running_of(jobs)).await?;
+            }
             Ok(report)
         })
-    }
-}
-
-async fn matching(store: &Store, filter: &JobFilter) -> Result<Vec<Uuid>, CommandError> {
-    let (mut jobs, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.job_keys(filter, JobOrder::Oldest, after.as_ref(), BATCH).await?;
-        jobs.extend(page.ids());
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(jobs),
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! Executions, as the API shows them.
 
-use crate::api::errors;
+use crate::api::facts::{self, RerunsOf};
 use crate::api::json::Json;
+use crate::api::{cost, errors};
+use crate::model::payload::Payload;
 use crate::model::{Timestamp, rfc3339};
 use crate::store::executions::ExecutionRecord;
-use async_graphql::{ID, Object, Result};
+use async_graphql::{Context, ID, Object, Result};
 
 /// One fire time taken by the cluster, or a range of skipped ones.
 #[Object(name = "JobExecutionLog")]
@@ -101,6 +103,20 @@ impl ExecutionRecord {
     /// The execution that a skipped range was folded into.
     async fn coalesced_into(&self) -> Option<ID> {
         self.coalesced_into.map(Into::into)
+    }
+    /// The execution whose fire time it runs again.
+    async fn repeats(&self) -> Option<ID> {
+        self.repeats.map(Into::into)
+    }
+    /// The executions that run its fire time again and have begun, newest first, at most 20.
+    #[graphql(complexity = "2 * cost::BATCHED")]
+    async fn repeated_by(&self, ctx: &Context<'_>) -> Result<Vec<ID>> {
+        let reruns = facts::load(ctx, RerunsOf { execution: self.id, job: self.job_id }).await?;
+        Ok(reruns.unwrap_or_default().into_iter().map(Into::into).collect())
+    }
+    /// The payload of its own, as JSON; none when its attempts have that of the job.
+    async fn payload(&self) -> Option<&str> {
+        self.payload.as_ref().map(Payload::as_str)
     }
 }
 

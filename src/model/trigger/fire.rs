@@ -29,7 +29,7 @@ impl Trigger {
     pub fn fire(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
         match self.kind {
             TriggerKind::Schedule => self.fire_schedule(job, closures, now),
-            TriggerKind::Manual | TriggerKind::Buffered => self.fire_one_off(false),
+            TriggerKind::Manual | TriggerKind::Buffered | TriggerKind::Rerun => self.fire_one_off(false),
             TriggerKind::Owed => self.fire_owed(job, closures, now),
             // Who knows the backfill fires it (`super::backfill`); without one it is nothing.
             TriggerKind::Backfill => Firing::default(),

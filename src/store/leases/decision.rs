@@ -3,6 +3,7 @@
 
 use super::Jobs;
 use super::listing::Leases;
+use super::own::Begun;
 use super::shares::Reservation;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
@@ -329,12 +330,14 @@ impl Decision {
         node_id: Uuid,
         leases: &Leases,
         jobs: &Jobs,
-        taken: &HashMap<Uuid, (i32, i32)>,
+        taken: &mut HashMap<Uuid, Begun>,
     ) -> Vec<Attempt> {
         let attempt = |(trigger, run): (Trigger, Run)| {
-            let (job, (number, failures)) = (jobs.get(&trigger.job_id)?, taken.get(&run.execution_id)?);
+            let (job, begun) = (jobs.get(&trigger.job_id)?, taken.remove(&run.execution_id)?);
             let held = (node_id, leases.of_execution(run.execution_id));
-            Some(Attempt::new(job, trigger.kind, &run, held, *number, *failures))
+            let mut attempt = Attempt::new(job, trigger.kind, &run, held, begun.attempt, begun.failures);
+            attempt.payload = begun.payload.or(attempt.payload);
+            Some(attempt)
         };
         self.runs.into_iter().filter_map(attempt).collect()
     }

@@ -14,6 +14,7 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 /// the first lane was full. None of the jobs $5, which this node cannot read or which wait for a
 /// share of its slots (`not in (select …)` is hashed, `<> all` would compare each row with each job), and nothing
 /// that was due before $7, or five seconds ago (see `beginning`).
+/// `bears_own`: see `own`. A payload is read of what is taken, by the statement that takes it.
 /// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
 /// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
 /// filter over every trigger.
@@ -22,18 +23,21 @@ with clock as materialized (
     select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
     from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
 ), overdue as materialized (
-    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp,
+           (repeats is not null or payload is not null) as bears_own from job_trigger
     where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[]))
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
-    select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp,
+           (repeats is not null or payload is not null) as bears_own from job_trigger
     where due_at >= (select now - interval '1 second' from clock)
       and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id not in (select unnest($5::uuid[]))
     order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6 for update skip locked
 ), more as materialized (
-    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp from job_trigger
+    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from, job_stamp,
+           (repeats is not null or payload is not null) as bears_own from job_trigger
     where due_at >= (select since from clock) and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[])) and id not in (select id from overdue)
     order by due_at limit case when (select count(*) from overdue) = $4

@@ -10,7 +10,7 @@ use crate::store::clock_jumps::Moment;
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use crate::store::{During, Store, StoreError};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub struct Due {
     pub full: bool,
     /// What is overdue and was not looked at is due then or later.
     pub left: Option<Timestamp>,
+    /// Those of them that bear what their executions have of their own.
+    pub own: HashSet<Uuid>,
     /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
     pub stamps: HashMap<Uuid, i64>,
     /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
@@ -41,7 +43,7 @@ impl Due {
     pub fn of_jobs(&self, jobs: &[Uuid]) -> Self {
         let triggers = self.triggers.iter().filter(|trigger| jobs.contains(&trigger.job_id)).cloned().collect();
         let stamps = self.stamps.iter().filter(|(id, _)| jobs.contains(id)).map(|(id, stamp)| (*id, *stamp)).collect();
-        Self { triggers, stamps, ..*self }
+        Self { triggers, stamps, own: self.own.clone(), ..*self }
     }
 
     /// The oldest instant that is decided about.
@@ -107,6 +109,7 @@ impl Store {
             None if full && overdue_at_most == 0 => since,
             last_taken => last_taken.filter(|_| full),
         };
+        let own = locked.iter().filter(|locked| locked.bears_own).map(|locked| locked.trigger.id).collect();
         let triggers: Vec<Trigger> = locked.into_iter().map(|locked| locked.trigger).collect();
         Ok(Some(Due {
             depth,
@@ -114,6 +117,7 @@ impl Store {
             full,
             left,
             triggers,
+            own,
             stamps,
             new_stamp,
             now,
@@ -144,6 +148,8 @@ struct Locked {
     stamp: Option<i64>,
     /// Whether it has been due for a second.
     overdue: bool,
+    /// Whether it bears what its execution has of its own.
+    bears_own: bool,
 }
 
 fn locked(row: &Row) -> Result<Locked, StoreError> {
@@ -157,7 +163,8 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
         runs: row.get("runs")?,
         closed_from: row.get("closed_from")?,
     };
-    Ok(Locked { trigger, stamp: row.get("job_stamp")?, overdue: row.get("overdue")? })
+    let (stamp, overdue, bears_own) = (row.get("job_stamp")?, row.get("overdue")?, row.get("bears_own")?);
+    Ok(Locked { trigger, stamp, overdue, bears_own })
 }
 
 fn as_limit(limit: usize) -> i64 {

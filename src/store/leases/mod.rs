@@ -15,12 +15,14 @@ mod decision;
 mod due;
 mod listing;
 mod locking;
+mod own;
 mod remembered;
 mod shares;
 mod writes;
 
 pub(super) use beginning::Beginning;
 pub(super) use due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD, PEEK};
+pub(super) use own::{INSERT_OWN, SKIP_OWN, payload};
 pub(super) use remembered::RememberedJobs;
 pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
@@ -41,6 +43,7 @@ use beginning::Look;
 use decision::{Known, decide, is_limited};
 use listing::Leases;
 use locking::Due;
+use own::Own;
 use shares::LeftOut;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -296,12 +299,13 @@ impl Store {
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&decision.runs, &jobs);
         let times = (due.now, due.new_stamp);
-        let taken = writes::execute(&decision, transaction, (node_id, &leases), times, (&jobs, care)).await?;
+        let own = Own::of(&due.own);
+        let mut begun = writes::execute(&decision, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let (not_yet, left_alone) = (std::mem::take(&mut decision.not_yet), decision.left_alone);
         let reservation = std::mem::take(&mut decision.reservation);
         Ok(Taken {
-            attempts: decision.attempts(node_id, &leases, &jobs, &taken),
+            attempts: decision.attempts(node_id, &leases, &jobs, &mut begun),
             skipped,
             soon,
             next_due,

@@ -2,6 +2,7 @@
 
 use super::decision::Decision;
 use super::listing::Leases;
+use super::own::{Begun, Own, payload};
 use super::{Care, Jobs};
 use crate::model::Timestamp;
 use crate::model::schedule::zone::tzdb_edition;
@@ -57,7 +58,7 @@ set status = 'RUNNING', retrying = null, attempt = l.attempt + 1, node_id = $1, 
     due_time = x.due_time, reason = null, error_message = null
 from unnest($3::uuid[], $4::timestamptz[]) as x (id, due_time)
 where l.id between $5 and $6 and l.id = any($3::uuid[]) and l.id = x.id and l.status = 'RETRYING'
-returning l.id, l.attempt, l.failures";
+returning l.id, l.attempt, l.failures, l.payload";
 
 /// Says where to look for what this lease puts in flight, or nobody would find it when the node is gone: one lease for
 /// what may run beside its like, and one each for executions of a job that may not.
@@ -108,23 +109,24 @@ from removed r where l.id = r.id and l.status = 'RETRYING' returning l.id";
 const SKIP_BUFFERED: &str = "-- leases.skip_buffered
 with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'BUFFERED' returning *)
 insert into job_execution_log
-    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at)
-select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2 from removed
+    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at, repeats, payload)
+select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2, repeats, payload from removed
 on conflict (id) do nothing returning id";
 
-/// Writes a decision. Returns attempt number and failures so far of every
-/// execution that was really taken.
+/// Writes a decision. Returns what is known of every execution that was really taken.
 pub async fn execute(
     decision: &Decision,
+    own: &Own<'_>,
     transaction: &Transaction,
     (node_id, leases): (Uuid, &Leases),
     (now, new_stamp): (Timestamp, i64),
     (jobs, care): (&Jobs, Care),
-) -> Result<HashMap<Uuid, (i32, i32)>, StoreError> {
+) -> Result<HashMap<Uuid, Begun>, StoreError> {
+    let mut executions = own.write(decision, transaction, (node_id, now), jobs).await?;
     let mut ended = give_way(&decision.replaced, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
     let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
-        insert(&decision.runs, transaction, node_id, now, (jobs, care)),
+        insert((&decision.runs, own), transaction, node_id, now, (jobs, care)),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
         move_on(decision, transaction, new_stamp),
@@ -146,12 +148,13 @@ pub async fn execute(
         Inserted::All(ids) => ids,
         Inserted::New(rows) => column("leases.insert", &rows, 0)?,
     };
-    let mut taken: HashMap<Uuid, (i32, i32)> = inserted.into_iter().map(|id| (id, (1, 0))).collect();
-    for row in &resumed {
-        let row = Values::of("leases.resume", row);
-        taken.insert(row.get("id")?, (row.get("attempt")?, row.get("failures")?));
+    executions.extend(inserted.into_iter().map(|id| (id, Begun { attempt: 1, failures: 0, payload: None })));
+    for resumed in &resumed {
+        let (row, payload) = (Values::of("leases.resume", resumed), payload(resumed)?);
+        let taken = Begun { attempt: row.get("attempt")?, failures: row.get("failures")?, payload };
+        executions.insert(row.get("id")?, taken);
     }
-    Ok(taken)
+    Ok(executions)
 }
 
 /// The executions that this ended.
@@ -177,13 +180,13 @@ enum Inserted {
 }
 
 async fn insert(
-    runs: &[(Trigger, Run)],
+    (runs, own): (&[(Trigger, Run)], &Own<'_>),
     transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
     (jobs, care): (&Jobs, Care),
 ) -> Result<Inserted, tokio_postgres::Error> {
-    let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes).collect();
+    let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes && !own.holds(run)).collect();
     if fresh.is_empty() {
         return Ok(Inserted::All(Vec::new()));
     }
