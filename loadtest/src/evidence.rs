@@ -79,6 +79,9 @@ pub struct Call {
     pub next_fire_time: Option<Micros>,
     /// `startAt` that was asked for ([`crate::job::Schedule::Once`]).
     pub start_at: Option<Micros>,
+    /// The execution that the answer of a rerun says it has made.
+    #[serde(default)]
+    pub made: Option<Uuid>,
 }
 
 /// What was asked of the API.
@@ -97,6 +100,8 @@ pub enum Operation {
     Delete,
     /// `runJobNow`.
     RunNow,
+    /// `rerunExecution` of that execution.
+    Rerun(Uuid),
 }
 
 impl Operation {
@@ -109,6 +114,7 @@ impl Operation {
             Self::Resume => "a resume",
             Self::Delete => "the deletion",
             Self::RunNow => "a run-now",
+            Self::Rerun(_) => "a rerun",
         }
     }
 }
@@ -194,6 +200,9 @@ pub struct Row {
     pub occurrences: Option<i32>,
     /// `coalesced_into`.
     pub coalesced_into: Option<Uuid>,
+    /// `repeats`.
+    #[serde(default)]
+    pub repeats: Option<Uuid>,
 }
 
 /// A status that an execution took.

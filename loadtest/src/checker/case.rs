@@ -1,4 +1,4 @@
-//! The evidence, sorted by job and execution. It must never decide anything, but which executions are manual.
+//! The evidence, sorted by job and execution. It must never decide anything, but which executions are manual or reruns.
 
 use super::{Rules, timeline::Timeline};
 use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row, Transition};
@@ -13,15 +13,18 @@ pub(super) struct Execution<'a> {
     /// that made the attempt, so the second one says `RETRY` or `RECOVERY`. To call itself
     /// manual helps no ghost: manual executions are matched with the calls that asked for them.
     pub(super) manual: bool,
+    /// When somebody asked for it, if it runs a fire time again: to be matched with the call it stands at the instant
+    /// of the call, as a run-now does by its own fire time.
+    pub(super) asked: Option<Micros>,
     /// By arrival.
     pub(super) deliveries: Vec<&'a Delivery>,
     pub(super) row: Option<&'a Row>,
 }
 
 impl<'a> Execution<'a> {
-    /// The fire time that it claims.
+    /// The fire time that it claims; of a rerun the instant at which it was asked for.
     pub(super) fn fire_time(&self) -> Option<Micros> {
-        self.first().map(|first| first.fire_time).or(self.row.map(|row| row.fire_time))
+        self.asked.or(self.first().map(|first| first.fire_time)).or(self.row.map(|row| row.fire_time))
     }
 
     pub(super) fn first(&self) -> Option<&'a Delivery> {
@@ -63,6 +66,8 @@ pub(super) struct JobCase<'a> {
     pub(super) skips: Vec<&'a Row>,
     /// The same of run-now.
     pub(super) manual_skips: Vec<&'a Row>,
+    /// When those reruns were asked for that rows say did not run.
+    pub(super) skipped_reruns: Vec<Micros>,
 }
 
 impl JobCase<'_> {
@@ -90,6 +95,9 @@ impl JobCase<'_> {
             execution.manual = twin || all(execution, &manual);
         }
         let skips = std::mem::take(&mut self.skips);
+        let (reruns, skips): (Vec<&Row>, Vec<&Row>) = skips.into_iter().partition(|row| is_rerun(row));
+        let asked = |row: &&Row| asked_for(&self.timeline.calls, row.execution, Some(row)).unwrap_or(row.due_time);
+        self.skipped_reruns = reruns.iter().map(asked).collect();
         (self.manual_skips, self.skips) = skips.into_iter().partition(|row| manual(&row.kind, row.fire_time));
     }
 
@@ -128,26 +136,48 @@ pub(super) fn jobs(evidence: &Evidence) -> Vec<JobCase<'_>> {
     for ((job, id), mut deliveries) in deliveries {
         deliveries.sort_by_key(|delivery| (delivery.arrived, delivery.attempt));
         let row = rows.remove(&(job, id));
-        executions.entry(job).or_default().push(execution(id, deliveries, row));
+        executions.entry(job).or_default().push(execution(id, deliveries, row, &calls[&job]));
     }
     for ((job, id), row) in rows {
-        executions.entry(job).or_default().push(execution(id, Vec::new(), Some(row)));
+        executions.entry(job).or_default().push(execution(id, Vec::new(), Some(row), &calls[&job]));
     }
     let case = |(id, calls): (Uuid, Vec<_>)| {
         let mut executions = executions.remove(&id).unwrap_or_default();
         executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
         let skips = skips.remove(&id).unwrap_or_default();
-        JobCase { id, timeline: Timeline::new(calls), executions, skips, manual_skips: Vec::new() }
+        let (manual_skips, skipped_reruns) = (Vec::new(), Vec::new());
+        JobCase { id, timeline: Timeline::new(calls), executions, skips, manual_skips, skipped_reruns }
     };
     calls.into_iter().map(case).collect()
 }
 
-fn execution<'a>(id: Uuid, deliveries: Vec<&'a Delivery>, row: Option<&'a Row>) -> Execution<'a> {
+fn execution<'a>(id: Uuid, deliveries: Vec<&'a Delivery>, row: Option<&'a Row>, calls: &[&Call]) -> Execution<'a> {
+    let named = asked_for(calls, id, row);
+    let first = deliveries.first().filter(|first| first.kind == "RERUN");
+    // Nobody knows what the first attempt was due at when it is another that arrived.
+    let due = first.filter(|first| first.attempt == 1).map(|first| first.due_time);
+    let is_rerun = named.is_some() || first.is_some() || row.is_some_and(is_rerun);
+    let asked = named.or(due).or(row.map(|row| row.due_time)).filter(|_| is_rerun);
     let manual = row.map_or_else(
         || deliveries.iter().any(|delivery| delivery.kind == "MANUAL"),
         |row| row.kind == "MANUAL" || deliveries.first().is_some_and(|first| first.kind == "MANUAL"),
     );
-    Execution { id, manual, deliveries, row }
+    Execution { id, manual: manual || is_rerun, asked, deliveries, row }
+}
+
+fn is_rerun(row: &Row) -> bool {
+    row.repeats.is_some() || row.kind == "RERUN"
+}
+
+/// When a rerun was asked for: by the call whose answer names it, else by one without an answer about what it repeats.
+fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
+    let repeats = row.and_then(|row| row.repeats);
+    let unanswered = |call: &&&Call| match call.operation {
+        Operation::Rerun(of) => Some(of) == repeats && call.outcome == CallOutcome::Unknown,
+        _ => false,
+    };
+    let named = calls.iter().find(|call| call.made == Some(id));
+    named.or_else(|| calls.iter().find(unanswered)).map(|call| call.invoked)
 }
 
 /// The transitions of each execution, as they happened.

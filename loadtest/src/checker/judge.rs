@@ -419,7 +419,8 @@ impl<'a> Judge<'a> {
 
 /// What is wrong when a fire time left nothing.
 fn silence(job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> String {
-    let within = |call: &&&Call| call.operation != Operation::RunNow && (at..=this.deadline).contains(&call.invoked);
+    let changes = |call: &Call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_));
+    let within = |call: &&&Call| changes(call) && (at..=this.deadline).contains(&call.invoked);
     let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
         let after = call.invoked - at;
         format!(": lost in the gap, {} came {after} us after it", call.operation.name())

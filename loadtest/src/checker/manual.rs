@@ -1,11 +1,12 @@
-//! Run-now: each call that was done is one execution, each without an answer at most one.
+//! Run-now and reruns: each call that was done is one execution, each without an answer at most one. And an execution has
+//! one rerun at a time.
 //!
 //! It must never match by label alone: an execution that calls itself manual has to be one that somebody asked for, then.
 
 use super::{
     blind::{Interval, matched},
     case::{Execution, JobCase},
-    judge::{About, Judge, WAITING},
+    judge::{About, Judge, NOTICE, WAITING},
     overlaps::Busy,
 };
 use crate::evidence::{Call, CallOutcome, Micros, Operation};
@@ -13,13 +14,40 @@ use crate::evidence::{Call, CallOutcome, Micros, Operation};
 impl<'a> Judge<'a> {
     /// The manual executions of a job against the calls; what the second opinion has to find of them.
     pub(super) fn manual(&mut self, job: &JobCase<'a>, busy: &Busy) -> Vec<Interval> {
-        let calls: Vec<&Call> =
-            job.timeline.calls.iter().copied().filter(|call| call.operation == Operation::RunNow).collect();
-        let runs: Vec<&Execution<'a>> = job.executions.iter().filter(|execution| execution.manual).collect();
-        self.counts().manual += runs.len();
+        let calls = |is_asked: fn(&Call) -> bool| {
+            job.timeline.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
+        };
+        let manual = job.executions.iter().filter(|execution| execution.manual);
+        let (reruns, runs): (Vec<_>, Vec<_>) = manual.partition(|execution| execution.asked.is_some());
+        self.counts().manual += runs.len() + reruns.len();
         // By what they claim: the fire time of a run-now is the instant of the call.
-        let mut points: Vec<Micros> = runs.iter().filter_map(|run| run.fire_time()).collect();
-        points.extend(job.manual_skips.iter().map(|row| row.fire_time));
+        let points = |runs: &[&Execution<'a>]| runs.iter().filter_map(|run| run.fire_time()).collect::<Vec<Micros>>();
+        let by_hand = points(&runs).into_iter().chain(job.manual_skips.iter().map(|row| row.fire_time)).collect();
+        self.match_calls(job, busy, &calls(|call| call.operation == Operation::RunNow), by_hand);
+        let again = points(&reruns).into_iter().chain(job.skipped_reruns.iter().copied()).collect();
+        // One that found a rerun under way has made none.
+        let makes = |call: &Call| call.made.is_some() || call.outcome != CallOutcome::Done;
+        let asked = calls(|call| matches!(call.operation, Operation::Rerun(_)));
+        let asked: Vec<&Call> = asked.into_iter().filter(|call| makes(call)).collect();
+        self.match_calls(job, busy, &asked, again);
+        self.one_at_a_time(job, &asked, &reruns);
+        // What the sink saw of them has its own intervals: from the call to the latest first start.
+        let mut seen = Vec::new();
+        for run in runs.into_iter().chain(reruns) {
+            let until = self.manual_start(job, run, busy);
+            if let (Some(first), Some(at)) = (run.first(), run.fire_time()) {
+                seen.push(Interval {
+                    from: at - self.rules.earliness,
+                    until: until.max(first.arrived),
+                    required: false,
+                });
+            }
+        }
+        seen
+    }
+
+    /// The instants at which executions say that they were asked for, against the calls.
+    fn match_calls(&mut self, job: &JobCase<'a>, busy: &Busy, calls: &[&Call], mut points: Vec<Micros>) {
         points.sort_unstable();
         let waits = job.timeline.terms().may_overlap(&WAITING);
         let deleted = job.timeline.surely_deleted(self.evidence.ended);
@@ -44,19 +72,25 @@ impl<'a> Judge<'a> {
                 self.bad("MANUAL-LOST", about, text);
             }
         }
-        // What the sink saw of them has its own intervals: from the call to the latest first start.
-        let mut seen = Vec::new();
-        for run in runs {
-            let until = self.manual_start(job, run, busy);
-            if let (Some(first), Some(at)) = (run.first(), run.fire_time()) {
-                seen.push(Interval {
-                    from: at - self.rules.earliness,
-                    until: until.max(first.arrived),
-                    required: false,
-                });
+    }
+
+    /// A rerun was made while the one before it, of the same execution, surely ran.
+    fn one_at_a_time(&mut self, job: &JobCase<'a>, calls: &[&Call], reruns: &[&Execution<'a>]) {
+        for (index, call) in calls.iter().enumerate() {
+            for before in calls[..index].iter().filter(|before| before.operation == call.operation) {
+                let Some(run) = reruns.iter().find(|run| Some(run.id) == before.made) else { continue };
+                let calm = self.faults.any(before.invoked, call.returned).next().is_none();
+                let ended = self.settled(run).0;
+                if calm && call.made.is_some() && run.first().is_some() && call.returned + NOTICE < ended {
+                    let text = format!(
+                        "run again although {} ran until {} us after the answer",
+                        run.id,
+                        ended - call.returned
+                    );
+                    self.bad("RERUN-TWICE", About { job: job.id, fire_time: None, execution: call.made }, text);
+                }
             }
         }
-        seen
     }
 
     /// When a call has surely taken effect or never will.

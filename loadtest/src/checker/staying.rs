@@ -56,7 +56,7 @@ impl Judge<'_> {
             let (job, at) = (delivery.job, delivery.fire_time);
             let about = About { job, fire_time: Some(at), execution: Some(delivery.execution) };
             let known = *fire_times.entry((job, at)).or_insert(delivery.execution);
-            if known != delivery.execution && delivery.attempt == 1 {
+            if known != delivery.execution && delivery.attempt == 1 && delivery.kind != "RERUN" {
                 self.bad("DOUBLE-EXECUTION", about, format!("{known} stands for that fire time already"));
             }
             if delivery.kind == "RECOVERY" {

@@ -87,8 +87,8 @@ impl<'a> Timeline<'a> {
             (Operation::Pause, Active { version, grid }) => Some(Paused { version, grid }),
             (Operation::Resume, Paused { version, grid }) => Some(Active { version, grid }),
             (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
-            (Operation::Pause | Operation::RunNow, Paused { .. })
-            | (Operation::Resume | Operation::RunNow, Active { .. }) => Some(state),
+            (Operation::Pause | Operation::RunNow | Operation::Rerun(_), Paused { .. })
+            | (Operation::Resume | Operation::RunNow | Operation::Rerun(_), Active { .. }) => Some(state),
             _ => None,
         }
     }

@@ -106,7 +106,7 @@ impl Auditor {
 pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
     let statement =
         "select id, job_id, kind, fire_time, due_time, status, reason, attempt, recoveries, node_id, started_at,
-        finished_at, through_fire_time, occurrences, coalesced_into from job_execution_log order by id";
+        finished_at, through_fire_time, occurrences, coalesced_into, repeats from job_execution_log order by id";
     let rows = sql.query(statement, &[]).await?;
     let read = |row: &tokio_postgres::Row| Row {
         execution: row.get("id"),
@@ -124,6 +124,7 @@ pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
         through_fire_time: row.get::<_, Option<_>>("through_fire_time").map(micros),
         occurrences: row.get("occurrences"),
         coalesced_into: row.get("coalesced_into"),
+        repeats: row.get("repeats"),
     };
     Ok(rows.iter().map(read).collect())
 }

@@ -92,7 +92,7 @@ impl Operator {
             Operation::Resume => ("resumeJob", FIELDS),
             Operation::Delete => ("deleteJob", ""),
             Operation::RunNow => ("runJobNow", ""),
-            Operation::Create(_) | Operation::Update(_) => return,
+            Operation::Create(_) | Operation::Update(_) | Operation::Rerun(_) => return,
         };
         if operation == Operation::Delete {
             job.deletable = false;
@@ -102,6 +102,27 @@ impl Operator {
         let call = self.call(node, Some(id), operation, &query, json!({"id": id})).await;
         job.named = call.next_fire_time.or(job.named);
         self.note(call);
+    }
+
+    /// Runs the fire time of one of a job's newest ended executions again.
+    pub async fn rerun(&self, node: SocketAddr, id: Uuid) {
+        let Some(job) = self.state().jobs.get(&id).cloned() else { return };
+        let Ok(_job) = job.try_lock() else { return };
+        let ended = self.ended(node, id).await;
+        let Some(execution) = fastrand::choice(&ended).copied() else { return };
+        let query = "mutation($id: ID!) { rerunExecution(id: $id) { made: id created } }";
+        let (operation, variables) = (Operation::Rerun(execution), json!({"id": execution}));
+        self.note(self.call(node, Some(id), operation, query, variables).await);
+    }
+
+    /// Some of a job's newest executions that have ended.
+    async fn ended(&self, node: SocketAddr, id: Uuid) -> Vec<Uuid> {
+        let query = "query($id: ID!) { executionsPage(first: 5, filter: {jobId: $id, status: [\"SUCCESS\", \"FAILED\", \"LOST\", \"CANCELLED\"]}) { nodes { id } } }";
+        let query = json!({"query": query, "variables": {"id": id}});
+        let asked = self.http.post(&format!("http://{node}/graphql"), &query, CALL_MAX).await;
+        let Ok((_, answer)) = asked else { return Vec::new() };
+        let rows = answer["data"]["executionsPage"]["nodes"].as_array().cloned().unwrap_or_default();
+        rows.iter().filter_map(|row| row["id"].as_str()?.parse().ok()).collect()
     }
 
     /// Replaces a job's definition.
@@ -163,7 +184,8 @@ impl Operator {
         let data = data.unwrap_or_default();
         let next_fire_time = data["nextFireTime"].as_str().and_then(micros);
         let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
-        Call { job, operation, invoked, returned, outcome, next_fire_time, start_at: None }
+        let made = data["made"].as_str().filter(|_| data["created"] == true).and_then(|id| id.parse().ok());
+        Call { job, operation, invoked, returned, outcome, next_fire_time, start_at: None, made }
     }
 
     /// The input of a job, as the API wants it.

@@ -1,5 +1,5 @@
 //! An operator who does anything to any job: pauses, resumes, edits, deletes,
-//! runs and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
+//! runs, runs again and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
 //! wait before they are taken.
 
 use super::stage::Stage;
@@ -28,7 +28,8 @@ pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
         let jobs = stage.operator.jobs();
         let Some(id) = fastrand::choice(&jobs).copied() else { continue };
         match fastrand::u32(..100) {
-            0..30 => stage.operator.command(address, id, Operation::RunNow).await,
+            0..20 => stage.operator.command(address, id, Operation::RunNow).await,
+            20..30 => stage.operator.rerun(address, id).await,
             30..50 => stage.operator.command(address, id, Operation::Pause).await,
             50..80 => stage.operator.command(address, id, Operation::Resume).await,
             80..90 => stage.operator.update(address, id, edit).await,

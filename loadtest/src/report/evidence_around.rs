@@ -181,6 +181,7 @@ impl<'a> Finder<'a> {
                 Operation::Resume => "resumeJob",
                 Operation::Delete => "deleteJob",
                 Operation::RunNow => "runJobNow",
+                Operation::Rerun(_) => "rerunExecution",
             };
             let outcome = match call.outcome {
                 CallOutcome::Done => "done",

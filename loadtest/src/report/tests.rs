@@ -63,6 +63,7 @@ fn synthetic(deliveries: u64, job: &str) -> Evidence {
         outcome: CallOutcome::Done,
         next_fire_time: Some(BEGAN + SECOND),
         start_at: None,
+        made: None,
     };
     let status = "RUNNING".to_owned();
     Evidence {
@@ -135,6 +136,7 @@ fn succeeded() -> Row {
         through_fire_time: None,
         occurrences: None,
         coalesced_into: None,
+        repeats: None,
     }
 }
 

@@ -199,6 +199,7 @@ impl World {
             through_fire_time: None,
             occurrences: None,
             coalesced_into: None,
+            repeats: None,
         });
     }
 

@@ -6,6 +6,7 @@ mod execution;
 mod mutations;
 mod mutations_of_rows;
 mod paused_queue;
+mod reruns;
 mod soak;
 mod specs;
 mod synthetic;

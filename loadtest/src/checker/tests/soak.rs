@@ -60,6 +60,7 @@ fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
         outcome: CallOutcome::Done,
         next_fire_time: Some(anchor),
         start_at: None,
+        made: None,
     };
     let delete = Call {
         operation: Operation::Delete,
@@ -110,5 +111,6 @@ fn run(evidence: &mut Evidence, rng: &mut Rng, job: Uuid, fire_time: Micros) {
         through_fire_time: None,
         occurrences: None,
         coalesced_into: None,
+        repeats: None,
     });
 }

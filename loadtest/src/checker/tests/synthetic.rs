@@ -66,6 +66,7 @@ impl World {
             outcome,
             next_fire_time: None,
             start_at: None,
+            made: None,
         });
         self.evidence.calls.last_mut().unwrap()
     }
