@@ -10,8 +10,8 @@ use std::hash::Hash;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// Executions of one statement: each may have 200 KB of texts.
-const EXECUTIONS_MAX: usize = 50;
+/// Executions of one statement: each may have 500 KB of texts and payload.
+const EXECUTIONS_MAX: usize = 20;
 /// Jobs of one statement: each may have 512 KB of payload and target.
 const JOBS_MAX: usize = 10;
 /// Statements at once; the other connections are for requests.

@@ -332,6 +332,60 @@ async function seriousFaults(looked) {
   return serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join('; ')}`)
 }
 
+/** Clicks that were counted. */
+let clicks = 0
+const click = async (target) => {
+  clicks += 1
+  await target.click()
+}
+const navigate = (name) => page.getByRole('navigation').getByRole('link', { name, exact: true })
+
+test('a runaway job is stopped with all that it runs in five clicks', async () => {
+  const target = { noop: { sleepMillis: 86_400_000 } }
+  const id = await input({ name: 'runaway', scheduleType: 'FIXED_RATE', intervalSeconds: 1, target })
+  const inFlight = async () => {
+    const { job } = await graphql(cluster.url, 'query($id: ID!) { job(id: $id) { inFlight } }', { id })
+    return job.inFlight
+  }
+  await eventually('it runs more than once', async () => (await inFlight()) > 2)
+  await go('/')
+  clicks = 0
+  await click(navigate('Jobs'))
+  await click(more('runaway'))
+  await click(page.getByRole('menuitem', { name: 'Pause' }))
+  await click(page.getByRole('checkbox', { name: /^Cancel the \d+ that run/ }))
+  await click(page.getByRole('dialog').getByRole('button', { name: 'Pause' }))
+  await row('runaway').locator('[data-status=PAUSED]').waitFor()
+  await eventually('nothing of it runs', async () => (await inFlight()) === 0)
+  assert.ok(clicks <= 5, `${clicks} clicks`)
+})
+
+test('what failed since yesterday runs again in five clicks', async () => {
+  const target = { http: { url: 'http://127.0.0.1:1/' } }
+  const id = await input({ name: 'failed report', scheduleType: 'FIXED_RATE', intervalSeconds: 3600, target })
+  const executions = async () => {
+    const rows = 'query($id: ID!) { job(id: $id) { executions(first: 10) { nodes { kind status fireTime } } } }'
+    const { job } = await graphql(cluster.url, rows, { id })
+    return job.executions.nodes
+  }
+  await eventually('it has failed', async () => (await executions())[0]?.status === 'FAILED')
+  await go('/')
+  const failures = page.locator('dl > div').filter({ hasText: 'Failures' }).getByRole('link')
+  await eventually('the failure is counted', async () => Number(await failures.innerText()) > 0)
+  clicks = 0
+  await click(failures)
+  await click(page.getByRole('button', { name: 'Time', exact: true }))
+  await click(page.getByRole('menuitem', { name: 'Since yesterday' }))
+  await click(page.getByRole('button', { name: 'Run again…' }))
+  await click(page.getByRole('dialog').getByRole('button', { name: /^Run \d+ again/ }))
+  const [again, first] = await eventually('it has run again', async () => {
+    const rows = await executions()
+    return rows.length === 2 && rows.every(({ status }) => status === 'FAILED') && rows
+  })
+  assert.deepEqual([again.kind, again.fireTime], ['RERUN', first.fireTime])
+  assert.ok(clicks <= 5, `${clicks} clicks`)
+})
+
 test('no page has a serious fault of accessibility, in either theme', async () => {
   const jobs = await graphql(
     cluster.url,

@@ -33,7 +33,7 @@ impl Busy {
         let span = |execution: &Execution<'_>| {
             let fire_time = execution.fire_time()?;
             let start = execution.first().map(|first| first.arrived);
-            let by_hand = execution.first().is_some_and(|first| first.kind == "MANUAL");
+            let by_hand = execution.first().is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN"));
             let end = judge.settled(execution).1;
             Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start, by_hand }))
         };

@@ -245,7 +245,9 @@ impl Handler<RerunExecutions> for JobManager {
                 } else {
                     store.rerun(batch, Asked::ByFilter, due_in).await?.verdicts
                 };
-                verdicts.into_iter().for_each(|verdict| report.count(verdict));
+                for verdict in verdicts {
+                    report.count(verdict);
+                }
                 due_in += DISTANCE;
             }
             Ok(report)

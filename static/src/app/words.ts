@@ -7,7 +7,7 @@ export const SCHEDULE_TYPES = ['CRON', 'FIXED_RATE', 'FIXED_DELAY', 'ONCE'] as c
 export const ORDERS = ['NEWEST', 'OLDEST', 'NAME', 'NEXT_FIRE_TIME'] as const satisfies JobOrder[]
 export const EXECUTION_STATUSES = ['RUNNING', 'RETRYING', 'SUCCESS', 'FAILED', 'CANCELLED', 'LOST', 'SKIPPED'] as const
 export const JOB_OUTCOMES = [...EXECUTION_STATUSES, 'NONE'] as const
-export const TRIGGER_KINDS = ['SCHEDULE', 'MANUAL', 'RETRY', 'RECOVERY', 'BACKFILL', 'BUFFERED'] as const
+export const TRIGGER_KINDS = ['SCHEDULE', 'MANUAL', 'RETRY', 'RECOVERY', 'BACKFILL', 'BUFFERED', 'RERUN'] as const
 export const REASONS = [
   'ERROR',
   'TIMEOUT',

@@ -1,14 +1,19 @@
 // What a person can tell one job to do, from any page: asks first where it cannot be undone, says afterwards what happened.
 
+import { inWords, send } from '@/api/client'
 import {
   DeleteJobDocument,
+  JobPayloadDocument,
   type JobStatus,
   PauseJobDocument,
   ResumeJobDocument,
   RunJobNowDocument,
 } from '@/api/generated'
 import { useCommand } from '@/api/queries'
-import { useConfirm } from '@/components/confirm'
+import { type Question, useConfirm } from '@/components/confirm'
+import { useToast } from '@/components/toasts'
+import { indented, JsonText } from '@/text/json'
+import { count } from '@/text/number'
 
 export interface Commanded {
   id: string
@@ -16,11 +21,18 @@ export interface Commanded {
   status: JobStatus
   /** The time of a ONCE that passed while it was paused: it can be run with the resume. */
   missedFireTime?: string | null
+  /** Executions that run or wait for their next attempt. */
+  inFlight?: number
 }
 
 /** The commands for one job; each resolves to whether it was done. */
 export function useJobCommands(job: Commanded) {
   const ask = useConfirm()
+  const toast = useToast()
+  let cancelRunning = false
+  const tick = tickOf(job, (ticked) => {
+    cancelRunning = ticked
+  })
   const run = useCommand(RunJobNowDocument, () => `“${shortened(job.name)}” fires now.`)
   const pause = useCommand(PauseJobDocument, () => `“${shortened(job.name)}” is paused.`)
   const resume = useCommand(ResumeJobDocument, () => `“${shortened(job.name)}” fires again.`)
@@ -28,6 +40,27 @@ export function useJobCommands(job: Commanded) {
 
   return {
     runNow: () => done(run.mutateAsync({ id: job.id })),
+    /** With another payload, which the person writes beginning with that of the job. */
+    async runWith() {
+      const found = await send(JobPayloadDocument, { id: job.id }).catch((error) => {
+        toast({ kind: 'failed', message: inWords(error) })
+        return null
+      })
+      if (!found) return false
+      const text = await ask({
+        title: `Run “${shortened(job.name)}” with another payload?`,
+        text: 'It fires now, once, besides its schedule. All attempts of this run have the payload below; the job keeps its own.',
+        action: 'Run now',
+        input: {
+          label: 'Payload',
+          hint: 'JSON of at most 256 KB. Empty: the payload of the job.',
+          json: true,
+          value: indented(found.job?.payload ?? ''),
+        },
+      })
+      if (text === null) return false
+      return done(run.mutateAsync({ id: job.id, payload: text.trim() ? new JsonText(text) : null }))
+    },
     resume: () => done(resume.mutateAsync({ id: job.id })),
     resumeAndRun: () => done(resume.mutateAsync({ id: job.id, runMissed: true })),
     async pause() {
@@ -36,8 +69,9 @@ export function useJobCommands(job: Commanded) {
         text: 'It keeps its definition and has no fire times until it is resumed. What runs now ends as it would; what waits behind it or for its next attempt goes on with the resume.',
         action: 'Pause',
         input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
+        ...tick,
       })
-      return reason !== null && done(pause.mutateAsync({ id: job.id, reason: reason.trim() || null }))
+      return reason !== null && done(pause.mutateAsync({ id: job.id, reason: reason.trim() || null, cancelRunning }))
     },
     async remove() {
       const sure = await ask({
@@ -45,10 +79,18 @@ export function useJobCommands(job: Commanded) {
         text: 'It is gone for good; its log stays. What runs now ends as it would.',
         action: 'Delete job',
         danger: true,
+        ...tick,
       })
-      return sure !== null && done(remove.mutateAsync({ id: job.id }))
+      return sure !== null && done(remove.mutateAsync({ id: job.id, cancelRunning }))
     },
   }
+}
+
+/** What runs can end with the job. */
+function tickOf({ inFlight = 0 }: Commanded, onAnswer: (ticked: boolean) => void): Pick<Question, 'tick'> {
+  if (inFlight === 0) return {}
+  const what = inFlight === 1 ? 'the one that runs' : `the ${count(inFlight)} that run`
+  return { tick: { label: `Cancel ${what} as well`, onAnswer } }
 }
 
 /** A name that fits into a sentence. */

@@ -1,16 +1,32 @@
 import { Check, Minus } from 'lucide-react'
 import { Checkbox as Radix } from 'radix-ui'
+import { useId } from 'react'
 
 interface CheckboxProps {
+  id?: string
   label: string
   checked: boolean | 'indeterminate'
   onChange: (checked: boolean) => void
 }
 
+/** A tick box with its label beside it. */
+export function Tick({ label, checked, onChange }: CheckboxProps & { checked: boolean }) {
+  const id = useId()
+  return (
+    <div className="flex items-center gap-2 text-sm">
+      <Checkbox id={id} label={label} checked={checked} onChange={onChange} />
+      <label htmlFor={id} className="cursor-pointer">
+        {label}
+      </label>
+    </div>
+  )
+}
+
 /** A tick box; its label is read out, not shown. */
-export function Checkbox({ label, checked, onChange }: CheckboxProps) {
+export function Checkbox({ id, label, checked, onChange }: CheckboxProps) {
   return (
     <Radix.Root
+      id={id}
       aria-label={label}
       checked={checked}
       onCheckedChange={(next) => onChange(next === true)}

@@ -1,9 +1,11 @@
 // One question before what cannot be undone, or what reaches many jobs.
 
 import { createContext, type ReactNode, useCallback, useContext, useRef, useState } from 'react'
+import { jsonFault } from '@/text/json'
 import { Button } from './button'
+import { Tick } from './checkbox'
 import { Dialog, FIRST } from './dialog'
-import { TextField } from './field'
+import { TextArea, TextField } from './field'
 
 export interface Question {
   title: string
@@ -14,8 +16,10 @@ export interface Question {
   danger?: boolean
   /** The other button. Default: "Cancel"; a question about a cancellation needs another word. */
   keep?: string
-  /** Asks for a text besides, such as a reason. */
-  input?: { label: string; placeholder?: string }
+  /** Asks for a text besides: a line such as a reason, or JSON. */
+  input?: { label: string; placeholder?: string; hint?: string; json?: true; value?: string }
+  /** Offers something besides; told whether it was ticked when the answer is yes. */
+  tick?: { label: string; onAnswer: (ticked: boolean) => void }
 }
 
 /** The text that was asked for (empty without one), or null for no. */
@@ -30,17 +34,22 @@ export const useConfirm = () => useContext(ConfirmContext)
 export function Confirm({ children }: { children: ReactNode }) {
   const [question, setQuestion] = useState<Question | null>(null)
   const [text, setText] = useState('')
+  const [ticked, setTicked] = useState(false)
   const resolve = useRef<(answer: Answer) => void>(() => {})
 
   const ask = useCallback((next: Question) => {
     resolve.current(null)
-    setText('')
+    setText(next.input?.value ?? '')
+    setTicked(false)
     setQuestion(next)
     return new Promise<Answer>((settle) => {
       resolve.current = settle
     })
   }, [])
+  const input = question?.input
+  const fault = input?.json && jsonFault(text)
   const settle = (answer: Answer) => {
+    if (answer !== null) question?.tick?.onAnswer(ticked)
     resolve.current(answer)
     setQuestion(null)
   }
@@ -54,10 +63,14 @@ export function Confirm({ children }: { children: ReactNode }) {
         title={question?.title ?? ''}
         footer={
           <>
-            <Button onClick={() => settle(null)} {...(!question?.input && { [FIRST]: true })}>
+            <Button onClick={() => settle(null)} {...(!input && { [FIRST]: true })}>
               {question?.keep ?? 'Cancel'}
             </Button>
-            <Button kind={question?.danger ? 'danger' : 'primary'} onClick={() => settle(text)}>
+            <Button
+              kind={question?.danger ? 'danger' : 'primary'}
+              disabled={fault !== undefined}
+              onClick={() => settle(text)}
+            >
               {question?.action}
             </Button>
           </>
@@ -66,21 +79,37 @@ export function Confirm({ children }: { children: ReactNode }) {
         <form
           onSubmit={(event) => {
             event.preventDefault()
-            settle(text)
+            if (fault === undefined) settle(text)
           }}
           className="flex flex-col gap-4"
         >
           <div className="text-muted">{question?.text}</div>
-          {question?.input && (
-            <TextField
-              label={question.input.label}
-              placeholder={question.input.placeholder}
+          {input?.json ? (
+            <TextArea
+              label={input.label}
+              hint={input.hint}
+              error={fault}
+              rows={10}
               value={text}
-              maxLength={500}
+              spellCheck={false}
+              className="font-mono"
               {...{ [FIRST]: true }}
               onChange={(event) => setText(event.target.value)}
             />
+          ) : (
+            input && (
+              <TextField
+                label={input.label}
+                placeholder={input.placeholder}
+                hint={input.hint}
+                value={text}
+                maxLength={500}
+                {...{ [FIRST]: true }}
+                onChange={(event) => setText(event.target.value)}
+              />
+            )
           )}
+          {question?.tick && <Tick label={question.tick.label} checked={ticked} onChange={setTicked} />}
         </form>
       </Dialog>
     </ConfirmContext>

@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
-import { Activity, Copy, Ellipsis, Pause, Pencil, Play, Trash2, Zap } from 'lucide-react'
+import { Activity, Copy, Ellipsis, FilePen, Pause, Pencil, Play, Trash2, Zap } from 'lucide-react'
 import { type Commanded, useJobCommands } from '@/commands/jobs'
 import { IconButton } from './button'
 import { Menu, MenuItem, MenuLine } from './menu'
@@ -13,6 +13,9 @@ export function JobMenu({ job, onDeleted }: { job: Commanded; onDeleted?: () => 
     <Menu trigger={<IconButton icon={Ellipsis} label={`More for ${job.name}`} />}>
       <MenuItem icon={Zap} disabled={job.status === 'DELETED'} onSelect={() => void commands.runNow()}>
         Run now
+      </MenuItem>
+      <MenuItem icon={FilePen} disabled={job.status === 'DELETED'} onSelect={() => void commands.runWith()}>
+        Run with another payload…
       </MenuItem>
       {job.missedFireTime && (
         <MenuItem icon={Zap} onSelect={() => void commands.resumeAndRun()}>

@@ -63,6 +63,11 @@ export function explanation({ status, reason, occurrences }: Settled): string {
   return occurrences !== null && occurrences > 1 ? `${why} This row stands for ${occurrences} fire times.` : why
 }
 
+/** Whether its fire time can run again: it has ended, and its row stands for one. */
+export function isRepeatable({ status, occurrences }: Settled): boolean {
+  return !isInFlight(status) && (status !== 'SKIPPED' || occurrences === 1)
+}
+
 /** Whether it can still be cancelled. */
 export function isInFlight(status: string): boolean {
   return status === 'RUNNING' || status === 'RETRYING'

@@ -47,7 +47,16 @@ fn paused() -> Evidence {
 fn call(evidence: &mut Evidence, operation: Operation, at: Micros, next_fire_time: Option<Micros>) {
     let outcome = CallOutcome::Done;
     let (invoked, returned) = (at, at + MILLI);
-    evidence.calls.push(Call { job: Some(JOB), operation, invoked, returned, outcome, next_fire_time, start_at: None });
+    evidence.calls.push(Call {
+        job: Some(JOB),
+        operation,
+        invoked,
+        returned,
+        outcome,
+        next_fire_time,
+        start_at: None,
+        made: None,
+    });
 }
 
 fn delivered(evidence: &mut Evidence, kind: &str, fire_time: Micros, arrived: Micros) {
@@ -84,6 +93,7 @@ fn delivered(evidence: &mut Evidence, kind: &str, fire_time: Micros, arrived: Mi
         through_fire_time: None,
         occurrences: None,
         coalesced_into: None,
+        repeats: None,
     });
 }
 

@@ -19,6 +19,9 @@ const execution = (given: object) => ({
   output: null,
   previousAttempts: null as unknown,
   coalescedInto: null,
+  repeats: null,
+  repeatedBy: [],
+  payload: null,
   ...given,
 })
 

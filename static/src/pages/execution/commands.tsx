@@ -1,18 +1,27 @@
-import { Ban, RotateCw } from 'lucide-react'
-import { CancelExecutionDocument, ExecutionJobDocument, type ExecutionQuery, RunJobNowDocument } from '@/api/generated'
+import { Ban, RotateCw, Zap } from 'lucide-react'
+import {
+  CancelExecutionDocument,
+  ExecutionJobDocument,
+  type ExecutionQuery,
+  RerunExecutionDocument,
+  RunJobNowDocument,
+} from '@/api/generated'
 import { useApi, useCommand } from '@/api/queries'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
-import { isInFlight } from '@/text/execution'
+import { isInFlight, isRepeatable } from '@/text/execution'
 
-/** Cancel it while it runs; run its job again at any time. */
+/** Cancel it while it runs; run its fire time again when it has ended, or its job at any time. */
 export function Commands({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
   const ask = useConfirm()
   const job = useApi(ExecutionJobDocument, { id: execution.jobId })
   const cancel = useCommand(CancelExecutionDocument, ({ cancelExecution }) =>
     cancelExecution ? 'Its node was told to stop it.' : 'It had ended already.',
   )
-  const again = useCommand(RunJobNowDocument, () => 'The job fires now, as an execution of its own.')
+  const rerun = useCommand(RerunExecutionDocument, ({ rerunExecution }) =>
+    rerunExecution.created ? 'Its fire time runs again.' : 'Its fire time runs again already.',
+  )
+  const run = useCommand(RunJobNowDocument, () => 'The job fires now, as an execution of its own.')
   const cancelSurely = async () => {
     const sure = await ask({
       title: 'Cancel this execution?',
@@ -23,6 +32,7 @@ export function Commands({ execution }: { execution: NonNullable<ExecutionQuery[
     })
     if (sure !== null) cancel.mutate({ id: execution.id })
   }
+  const runs = job.data?.job && job.data.job.status !== 'DELETED'
   return (
     <>
       {isInFlight(execution.status) && (
@@ -30,9 +40,14 @@ export function Commands({ execution }: { execution: NonNullable<ExecutionQuery[
           Cancel…
         </Button>
       )}
-      {job.data?.job && job.data.job.status !== 'DELETED' && (
-        <Button icon={RotateCw} busy={again.isPending} onClick={() => again.mutate({ id: execution.jobId })}>
-          Run again
+      {runs && isRepeatable(execution) && (
+        <Button icon={RotateCw} busy={rerun.isPending} onClick={() => rerun.mutate({ id: execution.id })}>
+          Run this fire time again
+        </Button>
+      )}
+      {runs && (
+        <Button icon={Zap} busy={run.isPending} onClick={() => run.mutate({ id: execution.jobId })}>
+          Run job now
         </Button>
       )}
     </>

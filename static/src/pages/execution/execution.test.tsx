@@ -31,6 +31,9 @@ async function see(given: Partial<Execution>, more = {}) {
     output: null,
     previousAttempts: null,
     coalescedInto: null,
+    repeats: null,
+    repeatedBy: [],
+    payload: null,
     ...given,
   }
   const answers = { Execution: () => ({ execution }), ExecutionJob: () => ({ job }), ...more }
@@ -103,10 +106,35 @@ test('only what runs can be cancelled, and only when one is sure', async () => {
 
 test('what has ended cannot be cancelled, but its job can run again', async () => {
   const { asked, user, execution } = await see({ status: 'SUCCESS' }, { RunJobNow: () => ({ runJobNow: true }) })
-  await user.click(await screen.findByRole('button', { name: 'Run again' }))
+  await user.click(await screen.findByRole('button', { name: 'Run job now' }))
   await screen.findByText('The job fires now, as an execution of its own.')
   expect(last(asked, 'RunJobNow')).toEqual({ id: execution.jobId })
   expect(screen.queryByRole('button', { name: 'Cancel…' })).toBeNull()
+})
+
+test('a fire time runs again, and leads to what repeats it and what it repeats', async () => {
+  const given = {
+    status: 'FAILED',
+    reason: 'ERROR',
+    repeats: 'before',
+    repeatedBy: ['newest', 'first'],
+    payload: '{"of":"run"}',
+  }
+  const answers = { RerunExecution: () => ({ rerunExecution: { id: 'newest', created: false } }) }
+  const { asked, user, execution } = await see(given, answers)
+  await user.click(await screen.findByRole('button', { name: 'Run this fire time again' }))
+  await screen.findByText('Its fire time runs again already.')
+  expect(last(asked, 'RerunExecution')).toEqual({ id: execution.id })
+  const linkOf = (name: RegExp) => screen.getByRole('link', { name }).getAttribute('href')
+  expect(linkOf(/run again 2 times: see the last/)).toBe('/executions/newest')
+  expect(linkOf(/runs the fire time of another execution again/)).toBe('/executions/before')
+  expect(screen.getByRole('region', { name: 'Payload' }).textContent).toBe('{\n  "of": "run"\n}')
+})
+
+test('what runs, and a row that stands for several fire times, does not run again', async () => {
+  await see({ status: 'SKIPPED', reason: 'MISFIRE', occurrences: 3 })
+  await screen.findByRole('button', { name: 'Run job now' })
+  expect(screen.queryByRole('button', { name: 'Run this fire time again' })).toBeNull()
 })
 
 test('each attempt names its node and how it ended', async () => {

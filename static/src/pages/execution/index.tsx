@@ -2,6 +2,7 @@
 
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { FileQuestion } from 'lucide-react'
+import type { ReactNode } from 'react'
 import { ExecutionDocument, type ExecutionQuery, NodeNamesDocument } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
@@ -88,6 +89,7 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
           )}
         </p>
         <Steps execution={execution} />
+        <Repetitions execution={execution} />
       </Panel>
       {execution.errorMessage && (
         <Panel title={messageTitle}>
@@ -99,6 +101,11 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
           <TextBlock label="Output" text={indented(execution.output)} />
         </Panel>
       )}
+      {execution.payload && (
+        <Panel title="Payload" aside="of its own, instead of the job's">
+          <TextBlock label="Payload" text={indented(execution.payload)} />
+        </Panel>
+      )}
       {attempts.length > 0 && (
         <Panel title="Attempts" flush>
           <AttemptTable attempts={attempts} nameOf={nameOf} />
@@ -108,5 +115,30 @@ function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution
         <ExecutionFacts execution={execution} />
       </Panel>
     </Page>
+  )
+}
+
+/** What it repeats, and what repeats it. */
+function Repetitions({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
+  const { repeats, repeatedBy } = execution
+  const [newest] = repeatedBy
+  if (!repeats && !newest) return null
+  return (
+    <p className="mt-3 flex flex-wrap gap-x-4">
+      {repeats && <Other id={repeats}>It runs the fire time of another execution again</Other>}
+      {newest && (
+        <Other id={newest}>
+          {repeatedBy.length === 1 ? 'It has run again' : `It has run again ${repeatedBy.length} times: see the last`}
+        </Other>
+      )}
+    </p>
+  )
+}
+
+function Other({ id, children }: { id: string; children: ReactNode }) {
+  return (
+    <Link to="/executions/$executionId" params={{ executionId: id }} className="text-accent hover:underline">
+      {children}
+    </Link>
   )
 }

@@ -19,9 +19,10 @@ interface Step {
 }
 
 function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] {
-  const { fireTime, dueTime, startedAt, finishedAt, status, attempt } = execution
+  const { fireTime, dueTime, startedAt, finishedAt, status, attempt, kind } = execution
   const spread = Date.parse(dueTime) - Date.parse(fireTime)
-  const waited = attempt > 1 ? 'until its last attempt was due' : 'of jitter or waiting'
+  const asked = kind === 'RERUN' || kind === 'BACKFILL' ? 'until somebody asked for it' : 'of jitter or waiting'
+  const waited = attempt > 1 ? 'until its last attempt was due' : asked
   const late = lateness(execution)
   const took = runtime(execution, nowMillis)
   const steps: Step[] = []

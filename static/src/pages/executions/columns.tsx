@@ -3,6 +3,8 @@
 import { Link } from '@tanstack/react-router'
 import type { ExecutionRowFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
+import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/app/selection'
+import { Checkbox } from '@/components/checkbox'
 import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
 import { StatusBadge, words } from '@/components/status'
@@ -17,8 +19,41 @@ export const CARD_HEIGHT = 100
 
 type Execution = ExecutionRowFragment
 
-/** The columns of the list of all executions. */
-export const COLUMNS: Column<Execution>[] = [
+/** The columns of the list of all executions; their tick boxes show and change the selection. */
+export function columnsOf(selection: Selection, onSelect: (selection: Selection) => void): Column<Execution>[] {
+  const some = selection !== NOTHING && !selection.all
+  const select: Column<Execution> = {
+    id: 'select',
+    width: '1rem',
+    header: (
+      <Checkbox
+        label="Select all that match"
+        checked={selection.all || (some && 'indeterminate')}
+        onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
+      />
+    ),
+    cell: (execution) => <Tick execution={execution} selection={selection} onSelect={onSelect} />,
+  }
+  return [select, ...COLUMNS]
+}
+
+interface SelectableProps {
+  execution: Execution
+  selection: Selection
+  onSelect: (selection: Selection) => void
+}
+
+function Tick({ execution, selection, onSelect }: SelectableProps) {
+  return (
+    <Checkbox
+      label={`Select the execution of ${execution.jobName ?? execution.jobId}`}
+      checked={isSelected(selection, execution.id)}
+      onChange={(checked) => onSelect(withRow(selection, execution.id, checked))}
+    />
+  )
+}
+
+const COLUMNS: Column<Execution>[] = [
   { id: 'status', width: '10rem', header: 'Status', cell: (execution) => <Outcome execution={execution} /> },
   {
     id: 'job',
@@ -65,14 +100,15 @@ export const COLUMNS: Column<Execution>[] = [
 ]
 
 /** An execution on a narrow screen. */
-export function ExecutionCard({ execution }: { execution: Execution }) {
+export function ExecutionCard({ execution, selection, onSelect }: SelectableProps) {
   return (
     <div className="flex flex-col gap-1.5">
       <div className="flex items-center justify-between gap-2">
+        <Tick execution={execution} selection={selection} onSelect={onSelect} />
         <Link
           to="/jobs/$jobId"
           params={{ jobId: execution.jobId }}
-          className="min-w-0 truncate font-medium text-sm hover:underline"
+          className="min-w-0 flex-1 truncate font-medium text-sm hover:underline"
         >
           <Name text={execution.jobName ?? execution.jobId} />
         </Link>

@@ -8,11 +8,13 @@ import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { ExecutionsSearch } from '@/app/filters'
+import { NOTHING, type Selection } from '@/app/selection'
 import { Grid } from '@/components/grid'
 import { Page } from '@/components/panel'
 import { Empty, Failure } from '@/components/states'
 import { counted } from '@/text/number'
-import { CARD_HEIGHT, COLUMNS, ExecutionCard, ROW_HEIGHT } from './columns'
+import { BulkBar } from './bulk-bar'
+import { CARD_HEIGHT, columnsOf, ExecutionCard, ROW_HEIGHT } from './columns'
 import { executionListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 
@@ -30,9 +32,20 @@ export default function ExecutionsPage() {
   const [still, setStill] = useState(false)
   const options = { size: PAGE_SIZE, read, refetchInterval, keyOf, still }
   const executions = usePages(ExecutionsPageDocument, list, options)
+  const [selection, setSelection] = useState<Selection>(NOTHING)
   const change = useCallback(
-    (next: Partial<ExecutionsSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
+    (next: Partial<ExecutionsSearch>) => {
+      setSelection(NOTHING)
+      void navigate({ search: (before) => ({ ...before, ...next }), replace: true })
+    },
     [navigate],
+  )
+  const columns = useMemo(() => columnsOf(selection, setSelection), [selection])
+  const card = useCallback(
+    (execution: ExecutionRowFragment) => (
+      <ExecutionCard execution={execution} selection={selection} onSelect={setSelection} />
+    ),
+    [selection],
   )
   const filtered = Object.values(list.filter).some((value) => value !== null)
   return (
@@ -46,6 +59,9 @@ export default function ExecutionsPage() {
       }
     >
       <Filters search={search} onChange={change} />
+      {(selection !== NOTHING || filtered) && (
+        <BulkBar selection={selection} filter={list.filter} total={executions.total} onSelect={setSelection} />
+      )}
       <div className="min-h-80 flex-1">
         {executions.error ? (
           <Failure error={executions.error} what="the executions" retry={executions.refetch} />
@@ -54,13 +70,13 @@ export default function ExecutionsPage() {
         ) : (
           <Grid
             label="Executions"
-            columns={COLUMNS}
+            columns={columns}
             count={executions.count}
             total={executions.total}
             rowAt={executions.rowAt}
             keyOf={keyOf}
             rowHeight={ROW_HEIGHT}
-            card={cardOf}
+            card={card}
             cardHeight={CARD_HEIGHT}
             onLook={executions.look}
             onStill={setStill}
@@ -73,7 +89,6 @@ export default function ExecutionsPage() {
   )
 }
 
-const cardOf = (execution: ExecutionRowFragment) => <ExecutionCard execution={execution} />
 const keyOf = (execution: ExecutionRowFragment) => execution.id
 const newsOf = (arrived: number) =>
   arrived === 0 ? null : `${arrived === PAGE_SIZE ? `${PAGE_SIZE} or more` : arrived} new`

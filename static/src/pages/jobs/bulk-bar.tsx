@@ -8,10 +8,12 @@ import {
   RunJobsNowDocument,
 } from '@/api/generated'
 import { useCommand } from '@/api/queries'
+import { type Selection, selectedCount } from '@/app/selection'
+import { useRunningOf } from '@/commands/executions'
 import { Button, IconButton } from '@/components/button'
 import { type Question, useConfirm } from '@/components/confirm'
 import { count, counted } from '@/text/number'
-import { jobsOfSelection, type Selection, selectedCount } from './selection'
+import { jobsOfSelection } from './selection'
 
 interface BulkBarProps {
   selection: Selection
@@ -38,6 +40,19 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
   const jobs = meant === null ? 'all jobs that match' : counted(meant, 'job')
   const busy = run.isPending || pause.isPending || resume.isPending || remove.isPending
   const chosen = jobsOfSelection(selection, filter)
+  const runningOf = useRunningOf()
+  let cancelRunning = false
+  /** What the jobs have in flight can end with them. */
+  const tick = async (): Promise<Pick<Question, 'tick'>> => {
+    cancelRunning = false
+    const running = await runningOf(chosen.filter)
+    if (running === 0) return {}
+    const what = running === null ? 'what they run' : `the ${count(running)} that run`
+    const onAnswer = (ticked: boolean) => {
+      cancelRunning = ticked
+    }
+    return { tick: { label: `Cancel ${what} as well`, onAnswer } }
+  }
   const command = async (question: Question, send: (reason: string | null) => Promise<unknown>) => {
     const answer = await ask(question)
     if (answer === null) return
@@ -75,15 +90,16 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
       <Button
         icon={Pause}
         busy={busy}
-        onClick={() =>
+        onClick={async () =>
           command(
             {
               title: `Pause ${jobs}?`,
               text: 'They have no fire times until they are resumed. What runs now ends as it would; what waits behind it or for its next attempt goes on with the resume.',
               action: 'Pause',
               input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
+              ...(await tick()),
             },
-            (reason) => pause.mutateAsync({ ...chosen, reason }),
+            (reason) => pause.mutateAsync({ ...chosen, reason, cancelRunning }),
           )
         }
       >
@@ -109,15 +125,16 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
         icon={Trash2}
         busy={busy}
         className="text-bad"
-        onClick={() =>
+        onClick={async () =>
           command(
             {
               title: `Delete ${jobs}?`,
               text: 'They are gone for good; their log stays. What runs now ends as it would.',
               action: `Delete ${jobs}`,
               danger: true,
+              ...(await tick()),
             },
-            () => remove.mutateAsync(chosen),
+            () => remove.mutateAsync({ ...chosen, cancelRunning }),
           )
         }
       >

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router'
 import { Zap } from 'lucide-react'
 import type { JobRowFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
+import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/app/selection'
 import { useJobCommands } from '@/commands/jobs'
 import { IconButton } from '@/components/button'
 import { Checkbox } from '@/components/checkbox'
@@ -15,7 +16,6 @@ import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { scheduleWords, zoneOf } from '@/text/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/text/time'
-import { allThatMatch, isSelected, NOTHING, type Selection, withJob } from './selection'
 
 export const ROW_HEIGHT = 56
 export const CARD_HEIGHT = 112
@@ -72,7 +72,7 @@ function Tick({ job, selection, onSelect }: JobProps) {
     <Checkbox
       label={`Select ${job.name}`}
       checked={isSelected(selection, job.id)}
-      onChange={(checked) => onSelect(withJob(selection, job.id, checked))}
+      onChange={(checked) => onSelect(withRow(selection, job.id, checked))}
     />
   )
 }

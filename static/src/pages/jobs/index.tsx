@@ -9,6 +9,7 @@ import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { Withheld } from '@/api/still'
 import type { JobsSearch } from '@/app/filters'
+import { allThatMatch, NOTHING, type Selection } from '@/app/selection'
 import { buttonClass } from '@/components/button'
 import { Grid } from '@/components/grid'
 import { Page } from '@/components/panel'
@@ -18,7 +19,6 @@ import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
 import { isFiltered, jobListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
-import { allThatMatch, NOTHING, type Selection } from './selection'
 
 const SHOWN = [JobsPageDocument]
 const POLL_INTERVAL = 4_000

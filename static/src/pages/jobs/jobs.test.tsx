@@ -72,7 +72,8 @@ test('pausing asks for a reason and says that it is done', async () => {
   await user.type(await screen.findByRole('textbox', { name: 'Reason' }), 'the target moves')
   await user.click(screen.getByRole('button', { name: 'Pause' }))
   await screen.findByText('“Report” is paused.')
-  expect(last(asked, 'PauseJob')).toEqual({ id: job.id, reason: 'the target moves' })
+  expect(last(asked, 'PauseJob')).toEqual({ id: job.id, reason: 'the target moves', cancelRunning: false })
+  expect(screen.queryByRole('checkbox', { name: /Cancel/ })).toBeNull()
 })
 
 test('a job that was deleted leaves the list, although the pointer rests on it', async () => {
@@ -109,6 +110,53 @@ test('a job whose only time passed while it was paused can be run with the resum
   await user.click(await screen.findByRole('menuitem', { name: 'Resume and run' }))
   await screen.findByText('“Export” fires again.')
   expect(last(asked, 'ResumeJob')).toEqual({ id: job.id, runMissed: true })
+})
+
+test('a job is paused together with what it runs', async () => {
+  const job = jobRow({ name: 'Runaway', inFlight: 7 })
+  const { asked, user } = await open('/jobs', { ...jobs(job), PauseJob: () => ({ pauseJob: { id: job.id } }) })
+  await user.click(await screen.findByRole('button', { name: 'More for Runaway' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Pause' }))
+  await user.click(await screen.findByRole('checkbox', { name: 'Cancel the 7 that run as well' }))
+  await user.click(screen.getByRole('button', { name: 'Pause' }))
+  await screen.findByText('“Runaway” is paused.')
+  expect(last(asked, 'PauseJob')).toEqual({ id: job.id, reason: null, cancelRunning: true })
+})
+
+test('all that match are deleted together with what they run, after that was counted', async () => {
+  const { asked, user } = await open('/jobs?search=old', {
+    ...jobs(jobRow(), jobRow()),
+    CancelExecutions: () => ({ cancelExecutions: { matched: 3, cancelled: 0, more: false } }),
+    DeleteJobs: () => ({ deleteJobs: { matched: 2, changed: 2 } }),
+  })
+  await user.click(await screen.findByRole('checkbox', { name: 'Select all that match' }))
+  const bar = screen.getByRole('region', { name: 'Selected jobs' })
+  await user.click(within(bar).getByRole('button', { name: 'Delete' }))
+  await user.click(await screen.findByRole('checkbox', { name: 'Cancel the 3 that run as well' }))
+  await user.click(screen.getByRole('button', { name: 'Delete 2 jobs' }))
+  await screen.findByText('2 jobs deleted.')
+  expect(last(asked, 'CancelExecutions')).toMatchObject({ jobs: { search: 'old' }, dryRun: true })
+  expect(last(asked, 'DeleteJobs')).toMatchObject({ cancelRunning: true })
+})
+
+test('a job runs with another payload, which begins with its own and goes out as it stands', async () => {
+  const job = jobRow({ name: 'Report' })
+  const { asked, user } = await open('/jobs', {
+    ...jobs(job),
+    JobPayload: () => ({ job: { id: job.id, payload: '{"n":1}' } }),
+    RunJobNow: () => ({ runJobNow: true }),
+  })
+  await user.click(await screen.findByRole('button', { name: 'More for Report' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Run with another payload…' }))
+  const field = await screen.findByRole('textbox', { name: 'Payload' })
+  expect(field).toHaveProperty('value', '{\n  "n": 1\n}')
+  await user.clear(field)
+  await user.type(field, '{{"n": 2')
+  expect(screen.getByRole('button', { name: 'Run now' })).toHaveProperty('disabled', true)
+  await user.type(field, '}')
+  await user.click(screen.getByRole('button', { name: 'Run now' }))
+  await screen.findByText('“Report” fires now.')
+  expect(last(asked, 'RunJobNow')).toEqual({ id: job.id, payload: { n: 2 } })
 })
 
 test('a deletion that is not confirmed does not happen', async () => {

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
-import { allThatMatch, isSelected, jobsOfSelection, NAMED_MAX, NOTHING, selectedCount, withJob } from './selection'
+import { allThatMatch, isSelected, NAMED_MAX, NOTHING, selectedCount, withRow } from '@/app/selection'
+import { jobsOfSelection } from './selection'
 
 const FILTER = { search: 'invoice' }
 
 test('jobs are selected one by one and named to the API', () => {
-  const two = withJob(withJob(NOTHING, 'a', true), 'b', true)
+  const two = withRow(withRow(NOTHING, 'a', true), 'b', true)
   expect(isSelected(two, 'a')).toBe(true)
   expect(isSelected(two, 'c')).toBe(false)
   expect(jobsOfSelection(two, FILTER)).toEqual({ filter: { ids: ['a', 'b'] }, all: false })
@@ -12,7 +13,7 @@ test('jobs are selected one by one and named to the API', () => {
 })
 
 test('the last one taken away leaves nothing', () => {
-  expect(withJob(withJob(NOTHING, 'a', true), 'a', false)).toBe(NOTHING)
+  expect(withRow(withRow(NOTHING, 'a', true), 'a', false)).toBe(NOTHING)
 })
 
 test('all that match are the filter, whatever is on the screen', () => {
@@ -29,6 +30,6 @@ test('all jobs are meant by name when no condition leaves any out', () => {
 
 test('no more are named than the API takes', () => {
   const names = [...Array(NAMED_MAX + 1).keys()].map(String)
-  const selection = names.reduce((all, id) => withJob(all, id, true), NOTHING)
+  const selection = names.reduce((all, id) => withRow(all, id, true), NOTHING)
   expect(selectedCount(selection, null)).toBe(NAMED_MAX)
 })

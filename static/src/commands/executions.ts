@@ -1,0 +1,102 @@
+// What a person can tell many executions to do: counts first, asks, and says afterwards what happened.
+
+import { inWords, send } from '@/api/client'
+import {
+  CancelExecutionsDocument,
+  type CancelResult,
+  type ExecutionFilter,
+  type JobFilter,
+  RerunExecutionsDocument,
+} from '@/api/generated'
+import { useCommand } from '@/api/queries'
+import { useConfirm } from '@/components/confirm'
+import { useToast } from '@/components/toasts'
+import { count, counted } from '@/text/number'
+import { leftOut } from '@/text/reruns'
+
+/** Executions as the API wants them named: a filter, or `all` where it leaves out none. */
+export interface Executions {
+  filter: ExecutionFilter
+  all: boolean
+}
+
+/** The commands for all executions of a filter; each resolves to whether it was done. */
+export function useExecutionCommands() {
+  const ask = useConfirm()
+  const toast = useToast()
+  const cancel = useCommand(CancelExecutionsDocument, ({ cancelExecutions }) => cancelled(cancelExecutions))
+  const rerun = useCommand(
+    RerunExecutionsDocument,
+    ({ rerunExecutions }) => `${counted(rerunExecutions.reruns, 'fire time')} will run again.`,
+  )
+
+  /** A count that cannot be had is said, and then nothing is asked. */
+  const counting = <Count>(counted: Promise<Count>) =>
+    counted.catch((error) => {
+      toast({ kind: 'failed', message: inWords(error) })
+      return null
+    })
+
+  const nothing = (message: string) => {
+    toast({ kind: 'done', message })
+    return false
+  }
+
+  return {
+    busy: cancel.isPending || rerun.isPending,
+    async cancel(executions: Executions): Promise<boolean> {
+      const answer = await counting(send(CancelExecutionsDocument, { ...executions, dryRun: true }))
+      if (!answer) return false
+      const { matched, more } = answer.cancelExecutions
+      if (matched === 0) return nothing('None of these executions runs or waits.')
+      const many = `${counted(matched, 'execution')}${more ? ' or more' : ''}`
+      const sure = await ask({
+        title: `Cancel ${many}?`,
+        text: 'What runs is dropped by its node, and what it did so far stays done; what waits for its next attempt or to begin ends at once. None is tried again. What has ended stays as it is.',
+        action: `Cancel ${many}`,
+        keep: 'Let them go on',
+        danger: true,
+      })
+      return sure !== null && done(cancel.mutateAsync({ ...executions, dryRun: false }))
+    },
+    async rerun(executions: Executions): Promise<boolean> {
+      const answer = await counting(send(RerunExecutionsDocument, { ...executions, dryRun: true }))
+      if (!answer) return false
+      const { reruns } = answer.rerunExecutions
+      const others = leftOut(answer.rerunExecutions)
+      if (reruns === 0) return nothing(`None of these executions runs again. ${others}`.trim())
+      const sure = await ask({
+        title: `Run ${counted(reruns, 'fire time')} again?`,
+        text: `Each runs as an execution of its own, by what its job is now: a thousand at once, and a thousand more each second. ${others}`.trim(),
+        action: `Run ${count(reruns)} again`,
+      })
+      return sure !== null && done(rerun.mutateAsync({ ...executions, dryRun: false }))
+    },
+  }
+}
+
+/** Counts what the jobs of a filter have in flight; null when that cannot be had. */
+export function useRunningOf() {
+  return (jobs: JobFilter): Promise<number | null> => {
+    const filter = { status: ['RUNNING', 'RETRYING'] }
+    const answer = send(CancelExecutionsDocument, { filter, jobs, all: false, dryRun: true })
+    return answer.then(
+      ({ cancelExecutions }) => cancelExecutions.matched,
+      () => null,
+    )
+  }
+}
+
+function cancelled({ matched, cancelled, more }: CancelResult): string {
+  const ended = matched - cancelled
+  const others = ended > 0 ? ` ${count(ended)} had ended, or were told to stop before.` : ''
+  return `${counted(cancelled, 'execution')} cancelled.${others}${more ? ' There are more: cancel again.' : ''}`
+}
+
+/** A failure has been said already, in a toast. */
+function done(command: Promise<unknown>): Promise<boolean> {
+  return command.then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,59 @@
+import { Ban, RotateCw, X } from 'lucide-react'
+import type { ExecutionFilter } from '@/api/generated'
+import { allThatMatch, NOTHING, type Selection, selectedCount } from '@/app/selection'
+import { useExecutionCommands } from '@/commands/executions'
+import { Button, IconButton } from '@/components/button'
+import { count } from '@/text/number'
+import { cancelledBy, repeatedBy } from './selection'
+
+interface BulkBarProps {
+  selection: Selection
+  filter: ExecutionFilter
+  /** All executions that match, if the server counted them. */
+  total: number | null
+  onSelect: (selection: Selection) => void
+}
+
+/** The commands for what is selected; for all that match while nothing is. */
+export function BulkBar({ selection, filter, total, onSelect }: BulkBarProps) {
+  const commands = useExecutionCommands()
+  const isNothing = selection === NOTHING
+  const meant = isNothing ? allThatMatch : selection
+  const number = selectedCount(meant, total)
+  const finish = (done: boolean) => done && onSelect(NOTHING)
+  return (
+    <section
+      aria-label="Selected executions"
+      className="flex flex-wrap items-center gap-2 rounded-lg border border-accent/40 bg-accent/8 px-3 py-2 text-sm"
+    >
+      <span className="font-medium">
+        {meant.all
+          ? number === null
+            ? 'All that match'
+            : `All ${count(number)} that match`
+          : `${count(number ?? 0)} selected`}
+      </span>
+      {!meant.all && (
+        <button type="button" onClick={() => onSelect(allThatMatch)} className="text-accent hover:underline">
+          Select all that match
+        </button>
+      )}
+      <span className="flex-1" />
+      <Button
+        icon={RotateCw}
+        busy={commands.busy}
+        onClick={() => void commands.rerun(repeatedBy(meant, filter)).then(finish)}
+      >
+        Run again…
+      </Button>
+      <Button
+        icon={Ban}
+        busy={commands.busy}
+        onClick={() => void commands.cancel(cancelledBy(meant, filter)).then(finish)}
+      >
+        Cancel…
+      </Button>
+      {!isNothing && <IconButton icon={X} label="Select nothing" onClick={() => onSelect(NOTHING)} />}
+    </section>
+  )
+}
