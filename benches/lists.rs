@@ -7,6 +7,7 @@ mod history;
 
 use history::{Failure, time};
 use horolog::model::execution::ExecutionStatus;
+use horolog::model::job::JobState;
 use horolog::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome};
 use horolog::store::Store;
 use horolog::store::changes::ExecutionsSeen;
@@ -28,11 +29,15 @@ async fn measure(store: Store) -> Result<(), Failure> {
     }
     let with = |search: &str| JobFilter { search: Some(search.to_owned()), ..JobFilter::default() };
     let tagged = JobFilter { tags: vec!["team-7".to_owned()], ..JobFilter::default() };
+    let state = |state| JobFilter { states: Some(vec![state]), ..JobFilter::default() };
     let outcome = |status| JobFilter { last_outcomes: Some(vec![LastOutcome::Is(status)]), ..JobFilter::default() };
     for (name, filter) in [
         ("jobs searched by a common part", with("JOB 9")),
         ("jobs searched by what no job has", with("nowhere")),
         ("jobs by tag", tagged),
+        ("jobs that fail", state(JobState::Failing)),
+        ("jobs that wait", state(JobState::Waiting)),
+        ("jobs that have ended", state(JobState::Ended)),
         ("jobs that failed last", outcome(ExecutionStatus::Failed)),
         ("jobs that succeeded last", outcome(ExecutionStatus::Success)),
         ("jobs that run", outcome(ExecutionStatus::Running)),

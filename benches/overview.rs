@@ -62,6 +62,9 @@ select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8abc8
     case when n > 51000 then 'RUNNING' when n > 50000 then 'RETRYING' else 'FAILED' end, case when n <= 51000 then 'ERROR' end, 1,
     '00000000-0000-4000-8000-00000000000a', at, case when n <= 50000 then at end, case when n <= 51000 then 'connection refused' end, at
 from (select n, now() - interval '30 minutes' + n * interval '10 milliseconds' as at from generate_series(1, 52000) n) e;
+insert into job_failing (job_id, execution_id, since, failed_at, message)
+select distinct on (job_id) job_id, id, finished_at, finished_at, error_message from job_execution_log
+where status = 'FAILED' and finished_at > now() - interval '1 hour' order by job_id, id desc;
 update job_definition set status = 'PAUSED', paused_because = 'execution ' || id || ' failed', updated_at = now() where right(id::text, 6)::int % 20 = 1;
 vacuum analyze";
 

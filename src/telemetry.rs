@@ -171,6 +171,10 @@ fn describe() {
     describe_gauge!("horolog_triggers_due", "triggers of the cluster that are due and not taken");
     describe_gauge!("horolog_oldest_due_seconds", Unit::Seconds, "how long the oldest of them has been due");
     describe_gauge!("horolog_executions_stuck", "executions of the cluster that run longer than they should");
+    describe_gauge!(
+        "horolog_jobs_failing",
+        "jobs whose newest settled execution failed or was lost, counted to 10,000"
+    );
     describe_gauge!("horolog_dead_triggers", "old versions of triggers that vacuum has not removed");
     describe_gauge!(
         "horolog_clock_jump_seconds",

@@ -19,7 +19,7 @@ insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, re
 select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid, j.id, 'SCHEDULE', l.at, l.at,
     'SKIPPED', 'COALESCED', 3, 1, 1, '00000000-0000-0000-0000-00000000000a', l.at, l.at, repeat('e', 600), 'output', l.at, 4,
     gen_random_uuid(), '[{\"attempt\": 1}]', l.at, gen_random_uuid(), '{\"a\": 1}'
-from job_definition j, (values (now() - interval '10 days')) as l (at) where j.name = 'full';
+from job_definition j, (values (date_trunc('milliseconds', now()) - interval '10 days')) as l (at) where j.name = 'full';
 insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, created_at, repeats)
 select (left(replace(id::text, '-', ''), 12) || repeat('f', 20))::uuid, job_id, 'RERUN', fire_time, fire_time, 'SUCCESS', 1, fire_time, id
 from job_execution_log where reason = 'COALESCED'";
@@ -49,6 +49,14 @@ async fn populated() -> (ApiNode, Schema) {
     };
     let failing = json!({"target": {"http": {"url": "http://127.0.0.1:1/"}}, "pauseOnFailure": true});
     node.create(rate("failing", failing)).await;
+    let retry = json!({"maxAttempts": 2, "initialBackoffSeconds": 3600, "maxBackoffSeconds": 3600});
+    let retrying = json!({"target": {"http": {"url": "http://127.0.0.1:1/"}}, "retry": retry});
+    let retrying = node.create(rate("retrying", retrying)).await;
+    node.create(rate("closed", json!({"tags": ["closed"]}))).await;
+    let now = node.data("{ cluster { databaseTime } }", json!({})).await["cluster"]["databaseTime"].take();
+    let now: chrono::DateTime<chrono::Utc> = now.as_str().unwrap().parse().unwrap();
+    let soon = (now + chrono::TimeDelta::days(1)).to_rfc3339();
+    command(&node, "createBlackout", "BlackoutInput!", json!({"reason": "r", "endsAt": soon, "tag": "closed"})).await;
     let delivered = node.create(rate("delivered", json!({"target": http}))).await;
     let paused = node.create(rate("paused", json!({"initialDelaySeconds": 3600}))).await;
     let once = json!({"name": "missed", "scheduleType": "ONCE", "startAt": "2999-01-01T00:00:00Z"});
@@ -70,7 +78,8 @@ async fn populated() -> (ApiNode, Schema) {
     }
     node.database.client().await.batch_execute(ROWS).await.unwrap();
     eventually("what is to run has run", async || {
-        let has_output = node.logs(&delivered).await.first().is_some_and(|row| row["output"] == "done");
+        let is_retrying = node.logs(&retrying).await.first().is_some_and(|row| row["status"] == "RETRYING");
+        let has_output = is_retrying && node.logs(&delivered).await.first().is_some_and(|row| row["output"] == "done");
         let query = "query($id: ID!) { job(id: $id) { missedFireTime } overview { failuresLastHour } activity { lateness: latenessP99Millis } }";
         let seen = node.data(query, json!({"id": once})).await;
         let is_written = seen["activity"].as_array().unwrap().iter().any(|point| !point["lateness"].is_null());

@@ -186,6 +186,7 @@ async fn metrics_tell_what_the_node_did() {
         "horolog_triggers_due ",
         "horolog_oldest_due_seconds ",
         "horolog_executions_stuck ",
+        "horolog_jobs_failing ",
         "horolog_dead_triggers ",
         "horolog_held ",
         "horolog_log_partitions ",

@@ -77,7 +77,7 @@ async fn the_api_holds_says_why_and_releases() {
 async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let nothing = Backlog { due: 0, oldest_due_seconds: 0.0, stuck: 0, dead_triggers: 0 };
+    let nothing = Backlog { due: 0, oldest_due_seconds: 0.0, stuck: 0, failing: 0, dead_triggers: 0 };
     assert_eq!(cluster.store.backlog().await.unwrap(), nothing);
     let mut long = fixed_rate(10);
     long.target = ENDLESS;

@@ -91,6 +91,7 @@ async fn a_settlement_touches_the_partitions_and_the_rows_of_its_batch_only() {
         "settlements.settle",
         "settlements.already_settled",
         "settlements.rearm",
+        "failing.mark",
         "leases.resume",
         "takeovers.take_over",
         "give_backs.give_back",

@@ -11,6 +11,7 @@ use super::vitals::{Pulse, Vitals};
 use crate::model::node::Standing;
 use crate::model::rfc3339;
 use crate::store::connect::Database;
+use crate::store::failing::Reviewed;
 use crate::store::nodes;
 use crate::store::overview::Backlog;
 use crate::store::repairs::Repairs;
@@ -101,6 +102,8 @@ struct Reconciliation {
     repaired: Uuid,
     /// The last execution that was looked at by the slow sweep.
     swept: Uuid,
+    /// The last failing job that was reviewed.
+    reviewed: Uuid,
     /// Whether the last repairs are to be gone on with, before anything else that has its turn.
     is_repairing: bool,
 }
@@ -128,6 +131,7 @@ impl Reconciler {
             counted: Uuid::nil(),
             repaired: Uuid::nil(),
             swept: Uuid::nil(),
+            reviewed: Uuid::nil(),
             is_repairing: false,
         };
         Self {
@@ -238,6 +242,10 @@ impl Reconciliation {
             tracing::warn!(?repairs, "broken states repaired");
         }
         report.repairs = Some(repairs);
+        let reviewed = self.store.review_failing(&mut self.reviewed).await?;
+        if reviewed != Reviewed::default() {
+            tracing::debug!(?reviewed, "failing jobs recorded anew: an older node settled, or two nodes at once");
+        }
         report.swept = self.store.sweep(&mut self.swept).await?;
         if report.swept != Swept::default() {
             tracing::warn!(swept = ?report.swept, "executions that no living node holds");
@@ -280,12 +288,13 @@ fn count(Forgotten { partitions, rows, left }: Forgotten) {
 }
 
 /// Each node says the same of the whole cluster: any one that lives will do for an alert.
-fn publish(Backlog { due, oldest_due_seconds, stuck, dead_triggers }: Backlog) {
+fn publish(Backlog { due, oldest_due_seconds, stuck, failing, dead_triggers }: Backlog) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-    let (due, stuck, dead_triggers) = (due as f64, stuck as f64, dead_triggers as f64);
+    let [due, stuck, failing, dead_triggers] = [due, stuck, failing, dead_triggers].map(|count| count as f64);
     metrics::gauge!("horolog_triggers_due").set(due);
     metrics::gauge!("horolog_oldest_due_seconds").set(oldest_due_seconds);
     metrics::gauge!("horolog_executions_stuck").set(stuck);
+    metrics::gauge!("horolog_jobs_failing").set(failing);
     metrics::gauge!("horolog_dead_triggers").set(dead_triggers);
 }
 

@@ -1,13 +1,13 @@
 //! Calendars and blackouts in the API.
 
 use super::mutations::command;
-use super::names::{AfterwardsName, WeekdayName};
+use super::names::{AfterwardsName, ClosureKindName, WeekdayName};
 use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::closures::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
-use crate::model::closures::{Afterwards, Blackout, Scope};
+use crate::model::closures::{Afterwards, Blackout, ClosedBy, Scope};
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
 use crate::model::{rfc3339, text};
 use crate::store::calendars::CalendarRecord;
@@ -242,6 +242,31 @@ impl Blackout {
     /// What becomes of its fire times at its end.
     async fn afterwards(&self) -> AfterwardsName {
         self.afterwards.into()
+    }
+}
+
+/// A closure that takes fire times of a job.
+#[Object(name = "JobClosure")]
+impl ClosedBy {
+    /// What kind it is.
+    async fn kind(&self) -> ClosureKindName {
+        self.kind.into()
+    }
+    /// The name of the calendar, or the reason of the blackout.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+    /// Start of the blackout; none for a calendar, which closes now.
+    async fn from(&self) -> Option<String> {
+        self.from.map(rfc3339)
+    }
+    /// When the job may fire again; none when the calendar does not open in sight.
+    async fn until(&self) -> Option<String> {
+        self.until.map(rfc3339)
+    }
+    /// What becomes of the fire times of a blackout; none for a calendar, whose fire times are skipped.
+    async fn afterwards(&self) -> Option<AfterwardsName> {
+        self.afterwards.map(Into::into)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::closures::Closures;
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionTexts;
+use crate::store::job_states::JobStanding;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
 use std::collections::HashMap;
@@ -34,6 +35,18 @@ pub struct RerunsOf {
     /// Its job.
     pub job: Uuid,
 }
+
+/// How a job stands, beyond its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StandingOf(pub Uuid);
+
+/// The database's now, once for all of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Now;
+
+/// When an execution is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NextAttemptOf(pub Uuid);
 
 /// What judges the fire times of a job that are not taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,6 +110,39 @@ impl Loader<RerunsOf> for JobFacts {
         let reruns = self.allowance.store(&self.store).await?.reruns_of(&ids, &jobs).await.map_err(errors::store)?;
         let of = |key: &RerunsOf| Some((*key, reruns.get(&key.execution)?.clone()));
         Ok(keys.iter().filter_map(of).collect())
+    }
+}
+
+impl Loader<StandingOf> for JobFacts {
+    type Value = JobStanding;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[StandingOf]) -> Result<HashMap<StandingOf, JobStanding>, Self::Error> {
+        let jobs: Vec<Uuid> = keys.iter().map(|StandingOf(job)| *job).collect();
+        let standings = self.allowance.store(&self.store).await?.job_standings(&jobs).await.map_err(errors::store)?;
+        Ok(standings.into_iter().map(|(job, standing)| (StandingOf(job), standing)).collect())
+    }
+}
+
+impl Loader<Now> for JobFacts {
+    type Value = Timestamp;
+    type Error = Arc<Error>;
+
+    async fn load(&self, _: &[Now]) -> Result<HashMap<Now, Timestamp>, Self::Error> {
+        let now = self.allowance.store(&self.store).await?.now().await.map_err(errors::store)?;
+        Ok(HashMap::from([(Now, now)]))
+    }
+}
+
+impl Loader<NextAttemptOf> for JobFacts {
+    type Value = Timestamp;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[NextAttemptOf]) -> Result<HashMap<NextAttemptOf, Timestamp>, Self::Error> {
+        let executions: Vec<Uuid> = keys.iter().map(|NextAttemptOf(execution)| *execution).collect();
+        let store = self.allowance.store(&self.store).await?;
+        let attempts = store.next_attempts_at(&executions).await.map_err(errors::store)?;
+        Ok(attempts.into_iter().map(|(execution, at)| (NextAttemptOf(execution), at)).collect())
     }
 }
 

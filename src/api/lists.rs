@@ -2,7 +2,7 @@
 
 use super::facts::{self, FirstPage};
 use super::mutations::{command, missed_once, reason_of};
-use super::names::{JobOrderName, JobScheduleType, JobStatusName};
+use super::names::{JobOrderName, JobScheduleType, JobStateName, JobStatusName};
 use super::queries::{LARGE_OF_JOBS, asks_for, store, texts};
 use super::{allowance, cost, errors};
 use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
@@ -40,6 +40,8 @@ pub struct JobFilterInput {
     search: Option<String>,
     /// ACTIVE and PAUSED unless said.
     status: Option<Vec<JobStatusName>>,
+    /// How they stand, beyond their status. FAILING is what `overview { failingJobs }` counts.
+    state: Option<Vec<JobStateName>>,
     /// How their fire times are made.
     schedule_type: Option<Vec<JobScheduleType>>,
     /// All of these.
@@ -341,6 +343,7 @@ impl JobFilterInput {
             ids: self.ids.map(|ids| each(&format!("{place}.ids"), &ids, errors::uuid)).transpose()?,
             search: self.search,
             statuses: self.status.map(|names| names.into_iter().map(Into::into).collect()),
+            states: self.state.map(|names| names.into_iter().map(Into::into).collect()),
             schedule_types: self.schedule_type.map(|names| names.into_iter().map(Into::into).collect()),
             tags: self.tags.unwrap_or_default(),
             last_outcomes: self

@@ -1,7 +1,7 @@
 //! Names: the enums of the API, each the model's of the same name.
 
-use crate::model::closures::Afterwards;
-use crate::model::job::{JobStatus, Recovery, ScheduleType};
+use crate::model::closures::{Afterwards, ClosureKind};
+use crate::model::job::{JobState, JobStatus, Recovery, ScheduleType};
 use crate::model::lists::JobOrder;
 use crate::model::node::NodeState;
 use crate::model::policies::{MisfirePolicy, OverlapPolicy};
@@ -22,6 +22,25 @@ pub enum JobScheduleType {
     FixedDelay,
     /// At one instant, `startAt`.
     Once,
+}
+
+/// How a job stands, beyond its status. Of those that are true the first counts.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "JobState", remote = "JobState")]
+pub enum JobStateName {
+    /// It is gone for good.
+    Deleted,
+    /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not count. It may be paused.
+    Failing,
+    /// It is paused.
+    Paused,
+    /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed.
+    Ended,
+    /// A fire time has come and has not begun: it is late, a blackout holds it back, or it waits behind an execution of
+    /// the job.
+    Waiting,
+    /// None of these: it fires.
+    Active,
 }
 
 /// What a cron does when the clock goes forward over its time.
@@ -162,6 +181,16 @@ pub enum AfterwardsName {
     Collapse,
     /// Every one runs, oldest first.
     RunAll,
+}
+
+/// What kind of closure it is.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "ClosureKind", remote = "ClosureKind")]
+pub enum ClosureKindName {
+    /// A calendar.
+    Calendar,
+    /// A blackout.
+    Blackout,
 }
 
 /// The order of a list of jobs.

@@ -5,6 +5,7 @@ use super::objects::nodes::Cluster;
 use super::queries::{cluster, store};
 use super::{cost, errors};
 use crate::model::activity::Activity;
+use crate::model::closures::Blackout;
 use crate::model::upcoming::{MINUTES_MAX, Plan};
 use crate::model::{Timestamp, rfc3339};
 use crate::store::Store;
@@ -21,12 +22,15 @@ const POINTS: i64 = 60;
 const NEXT_DUE: usize = 10;
 /// Most rows of `attention`.
 const ATTENTION: usize = 50;
+/// Most rows of `blackouts`.
+const BLACKOUTS: u32 = 10;
 
 /// Whether all is well.
 #[derive(Clone)]
 pub struct Overview {
     cluster: Cluster,
     record: OverviewRecord,
+    blackouts: Vec<Blackout>,
 }
 
 /// Why a person should look at something.
@@ -42,7 +46,7 @@ pub enum AttentionKind {
     Stuck,
     /// Waits for its next attempt.
     Retrying,
-    /// Failed for good within the last hour, and did not succeed since.
+    /// Its newest settled execution failed or was lost, and none has succeeded since: FAILING in `jobsPage`.
     Failed,
     /// The answering node cannot read the job.
     Unreadable,
@@ -169,6 +173,11 @@ impl Overview {
     async fn failures_last_hour(&self) -> i32 {
         int(self.record.failures_last_hour)
     }
+    /// Jobs that fail: the newest execution that succeeded, failed or was lost did not succeed, however long ago that
+    /// was. Counted to 10,000. `jobsPage(filter: {state: [FAILING]})` lists them.
+    async fn failing_jobs(&self) -> i32 {
+        int(self.record.failing_jobs)
+    }
     /// Triggers that are due and not taken, counted to 10,000.
     async fn due_now(&self) -> i32 {
         int(self.record.due_now)
@@ -182,6 +191,15 @@ impl Overview {
     #[graphql(complexity = "cost::rows(ATTENTION, child_complexity)")]
     async fn attention(&self) -> &[Attention] {
         &self.record.attention
+    }
+    /// Blackouts that are in force, the one that ends first first; at most 10.
+    #[graphql(complexity = "cost::rows(BLACKOUTS as usize, child_complexity)")]
+    async fn blackouts(&self) -> &[Blackout] {
+        &self.blackouts
+    }
+    /// How many entries `attention` would have without its bound, each kind counted to 10,000.
+    async fn attention_total(&self) -> i32 {
+        int(self.record.attention_total)
     }
 }
 
@@ -252,7 +270,8 @@ impl Attention {
 /// Reads the overview.
 pub(super) async fn overview(store: &Store) -> Result<Overview> {
     let cluster = cluster(store).await?;
-    Ok(Overview { cluster, record: store.overview().await.map_err(errors::store)? })
+    let blackouts = store.blackouts_in_force(BLACKOUTS).await.map_err(errors::store)?;
+    Ok(Overview { cluster, record: store.overview().await.map_err(errors::store)?, blackouts })
 }
 
 /// Sums the rows into stretches of equal length, also those without any.

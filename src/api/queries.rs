@@ -205,7 +205,7 @@ fn preview(definition: &JobDefinition, now: Timestamp, fire_times: Vec<Timestamp
 pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
     // One after the other: at once they would take all connections of the API.
     let nodes = store.nodes().await.map_err(errors::store)?;
-    let (active_jobs, paused_jobs) = store.job_counts().await.map_err(errors::store)?;
+    let jobs = store.job_counts().await.map_err(errors::store)?;
     let now = store.now().await.map_err(errors::store)?;
     let hold = store.held().await.map_err(errors::store)?;
     let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
@@ -215,8 +215,9 @@ pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
         draining_nodes: in_state(NodeState::Draining),
         slots: nodes.iter().filter(alive).map(|node| node.slots).sum(),
         executions_running: nodes.iter().filter(alive).map(|node| node.executions_running).sum(),
-        active_jobs: count(active_jobs),
-        paused_jobs: count(paused_jobs),
+        active_jobs: count(jobs.active),
+        paused_jobs: count(jobs.paused),
+        ended_jobs: count(jobs.ended),
         hold,
         database_time: rfc3339(now),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -5,10 +5,12 @@
 //! it judges the due time. Neither stops what a person starts (run now,
 //! backfill) nor what was begun before (retries, recoveries).
 
+mod closed_by;
 mod fire_times;
 #[cfg(test)]
 mod fire_times_tests;
 
+pub use closed_by::{ClosedBy, ClosureKind};
 pub use fire_times::Pending;
 
 use super::job::JobDefinition;

@@ -42,6 +42,24 @@ named! {
 }
 
 named! {
+    /// How a job stands, beyond its status. Of those that are true the first counts.
+    JobState, "job state" {
+        /// It is gone for good.
+        Deleted = "DELETED",
+        /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not count.
+        Failing = "FAILING",
+        /// It is paused.
+        Paused = "PAUSED",
+        /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed.
+        Ended = "ENDED",
+        /// A fire time has come and has not begun.
+        Waiting = "WAITING",
+        /// None of these: it fires.
+        Active = "ACTIVE",
+    }
+}
+
+named! {
     /// What happens to an attempt whose node died.
     Recovery, "recovery" {
         /// Run it again: at least once.

@@ -1,7 +1,7 @@
 //! Lists: what a person asks to see of many jobs or executions.
 
 use super::execution::ExecutionStatus;
-use super::job::{JobStatus, ScheduleType};
+use super::job::{JobState, JobStatus, ScheduleType};
 use super::{InvalidInput, Timestamp, named, text};
 use uuid::Uuid;
 
@@ -33,6 +33,8 @@ pub struct JobFilter {
     pub search: Option<String>,
     /// `ACTIVE` and `PAUSED` unless said.
     pub statuses: Option<Vec<JobStatus>>,
+    /// By how they stand.
+    pub states: Option<Vec<JobState>>,
     /// By schedule type.
     pub schedule_types: Option<Vec<ScheduleType>>,
     /// All of these.
@@ -101,10 +103,11 @@ impl JobFilter {
     /// Whether it leaves any job out. An empty text and an empty list of tags leave out none, an empty list of
     /// anything else leaves out all.
     pub fn has_condition(&self) -> bool {
-        let Self { ids, search, statuses, schedule_types, tags, last_outcomes } = self;
+        let Self { ids, search, statuses, states, schedule_types, tags, last_outcomes } = self;
         ids.is_some()
             || search.as_ref().is_some_and(|search| !search.is_empty())
             || statuses.is_some()
+            || states.is_some()
             || schedule_types.is_some()
             || !tags.is_empty()
             || last_outcomes.is_some()

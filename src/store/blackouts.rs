@@ -15,6 +15,12 @@ select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_a
 from blackout, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 order by ends_at <= now, case when ends_at > now then starts_at end, starts_at desc, id limit $2";
 
+/// Those in force, the one that ends first first.
+const IN_FORCE: &str = "-- blackouts.in_force
+select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at
+from blackout, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+where starts_at <= now and ends_at > now order by ends_at, id limit $2";
+
 /// Nothing when there is no such job.
 const INSERT: &str = "-- blackouts.insert
 insert into blackout (id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at)
@@ -49,6 +55,18 @@ impl Store {
             let session = self.session().await?;
             let rows =
                 session.query(LIST, &[&self.clock().stub(), &i64::from(limit)]).await.during("blackouts.list")?;
+            session.release();
+            Ok(self.unreadable.readable(&rows, blackout))
+        })
+        .await
+    }
+
+    /// Blackouts that are in force, the one that ends first first, at most `limit`.
+    pub async fn blackouts_in_force(&self, limit: u32) -> Result<Vec<Blackout>, StoreError> {
+        self.bounded("blackouts.in_force", async {
+            let session = self.session().await?;
+            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &i64::from(limit)];
+            let rows = session.query(IN_FORCE, &values).await.during("blackouts.in_force")?;
             session.release();
             Ok(self.unreadable.readable(&rows, blackout))
         })

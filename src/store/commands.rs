@@ -10,7 +10,7 @@ use super::passed::{self, Locked};
 use super::pauses::{MissedOnce, reschedule_paused};
 use super::row::{Values, column};
 use super::session::Transaction;
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, zones};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, failing, zones};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::execution::{Reason, one_off_execution_id};
@@ -227,6 +227,7 @@ impl Store {
             self.leave_out_passed(transaction, &deleted, now, Reason::Deleted).await?;
             let stub = self.clock().stub();
             transaction.execute(REMOVE_TRIGGERS, &[&stub, &deleted]).await.during("commands.remove_triggers")?;
+            failing::forget(transaction, &deleted).await?;
             record_versions(transaction, &deleted, "DELETED").await?;
         }
         Ok(deleted.len())

@@ -1,7 +1,8 @@
 //! Conditions of a list: fixed text with the values that it speaks of. Whatever
 //! a person typed travels as a value.
 
-use crate::model::job::JobStatus;
+use super::job_states;
+use crate::model::job::{JobState, JobStatus};
 use crate::model::lists::JobFilter;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -74,12 +75,20 @@ fn joined(conditions: &[String]) -> String {
 pub(super) fn jobs(filter: &JobFilter) -> Conditions {
     let mut conditions = Conditions::default();
     let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<String>>();
-    if !filter.statuses.as_ref().is_some_and(|statuses| statuses.contains(&JobStatus::Deleted)) {
+    let asks_for_deleted = filter.statuses.as_ref().is_some_and(|statuses| statuses.contains(&JobStatus::Deleted))
+        || filter.states.as_ref().is_some_and(|states| states.contains(&JobState::Deleted));
+    if !asks_for_deleted {
         // As the partial indexes say it.
         conditions.find_plain("j.status <> 'DELETED'");
     }
     if let Some(statuses) = &filter.statuses {
         conditions.fit("j.status = any(?::text[])", names(statuses.iter().map(|status| status.as_str()).collect()));
+    }
+    if let Some(states) = &filter.states {
+        if let Some(candidates) = job_states::candidates(states) {
+            conditions.find_plain(&format!("j.id = any(array({candidates}))"));
+        }
+        conditions.fit(&job_states::is_in(), names(states.iter().map(|state| state.as_str()).collect()));
     }
     if let Some(ids) = &filter.ids {
         conditions.find("j.id = any(?::uuid[])", ids.clone());

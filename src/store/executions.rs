@@ -120,6 +120,11 @@ where id = any($1::uuid[]) and id between $2 and $3 and status = 'RUNNING' and c
 const JOB_OF: &str = "-- executions.job_of
 select job_id from job_execution_log where id = $1 union select job_id from job_trigger where id = $1 and kind <> 'SCHEDULE'";
 
+/// The triggers of next attempts, of jobs that are not paused: a pause holds an attempt back when it comes due.
+const NEXT_ATTEMPTS_AT: &str = "-- executions.next_attempts_at
+select t.id, t.due_at from job_trigger t join job_definition j on j.id = t.job_id
+where t.id = any($1::uuid[]) and t.kind in ('RETRY', 'RECOVERY') and t.due_at is not null and j.status <> 'PAUSED'";
+
 const REQUEST_CANCEL: &str = "-- executions.request_cancel
 update job_execution_log set cancel_requested_at = coalesce($1::timestamptz, clock_timestamp())
 where id = $2 and status = 'RUNNING'";
@@ -191,6 +196,22 @@ impl Store {
             let read = |row: &Row| {
                 let row = Values::of("executions.cancellations", row);
                 Ok((row.get(0)?, row.get(1)?))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
+    /// When each of these executions is tried again, of those that are.
+    pub async fn next_attempts_at(&self, executions: &[Uuid]) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {
+        self.bounded("executions.next_attempts_at", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(NEXT_ATTEMPTS_AT).await.during("executions.prepare")?;
+            let rows = session.query(&statement, &[&executions]).await.during("executions.next_attempts_at")?;
+            session.release();
+            let read = |row: &Row| {
+                let row = Values::of("job_trigger", row);
+                Ok((row.get("id")?, row.bound("due_at")?))
             };
             rows.iter().map(read).collect()
         })

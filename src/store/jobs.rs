@@ -79,14 +79,28 @@ select {columns}, case when t.due_at is not null then t.fire_time end as next_fi
 from job_definition j left join job_trigger t on t.id = j.id
 where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1";
 
+/// Jobs by their status. Only an active job has a schedule that has ended: `job_trigger_ended` serves the third.
 const COUNT: &str = "-- jobs.count
-select count(*) filter (where status = 'ACTIVE'), count(*) filter (where status = 'PAUSED') from job_definition
-where status <> 'DELETED'";
+select count(*) filter (where status = 'ACTIVE') as active, count(*) filter (where status = 'PAUSED') as paused,
+       (select count(*) from job_trigger where kind = 'SCHEDULE' and due_at is null and awaits is null and not paused
+           and held_due_at is null) as ended
+from job_definition where status <> 'DELETED'";
 
 /// Every version of a job, newest first.
 const VERSIONS: &str = "-- jobs.versions
 select version, changed_at, changed_by, change, definition::text from job_definition_version
 where job_id = $1 order by version desc limit $2";
+
+/// How many jobs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Active ones whose schedule goes on.
+    pub active: i64,
+    /// Paused ones.
+    pub paused: i64,
+    /// Active ones whose schedule has ended.
+    pub ended: i64,
+}
 
 /// One version of a job's definition.
 #[derive(Debug, Clone)]
@@ -175,13 +189,14 @@ impl Store {
     }
 
     /// How many jobs are active and how many paused.
-    pub async fn job_counts(&self) -> Result<(i64, i64), StoreError> {
+    pub async fn job_counts(&self) -> Result<JobCounts, StoreError> {
         self.bounded("jobs.count", async {
             let session = self.session().await?;
             let row = session.query_one(COUNT, &[]).await.during("jobs.count")?;
             session.release();
             let row = Values::of("jobs.count", &row);
-            Ok((row.get(0)?, row.get(1)?))
+            let (active, ended): (i64, i64) = (row.get("active")?, row.get("ended")?);
+            Ok(JobCounts { active: active.saturating_sub(ended).max(0), paused: row.get("paused")?, ended })
         })
         .await
     }

@@ -22,9 +22,11 @@ mod conditions;
 pub mod connect;
 pub mod execution_list;
 pub mod executions;
+pub mod failing;
 pub mod give_backs;
 pub mod hold;
 pub mod job_list;
+pub mod job_states;
 pub mod jobs;
 pub mod leases;
 pub mod listener;
@@ -118,6 +120,8 @@ pub fn hot_statements() -> Vec<&'static str> {
         leases::REMOVE,
         leases::RECORD_SKIPPED,
         settlements::SETTLE,
+        failing::MARK,
+        failing::CLEAR,
         settlements::RETRY,
         settlements::RELEASE,
         settlements::ALREADY_SETTLED,

@@ -59,15 +59,26 @@ macro_rules! stuck {
     };
 }
 
+/// A job that a failure has paused: of a row `j` of `job_definition`.
+macro_rules! paused_by_failure {
+    () => {
+        "(j.status = 'PAUSED' and j.paused_because is not null and j.paused_because like 'execution % failed')"
+    };
+}
+
 /// What a person should look at, late or stuck first. Due for more than five
 /// seconds and taken by nobody; running for longer than its interval, its
-/// time-out or an hour; between two attempts; failed within the hour and did not
-/// succeed since; paused by a failure.
+/// time-out or an hour; between two attempts; failing, the newest first; paused by a failure.
 const ATTENTION: &str = concat!("-- overview.attention
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
-late as (
+nodes as materialized (
+    select count(*) as active, sum(slots) as slots, sum(executions_running) as running from cluster_node where state = 'ACTIVE'
+), late as (
     select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
-           'due, and taken by no node' as message, 1 as rank
+           'due, and ' || (select case when exists (select from cluster_hold) then 'the cluster is held'
+               when nodes.active = 0 then 'no node takes work'
+               when nodes.running >= nodes.slots then 'all ' || nodes.slots || ' slots are taken'
+               else 'taken by no node' end from nodes) as message, 1 as rank
     from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock) order by t.due_at limit $2
 ),
 ", stuck!(), ", retrying as (
@@ -75,23 +86,40 @@ late as (
            'attempt ' || l.attempt || ' did not succeed: ' || coalesce(left(l.error_message, 200), 'it was lost'), 5
     from in_flight l where l.status = 'RETRYING' order by l.started_at limit $2
 ), failed as (
-    select distinct on (f.job_id) 'FAILED', f.job_id, f.id, f.finished_at, left(coalesce(f.error_message, f.reason), 200), 4
-    from (select * from job_execution_log
-          where error_message is not null and status = 'FAILED'
-            and id >= (select (lpad(to_hex(((extract(epoch from now) - 3600) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid from clock)
-          order by id desc limit 200) as f
-    where not exists (select from job_execution_log n where n.job_id = f.job_id and n.id > f.id and n.status = 'SUCCESS')
-    order by f.job_id, f.id desc limit $2
+    select 'FAILED', f.job_id, f.execution_id, f.since, f.message, 4
+    from job_failing f join job_definition j on j.id = f.job_id
+    where j.status <> 'DELETED' and not ", paused_by_failure!(), "
+    order by f.since desc limit $2
 ), paused as (
     select 'PAUSED_BY_FAILURE', j.id, null::uuid, j.updated_at, 'paused: ' || j.paused_because, 3
-    from job_definition j where j.status = 'PAUSED' and j.paused_because like 'execution % failed'
+    from job_definition j where ", paused_by_failure!(), "
     order by j.updated_at desc limit $2
 )
 select a.kind, a.job_id, j.name as job_name, a.execution_id, a.since, a.message
 from (select * from late union all select * from stuck union all select * from retrying union all select * from failed
       union all select * from paused) as a
 join job_definition j on j.id = a.job_id and j.status <> 'DELETED'
-order by a.rank, a.since limit 50");
+order by a.rank, case when a.rank = 4 then a.since end desc, a.since limit 50");
+
+/// How many jobs fail, and how many entries `ATTENTION` would have without its bounds. Each kind is counted to $2, and
+/// paused jobs among the last $2 that were paused.
+const TOTALS: &str = concat!(
+    "-- overview.totals
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+",
+    stuck!(),
+    ", paused as (
+    select j.id from (select * from job_definition where status = 'PAUSED' order by updated_at desc limit $2) as j where ",
+    paused_by_failure!(),
+    "
+), failing as (
+    select job_id from job_failing limit $2
+)
+select (select count(*) from failing) as failing,
+       (select count(*) from (select from job_trigger where due_at < (select now - interval '5 seconds' from clock) limit $2) as late)
+       + (select count(*) from stuck) + (select count(*) from in_flight where status = 'RETRYING')
+       + (select count(*) from paused) + (select count(*) from failing where job_id not in (select id from paused)) as attention"
+);
 
 /// What is due and not taken, what runs too long, and what vacuum should have removed: for alerts. Who holds the
 /// snapshot that keeps it only the server's administrators may see; how much there is, everybody.
@@ -104,7 +132,7 @@ with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) 
 select (select count(*) from (select from job_trigger where due_at <= (select now from clock) limit $2) as due) as due,
        coalesce(extract(epoch from (select now from clock) - (select min(due_at) from job_trigger
            where due_at <= (select now from clock) and due_at >= timestamptz 'epoch')), 0)::float8 as oldest_due_seconds,
-       (select count(*) from stuck) as stuck, pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
+       (select count(*) from stuck) as stuck, (select count(*) from (select from job_failing limit $2) as f) as failing, pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
 );
 
 const NAMES: &str = "-- overview.names
@@ -147,12 +175,16 @@ pub struct UpcomingFire {
 pub struct OverviewRecord {
     /// Executions that failed for good within an hour, counted to 10,000.
     pub failures_last_hour: i64,
+    /// Jobs whose newest settled execution failed or was lost, counted to 10,000.
+    pub failing_jobs: i64,
     /// Triggers that are due and not taken, counted to 10,000.
     pub due_now: i64,
     /// The next ones.
     pub next_due: Vec<UpcomingFire>,
     /// What a person should look at.
     pub attention: Vec<Attention>,
+    /// How much that is without the bounds of the list, each kind counted to 10,000.
+    pub attention_total: i64,
 }
 
 /// What waits although it is due, and what does not end.
@@ -164,6 +196,8 @@ pub struct Backlog {
     pub oldest_due_seconds: f64,
     /// Executions that run for longer than they should, counted to 10,000.
     pub stuck: i64,
+    /// Jobs whose newest settled execution failed or was lost, counted to 10,000.
+    pub failing: i64,
     /// Old versions of triggers that are still in the table, as the server's statistics have it.
     pub dead_triggers: i64,
 }
@@ -182,6 +216,7 @@ impl Store {
                 due: row.get("due")?,
                 oldest_due_seconds: row.get("oldest_due_seconds")?,
                 stuck: row.get("stuck")?,
+                failing: row.get("failing")?,
                 dead_triggers: row.get("dead_triggers")?,
             })
         })
@@ -197,11 +232,12 @@ impl Store {
         self.bounded("overview.read", async {
             let stub = self.clock().stub();
             let session = self.session().await?;
-            let (failures, due, next, attention, unreadable, names, hold, resting) = futures_util::try_join!(
+            let (failures, due, next, attention, totals, unreadable, names, hold, resting) = futures_util::try_join!(
                 async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
                 async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
                 async { session.query(NEXT, &[&stub]).await },
                 async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
+                async { session.query_one(TOTALS, &[&stub, &COUNT_MAX]).await },
                 async { session.query(NAMES, &[&unreadable]).await },
                 async { session.query(NAMES, &[&waiting_ids]).await },
                 async { session.query_opt(hold::READ, &[&stub, &hold::COUNT_MAX]).await },
@@ -211,15 +247,19 @@ impl Store {
             let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
             let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
+            let totals = Values::of("overview.totals", &totals);
             let mut shown = of_cluster(hold.as_ref().map(hold::record).transpose()?, resting::record(&resting)?, now);
             shown.extend(self.unreadable.readable(&unreadable, |row| unreadable_job(row, &reasons, now)));
             shown.extend(self.unreadable.readable(&names, |row| saturated_job(row, &waiting)));
+            let of_this_node = i64::try_from(shown.len()).unwrap_or(i64::MAX);
             shown.extend(self.unreadable.readable(&attention, attention_of));
             shown.truncate(SHOWN_MAX);
             Ok(OverviewRecord {
                 failures_last_hour: Values::of("overview.failures", &failures).get(0)?,
                 due_now: Values::of("overview.due", &due).get(0)?,
                 next_due: self.unreadable.readable(&next, upcoming),
+                failing_jobs: totals.get("failing")?,
+                attention_total: totals.get::<i64>("attention")?.saturating_add(of_this_node),
                 attention: shown,
             })
         })

@@ -5,6 +5,7 @@
 //! unknown outcome is safe: a row that already says what this settlement says is
 //! settled, not fenced.
 
+use super::failing::Verdicts;
 use super::leases::{is_busy, overlap_lock};
 use super::row::column;
 use super::session::Transaction;
@@ -143,13 +144,11 @@ impl Store {
         if batch.is_empty() {
             return Ok(Settled::default());
         }
-        let columns = Columns::of(batch);
+        let (columns, verdicts) = (Columns::of(batch), Verdicts::of(batch));
         self.bounded("settlements.settle", async {
             let transaction = self.begin("settlements.begin").await?;
             lock_jobs(&transaction, &columns.waited_for).await?;
-            let (settled, left) =
-                futures_util::join!(self.settle_current(&transaction, &columns), leave_leases(&transaction, leases),);
-            let (mut settled, ()) = both(settled, left)?;
+            let mut settled = self.settle_and_record(&transaction, &columns, &verdicts, leases).await?;
             // The job before its trigger, as the commands do.
             self.pause_failed(&transaction, batch, &settled).await?;
             rearm(&transaction, &columns.awaited).await?;
@@ -167,7 +166,7 @@ impl Store {
     }
 
     /// Settles one attempt, and nothing that follows from it: for when that is what fails. The repairs go on with what
-    /// waits for its end; it is not tried again, and does not pause its job.
+    /// waits for its end and record whether the job fails; it is not tried again, and does not pause its job.
     pub async fn settle_alone(&self, settlement: &Settlement, leases: &LeasesLeft) -> Result<Settled, StoreError> {
         let alone = Settlement { retry_in: None, ..settlement.clone() };
         let columns = Columns::of(std::slice::from_ref(&alone));
@@ -213,6 +212,26 @@ impl Store {
             self.pause_in(transaction, &[settlement.job_id], Some(&because)).await?;
         }
         Ok(())
+    }
+
+    /// Settles what is current, and records which jobs fail by it, in one round trip.
+    async fn settle_and_record(
+        &self,
+        transaction: &Transaction,
+        columns: &Columns<'_>,
+        verdicts: &Verdicts,
+        leases: &LeasesLeft,
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
+        transaction.prepare_cached(&settle).await.during("settlements.prepare")?;
+        verdicts.prepare(transaction).await?;
+        let (settled, left, recorded) = futures_util::join!(
+            self.settle_current(transaction, columns),
+            leave_leases(transaction, leases),
+            verdicts.record(transaction),
+        );
+        let (settled, ((), ())) = both(settled, both(left, recorded))?;
+        Ok(settled)
     }
 
     async fn settle_current(&self, transaction: &Transaction, c: &Columns<'_>) -> Result<HashSet<Uuid>, StoreError> {

@@ -11,7 +11,7 @@ use super::parts::in_parts;
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, failing};
 use crate::model::named;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -164,7 +164,8 @@ const KEEP_LEASE: &str = "-- takeovers.keep_lease
 insert into job_lease (id, node_id, job_id, execution_ids) values ($1, $2, null, $3)";
 
 /// What a take-over runs, in its order.
-const STATEMENTS: [&str; 8] = [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, END_LEASES, NEXT_ATTEMPTS, RELEASE];
+const STATEMENTS: [&str; 9] =
+    [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, failing::MARK, END_LEASES, NEXT_ATTEMPTS, RELEASE];
 
 /// How what a node held is handed over.
 #[derive(Debug, Clone, Copy)]
@@ -377,7 +378,8 @@ impl Store {
         for (id, error) in parts.odd {
             let why = error.in_words();
             let fail = async |ids: &[Uuid]| {
-                transaction.execute(FAIL, &[&stub, &node_id, &ids, &why]).await.during("takeovers.fail")
+                transaction.execute(FAIL, &[&stub, &node_id, &ids, &why]).await.during("takeovers.fail")?;
+                failing::mark(transaction, ids).await
             };
             let failed = in_parts(transaction, &[id], fail).await?;
             if failed.odd.is_empty() {
@@ -408,6 +410,10 @@ impl Store {
         let take_over = transaction.prepare_cached(TAKE_OVER).await.during("takeovers.prepare")?;
         let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &held, low, high];
         let rows = transaction.query(&take_over, &values).await.during("takeovers.take_over")?;
+        let (_, ended) = partition("takeovers.take_over", &rows, "runs_again")?;
+        let ended: Vec<Uuid> = column("takeovers.take_over", ended, "id")?;
+        // Before the rows of the jobs, as a settlement does.
+        failing::mark(transaction, &ended).await?;
         for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
             let row = Values::of("takeovers.take_over", row);
             let because = format!("execution {} failed", row.get::<Uuid>("id")?);

@@ -528,6 +528,55 @@ test('GraphiQL knows the schema and asks no other host', async () => {
   }
 })
 
+test('a job whose last run failed needs attention, from the overview to its own page, until one succeeds', async () => {
+  // Nothing listens there: each run fails.
+  const target = { http: { url: 'http://127.0.0.1:9/', method: 'POST' } }
+  const startAt = () => new Date(Date.now() + 500).toISOString()
+  const id = await input({ name: 'nightly export', scheduleType: 'ONCE', startAt: startAt(), target })
+  const failing = '{ overview { failingJobs } jobsPage(filter: {state: [FAILING]}) { nodes { name } totalCount } }'
+  await eventually('it fails', async () =>
+    (await graphql(cluster.url, failing)).jobsPage.nodes.some(({ name }) => name === 'nightly export'),
+  )
+  const seen = await graphql(cluster.url, failing)
+  assert.equal(seen.overview.failingJobs, seen.jobsPage.totalCount)
+  await go('/')
+  const headline = page.getByRole('status', { name: 'All in all' })
+  assert.doesNotMatch(await headline.innerText(), /All is well/)
+  const attention = page.getByRole('heading', { name: 'Needs attention' }).locator('xpath=ancestor::section[1]')
+  await attention.getByText('nightly export').waitFor()
+  const tile = page.locator('div', { has: page.locator('dt', { hasText: 'Failing jobs' }) }).last()
+  await tile.getByRole('link').click()
+  await page.waitForURL(/state=FAILING/)
+  await page.getByRole('link', { name: 'nightly export' }).click()
+  await page.getByText(/^Failing since/).waitFor()
+  const next = { name: 'nightly export', scheduleType: 'ONCE', startAt: startAt(), target: { log: {} } }
+  const { job } = await graphql(cluster.url, `{ job(id: "${id}") { version } }`)
+  const update =
+    'mutation($id: ID!, $input: CreateJobInput!, $version: Int!) { updateJob(id: $id, input: $input, version: $version) { id } }'
+  await graphql(cluster.url, update, { id, input: next, version: job.version })
+  await page.getByText(/^Failing since/).waitFor({ state: 'detached' })
+  await page.getByText('Its schedule has no fire time left', { exact: false }).waitFor()
+})
+
+test('a blackout is seen where one looks', async () => {
+  const id = await input({ name: 'probe in a blackout', scheduleType: 'FIXED_RATE', intervalSeconds: 1 })
+  const endsAt = new Date(Date.now() + 3_600_000).toISOString()
+  const make = 'mutation($input: BlackoutInput!) { createBlackout(input: $input) { id } }'
+  const { createBlackout } = await graphql(cluster.url, make, {
+    input: { reason: 'Network maintenance', endsAt, jobId: id },
+  })
+  await go('/jobs?search=probe+in+a+blackout')
+  await row('probe in a blackout').getByText('closed until').waitFor()
+  await page.getByRole('link', { name: 'probe in a blackout' }).click()
+  await page.getByText(/^Closed until/).waitFor()
+  assert.deepEqual(await seriousFaults(page), [])
+  await go('/')
+  await page.getByRole('region', { name: 'Blackouts in force' }).getByText('Network maintenance').waitFor()
+  assert.deepEqual(await seriousFaults(page), [])
+  await graphql(cluster.url, 'mutation($id: ID!) { endBlackout(id: $id) { id } }', { id: createBlackout.id })
+  await graphql(cluster.url, 'mutation($id: ID!) { deleteJob(id: $id) }', { id })
+})
+
 test('a cluster is held from the overview, says so on every page, starts nothing, and is released', async () => {
   await go('/')
   await page.getByRole('button', { name: 'Hold cluster…' }).click()

@@ -1,8 +1,9 @@
 //! Executions, as the API shows them.
 
-use crate::api::facts::{self, RerunsOf};
+use crate::api::facts::{self, NextAttemptOf, RerunsOf};
 use crate::api::json::Json;
 use crate::api::{cost, errors};
+use crate::model::execution::ExecutionStatus;
 use crate::model::payload::Payload;
 use crate::model::{Timestamp, rfc3339};
 use crate::store::executions::ExecutionRecord;
@@ -94,6 +95,14 @@ impl ExecutionRecord {
     /// Fire times in a skipped range.
     async fn occurrences(&self) -> Option<i32> {
         self.occurrences
+    }
+    /// When a RETRYING execution is tried again; none while its job is paused, which holds the attempt.
+    #[graphql(complexity = "cost::BATCHED")]
+    async fn next_attempt_at(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        if self.status != ExecutionStatus::Retrying {
+            return Ok(None);
+        }
+        Ok(facts::load(ctx, NextAttemptOf(self.id)).await?.map(rfc3339))
     }
     /// Earlier attempts: attempt, nodeId, startedAt, endedAt, outcome, error.
     #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]

@@ -1,14 +1,15 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf};
+use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, StandingOf};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::names::{
-    DstGapName, DstOverlapName, JobScheduleType, JobStatusName, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
+    DstGapName, DstOverlapName, JobScheduleType, JobStateName, JobStatusName, MisfirePolicyName, OverlapPolicyName,
+    RecoveryPolicy,
 };
 use crate::api::queries::{store, texts};
 use crate::api::{cost, errors};
-use crate::model::closures::Pending;
+use crate::model::closures::{ClosedBy, Closures, Pending};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
 use crate::model::payload::Payload;
@@ -16,6 +17,7 @@ use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
 use crate::store::executions::{ExecutionRecord, ExecutionTexts};
+use crate::store::job_states::{Failing, JobStanding};
 use crate::store::jobs::JobVersion;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use std::sync::Arc;
@@ -53,6 +55,27 @@ pub struct Retry {
     pub max_backoff_seconds: i32,
     /// Growth of the upper end from one delay to the next.
     pub multiplier: f64,
+}
+
+/// Why a job fails.
+#[Object(name = "JobFailing")]
+impl Failing {
+    /// The execution that failed last. The log may have dropped it.
+    async fn execution_id(&self) -> ID {
+        self.execution_id.into()
+    }
+    /// End of the first execution that failed since the last success.
+    async fn since(&self) -> String {
+        rfc3339(self.since)
+    }
+    /// End of the execution that failed last.
+    async fn failed_at(&self) -> String {
+        rfc3339(self.failed_at)
+    }
+    /// What went wrong then, at most 200 characters.
+    async fn message(&self) -> &str {
+        &self.message
+    }
 }
 
 /// One version of a job's definition.
@@ -122,6 +145,22 @@ impl Job {
     async fn status(&self) -> JobStatusName {
         self.status.into()
     }
+    /// How it stands, beyond its status.
+    #[graphql(complexity = "cost::BATCHED")]
+    async fn state(&self, ctx: &Context<'_>) -> Result<JobStateName> {
+        Ok(standing(ctx, self).await?.map_or(JobStateName::Deleted, |standing| standing.state.into()))
+    }
+    /// Whether its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed. False of a
+    /// job that is paused or deleted.
+    #[graphql(complexity = "cost::BATCHED")]
+    async fn has_ended(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(standing(ctx, self).await?.is_some_and(|standing| standing.has_ended))
+    }
+    /// Why it fails; none unless its newest settled execution failed or was lost.
+    #[graphql(complexity = "cost::BATCHED + child_complexity")]
+    async fn failing(&self, ctx: &Context<'_>) -> Result<Option<Failing>> {
+        Ok(standing(ctx, self).await?.and_then(|standing| standing.failing))
+    }
     /// Raised by every change.
     async fn version(&self) -> i32 {
         self.version
@@ -154,6 +193,15 @@ impl Job {
     )]
     async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
         fire_times(ctx, self, usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX)).await
+    }
+    /// The calendar or blackout that keeps it from firing now, or the blackout ahead that holds its next fire time; none
+    /// when that takes no fire time of the job, and while it is paused.
+    #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
+    async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<ClosedBy>> {
+        let Some(pending) = pending(self) else { return Ok(None) };
+        let now = facts::load(ctx, Now).await?.unwrap_or(pending.fire_time);
+        let closures = closures(ctx, self, pending).await?;
+        Ok(closures.closed_by(self.id, &self.definition, pending, now))
     }
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
@@ -325,14 +373,27 @@ fn int(seconds: i64) -> Option<i32> {
     i32::try_from(seconds).ok()
 }
 
+/// The fire time that the job's trigger names.
+fn pending(job: &Job) -> Option<Pending> {
+    job.next_fire_time.map(|fire_time| Pending { fire_time, closed_from: job.closed_from })
+}
+
+/// What judges the fire times of a job from the pending one on.
+async fn closures(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Closures>> {
+    let since = pending.closed_from.unwrap_or(pending.fire_time);
+    let calendar = job.definition.calendar.clone();
+    Ok(facts::load(ctx, ClosuresOf { calendar, since }).await?.unwrap_or_default())
+}
+
+async fn standing(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStanding>> {
+    facts::load(ctx, StandingOf(job.id)).await
+}
+
 /// The next fire times of a job. The first of them are the same, however many are asked for.
 async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<String>> {
     let count = count.min(job.definition.runs_left(job.runs));
-    let Some(fire_time) = job.next_fire_time.filter(|_| count > 0) else { return Ok(Vec::new()) };
-    let pending = Pending { fire_time, closed_from: job.closed_from };
-    let since = job.closed_from.unwrap_or(fire_time);
-    let calendar = job.definition.calendar.clone();
-    let closures = facts::load(ctx, ClosuresOf { calendar, since }).await?.unwrap_or_default();
+    let Some(pending) = pending(job).filter(|_| count > 0) else { return Ok(Vec::new()) };
+    let closures = closures(ctx, job, pending).await?;
     let fire_times = closures.fire_times(job.id, &job.definition, pending, count);
     Ok(fire_times.into_iter().map(rfc3339).collect())
 }

@@ -108,10 +108,12 @@ pub struct Cluster {
     pub slots: i32,
     /// Executions held at their last heartbeats.
     pub executions_running: i32,
-    /// Jobs that fire.
+    /// Jobs that fire: ACTIVE ones whose schedule goes on.
     pub active_jobs: i32,
     /// Jobs that are paused.
     pub paused_jobs: i32,
+    /// ACTIVE jobs whose schedule has no fire time left.
+    pub ended_jobs: i32,
     /// While it is there, nothing starts.
     pub hold: Option<Hold>,
     /// The database's clock, the only one that decides.

@@ -1,11 +1,12 @@
 // What the address of a list says: its filters, each of them optional.
 
-import type { JobOrder, JobScheduleType, JobStatus } from '@/api/generated'
+import type { JobOrder, JobScheduleType, JobState, JobStatus } from '@/api/generated'
 import { list, listOf, oneOf, text } from './search'
 import {
   EXECUTION_STATUSES,
   type ExecutionStatus,
   JOB_OUTCOMES,
+  JOB_STATES,
   JOB_STATUSES,
   type JobOutcome,
   ORDERS,
@@ -18,6 +19,7 @@ import {
 export interface JobsSearch {
   search?: string
   status?: JobStatus[]
+  state?: JobState[]
   type?: JobScheduleType[]
   tag?: string[]
   outcome?: JobOutcome[]
@@ -29,6 +31,7 @@ export function jobsSearch(search: Record<string, unknown>): JobsSearch {
   return {
     search: text(search.search),
     status: listOf(JOB_STATUSES, search.status),
+    state: listOf(JOB_STATES, search.state),
     type: listOf(SCHEDULE_TYPES, search.type),
     tag: list(search.tag),
     outcome: listOf(JOB_OUTCOMES, search.outcome),

@@ -42,7 +42,7 @@ export interface Health {
 
 /** Reads the overview as a person would. */
 export function healthOf(overview: OverviewPartsFragment): Health {
-  const { cluster, attention, failuresLastHour } = overview
+  const { cluster, attention, attentionTotal } = overview
   if (cluster.hold) return { tone: 'bad', title: 'The cluster is held' }
   if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
   const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
@@ -51,8 +51,9 @@ export function healthOf(overview: OverviewPartsFragment): Health {
   const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))
   if (urgent > 0) return { tone: 'bad', title: jobs(urgent, 'late or stuck') }
   if (attention.some((one) => !one.jobId)) return { tone: 'warn', title: 'The cluster needs attention' }
-  if (attention.length > 0) return { tone: 'warn', title: attentionOf(jobsOf(attention)) }
-  if (failuresLastHour > 0) return { tone: 'warn', title: 'Runs, with failures in the last hour' }
+  // What the list does not show is counted with it.
+  const hidden = Math.max(0, attentionTotal - attention.length)
+  if (attentionTotal > 0) return { tone: 'warn', title: attentionOf(jobsOf(attention) + hidden) }
   return { tone: 'good', title: 'All is well' }
 }
 

@@ -1,8 +1,9 @@
 // The words of the API that a person can filter by.
 
-import type { JobOrder, JobScheduleType, JobStatus } from '@/api/generated'
+import type { JobOrder, JobScheduleType, JobState, JobStatus } from '@/api/generated'
 
 export const JOB_STATUSES = ['ACTIVE', 'PAUSED', 'DELETED'] as const satisfies JobStatus[]
+export const JOB_STATES = ['ACTIVE', 'WAITING', 'FAILING', 'PAUSED', 'ENDED', 'DELETED'] as const satisfies JobState[]
 export const SCHEDULE_TYPES = ['CRON', 'FIXED_RATE', 'FIXED_DELAY', 'ONCE'] as const satisfies JobScheduleType[]
 export const ORDERS = ['NEWEST', 'OLDEST', 'NAME', 'NEXT_FIRE_TIME'] as const satisfies JobOrder[]
 export const EXECUTION_STATUSES = ['RUNNING', 'RETRYING', 'SUCCESS', 'FAILED', 'CANCELLED', 'LOST', 'SKIPPED'] as const

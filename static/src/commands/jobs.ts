@@ -19,6 +19,8 @@ export interface Commanded {
   id: string
   name: string
   status: JobStatus
+  /** Its schedule has no fire time left: there is nothing to pause. */
+  hasEnded?: boolean
   /** The time of a ONCE that passed while it was paused: it can be run with the resume. */
   missedFireTime?: string | null
   /** Executions that run or wait for their next attempt. */

@@ -27,7 +27,11 @@ export function JobMenu({ job, onDeleted }: { job: Commanded; onDeleted?: () => 
           Resume
         </MenuItem>
       ) : (
-        <MenuItem icon={Pause} disabled={job.status === 'DELETED'} onSelect={() => void commands.pause()}>
+        <MenuItem
+          icon={Pause}
+          disabled={job.status === 'DELETED' || job.hasEnded}
+          onSelect={() => void commands.pause()}
+        >
           Pause
         </MenuItem>
       )}

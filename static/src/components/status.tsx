@@ -8,6 +8,9 @@ type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'lost' | 'calm'
 const TONES: Record<string, Tone> = {
   ACTIVE: 'good',
   PAUSED: 'warn',
+  FAILING: 'bad',
+  WAITING: 'warn',
+  ENDED: 'calm',
   DELETED: 'calm',
   SUCCESS: 'good',
   FAILED: 'bad',

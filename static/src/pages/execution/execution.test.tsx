@@ -79,6 +79,13 @@ test('one that waits for its next attempt says so, and its last attempt has ende
   expect(panel?.textContent).toMatch(/Attempt 12 started.*then 4 msAttempt 12 failed.*Retrying$/)
 })
 
+test('one that waits for its next attempt says when that is due', async () => {
+  const next = { status: 'RETRYING', reason: 'ERROR', attempt: 2, finishedAt: null, durationMillis: null }
+  await see({ ...next, nextAttemptAt: '2999-11-23T07:20:00.000Z' })
+  const panel = (await screen.findByRole('heading', { name: 'What happened' })).closest('section')
+  expect(panel?.textContent).toMatch(/Attempt 3 due.*in .*Retrying$/)
+})
+
 test('a fire time stands on the clock of the job too, where a clock decides about it', async () => {
   await see({})
   const details = (await screen.findByRole('heading', { name: 'Details' })).closest('section')

@@ -19,7 +19,7 @@ interface Step {
 }
 
 function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] {
-  const { fireTime, dueTime, startedAt, finishedAt, status, attempt, kind } = execution
+  const { fireTime, dueTime, startedAt, finishedAt, status, attempt, nextAttemptAt, kind } = execution
   const spread = Date.parse(dueTime) - Date.parse(fireTime)
   const asked = kind === 'RERUN' || kind === 'BACKFILL' ? 'until somebody asked for it' : 'of jitter or waiting'
   const waited = attempt > 1 ? 'until its last attempt was due' : asked
@@ -35,6 +35,11 @@ function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] 
   }
   // The row's own end comes when it is settled; that of an attempt stands among the attempts.
   if (failed?.endedAt) steps.push({ name: `Attempt ${failed.attempt} failed`, at: failed.endedAt, length: null })
+  if (nextAttemptAt) {
+    const ahead = Date.parse(nextAttemptAt) - nowMillis
+    const length = ahead > 0 ? `in ${duration(ahead)}` : null
+    steps.push({ name: `Attempt ${attempt + 1} due`, at: nextAttemptAt, length })
+  }
   if (finishedAt || isInFlight(status)) steps.push({ name: words(status), at: finishedAt, length: null })
   return steps
 }
@@ -75,7 +80,11 @@ export function Steps({ execution }: StepsProps) {
                 <Time at={step.at} as="short" />
               </span>
             )}
-            {step.length && <span className="text-muted text-xs">then {step.length}</span>}
+            {step.length && (
+              <span className="text-muted text-xs">
+                {step.length.startsWith('in ') ? step.length : `then ${step.length}`}
+              </span>
+            )}
           </li>
         )
       })}

@@ -164,8 +164,15 @@ export function Late({ execution }: { execution: Execution }) {
 /** A start later than this is worth a second look. */
 const LATE_MILLIS = 1_000
 
-/** How long the last attempt took, or takes. */
+/** How long the last attempt took, or takes; between two attempts when the next one is due. */
 export function Took({ execution }: { execution: Execution }) {
+  if (execution.nextAttemptAt) {
+    return (
+      <span className="text-muted">
+        next <Time at={execution.nextAttemptAt} />
+      </span>
+    )
+  }
   return isInFlight(execution.status) ? <Running execution={execution} /> : <Length millis={runtime(execution, 0)} />
 }
 

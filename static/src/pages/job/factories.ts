@@ -1,5 +1,5 @@
 import type { JobQuery } from '@/api/generated'
-import { open, pageOf } from '@/testing/render'
+import { type Answers, open, pageOf } from '@/testing/render'
 
 export type JobOfPage = NonNullable<JobQuery['job']>
 
@@ -10,6 +10,10 @@ const JOB: JobOfPage = {
   description: null,
   tags: [],
   status: 'ACTIVE',
+  state: 'ACTIVE',
+  hasEnded: false,
+  failing: null,
+  closedBy: null,
   pausedBecause: null,
   inFlight: 0,
   scheduleType: 'FIXED_RATE',
@@ -48,7 +52,7 @@ const JOB: JobOfPage = {
 }
 
 /** Opens the page of a job that nothing ran of yet. */
-export function openJob(given: Partial<JobOfPage>) {
+export function openJob(given: Partial<JobOfPage>, more: Answers = {}) {
   return open('/jobs/j', {
     Job: () => ({ job: { ...JOB, ...given } }),
     JobExecutions: () => ({ job: { executions: pageOf([]) } }),
@@ -56,5 +60,6 @@ export function openJob(given: Partial<JobOfPage>) {
     Backfills: () => ({ backfills: [] }),
     Closures: () => ({ calendars: [], blackouts: [] }),
     ResumeJob: () => ({ resumeJob: { id: 'j', nextFireTime: null } }),
+    ...more,
   })
 }

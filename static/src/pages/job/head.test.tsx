@@ -1,5 +1,6 @@
 import { screen } from '@testing-library/react'
 import { expect, test } from 'vitest'
+import { overview } from '@/testing/factories'
 import { open } from '@/testing/render'
 import { openJob } from './factories'
 
@@ -12,6 +13,45 @@ test('a job that a failure paused leads to that execution', async () => {
   const id = '018f3c00-0000-7000-8000-000000000001'
   await openJob({ status: 'PAUSED', pausedBecause: `execution ${id} failed` })
   expect((await screen.findByRole('link', { name: id })).getAttribute('href')).toBe(`/executions/${id}`)
+})
+
+test('a failing job says since when and why, and leads to the execution', async () => {
+  const failing = { executionId: 'e1', since: '2026-11-23T07:00:00.000Z', message: 'connection refused' }
+  await openJob({ state: 'FAILING', failing })
+  expect(await screen.findByText(/connection refused/)).toBeTruthy()
+  expect(screen.getByRole('link', { name: 'See the execution' }).getAttribute('href')).toBe('/executions/e1')
+})
+
+test('a job that a closure holds back says which and until when', async () => {
+  const closedBy = {
+    kind: 'BLACKOUT',
+    name: 'Network maintenance',
+    from: '2026-11-23T07:00:00.000Z',
+    until: '2999-11-23T08:00:00.000Z',
+    afterwards: 'COLLAPSE',
+  } as const
+  await openJob({ state: 'WAITING', closedBy })
+  const notice = (await screen.findByText(/^Closed/)).closest('p')
+  expect(notice?.textContent).toMatch(/^Closed until .*: Network maintenance. Of its fire times until then one runs/)
+})
+
+test('a job that has ended says so, and is not offered to be paused', async () => {
+  await openJob({ state: 'ENDED', hasEnded: true })
+  expect(await screen.findByText(/Its schedule has no fire time left/)).toBeTruthy()
+  expect(screen.queryByRole('button', { name: 'Pause' })).toBeNull()
+  expect(screen.getByRole('button', { name: 'Run now' })).toBeTruthy()
+})
+
+test('a job that waits says for what', async () => {
+  const { cluster } = overview()
+  const full = { ...cluster, slots: 64, executionsRunning: 64 }
+  await openJob({ state: 'WAITING' }, { Overview: () => ({ overview: overview({ cluster: full }) }) })
+  expect(await screen.findByText('a fire time has come, and all 64 slots are taken.')).toBeTruthy()
+})
+
+test('a job that waits behind itself says so', async () => {
+  await openJob({ state: 'WAITING', inFlight: 1, overlapPolicy: 'BUFFER_ALL' })
+  expect(await screen.findByText('its next fire time waits behind the execution that runs.')).toBeTruthy()
 })
 
 test('many tags do not push the rest of the head away', async () => {

@@ -1,7 +1,7 @@
 // One job: how it does, when it fires next, what its last executions were like, and what it is.
 
 import { getRouteApi, Link } from '@tanstack/react-router'
-import { CircleSlash, Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
+import { Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
 import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
@@ -14,7 +14,7 @@ import { Name } from '@/components/name'
 import { Missing, Page, Panel } from '@/components/panel'
 import { Shown } from '@/components/states'
 import { StatusBadge } from '@/components/status'
-import { Time } from '@/components/time'
+import { badgesOf } from '@/text/job'
 import { counted } from '@/text/number'
 import { scheduleWords } from '@/text/schedule'
 import { targetWords } from '@/text/target'
@@ -24,6 +24,7 @@ import { DurationChart, LatenessChart } from './charts'
 import { Definition } from './definition'
 import { ExecutionTable } from './execution-table'
 import { NextFires } from './next-fires'
+import { Standing } from './standing'
 import { Timeline } from './timeline'
 import { Versions } from './versions'
 
@@ -117,7 +118,9 @@ const TAGS_SHOWN = 6
 function Note({ job }: { job: Job }) {
   return (
     <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
-      <StatusBadge status={job.status} />
+      {badgesOf(job).map((badge) => (
+        <StatusBadge key={badge} status={badge} />
+      ))}
       {job.inFlight > 0 && (
         <span className="flex items-center gap-1.5">
           <StatusBadge status="RUNNING" />
@@ -169,9 +172,11 @@ function Commands({ job }: { job: Job }) {
           Resume
         </Button>
       ) : (
-        <Button icon={Pause} onClick={() => void commands.pause()}>
-          Pause
-        </Button>
+        !job.hasEnded && (
+          <Button icon={Pause} onClick={() => void commands.pause()}>
+            Pause
+          </Button>
+        )
       )}
       <Link to="/jobs/$jobId/edit" params={{ jobId: job.id }} className={buttonClass()}>
         <Pencil size={15} aria-hidden />
@@ -189,54 +194,5 @@ function CloneIt({ job }: { job: Job }) {
       <Copy size={15} aria-hidden />
       Clone
     </Link>
-  )
-}
-
-/** A reason that names an execution, as a failure that pauses its job does, leads to it. */
-function Reason({ text }: { text: string }) {
-  const [before = '', id] = text.split(EXECUTION_ID)
-  if (!id) return text
-  return (
-    <>
-      {before}
-      <Link to="/executions/$executionId" params={{ executionId: id }} className="text-accent hover:underline">
-        {id}
-      </Link>
-      {text.slice(before.length + id.length)}
-    </>
-  )
-}
-
-const EXECUTION_ID = /\b([\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12})\b/
-
-/** Why it does not fire, when it does not. */
-function Standing({ job }: { job: Job }) {
-  if (job.status === 'ACTIVE') return null
-  const paused = job.status === 'PAUSED'
-  const Icon = paused ? Pause : CircleSlash
-  return (
-    <div className="flex items-start gap-3 rounded-lg border border-warn/30 bg-warn/8 px-4 py-3">
-      <Icon size={18} aria-hidden className="mt-0.5 shrink-0 text-warn" />
-      <p className="min-w-0 text-sm [overflow-wrap:anywhere]">
-        <strong className="font-semibold">{paused ? 'Paused' : 'Deleted'}</strong>
-        {paused && job.pausedBecause ? (
-          <>
-            : <Reason text={job.pausedBecause} />
-          </>
-        ) : null}
-        .{' '}
-        <span className="text-muted">
-          {paused
-            ? 'It has no fire times until it is resumed, and what waits behind an execution or for its next attempt is held until then.'
-            : 'It is gone for good; its log stays.'}
-          {job.missedFireTime && (
-            <>
-              {' '}
-              Its time, <Time at={job.missedFireTime} as="exact" />, has passed: it runs only if you resume and run it.
-            </>
-          )}
-        </span>
-      </p>
-    </div>
   )
 }

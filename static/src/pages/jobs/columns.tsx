@@ -8,12 +8,14 @@ import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/ap
 import { useJobCommands } from '@/commands/jobs'
 import { IconButton } from '@/components/button'
 import { Checkbox } from '@/components/checkbox'
+import { ClosedUntil } from '@/components/closure'
 import type { Column } from '@/components/grid'
 import { JobMenu } from '@/components/job-menu'
 import { Name } from '@/components/name'
 import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
+import { badgesOf, isClosedNow } from '@/text/job'
 import { scheduleWords, zoneOf } from '@/text/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/text/time'
 
@@ -89,14 +91,24 @@ export function JobCard({ job, selection, onSelect }: JobProps) {
         <Commands job={job} />
       </div>
       <div className="flex items-center justify-between gap-2 text-xs">
-        <StatusBadge status={job.status} />
+        <Badges job={job} />
         <Sparkline runs={job.recentExecutions} places={14} />
         <span className="text-muted">
-          {job.nextFireTime ? <Time at={job.nextFireTime} zone={zoneOf(job)} /> : 'no fire time'}
+          <NextOnCard job={job} />
         </span>
       </div>
     </div>
   )
+}
+
+function NextOnCard({ job }: { job: JobRowFragment }) {
+  const now = useNow()
+  if (job.closedBy && isClosedNow(job.closedBy, now)) return <ClosedUntil closure={job.closedBy} />
+  return job.nextFireTime ? <Time at={job.nextFireTime} zone={zoneOf(job)} /> : 'no fire time'
+}
+
+function Badges({ job }: { job: JobRowFragment }) {
+  return badgesOf(job).map((badge) => <StatusBadge key={badge} status={badge} />)
 }
 
 function Named({ job }: { job: JobRowFragment }) {
@@ -125,19 +137,20 @@ function Named({ job }: { job: JobRowFragment }) {
 }
 
 function State({ job }: { job: JobRowFragment }) {
+  const why = job.pausedBecause ?? job.failing?.message
   return (
     <div className="flex flex-col items-start gap-0.5">
       <div className="flex items-center gap-1">
-        <StatusBadge status={job.status} />
+        <Badges job={job} />
         {job.inFlight > 0 && (
           <span title={`${job.inFlight} in flight`}>
             <StatusBadge status="RUNNING" />
           </span>
         )}
       </div>
-      {job.pausedBecause && (
-        <span className="max-w-full truncate text-2xs text-muted" title={job.pausedBecause}>
-          {job.pausedBecause}
+      {why && (
+        <span className="max-w-full truncate text-2xs text-muted" title={why}>
+          {why}
         </span>
       )}
     </div>
@@ -148,6 +161,14 @@ function State({ job }: { job: JobRowFragment }) {
 function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
   const now = useNow()
   if (!at) return <span className="text-faint">–</span>
+  if (next && job.closedBy && isClosedNow(job.closedBy, now)) {
+    return (
+      <div className="flex flex-col text-sm">
+        <ClosedUntil closure={job.closedBy} />
+        <span className="truncate text-2xs text-muted">{job.closedBy.name}</span>
+      </div>
+    )
+  }
   const zone = zoneOf(job)
   const theirs = !zone || sameClock(at, zone) ? null : onTheirClock(at, zone)
   return (

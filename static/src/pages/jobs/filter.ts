@@ -16,6 +16,7 @@ export function filterOf(search: JobsSearch): JobFilter {
   return {
     search: search.search ?? null,
     status: search.status ?? null,
+    state: search.state ?? null,
     scheduleType: search.type ?? null,
     tags: search.tag ?? null,
     lastOutcome: search.outcome ?? null,

@@ -3,7 +3,7 @@ import { useEffect, useEffectEvent, useState } from 'react'
 import { TagsDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import type { JobsSearch } from '@/app/filters'
-import { JOB_OUTCOMES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/app/words'
+import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/app/words'
 import { INPUT_CLASS, Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
@@ -27,13 +27,19 @@ export function Filters({ search, onChange }: FiltersProps) {
   return (
     <FilterBar
       first={<SearchField value={search.search ?? ''} onChange={(text) => onChange({ search: text || undefined })} />}
-      active={[search.status, search.type, search.tag, search.outcome].filter(Boolean).length}
+      active={[search.status, search.state, search.type, search.tag, search.outcome].filter(Boolean).length}
     >
       <FilterMenu
         label="Status"
         all={JOB_STATUSES}
         chosen={search.status}
         onChange={(status) => onChange({ status: orNone(status) })}
+      />
+      <FilterMenu
+        label="State"
+        all={JOB_STATES}
+        chosen={search.state}
+        onChange={(state) => onChange({ state: orNone(state) })}
       />
       <FilterMenu
         label="Schedule"

@@ -64,6 +64,55 @@ test('one of many tags is found by typing', async () => {
   await waitFor(() => expect(address()).toBe('/jobs?tag=tag-1&tag=tag-13'))
 })
 
+test('the state of a job beats its status, and says why', async () => {
+  const failing = { executionId: 'e', since: '2026-11-23T07:00:00.000Z', message: 'connection refused' }
+  const { asked } = await open(
+    '/jobs?state=FAILING',
+    jobs(
+      jobRow({ name: 'Report', state: 'FAILING', failing }),
+      jobRow({ name: 'Export', status: 'PAUSED', state: 'FAILING', failing }),
+      jobRow({ name: 'Import', state: 'ENDED', hasEnded: true, nextFireTime: null }),
+    ),
+  )
+  const textOf = (name: string) => screen.getByRole('link', { name }).closest('[role=row]')?.textContent
+  await screen.findByRole('link', { name: 'Report' })
+  expect(textOf('Report')).toMatch(/Failing.*connection refused/)
+  expect(textOf('Export')).toMatch(/Paused.*Failing/)
+  expect(textOf('Import')).toMatch(/Ended/)
+  expect(textOf('Import')).not.toContain('Active')
+  expect(last(asked, 'JobsPage')?.filter).toMatchObject({ state: ['FAILING'] })
+})
+
+test('an ended job cannot be paused', async () => {
+  const ended = jobRow({ name: 'Import', state: 'ENDED', hasEnded: true, nextFireTime: null })
+  const { user } = await open('/jobs', jobs(ended))
+  await user.click(await screen.findByRole('button', { name: 'More for Import' }))
+  expect((await screen.findByRole('menuitem', { name: 'Pause' })).getAttribute('aria-disabled')).toBe('true')
+})
+
+test('a job that a blackout holds back says until when instead of being due', async () => {
+  const closedBy = {
+    kind: 'BLACKOUT',
+    name: 'Network maintenance',
+    from: '2026-11-23T07:00:00.000Z',
+    until: '2999-11-23T08:00:00.000Z',
+    afterwards: 'COLLAPSE',
+  } as const
+  const ahead = { ...closedBy, from: '2999-11-23T07:00:00.000Z' }
+  await open(
+    '/jobs',
+    jobs(
+      jobRow({ name: 'Report', nextFireTime: '2026-11-23T07:10:00.000Z', closedBy }),
+      jobRow({ name: 'Later', nextFireTime: '2026-11-23T07:10:00.000Z', closedBy: ahead }),
+    ),
+  )
+  const textOf = (name: string) => screen.getByRole('link', { name }).closest('[role=row]')?.textContent
+  await screen.findByRole('link', { name: 'Report' })
+  expect(textOf('Report')).toMatch(/closed until .*Network maintenance/)
+  expect(textOf('Report')).not.toContain('due')
+  expect(textOf('Later')).toContain('due')
+})
+
 test('pausing asks for a reason and says that it is done', async () => {
   const job = jobRow({ name: 'Report' })
   const { asked, user } = await open('/jobs', { ...jobs(job), PauseJob: () => ({ pauseJob: { id: job.id } }) })

@@ -7,13 +7,14 @@ import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { useStillRows } from '@/components/still'
 import { Time } from '@/components/time'
+import { count } from '@/text/number'
 
 const KINDS: Record<AttentionKind, { word: string; className: string }> = {
   HELD: { word: 'Held', className: 'bg-bad/10 text-bad' },
   RESTING: { word: 'Resting', className: 'bg-bad/10 text-bad' },
   LATE: { word: 'Late', className: 'bg-bad/10 text-bad' },
   STUCK: { word: 'Stuck', className: 'bg-bad/10 text-bad' },
-  FAILED: { word: 'Failed', className: 'bg-bad/10 text-bad' },
+  FAILED: { word: 'Failing', className: 'bg-bad/10 text-bad' },
   UNREADABLE: { word: 'Unreadable', className: 'bg-bad/10 text-bad' },
   SATURATED: { word: 'Saturated', className: 'bg-bad/10 text-bad' },
   PAUSED_BY_FAILURE: { word: 'Paused', className: 'bg-warn/10 text-warn' },
@@ -21,13 +22,15 @@ const KINDS: Record<AttentionKind, { word: string; className: string }> = {
 }
 
 /** What a person should look at, the late and the stuck first. */
-export function AttentionList({ attention }: { attention: OverviewPartsFragment['attention'] }) {
+export function AttentionList({ overview }: { overview: OverviewPartsFragment }) {
+  const { attention, attentionTotal, failingJobs } = overview
+  const hidden = attentionTotal - attention.length
   const [lines, pointing] = useStillRows(grouped(attention), ({ one }) => `${one.kind} ${one.jobId}`)
   return (
-    <Panel title="Needs attention" aside={attention.length > 0 && attention.length} flush>
+    <Panel title="Needs attention" aside={attentionTotal > 0 && count(attentionTotal)} flush>
       {lines.length === 0 ? (
         <Empty icon={CircleCheck} title="Nothing needs you">
-          No job is late, stuck, retrying or failing.
+          No job is late, stuck, retrying or failing: the last run of each ended well.
         </Empty>
       ) : (
         <ul className="max-h-96 divide-y overflow-y-auto" {...pointing}>
@@ -53,6 +56,19 @@ export function AttentionList({ attention }: { attention: OverviewPartsFragment[
               </span>
             </li>
           ))}
+          {hidden > 0 && (
+            <li className="px-4 py-2.5 text-sm">
+              And {count(hidden)} more
+              {failingJobs > 0 && (
+                <>
+                  .{' '}
+                  <Link to="/jobs" search={{ state: ['FAILING'] }} className="text-accent hover:underline">
+                    See all {count(failingJobs)} failing jobs
+                  </Link>
+                </>
+              )}
+            </li>
+          )}
         </ul>
       )}
     </Panel>

@@ -30,9 +30,15 @@ export function Headline({ overview }: { overview: OverviewPartsFragment }) {
 }
 
 function inWords({ cluster, dueNow }: OverviewPartsFragment): string {
-  const { activeNodes, drainingNodes, activeJobs, pausedJobs } = cluster
+  const { activeNodes, drainingNodes, activeJobs, pausedJobs, endedJobs } = cluster
   const nodes = counted(activeNodes, 'node') + (drainingNodes > 0 ? ` (and ${drainingNodes} draining)` : '')
-  const jobs = counted(activeJobs, 'active job') + (pausedJobs > 0 ? `, ${count(pausedJobs)} paused` : '')
+  const others = [
+    [pausedJobs, 'paused'],
+    [endedJobs, 'ended'],
+  ] as const
+  const jobs = [counted(activeJobs, 'active job')]
+    .concat(others.filter(([number]) => number > 0).map(([number, word]) => `${count(number)} ${word}`))
+    .join(', ')
   const why = isFull(cluster) ? ' for a free slot' : ''
   const waiting = dueNow > 0 ? `${counted(dueNow, 'trigger')} due now and waiting${why}.` : 'Nothing due is waiting.'
   return `${nodes} for ${jobs}. ${waiting}`

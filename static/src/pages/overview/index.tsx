@@ -7,6 +7,7 @@ import { useOverview } from '@/app/overview'
 import { Page, Panel } from '@/components/panel'
 import { Shown } from '@/components/states'
 import { AttentionList } from './attention'
+import { BlackoutNotices } from './blackouts'
 import { FiresChart, LatenessChart } from './charts'
 import { Headline } from './headline'
 import { HoldButton, HoldNotice } from './hold'
@@ -27,6 +28,7 @@ export default function OverviewPage() {
         {({ overview }) => (
           <>
             {overview.cluster.hold ? <HoldNotice hold={overview.cluster.hold} /> : <Headline overview={overview} />}
+            <BlackoutNotices blackouts={overview.blackouts} />
             <Tiles overview={overview} activity={points} />
             <div className="grid gap-4 xl:grid-cols-2">
               <Panel title="Fires" aside="last hour">
@@ -41,7 +43,7 @@ export default function OverviewPage() {
               </Panel>
             </div>
             <div className="grid items-start gap-4 xl:grid-cols-2">
-              <AttentionList attention={overview.attention} />
+              <AttentionList overview={overview} />
               <NextDue fires={overview.nextDue} />
             </div>
           </>

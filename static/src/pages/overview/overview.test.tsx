@@ -94,11 +94,48 @@ test('the cluster is held after a question, with a reason', async () => {
   expect(last(asked, 'HoldCluster')).toEqual({ reason: 'the bank is closed' })
 })
 
-test('failures lead to themselves', async () => {
-  await open('/', { Overview: () => ({ overview: overview({ failuresLastHour: 14 }) }) })
-  const tile = (await screen.findByText('Failures')).closest('div')
-  const link = within(tile as HTMLElement).getByRole('link', { name: '14' })
-  expect(link.getAttribute('href')).toMatch(/^\/executions\?status=FAILED&from=/)
+const failing = {
+  ...late,
+  kind: 'FAILED' as const,
+  executionId: 'e1',
+  message: 'connection refused',
+}
+
+test('failing jobs lead to the list of the same jobs', async () => {
+  const shown = overview({ failingJobs: 14, failuresLastHour: 3, attention: [failing], attentionTotal: 14 })
+  await open('/', { Overview: () => ({ overview: shown }) })
+  const tile = (await screen.findByText('Failing jobs')).closest('div') as HTMLElement
+  expect(within(tile).getByRole('link', { name: '14' }).getAttribute('href')).toBe('/jobs?state=FAILING')
+  expect(tile.textContent).toContain('3 failures in the last hour')
+  expect((await headline()).textContent).toContain('14 jobs need attention')
+  expect(screen.getByText('And 13 more', { exact: false })).toBeTruthy()
+  const all = screen.getByRole('link', { name: 'See all 14 failing jobs' })
+  expect(all.getAttribute('href')).toBe('/jobs?state=FAILING')
+})
+
+test('a failure that was followed by a success is no reason to worry', async () => {
+  await open('/', { Overview: () => ({ overview: overview({ failuresLastHour: 1 }) }) })
+  expect((await headline()).textContent).toContain('All is well')
+})
+
+test('jobs that have ended are counted apart', async () => {
+  const { cluster } = overview()
+  await open('/', { Overview: () => ({ overview: overview({ cluster: { ...cluster, endedJobs: 7 } }) }) })
+  expect((await headline()).textContent).toContain('12 active jobs, 1 paused, 7 ended.')
+})
+
+test('a blackout in force says whom it holds back and until when', async () => {
+  const blackout = {
+    id: 'b',
+    reason: 'Network maintenance',
+    startsAt: '2026-11-23T07:00:00.000Z',
+    endsAt: '2026-11-23T08:00:00.000Z',
+    tag: null,
+    jobId: null,
+  }
+  await open('/', { Overview: () => ({ overview: overview({ blackouts: [blackout] }) }) })
+  const notice = await screen.findByRole('region', { name: 'Blackouts in force' })
+  expect(notice.textContent).toMatch(/^Blackout until .*: Network maintenance \(all jobs\)$/)
 })
 
 test('what the API refuses is said, with a way to try again', async () => {

@@ -5,16 +5,13 @@ import type { Activity, OverviewPartsFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
 import { isFull } from '@/app/overview'
 import { duration } from '@/text/duration'
-import { count, rate } from '@/text/number'
+import { count, counted, rate } from '@/text/number'
 import { firesPerSecond, latenessNow } from './activity'
-
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 
 /** The figures that say how the cluster does now. */
 export function Tiles({ overview, activity }: { overview: OverviewPartsFragment; activity: Activity[] }) {
   const now = useNow()
-  const { cluster, failuresLastHour, dueNow } = overview
+  const { cluster, failuresLastHour, failingJobs, dueNow } = overview
   const lateness = latenessNow(activity)
   const full = isFull(cluster)
   return (
@@ -48,19 +45,16 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
           {count(dueNow)}
         </Link>
       </Tile>
-      <Tile label="Failures" bad={failuresLastHour > 0} note="last hour">
-        <Link to="/executions" search={{ status: ['FAILED'], from: anHourBefore(now) }} className="hover:underline">
-          {count(failuresLastHour)}
+      <Tile label="Failing jobs" bad={failingJobs > 0} note={failuresLastHour > 0 && failuresIn(failuresLastHour)}>
+        <Link to="/jobs" search={{ state: ['FAILING'] }} className="hover:underline">
+          {count(failingJobs)}
         </Link>
       </Tile>
     </dl>
   )
 }
 
-/** To the minute, so that the link stays the same for one. */
-function anHourBefore(now: number): string {
-  return new Date(Math.floor(now / MINUTE) * MINUTE - HOUR).toISOString()
-}
+const failuresIn = (number: number) => `${counted(number, 'failure')} in the last hour`
 
 interface TileProps {
   label: string

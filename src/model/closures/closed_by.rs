@@ -1,0 +1,144 @@
+//! Which closure keeps a job from firing, and until when: what a person is told where the job is shown.
+
+use super::{Afterwards, Blackout, Closures, Pending};
+use crate::model::job::JobDefinition;
+use crate::model::schedule::calendar::Calendar;
+use crate::model::{Timestamp, named};
+use uuid::Uuid;
+
+named! {
+    /// What kind of closure it is.
+    ClosureKind, "kind of closure" {
+        /// A calendar.
+        Calendar = "CALENDAR",
+        /// A blackout.
+        Blackout = "BLACKOUT",
+    }
+}
+
+/// A closure that takes fire times of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedBy {
+    /// What kind it is.
+    pub kind: ClosureKind,
+    /// The name of the calendar, or the reason of the blackout.
+    pub name: String,
+    /// Start of the blackout; none for a calendar.
+    pub from: Option<Timestamp>,
+    /// When the job may fire again; none when the calendar does not open in sight.
+    pub until: Option<Timestamp>,
+    /// What becomes of the fire times of a blackout.
+    pub afterwards: Option<Afterwards>,
+}
+
+impl Closures {
+    /// What closes the job at `now`; else the blackout ahead that holds its next fire time. None when the closure takes
+    /// no fire time of the job: a calendar that is closed for the night says nothing of a job that fires at noon.
+    pub fn closed_by(&self, id: Uuid, job: &JobDefinition, pending: Pending, now: Timestamp) -> Option<ClosedBy> {
+        let next = pending.closed_from.unwrap_or(pending.fire_time);
+        let due = job.due_time(id, next);
+        self.blackout_over(id, job, now, due).or_else(|| self.closed_calendar(job, now, next)).or_else(|| {
+            // What is due already is not held by what has ended since.
+            if due > now { self.blackout_over(id, job, due, due) } else { None }
+        })
+    }
+
+    /// The blackouts in force at an instant, one behind the other, if they last beyond a due time.
+    fn blackout_over(&self, id: Uuid, job: &JobDefinition, at: Timestamp, due: Timestamp) -> Option<ClosedBy> {
+        let blackout = self.blackout_at(id, job, at)?;
+        let mut last: &Blackout = blackout;
+        // Each ends later than the one before it.
+        while let Some(next) = self.blackout_at(id, job, last.ends_at) {
+            last = next;
+        }
+        (due < last.ends_at).then(|| ClosedBy {
+            kind: ClosureKind::Blackout,
+            name: blackout.reason.clone(),
+            from: Some(blackout.starts_at),
+            until: Some(last.ends_at),
+            afterwards: Some(blackout.afterwards),
+        })
+    }
+
+    fn closed_calendar(&self, job: &JobDefinition, now: Timestamp, next: Timestamp) -> Option<ClosedBy> {
+        let calendar = self.calendar_of(job).filter(|calendar| !calendar.is_open(now))?;
+        let until = calendar.open_again(now, Calendar::sight(now));
+        until.is_none_or(|until| next < until).then(|| ClosedBy {
+            kind: ClosureKind::Calendar,
+            name: calendar.name().to_owned(),
+            from: None,
+            until,
+            afterwards: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::closures::Scope;
+    use crate::model::schedule::Schedule;
+    use crate::model::schedule::zone::Zone;
+    use chrono::TimeDelta;
+    use serde_json::json;
+
+    const JOB: Uuid = Uuid::from_u128(42);
+
+    /// Minutes after the midnight of a Friday.
+    fn at(minutes: i64) -> Timestamp {
+        "2026-11-27T00:00:00Z".parse::<Timestamp>().expect("a time") + TimeDelta::minutes(minutes)
+    }
+
+    fn every(minutes: i64) -> JobDefinition {
+        JobDefinition::plain("job", Schedule::FixedRate { interval: TimeDelta::minutes(minutes), anchor: at(0) })
+    }
+
+    fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
+        let (id, reason) = (Uuid::from_u128(u128::try_from(from).unwrap_or(0)), format!("move {from}"));
+        Blackout { id, scope: Scope::Cluster, starts_at: at(from), ends_at: at(to), afterwards, reason }
+    }
+
+    fn pending(fire_time: i64, closed_from: Option<i64>) -> Pending {
+        Pending { fire_time: at(fire_time), closed_from: closed_from.map(at) }
+    }
+
+    /// `name until minute` of what closes the job.
+    fn shown(closures: &Closures, job: &JobDefinition, pending: Pending, now: i64) -> Option<(String, Option<i64>)> {
+        let closed = closures.closed_by(JOB, job, pending, at(now))?;
+        Some((closed.name, closed.until.map(|until| (until - at(0)).num_minutes())))
+    }
+
+    #[test]
+    fn a_blackout_closes_from_its_start_to_the_end_of_the_last_that_follows_it() {
+        for afterwards in [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll] {
+            let blackouts = vec![blackout(10, 20, afterwards), blackout(20, 30, Afterwards::Skip)];
+            let closures = Closures { blackouts, ..Closures::default() };
+            let held = Some(("move 10".to_owned(), Some(30)));
+            assert_eq!(shown(&closures, &every(1), pending(12, None), 15), held, "{afterwards}: held back");
+            assert_eq!(shown(&closures, &every(1), pending(30, Some(12)), 15), held, "{afterwards}: sent past it");
+            assert_eq!(shown(&closures, &every(1), pending(31, None), 31), None, "{afterwards}: it is over");
+            assert_eq!(shown(&closures, &every(1), pending(15, None), 14), held, "{afterwards}");
+            assert_eq!(shown(&closures, &every(60), pending(60, None), 15), None, "{afterwards}: it takes nothing");
+        }
+    }
+
+    #[test]
+    fn a_blackout_ahead_is_named_when_it_holds_the_next_fire_time() {
+        let closures = Closures { blackouts: vec![blackout(50, 70, Afterwards::Collapse)], ..Closures::default() };
+        assert_eq!(shown(&closures, &every(60), pending(60, None), 5), Some(("move 50".to_owned(), Some(70))));
+        assert_eq!(shown(&closures, &every(30), pending(30, None), 5), None);
+    }
+
+    #[test]
+    fn a_calendar_closes_while_it_takes_fire_times() {
+        let rules =
+            serde_json::from_value(json!({"includeWindows": [{"from": "00:10", "to": "00:20"}]})).expect("rules");
+        let calendar = Calendar::new("office", Zone::default(), &rules).expect("valid");
+        let closures = Closures { calendars: [("office".to_owned(), calendar)].into(), ..Closures::default() };
+        let job = JobDefinition { calendar: Some("office".to_owned()), ..every(1) };
+        assert_eq!(shown(&closures, &job, pending(10, Some(6)), 5), Some(("office".to_owned(), Some(10))));
+        assert_eq!(shown(&closures, &job, pending(16, None), 15), None);
+        let daily = JobDefinition { calendar: Some("office".to_owned()), ..every(15) };
+        assert_eq!(shown(&closures, &daily, pending(15, None), 5), None, "its next fire time counts");
+    }
+}

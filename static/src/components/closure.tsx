@@ -1,0 +1,21 @@
+import type { JobRowFragment } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import { isClosedNow } from '@/text/job'
+import { Time } from './time'
+
+/** "closed until 22:41": where a next fire time would stand. Nothing while the blackout is ahead. */
+export function ClosedUntil({ closure }: { closure: NonNullable<JobRowFragment['closedBy']> }) {
+  const now = useNow()
+  if (!isClosedNow(closure, now)) return null
+  return (
+    <span className="text-warn" title={closure.name}>
+      {closure.until ? (
+        <>
+          closed until <Time at={closure.until} as="short" />
+        </>
+      ) : (
+        'closed'
+      )}
+    </span>
+  )
+}

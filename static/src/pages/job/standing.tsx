@@ -1,0 +1,175 @@
+// What keeps a job from being well, in the head of its page: a line for each thing that is true.
+
+import { Link } from '@tanstack/react-router'
+import { CalendarOff, CircleAlert, CircleCheck, CircleSlash, Hourglass, Pause } from 'lucide-react'
+import type { ReactNode } from 'react'
+import type { JobQuery, OverviewPartsFragment } from '@/api/generated'
+import { useNow } from '@/app/clock'
+import { isFull, useOverview } from '@/app/overview'
+import { Name } from '@/components/name'
+import { Time } from '@/components/time'
+import { afterClosure, isClosedNow } from '@/text/job'
+import { count } from '@/text/number'
+
+type Job = NonNullable<JobQuery['job']>
+
+/** Deleted, paused, failing, closed, ended: whatever is true of the job. */
+export function Standing({ job }: { job: Job }) {
+  if (job.status === 'DELETED') {
+    return (
+      <Notice icon={CircleSlash} title="Deleted">
+        . <Muted>It is gone for good; its log stays.</Muted>
+      </Notice>
+    )
+  }
+  return (
+    <>
+      {job.failing && <Failing failing={job.failing} />}
+      {job.status === 'PAUSED' && <Paused job={job} />}
+      {job.closedBy && <Closed closure={job.closedBy} />}
+      {job.state === 'WAITING' && !job.closedBy && <Waiting job={job} />}
+      {job.hasEnded && (
+        <Notice icon={CircleCheck} title="Ended">
+          .{' '}
+          <Muted>
+            Its schedule has no fire time left. Run now still works; an edit of the schedule starts it again.
+          </Muted>
+        </Notice>
+      )}
+    </>
+  )
+}
+
+function Notice({
+  icon: Icon,
+  title,
+  bad,
+  children,
+}: {
+  icon: typeof Pause
+  title: ReactNode
+  bad?: boolean
+  children: ReactNode
+}) {
+  const colour = bad ? 'border-bad/30 bg-bad/8' : 'border-warn/30 bg-warn/8'
+  return (
+    <div className={`flex items-start gap-3 rounded-lg border px-4 py-3 ${colour}`}>
+      <Icon size={18} aria-hidden className={`mt-0.5 shrink-0 ${bad ? 'text-bad' : 'text-warn'}`} />
+      <p className="min-w-0 text-sm [overflow-wrap:anywhere]">
+        <strong className="font-semibold">{title}</strong>
+        {children}
+      </p>
+    </div>
+  )
+}
+
+const Muted = ({ children }: { children: ReactNode }) => <span className="text-muted">{children}</span>
+
+function Failing({ failing: { executionId, since, message } }: { failing: NonNullable<Job['failing']> }) {
+  return (
+    <Notice
+      icon={CircleAlert}
+      bad
+      title={
+        <>
+          Failing since <Time at={since} as="short" />
+        </>
+      }
+    >
+      : <Name text={message} />{' '}
+      <Link to="/executions/$executionId" params={{ executionId }} className="text-accent hover:underline">
+        See the execution
+      </Link>
+      . <Muted>It needs attention until an execution succeeds.</Muted>
+    </Notice>
+  )
+}
+
+function Paused({ job }: { job: Job }) {
+  return (
+    <Notice icon={Pause} title="Paused">
+      {job.pausedBecause && (
+        <>
+          : <Reason text={job.pausedBecause} />
+        </>
+      )}
+      .{' '}
+      <Muted>
+        It has no fire times until it is resumed, and what waits behind an execution or for its next attempt is held
+        until then.
+        {job.missedFireTime && (
+          <>
+            {' '}
+            Its time, <Time at={job.missedFireTime} as="exact" />, has passed: it runs only if you resume and run it.
+          </>
+        )}
+      </Muted>
+    </Notice>
+  )
+}
+
+/** Why nothing starts although a fire time has come. */
+function Waiting({ job }: { job: Job }) {
+  const { data } = useOverview()
+  return (
+    <Notice icon={Hourglass} title="Waiting">
+      : <Muted>{whyWaiting(job, data?.overview.cluster)}</Muted>
+    </Notice>
+  )
+}
+
+function whyWaiting(job: Job, cluster: OverviewPartsFragment['cluster'] | undefined): string {
+  if (cluster?.hold) return 'a fire time has come, and the cluster is held: nothing starts until it is released.'
+  if (cluster?.activeNodes === 0) return 'a fire time has come, and no node takes work.'
+  if (job.inFlight > 0 && job.overlapPolicy !== 'ALLOW')
+    return 'its next fire time waits behind the execution that runs.'
+  if (cluster && isFull(cluster)) return `a fire time has come, and all ${count(cluster.slots)} slots are taken.`
+  return 'a fire time has come, and no node has taken it yet.'
+}
+
+function Closed({ closure }: { closure: NonNullable<Job['closedBy']> }) {
+  const now = useNow()
+  const { kind, name, from, until } = closure
+  return (
+    <Notice
+      icon={CalendarOff}
+      title={
+        <>
+          Closed
+          {from && !isClosedNow(closure, now) && (
+            <>
+              {' '}
+              from <Time at={from} as="short" />
+            </>
+          )}
+          {until && (
+            <>
+              {' '}
+              until <Time at={until} as="short" />
+            </>
+          )}
+        </>
+      }
+    >
+      : {kind === 'CALENDAR' && 'calendar '}
+      <Name text={name} />. <Muted>{afterClosure(closure)}</Muted>
+    </Notice>
+  )
+}
+
+/** A reason that names an execution, as a failure that pauses its job does, leads to it. */
+function Reason({ text }: { text: string }) {
+  const [before = '', id] = text.split(EXECUTION_ID)
+  if (!id) return text
+  return (
+    <>
+      {before}
+      <Link to="/executions/$executionId" params={{ executionId: id }} className="text-accent hover:underline">
+        {id}
+      </Link>
+      {text.slice(before.length + id.length)}
+    </>
+  )
+}
+
+const EXECUTION_ID = /\b([\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12})\b/

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { afterClosure, badgesOf, isClosedNow } from './job'
+
+test('a failing job that is paused says both', () => {
+  expect(badgesOf({ status: 'PAUSED', state: 'FAILING' })).toEqual(['PAUSED', 'FAILING'])
+  expect(badgesOf({ status: 'PAUSED', state: 'PAUSED' })).toEqual(['PAUSED'])
+  expect(badgesOf({ status: 'ACTIVE', state: 'ENDED' })).toEqual(['ENDED'])
+})
+
+test('a blackout ahead is not in force, a calendar that closes is', () => {
+  const now = Date.parse('2026-11-23T07:15:00.000Z')
+  expect(isClosedNow({ from: '2026-11-23T08:00:00.000Z' }, now)).toBe(false)
+  expect(isClosedNow({ from: '2026-11-23T07:00:00.000Z' }, now)).toBe(true)
+  expect(isClosedNow({ from: null }, now)).toBe(true)
+})
+
+test('what a closure leaves at its end is said', () => {
+  expect(afterClosure({ afterwards: 'COLLAPSE' })).toContain('one runs')
+  expect(afterClosure({ afterwards: 'RUN_ALL' })).toContain('All')
+  expect(afterClosure({ afterwards: null })).toContain('skipped')
+})
