@@ -20,6 +20,7 @@ mod deploy;
 mod editing;
 mod embedded_postgres;
 mod every_field;
+mod explaining;
 mod failing;
 mod fuzzing;
 mod giving_back;

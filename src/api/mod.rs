@@ -10,6 +10,7 @@ mod closures;
 mod cost;
 mod errors;
 mod executions;
+mod explanations;
 mod facts;
 mod inputs;
 mod json;
@@ -34,6 +35,7 @@ use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
 use closures::{ClosureMutation, ClosureQuery};
 use executions::ExecutionMutation;
+use explanations::ExplanationQuery;
 use ipnet::IpNet;
 use lists::{BulkMutation, ListQuery};
 use mutations::Mutation;
@@ -48,7 +50,7 @@ use transports::SocketsSubscribe;
 /// All queries.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(Query, ListQuery, OverviewQuery, ClosureQuery, BackfillQuery);
+pub struct Queries(Query, ListQuery, OverviewQuery, ClosureQuery, BackfillQuery, ExplanationQuery);
 
 /// All mutations.
 #[derive(MergedObject, Default)]

@@ -1,6 +1,7 @@
 //! Names: the enums of the API, each the model's of the same name.
 
 use crate::model::closures::{Afterwards, ClosureKind};
+use crate::model::explanation::FireTimeReason;
 use crate::model::job::{JobState, JobStatus, Recovery, ScheduleType};
 use crate::model::lists::JobOrder;
 use crate::model::node::NodeState;
@@ -181,6 +182,42 @@ pub enum AfterwardsName {
     Collapse,
     /// Every one runs, oldest first.
     RunAll,
+}
+
+/// Why a job ran at an instant, or did not.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "FireTimeReason", remote = "FireTimeReason")]
+pub enum FireTimeReasonName {
+    /// It was taken: the execution says what became of it.
+    Ran,
+    /// It was recorded and not run: the execution says why.
+    Skipped,
+    /// It has come and has not begun.
+    Waiting,
+    /// A blackout holds it back, and it runs afterwards.
+    HeldBack,
+    /// The cluster is held.
+    ClusterHeld,
+    /// The job is or was paused.
+    Paused,
+    /// The job is or was deleted.
+    Deleted,
+    /// A calendar or a blackout closes it.
+    Closed,
+    /// The schedule does not name it.
+    NotAFireTime,
+    /// The job was created later.
+    BeforeCreation,
+    /// It comes before `startAt`.
+    BeforeStart,
+    /// It comes after `endAt`, or after the last of `maxRuns`.
+    AfterEnd,
+    /// The log keeps nothing of that time any more.
+    NotKept,
+    /// Nothing is recorded.
+    Unknown,
+    /// It runs, if nothing is changed.
+    WillRun,
 }
 
 /// What kind of closure it is.

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod backfill;
 pub mod closures;
 pub mod execution;
+pub mod explanation;
 pub mod instant;
 pub mod introspection;
 pub mod job;

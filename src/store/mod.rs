@@ -23,6 +23,7 @@ pub mod connect;
 pub mod execution_list;
 pub mod executions;
 pub mod failing;
+mod fire_times;
 pub mod give_backs;
 pub mod hold;
 pub mod job_list;

@@ -558,7 +558,7 @@ test('a job whose last run failed needs attention, from the overview to its own 
   await page.getByText('Its schedule has no fire time left', { exact: false }).waitFor()
 })
 
-test('a blackout is seen where one looks', async () => {
+test('a blackout is seen where one looks, and a fire time is explained', async () => {
   const id = await input({ name: 'probe in a blackout', scheduleType: 'FIXED_RATE', intervalSeconds: 1 })
   const endsAt = new Date(Date.now() + 3_600_000).toISOString()
   const make = 'mutation($input: BlackoutInput!) { createBlackout(input: $input) { id } }'
@@ -569,6 +569,9 @@ test('a blackout is seen where one looks', async () => {
   await row('probe in a blackout').getByText('closed until').waitFor()
   await page.getByRole('link', { name: 'probe in a blackout' }).click()
   await page.getByText(/^Closed until/).waitFor()
+  await page.getByLabel('Why did it run, or not run, at').fill('2020-01-01T00:00:00Z')
+  await page.getByRole('button', { name: 'Explain' }).click()
+  await page.getByText('The job did not exist yet.').waitFor()
   assert.deepEqual(await seriousFaults(page), [])
   await go('/')
   await page.getByRole('region', { name: 'Blackouts in force' }).getByText('Network maintenance').waitFor()

@@ -2,6 +2,7 @@
 
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
+import { useMemo } from 'react'
 import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
@@ -23,7 +24,9 @@ import { Blackouts } from './blackouts'
 import { DurationChart, LatenessChart } from './charts'
 import { Definition } from './definition'
 import { ExecutionTable } from './execution-table'
+import { Explain } from './explain'
 import { NextFires } from './next-fires'
+import { pausesOf } from './pauses'
 import { Standing } from './standing'
 import { Timeline } from './timeline'
 import { Versions } from './versions'
@@ -57,6 +60,8 @@ type Job = NonNullable<JobQuery['job']>
 function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) {
   const executions = useApi(JobExecutionsDocument, { id: job.id }, { refetchInterval })
   const rows = executions.data?.job?.executions.nodes ?? []
+  const versions = useApi(JobVersionsDocument, { id: job.id })
+  const pauses = useMemo(() => pausesOf(versions.data?.jobVersions ?? []), [versions.data])
   const hasRun = rows.length > 0
   return (
     <Page
@@ -73,7 +78,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
             aside={hasRun && (rows.length === 1 ? 'its only execution' : `last ${rows.length} executions`)}
           >
             <Shown of={executions} what="the timeline">
-              {() => <Timeline executions={rows} />}
+              {() => <Timeline executions={rows} pauses={pauses} />}
             </Shown>
           </Panel>
           {hasRun && (
@@ -104,6 +109,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
         <div className="flex min-w-0 flex-col gap-4">
           <Definition job={job} />
           <NextFires job={job} />
+          <Explain jobId={job.id} />
           {job.status !== 'DELETED' && <Blackouts job={job} />}
           <Backfills job={job} />
         </div>

@@ -31,3 +31,48 @@ test('one that was paused over its only time says so, and runs with the resume',
   await screen.findByText('“Export” fires again.')
   expect(last(asked, 'ResumeJob')).toEqual({ id: 'j', runMissed: true })
 })
+
+const UNEXPLAINED = {
+  reason: 'NOT_A_FIRE_TIME' as const,
+  message: 'it is not a fire time of the schedule',
+  since: null,
+  until: null,
+  by: null,
+  before: '2026-11-23T08:00:00.000Z',
+  after: '2026-11-23T10:00:00.000Z',
+  execution: null,
+}
+
+test('why it did not run at a time is explained, and the nearest fire times are the next questions', async () => {
+  const { asked, user } = await openJob(
+    {},
+    {
+      ExplainFireTime: ({ at }) => ({
+        explainFireTime: String(at).endsWith('10:00:00.000Z')
+          ? { ...UNEXPLAINED, reason: 'PAUSED', message: 'the job was paused', by: 'api', before: null, after: null }
+          : UNEXPLAINED,
+      }),
+    },
+  )
+  const field = await screen.findByLabelText('Why did it run, or not run, at')
+  await user.type(field, '2026-11-23T09:00:00Z')
+  await user.click(screen.getByRole('button', { name: 'Explain' }))
+  const answer = await screen.findByRole('region', { name: 'Explanation' })
+  expect(await within(answer).findByText('That is not a fire time of the schedule.')).toBeTruthy()
+  expect(last(asked, 'ExplainFireTime')).toEqual({ jobId: 'j', at: '2026-11-23T09:00:00.000Z' })
+  const [, after] = within(answer).getAllByRole('button')
+  await user.click(after as HTMLElement)
+  expect(await within(answer).findByText('The job was paused.')).toBeTruthy()
+  expect(last(asked, 'ExplainFireTime')).toEqual({ jobId: 'j', at: '2026-11-23T10:00:00.000Z' })
+})
+
+test('what a skipped fire time says leads to its execution', async () => {
+  const execution = { id: 'e', status: 'SKIPPED', reason: 'OVERLAP', occurrences: 1, errorMessage: null }
+  const explained = { ...UNEXPLAINED, reason: 'SKIPPED' as const, before: null, after: null, execution }
+  const { user } = await openJob({}, { ExplainFireTime: () => ({ explainFireTime: explained }) })
+  await user.type(await screen.findByLabelText('Why did it run, or not run, at'), '2026-11-23T09:00:00Z')
+  await user.click(screen.getByRole('button', { name: 'Explain' }))
+  const answer = await screen.findByRole('region', { name: 'Explanation' })
+  expect(await within(answer).findByText(/Another execution of the job was in flight/)).toBeTruthy()
+  expect(within(answer).getByRole('link').getAttribute('href')).toBe('/executions/e')
+})

@@ -14,13 +14,14 @@ import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
 import { ticksOf } from '@/text/ticks'
 import { dayAndTime, exactTime, shortTime, viewerZone } from '@/text/time'
-import { type Bar, layOut, type NodeRow } from './lanes'
+import { type Bar, layOut, type NodeRow, shadesOf } from './lanes'
+import type { Pause } from './pauses'
 
 const LANE_HEIGHT = 16
 const TICKS_MAX = 5
 
 /** Newest first, as the API has them. */
-export function Timeline({ executions }: { executions: ExecutionRowFragment[] }) {
+export function Timeline({ executions, pauses = [] }: { executions: ExecutionRowFragment[]; pauses?: Pause[] }) {
   const now = useNow()
   const moving = executions.some((execution) => isInFlight(execution.status))
   // What has ended moves slowly: it is laid out again each ten seconds, what runs each second.
@@ -35,10 +36,23 @@ export function Timeline({ executions }: { executions: ExecutionRowFragment[] })
     )
   }
   const place = (millis: number) => (millis - lanes.from) / (lanes.to - lanes.from)
+  const shades = shadesOf(pauses, lanes.from, lanes.to)
   const ticks = ticksOf(lanes.from, lanes.to, TICKS_MAX)
   return (
     <div>
-      <div className="flex flex-col divide-y border-y">
+      <div className="relative flex flex-col divide-y border-y">
+        <div className="absolute inset-y-0 right-0 left-20 overflow-hidden sm:left-28">
+          {shades.map(({ from, until }) => (
+            <span
+              key={from}
+              role="img"
+              aria-label={pauseWords(from, until)}
+              title={pauseWords(from, until)}
+              className="painted absolute inset-y-0 min-w-0.5 bg-warn/15"
+              style={{ left: percent(place(from)), width: percent(place(until) - place(from)) }}
+            />
+          ))}
+        </div>
         {lanes.rows.map((row) => (
           <Row key={row.node} row={row} />
         ))}
@@ -54,9 +68,14 @@ export function Timeline({ executions }: { executions: ExecutionRowFragment[] })
           </span>
         ))}
       </div>
-      <Legend executions={executions} />
+      <Legend executions={executions} paused={shades.length > 0} />
     </div>
   )
+}
+
+function pauseWords(from: number, until: number): string {
+  const [start, end] = [from, until].map((millis) => exactTime(new Date(millis).toISOString(), viewerZone))
+  return `Paused from ${start} to ${end}`
 }
 
 /** "18 Nov", "18 Nov, 12:00", "12:58", "12:58:30": as much as the step needs, and the day where it is not today. */
@@ -132,7 +151,7 @@ function About({ execution }: { execution: ExecutionRowFragment }) {
   )
 }
 
-function Legend({ executions }: { executions: ExecutionRowFragment[] }) {
+function Legend({ executions, paused }: { executions: ExecutionRowFragment[]; paused: boolean }) {
   const statuses = [...new Set(executions.map((execution) => execution.status))]
   return (
     <p className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-muted text-xs">
@@ -150,6 +169,12 @@ function Legend({ executions }: { executions: ExecutionRowFragment[] }) {
         <span className="painted h-0.5 w-4 bg-faint" aria-hidden />
         due, not started
       </span>
+      {paused && (
+        <span className="flex items-center gap-1.5">
+          <span className="painted h-2.5 w-4 bg-warn/15" aria-hidden />
+          paused
+        </span>
+      )}
     </p>
   )
 }
