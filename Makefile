@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman drill measure-dashboard bench-small deny fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients drill measure-dashboard bench-small deny fmt lint schema
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,7 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	cargo test --features otel,drill-bugs
 	cargo test -p horolog-loadtest -p horolog-protocol
 	scripts/postman || test $$? = 3
+	scripts/clients || test $$? = 3
 	scripts/fuzz || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
 	scripts/drills
@@ -43,6 +44,10 @@ test-dashboard: ## drive the dashboard with a real browser; screenshots go to ta
 test-postman: ## run the Postman collection against a node
 	cargo build
 	scripts/postman
+
+test-clients: ## try other people's GraphQL clients, and the audit of GraphQL over HTTP, on a node
+	cargo build
+	scripts/clients
 
 drill: ## failover drills: what CI runs of them
 	cargo build --features otel,drill-bugs

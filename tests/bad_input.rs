@@ -130,7 +130,6 @@ async fn unknown_and_malformed_ids_are_told_apart() {
         "mutation($id: ID!) { deleteJob(id: $id) }",
         "mutation($id: ID!) { runJobNow(id: $id) }",
         "mutation($id: ID!) { drainNode(id: $id) }",
-        "query($id: ID!) { jobLogs(jobId: $id) { id } }",
     ];
     for request in requests {
         let error = node.error(request, json!({"id": unknown})).await;
@@ -141,6 +140,9 @@ async fn unknown_and_malformed_ids_are_told_apart() {
             assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{request}: {error}");
         }
     }
+    let logs = "query($id: ID!) { jobLogs(jobId: $id) { id } }";
+    assert_eq!(node.data(logs, json!({"id": unknown})).await["jobLogs"], json!([]), "as in the reference system");
+    assert_eq!(node.error(logs, json!({"id": "x"})).await["extensions"]["code"], "BAD_USER_INPUT");
     for request in ["query($id: ID!) { job(id: $id) { id } }", "query($id: ID!) { execution(id: $id) { id } }"] {
         assert!(node.data(request, json!({"id": unknown})).await.as_object().unwrap().values().all(Value::is_null));
         assert_eq!(node.error(request, json!({"id": "x"})).await["extensions"]["code"], "BAD_USER_INPUT");
@@ -148,13 +150,21 @@ async fn unknown_and_malformed_ids_are_told_apart() {
 }
 
 #[actix::test]
-async fn only_json_by_post_is_taken() {
+async fn commands_are_taken_as_json_by_post_alone() {
     let node = ApiNode::start().await;
     let url = format!("{}/graphql", node.url);
     let mutation = r#"{"query":"mutation { createJob(input: {name: \"csrf\", scheduleType: FIXED_RATE, intervalSeconds: 60}) { id } }"}"#;
 
-    let get = node.http.get(format!("{url}?query=mutation%7BrunJobNow(id%3A%22x%22)%7D")).send().await.unwrap();
-    assert_eq!(get.status(), 405);
+    let get = format!(
+        "{url}?query=mutation%20%7BcreateJob(input%3A%7Bname%3A%22x%22%2CscheduleType%3AFIXED_RATE%2CintervalSeconds%3A60%7D)%7Bid%7D%7D"
+    );
+    let named = "query%20a%20%7Bcluster%7Bversion%7D%7D%20mutation%20b%20%7BrunJobNow(id%3A%22x%22)%7D";
+    for address in [get, format!("{url}?operationName=b&query={named}")] {
+        for request in [node.http.get(&address), node.http.head(&address)] {
+            let answer = request.send().await.unwrap();
+            assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"POST".parse().unwrap()));
+        }
+    }
     for content_type in
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/graphql"]
     {
@@ -175,6 +185,7 @@ async fn bodies_that_are_not_one_request_are_refused() {
     let post = |body: String| node.http.post(&url).header("content-type", "application/json; charset=utf-8").body(body);
     let one = r#"{"query":"{ jobs { id } }"}"#;
     assert_eq!(post(one.into()).send().await.unwrap().status(), 200);
+    let post = |body: String| post(body).header("accept", "application/graphql-response+json");
     for (body, status) in [
         (String::new(), 400),
         ("{".into(), 400),

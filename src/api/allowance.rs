@@ -45,6 +45,7 @@ pub struct Allowance {
     bytes: AtomicUsize,
     fields: AtomicUsize,
     is_exceeded: AtomicBool,
+    is_executed: AtomicBool,
     places: LargeAnswers,
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
@@ -77,6 +78,7 @@ impl LargeAnswers {
             bytes: AtomicUsize::new(0),
             fields: AtomicUsize::new(0),
             is_exceeded: AtomicBool::new(false),
+            is_executed: AtomicBool::new(false),
             places: self.clone(),
             place: Mutex::new(None),
         })
@@ -120,6 +122,16 @@ impl Allowance {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    /// The request was admitted and found valid.
+    pub fn begin_execution(&self) {
+        self.is_executed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether any of it was executed; else it was refused.
+    pub fn is_executed(&self) -> bool {
+        self.is_executed.load(Ordering::Relaxed)
     }
 
     /// The answer, or the one error of an answer that is too large: what there is of it is of no use.

@@ -44,8 +44,8 @@ use overview::OverviewQuery;
 use queries::Query;
 pub use subscriptions::Subscriber;
 use subscriptions::{Feeds, Subscription};
-pub use transports::OverSocket;
-use transports::SocketsSubscribe;
+use transports::KindsOfTransports;
+pub use transports::{OnlyByPost, Transport};
 
 /// All queries.
 #[derive(MergedObject, Default)]
@@ -96,5 +96,5 @@ pub fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
         .extension(AdmissionFactory)
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)
-        .extension(SocketsSubscribe)
+        .extension(KindsOfTransports)
 }

@@ -1,10 +1,12 @@
-//! Requests: one JSON object, by POST or over a socket.
+//! Requests: one JSON object, by POST or over a socket; or the query of an address, by GET.
 
 use super::json;
 use async_graphql::{Request, Value, Variables};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
+use url::form_urlencoded;
 
 /// A request as it was sent, with every digit of its variables.
 pub struct GraphqlRequest(pub Request);
@@ -13,6 +15,21 @@ impl GraphqlRequest {
     /// Reads the body of a request.
     pub fn read(body: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(body)
+    }
+
+    /// Reads the query of an address, where `variables` and `extensions` are JSON.
+    pub fn of_address(parameters: &str) -> serde_json::Result<Self> {
+        let mut fields = Vec::new();
+        for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
+            let value = match &*name {
+                "query" | "operationName" => serde_json::to_string(&value)?,
+                // Whole values of JSON: nothing can end the object that they are put into.
+                "variables" | "extensions" => RawValue::from_string(value.into_owned())?.get().to_owned(),
+                _ => continue,
+            };
+            fields.push(format!("\"{name}\":{value}"));
+        }
+        Self::read(format!("{{{}}}", fields.join(",")).as_bytes())
     }
 }
 
@@ -106,6 +123,25 @@ mod tests {
             r#"{"query":"{ a }","query":"{ b }"}"#,
         ] {
             assert!(read(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_the_same_request() {
+        let read = GraphqlRequest::of_address;
+        let address = "query=%7B+a+%7D&operationName=b&variables=%7B%22n%22%3A1e400%7D&extensions=null&x=%7B&x=1";
+        let GraphqlRequest(request) = read(address).expect("a request");
+        assert_eq!((request.query.as_str(), request.operation_name.as_deref()), ("{ a }", Some("b")));
+        assert_eq!(request.variables["n"].to_string(), "1e+400");
+        assert!(read("").is_ok_and(|GraphqlRequest(request)| request.query.is_empty()), "refused later, by admission");
+        for address in [
+            "query=%7Ba%7D&query=%7Bb%7D",
+            "query=%7Ba%7D&variables=",
+            "query=%7Ba%7D&variables=%5B%5D",
+            "query=%7Ba%7D&variables=%7B%7D,%22query%22:%22x%22",
+            "query=%7Ba%7D&extensions=%7B",
+        ] {
+            assert!(read(address).is_err(), "{address}");
         }
     }
 }

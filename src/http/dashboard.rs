@@ -6,12 +6,12 @@
 //! routes of its own; so does whoever asks for `/`. A program, or a page that asks for an asset, never gets
 //! HTML for something that is not there: a 404 says so, and no cache keeps it.
 
+use super::accept::{takes, wants_page};
 use super::{GRAPHQL_PATHS, NodeView};
 use crate::model::introspection::Introspection;
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag,
-    Header, HeaderName, IfNoneMatch, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -36,6 +36,8 @@ const PLAYGROUND: &str = "graphiql";
 const HASHED: &str = "assets/";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
+/// Encodings that a file lies beside, smallest first, and what its name ends in.
+const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 /// Paths that are a program's, with everything below them.
 const MACHINE_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -65,25 +67,27 @@ fn plain_page() -> HttpResponse {
     answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, ASK_AGAIN)).body(PLAIN_PAGE)
 }
 
-fn has_playground(request: &HttpRequest) -> bool {
+/// Whether there is GraphiQL.
+pub fn has_playground(request: &HttpRequest) -> bool {
     request.app_data::<web::Data<NodeView>>().is_some_and(|view| view.introspection == Introspection::On)
 }
 
-/// A person typed the address, followed a link or reloaded.
+/// A browser goes to one of the dashboard's pages.
 fn is_navigation(request: &HttpRequest) -> bool {
     let path = request.path();
     let below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let is_of_programs = GRAPHQL_PATHS.iter().chain(&MACHINE_PATHS).any(below);
     let is_asset = path.trim_start_matches('/').starts_with(HASHED);
-    !is_of_programs && !is_asset && text(request, ACCEPT).contains("text/html")
+    !is_of_programs && !is_asset && wants_page(request)
 }
 
 /// The file of this name in the best encoding that the client takes. Names
 /// that end in an encoding are files like others, but nobody links to them.
 fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     let plain = Files::get(name)?;
-    let encoded = encodings(&text(request, ACCEPT_ENCODING))
+    let encoded = ENCODINGS
         .into_iter()
+        .filter(|(encoding, _)| takes(request, encoding))
         .find_map(|(encoding, suffix)| Some((Some(encoding), Files::get(&format!("{name}.{suffix}"))?)));
     let (encoding, file) = encoded.unwrap_or((None, plain));
 
@@ -111,19 +115,6 @@ fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     Some(answer.insert_header((CONTENT_TYPE, media_type)).body(file.data))
 }
 
-/// The encodings that a file may lie beside, of those that the client takes,
-/// smallest first.
-fn encodings(accepted: &str) -> Vec<(&'static str, &'static str)> {
-    let takes = |name: &str| {
-        accepted.split(',').map(|one| one.split(';').map(str::trim)).any(|mut parts| {
-            let named = parts.next().is_some_and(|encoding| encoding.eq_ignore_ascii_case(name));
-            // `br;q=0` refuses it.
-            named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-        })
-    };
-    [("br", "br"), ("gzip", "gz")].into_iter().filter(|(encoding, _)| takes(encoding)).collect()
-}
-
 fn entity_tag(file: &EmbeddedFile) -> EntityTag {
     // 64 bits are plenty to tell two builds of one file apart.
     let hash = file.metadata.sha256_hash().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
@@ -141,27 +132,5 @@ fn media_type(name: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         Some("png") => "image/png",
         _ => "application/octet-stream",
-    }
-}
-
-fn text(request: &HttpRequest, name: HeaderName) -> String {
-    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encodings;
-
-    fn names(accepted: &str) -> Vec<&'static str> {
-        encodings(accepted).into_iter().map(|(encoding, _)| encoding).collect()
-    }
-
-    #[test]
-    fn the_smallest_encoding_that_the_client_takes_comes_first() {
-        assert_eq!(names("gzip, deflate, br, zstd"), ["br", "gzip"]);
-        assert_eq!(names("GZIP;q=1.0"), ["gzip"]);
-        assert_eq!(names("br;q=0, gzip"), ["gzip"]);
-        assert_eq!(names("identity"), Vec::<&str>::new());
-        assert_eq!(names(""), Vec::<&str>::new());
     }
 }

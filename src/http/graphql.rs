@@ -1,21 +1,24 @@
 //! The GraphQL endpoint.
 
+use super::accept::wants_page;
 use super::bodies::{BODY_BYTES_MAX, Bodies, NoBody};
-use super::{answer, origins};
+use super::{REFERENCE_PATH, answer, dashboard, origins};
 use crate::api::request::GraphqlRequest;
-use crate::api::{LargeAnswers, Schema};
+use crate::api::{LargeAnswers, Schema, Transport};
 use crate::traces::ApiCall;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use async_graphql::Request;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time that one request may take, in all.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest query of an address, as proxies pass it on, and a small body.
+const ADDRESS_BYTES_MAX: usize = 16 * 1024;
 
 /// Executes one request. No batches: a mutation counts once.
 pub async fn post(
@@ -25,10 +28,7 @@ pub async fn post(
     payload: web::Payload,
 ) -> HttpResponse {
     if origins::is_foreign_page(&request) {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "requests are sent by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
-        );
+        return refuse_foreign();
     }
     if !is_json(&request) {
         return refuse(
@@ -40,12 +40,41 @@ pub async fn post(
         Ok(body) => body,
         Err(reason) => return refuse_body(&reason),
     };
-    let mut query = match GraphqlRequest::read(&body.bytes) {
-        Ok(GraphqlRequest(query)) => query,
-        Err(error) => {
-            return refuse(StatusCode::BAD_REQUEST, &format!("the body is not one GraphQL request as JSON: {error}"));
+    match GraphqlRequest::read(&body.bytes) {
+        Ok(GraphqlRequest(query)) => execute(&request, &schema, query).await,
+        Err(error) => answer::malformed(&request, &format!("the body is not one GraphQL request as JSON: {error}")),
+    }
+}
+
+/// Executes the query of an address. What changes something is for `POST`: a link, an image or a prefetch asks by `GET`.
+/// A browser that goes there, as to the reference system's playground, is sent to GraphiQL.
+pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpResponse {
+    let parameters = request.query_string();
+    if parameters.is_empty() && wants_page(&request) && dashboard::has_playground(&request) {
+        let up = if request.path().ends_with(REFERENCE_PATH) { "../" } else { "" };
+        // Relative: a proxy may have put something before the path.
+        return HttpResponse::Found().insert_header((LOCATION, format!("{up}graphiql"))).finish();
+    }
+    if origins::is_foreign_page(&request) {
+        return refuse_foreign();
+    }
+    if parameters.len() > ADDRESS_BYTES_MAX {
+        return refuse(
+            StatusCode::URI_TOO_LONG,
+            &format!("the query of the address must be at most {ADDRESS_BYTES_MAX} bytes: send longer ones by POST"),
+        );
+    }
+    match GraphqlRequest::of_address(parameters) {
+        Ok(GraphqlRequest(query)) => {
+            let transport = Transport::Get(query.operation_name.clone());
+            execute(&request, &schema, query.data(transport)).await
         }
-    };
+        Err(error) => answer::malformed(&request, &format!("the address holds no GraphQL request: {error}")),
+    }
+}
+
+/// Executes a request within its time and its allowance.
+async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> HttpResponse {
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let (call, operation) = (ApiCall::begin(traceparent).map(Arc::new), query.operation_name.clone());
     if let Some(call) = &call {
@@ -61,16 +90,24 @@ pub async fn post(
         call.end(operation, executed.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
     }
     match executed {
-        Ok(response) => answer::of(&request, response, allowance),
+        Ok(response) => answer::of(request, response, allowance).await,
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the request took too long"),
     }
 }
 
 /// Every other method.
-pub async fn only_post() -> HttpResponse {
-    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "send GraphQL requests by POST, as application/json");
-    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("POST"));
+pub async fn other_method() -> HttpResponse {
+    let message = "send GraphQL requests by POST, as application/json; queries also by GET";
+    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, message);
+    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("GET, HEAD, POST"));
     response
+}
+
+fn refuse_foreign() -> HttpResponse {
+    refuse(
+        StatusCode::FORBIDDEN,
+        "requests are sent by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
+    )
 }
 
 /// `application/json`, with or without parameters.
@@ -104,12 +141,11 @@ fn refuse_body(reason: &NoBody) -> HttpResponse {
     }
 }
 
-/// An error in GraphQL's own shape, so that clients need one way to read them.
+/// An error of the transport in GraphQL's own shape, so that clients need one way to read them.
 pub(super) fn refuse(status: StatusCode, message: &str) -> HttpResponse {
     let code = match status {
         StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "UNAVAILABLE",
         _ => "BAD_USER_INPUT",
     };
-    let error = json!({"message": message, "extensions": {"code": code, "field": null}});
-    HttpResponse::build(status).json(json!({"data": null, "errors": [error]}))
+    HttpResponse::build(status).json(answer::errors(message, code))
 }

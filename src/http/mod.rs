@@ -1,10 +1,11 @@
 //! HTTP: the routes of a node.
 //!
-//! The GraphQL endpoint takes `POST` with `application/json` and nothing else: a
+//! The GraphQL endpoint takes commands by `POST` with `application/json` and in no other way: a
 //! page of another site can send a form or plain text with the user's cookies,
 //! but not this. Bodies are bounded before they are parsed. No route is reached
 //! under a name that is not the node's, or by a webhook.
 
+mod accept;
 mod answer;
 mod bodies;
 mod cluster;
@@ -42,8 +43,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// The reference system's path, and the short one.
-const GRAPHQL_PATHS: [&str; 2] = ["/scheduler-instance/graphql", "/graphql"];
+/// Where the reference system has its API.
+const REFERENCE_PATH: &str = "/scheduler-instance/graphql";
+/// The same here, and the short one.
+const GRAPHQL_PATHS: [&str; 2] = [REFERENCE_PATH, "/graphql"];
 /// Threads that serve requests.
 const WORKERS: usize = 2;
 /// Connections that the kernel keeps until a worker takes them: as many as may come at once.
@@ -158,7 +161,8 @@ fn routes(config: &mut web::ServiceConfig) {
             web::resource(path)
                 .route(web::route().guard(guard::Post()).to(graphql::post))
                 .route(web::route().guard(guard::Get()).guard(guard::fn_guard(is_upgrade)).to(sockets::open))
-                .default_service(web::to(graphql::only_post)),
+                .route(reading().to(graphql::get))
+                .default_service(web::to(graphql::other_method)),
         );
     }
     config

@@ -7,7 +7,7 @@
 //! the connection's own buffer.
 
 use super::sockets::Place;
-use crate::api::{OverSocket, Schema, Subscriber};
+use crate::api::{Schema, Subscriber, Transport};
 use actix_http::body::BodyStream;
 use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Item, Message, ProtocolError};
 use actix_web::web;
@@ -284,8 +284,8 @@ impl Executor for Operations {
         let Some(operation) = Operation::begin(&self.open) else {
             return stream::iter([too_many()]).boxed();
         };
-        let name = OverSocket(request.operation_name.clone());
-        let request = request.data(self.subscriber).data(name);
+        let transport = Transport::Socket(request.operation_name.clone());
+        let request = request.data(self.subscriber).data(transport);
         let events = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
         let events = events.map(move |event| {
             let _counted = &operation;

@@ -19,8 +19,8 @@ use super::{cost, errors};
 use crate::store::Store;
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest, NextResolve, NextSubscribe,
-    NextValidation, ResolveInfo,
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest, NextRequest, NextResolve,
+    NextSubscribe, NextValidation, ResolveInfo,
 };
 use async_graphql::registry::MetaType;
 use async_graphql::{Pos, QueryPathSegment, Request, Response, ServerError, ServerResult, ValidationResult, Value};
@@ -120,6 +120,18 @@ impl Extension for Admission {
         request.data.insert(allowance.clone());
         drop(self.allowance.set(allowance));
         next.run(ctx, request).await
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        if let Some(allowance) = self.allowance.get() {
+            allowance.begin_execution();
+        }
+        next.run(ctx, operation_name).await
     }
 
     async fn resolve(

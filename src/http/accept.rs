@@ -1,0 +1,111 @@
+//! What a client reads: media types of answers, encodings, pages.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING};
+
+/// How an answer of the API is sent, and so what its status says
+/// (<https://graphql.github.io/graphql-over-http/draft/>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// What most clients read, and the default. Its status is 200 whatever GraphQL says: clients that read it take
+    /// another one for the transport's, and do not look for errors.
+    Json,
+    /// GraphQL's own: its status also says whether the request was executed.
+    Graphql,
+}
+
+impl MediaType {
+    /// The one that the client prefers.
+    pub fn of(request: &HttpRequest) -> Self {
+        let accepted = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+        Self::preferred(accepted.flat_map(|value| value.split(',')))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Graphql => "application/graphql-response+json",
+        }
+    }
+
+    /// The status of a request that was not executed.
+    pub fn refused_with(self, status: StatusCode) -> StatusCode {
+        match self {
+            Self::Json => StatusCode::OK,
+            Self::Graphql => status,
+        }
+    }
+
+    /// The one with the greatest weight, of equal ones the first. What is not named has the weight 0.
+    fn preferred<'a>(ranges: impl Iterator<Item = &'a str>) -> Self {
+        let mut best = (Self::Json, 0.0);
+        for range in ranges {
+            let mut parts = range.split(';').map(str::trim);
+            let named = parts.next().unwrap_or_default();
+            let mut offered = [Self::Json, Self::Graphql].into_iter();
+            let Some(offered) = offered.find(|offered| named.eq_ignore_ascii_case(offered.name())) else { continue };
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |weight| weight.parse().ok());
+            if let Some(weight) = weight.filter(|weight| *weight > best.1) {
+                best = (offered, weight);
+            }
+        }
+        best.0
+    }
+}
+
+/// Whether it is a browser that goes somewhere: a person typed the address, followed a link or reloaded.
+pub fn wants_page(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+/// Whether the client takes a body in this encoding.
+pub fn takes(request: &HttpRequest, encoding: &str) -> bool {
+    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| names(accepted, encoding))
+}
+
+/// Whether a list of encodings names one of them. `br;q=0` refuses it.
+fn names(accepted: &str, encoding: &str) -> bool {
+    accepted.split(',').map(|one| one.split(';').map(str::trim)).any(|mut parts| {
+        let is_named = parts.next().is_some_and(|named| named.eq_ignore_ascii_case(encoding));
+        is_named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_follows_accept() {
+        let of = |accept: &str| MediaType::preferred(accept.split(','));
+        for accept in [
+            "",
+            "*/*",
+            "text/html",
+            "application/json",
+            "application/json; charset=utf-8",
+            "application/json, multipart/mixed, application/graphql-response+json;q=0.5",
+            "application/graphql-response+json;q=0, */*",
+        ] {
+            assert_eq!(of(accept), MediaType::Json, "{accept}");
+        }
+        for accept in [
+            "application/graphql-response+json",
+            "application/graphql-response+json, application/json;q=0.9",
+            "APPLICATION/GraphQL-response+json ; q=0.1",
+        ] {
+            assert_eq!(of(accept), MediaType::Graphql, "{accept}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_is_taken_if_it_is_named_and_not_refused() {
+        assert!(names("gzip, deflate, br, zstd", "br") && names("GZIP;q=1.0", "gzip"));
+        assert!(!names("br;q=0, gzip", "br") && names("br;q=0, gzip", "gzip"));
+        assert!(!names("identity", "gzip") && !names("", "gzip"));
+    }
+}
