@@ -52,6 +52,11 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub allow_host: Vec<String>,
 
+    /// Path under which a proxy shows this node to browsers, such as /horolog. The node
+    /// answers with and without it, so the proxy may take it out. [default: none]
+    #[arg(long, env = "HOROLOG_BASE_PATH", default_value = "", hide_default_value = true, value_parser = base_path)]
+    pub base_path: String,
+
     /// Name of this node, for people. [default: host name]
     #[arg(long, env = "HOROLOG_NODE_NAME")]
     pub node_name: Option<String>,
@@ -149,6 +154,19 @@ fn retention(text: &str) -> Result<Duration, String> {
     } else {
         Ok(retention)
     }
+}
+
+/// A path without a slash at its end; none is empty.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let is_name = |name: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        !name.is_empty() && !matches!(name, "." | "..") && name.bytes().all(is_plain)
+    };
+    if path.is_empty() || path.strip_prefix('/').is_some_and(|names| names.split('/').all(is_name)) {
+        return Ok(path.to_owned());
+    }
+    Err("expected a path such as /horolog: names of letters, digits and -_.~ between slashes".to_owned())
 }
 
 /// A name as it stands in a `Host`, without its port.
@@ -271,6 +289,13 @@ mod tests {
     }
 
     #[test]
+    fn a_base_path_ends_without_a_slash() {
+        for (text, path) in [("/horolog/", "/horolog"), ("/a/b-1.x", "/a/b-1.x"), ("/", ""), ("", "")] {
+            assert_eq!(base_path(text).as_deref(), Ok(path), "{text}");
+        }
+    }
+
+    #[test]
     fn every_impossible_setting_is_refused_with_its_name() {
         let cases = [
             ("--node-ttl 2s --heartbeat-interval 1s", "three times"),
@@ -301,6 +326,10 @@ mod tests {
             ("--allow-host https://jobs.example.com", "--allow-host"),
             ("--allow-host jobs.example.com:443", "--allow-host"),
             ("--allow-host *", "--allow-host"),
+            ("--base-path horolog", "--base-path"),
+            ("--base-path /a//b", "--base-path"),
+            ("--base-path /a/../b", "--base-path"),
+            ("--base-path /a\"b", "--base-path"),
             ("--advertise example.com", "--advertise"),
             ("--advertise exa;mple:80", "--advertise"),
             ("--sltos 5", "--sltos"),

@@ -239,6 +239,7 @@ impl Parts {
             executions_held: self.slots.held_count(),
             slots: config.slots,
             introspection: config.introspection,
+            base_path: config.base_path.clone(),
             node_ttl: config.node_ttl,
         }
     }

@@ -15,6 +15,8 @@ const withoutDataFonts = {
 }
 
 export default defineConfig({
+  // Scripts and styles find each other wherever they are served; scripts/finish.mjs says where they are to the pages.
+  base: './',
   plugins: [withoutDataFonts, react(), tailwindcss()],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   build: {

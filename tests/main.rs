@@ -7,6 +7,7 @@ mod answers;
 mod api_node;
 mod backfills;
 mod bad_input;
+mod base_path;
 mod cancellations;
 mod clients;
 mod clock_jumps;

@@ -7,6 +7,7 @@
 //! HTML for something that is not there: a 404 says so, and no cache keeps it.
 
 use super::accept::{takes, wants_page};
+use super::base_path::put_in;
 use super::{GRAPHQL_PATHS, NodeView};
 use crate::model::introspection::Introspection;
 use actix_web::http::Method;
@@ -59,12 +60,16 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
     if !path.is_empty() && !is_navigation(&request) {
         return HttpResponse::NotFound().finish();
     }
-    file(&request, PAGE).unwrap_or_else(plain_page)
+    file(&request, PAGE).unwrap_or_else(|| {
+        let mut answer = HttpResponse::Ok();
+        answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, ASK_AGAIN));
+        answer.body(put_in(base_path(&request), PLAIN_PAGE))
+    })
 }
 
-fn plain_page() -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
-    answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, ASK_AGAIN)).body(PLAIN_PAGE)
+/// What a proxy puts before the addresses of the page.
+fn base_path(request: &HttpRequest) -> &str {
+    request.app_data::<web::Data<NodeView>>().map_or("", |view| &view.base_path)
 }
 
 /// Whether there is GraphiQL.
@@ -85,6 +90,14 @@ fn is_navigation(request: &HttpRequest) -> bool {
 /// that end in an encoding are files like others, but nobody links to them.
 fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     let plain = Files::get(name)?;
+    let base_path = base_path(request);
+    if !base_path.is_empty() && name.ends_with(".html") {
+        // Not what lies there compressed; it is small.
+        let mut answer = HttpResponse::Ok();
+        answer.content_type(media_type(name)).insert_header((CACHE_CONTROL, ASK_AGAIN));
+        answer.insert_header((CONTENT_SECURITY_POLICY, POLICY));
+        return Some(answer.body(put_in(base_path, &String::from_utf8_lossy(&plain.data))));
+    }
     let encoded = ENCODINGS
         .into_iter()
         .filter(|(encoding, _)| takes(request, encoding))

@@ -7,6 +7,7 @@
 
 mod accept;
 mod answer;
+mod base_path;
 mod bodies;
 mod cluster;
 mod connections;
@@ -78,6 +79,8 @@ pub struct NodeView {
     pub slots: usize,
     /// Whether it shows its schema, and the playground.
     pub introspection: Introspection,
+    /// What a proxy puts before its addresses; empty for nothing.
+    pub base_path: String,
     /// Its TTL, from which the age of its last heartbeat follows.
     pub node_ttl: Duration,
 }
@@ -106,6 +109,7 @@ pub fn serve(
         // Each worker makes its App on its own thread.
         crate::threads::yield_to_firing();
         let app = App::new()
+            .wrap(from_fn(base_path::take_out))
             .wrap(from_fn(origins::refuse_webhooks))
             .wrap(from_fn(hosts::refuse_strange))
             .wrap(headers())

@@ -52,10 +52,17 @@ export async function startCluster(count) {
     await stop()
     throw failure
   }
-  return { url: nodes[0].url, nodes, sinkUrl: `http://127.0.0.1:${sink.address().port}/`, stop }
+  /** One more node, with other flags. */
+  const add = async (name, flags) => {
+    const node = spawnNode(dataDir, name, flags)
+    nodes.push(node)
+    await node.ready()
+    return node
+  }
+  return { url: nodes[0].url, nodes, add, sinkUrl: `http://127.0.0.1:${sink.address().port}/`, stop }
 }
 
-function spawnNode(dataDir, name) {
+function spawnNode(dataDir, name, flags = []) {
   // The tests' own variables are none of the program's, which refuses what it does not know.
   const own = ['DATABASE_URL', 'HOROLOG_BIN', 'HOROLOG_BROWSER', 'HOROLOG_JOBS']
   const env = {
@@ -64,7 +71,7 @@ function spawnNode(dataDir, name) {
     HOROLOG_DRAIN_DELAY: '0s',
   }
   const listen = ['--listen', '127.0.0.1:0', '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
-  const child = spawn(PROGRAM, ['serve', '--data-dir', dataDir, '--node-name', name, ...listen], {
+  const child = spawn(PROGRAM, ['serve', '--data-dir', dataDir, '--node-name', name, ...listen, ...flags], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -588,6 +588,31 @@ test('a blackout is seen where one looks, and a fire time is explained', async (
   await graphql(cluster.url, 'mutation($id: ID!) { deleteJob(id: $id) }', { id })
 })
 
+test('the dashboard works below a path that a proxy puts before it', async () => {
+  const node = await cluster.add('below', ['--base-path', '/ops/horolog'])
+  const below = await newPage('light')
+  const outside = []
+  below.on('request', (request) => {
+    const { pathname } = new URL(request.url())
+    if (!pathname.startsWith('/ops/horolog/')) outside.push(pathname)
+  })
+  const socket = below.waitForEvent('websocket')
+  await below.goto(`${node.url}/ops/horolog/jobs?search=every%20second`)
+  await below.getByRole('link', { name: 'every second' }).first().click()
+  await below.locator('[data-status=SUCCESS]').first().waitFor()
+  assert.equal(new URL((await socket).url()).pathname, '/ops/horolog/graphql')
+  await below.reload()
+  await below.getByRole('heading', { level: 1, name: 'every second' }).waitFor()
+  await below.getByRole('link', { name: 'Overview' }).click()
+  await below.getByRole('status', { name: 'All in all' }).waitFor()
+  assert.equal(new URL(below.url()).pathname.replace(/\/$/, ''), '/ops/horolog')
+  await below.goto(`${node.url}/ops/horolog/graphiql`)
+  await below.getByRole('region', { name: 'Query Editor' }).getByText('activeNodes').first().waitFor()
+  assert.deepEqual(outside, [])
+  await below.context().close()
+  await node.stop()
+})
+
 test('a cluster is held from the overview, says so on every page, starts nothing, and is released', async () => {
   await go('/')
   await page.getByRole('button', { name: 'Hold cluster…' }).click()

@@ -39,6 +39,8 @@ rmSync(join(dist, '.vite'), { recursive: true }) // nobody is served the manifes
 for (const name of readdirSync(dist, { recursive: true })) {
   const path = join(dist, name)
   if (!statSync(path).isFile() || !['.html', '.js', '.css', '.svg', '.json'].includes(extname(name))) continue
+  // A page has addresses of its own below it. A node with a base path puts that before them.
+  if (extname(name) === '.html') writeFileSync(path, readFileSync(path, 'utf8').replaceAll('="./', '="/'))
   const text = readFileSync(path)
   writeFileSync(`${path}.gz`, gzipSync(text, { level: 9 }))
   writeFileSync(`${path}.br`, brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }))

@@ -1,6 +1,7 @@
 // Speaks to the node that served this page: one typed fetch, and errors that know what kind they are.
 
 import { encode } from '@/text/json'
+import { GRAPHQL } from './base'
 import { noteAnswer, noteUnavailable, noteUnreachable } from './connection'
 import type { TypedDocumentString } from './generated'
 
@@ -50,7 +51,7 @@ export async function send<Result, Variables>(
 async function post<Result>(body: string, signal?: AbortSignal): Promise<Answer<Result>> {
   let response: Response
   try {
-    response = await fetch('/graphql', {
+    response = await fetch(GRAPHQL, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body,

@@ -2,6 +2,7 @@
 // and the live connection report here; while something is away it is asked for until it is back.
 
 import { useSyncExternalStore } from 'react'
+import { BASE } from './base'
 
 /** `lost`: the node does not answer. `stale`: it does, but its database does not. */
 export type Connection = 'good' | 'stale' | 'lost'
@@ -89,7 +90,7 @@ function probeLater() {
 
 async function answers(): Promise<boolean> {
   try {
-    return (await fetch('/healthz', { cache: 'no-store' })).ok
+    return (await fetch(`${BASE}healthz`, { cache: 'no-store' })).ok
   } catch {
     return false
   }

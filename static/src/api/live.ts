@@ -3,6 +3,7 @@
 
 import { createClient } from 'graphql-ws'
 import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
+import { GRAPHQL_SOCKET } from './base'
 import type { TypedDocumentString } from './generated'
 
 /** Longest wait between two attempts to connect, in milliseconds. */
@@ -15,7 +16,7 @@ let isLive = false
 const listeners = new Set<() => void>()
 
 const client = createClient({
-  url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/graphql`,
+  url: GRAPHQL_SOCKET,
   lazyCloseTimeout: 1_000,
   keepAlive: 10_000,
   retryAttempts: Number.POSITIVE_INFINITY,

@@ -1,3 +1,4 @@
+import { BASE } from '@/api/base'
 import { Dialog } from '@/components/dialog'
 import { Kbd } from '@/components/kbd'
 import { SHORTCUTS } from './shortcuts'
@@ -19,7 +20,7 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
         ))}
       </dl>
       <p className="mt-4 border-t pt-3 text-muted text-sm">
-        <a href="/graphiql" className="text-accent hover:underline">
+        <a href={`${BASE}graphiql`} className="text-accent hover:underline">
           GraphiQL
         </a>{' '}
         explains the API and tries it.

@@ -8,6 +8,7 @@ import {
   lazyRouteComponent,
   type RouterHistory,
 } from '@tanstack/react-router'
+import { BASE } from '@/api/base'
 import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
 import { prefetchPages } from '@/api/prefetch'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
@@ -102,6 +103,7 @@ const calendars = createRoute({
 /** The router of this page; a test gives it a history of its own. */
 export function createDashboardRouter(queries: QueryClient, history?: RouterHistory) {
   return createRouter({
+    basepath: BASE,
     context: { queries },
     history,
     routeTree: root.addChildren([

@@ -5,6 +5,7 @@ import './graphiql.css'
 import { GraphiQL } from 'graphiql'
 import { createClient } from 'graphql-ws'
 import { createRoot } from 'react-dom/client'
+import { GRAPHQL, GRAPHQL_SOCKET } from '@/api/base'
 
 const FIRST_QUERY = `# The API of this node. Ctrl-Space completes, the book at the left explains.
 
@@ -17,7 +18,7 @@ const FIRST_QUERY = `# The API of this node. Ctrl-Space completes, the book at t
 }
 `
 
-const sockets = createClient({ url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/graphql` })
+const sockets = createClient({ url: GRAPHQL_SOCKET })
 
 interface Request {
   query: string
@@ -34,7 +35,7 @@ function fetcher(request: Request) {
       variables: request.variables ?? null,
     })
   }
-  return fetch('/graphql', {
+  return fetch(GRAPHQL, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(request),
