@@ -29,6 +29,10 @@ use uuid::Uuid;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often the overview is told.
 const OVERVIEW_EVERY: Duration = Duration::from_secs(1);
+/// How long changes are gathered before their number is told.
+const GATHERED_FOR: Duration = Duration::from_secs(1);
+/// Longest pause between two overviews that a listener may ask for, in seconds.
+const PAUSE_SECONDS_MAX: i32 = 60;
 /// Events that a slow listener may be behind. The slowest of a feed keeps them in memory, once for all listeners: at
 /// most 16 MB, since an event takes at most some 15 KB.
 const BEHIND_MAX: usize = 1_024;
@@ -205,13 +209,9 @@ impl Subscription {
         job_id: Option<ID>,
     ) -> Result<BoxStream<'static, ExecutionRecord>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
-        let store = ctx.data::<Store>()?.clone();
-        let look = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
-        let (_, events) = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
-        let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id: Uuid| execution.job_id == id);
-        let events = events.filter(move |execution| std::future::ready(wanted(execution)));
+        let events = executions(ctx, job_id)?;
         if !asks_for(ctx, &[], &LARGE_OF_EXECUTIONS) {
-            return Ok(events.boxed());
+            return Ok(events);
         }
         let whole = ctx.data::<Feeds>()?.whole.clone();
         let read = move |execution: ExecutionRecord| {
@@ -219,6 +219,13 @@ impl Subscription {
             async move { whole.execution(execution.id).await }
         };
         Ok(events.filter_map(read).boxed())
+    }
+
+    /// How many executions, of one job or of all, are new or stand otherwise: told once a second at most, for who reads
+    /// lists again. In a busy cluster it is a thousandth of `executionUpdated`.
+    async fn executions_changed(&self, ctx: &Context<'_>, job_id: Option<ID>) -> Result<BoxStream<'static, i32>> {
+        let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
+        Ok(gathered(executions(ctx, job_id)?, GATHERED_FOR).boxed())
     }
 
     /// Jobs that were created, edited, paused, resumed or deleted. With `payload` or
@@ -246,14 +253,48 @@ impl Subscription {
         Ok(events)
     }
 
-    /// The overview, at once and then each second.
-    async fn overview_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Overview> + use<>> {
+    /// The overview, at once and then each second, or as seldom as asked for: 1 to 60.
+    async fn overview_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 1)] every_seconds: i32,
+    ) -> Result<impl Stream<Item = Overview> + use<>> {
+        if !(1..=PAUSE_SECONDS_MAX).contains(&every_seconds) {
+            let message = format!("everySeconds: must be from 1 to {PAUSE_SECONDS_MAX}");
+            return Err(errors::bad_input("everySeconds", message));
+        }
         let store = ctx.data::<Store>()?.clone();
         let look = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
         // The last one at once: a look of its own for each listener would be thousands a second for those who come and go.
         let (last, events) = ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, look)?;
-        Ok(stream::iter(last).chain(events))
+        // The feed tells it each second.
+        let every = usize::try_from(every_seconds).unwrap_or(1);
+        let told = stream::iter(last).chain(events).enumerate();
+        Ok(told
+            .filter_map(move |(number, overview)| std::future::ready(number.is_multiple_of(every).then_some(overview))))
     }
+}
+
+/// Executions that changed, of one job or of all.
+fn executions(ctx: &Context<'_>, job_id: Option<Uuid>) -> Result<BoxStream<'static, ExecutionRecord>> {
+    let store = ctx.data::<Store>()?.clone();
+    let look = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
+    let (_, events) = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
+    let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id| execution.job_id == id);
+    Ok(events.filter(move |execution| std::future::ready(wanted(execution))).boxed())
+}
+
+/// How many events came within a time after the first.
+fn gathered<T: Send + 'static>(events: BoxStream<'static, T>, time: Duration) -> impl Stream<Item = i32> + use<T> {
+    stream::unfold(events, move |mut events| async move {
+        events.next().await?;
+        let until = tokio::time::Instant::now() + time;
+        let mut count: i32 = 1;
+        while let Ok(Some(_)) = tokio::time::timeout_at(until, events.next()).await {
+            count = count.saturating_add(1);
+        }
+        Some((count, events))
+    })
 }
 
 /// What was found; when the database did not answer, nothing is told.
@@ -270,6 +311,21 @@ mod tests {
 
     fn subscriber(client: u8, socket: u64) -> Subscriber {
         Subscriber { client: IpAddr::from([10, 0, 0, client]), socket }
+    }
+
+    #[tokio::test]
+    async fn changes_are_counted_for_a_while_and_then_told() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let events = stream::poll_fn(move |context| receiver.poll_recv(context)).boxed();
+        let mut told = Box::pin(gathered(events, Duration::from_millis(50)));
+        for _ in 0..3 {
+            sender.send(()).expect("somebody listens");
+        }
+        assert_eq!(told.next().await, Some(3));
+        sender.send(()).expect("somebody listens");
+        assert_eq!(told.next().await, Some(1));
+        drop(sender);
+        assert_eq!(told.next().await, None);
     }
 
     #[test]

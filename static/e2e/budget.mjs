@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import { graphql, startCluster } from './cluster.mjs'
+import { count, takenIn } from './network.mjs'
 
 const JOBS = Number(process.env.HOROLOG_JOBS ?? 100_000)
 const AT_ONCE = 1_000 // what `createJobs` takes
@@ -19,6 +20,7 @@ try {
   await measureLoads('/', (page) => page.getByText(/^Job 0\d+/).first())
   await measureLoads('/jobs', (page) => page.getByRole('row').filter({ hasText: 'Job 0' }).first())
   await measureScroll()
+  await measureBytes()
 } finally {
   await browser.close()
   await cluster.stop()
@@ -73,6 +75,27 @@ async function measureScroll() {
   const until = performance.now() + 3_000
   while (performance.now() < until) await page.mouse.wheel(0, 400)
   print('frames of three seconds of scrolling /jobs', await page.evaluate(() => window.frameTimes.slice(1)))
+}
+
+/** What a tab takes while 61 jobs run each five seconds, and nobody touches it. */
+async function measureBytes() {
+  const inputs = Array.from({ length: 61 }, (_, place) => ({
+    name: `busy ${place}`,
+    tags: ['busy'],
+    scheduleType: 'FIXED_RATE',
+    intervalSeconds: 5,
+  }))
+  const { createJobs } = await graphql(cluster.url, CREATE, { inputs })
+  for (const path of ['/', '/jobs?tag=busy', `/jobs/${createJobs[0].id}`, '/executions', '/nodes']) {
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
+    const taken = await count(page)
+    await page.goto(cluster.url + path)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await takenIn(5_000, taken)
+    const { bytes, requests } = await takenIn(20_000, taken)
+    console.log(`${path}, 20 s beside 61 busy jobs: ${(bytes / 1_000).toFixed(1)} kB, ${JSON.stringify(requests)}`)
+    await page.close()
+  }
 }
 
 function print(what, times) {

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { eventually, graphql, startCluster } from './cluster.mjs'
+import { count, takenIn } from './network.mjs'
 
 const SCREENSHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url))
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -512,6 +513,43 @@ test('every page fits a telephone', async () => {
     await small.screenshot({ path: join(SCREENSHOTS, `${name}-narrow.png`) })
   }
   await small.context().close()
+})
+
+test('a tab that nobody touches takes little of the network, however busy the jobs are', async () => {
+  const busy = Array.from({ length: 61 }, (_, place) => ({
+    name: `busy ${place}`,
+    tags: ['busy'],
+    scheduleType: 'FIXED_RATE',
+    intervalSeconds: 5,
+  }))
+  const create = 'mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }'
+  const { createJobs } = await graphql(cluster.url, create, { inputs: busy })
+  const looked = await Promise.all(
+    ['/jobs?tag=busy', `/jobs/${createJobs[0].id}`, '/executions', '/nodes'].map(async (path) => {
+      const shown = await newPage('light')
+      const taken = await count(shown)
+      await shown.goto(cluster.url + path)
+      await shown.getByRole('heading', { level: 1 }).waitFor()
+      await shown.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
+      return { path, shown, taken }
+    }),
+  )
+  await looked[0].shown
+    .getByRole('img', { name: /^Last [2-9] runs/ })
+    .first()
+    .waitFor()
+  for (const { path, shown, ...took } of await Promise.all(
+    looked.map(async ({ taken, ...page }) => ({ ...page, ...(await takenIn(20_000, taken)) })),
+  )) {
+    const said = `${path}: ${JSON.stringify(took)}`
+    assert.ok(took.bytes <= 50_000, said)
+    assert.ok(
+      Object.values(took.requests).some((times) => times > 2),
+      `it is kept up to date: ${said}`,
+    )
+    await shown.context().close()
+  }
+  await graphql(cluster.url, 'mutation { deleteJobs(filter: {tags: ["busy"]}) { changed } }')
 })
 
 test('GraphiQL knows the schema and asks no other host', async () => {

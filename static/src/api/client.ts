@@ -4,6 +4,7 @@ import { encode } from '@/text/json'
 import { GRAPHQL } from './base'
 import { noteAnswer, noteUnavailable, noteUnreachable } from './connection'
 import type { TypedDocumentString } from './generated'
+import { noteReread } from './spending'
 
 /** What the API refused, in its own words. */
 export class ApiError extends Error {
@@ -32,13 +33,19 @@ interface Answer<Result> {
   errors?: { message: string; extensions?: { code?: string; field?: string | null } }[]
 }
 
+interface Sending {
+  signal?: AbortSignal
+  /** Nobody asked for it: it was read before, and may have changed. */
+  again?: boolean
+}
+
 /** Sends one operation; throws ApiError or Unreachable, or the signal's AbortError. */
 export async function send<Result, Variables>(
   document: TypedDocumentString<Result, Variables>,
   variables: Variables,
-  signal?: AbortSignal,
+  sending: Sending = {},
 ): Promise<Result> {
-  const answer = await post<Result>(encode({ query: document.toString(), variables }), signal)
+  const answer = await post<Result>(encode({ query: document.toString(), variables }), sending)
   const error = answer.errors?.[0]
   const code = error?.extensions?.code ?? 'UNKNOWN'
   if (code === 'UNAVAILABLE') noteUnavailable()
@@ -48,7 +55,7 @@ export async function send<Result, Variables>(
   return answer.data
 }
 
-async function post<Result>(body: string, signal?: AbortSignal): Promise<Answer<Result>> {
+async function post<Result>(body: string, { signal, again }: Sending): Promise<Answer<Result>> {
   let response: Response
   try {
     response = await fetch(GRAPHQL, {
@@ -62,6 +69,7 @@ async function post<Result>(body: string, signal?: AbortSignal): Promise<Answer<
     noteUnreachable()
     throw new Unreachable()
   }
+  if (again) noteReread(response)
   try {
     return (await response.json()) as Answer<Result>
   } catch (error) {

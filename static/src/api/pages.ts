@@ -3,12 +3,13 @@
 
 import { useQueries, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useEffectEvent, useState } from 'react'
-import { nameOf, send } from './client'
+import { nameOf } from './client'
 import type { TypedDocumentString } from './generated'
 import { type Paged, pageOf, rowCount, type Said, START, saidBy, withPage } from './paging'
+import { type Pulse, read as readAgain } from './read'
 import { heldPage, onRenewStill, type Withheld, withheld } from './still'
 
-interface Options<Result, Row> {
+interface Options<Result, Row, Fresh> {
   /** Rows that are asked for at a time. */
   size: number
   /** The list in the answer. */
@@ -18,6 +19,7 @@ interface Options<Result, Row> {
   keyOf: (row: Row) => string
   /** Rows keep their places: somebody points at them, or has scrolled. */
   still: boolean
+  pulse?: Pulse<Result, Fresh>
 }
 
 export interface Pages<Row> {
@@ -54,10 +56,10 @@ const AHEAD = 60
 const STEP = 10
 
 /** Reads the pages of a list around what `look` was told last. `variables` are those without `first` and `after`. */
-export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row>(
+export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row, Fresh = never>(
   document: TypedDocumentString<Result, Variables>,
   variables: Omit<Variables, 'first' | 'after'>,
-  { size, read, refetchInterval, keyOf, still }: Options<Result, Row>,
+  { size, read, refetchInterval, keyOf, still, pulse }: Options<Result, Row, Fresh>,
 ): Pages<Row> {
   const queries = useQueryClient()
   const list = JSON.stringify(variables)
@@ -77,7 +79,8 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
   const results = useQueries({
     queries: pages.map((page) => ({
       queryKey: [nameOf(document), variablesOf(page)],
-      queryFn: ({ signal }: { signal: AbortSignal }) => send(document, variablesOf(page), signal),
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        readAgain(queries, document, variablesOf(page), { signal, pulse }),
       refetchInterval,
     })),
   })

@@ -14,6 +14,6 @@ export function prefetchPages<Result, Variables extends { first?: unknown; after
   const variables = { ...list, first: size, after: null } as unknown as Variables
   void queries.prefetchQuery({
     queryKey: [nameOf(document), variables],
-    queryFn: ({ signal }) => send(document, variables, signal),
+    queryFn: ({ signal }) => send(document, variables, { signal }),
   })
 }

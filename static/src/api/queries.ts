@@ -3,9 +3,10 @@
 
 import { QueryClient, type UseQueryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useToast } from '@/components/toasts'
-import { ApiError, inWords, nameOf, send, Unreachable } from './client'
+import { ApiError, inWords, send, Unreachable } from './client'
 import { onReadAgain } from './connection'
 import type { TypedDocumentString } from './generated'
+import { keyOf, type Pulse, read } from './read'
 import { renewStill } from './still'
 
 /** The cache of this page. */
@@ -26,25 +27,21 @@ export function createQueryClient(): QueryClient {
   return client
 }
 
-/** The key of an operation's answer. */
-export function keyOf<Result, Variables>(document: TypedDocumentString<Result, Variables>, variables: Variables) {
-  return [nameOf(document), variables] as const
+interface Options<Result, Fresh>
+  extends Pick<UseQueryOptions<Result>, 'enabled' | 'gcTime' | 'refetchInterval' | 'staleTime' | 'placeholderData'> {
+  pulse?: Pulse<Result, Fresh>
 }
 
-type Options<Result> = Pick<
-  UseQueryOptions<Result>,
-  'enabled' | 'gcTime' | 'refetchInterval' | 'staleTime' | 'placeholderData'
->
-
 /** Reads one query of the API. */
-export function useApi<Result, Variables>(
+export function useApi<Result, Variables, Fresh = never>(
   document: TypedDocumentString<Result, Variables>,
   variables: Variables,
-  options: Options<Result> = {},
+  { pulse, ...options }: Options<Result, Fresh> = {},
 ) {
+  const queries = useQueryClient()
   return useQuery<Result>({
     queryKey: keyOf(document, variables),
-    queryFn: ({ signal }) => send(document, variables, signal),
+    queryFn: ({ signal }) => read(queries, document, variables, { signal, pulse }),
     ...options,
   })
 }

@@ -1,28 +1,49 @@
-// Events say that something changed; what is on the screen is then read again, not more than once in a while.
+// Events say that something changed; what is on the screen is then read again, not more than once in a while, and within what
+// a tab may take of the network.
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useRef } from 'react'
 import { nameOf } from './client'
-import { ExecutionHappenedDocument, JobHappenedDocument } from './generated'
+import { ExecutionsHappenedDocument, JobHappenedDocument } from './generated'
 import { useLive } from './live'
+import { restMillis } from './spending'
 
 /** Least time between two reads because of events, in milliseconds: a busy cluster has thousands of events a second. */
 const PACE = 1_000
 
-/** Reads these queries again when an execution (of one job, or any) or a job changed. */
-export function useRefreshOnEvents(jobId: string | null, documents: { toString(): string }[]) {
+interface Shown {
+  /** Queries that say something about executions. */
+  executions: Operation[]
+  /** Queries that say something about jobs. */
+  jobs: Operation[]
+}
+
+interface Operation {
+  toString(): string
+}
+
+/** Reads queries again when an execution (of one job, or any) or a job changed. */
+export function useRefreshOnEvents(jobId: string | null, { executions, jobs }: Shown) {
   const queries = useQueryClient()
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  const names = documents.map(nameOf).join(' ')
+  const changed = useRef(new Set<string>())
   useEffect(() => () => clearTimeout(timer.current), [])
-  const refresh = useCallback(() => {
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined
-      for (const name of names.split(' ')) void queries.invalidateQueries({ queryKey: [name] })
-    }, PACE)
-  }, [queries, names])
-  useLive(ExecutionHappenedDocument, { jobId }, refresh)
+  const refresh = useCallback(
+    (shown: Operation[]) => {
+      for (const document of shown) changed.current.add(nameOf(document))
+      timer.current ??= setTimeout(
+        () => {
+          timer.current = undefined
+          for (const name of changed.current) void queries.invalidateQueries({ queryKey: [name] })
+          changed.current.clear()
+        },
+        Math.max(PACE, restMillis()),
+      )
+    },
+    [queries],
+  )
+  useLive(ExecutionsHappenedDocument, { jobId }, () => refresh(executions))
   useLive(JobHappenedDocument, {}, ({ jobUpdated }) => {
-    if (jobId === null || jobUpdated.id === jobId) refresh()
+    if (jobId === null || jobUpdated.id === jobId) refresh(jobs)
   })
 }

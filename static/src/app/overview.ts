@@ -1,6 +1,7 @@
-// The state of the whole cluster: read once, then told each second. The navigation and the overview show the same.
+// The state of the whole cluster: read once, then told. The navigation and the overview show the same.
 
 import { useQueryClient } from '@tanstack/react-query'
+import { useRouterState } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import {
   OverviewDocument,
@@ -9,12 +10,16 @@ import {
   OverviewUpdatedDocument,
 } from '@/api/generated'
 import { useLive, usePollInterval } from '@/api/live'
-import { keyOf, useApi } from '@/api/queries'
+import { useApi } from '@/api/queries'
+import { keyOf } from '@/api/read'
 import { count } from '@/text/number'
 import { noteDatabaseTime } from './clock'
 
 /** Time between two reads while no events arrive, in milliseconds. */
 const POLL_INTERVAL = 3_000
+
+/** Seconds between two overviews: on its own page, and where the navigation alone shows something of it. */
+const TOLD_EVERY = { overview: 1, elsewhere: 5 }
 
 /** The newest overview. */
 export function useOverview() {
@@ -26,7 +31,9 @@ export function useOverview() {
 export function useOverviewUpdates() {
   const queries = useQueryClient()
   const { data } = useOverview()
-  useLive(OverviewUpdatedDocument, {}, ({ overviewUpdated }) => {
+  const path = useRouterState({ select: (state) => state.location.pathname })
+  const everySeconds = path === '/' ? TOLD_EVERY.overview : TOLD_EVERY.elsewhere
+  useLive(OverviewUpdatedDocument, { everySeconds }, ({ overviewUpdated }) => {
     queries.setQueryData<OverviewQuery>(keyOf(OverviewDocument, {}), { overview: overviewUpdated })
   })
   useEffect(() => {

@@ -9,6 +9,7 @@ const nextId = () => `018f3c00-0000-7000-8000-${String(++made).padStart(12, '0')
 export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
   return {
     id: nextId(),
+    version: 0,
     name: 'Invoice run',
     status: 'ACTIVE',
     state: 'ACTIVE',

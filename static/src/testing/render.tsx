@@ -31,6 +31,13 @@ const ALWAYS: Answers = {
   NodeNames: () => ({ nodes: [] }),
 }
 
+/** What a pulse asks for is there in the answer to the query that it belongs to. */
+const PULSES: Record<string, string> = {
+  JobsPulse: 'JobsPage',
+  JobPulse: 'Job',
+  JobExecutionsPulse: 'JobExecutions',
+}
+
 /** Answers each operation by its name; an unknown one is refused. Returns what was asked so far. */
 export function fakeApi(answers: Answers): Asked[] {
   const asked: Asked[] = []
@@ -39,7 +46,10 @@ export function fakeApi(answers: Answers): Asked[] {
     const { query, variables } = JSON.parse(String(init?.body)) as { query: string; variables: Variables }
     const operation = /(?:query|mutation)\s+(\w+)/.exec(query)?.[1] ?? ''
     asked.push({ operation, variables })
-    const answer = { ...ALWAYS, ...answers }[operation]?.(variables) ?? new Error(`the fake API knows no ${operation}`)
+    const known: Answers = { ...ALWAYS, ...answers }
+    const answer =
+      (known[operation] ?? known[PULSES[operation] ?? ''])?.(variables) ??
+      new Error(`the fake API knows no ${operation}`)
     if (!(answer instanceof Error)) return Response.json({ data: answer })
     const extensions = {
       code: 'code' in answer ? answer.code : 'BAD_USER_INPUT',

@@ -21,7 +21,7 @@ import { Commands } from './commands'
 import { ExecutionFacts } from './facts'
 import { Steps } from './steps'
 
-const SHOWN = [ExecutionDocument]
+const SHOWN = { executions: [ExecutionDocument], jobs: [] }
 const POLL_INTERVAL = 2_000
 const route = getRouteApi('/executions/$executionId')
 

@@ -19,7 +19,7 @@ import { executionListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 
 const POLL_INTERVAL = 4_000
-const SHOWN = [ExecutionsPageDocument]
+const SHOWN = { executions: [ExecutionsPageDocument], jobs: [] }
 const route = getRouteApi('/executions')
 
 export default function ExecutionsPage() {

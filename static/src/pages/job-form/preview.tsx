@@ -35,7 +35,7 @@ export function Preview({ values, edited }: PreviewProps) {
     queryKey: ['PreviewSchedule', input, jobId, edited?.version],
     queryFn: async ({ signal }) => {
       const ask = (schedule: CreateJobInput) =>
-        send(PreviewScheduleDocument, { input: schedule, count: COMPARED, jobId }, signal)
+        send(PreviewScheduleDocument, { input: schedule, count: COMPARED, jobId }, { signal })
       // Both at the same moment: of two lists of different moments the older one has fire times that have passed. What
       // can no longer be previewed, such as an instant that is over, is not compared.
       const [{ previewSchedule }, before] = await Promise.all([

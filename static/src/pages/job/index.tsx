@@ -27,11 +27,12 @@ import { ExecutionTable } from './execution-table'
 import { Explain } from './explain'
 import { NextFires } from './next-fires'
 import { pausesOf } from './pauses'
+import { EXECUTIONS_PULSE, JOB_PULSE } from './pulse'
 import { Standing } from './standing'
 import { Timeline } from './timeline'
 import { Versions } from './versions'
 
-const SHOWN = [JobDocument, JobExecutionsDocument, JobVersionsDocument]
+const SHOWN = { executions: [JobDocument, JobExecutionsDocument], jobs: [JobDocument, JobVersionsDocument] }
 const POLL_INTERVAL = 3_000
 const route = getRouteApi('/jobs/$jobId')
 
@@ -39,7 +40,7 @@ export default function JobPage() {
   const { jobId } = route.useParams()
   const refetchInterval = usePollInterval(POLL_INTERVAL)
   useRefreshOnEvents(jobId, SHOWN)
-  const result = useApi(JobDocument, { id: jobId }, { refetchInterval })
+  const result = useApi(JobDocument, { id: jobId }, { refetchInterval, pulse: JOB_PULSE })
   return (
     <Shown of={result} what="the job" lines={8}>
       {({ job }) =>
@@ -58,7 +59,7 @@ export default function JobPage() {
 type Job = NonNullable<JobQuery['job']>
 
 function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) {
-  const executions = useApi(JobExecutionsDocument, { id: job.id }, { refetchInterval })
+  const executions = useApi(JobExecutionsDocument, { id: job.id }, { refetchInterval, pulse: EXECUTIONS_PULSE })
   const rows = executions.data?.job?.executions.nodes ?? []
   const versions = useApi(JobVersionsDocument, { id: job.id })
   const pauses = useMemo(() => pausesOf(versions.data?.jobVersions ?? []), [versions.data])

@@ -19,8 +19,9 @@ import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
 import { isFiltered, jobListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
+import { JOBS_PULSE } from './pulse'
 
-const SHOWN = [JobsPageDocument]
+const SHOWN = { executions: [JobsPageDocument], jobs: [JobsPageDocument] }
 const POLL_INTERVAL = 4_000
 const route = getRouteApi('/jobs')
 
@@ -32,7 +33,14 @@ export default function JobsPage() {
 
   const list = useMemo(() => jobListOf(search), [search])
   const [still, setStill] = useState(false)
-  const jobs = usePages(JobsPageDocument, list, { size: PAGE_SIZE, read, refetchInterval, keyOf, still })
+  const jobs = usePages(JobsPageDocument, list, {
+    size: PAGE_SIZE,
+    read,
+    refetchInterval,
+    keyOf,
+    still,
+    pulse: JOBS_PULSE,
+  })
 
   const [selection, setSelection] = useState<Selection>(NOTHING)
   const change = useCallback(

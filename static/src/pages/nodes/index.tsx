@@ -3,8 +3,15 @@
 import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
 import { Server } from 'lucide-react'
-import { DrainNodeDocument, HeldByDocument, NodesDocument, type NodesQuery } from '@/api/generated'
+import {
+  DrainNodeDocument,
+  HeldByNodesDocument,
+  type HeldByNodesQuery,
+  NodesDocument,
+  type NodesQuery,
+} from '@/api/generated'
 import { useApi, useCommand } from '@/api/queries'
+import { restMillis } from '@/api/spending'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Facts } from '@/components/facts'
@@ -19,10 +26,17 @@ import { count } from '@/text/number'
 /** As often as a node renews its heartbeat: a dead one is seen at once. */
 const POLL_INTERVAL = 1_000
 
+/** Least time between two reads of what they run. */
+const HELD_POLL_INTERVAL = 2_000
+
+/** Executions that are read, of all nodes together. */
+const HELD_READ = 100
+
 /** Executions that a card names. */
 const HELD_MAX = 20
 
 type Node = NodesQuery['nodes'][number]
+type Held = HeldByNodesQuery['executionsPage']['nodes'][number]
 
 /** Why a node ended, in words. */
 const ENDS: Record<string, string> = {
@@ -45,12 +59,14 @@ export default function NodesPage() {
 function All({ nodes }: { nodes: Node[] }) {
   const alive = nodes.filter(isAlive).toSorted((one, other) => one.name.localeCompare(other.name))
   const ended = nodes.filter((node) => !isAlive(node))
+  const refetchInterval = () => Math.max(HELD_POLL_INTERVAL, restMillis())
+  const held = useApi(HeldByNodesDocument, { first: HELD_READ }, { refetchInterval }).data?.executionsPage.nodes ?? []
   return (
     <>
       {alive.length === 0 && <Empty icon={Server} title="No node is alive" />}
       <div className="grid grid-cols-[repeat(auto-fit,minmax(min(20rem,100%),1fr))] items-start gap-4">
         {alive.map((node) => (
-          <Alive key={node.id} node={node} />
+          <Alive key={node.id} node={node} held={held.filter(({ nodeId }) => nodeId === node.id)} />
         ))}
       </div>
       {ended.length > 0 && (
@@ -75,7 +91,7 @@ function All({ nodes }: { nodes: Node[] }) {
   )
 }
 
-function Alive({ node }: { node: Node }) {
+function Alive({ node, held }: { node: Node; held: Held[] }) {
   const late = node.heartbeatAgeSeconds > 3
   return (
     <section aria-label={node.name} data-node={node.name}>
@@ -99,7 +115,7 @@ function Alive({ node }: { node: Node }) {
               ['Version', node.version],
             ]}
           />
-          <Held node={node} />
+          <RunsNow node={node} held={held} />
           {node.state === 'ACTIVE' && <Drain node={node} />}
         </div>
       </Panel>
@@ -129,11 +145,11 @@ function Slots({ node }: { node: Node }) {
   )
 }
 
-function Held({ node }: { node: Node }) {
-  const held = useApi(HeldByDocument, { nodeId: node.id, first: HELD_MAX }, { refetchInterval: POLL_INTERVAL })
-  const rows = held.data?.executionsPage.nodes ?? []
+/** The newest of what it runs. The list is of all nodes together, and may hold few of one of them. */
+function RunsNow({ node, held }: { node: Node; held: Held[] }) {
+  const rows = held.slice(0, HELD_MAX)
   if (rows.length === 0) return null
-  const more = rows.length < HELD_MAX ? 0 : node.executionsRunning - rows.length
+  const more = node.executionsRunning - rows.length
   return (
     <div className="flex flex-col gap-1.5">
       <h3 className="text-muted text-xs">Runs now</h3>

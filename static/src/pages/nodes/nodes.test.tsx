@@ -22,6 +22,7 @@ const held = (count: number) => ({
   executionsPage: {
     nodes: [...Array(count).keys()].map((n) => ({
       id: `e${n}`,
+      nodeId: 'n1',
       jobId: 'j',
       jobName: 'Report',
       startedAt: null,
@@ -33,7 +34,7 @@ const held = (count: number) => ({
 test('a node that is full says so, and how many it runs besides those that it names', async () => {
   await open('/nodes', {
     Nodes: () => ({ nodes: [node({ executionsRunning: 64 })] }),
-    HeldBy: ({ first }) => held(Number(first)),
+    HeldByNodes: () => held(64),
   })
   const card = await screen.findByRole('region', { name: 'node-1' })
   expect(card.textContent).toContain('full: it starts nothing before something ends')
@@ -43,7 +44,7 @@ test('a node that is full says so, and how many it runs besides those that it na
 })
 
 test('a node with room does not', async () => {
-  await open('/nodes', { Nodes: () => ({ nodes: [node({})] }), HeldBy: () => held(3) })
+  await open('/nodes', { Nodes: () => ({ nodes: [node({})] }), HeldByNodes: () => held(3) })
   expect((await screen.findByRole('region', { name: 'node-1' })).textContent).not.toContain('full')
   expect(await screen.findAllByText('Report')).toHaveLength(3)
   expect(screen.queryByText(/more$/)).toBeNull()

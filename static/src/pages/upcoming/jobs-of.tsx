@@ -30,7 +30,7 @@ async function plannedBefore(to: string, signal: AbortSignal): Promise<{ jobs: J
   let after: string | null = null
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const variables: PlannedJobsQueryVariables = { first: PAGE_SIZE, after, count: FIRE_TIMES }
-    const { jobsPage }: PlannedJobsQuery = await send(PlannedJobsDocument, variables, signal)
+    const { jobsPage }: PlannedJobsQuery = await send(PlannedJobsDocument, variables, { signal })
     jobs.push(...jobsPage.nodes)
     const next = jobsPage.nodes.at(-1)?.nextFireTime
     const beyond = jobsPage.nodes.length > 0 && (!next || Date.parse(next) >= Date.parse(to))
