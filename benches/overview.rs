@@ -10,7 +10,7 @@ use actix::Actor;
 use history::{Failure, time};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::vitals::Vitals;
-use horolog::api::{Schema, schema};
+use horolog::api::{Masks, Schema, schema};
 use horolog::model::introspection::Introspection;
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -71,8 +71,13 @@ vacuum analyze";
 #[actix::main]
 async fn main() -> Result<(), Failure> {
     history::beside(async |store, client| {
-        let schema =
-            schema(store.clone(), JobManager::new(store, &Vitals::default()).start(), Introspection::On, Vec::new());
+        let schema = schema(
+            store.clone(),
+            JobManager::new(store, &Vitals::default()).start(),
+            Introspection::On,
+            Vec::new(),
+            Masks::default(),
+        );
         measure(&schema, &client).await
     })
     .await

@@ -21,6 +21,21 @@ const LOG_RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
 const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
 /// Shortest interval: with less, a node would do nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
+/// Words of the names of secrets.
+const MASK: [&str; 12] = [
+    "authorization",
+    "cookie",
+    "credential",
+    "credentials",
+    "key",
+    "apikey",
+    "passphrase",
+    "passwd",
+    "password",
+    "secret",
+    "secrets",
+    "token",
+];
 /// Most slots of one node.
 const SLOTS_MAX: usize = 10_000;
 
@@ -110,6 +125,12 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_INTROSPECTION", default_value = "on")]
     pub introspection: Introspection,
 
+    /// Words of names whose values the API does not show, separated by commas: of headers
+    /// and of keys in payloads (`X-Api-Key` and `apiKey` have the word `key`). The targets
+    /// get them. `none` shows all.
+    #[arg(long, env = "HOROLOG_MASK", value_delimiter = ',', value_parser = mask, default_values = MASK)]
+    pub mask: Vec<String>,
+
     /// Database connections for the API, and so how many statements of it run at once. Firing has eight of its own,
     /// which no request can take.
     #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 4)]
@@ -154,6 +175,14 @@ fn retention(text: &str) -> Result<Duration, String> {
     } else {
         Ok(retention)
     }
+}
+
+/// A word of a name; `none` is no word.
+fn mask(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(if text == "none" { String::new() } else { text.to_ascii_lowercase() });
+    }
+    Err("expected words of letters and digits such as token, or none".to_owned())
 }
 
 /// A path without a slash at its end; none is empty.
@@ -326,6 +355,7 @@ mod tests {
             ("--allow-host https://jobs.example.com", "--allow-host"),
             ("--allow-host jobs.example.com:443", "--allow-host"),
             ("--allow-host *", "--allow-host"),
+            ("--mask X-Api-Key", "--mask"),
             ("--base-path horolog", "--base-path"),
             ("--base-path /a//b", "--base-path"),
             ("--base-path /a/../b", "--base-path"),

@@ -17,6 +17,7 @@ use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
 use crate::actors::slots::Slots;
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
 use crate::actors::vitals::Vitals;
+use crate::api::Masks;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
@@ -133,7 +134,8 @@ impl Node {
         let requests = parts.requests_store(config.pool_size).await;
         let jobs = parts.start_jobs(requests.clone());
         let view = parts.view(config, requests.clone());
-        let schema = crate::api::schema(requests, jobs.clone(), config.introspection, config.http_allow.clone());
+        let (networks, masks) = (config.http_allow.clone(), Masks::new(&config.mask));
+        let schema = crate::api::schema(requests, jobs.clone(), config.introspection, networks, masks);
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();

@@ -5,7 +5,7 @@ use crate::live::Socket;
 use async_graphql::{Request, Variables};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::vitals::Vitals;
-use horolog::api::Schema;
+use horolog::api::{Masks, Schema};
 use horolog::clock::Clock;
 use horolog::model::introspection::Introspection;
 use horolog::store::Store;
@@ -27,7 +27,7 @@ pub fn schema() -> Schema {
     let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Vitals::default()));
-    horolog::api::schema(store, jobs, Introspection::On, Vec::new())
+    horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default())
 }
 
 /// Runs a test of the schema on half of a worker's stack.

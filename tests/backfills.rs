@@ -7,6 +7,7 @@ use actix::Actor;
 use horolog::actors::job_manager::backfills::{BackfillJob, CancelBackfill};
 use horolog::actors::job_manager::{CommandError, DeleteJob, JobManager, MissedOnce, PauseJob, ResumeJob};
 use horolog::actors::vitals::Vitals;
+use horolog::api::Masks;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::introspection::Introspection;
 use horolog::model::job::Job;
@@ -168,7 +169,7 @@ async fn a_preview_does_not_wait_for_the_manager_of_the_jobs() {
     let manager = JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &Vitals::default()));
     thread.stop();
     eventually("it has ended", async || (!manager.connected()).then_some(())).await;
-    let schema = horolog::api::schema(cluster.store.clone(), manager, Introspection::On, Vec::new());
+    let schema = horolog::api::schema(cluster.store.clone(), manager, Introspection::On, Vec::new(), Masks::default());
     let query = format!(
         "{{ previewBackfill(id: \"{}\", from: \"{}\", to: \"{}\") {{ count }} }}",
         job.id,

@@ -207,13 +207,13 @@ fn the_committed_schema_is_the_served_one() {
     assert_eq!(committed, horolog::api::sdl(), "run `make schema` and commit the result");
 }
 
-/// Types, fields, arguments and nullability of the reference system; `reason` is
+/// Types, fields, arguments and nullability of the reference system; `reason`, `runMissed` and `maskedFrom` are
 /// ours, and optional.
 const REFERENCE: [(&str, &str); 7] = [
     ("type Query", "jobs: [Job!]!; job(id: ID!): Job; jobLogs(jobId: ID!): [JobExecutionLog!]!"),
     (
         "type Mutation",
-        "createJob(input: CreateJobInput!): Job!; pauseJob(id: ID!, reason: String): Job!; resumeJob(id: ID!, runMissed: Boolean! = false): Job!; \
+        "createJob(input: CreateJobInput!, maskedFrom: ID): Job!; pauseJob(id: ID!, reason: String): Job!; resumeJob(id: ID!, runMissed: Boolean! = false): Job!; \
          deleteJob(id: ID!): Boolean!; runJobNow(id: ID!): Boolean!",
     ),
     (

@@ -36,6 +36,7 @@ mod leases;
 mod leasing;
 mod lists;
 mod live;
+mod masking;
 mod membership;
 mod migrating;
 mod misfires;

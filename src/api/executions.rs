@@ -3,14 +3,18 @@
 use super::inputs::payload;
 use super::json::Json;
 use super::lists::{ExecutionFilterInput, JobFilterInput, refuse_unbound, size};
+use super::masks::{Masks, Stored};
 use super::mutations::{command, starts};
+use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::executions::{
     CancelExecutions, CancelReport, Rerun, RerunExecution, RerunExecutions, RerunReport, RunWithPayload,
 };
 use crate::actors::job_manager::{CancelExecution, RunJobNow};
 use crate::model::lists::{ExecutionFilter, JobFilter};
+use crate::model::payload::Payload;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use uuid::Uuid;
 
 /// What became of `cancelExecutions`.
 #[derive(SimpleObject)]
@@ -56,12 +60,15 @@ pub struct ExecutionMutation;
 #[Object]
 impl ExecutionMutation {
     /// Fires a job now, once, somewhere in the cluster. With a payload its attempts have that one instead of the job's,
-    /// within the same bounds; it is refused where the target gets no payload.
+    /// within the same bounds; it is refused where the target gets no payload. Masks (`********`) stand for what the job has.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn run_job_now(&self, ctx: &Context<'_>, id: ID, payload: Option<Json>) -> Result<bool> {
         let id = errors::uuid("id", &id)?;
-        let own = payload.map(self::payload).transpose().map_err(|invalid| errors::invalid(&invalid))?;
-        let execution_id = match own.filter(|own| !own.is_null()) {
+        let own = match payload {
+            Some(payload) => Some(own_payload(ctx, id, payload).await?).filter(|own| !own.is_null()),
+            None => None,
+        };
+        let execution_id = match own {
             Some(own) => command(ctx, RunWithPayload(id, own)).await?,
             None => command(ctx, RunJobNow(id)).await?,
         };
@@ -126,6 +133,18 @@ impl ExecutionMutation {
             ranges: size(report.ranges),
         })
     }
+}
+
+/// The payload of a run of its own, with what its job has in place of masks.
+async fn own_payload(ctx: &Context<'_>, job: Uuid, mut given: Json) -> Result<Payload> {
+    let masks = Masks::of(ctx)?;
+    if masks.are_in(Some(&given)) {
+        let found = store(ctx).await?.job(job).await.map_err(errors::store)?;
+        let found = found.ok_or_else(|| errors::not_found("job", job))?;
+        let restored = masks.restore_payload(&mut given, &Stored::of(&found)?, &found.definition.target);
+        restored.map_err(|invalid| errors::invalid(&invalid))?;
+    }
+    payload(given).map_err(|invalid| errors::invalid(&invalid))
 }
 
 /// The filters of a command about many executions, which leave some out unless all are meant.

@@ -1,6 +1,7 @@
 //! Inputs: what people send, turned into requests of the model.
 
 use super::json::Json;
+use super::masks::{Masks, Stored};
 use super::names::{
     DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
@@ -12,6 +13,7 @@ use crate::model::policies::Policies;
 use crate::model::retry::RetryPolicy;
 use crate::model::target::{HttpTarget, NoopTarget, Target};
 use async_graphql::{InputObject, OneofObject};
+use std::collections::BTreeMap;
 use url::Url;
 
 /// What a new job is.
@@ -136,6 +138,35 @@ pub struct HttpTargetInput {
 }
 
 impl CreateJobInput {
+    /// Whether it holds masks, for which something must be stored.
+    pub fn holds_masks(&self, masks: &Masks) -> bool {
+        let headers = match &self.target {
+            Some(TargetInput::Http(http)) => http.headers.as_ref(),
+            _ => None,
+        };
+        masks.are_in(self.payload.as_ref()) || masks.are_in(headers)
+    }
+
+    /// The request of the model with what is stored in place of masks.
+    pub fn into_request_with(mut self, masks: &Masks, stored: &Stored) -> Result<JobRequest, InvalidInput> {
+        let (mut headers, mut payload) = (None, self.payload.take());
+        if let Some(TargetInput::Http(http)) = &mut self.target {
+            headers = http.headers.take();
+        }
+        let mut request = self.into_request()?;
+        if let Some(payload) = &mut payload {
+            masks.restore_payload(payload, stored, &request.target)?;
+        }
+        if let Some(headers) = &mut headers {
+            masks.restore_headers(headers, stored, &request.target)?;
+        }
+        request.payload = payload.map(self::payload).transpose()?;
+        if let (Target::Http(http), Some(headers)) = (&mut request.target, headers) {
+            http.headers = self::headers(headers)?;
+        }
+        Ok(request)
+    }
+
     /// The request of the model; what the types cannot say is refused there.
     pub fn into_request(self) -> Result<JobRequest, InvalidInput> {
         let policies = self.policies()?;
@@ -199,6 +230,10 @@ pub(super) fn payload(json: Json) -> Result<Payload, InvalidInput> {
     Payload::of_json(text).map_err(|error| InvalidInput::new("payload", error.to_string()))
 }
 
+fn headers(json: Json) -> Result<BTreeMap<String, String>, InvalidInput> {
+    json.into_texts().map_err(|reason| InvalidInput::new("target.http.headers", reason))
+}
+
 impl TargetInput {
     fn into_target(self) -> Result<Target, InvalidInput> {
         match self {
@@ -218,12 +253,11 @@ impl HttpTargetInput {
         let url = Url::parse(&self.url).map_err(|error| {
             InvalidInput::new("target.http.url", format!("is not an absolute http or https address ({error})"))
         })?;
-        let headers = self.headers.map(Json::into_texts).transpose();
         let seconds = self.timeout_seconds.map_or(Ok(HttpTarget::TIMEOUT_SECONDS_DEFAULT), u32::try_from);
         Ok(Target::Http(HttpTarget {
             url,
             method: self.method.map(Into::into).unwrap_or_default(),
-            headers: headers.map_err(|reason| InvalidInput::new("target.http.headers", reason))?.unwrap_or_default(),
+            headers: self.headers.map(headers).transpose()?.unwrap_or_default(),
             body: self.body,
             timeout_seconds: seconds
                 .map_err(|_| InvalidInput::new("target.http.timeoutSeconds", "must be from 1 to 3600"))?,

@@ -47,6 +47,26 @@ impl Json {
         Self::read(&serde_json::to_string(value)?)
     }
 
+    /// JSON of a value.
+    pub fn of_value(value: Value) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The value, to be changed.
+    pub fn value_mut(&mut self) -> &mut Value {
+        &mut self.0
+    }
+
     /// Its text, or what of it cannot be kept.
     pub fn into_text(self) -> Result<String, String> {
         match flaw(&self.0) {

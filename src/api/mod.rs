@@ -15,6 +15,7 @@ mod facts;
 mod inputs;
 mod json;
 mod lists;
+mod masks;
 mod mutations;
 mod names;
 mod objects;
@@ -38,6 +39,7 @@ use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
 use ipnet::IpNet;
 use lists::{BulkMutation, ListQuery};
+pub use masks::Masks;
 use mutations::Mutation;
 use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
@@ -71,6 +73,7 @@ pub fn schema(
     jobs: Addr<JobManager>,
     introspection: Introspection,
     webhook_networks: Vec<IpNet>,
+    masks: Masks,
 ) -> Schema {
     let builder = match introspection {
         Introspection::On => builder(),
@@ -82,6 +85,7 @@ pub fn schema(
         .data(store)
         .data(jobs)
         .data(WebhookNetworks(webhook_networks))
+        .data(masks)
         .finish()
 }
 

@@ -1,6 +1,8 @@
 //! Mutations: send a command to the JobManager actor.
 
 use super::inputs::CreateJobInput;
+use super::masks::{Masks, Stored};
+use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::executions::CancelExecutions;
 use crate::actors::job_manager::{
@@ -28,10 +30,11 @@ pub struct Mutation;
 
 #[Object(name = "JobMutation")]
 impl Mutation {
-    /// Creates and schedules a job.
-    #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn create_job(&self, ctx: &Context<'_>, input: CreateJobInput) -> Result<Job> {
-        command(ctx, CreateJob(request(input)?)).await
+    /// Creates and schedules a job. With `maskedFrom`, a copy: masks (`********`) of its payload and headers stand for what that job has.
+    #[graphql(complexity = "cost::COMMAND + cost::STATEMENT + child_complexity")]
+    async fn create_job(&self, ctx: &Context<'_>, input: CreateJobInput, masked_from: Option<ID>) -> Result<Job> {
+        let original = masked_from.map(|id| errors::uuid("maskedFrom", &id)).transpose()?;
+        command(ctx, CreateJob(request(ctx, input, original).await?)).await
     }
 
     /// Creates and schedules up to 1,000 jobs: all or none. A refusal names the first that is wrong, counted from 0: `inputs.37.cronExpression`.
@@ -40,8 +43,10 @@ impl Mutation {
         if inputs.len() > JOBS_MAX {
             return Err(errors::bad_input("inputs", "inputs: must be at most 1000 jobs"));
         }
+        let masks = Masks::of(ctx)?;
         let indexed = |(index, input): (usize, CreateJobInput)| {
-            input.into_request().map_err(|invalid| errors::invalid(&invalid.at(&CreateJobs::place(index))))
+            let request = input.into_request_with(masks, &Stored::default());
+            request.map_err(|invalid| errors::invalid(&invalid.at(&CreateJobs::place(index))))
         };
         let requests = inputs.into_iter().enumerate().map(indexed).collect::<Result<_>>()?;
         command(ctx, CreateJobs(requests)).await
@@ -49,10 +54,11 @@ impl Mutation {
 
     /// Replaces the definition of a job that still has this version. What is in
     /// flight ends on the old one; a fixed rate keeps its phase unless its
-    /// interval changes; a paused job stays paused.
-    #[graphql(complexity = "cost::COMMAND + child_complexity")]
+    /// interval changes; a paused job stays paused. Masks (`********`) keep what they stand for, unless it would go to another host.
+    #[graphql(complexity = "cost::COMMAND + cost::STATEMENT + child_complexity")]
     async fn update_job(&self, ctx: &Context<'_>, id: ID, input: CreateJobInput, version: i32) -> Result<Job> {
-        let (id, request) = (errors::uuid("id", &id)?, request(input)?);
+        let id = errors::uuid("id", &id)?;
+        let request = request(ctx, input, Some(id)).await?;
         command(ctx, UpdateJob { id, request, version }).await
     }
 
@@ -111,16 +117,26 @@ impl Mutation {
     }
 }
 
-fn request(input: CreateJobInput) -> Result<JobRequest> {
-    input.into_request().map_err(|invalid| errors::invalid(&invalid))
+/// The request of the model. Masks stand for what `original` has.
+async fn request(ctx: &Context<'_>, input: CreateJobInput, original: Option<Uuid>) -> Result<JobRequest> {
+    let masks = Masks::of(ctx)?;
+    let stored = match original.filter(|_| input.holds_masks(masks)) {
+        Some(id) => {
+            let job = store(ctx).await?.job(id).await.map_err(errors::store)?;
+            // An edit between this look and the command has another version, and is a conflict.
+            Stored::of(&job.ok_or_else(|| errors::not_found("job", id))?)?
+        }
+        None => Stored::default(),
+    };
+    input.into_request_with(masks, &stored).map_err(|invalid| errors::invalid(&invalid))
 }
 
-/// Why a job is paused, or the cluster held, in so many words.
 /// What a resume does with a ONCE whose time has passed.
 pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
     if run_missed { MissedOnce::Run } else { MissedOnce::Skip }
 }
 
+/// Why a job is paused, or the cluster held, in so many words.
 pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
     text::REASON.check_given("reason", reason.as_deref()).map_err(|invalid| errors::invalid(&invalid))?;
     Ok(reason)

@@ -2,12 +2,13 @@
 
 use crate::api::facts::{self, NextAttemptOf, RerunsOf};
 use crate::api::json::Json;
+use crate::api::masks::Masks;
 use crate::api::{cost, errors};
 use crate::model::execution::ExecutionStatus;
-use crate::model::payload::Payload;
 use crate::model::{Timestamp, rfc3339};
 use crate::store::executions::ExecutionRecord;
 use async_graphql::{Context, ID, Object, Result};
+use std::borrow::Cow;
 
 /// One fire time taken by the cluster, or a range of skipped ones.
 #[Object(name = "JobExecutionLog")]
@@ -123,9 +124,12 @@ impl ExecutionRecord {
         let reruns = facts::load(ctx, RerunsOf { execution: self.id, job: self.job_id }).await?;
         Ok(reruns.unwrap_or_default().into_iter().map(Into::into).collect())
     }
-    /// The payload of its own, as JSON; none when its attempts have that of the job.
-    async fn payload(&self) -> Option<&str> {
-        self.payload.as_ref().map(Payload::as_str)
+    /// The payload of its own, as JSON text with masks as in a job's; none when its attempts have that of the job.
+    async fn payload(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, str>>> {
+        match &self.payload {
+            Some(payload) => Masks::shown(ctx, payload).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, StandingOf};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
+use crate::api::masks::Masks;
 use crate::api::names::{
     DstGapName, DstOverlapName, JobScheduleType, JobStateName, JobStatusName, MisfirePolicyName, OverlapPolicyName,
     RecoveryPolicy,
@@ -12,7 +13,6 @@ use crate::api::{cost, errors};
 use crate::model::closures::{ClosedBy, Closures, Pending};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
-use crate::model::payload::Payload;
 use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
@@ -20,6 +20,7 @@ use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::job_states::{Failing, JobStanding};
 use crate::store::jobs::JobVersion;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Most of `nextFireTimes`.
@@ -97,10 +98,10 @@ impl JobVersion {
     async fn change(&self) -> &str {
         &self.change
     }
-    /// The whole row after the change, with every policy.
+    /// The whole row after the change, with every policy; secrets masked as in the job.
     #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
-    async fn definition(&self) -> Result<Json> {
-        Json::read(&self.definition).map_err(errors::unshowable)
+    async fn definition(&self, ctx: &Context<'_>) -> Result<Json> {
+        Ok(Masks::of(ctx)?.hide(Json::read(&self.definition).map_err(errors::unshowable)?))
     }
 }
 
@@ -137,9 +138,12 @@ impl Job {
     async fn initial_delay_seconds(&self) -> Option<i32> {
         self.definition.initial_delay_seconds.and_then(int)
     }
-    /// Handed to the target, as JSON text.
-    async fn payload(&self) -> Option<&str> {
-        self.definition.payload.as_ref().map(Payload::as_str)
+    /// Handed to the target, as JSON text. Values whose names look like secrets (`--mask`) are `********`; the target gets them.
+    async fn payload(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, str>>> {
+        match &self.definition.payload {
+            Some(payload) => Masks::shown(ctx, payload).await.map(Some),
+            None => Ok(None),
+        }
     }
     /// Whether it fires.
     async fn status(&self) -> JobStatusName {
@@ -345,10 +349,10 @@ impl Job {
     async fn keep_executions(&self) -> Option<i32> {
         self.definition.policies.keep_executions
     }
-    /// What it runs, as JSON with the kind as its one key.
+    /// What it runs, as JSON with the kind as its one key. Headers whose names look like secrets (`--mask`) are `********`.
     #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
-    async fn target(&self) -> Result<Json> {
-        target(&self.definition.target).map_err(errors::unshowable)
+    async fn target(&self, ctx: &Context<'_>) -> Result<Json> {
+        Ok(Masks::of(ctx)?.hide(target(&self.definition.target).map_err(errors::unshowable)?))
     }
     /// What happens when a node dies in the middle of a run.
     async fn recovery(&self) -> RecoveryPolicy {

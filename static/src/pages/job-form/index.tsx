@@ -47,7 +47,7 @@ function Create({ original }: { original: FormJobFragment | null }) {
       values={copy ?? newValues(viewerZone)}
       action="Create job"
       onSave={async (input) => {
-        const { createJob } = await send(CreateJobDocument, { input })
+        const { createJob } = await send(CreateJobDocument, { input, maskedFrom: original?.id ?? null })
         toast({ kind: 'done', message: `“${createJob.name}” is created.` })
         return () => navigate({ to: '/jobs/$jobId', params: { jobId: createJob.id } })
       }}

@@ -11,6 +11,10 @@ import type { FormValues } from './values'
 
 const JsonEditor = lazy(arriving(() => import('./json-editor')))
 
+/** What the API shows in place of a secret. */
+const MASK = '********'
+const MASK_HINT = `${MASK} stands for a value that is not shown: left as it is, it is kept, unless it would go to another host`
+
 interface JsonFieldProps {
   name: 'payload' | 'target.http.headers'
   label: string
@@ -27,7 +31,11 @@ export function JsonField({ name, label, hint, check = jsonFault }: JsonFieldPro
   const { value, ref } = field
   const change = field.onChange
   return (
-    <Field label={label} hint={hint} error={check(value) ?? fieldState.error?.message}>
+    <Field
+      label={label}
+      hint={value.includes(MASK) ? MASK_HINT : hint}
+      error={check(value) ?? fieldState.error?.message}
+    >
       {(ids) => (
         <div className="flex flex-col gap-1.5" data-field={name}>
           <Suspense
