@@ -9,8 +9,10 @@ use history::{Failure, time};
 use horolog::model::execution::ExecutionStatus;
 use horolog::model::job::JobState;
 use horolog::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome};
+use horolog::model::outcomes::OutcomeAxis;
 use horolog::store::Store;
 use horolog::store::changes::ExecutionsSeen;
+use horolog::store::execution_search::ExecutionSearch;
 use horolog::store::executions::ExecutionTexts;
 use horolog::store::jobs::JobParts;
 
@@ -70,6 +72,20 @@ async fn measure(store: Store) -> Result<(), Failure> {
     ] {
         time(name, async || store.execution_page(&filter, None, 50, ExecutionTexts::All).await.map(drop)).await?;
     }
+    for (name, text, outputs) in [
+        ("executions searched by a common error", "REFUSED", false),
+        ("executions searched by what no error has", "nowhere", false),
+        ("executions searched by the name of a job", "Job 4711", false),
+        ("executions searched by a part of most names", "job 9", false),
+        ("executions searched by what no output has", "nowhere", true),
+    ] {
+        let search = ExecutionSearch { text, outputs };
+        let any = ExecutionFilter::default();
+        time(name, async || store.execution_search(search, &any, None, 50, ExecutionTexts::None).await.map(drop))
+            .await?;
+    }
+    let day = OutcomeAxis::new(1_440, 48)?;
+    time("outcomes of 40 jobs over a day", async || store.recent_outcomes(&ids[..40], day).await.map(drop)).await?;
     let mut seen = ExecutionsSeen::default();
     time("what has changed", async || store.changed_executions(&mut seen).await.map(drop)).await?;
     Ok(())

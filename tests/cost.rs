@@ -24,6 +24,7 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
         ("{ jobs { recentExecutions(count: 50) { id status } } }".into(), "costs"),
         ("{ jobs { nextFireTimes(count: 10) } }".into(), "costs"),
         ("{ jobsPage(first: 200) { nodes { nextFireTimes(count: 1000) } } }".into(), "costs"),
+        ("{ jobsPage(first: 200) { nodes { recentOutcomes(cells: 100) { cells { executionId status at } } } } }".into(), "costs"),
         (format!("{{ {} }}", numbered(9, |n| format!("a{n}: upcoming(hours: 168) {{ jobs }}"))), "costs"),
         (format!("{{ {} }}", numbered(19, |n| format!("a{n}: {backfill}"))), "costs"),
         (format!("{{ {} }}", numbered(20, |n| format!("a{n}: jobs {{ id name payload }}"))), "costs"),
@@ -147,7 +148,10 @@ fn dashboard_variables(operation: &str) -> Value {
         let (name, of) = variable.trim().split_once(": ").unwrap();
         let of = of.split_once(" = ").map_or(of, |(of, _default)| of);
         let value = match (name, of.trim_end_matches('!')) {
+            // So many jobs the timeline asks for at a time.
+            ("first", _) if declared.contains("$cells") => json!(40),
             ("first", _) => json!(200),
+            ("cells", _) => json!(60),
             ("minutes", _) => json!(1_440),
             ("hours", _) => json!(168),
             ("count", _) => json!(1_000),

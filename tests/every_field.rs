@@ -11,8 +11,10 @@ use std::collections::BTreeSet;
 /// A node that has ended, an execution of a job with something in every column, and a time that passed during a pause.
 const ROWS: &str = "
 update job_trigger t set fire_time = now() - interval '1 minute' from job_definition j where j.id = t.job_id and j.name = 'missed';
-insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, ended_at, ended_by, protocol)
-values ('00000000-0000-0000-0000-00000000000a', 'gone', 'a:1', '0', 'DEAD', 1, 1, now(), now(), now(), now(), 'TTL', 1);
+insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, full_since, ended_at,
+    ended_by, protocol)
+values ('00000000-0000-0000-0000-00000000000a', 'gone', 'a:1', '0', 'DEAD', 1, 1, now(), now(), now(), now(), now(), 'TTL', 1);
+insert into node_load values (now(), '00000000-0000-0000-0000-00000000000a', 60, 8, 120, 5, 30, 1000000, 2, 9);
 insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, failures, job_version, node_id,
     started_at, finished_at, error_message, output, through_fire_time, occurrences, coalesced_into, previous_attempts, created_at,
     repeats, payload)
@@ -66,6 +68,7 @@ async fn populated() -> (ApiNode, Schema) {
     let now: chrono::DateTime<chrono::Utc> = now.as_str().unwrap().parse().unwrap();
     let soon = (now + chrono::TimeDelta::days(1)).to_rfc3339();
     command(&node, "createBlackout", "BlackoutInput!", json!({"reason": "r", "endsAt": soon, "tag": "closed"})).await;
+    node.create(rate("minute", json!({"intervalSeconds": 60, "initialDelaySeconds": 3600}))).await;
     let delivered = node.create(rate("delivered", json!({"target": http}))).await;
     let paused = node.create(rate("paused", json!({"initialDelaySeconds": 3600}))).await;
     let once = json!({"name": "missed", "scheduleType": "ONCE", "startAt": "2999-01-01T00:00:00Z"});
@@ -164,7 +167,14 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
         "jobLogs" | "jobVersions" => format!("(jobId: \"{job}\")"),
         "execution" => format!("(id: \"{execution}\")"),
         "explainFireTime" => format!("(jobId: \"{job}\", at: {fired})"),
+        "nodeLoad" => "(id: \"00000000-0000-0000-0000-00000000000a\")".to_owned(),
+        "searchExecutions" => "(text: \"full\")".to_owned(),
         "calendar" => "(name: \"c\")".to_owned(),
+        // Long enough for what fires each minute to fire often, and not for what fires each hour.
+        "agenda" => format!(
+            "(to: \"{}\")",
+            (chrono::Utc::now() + chrono::TimeDelta::hours(2)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+        ),
         "jobsPage" => "(first: 5)".to_owned(),
         // It counts no others.
         "executionsPage" => "(filter: {status: [\"RUNNING\", \"RETRYING\"]})".to_owned(),

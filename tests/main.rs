@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the same: `Row::get` panics on a row that the test does not expect")]
 
 mod admission;
+mod agendas;
 mod answers;
 mod api_node;
 mod backfills;
@@ -36,10 +37,12 @@ mod leases;
 mod leasing;
 mod lists;
 mod live;
+mod loads;
 mod masking;
 mod membership;
 mod migrating;
 mod misfires;
+mod outcomes;
 mod overlaps;
 mod own_payloads;
 mod ownership;
@@ -59,6 +62,7 @@ mod retention;
 mod retries;
 mod running;
 mod scheduling;
+mod searches;
 mod sessions;
 mod shares;
 mod sink;

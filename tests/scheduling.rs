@@ -5,6 +5,7 @@ use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, cron, fixed_d
 use horolog::actors::job_manager::{CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
+use horolog::model::lists::JobFilter;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
 use horolog::store::executions::ExecutionTexts;
 use horolog::store::repairs::Repairs;
@@ -417,7 +418,7 @@ async fn jobs_with_one_schedule_are_one_group_of_what_is_upcoming() {
         cluster.create(cron("0 H 7 ? * THU")).await; // another minute for each
     }
 
-    let schedules = cluster.store.schedules().await.unwrap();
+    let schedules = cluster.store.schedules(&JobFilter::default()).await.unwrap();
 
     assert_eq!(schedules.groups.iter().map(|group| group.jobs).collect::<Vec<_>>(), [2, 1, 1]);
 }

@@ -6,7 +6,7 @@ use horolog::store::hot_statements;
 
 /// 20,000 jobs with triggers, a tenth of them due; 4,000 executions a day over
 /// five days and 200 early ones, 100 of them in flight.
-const FILL: &str = "
+pub const FILL: &str = "
 insert into job_definition
 select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'job ' || n, 'FIXED_DELAY', null, 60, 0, null,
        null, '\"log\"', 'RERUN', 3, 'ACTIVE', 0, '2026-11-23T00:00Z', '2026-11-23T00:00Z'
@@ -52,7 +52,7 @@ fn value(kind: &str) -> &'static str {
 }
 
 /// The statement's generic plan.
-async fn plan(cluster: &TestCluster, statement: &str) -> String {
+pub async fn plan(cluster: &TestCluster, statement: &str) -> String {
     cluster.sql.batch_execute(&format!("deallocate all; prepare hot as {statement}")).await.unwrap();
     let types = "select unnest(parameter_types)::text from pg_prepared_statements where name = 'hot'";
     let mut values = Vec::new();

@@ -4,6 +4,7 @@
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, TestNode, fixed_rate};
 use horolog::model::job::Job;
+use horolog::model::lists::JobFilter;
 use horolog::store::StoreError;
 use horolog::store::changes::JobsSeen;
 use horolog::store::executions::ExecutionTexts;
@@ -71,7 +72,7 @@ async fn a_job_that_cannot_be_read_is_shown_with_its_reason_and_stops_no_other()
         assert_eq!(shown.job_id, Some(unreadable.id), "{odd}");
         assert!(shown.message.contains(named), "{odd}: {}", shown.message);
         node.store.changed_jobs(&mut seen).await.unwrap();
-        node.store.schedules().await.unwrap();
+        node.store.schedules(&JobFilter::default()).await.unwrap();
         assert!(node.reconcile().await.repairs.is_some(), "{odd}");
     }
 }

@@ -202,6 +202,7 @@ impl Member {
             self.unanswered = None;
         }
         let held = self.config.slots.held_count().load(Ordering::Relaxed);
+        self.config.store.note_load(held, self.config.profile.slots);
         match &self.session {
             Some(session) => {
                 let since = self.acknowledged_at.map_or(Duration::from_hours(24), |at| at.elapsed());

@@ -17,4 +17,5 @@ pub mod reconciler;
 pub mod settler;
 pub mod slots;
 pub mod trigger_acquirer;
+mod usage;
 pub mod vitals;

@@ -7,6 +7,7 @@
 //! moves what is healthy.
 
 use super::pacemaker::{WakeUp, pace};
+use super::usage::usage;
 use super::vitals::{Pulse, Vitals};
 use crate::model::node::Standing;
 use crate::model::rfc3339;
@@ -27,6 +28,9 @@ use uuid::Uuid;
 
 /// Repairs take at most one part in so many of the time.
 const REPAIRS_SHARE: u32 = 200;
+
+/// How full the node was is written once for so many times what it did: each minute.
+const LOAD_EVERY: u32 = 6;
 
 /// Longer than a pass takes that declares a node dead.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -94,6 +98,7 @@ struct Reconciliation {
     config: ReconcilerConfig,
     next_repairs: Instant,
     next_backlog: Instant,
+    next_load: Instant,
     /// Whose session to watch: the key of its lock.
     neighbour: watch::Sender<Option<i64>>,
     /// The last job whose executions were counted.
@@ -127,6 +132,7 @@ impl Reconciler {
             config,
             next_repairs: now,
             next_backlog: now,
+            next_load: now,
             neighbour: watch::Sender::default(),
             counted: Uuid::nil(),
             repaired: Uuid::nil(),
@@ -158,6 +164,17 @@ impl Reconciliation {
             && let Err(error) = self.store.write_activity(member.node_id, self.config.activity).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");
+        }
+        if let Standing::Member(member) = standing
+            && Instant::now() >= self.next_load
+        {
+            let next = Instant::now() + self.config.activity * LOAD_EVERY;
+            match self.store.write_load(member.node_id, usage).await {
+                Ok(true) => self.next_load = next,
+                // No heartbeat has followed another yet.
+                Ok(false) => {}
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "no load written"),
+            }
         }
         if Instant::now() >= self.next_backlog {
             self.next_backlog = Instant::now() + self.config.activity;
@@ -273,6 +290,7 @@ impl Reconciliation {
         // By a clock that is a year ahead, everything would be old.
         if self.store.is_clock_trusted().await? {
             self.store.prune_activity().await?;
+            self.store.prune_load().await?;
             self.forget(report).await;
         }
         Ok(())

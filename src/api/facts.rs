@@ -6,10 +6,12 @@ use super::allowance::Allowance;
 use super::errors;
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
+use crate::model::outcomes::OutcomeAxis;
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionTexts;
 use crate::store::job_states::JobStanding;
+use crate::store::outcomes::RecentOutcomes;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
 use std::collections::HashMap;
@@ -66,6 +68,15 @@ pub struct FirstPage {
     pub limit: usize,
     /// Which texts the rows have.
     pub texts: ExecutionTexts,
+}
+
+/// How a job's executions ended over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OutcomesOf {
+    /// The job.
+    pub job: Uuid,
+    /// Over which time, and in how many cells.
+    pub axis: OutcomeAxis,
 }
 
 impl JobFacts {
@@ -176,6 +187,25 @@ impl Loader<FirstPage> for JobFacts {
         for ((limit, texts), jobs) in jobs_by_kind {
             let pages = store.first_pages(&jobs, limit, texts).await.map_err(errors::store)?;
             loaded.extend(pages.into_iter().map(|(job, page)| (FirstPage { job, limit, texts }, page)));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loader<OutcomesOf> for JobFacts {
+    type Value = Arc<RecentOutcomes>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[OutcomesOf]) -> Result<HashMap<OutcomesOf, Self::Value>, Self::Error> {
+        let mut jobs_by_axis: HashMap<OutcomeAxis, Vec<Uuid>> = HashMap::new();
+        for OutcomesOf { job, axis } in keys {
+            jobs_by_axis.entry(*axis).or_default().push(*job);
+        }
+        let store = self.allowance.store(&self.store).await?;
+        let mut loaded = HashMap::new();
+        for (axis, jobs) in jobs_by_axis {
+            let outcomes = store.recent_outcomes(&jobs, axis).await.map_err(errors::store)?;
+            loaded.extend(outcomes.into_iter().map(|(job, outcomes)| (OutcomesOf { job, axis }, outcomes)));
         }
         Ok(loaded)
     }

@@ -26,7 +26,7 @@ const TAGS_MAX: u32 = 1_000;
 /// Rows of a page unless said.
 pub(super) const PAGE_DEFAULT: i32 = 50;
 /// The paths from a page to its rows.
-const ROWS_OF_A_PAGE: [&[&str]; 2] = [&["nodes"], &["edges", "node"]];
+pub(super) const ROWS_OF_A_PAGE: [&[&str]; 2] = [&["nodes"], &["edges", "node"]];
 /// Most values that one condition of a filter names.
 const NAMES_MAX: usize = 50;
 
@@ -323,10 +323,22 @@ pub(super) async fn executions(
     after: Option<String>,
 ) -> Result<ExecutionConnection> {
     let limit = page_size(first)?;
-    let after = after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()?;
+    let after = after_id(after)?;
     let texts = texts(ctx, &ROWS_OF_A_PAGE).await?;
     let page = store(ctx).await?.execution_page(&filter, after, limit, texts).await.map_err(errors::store)?;
     Ok(ExecutionConnection { filter, page, begun: after.is_some() })
+}
+
+/// The cursor of a list of executions.
+pub(super) fn after_id(after: Option<String>) -> Result<Option<Uuid>> {
+    after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()
+}
+
+impl ExecutionConnection {
+    /// A page of what a search found: how many there are is not known.
+    pub(super) fn found(page: ExecutionPage, begun: bool) -> Self {
+        Self { filter: ExecutionFilter::default(), page, begun }
+    }
 }
 
 /// The first page of a job's executions, read with those of the other jobs of the answer.
@@ -426,7 +438,7 @@ fn last_outcome(field: &str, name: &str) -> Result<LastOutcome> {
 }
 
 /// A variable that was left out comes as none, whatever the default says.
-fn page_size(first: Option<i32>) -> Result<usize> {
+pub(super) fn page_size(first: Option<i32>) -> Result<usize> {
     let size = usize::try_from(first.unwrap_or(PAGE_DEFAULT)).ok().filter(|size| (1..=PAGE_MAX).contains(size));
     size.ok_or_else(|| errors::bad_input("first", format!("first: must be from 1 to {PAGE_MAX}")))
 }

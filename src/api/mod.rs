@@ -4,6 +4,7 @@
 //! The schema is the reference system's, extended (`schema.graphql`).
 
 mod admission;
+mod agenda;
 mod allowance;
 mod backfills;
 mod closures;
@@ -15,6 +16,7 @@ mod facts;
 mod inputs;
 mod json;
 mod lists;
+mod load;
 mod masks;
 mod mutations;
 mod names;
@@ -22,6 +24,7 @@ mod objects;
 mod overview;
 mod queries;
 pub mod request;
+mod search;
 mod subscriptions;
 mod transports;
 mod whole;
@@ -31,6 +34,7 @@ use crate::model::introspection::Introspection;
 use crate::store::Store;
 use actix::Addr;
 use admission::AdmissionFactory;
+use agenda::AgendaQuery;
 pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
@@ -39,11 +43,13 @@ use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
 use ipnet::IpNet;
 use lists::{BulkMutation, ListQuery};
+use load::LoadQuery;
 pub use masks::Masks;
 use mutations::Mutation;
 use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
 use queries::Query;
+use search::SearchQuery;
 pub use subscriptions::Subscriber;
 use subscriptions::{Feeds, Subscription};
 use transports::KindsOfTransports;
@@ -52,7 +58,17 @@ pub use transports::{OnlyByPost, Transport};
 /// All queries.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(Query, ListQuery, OverviewQuery, ClosureQuery, BackfillQuery, ExplanationQuery);
+pub struct Queries(
+    Query,
+    ListQuery,
+    SearchQuery,
+    OverviewQuery,
+    AgendaQuery,
+    LoadQuery,
+    ClosureQuery,
+    BackfillQuery,
+    ExplanationQuery,
+);
 
 /// All mutations.
 #[derive(MergedObject, Default)]

@@ -1,6 +1,8 @@
 //! The overview, what was done, and what is to come.
 
+use super::agenda::{hidden, schedules, shown};
 use super::allowance::COMPUTATIONS;
+use super::lists::JobFilterInput;
 use super::objects::nodes::Cluster;
 use super::queries::{cluster, store};
 use super::{cost, errors};
@@ -138,7 +140,8 @@ impl OverviewQuery {
 
     /// How many fire times fall into each stretch of the hours to come. What a
     /// calendar or a blackout with SKIP closes is left out; what another blackout
-    /// holds back counts at its fire time, folded or not.
+    /// holds back counts at its fire time, folded or not. `filter` and
+    /// `hideEverySeconds` as in `agenda`.
     #[graphql(
         complexity = "cost::PLAN + cost::PLAN_HOUR * cost::bound(hours, 24, MINUTES_MAX / 60) + child_complexity"
     )]
@@ -147,6 +150,8 @@ impl OverviewQuery {
         ctx: &Context<'_>,
         #[graphql(default = 24)] hours: Option<i32>,
         #[graphql(default = 10)] step_minutes: Option<i32>,
+        filter: Option<JobFilterInput>,
+        hide_every_seconds: Option<i32>,
     ) -> Result<Upcoming> {
         let minutes = usize::try_from(hours.unwrap_or(24)).unwrap_or(0).saturating_mul(60);
         if !(1..=MINUTES_MAX).contains(&minutes) {
@@ -154,10 +159,14 @@ impl OverviewQuery {
         }
         let step = usize::try_from(step_minutes.unwrap_or(10)).ok().filter(|step| (1..=1_440).contains(step));
         let step = step.ok_or_else(|| errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440"))?;
-        let schedules = store(ctx).await?.schedules().await.map_err(errors::store)?;
-        let (jobs, complete) = (schedules.groups.iter().map(|group| group.jobs).sum::<u32>(), schedules.complete);
-        let plan = move || Plan::of(&schedules.groups, &schedules.closures, schedules.now, minutes);
-        let plan = COMPUTATIONS.run(plan).await;
+        let (schedules, hidden) = (schedules(ctx, filter).await?, hidden(hide_every_seconds)?);
+        let complete = schedules.complete;
+        let plan = move || {
+            let groups = shown(schedules.groups, &schedules.closures, schedules.now, hidden);
+            let jobs = groups.iter().map(|group| group.jobs).sum::<u32>();
+            (Plan::of(&groups, &schedules.closures, schedules.now, minutes), jobs)
+        };
+        let (plan, jobs) = COMPUTATIONS.run(plan).await;
         Ok(upcoming(&plan, step, jobs, complete))
     }
 }

@@ -207,6 +207,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             heartbeat_at: Timestamp::UNIX_EPOCH,
             heartbeat_age_seconds: 0.0,
+            full_since: None,
             ended_at: None,
             ended_by: None,
         }

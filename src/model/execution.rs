@@ -278,6 +278,11 @@ impl Settlement {
         }
     }
 
+    /// Actual start minus due time.
+    pub fn lateness(&self) -> Duration {
+        (self.started_at - self.due_time).to_std().unwrap_or_default()
+    }
+
     /// What is written instead when the database does not take this: that it failed, and `why`. What failed and was to be
     /// tried again is; what succeeded is not, for it has happened.
     #[must_use]

@@ -4,6 +4,7 @@
 //! `now`. That is why every rule of firing can be tested as a table.
 
 pub mod activity;
+pub mod agenda;
 pub mod backfill;
 pub mod closures;
 pub mod execution;
@@ -14,6 +15,7 @@ pub mod job;
 pub mod job_request;
 pub mod lists;
 pub mod node;
+pub mod outcomes;
 pub mod overlap;
 pub mod payload;
 pub mod policies;

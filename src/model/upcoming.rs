@@ -26,8 +26,8 @@ pub struct Group {
     pub job: JobDefinition,
     /// How many they are.
     pub jobs: u32,
-    /// Names of some of them.
-    pub names: Vec<String>,
+    /// Some of them.
+    pub named: Vec<(Uuid, String)>,
 }
 
 /// Fire times per minute.
@@ -88,7 +88,8 @@ impl Plan {
                 let next = closures.next_open(group.id, &group.job, before);
                 next.is_some_and(|next| next < start + TimeDelta::minutes(1))
             };
-            let names = groups.iter().filter(fires_then).flat_map(|group| group.names.clone()).take(5).collect();
+            let named = groups.iter().filter(fires_then).flat_map(|group| &group.named).take(5);
+            let names = named.map(|(_, name)| name.clone()).collect();
             (start, fires, names)
         });
         self.crowded = named.collect();
@@ -115,7 +116,7 @@ mod tests {
     fn group(name: &str, seconds: i64, jobs: u32) -> Group {
         let schedule = Schedule::FixedRate { interval: TimeDelta::seconds(seconds), anchor: at(0) };
         let id = Uuid::from_u128(seconds.unsigned_abs().into());
-        Group { id, job: JobDefinition::plain(name, schedule), jobs, names: vec![name.to_owned()] }
+        Group { id, job: JobDefinition::plain(name, schedule), jobs, named: vec![(id, name.to_owned())] }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! seconds, outside their transactions. For charts: it may lose the last seconds
 //! of a node that dies; the log is the truth.
 
+use super::load::Meter;
 use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -29,7 +30,11 @@ where at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins =>
 
 /// What this node did since it last wrote.
 #[derive(Clone, Default)]
-pub(super) struct Tally(Arc<Mutex<Noted>>);
+pub(super) struct Tally {
+    noted: Arc<Mutex<Noted>>,
+    /// How full it was meanwhile.
+    pub(super) meter: Meter,
+}
 
 struct Noted {
     activity: Activity,
@@ -53,19 +58,20 @@ impl Tally {
     pub(super) fn settled<'a>(&self, settlements: impl Iterator<Item = &'a Settlement>) {
         self.note(|activity| {
             for settlement in settlements {
-                let lateness = (settlement.started_at - settlement.due_time).to_std().unwrap_or_default();
-                activity.settled(settlement.status(), lateness);
+                let (status, lateness) = (settlement.status(), settlement.lateness());
+                activity.settled(status, lateness);
+                self.meter.settled(status, lateness);
             }
         });
     }
 
     fn note(&self, note: impl FnOnce(&mut Activity)) {
-        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).activity);
+        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner).activity);
     }
 
     /// What there is to write, if it is time.
     fn take(&self, every: Duration) -> Option<Activity> {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.since.elapsed() < every {
             return None;
         }

@@ -51,6 +51,7 @@ returning heartbeat_at";
 const HEARTBEAT: &str = "-- nodes.heartbeat
 update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
     executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros),
+    full_since = case when $3 >= slots then coalesce(full_since, $1::timestamptz, clock_timestamp()) end,
     session_at = case when $5::float8 is not null and (clock_timestamp() < heartbeat_at
         or clock_timestamp() > heartbeat_at + make_interval(secs => $5)) then clock_timestamp() else session_at end
 where id = $2 and state in ('ACTIVE', 'DRAINING')
@@ -67,7 +68,7 @@ update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
 const LIST: &str = "-- nodes.list
 select id, name, address, version, state, slots, executions_running, clock_offset_micros, started_at, heartbeat_at,
        extract(epoch from coalesce($1::timestamptz, clock_timestamp()) - heartbeat_at)::float8 as heartbeat_age,
-       ended_at, ended_by
+       full_since, ended_at, ended_by
 from cluster_node
 where state in ('ACTIVE', 'DRAINING')
    or ended_at > (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day'
@@ -110,6 +111,8 @@ pub struct NodeRecord {
     pub heartbeat_at: Timestamp,
     /// Age of the last heartbeat in seconds, by the database's clock.
     pub heartbeat_age_seconds: f64,
+    /// The first of its heartbeats since which each found no slot free.
+    pub full_since: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Why it ended: `LEFT`, `TTL` or `SESSION`.
@@ -345,6 +348,7 @@ fn record(row: &Row) -> Result<NodeRecord, StoreError> {
         started_at: row.get("started_at")?,
         heartbeat_at: row.get("heartbeat_at")?,
         heartbeat_age_seconds: row.get("heartbeat_age")?,
+        full_since: row.get("full_since")?,
         ended_at: row.get("ended_at")?,
         ended_by: row.get("ended_by")?,
     })

@@ -2,9 +2,10 @@
 
 use super::jobs::by_ids;
 use super::row::{Values, column};
-use super::{During, Store, StoreError, closures};
+use super::{During, Store, StoreError, closures, conditions};
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
+use crate::model::lists::JobFilter;
 use crate::model::upcoming::Group;
 use uuid::Uuid;
 
@@ -14,14 +15,17 @@ const GROUPS_MAX: i64 = 5_000;
 /// Active jobs by their schedule, the commonest first. `H` means another time
 /// for each job.
 const GROUPS: &str = "-- upcoming.groups
-select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.name))[1:5] as names, coalesce($1::timestamptz, clock_timestamp()) as now
+select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.id))[1:5] as ids, (array_agg(j.name))[1:5] as names
 from job_definition j
-where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY'
+where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY' and {found} and {fits}
 group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at, j.calendar,
     j.policies ->> 'startAt', j.policies ->> 'endAt',
     coalesce(j.policies ->> 'dstGap', 'RUN_AT_GAP_END'), coalesce(j.policies ->> 'dstOverlap', 'AUTO'),
     case when j.cron_expression ~ '(^|[^A-Z])H' then j.id end
-order by count(*) desc limit $2";
+order by count(*) desc limit {limit}";
+
+const NOW: &str = "-- upcoming.now
+select coalesce($1::timestamptz, clock_timestamp())";
 
 /// The schedules of the active jobs.
 #[derive(Debug)]
@@ -37,30 +41,34 @@ pub struct Schedules {
 }
 
 impl Store {
-    /// The schedules of all active jobs but fixed delays, at most 5,000 different
-    /// ones.
-    pub async fn schedules(&self) -> Result<Schedules, StoreError> {
+    /// The schedules of the active jobs of a filter but fixed delays, at most
+    /// 5,000 different ones.
+    pub async fn schedules(&self, filter: &JobFilter) -> Result<Schedules, StoreError> {
         self.bounded("upcoming.schedules", async {
             let stub = self.clock().stub();
+            let mut conditions = conditions::jobs(filter);
+            let limit = conditions.value(GROUPS_MAX + 1);
+            let groups = GROUPS.replace("{found}", &conditions.found()).replace("{fits}", &conditions.fits());
+            let groups = groups.replace("{limit}", &limit);
             let transaction = self.begin("upcoming.begin").await?;
-            let rows = transaction.query(GROUPS, &[&stub, &(GROUPS_MAX + 1)]).await.during("upcoming.groups")?;
+            let rows = transaction.query(&groups, &conditions.values()).await.during("upcoming.groups")?;
             let ids: Vec<Uuid> = column("upcoming.groups", rows.iter().take(5_000), "id")?;
             let mut jobs = by_ids(&transaction, &ids, &self.unreadable).await?;
             let closures =
                 closures::read(&transaction, jobs.values().map(|job| &job.definition), stub, &self.unreadable).await?;
+            let now = transaction.query_one(NOW, &[&stub]).await.during("upcoming.now")?;
+            let now = Values::of("upcoming.now", &now).get(0)?;
             transaction.rollback().await.during("upcoming.rollback")?;
             let mut groups = Vec::with_capacity(ids.len());
             for (id, row) in ids.iter().zip(&rows) {
                 let row = Values::of("upcoming.groups", row);
                 if let Some(job) = jobs.remove(id) {
                     let jobs = u32::try_from(row.get::<i64>("jobs")?).unwrap_or(u32::MAX);
-                    groups.push(Group { id: job.id, job: job.definition, jobs, names: row.get("names")? });
+                    let (ids, names): (Vec<Uuid>, Vec<String>) = (row.get("ids")?, row.get("names")?);
+                    let named = ids.into_iter().zip(names).collect();
+                    groups.push(Group { id: job.id, job: job.definition, jobs, named });
                 }
             }
-            let now = match rows.first() {
-                Some(row) => Values::of("upcoming.groups", row).get("now")?,
-                None => stub.unwrap_or_else(|| Timestamp::from(std::time::SystemTime::now())),
-            };
             let complete = i64::try_from(rows.len()).is_ok_and(|rows| rows <= GROUPS_MAX);
             Ok(Schedules { groups, closures, now, complete })
         })

@@ -19,7 +19,8 @@ try {
   await createJobs()
   await measureLoads('/', (page) => page.getByText(/^Job 0\d+/).first())
   await measureLoads('/jobs', (page) => page.getByRole('row').filter({ hasText: 'Job 0' }).first())
-  await measureScroll()
+  await measureScroll('/jobs')
+  await measureScroll('/timeline')
   await measureBytes()
 } finally {
   await browser.close()
@@ -56,9 +57,9 @@ async function measureLoads(path, sight) {
 }
 
 /** The wheel, turned for three seconds: how long each frame took. */
-async function measureScroll() {
+async function measureScroll(path) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
-  await page.goto(`${cluster.url}/jobs`)
+  await page.goto(cluster.url + path)
   const row = page.getByRole('row').filter({ hasText: 'Job 0' }).first()
   await row.waitFor()
   await page.evaluate(() => {
@@ -74,7 +75,7 @@ async function measureScroll() {
   await row.hover()
   const until = performance.now() + 3_000
   while (performance.now() < until) await page.mouse.wheel(0, 400)
-  print('frames of three seconds of scrolling /jobs', await page.evaluate(() => window.frameTimes.slice(1)))
+  print(`frames of three seconds of scrolling ${path}`, await page.evaluate(() => window.frameTimes.slice(1)))
 }
 
 /** What a tab takes while 61 jobs run each five seconds, and nobody touches it. */

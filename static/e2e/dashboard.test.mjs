@@ -401,6 +401,8 @@ test('no page has a serious fault of accessibility, in either theme', async () =
     'edit-job': `/jobs/${job.id}/edit`,
     executions: '/executions',
     execution: `/executions/${job.recentExecutions[0].id}`,
+    timeline: '/timeline?view=1h',
+    'timeline-runs': '/timeline?view=runs',
     upcoming: '/upcoming',
     calendars: '/calendars',
     nodes: '/nodes',
@@ -411,7 +413,7 @@ test('no page has a serious fault of accessibility, in either theme', async () =
       await themed.goto(cluster.url + path)
       await themed.getByRole('heading', { level: 1 }).waitFor()
       await themed.locator('[aria-label^=Loading]').first().waitFor({ state: 'detached' })
-      if (name === 'overview' || name === 'job') await themed.locator('canvas').nth(1).waitFor()
+      if (['overview', 'job', 'nodes'].includes(name)) await themed.locator('canvas').nth(1).waitFor()
       await themed.screenshot({ path: join(SCREENSHOTS, `${name}-${theme}.png`) })
       assert.deepEqual(await seriousFaults(themed), [], `${name}, ${theme}`)
     }
@@ -449,6 +451,27 @@ test('the row under the pointer stays where it is, and a button shows what came'
   assert.notEqual(await link(), before)
 })
 
+test('a mark of the timeline says what it is, and leads to its execution by pointer and by keys', async () => {
+  await go('/timeline?view=1h&search=every%20second')
+  const marks = page.locator('[data-mark]')
+  await marks.first().hover()
+  await page
+    .getByText(/^.* to \d\d:\d\d: The newest of several:|^Success/)
+    .first()
+    .waitFor()
+  await marks.first().click()
+  await page.getByRole('heading', { name: 'What happened' }).waitFor()
+  await go('/timeline?view=runs')
+  await page.getByRole('button', { name: 'Last runs', pressed: true }).waitFor()
+  await marks.first().waitFor()
+  await page.locator('[data-mark][tabindex="0"]').first().focus()
+  await page.keyboard.press('ArrowLeft')
+  const id = await page.evaluate(() => document.activeElement.dataset.mark)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'What happened' }).waitFor()
+  assert.ok(page.url().endsWith(`/executions/${id}`), page.url())
+})
+
 test('a cell of the plan leads to the jobs that fire in it', async () => {
   await go('/upcoming')
   const plan = page.getByRole('table', { name: /^Fire times/ })
@@ -458,6 +481,18 @@ test('a cell of the plan leads to the jobs that fire in it', async () => {
   await plan.getByRole('button', { pressed: true }).press('ArrowRight')
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Close the list of jobs' }).click()
+})
+
+test('an execution is found by its error, and by its output when asked', async () => {
+  await go('/executions')
+  await page.getByRole('searchbox', { name: 'Search executions' }).fill('Could not CONNECT')
+  await page.waitForURL(/search=Could/)
+  await page.getByText(/“Could not CONNECT” in names and errors/).waitFor()
+  await row('could not connect').locator('[data-status=FAILED]').first().waitFor()
+  assert.deepEqual(await seriousFaults(page), [])
+  await page.getByRole('checkbox', { name: 'Search in outputs too' }).click()
+  await page.waitForURL(/in=outputs/)
+  await row('could not connect').locator('[data-status=FAILED]').first().waitFor()
 })
 
 test('a form with something typed in it is not left without a question', async () => {
@@ -498,6 +533,7 @@ test('every page fits a telephone', async () => {
     job,
     `${job}/edit`,
     '/executions',
+    '/timeline',
     '/upcoming',
     '/calendars',
     '/nodes',

@@ -1,6 +1,6 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, StandingOf};
+use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, OutcomesOf, StandingOf};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::masks::Masks;
@@ -13,12 +13,14 @@ use crate::api::{cost, errors};
 use crate::model::closures::{ClosedBy, Closures, Pending};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
+use crate::model::outcomes::{CELLS_MAX, OutcomeAxis};
 use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
 use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::job_states::{Failing, JobStanding};
 use crate::store::jobs::JobVersion;
+use crate::store::outcomes::RecentOutcomes;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -230,6 +232,19 @@ impl Job {
         let limit = usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX);
         let newest = FirstPage { job: self.id, limit, texts: texts(ctx, &[&[]]).await? };
         Ok(facts::first_page(ctx, newest).await?.rows)
+    }
+    /// How its executions of the last minutes ended, at most a day, in cells of equal
+    /// length, at most 100: of each cell what failed, else the newest.
+    #[graphql(complexity = "cost::NEWEST + cost::rows(cost::bound(Some(cells), 0, CELLS_MAX), child_complexity)")]
+    async fn recent_outcomes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 1440)] minutes: i32,
+        #[graphql(default = 48)] cells: i32,
+    ) -> Result<Arc<RecentOutcomes>> {
+        let axis = OutcomeAxis::new(minutes, cells).map_err(|invalid| errors::invalid(&invalid))?;
+        let outcomes = facts::load(ctx, OutcomesOf { job: self.id, axis }).await?;
+        outcomes.ok_or_else(|| errors::not_found("job", self.id))
     }
     /// The executions, newest fire time first, a page at a time: at most 200.
     #[graphql(

@@ -3,3 +3,4 @@
 mod executions;
 pub mod jobs;
 pub mod nodes;
+mod outcomes;

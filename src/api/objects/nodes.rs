@@ -56,6 +56,11 @@ impl NodeRecord {
     async fn heartbeat_age_seconds(&self) -> f64 {
         self.heartbeat_age_seconds
     }
+    /// The first of its heartbeats since which each found no slot free; none while one
+    /// is.
+    async fn full_since(&self) -> Option<String> {
+        self.full_since.map(rfc3339)
+    }
     /// When it ended.
     async fn ended_at(&self) -> Option<String> {
         self.ended_at.map(rfc3339)

@@ -5,12 +5,18 @@ import { list, listOf, oneOf, text } from './search'
 import {
   EXECUTION_STATUSES,
   type ExecutionStatus,
+  HIDDEN,
+  type Hidden,
   JOB_OUTCOMES,
   JOB_STATES,
   JOB_STATUSES,
   type JobOutcome,
   ORDERS,
   SCHEDULE_TYPES,
+  SPANS,
+  type Span,
+  TIMELINE_VIEWS,
+  type TimelineView,
   TRIGGER_KINDS,
   type TriggerKind,
 } from './words'
@@ -39,8 +45,39 @@ export function jobsSearch(search: Record<string, unknown>): JobsSearch {
   }
 }
 
+/** Of `/timeline`: which jobs, and what of them; 24 hours by default. */
+export interface TimelineSearch extends JobsSearch {
+  view?: TimelineView
+}
+
+/** Reads the filters of `/timeline`. */
+export function timelineSearch(search: Record<string, unknown>): TimelineSearch {
+  return { ...jobsSearch(search), view: oneOf(TIMELINE_VIEWS, search.view) }
+}
+
+/** Of `/upcoming`: how far, and which jobs. */
+export interface UpcomingSearch {
+  span?: Span
+  tag?: string[]
+  type?: JobScheduleType[]
+  hide?: Hidden
+}
+
+/** Reads the filters of `/upcoming`. */
+export function upcomingSearch(search: Record<string, unknown>): UpcomingSearch {
+  return {
+    span: oneOf(SPANS, search.span),
+    tag: list(search.tag),
+    type: listOf(SCHEDULE_TYPES, search.type),
+    hide: oneOf(HIDDEN, search.hide),
+  }
+}
+
 /** Of `/executions`. */
 export interface ExecutionsSearch {
+  search?: string
+  /** Where it is looked for besides names and errors. */
+  in?: 'outputs'
   job?: string
   status?: ExecutionStatus[]
   kind?: TriggerKind[]
@@ -53,6 +90,8 @@ export interface ExecutionsSearch {
 /** Reads the filters of `/executions`. */
 export function executionsSearch(search: Record<string, unknown>): ExecutionsSearch {
   return {
+    search: text(search.search),
+    in: oneOf(['outputs'], search.in),
     job: text(search.job),
     status: listOf(EXECUTION_STATUSES, search.status),
     kind: listOf(TRIGGER_KINDS, search.kind),

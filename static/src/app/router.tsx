@@ -15,7 +15,7 @@ import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/execution
 import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
 import { arriving } from './arrival'
 import { DashboardFailure, NotFound, PageFailure } from './failures'
-import { executionsSearch, jobsSearch, newJobSearch } from './filters'
+import { executionsSearch, jobsSearch, newJobSearch, timelineSearch, upcomingSearch } from './filters'
 import { parseSearch, stringifySearch } from './search'
 import { Shell } from './shell'
 
@@ -71,8 +71,10 @@ const executions = createRoute({
   path: '/executions',
   validateSearch: executionsSearch,
   loaderDeps: ({ search }) => search,
-  loader: ({ context, deps }) =>
-    prefetchPages(context.queries, ExecutionsPageDocument, executionListOf(deps), EXECUTIONS_SIZE),
+  loader: ({ context, deps }) => {
+    // A search is another query, and waits for the page.
+    if (!deps.search) prefetchPages(context.queries, ExecutionsPageDocument, executionListOf(deps), EXECUTIONS_SIZE)
+  },
   component: lazyRouteComponent(arriving(() => import('@/pages/executions'))),
 })
 
@@ -80,6 +82,13 @@ const execution = createRoute({
   getParentRoute: () => root,
   path: '/executions/$executionId',
   component: lazyRouteComponent(arriving(() => import('@/pages/execution'))),
+})
+
+const timeline = createRoute({
+  getParentRoute: () => root,
+  path: '/timeline',
+  validateSearch: timelineSearch,
+  component: lazyRouteComponent(arriving(() => import('@/pages/timeline'))),
 })
 
 const nodes = createRoute({
@@ -91,6 +100,7 @@ const nodes = createRoute({
 const upcoming = createRoute({
   getParentRoute: () => root,
   path: '/upcoming',
+  validateSearch: upcomingSearch,
   component: lazyRouteComponent(arriving(() => import('@/pages/upcoming'))),
 })
 
@@ -114,6 +124,7 @@ export function createDashboardRouter(queries: QueryClient, history?: RouterHist
       editJob,
       executions,
       execution,
+      timeline,
       nodes,
       upcoming,
       calendars,

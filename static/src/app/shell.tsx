@@ -33,6 +33,7 @@ export function Shell() {
       'g o': () => void navigate({ to: '/' }),
       'g j': () => void navigate({ to: '/jobs' }),
       'g e': () => void navigate({ to: '/executions' }),
+      'g t': () => void navigate({ to: '/timeline' }),
       'g u': () => void navigate({ to: '/upcoming' }),
       'g c': () => void navigate({ to: '/calendars' }),
       'g n': () => void navigate({ to: '/nodes' }),

@@ -8,6 +8,7 @@ export const SHORTCUTS = [
   { keys: ['g', 'o'], does: 'Go to the overview' },
   { keys: ['g', 'j'], does: 'Go to jobs' },
   { keys: ['g', 'e'], does: 'Go to executions' },
+  { keys: ['g', 't'], does: 'Go to the timeline of all jobs' },
   { keys: ['g', 'u'], does: 'Go to what is upcoming' },
   { keys: ['g', 'c'], does: 'Go to calendars and blackouts' },
   { keys: ['g', 'n'], does: 'Go to nodes' },

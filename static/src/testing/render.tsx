@@ -29,6 +29,7 @@ const ALWAYS: Answers = {
   Activity: () => ({ activity: [] }),
   Tags: () => ({ tags: [] }),
   NodeNames: () => ({ nodes: [] }),
+  NodeLoad: () => ({ nodeLoad: [] }),
 }
 
 /** What a pulse asks for is there in the answer to the query that it belongs to. */

@@ -13,6 +13,7 @@ const hoursBefore = (hours: number) => (now: Date) => new Date(now.getTime() - h
 export const PRESETS: Preset[] = [
   { label: 'Last hour', from: hoursBefore(1) },
   { label: 'Last 24 hours', from: hoursBefore(24) },
+  { label: 'Since yesterday 18:00', from: (now) => new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 18) },
   { label: 'Since yesterday', from: (now) => new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1) },
   { label: 'Last 7 days', from: hoursBefore(168) },
 ]

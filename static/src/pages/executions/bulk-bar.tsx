@@ -8,7 +8,8 @@ import { cancelledBy, repeatedBy } from './selection'
 
 interface BulkBarProps {
   selection: Selection
-  filter: ExecutionFilter
+  /** What "all that match" means; null when only what is selected one by one can be meant. */
+  filter: ExecutionFilter | null
   /** All executions that match, if the server counted them. */
   total: number | null
   onSelect: (selection: Selection) => void
@@ -18,7 +19,8 @@ interface BulkBarProps {
 export function BulkBar({ selection, filter, total, onSelect }: BulkBarProps) {
   const commands = useExecutionCommands()
   const isNothing = selection === NOTHING
-  const meant = isNothing ? allThatMatch : selection
+  const named = selection.all ? NOTHING : selection
+  const meant = !filter ? named : isNothing ? allThatMatch : selection
   const number = selectedCount(meant, total)
   const finish = (done: boolean) => done && onSelect(NOTHING)
   return (
@@ -33,7 +35,7 @@ export function BulkBar({ selection, filter, total, onSelect }: BulkBarProps) {
             : `All ${count(number)} that match`
           : `${count(number ?? 0)} selected`}
       </span>
-      {!meant.all && (
+      {!meant.all && filter && (
         <button type="button" onClick={() => onSelect(allThatMatch)} className="text-accent hover:underline">
           Select all that match
         </button>
@@ -42,14 +44,14 @@ export function BulkBar({ selection, filter, total, onSelect }: BulkBarProps) {
       <Button
         icon={RotateCw}
         busy={commands.busy}
-        onClick={() => void commands.rerun(repeatedBy(meant, filter)).then(finish)}
+        onClick={() => void commands.rerun(repeatedBy(meant, filter ?? {})).then(finish)}
       >
         Run again…
       </Button>
       <Button
         icon={Ban}
         busy={commands.busy}
-        onClick={() => void commands.cancel(cancelledBy(meant, filter)).then(finish)}
+        onClick={() => void commands.cancel(cancelledBy(meant, filter ?? {})).then(finish)}
       >
         Cancel…
       </Button>

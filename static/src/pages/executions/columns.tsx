@@ -20,12 +20,16 @@ export const CARD_HEIGHT = 100
 type Execution = ExecutionRowFragment
 
 /** The columns of the list of all executions; their tick boxes show and change the selection. */
-export function columnsOf(selection: Selection, onSelect: (selection: Selection) => void): Column<Execution>[] {
+export function columnsOf(
+  selection: Selection,
+  onSelect: (selection: Selection) => void,
+  canMeanAll: boolean,
+): Column<Execution>[] {
   const some = selection !== NOTHING && !selection.all
   const select: Column<Execution> = {
     id: 'select',
     width: '1rem',
-    header: (
+    header: canMeanAll && (
       <Checkbox
         label="Select all that match"
         checked={selection.all || (some && 'indeterminate')}

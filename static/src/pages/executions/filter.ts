@@ -6,9 +6,10 @@ import type { ExecutionsSearch } from '@/app/filters'
 /** Rows that are asked for at a time. */
 export const PAGE_SIZE = 100
 
-/** The list that an address means. */
+/** The list that an address means; with a text it is another query. */
 export function executionListOf(search: ExecutionsSearch): { filter: ExecutionFilter } {
-  return { filter: filterOf(search) }
+  const filter = filterOf(search)
+  return search.search ? { filter, ...{ text: search.search, outputs: search.in === 'outputs' } } : { filter }
 }
 
 function filterOf(search: ExecutionsSearch): ExecutionFilter {

@@ -6,10 +6,12 @@ import { databaseNow } from '@/app/clock'
 import type { ExecutionsSearch } from '@/app/filters'
 import { EXECUTION_STATUSES, REASONS, TRIGGER_KINDS } from '@/app/words'
 import { buttonClass } from '@/components/button'
+import { Checkbox } from '@/components/checkbox'
 import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
+import { SearchField } from '@/components/search-field'
 import { TimeInput } from '@/components/time-field'
 import { PRESETS } from '@/text/ranges'
 import { fromLocalInput, timeFault, toLocalInput } from '@/text/time'
@@ -25,7 +27,18 @@ export function Filters({ search, onChange }: FiltersProps) {
   const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
   return (
     <FilterBar
-      first={search.job && <OfJob id={search.job} onClear={() => onChange({ job: undefined })} />}
+      first={
+        <>
+          <SearchField
+            label="Search executions"
+            hint="Job, error or id"
+            value={search.search ?? ''}
+            onChange={(text) => onChange({ search: text || undefined, in: text ? search.in : undefined })}
+          />
+          {search.search && <WithOutputs search={search} onChange={onChange} />}
+          {search.job && <OfJob id={search.job} onClear={() => onChange({ job: undefined })} />}
+        </>
+      }
       active={[search.status, search.reason, search.kind, search.node, search.from, search.to].filter(Boolean).length}
     >
       <FilterMenu
@@ -82,6 +95,25 @@ export function Filters({ search, onChange }: FiltersProps) {
       <Bound label="From" value={search.from} onChange={(from) => onChange({ from })} />
       <Bound label="to" value={search.to} onChange={(to) => onChange({ to })} />
     </FilterBar>
+  )
+}
+
+/** Outputs are many and in no index: they are looked through for a day, unless somebody says since when. */
+const OUTPUTS_HOURS = 24
+
+function WithOutputs({ search, onChange }: FiltersProps) {
+  const since = () => new Date(databaseNow() - OUTPUTS_HOURS * 3_600_000).toISOString()
+  return (
+    <span className="flex items-center gap-2 text-sm">
+      <Checkbox
+        label="Search in outputs too"
+        checked={search.in === 'outputs'}
+        onChange={(checked) => onChange(checked ? { in: 'outputs', from: search.from ?? since() } : { in: undefined })}
+      />
+      <span aria-hidden className="text-muted">
+        in outputs too
+      </span>
+    </span>
   )
 }
 

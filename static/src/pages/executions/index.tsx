@@ -3,7 +3,12 @@
 import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
-import { type ExecutionRowFragment, ExecutionsPageDocument, type ExecutionsPageQuery } from '@/api/generated'
+import {
+  type ExecutionRowFragment,
+  ExecutionsPageDocument,
+  type ExecutionsPageQuery,
+  ExecutionsSearchDocument,
+} from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
@@ -19,19 +24,24 @@ import { executionListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 
 const POLL_INTERVAL = 4_000
+/** What a search finds is read again seldom: it may have looked through many pages. */
+const SEARCH_INTERVAL = 60_000
+/** It answers as the list does. */
+const SEARCH = ExecutionsSearchDocument as unknown as typeof ExecutionsPageDocument
 const SHOWN = { executions: [ExecutionsPageDocument], jobs: [] }
 const route = getRouteApi('/executions')
 
 export default function ExecutionsPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const refetchInterval = usePollInterval(POLL_INTERVAL)
+  const polled = usePollInterval(POLL_INTERVAL)
+  const refetchInterval = search.search ? SEARCH_INTERVAL : polled
   useRefreshOnEvents(search.job ?? null, SHOWN)
 
   const list = useMemo(() => executionListOf(search), [search])
   const [still, setStill] = useState(false)
   const options = { size: PAGE_SIZE, read, refetchInterval, keyOf, still }
-  const executions = usePages(ExecutionsPageDocument, list, options)
+  const executions = usePages(search.search ? SEARCH : ExecutionsPageDocument, list, options)
   const [selection, setSelection] = useState<Selection>(NOTHING)
   const change = useCallback(
     (next: Partial<ExecutionsSearch>) => {
@@ -40,27 +50,32 @@ export default function ExecutionsPage() {
     },
     [navigate],
   )
-  const columns = useMemo(() => columnsOf(selection, setSelection), [selection])
+  // The commands know no text: all that match would be more than what is shown.
+  const searches = search.search !== undefined
+  const columns = useMemo(() => columnsOf(selection, setSelection, !searches), [selection, searches])
   const card = useCallback(
     (execution: ExecutionRowFragment) => (
       <ExecutionCard execution={execution} selection={selection} onSelect={setSelection} />
     ),
     [selection],
   )
-  const filtered = Object.values(list.filter).some((value) => value !== null)
+  const filtered = searches || Object.values(list.filter).some((value) => value !== null)
   return (
     <Page
       fixed
       title="Executions"
       note={
-        executions.total === null
-          ? 'Fire times taken by the cluster, newest first'
-          : counted(executions.total, 'execution') + (filtered ? ' match' : '')
+        executions.total === null ? noteOf(search) : counted(executions.total, 'execution') + (filtered ? ' match' : '')
       }
     >
       <Filters search={search} onChange={change} />
-      {(selection !== NOTHING || filtered) && (
-        <BulkBar selection={selection} filter={list.filter} total={executions.total} onSelect={setSelection} />
+      {(selection !== NOTHING || (filtered && !searches)) && (
+        <BulkBar
+          selection={selection}
+          filter={searches ? null : list.filter}
+          total={executions.total}
+          onSelect={setSelection}
+        />
       )}
       <div className="min-h-80 flex-1">
         {executions.error ? (
@@ -87,6 +102,11 @@ export default function ExecutionsPage() {
       </div>
     </Page>
   )
+}
+
+function noteOf({ search, in: within }: ExecutionsSearch) {
+  if (!search) return 'Fire times taken by the cluster, newest first'
+  return `“${search}” in names and errors${within ? ', and in outputs' : ''}, newest first`
 }
 
 const keyOf = (execution: ExecutionRowFragment) => execution.id

@@ -1,5 +1,4 @@
-import { Search } from 'lucide-react'
-import { useEffect, useEffectEvent, useState } from 'react'
+import { useState } from 'react'
 import { TagsDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import type { JobsSearch } from '@/app/filters'
@@ -7,11 +6,10 @@ import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '
 import { INPUT_CLASS, Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
+import { SearchField } from '@/components/search-field'
 import { words } from '@/components/status'
 import { count } from '@/text/number'
 
-/** Time without a key before a search is asked for, in milliseconds. */
-const TYPING_PAUSE = 250
 const TAGS_STALE_MILLIS = 30_000
 
 interface FiltersProps {
@@ -26,7 +24,14 @@ export function Filters({ search, onChange }: FiltersProps) {
   const names = [...new Set([...counts.keys(), ...(search.tag ?? [])])]
   return (
     <FilterBar
-      first={<SearchField value={search.search ?? ''} onChange={(text) => onChange({ search: text || undefined })} />}
+      first={
+        <SearchField
+          label="Search jobs"
+          hint="Name, description or id"
+          value={search.search ?? ''}
+          onChange={(text) => onChange({ search: text || undefined })}
+        />
+      }
       active={[search.status, search.state, search.type, search.tag, search.outcome].filter(Boolean).length}
     >
       <FilterMenu
@@ -133,36 +138,3 @@ const ORDER_WORDS: Record<(typeof ORDERS)[number], string> = {
 }
 
 const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
-
-/** Asks when the person pauses; follows the address when that changes elsewhere. */
-function SearchField({ value, onChange }: { value: string; onChange: (text: string) => void }) {
-  const [text, setText] = useState(value)
-  const [asked, setAsked] = useState(value)
-  if (value !== asked) {
-    setAsked(value)
-    setText(value)
-  }
-  const search = useEffectEvent(() => {
-    setAsked(text)
-    onChange(text)
-  })
-  useEffect(() => {
-    if (text === asked) return
-    const timer = setTimeout(search, TYPING_PAUSE)
-    return () => clearTimeout(timer)
-  }, [text, asked])
-  return (
-    <label className="relative min-w-40 flex-1 sm:max-w-72">
-      <span className="sr-only">Search jobs</span>
-      <Search size={15} aria-hidden className="absolute top-2 left-2.5 text-faint" />
-      <input
-        type="search"
-        value={text}
-        maxLength={255}
-        placeholder="Name, description or id"
-        onChange={(event) => setText(event.target.value)}
-        className={`${INPUT_CLASS} pl-8`}
-      />
-    </label>
-  )
-}

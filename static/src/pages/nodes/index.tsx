@@ -2,7 +2,8 @@
 
 import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
-import { Server } from 'lucide-react'
+import { Server, TriangleAlert } from 'lucide-react'
+import { useState } from 'react'
 import {
   DrainNodeDocument,
   HeldByNodesDocument,
@@ -12,6 +13,7 @@ import {
 } from '@/api/generated'
 import { useApi, useCommand } from '@/api/queries'
 import { restMillis } from '@/api/spending'
+import { useNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Facts } from '@/components/facts'
@@ -22,6 +24,8 @@ import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
 import { count } from '@/text/number'
+import { Load } from './load'
+import { LOAD_SPANS, type LoadSpan } from './points'
 
 /** As often as a node renews its heartbeat: a dead one is seen at once. */
 const POLL_INTERVAL = 1_000
@@ -47,26 +51,50 @@ const ENDS: Record<string, string> = {
 
 export default function NodesPage() {
   const result = useApi(NodesDocument, {}, { refetchInterval: POLL_INTERVAL })
+  const [span, setSpan] = useState<LoadSpan>('1 hour')
   return (
-    <Page title="Nodes" note="All are equal; any one of them can run everything.">
+    <Page
+      title="Nodes"
+      note="All are equal; any one of them can run everything."
+      actions={(Object.keys(LOAD_SPANS) as LoadSpan[]).map((name) => (
+        <Button
+          key={name}
+          aria-pressed={name === span}
+          kind={name === span ? 'primary' : 'plain'}
+          onClick={() => setSpan(name)}
+        >
+          {name}
+        </Button>
+      ))}
+    >
       <Shown of={result} what="the nodes" lines={8}>
-        {({ nodes }) => <All nodes={nodes} />}
+        {({ nodes }) => <All nodes={nodes} span={span} />}
       </Shown>
     </Page>
   )
 }
 
-function All({ nodes }: { nodes: Node[] }) {
+/** More nodes than this show their charts when somebody asks: each has four. */
+const CHARTS_SHOWN = 6
+
+function All({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
   const alive = nodes.filter(isAlive).toSorted((one, other) => one.name.localeCompare(other.name))
   const ended = nodes.filter((node) => !isAlive(node))
   const refetchInterval = () => Math.max(HELD_POLL_INTERVAL, restMillis())
   const held = useApi(HeldByNodesDocument, { first: HELD_READ }, { refetchInterval }).data?.executionsPage.nodes ?? []
   return (
     <>
+      <Overload nodes={alive.filter((node) => node.state === 'ACTIVE')} />
       {alive.length === 0 && <Empty icon={Server} title="No node is alive" />}
       <div className="grid grid-cols-[repeat(auto-fit,minmax(min(20rem,100%),1fr))] items-start gap-4">
         {alive.map((node) => (
-          <Alive key={node.id} node={node} held={held.filter(({ nodeId }) => nodeId === node.id)} />
+          <Alive
+            key={node.id}
+            node={node}
+            held={held.filter(({ nodeId }) => nodeId === node.id)}
+            span={span}
+            open={alive.length <= CHARTS_SHOWN}
+          />
         ))}
       </div>
       {ended.length > 0 && (
@@ -91,7 +119,39 @@ function All({ nodes }: { nodes: Node[] }) {
   )
 }
 
-function Alive({ node, held }: { node: Node; held: Held[] }) {
+/** A free slot is missing for a moment on any busy node. */
+const OVERLOAD_MILLIS = 10_000
+
+/** Which nodes have had no free slot for a while, and what that means. */
+function Overload({ nodes }: { nodes: Node[] }) {
+  const now = useNow()
+  const since = (node: Node) => (node.fullSince ? Date.parse(node.fullSince) : Number.POSITIVE_INFINITY)
+  const full = nodes.filter((node) => now - since(node) > OVERLOAD_MILLIS)
+  if (full.length === 0) return null
+  const all = full.length === nodes.length
+  const longest = now - Math.min(...full.map(since))
+  return (
+    <section
+      aria-label="Overload"
+      className="flex items-start gap-2.5 rounded-lg border border-warn/40 bg-warn/10 px-4 py-3 text-sm"
+    >
+      <TriangleAlert size={16} aria-hidden className="mt-0.5 shrink-0 text-warn" />
+      <p>
+        <strong className="font-semibold">
+          {all
+            ? 'The cluster is overloaded: no node has a free slot'
+            : `Overloaded: ${full.map(({ name }) => name).join(', ')}`}
+        </strong>
+        , for up to {duration(longest)}.{' '}
+        {all
+          ? 'What is due waits until something ends. More nodes, more slots (--slots) or shorter runs help.'
+          : 'The other nodes take what is due.'}
+      </p>
+    </section>
+  )
+}
+
+function Alive({ node, held, span, open }: { node: Node; held: Held[]; span: LoadSpan; open: boolean }) {
   const late = node.heartbeatAgeSeconds > 3
   return (
     <section aria-label={node.name} data-node={node.name}>
@@ -115,6 +175,7 @@ function Alive({ node, held }: { node: Node; held: Held[] }) {
               ['Version', node.version],
             ]}
           />
+          <Load node={node} span={span} open={open} />
           <RunsNow node={node} held={held} />
           {node.state === 'ACTIVE' && <Drain node={node} />}
         </div>
@@ -132,7 +193,12 @@ function Slots({ node }: { node: Node }) {
       <p className="text-sm">
         <strong className="font-semibold tabular-nums">{executionsRunning}</strong>
         <span className="text-muted"> of {slots} slots used</span>
-        {full && <strong className="font-semibold text-bad"> · full: it starts nothing before something ends</strong>}
+        {full && (
+          <strong className="font-semibold text-bad">
+            {' '}
+            · full{node.fullSince && <FullFor since={node.fullSince} />}: it starts nothing before something ends
+          </strong>
+        )}
       </p>
       <meter
         min={0}
@@ -143,6 +209,11 @@ function Slots({ node }: { node: Node }) {
       />
     </div>
   )
+}
+
+function FullFor({ since }: { since: string }) {
+  const millis = useNow() - Date.parse(since)
+  return millis < 1_000 ? '' : ` for ${duration(Math.floor(millis / 1_000) * 1_000)}`
 }
 
 /** The newest of what it runs. The list is of all nodes together, and may hold few of one of them. */

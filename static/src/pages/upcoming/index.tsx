@@ -1,10 +1,11 @@
-// What is to come: planned fire times as a heat map, who fires in a cell of it, and the minutes that are crowded.
+// What is to come: planned fire times as a heat map, who fires next or in a cell of it, and the minutes that are crowded.
 
-import { Link } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock } from 'lucide-react'
-import { useMemo, useState } from 'react'
+import { useCallback, useMemo, useState } from 'react'
 import { UpcomingDocument, type UpcomingQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
+import type { UpcomingSearch } from '@/app/filters'
 import { Button } from '@/components/button'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
@@ -12,18 +13,30 @@ import { Empty, Shown } from '@/components/states'
 import { Time } from '@/components/time'
 import { counted } from '@/text/number'
 import { viewerZone } from '@/text/time'
+import { Agenda } from './agenda'
+import { isFiltered, type Shown as ShownJobs, shownOf } from './filter'
+import { Filters } from './filters'
 import { rowsOf } from './heat'
 import { HeatMap } from './heat-map'
-import { JobsOf } from './jobs-of'
 import { SPANS, type Span, type Stretch } from './spans'
 
 /** The plan changes with the clock and with edits; a minute old is fresh enough. */
 const REFRESH = 30_000
 
+const route = getRouteApi('/upcoming')
+
 export default function UpcomingPage() {
-  const [span, setSpan] = useState<Span>('day')
+  const search = route.useSearch()
+  const navigate = route.useNavigate()
+  const span = search.span ?? 'day'
   const [chosen, setChosen] = useState<Stretch | null>(null)
-  const result = useApi(UpcomingDocument, { hours: SPANS[span].hours }, { refetchInterval: REFRESH })
+  const change = useCallback(
+    (next: Partial<UpcomingSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
+    [navigate],
+  )
+  const jobs = shownOf(search)
+  const variables = { hours: SPANS[span].hours, ...jobs }
+  const result = useApi(UpcomingDocument, variables, { refetchInterval: REFRESH })
   return (
     <Page
       title="Upcoming"
@@ -34,7 +47,7 @@ export default function UpcomingPage() {
           aria-pressed={name === span}
           kind={name === span ? 'primary' : 'plain'}
           onClick={() => {
-            setSpan(name)
+            change({ span: name === 'day' ? undefined : name })
             setChosen(null)
           }}
         >
@@ -42,8 +55,18 @@ export default function UpcomingPage() {
         </Button>
       ))}
     >
+      <Filters search={search} onChange={change} />
       <Shown of={result} what="what is to come" lines={10}>
-        {({ upcoming }) => <Plan upcoming={upcoming} span={span} chosen={chosen} onChoose={setChosen} />}
+        {({ upcoming }) => (
+          <Plan
+            upcoming={upcoming}
+            span={span}
+            jobs={jobs}
+            filtered={isFiltered(search)}
+            chosen={chosen}
+            onChoose={setChosen}
+          />
+        )}
       </Shown>
     </Page>
   )
@@ -54,19 +77,21 @@ type Upcoming = UpcomingQuery['upcoming']
 interface PlanProps {
   upcoming: Upcoming
   span: Span
+  jobs: ShownJobs
+  filtered: boolean
   chosen: Stretch | null
   onChoose: (stretch: Stretch | null) => void
 }
 
-function Plan({ upcoming, span, chosen, onChoose }: PlanProps) {
-  const { from, buckets, jobs, complete, crowded } = upcoming
+function Plan({ upcoming, span, jobs, filtered, chosen, onChoose }: PlanProps) {
+  const { from, buckets, complete, crowded } = upcoming
   const { row, cellMinutes, label } = SPANS[span]
   const rows = useMemo(() => rowsOf(from, buckets, row, cellMinutes, viewerZone), [from, buckets, row, cellMinutes])
   const total = buckets.reduce((sum, fires) => sum + fires, 0)
   if (total === 0) {
     return (
       <Empty icon={CalendarClock} title="Nothing is planned">
-        No active job with a schedule fires within {label}.
+        {filtered ? 'No active job that matches' : 'No active job with a schedule'} fires within {label}.
       </Empty>
     )
   }
@@ -74,12 +99,12 @@ function Plan({ upcoming, span, chosen, onChoose }: PlanProps) {
     <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel
         title="Fire times"
-        aside={`${counted(total, 'fire time')} of ${counted(jobs, 'job')}${complete ? '' : ', not all: too many to plan'}`}
+        aside={`${counted(total, 'fire time')} of ${counted(upcoming.jobs, 'job')}${complete ? '' : ', not all: too many to plan'}`}
       >
         <HeatMap rows={rows} span={span} chosen={chosen} onChoose={onChoose} />
       </Panel>
       <div className="flex min-w-0 flex-col gap-4">
-        {chosen && <JobsOf stretch={chosen} onClose={() => onChoose(null)} />}
+        <Agenda key={chosen?.from} stretch={chosen} jobs={jobs} onClose={() => onChoose(null)} />
         <Crowded minutes={crowded} onChoose={onChoose} />
       </div>
     </div>

@@ -1,5 +1,9 @@
 // What the plan can show: a day by ten minutes, a week by hours.
 
+import type { Span } from '@/app/words'
+
+export type { Span }
+
 export interface Stretch {
   from: string
   to: string
@@ -14,6 +18,4 @@ export const SPANS = {
     heads: [0, 10, 20, 30, 40, 50].map((minute) => `:${minute || '00'}`),
   },
   week: { label: '7 days', hours: 168, row: 'day', cellMinutes: 60, heads: [...Array(24).keys()].map(String) },
-} as const
-
-export type Span = keyof typeof SPANS
+} as const satisfies Record<Span, object>

@@ -1,0 +1,48 @@
+import { Search } from 'lucide-react'
+import { useEffect, useEffectEvent, useState } from 'react'
+import { INPUT_CLASS } from './field'
+
+/** Time without a key before a search is asked for, in milliseconds. */
+const TYPING_PAUSE = 250
+
+interface SearchFieldProps {
+  /** Read out. */
+  label: string
+  /** Stands in the field while it is empty. */
+  hint: string
+  value: string
+  onChange: (text: string) => void
+}
+
+/** Asks when the person pauses; follows the address when that changes elsewhere. */
+export function SearchField({ label, hint, value, onChange }: SearchFieldProps) {
+  const [text, setText] = useState(value)
+  const [asked, setAsked] = useState(value)
+  if (value !== asked) {
+    setAsked(value)
+    setText(value)
+  }
+  const search = useEffectEvent(() => {
+    setAsked(text)
+    onChange(text)
+  })
+  useEffect(() => {
+    if (text === asked) return
+    const timer = setTimeout(search, TYPING_PAUSE)
+    return () => clearTimeout(timer)
+  }, [text, asked])
+  return (
+    <label className="relative min-w-40 flex-1 sm:max-w-72">
+      <span className="sr-only">{label}</span>
+      <Search size={15} aria-hidden className="absolute top-2 left-2.5 text-faint" />
+      <input
+        type="search"
+        value={text}
+        maxLength={255}
+        placeholder={hint}
+        onChange={(event) => setText(event.target.value)}
+        className={`${INPUT_CLASS} pl-8`}
+      />
+    </label>
+  )
+}

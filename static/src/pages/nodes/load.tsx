@@ -1,0 +1,103 @@
+import { useMemo, useState } from 'react'
+import { NodeLoadDocument, type NodesQuery } from '@/api/generated'
+import { useApi } from '@/api/queries'
+import { databaseNow } from '@/app/clock'
+import { Button } from '@/components/button'
+import { Chart } from '@/components/chart'
+import { Shown } from '@/components/states'
+import { duration } from '@/text/duration'
+import { bytes, fullMillis, LOAD_SPANS, type LoadPoint, type LoadSpan, percent, slots } from './points'
+
+/** A node writes once a minute. */
+const REFRESH = 30_000
+const HEIGHT = 76
+const MINUTE = 60_000
+
+interface LoadProps {
+  node: Pick<NodesQuery['nodes'][number], 'id' | 'name'>
+  span: LoadSpan
+  /** Shown at once; otherwise when somebody asks. */
+  open: boolean
+}
+
+/** How full a node was: slots, lateness, processor and memory over time. */
+export function Load({ node, span, open }: LoadProps) {
+  const [asked, setAsked] = useState(false)
+  if (!open && !asked) {
+    return (
+      <Button className="self-start" onClick={() => setAsked(true)}>
+        Load
+      </Button>
+    )
+  }
+  return <Charts node={node} span={span} />
+}
+
+function Charts({ node, span }: Omit<LoadProps, 'open'>) {
+  const read = useApi(NodeLoadDocument, { id: node.id, minutes: LOAD_SPANS[span] }, { refetchInterval: REFRESH })
+  return (
+    <Shown of={read} what={`the load of ${node.name}`} lines={4}>
+      {({ nodeLoad }) =>
+        nodeLoad.length === 0 ? (
+          <p className="text-muted text-xs">Its load is shown after its first minute.</p>
+        ) : (
+          <Drawn points={nodeLoad} span={span} />
+        )
+      }
+    </Shown>
+  )
+}
+
+function Drawn({ points, span }: { points: LoadPoint[]; span: LoadSpan }) {
+  const full = fullMillis(points)
+  const at = useMemo(() => points.map((point) => Date.parse(point.at)), [points])
+  const series = (label: string, colour: string, of: (point: LoadPoint) => number | null) => ({
+    label,
+    colour: `var(--color-${colour})`,
+    shape: 'line' as const,
+    values: points.map(of),
+  })
+  // From the beginning of what is known, ten minutes at least: a node that is new has no empty day.
+  const to = databaseNow()
+  const range = { from: Math.min(Math.max(to - LOAD_SPANS[span] * MINUTE, at[0] ?? to), to - 10 * MINUTE), to }
+  const chart = { height: HEIGHT, at, range }
+  return (
+    <div className="flex flex-col gap-2">
+      {full >= 1_000 && (
+        <p className="text-sm text-warn">
+          No slot was free for {duration(full)} of the last {span === '1 hour' ? 'hour' : span}.
+        </p>
+      )}
+      <Chart
+        {...chart}
+        label={`Slots in use, last ${span}`}
+        format={slots}
+        series={[
+          series('Slots', 'edge', (point) => point.slots),
+          series('in use', 'accent', (point) => point.slotsUsed),
+        ]}
+      />
+      <Chart
+        {...chart}
+        label={`Lateness, last ${span}`}
+        format={duration}
+        series={[
+          series('Late p99', 'lost', (point) => point.latenessP99Millis),
+          series('p50', 'accent', (point) => point.latenessP50Millis),
+        ]}
+      />
+      <Chart
+        {...chart}
+        label={`Processor, last ${span}`}
+        format={percent}
+        series={[series('CPU', 'busy', (point) => point.cpu)]}
+      />
+      <Chart
+        {...chart}
+        label={`Memory, last ${span}`}
+        format={bytes}
+        series={[series('Memory', 'good', (point) => point.memoryBytes)]}
+      />
+    </div>
+  )
+}

@@ -1,0 +1,205 @@
+// All jobs over time: a row for each job, a mark for each run, so that one sees what failed when, and what ran then.
+
+import { getRouteApi } from '@tanstack/react-router'
+import { ChartGantt, SearchX } from 'lucide-react'
+import { type ReactNode, useCallback, useMemo, useRef, useState } from 'react'
+import { LastRunsPageDocument, type LastRunsPageQuery, TimelineDocument, type TimelineQuery } from '@/api/generated'
+import { type Pages, usePages } from '@/api/pages'
+import { useNow } from '@/app/clock'
+import type { TimelineSearch } from '@/app/filters'
+import { TIMELINE_VIEWS } from '@/app/words'
+import { Button } from '@/components/button'
+import { Grid } from '@/components/grid'
+import { Page } from '@/components/panel'
+import { useScreen } from '@/components/screen'
+import { Empty, Failure } from '@/components/states'
+import { Time } from '@/components/time'
+import { isFiltered, jobListOf } from '@/pages/jobs/filter'
+import { Filters } from '@/pages/jobs/filters'
+import { counted } from '@/text/number'
+import { AxisLabels, ticksOn } from './axis'
+import { CARD_HEIGHT, columnsOf, type Drawing, type JobOfRow, ROW_HEIGHT, TimelineCard } from './columns'
+import { MarkHint, useExecutionPath } from './hint'
+import { Lane, Legend, LiveLane } from './lane'
+import { marksOf, marksOfRuns } from './marks'
+import { type Axis, axisOf, LABELS, PAGE_SIZE, RUNS, SPANS, type Span } from './views'
+
+const route = getRouteApi('/timeline')
+
+export default function TimelinePage() {
+  const search = route.useSearch()
+  const view = search.view ?? '24h'
+  return view === 'runs' ? <LastRuns search={search} /> : <OverTime key={view} search={search} span={SPANS[view]} />
+}
+
+type TimelineRow = TimelineQuery['jobsPage']['nodes'][number]
+type RunsRow = LastRunsPageQuery['jobsPage']['nodes'][number]
+
+/** The same stretch of time for all jobs. */
+function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
+  const { minutes, cells, refresh } = span
+  const list = useMemo(() => ({ ...jobListOf(search), minutes, cells }), [search, minutes, cells])
+  const [still, setStill] = useState(false)
+  const options = { size: PAGE_SIZE, read: readTimeline, refetchInterval: refresh, keyOf, still }
+  const jobs = usePages(TimelineDocument, list, options)
+  const path = useExecutionPath()
+  const [first, setFirst] = useState(0)
+  const axis = useAxis(span, jobs.rowAt(first)?.recentOutcomes.from)
+  const drawing = useMemo((): Drawing<TimelineRow> => {
+    const ticks = ticksOn(axis)
+    const at = (row: TimelineRow) => (now: number) =>
+      marksOf(row.recentOutcomes.cells, Date.parse(row.recentOutcomes.from), axis, now)
+    const lines = ticks.map((tick) => tick.at)
+    return {
+      header: <AxisLabels ticks={ticks} />,
+      width: 'minmax(0, 1fr)',
+      marksOf: (row) => at(row)(axis.to),
+      lane: (row) => {
+        const runs = row.recentOutcomes.cells.some(({ status }) => status === 'RUNNING')
+        return runs ? (
+          <LiveLane name={row.name} ticks={lines} path={path} marksAt={at(row)} />
+        ) : (
+          <Lane name={row.name} ticks={lines} path={path} marks={at(row)(axis.to)} />
+        )
+      },
+    }
+  }, [axis, path])
+  const seenFrom = jobs.rowAt(0)?.recentOutcomes.failuresFrom
+  return (
+    <Jobs search={search} jobs={jobs} drawing={drawing} onStill={setStill} onFirst={setFirst}>
+      {seenFrom && Date.parse(seenFrom) > axis.from && (
+        <p className="text-warn text-xs">
+          More than 5,000 executions ended badly: where several ran, failures of before{' '}
+          <Time at={seenFrom} as="short" /> may be missing.
+        </p>
+      )}
+    </Jobs>
+  )
+}
+
+/** The last runs of each job, whenever they were. */
+function LastRuns({ search }: { search: TimelineSearch }) {
+  const list = useMemo(() => jobListOf(search), [search])
+  const [still, setStill] = useState(false)
+  const options = { size: PAGE_SIZE, read: readRuns, refetchInterval: RUNS_REFRESH, keyOf, still }
+  const jobs = usePages(LastRunsPageDocument, list, options)
+  const path = useExecutionPath()
+  const drawing = useMemo(
+    (): Drawing<RunsRow> => ({
+      header: <span className="font-normal">{`Last ${RUNS} runs, the newest at the right`}</span>,
+      width: 'minmax(0, 40rem)',
+      marksOf: (row) => marksOfRuns(row.recentExecutions),
+      lane: (row) => <Lane apart name={row.name} ticks={[]} path={path} marks={marksOfRuns(row.recentExecutions)} />,
+    }),
+    [path],
+  )
+  return <Jobs search={search} jobs={jobs} drawing={drawing} onStill={setStill} />
+}
+
+const RUNS_REFRESH = 15_000
+const readTimeline = (result: TimelineQuery) => result.jobsPage
+const readRuns = (result: LastRunsPageQuery) => result.jobsPage
+const keyOf = (job: { id: string }) => job.id
+
+/** Moves on when the cell ends that goes on; never away from what is on the screen, whatever the clock here says. */
+function useAxis(span: Span, shownFrom: string | undefined): Axis {
+  const clock = axisOf(span, useNow())
+  const shown = shownFrom ? Date.parse(shownFrom) : clock.from
+  const isNear = Math.abs(clock.from - shown) <= CELLS_AHEAD * clock.cell
+  const to = isNear ? clock.to : shown + clock.to - clock.from
+  return useMemo(() => axisOf(span, to - 1), [span, to])
+}
+
+/** Cells that may begin before what is on the screen is read again. */
+const CELLS_AHEAD = 3
+
+interface JobsProps<Row> {
+  search: TimelineSearch
+  jobs: Pages<Row>
+  drawing: Drawing<Row>
+  onStill: (still: boolean) => void
+  /** Told the first row on the screen. */
+  onFirst?: (row: number) => void
+  children?: ReactNode
+}
+
+/** The page around either drawing. */
+function Jobs<Row extends JobOfRow>({ search, jobs, drawing, onStill, onFirst, children }: JobsProps<Row>) {
+  const navigate = route.useNavigate()
+  const change = useCallback(
+    (next: Partial<TimelineSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
+    [navigate],
+  )
+  const narrow = useScreen() === 'narrow'
+  const { look } = jobs
+  const onLook = useCallback(
+    (first: number, last: number) => {
+      look(first, last)
+      onFirst?.(first)
+    },
+    [look, onFirst],
+  )
+  const box = useRef<HTMLDivElement>(null)
+  const columns = useMemo(() => columnsOf(drawing), [drawing])
+  const card = useCallback((row: Row) => <TimelineCard row={row} drawing={drawing} />, [drawing])
+  return (
+    <Page
+      fixed
+      title="Timeline"
+      note={
+        jobs.total === null
+          ? 'What ran when, job by job'
+          : counted(jobs.total, 'job') + (isFiltered(search) ? ' match' : '')
+      }
+      actions={TIMELINE_VIEWS.map((view) => (
+        <Button
+          key={view}
+          aria-pressed={view === (search.view ?? '24h')}
+          kind={view === (search.view ?? '24h') ? 'primary' : 'plain'}
+          onClick={() => change({ view: view === '24h' ? undefined : view })}
+        >
+          {LABELS[view]}
+        </Button>
+      ))}
+    >
+      <Filters search={search} onChange={change} />
+      <Legend />
+      {children}
+      {narrow && <div className="px-4">{drawing.header}</div>}
+      <div ref={box} className="min-h-80 flex-1">
+        {jobs.error ? (
+          <Failure error={jobs.error} what="the timeline" retry={jobs.refetch} />
+        ) : jobs.ready && jobs.count === 0 ? (
+          <Nothing filtered={isFiltered(search)} />
+        ) : (
+          <Grid
+            label="Timeline"
+            columns={columns}
+            count={jobs.count}
+            total={jobs.total}
+            rowAt={jobs.rowAt}
+            keyOf={keyOf}
+            rowHeight={ROW_HEIGHT}
+            card={card}
+            cardHeight={CARD_HEIGHT}
+            onLook={onLook}
+            onStill={onStill}
+            news={jobs.withheld.arrived > 0 ? `${jobs.withheld.arrived} new` : null}
+            onNews={jobs.renew}
+          />
+        )}
+      </div>
+      <MarkHint box={box} />
+    </Page>
+  )
+}
+
+function Nothing({ filtered }: { filtered: boolean }) {
+  return filtered ? (
+    <Empty icon={SearchX} title="No job matches" />
+  ) : (
+    <Empty icon={ChartGantt} title="There are no jobs yet">
+      Each job has a row here, and each of its runs a mark.
+    </Empty>
+  )
+}

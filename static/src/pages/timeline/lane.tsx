@@ -1,0 +1,103 @@
+// The marks of a job. There are a thousand of them on the screen, so each is a plain link; the page hears what happens to them.
+
+import { clsx } from 'clsx'
+import { useNow } from '@/app/clock'
+import { isFailure, type Mark, summary } from './marks'
+
+/** Height and looks by outcome: what failed is the highest, so that colour is not all that tells. */
+const LOOKS: Record<string, string> = {
+  SUCCESS: 'h-3 bg-good',
+  FAILED: 'h-6 bg-bad',
+  LOST: 'h-6 bg-lost',
+  RUNNING: 'h-3 bg-busy animate-pulse',
+  RETRYING: 'h-4.5 bg-warn',
+  CANCELLED: 'h-3 border-2 border-faint',
+  SKIPPED: 'h-1 bg-faint',
+}
+
+interface LaneProps {
+  name: string
+  marks: Mark[]
+  /** Lines behind the marks, from 0 to 1. */
+  ticks: number[]
+  /** What each link begins with. */
+  path: string
+  /** Cells of equal width with a gap between them. */
+  apart?: boolean
+}
+
+/** A row of marks, oldest first. One stop of the Tab key: what failed last, else the newest; arrows go from there. */
+export function Lane({ name, marks, ticks, path, apart }: LaneProps) {
+  const sorted = marks.toSorted((a, b) => a.from - b.from)
+  const stop = sorted.findLast((mark) => mark.failures > 0) ?? sorted.at(-1)
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for a form
+    <div role="group" aria-label={`Runs of ${name}: ${summary(marks)}`} className="relative h-6 overflow-hidden">
+      {ticks.map((tick) => (
+        <span key={tick} className="absolute inset-y-0 w-px bg-line" style={{ left: percent(tick) }} aria-hidden />
+      ))}
+      {sorted.map((mark) => (
+        // biome-ignore lint/a11y/useAnchorContent: its label says what it is
+        <a
+          key={mark.id}
+          href={path + mark.id}
+          data-mark={mark.id}
+          data-status={mark.status}
+          aria-label={mark.label}
+          tabIndex={mark === stop ? 0 : -1}
+          className={clsx(
+            'painted absolute bottom-0 min-w-1 rounded-xs outline-offset-0 hover:brightness-125 focus-visible:z-20',
+            LOOKS[mark.status] ?? LOOKS.SKIPPED,
+            isFailure(mark.status) ? 'z-10' : mark.several && 'opacity-60',
+          )}
+          style={{
+            left: `min(${percent(mark.from)}, calc(100% - 4px))`,
+            width: apart ? `calc(${percent(mark.to - mark.from)} - 2px)` : percent(mark.to - mark.from),
+          }}
+        />
+      ))}
+    </div>
+  )
+}
+
+const percent = (part: number) => `${part * 100}%`
+
+/** A lane in which something runs: it grows. */
+export function LiveLane({ marksAt, ...rest }: Omit<LaneProps, 'marks'> & { marksAt: (now: number) => Mark[] }) {
+  return <Lane {...rest} marks={marksAt(useNow())} />
+}
+
+const MEANINGS = [
+  ['SUCCESS', 'Success'],
+  ['FAILED', 'Failed'],
+  ['LOST', 'Lost'],
+  ['RUNNING', 'Running'],
+  ['RETRYING', 'Retrying'],
+  ['CANCELLED', 'Cancelled'],
+  ['SKIPPED', 'Skipped'],
+] as const
+
+/** What each mark means. */
+export function Legend() {
+  return (
+    <ul className="flex flex-wrap items-end gap-x-4 gap-y-1 text-muted text-xs">
+      {MEANINGS.map(([status, word]) => (
+        <li key={status} className="flex items-end gap-1.5">
+          <span className={clsx('painted mb-0.5 w-2 rounded-xs', LEGEND[status])} aria-hidden />
+          {word}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+/** The same, in a line of text. */
+const LEGEND: Record<string, string> = {
+  SUCCESS: 'h-2 bg-good',
+  FAILED: 'h-3.5 bg-bad',
+  LOST: 'h-3.5 bg-lost',
+  RUNNING: 'h-2 bg-busy',
+  RETRYING: 'h-3 bg-warn',
+  CANCELLED: 'h-2 border-2 border-faint',
+  SKIPPED: 'h-1 bg-faint',
+}
