@@ -37,3 +37,13 @@ test('an address that searches asks for nothing else', async () => {
   await screen.findByText('Found')
   expect(asked.some(({ operation }) => operation === 'ExecutionsPage')).toBe(false)
 })
+
+test('commands are for what is ticked alone while a text is searched: they know no text', async () => {
+  const { user } = await open('/executions?status=FAILED&search=503', { ExecutionsSearch: page('Found') })
+  await screen.findByText('Found')
+  expect(screen.queryByRole('region', { name: 'Selected executions' })).toBeNull()
+  expect(screen.queryByRole('checkbox', { name: 'Select all that match' })).toBeNull()
+  await user.click(screen.getByRole('checkbox', { name: 'Select the execution of Found' }))
+  await screen.findByText('1 selected')
+  expect(screen.queryByRole('button', { name: 'Select all that match' })).toBeNull()
+})
