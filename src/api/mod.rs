@@ -55,20 +55,22 @@ use subscriptions::{Feeds, Subscription};
 use transports::KindsOfTransports;
 pub use transports::{OnlyByPost, Transport};
 
-/// All queries.
+/// All queries. Merged in groups: a fragment takes a frame of the stack for each type of the row that it stands in.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(
-    Query,
-    ListQuery,
-    SearchQuery,
-    OverviewQuery,
-    AgendaQuery,
-    LoadQuery,
-    ClosureQuery,
-    BackfillQuery,
-    ExplanationQuery,
-);
+pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries);
+
+/// About jobs and their schedules.
+#[derive(MergedObject, Default)]
+pub struct JobQueries(Query, ClosureQuery, BackfillQuery);
+
+/// About what ran.
+#[derive(MergedObject, Default)]
+pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery);
+
+/// About the cluster.
+#[derive(MergedObject, Default)]
+pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 
 /// All mutations.
 #[derive(MergedObject, Default)]
