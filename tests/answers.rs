@@ -62,8 +62,8 @@ async fn an_answer_has_the_media_type_that_the_client_reads_and_its_status() {
             (r#"{"query":"query($id: ID!) { job(id: $id) { id } }"}"#, refused, false),
             (r#"{"qeury":"{ cluster { version } }"}"#, refused, false),
             (r#"{"query":7}"#, refused, false),
-            ("{", refused, false),
-            ("", refused, false),
+            ("{", 400, false),
+            ("", 400, false),
         ] {
             let mut request = node.http.post(format!("{}/graphql", node.url)).header("content-type", JSON).body(body);
             if let Some(accept) = accept {

@@ -213,8 +213,8 @@ const REFERENCE: [(&str, &str); 7] = [
     ("type Query", "jobs: [Job!]!; job(id: ID!): Job; jobLogs(jobId: ID!): [JobExecutionLog!]!"),
     (
         "type Mutation",
-        "createJob(input: CreateJobInput!, maskedFrom: ID): Job!; pauseJob(id: ID!, reason: String): Job!; resumeJob(id: ID!, runMissed: Boolean! = false): Job!; \
-         deleteJob(id: ID!): Boolean!; runJobNow(id: ID!): Boolean!",
+        "createJob(input: CreateJobInput!, maskedFrom: ID): Job!; pauseJob(id: ID!, reason: String, cancelRunning: Boolean! = false): Job!; resumeJob(id: ID!, runMissed: Boolean! = false): Job!; \
+         deleteJob(id: ID!, cancelRunning: Boolean! = false): Boolean!; runJobNow(id: ID!, payload: JSON): Boolean!",
     ),
     (
         "type Job",

@@ -13,8 +13,11 @@ const SHOWN: &str =
     r#"{"accessToken":"********","amount":1.10,"list":[{"api_key":"********","n":1}],"note":"a token","password":""}"#;
 
 fn job(url: &str, payload: &str, headers: Value) -> Value {
-    json!({"name": "secretive", "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400, "initialDelaySeconds": 86_400,
-        "payload": serde_json::from_str::<Value>(payload).unwrap(), "target": {"http": {"url": url, "headers": headers}}})
+    let mut input = json!({"name": "secretive", "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400,
+        "initialDelaySeconds": 86_400, "payload": serde_json::from_str::<Value>(payload).unwrap(),
+        "target": {"http": {"url": url}}});
+    input["target"]["http"]["headers"] = headers;
+    input
 }
 
 fn headers(authorization: &str) -> Value {

@@ -33,7 +33,7 @@ for (const path of PATHS) {
     test(`audit ${id} of ${path}: ${name}`, async () => {
       const { status, reason } = await fn()
       // What is only allowed is partly the opposite of what should be: 400 where `application/json` should have 200.
-      if (!name.startsWith('MAY use 400 ')) assert.equal(status, 'ok', reason)
+      if (!name.startsWith('MAY use 4')) assert.equal(status, 'ok', reason)
     })
   }
 }
@@ -91,8 +91,7 @@ for (const [version, load] of Object.entries(APOLLO)) {
       const refusal = await client.mutate({ mutation: apollo.gql(CREATE), variables: WRONG }).catch((error) => error)
       assert.equal((refusal.graphQLErrors ?? refusal.errors)[0].extensions.field, 'cronExpression')
       const unknown = await client.query({ query: apollo.gql('{ nonsense }') }).catch((error) => error)
-      const errors = unknown.networkError?.result?.errors ?? unknown.errors
-      assert.match(errors[0].message, /nonsense/)
+      assert.match((unknown.graphQLErrors ?? unknown.errors)[0].message, /nonsense/)
       client.stop()
     })
   }

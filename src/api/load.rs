@@ -61,11 +61,11 @@ impl LoadQuery {
         }
         let step = (i64::from(minutes) * 60 / POINTS).max(60);
         let load = store(ctx).await?.load(id, minutes, step).await.map_err(errors::store)?;
-        Ok(load.into_iter().map(point).collect())
+        Ok(load.iter().map(point).collect())
     }
 }
 
-fn point(load: LoadRecord) -> LoadPoint {
+fn point(load: &LoadRecord) -> LoadPoint {
     #[expect(clippy::cast_precision_loss, reason = "a size for people")]
     let memory_bytes = load.memory_bytes.map(|bytes| bytes as f64);
     LoadPoint {

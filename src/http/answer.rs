@@ -11,6 +11,7 @@ use async_graphql::{Response, ServerError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
+use serde_json::error::Category;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -78,12 +79,16 @@ pub async fn of(request: &HttpRequest, response: Response, allowance: Option<Arc
     answer.body(Sending { chunks, length, _allowance: allowance })
 }
 
-/// The answer to what is no request of GraphQL.
-pub fn malformed(request: &HttpRequest, message: &str) -> HttpResponse {
+/// The answer to what is no request of GraphQL, after `what` it is instead.
+pub fn malformed(request: &HttpRequest, what: &str, error: &serde_json::Error) -> HttpResponse {
     let media_type = MediaType::of(request);
-    HttpResponse::build(media_type.refused_with(StatusCode::BAD_REQUEST))
-        .content_type(media_type.name())
-        .json(errors(message, "BAD_USER_INPUT"))
+    let status = match error.classify() {
+        Category::Data => media_type.refused_with(StatusCode::BAD_REQUEST),
+        // What is not even JSON says nothing in any media type.
+        Category::Syntax | Category::Eof | Category::Io => StatusCode::BAD_REQUEST,
+    };
+    let message = format!("{what}: {error}");
+    HttpResponse::build(status).content_type(media_type.name()).json(errors(&message, "BAD_USER_INPUT"))
 }
 
 /// One error in GraphQL's own shape.

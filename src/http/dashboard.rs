@@ -16,6 +16,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use std::path::Path;
 
 /// What `make dashboard` built.
 #[derive(RustEmbed)]
@@ -91,7 +92,7 @@ fn is_navigation(request: &HttpRequest) -> bool {
 fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     let plain = Files::get(name)?;
     let base_path = base_path(request);
-    if !base_path.is_empty() && name.ends_with(".html") {
+    if !base_path.is_empty() && Path::new(name).extension().is_some_and(|extension| extension == "html") {
         // Not what lies there compressed; it is small.
         let mut answer = HttpResponse::Ok();
         answer.content_type(media_type(name)).insert_header((CACHE_CONTROL, ASK_AGAIN));

@@ -42,7 +42,7 @@ pub async fn post(
     };
     match GraphqlRequest::read(&body.bytes) {
         Ok(GraphqlRequest(query)) => execute(&request, &schema, query).await,
-        Err(error) => answer::malformed(&request, &format!("the body is not one GraphQL request as JSON: {error}")),
+        Err(error) => answer::malformed(&request, "the body is not one GraphQL request as JSON", &error),
     }
 }
 
@@ -69,7 +69,7 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
             let transport = Transport::Get(query.operation_name.clone());
             execute(&request, &schema, query.data(transport)).await
         }
-        Err(error) => answer::malformed(&request, &format!("the address holds no GraphQL request: {error}")),
+        Err(error) => answer::malformed(&request, "the address holds no GraphQL request", &error),
     }
 }
 

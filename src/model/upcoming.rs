@@ -88,8 +88,8 @@ impl Plan {
                 let next = closures.next_open(group.id, &group.job, before);
                 next.is_some_and(|next| next < start + TimeDelta::minutes(1))
             };
-            let named = groups.iter().filter(fires_then).flat_map(|group| &group.named).take(5);
-            let names = named.map(|(_, name)| name.clone()).collect();
+            let some = groups.iter().filter(fires_then).flat_map(|group| &group.named).take(5);
+            let names = some.map(|(_, name)| name.clone()).collect();
             (start, fires, names)
         });
         self.crowded = named.collect();

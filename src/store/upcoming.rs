@@ -65,8 +65,8 @@ impl Store {
                 if let Some(job) = jobs.remove(id) {
                     let jobs = u32::try_from(row.get::<i64>("jobs")?).unwrap_or(u32::MAX);
                     let (ids, names): (Vec<Uuid>, Vec<String>) = (row.get("ids")?, row.get("names")?);
-                    let named = ids.into_iter().zip(names).collect();
-                    groups.push(Group { id: job.id, job: job.definition, jobs, named });
+                    let some = ids.into_iter().zip(names).collect();
+                    groups.push(Group { id: job.id, job: job.definition, jobs, named: some });
                 }
             }
             let complete = i64::try_from(rows.len()).is_ok_and(|rows| rows <= GROUPS_MAX);

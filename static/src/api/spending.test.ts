@@ -14,7 +14,7 @@ function takenIn20Seconds(bytes: number): number {
 }
 
 test('reads of any size take no more than a tab may, but for one', () => {
-  for (const bytes of [100, 1_000, 5_000, 20_000]) expect(takenIn20Seconds(bytes)).toBeLessThanOrEqual(28_000 + bytes)
+  for (const bytes of [100, 1_000, 5_000, 20_000]) expect(takenIn20Seconds(bytes)).toBeLessThanOrEqual(24_000 + bytes)
 })
 
 test('after a quiet time a change is read at once, after a huge read within 15 seconds', () => {

@@ -2,9 +2,9 @@
 // the cluster is. What is opened or commanded is read at once.
 
 /** Bytes a second in the long run. */
-const RATE = 1_400
+const RATE = 1_200
 /** Bytes that a quiet time saves up: then the next change is seen at once. */
-const SAVED_MAX = 4_000
+const SAVED_MAX = 3_000
 /** Longest wait, in milliseconds, whatever a read took. */
 const WAIT_MAX = 15_000
 /** What a request and its answer take besides the answer's body. */

@@ -19,7 +19,7 @@ import { noteDatabaseTime } from './clock'
 const POLL_INTERVAL = 3_000
 
 /** Seconds between two overviews: on its own page, and where the navigation alone shows something of it. */
-const TOLD_EVERY = { overview: 1, elsewhere: 5 }
+const TOLD_EVERY = { overview: 1, elsewhere: 10 }
 
 /** The newest overview. */
 export function useOverview() {

@@ -70,7 +70,7 @@ function Explained({ explained, onAsk }: { explained: Explained; onAsk: (at: str
           <Link
             to="/executions/$executionId"
             params={{ executionId: execution.id }}
-            className="text-accent hover:underline"
+            className="text-accent underline"
           >
             See the execution
           </Link>
@@ -110,7 +110,7 @@ function Near({ at, word, onAsk }: { at: string; word: string; onAsk: (at: strin
   return (
     <span className="mr-3">
       {word}:{' '}
-      <button type="button" onClick={() => onAsk(at)} className="text-accent hover:underline">
+      <button type="button" onClick={() => onAsk(at)} className="text-accent underline">
         <Time at={at} as="exact" />
       </button>
     </span>

@@ -77,7 +77,7 @@ function Failing({ failing: { executionId, since, message } }: { failing: NonNul
       }
     >
       : <Name text={message} />{' '}
-      <Link to="/executions/$executionId" params={{ executionId }} className="text-accent hover:underline">
+      <Link to="/executions/$executionId" params={{ executionId }} className="text-accent underline">
         See the execution
       </Link>
       . <Muted>It needs attention until an execution succeeds.</Muted>
@@ -164,7 +164,7 @@ function Reason({ text }: { text: string }) {
   return (
     <>
       {before}
-      <Link to="/executions/$executionId" params={{ executionId: id }} className="text-accent hover:underline">
+      <Link to="/executions/$executionId" params={{ executionId: id }} className="text-accent underline">
         {id}
       </Link>
       {text.slice(before.length + id.length)}

@@ -38,8 +38,9 @@ function Charts({ node, span }: Omit<LoadProps, 'open'>) {
   return (
     <Shown of={read} what={`the load of ${node.name}`} lines={4}>
       {({ nodeLoad }) =>
-        nodeLoad.length === 0 ? (
-          <p className="text-muted text-xs">Its load is shown after its first minute.</p>
+        nodeLoad.length < 2 ? (
+          // A line has two points.
+          <p className="text-muted text-xs">Its load is shown after its first minutes.</p>
         ) : (
           <Drawn points={nodeLoad} span={span} />
         )

@@ -62,7 +62,7 @@ export function AttentionList({ overview }: { overview: OverviewPartsFragment })
               {failingJobs > 0 && (
                 <>
                   .{' '}
-                  <Link to="/jobs" search={{ state: ['FAILING'] }} className="text-accent hover:underline">
+                  <Link to="/jobs" search={{ state: ['FAILING'] }} className="text-accent underline">
                     See all {count(failingJobs)} failing jobs
                   </Link>
                 </>

@@ -36,7 +36,7 @@ function Scope({ blackout: { tag, jobId } }: { blackout: Blackout }) {
   if (tag !== null) return `jobs tagged ${tag}`
   if (jobId === null) return 'all jobs'
   return (
-    <Link to="/jobs/$jobId" params={{ jobId }} className="text-accent hover:underline">
+    <Link to="/jobs/$jobId" params={{ jobId }} className="text-accent underline">
       one job
     </Link>
   )
