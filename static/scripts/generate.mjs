@@ -39,5 +39,8 @@ const text = await codegen({
 const banner = `// Made by scripts/generate.mjs from ${relative(home, join(home, '../schema.graphql'))} and src/**/*.graphql.\n`
 // Every page loads all operations first: without their white space they are smaller.
 const operation = /new TypedDocumentString\(`([^`]*)`/g
-const short = text.replace(operation, (_, document) => `new TypedDocumentString(\`${stripIgnoredCharacters(document)}\``)
+const short = text.replace(
+  operation,
+  (_, document) => `new TypedDocumentString(\`${stripIgnoredCharacters(document)}\``,
+)
 writeFileSync(target, banner + short)

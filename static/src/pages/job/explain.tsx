@@ -67,11 +67,7 @@ function Explained({ explained, onAsk }: { explained: Explained; onAsk: (at: str
       {execution ? (
         <p>
           {outcomeOf(execution)} {execution.errorMessage && <Name text={execution.errorMessage.slice(0, 200)} />}{' '}
-          <Link
-            to="/executions/$executionId"
-            params={{ executionId: execution.id }}
-            className="text-accent underline"
-          >
+          <Link to="/executions/$executionId" params={{ executionId: execution.id }} className="text-accent underline">
             See the execution
           </Link>
         </p>

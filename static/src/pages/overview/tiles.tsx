@@ -45,7 +45,11 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
           {count(dueNow)}
         </Link>
       </Tile>
-      <Tile label="Failing jobs" bad={failingJobs > 0} note={failuresLastHour > 0 && failuresIn(failuresLastHour)}>
+      <Tile
+        label="Failing jobs"
+        bad={failingJobs > 0}
+        note={failuresLastHour > 0 && <Failures count={failuresLastHour} />}
+      >
         <Link to="/jobs" search={{ state: ['FAILING'] }} className="hover:underline">
           {count(failingJobs)}
         </Link>
@@ -54,7 +58,14 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
   )
 }
 
-const failuresIn = (number: number) => `${counted(number, 'failure')} in the last hour`
+/** By when they ended; the list is in the order of fire times, so it begins no later. */
+function Failures({ count }: { count: number }) {
+  return (
+    <Link to="/executions" search={{ status: ['FAILED'] }} className="hover:underline">
+      {counted(count, 'failure')} in the last hour
+    </Link>
+  )
+}
 
 interface TileProps {
   label: string
