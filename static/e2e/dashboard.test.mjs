@@ -303,7 +303,8 @@ test('a job is held back by a blackout of its own, made on its page', async () =
   const later = new Date(Date.now() + 3_600_000 - new Date().getTimezoneOffset() * 60_000)
   await page.getByLabel('To', { exact: true }).fill(later.toISOString().slice(0, 16))
   await page.getByRole('button', { name: 'Create blackout' }).click()
-  await page.getByText('only this one').waitFor()
+  // In the head of the page as well, as soon as it is known there.
+  await page.getByText('only this one').first().waitFor()
   const id = page.url().split('/').at(-1)
   const { blackouts } = await graphql(cluster.url, '{ blackouts { reason jobId } }')
   assert.deepEqual(blackouts.find(({ reason }) => reason === 'only this one')?.jobId, id)
@@ -376,7 +377,7 @@ test('what failed since yesterday runs again in five clicks', async () => {
   clicks = 0
   await click(failures)
   await click(page.getByRole('button', { name: 'Time', exact: true }))
-  await click(page.getByRole('menuitem', { name: 'Since yesterday' }))
+  await click(page.getByRole('menuitem', { name: 'Since yesterday', exact: true }))
   await click(page.getByRole('button', { name: 'Run again…' }))
   await click(page.getByRole('dialog').getByRole('button', { name: /^Run \d+ again/ }))
   const [again, first] = await eventually('it has run again', async () => {
@@ -627,7 +628,7 @@ test('a job whose last run failed needs attention, from the overview to its own 
   const attention = page.getByRole('heading', { name: 'Needs attention' }).locator('xpath=ancestor::section[1]')
   await attention.getByText('nightly export').waitFor()
   const tile = page.locator('div', { has: page.locator('dt', { hasText: 'Failing jobs' }) }).last()
-  await tile.getByRole('link').click()
+  await tile.getByRole('link').first().click()
   await page.waitForURL(/state=FAILING/)
   await page.getByRole('link', { name: 'nightly export' }).click()
   await page.getByText(/^Failing since/).waitFor()
