@@ -1,10 +1,11 @@
 //! What waits behind an execution waits out a pause; what a person starts in the pause goes before it.
 
 use super::cluster::{MILLI, RULES};
+use super::specs::plain;
 use crate::{
     checker::check,
     evidence::{Call, CallOutcome, Delivery, Evidence, Micros, NodeLife, Operation, Row, Transition},
-    job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target},
+    job::{JobSpec, Overlap, SECOND, Schedule, Target},
 };
 use uuid::Uuid;
 
@@ -15,19 +16,9 @@ const RUN: Micros = 3 * SECOND;
 /// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the others wait.
 fn paused() -> Evidence {
     let spec = JobSpec {
-        name: "piles up".to_owned(),
-        schedule: Schedule::FixedRate { seconds: 1 },
-        misfire: Misfire::default(),
-        misfire_grace_seconds: 60,
         overlap: Overlap::BufferAll,
-        recovery: Recovery::default(),
-        max_recoveries: 3,
-        max_attempts: 1,
-        timeout_seconds: None,
-        jitter_seconds: 0,
-        end_at: None,
-        max_runs: None,
         target: Target { delay: 3_000, ..Target::default() },
+        ..plain("piles up", Schedule::FixedRate { seconds: 1 })
     };
     let node = NodeLife {
         id: NODE,

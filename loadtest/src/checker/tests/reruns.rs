@@ -1,10 +1,11 @@
 //! Reruns beside the calls that asked for them: a clean history, and every way to break it.
 
 use super::cluster::{MILLI, RULES};
+use super::specs::plain;
 use crate::{
     checker::check,
     evidence::{Call, CallOutcome, Delivery, Evidence, Micros, NodeLife, Operation, Row},
-    job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target},
+    job::{JobSpec, SECOND, Schedule},
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -31,21 +32,7 @@ fn call(operation: Operation, at: Micros, made: Option<Uuid>) -> Call {
 }
 
 fn spec() -> JobSpec {
-    JobSpec {
-        name: "by hand".to_owned(),
-        schedule: Schedule::Manual,
-        misfire: Misfire::default(),
-        misfire_grace_seconds: 60,
-        overlap: Overlap::Allow,
-        recovery: Recovery::default(),
-        max_recoveries: 3,
-        max_attempts: 1,
-        timeout_seconds: None,
-        jitter_seconds: 0,
-        end_at: None,
-        max_runs: None,
-        target: Target::default(),
-    }
+    plain("by hand", Schedule::Manual)
 }
 
 /// The execution number `index`: all have the fire time of the first.

@@ -1,9 +1,10 @@
 //! A long history: many fire times, many faults that happened to hit nothing.
 
 use super::cluster::MILLI;
+use super::specs::plain;
 use crate::{
     evidence::{Call, CallOutcome, Delivery, Evidence, Fault, Micros, NodeLife, Operation, Row, Scope, Transition},
-    job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target},
+    job::{JobSpec, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
 use uuid::Uuid;
@@ -37,19 +38,8 @@ pub(super) fn history(jobs: usize, fires: i64, faults: usize) -> Evidence {
 fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
     let job = Uuid::from_u128(rng.u128(..));
     let spec = JobSpec {
-        name: format!("job {number}"),
-        schedule: Schedule::FixedRate { seconds: 2 },
-        misfire: Misfire::default(),
-        misfire_grace_seconds: 60,
         overlap: if number.is_multiple_of(2) { Overlap::Allow } else { Overlap::Skip },
-        recovery: Recovery::default(),
-        max_recoveries: 3,
-        max_attempts: 1,
-        timeout_seconds: None,
-        jitter_seconds: 0,
-        end_at: None,
-        max_runs: None,
-        target: Target::default(),
+        ..plain(&format!("job {number}"), Schedule::FixedRate { seconds: 2 })
     };
     let anchor = rng.i64(1_000..3_000) * MILLI;
     let call = Call {

@@ -7,6 +7,25 @@ use fastrand::Rng;
 const STEADY: usize = 3;
 pub(super) const STEADY_NAME: &str = "steady";
 
+/// A job without retries, and without a policy of its own.
+pub(super) fn plain(name: &str, schedule: Schedule) -> JobSpec {
+    JobSpec {
+        name: name.to_owned(),
+        schedule,
+        misfire: Misfire::default(),
+        misfire_grace_seconds: 60,
+        overlap: Overlap::Allow,
+        recovery: Recovery::default(),
+        max_recoveries: 3,
+        max_attempts: 1,
+        timeout_seconds: None,
+        jitter_seconds: 0,
+        end_at: None,
+        max_runs: None,
+        target: Target::default(),
+    }
+}
+
 pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
     let seconds = rng.u32(1..5);
     let schedule = match number % 6 {
