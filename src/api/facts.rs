@@ -4,6 +4,7 @@
 
 use super::allowance::Allowance;
 use super::errors;
+use super::gathering::Gathering;
 use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::outcomes::OutcomeAxis;
@@ -12,7 +13,7 @@ use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionTexts;
 use crate::store::job_states::JobStanding;
 use crate::store::outcomes::RecentOutcomes;
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::Loader;
 use async_graphql::{Context, Error, Result};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -81,8 +82,8 @@ pub struct OutcomesOf {
 
 impl JobFacts {
     /// The loader of one request.
-    pub fn loader(store: Store, allowance: Arc<Allowance>) -> DataLoader<Self> {
-        DataLoader::new(Self { store, allowance }, tokio::spawn)
+    pub fn gathering(store: Store, allowance: Arc<Allowance>) -> Gathering<Self> {
+        Gathering::new(Self { store, allowance })
     }
 }
 
@@ -92,7 +93,7 @@ where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     JobFacts: Loader<K, Error = Arc<Error>>,
 {
-    let loaded = ctx.data::<DataLoader<JobFacts>>()?.load_one(key).await;
+    let loaded = ctx.data::<Gathering<JobFacts>>()?.load(key).await;
     loaded.map_err(|error| error.as_ref().clone())
 }
 

@@ -13,6 +13,7 @@ mod errors;
 mod executions;
 mod explanations;
 mod facts;
+mod gathering;
 mod inputs;
 mod json;
 mod lists;

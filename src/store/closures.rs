@@ -15,6 +15,7 @@ use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
+use deadpool_postgres::ClientWrapper;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,9 +87,9 @@ impl Store {
     /// What is in force for these jobs, for showing it.
     pub async fn closures(&self, jobs: &[&JobDefinition]) -> Result<Closures, StoreError> {
         self.bounded("closures.read", async {
-            let transaction = self.begin("closures.begin").await?;
-            let closures = read(&transaction, jobs.iter().copied(), self.clock().stub(), &self.unreadable).await?;
-            transaction.rollback().await.during("closures.rollback")?;
+            let session = self.session().await?;
+            let closures = read(&session, jobs.iter().copied(), self.clock().stub(), &self.unreadable).await?;
+            session.release();
             Ok(closures)
         })
         .await
@@ -97,9 +98,9 @@ impl Store {
     /// What judges fire times from `since` on of jobs with these calendars, for showing them.
     pub async fn closures_since(&self, calendars: &[&str], since: Timestamp) -> Result<Closures, StoreError> {
         self.bounded("closures.read", async {
-            let transaction = self.begin("closures.begin").await?;
-            let closures = read_named(&transaction, calendars, Some(since), &self.unreadable).await?;
-            transaction.rollback().await.during("closures.rollback")?;
+            let session = self.session().await?;
+            let closures = read_named(&session, calendars, Some(since), &self.unreadable).await?;
+            session.release();
             Ok(closures)
         })
         .await
@@ -114,7 +115,8 @@ pub(super) async fn hold<'a>(
     since: Timestamp,
     unreadable: &UnreadableRows,
 ) -> Result<Closures, StoreError> {
-    transaction.execute(HOLD, &[&LOCK]).await.during("closures.hold")?;
+    let hold = transaction.prepare_cached(HOLD).await.during("closures.prepare")?;
+    transaction.execute(&hold, &[&LOCK]).await.during("closures.hold")?;
     read(transaction, jobs, Some(since), unreadable).await
 }
 
@@ -125,7 +127,8 @@ pub(super) async fn try_hold<'a>(
     since: Timestamp,
     unreadable: &UnreadableRows,
 ) -> Result<Option<Closures>, StoreError> {
-    let held = transaction.query_one(TRY_HOLD, &[&LOCK]).await.during("closures.try_hold")?;
+    let try_hold = transaction.prepare_cached(TRY_HOLD).await.during("closures.prepare")?;
+    let held = transaction.query_one(&try_hold, &[&LOCK]).await.during("closures.try_hold")?;
     if Values::of("closures.try_hold", &held).get(0)? {
         read(transaction, jobs, Some(since), unreadable).await.map(Some)
     } else {
@@ -164,7 +167,7 @@ pub(super) async fn look_again_by_blackout(
 
 /// What cannot be read (made by a newer version) is left out: who needs it must leave its jobs alone.
 pub(super) async fn read<'a>(
-    transaction: &Transaction,
+    client: &ClientWrapper,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Option<Timestamp>,
     unreadable: &UnreadableRows,
@@ -172,22 +175,24 @@ pub(super) async fn read<'a>(
     let mut names: Vec<&str> = jobs.filter_map(|job| job.calendar.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
-    read_named(transaction, &names, since, unreadable).await
+    read_named(client, &names, since, unreadable).await
 }
 
 async fn read_named(
-    transaction: &Transaction,
+    client: &ClientWrapper,
     names: &[&str],
     since: Option<Timestamp>,
     unreadable: &UnreadableRows,
 ) -> Result<Closures, StoreError> {
     let mut calendars = HashMap::new();
     if !names.is_empty() {
-        let rows = transaction.query(CALENDARS, &[&names]).await.during("closures.calendars")?;
+        let statement = client.prepare_cached(CALENDARS).await.during("closures.prepare")?;
+        let rows = client.query(&statement, &[&names]).await.during("closures.calendars")?;
         let readable = unreadable.readable(&rows, calendar).into_iter();
         calendars = readable.map(|calendar| (calendar.name().to_owned(), calendar)).collect();
     }
-    let rows = transaction.query(BLACKOUTS, &[&since]).await.during("closures.blackouts")?;
+    let statement = client.prepare_cached(BLACKOUTS).await.during("closures.prepare")?;
+    let rows = client.query(&statement, &[&since]).await.during("closures.blackouts")?;
     let mut closures = Closures { calendars, ..Closures::default() };
     for row in &rows {
         match blackout(row) {

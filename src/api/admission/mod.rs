@@ -115,7 +115,7 @@ impl Extension for Admission {
             None => ctx.data::<LargeAnswers>().map_err(|error| error.into_server_error(Pos::default()))?.allowance(),
         };
         if let Ok(store) = ctx.data::<Store>() {
-            request.data.insert(JobFacts::loader(store.clone(), allowance.clone()));
+            request.data.insert(JobFacts::gathering(store.clone(), allowance.clone()));
         }
         request.data.insert(allowance.clone());
         drop(self.allowance.set(allowance));
