@@ -12,6 +12,7 @@ mod base_path;
 mod cancellations;
 mod clients;
 mod clock_jumps;
+mod clock_mends;
 mod closures;
 mod cost;
 mod dashboard;

@@ -12,6 +12,8 @@
 //! The time that passes is read from a clock that goes on while the machine is suspended, so that to be suspended is
 //! no jump.
 
+mod mends;
+
 use super::commands::notify;
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -21,7 +23,6 @@ use chrono::TimeDelta;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use uuid::Uuid;
 
 /// What is less is no jump: a step of the time service after a start, say. It costs no more than this in lateness.
 const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
@@ -29,9 +30,6 @@ const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Nobody accepts a longer jump ahead but a person.
 const ACCEPTED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
-
-/// Jobs of a slice that is put right in one transaction.
-const SLICE: i64 = 10_000;
 
 const NOW: &str = "-- clock_jumps.now
 select clock_timestamp()";
@@ -49,43 +47,6 @@ delete from cluster_hold where jumped_to = $1";
 const NO_FUTURE: &str = "-- clock_jumps.no_future
 update cluster_node set heartbeat_at = least(heartbeat_at, clock_timestamp()), session_at = least(session_at, clock_timestamp())
 where state in ('ACTIVE', 'DRAINING') and (heartbeat_at > clock_timestamp() or session_at > clock_timestamp())";
-
-/// Next attempts that were put off by the other clock: their last attempt has ended in the future.
-const MEND_ATTEMPTS: &str = "-- clock_jumps.mend_attempts
-update job_trigger t set due_at = t.due_at - make_interval(secs => $1::float8)
-from job_execution_log l
-where l.id = t.id and t.kind in ('RETRY', 'RECOVERY') and t.due_at > clock_timestamp()
-  and (l.previous_attempts -> -1 ->> 'endedAt')::timestamptz > clock_timestamp()";
-
-/// The last job of the next slice, in the order of their ids; none when it holds no more than the rest.
-const SLICE_END: &str = "-- clock_jumps.slice_end
-select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1";
-
-/// Fixed delays that rest since an end in the future: they rest as long as they would have. (Both tables by the bounds
-/// of the slice, as in `repairs`.)
-const MEND_RESTS: &str = "-- clock_jumps.mend_rests
-update job_trigger t set due_at = t.due_at - make_interval(secs => $3::float8),
-    fire_time = date_trunc('milliseconds', t.fire_time - make_interval(secs => $3::float8))
-from job_definition j
-where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id and j.schedule_type = 'FIXED_DELAY'
-  and t.fire_time > clock_timestamp() and t.due_at is not null and (
-    select l.finished_at from job_execution_log l where l.job_id = t.job_id and l.kind = 'SCHEDULE' order by l.id desc limit 1
-  ) > clock_timestamp()";
-
-/// After a clock that was set back: fixed rates whose last fire time lies in the future. They go on at their rhythm, on a grid
-/// that is as much earlier; the fire times of the old one were taken, and are not taken again.
-const MOVE_RATES: &str = "-- clock_jumps.move_rates
-with moved as (
-    update job_definition j set anchor_at = j.anchor_at - make_interval(secs => $3::float8)
-    from job_trigger t
-    where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and t.id = j.id
-      and j.schedule_type = 'FIXED_RATE' and j.status = 'ACTIVE' and not t.paused and t.runs > 0
-      and t.fire_time > clock_timestamp() + make_interval(secs => j.interval_seconds)
-    returning j.id
-)
-update job_trigger t set fire_time = t.fire_time - make_interval(secs => $3::float8),
-    due_at = t.due_at - make_interval(secs => $3::float8), job_stamp = null
-from moved where t.id = moved.id";
 
 /// Time since this machine started, including the time that it was suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -313,60 +274,6 @@ impl Store {
         })
         .await
     }
-
-    /// Puts right what was counted by the clock that was ahead, a slice of the jobs at a time. How many triggers.
-    pub async fn mend_after(&self, verdict: ClockVerdict) -> Result<u64, StoreError> {
-        let (ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump)) = verdict else { return Ok(0) };
-        let was_set_back = jump.to < jump.from;
-        // Ahead and still so: nothing of before lies in the future.
-        if was_set_back != matches!(verdict, ClockVerdict::Accepted(_)) {
-            return Ok(0);
-        }
-        let distance = seconds(jump.distance().abs());
-        let mut mended = self
-            .bounded("clock_jumps.mend_attempts", async {
-                let session = self.session().await?;
-                let mended = session.execute(MEND_ATTEMPTS, &[&distance]).await.during("clock_jumps.mend_attempts")?;
-                session.release();
-                Ok(mended)
-            })
-            .await?;
-        let mut after = Some(Uuid::nil());
-        while let Some(begin) = after {
-            let of_slice = self.bounded("clock_jumps.mend_slice", self.mend_slice(begin, distance, was_set_back));
-            let (count, end) = of_slice.await?;
-            (mended, after) = (mended + count, end);
-        }
-        Ok(mended)
-    }
-
-    async fn mend_slice(
-        &self,
-        after: Uuid,
-        distance: f64,
-        was_set_back: bool,
-    ) -> Result<(u64, Option<Uuid>), StoreError> {
-        let transaction = self.begin("clock_jumps.begin").await?;
-        let end = transaction.query_opt(SLICE_END, &[&after, &SLICE]).await.during("clock_jumps.slice_end")?;
-        let end: Option<Uuid> = end.map(|row| Values::of("job_definition", &row).get(0)).transpose()?;
-        let to = end.unwrap_or(Uuid::max());
-        let rests = transaction.execute(MEND_RESTS, &[&after, &to, &distance]).await;
-        let mut mended = rests.during("clock_jumps.mend_rests")?;
-        if was_set_back {
-            let moved = transaction.execute(MOVE_RATES, &[&after, &to, &distance]).await;
-            mended += moved.during("clock_jumps.move_rates")?;
-        }
-        notify(&transaction).await?;
-        transaction.commit().await.during("clock_jumps.commit")?;
-        Ok((mended, end))
-    }
-}
-
-/// Whole milliseconds, and none that bring a grid of whole seconds back onto itself.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of some days are far below 2^53")]
-fn seconds(distance: TimeDelta) -> f64 {
-    let millis = distance.num_milliseconds();
-    (if millis % 1_000 == 0 { millis + 1 } else { millis }) as f64 / 1e3
 }
 
 /// The jump for which a heartbeat found the cluster held.

@@ -115,9 +115,15 @@ pub(super) async fn hold<'a>(
     since: Timestamp,
     unreadable: &UnreadableRows,
 ) -> Result<Closures, StoreError> {
+    hold_as_they_are(transaction).await?;
+    read(transaction, jobs, Some(since), unreadable).await
+}
+
+/// Keeps them from changing until the transaction ends.
+pub(super) async fn hold_as_they_are(transaction: &Transaction) -> Result<(), StoreError> {
     let hold = transaction.prepare_cached(HOLD).await.during("closures.prepare")?;
     transaction.execute(&hold, &[&LOCK]).await.during("closures.hold")?;
-    read(transaction, jobs, Some(since), unreadable).await
+    Ok(())
 }
 
 /// The same without waiting: none while somebody changes them.

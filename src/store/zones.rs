@@ -106,7 +106,7 @@ struct Stale {
 }
 
 /// A fire time that is named again.
-struct Pending {
+pub(super) struct Pending {
     trigger: Trigger,
     job: Job,
     now: Timestamp,
@@ -184,11 +184,20 @@ impl Store {
             [&stub, &after, &end, &tzdb_edition(), of_schedules, of_calendars, rules, &BATCH];
         let rows = transaction.query(STALE, &values).await.during("zones.stale")?;
         let ids: Vec<Uuid> = column("zones.stale", &rows, 0)?;
-        let mut jobs = jobs::by_ids(transaction, &ids, &self.unreadable).await?;
-        let triggers = passed::lock(transaction, &ids, &self.unreadable).await?;
+        self.lock_pending(transaction, &ids).await
+    }
+
+    /// The pending fire times of these jobs, which the transaction has locked.
+    pub(super) async fn lock_pending(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+    ) -> Result<Vec<Pending>, StoreError> {
+        let mut jobs = jobs::by_ids(transaction, ids, &self.unreadable).await?;
+        let triggers = passed::lock(transaction, ids, &self.unreadable).await?;
         let mut triggers: HashMap<Uuid, Trigger> =
             triggers.into_iter().map(|locked| (locked.trigger.id, locked.trigger)).collect();
-        let rows = transaction.query(TAKEN, &[&stub, &ids]).await.during("zones.taken")?;
+        let rows = transaction.query(TAKEN, &[&self.clock().stub(), &ids]).await.during("zones.taken")?;
         let pending = |(id, now, last_taken): (Uuid, Timestamp, Option<Timestamp>)| {
             Some(Pending { trigger: triggers.remove(&id)?, job: jobs.remove(&id)?, now, last_taken })
         };
@@ -196,7 +205,7 @@ impl Store {
     }
 
     /// The fire times that they had, and those that they have now.
-    async fn name_again<'a>(
+    pub(super) async fn name_again<'a>(
         &self,
         transaction: &Transaction,
         pending: &'a [Pending],
@@ -235,6 +244,11 @@ fn taken(row: &Row) -> Result<(Uuid, Timestamp, Option<Timestamp>), StoreError> 
 }
 
 impl Pending {
+    /// Whether that is another fire time than it had.
+    pub(super) fn is_moved(&self, to: Option<Timestamp>) -> bool {
+        to != Some(self.trigger.fire_time)
+    }
+
     /// As an edit of the schedule would: the fire times behind now, and behind what was taken, are the new rules'. Closed
     /// ones that the trigger was sent past and that have passed get their row.
     async fn name_again(
@@ -255,7 +269,7 @@ impl Pending {
 
 /// Says what was recomputed.
 fn said(named: &[(&Pending, Option<Timestamp>)]) -> Followed {
-    let moved = |(pending, to): &&(&Pending, Option<Timestamp>)| *to != Some(pending.trigger.fire_time);
+    let moved = |(pending, to): &&(&Pending, Option<Timestamp>)| pending.is_moved(*to);
     let recomputed = named.iter().filter(moved).count();
     if let Some((Pending { trigger, job, .. }, to)) = named.iter().find(moved) {
         tracing::warn!(
