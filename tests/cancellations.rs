@@ -2,7 +2,7 @@
 //! waiting for a node that leases or settles one of them.
 
 use crate::api_node::ApiNode;
-use crate::support::{ENDLESS, TestCluster, TestNode, eventually, failed, fixed_delay, fixed_rate, with};
+use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, eventually, failed, fixed_delay, fixed_rate, with};
 use horolog::actors::job_manager::executions::{CancelExecutions, CancelReport};
 use horolog::actors::job_manager::{PauseJob, RunJobNow};
 use horolog::model::execution::{Attempt, ExecutionStatus};
@@ -14,6 +14,7 @@ use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeasesLeft;
 use serde_json::json;
 use std::collections::HashSet;
+use std::time::Duration;
 use uuid::Uuid;
 
 async fn cancel(cluster: &TestCluster, filter: ExecutionFilter, dry_run: bool) -> CancelReport {
@@ -91,6 +92,35 @@ async fn what_waits_behind_an_execution_does_not_begin_when_both_are_cancelled()
     let ledger = ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1", "BUFFERED 07:01:00 CANCELLED attempt 0"];
     assert_eq!(cluster.ledger(&job).await, ledger);
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:02:00 due 07:02:00"]);
+}
+
+/// A lease has seen the execution in flight, lets a fire time wait behind it, and has not committed.
+#[actix::test]
+async fn what_comes_to_wait_while_all_is_cancelled_begins() {
+    let cluster = TestCluster::start().await;
+    let buffered = with(fixed_rate(60), |p| {
+        p.overlap_policy = OverlapPolicy::BufferAll;
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600);
+    });
+    let job = cluster.create(buffered).await;
+    let node = cluster.node().await;
+    let attempt = node.lease().await.remove(0);
+    node.store.settle(&[failed(&attempt)], &LeasesLeft::default()).await.unwrap();
+    let gate = CommitGate::install_on(&cluster.database, "job_trigger").await;
+    let victim = cluster.victim(Duration::from_secs(60)).await;
+    cluster.advance(60);
+    gate.close().await;
+    let polled = victim.poll_meanwhile();
+    gate.await_victim().await;
+    let (cancelled, ()) = futures_util::join!(cancel(&cluster, of(&job), false), async {
+        cluster.wait_for_locks(2).await;
+        gate.open().await;
+    });
+    assert_eq!((polled.await.leased, cancelled), (0, report(1, 1)));
+
+    assert_eq!(node.poll().await.leased, 1, "what was buffered waits for nothing any more");
+    let ledger = ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1", "BUFFERED 07:01:00 RUNNING attempt 1"];
+    assert_eq!(cluster.ledger(&job).await, ledger);
 }
 
 #[actix::test]

@@ -141,6 +141,45 @@ async fn a_settlement_that_is_refused_says_nothing() {
     let settled = node.store.settle(&[succeeded(&fenced)], &LeasesLeft::default()).await.unwrap();
     assert_eq!(settled.fenced, [current.execution_id]);
     assert_eq!(failing(&cluster).await, [job.id]);
+
+    settle(&node, &[succeeded(&current)]).await;
+    let current = next(&cluster, &node).await;
+    let fenced = Attempt { attempt: current.attempt + 1, ..current.clone() };
+    let settled = node.store.settle(&[failed(&fenced)], &LeasesLeft::default()).await.unwrap();
+    assert_eq!(settled.fenced, [current.execution_id]);
+    assert!(failing(&cluster).await.is_empty());
+}
+
+/// The row of the failing job is in the hands of another transaction.
+#[actix::test]
+async fn a_success_waits_for_nobody_and_the_review_makes_up_for_it() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(3_600)).await;
+    settle(&node, &[failed(&next(&cluster, &node).await)]).await;
+    let success = succeeded(&next(&cluster, &node).await);
+    let holder = cluster.database.client().await;
+    holder.batch_execute("begin; select from job_failing for update").await.unwrap();
+    settle(&node, &[success]).await;
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(failing(&cluster).await, [job.id]);
+    let reviewed = node.store.review_failing(&mut Uuid::nil()).await.unwrap();
+    assert_eq!(reviewed, Reviewed { marked: 0, cleared: 1 });
+    assert!(failing(&cluster).await.is_empty());
+}
+
+#[actix::test]
+async fn a_success_that_ended_before_the_failure_ends_no_failing() {
+    let cluster = TestCluster::start().await;
+    let node = cluster.node().await;
+    let job = cluster.create(fixed_rate(3_600)).await;
+    let (earlier, later) = (next(&cluster, &node).await, next(&cluster, &node).await);
+    settle(&node, &[failed(&later)]).await;
+    // Its settlement read the clock first, and came second.
+    cluster.set_back(60);
+    settle(&node, &[succeeded(&earlier)]).await;
+    assert_eq!(failing(&cluster).await, [job.id]);
+    assert_eq!(node.store.review_failing(&mut Uuid::nil()).await.unwrap(), Reviewed::default());
 }
 
 #[actix::test]

@@ -1,7 +1,7 @@
 //! How full nodes were, over time, and since when one has no free slot.
 
 use crate::api_node::ApiNode;
-use crate::support::eventually;
+use crate::support::{TestCluster, eventually};
 use serde_json::{Value, json};
 
 const NODES: &str = "{ nodes { id slots executionsRunning fullSince } }";
@@ -68,6 +68,16 @@ async fn the_load_of_a_node_is_read_in_stretches_of_equal_length() {
         let error = node.error(query, json!({"id": id, "minutes": minutes})).await;
         assert_eq!(error["extensions"]["field"], "minutes");
     }
+}
+
+#[actix::test]
+async fn the_load_of_a_day_is_kept_and_what_is_older_goes() {
+    let cluster = TestCluster::start().await;
+    let rows = "insert into node_load (at, node_id, seconds, slots, held_seconds, full_seconds)
+        select timestamptz '2026-11-23T07:00Z' - n * interval '1 hour', gen_random_uuid(), 60, 8, 0, 0 from generate_series(1, 30) n";
+    assert_eq!(cluster.execute(rows, &[]).await, 30);
+    cluster.store.prune_load().await.unwrap();
+    assert_eq!(cluster.texts("select count(*)::text from node_load", &[]).await, ["25"]);
 }
 
 #[actix::test]

@@ -57,6 +57,7 @@ mod reconciling;
 mod remembering;
 mod repair_slices;
 mod repairing;
+mod rerun_locks;
 mod reruns;
 mod resting;
 mod retention;

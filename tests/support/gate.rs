@@ -15,7 +15,7 @@ begin
     end if;
     return null;
 end $$;
-create constraint trigger commit_gate after insert or update on job_execution_log
+create constraint trigger commit_gate after insert or update on {table}
     deferrable initially deferred for each row execute function commit_gate()";
 
 const WAITER: &str = "select pid from pg_locks
@@ -28,9 +28,15 @@ pub struct CommitGate {
 }
 
 impl CommitGate {
+    /// Before the commits of what writes to the log.
     pub async fn install(database: &TestDatabase) -> Self {
+        Self::install_on(database, "job_execution_log").await
+    }
+
+    /// Before the commits of what writes to this table.
+    pub async fn install_on(database: &TestDatabase, table: &str) -> Self {
         let client = database.client().await;
-        client.batch_execute(INSTALL).await.unwrap();
+        client.batch_execute(&INSTALL.replace("{table}", table)).await.unwrap();
         Self { client }
     }
 
