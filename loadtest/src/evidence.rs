@@ -102,6 +102,8 @@ pub enum Operation {
     RunNow,
     /// `rerunExecution` of that execution.
     Rerun(Uuid),
+    /// `cancelExecutions` of all that the job has in flight, perhaps of other jobs in the same call.
+    Cancel,
 }
 
 impl Operation {
@@ -115,6 +117,7 @@ impl Operation {
             Self::Delete => "the deletion",
             Self::RunNow => "a run-now",
             Self::Rerun(_) => "a rerun",
+            Self::Cancel => "a cancellation",
         }
     }
 }

@@ -109,6 +109,7 @@ impl<'a> Judge<'a> {
             self.attempts(job, execution, &terms);
             self.settlement(job, execution, &terms);
         }
+        self.cancels(job);
         self.excluding(job);
         self.ranges(job, &expected);
         self.twins(job);
@@ -408,8 +409,8 @@ impl<'a> Judge<'a> {
                 Err(("LOST-UNBEGUN", format!("attempt {} was never begun, and its node lived on", row.attempt)))
             }
             ("LOST", _) if !lost => Err(("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt".to_owned())),
-            ("CANCELLED", _) if !cancelled_lawfully(job, execution, terms, finished) => {
-                Err(("CANCELLED-WITHOUT-CAUSE", "nothing replaced it and nobody deleted its job".to_owned()))
+            ("CANCELLED", _) if !self.cancelled_lawfully(job, execution, terms, finished) => {
+                Err(("CANCELLED-WITHOUT-CAUSE", "nothing replaced it, and nobody cancelled it or deleted its job".to_owned()))
             }
             ("LOST" | "CANCELLED", _) => Ok(()),
             (status, _) => Err(("UNRECOVERED", format!("{status} is no end"))),
@@ -419,30 +420,13 @@ impl<'a> Judge<'a> {
 
 /// What is wrong when a fire time left nothing.
 fn silence(job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> String {
-    let changes = |call: &Call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_));
+    let changes = |call: &Call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_) | Operation::Cancel);
     let within = |call: &&&Call| changes(call) && (at..=this.deadline).contains(&call.invoked);
     let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
         let after = call.invoked - at;
         format!(": lost in the gap, {} came {after} us after it", call.operation.name())
     });
     format!("nothing was delivered by {} us after it, and no row says why{gap}", this.deadline - at)
-}
-
-/// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due.
-fn cancelled_lawfully(job: &JobCase<'_>, execution: &Execution<'_>, terms: &Terms<'_>, finished: Micros) -> bool {
-    let due_meanwhile = |other: &&Execution<'_>| {
-        let at = other.fire_time().unwrap_or(Micros::MAX);
-        other.id != execution.id && execution.fire_time().is_some_and(|own| own <= at) && at <= finished
-    };
-    // What took its place may have had to give way itself, before it ran.
-    let gave_way = |row: &Row| {
-        row.reason.as_deref() == Some("OVERLAP")
-            && execution.fire_time().is_some_and(|own| own < row.fire_time)
-            && row.fire_time <= finished
-    };
-    let replaced =
-        || job.executions.iter().any(|other| due_meanwhile(&other)) || job.skips.iter().any(|row| gave_way(row));
-    job.timeline.possibly_deleted(finished) || (terms.may_overlap(&[Overlap::CancelOther]) && replaced())
 }
 
 /// Whether what it was folded into is there: a later one that ran, or that another policy left out in its turn.

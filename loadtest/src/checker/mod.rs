@@ -6,11 +6,12 @@
 //!
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
 //! possible states · `terms` the policies that may hold · `case` the evidence by execution · `expected` which
-//! fire times there were · `judge` each fire time · `attempts` `overlaps` `chain` `manual` `rows` their
+//! fire times there were · `judge` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
 //! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/drills.md`.
 
 mod attempts;
 mod blind;
+mod cancels;
 mod case;
 mod chain;
 mod deadlines;

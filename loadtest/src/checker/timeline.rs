@@ -87,7 +87,9 @@ impl<'a> Timeline<'a> {
             (Operation::Pause, Active { version, grid }) => Some(Paused { version, grid }),
             (Operation::Resume, Paused { version, grid }) => Some(Active { version, grid }),
             (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
-            (Operation::Pause | Operation::RunNow | Operation::Rerun(_), Paused { .. })
+            // One call is about many jobs, of which some may be gone.
+            (Operation::Cancel, Active { .. } | Paused { .. } | Deleted)
+            | (Operation::Pause | Operation::RunNow | Operation::Rerun(_), Paused { .. })
             | (Operation::Resume | Operation::RunNow | Operation::Rerun(_), Active { .. }) => Some(state),
             _ => None,
         }

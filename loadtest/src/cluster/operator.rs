@@ -92,7 +92,7 @@ impl Operator {
             Operation::Resume => ("resumeJob", FIELDS),
             Operation::Delete => ("deleteJob", ""),
             Operation::RunNow => ("runJobNow", ""),
-            Operation::Create(_) | Operation::Update(_) | Operation::Rerun(_) => return,
+            Operation::Create(_) | Operation::Update(_) | Operation::Rerun(_) | Operation::Cancel => return,
         };
         if operation == Operation::Delete {
             job.deletable = false;
@@ -113,6 +113,24 @@ impl Operator {
         let query = "mutation($id: ID!) { rerunExecution(id: $id) { made: id created } }";
         let (operation, variables) = (Operation::Rerun(execution), json!({"id": execution}));
         self.note(self.call(node, Some(id), operation, query, variables).await);
+    }
+
+    /// Cancels all that these jobs have in flight, in one call; nothing of a job on which another call is under way.
+    pub async fn cancel(&self, node: SocketAddr, ids: &[Uuid]) {
+        let known: Vec<_> = ids.iter().filter_map(|id| Some((*id, self.state().jobs.get(id).cloned()?))).collect();
+        let held: Vec<_> = known.iter().filter_map(|(id, job)| Some((*id, job.try_lock().ok()?))).collect();
+        let ids: Vec<Uuid> = held.iter().map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let query = "mutation($ids: [ID!]!) { cancelExecutions(jobs: {ids: $ids}) { matched cancelled more } }";
+        let (call, answer) = self.ask(node, None, Operation::Cancel, query, json!({"ids": ids})).await;
+        // What a node held at every try is left, and what was too much.
+        let is_whole = answer["matched"] == answer["cancelled"] && answer["more"] == false;
+        let outcome = if call.outcome == CallOutcome::Done && !is_whole { CallOutcome::Unknown } else { call.outcome };
+        for id in ids {
+            self.note(Call { job: Some(id), outcome, ..call.clone() });
+        }
     }
 
     /// Some of a job's newest executions that have ended.
@@ -170,6 +188,18 @@ impl Operator {
         query: &str,
         variables: Value,
     ) -> Call {
+        self.ask(node, job, operation, query, variables).await.0
+    }
+
+    /// The call, and what its field answered.
+    async fn ask(
+        &self,
+        node: SocketAddr,
+        job: Option<Uuid>,
+        operation: Operation,
+        query: &str,
+        variables: Value,
+    ) -> (Call, Value) {
         let request = json!({"query": query, "variables": variables});
         let invoked = now();
         let sent = self.http.post(&format!("http://{node}/graphql"), &request, CALL_MAX).await;
@@ -185,7 +215,7 @@ impl Operator {
         let next_fire_time = data["nextFireTime"].as_str().and_then(micros);
         let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
         let made = data["made"].as_str().filter(|_| data["created"] == true).and_then(|id| id.parse().ok());
-        Call { job, operation, invoked, returned, outcome, next_fire_time, start_at: None, made }
+        (Call { job, operation, invoked, returned, outcome, next_fire_time, start_at: None, made }, data)
     }
 
     /// The input of a job, as the API wants it.

@@ -1,5 +1,5 @@
 //! An operator who does anything to any job: pauses, resumes, edits, deletes,
-//! runs, runs again and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
+//! runs, runs again, cancels many and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
 //! wait before they are taken.
 
 use super::stage::Stage;
@@ -17,6 +17,8 @@ const GAP: Micros = 2 * SECOND;
 /// `endAt` and `maxRuns` that change nothing, but the row: some ten years, more runs than a drill has.
 const FAR: Micros = 300_000_000 * SECOND;
 const MANY_RUNS: u32 = 100_000;
+/// Jobs whose executions one call cancels.
+const CANCELLED_JOBS: usize = 5;
 
 /// Goes on until `end`.
 pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
@@ -30,7 +32,8 @@ pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
         match fastrand::u32(..100) {
             0..20 => stage.operator.command(address, id, Operation::RunNow).await,
             20..30 => stage.operator.rerun(address, id).await,
-            30..50 => stage.operator.command(address, id, Operation::Pause).await,
+            30..35 => stage.operator.cancel(address, &some(&jobs)).await,
+            35..50 => stage.operator.command(address, id, Operation::Pause).await,
             50..80 => stage.operator.command(address, id, Operation::Resume).await,
             80..90 => stage.operator.update(address, id, edit).await,
             90..95 => stage.operator.command(address, id, Operation::Delete).await,
@@ -73,6 +76,11 @@ async fn strike(stage: &Stage, id: Uuid, spec: &JobSpec) {
             stage.operator.create(address, &again).await;
         }
     }
+}
+
+/// A few of the jobs: all of them at once would leave little that runs undisturbed.
+fn some(jobs: &[Uuid]) -> Vec<Uuid> {
+    fastrand::choose_multiple(jobs.iter().copied(), CANCELLED_JOBS)
 }
 
 fn waits(spec: &JobSpec) -> bool {

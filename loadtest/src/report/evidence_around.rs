@@ -182,6 +182,7 @@ impl<'a> Finder<'a> {
                 Operation::Delete => "deleteJob",
                 Operation::RunNow => "runJobNow",
                 Operation::Rerun(_) => "rerunExecution",
+                Operation::Cancel => "cancelExecutions",
             };
             let outcome = match call.outcome {
                 CallOutcome::Done => "done",

@@ -10,15 +10,15 @@ use crate::{
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-const JOB: Uuid = Uuid::from_u128(1);
+pub(super) const JOB: Uuid = Uuid::from_u128(1);
 const NODE: Uuid = Uuid::from_u128(2);
 /// The run-now that is repeated, and its two reruns.
-const RUNS: [Uuid; 3] = [Uuid::from_u128(10), Uuid::from_u128(11), Uuid::from_u128(12)];
+pub(super) const RUNS: [Uuid; 3] = [Uuid::from_u128(10), Uuid::from_u128(11), Uuid::from_u128(12)];
 /// When each of them was asked for.
-const ASKED: [Micros; 3] = [10 * SECOND, 60 * SECOND, 90 * SECOND];
-const END: Micros = 120 * SECOND;
+pub(super) const ASKED: [Micros; 3] = [10 * SECOND, 60 * SECOND, 90 * SECOND];
+pub(super) const END: Micros = 120 * SECOND;
 
-fn call(operation: Operation, at: Micros, made: Option<Uuid>) -> Call {
+pub(super) fn call(operation: Operation, at: Micros, made: Option<Uuid>) -> Call {
     Call {
         job: Some(JOB),
         operation,
@@ -75,7 +75,7 @@ fn run(index: usize) -> (Delivery, Row) {
 }
 
 /// A run-now that two calls, one after the other, have run again.
-fn history() -> Evidence {
+pub(super) fn history() -> Evidence {
     let (deliveries, rows) = (0..3).map(run).unzip();
     let rerun = |index: usize| call(Operation::Rerun(RUNS[0]), ASKED[index], Some(RUNS[index]));
     Evidence {
@@ -100,7 +100,7 @@ fn history() -> Evidence {
     }
 }
 
-fn rules(evidence: &Evidence) -> BTreeSet<String> {
+pub(super) fn rules(evidence: &Evidence) -> BTreeSet<String> {
     check(evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
 }
 

@@ -1,0 +1,78 @@
+//! Cancellations: nothing ends as cancelled without a cause, and what a call has cancelled does not run on.
+//!
+//! It must never excuse by a call what began after it, or what ended long after it without a fault.
+
+use super::{
+    case::{Execution, JobCase},
+    judge::{About, Judge, NOTICE},
+    terms::Terms,
+};
+use crate::{
+    evidence::{Call, CallOutcome, Micros, Operation, Row},
+    job::Overlap,
+};
+
+impl<'a> Judge<'a> {
+    /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due; a call what its
+    /// job has in flight, and what waits.
+    pub(super) fn cancelled_lawfully(
+        &self,
+        job: &JobCase<'a>,
+        execution: &Execution<'a>,
+        terms: &Terms<'a>,
+        finished: Micros,
+    ) -> bool {
+        job.timeline.possibly_deleted(finished)
+            || (terms.may_overlap(&[Overlap::CancelOther]) && replaced(job, execution, finished))
+            || cancels(job).any(|call| self.cancelled_by(call, execution, finished))
+    }
+
+    /// Whether a call may have ended an execution then: it was there by the time of the answer, and a node that was asked
+    /// to stop it has had the time.
+    fn cancelled_by(&self, call: &Call, execution: &Execution<'a>, finished: Micros) -> bool {
+        let since = execution.fire_time().unwrap_or(Micros::MAX) - self.rules.look_ahead;
+        let taken_by = self.faults.deadline(call.returned);
+        since <= taken_by
+            && (call.invoked - self.rules.earliness..=self.faults.redelivery(taken_by)).contains(&finished)
+    }
+
+    /// What was in flight when a call cancelled everything, and ran on.
+    pub(super) fn cancels(&mut self, job: &JobCase<'a>) {
+        for call in cancels(job).filter(|call| call.outcome == CallOutcome::Done) {
+            let stopped = call.returned + self.rules.lateness;
+            if self.faults.any(call.invoked - self.rules.recovery, stopped).next().is_some() {
+                continue;
+            }
+            for execution in &job.executions {
+                let runs_on = execution.deliveries.iter().find(|delivery| {
+                    delivery.arrived + NOTICE < call.invoked && delivery.ended.is_none_or(|ended| ended > stopped)
+                });
+                if let Some(delivery) = runs_on {
+                    let text =
+                        format!("attempt {} ran on after the cancellation at {}", delivery.attempt, call.invoked);
+                    self.bad("CANCEL-IGNORED", About::execution(job, execution), text);
+                }
+            }
+        }
+    }
+}
+
+/// The calls that cancel all that a job has in flight, and may have done so.
+fn cancels<'a>(job: &JobCase<'a>) -> impl Iterator<Item = &'a Call> {
+    let may_have = |call: &&Call| call.operation == Operation::Cancel && call.outcome != CallOutcome::Refused;
+    job.timeline.calls.iter().copied().filter(may_have)
+}
+
+fn replaced(job: &JobCase<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
+    let due_meanwhile = |other: &Execution<'_>| {
+        let at = other.fire_time().unwrap_or(Micros::MAX);
+        other.id != execution.id && execution.fire_time().is_some_and(|own| own <= at) && at <= finished
+    };
+    // What took its place may have had to give way itself, before it ran.
+    let gave_way = |row: &Row| {
+        row.reason.as_deref() == Some("OVERLAP")
+            && execution.fire_time().is_some_and(|own| own < row.fire_time)
+            && row.fire_time <= finished
+    };
+    job.executions.iter().any(due_meanwhile) || job.skips.iter().any(|row| gave_way(row))
+}
