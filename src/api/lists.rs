@@ -46,8 +46,9 @@ pub struct JobFilterInput {
     schedule_type: Option<Vec<JobScheduleType>>,
     /// All of these.
     tags: Option<Vec<String>>,
-    /// Status of the newest execution; NONE for a job that has none. Of what
-    /// ended badly only the newest 10,000 within 30 days are found.
+    /// Status of the newest execution, whatever it is; NONE for a job that has none. A newer one that runs, was skipped
+    /// or was cancelled hides a failure here, and not from `state: [FAILING]`, which is about the newest settled one. Of
+    /// what ended badly only the newest 10,000 within 30 days are found.
     last_outcome: Option<Vec<String>>,
 }
 
