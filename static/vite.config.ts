@@ -37,5 +37,6 @@ export default defineConfig({
     environment: 'happy-dom',
     setupFiles: 'src/testing/setup.ts',
     restoreMocks: true,
+    testTimeout: 60_000, // a loaded machine is no defect
   },
 })

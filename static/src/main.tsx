@@ -1,14 +1,10 @@
 import '@/styles.css'
-import { QueryClientProvider } from '@tanstack/react-query'
-import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { createQueryClient } from '@/api/queries'
+import { Dashboard } from '@/app/dashboard'
 import { createDashboardRouter } from '@/app/router'
 import { startTheme } from '@/app/theme'
-import { Confirm } from '@/components/confirm'
-import { Toasts } from '@/components/toasts'
-import { TooltipProvider } from '@/components/tooltip'
 
 startTheme()
 
@@ -19,14 +15,6 @@ if (!root) throw new Error('index.html has no #root')
 
 createRoot(root).render(
   <StrictMode>
-    <QueryClientProvider client={queries}>
-      <TooltipProvider>
-        <Toasts>
-          <Confirm>
-            <RouterProvider router={router} />
-          </Confirm>
-        </Toasts>
-      </TooltipProvider>
-    </QueryClientProvider>
+    <Dashboard queries={queries} router={router} />
   </StrictMode>,
 )

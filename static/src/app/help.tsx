@@ -4,7 +4,7 @@ import { Kbd } from '@/components/kbd'
 import { SHORTCUTS } from './shortcuts'
 
 /** The keys that work everywhere. */
-export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
+export default function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
   return (
     <Dialog open={open} onClose={onClose} title="Keyboard shortcuts">
       <dl className="flex flex-col gap-2">

@@ -4,7 +4,7 @@ import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-route
 import { useEffect, useState } from 'react'
 import { useConnection } from '@/api/connection'
 import { Name } from '@/components/name'
-import { Help } from './help'
+import { useLate } from './late'
 import { Navigation } from './navigation'
 import { useOverview, useOverviewUpdates } from './overview'
 import { useShortcuts } from './shortcuts'
@@ -13,9 +13,12 @@ import { useListMemory } from './up-link'
 /** The field that `/` goes to, on a page that has one. */
 const SEARCH_FIELD = 'input[type=search]'
 
+const getHelp = () => import('./help')
+
 /** Navigation, banner, page. */
 export function Shell() {
   const [helping, setHelping] = useState(false)
+  const Help = useLate(getHelp, helping, () => setHelping(false))
   const navigate = useNavigate()
   useOverviewUpdates()
   useMovesToTop()
@@ -55,7 +58,7 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
-      <Help open={helping} onClose={() => setHelping(false)} />
+      {Help && <Help open={helping} onClose={() => setHelping(false)} />}
     </div>
   )
 }

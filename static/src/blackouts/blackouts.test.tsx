@@ -24,7 +24,7 @@ test('the question names the blackout and whom it concerns, and its buttons cann
     EndBlackout: () => ({ endBlackout: { id: 'b' } }),
   })
   await user.click(await screen.findByRole('button', { name: 'Cancel…' }))
-  const question = screen.getByRole('dialog', { name: 'Cancel “database move”?' })
+  const question = await screen.findByRole('dialog', { name: 'Cancel “database move”?' })
   expect(question.textContent).toContain('The blackout of jobs with the tag reports never begins.')
   expect(within(question).queryByRole('button', { name: 'Cancel' })).toBeNull()
   await user.click(within(question).getByRole('button', { name: 'Keep it' }))

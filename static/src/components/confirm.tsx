@@ -1,11 +1,9 @@
 // One question before what cannot be undone, or what reaches many jobs.
 
 import { createContext, type ReactNode, useCallback, useContext, useRef, useState } from 'react'
-import { jsonFault } from '@/text/json'
-import { Button } from './button'
-import { Tick } from './checkbox'
-import { Dialog, FIRST } from './dialog'
-import { TextArea, TextField } from './field'
+import { inWords } from '@/api/client'
+import { useLate } from '@/app/late'
+import { useToast } from './toasts'
 
 export interface Question {
   title: string
@@ -30,88 +28,35 @@ const ConfirmContext = createContext<(question: Question) => Promise<Answer>>(()
 /** Asks the person; resolves when there is an answer. */
 export const useConfirm = () => useContext(ConfirmContext)
 
+const getDialog = () => import('./question-dialog')
+
 /** Holds the question that is being asked. */
 export function Confirm({ children }: { children: ReactNode }) {
   const [question, setQuestion] = useState<Question | null>(null)
-  const [text, setText] = useState('')
-  const [ticked, setTicked] = useState(false)
   const resolve = useRef<(answer: Answer) => void>(() => {})
+  const toast = useToast()
 
   const ask = useCallback((next: Question) => {
     resolve.current(null)
-    setText(next.input?.value ?? '')
-    setTicked(false)
     setQuestion(next)
     return new Promise<Answer>((settle) => {
       resolve.current = settle
     })
   }, [])
-  const input = question?.input
-  const fault = input?.json && jsonFault(text)
   const settle = (answer: Answer) => {
-    if (answer !== null) question?.tick?.onAnswer(ticked)
     resolve.current(answer)
     setQuestion(null)
   }
+  const QuestionDialog = useLate(getDialog, question !== null, (error) => {
+    // What cannot be asked is not done.
+    settle(null)
+    toast({ kind: 'failed', message: `${inWords(error)} Reload it.` })
+  })
 
   return (
     <ConfirmContext value={ask}>
       {children}
-      <Dialog
-        open={question !== null}
-        onClose={() => settle(null)}
-        title={question?.title ?? ''}
-        footer={
-          <>
-            <Button onClick={() => settle(null)} {...(!input && { [FIRST]: true })}>
-              {question?.keep ?? 'Cancel'}
-            </Button>
-            <Button
-              kind={question?.danger ? 'danger' : 'primary'}
-              disabled={fault !== undefined}
-              onClick={() => settle(text)}
-            >
-              {question?.action}
-            </Button>
-          </>
-        }
-      >
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            if (fault === undefined) settle(text)
-          }}
-          className="flex flex-col gap-4"
-        >
-          <div className="text-muted">{question?.text}</div>
-          {input?.json ? (
-            <TextArea
-              label={input.label}
-              hint={input.hint}
-              error={fault}
-              rows={10}
-              value={text}
-              spellCheck={false}
-              className="font-mono"
-              {...{ [FIRST]: true }}
-              onChange={(event) => setText(event.target.value)}
-            />
-          ) : (
-            input && (
-              <TextField
-                label={input.label}
-                placeholder={input.placeholder}
-                hint={input.hint}
-                value={text}
-                maxLength={500}
-                {...{ [FIRST]: true }}
-                onChange={(event) => setText(event.target.value)}
-              />
-            )
-          )}
-          {question?.tick && <Tick label={question.tick.label} checked={ticked} onChange={setTicked} />}
-        </form>
-      </Dialog>
+      {QuestionDialog && <QuestionDialog question={question} onAnswer={settle} />}
     </ConfirmContext>
   )
 }

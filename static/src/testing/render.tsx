@@ -1,15 +1,12 @@
 // Opens the dashboard at an address, with the API faked at fetch alone.
 
-import { QueryClientProvider } from '@tanstack/react-query'
-import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
+import { createMemoryHistory } from '@tanstack/react-router'
 import { render } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { vi } from 'vitest'
 import { createQueryClient } from '@/api/queries'
+import { Dashboard } from '@/app/dashboard'
 import { createDashboardRouter } from '@/app/router'
-import { Confirm } from '@/components/confirm'
-import { Toasts } from '@/components/toasts'
-import { TooltipProvider } from '@/components/tooltip'
 import { overview } from './factories'
 
 type Variables = Record<string, unknown>
@@ -30,6 +27,7 @@ const ALWAYS: Answers = {
   Tags: () => ({ tags: [] }),
   NodeNames: () => ({ nodes: [] }),
   NodeLoad: () => ({ nodeLoad: [] }),
+  Closures: () => ({ calendars: [], blackouts: [] }),
 }
 
 /** What a pulse asks for is there in the answer to the query that it belongs to. */
@@ -68,17 +66,7 @@ export async function open(address: string, answers: Answers = {}) {
   const queries = createQueryClient()
   const router = createDashboardRouter(queries, history)
   const user = userEvent.setup()
-  render(
-    <QueryClientProvider client={queries}>
-      <TooltipProvider>
-        <Toasts>
-          <Confirm>
-            <RouterProvider router={router} />
-          </Confirm>
-        </Toasts>
-      </TooltipProvider>
-    </QueryClientProvider>,
-  )
+  render(<Dashboard queries={queries} router={router} />)
   return { asked, user, queries, address: () => router.state.location.href }
 }
 

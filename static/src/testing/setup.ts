@@ -1,8 +1,11 @@
 // The browser that the tests run in has no layout, no network and no canvas: a window that is large enough, a live connection
 // that never comes about, so that pages poll, and drawings that draw nothing.
 
-import { cleanup } from '@testing-library/react'
+import { cleanup, configure } from '@testing-library/react'
 import { afterEach, vi } from 'vitest'
+
+// What is waited for comes, however busy the machine is.
+configure({ asyncUtilTimeout: 15_000 })
 
 Object.defineProperty(HTMLElement.prototype, 'clientHeight', { configurable: true, get: () => 800 })
 Object.defineProperty(HTMLElement.prototype, 'clientWidth', { configurable: true, get: () => 1_280 })

@@ -77,7 +77,7 @@ test('a cluster that is held says so on every page, why and what would start on 
   expect(notice.textContent).toContain('7 triggers due by now; 1 attempt lost with its node.')
   expect(notice.textContent).toContain('would fire again')
   await user.click(within(notice).getByRole('button', { name: 'Release' }))
-  const question = screen.getByRole('dialog')
+  const question = await screen.findByRole('dialog')
   expect(question.textContent).toContain('7 triggers due by now')
   await user.click(within(question).getByRole('button', { name: 'Release' }))
   await screen.findByText('The cluster is released.')
