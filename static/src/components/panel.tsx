@@ -14,19 +14,11 @@ interface PanelProps {
 
 /** There is no such page, job or execution: the page says so by its title. */
 export function Missing(props: EmptyProps) {
-  useTitle(props.title)
   return (
     <div className="p-6">
       <Empty {...props} alone />
     </div>
   )
-}
-
-/** The title of the window. */
-function useTitle(title: string) {
-  useEffect(() => {
-    document.title = `${title} · Horolog`
-  })
 }
 
 /** A titled part of a page. */

@@ -1,7 +1,7 @@
 // What a part of a page shows when it has nothing to show yet, nothing at all, or an error.
 
 import { CircleAlert, type LucideIcon } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect } from 'react'
 import { inWords, Unreachable } from '@/api/client'
 import { Button } from './button'
 
@@ -25,27 +25,41 @@ export interface EmptyProps {
   title: string
   children?: ReactNode
   /** It stands in place of a whole page: the title is that of the page. */
-  alone?: boolean
+  alone?: boolean | undefined
 }
 
 /** There is nothing, and what that means. */
 export function Empty({ icon: Icon, title, children, alone }: EmptyProps) {
-  const Title = alone ? 'h1' : 'p'
   return (
     <div className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
       {Icon && <Icon size={22} aria-hidden className="mb-1 text-faint" />}
-      <Title className="font-medium">{title}</Title>
+      <Title alone={alone}>{title}</Title>
       {children && <div className="max-w-md text-muted text-sm">{children}</div>}
     </div>
   )
 }
 
+/** In place of a whole page it is its heading, and the title of the window. */
+function Title({ alone, children }: { alone: boolean | undefined; children: string }) {
+  useEffect(() => {
+    if (alone) document.title = `${children} · Horolog`
+  })
+  return alone ? <h1 className="font-medium">{children}</h1> : <p className="font-medium">{children}</p>
+}
+
+interface FailureProps {
+  error: unknown
+  retry?: () => void
+  what: string
+  alone?: boolean | undefined
+}
+
 /** What could not be read, why, and a way to try again. */
-export function Failure({ error, retry, what }: { error: unknown; retry?: () => void; what: string }) {
+export function Failure({ error, retry, what, alone }: FailureProps) {
   return (
     <div role="alert" className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
       <CircleAlert size={22} aria-hidden className="mb-1 text-bad" />
-      <p className="font-medium">Cannot show {what}</p>
+      <Title alone={alone}>{`Cannot show ${what}`}</Title>
       <p className="max-w-md break-words text-muted text-sm">
         {inWords(error)}
         {error instanceof Unreachable && ' It is tried again by itself.'}
@@ -70,10 +84,12 @@ export function Shown<Result>(props: {
   of: Read<Result>
   what: string
   lines?: number
+  /** It stands in place of a whole page. */
+  alone?: boolean
   children: (data: Result) => ReactNode
 }) {
-  const { of, what, lines, children } = props
+  const { of, what, lines, alone, children } = props
   if (of.data !== undefined) return children(of.data)
-  if (of.error) return <Failure error={of.error} what={what} retry={() => void of.refetch()} />
+  if (of.error) return <Failure error={of.error} what={what} alone={alone} retry={() => void of.refetch()} />
   return <Loading lines={lines ?? 4} label={`Loading ${what}`} />
 }

@@ -165,3 +165,9 @@ test('each attempt names its node and how it ended', async () => {
 
 /** The clock of the viewer's zone stands in the cells; what it shows is tested elsewhere. */
 const anyClock = (text: string) => expect.stringMatching(new RegExp(`^${text.replace('07:15:00', '.*')}$`))
+
+test('an execution that cannot be read says so as the heading and the title of its page', async () => {
+  await open('/executions/e', { Execution: () => new Error('the job store did not answer') })
+  expect(await screen.findByRole('heading', { level: 1, name: 'Cannot show the execution' })).toBeTruthy()
+  expect(document.title).toBe('Cannot show the execution · Horolog')
+})

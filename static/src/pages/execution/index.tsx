@@ -30,7 +30,7 @@ export default function ExecutionPage() {
   const refetchInterval = usePollInterval(POLL_INTERVAL)
   const result = useApi(ExecutionDocument, { id: executionId }, { refetchInterval })
   return (
-    <Shown of={result} what="the execution" lines={8}>
+    <Shown of={result} what="the execution" lines={8} alone>
       {({ execution }) =>
         execution ? (
           <Known execution={execution} />
