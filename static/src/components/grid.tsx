@@ -4,6 +4,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { clsx } from 'clsx'
 import { memo, type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
+import { useDensity } from '@/app/density'
 import { useScreen } from './screen'
 import { usePointed } from './still'
 
@@ -18,7 +19,7 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode
 }
 
-interface GridProps<Row> {
+export interface GridProps<Row> {
   label: string
   /** The same array as long as nothing changes: then rows that stay are not drawn again. */
   columns: Column<Row>[]
@@ -27,11 +28,13 @@ interface GridProps<Row> {
   total?: number | null
   rowAt: (index: number) => Row | undefined
   keyOf: (row: Row) => string
-  /** Height of a row in pixels. */
+  /** Height of a row in pixels, when the reader wants comfortable rows. */
   rowHeight: number
   /** A row on a narrow screen, where columns do not fit (the same function each time), and its height in pixels. */
   card: (row: Row) => ReactNode
   cardHeight: number
+  /** Its cells know how to be one line of text. */
+  hasDensity?: boolean
   /** Called with the rows on the screen. */
   onLook: (first: number, last: number) => void
   /** Called when rows should keep their places, and when they need not any more. */
@@ -41,15 +44,20 @@ interface GridProps<Row> {
   onNews: () => void
 }
 
+/** Height of a row in pixels when the reader wants compact rows: a line of text and its commands. */
+const COMPACT_HEIGHT = 34
+
 /** The table; fills the height of its parent and scrolls inside. */
 export function Grid<Row>(props: GridProps<Row>) {
-  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, onLook, onStill, news, onNews } = props
+  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, hasDensity, onLook, onStill, news, onNews } =
+    props
   const box = useRef<HTMLDivElement>(null)
   const screen = useScreen()
   const narrow = screen === 'narrow'
   const wide = screen === 'wide'
   const columns = useMemo(() => props.columns.filter((column) => wide || !column.wide), [props.columns, wide])
-  const height = narrow ? cardHeight : rowHeight
+  const compact = useDensity()[0] === 'compact' && !narrow && hasDensity
+  const height = narrow ? cardHeight : compact ? COMPACT_HEIGHT : rowHeight
   const virtual = useVirtualizer({
     count,
     getScrollElement: () => box.current,
@@ -73,7 +81,7 @@ export function Grid<Row>(props: GridProps<Row>) {
 
   const tracks = narrow ? '1fr' : columns.map((column) => column.width).join(' ')
   return (
-    <div className="relative h-full min-h-0" {...pointing}>
+    <div className="relative h-full min-h-0" data-compact={compact || undefined} {...pointing}>
       {news && (
         <button
           type="button"

@@ -64,7 +64,7 @@ const COLUMNS: Column<Execution>[] = [
     width: 'minmax(8rem, 1fr)',
     header: 'Job',
     cell: (execution) => (
-      <>
+      <div className="compact:flex compact:items-baseline compact:gap-2">
         <Link
           to="/jobs/$jobId"
           params={{ jobId: execution.jobId }}
@@ -73,7 +73,7 @@ const COLUMNS: Column<Execution>[] = [
           <Name text={execution.jobName ?? execution.jobId} />
         </Link>
         {execution.status === 'FAILED' && <Message execution={execution} />}
-      </>
+      </div>
     ),
   },
   { id: 'fire', width: '11rem', header: 'Fire time', cell: (execution) => <FireTime execution={execution} /> },

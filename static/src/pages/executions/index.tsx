@@ -14,9 +14,10 @@ import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { ExecutionsSearch } from '@/app/filters'
 import { NOTHING, type Selection } from '@/app/selection'
-import { Grid } from '@/components/grid'
+import { DensitySwitch } from '@/components/density-switch'
+import { PagedGrid } from '@/components/paged-grid'
 import { Page } from '@/components/panel'
-import { Empty, Failure } from '@/components/states'
+import { Empty } from '@/components/states'
 import { counted } from '@/text/number'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, ExecutionCard, ROW_HEIGHT } from './columns'
@@ -64,6 +65,7 @@ export default function ExecutionsPage() {
     <Page
       fixed
       title="Executions"
+      actions={<DensitySwitch />}
       note={
         executions.total === null ? noteOf(search) : counted(executions.total, 'execution') + (filtered ? ' match' : '')
       }
@@ -77,29 +79,20 @@ export default function ExecutionsPage() {
           onSelect={setSelection}
         />
       )}
-      <div className="min-h-80 flex-1">
-        {executions.error ? (
-          <Failure error={executions.error} what="the executions" retry={executions.refetch} />
-        ) : executions.ready && executions.count === 0 ? (
-          <Nothing filtered={filtered} onClear={() => void navigate({ search: {} })} />
-        ) : (
-          <Grid
-            label="Executions"
-            columns={columns}
-            count={executions.count}
-            total={executions.total}
-            rowAt={executions.rowAt}
-            keyOf={keyOf}
-            rowHeight={ROW_HEIGHT}
-            card={card}
-            cardHeight={CARD_HEIGHT}
-            onLook={executions.look}
-            onStill={setStill}
-            news={newsOf(executions.withheld.arrived)}
-            onNews={executions.renew}
-          />
-        )}
-      </div>
+      <PagedGrid
+        label="Executions"
+        what="the executions"
+        pages={executions}
+        empty={<Nothing filtered={filtered} onClear={() => void navigate({ search: {} })} />}
+        columns={columns}
+        keyOf={keyOf}
+        rowHeight={ROW_HEIGHT}
+        hasDensity
+        card={card}
+        cardHeight={CARD_HEIGHT}
+        onStill={setStill}
+        news={newsOf(executions.withheld.arrived)}
+      />
     </Page>
   )
 }

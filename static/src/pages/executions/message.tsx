@@ -26,7 +26,7 @@ export function Message({ execution }: { execution: ExecutionRowFragment }) {
   const text = data?.execution?.errorMessage
   if (!text) return null
   return (
-    <p className="truncate text-bad text-xs" title={text.slice(0, HINT_MAX)} dir="auto">
+    <p className="min-w-0 truncate text-bad text-xs compact:flex-1" title={text.slice(0, HINT_MAX)} dir="auto">
       {text.slice(0, HINT_MAX)}
     </p>
   )

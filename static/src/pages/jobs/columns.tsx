@@ -114,8 +114,8 @@ function Badges({ job }: { job: JobRowFragment }) {
 function Named({ job }: { job: JobRowFragment }) {
   const zone = job.scheduleType === 'CRON' && job.timeZone !== viewerZone ? ` · ${job.timeZone}` : ''
   return (
-    <>
-      <div className="flex items-center gap-2">
+    <div className="compact:flex compact:items-center compact:gap-2">
+      <div className="flex min-w-0 items-center gap-2">
         <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="truncate font-medium text-sm hover:underline">
           <Name text={job.name} />
         </Link>
@@ -128,18 +128,18 @@ function Named({ job }: { job: JobRowFragment }) {
           </span>
         ))}
       </div>
-      <p className="truncate text-muted text-xs" title={job.cronExpression ?? undefined}>
+      <p className="min-w-0 truncate text-muted text-xs compact:flex-1" title={job.cronExpression ?? undefined}>
         {scheduleWords(job)}
         {zone}
       </p>
-    </>
+    </div>
   )
 }
 
 function State({ job }: { job: JobRowFragment }) {
   const why = job.pausedBecause ?? job.failing?.message
   return (
-    <div className="flex flex-col items-start gap-0.5">
+    <div className="flex flex-col items-start gap-0.5 compact:flex-row compact:items-center compact:gap-1.5">
       <div className="flex items-center gap-1">
         <Badges job={job} />
         {job.inFlight > 0 && (
@@ -149,7 +149,7 @@ function State({ job }: { job: JobRowFragment }) {
         )}
       </div>
       {why && (
-        <span className="max-w-full truncate text-2xs text-muted" title={why}>
+        <span className="min-w-0 max-w-full truncate text-2xs text-muted" title={why}>
           {why}
         </span>
       )}
@@ -163,7 +163,7 @@ function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?
   if (!at) return <span className="text-faint">–</span>
   if (next && job.closedBy && isClosedNow(job.closedBy, now)) {
     return (
-      <div className="flex flex-col text-sm">
+      <div className="flex flex-col text-sm compact:flex-row compact:items-baseline compact:gap-1.5">
         <ClosedUntil closure={job.closedBy} />
         <span className="truncate text-2xs text-muted">{job.closedBy.name}</span>
       </div>
@@ -172,7 +172,7 @@ function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?
   const zone = zoneOf(job)
   const theirs = !zone || sameClock(at, zone) ? null : onTheirClock(at, zone)
   return (
-    <div className="flex flex-col text-sm">
+    <div className="flex flex-col text-sm compact:flex-row compact:items-baseline compact:gap-1.5">
       {next && Date.parse(at) <= now ? <Due at={at} now={now} /> : <Time at={at} zone={zone} />}
       <span className="truncate text-2xs text-muted">
         {shortTime(at, viewerZone, now)}

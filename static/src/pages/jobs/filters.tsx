@@ -1,6 +1,4 @@
 import { useState } from 'react'
-import { TagsDocument } from '@/api/generated'
-import { useApi } from '@/api/queries'
 import type { JobsSearch } from '@/app/filters'
 import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/app/words'
 import { INPUT_CLASS, Select } from '@/components/field'
@@ -8,9 +6,7 @@ import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { SearchField } from '@/components/search-field'
 import { words } from '@/components/status'
-import { count } from '@/text/number'
-
-const TAGS_STALE_MILLIS = 30_000
+import { TagFilter, useTags } from '@/components/tag-filter'
 
 interface FiltersProps {
   search: JobsSearch
@@ -19,9 +15,7 @@ interface FiltersProps {
 
 /** What can be asked for; kept in the address. */
 export function Filters({ search, onChange }: FiltersProps) {
-  const tags = useApi(TagsDocument, {}, { staleTime: TAGS_STALE_MILLIS })
-  const counts = new Map(tags.data?.tags.map(({ tag, jobs }) => [tag, jobs]))
-  const names = [...new Set([...counts.keys(), ...(search.tag ?? [])])]
+  const { names } = useTags(search.tag)
   return (
     <FilterBar
       first={
@@ -52,15 +46,7 @@ export function Filters({ search, onChange }: FiltersProps) {
         chosen={search.type}
         onChange={(type) => onChange({ type: orNone(type) })}
       />
-      {names.length > 0 && (
-        <FilterMenu
-          label="Tag"
-          all={names}
-          chosen={search.tag}
-          show={(tag) => (counts.has(tag) ? `${tag} (${count(counts.get(tag) ?? 0)})` : tag)}
-          onChange={(tag) => onChange({ tag: orNone(tag) })}
-        />
-      )}
+      <TagFilter chosen={search.tag} onChange={(tag) => onChange({ tag })} />
       {names.length > TAGS_LISTED && (
         <TagField
           tags={names.filter((tag) => !search.tag?.includes(tag))}

@@ -11,9 +11,10 @@ import type { Withheld } from '@/api/still'
 import type { JobsSearch } from '@/app/filters'
 import { allThatMatch, NOTHING, type Selection } from '@/app/selection'
 import { buttonClass } from '@/components/button'
-import { Grid } from '@/components/grid'
+import { DensitySwitch } from '@/components/density-switch'
+import { PagedGrid } from '@/components/paged-grid'
 import { Page } from '@/components/panel'
-import { Empty, Failure } from '@/components/states'
+import { Empty } from '@/components/states'
 import { counted } from '@/text/number'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
@@ -55,8 +56,6 @@ export default function JobsPage() {
     (job: JobRowFragment) => <JobCard job={job} selection={selection} onSelect={setSelection} />,
     [selection],
   )
-  const nothing = jobs.ready && jobs.count === 0
-
   return (
     <Page
       fixed
@@ -67,10 +66,13 @@ export default function JobsPage() {
           : counted(jobs.total, 'job') + (isFiltered(search) ? ' match' : '')
       }
       actions={
-        <Link to="/jobs/new" className={buttonClass('primary')}>
-          <Plus size={15} aria-hidden />
-          New job
-        </Link>
+        <>
+          <DensitySwitch />
+          <Link to="/jobs/new" className={buttonClass('primary')}>
+            <Plus size={15} aria-hidden />
+            New job
+          </Link>
+        </>
       }
     >
       <Filters search={search} onChange={change} />
@@ -83,29 +85,20 @@ export default function JobsPage() {
           onDone={() => setSelection(NOTHING)}
         />
       )}
-      <div className="min-h-80 flex-1">
-        {jobs.error ? (
-          <Failure error={jobs.error} what="the jobs" retry={jobs.refetch} />
-        ) : nothing ? (
-          <Nothing filtered={isFiltered(search)} onClear={() => change(CLEARED)} />
-        ) : (
-          <Grid
-            label="Jobs"
-            columns={columns}
-            count={jobs.count}
-            total={jobs.total}
-            rowAt={jobs.rowAt}
-            keyOf={keyOf}
-            rowHeight={ROW_HEIGHT}
-            card={card}
-            cardHeight={CARD_HEIGHT}
-            onLook={jobs.look}
-            onStill={setStill}
-            news={newsOf(jobs.withheld, list.orderBy)}
-            onNews={jobs.renew}
-          />
-        )}
-      </div>
+      <PagedGrid
+        label="Jobs"
+        what="the jobs"
+        pages={jobs}
+        empty={<Nothing filtered={isFiltered(search)} onClear={() => change(CLEARED)} />}
+        columns={columns}
+        keyOf={keyOf}
+        rowHeight={ROW_HEIGHT}
+        hasDensity
+        card={card}
+        cardHeight={CARD_HEIGHT}
+        onStill={setStill}
+        news={newsOf(jobs.withheld, list.orderBy)}
+      />
     </Page>
   )
 }
@@ -122,6 +115,7 @@ function newsOf({ arrived, moved }: Withheld, order: JobOrder): string | null {
 const CLEARED: JobsSearch = {
   search: undefined,
   status: undefined,
+  state: undefined,
   type: undefined,
   tag: undefined,
   outcome: undefined,

@@ -1,10 +1,12 @@
 import { screen, waitFor, within } from '@testing-library/react'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import type { JobRowFragment } from '@/api/generated'
-import { jobRow } from '@/testing/factories'
+import { executionRow, jobRow } from '@/testing/factories'
 import { last, open, pageOf } from '@/testing/render'
 
 const jobs = (...rows: JobRowFragment[]) => ({ JobsPage: () => ({ jobsPage: pageOf(rows) }) })
+afterEach(() => localStorage.clear())
+
 const HOSTILE = '<img src=x onerror=alert(1)>'
 
 test('a job shows its schedule in words and its last runs', async () => {
@@ -271,4 +273,28 @@ test('matches that lie far apart are all found: a page may be short, or empty, a
   expect(new Set(asked.filter((one) => one.operation === 'JobsPage').map((one) => one.variables.after))).toEqual(
     new Set([null, 'a', 'b']),
   )
+})
+
+test('rows are low when the reader wants them so, in each list, and stay so', async () => {
+  const heightOf = async (name: string) =>
+    ((await screen.findByRole('link', { name })).closest('[role=row]') as HTMLElement).style.height
+  const { user } = await open('/jobs', {
+    ...jobs(jobRow({ name: 'Report' })),
+    ExecutionsPage: () => ({ executionsPage: pageOf([executionRow({ jobName: 'Ran' })]) }),
+  })
+  expect(await heightOf('Report')).toBe('56px')
+  await user.click(screen.getByRole('button', { name: 'Compact rows', pressed: false }))
+  await waitFor(async () => expect(await heightOf('Report')).toBe('34px'))
+  await user.click(screen.getByRole('link', { name: 'Executions' }))
+  expect(await heightOf('Ran')).toBe('34px')
+  expect(localStorage.getItem('horolog.density')).toBe('compact')
+  await user.click(screen.getByRole('button', { name: 'Compact rows', pressed: true }))
+  await waitFor(async () => expect(await heightOf('Ran')).toBe('44px'))
+})
+
+test('clearing the filters clears each of them', async () => {
+  const filters = 'search=x&status=PAUSED&state=FAILING&type=CRON&tag=a&outcome=FAILED'
+  const { user, address } = await open(`/jobs?${filters}`, jobs())
+  await user.click(await screen.findByRole('button', { name: 'Clear the filters' }))
+  await waitFor(() => expect(address()).toBe('/jobs'))
 })

@@ -1,0 +1,18 @@
+import { Rows4 } from 'lucide-react'
+import { useDensity } from '@/app/density'
+import { IconButton } from './button'
+
+/** Makes the rows of the lists low, or comfortable again. A narrow screen has cards, which are what they are. */
+export function DensitySwitch() {
+  const [density, choose] = useDensity()
+  const compact = density === 'compact'
+  return (
+    <IconButton
+      icon={Rows4}
+      label="Compact rows"
+      aria-pressed={compact}
+      className="aria-pressed:bg-hover aria-pressed:text-ink max-md:hidden"
+      onClick={() => choose(compact ? 'comfortable' : 'compact')}
+    />
+  )
+}
