@@ -3,11 +3,18 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
 import { useMemo } from 'react'
-import { JobDocument, JobExecutionsDocument, type JobQuery, JobVersionsDocument } from '@/api/generated'
+import {
+  ClosuresDocument,
+  JobDocument,
+  JobExecutionsDocument,
+  type JobQuery,
+  JobVersionsDocument,
+} from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
 import { UpLink } from '@/app/up-link'
+import { blackoutsOf } from '@/blackouts/concerning'
 import { useJobCommands } from '@/commands/jobs'
 import { Button, buttonClass } from '@/components/button'
 import { JobMenu } from '@/components/job-menu'
@@ -34,6 +41,7 @@ import { Versions } from './versions'
 
 const SHOWN = { executions: [JobDocument, JobExecutionsDocument], jobs: [JobDocument, JobVersionsDocument] }
 const POLL_INTERVAL = 3_000
+const CLOSURES_INTERVAL = 5_000
 const route = getRouteApi('/jobs/$jobId')
 
 export default function JobPage() {
@@ -42,7 +50,7 @@ export default function JobPage() {
   useRefreshOnEvents(jobId, SHOWN)
   const result = useApi(JobDocument, { id: jobId }, { refetchInterval, pulse: JOB_PULSE })
   return (
-    <Shown of={result} what="the job" lines={8}>
+    <Shown of={result} what="the job" lines={8} alone>
       {({ job }) =>
         job ? (
           <Known job={job} refetchInterval={refetchInterval} />
@@ -63,6 +71,8 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
   const rows = executions.data?.job?.executions.nodes ?? []
   const versions = useApi(JobVersionsDocument, { id: job.id })
   const pauses = useMemo(() => pausesOf(versions.data?.jobVersions ?? []), [versions.data])
+  const closures = useApi(ClosuresDocument, {}, { refetchInterval: CLOSURES_INTERVAL })
+  const blackouts = blackoutsOf(job, closures.data?.blackouts ?? [])
   const hasRun = rows.length > 0
   return (
     <Page
@@ -79,7 +89,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
             aside={hasRun && (rows.length === 1 ? 'its only execution' : `last ${rows.length} executions`)}
           >
             <Shown of={executions} what="the timeline">
-              {() => <Timeline executions={rows} pauses={pauses} />}
+              {() => <Timeline executions={rows} pauses={pauses} blackouts={blackouts} />}
             </Shown>
           </Panel>
           {hasRun && (
@@ -111,7 +121,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
           <Definition job={job} />
           <NextFires job={job} />
           <Explain jobId={job.id} />
-          {job.status !== 'DELETED' && <Blackouts job={job} />}
+          {job.status !== 'DELETED' && <Blackouts job={job} blackouts={blackouts} />}
           <Backfills job={job} />
         </div>
       </div>

@@ -1,6 +1,7 @@
 import { screen, within } from '@testing-library/react'
 import { expect, test } from 'vitest'
-import { last } from '@/testing/render'
+import { executionRow } from '@/testing/factories'
+import { last, pageOf } from '@/testing/render'
 import { type JobOfPage, openJob } from './factories'
 
 const once: Partial<JobOfPage> = {
@@ -75,4 +76,30 @@ test('what a skipped fire time says leads to its execution', async () => {
   const answer = await screen.findByRole('region', { name: 'Explanation' })
   expect(await within(answer).findByText(/Another execution of the job was in flight/)).toBeTruthy()
   expect(within(answer).getByRole('link').getAttribute('href')).toBe('/executions/e')
+})
+
+test('the timeline shades what a calendar and a blackout left out', async () => {
+  const at = (minutes: number) => new Date(Date.parse('2026-11-23T06:00:00.000Z') + minutes * 60_000).toISOString()
+  const ran = executionRow({ fireTime: at(0), dueTime: at(0), startedAt: at(0), finishedAt: at(1) })
+  const skipped = executionRow({
+    status: 'SKIPPED',
+    reason: 'CALENDAR',
+    fireTime: at(10),
+    dueTime: at(10),
+    throughFireTime: at(20),
+    occurrences: 3,
+    startedAt: null,
+    finishedAt: at(21),
+  })
+  const blackout = { id: 'b', reason: 'database move', startsAt: at(30), endsAt: at(40), tag: null, jobId: null }
+  await openJob(
+    {},
+    {
+      JobExecutions: () => ({ job: { executions: pageOf([skipped, ran]) } }),
+      Closures: () => ({ calendars: [], blackouts: [{ ...blackout, afterwards: 'SKIP' }] }),
+    },
+  )
+  expect(await screen.findByRole('img', { name: /^Closed from .*: 3 fire times left out$/ })).toBeTruthy()
+  expect(screen.getByRole('img', { name: /^Blackout from .*: database move$/ })).toBeTruthy()
+  expect(screen.getByText('closed')).toBeTruthy()
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { executionRow } from '@/testing/factories'
-import { layOut, NOWHERE, shadesOf } from './lanes'
+import { layOut, NOWHERE } from './lanes'
 
 const at = (second: number) => new Date(Date.parse('2026-11-23T07:15:00.000Z') + second * 1_000).toISOString()
 const ran = (due: number, end: number | null, nodeName = 'node-1') =>
@@ -51,13 +51,4 @@ test('ever so many at once do not make the timeline endless', () => {
     Date.parse(at(100)),
   )
   expect(lanes.rows[0]?.lanes).toBe(6)
-})
-
-test('of a pause the part that lies on the axis is shaded', () => {
-  const [from, to] = [Date.parse(at(10)), Date.parse(at(60))]
-  const seconds = (pauses: { from: string; until: string | null }[]) =>
-    shadesOf(pauses, from, to).map((shade) => [shade.from, shade.until].map((millis) => (millis - from) / 1_000))
-  expect(seconds([{ from: at(0), until: at(20) }])).toEqual([[0, 10]])
-  expect(seconds([{ from: at(50), until: null }])).toEqual([[40, 50]])
-  expect(seconds([{ from: at(0), until: at(5) }])).toEqual([])
 })

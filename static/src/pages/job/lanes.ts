@@ -1,7 +1,6 @@
 // Where each execution stands on the timeline: a row for each node, as many lanes in it as executions overlap. Pure.
 
 import type { ExecutionRowFragment } from '@/api/generated'
-import type { Pause } from './pauses'
 
 /** A length on the time axis, both ends from 0 to 1. */
 export interface Bar {
@@ -63,14 +62,4 @@ export function layOut(executions: ExecutionRowFragment[], nowMillis: number): L
   }
   const order = (row: NodeRow) => (row.node === NOWHERE ? '\uffff' : row.node)
   return { from, to, rows: [...rows.values()].toSorted((a, b) => order(a).localeCompare(order(b))) }
-}
-
-/** The parts of the pauses that lie on the axis, in milliseconds; one that goes on lasts to its end. */
-export function shadesOf(pauses: Pause[], from: number, to: number): { from: number; until: number }[] {
-  return pauses
-    .map((pause) => ({
-      from: Math.max(from, Date.parse(pause.from)),
-      until: Math.min(to, pause.until === null ? to : Date.parse(pause.until)),
-    }))
-    .filter((shade) => shade.until > shade.from)
 }

@@ -14,14 +14,19 @@ import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
 import { ticksOf } from '@/text/ticks'
 import { dayAndTime, exactTime, shortTime, viewerZone } from '@/text/time'
-import { type Bar, layOut, type NodeRow, shadesOf } from './lanes'
-import type { Pause } from './pauses'
+import { type Bar, layOut, type NodeRow } from './lanes'
+import { type LeftOut, type Stretch, stretchesOf } from './stretches'
 
 const LANE_HEIGHT = 16
 const TICKS_MAX = 5
 
-/** Newest first, as the API has them. */
-export function Timeline({ executions, pauses = [] }: { executions: ExecutionRowFragment[]; pauses?: Pause[] }) {
+interface TimelineProps extends Omit<LeftOut, 'executions'> {
+  /** Newest first, as the API has them. */
+  executions: ExecutionRowFragment[]
+}
+
+/** The executions, before what pauses and closures left out. */
+export function Timeline({ executions, pauses, blackouts }: TimelineProps) {
   const now = useNow()
   const moving = executions.some((execution) => isInFlight(execution.status))
   // What has ended moves slowly: it is laid out again each ten seconds, what runs each second.
@@ -36,19 +41,19 @@ export function Timeline({ executions, pauses = [] }: { executions: ExecutionRow
     )
   }
   const place = (millis: number) => (millis - lanes.from) / (lanes.to - lanes.from)
-  const shades = shadesOf(pauses, lanes.from, lanes.to)
+  const shades = stretchesOf({ pauses, blackouts, executions }, lanes.from, lanes.to)
   const ticks = ticksOf(lanes.from, lanes.to, TICKS_MAX)
   return (
     <div>
       <div className="relative flex flex-col divide-y border-y">
         <div className="absolute inset-y-0 right-0 left-20 overflow-hidden sm:left-28">
-          {shades.map(({ from, until }) => (
+          {shades.map(({ kind, from, until, label }) => (
             <span
-              key={from}
+              key={`${kind} ${from}`}
               role="img"
-              aria-label={pauseWords(from, until)}
-              title={pauseWords(from, until)}
-              className="painted absolute inset-y-0 min-w-0.5 bg-warn/15"
+              aria-label={label}
+              title={label}
+              className={clsx('painted absolute inset-y-0 min-w-0.5', SHADES[kind])}
               style={{ left: percent(place(from)), width: percent(place(until) - place(from)) }}
             />
           ))}
@@ -68,14 +73,15 @@ export function Timeline({ executions, pauses = [] }: { executions: ExecutionRow
           </span>
         ))}
       </div>
-      <Legend executions={executions} paused={shades.length > 0} />
+      <Legend executions={executions} shades={new Set(shades.map(({ kind }) => kind))} />
     </div>
   )
 }
 
-function pauseWords(from: number, until: number): string {
-  const [start, end] = [from, until].map((millis) => exactTime(new Date(millis).toISOString(), viewerZone))
-  return `Paused from ${start} to ${end}`
+/** A closure is hatched, so that colour is not all that tells. */
+const SHADES: Record<Stretch['kind'], string> = {
+  paused: 'bg-warn/15',
+  closed: 'hatched text-lost/40',
 }
 
 /** "18 Nov", "18 Nov, 12:00", "12:58", "12:58:30": as much as the step needs, and the day where it is not today. */
@@ -151,7 +157,7 @@ function About({ execution }: { execution: ExecutionRowFragment }) {
   )
 }
 
-function Legend({ executions, paused }: { executions: ExecutionRowFragment[]; paused: boolean }) {
+function Legend({ executions, shades }: { executions: ExecutionRowFragment[]; shades: Set<Stretch['kind']> }) {
   const statuses = [...new Set(executions.map((execution) => execution.status))]
   return (
     <p className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-muted text-xs">
@@ -169,12 +175,12 @@ function Legend({ executions, paused }: { executions: ExecutionRowFragment[]; pa
         <span className="painted h-0.5 w-4 bg-faint" aria-hidden />
         due, not started
       </span>
-      {paused && (
-        <span className="flex items-center gap-1.5">
-          <span className="painted h-2.5 w-4 bg-warn/15" aria-hidden />
-          paused
+      {[...shades].map((kind) => (
+        <span key={kind} className="flex items-center gap-1.5">
+          <span className={clsx('painted h-2.5 w-4', SHADES[kind])} aria-hidden />
+          {kind}
         </span>
-      )}
+      ))}
     </p>
   )
 }

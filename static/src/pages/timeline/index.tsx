@@ -3,21 +3,29 @@
 import { getRouteApi } from '@tanstack/react-router'
 import { ChartGantt, SearchX } from 'lucide-react'
 import { type ReactNode, useCallback, useMemo, useRef, useState } from 'react'
-import { LastRunsPageDocument, type LastRunsPageQuery, TimelineDocument, type TimelineQuery } from '@/api/generated'
+import {
+  ClosuresDocument,
+  LastRunsPageDocument,
+  type LastRunsPageQuery,
+  TimelineDocument,
+  type TimelineQuery,
+} from '@/api/generated'
 import { type Pages, usePages } from '@/api/pages'
+import { useApi } from '@/api/queries'
 import { useNow } from '@/app/clock'
 import type { TimelineSearch } from '@/app/filters'
 import { TIMELINE_VIEWS } from '@/app/words'
 import { Button } from '@/components/button'
-import { Grid } from '@/components/grid'
+import { PagedGrid } from '@/components/paged-grid'
 import { Page } from '@/components/panel'
 import { useScreen } from '@/components/screen'
-import { Empty, Failure } from '@/components/states'
+import { Empty } from '@/components/states'
 import { Time } from '@/components/time'
 import { isFiltered, jobListOf } from '@/pages/jobs/filter'
 import { Filters } from '@/pages/jobs/filters'
 import { counted } from '@/text/number'
 import { AxisLabels, ticksOn } from './axis'
+import { closedOn } from './closed'
 import { CARD_HEIGHT, columnsOf, type Drawing, type JobOfRow, ROW_HEIGHT, TimelineCard } from './columns'
 import { MarkHint, useExecutionPath } from './hint'
 import { Lane, Legend, LiveLane } from './lane'
@@ -45,6 +53,8 @@ function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
   const path = useExecutionPath()
   const [first, setFirst] = useState(0)
   const axis = useAxis(span, jobs.rowAt(first)?.recentOutcomes.from)
+  const closures = useApi(ClosuresDocument, {}, { refetchInterval: refresh })
+  const blackouts = closures.data?.blackouts
   const drawing = useMemo((): Drawing<TimelineRow> => {
     const ticks = ticksOn(axis)
     const at = (row: TimelineRow) => (now: number) =>
@@ -56,17 +66,21 @@ function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
       marksOf: (row) => at(row)(axis.to),
       lane: (row) => {
         const runs = row.recentOutcomes.cells.some(({ status }) => status === 'RUNNING')
-        return runs ? (
-          <LiveLane name={row.name} ticks={lines} path={path} marksAt={at(row)} />
-        ) : (
-          <Lane name={row.name} ticks={lines} path={path} marks={at(row)(axis.to)} />
-        )
+        const given = { name: row.name, ticks: lines, path, closed: closedOn(row, blackouts ?? [], axis) }
+        return runs ? <LiveLane {...given} marksAt={at(row)} /> : <Lane {...given} marks={at(row)(axis.to)} />
       },
     }
-  }, [axis, path])
+  }, [axis, path, blackouts])
   const seenFrom = jobs.rowAt(0)?.recentOutcomes.failuresFrom
   return (
-    <Jobs search={search} jobs={jobs} drawing={drawing} onStill={setStill} onFirst={setFirst}>
+    <Jobs
+      search={search}
+      jobs={jobs}
+      drawing={drawing}
+      onStill={setStill}
+      onFirst={setFirst}
+      closed={blackouts !== undefined && blackouts.length > 0}
+    >
       {seenFrom && Date.parse(seenFrom) > axis.from && (
         <p className="text-warn text-xs">
           More than 5,000 executions ended badly: where several ran, failures of before{' '}
@@ -89,7 +103,9 @@ function LastRuns({ search }: { search: TimelineSearch }) {
       header: <span className="font-normal">{`Last ${RUNS} runs, the newest at the right`}</span>,
       width: 'minmax(0, 40rem)',
       marksOf: (row) => marksOfRuns(row.recentExecutions),
-      lane: (row) => <Lane apart name={row.name} ticks={[]} path={path} marks={marksOfRuns(row.recentExecutions)} />,
+      lane: (row) => (
+        <Lane apart name={row.name} ticks={[]} closed={[]} path={path} marks={marksOfRuns(row.recentExecutions)} />
+      ),
     }),
     [path],
   )
@@ -120,11 +136,21 @@ interface JobsProps<Row> {
   onStill: (still: boolean) => void
   /** Told the first row on the screen. */
   onFirst?: (row: number) => void
+  /** Blackouts are drawn. */
+  closed?: boolean
   children?: ReactNode
 }
 
 /** The page around either drawing. */
-function Jobs<Row extends JobOfRow>({ search, jobs, drawing, onStill, onFirst, children }: JobsProps<Row>) {
+function Jobs<Row extends JobOfRow>({
+  search,
+  jobs,
+  drawing,
+  onStill,
+  onFirst,
+  closed = false,
+  children,
+}: JobsProps<Row>) {
   const navigate = route.useNavigate()
   const change = useCallback(
     (next: Partial<TimelineSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
@@ -163,32 +189,24 @@ function Jobs<Row extends JobOfRow>({ search, jobs, drawing, onStill, onFirst, c
       ))}
     >
       <Filters search={search} onChange={change} />
-      <Legend />
+      <Legend closed={closed} />
       {children}
       {narrow && <div className="px-4">{drawing.header}</div>}
-      <div ref={box} className="min-h-80 flex-1">
-        {jobs.error ? (
-          <Failure error={jobs.error} what="the timeline" retry={jobs.refetch} />
-        ) : jobs.ready && jobs.count === 0 ? (
-          <Nothing filtered={isFiltered(search)} />
-        ) : (
-          <Grid
-            label="Timeline"
-            columns={columns}
-            count={jobs.count}
-            total={jobs.total}
-            rowAt={jobs.rowAt}
-            keyOf={keyOf}
-            rowHeight={ROW_HEIGHT}
-            card={card}
-            cardHeight={CARD_HEIGHT}
-            onLook={onLook}
-            onStill={onStill}
-            news={jobs.withheld.arrived > 0 ? `${jobs.withheld.arrived} new` : null}
-            onNews={jobs.renew}
-          />
-        )}
-      </div>
+      <PagedGrid
+        ref={box}
+        label="Timeline"
+        what="the timeline"
+        pages={jobs}
+        empty={<Nothing filtered={isFiltered(search)} />}
+        columns={columns}
+        keyOf={keyOf}
+        rowHeight={ROW_HEIGHT}
+        card={card}
+        cardHeight={CARD_HEIGHT}
+        onLook={onLook}
+        onStill={onStill}
+        news={jobs.withheld.arrived > 0 ? `${jobs.withheld.arrived} new` : null}
+      />
       <MarkHint box={box} />
     </Page>
   )

@@ -2,6 +2,7 @@
 
 import { clsx } from 'clsx'
 import { useNow } from '@/app/clock'
+import type { Closed } from './closed'
 import { isFailure, type Mark, summary } from './marks'
 
 /** Height and looks by outcome: what failed is the highest, so that colour is not all that tells. */
@@ -15,11 +16,16 @@ const LOOKS: Record<string, string> = {
   SKIPPED: 'h-1 bg-faint',
 }
 
+/** Hatched, so that colour is not all that tells. */
+const CLOSED = 'hatched text-lost/40'
+
 interface LaneProps {
   name: string
   marks: Mark[]
   /** Lines behind the marks, from 0 to 1. */
   ticks: number[]
+  /** Stretches in which nothing started by schedule. */
+  closed: Closed[]
   /** What each link begins with. */
   path: string
   /** Cells of equal width with a gap between them. */
@@ -27,12 +33,22 @@ interface LaneProps {
 }
 
 /** A row of marks, oldest first. One stop of the Tab key: what failed last, else the newest; arrows go from there. */
-export function Lane({ name, marks, ticks, path, apart }: LaneProps) {
+export function Lane({ name, marks, ticks, closed, path, apart }: LaneProps) {
   const sorted = marks.toSorted((a, b) => a.from - b.from)
   const stop = sorted.findLast((mark) => mark.failures > 0) ?? sorted.at(-1)
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for a form
     <div role="group" aria-label={`Runs of ${name}: ${summary(marks)}`} className="relative h-6 overflow-hidden">
+      {closed.map(({ from, to, label }) => (
+        <span
+          key={`${from} ${label}`}
+          role="img"
+          aria-label={label}
+          title={label}
+          className={clsx('painted absolute inset-y-0 min-w-0.5', CLOSED)}
+          style={{ left: percent(from), width: percent(to - from) }}
+        />
+      ))}
       {ticks.map((tick) => (
         <span key={tick} className="absolute inset-y-0 w-px bg-line" style={{ left: percent(tick) }} aria-hidden />
       ))}
@@ -78,7 +94,7 @@ const MEANINGS = [
 ] as const
 
 /** What each mark means. */
-export function Legend() {
+export function Legend({ closed }: { closed: boolean }) {
   return (
     <ul className="flex flex-wrap items-end gap-x-4 gap-y-1 text-muted text-xs">
       {MEANINGS.map(([status, word]) => (
@@ -87,6 +103,12 @@ export function Legend() {
           {word}
         </li>
       ))}
+      {closed && (
+        <li className="flex items-end gap-1.5">
+          <span className={clsx('painted mb-0.5 h-3 w-4', CLOSED)} aria-hidden />
+          Blackout
+        </li>
+      )}
     </ul>
   )
 }

@@ -21,6 +21,7 @@ const job = (name: string, cells: object[]) => ({
   id: name,
   name,
   status: 'ACTIVE',
+  tags: ['billing'],
   scheduleType: 'FIXED_RATE',
   cronExpression: null,
   intervalSeconds: 60,
@@ -29,6 +30,16 @@ const job = (name: string, cells: object[]) => ({
 })
 const failed = cell({ executionId: 'bad', cell: 46, status: 'FAILED', reason: 'ERROR', at: at(30), failures: 1 })
 const answer = (...jobs: object[]) => ({ Timeline: () => ({ jobsPage: pageOf(jobs) }) })
+const blackout = (given: object) => ({
+  id: 'b',
+  reason: 'database move',
+  startsAt: at(120),
+  endsAt: at(60),
+  tag: null,
+  jobId: null,
+  afterwards: 'COLLAPSE',
+  ...given,
+})
 
 test('a row says what failed, and each mark when, how and for how long, and leads to its execution', async () => {
   const { user, address } = await open('/timeline', {
@@ -78,4 +89,14 @@ test('it says from when on failures may be missing', async () => {
   const seen = { from: FROM, failuresFrom: at(60), cells: [] }
   await open('/timeline', answer({ ...job('Report', []), recentOutcomes: seen }))
   expect(await screen.findByText(/More than 5,000 executions ended badly/)).toBeTruthy()
+})
+
+test('a blackout is shaded in the rows of the jobs that it is for, and in no other', async () => {
+  await open('/timeline', {
+    ...answer(job('Report', []), { ...job('Other', []), tags: [] }),
+    Closures: () => ({ calendars: [], blackouts: [blackout({ tag: 'billing' }), blackout({ endsAt: at(120) })] }),
+  })
+  const shade = await screen.findByRole('img', { name: /^Blackout from .*: database move$/ })
+  expect(shade.closest('[role=group]')?.getAttribute('aria-label')).toContain('Runs of Report')
+  expect(shade.style.width).toMatch(/^4\.16/)
 })

@@ -1,0 +1,27 @@
+// Where in a job's row a blackout lies. Pure.
+
+import type { BlackoutRowFragment } from '@/api/generated'
+import { blackoutsOf } from '@/blackouts/concerning'
+import { exactTime, viewerZone } from '@/text/time'
+import type { Axis } from './views'
+
+/** A stretch in which nothing starts by schedule, both ends from 0 to 1. */
+export interface Closed {
+  from: number
+  to: number
+  label: string
+}
+
+type Blackout = Pick<BlackoutRowFragment, 'jobId' | 'tag' | 'startsAt' | 'endsAt' | 'reason'>
+
+/** The blackouts of a job that lie on the axis. */
+export function closedOn(job: { id: string; tags: string[] }, blackouts: Blackout[], axis: Axis): Closed[] {
+  const place = (instant: string) => (Date.parse(instant) - axis.from) / (axis.to - axis.from)
+  return blackoutsOf(job, blackouts)
+    .map(({ startsAt, endsAt, reason }) => ({
+      from: Math.max(0, place(startsAt)),
+      to: Math.min(1, place(endsAt)),
+      label: `Blackout from ${exactTime(startsAt, viewerZone)} to ${exactTime(endsAt, viewerZone)}: ${reason}`,
+    }))
+    .filter(({ from, to }) => to > from)
+}
