@@ -1,66 +1,17 @@
 // The dashboard as a person uses it: a real browser, three real nodes, real PostgreSQL.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
-import { eventually, graphql, startCluster } from './cluster.mjs'
+import { test } from 'node:test'
+import { eventually, graphql } from './cluster.mjs'
+import { choose, cluster, go, input, newPage, offences, page, row, SCREENSHOTS, seriousFaults } from './harness.mjs'
 import { count, takenIn } from './network.mjs'
+import './tasks.mjs'
 
-const SCREENSHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url))
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-const EXECUTABLE = process.env.HOROLOG_BROWSER ?? BROWSERS.find(existsSync)
 /** In a payload: ten thousand characters, and digits that a double does not hold. */
 const LONG = 'y'.repeat(10_000)
 const DIGITS = '9007199254740993'
 const HOSTILE = `<img src=x onerror="document.title='owned'"> \u202eevil ${'x'.repeat(200)}`
-
-let cluster
-let browser
-let page
-/** What no page may do: errors, broken policies, requests to other hosts. */
-const offences = []
-
-before(async () => {
-  mkdirSync(SCREENSHOTS, { recursive: true })
-  cluster = await startCluster(3)
-  browser = await chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox'] })
-  page = await newPage('light')
-})
-
-after(async () => {
-  await browser?.close()
-  await cluster?.stop()
-})
-
-async function newPage(colorScheme, viewport = { width: 1440, height: 900 }, looks = {}) {
-  const context = await browser.newContext({ colorScheme, viewport, ...looks, bypassCSP: false })
-  const opened = await context.newPage()
-  opened.setDefaultTimeout(30_000)
-  opened.on('pageerror', (error) => offences.push(`error: ${error.message}`))
-  opened.on('console', (message) => {
-    // A node that was killed on purpose refuses connections; a page may be cut off on purpose.
-    if (message.type() === 'error' && !/ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|WebSocket/.test(message.text()))
-      offences.push(message.text())
-  })
-  opened.on('request', (request) => {
-    const { hostname, protocol } = new URL(request.url())
-    if (protocol.startsWith('http') && hostname !== '127.0.0.1') offences.push(`asked ${request.url()}`)
-  })
-  return opened
-}
-
-const go = (path) => page.goto(cluster.url + path)
-const row = (name) => page.getByRole('row').filter({ hasText: name })
-const more = (name) => row(name).getByRole('button', { name: /^More for/ })
-const choose = async (name, command) => {
-  await more(name).click()
-  await page.getByRole('menuitem', { name: command }).click()
-}
 
 /** Fills the form of a new job and saves it; the page is the job's. */
 async function create(name, type, fill) {
@@ -71,12 +22,6 @@ async function create(name, type, fill) {
   await fill()
   await page.getByRole('button', { name: 'Create job' }).click()
   await page.getByRole('heading', { level: 1, name }).waitFor()
-}
-
-async function input(values) {
-  const create = 'mutation($input: CreateJobInput!) { createJob(input: $input) { id } }'
-  const { createJob } = await graphql(cluster.url, create, { input: values })
-  return createJob.id
 }
 
 test('a job of each type is created and seen to fire', async () => {
@@ -324,68 +269,6 @@ test('a past range is previewed and run again', async () => {
   await page.getByRole('button', { name: 'Run 4 fire times' }).click()
   await page.getByText('4 fire times will run again.').waitFor()
   await page.getByText('4 of 4').waitFor()
-})
-
-/** What axe-core finds on a page and calls serious or critical. */
-async function seriousFaults(looked) {
-  await looked.evaluate(AXE)
-  const { violations } = await looked.evaluate(() => globalThis.axe.run())
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  return serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join('; ')}`)
-}
-
-/** Clicks that were counted. */
-let clicks = 0
-const click = async (target) => {
-  clicks += 1
-  await target.click()
-}
-const navigate = (name) => page.getByRole('navigation').getByRole('link', { name, exact: true })
-
-test('a runaway job is stopped with all that it runs in five clicks', async () => {
-  const target = { noop: { sleepMillis: 86_400_000 } }
-  const id = await input({ name: 'runaway', scheduleType: 'FIXED_RATE', intervalSeconds: 1, target })
-  const inFlight = async () => {
-    const { job } = await graphql(cluster.url, 'query($id: ID!) { job(id: $id) { inFlight } }', { id })
-    return job.inFlight
-  }
-  await eventually('it runs more than once', async () => (await inFlight()) > 2)
-  await go('/')
-  clicks = 0
-  await click(navigate('Jobs'))
-  await click(more('runaway'))
-  await click(page.getByRole('menuitem', { name: 'Pause' }))
-  await click(page.getByRole('checkbox', { name: /^Cancel the \d+ that run/ }))
-  await click(page.getByRole('dialog').getByRole('button', { name: 'Pause' }))
-  await row('runaway').locator('[data-status=PAUSED]').waitFor()
-  await eventually('nothing of it runs', async () => (await inFlight()) === 0)
-  assert.ok(clicks <= 5, `${clicks} clicks`)
-})
-
-test('what failed since yesterday runs again in five clicks', async () => {
-  const target = { http: { url: 'http://127.0.0.1:1/' } }
-  const id = await input({ name: 'failed report', scheduleType: 'FIXED_RATE', intervalSeconds: 3600, target })
-  const executions = async () => {
-    const rows = 'query($id: ID!) { job(id: $id) { executions(first: 10) { nodes { kind status fireTime } } } }'
-    const { job } = await graphql(cluster.url, rows, { id })
-    return job.executions.nodes
-  }
-  await eventually('it has failed', async () => (await executions())[0]?.status === 'FAILED')
-  await go('/')
-  const failures = page.getByRole('link', { name: /failures? in the last hour/ })
-  await failures.waitFor()
-  clicks = 0
-  await click(failures)
-  await click(page.getByRole('button', { name: 'Time', exact: true }))
-  await click(page.getByRole('menuitem', { name: 'Since yesterday', exact: true }))
-  await click(page.getByRole('button', { name: 'Run again…' }))
-  await click(page.getByRole('dialog').getByRole('button', { name: /^Run \d+ again/ }))
-  const [again, first] = await eventually('it has run again', async () => {
-    const rows = await executions()
-    return rows.length === 2 && rows.every(({ status }) => status === 'FAILED') && rows
-  })
-  assert.deepEqual([again.kind, again.fireTime], ['RERUN', first.fireTime])
-  assert.ok(clicks <= 5, `${clicks} clicks`)
 })
 
 test('no page has a serious fault of accessibility, in either theme', async () => {
