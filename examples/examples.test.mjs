@@ -1,0 +1,138 @@
+// The examples against a real node. The receivers get deliveries of a real job, and what a retry, a recovery and a frozen node may
+// send: each must have its effect once.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { eventually, graphql, startCluster } from '../static/e2e/cluster.mjs'
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const RECEIVERS = {
+  rust: [process.env.RECEIVER_RUST],
+  python: ['python3', here('receiver-python/receiver.py')],
+  node: [process.execPath, here('receiver-node/receiver.mjs')],
+}
+const CREATE = 'mutation ($input: CreateJobInput!) { createJob(input: $input) { id } }'
+const LOG = 'query ($jobId: ID!) { jobLogs(jobId: $jobId) { id status attempt output } }'
+
+let cluster
+let folder
+const receivers = []
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'horolog-examples-'))
+  cluster = await startCluster(1)
+})
+after(async () => {
+  await Promise.all(receivers.map((receiver) => receiver.stop()))
+  await cluster?.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Starts a receiver; `url` is its address. */
+async function start(name) {
+  const [program, ...args] = RECEIVERS[name]
+  const child = spawn(program, [...args, join(folder, name)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const gone = once(child, 'exit')
+  const receiver = {
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      await gone
+    },
+  }
+  receivers.push(receiver)
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
+  receiver.url = await eventually(`${name} listens`, async () => /listening on (\S+)/.exec(said)?.[1])
+  return receiver
+}
+
+/** One delivery as a node sends it: status and text of the answer. */
+async function deliver(url, headers) {
+  const response = await fetch(url, { method: 'POST', headers, body: '{"hello":"target"}' })
+  return `${response.status} ${(await response.text()).trim()}`
+}
+
+const attempt = (key, number) => ({ 'idempotency-key': key, 'horolog-attempt': String(number) })
+
+/** How often the effect of a key has happened. */
+async function effects(url, key) {
+  const text = await (await fetch(url)).text()
+  return text.split('\n').filter((line) => line === key).length
+}
+
+for (const name of Object.keys(RECEIVERS)) {
+  test(`${name}: a job has its effect once, whatever is delivered again`, async () => {
+    const receiver = await start(name)
+    const input = {
+      name: `example ${name}`,
+      scheduleType: 'ONCE',
+      startAt: new Date().toISOString(),
+      payload: { hello: 'target' },
+      target: { http: { url: receiver.url } },
+    }
+    const { createJob } = await graphql(cluster.url, CREATE, { input })
+    const execution = await eventually(`the job of ${name} has run`, async () => {
+      const [execution] = (await graphql(cluster.url, LOG, { jobId: createJob.id })).jobLogs
+      return execution?.status === 'SUCCESS' ? execution : null
+    })
+    assert.equal(execution.output.trim(), 'done')
+    assert.equal(await effects(receiver.url, execution.id), 1)
+    assert.equal(await deliver(receiver.url, attempt(execution.id, execution.attempt)), '200 already done')
+    assert.equal(await deliver(receiver.url, attempt(execution.id, execution.attempt + 1)), '200 already done')
+    assert.equal(await deliver(receiver.url, attempt(execution.id, execution.attempt)), '409 stale')
+    assert.equal(await effects(receiver.url, execution.id), 1)
+  })
+
+  test(`${name}: an attempt that is stale from the start does nothing`, async () => {
+    const receiver = await start(name)
+    assert.equal(await deliver(receiver.url, attempt('stale-first', 3)), '200 done')
+    assert.equal(await deliver(receiver.url, attempt('stale-first', 2)), '409 stale')
+    assert.equal(await effects(receiver.url, 'stale-first'), 1)
+  })
+
+  test(`${name}: deliveries at once have one effect`, async () => {
+    const receiver = await start(name)
+    const answers = await Promise.all(Array.from({ length: 8 }, () => deliver(receiver.url, attempt('at-once', 1))))
+    assert.deepEqual(answers.sort(), [...Array(7).fill('200 already done'), '200 done'])
+    assert.equal(await effects(receiver.url, 'at-once'), 1)
+  })
+
+  test(`${name}: what was done outlives a kill, and half a line of a crash was never done`, async () => {
+    const killed = await start(name)
+    assert.equal(await deliver(killed.url, attempt('killed', 2)), '200 done')
+    await killed.stop()
+    if (name !== 'python') appendFileSync(join(folder, name), '1\thalf')
+    const receiver = await start(name)
+    assert.equal(await deliver(receiver.url, attempt('killed', 2)), '200 already done')
+    assert.equal(await deliver(receiver.url, attempt('killed', 1)), '409 stale')
+    assert.equal(await deliver(receiver.url, attempt('half', 1)), '200 done')
+    assert.equal(await effects(receiver.url, 'killed'), 1)
+  })
+
+  test(`${name}: a delivery without a key or with an odd attempt is refused`, async () => {
+    const receiver = await start(name)
+    for (const headers of [{}, { 'idempotency-key': 'a' }, attempt('a', 0), attempt('a', 'x'), attempt('../a', 1)]) {
+      assert.match(await deliver(receiver.url, headers), /^400 /, JSON.stringify(headers))
+    }
+  })
+}
+
+test('the GraphQL client follows its execution to the end', async () => {
+  const args = [here('graphql-client/client.mjs'), `${cluster.url}/graphql`]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+  assert.match(said, /^created \S+\n(?:RUNNING attempt 1\n)?SUCCESS attempt 1\ndeleted\n$/)
+})
