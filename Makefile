@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients drill measure-dashboard bench-small deny fmt lint schema
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients drill measure-dashboard bench-small deny fmt lint schema docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,8 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	cargo test -p horolog-loadtest -p horolog-protocol
 	scripts/postman || test $$? = 3
 	scripts/clients || test $$? = 3
+	scripts/examples || test $$? = 3
+	scripts/docs || test $$? = 3
 	scripts/fuzz || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
 	scripts/drills
@@ -75,3 +77,6 @@ lint: ## clippy as strict as in CI
 schema: ## write the GraphQL schema to schema.graphql
 	cargo run -q -- schema > target/schema.graphql
 	mv target/schema.graphql schema.graphql
+
+docs: ## build the book into target/book and check its links
+	scripts/docs
