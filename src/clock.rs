@@ -1,8 +1,7 @@
-//! Where "now" comes from: the database in production, the test in tests.
+//! The source of "now": the database in production, the test in tests.
 //!
-//! Rust code never asks the wall clock for a decision: every statement that
-//! needs the time takes [`Clock::stub`] as its first parameter and reads
-//! `coalesce($1, clock_timestamp())`, so that one clock decides on all nodes.
+//! Rust code never reads the wall clock for a decision: every statement with the time takes [`Clock::stub`] as its first
+//! parameter and reads `coalesce($1, clock_timestamp())`, so that one clock decides on all nodes.
 
 use crate::model::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};

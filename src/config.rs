@@ -1,5 +1,6 @@
-//! Settings of a node: each a flag and an environment variable with a unit and a
-//! bound. Unknown settings and impossible combinations stop the start.
+//! Settings of a node: each a flag and an environment variable with a unit and a bound.
+//!
+//! Unknown settings and impossible combinations stop the start. `docs/reference/settings.md` is generated from this file.
 
 use crate::model::introspection::Introspection;
 use crate::model::text;

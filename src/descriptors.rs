@@ -1,8 +1,7 @@
-//! File descriptors: how many the process may have, and who gets them.
+//! File descriptors: the limit of the process and its distribution.
 //!
-//! A webhook, a connection to the database and a look at DNS need one when they
-//! need it; HTTP clients take as many as they are let. So what the node itself
-//! needs is set aside, and the clients share the rest.
+//! A webhook, a connection to the database and a DNS query each need a descriptor at once; HTTP clients use as many as
+//! they can get. The descriptors of the node itself are therefore reserved, and HTTP clients share the rest.
 
 /// Descriptors of one slot: its webhook's connection, and one that is kept for the next or ends.
 const PER_SLOT: u64 = 2;

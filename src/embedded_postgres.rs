@@ -1,17 +1,13 @@
-//! A PostgreSQL server of our own, for when nobody gave a `DATABASE_URL`.
+//! An embedded PostgreSQL server, for a start without a `DATABASE_URL`.
 //!
-//! One directory holds everything: `lock`, `pg` (the cluster), `run` (the unix
-//! socket), `postgres.log`. Whoever comes first creates the cluster and starts
-//! the server; whoever comes later attaches to it; it survives all of them.
-//! All steps happen under a file lock, and only a connection proves that the
-//! server runs: a pid file may name a zombie, or somebody else after a restart
-//! of the container. The server binaries are the system's; nothing is
-//! downloaded.
+//! One directory has all files: `lock`, `pg` (the cluster), `run` (the unix socket), `postgres.log`. The first process
+//! creates the cluster and starts the server; later processes attach to it; the server outlives all of them. All steps
+//! run under a file lock, and only a connection proves that the server runs: a pid file may name a zombie, or another
+//! process after a restart of the container. The server binaries come from the system; nothing is downloaded.
 //!
-//! It must never: turn fsync or checksums off by itself, listen on TCP, put
-//! the socket where another user can reach it, touch a cluster that is not
-//! below the given directory, delete anything but its own half-made clusters,
-//! or take the server down together with the node that started it.
+//! This module must never: disable fsync or checksums, listen on TCP, put the socket where another user can reach it,
+//! change a cluster outside the given directory, delete anything except its own incomplete clusters, or stop the server
+//! together with the node that started it.
 
 mod error;
 mod system;

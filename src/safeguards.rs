@@ -1,9 +1,8 @@
-//! Safeguards that a drill can switch off, one at a time, to see whether its
-//! checker would notice: a safeguard whose removal nothing notices is not tested.
+//! Safeguards that a drill can disable, one at a time.
 //!
-//! Only a build with the feature `drill-bugs` can; no release has it. In every
-//! other build [`is_off`] is a constant, and what it guards stands as if this
-//! module were not there.
+//! A drill without a safeguard must fail: a safeguard without such a drill is not tested. Only a build with the feature
+//! `drill-bugs` can disable one, and no release has this feature. In every other build [`is_off`] is a constant, and the
+//! compiler removes the branch.
 
 use std::borrow::Cow;
 

@@ -1,13 +1,12 @@
-//! The composition root: puts a node together, and takes it apart in order.
+//! The composition root: the start and the stop of a node.
 //!
-//! Start: bind the port, wait for the database and migrate, join, lease.
-//! Stop: say so, take nothing new, finish what runs, hand over the rest, leave.
-//! Firing and the API share no pool and no thread: leases, settlements and the
-//! reconciler have this runtime and `FIRING_CONNECTIONS`, the heartbeat a thread
-//! and a connection, requests the HTTP workers, two threads of `threads` and
-//! `--pool-size` connections.
-//! The heartbeat is the last thing to stop but the answers over HTTP, for whose
-//! sake load balancers get a moment to notice.
+//! Start: bind the port, wait for the database and migrate, join, lease. Stop: announce it, take nothing new, finish
+//! running executions, hand over the rest, leave.
+//!
+//! Firing and the API share no pool and no thread: leases, settlements and the reconciler have this runtime and
+//! `FIRING_CONNECTIONS`, the heartbeat a thread and a connection, requests the HTTP workers, two threads of `threads` and
+//! `--pool-size` connections. The heartbeat stops last; only HTTP answers continue after it, so that load balancers
+//! notice the stop.
 
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool};

@@ -1,8 +1,7 @@
 //! Telemetry: log output and the metrics registry of the process.
 //!
-//! Metrics are recorded through the `metrics` facade wherever something happens;
-//! this module names, describes and renders them. It must never be needed for a
-//! decision: what counts is in the database.
+//! Code records metrics through the `metrics` facade; this module names, describes and renders them
+//! (`docs/reference/metrics.md` is generated from it). No decision may depend on a metric: the database holds the state.
 
 mod log;
 

@@ -1,4 +1,4 @@
-//! Threads of the API, which get the processor after those of firing.
+//! Threads of the API, with a lower priority than the threads of firing.
 
 use actix::Arbiter;
 use std::panic::resume_unwind;

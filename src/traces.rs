@@ -1,13 +1,12 @@
-//! Traces: what an execution did, as OpenTelemetry spans.
+//! Traces: executions as OpenTelemetry spans.
 //!
-//! An execution is a trace whose id is its own, so that every node gives its
-//! attempts to the same trace without a word: *fire* (from the fire time to the
-//! end), under it for each attempt *wait* (from the due time to the start) and
-//! *attempt*, whose span id the target gets in `traceparent`. A call of the API
-//! is a span of its caller's trace, linked to the executions that it starts.
+//! The id of an execution is its trace id, so all nodes add their attempts to the same trace without coordination: *fire*
+//! (fire time to end), and below it for each attempt *wait* (due time to start) and *attempt*, whose span id is in the
+//! `traceparent` of the request. An API call is a span of the trace of its caller, linked to the executions that it
+//! starts.
 //!
-//! Without the feature `otel`, or without `OTEL_EXPORTER_OTLP_ENDPOINT`, nothing
-//! is sent. It must never hold anything up: a collector that is away costs spans.
+//! Without the feature `otel`, or without `OTEL_EXPORTER_OTLP_ENDPOINT`, no span is sent. A collector that is not
+//! reachable costs spans and delays nothing.
 
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, ExecutionStatus, Outcome, Settlement, span_id};

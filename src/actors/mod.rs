@@ -1,11 +1,8 @@
-//! Who does what, when: one Actix actor per file, each a thin shell over a plain
-//! struct.
+//! The periodic work of a node: one Actix actor per file, each a thin shell around a plain struct.
 //!
-//! A periodic message takes no input, does one bounded idempotent pass and
-//! returns a report: metrics count it, tests assert it. The timer
-//! ([`pacemaker`]) is a caller like any other, and so is a wake-up: both only
-//! mean "look again". A pass never kills its actor; an actor that dies anyway
-//! ends the process ([`vitals`]).
+//! A periodic message has no input, does one bounded and idempotent pass, and returns a report: metrics count the report,
+//! tests assert it. The timer ([`pacemaker`]) is an ordinary caller, and so is a wake-up: both only mean "poll again". A
+//! pass never ends its actor; the death of an actor ends the process ([`vitals`]).
 
 pub mod cluster_membership;
 #[cfg(feature = "drill-bugs")]

@@ -1,7 +1,7 @@
-//! GraphQL: translates between the API's words and the commands; decides nothing.
+//! GraphQL: a translation between the terms of the API and the commands, without decisions.
 //!
-//! Queries read the store, mutations send a command to the JobManager actor.
-//! The schema is the reference system's, extended (`schema.graphql`).
+//! Queries read the store; mutations send a command to the JobManager actor. The schema is an extension of the schema of
+//! the reference system (`schema.graphql`).
 
 mod admission;
 mod agenda;

@@ -1,7 +1,6 @@
 //! The program: commands, exit codes, signals.
 //!
-//! Exit codes: 0 stopped cleanly, 1 failed, 2 bad usage or configuration, 70 the
-//! node gave itself up.
+//! Exit codes: 0 clean stop, 1 failure, 2 wrong usage or configuration, 70 an actor died and the node stopped itself.
 
 mod demo;
 mod documents;

@@ -1,9 +1,8 @@
-//! What executions run: one handler per [`Target`].
+//! The targets of executions: one handler per [`Target`].
 //!
-//! A handler gets a leased attempt and says how it ended. It knows neither the
-//! database nor the cluster; it must never settle, retry or decide anything
-//! about the schedule. Its future is spawned and dropped to cancel it, so it
-//! must hold nothing that a drop does not clean up.
+//! A handler gets a leased attempt and returns its result. It has no access to the database or the cluster; it must never
+//! settle, retry or decide about a schedule. A cancel drops the future of the handler, so a handler must hold nothing
+//! that a drop does not clean up.
 
 mod egress;
 mod http;

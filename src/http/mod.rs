@@ -1,9 +1,8 @@
 //! HTTP: the routes of a node.
 //!
-//! The GraphQL endpoint takes commands by `POST` with `application/json` and in no other way: a
-//! page of another site can send a form or plain text with the user's cookies,
-//! but not this. Bodies are bounded before they are parsed. No route is reached
-//! under a name that is not the node's, or by a webhook.
+//! The GraphQL endpoint accepts commands only by `POST` with `application/json`: a page of another site can send a form
+//! or plain text with the cookies of the user, but not JSON. Bodies have a limit before they are parsed. No route is
+//! reachable under a foreign host name, or by a webhook.
 
 mod accept;
 mod answer;

@@ -1,9 +1,8 @@
-//! Closures: when the fire times of a job do not run, and what becomes of them.
+//! Closures: exclusions of fire times, and their effect.
 //!
-//! Two things close. A *calendar* says which fire times of a schedule count; it
-//! judges the fire time. A *blackout* says when nothing may start by schedule;
-//! it judges the due time. Neither stops what a person starts (run now,
-//! backfill) nor what was begun before (retries, recoveries).
+//! Two kinds exist. A *calendar* decides which fire times of a schedule count; it is evaluated at the fire time. A
+//! *blackout* is a period without starts by schedule; it is evaluated at the due time. Neither affects manual starts (run
+//! now, backfill) or earlier executions (retries, recoveries).
 
 mod closed_by;
 mod fire_times;

@@ -1,7 +1,7 @@
-//! What Horolog knows: jobs, schedules, triggers, executions, nodes. Pure.
+//! The rules of Horolog: jobs, schedules, triggers, executions, nodes. Pure.
 //!
-//! Nothing here does I/O or asks the time: whoever calls passes the database's
-//! `now`. That is why every rule of firing can be tested as a table.
+//! No code in this module does I/O or reads a clock: callers pass the `now` of the database. Every rule of firing is
+//! therefore tested as a table of cases.
 
 pub mod activity;
 pub mod agenda;

@@ -1,10 +1,9 @@
-//! The only place that knows the database.
+//! All access to the database.
 //!
-//! One file per noun; SQL stands as named constants above the rows it maps.
-//! Every call is bounded on this side of the wire: `statement_timeout` does not
-//! bound COMMIT, and a partitioned server does not answer at all. A call that
-//! times out drops its connection and has an *unknown* outcome; callers read it
-//! again by key (fences make that safe).
+//! One file per noun; SQL is in named constants above the rows that it maps. Every call has a time limit on this side of
+//! the wire: `statement_timeout` does not limit COMMIT, and an unreachable server does not answer. A call that exceeds
+//! its limit drops its connection and has an *unknown* outcome; callers read the state again by key (fences make this
+//! safe).
 
 pub mod activity;
 mod admission;

@@ -1,7 +1,6 @@
 //! Schedules: pure rules that name fire times.
 //!
-//! A schedule never returns a fire time at or before the instant it was asked
-//! about: everything that must not fire twice rests on that.
+//! A schedule never returns a fire time at or before the given instant: the exactly-once of firing depends on it.
 
 pub mod calendar;
 pub mod cron;
