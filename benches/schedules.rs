@@ -1,6 +1,6 @@
 //! How long schedules take: parsing, the next fire time, a year of seconds.
 //!
-//! `cargo bench --bench schedules`; docs/performance.md has the figures.
+//! `cargo bench --bench schedules`; docs/internals/performance.md has the figures.
 
 use chrono::Utc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -6,7 +6,7 @@
 //! reads. `properties` is what must hold in every state, `reachability` that
 //! everything is settled once nothing breaks any more, `safeguards` what can be
 //! taken away. The tests check the whole, and print what goes wrong without each
-//! safeguard; `docs/protocol.md` tells it for people.
+//! safeguard; `docs/internals/lease-protocol.md` tells it for people.
 //!
 //! A step is a statement under its row locks, the arrival of an answer, or a look
 //! at one's own standing. Time is ticks: a TTL is three, trust two, and a node

@@ -119,7 +119,7 @@ impl Default for Policies {
 
 impl Policies {
     /// What is stored: that which differs from the defaults. Most jobs have them all, twice with their first version:
-    /// `createJobs` is an eighth faster without (docs/performance.md).
+    /// `createJobs` is an eighth faster without (docs/internals/performance.md).
     pub fn stored(&self) -> Map<String, Value> {
         if *self == *DEFAULTS {
             return Map::new();

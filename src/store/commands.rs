@@ -400,7 +400,7 @@ pub(super) async fn record_versions(transaction: &Transaction, ids: &[Uuid], cha
     Ok(())
 }
 
-/// A COPY: as an INSERT of JSON the same rows took half as much again of the database's time (docs/performance.md).
+/// A COPY: as an INSERT of JSON the same rows took half as much again of the database's time (docs/internals/performance.md).
 async fn insert(transaction: &Transaction, jobs: &[Job], now: Timestamp) -> Result<(), StoreError> {
     let text = format!(
         "-- commands.insert

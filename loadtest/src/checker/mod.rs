@@ -7,7 +7,7 @@
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
 //! possible states · `terms` the policies that may hold · `case` the evidence by execution · `expected` which
 //! fire times there were · `judge` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
-//! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/drills.md`.
+//! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
 mod attempts;
 mod blind;
@@ -74,7 +74,7 @@ impl Verdict {
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// E.g. `LOST`, `DOUBLE-EXECUTION`; the names of `docs/drills.md`.
+    /// E.g. `LOST`, `DOUBLE-EXECUTION`; the names of `docs/internals/drills.md`.
     pub rule: String,
     /// What exactly, with the numbers.
     pub text: String,

@@ -4,7 +4,7 @@
 //! masks of bits when the expression is parsed. Its own search is not used: it
 //! ends in 2100 and knows neither `L`, `W`, `#` nor alternative days. A search
 //! by bits is a few shifts for the time of day and one step per month, whatever
-//! the expression (docs/performance.md). A test holds the two together.
+//! the expression (docs/internals/performance.md). A test holds the two together.
 
 use super::CronError;
 use super::days::{DayMasks, Month};
