@@ -159,7 +159,10 @@ fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let request = Request::read(&stream)?;
     let (status, body) = answer(&request, ledger);
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
     stream.write_all(format!("{head}{body}").as_bytes())
 }
 
