@@ -20,6 +20,7 @@ mod database_clock;
 mod database_tls;
 mod deliveries;
 mod deploy;
+mod documents;
 mod editing;
 mod embedded_postgres;
 mod every_field;
