@@ -55,7 +55,7 @@ async function createTimeline() {
   const rest = TIMELINE_JOBS - TIMELINE_BUSY
   const name = (number) => `Timeline 0${number}`
   await createJobs(rest, (number) => ({ name: name(number), ...AT_REST, tags: ['timeline'] }))
-  const busy = { scheduleType: 'FIXED_RATE', intervalSeconds: 3, tags: ['timeline', 'timeline-busy'] }
+  const busy = { scheduleType: 'FIXED_RATE', intervalSeconds: 2, tags: ['timeline', 'timeline-busy'] }
   const ids = await createJobs(TIMELINE_BUSY, (number) => ({ name: name(rest + number), ...busy }))
   const runs = `query ($id: ID!) { job(id: $id) { recentExecutions(count: ${TIMELINE_RUNS}) { id } } }`
   const done = async (id) => (await graphql(cluster.url, runs, { id })).job.recentExecutions.length === TIMELINE_RUNS
@@ -109,16 +109,18 @@ async function measureBytes() {
     intervalSeconds: 5,
   }))
   const { createJobs } = await graphql(cluster.url, CREATE, { inputs })
-  for (const path of ['/', '/jobs?tag=busy', `/jobs/${createJobs[0].id}`, '/executions', '/nodes']) {
+  const paths = ['/', '/jobs?tag=busy', `/jobs/${createJobs[0].id}`, '/executions', '/nodes', '/timeline?tag=busy']
+  const took = paths.map(async (path) => {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
     const taken = await count(page)
     await page.goto(cluster.url + path)
     await page.getByRole('heading', { level: 1 }).waitFor()
     await takenIn(5_000, taken)
     const { bytes, requests } = await takenIn(20_000, taken)
-    console.log(`${path}, 20 s beside 61 busy jobs: ${(bytes / 1_000).toFixed(1)} kB, ${JSON.stringify(requests)}`)
     await page.close()
-  }
+    return `${path}, 20 s beside 61 busy jobs: ${(bytes / 1_000).toFixed(1)} kB, ${JSON.stringify(requests)}`
+  })
+  for (const said of await Promise.all(took)) console.log(said)
 }
 
 function print(what, times) {

@@ -256,6 +256,10 @@ test('a job is held back by a blackout of its own, made on its page', async () =
   await page.getByRole('button', { name: 'End now…' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'End blackout' }).click()
   await page.getByText('In a blackout the job does not start by schedule.').waitFor()
+  await page
+    .getByRole('img', { name: /^Blackout from .*: only this one$/ })
+    .first()
+    .waitFor()
 })
 
 test('a past range is previewed and run again', async () => {
@@ -318,6 +322,22 @@ test('the dialogs have no serious fault of accessibility either', async () => {
       await themed.getByRole('dialog').waitFor({ state: 'detached' })
     }
     await themed.context().close()
+  }
+})
+
+test('the rows of the lists are low when the reader wants them so, by a key, and have no fault', async () => {
+  const heights = async () => (await page.getByRole('row').nth(2).boundingBox()).height
+  for (const path of ['/executions', '/jobs']) {
+    await go(path)
+    await page.getByRole('row').nth(2).getByRole('link').first().waitFor()
+    const comfortable = await heights()
+    await page.getByRole('button', { name: 'Compact rows', pressed: false }).press('Enter')
+    await eventually('rows are lower', async () => (await heights()) < comfortable)
+    assert.deepEqual(await seriousFaults(page), [], path)
+    await page.screenshot({ path: join(SCREENSHOTS, `${path.slice(1)}-compact.png`) })
+    await page.reload()
+    await eventually('they stay so', async () => (await heights()) < comfortable)
+    await page.getByRole('button', { name: 'Compact rows', pressed: true }).press('Enter')
   }
 })
 

@@ -1,6 +1,6 @@
-import { keepPreviousData, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ApiError, inWords, send } from '@/api/client'
+import { send } from '@/api/client'
 import {
   type Afterwards,
   CreateBlackoutDocument,
@@ -9,11 +9,11 @@ import {
   TagsDocument,
 } from '@/api/generated'
 import { useApi } from '@/api/queries'
+import { useSaving } from '@/app/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
 import { TimeField } from '@/components/time-field'
-import { useToast } from '@/components/toasts'
 import { fromLocalInput, timeFault } from '@/text/time'
 
 const AFTERWARDS: [Afterwards, string, string][] = [
@@ -32,20 +32,15 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     jobId: job?.id ?? '',
     afterwards: 'COLLAPSE' as Afterwards,
   })
-  const [errors, setErrors] = useState<Record<string, string>>({})
-  const [busy, setBusy] = useState(false)
-  const queries = useQueryClient()
+  const { errors, setErrors, busy, save } = useSaving(onClose)
   const tags = useApi(TagsDocument, {}, { staleTime: 30_000, enabled: !job })
-  const toast = useToast()
-  const save = async () => {
+  const create = () => {
     const faults = {
-      startsAt: timeFault(values.startsAt) ?? '',
-      endsAt: values.endsAt ? (timeFault(values.endsAt) ?? '') : 'This is needed',
+      startsAt: timeFault(values.startsAt),
+      endsAt: values.endsAt ? timeFault(values.endsAt) : 'This is needed',
     }
     if (faults.startsAt || faults.endsAt) return setErrors(faults)
-    setBusy(true)
-    setErrors({})
-    try {
+    void save(async () => {
       const { reason, tag, jobId, afterwards } = values
       const input = {
         reason,
@@ -56,14 +51,8 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
         endsAt: fromLocalInput(values.endsAt) ?? '',
       }
       await send(CreateBlackoutDocument, { input })
-      toast({ kind: 'done', message: 'The blackout is planned.' })
-      await queries.invalidateQueries()
-      onClose()
-    } catch (error) {
-      setErrors({ [(error instanceof ApiError && error.field) || 'all']: inWords(error) })
-    } finally {
-      setBusy(false)
-    }
+      return 'The blackout is planned.'
+    })
   }
   const time = (name: 'startsAt' | 'endsAt') => ({
     value: values[name],
@@ -83,7 +72,7 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={() => void save()}>
+          <Button kind="primary" busy={busy} onClick={create}>
             Create blackout
           </Button>
         </>

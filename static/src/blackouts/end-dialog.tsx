@@ -1,34 +1,23 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { inWords, send } from '@/api/client'
+import { send } from '@/api/client'
 import { type BlackoutRowFragment, SetBlackoutEndDocument } from '@/api/generated'
+import { useSaving } from '@/app/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TimeField } from '@/components/time-field'
-import { useToast } from '@/components/toasts'
 import { fromLocalInput, timeFault, toLocalInput } from '@/text/time'
 
 /** Moves the end of a blackout that is not over. */
 export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRowFragment; onClose: () => void }) {
   const [end, setEnd] = useState(toLocalInput(blackout.endsAt))
-  const [error, setError] = useState<string>()
-  const [busy, setBusy] = useState(false)
-  const queries = useQueryClient()
-  const toast = useToast()
-  const save = async () => {
+  const { errors, setErrors, busy, save } = useSaving(onClose)
+  const move = () => {
     const endsAt = fromLocalInput(end)
-    if (!endsAt) return setError(timeFault(end) ?? 'This is needed')
-    setBusy(true)
-    try {
+    if (!endsAt) return setErrors({ endsAt: timeFault(end) ?? 'This is needed' })
+    void save(async () => {
       await send(SetBlackoutEndDocument, { id: blackout.id, endsAt })
-      toast({ kind: 'done', message: 'The end of the blackout is moved.' })
-      await queries.invalidateQueries()
-      onClose()
-    } catch (failure) {
-      setError(inWords(failure))
-    } finally {
-      setBusy(false)
-    }
+      return 'The end of the blackout is moved.'
+    })
   }
   return (
     <Dialog
@@ -38,13 +27,13 @@ export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRow
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={() => void save()}>
+          <Button kind="primary" busy={busy} onClick={move}>
             Move the end
           </Button>
         </>
       }
     >
-      <TimeField label="To" hint="In your zone" value={end} error={error} onChange={setEnd} />
+      <TimeField label="To" hint="In your zone" value={end} error={errors.endsAt ?? errors.all} onChange={setEnd} />
     </Dialog>
   )
 }

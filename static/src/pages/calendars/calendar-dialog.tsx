@@ -1,12 +1,11 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ApiError, inWords, send } from '@/api/client'
+import { send } from '@/api/client'
 import { type CalendarRowFragment, CreateCalendarDocument, UpdateCalendarDocument } from '@/api/generated'
+import { useSaving } from '@/app/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TextArea, TextField } from '@/components/field'
 import { words } from '@/components/status'
-import { useToast } from '@/components/toasts'
 import { viewerZone } from '@/text/time'
 import { type CalendarValues, inputOf, valuesOf, WEEKDAYS } from './rules'
 
@@ -19,27 +18,12 @@ interface CalendarDialogProps {
 /** Creates or edits a calendar. */
 export function CalendarDialog({ calendar, onClose }: CalendarDialogProps) {
   const [values, setValues] = useState(() => valuesOf(calendar, viewerZone))
-  const [errors, setErrors] = useState<Record<string, string>>({})
-  const [busy, setBusy] = useState(false)
-  const queries = useQueryClient()
-  const toast = useToast()
-  const save = async () => {
-    setBusy(true)
-    setErrors({})
-    try {
-      const input = inputOf(values)
-      if (calendar) await send(UpdateCalendarDocument, { input, version: calendar.version })
-      else await send(CreateCalendarDocument, { input })
-      toast({ kind: 'done', message: `Calendar “${values.name}” is saved.` })
-      await queries.invalidateQueries()
-      onClose()
-    } catch (error) {
-      // A field holds a whole list: `excludeWindows.2.from` belongs to `excludeWindows`.
-      const field = error instanceof ApiError ? error.field?.split('.')[0] : undefined
-      setErrors({ [field || 'all']: inWords(error) })
-    } finally {
-      setBusy(false)
-    }
+  const { errors, busy, save } = useSaving(onClose)
+  const write = async () => {
+    const input = inputOf(values)
+    if (calendar) await send(UpdateCalendarDocument, { input, version: calendar.version })
+    else await send(CreateCalendarDocument, { input })
+    return `Calendar “${values.name}” is saved.`
   }
   const field = (name: Exclude<keyof CalendarValues, 'excludeWeekdays' | 'original'>) => ({
     value: values[name],
@@ -55,7 +39,7 @@ export function CalendarDialog({ calendar, onClose }: CalendarDialogProps) {
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={() => void save()}>
+          <Button kind="primary" busy={busy} onClick={() => void save(write)}>
             Save
           </Button>
         </>

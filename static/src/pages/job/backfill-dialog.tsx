@@ -1,14 +1,13 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ApiError, inWords, send } from '@/api/client'
+import { inWords, send } from '@/api/client'
 import { BackfillJobDocument, type OverlapPolicy, PreviewBackfillDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
+import { useSaving } from '@/app/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
 import { Time } from '@/components/time'
 import { TimeField } from '@/components/time-field'
-import { useToast } from '@/components/toasts'
 import { counted } from '@/text/number'
 import { fromLocalInput, timeFault } from '@/text/time'
 
@@ -21,10 +20,7 @@ const POLICIES: [OverlapPolicy, string, string][] = [
 /** Asks for a past range; shows how many fire times it has before anything starts. */
 export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () => void }) {
   const [values, setValues] = useState({ from: '', to: '', overlapPolicy: 'BUFFER_ALL' as OverlapPolicy, rate: '600' })
-  const [errors, setErrors] = useState<Record<string, string>>({})
-  const [busy, setBusy] = useState(false)
-  const queries = useQueryClient()
-  const toast = useToast()
+  const { errors, setErrors, busy, save } = useSaving(onClose)
   const [from, to] = [fromLocalInput(values.from), fromLocalInput(values.to)]
   const range = from && to ? { from, to } : null
   const preview = useApi(
@@ -32,14 +28,12 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
     { id: jobId, from: '', to: '', ...range },
     { enabled: range !== null },
   )
-  const begin = async () => {
+  const begin = () => {
     if (!range) {
       const [name, text] = from ? (['to', values.to] as const) : (['from', values.from] as const)
       return setErrors({ [name]: timeFault(text) ?? 'This is needed' })
     }
-    setBusy(true)
-    setErrors({})
-    try {
+    void save(async () => {
       const { overlapPolicy, rate } = values
       const { backfillJob } = await send(BackfillJobDocument, {
         id: jobId,
@@ -47,14 +41,8 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
         overlapPolicy,
         firesPerMinute: rate.trim() ? Number(rate) : null,
       })
-      toast({ kind: 'done', message: `${counted(backfillJob.fireTimes, 'fire time')} will run again.` })
-      await queries.invalidateQueries()
-      onClose()
-    } catch (error) {
-      setErrors({ [(error instanceof ApiError && error.field) || 'all']: inWords(error) })
-    } finally {
-      setBusy(false)
-    }
+      return `${counted(backfillJob.fireTimes, 'fire time')} will run again.`
+    })
   }
   const time = (name: 'from' | 'to') => ({
     value: values[name],
@@ -75,7 +63,7 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={() => void begin()}>
+          <Button kind="primary" busy={busy} onClick={begin}>
             {planned && range ? `Run ${counted(planned.count, 'fire time')}` : 'Run'}
           </Button>
         </>

@@ -129,12 +129,15 @@ function useAxis(span: Span, shownFrom: string | undefined): Axis {
 /** Cells that may begin before what is on the screen is read again. */
 const CELLS_AHEAD = 3
 
+/** Rows that have to scroll by before the page is drawn again for its axis. */
+const STEP = 10
+
 interface JobsProps<Row> {
   search: TimelineSearch
   jobs: Pages<Row>
   drawing: Drawing<Row>
   onStill: (still: boolean) => void
-  /** Told the first row on the screen. */
+  /** Told a row near the first one on the screen. */
   onFirst?: (row: number) => void
   /** Blackouts are drawn. */
   closed?: boolean
@@ -161,7 +164,7 @@ function Jobs<Row extends JobOfRow>({
   const onLook = useCallback(
     (first: number, last: number) => {
       look(first, last)
-      onFirst?.(first)
+      onFirst?.(first - (first % STEP))
     },
     [look, onFirst],
   )
