@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -135,4 +135,28 @@ test('the GraphQL client follows its execution to the end', async () => {
   const [code] = await once(child, 'exit')
   assert.equal(code, 0)
   assert.match(said, /^created \S+\n(?:RUNNING attempt 1\n)?SUCCESS attempt 1\ndeleted\n$/)
+})
+
+test('the request of the README creates a job', async () => {
+  const [, body] = /<<'JSON'\n(.*?)\nJSON\n/s.exec(readFileSync(here('../README.md'), 'utf8'))
+  const { createJob } = await graphql(cluster.url, JSON.parse(body).query)
+  assert.equal(createJob.nextFireTimes.length, 3)
+})
+
+test('the commands of getting started are valid', async () => {
+  const page = readFileSync(here('../docs/getting-started.md'), 'utf8')
+  const shell = [...page.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block)
+  const commands = shell.filter((block) => block.includes('gql ') || block.includes('gql()')).filter((block) => !block.includes('kill '))
+  assert.equal(commands.length, 3)
+  const script = commands.join('\n').replaceAll('http://127.0.0.1:8081', cluster.url).replace(/^target=.*$/m, `target=${cluster.sinkUrl}`)
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+  assert.doesNotMatch(said, /"errors"/)
+  assert.match(said, /"pausedBecause":"the target moves"/)
+  assert.match(said, /"deleteJob":true/)
 })
