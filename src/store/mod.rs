@@ -90,8 +90,8 @@ pub struct Store {
     wary_until: Arc<Mutex<Option<Instant>>>,
     /// Jobs that it need not read again.
     remembered: leases::RememberedJobs,
-    /// Where the next look at what is due begins.
-    beginning: leases::Beginning,
+    /// Where the next scan of the due triggers starts.
+    scan_cursor: leases::ScanCursor,
     /// Whether a change of calendars or blackouts has kept the last lease out.
     turn: closures::Turn,
     /// Who holds how many of this node's slots.
@@ -298,7 +298,7 @@ impl Store {
             unreadable: UnreadableRows::default(),
             wary_until: Arc::default(),
             remembered: leases::RememberedJobs::default(),
-            beginning: leases::Beginning::default(),
+            scan_cursor: leases::ScanCursor::default(),
             turn: closures::Turn::default(),
             shares: leases::Shares::default(),
             clock_watch: clock_jumps::ClockWatch::default(),

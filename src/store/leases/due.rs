@@ -13,7 +13,7 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (se
 /// which is no obstacle to its own transaction: hence `not in`. It happens only when
 /// the first lane was full. None of the jobs $5, which this node cannot read or which wait for a
 /// share of its slots (`not in (select …)` is hashed, `<> all` would compare each row with each job), and nothing
-/// that was due before $7, or five seconds ago (see `beginning`).
+/// that was due before $7, or five seconds ago (see `scan_cursor`).
 /// `bears_own`: see `own`. A payload is read of what is taken, by the statement that takes it.
 /// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
 /// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a

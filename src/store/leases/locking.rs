@@ -1,8 +1,8 @@
 //! Locking what is due: the first round trip of a lease.
 
 use super::Batch;
-use super::beginning::LookFrom;
 use super::due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD};
+use super::scan_cursor::ScanStart;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::model::{Timestamp, UnknownName};
 use crate::safeguards::{Safeguard, unless_off};
@@ -24,8 +24,8 @@ pub struct Due {
     pub room: usize,
     /// Whether there may be more to lock.
     pub full: bool,
-    /// What is overdue and was not looked at is due then or later.
-    pub left: Option<Timestamp>,
+    /// What is overdue and was not read is due then or later.
+    pub low_watermark: Option<Timestamp>,
     /// Those of them that bear what their executions have of their own.
     pub own: HashSet<Uuid>,
     /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
@@ -60,7 +60,7 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         Batch { fire_times: limit, depth }: Batch,
-        (look_ahead, from): (Duration, LookFrom),
+        (look_ahead, from): (Duration, ScanStart),
         left_out: &[Uuid],
     ) -> Result<Option<Due>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other look.
@@ -105,7 +105,7 @@ impl Store {
         let of_schedules = locked.iter().filter(|locked| locked.trigger.kind == TriggerKind::Schedule);
         let stamps = of_schedules.map(|locked| (locked.trigger.job_id, locked.stamp.unwrap_or(new_stamp))).collect();
         let overdue = locked.iter().filter(|locked| locked.overdue).map(|locked| locked.trigger.due_at);
-        let left = match overdue.max() {
+        let low_watermark = match overdue.max() {
             None if full && overdue_at_most == 0 => since,
             last_taken => last_taken.filter(|_| full),
         };
@@ -115,7 +115,7 @@ impl Store {
             depth,
             room: limit.saturating_sub(triggers.len()),
             full,
-            left,
+            low_watermark,
             triggers,
             own,
             stamps,

@@ -10,7 +10,6 @@
 //! tried and never waited for: a lease that waits could be waited for. The
 //! decision is pure; the writes follow, and COMMIT makes it so.
 
-mod beginning;
 mod decision;
 mod due;
 mod in_flight;
@@ -18,14 +17,15 @@ mod listing;
 mod locking;
 mod own;
 mod remembered;
+mod scan_cursor;
 mod shares;
 mod writes;
 
-pub(super) use beginning::Beginning;
 pub(super) use due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD, PEEK};
 pub(super) use in_flight::{IN_FLIGHT, is_busy, overlap_lock};
 pub(super) use own::{INSERT_OWN, SKIP_OWN, payload};
 pub(super) use remembered::RememberedJobs;
+pub(super) use scan_cursor::ScanCursor;
 pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
 pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped};
@@ -40,12 +40,12 @@ use crate::model::trigger::{Trigger, TriggerKind};
 use crate::store::parts::in_parts;
 use crate::store::row::Values;
 use crate::store::session::Transaction;
-use beginning::Look;
 use decision::{Known, decide, is_limited};
 use in_flight::in_flight;
 use listing::Leases;
 use locking::Due;
 use own::Own;
+use scan_cursor::Scan;
 use shares::LeftOut;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -100,11 +100,11 @@ pub struct Leased {
 impl Store {
     /// The database's now, and when the first trigger is due: one statement, that takes nothing.
     pub async fn peek(&self) -> Result<(Timestamp, Option<Timestamp>), StoreError> {
-        let look = self.begin_look();
+        let scan = self.begin_scan();
         let peeked = self.bounded("leases.peek", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(PEEK).await.during("leases.prepare")?;
-            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &look.from.due_time()];
+            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &scan.from.due_time()];
             let row = session.query_one(&statement, &values).await.during("leases.peek")?;
             session.release();
             let row = Values::of("leases.peek", &row);
@@ -112,15 +112,15 @@ impl Store {
         });
         let peeked = peeked.await;
         match &peeked {
-            Ok((now, next_due)) => self.beginning.ended(&look, *next_due, *now),
-            Err(error) => self.beginning.failed(&look, error.is_timeout()),
+            Ok((now, next_due)) => self.scan_cursor.complete(&scan, *next_due, *now),
+            Err(error) => self.scan_cursor.abort(&scan, error.is_timeout()),
         }
         peeked
     }
 
-    /// A look that begins now. Where a test may set the clock back there is no beginning.
-    fn begin_look(&self) -> Look {
-        if self.clock().stub().is_some() { Look::whole() } else { self.beginning.look(self.call_timeout) }
+    /// A scan that starts now. Where a test may set the clock back there is no cursor.
+    fn begin_scan(&self) -> Scan {
+        if self.clock().stub().is_some() { Scan::full() } else { self.scan_cursor.start(self.call_timeout) }
     }
 
     /// Leases a batch of fire times that are due within `look_ahead` to
@@ -162,13 +162,13 @@ impl Store {
         let LeftOut { jobs: mut left_out, let_in } = self.shares.left_out();
         left_out.extend(self.unreadable.left_alone());
         if let_in > 0 {
-            // The looks that left them out have passed their due times.
-            self.beginning.hasten();
+            // The scans that left them out have passed their due times.
+            self.scan_cursor.request_full_scan();
         }
-        let look = self.begin_look();
+        let scan = self.begin_scan();
         let leased = self.bounded("leases.lease", async {
             let transaction = Transaction::new(self.session().await?);
-            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, look.from), &left_out).await?
+            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, scan.from), &left_out).await?
             else {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
@@ -188,8 +188,9 @@ impl Store {
             let Taken { attempts, skipped, soon, next_due, not_yet, still_due, left_alone, reservation } = taken;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
-            let left = if soon { look.from.due_time() } else { due.left.into_iter().chain(next_due).min() };
-            self.beginning.ended(&look, left, due.now);
+            let low_watermark =
+                if soon { scan.from.due_time() } else { due.low_watermark.into_iter().chain(next_due).min() };
+            self.scan_cursor.complete(&scan, low_watermark, due.now);
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len() - left_alone;
@@ -212,7 +213,7 @@ impl Store {
         });
         let leased = leased.await;
         if !matches!(leased, Ok(Some(_))) {
-            self.beginning.failed(&look, leased.as_ref().is_err_and(StoreError::is_timeout));
+            self.scan_cursor.abort(&scan, leased.as_ref().is_err_and(StoreError::is_timeout));
         }
         leased
     }

@@ -1,0 +1,278 @@
+//! Where a scan of the due triggers starts.
+//!
+//! A trigger that moves on leaves an entry in the index at its old due time. While somebody
+//! holds an old snapshot open (a report, a backup) nobody may remove it, and a scan from the
+//! very beginning walks past all that ever were. So a scan starts at the low watermark of those before
+//! it, and only for a share of the time at the very beginning. That full scan finds what came to be due in
+//! the past, or what another node had locked and did not take.
+//!
+//! Two scans of a node are under way at once, each past what the other has locked. So a scan
+//! reports its low watermark, and that counts for all that are under way.
+
+use crate::model::Timestamp;
+use chrono::{DateTime, TimeDelta};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A scan starts at least this long before now. What waits for a commit, or was locked by a node
+/// that died, comes later than it was due by no more than this.
+const RECENT: TimeDelta = TimeDelta::seconds(5);
+/// Full scans take at most one part in this many of the time.
+const FULL_SCAN_SHARE: u32 = 10;
+/// A full scan that is scheduled within this time may start at once: those before it were cheap.
+const PROMPT_WITHIN: Duration = Duration::from_secs(1);
+
+/// Where a scan starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanStart {
+    /// The very beginning.
+    Full,
+    /// What is due then or later.
+    From(Timestamp),
+    /// What has been due for no more than five seconds: nobody has ever got through from the very beginning.
+    Recent,
+}
+
+/// The position that the scans of a node share; so do the clones of this.
+#[derive(Clone, Default)]
+pub struct ScanCursor(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// The low watermark: nothing that is due before it is left to this node.
+    position: Option<Timestamp>,
+    /// When the next full scan may start.
+    full_scan_at: Option<Instant>,
+    /// The scans that are under way, by number, with the lowest watermark that others reported since they started.
+    under_way: Vec<(u64, Option<Timestamp>)>,
+    scans: u64,
+}
+
+/// A scan that is under way. It completes or is aborted.
+#[derive(Debug)]
+pub struct Scan {
+    /// Where it starts.
+    pub from: ScanStart,
+    started_at: Instant,
+    number: u64,
+}
+
+impl ScanStart {
+    /// As a statement takes it: null is recent. Nothing was ever due before 1970.
+    pub fn due_time(self) -> Option<Timestamp> {
+        match self {
+            Self::Full => Some(DateTime::UNIX_EPOCH),
+            Self::From(due_time) => Some(due_time),
+            Self::Recent => None,
+        }
+    }
+}
+
+impl Scan {
+    /// A full scan outside of the cursor: it neither reads nor moves the position.
+    pub fn full() -> Self {
+        Self { from: ScanStart::Full, started_at: Instant::now(), number: 0 }
+    }
+}
+
+impl ScanCursor {
+    /// Starts the next scan. Of those that are under way at most one is a full scan, unless
+    /// it takes longer than `longest`.
+    pub fn start(&self, longest: Duration) -> Scan {
+        let (mut state, started_at) = (self.state(), Instant::now());
+        let from = if state.full_scan_at.is_none_or(|full_scan_at| full_scan_at <= started_at) {
+            state.full_scan_at = Some(started_at + longest);
+            ScanStart::Full
+        } else {
+            state.position.map_or(ScanStart::Recent, ScanStart::From)
+        };
+        state.scans += 1;
+        let number = state.scans;
+        state.under_way.push((number, None));
+        Scan { from, started_at, number }
+    }
+
+    /// There is something to find before the position: the next scan is a full one, unless
+    /// full scans take long. Then it is found within their share of the time.
+    pub fn request_full_scan(&self) {
+        let (mut state, soon) = (self.state(), Instant::now() + PROMPT_WITHIN);
+        if state.full_scan_at.is_some_and(|full_scan_at| full_scan_at <= soon) {
+            state.full_scan_at = None;
+        }
+    }
+
+    /// A scan is complete at `now` by the database's clock. What it did not read, or has moved, is due at `low_watermark` or later.
+    pub fn complete(&self, scan: &Scan, low_watermark: Option<Timestamp>, now: Timestamp) {
+        let mut state = self.state();
+        let recent = now - RECENT;
+        let low_watermark = low_watermark.map_or(recent, |low_watermark| low_watermark.min(recent));
+        let passed = state.finish(scan, low_watermark).map_or(low_watermark, |others| others.min(low_watermark));
+        state.position = match (scan.from, state.position) {
+            // Another scan was aborted in between, and moved the position back.
+            (ScanStart::From(from), Some(position)) if position < from => Some(position.min(passed)),
+            _ => Some(passed),
+        };
+        state.schedule_full_scan(scan);
+    }
+
+    /// A scan has failed: what it found is still there. A full scan that took
+    /// too long would take too long again.
+    pub fn abort(&self, scan: &Scan, timed_out: bool) {
+        let mut state = self.state();
+        match scan.from {
+            ScanStart::From(from) => {
+                state.finish(scan, from);
+                state.position = state.position.map(|position| position.min(from));
+            }
+            ScanStart::Full if !timed_out => {
+                state.remove(scan);
+                state.full_scan_at = None;
+            }
+            ScanStart::Full | ScanStart::Recent => {
+                state.remove(scan);
+                state.schedule_full_scan(scan);
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Reports the low watermark of a scan to those that are under way; returns the lowest that others reported since it started.
+    fn finish(&mut self, scan: &Scan, low_watermark: Timestamp) -> Option<Timestamp> {
+        let others = self.remove(scan);
+        for (_, others) in &mut self.under_way {
+            *others = Some(others.map_or(low_watermark, |others| others.min(low_watermark)));
+        }
+        others
+    }
+
+    fn remove(&mut self, scan: &Scan) -> Option<Timestamp> {
+        let place = self.under_way.iter().position(|(number, _)| *number == scan.number)?;
+        self.under_way.swap_remove(place).1
+    }
+
+    fn schedule_full_scan(&mut self, scan: &Scan) {
+        if scan.from == ScanStart::Full {
+            self.full_scan_at = Some(Instant::now() + scan.started_at.elapsed() * FULL_SCAN_SHARE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    fn at(seconds: i64) -> Timestamp {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(seconds)
+    }
+
+    fn start(cursor: &ScanCursor) -> Scan {
+        cursor.start(LONGEST)
+    }
+
+    /// After a full scan that completed at 100 s; there is no other for a while.
+    fn after(low_watermark: Option<i64>) -> ScanCursor {
+        let cursor = ScanCursor::default();
+        let full = start(&cursor);
+        assert_eq!(full.from, ScanStart::Full, "the first is always a full scan");
+        cursor.complete(&full, low_watermark.map(at), at(100));
+        cursor.state().full_scan_at = Some(Instant::now() + Duration::from_mins(10));
+        cursor
+    }
+
+    fn next(cursor: &ScanCursor) -> ScanStart {
+        let scan = start(cursor);
+        cursor.state().remove(&scan);
+        scan.from
+    }
+
+    #[test]
+    fn a_scan_starts_where_the_last_one_ended() {
+        let cursor = after(Some(40));
+        let second = start(&cursor);
+        assert_eq!(second.from, ScanStart::From(at(40)));
+        cursor.complete(&second, Some(at(41)), at(100));
+        assert_eq!(next(&cursor), ScanStart::From(at(41)));
+    }
+
+    #[test]
+    fn a_scan_starts_at_least_five_seconds_back() {
+        for low_watermark in [None, Some(99), Some(200)] {
+            assert_eq!(next(&after(low_watermark)), ScanStart::From(at(95)), "{low_watermark:?}");
+        }
+    }
+
+    #[test]
+    fn the_cursor_never_passes_a_trigger_that_another_scan_moved() {
+        let cursor = after(Some(40));
+        let (one, other) = (start(&cursor), start(&cursor));
+        cursor.complete(&one, Some(at(42)), at(100));
+        assert_eq!(next(&cursor), ScanStart::From(at(42)));
+        cursor.complete(&other, Some(at(50)), at(100));
+        assert_eq!(next(&cursor), ScanStart::From(at(42)), "it passed what the first had locked, and moved to 42 s");
+
+        let (one, other) = (start(&cursor), start(&cursor));
+        cursor.complete(&one, Some(at(60)), at(100));
+        cursor.complete(&other, Some(at(43)), at(100));
+        assert_eq!(next(&cursor), ScanStart::From(at(43)));
+        let alone = start(&cursor);
+        cursor.complete(&alone, Some(at(61)), at(100));
+        assert_eq!(next(&cursor), ScanStart::From(at(61)), "no other scan was under way");
+    }
+
+    #[test]
+    fn an_aborted_scan_moves_the_cursor_back_to_its_start() {
+        let cursor = after(Some(40));
+        let (slow, fast) = (start(&cursor), start(&cursor));
+        cursor.complete(&fast, Some(at(60)), at(100));
+        let third = start(&cursor);
+        assert_eq!(third.from, ScanStart::From(at(60)), "past what the slow one has locked");
+        cursor.abort(&slow, true);
+        assert_eq!(next(&cursor), ScanStart::From(at(40)));
+        cursor.complete(&third, Some(at(70)), at(100));
+        assert_eq!(next(&cursor), ScanStart::From(at(40)), "the third started too late to have seen it");
+    }
+
+    #[test]
+    fn a_tenth_of_the_time_goes_to_full_scans() {
+        let cursor = ScanCursor::default();
+        let mut full = start(&cursor);
+        assert_eq!(full.from, ScanStart::Full);
+        assert_eq!(next(&cursor), ScanStart::Recent, "one at a time, and there is no low watermark yet");
+        full.started_at = full.started_at.checked_sub(Duration::from_secs(1)).unwrap();
+        cursor.complete(&full, None, at(100));
+        let rests = cursor.state().full_scan_at.unwrap() - Instant::now();
+        assert!((9..=11).contains(&rests.as_secs()), "{rests:?}");
+        assert!(matches!(next(&cursor), ScanStart::From(_)));
+        cursor.state().full_scan_at = Some(Instant::now());
+        assert_eq!(next(&cursor), ScanStart::Full);
+    }
+
+    #[test]
+    fn a_requested_full_scan_starts_at_once_if_full_scans_are_cheap() {
+        for (rests, expected) in [(500, ScanStart::Full), (10_000, ScanStart::From(at(40)))] {
+            let cursor = after(Some(40));
+            cursor.state().full_scan_at = Some(Instant::now() + Duration::from_millis(rests));
+            cursor.request_full_scan();
+            assert_eq!(next(&cursor), expected, "{rests} ms");
+        }
+    }
+
+    #[test]
+    fn an_aborted_full_scan_is_repeated_at_once_unless_it_timed_out() {
+        let cursor = ScanCursor::default();
+        let mut full = start(&cursor);
+        full.started_at = full.started_at.checked_sub(LONGEST).unwrap();
+        cursor.abort(&full, true);
+        assert_eq!(next(&cursor), ScanStart::Recent);
+
+        cursor.abort(&full, false);
+        assert_eq!(next(&cursor), ScanStart::Full);
+    }
+}
