@@ -90,11 +90,11 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_NODE_TTL", default_value = "4s", value_parser = duration)]
     pub node_ttl: Duration,
 
-    /// Longest sleep between looks for due triggers, when nothing is due sooner.
+    /// Longest sleep between polls for due triggers, when nothing is due sooner.
     #[arg(long, env = "HOROLOG_POLL_INTERVAL", default_value = "1s", value_parser = duration)]
     pub poll_interval: Duration,
 
-    /// Time between looks for broken states (an active job without its trigger), while none is found.
+    /// Time between checks for broken states (an active job without its trigger), while none is found.
     #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = duration)]
     pub repair_interval: Duration,
 

@@ -31,7 +31,7 @@ fn range(overlap_policy: OverlapPolicy, fires_per_minute: i32) -> BackfillReques
     BackfillRequest { from: at("07:00:00"), to: at("07:30:00"), overlap_policy, fires_per_minute }
 }
 
-/// Looks, runs and settles until nothing is due; how many ran.
+/// Polls, runs and settles until nothing is due; how many ran.
 async fn run(node: &TestNode) -> usize {
     let mut ran = 0;
     loop {

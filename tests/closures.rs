@@ -34,7 +34,7 @@ fn blackout(scope: Scope, from: &str, to: &str, afterwards: Afterwards) -> Creat
     CreateBlackout { scope, starts_at: Some(at(from)), ends_at: at(to), afterwards, reason: "database move".into() }
 }
 
-/// Looks, runs and settles until nothing is due; how many ran.
+/// Polls, runs and settles until nothing is due; how many ran.
 async fn run(node: &TestNode) -> usize {
     let mut ran = 0;
     loop {
@@ -46,10 +46,10 @@ async fn run(node: &TestNode) -> usize {
     }
 }
 
-/// Looks every ten minutes, as many times.
-async fn run_for(cluster: &TestCluster, node: &TestNode, looks: usize) -> usize {
+/// Polls every ten minutes, as many times.
+async fn run_for(cluster: &TestCluster, node: &TestNode, polls: usize) -> usize {
     let mut ran = run(node).await;
-    for _ in 0..looks {
+    for _ in 0..polls {
         cluster.advance(600);
         ran += run(node).await;
     }
@@ -219,11 +219,11 @@ async fn a_lease_waits_for_nobody_who_changes_closures() {
 
     let lock = "select pg_advisory_lock(x'484f524f4c4f4701'::bigint)::text";
     cluster.texts(lock, &[]).await;
-    // The second look waits a moment for its turn.
+    // The second poll waits a moment for its turn.
     for _ in 0..2 {
         node.poll().await;
         node.settle_all().await;
-        assert!(cluster.ledger(&job).await.is_empty(), "left for the next look");
+        assert!(cluster.ledger(&job).await.is_empty(), "left for the next poll");
         assert_eq!(cluster.ledger(&plain).await, [ran("07:00:00")], "the change does not concern it");
     }
     cluster.texts("select pg_advisory_unlock(x'484f524f4c4f4701'::bigint)::text", &[]).await;

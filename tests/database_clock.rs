@@ -79,7 +79,7 @@ async fn fire_times_are_whole_milliseconds() {
     assert_eq!(odd, Vec::<&Timestamp>::new());
 }
 
-/// A look begins where those before it left off.
+/// A scan starts where those before it ended.
 #[actix::test]
 async fn what_came_to_be_due_in_the_past_is_found_all_the_same() {
     let cluster = TestCluster::start_with(Clock::Database).await;

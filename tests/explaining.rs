@@ -56,7 +56,7 @@ async fn each_instant_of_a_days_history_has_its_reason() {
     assert_eq!(reason(&cluster, &job, "07:50:00").await, FireTimeReason::Ran);
 
     cluster.advance(605);
-    assert_eq!(reason(&cluster, &job, "08:00:00").await, FireTimeReason::Waiting, "nobody has looked");
+    assert_eq!(reason(&cluster, &job, "08:00:00").await, FireTimeReason::Waiting, "no node has polled");
     cluster.command(HoldCluster(None)).await;
     assert_eq!(reason(&cluster, &job, "08:00:00").await, FireTimeReason::ClusterHeld);
     assert_eq!(reason(&cluster, &job, "08:10:00").await, FireTimeReason::WillRun);

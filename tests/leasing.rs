@@ -79,7 +79,7 @@ async fn a_death_before_the_lease_commits_leaves_no_trace() {
     gate.close().await;
     let polled = victim.poll_meanwhile();
     gate.cut().await;
-    assert!(!polled.await.looked);
+    assert!(!polled.await.polled);
     victim.kill(&cluster.sql).await;
     survive(&cluster, &survivor, id, 0).await;
 
@@ -271,7 +271,7 @@ async fn a_dead_node_leases_nothing() {
 
     let report = dead.poll().await;
 
-    assert_eq!((report.looked, report.leased, report.triggers), (false, 0, 0));
+    assert_eq!((report.polled, report.leased, report.triggers), (false, 0, 0));
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 due 07:00:00"]);
     assert!(cluster.ledger(&job).await.is_empty());
 }
@@ -295,14 +295,14 @@ async fn a_lease_that_waits_for_a_takeover_gets_nothing() {
     takeover.batch_execute("commit").await.unwrap();
     let report = polled.await;
 
-    assert_eq!((report.looked, report.leased), (false, 0));
+    assert_eq!((report.polled, report.leased), (false, 0));
     assert_eq!(survivor.poll().await.leased, 1, "what it had locked is free again");
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
 
 /// Between its commit and its arrival a lease looks like one that was lost.
 #[actix::test]
-async fn an_audit_waits_for_the_looks_that_are_under_way() {
+async fn an_audit_waits_for_the_polls_that_are_under_way() {
     let cluster = TestCluster::start().await;
     let gate = CommitGate::install(&cluster.database).await;
     let node = cluster.auditing_victim().await;
@@ -342,7 +342,7 @@ async fn a_lease_whose_answer_was_lost_is_given_back_and_runs_once() {
     gate.close().await;
     let polled = node.poll_meanwhile();
     gate.await_victim().await;
-    assert!(!polled.await.looked, "the node gives the call up");
+    assert!(!polled.await.polled, "the node gives the call up");
     gate.open().await;
     eventually("the lease has committed all the same", async || {
         let ledger = cluster.ledger(&job).await;

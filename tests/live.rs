@@ -74,7 +74,7 @@ async fn whoever_listens_is_told_what_changes() {
     socket.subscribe("jobs", "subscription { jobUpdated { id status } }").await;
     socket.subscribe("executions", "subscription { executionUpdated { jobId jobName status } }").await;
 
-    // A feed tells what is new since its first look, so the change is made until it is told.
+    // A feed tells what is new since its first poll, so the change is made until it is told.
     let (pause, resume) = ("pauseJob", "resumeJob");
     let mut told = Vec::new();
     for command in [pause, resume].into_iter().cycle().take(200) {
@@ -120,13 +120,13 @@ async fn the_overview_and_the_nodes_are_told_each_second() {
 }
 
 #[actix::test]
-async fn who_listens_later_is_told_the_last_overview_without_another_look() {
+async fn who_listens_later_is_told_the_last_overview_without_another_poll() {
     let node = ApiNode::start().await;
     let query = "subscription { overviewUpdated { cluster { activeJobs } } }";
     let mut first = Socket::open(&node.url, None).await.unwrap();
     first.subscribe("1", query).await;
     first.event().await;
-    // From here on no look ends.
+    // From here on no poll ends.
     let locking = node.database.client().await;
     locking.batch_execute("begin; lock table job_definition in access exclusive mode").await.unwrap();
     let mut second = Socket::open(&node.url, None).await.unwrap();
@@ -169,7 +169,7 @@ async fn changes_are_found_once() {
     let node = cluster.node().await;
     let (mut executions, mut jobs) = (ExecutionsSeen::default(), JobsSeen::default());
     assert!(node.store.changed_executions(&mut executions).await.unwrap().is_empty());
-    assert!(node.store.changed_jobs(&mut jobs).await.unwrap().is_empty(), "the first look only learns");
+    assert!(node.store.changed_jobs(&mut jobs).await.unwrap().is_empty(), "the first poll only learns");
 
     node.poll().await;
     let changed = node.store.changed_executions(&mut executions).await.unwrap();
@@ -186,11 +186,11 @@ async fn changes_are_found_once() {
 }
 
 #[actix::test]
-async fn more_changes_of_one_instant_than_a_look_reads_do_not_hide_later_ones() {
+async fn more_changes_of_one_instant_than_a_poll_reads_do_not_hide_later_ones() {
     let cluster = TestCluster::start().await;
     let mut jobs = JobsSeen::default();
     let first = cluster.create(fixed_rate(600)).await;
-    assert!(cluster.store.changed_jobs(&mut jobs).await.unwrap().is_empty(), "the first look only learns");
+    assert!(cluster.store.changed_jobs(&mut jobs).await.unwrap().is_empty(), "the first poll only learns");
     cluster.advance(60);
     cluster.command(CreateJobs((0..1_000).map(|_| fixed_rate(600)).collect())).await;
     assert_eq!(cluster.store.changed_jobs(&mut jobs).await.unwrap().len(), 500, "of them some");
@@ -249,7 +249,7 @@ async fn a_listener_that_selects_what_is_large_is_told_it() {
     let change = "mutation($id: ID!) { pauseJob(id: $id) { id } runJobNow(id: $id) }";
     let back = "mutation($id: ID!) { resumeJob(id: $id) { id } }";
     let (mut told_job, mut told_output) = (Value::Null, false);
-    // A feed tells what is new since its first look, so the change is made until it is told.
+    // A feed tells what is new since its first poll, so the change is made until it is told.
     eventually("both are told", async || {
         node.data(change, json!({"id": job})).await;
         node.data(back, json!({"id": job})).await;

@@ -1,5 +1,5 @@
 //! Misfires and limits: every fire time is accounted for exactly once, however
-//! long nobody looked, and a schedule begins and ends where it should.
+//! long no node polled, and a schedule begins and ends where it should.
 
 use crate::support::{TestCluster, TestNode, at, cron, fixed_delay, fixed_rate, once, with};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, RunJobNow};
@@ -16,7 +16,7 @@ fn missing(policy: MisfirePolicy, job: JobRequest) -> JobRequest {
     with(job, |policies| policies.misfire_policy = policy)
 }
 
-/// Looks, runs and settles until nothing is due; how many ran.
+/// Polls, runs and settles until nothing is due; how many ran.
 async fn catch_up(node: &TestNode) -> usize {
     let mut ran = 0;
     loop {
@@ -28,7 +28,7 @@ async fn catch_up(node: &TestNode) -> usize {
     }
 }
 
-/// A job that fires every ten minutes, ran at 07:00:00, and then nobody looked
+/// A job that fires every ten minutes, ran at 07:00:00, and then no node polled
 /// until 10:00:30: eighteen fire times were missed.
 async fn missed(job: JobRequest) -> (TestCluster, Job, TestNode) {
     let cluster = TestCluster::start().await;
@@ -86,36 +86,36 @@ async fn fire_all_runs_every_one_oldest_first() {
     assert_eq!(cluster.ledger(&job).await.len(), 19);
 }
 
-/// Deeper at every look, because the trigger is due still.
+/// Deeper at every poll, because the trigger is due still.
 #[actix::test]
 async fn a_node_that_catches_up_does_not_rest_in_between() {
     let (_cluster, _, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
     for leased in [1, 2, 4, 8] {
         let report = node.poll().await;
-        assert_eq!((report.leased, report.triggers, report.next_look), (leased, 1, Duration::ZERO));
+        assert_eq!((report.leased, report.triggers, report.next_poll), (leased, 1, Duration::ZERO));
     }
     let last = node.poll().await;
-    assert!(last.leased == 3 && last.next_look > Duration::from_secs(569), "{last:?}");
+    assert!(last.leased == 3 && last.next_poll > Duration::from_secs(569), "{last:?}");
 }
 
 #[actix::test]
-async fn a_deep_look_fills_the_slots_and_takes_each_fire_time_once() {
+async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
     let (cluster, job, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
     copies(&cluster, &job, 5).await;
     let on_time = cluster.create(fixed_rate(3_600)).await;
-    let look = async |fire_times, depth| {
+    let poll = async |fire_times, depth| {
         let batch = Batch { fire_times, depth };
         let leased = node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
         (leased.attempts.len(), leased.triggers, leased.still_due, leased.more)
     };
 
     // Two of what is overdue by four, then what is on time, then what fits of the others.
-    assert_eq!(look(20, 4).await, (20, 6, 5, true));
+    assert_eq!(poll(20, 4).await, (20, 6, 5, true));
     assert_eq!(cluster.ledger(&on_time).await, ["SCHEDULE 10:00:30 RUNNING attempt 1"]);
     for slots in 1..=3 {
-        assert_eq!(look(slots, 8).await.0, slots, "no more than there are slots");
+        assert_eq!(poll(slots, 8).await.0, slots, "no more than there are slots");
     }
-    while look(64, 8).await.3 {}
+    while poll(64, 8).await.3 {}
 
     let jobs = "select count(*) || ' ' || count(distinct fire_time) || ' ' || min(fire_time) || ' ' || max(fire_time)
         from job_execution_log where fire_time > '2026-11-23T07:00Z' and job_id <> $1 group by job_id";
@@ -125,7 +125,7 @@ async fn a_deep_look_fills_the_slots_and_takes_each_fire_time_once() {
 }
 
 #[actix::test]
-async fn a_deep_look_goes_no_deeper_than_a_job_may() {
+async fn a_deep_poll_goes_no_deeper_than_a_job_may() {
     let all = |request| missing(MisfirePolicy::FireAll, request);
     let limited = with(all(fixed_rate(TEN_MINUTES)), |p| p.max_runs = Some(4));
     let (cluster, limited, node) = missed(limited).await;
@@ -208,7 +208,7 @@ async fn a_flood_does_not_hold_up_what_comes_due_after_it() {
     let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
 
     let punctual = leased.attempts.iter().filter(|attempt| attempt.job_name == "on time").count();
-    assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 20, true), "and fills the look");
+    assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 20, true), "and fills the poll");
     let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
     assert_eq!((leased.attempts.len(), leased.more), (20, true), "nothing else is due");
 }
@@ -258,15 +258,15 @@ async fn an_outage_of_many_jobs_is_settled_completely() {
         copies(&cluster, &job, JOBS).await;
         cluster.advance(99 * 60 + 30);
 
-        let (begun, mut looks) = (Instant::now(), 0);
+        let (begun, mut polls) = (Instant::now(), 0);
         loop {
             let leased = node.store.lease(node.id, Batch::of(500), Duration::ZERO).await.unwrap().unwrap();
-            looks += 1;
+            polls += 1;
             if leased.triggers == 0 {
                 break;
             }
         }
-        println!("{policy}: {JOBS} jobs in {looks} looks, {:?}", begun.elapsed());
+        println!("{policy}: {JOBS} jobs in {polls} polls, {:?}", begun.elapsed());
 
         let expected: &[&str] = match policy {
             MisfirePolicy::Skip => &["SKIPPED MISFIRE: 10000 rows, 1000000 fire times"],

@@ -43,7 +43,7 @@ async fn end(node: &TestNode, attempt: &Attempt) {
     assert_eq!(node.store.settle(&[succeeded(attempt)], &left).await.unwrap().settled, [attempt.execution_id]);
 }
 
-/// A minute passes, and the node looks: nothing can run.
+/// A minute passes, and the node polls: nothing can run.
 async fn a_minute_in_vain(cluster: &TestCluster, node: &TestNode) {
     cluster.advance(60);
     let report = node.poll().await;
@@ -81,9 +81,9 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
         let begun = Instant::now();
         let early = other.poll().await;
         assert_eq!((early.triggers, early.leased), (0, 0), "{policy}");
-        // At the due time: so much less as has passed since the look read the clock.
+        // At the due time: so much less as has passed since the poll read the clock.
         let (until_due, took) = (Duration::from_millis(200), begun.elapsed());
-        assert!((until_due.saturating_sub(took)..=until_due).contains(&early.next_look), "{policy}: {early:?}");
+        assert!((until_due.saturating_sub(took)..=until_due).contains(&early.next_poll), "{policy}: {early:?}");
         end(&one_node, &attempt).await;
         assert_eq!(other.poll().await.triggers, 0, "{policy}: nor when nothing runs");
         assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"], "{policy}");
@@ -101,7 +101,7 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
 }
 
 #[actix::test]
-async fn a_look_full_of_what_is_not_decided_about_yet_is_not_repeated_before_the_due_time() {
+async fn a_poll_full_of_what_is_not_decided_about_yet_is_not_repeated_before_the_due_time() {
     let cluster = TestCluster::start().await;
     for _ in 0..3 {
         let request = JobRequest { initial_delay_seconds: Some(60), ..fixed_delay(60) };
@@ -110,9 +110,9 @@ async fn a_look_full_of_what_is_not_decided_about_yet_is_not_repeated_before_the
     let node = cluster.node().await;
     cluster.clock.advance(Duration::from_millis(59_800));
 
-    let look = node.store.lease(node.id, Batch::of(2), LOOK_AHEAD).await.unwrap().unwrap();
+    let poll = node.store.lease(node.id, Batch::of(2), LOOK_AHEAD).await.unwrap().unwrap();
 
-    assert_eq!((look.triggers, look.more, look.undecided_until), (0, false, Some(at("07:01:00"))));
+    assert_eq!((poll.triggers, poll.more, poll.undecided_until), (0, false, Some(at("07:01:00"))));
 }
 
 #[actix::test]
@@ -142,7 +142,7 @@ async fn buffer_all_runs_one_by_one_in_order() {
     let (cluster, job, [one_node, other], mut attempt) = running(OverlapPolicy::BufferAll).await;
     a_minute_in_vain(&cluster, &other).await;
     a_minute_in_vain(&cluster, &other).await;
-    // The third comes due with nobody looking: what waited longer runs first all the same.
+    // The third comes due with no node polling: what waited longer runs first all the same.
     cluster.advance(61);
 
     for time in ["07:01:00", "07:02:00", "07:03:00"] {
@@ -157,7 +157,7 @@ async fn buffer_all_runs_one_by_one_in_order() {
 }
 
 #[actix::test]
-async fn what_waited_runs_before_what_comes_due_even_if_another_look_finds_that_first() {
+async fn what_waited_runs_before_what_comes_due_even_if_another_poll_finds_that_first() {
     let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferAll).await;
     a_minute_in_vain(&cluster, &other).await;
     end(&one_node, &attempt).await;
@@ -165,7 +165,7 @@ async fn what_waited_runs_before_what_comes_due_even_if_another_look_finds_that_
     let holder = cluster.database.client().await;
     holder.batch_execute("begin; select from job_trigger where kind = 'BUFFERED' for update").await.unwrap();
 
-    assert!(other.lease().await.is_empty(), "it waits behind what another look holds");
+    assert!(other.lease().await.is_empty(), "it waits behind what another poll holds");
     holder.batch_execute("commit").await.unwrap();
 
     assert_eq!(one(&other).await.fire_time, at("07:01:00"));
@@ -210,7 +210,7 @@ async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
 }
 
 #[actix::test]
-async fn of_two_that_come_due_in_one_look_cancel_other_runs_the_later() {
+async fn of_two_that_come_due_in_one_poll_cancel_other_runs_the_later() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60))).await;
     let node = cluster.node().await;
@@ -222,7 +222,7 @@ async fn of_two_that_come_due_in_one_look_cancel_other_runs_the_later() {
     assert_eq!(cluster.ledger(&job).await, [&skipped("SCHEDULE", "07:00:00"), "MANUAL 07:00:01 RUNNING attempt 1"]);
 }
 
-/// A look may be held up, so that an older fire time is decided about after a younger one.
+/// A poll may be held up, so that an older fire time is decided about after a younger one.
 #[actix::test]
 async fn cancel_other_never_cancels_what_came_due_later() {
     let cluster = TestCluster::start().await;
@@ -369,8 +369,8 @@ async fn a_fire_time_that_waits_behind_nothing_is_repaired() {
     assert_eq!(one(&other).await.fire_time, at("07:01:00"));
 }
 
-/// One look of a node with a single slot.
-async fn look(node: &TestNode) -> Vec<Attempt> {
+/// One poll of a node with a single slot.
+async fn poll(node: &TestNode) -> Vec<Attempt> {
     node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap().attempts
 }
 
@@ -384,7 +384,7 @@ async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
         cluster.command(RunJobNow(job.id)).await;
         let mut running: Vec<Attempt> = Vec::new();
         while cluster.texts("select '' from job_trigger where kind = 'MANUAL'", &[]).await != Vec::<String>::new() {
-            let (mine, yours) = futures_util::join!(look(&one_node), look(&other));
+            let (mine, yours) = futures_util::join!(poll(&one_node), poll(&other));
             running.extend(mine.into_iter().chain(yours));
             assert!(running.len() <= 1, "round {round}: {running:?}");
         }
@@ -397,7 +397,7 @@ async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
 }
 
 #[actix::test]
-async fn an_end_that_races_with_a_look_strands_nothing() {
+async fn an_end_that_races_with_a_poll_strands_nothing() {
     const STRANDED: &str = "select b.id::text from job_trigger b where b.kind = 'BUFFERED' and b.due_at is null
         and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))";
     let cluster = TestCluster::start().await;
@@ -419,7 +419,7 @@ async fn an_end_that_races_with_a_look_strands_nothing() {
                 end(&one_node, &attempt).await;
             }
         };
-        let ((), leased) = futures_util::join!(ending, look(&other));
+        let ((), leased) = futures_util::join!(ending, poll(&other));
         assert_eq!(cluster.texts(STRANDED, &[]).await, Vec::<String>::new(), "round {round}");
         attempt = if leased.is_empty() { one(&other).await } else { leased[0].clone() };
     }

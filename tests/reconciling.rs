@@ -214,7 +214,7 @@ async fn a_node_that_leaves_hands_over_what_it_holds() {
     assert_eq!(taken, TakenOver { rerun: vec![attempts[0].execution_id], ended: Vec::new() });
     assert_eq!(cluster.node_state(leaver.id).await, "LEFT by LEFT");
     assert_eq!(cluster.store.leave(leaver.id, &begun).await.unwrap(), TakenOver::default(), "once");
-    assert!(!leaver.poll().await.looked, "it leases nothing any more");
+    assert!(!leaver.poll().await.polled, "it leases nothing any more");
     assert!(heir.reconcile().await.dead.is_empty(), "who left is not dead");
     assert_eq!(heir.poll().await.leased, 1);
     heir.settle_all().await;
@@ -233,7 +233,7 @@ async fn a_draining_node_settles_what_it_holds_and_leases_nothing() {
     node.heartbeat().await;
     let report = node.poll().await;
 
-    assert_eq!((report.looked, report.leased), (false, 0));
+    assert_eq!((report.polled, report.leased), (false, 0));
     assert_eq!(node.settle_all().await.settled, 1);
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
     assert!(!cluster.store.drain(Uuid::new_v4()).await.unwrap(), "there is no such node");

@@ -56,7 +56,7 @@ async fn a_job_that_has_not_changed_is_read_once_by_each_node() {
     cluster.command(RunJobNow(job.id)).await;
     assert_eq!(names(&one).await, ["new"], "a run by hand bears no stamp");
     cluster.command(RunJobNow(job.id)).await;
-    assert_eq!(a_minute_later(&cluster, &one).await, ["old", "old"], "one job is one thing in one look");
+    assert_eq!(a_minute_later(&cluster, &one).await, ["old", "old"], "one job is one thing in one poll");
 }
 
 #[actix::test]
@@ -176,21 +176,21 @@ async fn no_lease_beside_changes_fires_a_job_of_before_its_trigger() {
     }
     cluster.advance(3_600);
     let nodes = [cluster.node().await, cluster.node().await];
-    let (looks, met) = (Cell::new(0), Cell::new(0));
+    let (polls, met) = (Cell::new(0), Cell::new(0));
 
     let lease = async |node: &TestNode| {
-        while looks.get() < 300 {
+        while polls.get() < 300 {
             for attempt in node.store.lease(node.id, Batch::of(9), Duration::ZERO).await.unwrap().unwrap().attempts {
                 let (of_trigger, of_job) = (attempt.fire_time.timestamp_subsec_micros(), attempt.job_name);
                 assert!(of_job.parse::<u32>().unwrap() >= of_trigger, "change {of_trigger} met job {of_job}");
                 met.set(met.get() + u32::from(of_trigger > 0));
             }
-            looks.set(looks.get() + 1);
+            polls.set(polls.get() + 1);
         }
     };
     let change = async |jobs: &[Uuid]| {
         let client = cluster.database.client().await;
-        for job in jobs.iter().cycle().take_while(|_| looks.get() < 300) {
+        for job in jobs.iter().cycle().take_while(|_| polls.get() < 300) {
             client.execute(CHANGE, &[job]).await.unwrap();
         }
     };

@@ -31,14 +31,14 @@ async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
     lose(vec![numbered(1), numbered(75_000)]).await;
     cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&numbered(124_999)]).await;
     let mut after = Uuid::nil();
-    let mut look = async || {
+    let mut poll = async || {
         let repairs = cluster.store.repair(&mut after).await.unwrap();
         (repairs.scheduled, repairs.stopped, after.is_nil())
     };
 
-    assert_eq!([look().await, look().await, look().await], [(1, 0, false), (1, 0, false), (0, 1, true)]);
+    assert_eq!([poll().await, poll().await, poll().await], [(1, 0, false), (1, 0, false), (0, 1, true)]);
     lose(vec![numbered(1)]).await;
-    assert_eq!(look().await, (1, 0, false));
+    assert_eq!(poll().await, (1, 0, false));
 }
 
 /// More than one repair takes on, all of them in one slice; one cannot be read by this node.
@@ -77,7 +77,7 @@ where not starts_with(current_query(), '-- repairs.unscheduled') or (select true
 #[actix::test]
 async fn what_another_node_has_repaired_meanwhile_is_left_alone() {
     let cluster = TestCluster::start().await;
-    cluster.create(fixed_rate(60)).await; // the look waits at its trigger
+    cluster.create(fixed_rate(60)).await; // the poll waits at its trigger
     let job = cluster.create(fixed_rate(60)).await;
     cluster.execute("delete from job_trigger where id = $1", &[&job.id]).await;
     cluster.sql.batch_execute(GATE).await.unwrap();

@@ -300,7 +300,7 @@ async fn a_job_that_cannot_be_read_stops_no_other() {
 
     let report = node.poll().await;
 
-    assert_eq!((report.leased, report.looked), (1, true));
+    assert_eq!((report.leased, report.polled), (1, true));
     assert_eq!(cluster.ledger(&sane).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
     assert_eq!(cluster.triggers(&odd).await, ["SCHEDULE fires 07:00:00 due 06:59:59"], "left to a node that can");
     assert_eq!(sane.status, JobStatus::Active);

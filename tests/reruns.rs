@@ -120,7 +120,7 @@ async fn a_rerun_is_taken_once_whatever_dies() {
     gate.close().await;
     let polled = victim.poll_meanwhile();
     gate.cut().await;
-    assert!(!polled.await.looked);
+    assert!(!polled.await.polled);
     victim.kill(&cluster.sql).await;
     assert_eq!(node.reconcile().await.rerun, 0);
 

@@ -28,7 +28,7 @@ async fn a_fenced_node_cancels_what_it_runs_and_settles_nothing() {
 
     assert_eq!(node.settle_all().await, SettleReport::default());
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "whoever takes over ends it");
-    assert!(!node.poll().await.looked, "and leases nothing");
+    assert!(!node.poll().await.polled, "and leases nothing");
 }
 
 #[actix::test]
@@ -77,8 +77,8 @@ async fn a_node_leases_no_more_than_it_has_slots_for() {
     }
 
     let first = node.poll().await;
-    assert_eq!((first.leased, first.next_look), (64, Duration::ZERO), "there may be more");
-    assert!(!node.poll().await.looked, "no slot, no look");
+    assert_eq!((first.leased, first.next_poll), (64, Duration::ZERO), "there may be more");
+    assert!(!node.poll().await.polled, "no slot, no poll");
     eventually("the short ones have ended", async || {
         node.settle().await;
         (node.held() == 3).then_some(())

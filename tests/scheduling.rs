@@ -13,7 +13,7 @@ use horolog::store::settlements::LeasesLeft;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Looks, runs and settles once; how many ran.
+/// Polls, runs and settles once; how many ran.
 async fn turn(node: &TestNode) -> usize {
     let leased = node.poll().await.leased;
     assert_eq!(node.settle_all().await.settled, leased);
@@ -359,9 +359,9 @@ async fn only_what_is_due_within_the_look_ahead_is_leased() {
     let report = node.poll().await;
 
     assert_eq!((report.leased, report.triggers), (1, 1));
-    // Less what has passed since the look read the clock.
+    // Less what has passed since the poll read the clock.
     let until_far = Duration::from_millis(9_750).saturating_sub(begun.elapsed())..Duration::from_millis(9_800);
-    assert!(until_far.contains(&report.next_look), "{report:?}");
+    assert!(until_far.contains(&report.next_poll), "{report:?}");
     assert!(cluster.ledger(&far).await.is_empty());
     node.settle_all().await;
     let started = "select (started_at >= due_time)::text from job_execution_log where job_id = $1";

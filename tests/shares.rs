@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 
 /// Half of the slots of a test's node.
 const SHARE: usize = 32;
-/// More looks than any of these tests needs: a node that looks more often spins.
-const LOOKS_MAX: usize = 12;
+/// More polls than any of these tests needs: a node that polls more often spins.
+const POLLS_MAX: usize = 12;
 
 /// A target that takes connections and requests, and never answers.
 async fn hung() -> (TcpListener, Target) {
@@ -30,17 +30,17 @@ fn endless(job: JobRequest) -> JobRequest {
     JobRequest { target: ENDLESS, ..job }
 }
 
-/// Looks until the node would rest; how many attempts it leased.
+/// Polls until the node would rest; how many attempts it leased.
 async fn poll_until_rest(node: &TestNode) -> usize {
     let mut leased = 0;
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..POLLS_MAX {
         let report = node.poll().await;
         leased += report.leased;
-        if !report.next_look.is_zero() {
+        if !report.next_poll.is_zero() {
             return leased;
         }
     }
-    panic!("it looks again and again");
+    panic!("it polls again and again");
 }
 
 async fn create_all(cluster: &TestCluster, count: usize, request: &JobRequest) -> Vec<Job> {
@@ -85,7 +85,7 @@ async fn a_host_that_hangs_takes_half_of_the_slots_and_the_others_run() {
 }
 
 #[actix::test]
-async fn what_waits_for_a_share_is_taken_as_slots_come_free_and_no_look_meets_a_crowd() {
+async fn what_waits_for_a_share_is_taken_as_slots_come_free_and_no_poll_meets_a_crowd() {
     let cluster = TestCluster::start().await;
     let node = cluster.node_with(allowing_loopback()).await;
     let (_listener, target) = hung().await;
@@ -104,7 +104,7 @@ async fn what_waits_for_a_share_is_taken_as_slots_come_free_and_no_look_meets_a_
         assert_eq!(node.settle_until(free).await, free);
         let report = node.poll().await;
         assert_eq!((report.leased, report.triggers, node.held()), (free, free, SHARE));
-        assert!(!report.next_look.is_zero(), "{report:?}");
+        assert!(!report.next_poll.is_zero(), "{report:?}");
     }
     let started: HashSet<_> = running(&cluster).await.into_iter().chain(ended).collect();
     assert_eq!(started.len(), SHARE + 4);
@@ -183,7 +183,7 @@ async fn what_needs_no_slot_is_decided_without_a_share() {
     assert_eq!(cluster.ledger(&alone).await, ["SCHEDULE 07:00:00 RUNNING attempt 1", skipped]);
 }
 
-/// By the database's clock, so that looks begin where those before them have left off.
+/// By the database's clock, so that scans start where those before them ended.
 #[actix::test]
 async fn what_has_waited_for_long_is_found_when_there_is_room() {
     let cluster = TestCluster::start_with(Clock::Database).await;

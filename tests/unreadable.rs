@@ -116,7 +116,7 @@ async fn a_trigger_that_cannot_be_read_costs_its_job_alone() {
 }
 
 #[actix::test]
-async fn a_due_time_without_end_hides_no_other_and_keeps_no_node_from_looking() {
+async fn a_due_time_without_end_hides_no_other_and_keeps_no_node_from_polling() {
     let cluster = TestCluster::start().await;
     let (odd, readable) = two_jobs(&cluster).await;
     for due_at in ["infinity", "-infinity", "20000-01-01"] {

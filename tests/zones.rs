@@ -107,7 +107,7 @@ async fn what_a_newer_tz_database_has_named_stays() {
 }
 
 #[actix::test]
-async fn what_was_named_by_rules_that_nobody_knows_is_looked_at_once() {
+async fn what_was_named_by_rules_that_nobody_knows_is_checked_at_once() {
     let cluster = TestCluster::start().await;
     let (job, node) = (new_year(&cluster).await, cluster.node().await);
     let unknown = "update job_trigger set zone_rules = null, tzdb = null";

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 /// Wait after a settlement that failed.
 const SETTLE_RETRY: Duration = Duration::from_millis(200);
-/// Longest time between looks for cancellations; a hint comes sooner.
+/// Longest time between checks for cancellations; a hint comes sooner.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between passes while nothing ends: they touch no database, they only
 /// prove that the pool is alive. Below three of the shortest TTL, after which it would look stuck.
@@ -54,7 +54,7 @@ pub struct Cancel;
 #[rtype(result = "bool")]
 pub struct Drain(pub Duration);
 
-/// What a look for cancellations found.
+/// What a check for cancellations found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct CancelReport {
     /// Attempts that were told to stop.
@@ -241,7 +241,7 @@ async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
             CancelReport { cancelled: requested.len() }
         }
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no look for cancellations: trying again");
+            tracing::warn!(error = &error as &dyn std::error::Error, "no check for cancellations: trying again");
             CancelReport::default()
         }
     }

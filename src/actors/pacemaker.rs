@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A hint to look again. Many hints before the next look are one.
+/// A hint to poll again. Many hints before the next poll are one.
 pub type WakeUp = Arc<Notify>;
 
 /// Sends `message` now and again, `wait` after each report or at a wake-up,

@@ -70,9 +70,9 @@ impl ReconcileReport {
 /// How often it looks for what, and what it lets go.
 #[derive(Debug, Clone, Copy)]
 pub struct ReconcilerConfig {
-    /// Between looks for dead nodes.
+    /// Between checks for dead nodes.
     pub deaths: Duration,
-    /// Between looks for broken states and missing partitions, at least: they take no more than
+    /// Between checks for broken states and missing partitions, at least: they take no more than
     /// a two-hundredth of the time while nothing is broken, and go on with the jobs behind those of the last one.
     pub repairs: Duration,
     /// Between two rows about what this node did.
@@ -154,7 +154,7 @@ impl Reconciliation {
     async fn reconcile(&mut self) -> ReconcileReport {
         let mut report = ReconcileReport::default();
         if let Err(error) = self.bury(&mut report).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no look for dead nodes: trying again");
+            tracing::warn!(error = &error as &dyn std::error::Error, "no check for dead nodes: trying again");
         }
         if Instant::now() >= self.next_repairs {
             self.repair_in_turn(&mut report).await;
@@ -234,7 +234,7 @@ impl Reconciliation {
 
     /// Repairs, and says when to repair again: at the next pass when there may be more of the same, after
     /// a restore say. What did not work has its turn as well: tried at every
-    /// pass, a look that takes too long would cost most just where there is most to read.
+    /// pass, a poll that takes too long would cost most just where there is most to read.
     async fn repair_in_turn(&mut self, report: &mut ReconcileReport) {
         let begun = Instant::now();
         if let Err(error) = self.repair(report).await {
@@ -327,7 +327,7 @@ async fn keep_watch(
     database: Database,
     mut neighbour: watch::Receiver<Option<i64>>,
     wake_up: WakeUp,
-    look_every: Duration,
+    poll_interval: Duration,
 ) {
     loop {
         let lock_key = *neighbour.borrow_and_update();
@@ -341,7 +341,7 @@ async fn keep_watch(
             watched = watched => {
                 wake_up.notify_one();
                 // Time for the pass that it wakes to find another neighbour, or for the database to come back.
-                tokio::time::sleep(if watched.is_ok() { MOMENT } else { look_every }).await;
+                tokio::time::sleep(if watched.is_ok() { MOMENT } else { poll_interval }).await;
             }
             changed = neighbour.changed() => if changed.is_err() { return },
         }

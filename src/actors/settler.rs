@@ -162,7 +162,7 @@ impl Settler {
                 report.settled += 1;
             }
             if settlement.others_wait || settlement.retry_in.is_some() {
-                self.slots.wake(); // something may be due sooner than the next look
+                self.slots.wake(); // something may be due sooner than the next poll
             }
             self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, slot);
         }

@@ -29,7 +29,7 @@ pub struct Slots {
     total: usize,
     held: Arc<Mutex<Holding>>,
     held_count: Arc<AtomicUsize>,
-    /// Set by a look that found no free slot: the next freed one wakes it.
+    /// Set by a poll that found no free slot: the next freed one wakes it.
     starved: Arc<AtomicBool>,
     freed: WakeUp,
     shares: Shares,
@@ -195,7 +195,7 @@ impl Slots {
         }
     }
 
-    /// Wakes whoever looks for due triggers.
+    /// Wakes the acquirer.
     pub fn wake(&self) {
         self.freed.notify_one();
     }

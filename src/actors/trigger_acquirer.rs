@@ -1,9 +1,9 @@
 //! The acquirer: leases due triggers, as many as there are free slots.
 //!
-//! It is the only taker of slots and the only leaser of its node. One look follows
-//! the other; while more is due than a look can take, two are under way at once,
+//! It is the only taker of slots and the only leaser of its node. One poll follows
+//! the other; while more is due than a poll can take, two are under way at once,
 //! because a lease is a chain of round trips in which its session waits.
-//! [`Store::give_back`] is safe here and nowhere else, and only while no look is
+//! [`Store::give_back`] is safe here and nowhere else, and only while no poll is
 //! under way: an attempt that the database counts to this node then and the
 //! node does not hold is one whose lease was never answered. And when the node has joined under
 //! another id it gives back, before it leases, what it had not begun under the earlier one.
@@ -31,7 +31,7 @@ const LEASE_BATCH_MAX: usize = 500;
 /// meanwhile.
 pub const LOOK_AHEAD: Duration = Duration::from_millis(250);
 
-/// Most fire times of one trigger that one look takes. At eight, locking a trigger and
+/// Most fire times of one trigger that one poll takes. At eight, locking a trigger and
 /// moving it on is an eighth of what it was for each, and what is as late as it waits
 /// behind seven more of its fire times.
 const DEPTH_MAX: usize = 8;
@@ -39,13 +39,13 @@ const DEPTH_MAX: usize = 8;
 /// Pause when all that was due is in the hands of another node.
 const CONTENDED_PAUSE: Duration = Duration::from_millis(10);
 
-/// Looks once for due triggers; carries no data, because the database says what
+/// Polls once for due triggers; carries no data, because the database says what
 /// is due.
 #[derive(Message)]
 #[rtype(result = "PollReport")]
 pub struct Poll;
 
-/// What a look found.
+/// What a poll found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub struct PollReport {
     /// Attempts that this node now runs.
@@ -54,17 +54,17 @@ pub struct PollReport {
     pub triggers: usize,
     /// Attempts given back: their lease was never answered, or they had not begun under an earlier id.
     pub given_back: usize,
-    /// Whether the node could look at all.
-    pub looked: bool,
+    /// Whether the node could poll at all.
+    pub polled: bool,
     /// How long until there may be something to do.
-    pub next_look: Duration,
+    pub next_poll: Duration,
 }
 
 /// See the module.
 pub struct TriggerAcquirer {
     acquirer: Rc<Acquirer>,
     wake_up: WakeUp,
-    /// Hints that more is due than a look can take.
+    /// Hints that more is due than a poll can take.
     flood: WakeUp,
     pulse: Pulse,
     paced: bool,
@@ -80,9 +80,9 @@ pub struct AcquirerConfig {
     pub slots: Slots,
     /// Whether the node may lease.
     pub standing: watch::Receiver<Standing>,
-    /// Longest time between two looks.
+    /// Longest time between two polls.
     pub poll_interval: Duration,
-    /// Time between looks for attempts whose lease was never answered.
+    /// Time between checks for attempts whose lease was never answered.
     pub audit_interval: Duration,
 }
 
@@ -92,24 +92,24 @@ struct Acquirer {
     next_audit: Cell<Instant>,
     /// The id under which it has leased last.
     leased_as: Cell<Option<Uuid>>,
-    /// How many fire times of one trigger the next look takes.
+    /// How many fire times of one trigger the next poll takes.
     depth: Cell<usize>,
-    /// Whether the last look found nothing, and nothing to come before the longest sleep:
+    /// Whether the last poll found nothing, and nothing to come before the longest sleep:
     /// most likely the next one finds nothing either.
     idle: Cell<bool>,
-    /// Shared by looks; an audit has it alone.
-    looking: RwLock<()>,
+    /// Shared by polls; an audit has it alone.
+    polling: RwLock<()>,
 }
 
 impl PollReport {
-    /// Whether the look ended with more to take at once.
+    /// Whether the poll ended with more to take at once.
     fn is_full(&self) -> bool {
-        self.looked && self.next_look.is_zero()
+        self.polled && self.next_poll.is_zero()
     }
 }
 
 impl TriggerAcquirer {
-    /// An acquirer that looks by itself and at `wake_up` when it is `paced`;
+    /// An acquirer that polls by itself and at `wake_up` when it is `paced`;
     /// otherwise whoever sends [`Poll`] sets the pace.
     pub fn new(config: AcquirerConfig, wake_up: WakeUp, vitals: &Vitals, paced: bool) -> Self {
         let next_audit = Cell::new(Instant::now() + config.audit_interval);
@@ -119,7 +119,7 @@ impl TriggerAcquirer {
             leased_as: Cell::default(),
             depth: Cell::new(1),
             idle: Cell::default(),
-            looking: RwLock::default(),
+            polling: RwLock::default(),
         });
         let pulse = vitals.pulse("TriggerAcquirer");
         Self { acquirer, wake_up, flood: WakeUp::default(), pulse, paced }
@@ -129,8 +129,8 @@ impl TriggerAcquirer {
 impl Acquirer {
     async fn poll(&self) -> PollReport {
         let idle =
-            PollReport { leased: 0, triggers: 0, given_back: 0, looked: false, next_look: self.config.poll_interval };
-        let waiting = PollReport { next_look: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
+            PollReport { leased: 0, triggers: 0, given_back: 0, polled: false, next_poll: self.config.poll_interval };
+        let waiting = PollReport { next_poll: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
         let standing = *self.config.standing.borrow();
         let Some(node_id) = standing.connected_as(Instant::now()) else { return waiting };
         let given_back = match self.give_back_former(node_id).await {
@@ -144,10 +144,13 @@ impl Acquirer {
         if standing.may_lease(Instant::now()).is_none() {
             return PollReport { given_back, ..waiting };
         }
-        match self.look(node_id).await {
+        match self.try_poll(node_id).await {
             Ok(report) => PollReport { given_back: given_back + report.given_back, ..report },
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no look at the due triggers: trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the due triggers were not polled: trying again"
+                );
                 // The lease may have been committed: find out before the next one.
                 self.next_audit.set(Instant::now());
                 idle
@@ -155,30 +158,30 @@ impl Acquirer {
         }
     }
 
-    async fn look(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
+    async fn try_poll(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
         let given_back = self.audit(node_id).await?;
-        let _looking = self.looking.read().await;
+        let _polling = self.polling.read().await;
         if self.idle.take()
-            && let Some(next_look) = self.peek().await?
+            && let Some(next_poll) = self.peek().await?
         {
-            return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: true, next_look });
+            return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: true, next_poll });
         }
         let slots = self.config.slots.take(LEASE_BATCH_MAX);
         if slots.is_empty() {
-            let next_look = self.config.poll_interval;
-            return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
+            let next_poll = self.config.poll_interval;
+            return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: false, next_poll });
         }
         let batch = Batch { fire_times: slots.len(), depth: self.depth.get() };
         let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
             // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
-            let next_look = self.config.poll_interval;
-            return Ok(PollReport { leased: 0, triggers: 0, given_back, looked: false, next_look });
+            let next_poll = self.config.poll_interval;
+            return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: false, next_poll });
         };
-        let (triggers, next_look) = (leased.triggers, self.next_look(&leased));
+        let (triggers, next_poll) = (leased.triggers, self.next_poll(&leased));
         self.depth.set(next_depth(batch.depth, &leased));
-        self.idle.set(triggers == 0 && next_look == self.config.poll_interval);
+        self.idle.set(triggers == 0 && next_poll == self.config.poll_interval);
         let leased = self.hand_over(leased, slots).await;
-        Ok(PollReport { leased, triggers, given_back, looked: true, next_look })
+        Ok(PollReport { leased, triggers, given_back, polled: true, next_poll })
     }
 
     /// How long until there may be something to take; none when there is.
@@ -195,7 +198,7 @@ impl Acquirer {
         if self.leased_as.get() == Some(node_id) {
             return Ok(0);
         }
-        let _alone = self.looking.write().await;
+        let _alone = self.polling.write().await;
         let given_back = match self.leased_as.get() {
             Some(former) if former != node_id => {
                 let holdings = self.config.slots.holdings();
@@ -216,7 +219,7 @@ impl Acquirer {
         if Instant::now() < self.next_audit.get() {
             return Ok(0);
         }
-        let _alone = self.looking.write().await;
+        let _alone = self.polling.write().await;
         let holdings = self.config.slots.holdings();
         let given_back = self.config.store.give_back(node_id, &holdings).await?;
         self.config.slots.forget_given_up(&holdings.given_up);
@@ -247,9 +250,9 @@ impl Acquirer {
         count
     }
 
-    fn next_look(&self, leased: &Leased) -> Duration {
+    fn next_poll(&self, leased: &Leased) -> Duration {
         if leased.more {
-            // What waits for a share is left out of the next look: there it stands in nobody's way.
+            // What waits for a share is left out of the next poll: there it stands in nobody's way.
             return if leased.triggers + leased.left_alone == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
         }
         // The reading of the clock is older than its arrival: so long after it the due time has come.
@@ -268,7 +271,7 @@ fn next_depth(depth: usize, leased: &Leased) -> usize {
 }
 
 /// Time until a trigger comes into the look-ahead, spread a little so that the
-/// nodes do not all look in the same instant.
+/// nodes do not all poll in the same instant.
 fn until_lease(due: Timestamp, now: Timestamp) -> Duration {
     let until = (due - now).to_std().unwrap_or_default().saturating_sub(LOOK_AHEAD);
     until + Duration::from_millis(fastrand::u64(1..=40))
@@ -284,7 +287,7 @@ impl Actor for TriggerAcquirer {
                 if report.is_full() {
                     flood.notify_one();
                 }
-                Some(report.next_look)
+                Some(report.next_poll)
             };
             actix::spawn(pace(ctx.address(), || Poll, self.wake_up.clone(), wait));
             let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
@@ -312,7 +315,7 @@ mod tests {
     use chrono::TimeDelta;
 
     #[test]
-    fn the_next_look_comes_when_the_due_time_enters_the_look_ahead() {
+    fn the_next_poll_comes_when_the_due_time_enters_the_look_ahead() {
         let now = Timestamp::from_timestamp(1_795_000_000, 0).expect("in range");
         let wait = until_lease(now + TimeDelta::seconds(10), now);
         assert!((Duration::from_millis(9_751)..=Duration::from_millis(9_790)).contains(&wait), "{wait:?}");

@@ -26,7 +26,7 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 /// How often a feed asks what has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the overview is told.
 const OVERVIEW_EVERY: Duration = Duration::from_secs(1);
 /// How long changes are gathered before their number is told.
@@ -145,7 +145,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         &self,
         ctx: &Context<'_>,
         every: Duration,
-        look: impl AsyncFnMut(&mut S) -> Vec<T> + 'static,
+        poll: impl AsyncFnMut(&mut S) -> Vec<T> + 'static,
     ) -> Result<(Option<T>, BoxStream<'static, T>)> {
         let place = self.listeners.admit(*ctx.data::<Subscriber>()?)?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +154,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         } else {
             let (sender, receiver) = broadcast::channel(self.behind_max);
             *told = Some(Events { sender, last: None });
-            actix::spawn(feed(self.told.clone(), every, look));
+            actix::spawn(feed(self.told.clone(), every, poll));
             (None, receiver)
         };
         let events = stream::unfold((receiver, place), |(mut receiver, place)| async move {
@@ -172,10 +172,10 @@ impl<T: Clone + Send + 'static> Feed<T> {
 }
 
 /// Looks until nobody listens any more.
-async fn feed<T: Clone, S: Default>(told: Told<T>, every: Duration, mut look: impl AsyncFnMut(&mut S) -> Vec<T>) {
+async fn feed<T: Clone, S: Default>(told: Told<T>, every: Duration, mut poll: impl AsyncFnMut(&mut S) -> Vec<T>) {
     let mut seen = S::default();
     loop {
-        let found = look(&mut seen).await;
+        let found = poll(&mut seen).await;
         {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             match &mut *told {
@@ -232,8 +232,8 @@ impl Subscription {
     /// `target` a job is told as it stands when the event is sent.
     async fn job_updated(&self, ctx: &Context<'_>) -> Result<BoxStream<'static, Job>> {
         let store = ctx.data::<Store>()?.clone();
-        let look = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
-        let (_, events) = ctx.data::<Feeds>()?.jobs.listen(ctx, LOOK_EVERY, look)?;
+        let poll = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
+        let (_, events) = ctx.data::<Feeds>()?.jobs.listen(ctx, POLL_INTERVAL, poll)?;
         if !asks_for(ctx, &[], &LARGE_OF_JOBS) {
             return Ok(events);
         }
@@ -248,8 +248,8 @@ impl Subscription {
     /// Nodes that joined, changed their state or load, or renewed their heartbeat.
     async fn node_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = NodeRecord> + use<>> {
         let store = ctx.data::<Store>()?.clone();
-        let look = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
-        let (_, events) = ctx.data::<Feeds>()?.nodes.listen(ctx, LOOK_EVERY, look)?;
+        let poll = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
+        let (_, events) = ctx.data::<Feeds>()?.nodes.listen(ctx, POLL_INTERVAL, poll)?;
         Ok(events)
     }
 
@@ -264,9 +264,9 @@ impl Subscription {
             return Err(errors::bad_input("everySeconds", message));
         }
         let store = ctx.data::<Store>()?.clone();
-        let look = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
-        // The last one at once: a look of its own for each listener would be thousands a second for those who come and go.
-        let (last, events) = ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, look)?;
+        let poll = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
+        // The last one at once: a poll of its own for each listener would be thousands a second for those who come and go.
+        let (last, events) = ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, poll)?;
         // The feed tells it each second.
         let every = usize::try_from(every_seconds).unwrap_or(1);
         let told = stream::iter(last).chain(events).enumerate();
@@ -278,8 +278,8 @@ impl Subscription {
 /// Executions that changed, of one job or of all.
 fn executions(ctx: &Context<'_>, job_id: Option<Uuid>) -> Result<BoxStream<'static, ExecutionRecord>> {
     let store = ctx.data::<Store>()?.clone();
-    let look = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
-    let (_, events) = ctx.data::<Feeds>()?.executions.listen(ctx, LOOK_EVERY, look)?;
+    let poll = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
+    let (_, events) = ctx.data::<Feeds>()?.executions.listen(ctx, POLL_INTERVAL, poll)?;
     let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id| execution.job_id == id);
     Ok(events.filter(move |execution| std::future::ready(wanted(execution))).boxed())
 }
@@ -300,7 +300,7 @@ fn gathered<T: Send + 'static>(events: BoxStream<'static, T>, time: Duration) ->
 /// What was found; when the database did not answer, nothing is told.
 fn told<T: Default>(found: Result<T, crate::store::StoreError>) -> T {
     found.unwrap_or_else(|error| {
-        tracing::debug!(error = &error as &dyn std::error::Error, "no look for changes: trying again");
+        tracing::debug!(error = &error as &dyn std::error::Error, "no check for changes: trying again");
         T::default()
     })
 }

@@ -23,8 +23,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-/// Longest time between two looks: a change is in the file within a second, also when its hint is lost.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Longest time between two polls: a change is in the file within a second, also when its hint is lost.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Bound of a look at the table.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bound of the check and of the reload.
@@ -68,7 +68,7 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
         applied: None,
     };
     if !config.watch {
-        upstreams.look().await?;
+        upstreams.refresh().await?;
         return Ok(CLEAN);
     }
     let hint = Rc::new(Notify::new());
@@ -78,7 +78,7 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
     tokio::pin!(stop);
     let mut trouble = None;
     loop {
-        let said = upstreams.look().await.err().map(|error| format!("{error:#}"));
+        let said = upstreams.refresh().await.err().map(|error| format!("{error:#}"));
         if said != trouble {
             if let Some(said) = &said {
                 tracing::error!("{said}; what nginx has stays, trying again");
@@ -88,7 +88,7 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
         }
         trouble = said;
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
             () = hint.notified() => {}
             () = &mut stop => return Ok(if trouble.is_none() { CLEAN } else { FAILED }),
         }
@@ -106,7 +106,7 @@ struct Upstreams {
 
 impl Upstreams {
     /// Brings the file to what the table says, if it says something else.
-    async fn look(&mut self) -> Result<(), anyhow::Error> {
+    async fn refresh(&mut self) -> Result<(), anyhow::Error> {
         let nodes = self.store.nodes().await.context("cannot read the nodes")?;
         let Some(text) = render(&nodes) else { bail!("no node is ACTIVE") };
         if self.applied.as_ref() == Some(&text) {

@@ -7,8 +7,8 @@ use crate::server::Node;
 use sd_notify::{NotifyState, notify, watchdog_enabled};
 use std::time::{Duration, Instant};
 
-/// Between two looks while nothing is asked for more often.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Between two checks while nothing is asked for more often.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells of a node for as long as the process lives.
 pub fn follow(node: &Node) {
@@ -18,7 +18,7 @@ pub fn follow(node: &Node) {
     }
     let (mut standing, vitals, ttl) = (node.standing(), node.vitals(), node.ttl());
     // Twice as often as asked for, so that one late turn is no death.
-    let look_every = watchdog.map_or(LOOK_EVERY, |limit| (limit / 2).min(LOOK_EVERY));
+    let poll_interval = watchdog.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
     actix::spawn(async move {
         let (mut ready, mut said) = (false, "");
         loop {
@@ -35,7 +35,7 @@ pub fn follow(node: &Node) {
                 tell(&[NotifyState::Watchdog]);
             }
             // The node is gone with the sender.
-            if let Ok(Err(_)) = tokio::time::timeout(look_every, standing.changed()).await {
+            if let Ok(Err(_)) = tokio::time::timeout(poll_interval, standing.changed()).await {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! Backfills: past ranges of a schedule that a person asks to run.
 //!
-//! One trigger walks through the range, one fire time a look, at a bounded rate;
+//! One trigger walks through the range, one fire time a poll, at a bounded rate;
 //! each runs under an id of its own, so that a range can be run again. The job's
 //! calendar says which fire times count; blackouts and misfire policies do not
 //! matter: a person asked.
@@ -22,9 +22,9 @@ pub const FIRE_TIMES_MAX: usize = 100_000;
 pub const FIRES_PER_MINUTE_DEFAULT: i32 = 600;
 /// Most fire times taken in a minute.
 const FIRES_PER_MINUTE_MAX: i32 = 60_000;
-/// How long a fire time that waits for others rests before it looks again.
+/// How long a fire time that waits for others rests before it is polled again.
 const WAIT: TimeDelta = TimeDelta::milliseconds(250);
-/// How long the backfill of a paused job rests before it looks again.
+/// How long the backfill of a paused job rests before it is polled again.
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
 
 /// What a person asks for; nothing is checked yet.
@@ -107,7 +107,7 @@ impl Backfill {
         Firing { run: Some(run), skipped: Vec::new(), then }
     }
 
-    /// The trigger looks again later: another execution is in flight, or the job
+    /// The trigger is polled again later: another execution is in flight, or the job
     /// is paused.
     pub fn wait(trigger: &Trigger, paused: bool, now: Timestamp) -> Then {
         let due_at = now + if paused { PAUSE } else { WAIT };

@@ -1,7 +1,7 @@
 //! Blackouts: reading and changing them. Those that are over are kept: they
 //! explain what did not run.
 
-use super::closures::{blackout, lock_alone, look_again_by_blackout};
+use super::closures::{blackout, lock_alone, repoll_by_blackout};
 use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
@@ -115,7 +115,7 @@ impl Store {
             let stub = self.clock().stub();
             let old = transaction.query_opt(SET_END, &[&stub, &id, &ends_at]).await.during("blackouts.set_end")?;
             if let Some(old) = &old {
-                look_again_by_blackout(&transaction, stub, id, Values::of("blackout", old).get(0)?).await?;
+                repoll_by_blackout(&transaction, stub, id, Values::of("blackout", old).get(0)?).await?;
             }
             transaction.commit().await.during("blackouts.commit")?;
             Ok(old.is_some())

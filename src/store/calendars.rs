@@ -1,6 +1,6 @@
 //! Calendars: reading and changing them.
 
-use super::closures::{lock_alone, look_again_by_calendar};
+use super::closures::{lock_alone, repoll_by_calendar};
 use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
@@ -126,7 +126,7 @@ impl Store {
             lock_alone(&transaction).await?;
             let replaced = transaction.execute(REPLACE, &[&stub, name, description, time_zone, &rules, &version]).await;
             let changed = if replaced.during("calendars.replace")? == 1 {
-                look_again_by_calendar(&transaction, stub, name).await?;
+                repoll_by_calendar(&transaction, stub, name).await?;
                 Changed::Done
             } else {
                 living(&transaction, name).await?.map_or(Changed::NotFound, |found| Changed::Stale(found.version))

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Newest executions that are compared, and in flight ones, at each look.
-const LOOKED_AT: i64 = 500;
+const CHECKED_MAX: i64 = 500;
 
 /// The newest, those in flight, and those that were in flight at the last look.
 const EXECUTIONS: &str = "-- changes.executions
@@ -57,7 +57,7 @@ impl Store {
         self.bounded("changes.executions", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(EXECUTIONS).await.during("changes.prepare")?;
-            let rows = session.query(&statement, &[&known, &LOOKED_AT]).await.during("changes.executions")?;
+            let rows = session.query(&statement, &[&known, &CHECKED_MAX]).await.during("changes.executions")?;
             session.release();
             let found = self.unreadable.readable(&rows, record);
             let now = found.iter().map(|found| (found.id, (found.status, found.attempt))).collect();

@@ -49,14 +49,14 @@ where ends_at > coalesce($1::timestamptz, clock_timestamp())";
 
 /// Lets triggers of a calendar's jobs be looked at again that were sent past
 /// fire times which it closed.
-const LOOK_AGAIN_BY_CALENDAR: &str = "-- closures.look_again_by_calendar
+const REPOLL_BY_CALENDAR: &str = "-- closures.look_again_by_calendar
 update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j
 where j.calendar = $2 and t.id = j.id and t.due_at is not null
   and (t.closed_from is not null or j.schedule_type = 'FIXED_DELAY')";
 
 /// The same for triggers that a blackout, ending at $2, held back.
-const LOOK_AGAIN_BY_BLACKOUT: &str = "-- closures.look_again_by_blackout
+const REPOLL_BY_BLACKOUT: &str = "-- closures.look_again_by_blackout
 update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j, blackout b
 where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null and t.closed_from is not null)
@@ -149,24 +149,24 @@ pub(super) async fn lock_alone(transaction: &Transaction) -> Result<(), StoreErr
 }
 
 /// After a change of a calendar.
-pub(super) async fn look_again_by_calendar(
+pub(super) async fn repoll_by_calendar(
     transaction: &Transaction,
     stub: Option<Timestamp>,
     name: &str,
 ) -> Result<(), StoreError> {
-    transaction.execute(LOOK_AGAIN_BY_CALENDAR, &[&stub, &name]).await.during("closures.look_again")?;
+    transaction.execute(REPOLL_BY_CALENDAR, &[&stub, &name]).await.during("closures.look_again")?;
     transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("closures.notify")?;
     Ok(())
 }
 
 /// After a change of the end of a blackout.
-pub(super) async fn look_again_by_blackout(
+pub(super) async fn repoll_by_blackout(
     transaction: &Transaction,
     stub: Option<Timestamp>,
     id: Uuid,
     old_end: Timestamp,
 ) -> Result<(), StoreError> {
-    transaction.execute(LOOK_AGAIN_BY_BLACKOUT, &[&stub, &old_end, &id]).await.during("closures.look_again")?;
+    transaction.execute(REPOLL_BY_BLACKOUT, &[&stub, &old_end, &id]).await.during("closures.look_again")?;
     transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("closures.notify")?;
     Ok(())
 }

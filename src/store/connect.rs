@@ -7,7 +7,7 @@
 
 use super::StoreError;
 use super::admission::{Refusal, SessionSettings, Statements, admit, search_path_of};
-use super::pooler::{LOOKS_MAX, Shown, look};
+use super::pooler::{PROBES_MAX, Shown, probe};
 use super::timeline::NewestTimeline;
 use super::tls::{SslMode, TlsKeys};
 use std::future::poll_fn;
@@ -183,9 +183,9 @@ impl Database {
     }
 
     async fn require_sessions(&self, server: &Server) -> Result<(), Refusal> {
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..PROBES_MAX {
             let Opened { client, driver, .. } = self.dial(server).await?;
-            if look(client, driver).await? == Shown::Session {
+            if probe(client, driver).await? == Shown::Session {
                 break;
             }
         }

@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Rows looked through for one page by a filter without an index: 20 to 30 ms.
-pub(super) const LOOK_THROUGH: usize = 20_000;
+pub(super) const SCAN_LIMIT: usize = 20_000;
 
 /// The newest executions of each job, one more than a page holds: for all jobs of an answer at once.
 const FIRST_PAGES: &str = "-- execution_list.first_pages
@@ -121,14 +121,14 @@ impl Store {
         self.bounded("execution_list.page", async {
             let session = self.session().await?;
             let conditions = conditions(filter, after);
-            let through = if conditions.are_selective() { LOOK_THROUGH } else { limit + 1 };
+            let through = if conditions.are_selective() { SCAN_LIMIT } else { limit + 1 };
             let text = search(&conditions, through, limit);
             let row = session.query_one(&text, &conditions.values()).await.during("execution_list.search")?;
             let row = Values::of("execution_list.search", &row);
-            let (looked, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (scanned, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let next = match ids.get(limit.saturating_sub(1)) {
                 Some(id) if ids.len() > limit => Some(*id),
-                _ if usize::try_from(looked) == Ok(through) => last,
+                _ if usize::try_from(scanned) == Ok(through) => last,
                 _ => None,
             };
             ids.truncate(limit);

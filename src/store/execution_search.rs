@@ -6,7 +6,7 @@
 //! above the highest of these depths, and the next begins there.
 
 use super::conditions::Conditions;
-use super::execution_list::{BY_IDS, ExecutionPage, LOOK_THROUGH, conditions};
+use super::execution_list::{BY_IDS, ExecutionPage, SCAN_LIMIT, conditions};
 use super::executions::{ExecutionTexts, record};
 use super::row::{Values, column};
 use super::{During, Session, Store, StoreError};
@@ -117,7 +117,7 @@ select (select count(*) from looked), (select id from looked order by id limit 1
         limit + 1
     );
     let row = session.query_one(&text, &conditions.values()).await.during("execution_search.texts")?;
-    found(Values::of("execution_search.texts", &row), LOOK_THROUGH)
+    found(Values::of("execution_search.texts", &row), SCAN_LIMIT)
 }
 
 /// The newest executions of each of some jobs.
@@ -127,7 +127,7 @@ async fn of_jobs(
     mut conditions: Conditions,
     limit: usize,
 ) -> Result<Vec<Found>, StoreError> {
-    let through = if conditions.are_selective() { (LOOK_THROUGH / jobs.len()).max(limit + 1) } else { limit + 1 };
+    let through = if conditions.are_selective() { (SCAN_LIMIT / jobs.len()).max(limit + 1) } else { limit + 1 };
     let jobs = conditions.value(jobs.to_vec());
     let text = format!(
         "-- execution_search.of_jobs
@@ -148,8 +148,8 @@ select of_job.* from unnest({jobs}::uuid[]) as x (id) cross join lateral (
 }
 
 fn found(row: Values<'_>, through: usize) -> Result<Found, StoreError> {
-    let (looked, last, ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    let depth = last.filter(|_| usize::try_from(looked) == Ok(through));
+    let (scanned, last, ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let depth = last.filter(|_| usize::try_from(scanned) == Ok(through));
     Ok(Found { ids, depth })
 }
 

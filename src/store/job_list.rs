@@ -4,7 +4,7 @@
 //! which come and go meanwhile neither repeat nor hide others. First the keys
 //! are looked through in order, then the rows of the page are read. What no
 //! index finds (a part of a name, the newest execution) is asked of each job in
-//! turn, and not for longer than `LOOK_FOR`: a page may hold fewer jobs than
+//! turn, and not for longer than `SCAN_TIME_MAX`: a page may hold fewer jobs than
 //! were asked for, or none, and still have a next.
 
 use super::conditions::{self, Conditions};
@@ -23,11 +23,11 @@ use uuid::Uuid;
 
 /// How long a page looks through jobs that may not fit, before it says where to
 /// go on: lists answer within 50 ms.
-const LOOK_FOR: Duration = Duration::from_millis(15);
+const SCAN_TIME_MAX: Duration = Duration::from_millis(15);
 /// Jobs looked through by one statement: 10 ms.
-const LOOK_THROUGH: usize = 10_000;
+const SCAN_LIMIT: usize = 10_000;
 /// The same, when each is asked for its triggers: 10 ms.
-const STATES_LOOK_THROUGH: usize = 2_000;
+const STATES_SCAN_LIMIT: usize = 2_000;
 /// Jobs asked for their newest execution by one statement: 1 to 10 ms.
 const ASKED_AT_ONCE: usize = 100;
 
@@ -228,21 +228,21 @@ async fn walk(
     let (mut keys, mut next) = (Vec::new(), after.cloned());
     loop {
         let wanted = if filter.last_outcomes.is_some() { ASKED_AT_ONCE } else { limit + 1 - keys.len() };
-        let mut looked = look(session, filter, candidates.as_deref(), order, next.as_ref(), wanted).await?;
+        let mut scanned = scan(session, filter, candidates.as_deref(), order, next.as_ref(), wanted).await?;
         if let Some(outcomes) = &filter.last_outcomes {
-            let ids: Vec<Uuid> = looked.keys.iter().map(JobKey::id).collect();
+            let ids: Vec<Uuid> = scanned.keys.iter().map(JobKey::id).collect();
             let fit = with_outcome(session, outcomes, &ids).await?;
-            looked.keys.retain(|key| fit.contains(&key.id()));
+            scanned.keys.retain(|key| fit.contains(&key.id()));
         }
-        keys.append(&mut looked.keys);
-        next = looked.next;
+        keys.append(&mut scanned.keys);
+        next = scanned.next;
         if keys.len() > limit {
             keys.truncate(limit);
             next = keys.last().cloned();
             break;
         }
         // A part that ended says nothing of how long the rest takes: the clock is asked after a full stretch alone.
-        if next.is_none() || looked.is_full && begun.elapsed() > LOOK_FOR {
+        if next.is_none() || scanned.is_full && begun.elapsed() > SCAN_TIME_MAX {
             break;
         }
     }
@@ -288,7 +288,7 @@ async fn with_outcome(session: &Session, outcomes: &[LastOutcome], jobs: &[Uuid]
 
 /// Looks through the next stretch of the list for keys that fit, at most
 /// `wanted`.
-async fn look(
+async fn scan(
     session: &Session,
     filter: &JobFilter,
     candidates: Option<&[Uuid]>,
@@ -302,7 +302,7 @@ async fn look(
         conditions.find("j.id = any(?::uuid[])", candidates.to_vec());
     }
     part.begin_behind(after, &mut conditions);
-    let most = if filter.states.is_some() { STATES_LOOK_THROUGH } else { LOOK_THROUGH };
+    let most = if filter.states.is_some() { STATES_SCAN_LIMIT } else { SCAN_LIMIT };
     let through = if conditions.are_selective() { most.max(wanted) } else { wanted };
     let text = part.statement(&conditions, through, wanted);
     let rows = session.query(&text, &conditions.values()).await.during("job_list.look")?;
@@ -393,7 +393,7 @@ impl Part {
             Self::NotDue => ("t.due_at", "left join job_trigger t on t.id = j.id", "id"),
         };
         let (found, fits) = (conditions.found(), conditions.fits());
-        // The last row looked at comes too, whether it fits or not: the next look goes on behind it.
+        // The last row looked at comes too, whether it fits or not: the next scan goes on behind it.
         format!(
             "-- job_list.look
 select * from (

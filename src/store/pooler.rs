@@ -22,10 +22,10 @@ select pg_backend_pid() as pid, current_setting('idle_session_timeout') as bound
 
 /// How long a backend usually needs to end. Time decides nothing: afterwards it is asked.
 const MOMENT: Duration = Duration::from_millis(20);
-/// Looks when the end of the backend and a question cross each time.
-pub(super) const LOOKS_MAX: u32 = 5;
+/// Probes when the end of the backend and a question cross each time.
+pub(super) const PROBES_MAX: u32 = 5;
 
-/// What a look at a connection has shown.
+/// What a probe of a connection has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     /// It ended with its backend.
@@ -34,8 +34,8 @@ pub(super) enum Shown {
     Nothing,
 }
 
-/// Refuses a pooler in transaction mode. The connection was made for this look, and ends here.
-pub(super) async fn look(client: Client, mut ended: JoinHandle<()>) -> Result<Shown, Refusal> {
+/// Refuses a pooler in transaction mode. The connection was made for this probe, and ends here.
+pub(super) async fn probe(client: Client, mut ended: JoinHandle<()>) -> Result<Shown, Refusal> {
     let answer = match client.simple_query(END_WHEN_IDLE).await {
         Err(error) if !error.is_closed() => {
             // No PostgreSQL of 14 or newer: the admission says which it is.

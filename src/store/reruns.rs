@@ -4,7 +4,7 @@
 //! or ended, and no execution gets two at a time. From its trigger on a rerun is taken like a run-now.
 
 use super::commands::notify;
-use super::execution_list::{LOOK_THROUGH, conditions, search};
+use super::execution_list::{SCAN_LIMIT, conditions, search};
 use super::jobs::whole_millis;
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -24,7 +24,7 @@ pub const BATCH: usize = 1_000;
 /// Executions found at a time.
 const FOUND_AT_A_TIME: usize = 5_000;
 /// Rows of the log that a filter looks through: some three seconds.
-const LOOKED_AT_MAX: i64 = 2_000_000;
+const SCANNED_ROWS_MAX: i64 = 2_000_000;
 
 /// The advisory lock of whoever asks for reruns.
 const RERUN_LOCK: i64 = 0x0048_4f52_5245_5255;
@@ -100,10 +100,10 @@ pub struct RerunBatch {
 impl Store {
     /// The executions of a filter that names statuses, at most `most`.
     pub async fn ended(&self, filter: &ExecutionFilter, most: usize) -> Result<Found, StoreError> {
-        let (mut found, mut looked_at, mut after) = (Vec::new(), 0, None);
+        let (mut found, mut scanned_rows, mut after) = (Vec::new(), 0, None);
         loop {
-            let (ids, looked, last) = self.find_ended(filter, after).await?;
-            looked_at += looked;
+            let (ids, scanned, last) = self.find_ended(filter, after).await?;
+            scanned_rows += scanned;
             let is_full = ids.len() > FOUND_AT_A_TIME;
             found.extend(ids.into_iter().take(FOUND_AT_A_TIME));
             after = if is_full { found.last().copied() } else { last };
@@ -114,7 +114,7 @@ impl Store {
                 found.reverse();
                 return Ok(Found::All(found));
             }
-            if looked_at > LOOKED_AT_MAX {
+            if scanned_rows > SCANNED_ROWS_MAX {
                 return Ok(Found::TooWide);
             }
         }
@@ -129,13 +129,13 @@ impl Store {
         self.bounded("reruns.find", async {
             let session = self.session().await?;
             let conditions = conditions(filter, after);
-            let text = search(&conditions, LOOK_THROUGH, FOUND_AT_A_TIME);
+            let text = search(&conditions, SCAN_LIMIT, FOUND_AT_A_TIME);
             let row = session.query_one(&text, &conditions.values()).await.during("reruns.find")?;
             session.release();
             let row = Values::of("reruns.find", &row);
-            let (looked, last): (i64, Option<Uuid>) = (row.get(0)?, row.get(1)?);
-            let is_end = usize::try_from(looked).is_ok_and(|looked| looked < LOOK_THROUGH);
-            Ok((row.get(2)?, looked, last.filter(|_| !is_end)))
+            let (scanned, last): (i64, Option<Uuid>) = (row.get(0)?, row.get(1)?);
+            let is_end = usize::try_from(scanned).is_ok_and(|scanned| scanned < SCAN_LIMIT);
+            Ok((row.get(2)?, scanned, last.filter(|_| !is_end)))
         })
         .await
     }

@@ -2,7 +2,7 @@
 //!
 //! A reader of many rows goes on without such a row. The log says it once, a gauge counts them, and the overview shows
 //! the jobs. Leases leave the triggers of such a job to nodes that can read it, for a minute at a time: its due
-//! triggers must not fill this node's looks.
+//! triggers must not fill this node's polls.
 
 use super::StoreError;
 use std::collections::HashMap;

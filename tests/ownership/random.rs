@@ -1,4 +1,4 @@
-//! Random edits, pauses, resumes, deletions, holds, blackouts, edits of a calendar, looks and ends at random instants around fire times. An
+//! Random edits, pauses, resumes, deletions, holds, blackouts, edits of a calendar, polls and ends at random instants around fire times. An
 //! oracle that knows nothing but the versions of each job and the instants of the commands says which fire times there
 //! were; each must be in one row, or still wait in one trigger.
 
@@ -175,7 +175,7 @@ impl World {
                 self.cluster.clock.advance(Duration::from_millis(self.rng.u64(1..1_500)));
                 self.note().await;
             }
-            10..=19 => self.look().await,
+            10..=19 => self.try_poll().await,
             20..=23 => self.settle().await,
             24..=29 => {
                 let request = edited(&mut self.rng, &self.subjects[which].request, now);
@@ -221,7 +221,7 @@ impl World {
         self.cluster.command(UpdateCalendar(request, version)).await;
     }
 
-    async fn look(&mut self) {
+    async fn poll(&mut self) {
         let leased = self.cluster.store.lease(self.node.id, Batch::of(64), LOOK_AHEAD).await.unwrap();
         self.running.extend(leased.into_iter().flat_map(|leased| leased.attempts));
     }
@@ -350,7 +350,7 @@ async fn live(seed: u64) {
         for _ in 0..20 {
             world.cluster.clock.advance(Duration::from_millis(900));
             world.note().await;
-            world.look().await;
+            world.poll().await;
             world.settle().await;
             // A failure may have paused its job.
             world.note().await;

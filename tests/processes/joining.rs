@@ -5,7 +5,7 @@ use crate::support::{TestDatabase, eventually};
 use rustix::process::Signal;
 use std::time::Instant;
 
-/// A death by heartbeat, and the look of a node that is alone, come after a minute: later than a test waits.
+/// A death by heartbeat, and the poll of a node that is alone, come after a minute: later than a test waits.
 const PATIENT: [&str; 2] = ["--node-ttl", "60s"];
 
 /// Kills a process as soon as `it_is_time` says so, and waits until it is declared dead; by what.

@@ -88,7 +88,7 @@ impl TestCluster {
         self.season(node).await
     }
 
-    /// A victim that is patient, and audits its leases before each look.
+    /// A victim that is patient, and audits its leases before each poll.
     pub async fn auditing_victim(&self) -> TestNode {
         let database = self.database.database_as(VICTIM);
         let times = Times { audit_interval: Duration::ZERO, ..patient() };

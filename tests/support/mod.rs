@@ -21,14 +21,14 @@ pub const NODE_TTL: Duration = Duration::from_secs(4);
 
 /// Looks until there is something to see; fails after half a minute, which no
 /// healthy machine needs.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
-        if let Some(seen) = look().await {
+        if let Some(seen) = poll().await {
             return seen;
         }
         assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
-        // Between two looks at a state of the database or of another process, neither of which tells.
+        // Between two checks at a state of the database or of another process, neither of which tells.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -52,9 +52,9 @@ const LONGEST: Duration = Duration::from_mins(1);
 pub struct Times {
     /// Of every call to the database.
     pub call_timeout: Duration,
-    /// Between looks for leases that were never answered.
+    /// Between checks for leases that were never answered.
     pub audit_interval: Duration,
-    /// Between looks for broken states.
+    /// Between checks for broken states.
     pub repairs: Duration,
 }
 
@@ -102,7 +102,7 @@ impl TestNode {
         Self { id, store, slots, session, standing, acquirer, pool, reconciler }
     }
 
-    /// Looks once for due triggers and starts what it leased.
+    /// Polls once for due triggers and starts what it leased.
     pub async fn poll(&self) -> PollReport {
         self.acquirer.send(Poll).await.unwrap()
     }

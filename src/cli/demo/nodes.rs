@@ -15,7 +15,7 @@ const REVIVE_AFTER: Duration = Duration::from_secs(5);
 /// How long a node may take to stop: its drain, its farewell, its open sockets.
 const STOP_MAX: Duration = Duration::from_secs(45);
 /// Pause between two looks at a process.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+const CHECK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The processes, in order of their ports.
 pub struct DemoNodes {
@@ -87,7 +87,7 @@ impl DemoNodes {
                 if Instant::now() > until {
                     bail!("{} was not ready within {READY_MAX:?}", node.name);
                 }
-                tokio::time::sleep(LOOK_PAUSE).await;
+                tokio::time::sleep(CHECK_PAUSE).await;
             }
         }
         Ok(())
@@ -104,7 +104,7 @@ impl DemoNodes {
     /// Looks once, after a pause, for nodes that died, and starts those again
     /// that have been dead for a while.
     pub async fn revive_dead(&mut self) {
-        tokio::time::sleep(LOOK_PAUSE).await;
+        tokio::time::sleep(CHECK_PAUSE).await;
         for index in 0..self.nodes.len() {
             let node = &mut self.nodes[index];
             match (node.died_at, node.child.try_wait()) {

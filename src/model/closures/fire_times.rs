@@ -1,4 +1,4 @@
-//! The fire times of a schedule that run if nothing is changed, as a person is shown them: what looks that come when
+//! The fire times of a schedule that run if nothing is changed, as a person is shown them: what polls that come when
 //! something is due make of them (`crate::model::trigger`). What does not run is leapt over, not walked, so that a
 //! year-long blackout of a job that fires every second costs some fifty looks at its schedule.
 

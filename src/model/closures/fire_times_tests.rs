@@ -1,4 +1,4 @@
-//! What a person is shown of the next fire times is what looks make of them that come when something is due.
+//! What a person is shown of the next fire times is what polls make of them that come when something is due.
 
 use super::{Afterwards, Blackout, Closures, Pending, Scope};
 use crate::model::Timestamp;
@@ -113,8 +113,13 @@ fn a_search_is_bounded_and_then_the_first_is_what_the_trigger_names_if_that_is_o
     assert_eq!(closures.fire_times(JOB, &daily, pending(1_440), 2)[0], at(1_440));
 }
 
-/// What runs when every look comes as soon as the trigger is due, from `now` on.
-fn looked_at(mut trigger: Trigger, job: &JobDefinition, closures: &Closures, mut now: Timestamp) -> Vec<Timestamp> {
+/// What runs when every poll comes as soon as the trigger is due, from `now` on.
+fn fired_by_polls(
+    mut trigger: Trigger,
+    job: &JobDefinition,
+    closures: &Closures,
+    mut now: Timestamp,
+) -> Vec<Timestamp> {
     let mut ran = Vec::new();
     for _ in 0..2_000 {
         now = now.max(trigger.due_at);
@@ -165,7 +170,7 @@ proptest! {
         let Then::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &before, at(-1)) else { panic!("it fires") };
         let trigger = Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, closed_from };
         let shown = before.fire_times(JOB, &job, Pending { fire_time, closed_from }, 15);
-        prop_assert_eq!(&shown, &looked_at(trigger.clone(), &job, &before, at(0)));
+        prop_assert_eq!(&shown, &fired_by_polls(trigger.clone(), &job, &before, at(0)));
         for fire_time in &shown {
             prop_assert!(!matches!(before.judge(JOB, &job, *fire_time), super::Judgement::Closed(_)));
         }
@@ -176,6 +181,6 @@ proptest! {
         let after = Closures { calendars: [("closed".to_owned(), changed)].into(), blackouts, ..Closures::default() };
         let again = Trigger { due_at: closed_from.map_or(due_at, |from| from.max(edited)), ..trigger };
         let shown = after.fire_times(JOB, &job, Pending { fire_time, closed_from }, 15);
-        prop_assert_eq!(shown, looked_at(again, &job, &after, edited));
+        prop_assert_eq!(shown, fired_by_polls(again, &job, &after, edited));
     }
 }

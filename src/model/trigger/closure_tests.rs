@@ -112,7 +112,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
 }
 
 #[test]
-fn what_passed_closed_stays_closed_however_many_looks_it_takes() {
+fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     let mut job = every(60, |_| ());
     job.schedule = Schedule::FixedRate { interval: TimeDelta::seconds(1), anchor: at(0) };
     // A weekend of seconds, opened on Sunday evening: 151,200 of them had passed closed.
@@ -173,7 +173,7 @@ fn what_two_blackouts_cover_is_held_back_by_the_one_that_ends_later() {
 }
 
 #[test]
-fn a_trigger_that_is_looked_at_early_only_learns_where_it_goes() {
+fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
     let firing = due(at(120), at(120), None).fire(&job, &Closures::default(), at(100));
@@ -280,7 +280,7 @@ proptest! {
     #[test]
     fn every_fire_time_runs_or_is_recorded_once(
         step in 5_i64..200, window in (0_u32..1_440, 0_u32..1_440), day in 0_usize..7,
-        black in (0_i64..6_000, 1_i64..3_000, 0_usize..3), looks in proptest::collection::vec(1_i64..3_000, 1..8),
+        black in (0_i64..6_000, 1_i64..3_000, 0_usize..3), polls in proptest::collection::vec(1_i64..3_000, 1..8),
         policy in 0_usize..3, grace in 0_i32..7_200, jitter in 0_i32..4_000, most in proptest::option::of(1_i32..50),
     ) {
         let job = every(step, |policies| {
@@ -300,8 +300,8 @@ proptest! {
         let Then::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (due(fire_time, due_at, closed_from), at(0));
         let (mut accounted, mut ran) = (Vec::new(), Vec::new());
-        for look in looks {
-            now += TimeDelta::minutes(look);
+        for step in polls {
+            now += TimeDelta::minutes(step);
             while pending.due_at <= now {
                 let firing = pending.fire(&job, &closures, now);
                 for range in &firing.skipped {

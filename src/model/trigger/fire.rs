@@ -3,7 +3,7 @@
 //!
 //! Every fire time that a trigger passes either runs or is recorded, once. A
 //! fire time that is on time is the only one it looks at; what is late, closed
-//! or held back is walked, so many at a look, and the next look goes on.
+//! or held back is walked, so many at a poll, and the next poll goes on.
 
 use super::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
 use crate::model::Timestamp;
@@ -17,7 +17,7 @@ use crate::safeguards::{Safeguard, is_off};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-/// Most fire times walked by one look; the next look takes the rest, so that a
+/// Most fire times walked by one poll; the next poll takes the rest, so that a
 /// year of missed seconds cannot hold up what is due on time.
 const WALK_MAX: usize = 100_000;
 
@@ -43,11 +43,11 @@ impl Trigger {
         if self.has_run_out(job, ran) { Then::Exhaust } else { arm(self.job_id, job, closures, last) }
     }
 
-    /// Where the trigger goes when a look found nothing to run up to `last`.
-    fn then_look_again(&self, job: &JobDefinition, closures: &Closures, last: Timestamp) -> Then {
+    /// Where the trigger goes when a poll found nothing to run up to `last`.
+    fn then_poll_again(&self, job: &JobDefinition, closures: &Closures, last: Timestamp) -> Then {
         let next = job.next_fire_time(last).filter(|_| !self.has_run_out(job, 0));
         match next.map(|next| (next, self.judge(job, closures, next))) {
-            // A look walks only so many. Were the trigger set to this one, the calendar of now might open it.
+            // A poll walks only so many. Were the trigger set to this one, the calendar of now might open it.
             Some((next, Judgement::Closed(_))) if closures.passed_closed(job, self.names(), next) => {
                 Then::Advance { fire_time: self.fire_time.max(next), due_at: self.due_at, closed_from: Some(next) }
             }
@@ -79,7 +79,7 @@ impl Trigger {
     }
 
     fn fire_schedule(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
-        // A look reaches a little ahead: then it is the due time that counts.
+        // A poll reaches a little ahead: then it is the due time that counts.
         let at = now.max(self.due_at);
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
             return self.fire_delay(job, closures, at);
@@ -100,7 +100,7 @@ impl Trigger {
             return self.postponed(blackout.ends_at);
         }
         if let Some(calendar) = closures.calendar_of(job).filter(|calendar| !calendar.is_open(at)) {
-            // No opening in sight: look again tomorrow.
+            // No opening in sight: poll again tomorrow.
             return self.postponed(calendar.open_again(at, Calendar::sight(at)).unwrap_or(at + TimeDelta::days(1)));
         }
         let run = self.run(self.fire_time, self.due_at);
@@ -157,7 +157,7 @@ impl Trigger {
         let Some((fire_time, judgement)) = rest.first() else {
             let before = self.pending() - TimeDelta::microseconds(1);
             let last = closed.last().map_or(before, |(fire_time, _)| *fire_time);
-            return Firing { run: None, skipped, then: self.then_look_again(job, closures, last) };
+            return Firing { run: None, skipped, then: self.then_poll_again(job, closures, last) };
         };
         if let Some(blackout) = closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
             let then = Then::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
@@ -196,8 +196,8 @@ impl Trigger {
         }
     }
 
-    /// The fire times that this look decides about. The oldest that is pending speaks for all that are due, also for
-    /// those within their grace; so a look that does not see them all leaves a late one to the next look.
+    /// The fire times that this poll decides about. The oldest that is pending speaks for all that are due, also for
+    /// those within their grace; so a poll that does not see them all leaves a late one to the next poll.
     fn up_to_the_grace<'w, 'a>(
         &self,
         job: &JobDefinition,
@@ -210,7 +210,7 @@ impl Trigger {
             return rest;
         }
         match rest.partition_point(|(fire_time, _)| late(*fire_time)) {
-            // A grace of more fire times than a look walks: it has to go on all the same.
+            // A grace of more fire times than a poll walks: it has to go on all the same.
             0 | 1 => rest,
             late => &rest[..late - 1],
         }
@@ -226,7 +226,7 @@ impl Trigger {
     ) -> Firing {
         let group = leading(rest, belongs);
         if more && group.len() == rest.len() {
-            // The last one is not in sight: fold what was walked, and look again.
+            // The last one is not in sight: fold what was walked, and poll again.
             let skipped = self.ranges(group, Reason::Coalesced, None);
             return Firing { run: None, skipped, then: self.then_advance(job, closures, group[group.len() - 1].0, 0) };
         }
@@ -246,7 +246,7 @@ impl Trigger {
 
     /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; those
     /// beyond them are skipped. The trigger stays overdue, and the lease's lane
-    /// for what is overdue takes it again, one fire time a look.
+    /// for what is overdue takes it again, one fire time a poll.
     fn catch_up(
         &self,
         job: &JobDefinition,

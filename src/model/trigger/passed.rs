@@ -115,7 +115,7 @@ impl Trigger {
         (walked, None)
     }
 
-    /// Decides as the looks would that follow each other until all are taken. What is left when as many run as may;
+    /// Decides as the polls would that follow each other until all are taken. What is left when as many run as may;
     /// none when the schedule has run out.
     fn decide_passed<'w, 'a>(
         &self,
@@ -131,21 +131,21 @@ impl Trigger {
         let job =
             JobDefinition { policies: Policies { max_catch_up: Some(most), ..job.policies.clone() }, ..job.clone() };
         let mut at = self.clone();
-        // A look that was to judge a closed stretch again may be due before the fire time is.
+        // A poll that was to judge a closed stretch again may be due before the fire time is.
         at.due_at = at.due_at.max(job.due_time(self.job_id, self.fire_time));
         let mut rest = walked;
         while let Some((first, _)) = rest.first() {
             if passed.runs.len() >= RUNS_MAX {
                 return Some(rest);
             }
-            let looks_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
-            let due = rest.partition_point(|(fire_time, _)| job.due_time(self.job_id, *fire_time) <= looks_at);
-            let firing = at.fire_walked(&job, closures, looks_at, (&rest[..due], false));
+            let polled_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
+            let due = rest.partition_point(|(fire_time, _)| job.due_time(self.job_id, *fire_time) <= polled_at);
+            let firing = at.fire_walked(&job, closures, polled_at, (&rest[..due], false));
             passed.skipped.extend(firing.skipped);
             if let Some(run) = firing.run {
                 at.runs += 1;
-                // Not before the look that would have taken it: the end of a blackout.
-                let due_time = if looks_at > now { run.due_time.max(looks_at) } else { run.due_time };
+                // Not before the poll that would have taken it: the end of a blackout.
+                let due_time = if polled_at > now { run.due_time.max(polled_at) } else { run.due_time };
                 passed.runs.push(Run { due_time, ..run });
             }
             let Then::Advance { fire_time, due_at, closed_from } = firing.then else { return None };

@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn every_passed_fire_time_runs_or_is_recorded_once(
         step in 5_i64..200, window in (0_u32..1_440, 0_u32..1_440), day in 0_usize..7,
-        black_out in (0_i64..6_000, 1_i64..3_000, 0_usize..3), looks in proptest::collection::vec(1_i64..3_000, 0..4),
+        black_out in (0_i64..6_000, 1_i64..3_000, 0_usize..3), polls in proptest::collection::vec(1_i64..3_000, 0..4),
         gap in 0_i64..6_000, policy in 0_usize..3, grace in 0_i32..7_200, jitter in 0_i32..4_000,
         most in proptest::option::of(1_i32..50), pauses in any::<bool>(),
     ) {
@@ -201,8 +201,8 @@ proptest! {
             accounted.clone()
         };
         let mut ran = Vec::new();
-        for look in looks {
-            now += TimeDelta::minutes(look);
+        for step in polls {
+            now += TimeDelta::minutes(step);
             while pending.due_at <= now {
                 let firing = pending.fire(&job, &closures, now);
                 count(&firing.skipped);

@@ -73,7 +73,7 @@ fn a_single_missed_fire_time_runs_and_folds_nothing() {
 }
 
 #[test]
-fn folding_is_bounded_and_goes_on_with_the_next_look() {
+fn folding_is_bounded_and_goes_on_with_the_next_poll() {
     let first = trigger(TriggerKind::Schedule, at(0)).fire(&every(1), &Closures::default(), at(150_000));
     assert_eq!(first.run, None);
     let [skipped] = &first.skipped[..] else { panic!("one range") };
@@ -86,7 +86,7 @@ fn folding_is_bounded_and_goes_on_with_the_next_look() {
 }
 
 /// All that a trigger becomes at one instant: how many ran, and how many were skipped.
-fn looks(job: &JobDefinition, mut pending: Trigger, now: Timestamp) -> (usize, i64) {
+fn polls(job: &JobDefinition, mut pending: Trigger, now: Timestamp) -> (usize, i64) {
     let (mut ran, mut skipped) = (0, 0);
     while pending.due_at <= now {
         let firing = pending.fire(job, &Closures::default(), now);
@@ -103,8 +103,8 @@ fn a_misfire_speaks_also_of_what_is_within_its_grace_however_much_was_missed() {
     let of = |policy| every_with(1, |p| p.misfire_policy = policy);
     for missed in [61, 62, 99_999, 100_000, 100_001, 100_030, 100_060, 100_061, 150_000, 200_000] {
         let (pending, now) = (trigger(TriggerKind::Schedule, at(0)), at(missed));
-        assert_eq!(looks(&of(MisfirePolicy::FireOnce), pending.clone(), now), (1, missed), "{missed}");
-        assert_eq!(looks(&of(MisfirePolicy::Skip), pending, now), (0, missed + 1), "{missed}");
+        assert_eq!(polls(&of(MisfirePolicy::FireOnce), pending.clone(), now), (1, missed), "{missed}");
+        assert_eq!(polls(&of(MisfirePolicy::Skip), pending, now), (0, missed + 1), "{missed}");
     }
 }
 
@@ -112,7 +112,7 @@ fn a_misfire_speaks_also_of_what_is_within_its_grace_however_much_was_missed() {
 fn fire_all_runs_the_newest_however_much_was_missed() {
     let job = every_with(1, |p| (p.misfire_policy, p.max_catch_up) = (MisfirePolicy::FireAll, Some(11)));
     for missed in [99_999, 100_000, 100_005, 150_000, 200_000] {
-        assert_eq!(looks(&job, trigger(TriggerKind::Schedule, at(0)), at(missed)), (11, missed - 10), "{missed}");
+        assert_eq!(polls(&job, trigger(TriggerKind::Schedule, at(0)), at(missed)), (11, missed - 10), "{missed}");
     }
 }
 
@@ -245,7 +245,7 @@ proptest! {
             (true, false) => 1,
         };
         let skipped = i64::try_from(due - ran).unwrap();
-        prop_assert_eq!(looks(&job, pending, now), (ran, skipped));
+        prop_assert_eq!(polls(&job, pending, now), (ran, skipped));
     }
 
     #[test]

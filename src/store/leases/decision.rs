@@ -1,4 +1,4 @@
-//! What one look decides about the triggers it has locked: pure, over rows that
+//! What one poll decides about the triggers it has locked: pure, over rows that
 //! the lease has read.
 
 use super::Jobs;
@@ -153,7 +153,7 @@ impl Decision {
         self.settle_trigger(trigger, then, ran);
     }
 
-    /// Fires a trigger, and again while its next fire time is due as well: as if this look
+    /// Fires a trigger, and again while its next fire time is due as well: as if this poll
     /// were several at the same instant, but the row is locked and moved on once.
     fn add_all_due(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, room: &mut usize) {
         let mut at = trigger.clone();
@@ -276,7 +276,7 @@ impl Decision {
         self.add(trigger, firing);
     }
 
-    /// What was chosen to run in this very look has not started: the later one
+    /// What was chosen to run in this very poll has not started: the later one
     /// runs instead. False when nothing was chosen.
     fn take_the_place(&mut self, job: &Job) -> bool {
         let chosen = self.runs.iter().position(|(trigger, run)| trigger.job_id == job.id && !run.resumes);
@@ -285,7 +285,7 @@ impl Decision {
         true
     }
 
-    /// What this job buffered in this very look gives way as well.
+    /// What this job buffered in this very poll gives way as well.
     fn replace(&mut self, job: &Job) {
         let (given_way, kept) = std::mem::take(&mut self.buffered).into_iter().partition(|(t, _)| t.job_id == job.id);
         self.buffered = kept;

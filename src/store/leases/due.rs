@@ -1,4 +1,4 @@
-//! The statements by which a look finds what is due.
+//! The statements by which a poll finds what is due.
 
 /// Holds the node's row against a take-over until the lease commits. A
 /// heartbeat (which changes no key) is not disturbed. A cluster that is held has
@@ -55,7 +55,7 @@ select now, (select min(due_at) from job_trigger
        (select max(ends_at) from blackout) as blackouts_until
 from clock";
 
-/// The database's now and the first due time of those after $2: all that a look needs to know that finds nothing.
+/// The database's now and the first due time of those after $2: all that a poll needs to know that finds nothing.
 pub const PEEK: &str = "-- leases.peek
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger

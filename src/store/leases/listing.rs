@@ -1,4 +1,4 @@
-//! Which lease lists which execution of a look: said once, before anything is written, for the rows and for the
+//! Which lease lists which execution of a poll: said once, before anything is written, for the rows and for the
 //! attempts alike. The node holds by its heartbeat alone; a lease only lists, and never runs out.
 
 use super::Jobs;
@@ -6,7 +6,7 @@ use crate::model::trigger::{Run, Trigger};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The leases of what a look puts in flight.
+/// The leases of what a poll puts in flight.
 pub struct Leases {
     common: Uuid,
     single: HashMap<Uuid, Uuid>,

@@ -30,7 +30,7 @@ pub struct Due {
     pub own: HashSet<Uuid>,
     /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
     pub stamps: HashMap<Uuid, i64>,
-    /// What this look puts on the triggers that bear none: one for all, for a stamp is of its job.
+    /// What this poll puts on the triggers that bear none: one for all, for a stamp is of its job.
     pub new_stamp: i64,
     pub now: Timestamp,
     pub read_at: Instant,
@@ -63,7 +63,7 @@ impl Store {
         (look_ahead, from): (Duration, ScanStart),
         left_out: &[Uuid],
     ) -> Result<Option<Due>, StoreError> {
-        // Half of the slots before what is on time; a single slot at every other look.
+        // Half of the slots before what is on time; a single slot at every other poll.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         let depth = depth.clamp(1, overdue_limit.max(1));
         let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
@@ -98,7 +98,7 @@ impl Store {
         }
         let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
         let fire_times: usize = overdue.iter().map(|overdue| if *overdue { depth } else { 1 }).sum();
-        // Each lane goes on until the limit, so that a look that took less left nothing behind.
+        // Each lane goes on until the limit, so that a poll that took less left nothing behind.
         let full = fire_times >= limit;
         let locked = due.iter().filter_map(|row| self.locked(row)).collect::<Vec<_>>();
         let new_stamp = fastrand::i64(..);
@@ -141,7 +141,7 @@ impl Store {
     }
 }
 
-/// A trigger that a look has locked.
+/// A trigger that a poll has locked.
 struct Locked {
     trigger: Trigger,
     /// The stamp that it bears.

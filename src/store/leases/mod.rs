@@ -56,7 +56,7 @@ use uuid::Uuid;
 /// The jobs of a lease, by id.
 type Jobs = HashMap<Uuid, Arc<Job>>;
 
-/// How much a look takes at most.
+/// How much a poll takes at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
     /// Fire times in all: the free slots.
@@ -72,7 +72,7 @@ impl Batch {
     }
 }
 
-/// What a look at the due triggers found.
+/// What a poll of the due triggers found.
 #[derive(Debug)]
 pub struct Leased {
     /// Attempts that this node now holds, by due time.
@@ -83,7 +83,7 @@ pub struct Leased {
     pub still_due: usize,
     /// Whether there may be more to take at once.
     pub more: bool,
-    /// The database's clock when it looked.
+    /// The database's clock when it polled.
     pub now: Timestamp,
     /// When that reading arrived. The rest of the lease may have waited for a lock since.
     pub read_at: Instant,
@@ -194,7 +194,7 @@ impl Store {
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - not_yet.len() - left_alone;
-            // What fills a look and cannot be decided about yet is there in the next one too; what waits for a share is not.
+            // What fills a poll and cannot be decided about yet is there in the next one too; what waits for a share is not.
             let full = due.full && (triggers + left_alone > 0 || not_yet.is_empty());
             let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
             let (now, read_at) = (due.now, due.read_at);
@@ -334,7 +334,7 @@ impl Store {
 #[derive(Default)]
 struct Held {
     closures: Closures,
-    /// Whether somebody changes it at this moment: what it concerns is left for the next look.
+    /// Whether somebody changes it at this moment: what it concerns is left for the next poll.
     kept_out: bool,
 }
 

@@ -1,7 +1,7 @@
 //! What an execution has of its own: the one that it repeats, and a payload.
 //!
 //! Its trigger bears both, and the row of the log gets them from there: a payload that waits behind the share of a job
-//! or behind an execution does not travel at every look. Few triggers bear anything, so these statements are apart:
+//! or behind an execution does not travel at every poll. Few triggers bear anything, so these statements are apart:
 //! what a schedule fires is written by the statements that were there before, with the values that they had.
 
 use super::Jobs;
@@ -45,7 +45,7 @@ pub struct Begun {
     pub payload: Option<Payload>,
 }
 
-/// The executions of a look that have something of their own.
+/// The executions of a poll that have something of their own.
 pub struct Own<'a>(&'a HashSet<Uuid>);
 
 impl<'a> Own<'a> {

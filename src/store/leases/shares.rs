@@ -4,9 +4,9 @@
 //! other half of the slots is there for the others. The limit holds also while nobody else waits: what has a slot keeps it,
 //! so a slot that was given away in a calm minute would be missing later.
 //!
-//! A look reserves a share for each execution that it decides to run. Where there is none it leaves the trigger alone, and
-//! the looks after it leave the whole job out (`LOCK_DUE`): its triggers stay due, and would fill every look. When an execution
-//! ends, as many jobs are let in again as there is room for, the longest due first. So no look meets a crowd in vain.
+//! A poll reserves a share for each execution that it decides to run. Where there is none it leaves the trigger alone, and
+//! the polls after it leave the whole job out (`LOCK_DUE`): its triggers stay due, and would fill every poll. When an execution
+//! ends, as many jobs are let in again as there is room for, the longest due first. So no poll meets a crowd in vain.
 
 use crate::model::Timestamp;
 use crate::model::execution::Attempt;
@@ -51,7 +51,7 @@ enum Holder {
     Host(String),
 }
 
-/// A job that was left out of a look because a share was used up.
+/// A job that was left out of a poll because a share was used up.
 struct Waiting {
     /// Its own job, and its host if it has one.
     holders: Vec<Holder>,
@@ -61,12 +61,12 @@ struct Waiting {
     since: Instant,
 }
 
-/// What a look leaves out.
+/// What a poll leaves out.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     /// The jobs.
     pub jobs: Vec<Uuid>,
-    /// Jobs that were left out of the look before, and no longer are.
+    /// Jobs that were left out of the poll before, and no longer are.
     pub let_in: usize,
 }
 
@@ -85,7 +85,7 @@ pub struct Share {
     holders: Vec<Holder>,
 }
 
-/// The shares that a look has taken; given back when it is dropped. Until then each of its executions has to have a [`Share`].
+/// The shares that a poll has taken; given back when it is dropped. Until then each of its executions has to have a [`Share`].
 #[derive(Default)]
 pub struct Reservation {
     shares: Shares,
@@ -110,12 +110,12 @@ impl Shares {
         std::mem::take(&mut self.state().room_made)
     }
 
-    /// For the executions that one look decides to run.
+    /// For the executions that one poll decides to run.
     pub(super) fn reserve(&self) -> Reservation {
         Reservation { shares: self.clone(), taken: Vec::new() }
     }
 
-    /// What a look leaves out. As many jobs as there is room for are let in.
+    /// What a poll leaves out. As many jobs as there is room for are let in.
     pub(super) fn left_out(&self) -> LeftOut {
         let mut state = self.state();
         if state.waiting.is_empty() {
@@ -216,7 +216,7 @@ impl State {
 
 impl Reservation {
     /// Reserves a share for an execution of the job. False when the job's or its host's is used up: then the job,
-    /// which has been due since `due_at`, is left out of the next looks.
+    /// which has been due since `due_at`, is left out of the next polls.
     pub(super) fn take(&mut self, job: &Job, due_at: Timestamp) -> bool {
         let holders = holders(job.id, &job.definition.target);
         let mut state = self.shares.state();
