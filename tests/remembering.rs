@@ -1,4 +1,4 @@
-//! Jobs that nodes remember: read once, and anew after whatever changed them.
+//! The job cache: a job is read once, and again after every change of it.
 
 use crate::support::{CommitGate, TestCluster, TestNode, eventually, fixed_rate, with};
 use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
@@ -24,8 +24,8 @@ fn named(name: &str, request: JobRequest) -> JobRequest {
     JobRequest { name: name.into(), ..request }
 }
 
-/// A job that fires each minute, which both nodes remember.
-async fn remembered_by_two(cluster: &TestCluster) -> (Job, TestNode, TestNode) {
+/// A job that fires each minute, which both nodes have cached.
+async fn cached_by_two(cluster: &TestCluster) -> (Job, TestNode, TestNode) {
     let job = cluster.create(named("old", fixed_rate(60))).await;
     let (one, other) = (cluster.node().await, cluster.node().await);
     assert_eq!(names(&one).await, ["old"]);
@@ -33,7 +33,7 @@ async fn remembered_by_two(cluster: &TestCluster) -> (Job, TestNode, TestNode) {
     (job, one, other)
 }
 
-/// Lets changes of jobs go unnoticed, to see what is remembered.
+/// Lets changes of jobs go unnoticed, to see what is cached.
 async fn unnoticed(cluster: &TestCluster, change: &str) {
     let change = format!(
         "alter table job_definition disable trigger job_definition_changed; {change};
@@ -45,7 +45,7 @@ async fn unnoticed(cluster: &TestCluster, change: &str) {
 #[actix::test]
 async fn a_job_that_has_not_changed_is_read_once_by_each_node() {
     let cluster = TestCluster::start().await;
-    let (job, one, other) = remembered_by_two(&cluster).await;
+    let (job, one, other) = cached_by_two(&cluster).await;
     let third = cluster.node().await;
 
     unnoticed(&cluster, "update job_definition set name = 'new', version = version + 1").await;
@@ -54,7 +54,7 @@ async fn a_job_that_has_not_changed_is_read_once_by_each_node() {
     assert_eq!(a_minute_later(&cluster, &other).await, ["old"]);
     assert_eq!(a_minute_later(&cluster, &third).await, ["new"], "it has not read it before");
     cluster.command(RunJobNow(job.id)).await;
-    assert_eq!(names(&one).await, ["new"], "a run by hand bears no stamp");
+    assert_eq!(names(&one).await, ["new"], "a run by hand bears no cache tag");
     cluster.command(RunJobNow(job.id)).await;
     assert_eq!(a_minute_later(&cluster, &one).await, ["old", "old"], "one job is one thing in one poll");
 }
@@ -62,7 +62,7 @@ async fn a_job_that_has_not_changed_is_read_once_by_each_node() {
 #[actix::test]
 async fn an_edit_is_seen_by_the_next_lease_of_every_node() {
     let cluster = TestCluster::start().await;
-    let (job, one, other) = remembered_by_two(&cluster).await;
+    let (job, one, other) = cached_by_two(&cluster).await;
 
     for (version, name) in (0..).zip(["first", "second", "third"]) {
         cluster.command(UpdateJob { id: job.id, request: named(name, fixed_rate(60)), version }).await;
@@ -81,7 +81,7 @@ async fn an_edit_is_seen_by_the_next_lease_of_every_node() {
 #[actix::test]
 async fn a_change_by_sql_is_seen_with_or_without_a_new_version() {
     let cluster = TestCluster::start().await;
-    let (_, one, other) = remembered_by_two(&cluster).await;
+    let (_, one, other) = cached_by_two(&cluster).await;
 
     cluster.execute("update job_definition set name = 'raised', version = version + 1", &[]).await;
     assert_eq!(a_minute_later(&cluster, &one).await, ["raised"]);
@@ -92,9 +92,9 @@ async fn a_change_by_sql_is_seen_with_or_without_a_new_version() {
 }
 
 #[actix::test]
-async fn a_job_that_is_paused_resumed_or_deleted_is_not_the_one_remembered() {
+async fn a_job_that_is_paused_resumed_or_deleted_is_not_the_cached_one() {
     let cluster = TestCluster::start().await;
-    let (job, one, other) = remembered_by_two(&cluster).await;
+    let (job, one, other) = cached_by_two(&cluster).await;
     let due = "update job_trigger set paused = false, due_at = fire_time";
 
     cluster.command(PauseJob(job.id, None)).await;
@@ -119,7 +119,7 @@ async fn waiting(cluster: &TestCluster) -> usize {
 
 /// The lease has read the job and is about to say so when the change comes.
 #[actix::test]
-async fn a_change_that_waits_for_the_lease_outlives_its_stamp() {
+async fn a_change_that_waits_for_the_lease_outlives_its_cache_tag() {
     let cluster = TestCluster::start().await;
     let gate = CommitGate::install(&cluster.database).await;
     let node = cluster.victim(Duration::from_secs(30)).await;

@@ -88,8 +88,8 @@ pub struct Store {
     unreadable: UnreadableRows,
     /// Until when a lease expects fire times that were taken before.
     wary_until: Arc<Mutex<Option<Instant>>>,
-    /// Jobs that it need not read again.
-    remembered: leases::RememberedJobs,
+    /// The jobs that this node has cached.
+    job_cache: leases::JobCache,
     /// Where the next scan of the due triggers starts.
     scan_cursor: leases::ScanCursor,
     /// Whether a change of calendars or blackouts has kept the last lease out.
@@ -297,7 +297,7 @@ impl Store {
             call_timeout,
             unreadable: UnreadableRows::default(),
             wary_until: Arc::default(),
-            remembered: leases::RememberedJobs::default(),
+            job_cache: leases::JobCache::default(),
             scan_cursor: leases::ScanCursor::default(),
             turn: closures::Turn::default(),
             shares: leases::Shares::default(),

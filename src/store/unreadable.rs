@@ -45,7 +45,7 @@ impl UnreadableRows {
     /// Remembers what could not be read, and logs it when it is news. Other errors are not its business.
     pub(super) fn note(&self, error: &StoreError) {
         if let StoreError::Unreadable { table, id, reason } = error
-            && self.remember((table, id.clone()), reason)
+            && self.record((table, id.clone()), reason)
         {
             tracing::error!(table, row.id = id, reason, "a row cannot be understood by this node: it is left out");
         }
@@ -53,7 +53,7 @@ impl UnreadableRows {
 
     /// Leaves a job to nodes that can read what this one cannot: something that it needs, say its calendar.
     pub(super) fn leave_alone(&self, job_id: Uuid, reason: &str) {
-        if self.remember((JOBS, job_id.to_string()), reason) {
+        if self.record((JOBS, job_id.to_string()), reason) {
             tracing::error!(job.id = %job_id, reason, "a job is left to other nodes");
         }
     }
@@ -76,7 +76,7 @@ impl UnreadableRows {
     }
 
     /// Whether it is news.
-    fn remember(&self, key: Key, reason: &str) -> bool {
+    fn record(&self, key: Key, reason: &str) -> bool {
         let mut met = self.met();
         if met.len() >= REMEMBERED_MAX && !met.contains_key(&key) {
             return false;

@@ -28,10 +28,10 @@ pub struct Due {
     pub low_watermark: Option<Timestamp>,
     /// Those of them that bear what their executions have of their own.
     pub own: HashSet<Uuid>,
-    /// Of each schedule trigger's job: the stamp that the trigger bears, or else the new one.
-    pub stamps: HashMap<Uuid, i64>,
-    /// What this poll puts on the triggers that bear none: one for all, for a stamp is of its job.
-    pub new_stamp: i64,
+    /// Of each schedule trigger's job: the cache tag that the trigger bears, or else the new one.
+    pub cache_tags: HashMap<Uuid, i64>,
+    /// What this poll puts on the triggers that bear none: one for all, for a cache tag is of its job.
+    pub new_cache_tag: i64,
     pub now: Timestamp,
     pub read_at: Instant,
     pub upcoming: Option<Timestamp>,
@@ -42,8 +42,13 @@ impl Due {
     /// What of it is of these jobs.
     pub fn of_jobs(&self, jobs: &[Uuid]) -> Self {
         let triggers = self.triggers.iter().filter(|trigger| jobs.contains(&trigger.job_id)).cloned().collect();
-        let stamps = self.stamps.iter().filter(|(id, _)| jobs.contains(id)).map(|(id, stamp)| (*id, *stamp)).collect();
-        Self { triggers, stamps, own: self.own.clone(), ..*self }
+        let cache_tags = self
+            .cache_tags
+            .iter()
+            .filter(|(id, _)| jobs.contains(id))
+            .map(|(id, cache_tag)| (*id, *cache_tag))
+            .collect();
+        Self { triggers, cache_tags, own: self.own.clone(), ..*self }
     }
 
     /// The oldest instant that is decided about.
@@ -101,9 +106,10 @@ impl Store {
         // Each lane goes on until the limit, so that a poll that took less left nothing behind.
         let full = fire_times >= limit;
         let locked = due.iter().filter_map(|row| self.locked(row)).collect::<Vec<_>>();
-        let new_stamp = fastrand::i64(..);
+        let new_cache_tag = fastrand::i64(..);
         let of_schedules = locked.iter().filter(|locked| locked.trigger.kind == TriggerKind::Schedule);
-        let stamps = of_schedules.map(|locked| (locked.trigger.job_id, locked.stamp.unwrap_or(new_stamp))).collect();
+        let cache_tags =
+            of_schedules.map(|locked| (locked.trigger.job_id, locked.cache_tag.unwrap_or(new_cache_tag))).collect();
         let overdue = locked.iter().filter(|locked| locked.overdue).map(|locked| locked.trigger.due_at);
         let low_watermark = match overdue.max() {
             None if full && overdue_at_most == 0 => since,
@@ -118,8 +124,8 @@ impl Store {
             low_watermark,
             triggers,
             own,
-            stamps,
-            new_stamp,
+            cache_tags,
+            new_cache_tag,
             now,
             read_at,
             // What is due at no time that can be counted with is not waited for.
@@ -144,8 +150,8 @@ impl Store {
 /// A trigger that a poll has locked.
 struct Locked {
     trigger: Trigger,
-    /// The stamp that it bears.
-    stamp: Option<i64>,
+    /// The cache tag that it bears.
+    cache_tag: Option<i64>,
     /// Whether it has been due for a second.
     overdue: bool,
     /// Whether it bears what its execution has of its own.
@@ -163,8 +169,8 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
         runs: row.get("runs")?,
         closed_from: row.get("closed_from")?,
     };
-    let (stamp, overdue, bears_own) = (row.get("job_stamp")?, row.get("overdue")?, row.get("bears_own")?);
-    Ok(Locked { trigger, stamp, overdue, bears_own })
+    let (cache_tag, overdue, bears_own) = (row.get("job_stamp")?, row.get("overdue")?, row.get("bears_own")?);
+    Ok(Locked { trigger, cache_tag, overdue, bears_own })
 }
 
 fn as_limit(limit: usize) -> i64 {

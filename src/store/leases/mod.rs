@@ -3,8 +3,8 @@
 //! The order is the protocol. First the node's own row, shared: a take-over
 //! locks it exclusively, so a lease commits entirely before the node is declared
 //! dead, or not at all. Then the triggers, skipping rows that others hold. Then
-//! the jobs, as they were remembered under the stamps that the locked triggers bear
-//! (see `remembered`), or read by a *later* statement than the one that locked their
+//! the jobs, as they were cached under the tags that the locked triggers bear
+//! (see `job_cache`), or read by a *later* statement than the one that locked their
 //! triggers, so that an edit that committed in between is seen. Jobs whose
 //! executions may not overlap are decided under their advisory lock, which is
 //! tried and never waited for: a lease that waits could be waited for. The
@@ -13,18 +13,18 @@
 mod decision;
 mod due;
 mod in_flight;
+mod job_cache;
 mod listing;
 mod locking;
 mod own;
-mod remembered;
 mod scan_cursor;
 mod shares;
 mod writes;
 
 pub(super) use due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD, PEEK};
 pub(super) use in_flight::{IN_FLIGHT, is_busy, overlap_lock};
+pub(super) use job_cache::JobCache;
 pub(super) use own::{INSERT_OWN, SKIP_OWN, payload};
-pub(super) use remembered::RememberedJobs;
 pub(super) use scan_cursor::ScanCursor;
 pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
@@ -257,7 +257,7 @@ impl Store {
         let next_dues = || goes_on.clone().filter_map(|to| to.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&decision.runs, &jobs);
-        let times = (due.now, due.new_stamp);
+        let times = (due.now, due.new_cache_tag);
         let own = Own::of(&due.own);
         let mut begun = writes::execute(&decision, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;
         let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
@@ -299,14 +299,14 @@ impl Store {
     }
 
     /// Those of the jobs of the locked triggers that can be read; only what is not
-    /// remembered is.
+    /// cached is.
     async fn jobs_of(&self, transaction: &Transaction, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
-        let mut jobs = self.remembered.recall(&due.stamps);
+        let mut jobs = self.job_cache.get(&due.cache_tags);
         let unknown: Vec<Uuid> = ids.iter().filter(|id| !jobs.contains_key(id)).copied().collect();
         if !unknown.is_empty() {
             let read = jobs::by_ids(transaction, &unknown, &self.unreadable).await?;
             let read: Jobs = read.into_iter().map(|(id, job)| (id, Arc::new(job))).collect();
-            self.remembered.remember(&read, &due.stamps);
+            self.job_cache.insert(&read, &due.cache_tags);
             jobs.extend(read);
         }
         Ok(jobs)

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// Moves schedule triggers on: to the next fire time, to awaiting the end of
 /// their execution, or to rest. The rows are locked by `LOCK_DUE`. A schedule's that
-/// bears no stamp gets $7: its job was read under that lock.
+/// bears no cache tag gets $7: its job was read under that lock.
 pub const MOVE_ON: &str = "-- leases.move_on
 update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits, runs = t.runs + x.ran,
     closed_from = x.closed_from, job_stamp = case when t.kind = 'SCHEDULE' then coalesce(t.job_stamp, $7) end,
@@ -119,7 +119,7 @@ pub async fn execute(
     own: &Own<'_>,
     transaction: &Transaction,
     (node_id, leases): (Uuid, &Leases),
-    (now, new_stamp): (Timestamp, i64),
+    (now, new_cache_tag): (Timestamp, i64),
     (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, Begun>, StoreError> {
     let mut executions = own.write(decision, transaction, (node_id, now), jobs).await?;
@@ -129,7 +129,7 @@ pub async fn execute(
         insert((&decision.runs, own), transaction, node_id, now, (jobs, care)),
         resume(&decision.runs, transaction, node_id, now),
         list(&decision.runs, transaction, node_id, leases),
-        move_on(decision, transaction, new_stamp),
+        move_on(decision, transaction, new_cache_tag),
         remove(decision, transaction),
         hold_back(decision, transaction),
         buffer(&decision.buffered, transaction),
@@ -241,7 +241,11 @@ async fn list(
     Ok(())
 }
 
-async fn move_on(decision: &Decision, transaction: &Transaction, new_stamp: i64) -> Result<(), tokio_postgres::Error> {
+async fn move_on(
+    decision: &Decision,
+    transaction: &Transaction,
+    new_cache_tag: i64,
+) -> Result<(), tokio_postgres::Error> {
     if decision.moves.is_empty() {
         return Ok(());
     }
@@ -255,7 +259,7 @@ async fn move_on(decision: &Decision, transaction: &Transaction, new_stamp: i64)
     let closed_from: Vec<Option<Timestamp>> = moves.iter().map(|to| to.closed_from).collect();
     let zone_rules: Vec<Option<i64>> = moves.iter().map(|to| to.zone_rules).collect();
     let values: [&(dyn ToSql + Sync); 9] =
-        [&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_stamp, &zone_rules, &tzdb_edition()];
+        [&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_cache_tag, &zone_rules, &tzdb_edition()];
     transaction.execute(&statement, &values).await?;
     Ok(())
 }
