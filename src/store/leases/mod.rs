@@ -8,15 +8,15 @@
 //! triggers, so that an edit that committed in between is seen. Jobs whose
 //! executions may not overlap are decided under their advisory lock, which is
 //! tried and never waited for: a lease that waits could be waited for. The
-//! decision is pure; the writes follow, and COMMIT makes it so.
+//! plan is pure; the writes follow, and COMMIT makes it so.
 
-mod decision;
 mod due;
 mod in_flight;
 mod job_cache;
 mod listing;
 mod locking;
 mod own;
+mod plan;
 mod scan_cursor;
 mod shares;
 mod writes;
@@ -40,11 +40,11 @@ use crate::model::trigger::{Trigger, TriggerKind};
 use crate::store::parts::in_parts;
 use crate::store::row::Values;
 use crate::store::session::Transaction;
-use decision::{Known, decide, is_limited};
 use in_flight::in_flight;
 use listing::Leases;
 use locking::Due;
 use own::Own;
+use plan::{PlanContext, is_limited, plan};
 use scan_cursor::Scan;
 use shares::LeftOut;
 use std::collections::HashMap;
@@ -250,21 +250,21 @@ impl Store {
         let limited = due.triggers.iter().filter(is_limited);
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
         let (now, depth, room) = (due.now, due.depth, due.room);
-        let known = Known { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
-        let mut decision = decide(&due.triggers, &known, in_flight, self.shares.reserve());
-        let soon = kept_out || decision.contended || !decision.replaced.is_empty();
-        let goes_on = decision.moves.iter().filter(|to| !decision.cut_short.contains(&to.id));
+        let context = PlanContext { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
+        let mut plan = plan(&due.triggers, &context, in_flight, self.shares.reserve());
+        let soon = kept_out || plan.contended || !plan.replaced.is_empty();
+        let goes_on = plan.moves.iter().filter(|to| !plan.cut_short.contains(&to.id));
         let next_dues = || goes_on.clone().filter_map(|to| to.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
-        let leases = Leases::of(&decision.runs, &jobs);
+        let leases = Leases::of(&plan.runs, &jobs);
         let times = (due.now, due.new_cache_tag);
         let own = Own::of(&due.own);
-        let mut begun = writes::execute(&decision, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;
-        let skipped = decision.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
-        let (not_yet, left_alone) = (std::mem::take(&mut decision.not_yet), decision.left_alone);
-        let reservation = std::mem::take(&mut decision.reservation);
+        let mut begun = writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;
+        let skipped = plan.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
+        let (not_yet, left_alone) = (std::mem::take(&mut plan.not_yet), plan.left_alone);
+        let reservation = std::mem::take(&mut plan.reservation);
         Ok(Taken {
-            attempts: decision.attempts(node_id, &leases, &jobs, &mut begun),
+            attempts: plan.attempts(node_id, &leases, &jobs, &mut begun),
             skipped,
             soon,
             next_due,

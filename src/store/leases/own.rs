@@ -5,7 +5,7 @@
 //! what a schedule fires is written by the statements that were there before, with the values that they had.
 
 use super::Jobs;
-use super::decision::Decision;
+use super::plan::LeasePlan;
 use crate::model::Timestamp;
 use crate::model::payload::Payload;
 use crate::model::trigger::{Run, Skipped, Trigger, TriggerKind};
@@ -62,7 +62,7 @@ impl<'a> Own<'a> {
     /// Writes them, before anything removes their triggers; those that were taken.
     pub async fn write(
         &self,
-        decision: &Decision,
+        plan: &LeasePlan,
         transaction: &Transaction,
         (node_id, now): (Uuid, Timestamp),
         jobs: &Jobs,
@@ -70,8 +70,8 @@ impl<'a> Own<'a> {
         if self.0.is_empty() {
             return Ok(HashMap::new());
         }
-        self.skip(&decision.skipped, transaction, now).await?;
-        let runs: Vec<&(Trigger, Run)> = decision.runs.iter().filter(|(_, run)| self.holds(run)).collect();
+        self.skip(&plan.skipped, transaction, now).await?;
+        let runs: Vec<&(Trigger, Run)> = plan.runs.iter().filter(|(_, run)| self.holds(run)).collect();
         if runs.is_empty() {
             return Ok(HashMap::new());
         }

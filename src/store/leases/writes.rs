@@ -1,8 +1,8 @@
 //! The writes of a lease, column by column as they travel, in one round trip.
 
-use super::decision::Decision;
 use super::listing::Leases;
 use super::own::{Begun, Own, payload};
+use super::plan::LeasePlan;
 use super::{Care, Jobs};
 use crate::model::Timestamp;
 use crate::model::schedule::zone::tzdb_edition;
@@ -113,37 +113,37 @@ insert into job_execution_log
 select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2, repeats, payload from removed
 on conflict (id) do nothing returning id";
 
-/// Writes a decision. Returns what is known of every execution that was really taken.
+/// Writes a plan. Returns what is known of every execution that was really taken.
 pub async fn execute(
-    decision: &Decision,
+    plan: &LeasePlan,
     own: &Own<'_>,
     transaction: &Transaction,
     (node_id, leases): (Uuid, &Leases),
     (now, new_cache_tag): (Timestamp, i64),
     (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, Begun>, StoreError> {
-    let mut executions = own.write(decision, transaction, (node_id, now), jobs).await?;
-    let mut ended = give_way(&decision.replaced, transaction, now).await?;
+    let mut executions = own.write(plan, transaction, (node_id, now), jobs).await?;
+    let mut ended = give_way(&plan.replaced, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
     let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
-        insert((&decision.runs, own), transaction, node_id, now, (jobs, care)),
-        resume(&decision.runs, transaction, node_id, now),
-        list(&decision.runs, transaction, node_id, leases),
-        move_on(decision, transaction, new_cache_tag),
-        remove(decision, transaction),
-        hold_back(decision, transaction),
-        buffer(&decision.buffered, transaction),
-        record_skipped(&decision.skipped, transaction, now),
+        insert((&plan.runs, own), transaction, node_id, now, (jobs, care)),
+        resume(&plan.runs, transaction, node_id, now),
+        list(&plan.runs, transaction, node_id, leases),
+        move_on(plan, transaction, new_cache_tag),
+        remove(plan, transaction),
+        hold_back(plan, transaction),
+        buffer(&plan.buffered, transaction),
+        record_skipped(&plan.skipped, transaction, now),
     );
     let [listed, moved, removed, held, buffered, recorded] =
         [listed, moved, removed, held, buffered, recorded].map(|written| written.during("leases.write"));
     let rest = both(both(listed, moved), both(both(removed, held), both(buffered, recorded)));
     let taken = both(inserted.during("leases.write"), resumed.during("leases.write"));
     let ((inserted, resumed), _) = both(taken, rest)?;
-    ended.extend(&decision.rested);
+    ended.extend(&plan.rested);
     rearm(transaction, &ended).await?;
     // What took the place of an execution between two attempts waits for nothing.
-    release(transaction, Some(now), &decision.replaced).await?;
+    release(transaction, Some(now), &plan.replaced).await?;
     let inserted = match inserted {
         Inserted::All(ids) => ids,
         Inserted::New(rows) => column("leases.insert", &rows, 0)?,
@@ -241,15 +241,11 @@ async fn list(
     Ok(())
 }
 
-async fn move_on(
-    decision: &Decision,
-    transaction: &Transaction,
-    new_cache_tag: i64,
-) -> Result<(), tokio_postgres::Error> {
-    if decision.moves.is_empty() {
+async fn move_on(plan: &LeasePlan, transaction: &Transaction, new_cache_tag: i64) -> Result<(), tokio_postgres::Error> {
+    if plan.moves.is_empty() {
         return Ok(());
     }
-    let moves = &decision.moves;
+    let moves = &plan.moves;
     let ids: Vec<Uuid> = moves.iter().map(|to| to.id).collect();
     let fire_times: Vec<Timestamp> = moves.iter().map(|to| to.fire_time).collect();
     let due_ats: Vec<Option<Timestamp>> = moves.iter().map(|to| to.due_at).collect();
@@ -264,18 +260,18 @@ async fn move_on(
     Ok(())
 }
 
-async fn remove(decision: &Decision, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
-    if !decision.removed.is_empty() {
+async fn remove(plan: &LeasePlan, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+    if !plan.removed.is_empty() {
         let statement = transaction.prepare_cached(REMOVE).await?;
-        transaction.execute(&statement, &[&decision.removed]).await?;
+        transaction.execute(&statement, &[&plan.removed]).await?;
     }
     Ok(())
 }
 
-async fn hold_back(decision: &Decision, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
-    if !decision.held.is_empty() {
+async fn hold_back(plan: &LeasePlan, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+    if !plan.held.is_empty() {
         let statement = transaction.prepare_cached(HOLD_BACK).await?;
-        transaction.execute(&statement, &[&decision.held]).await?;
+        transaction.execute(&statement, &[&plan.held]).await?;
     }
     Ok(())
 }

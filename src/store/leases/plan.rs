@@ -1,4 +1,4 @@
-//! What one poll decides about the triggers it has locked: pure, over rows that
+//! What one poll plans for the triggers that it has locked: pure, over rows that
 //! the lease has read.
 
 use super::Jobs;
@@ -18,9 +18,9 @@ use crate::store::zones;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The writes of one lease.
+/// The plan of one lease: what it writes.
 #[derive(Default)]
-pub struct Decision {
+pub struct LeasePlan {
     /// Schedule triggers that go on.
     pub moves: Vec<Move>,
     /// Triggers that are done with.
@@ -67,8 +67,8 @@ pub struct Move {
     pub zone_rules: Option<i64>,
 }
 
-/// What the lease has read about the triggers that it has locked.
-pub struct Known<'a> {
+/// What a plan is made from: all that the lease has read about the triggers that it has locked.
+pub struct PlanContext<'a> {
     /// Their jobs, those that can be read.
     pub jobs: &'a Jobs,
     /// What closes their fire times.
@@ -97,23 +97,23 @@ pub fn is_limited(trigger: &Trigger, jobs: &Jobs, backfills: &HashMap<Uuid, Back
 /// job is taken, and no schedule of one that is not active: the Reconciler puts
 /// such a pair right. What waits for the resume of a paused job is held. A limited job that is not in `in_flight` is in the hands of
 /// another node at this moment.
-pub fn decide(
+pub fn plan(
     triggers: &[Trigger],
-    known: &Known<'_>,
+    context: &PlanContext<'_>,
     mut in_flight: HashMap<Uuid, InFlight>,
     reservation: Reservation,
-) -> Decision {
-    let mut decision = Decision { reservation, ..Decision::default() };
+) -> LeasePlan {
+    let mut plan = LeasePlan { reservation, ..LeasePlan::default() };
     // Oldest first where it matters: what waited runs before what comes due now.
-    let is_limited = |trigger: &&Trigger| is_limited(trigger, known.jobs, known.backfills);
+    let is_limited = |trigger: &&Trigger| is_limited(trigger, context.jobs, context.backfills);
     let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(is_limited);
     limited.sort_by_key(|trigger| trigger.fire_time);
-    let mut room = known.room;
+    let mut room = context.room;
     for trigger in others.into_iter().chain(limited) {
         // Who could not read it has said so.
-        let Some(job) = known.jobs.get(&trigger.job_id) else { continue };
+        let Some(job) = context.jobs.get(&trigger.job_id) else { continue };
         if job.status == JobStatus::Paused && trigger.waits_for_resume() {
-            decision.held.push(trigger.id);
+            plan.held.push(trigger.id);
             continue;
         }
         if !may_fire(job, trigger) {
@@ -123,19 +123,19 @@ pub fn decide(
         let in_flight = in_flight.get_mut(&trigger.job_id);
         match in_flight {
             // What runs may end before this is due, and until then a person may ask for another.
-            _ if is_limited(&trigger) && trigger.due_at > known.now => decision.not_yet.push(trigger.due_at),
-            None if is_limited(&trigger) => decision.contended = true,
-            _ if trigger.kind == TriggerKind::Backfill => decision.add_backfill((trigger, job), known, in_flight),
-            Some(in_flight) if is_limited(&trigger) => decision.add_limited((trigger, job), known, in_flight),
-            _ => decision.add_all_due((trigger, job), known, &mut room),
+            _ if is_limited(&trigger) && trigger.due_at > context.now => plan.not_yet.push(trigger.due_at),
+            None if is_limited(&trigger) => plan.contended = true,
+            _ if trigger.kind == TriggerKind::Backfill => plan.add_backfill((trigger, job), context, in_flight),
+            Some(in_flight) if is_limited(&trigger) => plan.add_limited((trigger, job), context, in_flight),
+            _ => plan.add_all_due((trigger, job), context, &mut room),
         }
     }
-    for to in &mut decision.moves {
+    for to in &mut plan.moves {
         // A schedule's trigger has the id of its job.
-        let job = known.jobs.get(&to.id).filter(|_| to.due_at.is_some());
-        to.zone_rules = job.and_then(|job| zones::mark(&job.definition, known.closures, to.fire_time));
+        let job = context.jobs.get(&to.id).filter(|_| to.due_at.is_some());
+        to.zone_rules = job.and_then(|job| zones::mark(&job.definition, context.closures, to.fire_time));
     }
-    decision
+    plan
 }
 
 fn may_fire(job: &Job, trigger: &Trigger) -> bool {
@@ -146,7 +146,7 @@ fn may_fire(job: &Job, trigger: &Trigger) -> bool {
     }
 }
 
-impl Decision {
+impl LeasePlan {
     fn add(&mut self, trigger: &Trigger, firing: Firing) {
         let then = firing.then;
         let ran = self.add_fire_times(trigger, firing);
@@ -155,18 +155,18 @@ impl Decision {
 
     /// Fires a trigger, and again while its next fire time is due as well: as if this poll
     /// were several at the same instant, but the row is locked and moved on once.
-    fn add_all_due(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, room: &mut usize) {
+    fn add_all_due(&mut self, (trigger, job): (&Trigger, &Job), context: &PlanContext<'_>, room: &mut usize) {
         let mut at = trigger.clone();
-        let mut more = (known.depth - 1).min(*room);
+        let mut more = (context.depth - 1).min(*room);
         loop {
-            let firing = at.fire(&job.definition, known.closures, known.now);
+            let firing = at.fire(&job.definition, context.closures, context.now);
             let then = firing.then;
             if !self.has_share(job, &firing, at.due_at) {
                 return self.cut_short(trigger, &at);
             }
             at.runs += self.add_fire_times(trigger, firing);
             match then {
-                Then::Advance { fire_time, due_at, closed_from } if due_at <= known.now && more > 0 => {
+                Then::Advance { fire_time, due_at, closed_from } if due_at <= context.now && more > 0 => {
                     (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
                     (more, *room) = (more - 1, *room - 1);
                 }
@@ -220,13 +220,13 @@ impl Decision {
     }
 
     /// Fires a trigger of a job whose executions may not overlap.
-    fn add_limited(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, in_flight: &mut InFlight) {
-        let mut firing = trigger.fire(&job.definition, known.closures, known.now);
+    fn add_limited(&mut self, (trigger, job): (&Trigger, &Job), context: &PlanContext<'_>, in_flight: &mut InFlight) {
+        let mut firing = trigger.fire(&job.definition, context.closures, context.now);
         let Some(run) = firing.run else { return self.add(trigger, firing) };
         match verdict(trigger, job, *in_flight, run.due_time) {
             Verdict::Run if !self.has_share(job, &firing, trigger.due_at) => return self.left_alone += 1,
             Verdict::Run => in_flight.running = true,
-            Verdict::Skip => return self.skip_overlap((trigger, job), known.closures, firing, run),
+            Verdict::Skip => return self.skip_overlap((trigger, job), context.closures, firing, run),
             Verdict::Replace if self.take_the_place(job) => {}
             verdict => {
                 if verdict == Verdict::Replace {
@@ -251,10 +251,15 @@ impl Decision {
 
     /// Fires a backfill's trigger under the backfill's own overlap policy. While its
     /// job is paused it waits.
-    fn add_backfill(&mut self, (trigger, job): (&Trigger, &Job), known: &Known<'_>, in_flight: Option<&mut InFlight>) {
-        let Some(backfill) = known.backfills.get(&trigger.id) else { return self.removed.push(trigger.id) };
+    fn add_backfill(
+        &mut self,
+        (trigger, job): (&Trigger, &Job),
+        context: &PlanContext<'_>,
+        in_flight: Option<&mut InFlight>,
+    ) {
+        let Some(backfill) = context.backfills.get(&trigger.id) else { return self.removed.push(trigger.id) };
         let paused = job.status == JobStatus::Paused;
-        let mut firing = backfill.fire(trigger, &job.definition, known.closures, known.now);
+        let mut firing = backfill.fire(trigger, &job.definition, context.closures, context.now);
         if let Some(in_flight) = in_flight.filter(|_| backfill.overlap_policy != OverlapPolicy::Allow && !paused) {
             let busy = in_flight.running || in_flight.released;
             if !busy && !self.has_share(job, &firing, trigger.due_at) {
@@ -266,10 +271,10 @@ impl Decision {
                 return self.settle_trigger(trigger, firing.then, 1);
             }
             if busy {
-                return self.settle_trigger(trigger, Backfill::wait(trigger, false, known.now), 0);
+                return self.settle_trigger(trigger, Backfill::wait(trigger, false, context.now), 0);
             }
         } else if paused {
-            firing = Firing { then: Backfill::wait(trigger, true, known.now), ..Firing::default() };
+            firing = Firing { then: Backfill::wait(trigger, true, context.now), ..Firing::default() };
         } else if !self.has_share(job, &firing, trigger.due_at) {
             return self.left_alone += 1;
         }
