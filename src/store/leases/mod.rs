@@ -253,8 +253,8 @@ impl Store {
         let context = PlanContext { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
         let mut plan = plan(&due.triggers, &context, in_flight, self.shares.reserve());
         let soon = kept_out || plan.contended || !plan.replaced.is_empty();
-        let goes_on = plan.moves.iter().filter(|to| !plan.cut_short.contains(&to.id));
-        let next_dues = || goes_on.clone().filter_map(|to| to.due_at);
+        let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
+        let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
         let leases = Leases::of(&plan.runs, &jobs);
         let times = (due.now, due.new_cache_tag);

@@ -21,12 +21,12 @@ use uuid::Uuid;
 /// The plan of one lease: what it writes.
 #[derive(Default)]
 pub struct LeasePlan {
-    /// Schedule triggers that go on.
-    pub moves: Vec<Move>,
-    /// Triggers that are done with.
-    pub removed: Vec<Uuid>,
-    /// Triggers that wait until their paused jobs are resumed.
-    pub held: Vec<Uuid>,
+    /// Updates of schedule triggers.
+    pub trigger_updates: Vec<TriggerUpdate>,
+    /// Triggers to delete.
+    pub deleted_triggers: Vec<Uuid>,
+    /// Triggers of paused jobs: they wait for the resume.
+    pub paused_triggers: Vec<Uuid>,
     /// Executions to start.
     pub runs: Vec<(Trigger, Run)>,
     /// Fire times that wait behind a running execution.
@@ -49,8 +49,8 @@ pub struct LeasePlan {
     pub reservation: Reservation,
 }
 
-/// Where a schedule trigger goes.
-pub struct Move {
+/// The new values of a schedule trigger.
+pub struct TriggerUpdate {
     /// The trigger.
     pub id: Uuid,
     /// Its fire time from now on.
@@ -95,7 +95,7 @@ pub fn is_limited(trigger: &Trigger, jobs: &Jobs, backfills: &HashMap<Uuid, Back
 
 /// Fires every trigger whose job can be read and may fire. Nothing of a deleted
 /// job is taken, and no schedule of one that is not active: the Reconciler puts
-/// such a pair right. What waits for the resume of a paused job is held. A limited job that is not in `in_flight` is in the hands of
+/// such a pair right. What waits for the resume of a paused job is one of the paused triggers. A limited job that is not in `in_flight` is in the hands of
 /// another node at this moment.
 pub fn plan(
     triggers: &[Trigger],
@@ -113,7 +113,7 @@ pub fn plan(
         // Who could not read it has said so.
         let Some(job) = context.jobs.get(&trigger.job_id) else { continue };
         if job.status == JobStatus::Paused && trigger.waits_for_resume() {
-            plan.held.push(trigger.id);
+            plan.paused_triggers.push(trigger.id);
             continue;
         }
         if !may_fire(job, trigger) {
@@ -130,10 +130,10 @@ pub fn plan(
             _ => plan.add_all_due((trigger, job), context, &mut room),
         }
     }
-    for to in &mut plan.moves {
+    for update in &mut plan.trigger_updates {
         // A schedule's trigger has the id of its job.
-        let job = context.jobs.get(&to.id).filter(|_| to.due_at.is_some());
-        to.zone_rules = job.and_then(|job| zones::mark(&job.definition, context.closures, to.fire_time));
+        let job = context.jobs.get(&update.id).filter(|_| update.due_at.is_some());
+        update.zone_rules = job.and_then(|job| zones::mark(&job.definition, context.closures, update.fire_time));
     }
     plan
 }
@@ -199,7 +199,7 @@ impl LeasePlan {
     }
 
     fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {
-        let mut to = Move {
+        let mut update = TriggerUpdate {
             id: trigger.id,
             fire_time: trigger.fire_time,
             due_at: None,
@@ -210,13 +210,13 @@ impl LeasePlan {
         };
         match then {
             Then::Advance { fire_time, due_at, closed_from } => {
-                (to.fire_time, to.due_at, to.closed_from) = (fire_time, Some(due_at), closed_from);
+                (update.fire_time, update.due_at, update.closed_from) = (fire_time, Some(due_at), closed_from);
             }
-            Then::Await(execution) => to.awaits = Some(execution),
+            Then::Await(execution) => update.awaits = Some(execution),
             Then::Exhaust => {}
-            Then::Remove => return self.removed.push(trigger.id),
+            Then::Remove => return self.deleted_triggers.push(trigger.id),
         }
-        self.moves.push(to);
+        self.trigger_updates.push(update);
     }
 
     /// Fires a trigger of a job whose executions may not overlap.
@@ -257,7 +257,7 @@ impl LeasePlan {
         context: &PlanContext<'_>,
         in_flight: Option<&mut InFlight>,
     ) {
-        let Some(backfill) = context.backfills.get(&trigger.id) else { return self.removed.push(trigger.id) };
+        let Some(backfill) = context.backfills.get(&trigger.id) else { return self.deleted_triggers.push(trigger.id) };
         let paused = job.status == JobStatus::Paused;
         let mut firing = backfill.fire(trigger, &job.definition, context.closures, context.now);
         if let Some(in_flight) = in_flight.filter(|_| backfill.overlap_policy != OverlapPolicy::Allow && !paused) {
@@ -298,7 +298,8 @@ impl LeasePlan {
         for (trigger, run) in &given_way {
             self.give_way(job, trigger, run);
         }
-        self.removed.extend(given_way.iter().filter(|(t, _)| t.kind != TriggerKind::Schedule).map(|(t, _)| t.id));
+        self.deleted_triggers
+            .extend(given_way.iter().filter(|(t, _)| t.kind != TriggerKind::Schedule).map(|(t, _)| t.id));
         if !self.replaced.contains(&job.id) {
             self.replaced.push(job.id);
         }

@@ -242,18 +242,18 @@ async fn list(
 }
 
 async fn move_on(plan: &LeasePlan, transaction: &Transaction, new_cache_tag: i64) -> Result<(), tokio_postgres::Error> {
-    if plan.moves.is_empty() {
+    if plan.trigger_updates.is_empty() {
         return Ok(());
     }
-    let moves = &plan.moves;
-    let ids: Vec<Uuid> = moves.iter().map(|to| to.id).collect();
-    let fire_times: Vec<Timestamp> = moves.iter().map(|to| to.fire_time).collect();
-    let due_ats: Vec<Option<Timestamp>> = moves.iter().map(|to| to.due_at).collect();
-    let awaits: Vec<Option<Uuid>> = moves.iter().map(|to| to.awaits).collect();
-    let ran: Vec<i64> = moves.iter().map(|to| to.ran).collect();
+    let trigger_updates = &plan.trigger_updates;
+    let ids: Vec<Uuid> = trigger_updates.iter().map(|update| update.id).collect();
+    let fire_times: Vec<Timestamp> = trigger_updates.iter().map(|update| update.fire_time).collect();
+    let due_ats: Vec<Option<Timestamp>> = trigger_updates.iter().map(|update| update.due_at).collect();
+    let awaits: Vec<Option<Uuid>> = trigger_updates.iter().map(|update| update.awaits).collect();
+    let ran: Vec<i64> = trigger_updates.iter().map(|update| update.ran).collect();
     let statement = transaction.prepare_cached(MOVE_ON).await?;
-    let closed_from: Vec<Option<Timestamp>> = moves.iter().map(|to| to.closed_from).collect();
-    let zone_rules: Vec<Option<i64>> = moves.iter().map(|to| to.zone_rules).collect();
+    let closed_from: Vec<Option<Timestamp>> = trigger_updates.iter().map(|update| update.closed_from).collect();
+    let zone_rules: Vec<Option<i64>> = trigger_updates.iter().map(|update| update.zone_rules).collect();
     let values: [&(dyn ToSql + Sync); 9] =
         [&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_cache_tag, &zone_rules, &tzdb_edition()];
     transaction.execute(&statement, &values).await?;
@@ -261,17 +261,17 @@ async fn move_on(plan: &LeasePlan, transaction: &Transaction, new_cache_tag: i64
 }
 
 async fn remove(plan: &LeasePlan, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
-    if !plan.removed.is_empty() {
+    if !plan.deleted_triggers.is_empty() {
         let statement = transaction.prepare_cached(REMOVE).await?;
-        transaction.execute(&statement, &[&plan.removed]).await?;
+        transaction.execute(&statement, &[&plan.deleted_triggers]).await?;
     }
     Ok(())
 }
 
 async fn hold_back(plan: &LeasePlan, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
-    if !plan.held.is_empty() {
+    if !plan.paused_triggers.is_empty() {
         let statement = transaction.prepare_cached(HOLD_BACK).await?;
-        transaction.execute(&statement, &[&plan.held]).await?;
+        transaction.execute(&statement, &[&plan.paused_triggers]).await?;
     }
     Ok(())
 }
