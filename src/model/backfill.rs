@@ -10,7 +10,7 @@ use super::job::JobDefinition;
 use super::policies::OverlapPolicy;
 use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
-use super::trigger::{Firing, Run, Then, Trigger, TriggerKind};
+use super::trigger::{FireOutcome, NewExecution, Then, Trigger, TriggerKind};
 use super::{InvalidInput, Timestamp, execution};
 use chrono::TimeDelta;
 use std::iter::successors;
@@ -90,8 +90,8 @@ impl BackfillRequest {
 
 impl Backfill {
     /// Runs the trigger's fire time and goes to the next.
-    pub fn fire(&self, trigger: &Trigger, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
-        let run = Run {
+    pub fn fire(&self, trigger: &Trigger, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
+        let execution = NewExecution {
             execution_id: execution::execution_id(self.id, TriggerKind::Backfill, trigger.fire_time),
             fire_time: trigger.fire_time,
             due_time: trigger.due_at,
@@ -104,7 +104,7 @@ impl Backfill {
             due_at: trigger.due_at.max(now) + distance,
             closed_from: None,
         });
-        Firing { run: Some(run), skipped: Vec::new(), then }
+        FireOutcome { execution: Some(execution), skipped: Vec::new(), then }
     }
 
     /// The trigger is polled again later: another execution is in flight, or the job
@@ -189,11 +189,15 @@ mod tests {
             runs: 0,
             closed_from: None,
         };
-        let firing = backfill.fire(&trigger, &job, &Closures::default(), at(9_000));
+        let outcome = backfill.fire(&trigger, &job, &Closures::default(), at(9_000));
         let due_at = at(9_000) + TimeDelta::milliseconds(500);
-        assert_eq!(firing.then, Then::Advance { fire_time: at(120), due_at, closed_from: None });
+        assert_eq!(outcome.then, Then::Advance { fire_time: at(120), due_at, closed_from: None });
         let scheduled = execution::execution_id(trigger.job_id, TriggerKind::Schedule, at(60));
-        assert!(firing.run.is_some_and(|run| run.fire_time == at(60) && run.execution_id != scheduled));
+        assert!(
+            outcome
+                .execution
+                .is_some_and(|execution| execution.fire_time == at(60) && execution.execution_id != scheduled)
+        );
         let last = backfill.fire(&Trigger { fire_time: at(120), ..trigger }, &job, &Closures::default(), at(9_000));
         assert_eq!(last.then, Then::Remove);
     }

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::payload::Payload;
 use super::policies::Policies;
 use super::schedule::Schedule;
-use super::trigger::{Run, TriggerKind};
+use super::trigger::{NewExecution, TriggerKind};
 use super::{Timestamp, named, target::Target};
 use std::time::Duration;
 use uuid::Uuid;
@@ -155,21 +155,21 @@ impl Attempt {
     pub fn new(
         job: &Job,
         kind: TriggerKind,
-        run: &Run,
+        execution: &NewExecution,
         (node_id, lease_id): (Uuid, Uuid),
         attempt: i32,
         failures: i32,
     ) -> Self {
         Self {
-            execution_id: run.execution_id,
+            execution_id: execution.execution_id,
             attempt,
             node_id,
             lease_id,
             job_id: job.id,
             job_name: job.definition.name.clone(),
             kind: kind.in_log(),
-            fire_time: run.fire_time,
-            due_time: run.due_time,
+            fire_time: execution.fire_time,
+            due_time: execution.due_time,
             target: job.definition.target.clone(),
             payload: job.definition.payload.clone(),
             policies: job.definition.policies.clone(),

@@ -91,20 +91,20 @@ impl Trigger {
     }
 }
 
-/// What a taken trigger becomes.
+/// The outcome of a fire: what follows from a trigger that is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Firing {
+pub struct FireOutcome {
     /// The execution to start, if any.
-    pub run: Option<Run>,
+    pub execution: Option<NewExecution>,
     /// Fire times that are recorded and not run, oldest first.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedRange>,
     /// What becomes of the trigger.
     pub then: Then,
 }
 
-/// An execution to start.
+/// An execution to start or to resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct NewExecution {
     /// The occurrence's identity.
     pub execution_id: Uuid,
     /// The instant that the schedule names.
@@ -115,9 +115,9 @@ pub struct Run {
     pub resumes: bool,
 }
 
-/// A run of consecutive fire times of one job that is recorded as one row.
+/// A range of consecutive fire times of one job that is recorded as one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedRange {
     /// The identity of the first.
     pub execution_id: Uuid,
     /// The first.

@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 use crate::model::closures::Closures;
 use crate::model::execution::Reason;
 use crate::model::job::JobDefinition;
-use crate::model::trigger::{Passed, Run, Skipped, Trigger, TriggerKind};
+use crate::model::trigger::{NewExecution, Passed, SkippedRange, Trigger, TriggerKind};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -111,7 +111,7 @@ pub(super) async fn since(transaction: &Transaction, ids: &[Uuid], now: Timestam
 pub(super) async fn record(
     transaction: &Transaction,
     job_id: Uuid,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedRange>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let skipped: Vec<_> = skipped.into_iter().map(|range| (job_id, TriggerKind::Schedule, range)).collect();
@@ -123,14 +123,14 @@ pub(super) async fn owe(
     transaction: &Transaction,
     job_id: Uuid,
     priority: i16,
-    runs: &[Run],
+    executions: &[NewExecution],
 ) -> Result<(), StoreError> {
-    if runs.is_empty() {
+    if executions.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = runs.iter().map(|run| run.execution_id).collect();
-    let fire_times: Vec<Timestamp> = runs.iter().map(|run| run.fire_time).collect();
-    let due_ats: Vec<Timestamp> = runs.iter().map(|run| run.due_time).collect();
+    let ids: Vec<Uuid> = executions.iter().map(|execution| execution.execution_id).collect();
+    let fire_times: Vec<Timestamp> = executions.iter().map(|execution| execution.fire_time).collect();
+    let due_ats: Vec<Timestamp> = executions.iter().map(|execution| execution.due_time).collect();
     let values: [&(dyn ToSql + Sync); 5] = [&job_id, &priority, &ids, &fire_times, &due_ats];
     let owed = transaction.execute(OWE, &values).await.during("passed.owe")?;
     let owed = i64::try_from(owed).unwrap_or(i64::MAX);
@@ -146,9 +146,9 @@ pub(super) async fn leave_to(
     closures: &Closures,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Passed { runs, skipped } = trigger.passed(old, closures, now);
+    let Passed { executions, skipped } = trigger.passed(old, closures, now);
     record(transaction, trigger.job_id, skipped, now).await?;
-    owe(transaction, trigger.job_id, old.priority, &runs).await
+    owe(transaction, trigger.job_id, old.priority, &executions).await
 }
 
 impl Store {

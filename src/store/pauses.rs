@@ -10,7 +10,7 @@ use crate::model::closures::Closures;
 use crate::model::execution::Reason;
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
-use crate::model::trigger::Run;
+use crate::model::trigger::NewExecution;
 use uuid::Uuid;
 
 /// A ONCE keeps its due time: whether it passes meanwhile is to be known.
@@ -112,8 +112,13 @@ async fn settle_missed(
     let left_out = trigger.left_out(&job.definition, closures, (now, 1), Reason::Paused);
     match (missed, left_out.first()) {
         (MissedOnce::Run, Some(once)) if once.reason == Reason::Paused => {
-            let run = Run { execution_id: once.execution_id, fire_time: once.fire_time, due_time: now, resumes: false };
-            passed::owe(transaction, job.id, job.definition.priority, &[run]).await
+            let execution = NewExecution {
+                execution_id: once.execution_id,
+                fire_time: once.fire_time,
+                due_time: now,
+                resumes: false,
+            };
+            passed::owe(transaction, job.id, job.definition.priority, &[execution]).await
         }
         _ => passed::record(transaction, job.id, left_out, now).await,
     }

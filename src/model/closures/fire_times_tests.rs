@@ -123,9 +123,9 @@ fn fired_by_polls(
     let mut ran = Vec::new();
     for _ in 0..2_000 {
         now = now.max(trigger.due_at);
-        let firing = trigger.fire(job, closures, now);
-        ran.extend(firing.run.map(|run| run.fire_time));
-        let Then::Advance { fire_time, due_at, closed_from } = firing.then else { break };
+        let outcome = trigger.fire(job, closures, now);
+        ran.extend(outcome.execution.map(|execution| execution.fire_time));
+        let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { break };
         if ran.len() == 15 {
             break;
         }

@@ -54,7 +54,7 @@ fn advance(fire_time: i64, due_at: i64, closed_from: Option<i64>) -> Then {
 }
 
 /// Minutes of a row: first, last, how many, why.
-fn row(skipped: &Skipped) -> (i64, i64, i32, &str, &str) {
+fn row(skipped: &SkippedRange) -> (i64, i64, i32, &str, &str) {
     let minute = |time: Timestamp| (time - at(0)).num_minutes();
     let because = skipped.because.as_deref().unwrap_or("");
     (
@@ -73,10 +73,10 @@ fn a_trigger_goes_past_a_closed_weekend_and_records_it_as_one_row() {
     let friday = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
     let monday = 72 * 60;
     assert_eq!(friday.then, advance(monday, monday, Some(24 * 60)));
-    let firing = due(at(monday), at(monday), Some(at(24 * 60))).fire(&job, &weekend, at(monday));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(monday)));
-    assert_eq!(row(&firing.skipped[0]), (1_440, monday - 60, 48, "CALENDAR", "calendar closed"));
-    assert_eq!(firing.then, advance(monday + 60, monday + 60, None));
+    let outcome = due(at(monday), at(monday), Some(at(24 * 60))).fire(&job, &weekend, at(monday));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(monday)));
+    assert_eq!(row(&outcome.skipped[0]), (1_440, monday - 60, 48, "CALENDAR", "calendar closed"));
+    assert_eq!(outcome.then, advance(monday + 60, monday + 60, None));
 }
 
 #[test]
@@ -85,9 +85,12 @@ fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
     let (saturday, noon) = (24 * 60, 36 * 60 + 30);
     // Sent past the weekend on Friday; on Saturday at half past noon somebody opens it.
     let opened = edited(serde_json::json!({}), noon);
-    let firing = due(at(72 * 60), at(noon), Some(at(saturday))).fire(&job, &opened, at(noon));
-    assert_eq!((firing.run, row(&firing.skipped[0])), (None, (saturday, 36 * 60, 13, "CALENDAR", "calendar closed")));
-    assert_eq!(firing.then, advance(37 * 60, 37 * 60, None));
+    let outcome = due(at(72 * 60), at(noon), Some(at(saturday))).fire(&job, &opened, at(noon));
+    assert_eq!(
+        (outcome.execution, row(&outcome.skipped[0])),
+        (None, (saturday, 36 * 60, 13, "CALENDAR", "calendar closed"))
+    );
+    assert_eq!(outcome.then, advance(37 * 60, 37 * 60, None));
 }
 
 #[test]
@@ -96,19 +99,22 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
     let waits = |minute: &i64| job.due_time(JOB, at(*minute)) > at(*minute + 5);
     let saturday = (24..40).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
     let opened = edited(serde_json::json!({}), saturday + 2);
-    let firing = due(at(48 * 60), at(saturday + 2), Some(at(saturday))).fire(&job, &opened, at(saturday + 2));
-    assert_eq!((firing.run, row(&firing.skipped[0])), (None, (saturday, saturday, 1, "CALENDAR", "calendar closed")));
+    let outcome = due(at(48 * 60), at(saturday + 2), Some(at(saturday))).fire(&job, &opened, at(saturday + 2));
+    assert_eq!(
+        (outcome.execution, row(&outcome.skipped[0])),
+        (None, (saturday, saturday, 1, "CALENDAR", "calendar closed"))
+    );
     let next = at(saturday + 60);
-    assert_eq!(firing.then, Then::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None });
+    assert_eq!(outcome.then, Then::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None });
 
     // The other way round: what passed open goes on to run, though what was closed before it is looked at.
     let sunday = (48..60).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
     let closes = edited(serde_json::json!({"excludeWeekdays": ["SUNDAY"]}), sunday + 2);
     let before = due(at(sunday), at(sunday + 2), Some(at(sunday - 60)));
-    let firing = before.fire(&job, &closes, at(sunday + 2));
-    assert_eq!((firing.run, row(&firing.skipped[0]).0), (None, sunday - 60));
+    let outcome = before.fire(&job, &closes, at(sunday + 2));
+    assert_eq!((outcome.execution, row(&outcome.skipped[0]).0), (None, sunday - 60));
     let due_at = job.due_time(JOB, at(sunday));
-    assert_eq!(firing.then, Then::Advance { fire_time: at(sunday), due_at, closed_from: None });
+    assert_eq!(outcome.then, Then::Advance { fire_time: at(sunday), due_at, closed_from: None });
 }
 
 #[test]
@@ -121,12 +127,12 @@ fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     let mut trigger = due(at(72 * 60), at(evening), Some(at(saturday)));
     let mut recorded = 0;
     for _ in 0..2 {
-        let firing = trigger.fire(&job, &opened, at(evening));
-        recorded += firing.skipped.iter().map(|range| range.occurrences).sum::<i32>();
-        let Then::Advance { fire_time, due_at, closed_from } = firing.then else { panic!("it goes on") };
+        let outcome = trigger.fire(&job, &opened, at(evening));
+        recorded += outcome.skipped.iter().map(|range| range.occurrences).sum::<i32>();
+        let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { panic!("it goes on") };
         (trigger.fire_time, trigger.due_at, trigger.closed_from) = (fire_time, due_at, closed_from);
         if closed_from.is_none() {
-            assert_eq!(firing.run.map(|run| run.fire_time), Some(at(evening)));
+            assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(evening)));
         }
     }
     assert_eq!((recorded, trigger.fire_time), (42 * 3_600, at(evening) + TimeDelta::seconds(1)));
@@ -148,19 +154,19 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
     let fires = (1..20).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
     let due_at = job.due_time(JOB, at(fires));
     let waiting = due(at(fires), due_at, None);
-    let firing = waiting.fire(&job, &closes(fires + 2), due_at);
-    assert_eq!(firing.run.map(|run| (run.fire_time, run.due_time)), Some((at(fires), due_at)));
-    assert_eq!(firing.skipped, vec![]);
-    let firing = waiting.fire(&job, &closes(fires - 1), due_at);
-    assert_eq!((firing.run, row(&firing.skipped[0])), (None, (fires, fires, 1, "CALENDAR", "calendar closed")));
+    let outcome = waiting.fire(&job, &closes(fires + 2), due_at);
+    assert_eq!(outcome.execution.map(|execution| (execution.fire_time, execution.due_time)), Some((at(fires), due_at)));
+    assert_eq!(outcome.skipped, vec![]);
+    let outcome = waiting.fire(&job, &closes(fires - 1), due_at);
+    assert_eq!((outcome.execution, row(&outcome.skipped[0])), (None, (fires, fires, 1, "CALENDAR", "calendar closed")));
 
     // An outage: the one that the trigger was sent to may run; the rules of before are not known of the others.
-    let firing = waiting.fire(&job, &closes(fires + 2), at(fires + 140));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(fires)));
+    let outcome = waiting.fire(&job, &closes(fires + 2), at(fires + 140));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(fires)));
     let mut black = closes(fires + 2);
     black.blackouts.push(blackout(fires + 1, fires + 35, Afterwards::Skip));
-    let firing = waiting.fire(&job, &black, at(fires + 35));
-    assert_eq!(row(&firing.skipped[0]).4, "blackout: move", "a blackout holds all the same");
+    let outcome = waiting.fire(&job, &black, at(fires + 35));
+    assert_eq!(row(&outcome.skipped[0]).4, "blackout: move", "a blackout holds all the same");
 }
 
 #[test]
@@ -168,17 +174,17 @@ fn what_two_blackouts_cover_is_held_back_by_the_one_that_ends_later() {
     let job = every(60, |_| ());
     let mut closures = black(30, 600, Afterwards::Skip);
     closures.blackouts.push(blackout(330, 660, Afterwards::Collapse));
-    let firing = on_time(0).fire(&job, &closures, at(0));
-    assert_eq!(firing.then, advance(360, 660, Some(60)), "not from ten on, when both are over");
+    let outcome = on_time(0).fire(&job, &closures, at(0));
+    assert_eq!(outcome.then, advance(360, 660, Some(60)), "not from ten on, when both are over");
 }
 
 #[test]
 fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
-    let firing = due(at(120), at(120), None).fire(&job, &Closures::default(), at(100));
+    let outcome = due(at(120), at(120), None).fire(&job, &Closures::default(), at(100));
     let then = Then::Advance { fire_time: at(120), due_at, closed_from: None };
-    assert_eq!((firing.run, firing.skipped, firing.then), (None, vec![], then));
+    assert_eq!((outcome.execution, outcome.skipped, outcome.then), (None, vec![], then));
 }
 
 #[test]
@@ -187,29 +193,29 @@ fn a_blackout_skips_folds_or_runs_what_it_held_back() {
     let before = |closures: &Closures| on_time(20).fire(&job, closures, at(20)).then;
     let skip = black(25, 60, Afterwards::Skip);
     assert_eq!(before(&skip), advance(60, 60, Some(30)));
-    let firing = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
-    assert_eq!(row(&firing.skipped[0]), (30, 50, 3, "CALENDAR", "blackout: move"));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(60)));
+    let outcome = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
+    assert_eq!(row(&outcome.skipped[0]), (30, 50, 3, "CALENDAR", "blackout: move"));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(60)));
 
     let collapse = black(25, 58, Afterwards::Collapse);
     assert_eq!(before(&collapse), advance(30, 58, None));
-    let firing = due(at(30), at(58), None).fire(&job, &collapse, at(58));
-    assert_eq!(row(&firing.skipped[0]), (30, 40, 2, "COALESCED", ""));
-    assert_eq!(firing.run.map(|run| (run.fire_time, run.due_time)), Some((at(50), at(50))));
-    assert_eq!(firing.then, advance(60, 60, None));
+    let outcome = due(at(30), at(58), None).fire(&job, &collapse, at(58));
+    assert_eq!(row(&outcome.skipped[0]), (30, 40, 2, "COALESCED", ""));
+    assert_eq!(outcome.execution.map(|execution| (execution.fire_time, execution.due_time)), Some((at(50), at(50))));
+    assert_eq!(outcome.then, advance(60, 60, None));
 
     let run_all = black(25, 58, Afterwards::RunAll);
-    let firing = due(at(30), at(58), None).fire(&job, &run_all, at(58));
-    assert_eq!((firing.run.map(|run| run.fire_time), firing.skipped.len()), (Some(at(30)), 0));
-    assert_eq!(firing.then, advance(40, 58, None), "the next one is due at once");
+    let outcome = due(at(30), at(58), None).fire(&job, &run_all, at(58));
+    assert_eq!((outcome.execution.map(|execution| execution.fire_time), outcome.skipped.len()), (Some(at(30)), 0));
+    assert_eq!(outcome.then, advance(40, 58, None), "the next one is due at once");
 }
 
 #[test]
 fn nothing_that_was_missed_before_starts_in_a_blackout() {
     let job = every(10, |_| ());
     let closures = black(25, 60, Afterwards::Collapse);
-    let firing = on_time(10).fire(&job, &closures, at(40));
-    assert_eq!((firing.run, firing.then), (None, advance(10, 60, None)));
+    let outcome = on_time(10).fire(&job, &closures, at(40));
+    assert_eq!((outcome.execution, outcome.then), (None, advance(10, 60, None)));
 }
 
 #[test]
@@ -220,7 +226,7 @@ fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
     assert_eq!(on_time(30).fire(&delay, &closures, at(30)).then, advance(30, 60, None));
     let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).then, advance(1_500, 72 * 60, None));
-    assert_eq!(on_time(30).fire(&delay, &weekend, at(30)).run.map(|run| run.fire_time), Some(at(30)));
+    assert_eq!(on_time(30).fire(&delay, &weekend, at(30)).execution.map(|execution| execution.fire_time), Some(at(30)));
 }
 
 #[test]
@@ -246,11 +252,11 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     let (saturday, one) = (24 * 60, 25 * 60);
     assert_eq!(last.then, advance(saturday, saturday, Some(saturday)));
     let pending = due(at(saturday), at(saturday), Some(at(saturday)));
-    let firing = pending.fire(&job, &weekend, at(saturday));
-    assert_eq!((row(&firing.skipped[0]).3, firing.then), ("CALENDAR", advance(one, one, Some(one))));
+    let outcome = pending.fire(&job, &weekend, at(saturday));
+    assert_eq!((row(&outcome.skipped[0]).3, outcome.then), ("CALENDAR", advance(one, one, Some(one))));
     // Somebody opens it after that: what it had closed does not run.
-    let firing = pending.fire(&job, &edited(serde_json::json!({}), saturday + 1), at(saturday + 2));
-    assert_eq!((firing.run, row(&firing.skipped[0]).3), (None, "CALENDAR"));
+    let outcome = pending.fire(&job, &edited(serde_json::json!({}), saturday + 1), at(saturday + 2));
+    assert_eq!((outcome.execution, row(&outcome.skipped[0]).3), (None, "CALENDAR"));
 }
 
 #[test]
@@ -303,21 +309,21 @@ proptest! {
         for step in polls {
             now += TimeDelta::minutes(step);
             while pending.due_at <= now {
-                let firing = pending.fire(&job, &closures, now);
-                for range in &firing.skipped {
+                let outcome = pending.fire(&job, &closures, now);
+                for range in &outcome.skipped {
                     let first = (range.fire_time - at(0)).num_minutes();
                     accounted.extend((0..i64::from(range.occurrences)).map(|k| at(first + k * step)));
                     prop_assert_eq!(*accounted.last().unwrap(), range.through_fire_time);
                     let closed = range.reason == Reason::Calendar;
                     prop_assert_eq!(closed, range.because.is_some());
                 }
-                if let Some(run) = firing.run {
-                    prop_assert!(calendar.is_open(run.fire_time), "closed fire time {} ran", run.fire_time);
+                if let Some(execution) = outcome.execution {
+                    prop_assert!(calendar.is_open(execution.fire_time), "closed fire time {} ran", execution.fire_time);
                     prop_assert!(closures.blackout_at(JOB, &job, now).is_none(), "it started in the blackout at {now}");
-                    accounted.push(run.fire_time);
-                    ran.push(run.fire_time);
+                    accounted.push(execution.fire_time);
+                    ran.push(execution.fire_time);
                 }
-                let Then::Advance { fire_time, due_at, closed_from } = firing.then else { panic!("it goes on") };
+                let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { panic!("it goes on") };
                 prop_assert!(due_at > pending.due_at || fire_time > pending.fire_time, "it does not go round");
                 pending = due(fire_time, due_at, closed_from);
             }

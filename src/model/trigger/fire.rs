@@ -5,7 +5,7 @@
 //! fire time that is on time is the only one it looks at; what is late, closed
 //! or held back is walked, so many at a poll, and the next poll goes on.
 
-use super::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
+use super::{FireOutcome, NewExecution, SkippedRange, Then, Trigger, TriggerKind};
 use crate::model::Timestamp;
 use crate::model::closures::{Afterwards, Blackout, Closed, Closures, Judgement};
 use crate::model::execution::{Reason, execution_id, one_off_execution_id};
@@ -26,13 +26,13 @@ pub(super) type Walked<'a> = [(Timestamp, Judgement<'a>)];
 
 impl Trigger {
     /// Decides what becomes of this trigger, taken at `now` (the database's).
-    pub fn fire(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
+    pub fn fire(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
         match self.kind {
             TriggerKind::Schedule => self.fire_schedule(job, closures, now),
             TriggerKind::Manual | TriggerKind::Buffered | TriggerKind::Rerun => self.fire_one_off(false),
             TriggerKind::Owed => self.fire_owed(job, closures, now),
             // Who knows the backfill fires it (`super::backfill`); without one it is nothing.
-            TriggerKind::Backfill => Firing::default(),
+            TriggerKind::Backfill => FireOutcome::default(),
             TriggerKind::Retry | TriggerKind::Recovery => self.fire_one_off(true),
         }
     }
@@ -60,17 +60,18 @@ impl Trigger {
         }
     }
 
-    fn fire_one_off(&self, resumes: bool) -> Firing {
-        let run = Run { execution_id: self.id, fire_time: self.fire_time, due_time: self.due_at, resumes };
-        Firing { run: Some(run), ..Firing::default() }
+    fn fire_one_off(&self, resumes: bool) -> FireOutcome {
+        let execution =
+            NewExecution { execution_id: self.id, fire_time: self.fire_time, due_time: self.due_at, resumes };
+        FireOutcome { execution: Some(execution), ..FireOutcome::default() }
     }
 
     /// Whether it runs was decided by the version that named it; only a blackout that came since has a say.
-    fn fire_owed(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
+    fn fire_owed(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
         let skips = |blackout: &&Blackout| blackout.afterwards == Afterwards::Skip;
         if let Some(blackout) = closures.blackout_at(self.job_id, job, self.due_at).filter(skips) {
             let closed = [(self.fire_time, Judgement::Closed(Closed::Blackout(blackout)))];
-            return Firing { skipped: self.ranges(&closed, Reason::Calendar, None), ..Firing::default() };
+            return FireOutcome { skipped: self.ranges(&closed, Reason::Calendar, None), ..FireOutcome::default() };
         }
         match closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
             Some(blackout) => self.postponed(blackout.ends_at),
@@ -78,7 +79,7 @@ impl Trigger {
         }
     }
 
-    fn fire_schedule(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Firing {
+    fn fire_schedule(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
         // A poll reaches a little ahead: then it is the due time that counts.
         let at = now.max(self.due_at);
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
@@ -95,7 +96,7 @@ impl Trigger {
 
     /// At most one fire time of a fixed delay exists: it can be late, never
     /// missed. While it is closed it waits, and its chain with it.
-    pub(super) fn fire_delay(&self, job: &JobDefinition, closures: &Closures, at: Timestamp) -> Firing {
+    pub(super) fn fire_delay(&self, job: &JobDefinition, closures: &Closures, at: Timestamp) -> FireOutcome {
         if let Some(blackout) = closures.blackout_at(self.job_id, job, at) {
             return self.postponed(blackout.ends_at);
         }
@@ -103,14 +104,14 @@ impl Trigger {
             // No opening in sight: poll again tomorrow.
             return self.postponed(calendar.open_again(at, Calendar::sight(at)).unwrap_or(at + TimeDelta::days(1)));
         }
-        let run = self.run(self.fire_time, self.due_at);
-        let then = if self.has_run_out(job, 1) { Then::Exhaust } else { Then::Await(run.execution_id) };
-        Firing { run: Some(run), skipped: Vec::new(), then }
+        let execution = self.execution(self.fire_time, self.due_at);
+        let then = if self.has_run_out(job, 1) { Then::Exhaust } else { Then::Await(execution.execution_id) };
+        FireOutcome { execution: Some(execution), skipped: Vec::new(), then }
     }
 
-    fn postponed(&self, due_at: Timestamp) -> Firing {
+    fn postponed(&self, due_at: Timestamp) -> FireOutcome {
         let then = Then::Advance { fire_time: self.fire_time, due_at, closed_from: self.closed_from };
-        Firing { then, ..Firing::default() }
+        FireOutcome { then, ..FireOutcome::default() }
     }
 
     /// The fire times from `first` that are due at `at` or passed closed, and whether there are
@@ -150,20 +151,20 @@ impl Trigger {
         closures: &Closures,
         now: Timestamp,
         (walked, more): (&Walked<'_>, bool),
-    ) -> Firing {
+    ) -> FireOutcome {
         let closed = walked.iter().take_while(|(_, judgement)| matches!(judgement, Judgement::Closed(_))).count();
         let (closed, rest) = walked.split_at(closed);
         let mut skipped = self.ranges(closed, Reason::Calendar, None);
         let Some((fire_time, judgement)) = rest.first() else {
             let before = self.pending() - TimeDelta::microseconds(1);
             let last = closed.last().map_or(before, |(fire_time, _)| *fire_time);
-            return Firing { run: None, skipped, then: self.then_poll_again(job, closures, last) };
+            return FireOutcome { execution: None, skipped, then: self.then_poll_again(job, closures, last) };
         };
         if let Some(blackout) = closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
             let then = Then::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
-            return Firing { run: None, skipped, then };
+            return FireOutcome { execution: None, skipped, then };
         }
-        let firing = match judgement {
+        let outcome = match judgement {
             Judgement::Held(blackout) if blackout.afterwards == Afterwards::Collapse => {
                 self.fold(job, closures, (rest, more), |next| !matches!(next, Judgement::Open))
             }
@@ -171,8 +172,8 @@ impl Trigger {
             _ if !is_late(job, now, job.due_time(self.job_id, *fire_time)) => self.run_one(job, closures, *fire_time),
             _ => self.misfire(job, closures, now, (rest, more)),
         };
-        skipped.extend(firing.skipped);
-        Firing { skipped, ..firing }
+        skipped.extend(outcome.skipped);
+        FireOutcome { skipped, ..outcome }
     }
 
     fn misfire(
@@ -181,7 +182,7 @@ impl Trigger {
         closures: &Closures,
         now: Timestamp,
         (rest, more): (&Walked<'_>, bool),
-    ) -> Firing {
+    ) -> FireOutcome {
         let missed = |next: &Judgement<'_>| !matches!(next, Judgement::Held(_));
         match job.policies.misfire_policy {
             MisfirePolicy::FireOnce => {
@@ -223,25 +224,30 @@ impl Trigger {
         closures: &Closures,
         (rest, more): (&Walked<'_>, bool),
         belongs: impl Fn(&Judgement<'_>) -> bool,
-    ) -> Firing {
+    ) -> FireOutcome {
         let group = leading(rest, belongs);
         if more && group.len() == rest.len() {
             // The last one is not in sight: fold what was walked, and poll again.
             let skipped = self.ranges(group, Reason::Coalesced, None);
-            return Firing { run: None, skipped, then: self.then_advance(job, closures, group[group.len() - 1].0, 0) };
+            return FireOutcome {
+                execution: None,
+                skipped,
+                then: self.then_advance(job, closures, group[group.len() - 1].0, 0),
+            };
         }
         // Never all of them: the first of the rest is not closed.
         let last = group.iter().rposition(|(_, judgement)| !matches!(judgement, Judgement::Closed(_))).unwrap_or(0);
-        let mut firing = self.run_one(job, closures, group[last].0);
-        firing.skipped = self.ranges(&group[..last], Reason::Coalesced, firing.run.map(|run| run.execution_id));
-        firing
+        let mut outcome = self.run_one(job, closures, group[last].0);
+        outcome.skipped =
+            self.ranges(&group[..last], Reason::Coalesced, outcome.execution.map(|execution| execution.execution_id));
+        outcome
     }
 
     /// None of these fire times runs.
-    fn skip(&self, job: &JobDefinition, closures: &Closures, missed: &Walked<'_>) -> Firing {
+    fn skip(&self, job: &JobDefinition, closures: &Closures, missed: &Walked<'_>) -> FireOutcome {
         let last = missed.last().map_or(self.fire_time, |(fire_time, _)| *fire_time);
         let skipped = self.ranges(missed, Reason::Misfire, None);
-        Firing { run: None, skipped, then: self.then_advance(job, closures, last, 0) }
+        FireOutcome { execution: None, skipped, then: self.then_advance(job, closures, last, 0) }
     }
 
     /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; those
@@ -253,7 +259,7 @@ impl Trigger {
         closures: &Closures,
         now: Timestamp,
         (missed, more): (&Walked<'_>, bool),
-    ) -> Firing {
+    ) -> FireOutcome {
         let Policies { catch_up_window_seconds: window, max_catch_up: most, .. } = job.policies;
         let most = most.map(|most| usize::try_from(most).unwrap_or(0));
         let oldest = window.map(|seconds| now - TimeDelta::seconds(seconds.into()));
@@ -271,19 +277,23 @@ impl Trigger {
     }
 
     /// This fire time runs, and the trigger goes to the one after it.
-    fn run_one(&self, job: &JobDefinition, closures: &Closures, fire_time: Timestamp) -> Firing {
+    fn run_one(&self, job: &JobDefinition, closures: &Closures, fire_time: Timestamp) -> FireOutcome {
         let due_time = if fire_time == self.fire_time { self.due_at } else { job.due_time(self.job_id, fire_time) };
-        let run = self.run(fire_time, due_time);
-        Firing { run: Some(run), skipped: Vec::new(), then: self.then_advance(job, closures, fire_time, 1) }
+        let execution = self.execution(fire_time, due_time);
+        FireOutcome {
+            execution: Some(execution),
+            skipped: Vec::new(),
+            then: self.then_advance(job, closures, fire_time, 1),
+        }
     }
 
-    pub(super) fn run(&self, fire_time: Timestamp, due_time: Timestamp) -> Run {
+    pub(super) fn execution(&self, fire_time: Timestamp, due_time: Timestamp) -> NewExecution {
         let execution_id = if is_off(Safeguard::DeterministicId) {
             one_off_execution_id(fire_time)
         } else {
             execution_id(self.job_id, TriggerKind::Schedule, fire_time)
         };
-        Run { execution_id, fire_time, due_time, resumes: false }
+        NewExecution { execution_id, fire_time, due_time, resumes: false }
     }
 
     fn has_run_out(&self, job: &JobDefinition, ran: i64) -> bool {
@@ -293,7 +303,7 @@ impl Trigger {
     /// Range rows for fire times that are not run: those that are not closed for
     /// `reason`, folded `into` another; the closed ones between them by what
     /// closed them.
-    pub(super) fn ranges(&self, fire_times: &Walked<'_>, reason: Reason, into: Option<Uuid>) -> Vec<Skipped> {
+    pub(super) fn ranges(&self, fire_times: &Walked<'_>, reason: Reason, into: Option<Uuid>) -> Vec<SkippedRange> {
         let alike = |(_, this): &(_, Judgement<'_>), (_, that): &(_, Judgement<'_>)| match (this, that) {
             (Judgement::Closed(this), Judgement::Closed(that)) => this.is_by(*that),
             (this, that) => !matches!(this, Judgement::Closed(_)) && !matches!(that, Judgement::Closed(_)),
@@ -305,7 +315,7 @@ impl Trigger {
                 Judgement::Closed(closed) => (Reason::Calendar, Some(closed.because()), None),
                 Judgement::Open | Judgement::Held(_) => (reason, None, into),
             };
-            Some(Skipped {
+            Some(SkippedRange {
                 execution_id: execution_id(self.job_id, TriggerKind::Schedule, first),
                 fire_time: first,
                 through_fire_time: through,

@@ -3,7 +3,7 @@
 //! none is lost, and the version after it begins with the instants after the command.
 
 use super::fire::Walked;
-use super::{Run, Skipped, Then, Trigger, TriggerKind};
+use super::{NewExecution, SkippedRange, Then, Trigger, TriggerKind};
 use crate::model::Timestamp;
 use crate::model::closures::{Closures, Judgement, Pending};
 use crate::model::execution::{Reason, execution_id};
@@ -22,9 +22,9 @@ const WAITS_MAX: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
     /// Those that run yet, oldest first.
-    pub runs: Vec<Run>,
+    pub executions: Vec<NewExecution>,
     /// Those that do not, oldest first.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedRange>,
 }
 
 impl Trigger {
@@ -49,7 +49,7 @@ impl Trigger {
             return Passed::default();
         }
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            return Passed { runs: vec![self.passed_delay(job, closures, now)], skipped: Vec::new() };
+            return Passed { executions: vec![self.passed_delay(job, closures, now)], skipped: Vec::new() };
         }
         let (walked, beyond) = self.walk_passed(job, closures, (now, WALK_MAX));
         let mut passed = Passed::default();
@@ -72,7 +72,7 @@ impl Trigger {
         closures: &Closures,
         (now, most): (Timestamp, usize),
         reason: Reason,
-    ) -> Vec<Skipped> {
+    ) -> Vec<SkippedRange> {
         let (walked, beyond) = self.walk_passed(job, closures, (now, most));
         let mut ranges = self.ranges(&walked, reason, None);
         ranges.extend(beyond.map(|first| self.uncounted(first, now, reason)));
@@ -80,8 +80,8 @@ impl Trigger {
     }
 
     /// One row for all fire times from `first` through `now`, not counted.
-    pub fn uncounted(&self, first: Timestamp, now: Timestamp, reason: Reason) -> Skipped {
-        Skipped {
+    pub fn uncounted(&self, first: Timestamp, now: Timestamp, reason: Reason) -> SkippedRange {
+        SkippedRange {
             execution_id: execution_id(self.job_id, TriggerKind::Schedule, first),
             fire_time: first,
             through_fire_time: now,
@@ -135,20 +135,20 @@ impl Trigger {
         at.due_at = at.due_at.max(job.due_time(self.job_id, self.fire_time));
         let mut rest = walked;
         while let Some((first, _)) = rest.first() {
-            if passed.runs.len() >= RUNS_MAX {
+            if passed.executions.len() >= RUNS_MAX {
                 return Some(rest);
             }
             let polled_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
             let due = rest.partition_point(|(fire_time, _)| job.due_time(self.job_id, *fire_time) <= polled_at);
-            let firing = at.fire_walked(&job, closures, polled_at, (&rest[..due], false));
-            passed.skipped.extend(firing.skipped);
-            if let Some(run) = firing.run {
+            let outcome = at.fire_walked(&job, closures, polled_at, (&rest[..due], false));
+            passed.skipped.extend(outcome.skipped);
+            if let Some(execution) = outcome.execution {
                 at.runs += 1;
                 // Not before the poll that would have taken it: the end of a blackout.
-                let due_time = if polled_at > now { run.due_time.max(polled_at) } else { run.due_time };
-                passed.runs.push(Run { due_time, ..run });
+                let due_time = if polled_at > now { execution.due_time.max(polled_at) } else { execution.due_time };
+                passed.executions.push(NewExecution { due_time, ..execution });
             }
-            let Then::Advance { fire_time, due_at, closed_from } = firing.then else { return None };
+            let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { return None };
             (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
             let pending = at.pending();
             rest = &rest[rest.partition_point(|(fire_time, _)| *fire_time < pending)..];
@@ -157,13 +157,13 @@ impl Trigger {
     }
 
     /// The fire time of a fixed delay, due when nothing closes it any more.
-    fn passed_delay(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Run {
+    fn passed_delay(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> NewExecution {
         let mut at = self.clone();
         for _ in 0..WAITS_MAX {
-            let firing = at.fire_delay(job, closures, now.max(at.due_at));
-            let Then::Advance { due_at, .. } = firing.then else { break };
+            let outcome = at.fire_delay(job, closures, now.max(at.due_at));
+            let Then::Advance { due_at, .. } = outcome.then else { break };
             at.due_at = due_at;
         }
-        at.run(at.fire_time, at.due_at)
+        at.execution(at.fire_time, at.due_at)
     }
 }

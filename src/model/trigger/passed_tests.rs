@@ -36,14 +36,16 @@ fn black(from: i64, to: i64, afterwards: Afterwards) -> Closures {
     Closures { blackouts: vec![blackout], ..Closures::default() }
 }
 
-fn minutes(runs: &[Run]) -> Vec<(i64, i64)> {
-    runs.iter().map(|run| ((run.fire_time - at(0)).num_minutes(), (run.due_time - at(0)).num_minutes())).collect()
+fn minutes(runs: &[NewExecution]) -> Vec<(i64, i64)> {
+    runs.iter()
+        .map(|execution| ((execution.fire_time - at(0)).num_minutes(), (execution.due_time - at(0)).num_minutes()))
+        .collect()
 }
 
 /// First, last, number and reason of each.
-fn rows(skipped: &[Skipped]) -> Vec<(i64, i64, i32, &'static str)> {
+fn rows(skipped: &[SkippedRange]) -> Vec<(i64, i64, i32, &'static str)> {
     let minute = |time: Timestamp| (time - at(0)).num_minutes();
-    let row = |range: &Skipped| {
+    let row = |range: &SkippedRange| {
         (minute(range.fire_time), minute(range.through_fire_time), range.occurrences, range.reason.as_str())
     };
     skipped.iter().map(row).collect()
@@ -57,7 +59,7 @@ fn what_waits_out_its_jitter_runs_at_its_due_time_as_the_schedule_would_have_run
     let trigger = Trigger { due_at, ..due(60, 0) };
     let passed = trigger.passed(&job, &Closures::default(), at(61));
     let execution_id = execution_id(JOB, TriggerKind::Schedule, at(60));
-    assert_eq!(passed.runs, [Run { execution_id, fire_time: at(60), due_time: due_at, resumes: false }]);
+    assert_eq!(passed.executions, [NewExecution { execution_id, fire_time: at(60), due_time: due_at, resumes: false }]);
     assert_eq!((passed.skipped.len(), trigger.passed(&job, &Closures::default(), at(59))), (0, Passed::default()));
 }
 
@@ -65,29 +67,32 @@ fn what_waits_out_its_jitter_runs_at_its_due_time_as_the_schedule_would_have_run
 fn what_was_missed_is_decided_by_the_old_policy() {
     let at_noon = |policy| due(10, 10).passed(&every(10, |p| p.misfire_policy = policy), &Closures::default(), at(75));
     let once = at_noon(MisfirePolicy::FireOnce);
-    assert_eq!((minutes(&once.runs), rows(&once.skipped)), (vec![(70, 70)], vec![(10, 60, 6, "COALESCED")]));
+    assert_eq!((minutes(&once.executions), rows(&once.skipped)), (vec![(70, 70)], vec![(10, 60, 6, "COALESCED")]));
     let skip = at_noon(MisfirePolicy::Skip);
-    assert_eq!((minutes(&skip.runs), rows(&skip.skipped)), (vec![], vec![(10, 70, 7, "MISFIRE")]));
+    assert_eq!((minutes(&skip.executions), rows(&skip.skipped)), (vec![], vec![(10, 70, 7, "MISFIRE")]));
     let all = at_noon(MisfirePolicy::FireAll);
     let each: Vec<_> = (1..=7).map(|k| (k * 10, k * 10)).collect();
-    assert_eq!((minutes(&all.runs), rows(&all.skipped)), (each, vec![]));
+    assert_eq!((minutes(&all.executions), rows(&all.skipped)), (each, vec![]));
 }
 
 #[test]
 fn what_a_blackout_holds_runs_at_its_end() {
     let held = |afterwards| due(20, 60).passed(&every(10, |_| ()), &black(15, 60, afterwards), at(45));
     let collapsed = held(Afterwards::Collapse);
-    assert_eq!((minutes(&collapsed.runs), rows(&collapsed.skipped)), (vec![(40, 60)], vec![(20, 30, 2, "COALESCED")]));
-    assert_eq!(minutes(&held(Afterwards::RunAll).runs), [(20, 60), (30, 60), (40, 60)]);
+    assert_eq!(
+        (minutes(&collapsed.executions), rows(&collapsed.skipped)),
+        (vec![(40, 60)], vec![(20, 30, 2, "COALESCED")])
+    );
+    assert_eq!(minutes(&held(Afterwards::RunAll).executions), [(20, 60), (30, 60), (40, 60)]);
     let late = due(10, 10).passed(&every(10, |_| ()), &black(15, 60, Afterwards::Skip), at(45));
-    assert_eq!((minutes(&late.runs), rows(&late.skipped)), (vec![(10, 60)], vec![(20, 40, 3, "CALENDAR")]));
+    assert_eq!((minutes(&late.executions), rows(&late.skipped)), (vec![(10, 60)], vec![(20, 40, 3, "CALENDAR")]));
 }
 
 #[test]
 fn the_last_run_is_the_last() {
     let job = every(10, |p| (p.misfire_policy, p.max_runs) = (MisfirePolicy::FireAll, Some(3)));
     let passed = Trigger { runs: 1, ..due(10, 10) }.passed(&job, &Closures::default(), at(75));
-    assert_eq!((minutes(&passed.runs), rows(&passed.skipped)), (vec![(10, 10), (20, 20)], vec![]));
+    assert_eq!((minutes(&passed.executions), rows(&passed.skipped)), (vec![(10, 10), (20, 20)], vec![]));
 }
 
 #[test]
@@ -95,7 +100,7 @@ fn a_fixed_delay_has_one() {
     let delay =
         JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
     let passed = due(10, 10).passed(&delay, &black(15, 60, Afterwards::Collapse), at(45));
-    assert_eq!((minutes(&passed.runs), rows(&passed.skipped)), (vec![(10, 60)], vec![]));
+    assert_eq!((minutes(&passed.executions), rows(&passed.skipped)), (vec![(10, 60)], vec![]));
     let left_out = due(10, 10).left_out(&delay, &Closures::default(), (at(45), 100), Reason::Paused);
     assert_eq!(rows(&left_out), [(10, 10, 1, "PAUSED")]);
 }
@@ -120,9 +125,9 @@ fn a_million_that_wait_are_neither_a_million_runs_nor_a_million_rows() {
         for grace in [100_000_000, 60] {
             let job = every(1, |p| (p.misfire_policy, p.misfire_grace_seconds) = (policy, grace));
             let passed = due(1, 1).passed(&job, &Closures::default(), at(1_000_000));
-            assert!(passed.runs.len() <= RUNS_MAX && passed.skipped.len() <= 3, "{policy} {grace}");
+            assert!(passed.executions.len() <= RUNS_MAX && passed.skipped.len() <= 3, "{policy} {grace}");
             let counted = passed.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
-            assert_eq!(counted + i64::try_from(passed.runs.len()).expect("few"), 100_000, "{policy} {grace}");
+            assert_eq!(counted + i64::try_from(passed.executions.len()).expect("few"), 100_000, "{policy} {grace}");
             let last = passed.skipped.last().expect("a row for the rest");
             assert_eq!((last.fire_time, last.through_fire_time, last.occurrences), (at(100_001), at(1_000_000), 0));
             assert!(last.because.is_some());
@@ -134,16 +139,19 @@ fn a_million_that_wait_are_neither_a_million_runs_nor_a_million_rows() {
 fn what_an_edit_left_to_run_obeys_a_blackout_that_came_since() {
     let owed = Trigger { id: Uuid::from_u128(9), kind: TriggerKind::Owed, ..due(10, 30) };
     let fire = |closures: &Closures| owed.fire(&every(10, |_| ()), closures, at(30));
-    let run = fire(&Closures::default());
-    assert_eq!(run.run.map(|run| (run.execution_id, run.due_time)), Some((owed.id, at(30))));
-    assert_eq!(run.then, Then::Remove);
+    let execution = fire(&Closures::default());
+    assert_eq!(
+        execution.execution.map(|execution| (execution.execution_id, execution.due_time)),
+        Some((owed.id, at(30)))
+    );
+    assert_eq!(execution.then, Then::Remove);
     let skipped = fire(&black(25, 60, Afterwards::Skip));
     assert_eq!(
-        (rows(&skipped.skipped), skipped.run, skipped.then),
+        (rows(&skipped.skipped), skipped.execution, skipped.then),
         (vec![(10, 10, 1, "CALENDAR")], None, Then::Remove)
     );
     let held = fire(&black(25, 60, Afterwards::Collapse));
-    assert_eq!((held.skipped.len(), held.run), (0, None));
+    assert_eq!((held.skipped.len(), held.execution), (0, None));
     assert_eq!(held.then, Then::Advance { fire_time: at(10), due_at: at(60), closed_from: None });
 }
 
@@ -193,7 +201,7 @@ proptest! {
         let Then::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (Trigger { fire_time, due_at, closed_from, ..due(0, 0) }, at(0));
         let mut accounted = Vec::new();
-        let mut count = |skipped: &[Skipped]| {
+        let mut count = |skipped: &[SkippedRange]| {
             for range in skipped {
                 let first = (range.fire_time - at(0)).num_minutes();
                 accounted.extend((0..i64::from(range.occurrences)).map(|k| at(first + k * step)));
@@ -204,10 +212,10 @@ proptest! {
         for step in polls {
             now += TimeDelta::minutes(step);
             while pending.due_at <= now {
-                let firing = pending.fire(&job, &closures, now);
-                count(&firing.skipped);
-                ran.extend(firing.run.map(|run| run.fire_time));
-                let Then::Advance { fire_time, due_at, closed_from } = firing.then else { panic!("it goes on") };
+                let outcome = pending.fire(&job, &closures, now);
+                count(&outcome.skipped);
+                ran.extend(outcome.execution.map(|execution| execution.fire_time));
+                let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { panic!("it goes on") };
                 (pending.fire_time, pending.due_at, pending.closed_from) = (fire_time, due_at, closed_from);
             }
         }
@@ -217,12 +225,12 @@ proptest! {
         } else {
             let passed = pending.passed(&job, &closures, now);
             count(&passed.skipped);
-            for run in &passed.runs {
-                prop_assert!(calendar.is_open(run.fire_time) && run.fire_time <= now, "{} runs", run.fire_time);
-                prop_assert!(run.due_time >= job.due_time(JOB, run.fire_time), "{} is early", run.fire_time);
-                let starts = run.due_time.max(now);
-                prop_assert!(closures.blackout_at(JOB, &job, starts).is_none(), "{} starts in the blackout", run.fire_time);
-                ran.push(run.fire_time);
+            for execution in &passed.executions {
+                prop_assert!(calendar.is_open(execution.fire_time) && execution.fire_time <= now, "{} runs", execution.fire_time);
+                prop_assert!(execution.due_time >= job.due_time(JOB, execution.fire_time), "{} is early", execution.fire_time);
+                let starts = execution.due_time.max(now);
+                prop_assert!(closures.blackout_at(JOB, &job, starts).is_none(), "{} starts in the blackout", execution.fire_time);
+                ran.push(execution.fire_time);
             }
         }
         let mut all = count(&[]);

@@ -43,45 +43,48 @@ fn id(fire_time: Timestamp) -> Uuid {
 
 #[test]
 fn an_on_time_trigger_runs_and_moves_to_the_next_fire_time() {
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(10));
-    assert_eq!(firing.run.map(|run| (run.execution_id, run.fire_time)), Some((id(at(10)), at(10))));
-    assert_eq!((firing.skipped, firing.then), (vec![], advance(at(20))));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(10));
+    assert_eq!(
+        outcome.execution.map(|execution| (execution.execution_id, execution.fire_time)),
+        Some((id(at(10)), at(10)))
+    );
+    assert_eq!((outcome.skipped, outcome.then), (vec![], advance(at(20))));
 }
 
 #[test]
 fn late_within_the_grace_is_simply_late() {
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(70));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(10)));
-    assert_eq!(firing.then, advance(at(20)));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(70));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
+    assert_eq!(outcome.then, advance(at(20)));
 }
 
 #[test]
 fn a_misfire_runs_the_last_missed_and_folds_the_others_into_it() {
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(75));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(70)));
-    let [skipped] = &firing.skipped[..] else { panic!("one range") };
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(75));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(70)));
+    let [skipped] = &outcome.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.execution_id, skipped.fire_time, skipped.through_fire_time), (id(at(10)), at(10), at(60)));
     assert_eq!((skipped.occurrences, skipped.coalesced_into), (6, Some(id(at(70)))));
-    assert_eq!(firing.then, advance(at(80)));
+    assert_eq!(outcome.then, advance(at(80)));
 }
 
 #[test]
 fn a_single_missed_fire_time_runs_and_folds_nothing() {
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&every(1_000), &Closures::default(), at(100));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(10)));
-    assert_eq!((firing.skipped, firing.then), (vec![], advance(at(1_000))));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(1_000), &Closures::default(), at(100));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
+    assert_eq!((outcome.skipped, outcome.then), (vec![], advance(at(1_000))));
 }
 
 #[test]
 fn folding_is_bounded_and_goes_on_with_the_next_poll() {
     let first = trigger(TriggerKind::Schedule, at(0)).fire(&every(1), &Closures::default(), at(150_000));
-    assert_eq!(first.run, None);
+    assert_eq!(first.execution, None);
     let [skipped] = &first.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.occurrences, skipped.through_fire_time, skipped.coalesced_into), (100_000, at(99_999), None));
     assert_eq!(first.then, advance(at(100_000)));
 
     let rest = trigger(TriggerKind::Schedule, at(100_000)).fire(&every(1), &Closures::default(), at(150_000));
-    assert_eq!(rest.run.map(|run| run.fire_time), Some(at(150_000)));
+    assert_eq!(rest.execution.map(|execution| execution.fire_time), Some(at(150_000)));
     assert_eq!(rest.skipped[0].occurrences, 50_000);
 }
 
@@ -89,10 +92,10 @@ fn folding_is_bounded_and_goes_on_with_the_next_poll() {
 fn polls(job: &JobDefinition, mut pending: Trigger, now: Timestamp) -> (usize, i64) {
     let (mut ran, mut skipped) = (0, 0);
     while pending.due_at <= now {
-        let firing = pending.fire(job, &Closures::default(), now);
-        ran += usize::from(firing.run.is_some());
-        skipped += firing.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
-        let Then::Advance { fire_time, due_at, .. } = firing.then else { panic!("it goes on") };
+        let outcome = pending.fire(job, &Closures::default(), now);
+        ran += usize::from(outcome.execution.is_some());
+        skipped += outcome.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
+        let Then::Advance { fire_time, due_at, .. } = outcome.then else { panic!("it goes on") };
         (pending.fire_time, pending.due_at) = (fire_time, due_at);
     }
     (ran, skipped)
@@ -119,9 +122,9 @@ fn fire_all_runs_the_newest_however_much_was_missed() {
 #[test]
 fn a_fixed_delay_waits_for_the_end_of_its_run_however_late() {
     let schedule = job(Schedule::FixedDelay { interval: TimeDelta::seconds(5) });
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&schedule, &Closures::default(), at(100_000));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(10)));
-    assert_eq!((firing.skipped, firing.then), (vec![], Then::Await(id(at(10)))));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&schedule, &Closures::default(), at(100_000));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
+    assert_eq!((outcome.skipped, outcome.then), (vec![], Then::Await(id(at(10)))));
 }
 
 #[test]
@@ -129,28 +132,31 @@ fn one_off_triggers_keep_the_id_of_their_birth() {
     for (kind, resumes) in [(TriggerKind::Manual, false), (TriggerKind::Recovery, true), (TriggerKind::Retry, true)] {
         let mut one_off = trigger(kind, at(10));
         one_off.id = Uuid::from_u128(99);
-        let firing = one_off.fire(&every(10), &Closures::default(), at(500));
-        assert_eq!(firing.run.map(|run| (run.execution_id, run.resumes)), Some((Uuid::from_u128(99), resumes)));
-        assert_eq!(firing.then, Then::Remove);
+        let outcome = one_off.fire(&every(10), &Closures::default(), at(500));
+        assert_eq!(
+            outcome.execution.map(|execution| (execution.execution_id, execution.resumes)),
+            Some((Uuid::from_u128(99), resumes))
+        );
+        assert_eq!(outcome.then, Then::Remove);
     }
 }
 
 #[test]
 fn skip_records_what_was_missed_and_runs_none() {
     let job = every_with(10, |p| p.misfire_policy = MisfirePolicy::Skip);
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(75));
-    let [skipped] = &firing.skipped[..] else { panic!("one range") };
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(75));
+    let [skipped] = &outcome.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.fire_time, skipped.through_fire_time, skipped.occurrences), (at(10), at(70), 7));
     assert_eq!((skipped.reason, skipped.coalesced_into), (Reason::Misfire, None));
-    assert_eq!((firing.run, firing.then), (None, advance(at(80))));
+    assert_eq!((outcome.execution, outcome.then), (None, advance(at(80))));
 }
 
 #[test]
 fn fire_all_runs_every_one_oldest_first() {
     let job = every_with(10, |p| p.misfire_policy = MisfirePolicy::FireAll);
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(10)));
-    assert_eq!((firing.skipped, firing.then), (vec![], advance(at(20))));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
+    assert_eq!((outcome.skipped, outcome.then), (vec![], advance(at(20))));
 }
 
 #[test]
@@ -164,17 +170,17 @@ fn fire_all_skips_what_is_older_than_its_window_or_beyond_its_number() {
         let first = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
         let [skipped] = &first.skipped[..] else { panic!("one range") };
         assert_eq!((skipped.through_fire_time, skipped.occurrences), (at(390), 39));
-        assert_eq!((first.run, first.then), (None, advance(at(400))));
+        assert_eq!((first.execution, first.then), (None, advance(at(400))));
         let next = trigger(TriggerKind::Schedule, at(400)).fire(&job, &Closures::default(), at(500));
-        assert_eq!(next.run.map(|run| run.fire_time), Some(at(400)));
+        assert_eq!(next.execution.map(|execution| execution.fire_time), Some(at(400)));
     }
 }
 
 #[test]
 fn the_grace_is_the_jobs_own() {
     let job = every_with(10, |p| p.misfire_grace_seconds = 5);
-    let firing = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(36));
-    assert_eq!(firing.run.map(|run| run.fire_time), Some(at(30)));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(36));
+    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(30)));
 }
 
 #[test]
@@ -206,8 +212,8 @@ proptest! {
         let mut pending = Trigger { due_at: job.due_time(JOB, at(0)), ..trigger(TriggerKind::Schedule, at(0)) };
         let (mut accounted, mut runs) = (Vec::new(), 0_i64);
         while pending.due_at <= now {
-            let firing = pending.fire(&job, &Closures::default(), now);
-            for range in &firing.skipped {
+            let outcome = pending.fire(&job, &Closures::default(), now);
+            for range in &outcome.skipped {
                 let mut fire_time = range.fire_time;
                 for _ in 0..range.occurrences {
                     accounted.push(fire_time);
@@ -215,9 +221,9 @@ proptest! {
                 }
                 prop_assert_eq!(*accounted.last().unwrap(), range.through_fire_time);
             }
-            accounted.extend(firing.run.map(|run| run.fire_time));
-            runs += i64::from(firing.run.is_some());
-            let Then::Advance { fire_time, due_at, .. } = firing.then else { panic!("it goes on") };
+            accounted.extend(outcome.execution.map(|execution| execution.fire_time));
+            runs += i64::from(outcome.execution.is_some());
+            let Then::Advance { fire_time, due_at, .. } = outcome.then else { panic!("it goes on") };
             prop_assert!(fire_time > pending.fire_time && due_at >= fire_time);
             (pending.fire_time, pending.due_at) = (fire_time, due_at);
         }

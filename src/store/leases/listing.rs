@@ -2,7 +2,7 @@
 //! attempts alike. The node holds by its heartbeat alone; a lease only lists, and never runs out.
 
 use super::Jobs;
-use crate::model::trigger::{Run, Trigger};
+use crate::model::trigger::{NewExecution, Trigger};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -14,10 +14,10 @@ pub struct Leases {
 
 impl Leases {
     /// A lease of its own for each run of a job that has an overlap policy, one for all others.
-    pub fn of(runs: &[(Trigger, Run)], jobs: &Jobs) -> Self {
+    pub fn of(executions: &[(Trigger, NewExecution)], jobs: &Jobs) -> Self {
         let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
-        let single = runs.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
-        let single = single.map(|(_, run)| (run.execution_id, Uuid::new_v4())).collect();
+        let single = executions.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
+        let single = single.map(|(_, execution)| (execution.execution_id, Uuid::new_v4())).collect();
         Self { common: Uuid::new_v4(), single }
     }
 

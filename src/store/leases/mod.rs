@@ -256,7 +256,7 @@ impl Store {
         let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
         let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
-        let leases = Leases::of(&plan.runs, &jobs);
+        let leases = Leases::of(&plan.executions, &jobs);
         let times = (due.now, due.new_cache_tag);
         let own = Own::of(&due.own);
         let mut begun = writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;

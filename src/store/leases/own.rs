@@ -8,7 +8,7 @@ use super::Jobs;
 use super::plan::LeasePlan;
 use crate::model::Timestamp;
 use crate::model::payload::Payload;
-use crate::model::trigger::{Run, Skipped, Trigger, TriggerKind};
+use crate::model::trigger::{NewExecution, SkippedRange, Trigger, TriggerKind};
 use crate::store::row::Values;
 use crate::store::session::Transaction;
 use crate::store::{During, StoreError};
@@ -55,8 +55,8 @@ impl<'a> Own<'a> {
     }
 
     /// Whether a run is one of them. What is resumed has its row already.
-    pub fn holds(&self, run: &Run) -> bool {
-        !run.resumes && self.0.contains(&run.execution_id)
+    pub fn holds(&self, execution: &NewExecution) -> bool {
+        !execution.resumes && self.0.contains(&execution.execution_id)
     }
 
     /// Writes them, before anything removes their triggers; those that were taken.
@@ -71,13 +71,14 @@ impl<'a> Own<'a> {
             return Ok(HashMap::new());
         }
         self.skip(&plan.skipped, transaction, now).await?;
-        let runs: Vec<&(Trigger, Run)> = plan.runs.iter().filter(|(_, run)| self.holds(run)).collect();
-        if runs.is_empty() {
+        let executions: Vec<&(Trigger, NewExecution)> =
+            plan.executions.iter().filter(|(_, execution)| self.holds(execution)).collect();
+        if executions.is_empty() {
             return Ok(HashMap::new());
         }
-        let ids: Vec<Uuid> = runs.iter().map(|(_, run)| run.execution_id).collect();
+        let ids: Vec<Uuid> = executions.iter().map(|(_, execution)| execution.execution_id).collect();
         let versions: Vec<Option<i32>> =
-            runs.iter().map(|(trigger, _)| jobs.get(&trigger.job_id).map(|job| job.version)).collect();
+            executions.iter().map(|(trigger, _)| jobs.get(&trigger.job_id).map(|job| job.version)).collect();
         let statement = transaction.prepare_cached(INSERT_OWN).await.during("leases.prepare")?;
         let rows = transaction.query(&statement, &[&node_id, &now, &ids, &versions]).await;
         let rows = rows.during("leases.insert_own")?;
@@ -90,7 +91,7 @@ impl<'a> Own<'a> {
 
     async fn skip(
         &self,
-        skipped: &[(Uuid, TriggerKind, Skipped)],
+        skipped: &[(Uuid, TriggerKind, SkippedRange)],
         transaction: &Transaction,
         now: Timestamp,
     ) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use crate::model::job::{Job, JobStatus};
 use crate::model::overlap::{InFlight, Verdict, resolve};
 use crate::model::policies::OverlapPolicy;
 use crate::model::schedule::Schedule;
-use crate::model::trigger::{Firing, Run, Skipped, Then, Trigger, TriggerKind};
+use crate::model::trigger::{FireOutcome, NewExecution, SkippedRange, Then, Trigger, TriggerKind};
 use crate::store::zones;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -28,11 +28,11 @@ pub struct LeasePlan {
     /// Triggers of paused jobs: they wait for the resume.
     pub paused_triggers: Vec<Uuid>,
     /// Executions to start.
-    pub runs: Vec<(Trigger, Run)>,
+    pub executions: Vec<(Trigger, NewExecution)>,
     /// Fire times that wait behind a running execution.
-    pub buffered: Vec<(Trigger, Run)>,
+    pub buffered: Vec<(Trigger, NewExecution)>,
     /// Fire times that are recorded and not run.
-    pub skipped: Vec<(Uuid, TriggerKind, Skipped)>,
+    pub skipped: Vec<(Uuid, TriggerKind, SkippedRange)>,
     /// Jobs whose other executions give way.
     pub replaced: Vec<Uuid>,
     /// Fixed delays whose fire time was skipped: their rest begins now.
@@ -147,9 +147,9 @@ fn may_fire(job: &Job, trigger: &Trigger) -> bool {
 }
 
 impl LeasePlan {
-    fn add(&mut self, trigger: &Trigger, firing: Firing) {
-        let then = firing.then;
-        let ran = self.add_fire_times(trigger, firing);
+    fn add(&mut self, trigger: &Trigger, outcome: FireOutcome) {
+        let then = outcome.then;
+        let ran = self.add_fire_times(trigger, outcome);
         self.settle_trigger(trigger, then, ran);
     }
 
@@ -159,12 +159,12 @@ impl LeasePlan {
         let mut at = trigger.clone();
         let mut more = (context.depth - 1).min(*room);
         loop {
-            let firing = at.fire(&job.definition, context.closures, context.now);
-            let then = firing.then;
-            if !self.has_share(job, &firing, at.due_at) {
+            let outcome = at.fire(&job.definition, context.closures, context.now);
+            let then = outcome.then;
+            if !self.has_share(job, &outcome, at.due_at) {
                 return self.cut_short(trigger, &at);
             }
-            at.runs += self.add_fire_times(trigger, firing);
+            at.runs += self.add_fire_times(trigger, outcome);
             match then {
                 Then::Advance { fire_time, due_at, closed_from } if due_at <= context.now && more > 0 => {
                     (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
@@ -176,8 +176,8 @@ impl LeasePlan {
     }
 
     /// Whether the fire times can be taken: only what runs needs a share.
-    fn has_share(&mut self, job: &Job, firing: &Firing, due_at: Timestamp) -> bool {
-        firing.run.is_none() || self.reservation.take(job, due_at)
+    fn has_share(&mut self, job: &Job, outcome: &FireOutcome, due_at: Timestamp) -> bool {
+        outcome.execution.is_none() || self.reservation.take(job, due_at)
     }
 
     /// Leaves a trigger where there was no share for what is due of it next: where it was, or further on.
@@ -192,10 +192,10 @@ impl LeasePlan {
     }
 
     /// How many of them run.
-    fn add_fire_times(&mut self, trigger: &Trigger, firing: Firing) -> i64 {
-        self.runs.extend(firing.run.map(|run| (trigger.clone(), run)));
-        self.skipped.extend(firing.skipped.into_iter().map(|skipped| (trigger.job_id, trigger.kind, skipped)));
-        i64::from(firing.run.is_some())
+    fn add_fire_times(&mut self, trigger: &Trigger, outcome: FireOutcome) -> i64 {
+        self.executions.extend(outcome.execution.map(|execution| (trigger.clone(), execution)));
+        self.skipped.extend(outcome.skipped.into_iter().map(|skipped| (trigger.job_id, trigger.kind, skipped)));
+        i64::from(outcome.execution.is_some())
     }
 
     fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {
@@ -221,12 +221,12 @@ impl LeasePlan {
 
     /// Fires a trigger of a job whose executions may not overlap.
     fn add_limited(&mut self, (trigger, job): (&Trigger, &Job), context: &PlanContext<'_>, in_flight: &mut InFlight) {
-        let mut firing = trigger.fire(&job.definition, context.closures, context.now);
-        let Some(run) = firing.run else { return self.add(trigger, firing) };
-        match verdict(trigger, job, *in_flight, run.due_time) {
-            Verdict::Run if !self.has_share(job, &firing, trigger.due_at) => return self.left_alone += 1,
+        let mut outcome = trigger.fire(&job.definition, context.closures, context.now);
+        let Some(execution) = outcome.execution else { return self.add(trigger, outcome) };
+        match verdict(trigger, job, *in_flight, execution.due_time) {
+            Verdict::Run if !self.has_share(job, &outcome, trigger.due_at) => return self.left_alone += 1,
             Verdict::Run => in_flight.running = true,
-            Verdict::Skip => return self.skip_overlap((trigger, job), context.closures, firing, run),
+            Verdict::Skip => return self.skip_overlap((trigger, job), context.closures, outcome, execution),
             Verdict::Replace if self.take_the_place(job) => {}
             verdict => {
                 if verdict == Verdict::Replace {
@@ -234,19 +234,19 @@ impl LeasePlan {
                     in_flight.buffered = 0;
                 }
                 in_flight.buffered += 1;
-                in_flight.latest = in_flight.latest.max(Some(run.due_time));
-                self.buffered.push((trigger.clone(), run));
-                firing.run = None;
+                in_flight.latest = in_flight.latest.max(Some(execution.due_time));
+                self.buffered.push((trigger.clone(), execution));
+                outcome.execution = None;
                 // A one-off trigger becomes the buffered one: it is not removed.
-                if firing.then != Then::Remove {
-                    self.settle_trigger(trigger, firing.then, 1);
+                if outcome.then != Then::Remove {
+                    self.settle_trigger(trigger, outcome.then, 1);
                 }
-                self.skipped.extend(firing.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
+                self.skipped.extend(outcome.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
                 return;
             }
         }
-        in_flight.latest = in_flight.latest.max(Some(run.due_time));
-        self.add(trigger, firing);
+        in_flight.latest = in_flight.latest.max(Some(execution.due_time));
+        self.add(trigger, outcome);
     }
 
     /// Fires a backfill's trigger under the backfill's own overlap policy. While its
@@ -259,34 +259,35 @@ impl LeasePlan {
     ) {
         let Some(backfill) = context.backfills.get(&trigger.id) else { return self.deleted_triggers.push(trigger.id) };
         let paused = job.status == JobStatus::Paused;
-        let mut firing = backfill.fire(trigger, &job.definition, context.closures, context.now);
+        let mut outcome = backfill.fire(trigger, &job.definition, context.closures, context.now);
         if let Some(in_flight) = in_flight.filter(|_| backfill.overlap_policy != OverlapPolicy::Allow && !paused) {
             let busy = in_flight.running || in_flight.released;
-            if !busy && !self.has_share(job, &firing, trigger.due_at) {
+            if !busy && !self.has_share(job, &outcome, trigger.due_at) {
                 return self.left_alone += 1;
             }
             in_flight.running = true;
             if busy && backfill.overlap_policy == OverlapPolicy::Skip {
-                self.skipped.extend(firing.run.map(|run| (job.id, trigger.kind, overlap(&run))));
-                return self.settle_trigger(trigger, firing.then, 1);
+                self.skipped.extend(outcome.execution.map(|execution| (job.id, trigger.kind, overlap(&execution))));
+                return self.settle_trigger(trigger, outcome.then, 1);
             }
             if busy {
                 return self.settle_trigger(trigger, Backfill::wait(trigger, false, context.now), 0);
             }
         } else if paused {
-            firing = Firing { then: Backfill::wait(trigger, true, context.now), ..Firing::default() };
-        } else if !self.has_share(job, &firing, trigger.due_at) {
+            outcome = FireOutcome { then: Backfill::wait(trigger, true, context.now), ..FireOutcome::default() };
+        } else if !self.has_share(job, &outcome, trigger.due_at) {
             return self.left_alone += 1;
         }
-        self.add(trigger, firing);
+        self.add(trigger, outcome);
     }
 
     /// What was chosen to run in this very poll has not started: the later one
     /// runs instead. False when nothing was chosen.
     fn take_the_place(&mut self, job: &Job) -> bool {
-        let chosen = self.runs.iter().position(|(trigger, run)| trigger.job_id == job.id && !run.resumes);
-        let Some((trigger, run)) = chosen.map(|position| self.runs.remove(position)) else { return false };
-        self.give_way(job, &trigger, &run);
+        let chosen =
+            self.executions.iter().position(|(trigger, execution)| trigger.job_id == job.id && !execution.resumes);
+        let Some((trigger, execution)) = chosen.map(|position| self.executions.remove(position)) else { return false };
+        self.give_way(job, &trigger, &execution);
         true
     }
 
@@ -294,9 +295,9 @@ impl LeasePlan {
     fn replace(&mut self, job: &Job) {
         let (given_way, kept) = std::mem::take(&mut self.buffered).into_iter().partition(|(t, _)| t.job_id == job.id);
         self.buffered = kept;
-        let given_way: Vec<(Trigger, Run)> = given_way;
-        for (trigger, run) in &given_way {
-            self.give_way(job, trigger, run);
+        let given_way: Vec<(Trigger, NewExecution)> = given_way;
+        for (trigger, execution) in &given_way {
+            self.give_way(job, trigger, execution);
         }
         self.deleted_triggers
             .extend(given_way.iter().filter(|(t, _)| t.kind != TriggerKind::Schedule).map(|(t, _)| t.id));
@@ -305,29 +306,35 @@ impl LeasePlan {
         }
     }
 
-    fn give_way(&mut self, job: &Job, trigger: &Trigger, run: &Run) {
-        self.skipped.push((job.id, trigger.kind, overlap(run)));
-        self.rest_if_delayed(job, run);
+    fn give_way(&mut self, job: &Job, trigger: &Trigger, execution: &NewExecution) {
+        self.skipped.push((job.id, trigger.kind, overlap(execution)));
+        self.rest_if_delayed(job, execution);
     }
 
     /// A fixed delay goes on from the end of its fire time, also of a skipped one.
-    fn rest_if_delayed(&mut self, job: &Job, run: &Run) {
+    fn rest_if_delayed(&mut self, job: &Job, execution: &NewExecution) {
         if matches!(job.definition.schedule, Schedule::FixedDelay { .. }) {
-            self.rested.push(run.execution_id);
+            self.rested.push(execution.execution_id);
         }
     }
 
-    fn skip_overlap(&mut self, (trigger, job): (&Trigger, &Job), closures: &Closures, firing: Firing, run: Run) {
-        self.rest_if_delayed(job, &run);
+    fn skip_overlap(
+        &mut self,
+        (trigger, job): (&Trigger, &Job),
+        closures: &Closures,
+        outcome: FireOutcome,
+        execution: NewExecution,
+    ) {
+        self.rest_if_delayed(job, &execution);
         let then = match (&job.definition.schedule, trigger.kind) {
-            (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => Then::Await(run.execution_id),
+            (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => Then::Await(execution.execution_id),
             // It was not run, so it does not count for maxRuns.
-            (_, TriggerKind::Schedule) => trigger.then_advance(&job.definition, closures, run.fire_time, 0),
+            (_, TriggerKind::Schedule) => trigger.then_advance(&job.definition, closures, execution.fire_time, 0),
             _ => Then::Remove,
         };
         self.settle_trigger(trigger, then, 0);
-        self.skipped.extend(firing.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
-        self.skipped.push((job.id, trigger.kind, overlap(&run)));
+        self.skipped.extend(outcome.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
+        self.skipped.push((job.id, trigger.kind, overlap(&execution)));
     }
 
     /// The attempts that were really taken, by the numbers that the database gave.
@@ -338,14 +345,14 @@ impl LeasePlan {
         jobs: &Jobs,
         taken: &mut HashMap<Uuid, Begun>,
     ) -> Vec<Attempt> {
-        let attempt = |(trigger, run): (Trigger, Run)| {
-            let (job, begun) = (jobs.get(&trigger.job_id)?, taken.remove(&run.execution_id)?);
-            let held = (node_id, leases.of_execution(run.execution_id));
-            let mut attempt = Attempt::new(job, trigger.kind, &run, held, begun.attempt, begun.failures);
+        let attempt = |(trigger, execution): (Trigger, NewExecution)| {
+            let (job, begun) = (jobs.get(&trigger.job_id)?, taken.remove(&execution.execution_id)?);
+            let held = (node_id, leases.of_execution(execution.execution_id));
+            let mut attempt = Attempt::new(job, trigger.kind, &execution, held, begun.attempt, begun.failures);
             attempt.payload = begun.payload.or(attempt.payload);
             Some(attempt)
         };
-        self.runs.into_iter().filter_map(attempt).collect()
+        self.executions.into_iter().filter_map(attempt).collect()
     }
 }
 
@@ -361,11 +368,11 @@ fn verdict(trigger: &Trigger, job: &Job, in_flight: InFlight, due_time: Timestam
     }
 }
 
-fn overlap(run: &Run) -> Skipped {
-    Skipped {
-        execution_id: run.execution_id,
-        fire_time: run.fire_time,
-        through_fire_time: run.fire_time,
+fn overlap(execution: &NewExecution) -> SkippedRange {
+    SkippedRange {
+        execution_id: execution.execution_id,
+        fire_time: execution.fire_time,
+        through_fire_time: execution.fire_time,
         occurrences: 1,
         reason: Reason::Overlap,
         because: None,

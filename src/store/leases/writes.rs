@@ -6,7 +6,7 @@ use super::plan::LeasePlan;
 use super::{Care, Jobs};
 use crate::model::Timestamp;
 use crate::model::schedule::zone::tzdb_edition;
-use crate::model::trigger::{Run, Skipped, Trigger, TriggerKind};
+use crate::model::trigger::{NewExecution, SkippedRange, Trigger, TriggerKind};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
 use crate::store::settlements::{rearm, release};
@@ -122,13 +122,13 @@ pub async fn execute(
     (now, new_cache_tag): (Timestamp, i64),
     (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, Begun>, StoreError> {
-    let mut executions = own.write(plan, transaction, (node_id, now), jobs).await?;
+    let mut begun = own.write(plan, transaction, (node_id, now), jobs).await?;
     let mut ended = give_way(&plan.replaced, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
     let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
-        insert((&plan.runs, own), transaction, node_id, now, (jobs, care)),
-        resume(&plan.runs, transaction, node_id, now),
-        list(&plan.runs, transaction, node_id, leases),
+        insert((&plan.executions, own), transaction, node_id, now, (jobs, care)),
+        resume(&plan.executions, transaction, node_id, now),
+        list(&plan.executions, transaction, node_id, leases),
         move_on(plan, transaction, new_cache_tag),
         remove(plan, transaction),
         hold_back(plan, transaction),
@@ -148,13 +148,13 @@ pub async fn execute(
         Inserted::All(ids) => ids,
         Inserted::New(rows) => column("leases.insert", &rows, 0)?,
     };
-    executions.extend(inserted.into_iter().map(|id| (id, Begun { attempt: 1, failures: 0, payload: None })));
+    begun.extend(inserted.into_iter().map(|id| (id, Begun { attempt: 1, failures: 0, payload: None })));
     for resumed in &resumed {
         let (row, payload) = (Values::of("leases.resume", resumed), payload(resumed)?);
         let taken = Begun { attempt: row.get("attempt")?, failures: row.get("failures")?, payload };
-        executions.insert(row.get("id")?, taken);
+        begun.insert(row.get("id")?, taken);
     }
-    Ok(executions)
+    Ok(begun)
 }
 
 /// The executions that this ended.
@@ -180,21 +180,22 @@ enum Inserted {
 }
 
 async fn insert(
-    (runs, own): (&[(Trigger, Run)], &Own<'_>),
+    (executions, own): (&[(Trigger, NewExecution)], &Own<'_>),
     transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
     (jobs, care): (&Jobs, Care),
 ) -> Result<Inserted, tokio_postgres::Error> {
-    let fresh: Vec<_> = runs.iter().filter(|(_, run)| !run.resumes && !own.holds(run)).collect();
+    let fresh: Vec<_> =
+        executions.iter().filter(|(_, execution)| !execution.resumes && !own.holds(execution)).collect();
     if fresh.is_empty() {
         return Ok(Inserted::All(Vec::new()));
     }
-    let ids: Vec<Uuid> = fresh.iter().map(|(_, run)| run.execution_id).collect();
+    let ids: Vec<Uuid> = fresh.iter().map(|(_, execution)| execution.execution_id).collect();
     let job_ids: Vec<Uuid> = fresh.iter().map(|(trigger, _)| trigger.job_id).collect();
     let kinds: Vec<&str> = fresh.iter().map(|(trigger, _)| trigger.kind.in_log().as_str()).collect();
-    let fire_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.fire_time).collect();
-    let due_times: Vec<Timestamp> = fresh.iter().map(|(_, run)| run.due_time).collect();
+    let fire_times: Vec<Timestamp> = fresh.iter().map(|(_, execution)| execution.fire_time).collect();
+    let due_times: Vec<Timestamp> = fresh.iter().map(|(_, execution)| execution.due_time).collect();
     let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
     let values: [&(dyn ToSql + Sync); 8] = [&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions];
     if care != Care::None {
@@ -206,14 +207,14 @@ async fn insert(
 }
 
 async fn resume(
-    runs: &[(Trigger, Run)],
+    executions: &[(Trigger, NewExecution)],
     transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let resumed = runs.iter().filter(|(_, run)| run.resumes);
+    let resumed = executions.iter().filter(|(_, execution)| execution.resumes);
     let (ids, due_times): (Vec<Uuid>, Vec<Timestamp>) =
-        resumed.map(|(_, run)| (run.execution_id, run.due_time)).unzip();
+        resumed.map(|(_, execution)| (execution.execution_id, execution.due_time)).unzip();
     let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
         return Ok(Vec::new());
     };
@@ -222,22 +223,22 @@ async fn resume(
 }
 
 async fn list(
-    runs: &[(Trigger, Run)],
+    executions: &[(Trigger, NewExecution)],
     transaction: &Transaction,
     node_id: Uuid,
     leases: &Leases,
 ) -> Result<(), tokio_postgres::Error> {
-    if runs.is_empty() {
+    if executions.is_empty() {
         return Ok(());
     }
-    let is_single = |(_, run): &&(Trigger, Run)| leases.names_job_of(run.execution_id);
-    let (single, common): (Vec<_>, Vec<_>) = runs.iter().partition(is_single);
-    let common: Vec<Uuid> = common.iter().map(|(_, run)| run.execution_id).collect();
-    let ids: Vec<Uuid> = single.iter().map(|(_, run)| leases.of_execution(run.execution_id)).collect();
+    let is_single = |(_, execution): &&(Trigger, NewExecution)| leases.names_job_of(execution.execution_id);
+    let (single, common): (Vec<_>, Vec<_>) = executions.iter().partition(is_single);
+    let common: Vec<Uuid> = common.iter().map(|(_, execution)| execution.execution_id).collect();
+    let ids: Vec<Uuid> = single.iter().map(|(_, execution)| leases.of_execution(execution.execution_id)).collect();
     let job_ids: Vec<Uuid> = single.iter().map(|(trigger, _)| trigger.job_id).collect();
-    let executions: Vec<Uuid> = single.iter().map(|(_, run)| run.execution_id).collect();
+    let single_executions: Vec<Uuid> = single.iter().map(|(_, execution)| execution.execution_id).collect();
     let statement = transaction.prepare_cached(LIST).await?;
-    transaction.execute(&statement, &[&node_id, &leases.common(), &common, &ids, &job_ids, &executions]).await?;
+    transaction.execute(&statement, &[&node_id, &leases.common(), &common, &ids, &job_ids, &single_executions]).await?;
     Ok(())
 }
 
@@ -276,20 +277,20 @@ async fn hold_back(plan: &LeasePlan, transaction: &Transaction) -> Result<(), to
     Ok(())
 }
 
-async fn buffer(buffered: &[(Trigger, Run)], transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+async fn buffer(buffered: &[(Trigger, NewExecution)], transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
     if buffered.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = buffered.iter().map(|(_, run)| run.execution_id).collect();
+    let ids: Vec<Uuid> = buffered.iter().map(|(_, execution)| execution.execution_id).collect();
     let job_ids: Vec<Uuid> = buffered.iter().map(|(trigger, _)| trigger.job_id).collect();
-    let fire_times: Vec<Timestamp> = buffered.iter().map(|(_, run)| run.fire_time).collect();
+    let fire_times: Vec<Timestamp> = buffered.iter().map(|(_, execution)| execution.fire_time).collect();
     transaction.execute(BUFFER, &[&ids, &job_ids, &fire_times]).await?;
     Ok(())
 }
 
 /// Records fire times that are not run, with their jobs and what made their triggers.
 pub async fn record_skipped(
-    skipped: &[(Uuid, TriggerKind, Skipped)],
+    skipped: &[(Uuid, TriggerKind, SkippedRange)],
     transaction: &Transaction,
     now: Timestamp,
 ) -> Result<(), tokio_postgres::Error> {
@@ -302,7 +303,7 @@ pub async fn record_skipped(
     let reasons: Vec<&str> = skipped.iter().map(|(_, _, range)| range.reason.as_str()).collect();
     let first: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.fire_time).collect();
     let through: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.through_fire_time).collect();
-    let counted = |range: &Skipped| Some(range.occurrences).filter(|occurrences| *occurrences > 0);
+    let counted = |range: &SkippedRange| Some(range.occurrences).filter(|occurrences| *occurrences > 0);
     let occurrences: Vec<Option<i32>> = skipped.iter().map(|(_, _, range)| counted(range)).collect();
     let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
     let because: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.because.as_deref()).collect();
