@@ -10,7 +10,7 @@ use super::job::JobDefinition;
 use super::policies::OverlapPolicy;
 use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
-use super::trigger::{FireOutcome, NewExecution, Then, Trigger, TriggerKind};
+use super::trigger::{FireOutcome, NewExecution, NextState, Trigger, TriggerKind};
 use super::{InvalidInput, Timestamp, execution};
 use chrono::TimeDelta;
 use std::iter::successors;
@@ -99,19 +99,19 @@ impl Backfill {
         };
         let distance = TimeDelta::milliseconds(60_000 / i64::from(self.fires_per_minute.max(1)));
         let next = next_counting(job, closures, trigger.fire_time).filter(|fire_time| *fire_time <= self.to);
-        let then = next.map_or(Then::Remove, |fire_time| Then::Advance {
+        let next_state = next.map_or(NextState::Remove, |fire_time| NextState::Advance {
             fire_time,
             due_at: trigger.due_at.max(now) + distance,
             closed_from: None,
         });
-        FireOutcome { execution: Some(execution), skipped: Vec::new(), then }
+        FireOutcome { execution: Some(execution), skipped: Vec::new(), next_state }
     }
 
     /// The trigger is polled again later: another execution is in flight, or the job
     /// is paused.
-    pub fn wait(trigger: &Trigger, paused: bool, now: Timestamp) -> Then {
+    pub fn wait(trigger: &Trigger, paused: bool, now: Timestamp) -> NextState {
         let due_at = now + if paused { PAUSE } else { WAIT };
-        Then::Advance { fire_time: trigger.fire_time, due_at, closed_from: None }
+        NextState::Advance { fire_time: trigger.fire_time, due_at, closed_from: None }
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
         };
         let outcome = backfill.fire(&trigger, &job, &Closures::default(), at(9_000));
         let due_at = at(9_000) + TimeDelta::milliseconds(500);
-        assert_eq!(outcome.then, Then::Advance { fire_time: at(120), due_at, closed_from: None });
+        assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(120), due_at, closed_from: None });
         let scheduled = execution::execution_id(trigger.job_id, TriggerKind::Schedule, at(60));
         assert!(
             outcome
@@ -199,6 +199,6 @@ mod tests {
                 .is_some_and(|execution| execution.fire_time == at(60) && execution.execution_id != scheduled)
         );
         let last = backfill.fire(&Trigger { fire_time: at(120), ..trigger }, &job, &Closures::default(), at(9_000));
-        assert_eq!(last.then, Then::Remove);
+        assert_eq!(last.next_state, NextState::Remove);
     }
 }

@@ -98,8 +98,8 @@ pub struct FireOutcome {
     pub execution: Option<NewExecution>,
     /// Fire times that are recorded and not run, oldest first.
     pub skipped: Vec<SkippedRange>,
-    /// What becomes of the trigger.
-    pub then: Then,
+    /// The next state of the trigger.
+    pub next_state: NextState,
 }
 
 /// An execution to start or to resume.
@@ -134,9 +134,9 @@ pub struct SkippedRange {
     pub coalesced_into: Option<Uuid>,
 }
 
-/// What becomes of a taken trigger.
+/// The next state of a trigger that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Then {
+pub enum NextState {
     /// It moves on to the next fire time.
     Advance {
         /// The instant that the schedule names.

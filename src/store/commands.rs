@@ -18,7 +18,7 @@ use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::payload::Payload;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::zone::tzdb_edition;
-use crate::model::trigger::{Then, arm};
+use crate::model::trigger::{NextState, arm};
 use chrono::TimeDelta;
 use tokio_postgres::Row;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -344,16 +344,16 @@ fn next_of(
     next: Option<Timestamp>,
 ) -> (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) {
     let before = |next: Timestamp| next - TimeDelta::microseconds(1);
-    let then = match next {
+    let next_state = match next {
         Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
-            Then::Advance { fire_time: next, due_at: next, closed_from: None }
+            NextState::Advance { fire_time: next, due_at: next, closed_from: None }
         }
         Some(next) => arm(id, definition, closures, before(next)),
-        None => Then::Exhaust,
+        None => NextState::Exhaust,
     };
-    match then {
-        Then::Advance { fire_time, due_at, closed_from } => (Some(fire_time), Some(due_at), closed_from),
-        Then::Await(_) | Then::Exhaust | Then::Remove => (None, None, None),
+    match next_state {
+        NextState::Advance { fire_time, due_at, closed_from } => (Some(fire_time), Some(due_at), closed_from),
+        NextState::Await(_) | NextState::Exhaust | NextState::Remove => (None, None, None),
     }
 }
 

@@ -49,8 +49,8 @@ fn on_time(minutes: i64) -> Trigger {
     due(at(minutes), at(minutes), None)
 }
 
-fn advance(fire_time: i64, due_at: i64, closed_from: Option<i64>) -> Then {
-    Then::Advance { fire_time: at(fire_time), due_at: at(due_at), closed_from: closed_from.map(at) }
+fn advance(fire_time: i64, due_at: i64, closed_from: Option<i64>) -> NextState {
+    NextState::Advance { fire_time: at(fire_time), due_at: at(due_at), closed_from: closed_from.map(at) }
 }
 
 /// Minutes of a row: first, last, how many, why.
@@ -72,11 +72,11 @@ fn a_trigger_goes_past_a_closed_weekend_and_records_it_as_one_row() {
     let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     let friday = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
     let monday = 72 * 60;
-    assert_eq!(friday.then, advance(monday, monday, Some(24 * 60)));
+    assert_eq!(friday.next_state, advance(monday, monday, Some(24 * 60)));
     let outcome = due(at(monday), at(monday), Some(at(24 * 60))).fire(&job, &weekend, at(monday));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(monday)));
     assert_eq!(row(&outcome.skipped[0]), (1_440, monday - 60, 48, "CALENDAR", "calendar closed"));
-    assert_eq!(outcome.then, advance(monday + 60, monday + 60, None));
+    assert_eq!(outcome.next_state, advance(monday + 60, monday + 60, None));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
         (outcome.execution, row(&outcome.skipped[0])),
         (None, (saturday, 36 * 60, 13, "CALENDAR", "calendar closed"))
     );
-    assert_eq!(outcome.then, advance(37 * 60, 37 * 60, None));
+    assert_eq!(outcome.next_state, advance(37 * 60, 37 * 60, None));
 }
 
 #[test]
@@ -105,7 +105,10 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
         (None, (saturday, saturday, 1, "CALENDAR", "calendar closed"))
     );
     let next = at(saturday + 60);
-    assert_eq!(outcome.then, Then::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None });
+    assert_eq!(
+        outcome.next_state,
+        NextState::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None }
+    );
 
     // The other way round: what passed open goes on to run, though what was closed before it is looked at.
     let sunday = (48..60).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
@@ -114,7 +117,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
     let outcome = before.fire(&job, &closes, at(sunday + 2));
     assert_eq!((outcome.execution, row(&outcome.skipped[0]).0), (None, sunday - 60));
     let due_at = job.due_time(JOB, at(sunday));
-    assert_eq!(outcome.then, Then::Advance { fire_time: at(sunday), due_at, closed_from: None });
+    assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(sunday), due_at, closed_from: None });
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     for _ in 0..2 {
         let outcome = trigger.fire(&job, &opened, at(evening));
         recorded += outcome.skipped.iter().map(|range| range.occurrences).sum::<i32>();
-        let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { panic!("it goes on") };
+        let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
         (trigger.fire_time, trigger.due_at, trigger.closed_from) = (fire_time, due_at, closed_from);
         if closed_from.is_none() {
             assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(evening)));
@@ -175,7 +178,7 @@ fn what_two_blackouts_cover_is_held_back_by_the_one_that_ends_later() {
     let mut closures = black(30, 600, Afterwards::Skip);
     closures.blackouts.push(blackout(330, 660, Afterwards::Collapse));
     let outcome = on_time(0).fire(&job, &closures, at(0));
-    assert_eq!(outcome.then, advance(360, 660, Some(60)), "not from ten on, when both are over");
+    assert_eq!(outcome.next_state, advance(360, 660, Some(60)), "not from ten on, when both are over");
 }
 
 #[test]
@@ -183,14 +186,14 @@ fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
     let outcome = due(at(120), at(120), None).fire(&job, &Closures::default(), at(100));
-    let then = Then::Advance { fire_time: at(120), due_at, closed_from: None };
-    assert_eq!((outcome.execution, outcome.skipped, outcome.then), (None, vec![], then));
+    let next_state = NextState::Advance { fire_time: at(120), due_at, closed_from: None };
+    assert_eq!((outcome.execution, outcome.skipped, outcome.next_state), (None, vec![], next_state));
 }
 
 #[test]
 fn a_blackout_skips_folds_or_runs_what_it_held_back() {
     let job = every(10, |_| ());
-    let before = |closures: &Closures| on_time(20).fire(&job, closures, at(20)).then;
+    let before = |closures: &Closures| on_time(20).fire(&job, closures, at(20)).next_state;
     let skip = black(25, 60, Afterwards::Skip);
     assert_eq!(before(&skip), advance(60, 60, Some(30)));
     let outcome = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
@@ -202,12 +205,12 @@ fn a_blackout_skips_folds_or_runs_what_it_held_back() {
     let outcome = due(at(30), at(58), None).fire(&job, &collapse, at(58));
     assert_eq!(row(&outcome.skipped[0]), (30, 40, 2, "COALESCED", ""));
     assert_eq!(outcome.execution.map(|execution| (execution.fire_time, execution.due_time)), Some((at(50), at(50))));
-    assert_eq!(outcome.then, advance(60, 60, None));
+    assert_eq!(outcome.next_state, advance(60, 60, None));
 
     let run_all = black(25, 58, Afterwards::RunAll);
     let outcome = due(at(30), at(58), None).fire(&job, &run_all, at(58));
     assert_eq!((outcome.execution.map(|execution| execution.fire_time), outcome.skipped.len()), (Some(at(30)), 0));
-    assert_eq!(outcome.then, advance(40, 58, None), "the next one is due at once");
+    assert_eq!(outcome.next_state, advance(40, 58, None), "the next one is due at once");
 }
 
 #[test]
@@ -215,7 +218,7 @@ fn nothing_that_was_missed_before_starts_in_a_blackout() {
     let job = every(10, |_| ());
     let closures = black(25, 60, Afterwards::Collapse);
     let outcome = on_time(10).fire(&job, &closures, at(40));
-    assert_eq!((outcome.execution, outcome.then), (None, advance(10, 60, None)));
+    assert_eq!((outcome.execution, outcome.next_state), (None, advance(10, 60, None)));
 }
 
 #[test]
@@ -223,9 +226,9 @@ fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
     let delay =
         JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
     let closures = black(25, 60, Afterwards::Skip);
-    assert_eq!(on_time(30).fire(&delay, &closures, at(30)).then, advance(30, 60, None));
+    assert_eq!(on_time(30).fire(&delay, &closures, at(30)).next_state, advance(30, 60, None));
     let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
-    assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).then, advance(1_500, 72 * 60, None));
+    assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).next_state, advance(1_500, 72 * 60, None));
     assert_eq!(on_time(30).fire(&delay, &weekend, at(30)).execution.map(|execution| execution.fire_time), Some(at(30)));
 }
 
@@ -250,10 +253,10 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     let last = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
     let (saturday, one) = (24 * 60, 25 * 60);
-    assert_eq!(last.then, advance(saturday, saturday, Some(saturday)));
+    assert_eq!(last.next_state, advance(saturday, saturday, Some(saturday)));
     let pending = due(at(saturday), at(saturday), Some(at(saturday)));
     let outcome = pending.fire(&job, &weekend, at(saturday));
-    assert_eq!((row(&outcome.skipped[0]).3, outcome.then), ("CALENDAR", advance(one, one, Some(one))));
+    assert_eq!((row(&outcome.skipped[0]).3, outcome.next_state), ("CALENDAR", advance(one, one, Some(one))));
     // Somebody opens it after that: what it had closed does not run.
     let outcome = pending.fire(&job, &edited(serde_json::json!({}), saturday + 1), at(saturday + 2));
     assert_eq!((outcome.execution, row(&outcome.skipped[0]).3), (None, "CALENDAR"));
@@ -303,7 +306,7 @@ proptest! {
         closures.blackouts.push(blackout(black.0, black.0 + black.1, afterwards));
         let calendar = closures.calendars["closed"].clone();
 
-        let Then::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (due(fire_time, due_at, closed_from), at(0));
         let (mut accounted, mut ran) = (Vec::new(), Vec::new());
         for step in polls {
@@ -323,7 +326,7 @@ proptest! {
                     accounted.push(execution.fire_time);
                     ran.push(execution.fire_time);
                 }
-                let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { panic!("it goes on") };
+                let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
                 prop_assert!(due_at > pending.due_at || fire_time > pending.fire_time, "it does not go round");
                 pending = due(fire_time, due_at, closed_from);
             }

@@ -5,7 +5,7 @@
 //! fire time that is on time is the only one it looks at; what is late, closed
 //! or held back is walked, so many at a poll, and the next poll goes on.
 
-use super::{FireOutcome, NewExecution, SkippedRange, Then, Trigger, TriggerKind};
+use super::{FireOutcome, NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::model::Timestamp;
 use crate::model::closures::{Afterwards, Blackout, Closed, Closures, Judgement};
 use crate::model::execution::{Reason, execution_id, one_off_execution_id};
@@ -39,24 +39,24 @@ impl Trigger {
 
     /// Where a schedule's trigger goes after the fire time `last`, when `ran` of
     /// its fire times run now.
-    pub fn then_advance(&self, job: &JobDefinition, closures: &Closures, last: Timestamp, ran: i64) -> Then {
-        if self.has_run_out(job, ran) { Then::Exhaust } else { arm(self.job_id, job, closures, last) }
+    pub fn next_state_after(&self, job: &JobDefinition, closures: &Closures, last: Timestamp, ran: i64) -> NextState {
+        if self.has_run_out(job, ran) { NextState::Exhaust } else { arm(self.job_id, job, closures, last) }
     }
 
     /// Where the trigger goes when a poll found nothing to run up to `last`.
-    fn then_poll_again(&self, job: &JobDefinition, closures: &Closures, last: Timestamp) -> Then {
+    fn next_state_to_poll_again(&self, job: &JobDefinition, closures: &Closures, last: Timestamp) -> NextState {
         let next = job.next_fire_time(last).filter(|_| !self.has_run_out(job, 0));
         match next.map(|next| (next, self.judge(job, closures, next))) {
             // A poll walks only so many. Were the trigger set to this one, the calendar of now might open it.
             Some((next, Judgement::Closed(_))) if closures.passed_closed(job, self.names(), next) => {
-                Then::Advance { fire_time: self.fire_time.max(next), due_at: self.due_at, closed_from: Some(next) }
+                NextState::Advance { fire_time: self.fire_time.max(next), due_at: self.due_at, closed_from: Some(next) }
             }
             // It passed open and waits out its jitter. The calendar of now might close it.
             Some((next, judgement @ (Judgement::Open | Judgement::Held(_)))) if next == self.fire_time => {
                 let due_at = due_at(self.job_id, job, next, judgement);
-                Then::Advance { fire_time: next, due_at, closed_from: None }
+                NextState::Advance { fire_time: next, due_at, closed_from: None }
             }
-            _ => self.then_advance(job, closures, last, 0),
+            _ => self.next_state_after(job, closures, last, 0),
         }
     }
 
@@ -105,13 +105,14 @@ impl Trigger {
             return self.postponed(calendar.open_again(at, Calendar::sight(at)).unwrap_or(at + TimeDelta::days(1)));
         }
         let execution = self.execution(self.fire_time, self.due_at);
-        let then = if self.has_run_out(job, 1) { Then::Exhaust } else { Then::Await(execution.execution_id) };
-        FireOutcome { execution: Some(execution), skipped: Vec::new(), then }
+        let next_state =
+            if self.has_run_out(job, 1) { NextState::Exhaust } else { NextState::Await(execution.execution_id) };
+        FireOutcome { execution: Some(execution), skipped: Vec::new(), next_state }
     }
 
     fn postponed(&self, due_at: Timestamp) -> FireOutcome {
-        let then = Then::Advance { fire_time: self.fire_time, due_at, closed_from: self.closed_from };
-        FireOutcome { then, ..FireOutcome::default() }
+        let next_state = NextState::Advance { fire_time: self.fire_time, due_at, closed_from: self.closed_from };
+        FireOutcome { next_state, ..FireOutcome::default() }
     }
 
     /// The fire times from `first` that are due at `at` or passed closed, and whether there are
@@ -158,11 +159,15 @@ impl Trigger {
         let Some((fire_time, judgement)) = rest.first() else {
             let before = self.pending() - TimeDelta::microseconds(1);
             let last = closed.last().map_or(before, |(fire_time, _)| *fire_time);
-            return FireOutcome { execution: None, skipped, then: self.then_poll_again(job, closures, last) };
+            return FireOutcome {
+                execution: None,
+                skipped,
+                next_state: self.next_state_to_poll_again(job, closures, last),
+            };
         };
         if let Some(blackout) = closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
-            let then = Then::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
-            return FireOutcome { execution: None, skipped, then };
+            let next_state = NextState::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
+            return FireOutcome { execution: None, skipped, next_state };
         }
         let outcome = match judgement {
             Judgement::Held(blackout) if blackout.afterwards == Afterwards::Collapse => {
@@ -232,7 +237,7 @@ impl Trigger {
             return FireOutcome {
                 execution: None,
                 skipped,
-                then: self.then_advance(job, closures, group[group.len() - 1].0, 0),
+                next_state: self.next_state_after(job, closures, group[group.len() - 1].0, 0),
             };
         }
         // Never all of them: the first of the rest is not closed.
@@ -247,7 +252,7 @@ impl Trigger {
     fn skip(&self, job: &JobDefinition, closures: &Closures, missed: &Walked<'_>) -> FireOutcome {
         let last = missed.last().map_or(self.fire_time, |(fire_time, _)| *fire_time);
         let skipped = self.ranges(missed, Reason::Misfire, None);
-        FireOutcome { execution: None, skipped, then: self.then_advance(job, closures, last, 0) }
+        FireOutcome { execution: None, skipped, next_state: self.next_state_after(job, closures, last, 0) }
     }
 
     /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; those
@@ -283,7 +288,7 @@ impl Trigger {
         FireOutcome {
             execution: Some(execution),
             skipped: Vec::new(),
-            then: self.then_advance(job, closures, fire_time, 1),
+            next_state: self.next_state_after(job, closures, fire_time, 1),
         }
     }
 
@@ -332,15 +337,15 @@ impl Trigger {
 /// Where a schedule's trigger goes after a fire time: to the first that is not
 /// closed, due when nothing holds it back. When none is in sight it goes to the
 /// next, which is judged again when it is due.
-pub fn arm(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> Then {
-    let Some(next) = job.next_fire_time(after) else { return Then::Exhaust };
+pub fn arm(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> NextState {
+    let Some(next) = job.next_fire_time(after) else { return NextState::Exhaust };
     let judgement = closures.judge(id, job, next);
     let Judgement::Closed(_) = judgement else {
-        return Then::Advance { fire_time: next, due_at: due_at(id, job, next, judgement), closed_from: None };
+        return NextState::Advance { fire_time: next, due_at: due_at(id, job, next, judgement), closed_from: None };
     };
     let fire_time = closures.next_open(id, job, next).unwrap_or(next);
     let due_at = due_at(id, job, fire_time, closures.judge(id, job, fire_time));
-    Then::Advance { fire_time, due_at, closed_from: Some(next) }
+    NextState::Advance { fire_time, due_at, closed_from: Some(next) }
 }
 
 /// When a fire time may start.

@@ -3,7 +3,7 @@
 //! none is lost, and the version after it begins with the instants after the command.
 
 use super::fire::Walked;
-use super::{NewExecution, SkippedRange, Then, Trigger, TriggerKind};
+use super::{NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::model::Timestamp;
 use crate::model::closures::{Closures, Judgement, Pending};
 use crate::model::execution::{Reason, execution_id};
@@ -148,7 +148,7 @@ impl Trigger {
                 let due_time = if polled_at > now { execution.due_time.max(polled_at) } else { execution.due_time };
                 passed.executions.push(NewExecution { due_time, ..execution });
             }
-            let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { return None };
+            let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { return None };
             (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
             let pending = at.pending();
             rest = &rest[rest.partition_point(|(fire_time, _)| *fire_time < pending)..];
@@ -161,7 +161,7 @@ impl Trigger {
         let mut at = self.clone();
         for _ in 0..WAITS_MAX {
             let outcome = at.fire_delay(job, closures, now.max(at.due_at));
-            let Then::Advance { due_at, .. } = outcome.then else { break };
+            let NextState::Advance { due_at, .. } = outcome.next_state else { break };
             at.due_at = due_at;
         }
         at.execution(at.fire_time, at.due_at)

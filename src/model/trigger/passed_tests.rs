@@ -144,15 +144,15 @@ fn what_an_edit_left_to_run_obeys_a_blackout_that_came_since() {
         execution.execution.map(|execution| (execution.execution_id, execution.due_time)),
         Some((owed.id, at(30)))
     );
-    assert_eq!(execution.then, Then::Remove);
+    assert_eq!(execution.next_state, NextState::Remove);
     let skipped = fire(&black(25, 60, Afterwards::Skip));
     assert_eq!(
-        (rows(&skipped.skipped), skipped.execution, skipped.then),
-        (vec![(10, 10, 1, "CALENDAR")], None, Then::Remove)
+        (rows(&skipped.skipped), skipped.execution, skipped.next_state),
+        (vec![(10, 10, 1, "CALENDAR")], None, NextState::Remove)
     );
     let held = fire(&black(25, 60, Afterwards::Collapse));
     assert_eq!((held.skipped.len(), held.execution), (0, None));
-    assert_eq!(held.then, Then::Advance { fire_time: at(10), due_at: at(60), closed_from: None });
+    assert_eq!(held.next_state, NextState::Advance { fire_time: at(10), due_at: at(60), closed_from: None });
 }
 
 #[test]
@@ -198,7 +198,7 @@ proptest! {
         let calendar = Calendar::new("closed", Zone::named("UTC").expect("UTC"), &rules).expect("a calendar");
         closures.calendars.insert("closed".to_owned(), calendar.clone());
 
-        let Then::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (Trigger { fire_time, due_at, closed_from, ..due(0, 0) }, at(0));
         let mut accounted = Vec::new();
         let mut count = |skipped: &[SkippedRange]| {
@@ -215,7 +215,7 @@ proptest! {
                 let outcome = pending.fire(&job, &closures, now);
                 count(&outcome.skipped);
                 ran.extend(outcome.execution.map(|execution| execution.fire_time));
-                let Then::Advance { fire_time, due_at, closed_from } = outcome.then else { panic!("it goes on") };
+                let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
                 (pending.fire_time, pending.due_at, pending.closed_from) = (fire_time, due_at, closed_from);
             }
         }

@@ -29,8 +29,8 @@ fn every_with(seconds: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition
     job
 }
 
-fn advance(fire_time: Timestamp) -> Then {
-    Then::Advance { fire_time, due_at: fire_time, closed_from: None }
+fn advance(fire_time: Timestamp) -> NextState {
+    NextState::Advance { fire_time, due_at: fire_time, closed_from: None }
 }
 
 fn trigger(kind: TriggerKind, fire_time: Timestamp) -> Trigger {
@@ -48,14 +48,14 @@ fn an_on_time_trigger_runs_and_moves_to_the_next_fire_time() {
         outcome.execution.map(|execution| (execution.execution_id, execution.fire_time)),
         Some((id(at(10)), at(10)))
     );
-    assert_eq!((outcome.skipped, outcome.then), (vec![], advance(at(20))));
+    assert_eq!((outcome.skipped, outcome.next_state), (vec![], advance(at(20))));
 }
 
 #[test]
 fn late_within_the_grace_is_simply_late() {
     let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(70));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
-    assert_eq!(outcome.then, advance(at(20)));
+    assert_eq!(outcome.next_state, advance(at(20)));
 }
 
 #[test]
@@ -65,14 +65,14 @@ fn a_misfire_runs_the_last_missed_and_folds_the_others_into_it() {
     let [skipped] = &outcome.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.execution_id, skipped.fire_time, skipped.through_fire_time), (id(at(10)), at(10), at(60)));
     assert_eq!((skipped.occurrences, skipped.coalesced_into), (6, Some(id(at(70)))));
-    assert_eq!(outcome.then, advance(at(80)));
+    assert_eq!(outcome.next_state, advance(at(80)));
 }
 
 #[test]
 fn a_single_missed_fire_time_runs_and_folds_nothing() {
     let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(1_000), &Closures::default(), at(100));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
-    assert_eq!((outcome.skipped, outcome.then), (vec![], advance(at(1_000))));
+    assert_eq!((outcome.skipped, outcome.next_state), (vec![], advance(at(1_000))));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn folding_is_bounded_and_goes_on_with_the_next_poll() {
     assert_eq!(first.execution, None);
     let [skipped] = &first.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.occurrences, skipped.through_fire_time, skipped.coalesced_into), (100_000, at(99_999), None));
-    assert_eq!(first.then, advance(at(100_000)));
+    assert_eq!(first.next_state, advance(at(100_000)));
 
     let rest = trigger(TriggerKind::Schedule, at(100_000)).fire(&every(1), &Closures::default(), at(150_000));
     assert_eq!(rest.execution.map(|execution| execution.fire_time), Some(at(150_000)));
@@ -95,7 +95,7 @@ fn polls(job: &JobDefinition, mut pending: Trigger, now: Timestamp) -> (usize, i
         let outcome = pending.fire(job, &Closures::default(), now);
         ran += usize::from(outcome.execution.is_some());
         skipped += outcome.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
-        let Then::Advance { fire_time, due_at, .. } = outcome.then else { panic!("it goes on") };
+        let NextState::Advance { fire_time, due_at, .. } = outcome.next_state else { panic!("it goes on") };
         (pending.fire_time, pending.due_at) = (fire_time, due_at);
     }
     (ran, skipped)
@@ -124,7 +124,7 @@ fn a_fixed_delay_waits_for_the_end_of_its_run_however_late() {
     let schedule = job(Schedule::FixedDelay { interval: TimeDelta::seconds(5) });
     let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&schedule, &Closures::default(), at(100_000));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
-    assert_eq!((outcome.skipped, outcome.then), (vec![], Then::Await(id(at(10)))));
+    assert_eq!((outcome.skipped, outcome.next_state), (vec![], NextState::Await(id(at(10)))));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn one_off_triggers_keep_the_id_of_their_birth() {
             outcome.execution.map(|execution| (execution.execution_id, execution.resumes)),
             Some((Uuid::from_u128(99), resumes))
         );
-        assert_eq!(outcome.then, Then::Remove);
+        assert_eq!(outcome.next_state, NextState::Remove);
     }
 }
 
@@ -148,7 +148,7 @@ fn skip_records_what_was_missed_and_runs_none() {
     let [skipped] = &outcome.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.fire_time, skipped.through_fire_time, skipped.occurrences), (at(10), at(70), 7));
     assert_eq!((skipped.reason, skipped.coalesced_into), (Reason::Misfire, None));
-    assert_eq!((outcome.execution, outcome.then), (None, advance(at(80))));
+    assert_eq!((outcome.execution, outcome.next_state), (None, advance(at(80))));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn fire_all_runs_every_one_oldest_first() {
     let job = every_with(10, |p| p.misfire_policy = MisfirePolicy::FireAll);
     let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
-    assert_eq!((outcome.skipped, outcome.then), (vec![], advance(at(20))));
+    assert_eq!((outcome.skipped, outcome.next_state), (vec![], advance(at(20))));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn fire_all_skips_what_is_older_than_its_window_or_beyond_its_number() {
         let first = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
         let [skipped] = &first.skipped[..] else { panic!("one range") };
         assert_eq!((skipped.through_fire_time, skipped.occurrences), (at(390), 39));
-        assert_eq!((first.execution, first.then), (None, advance(at(400))));
+        assert_eq!((first.execution, first.next_state), (None, advance(at(400))));
         let next = trigger(TriggerKind::Schedule, at(400)).fire(&job, &Closures::default(), at(500));
         assert_eq!(next.execution.map(|execution| execution.fire_time), Some(at(400)));
     }
@@ -187,12 +187,18 @@ fn the_grace_is_the_jobs_own() {
 fn a_schedule_ends_with_its_last_run_or_at_its_end() {
     let job = every_with(10, |p| p.max_runs = Some(3));
     let third = Trigger { runs: 2, ..trigger(TriggerKind::Schedule, at(10)) };
-    assert_eq!(third.fire(&job, &Closures::default(), at(10)).then, Then::Exhaust);
+    assert_eq!(third.fire(&job, &Closures::default(), at(10)).next_state, NextState::Exhaust);
     let second = Trigger { runs: 1, ..trigger(TriggerKind::Schedule, at(10)) };
-    assert_eq!(second.fire(&job, &Closures::default(), at(10)).then, advance(at(20)));
+    assert_eq!(second.fire(&job, &Closures::default(), at(10)).next_state, advance(at(20)));
     let job = every_with(10, |p| p.end_at = Some(at(25)));
-    assert_eq!(trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(10)).then, advance(at(20)));
-    assert_eq!(trigger(TriggerKind::Schedule, at(20)).fire(&job, &Closures::default(), at(20)).then, Then::Exhaust);
+    assert_eq!(
+        trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(10)).next_state,
+        advance(at(20))
+    );
+    assert_eq!(
+        trigger(TriggerKind::Schedule, at(20)).fire(&job, &Closures::default(), at(20)).next_state,
+        NextState::Exhaust
+    );
 }
 
 proptest! {
@@ -223,7 +229,7 @@ proptest! {
             }
             accounted.extend(outcome.execution.map(|execution| execution.fire_time));
             runs += i64::from(outcome.execution.is_some());
-            let Then::Advance { fire_time, due_at, .. } = outcome.then else { panic!("it goes on") };
+            let NextState::Advance { fire_time, due_at, .. } = outcome.next_state else { panic!("it goes on") };
             prop_assert!(fire_time > pending.fire_time && due_at >= fire_time);
             (pending.fire_time, pending.due_at) = (fire_time, due_at);
         }

@@ -13,7 +13,7 @@ use crate::model::job::{Job, JobStatus};
 use crate::model::overlap::{InFlight, Verdict, resolve};
 use crate::model::policies::OverlapPolicy;
 use crate::model::schedule::Schedule;
-use crate::model::trigger::{FireOutcome, NewExecution, SkippedRange, Then, Trigger, TriggerKind};
+use crate::model::trigger::{FireOutcome, NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::store::zones;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -148,9 +148,9 @@ fn may_fire(job: &Job, trigger: &Trigger) -> bool {
 
 impl LeasePlan {
     fn add(&mut self, trigger: &Trigger, outcome: FireOutcome) {
-        let then = outcome.then;
+        let next_state = outcome.next_state;
         let ran = self.add_fire_times(trigger, outcome);
-        self.settle_trigger(trigger, then, ran);
+        self.settle_trigger(trigger, next_state, ran);
     }
 
     /// Fires a trigger, and again while its next fire time is due as well: as if this poll
@@ -160,17 +160,17 @@ impl LeasePlan {
         let mut more = (context.depth - 1).min(*room);
         loop {
             let outcome = at.fire(&job.definition, context.closures, context.now);
-            let then = outcome.then;
+            let next_state = outcome.next_state;
             if !self.has_share(job, &outcome, at.due_at) {
                 return self.cut_short(trigger, &at);
             }
             at.runs += self.add_fire_times(trigger, outcome);
-            match then {
-                Then::Advance { fire_time, due_at, closed_from } if due_at <= context.now && more > 0 => {
+            match next_state {
+                NextState::Advance { fire_time, due_at, closed_from } if due_at <= context.now && more > 0 => {
                     (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
                     (more, *room) = (more - 1, *room - 1);
                 }
-                then => return self.settle_trigger(&at, then, at.runs - trigger.runs),
+                next_state => return self.settle_trigger(&at, next_state, at.runs - trigger.runs),
             }
         }
     }
@@ -187,8 +187,8 @@ impl LeasePlan {
             return;
         }
         self.cut_short.push(trigger.id);
-        let then = Then::Advance { fire_time: at.fire_time, due_at: at.due_at, closed_from: at.closed_from };
-        self.settle_trigger(at, then, at.runs - trigger.runs);
+        let next_state = NextState::Advance { fire_time: at.fire_time, due_at: at.due_at, closed_from: at.closed_from };
+        self.settle_trigger(at, next_state, at.runs - trigger.runs);
     }
 
     /// How many of them run.
@@ -198,7 +198,7 @@ impl LeasePlan {
         i64::from(outcome.execution.is_some())
     }
 
-    fn settle_trigger(&mut self, trigger: &Trigger, then: Then, ran: i64) {
+    fn settle_trigger(&mut self, trigger: &Trigger, next_state: NextState, ran: i64) {
         let mut update = TriggerUpdate {
             id: trigger.id,
             fire_time: trigger.fire_time,
@@ -208,13 +208,13 @@ impl LeasePlan {
             ran,
             zone_rules: None,
         };
-        match then {
-            Then::Advance { fire_time, due_at, closed_from } => {
+        match next_state {
+            NextState::Advance { fire_time, due_at, closed_from } => {
                 (update.fire_time, update.due_at, update.closed_from) = (fire_time, Some(due_at), closed_from);
             }
-            Then::Await(execution) => update.awaits = Some(execution),
-            Then::Exhaust => {}
-            Then::Remove => return self.deleted_triggers.push(trigger.id),
+            NextState::Await(execution) => update.awaits = Some(execution),
+            NextState::Exhaust => {}
+            NextState::Remove => return self.deleted_triggers.push(trigger.id),
         }
         self.trigger_updates.push(update);
     }
@@ -238,8 +238,8 @@ impl LeasePlan {
                 self.buffered.push((trigger.clone(), execution));
                 outcome.execution = None;
                 // A one-off trigger becomes the buffered one: it is not removed.
-                if outcome.then != Then::Remove {
-                    self.settle_trigger(trigger, outcome.then, 1);
+                if outcome.next_state != NextState::Remove {
+                    self.settle_trigger(trigger, outcome.next_state, 1);
                 }
                 self.skipped.extend(outcome.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
                 return;
@@ -268,13 +268,13 @@ impl LeasePlan {
             in_flight.running = true;
             if busy && backfill.overlap_policy == OverlapPolicy::Skip {
                 self.skipped.extend(outcome.execution.map(|execution| (job.id, trigger.kind, overlap(&execution))));
-                return self.settle_trigger(trigger, outcome.then, 1);
+                return self.settle_trigger(trigger, outcome.next_state, 1);
             }
             if busy {
                 return self.settle_trigger(trigger, Backfill::wait(trigger, false, context.now), 0);
             }
         } else if paused {
-            outcome = FireOutcome { then: Backfill::wait(trigger, true, context.now), ..FireOutcome::default() };
+            outcome = FireOutcome { next_state: Backfill::wait(trigger, true, context.now), ..FireOutcome::default() };
         } else if !self.has_share(job, &outcome, trigger.due_at) {
             return self.left_alone += 1;
         }
@@ -326,13 +326,13 @@ impl LeasePlan {
         execution: NewExecution,
     ) {
         self.rest_if_delayed(job, &execution);
-        let then = match (&job.definition.schedule, trigger.kind) {
-            (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => Then::Await(execution.execution_id),
+        let next_state = match (&job.definition.schedule, trigger.kind) {
+            (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => NextState::Await(execution.execution_id),
             // It was not run, so it does not count for maxRuns.
-            (_, TriggerKind::Schedule) => trigger.then_advance(&job.definition, closures, execution.fire_time, 0),
-            _ => Then::Remove,
+            (_, TriggerKind::Schedule) => trigger.next_state_after(&job.definition, closures, execution.fire_time, 0),
+            _ => NextState::Remove,
         };
-        self.settle_trigger(trigger, then, 0);
+        self.settle_trigger(trigger, next_state, 0);
         self.skipped.extend(outcome.skipped.into_iter().map(|range| (job.id, trigger.kind, range)));
         self.skipped.push((job.id, trigger.kind, overlap(&execution)));
     }
