@@ -252,7 +252,7 @@ impl Store {
         let (now, depth, room) = (due.now, due.depth, due.room);
         let context = PlanContext { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
         let mut plan = plan(&due.triggers, &context, in_flight, self.shares.reserve());
-        let soon = kept_out || plan.contended || !plan.replaced.is_empty();
+        let soon = kept_out || plan.contended || !plan.preempted_jobs.is_empty();
         let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
         let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());

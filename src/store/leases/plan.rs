@@ -33,10 +33,10 @@ pub struct LeasePlan {
     pub buffered: Vec<(Trigger, NewExecution)>,
     /// Fire times that are recorded and not run.
     pub skipped: Vec<(Uuid, TriggerKind, SkippedRange)>,
-    /// Jobs whose other executions give way.
-    pub replaced: Vec<Uuid>,
-    /// Fixed delays whose fire time was skipped: their rest begins now.
-    pub rested: Vec<Uuid>,
+    /// Jobs whose other executions are preempted.
+    pub preempted_jobs: Vec<Uuid>,
+    /// Executions of fixed delays that are skipped: their triggers are rearmed now.
+    pub rearm_after_skip: Vec<Uuid>,
     /// Whether triggers were left alone that may be taken in a moment.
     pub contended: bool,
     /// Due times of triggers whose overlaps are decided about then, and not before.
@@ -227,10 +227,10 @@ impl LeasePlan {
             Verdict::Run if !self.has_share(job, &outcome, trigger.due_at) => return self.left_alone += 1,
             Verdict::Run => in_flight.running = true,
             Verdict::Skip => return self.skip_overlap((trigger, job), context.closures, outcome, execution),
-            Verdict::Replace if self.take_the_place(job) => {}
+            Verdict::Replace if self.replace_in_batch(job) => {}
             verdict => {
                 if verdict == Verdict::Replace {
-                    self.replace(job);
+                    self.preempt_job(job);
                     in_flight.buffered = 0;
                 }
                 in_flight.buffered += 1;
@@ -283,38 +283,38 @@ impl LeasePlan {
 
     /// What was chosen to run in this very poll has not started: the later one
     /// runs instead. False when nothing was chosen.
-    fn take_the_place(&mut self, job: &Job) -> bool {
+    fn replace_in_batch(&mut self, job: &Job) -> bool {
         let chosen =
             self.executions.iter().position(|(trigger, execution)| trigger.job_id == job.id && !execution.resumes);
         let Some((trigger, execution)) = chosen.map(|position| self.executions.remove(position)) else { return false };
-        self.give_way(job, &trigger, &execution);
+        self.preempt(job, &trigger, &execution);
         true
     }
 
-    /// What this job buffered in this very poll gives way as well.
-    fn replace(&mut self, job: &Job) {
-        let (given_way, kept) = std::mem::take(&mut self.buffered).into_iter().partition(|(t, _)| t.job_id == job.id);
+    /// What this job buffered in this very poll is preempted as well.
+    fn preempt_job(&mut self, job: &Job) {
+        let (preempted, kept) = std::mem::take(&mut self.buffered).into_iter().partition(|(t, _)| t.job_id == job.id);
         self.buffered = kept;
-        let given_way: Vec<(Trigger, NewExecution)> = given_way;
-        for (trigger, execution) in &given_way {
-            self.give_way(job, trigger, execution);
+        let preempted: Vec<(Trigger, NewExecution)> = preempted;
+        for (trigger, execution) in &preempted {
+            self.preempt(job, trigger, execution);
         }
         self.deleted_triggers
-            .extend(given_way.iter().filter(|(t, _)| t.kind != TriggerKind::Schedule).map(|(t, _)| t.id));
-        if !self.replaced.contains(&job.id) {
-            self.replaced.push(job.id);
+            .extend(preempted.iter().filter(|(t, _)| t.kind != TriggerKind::Schedule).map(|(t, _)| t.id));
+        if !self.preempted_jobs.contains(&job.id) {
+            self.preempted_jobs.push(job.id);
         }
     }
 
-    fn give_way(&mut self, job: &Job, trigger: &Trigger, execution: &NewExecution) {
+    fn preempt(&mut self, job: &Job, trigger: &Trigger, execution: &NewExecution) {
         self.skipped.push((job.id, trigger.kind, overlap(execution)));
-        self.rest_if_delayed(job, execution);
+        self.rearm_if_delayed(job, execution);
     }
 
     /// A fixed delay goes on from the end of its fire time, also of a skipped one.
-    fn rest_if_delayed(&mut self, job: &Job, execution: &NewExecution) {
+    fn rearm_if_delayed(&mut self, job: &Job, execution: &NewExecution) {
         if matches!(job.definition.schedule, Schedule::FixedDelay { .. }) {
-            self.rested.push(execution.execution_id);
+            self.rearm_after_skip.push(execution.execution_id);
         }
     }
 
@@ -325,7 +325,7 @@ impl LeasePlan {
         outcome: FireOutcome,
         execution: NewExecution,
     ) {
-        self.rest_if_delayed(job, &execution);
+        self.rearm_if_delayed(job, &execution);
         let next_state = match (&job.definition.schedule, trigger.kind) {
             (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => NextState::Await(execution.execution_id),
             // It was not run, so it does not count for maxRuns.

@@ -92,7 +92,7 @@ from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $
     as x (id, job_id, kind, reason, fire_time, through_fire_time, occurrences, coalesced_into, because)
 on conflict (id) do nothing";
 
-/// Asks what these jobs run to give way …
+/// Preempts what these jobs run: asks it to end …
 const CANCEL_RUNNING: &str = "-- leases.cancel_running
 update job_execution_log set cancel_requested_at = $2
 where id = any(array(select id from execution_in_flight where job_id = any($1::uuid[])))
@@ -123,7 +123,7 @@ pub async fn execute(
     (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, Begun>, StoreError> {
     let mut begun = own.write(plan, transaction, (node_id, now), jobs).await?;
-    let mut ended = give_way(&plan.replaced, transaction, now).await?;
+    let mut ended = preempt(&plan.preempted_jobs, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
     let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
         insert((&plan.executions, own), transaction, node_id, now, (jobs, care)),
@@ -140,10 +140,10 @@ pub async fn execute(
     let rest = both(both(listed, moved), both(both(removed, held), both(buffered, recorded)));
     let taken = both(inserted.during("leases.write"), resumed.during("leases.write"));
     let ((inserted, resumed), _) = both(taken, rest)?;
-    ended.extend(&plan.rested);
+    ended.extend(&plan.rearm_after_skip);
     rearm(transaction, &ended).await?;
-    // What took the place of an execution between two attempts waits for nothing.
-    release(transaction, Some(now), &plan.replaced).await?;
+    // What replaced an execution between two attempts waits for nothing.
+    release(transaction, Some(now), &plan.preempted_jobs).await?;
     let inserted = match inserted {
         Inserted::All(ids) => ids,
         Inserted::New(rows) => column("leases.insert", &rows, 0)?,
@@ -158,7 +158,7 @@ pub async fn execute(
 }
 
 /// The executions that this ended.
-async fn give_way(jobs: &[Uuid], transaction: &Transaction, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+async fn preempt(jobs: &[Uuid], transaction: &Transaction, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
     const CALL: &str = "leases.give_way";
     if jobs.is_empty() {
         return Ok(Vec::new());
