@@ -103,8 +103,8 @@ async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
     let (cluster, job, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
     copies(&cluster, &job, 5).await;
     let on_time = cluster.create(fixed_rate(3_600)).await;
-    let poll = async |fire_times, depth| {
-        let batch = Batch { fire_times, depth };
+    let poll = async |fire_times, fires_per_trigger| {
+        let batch = Batch { fire_times, fires_per_trigger };
         let leased = node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
         (leased.attempts.len(), leased.triggers, leased.still_due, leased.more)
     };
@@ -133,7 +133,7 @@ async fn a_deep_poll_goes_no_deeper_than_a_job_may() {
     let alone = cluster.create(alone).await;
     cluster.advance(3 * 3_600);
 
-    let batch = Batch { fire_times: 64, depth: 8 };
+    let batch = Batch { fire_times: 64, fires_per_trigger: 8 };
     node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
 
     let running = |time: &str| format!("SCHEDULE {time} RUNNING attempt 1");

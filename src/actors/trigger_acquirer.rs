@@ -34,7 +34,7 @@ pub const LOOK_AHEAD: Duration = Duration::from_millis(250);
 /// Most fire times of one trigger that one poll takes. At eight, locking a trigger and
 /// moving it on is an eighth of what it was for each, and what is as late as it waits
 /// behind seven more of its fire times.
-const DEPTH_MAX: usize = 8;
+const FIRES_PER_TRIGGER_MAX: usize = 8;
 
 /// Pause when all that was due is in the hands of another node.
 const CONTENDED_PAUSE: Duration = Duration::from_millis(10);
@@ -93,7 +93,7 @@ struct Acquirer {
     /// The id under which it has leased last.
     leased_as: Cell<Option<Uuid>>,
     /// How many fire times of one trigger the next poll takes.
-    depth: Cell<usize>,
+    fires_per_trigger: Cell<usize>,
     /// Whether the last poll found nothing, and nothing to come before the longest sleep:
     /// most likely the next one finds nothing either.
     idle: Cell<bool>,
@@ -117,7 +117,7 @@ impl TriggerAcquirer {
             config,
             next_audit,
             leased_as: Cell::default(),
-            depth: Cell::new(1),
+            fires_per_trigger: Cell::new(1),
             idle: Cell::default(),
             polling: RwLock::default(),
         });
@@ -171,14 +171,14 @@ impl Acquirer {
             let next_poll = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: false, next_poll });
         }
-        let batch = Batch { fire_times: slots.len(), depth: self.depth.get() };
+        let batch = Batch { fire_times: slots.len(), fires_per_trigger: self.fires_per_trigger.get() };
         let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
             // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
             let next_poll = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: false, next_poll });
         };
         let (triggers, next_poll) = (leased.triggers, self.next_poll(&leased));
-        self.depth.set(next_depth(batch.depth, &leased));
+        self.fires_per_trigger.set(next_fires_per_trigger(batch.fires_per_trigger, &leased));
         self.idle.set(triggers == 0 && next_poll == self.config.poll_interval);
         let leased = self.hand_over(leased, slots).await;
         Ok(PollReport { leased, triggers, given_back, polled: true, next_poll })
@@ -265,9 +265,9 @@ impl Acquirer {
 
 /// Triggers are taken deeper while most of them are due still, and less deep when they
 /// are not. One that is on time has one fire time to take.
-fn next_depth(depth: usize, leased: &Leased) -> usize {
+fn next_fires_per_trigger(fires_per_trigger: usize, leased: &Leased) -> usize {
     let most_are_due = leased.still_due * 2 > leased.triggers;
-    if most_are_due { (depth * 2).min(DEPTH_MAX) } else { (depth / 2).max(1) }
+    if most_are_due { (fires_per_trigger * 2).min(FIRES_PER_TRIGGER_MAX) } else { (fires_per_trigger / 2).max(1) }
 }
 
 /// Time until a trigger comes into the look-ahead, spread a little so that the

@@ -19,9 +19,9 @@ use uuid::Uuid;
 pub struct Due {
     pub triggers: Vec<Trigger>,
     /// Most fire times of one of them …
-    pub depth: usize,
+    pub fires_per_trigger: usize,
     /// … and of all, those beyond the first of each.
-    pub room: usize,
+    pub remaining: usize,
     /// Whether there may be more to lock.
     pub full: bool,
     /// What is overdue and was not read is due then or later.
@@ -64,15 +64,16 @@ impl Store {
         &self,
         transaction: &Transaction,
         node_id: Uuid,
-        Batch { fire_times: limit, depth }: Batch,
+        Batch { fire_times: limit, fires_per_trigger }: Batch,
         (look_ahead, from): (Duration, ScanStart),
         left_out: &[Uuid],
     ) -> Result<Option<Due>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other poll.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
-        let depth = depth.clamp(1, overdue_limit.max(1));
+        let fires_per_trigger = fires_per_trigger.clamp(1, overdue_limit.max(1));
         let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
-        let (at_most, overdue_at_most, each) = (as_limit(limit), as_limit(overdue_limit / depth), as_limit(depth));
+        let (at_most, overdue_at_most, each) =
+            (as_limit(limit), as_limit(overdue_limit / fires_per_trigger), as_limit(fires_per_trigger));
         let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
@@ -102,7 +103,7 @@ impl Store {
             return Ok(None);
         }
         let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
-        let fire_times: usize = overdue.iter().map(|overdue| if *overdue { depth } else { 1 }).sum();
+        let fire_times: usize = overdue.iter().map(|overdue| if *overdue { fires_per_trigger } else { 1 }).sum();
         // Each lane goes on until the limit, so that a poll that took less left nothing behind.
         let full = fire_times >= limit;
         let locked = due.iter().filter_map(|row| self.locked(row)).collect::<Vec<_>>();
@@ -118,8 +119,8 @@ impl Store {
         let own = locked.iter().filter(|locked| locked.bears_own).map(|locked| locked.trigger.id).collect();
         let triggers: Vec<Trigger> = locked.into_iter().map(|locked| locked.trigger).collect();
         Ok(Some(Due {
-            depth,
-            room: limit.saturating_sub(triggers.len()),
+            fires_per_trigger,
+            remaining: limit.saturating_sub(triggers.len()),
             full,
             low_watermark,
             triggers,

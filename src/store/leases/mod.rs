@@ -62,13 +62,13 @@ pub struct Batch {
     /// Fire times in all: the free slots.
     pub fire_times: usize,
     /// Fire times of one trigger.
-    pub depth: usize,
+    pub fires_per_trigger: usize,
 }
 
 impl Batch {
     /// One fire time of each trigger.
     pub fn of(fire_times: usize) -> Self {
-        Self { fire_times, depth: 1 }
+        Self { fire_times, fires_per_trigger: 1 }
     }
 }
 
@@ -185,18 +185,19 @@ impl Store {
                 }
                 taken => taken?,
             };
-            let Taken { attempts, skipped, soon, next_due, not_yet, still_due, left_alone, reservation } = taken;
+            let Taken { attempts, skipped, retry_soon, next_due, deferred_until, still_due, left_alone, reservation } =
+                taken;
             transaction.commit().await.during("leases.commit")?;
             self.tally.leased(attempts.len(), skipped);
             let low_watermark =
-                if soon { scan.from.due_time() } else { due.low_watermark.into_iter().chain(next_due).min() };
+                if retry_soon { scan.from.due_time() } else { due.low_watermark.into_iter().chain(next_due).min() };
             self.scan_cursor.complete(&scan, low_watermark, due.now);
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
-            let triggers = due.triggers.len() - not_yet.len() - left_alone;
+            let triggers = due.triggers.len() - deferred_until.len() - left_alone;
             // What fills a poll and cannot be decided about yet is there in the next one too; what waits for a share is not.
-            let full = due.full && (triggers + left_alone > 0 || not_yet.is_empty());
-            let (more, undecided_until) = (full || soon || again, not_yet.into_iter().min());
+            let full = due.full && (triggers + left_alone > 0 || deferred_until.is_empty());
+            let (more, undecided_until) = (full || retry_soon || again, deferred_until.into_iter().min());
             let (now, read_at) = (due.now, due.read_at);
             Ok(Some(Leased {
                 attempts,
@@ -249,10 +250,11 @@ impl Store {
         let is_limited = |trigger: &&Trigger| trigger.due_at <= due.now && is_limited(trigger, &jobs, &backfills);
         let limited = due.triggers.iter().filter(is_limited);
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
-        let (now, depth, room) = (due.now, due.depth, due.room);
-        let context = PlanContext { jobs: &jobs, closures: &closures, backfills: &backfills, now, depth, room };
+        let (now, fires_per_trigger, remaining) = (due.now, due.fires_per_trigger, due.remaining);
+        let context =
+            PlanContext { jobs: &jobs, closures: &closures, backfills: &backfills, now, fires_per_trigger, remaining };
         let mut plan = plan(&due.triggers, &context, in_flight, self.shares.reserve());
-        let soon = kept_out || plan.contended || !plan.preempted_jobs.is_empty();
+        let retry_soon = kept_out || plan.contended || !plan.preempted_jobs.is_empty();
         let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
         let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
@@ -261,14 +263,14 @@ impl Store {
         let own = Own::of(&due.own);
         let mut begun = writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;
         let skipped = plan.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
-        let (not_yet, left_alone) = (std::mem::take(&mut plan.not_yet), plan.left_alone);
+        let (deferred_until, left_alone) = (std::mem::take(&mut plan.deferred_until), plan.left_alone);
         let reservation = std::mem::take(&mut plan.reservation);
         Ok(Taken {
             attempts: plan.attempts(node_id, &leases, &jobs, &mut begun),
             skipped,
-            soon,
+            retry_soon,
             next_due,
-            not_yet,
+            deferred_until,
             still_due,
             left_alone,
             reservation,
@@ -355,12 +357,12 @@ struct Taken {
     attempts: Vec<Attempt>,
     /// Fire times that were recorded and not run.
     skipped: i64,
-    /// Whether triggers may be taken in a moment that were left now.
-    soon: bool,
+    /// Whether triggers that were left alone may be taken in a moment.
+    retry_soon: bool,
     /// When the first of the taken triggers is due again.
     next_due: Option<Timestamp>,
-    /// When each of those is due that could not be decided about.
-    not_yet: Vec<Timestamp>,
+    /// When the overlap of a trigger that was not decided about can be.
+    deferred_until: Vec<Timestamp>,
     /// How many of the taken triggers are due still.
     still_due: usize,
     /// How many were left alone because a share of the slots is used up.
@@ -373,13 +375,13 @@ impl Taken {
     /// Both together.
     fn and(mut self, other: Self) -> Self {
         self.attempts.extend(other.attempts);
-        self.not_yet.extend(other.not_yet);
+        self.deferred_until.extend(other.deferred_until);
         Self {
             attempts: self.attempts,
             skipped: self.skipped + other.skipped,
-            soon: self.soon || other.soon,
+            retry_soon: self.retry_soon || other.retry_soon,
             next_due: self.next_due.into_iter().chain(other.next_due).min(),
-            not_yet: self.not_yet,
+            deferred_until: self.deferred_until,
             still_due: self.still_due + other.still_due,
             left_alone: self.left_alone + other.left_alone,
             reservation: self.reservation.and(other.reservation),

@@ -40,7 +40,7 @@ pub struct LeasePlan {
     /// Whether triggers were left alone that may be taken in a moment.
     pub contended: bool,
     /// Due times of triggers whose overlaps are decided about then, and not before.
-    pub not_yet: Vec<Timestamp>,
+    pub deferred_until: Vec<Timestamp>,
     /// How many triggers were left alone because a share of the node's slots is used up.
     pub left_alone: usize,
     /// Triggers of which fewer fire times run than are due, for the same reason.
@@ -78,9 +78,9 @@ pub struct PlanContext<'a> {
     /// The database's clock.
     pub now: Timestamp,
     /// Most fire times of one trigger …
-    pub depth: usize,
+    pub fires_per_trigger: usize,
     /// … and of all triggers, those beyond the first of each.
-    pub room: usize,
+    pub remaining: usize,
 }
 
 /// Whether a trigger's job must be asked what it has in flight.
@@ -108,7 +108,7 @@ pub fn plan(
     let is_limited = |trigger: &&Trigger| is_limited(trigger, context.jobs, context.backfills);
     let (mut limited, others): (Vec<_>, Vec<_>) = triggers.iter().partition(is_limited);
     limited.sort_by_key(|trigger| trigger.fire_time);
-    let mut room = context.room;
+    let mut remaining = context.remaining;
     for trigger in others.into_iter().chain(limited) {
         // Who could not read it has said so.
         let Some(job) = context.jobs.get(&trigger.job_id) else { continue };
@@ -123,11 +123,11 @@ pub fn plan(
         let in_flight = in_flight.get_mut(&trigger.job_id);
         match in_flight {
             // What runs may end before this is due, and until then a person may ask for another.
-            _ if is_limited(&trigger) && trigger.due_at > context.now => plan.not_yet.push(trigger.due_at),
+            _ if is_limited(&trigger) && trigger.due_at > context.now => plan.deferred_until.push(trigger.due_at),
             None if is_limited(&trigger) => plan.contended = true,
             _ if trigger.kind == TriggerKind::Backfill => plan.add_backfill((trigger, job), context, in_flight),
             Some(in_flight) if is_limited(&trigger) => plan.add_limited((trigger, job), context, in_flight),
-            _ => plan.add_all_due((trigger, job), context, &mut room),
+            _ => plan.add_all_due((trigger, job), context, &mut remaining),
         }
     }
     for update in &mut plan.trigger_updates {
@@ -155,9 +155,9 @@ impl LeasePlan {
 
     /// Fires a trigger, and again while its next fire time is due as well: as if this poll
     /// were several at the same instant, but the row is locked and moved on once.
-    fn add_all_due(&mut self, (trigger, job): (&Trigger, &Job), context: &PlanContext<'_>, room: &mut usize) {
+    fn add_all_due(&mut self, (trigger, job): (&Trigger, &Job), context: &PlanContext<'_>, remaining: &mut usize) {
         let mut at = trigger.clone();
-        let mut more = (context.depth - 1).min(*room);
+        let mut more = (context.fires_per_trigger - 1).min(*remaining);
         loop {
             let outcome = at.fire(&job.definition, context.closures, context.now);
             let next_state = outcome.next_state;
@@ -168,7 +168,7 @@ impl LeasePlan {
             match next_state {
                 NextState::Advance { fire_time, due_at, closed_from } if due_at <= context.now && more > 0 => {
                     (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
-                    (more, *room) = (more - 1, *room - 1);
+                    (more, *remaining) = (more - 1, *remaining - 1);
                 }
                 next_state => return self.settle_trigger(&at, next_state, at.runs - trigger.runs),
             }
