@@ -11,7 +11,7 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::lists::{ExecutionFilter, JobFilter};
 use horolog::model::policies::OverlapPolicy;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use serde_json::json;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -41,7 +41,7 @@ async fn retrying(cluster: &TestCluster, node: &TestNode) -> (Job, Attempt) {
     let retried = with(fixed_delay(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 10));
     let job = cluster.create(retried).await;
     let attempt = node.lease().await.remove(0);
-    node.store.settle(&[failed(&attempt)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
     (job, attempt)
 }
 
@@ -84,7 +84,7 @@ async fn what_waits_behind_an_execution_does_not_begin_when_both_are_cancelled()
     let attempt = node.lease().await.remove(0);
     cluster.advance(60);
     assert_eq!(node.poll().await.leased, 0, "it waits");
-    node.store.settle(&[failed(&attempt)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(cancel(&cluster, of(&job), false).await, report(2, 2));
 
@@ -105,7 +105,7 @@ async fn what_comes_to_wait_while_all_is_cancelled_begins() {
     let job = cluster.create(buffered).await;
     let node = cluster.node().await;
     let attempt = node.lease().await.remove(0);
-    node.store.settle(&[failed(&attempt)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
     let gate = CommitGate::install_on(&cluster.database, "job_trigger").await;
     let victim = cluster.victim(Duration::from_secs(60)).await;
     cluster.advance(60);
@@ -191,9 +191,11 @@ async fn a_settlement_beside_a_cancellation_of_all_is_neither_lost_nor_held_up()
     for round in 0..20 {
         let batch: Vec<_> = node.lease().await.iter().map(failed).collect();
         assert_eq!(batch.len(), 2, "{round}");
-        let left = LeasesLeft::default();
-        let (settled, cancelled) =
-            futures_util::join!(node.store.settle(&batch, &left), cancel(&cluster, ExecutionFilter::default(), false));
+        let updates = LeaseUpdates::default();
+        let (settled, cancelled) = futures_util::join!(
+            node.store.settle(&batch, &updates),
+            cancel(&cluster, ExecutionFilter::default(), false)
+        );
         assert_eq!(settled.unwrap().settled.len(), 2, "{round}: {cancelled:?}");
         cluster.advance(60);
     }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::store::clock_jumps::{ClockVerdict, Jump, Moment};
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use uuid::Uuid;
 
 const AHEAD: &str = "update cluster_node set heartbeat_at = heartbeat_at - interval '26 hours',
@@ -51,7 +51,7 @@ async fn after_an_accepted_step_back_rates_and_rests_go_on_at_once() {
     let later = cluster.create(cron("0 0 0 1 1 ? 2099")).await;
     eventually("both have run", async || {
         for attempt in node.lease().await {
-            cluster.store.settle(&[succeeded(&attempt)], &LeasesLeft::default()).await.unwrap();
+            cluster.store.settle(&[succeeded(&attempt)], &LeaseUpdates::default()).await.unwrap();
         }
         let ran = "select from job_execution_log where status = 'SUCCESS' having count(distinct job_id) = 2";
         cluster.sql.query_opt(ran, &[]).await.unwrap().map(drop)

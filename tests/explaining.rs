@@ -5,7 +5,7 @@ use crate::support::{TestCluster, TestNode, at, eventually, fixed_rate, succeede
 use horolog::actors::job_manager::{HoldCluster, MissedOnce, PauseJob, ResumeJob};
 use horolog::model::explanation::{Explanation, FireTimeReason};
 use horolog::model::job::Job;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use serde_json::{Value, json};
 
 async fn explain(cluster: &TestCluster, job: &Job, time: &str) -> Explanation {
@@ -21,7 +21,7 @@ async fn reason(cluster: &TestCluster, job: &Job, time: &str) -> FireTimeReason 
 async fn run(cluster: &TestCluster, node: &TestNode, seconds: u64) {
     cluster.advance(seconds);
     let settlements: Vec<_> = node.lease().await.iter().map(succeeded).collect();
-    node.store.settle(&settlements, &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&settlements, &LeaseUpdates::default()).await.unwrap();
 }
 
 #[actix::test]

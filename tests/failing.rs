@@ -7,7 +7,7 @@ use horolog::model::job::{Job, JobState, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::lists::{JobFilter, JobOrder};
 use horolog::store::failing::Reviewed;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ async fn failing(cluster: &TestCluster) -> Vec<Uuid> {
 }
 
 async fn settle(node: &TestNode, settlements: &[Settlement]) {
-    let settled = node.store.settle(settlements, &LeasesLeft::default()).await.unwrap();
+    let settled = node.store.settle(settlements, &LeaseUpdates::default()).await.unwrap();
     assert_eq!(settled.settled.len(), settlements.len());
 }
 
@@ -138,14 +138,14 @@ async fn a_settlement_that_is_refused_says_nothing() {
     settle(&node, &[failed(&next(&cluster, &node).await)]).await;
     let current = next(&cluster, &node).await;
     let fenced = Attempt { attempt: current.attempt + 1, ..current.clone() };
-    let settled = node.store.settle(&[succeeded(&fenced)], &LeasesLeft::default()).await.unwrap();
+    let settled = node.store.settle(&[succeeded(&fenced)], &LeaseUpdates::default()).await.unwrap();
     assert_eq!(settled.fenced, [current.execution_id]);
     assert_eq!(failing(&cluster).await, [job.id]);
 
     settle(&node, &[succeeded(&current)]).await;
     let current = next(&cluster, &node).await;
     let fenced = Attempt { attempt: current.attempt + 1, ..current.clone() };
-    let settled = node.store.settle(&[failed(&fenced)], &LeasesLeft::default()).await.unwrap();
+    let settled = node.store.settle(&[failed(&fenced)], &LeaseUpdates::default()).await.unwrap();
     assert_eq!(settled.fenced, [current.execution_id]);
     assert!(failing(&cluster).await.is_empty());
 }

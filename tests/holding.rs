@@ -4,7 +4,7 @@ use crate::api_node::ApiNode;
 use crate::support::{ENDLESS, TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::{HoldCluster, ReleaseCluster, RunJobNow};
 use horolog::store::overview::Backlog;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use serde_json::{Value, json};
 
 const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
@@ -43,7 +43,7 @@ async fn what_runs_goes_on_and_settles_while_the_cluster_is_held() {
     cluster.command(HoldCluster(None)).await;
 
     let settlement = crate::support::succeeded(&attempts[0]);
-    cluster.store.settle(&[settlement], &LeasesLeft::default()).await.unwrap();
+    cluster.store.settle(&[settlement], &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
 }

@@ -150,8 +150,8 @@ async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
     let [ended, dropped] = &attempts[..] else { panic!("{attempts:?}") };
 
     slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.remove(0));
-    let left = slots.leases_left([(ended.lease_id, ended.execution_id)].into_iter());
-    assert_eq!(node.store.settle(&[succeeded(ended)], &left).await.unwrap().settled, [ended.execution_id]);
+    let updates = slots.lease_updates([(ended.lease_id, ended.execution_id)].into_iter());
+    assert_eq!(node.store.settle(&[succeeded(ended)], &updates).await.unwrap().settled, [ended.execution_id]);
 
     assert_eq!(leases(&cluster).await, ["2"]);
     node.kill(&cluster.sql).await;

@@ -9,7 +9,7 @@ use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::store::leases::Batch;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use horolog::store::settlements::Settled;
 use horolog::store::takeovers::{EndedBy, Suspect};
 use std::collections::HashSet;
@@ -146,7 +146,7 @@ async fn a_death_before_the_settlement_commits_is_a_second_attempt() {
     let attempts = victim.lease().await;
     gate.close().await;
     let (store, batch) = (victim.store.clone(), attempts.iter().map(succeeded).collect::<Vec<_>>());
-    let settled = actix::spawn(async move { store.settle(&batch, &LeasesLeft::default()).await });
+    let settled = actix::spawn(async move { store.settle(&batch, &LeaseUpdates::default()).await });
     gate.cut().await;
     settled.await.unwrap().unwrap_err();
     victim.kill(&cluster.sql).await;
@@ -369,10 +369,10 @@ async fn a_batch_settled_twice_is_settled_and_not_fenced() {
     let batch: Vec<_> = node.lease().await.iter().map(succeeded).collect();
     let ids: Vec<Uuid> = batch.iter().map(|settlement| settlement.execution_id).collect();
 
-    let first = node.store.settle(&batch, &LeasesLeft::default()).await.unwrap();
+    let first = node.store.settle(&batch, &LeaseUpdates::default()).await.unwrap();
     cluster.advance(10);
     let before = (cluster.dump("job_execution_log").await, cluster.dump("job_trigger").await);
-    let again = node.store.settle(&batch, &LeasesLeft::default()).await.unwrap();
+    let again = node.store.settle(&batch, &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(first, Settled { settled: ids, fenced: Vec::new() });
     assert_eq!(again, first);

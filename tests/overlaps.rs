@@ -11,7 +11,7 @@ use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::leases::Batch;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -39,8 +39,8 @@ async fn one(node: &TestNode) -> Attempt {
 }
 
 async fn end(node: &TestNode, attempt: &Attempt) {
-    let left = LeasesLeft { ended: vec![attempt.lease_id], ..LeasesLeft::default() };
-    assert_eq!(node.store.settle(&[succeeded(attempt)], &left).await.unwrap().settled, [attempt.execution_id]);
+    let updates = LeaseUpdates { ended: vec![attempt.lease_id], ..LeaseUpdates::default() };
+    assert_eq!(node.store.settle(&[succeeded(attempt)], &updates).await.unwrap().settled, [attempt.execution_id]);
 }
 
 /// A minute passes, and the node polls: nothing can run.
@@ -197,7 +197,7 @@ async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
     let retried = with(fixed_rate(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600));
     let job = cluster.create(overlapping(OverlapPolicy::CancelOther, retried)).await;
     let node = cluster.node().await;
-    node.store.settle(&[failed(&one(&node).await)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&one(&node).await)], &LeaseUpdates::default()).await.unwrap();
 
     cluster.advance(60);
     node.poll().await;
@@ -273,7 +273,7 @@ async fn an_execution_between_two_attempts_counts_as_running() {
     let retried = with(fixed_rate(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 600));
     let job = cluster.create(overlapping(OverlapPolicy::Skip, retried)).await;
     let node = cluster.node().await;
-    node.store.settle(&[failed(&one(&node).await)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&one(&node).await)], &LeaseUpdates::default()).await.unwrap();
 
     a_minute_in_vain(&cluster, &node).await;
 
@@ -409,7 +409,7 @@ async fn an_end_that_races_with_a_poll_strands_nothing() {
     for round in 0..ROUNDS {
         let by_cancelling = round % 2 == 1;
         if by_cancelling {
-            one_node.store.settle(&[failed(&attempt)], &LeasesLeft::default()).await.unwrap();
+            one_node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
         }
         cluster.command(RunJobNow(job.id)).await;
         let ending = async {

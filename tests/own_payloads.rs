@@ -11,7 +11,7 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::payload::Payload;
 use horolog::model::policies::OverlapPolicy;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -51,11 +51,11 @@ async fn every_attempt_of_a_run_has_its_payload_and_so_has_its_rerun() {
     assert_eq!((report.rerun, report.repairs), (1, Some(Repairs::default())));
     let recovered = one(&node).await;
     assert_eq!((recovered.attempt, recovered.payload.as_ref()), (2, Some(&own)));
-    node.store.settle(&[failed(&recovered)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&recovered)], &LeaseUpdates::default()).await.unwrap();
     cluster.advance(10);
     let retried = one(&node).await;
     assert_eq!((retried.attempt, retried.payload.as_ref()), (3, Some(&own)));
-    node.store.settle(&[failed(&retried)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&retried)], &LeaseUpdates::default()).await.unwrap();
 
     cluster.command(RerunExecution(id)).await;
     assert_eq!(one(&node).await.payload, Some(own), "the same fire time with what it ran with");
@@ -74,7 +74,7 @@ async fn what_waits_behind_an_execution_keeps_its_payload() {
     let id = cluster.command(RunWithPayload(job.id, own.clone())).await;
     assert!(node.lease().await.is_empty(), "it waits");
     node.store
-        .settle(&[succeeded(&first)], &LeasesLeft { ended: vec![first.lease_id], ..LeasesLeft::default() })
+        .settle(&[succeeded(&first)], &LeaseUpdates { ended: vec![first.lease_id], ..LeaseUpdates::default() })
         .await
         .unwrap();
 

@@ -6,7 +6,7 @@ use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::store::bulk::BulkAction;
 use horolog::store::give_backs::Holdings;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use horolog::store::sweep::Swept;
 
 /// A cluster with three jobs that are due now, of which the second is the odd one.
@@ -146,9 +146,9 @@ async fn a_retry_that_cannot_be_written_ends_its_execution_alone() {
     let odd = attempts.iter().find(|attempt| attempt.job_id == three.odd().id).unwrap();
     let failed = crate::support::failed(odd);
 
-    let error = node.store.settle(std::slice::from_ref(&failed), &LeasesLeft::default()).await.unwrap_err();
+    let error = node.store.settle(std::slice::from_ref(&failed), &LeaseUpdates::default()).await.unwrap_err();
     assert!(error.is_of_a_row() && !error.is_passing(), "{error}");
-    let settled = node.store.settle_alone(&failed.not_storable("why"), &LeasesLeft::default()).await.unwrap();
+    let settled = node.store.settle_alone(&failed.not_storable("why"), &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(settled.settled, [odd.execution_id]);
     assert_eq!(three.odd_line().await.0, "FAILED ERROR attempt 1");

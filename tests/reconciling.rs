@@ -6,7 +6,7 @@ use horolog::actors::job_manager::DeleteJob;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, Standing};
 use horolog::store::nodes::{MembershipSession, watch};
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use horolog::store::takeovers::{EndedBy, Suspect, TakenOver};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -392,7 +392,7 @@ async fn a_day_whose_executions_came_before_its_partition_gets_it_all_the_same()
     let made = actix::spawn(async move { store.create_partitions().await });
     cluster.wait_for_locks(1).await;
     let store = node.store.clone();
-    let settled = actix::spawn(async move { store.settle(&[settlement], &LeasesLeft::default()).await });
+    let settled = actix::spawn(async move { store.settle(&[settlement], &LeaseUpdates::default()).await });
     cluster.wait_for_locks(2).await;
     blocker.batch_execute("commit").await.unwrap();
 

@@ -7,7 +7,7 @@ use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 
 const NOTHING: Repairs =
     Repairs { scheduled: 0, stopped: 0, continued: 0, retried: 0, released: 0, recomputed: 0, confirmed: 0 };
@@ -111,7 +111,7 @@ async fn a_fixed_delay_that_lost_its_trigger_during_a_run_waits_for_its_end() {
     repairs_once(&node, Repairs { scheduled: 1, ..NOTHING }).await;
 
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting"], "two runs at once would overlap");
-    node.store.settle(&[crate::support::succeeded(&attempts[0])], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[crate::support::succeeded(&attempts[0])], &LeaseUpdates::default()).await.unwrap();
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
 }
 
@@ -260,7 +260,7 @@ async fn a_queue_whose_first_is_due_is_not_told_to_go_on() {
         cluster.advance(60);
         assert_eq!(node.lease().await.len(), 0, "it waits");
     }
-    node.store.settle(&[succeeded(&first[0])], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[succeeded(&first[0])], &LeaseUpdates::default()).await.unwrap();
     let due = "select count(*) filter (where due_at is not null)::text || ' of ' || count(*) from job_trigger where kind = 'BUFFERED'";
     assert_eq!(cluster.texts(due, &[]).await, ["1 of 2"]);
 
@@ -280,7 +280,7 @@ async fn what_waits_behind_an_execution_of_before_its_policy_runs() {
     cluster.advance(60);
     assert_eq!((before.len(), node.lease().await.len()), (1, 0), "the next one waits");
 
-    node.store.settle(&[succeeded(&before[0])], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[succeeded(&before[0])], &LeaseUpdates::default()).await.unwrap();
     assert_eq!(node.lease().await.len(), 0, "its end did not know that somebody waits");
     repairs_once(&node, Repairs { released: 1, ..NOTHING }).await;
 

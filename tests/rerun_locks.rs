@@ -8,7 +8,7 @@ use horolog::actors::job_manager::{CommandError, DeleteJob};
 use horolog::model::job::Job;
 use horolog::model::lists::ExecutionFilter;
 use horolog::model::rerun::{Asked, Verdict};
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ async fn failed_once(gated: &str) -> (TestCluster, Job, Uuid, TestNode, CommitGa
     let job = cluster.create(fixed_rate(3_600)).await;
     let node = cluster.node().await;
     let attempt = node.lease().await.remove(0);
-    node.store.settle(&[failed(&attempt)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
     let gate = CommitGate::install_on(&cluster.database, gated).await;
     let victim = cluster.victim(PATIENCE).await;
     gate.close().await;

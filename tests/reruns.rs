@@ -11,7 +11,7 @@ use horolog::model::lists::ExecutionFilter;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -28,8 +28,8 @@ async fn one(node: &TestNode) -> Attempt {
 
 async fn end(node: &TestNode, attempt: &Attempt, well: bool) {
     let settlement = if well { succeeded(attempt) } else { failed(attempt) };
-    let left = LeasesLeft { ended: vec![attempt.lease_id], ..LeasesLeft::default() };
-    assert_eq!(node.store.settle(&[settlement], &left).await.unwrap().settled, [attempt.execution_id]);
+    let updates = LeaseUpdates { ended: vec![attempt.lease_id], ..LeaseUpdates::default() };
+    assert_eq!(node.store.settle(&[settlement], &updates).await.unwrap().settled, [attempt.execution_id]);
 }
 
 /// An hourly job whose first execution has failed; it is 07:10.

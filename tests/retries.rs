@@ -16,7 +16,7 @@ use horolog::model::target::Target;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::executions::ExecutionTexts;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ async fn one(node: &TestNode) -> Attempt {
 
 async fn fail(node: &TestNode, attempt: &Attempt) {
     assert_eq!(
-        node.store.settle(&[failed(attempt)], &LeasesLeft::default()).await.unwrap().settled,
+        node.store.settle(&[failed(attempt)], &LeaseUpdates::default()).await.unwrap().settled,
         [attempt.execution_id]
     );
 }
@@ -72,7 +72,7 @@ async fn a_failed_attempt_is_tried_again_until_it_succeeds() {
     assert_eq!(cluster.triggers(&job).await[0], "RETRY fires 07:00:00 due 07:00:30");
     cluster.advance(20);
     let third = one(&node).await;
-    node.store.settle(&[succeeded(&third)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[succeeded(&third)], &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 3"]);
     let history = "select jsonb_path_query_array(previous_attempts, '$[*].outcome')::text || ' ' || failures || ' '
@@ -198,7 +198,7 @@ async fn what_was_begun_before_a_pause_is_finished_after_it() {
     cluster.advance(600);
     assert!(node.lease().await.is_empty());
     cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-    node.store.settle(&[succeeded(&one(&node).await)], &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&[succeeded(&one(&node).await)], &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
 }
@@ -295,7 +295,7 @@ async fn a_failed_run_of_a_deleted_job_leaves_no_retry() {
     let batch: Vec<_> = node.lease().await.iter().map(failed).collect();
     cluster.command(DeleteJob(job.id)).await;
 
-    assert_eq!(node.store.settle(&batch, &LeasesLeft::default()).await.unwrap().settled.len(), 2);
+    assert_eq!(node.store.settle(&batch, &LeaseUpdates::default()).await.unwrap().settled.len(), 2);
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1"]);
     assert_eq!(cluster.triggers(&job).await, Vec::<String>::new());

@@ -9,7 +9,7 @@ use horolog::model::lists::JobFilter;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
 use horolog::store::executions::ExecutionTexts;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -338,7 +338,7 @@ async fn what_runs_when_its_job_is_deleted_ends_by_itself_or_with_its_node() {
 
     cluster.command(DeleteJob(job.id)).await;
     cluster.command(DeleteJob(orphan.id)).await;
-    dead.store.settle(&[crate::support::succeeded(mine[0])], &LeasesLeft::default()).await.unwrap();
+    dead.store.settle(&[crate::support::succeeded(mine[0])], &LeaseUpdates::default()).await.unwrap();
     assert_eq!(bury(&cluster, &survivor, &dead).await, (0, 1));
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);

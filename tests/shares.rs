@@ -131,7 +131,7 @@ async fn a_job_takes_half_of_the_slots_however_its_executions_come_about() {
         let attempts = node.lease().await;
         assert_eq!(attempts.len(), expected);
         let failures: Vec<_> = attempts.iter().map(failed).collect();
-        node.store.settle(&failures, &horolog::store::settlements::LeasesLeft::default()).await.unwrap();
+        node.store.settle(&failures, &horolog::store::settlements::LeaseUpdates::default()).await.unwrap();
     }
     cluster.advance(1_000);
     for _ in 0..20 {

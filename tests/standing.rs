@@ -5,7 +5,7 @@ use crate::support::{TestCluster, eventually, fixed_rate, once, succeeded, with}
 use horolog::model::job::JobState;
 use horolog::model::lists::{JobFilter, JobOrder};
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ async fn a_job_whose_schedule_is_over_has_ended_and_is_not_counted_as_active() {
     let attempts = node.lease().await;
     assert_eq!(attempts.len(), 3);
     let settlements: Vec<_> = attempts.iter().map(succeeded).collect();
-    node.store.settle(&settlements, &LeasesLeft::default()).await.unwrap();
+    node.store.settle(&settlements, &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(states(&cluster, &jobs[..2]).await, [JobState::Ended, JobState::Ended]);
     let standings = cluster.store.job_standings(&jobs).await.unwrap();

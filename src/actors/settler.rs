@@ -2,7 +2,7 @@
 
 use super::slots::{Slot, Slots};
 use crate::model::execution::Settlement;
-use crate::store::settlements::{LeasesLeft, Settled};
+use crate::store::settlements::{LeaseUpdates, Settled};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use futures_util::FutureExt;
@@ -82,15 +82,15 @@ impl Settler {
 
     async fn write(&mut self, batch: &[Ended]) -> Result<Settled, StoreError> {
         let settlements: Vec<Settlement> = batch.iter().map(|ended| ended.settlement.clone()).collect();
-        let settled = self.store.settle(&settlements, &self.leases_left(batch)).await?;
+        let settled = self.store.settle(&settlements, &self.lease_updates(batch)).await?;
         if let Some(since) = self.failing_since.take_if(|_| !batch.is_empty()) {
             tracing::warn!(after = ?since.elapsed(), "settlements go through again");
         }
         Ok(settled)
     }
 
-    fn leases_left(&self, batch: &[Ended]) -> LeasesLeft {
-        self.slots.leases_left(batch.iter().map(|Ended { settlement: s, .. }| (s.lease_id, s.execution_id)))
+    fn lease_updates(&self, batch: &[Ended]) -> LeaseUpdates {
+        self.slots.lease_updates(batch.iter().map(|Ended { settlement: s, .. }| (s.lease_id, s.execution_id)))
     }
 
     /// The end of one attempt that the database does not take. It is settled as a failure that says why; else without
@@ -103,10 +103,10 @@ impl Settler {
     ) -> Result<(), (Vec<Ended>, StoreError)> {
         let Some(ended) = batch.first_mut() else { return Ok(()) };
         let failed = ended.settlement.not_storable(&error.in_words());
-        let left = self.leases_left(&batch);
-        let mut written = self.store.settle(std::slice::from_ref(&failed), &left).await;
+        let updates = self.lease_updates(&batch);
+        let mut written = self.store.settle(std::slice::from_ref(&failed), &updates).await;
         if written.as_ref().is_err_and(StoreError::is_of_a_row) {
-            written = self.store.settle_alone(&failed, &left).await;
+            written = self.store.settle_alone(&failed, &updates).await;
         }
         let execution_id = failed.execution_id;
         match written {

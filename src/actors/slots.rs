@@ -8,7 +8,7 @@ use crate::model::execution::Attempt;
 use crate::model::node::Standing;
 use crate::store::give_backs::Holdings;
 use crate::store::leases::{Share, Shares};
-use crate::store::settlements::LeasesLeft;
+use crate::store::settlements::LeaseUpdates;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 /// A lease is written anew when it lists so many times what is held of it. So the leases of a node list at most so many
 /// times its slots, and a lease of 500 is written five times at most.
-const LISTED_MAX: usize = 4;
+const COMPACTION_RATIO: usize = 4;
 /// A list so short costs less than writing it anew.
-const SHORT: usize = 16;
+const COMPACTION_MIN: usize = 16;
 
 /// The node's slots and what is in them; clones share both.
 #[derive(Clone)]
@@ -135,28 +135,28 @@ impl Slots {
         self.held_count.store(holding.attempts.len(), Ordering::Relaxed);
     }
 
-    /// What is left of the leases once these executions of them are settled. A lease whose list is shortened counts as
+    /// What changes in the leases when these executions of them are settled. A lease whose list is shortened counts as
     /// short at once: should that fail, it only lists more for a while.
-    pub fn leases_left(&self, settled: impl Iterator<Item = (Uuid, Uuid)>) -> LeasesLeft {
+    pub fn lease_updates(&self, settled: impl Iterator<Item = (Uuid, Uuid)>) -> LeaseUpdates {
         let mut ending: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
         for (lease_id, execution_id) in settled {
             ending.entry(lease_id).or_default().insert(execution_id);
         }
         let mut holding = self.map();
         let Holding { attempts, leases, .. } = &mut *holding;
-        let mut left = LeasesLeft::default();
+        let mut updates = LeaseUpdates::default();
         for (lease_id, ended) in ending {
             let Some(lease) = leases.get_mut(&lease_id).filter(|lease| !lease.lost) else { continue };
             let remain = lease.held.saturating_sub(ended.len());
             if remain == 0 {
-                left.ended.push(lease_id);
-            } else if lease.listed > SHORT && lease.listed > LISTED_MAX * remain {
+                updates.ended.push(lease_id);
+            } else if lease.listed > COMPACTION_MIN && lease.listed > COMPACTION_RATIO * remain {
                 let remaining = attempts.iter().filter(|(id, held)| held.lease_id == lease_id && !ended.contains(id));
-                left.shortened.push((lease_id, remaining.map(|(id, _)| *id).collect()));
+                updates.shortened.push((lease_id, remaining.map(|(id, _)| *id).collect()));
                 lease.listed = remain;
             }
         }
-        left
+        updates
     }
 
     /// Lets go of an attempt (execution and number) that is not settled, and frees its slot.

@@ -128,9 +128,9 @@ pub struct Settled {
     pub fenced: Vec<Uuid>,
 }
 
-/// What a batch of settlements leaves of the node's leases.
+/// What a batch of settlements changes in the node's leases.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct LeasesLeft {
+pub struct LeaseUpdates {
     /// Leases of which nothing is left.
     pub ended: Vec<Uuid>,
     /// Long leases of which little is left, and what.
@@ -140,7 +140,7 @@ pub struct LeasesLeft {
 impl Store {
     /// Settles a batch in one transaction. After an error the outcome is
     /// unknown; settle the same batch again.
-    pub async fn settle(&self, batch: &[Settlement], leases: &LeasesLeft) -> Result<Settled, StoreError> {
+    pub async fn settle(&self, batch: &[Settlement], leases: &LeaseUpdates) -> Result<Settled, StoreError> {
         if batch.is_empty() {
             return Ok(Settled::default());
         }
@@ -167,7 +167,7 @@ impl Store {
 
     /// Settles one attempt, and nothing that follows from it: for when that is what fails. The repairs go on with what
     /// waits for its end and record whether the job fails; it is not tried again, and does not pause its job.
-    pub async fn settle_alone(&self, settlement: &Settlement, leases: &LeasesLeft) -> Result<Settled, StoreError> {
+    pub async fn settle_alone(&self, settlement: &Settlement, leases: &LeaseUpdates) -> Result<Settled, StoreError> {
         let alone = Settlement { retry_in: None, ..settlement.clone() };
         let columns = Columns::of(std::slice::from_ref(&alone));
         self.bounded("settlements.settle_alone", async {
@@ -176,7 +176,7 @@ impl Store {
             if settled.is_empty() {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
-            leave_leases(&transaction, leases).await?;
+            update_leases(&transaction, leases).await?;
             transaction.commit().await.during("settlements.commit")?;
             self.tally.settled(std::iter::once(&alone).filter(|alone| settled.contains(&alone.execution_id)));
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
@@ -220,17 +220,17 @@ impl Store {
         transaction: &Transaction,
         columns: &Columns<'_>,
         verdicts: &Verdicts,
-        leases: &LeasesLeft,
+        leases: &LeaseUpdates,
     ) -> Result<HashSet<Uuid>, StoreError> {
         let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
         transaction.prepare_cached(&settle).await.during("settlements.prepare")?;
         verdicts.prepare(transaction).await?;
-        let (settled, left, recorded) = futures_util::join!(
+        let (settled, updated, recorded) = futures_util::join!(
             self.settle_current(transaction, columns),
-            leave_leases(transaction, leases),
+            update_leases(transaction, leases),
             verdicts.record(transaction),
         );
-        let (settled, ((), ())) = both(settled, both(left, recorded))?;
+        let (settled, ((), ())) = both(settled, both(updated, recorded))?;
         Ok(settled)
     }
 
@@ -262,12 +262,12 @@ impl Store {
 }
 
 /// Leases say where to look: which of them end here makes nothing true or false.
-async fn leave_leases(transaction: &Transaction, left: &LeasesLeft) -> Result<(), StoreError> {
-    if !left.ended.is_empty() {
+async fn update_leases(transaction: &Transaction, updates: &LeaseUpdates) -> Result<(), StoreError> {
+    if !updates.ended.is_empty() {
         let statement = transaction.prepare_cached(END_LEASES).await.during("settlements.prepare")?;
-        transaction.execute(&statement, &[&left.ended]).await.during("settlements.end_leases")?;
+        transaction.execute(&statement, &[&updates.ended]).await.during("settlements.end_leases")?;
     }
-    for (lease, executions) in &left.shortened {
+    for (lease, executions) in &updates.shortened {
         let statement = transaction.prepare_cached(SHORTEN_LEASE).await.during("settlements.prepare")?;
         transaction.execute(&statement, &[lease, executions]).await.during("settlements.shorten_lease")?;
     }

@@ -7,7 +7,7 @@ use horolog::model::execution::Attempt;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 
 /// One that is tried three times, at once and after up to 100 s.
 fn tries_again() -> JobRequest {
@@ -19,7 +19,7 @@ fn tries_again() -> JobRequest {
 
 async fn end(cluster: &TestCluster, attempts: &[Attempt], how: fn(&Attempt) -> horolog::model::execution::Settlement) {
     let batch: Vec<_> = attempts.iter().map(how).collect();
-    let settled = cluster.store.settle(&batch, &LeasesLeft::default()).await.unwrap();
+    let settled = cluster.store.settle(&batch, &LeaseUpdates::default()).await.unwrap();
     assert_eq!(settled.settled.len(), attempts.len());
 }
 

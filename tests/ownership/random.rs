@@ -18,7 +18,7 @@ use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
 use horolog::model::schedule::Schedule;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::leases::Batch;
-use horolog::store::settlements::LeasesLeft;
+use horolog::store::settlements::LeaseUpdates;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use uuid::Uuid;
@@ -232,7 +232,7 @@ impl World {
             .collect();
         for attempt in ends {
             let settlement = if self.rng.u8(0..3) == 0 { failed(&attempt) } else { succeeded(&attempt) };
-            self.cluster.store.settle(&[settlement], &LeasesLeft::default()).await.unwrap();
+            self.cluster.store.settle(&[settlement], &LeaseUpdates::default()).await.unwrap();
         }
     }
 

@@ -13,7 +13,7 @@
 mod due;
 mod in_flight;
 mod job_cache;
-mod listing;
+mod lease_groups;
 mod locking;
 mod own;
 mod plan;
@@ -41,7 +41,7 @@ use crate::store::parts::in_parts;
 use crate::store::row::Values;
 use crate::store::session::Transaction;
 use in_flight::in_flight;
-use listing::Leases;
+use lease_groups::LeaseGroups;
 use locking::Due;
 use own::Own;
 use plan::{PlanContext, is_limited, plan};
@@ -258,7 +258,7 @@ impl Store {
         let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
         let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
-        let leases = Leases::of(&plan.executions, &jobs);
+        let leases = LeaseGroups::of(&plan.executions, &jobs);
         let times = (due.now, due.new_cache_tag);
         let own = Own::of(&due.own);
         let mut begun = writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;

@@ -2,7 +2,7 @@
 //! the lease has read.
 
 use super::Jobs;
-use super::listing::Leases;
+use super::lease_groups::LeaseGroups;
 use super::own::Begun;
 use super::shares::Reservation;
 use crate::model::Timestamp;
@@ -341,7 +341,7 @@ impl LeasePlan {
     pub fn attempts(
         self,
         node_id: Uuid,
-        leases: &Leases,
+        leases: &LeaseGroups,
         jobs: &Jobs,
         taken: &mut HashMap<Uuid, Begun>,
     ) -> Vec<Attempt> {

@@ -1,6 +1,6 @@
 //! The writes of a lease, column by column as they travel, in one round trip.
 
-use super::listing::Leases;
+use super::lease_groups::LeaseGroups;
 use super::own::{Begun, Own, payload};
 use super::plan::LeasePlan;
 use super::{Care, Jobs};
@@ -118,7 +118,7 @@ pub async fn execute(
     plan: &LeasePlan,
     own: &Own<'_>,
     transaction: &Transaction,
-    (node_id, leases): (Uuid, &Leases),
+    (node_id, leases): (Uuid, &LeaseGroups),
     (now, new_cache_tag): (Timestamp, i64),
     (jobs, care): (&Jobs, Care),
 ) -> Result<HashMap<Uuid, Begun>, StoreError> {
@@ -226,7 +226,7 @@ async fn list(
     executions: &[(Trigger, NewExecution)],
     transaction: &Transaction,
     node_id: Uuid,
-    leases: &Leases,
+    leases: &LeaseGroups,
 ) -> Result<(), tokio_postgres::Error> {
     if executions.is_empty() {
         return Ok(());

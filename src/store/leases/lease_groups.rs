@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The leases of what a poll puts in flight.
-pub struct Leases {
+pub struct LeaseGroups {
     common: Uuid,
     single: HashMap<Uuid, Uuid>,
 }
 
-impl Leases {
+impl LeaseGroups {
     /// A lease of its own for each run of a job that has an overlap policy, one for all others.
     pub fn of(executions: &[(Trigger, NewExecution)], jobs: &Jobs) -> Self {
         let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
