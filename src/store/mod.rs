@@ -69,7 +69,7 @@ use unreadable::UnreadableRows;
 use uuid::Uuid;
 
 /// How long leases are wary of fire times that were taken before, once there was one.
-const WARY_FOR: Duration = Duration::from_mins(1);
+const CONFLICTS_EXPECTED_FOR: Duration = Duration::from_mins(1);
 
 /// Channel of the wake-up hints; they carry no data.
 pub const WAKE_UP_CHANNEL: &str = "horolog_wakeup";
@@ -87,7 +87,7 @@ pub struct Store {
     /// What it cannot read.
     unreadable: UnreadableRows,
     /// Until when a lease expects fire times that were taken before.
-    wary_until: Arc<Mutex<Option<Instant>>>,
+    conflicts_expected_until: Arc<Mutex<Option<Instant>>>,
     /// The jobs that this node has cached.
     job_cache: leases::JobCache,
     /// Where the next scan of the due triggers starts.
@@ -114,7 +114,7 @@ pub fn hot_statements() -> Vec<&'static str> {
         leases::PEEK,
         jobs::BY_IDS,
         leases::INSERT,
-        leases::INSERT_NEW,
+        leases::INSERT_OR_SKIP,
         leases::INSERT_OWN,
         leases::SKIP_OWN,
         leases::RESUME,
@@ -296,7 +296,7 @@ impl Store {
             clock,
             call_timeout,
             unreadable: UnreadableRows::default(),
-            wary_until: Arc::default(),
+            conflicts_expected_until: Arc::default(),
             job_cache: leases::JobCache::default(),
             scan_cursor: leases::ScanCursor::default(),
             turn: closures::Turn::default(),
@@ -336,14 +336,15 @@ impl Store {
         .await
     }
 
-    fn is_wary(&self) -> bool {
-        let until = *self.wary_until.lock().unwrap_or_else(PoisonError::into_inner);
+    fn expects_conflicts(&self) -> bool {
+        let until = *self.conflicts_expected_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
     /// For a while: where there is one, there are more.
-    fn be_wary(&self) {
-        *self.wary_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + WARY_FOR);
+    fn expect_conflicts(&self) {
+        *self.conflicts_expected_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + CONFLICTS_EXPECTED_FOR);
     }
 
     /// Runs one call under the bound. When it is cut off, its [`Session`] is

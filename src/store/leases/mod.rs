@@ -28,7 +28,7 @@ pub(super) use own::{INSERT_OWN, SKIP_OWN, payload};
 pub(super) use scan_cursor::ScanCursor;
 pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
-pub(super) use writes::{INSERT, INSERT_NEW, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped};
+pub(super) use writes::{INSERT, INSERT_OR_SKIP, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped};
 
 use super::{During, Store, StoreError, backfills, closures, jobs};
 use crate::model::Timestamp;
@@ -129,15 +129,15 @@ impl Store {
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::give_back`] resolves them.
     pub async fn lease(&self, node_id: Uuid, batch: Batch, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
-        let care = if self.is_wary() { Care::Wary } else { Care::None };
-        let leased = match self.try_lease(node_id, batch, look_ahead, care).await {
-            Err(error) if care == Care::None && error.is_duplicate() => {
+        let conflict_mode = if self.expects_conflicts() { ConflictMode::Skip } else { ConflictMode::Fail };
+        let leased = match self.try_lease(node_id, batch, look_ahead, conflict_mode).await {
+            Err(error) if conflict_mode == ConflictMode::Fail && error.is_duplicate() => {
                 tracing::warn!("fire times are due that were taken before: was the database set back?");
-                self.be_wary();
-                self.try_lease(node_id, batch, look_ahead, Care::Wary).await
+                self.expect_conflicts();
+                self.try_lease(node_id, batch, look_ahead, ConflictMode::Skip).await
             }
             // Its turn did not come in time: what no change concerns is leased now.
-            Err(error) if error.is_lock_timeout() => self.try_lease(node_id, batch, look_ahead, care).await,
+            Err(error) if error.is_lock_timeout() => self.try_lease(node_id, batch, look_ahead, conflict_mode).await,
             answer => answer,
         };
         match leased {
@@ -146,7 +146,7 @@ impl Store {
                     error = &error as &dyn std::error::Error,
                     "a lease fails for one of its jobs: leasing in parts"
                 );
-                self.try_lease(node_id, batch, look_ahead, Care::InParts).await
+                self.try_lease(node_id, batch, look_ahead, ConflictMode::SkipPerJob).await
             }
             answer => answer,
         }
@@ -157,7 +157,7 @@ impl Store {
         node_id: Uuid,
         batch: Batch,
         look_ahead: Duration,
-        care: Care,
+        conflict_mode: ConflictMode,
     ) -> Result<Option<Leased>, StoreError> {
         let LeftOut { jobs: mut left_out, let_in } = self.shares.left_out();
         left_out.extend(self.unreadable.left_alone());
@@ -173,9 +173,9 @@ impl Store {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
-            let taken = match care {
-                Care::None | Care::Wary => self.take(&transaction, node_id, &due, care).await,
-                Care::InParts => self.take_in_parts(&transaction, node_id, &due).await,
+            let taken = match conflict_mode {
+                ConflictMode::Fail | ConflictMode::Skip => self.take(&transaction, node_id, &due, conflict_mode).await,
+                ConflictMode::SkipPerJob => self.take_in_parts(&transaction, node_id, &due).await,
             };
             let taken = match taken {
                 Err(error) if error.is_of_a_row() => {
@@ -224,7 +224,8 @@ impl Store {
         // What is checked at the end would fail then, and for all.
         transaction.batch_execute("set constraints all immediate").await.during("leases.constraints")?;
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
-        let take = async |jobs: &[Uuid]| self.take(transaction, node_id, &due.of_jobs(jobs), Care::InParts).await;
+        let take =
+            async |jobs: &[Uuid]| self.take(transaction, node_id, &due.of_jobs(jobs), ConflictMode::SkipPerJob).await;
         let parts = in_parts(transaction, &job_ids, take).await?;
         for (job_id, error) in &parts.odd {
             self.unreadable.leave_alone(*job_id, &format!("it cannot be leased: {}", error.in_words()));
@@ -232,7 +233,13 @@ impl Store {
         Ok(parts.done.into_iter().reduce(Taken::and).unwrap_or_default())
     }
 
-    async fn take(&self, transaction: &Transaction, node_id: Uuid, due: &Due, care: Care) -> Result<Taken, StoreError> {
+    async fn take(
+        &self,
+        transaction: &Transaction,
+        node_id: Uuid,
+        due: &Due,
+        conflict_mode: ConflictMode,
+    ) -> Result<Taken, StoreError> {
         if due.triggers.is_empty() {
             return Ok(Taken::default());
         }
@@ -261,7 +268,8 @@ impl Store {
         let leases = LeaseGroups::of(&plan.executions, &jobs);
         let times = (due.now, due.new_cache_tag);
         let own = Own::of(&due.own);
-        let mut begun = writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, care)).await?;
+        let mut begun =
+            writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, conflict_mode)).await?;
         let skipped = plan.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
         let (deferred_until, left_alone) = (std::mem::take(&mut plan.deferred_until), plan.left_alone);
         let reservation = std::mem::take(&mut plan.reservation);
@@ -340,15 +348,15 @@ struct Held {
     kept_out: bool,
 }
 
-/// How carefully a lease takes what is due.
+/// What a lease does about fire times whose rows exist already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Care {
-    /// Everything is as it should be.
-    None,
-    /// Fire times may be due that were taken before.
-    Wary,
-    /// The same, and a job among them keeps the others from being taken.
-    InParts,
+enum ConflictMode {
+    /// None is expected: such a row is an error.
+    Fail,
+    /// They are skipped: triggers came back, say after a failover that lost its last writes.
+    Skip,
+    /// They are skipped, and each job is taken by itself: one of them keeps the others from being taken.
+    SkipPerJob,
 }
 
 /// What became of what was locked.

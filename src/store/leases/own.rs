@@ -18,7 +18,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-/// Takes fire times that bear something, those that were not taken before: see `INSERT_NEW`.
+/// Takes fire times that bear something, those that were not taken before: see `INSERT_OR_SKIP`.
 pub const INSERT_OWN: &str = "-- leases.insert_own
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, node_id, started_at, created_at, job_version, repeats, payload)

@@ -3,7 +3,7 @@
 use super::lease_groups::LeaseGroups;
 use super::own::{Begun, Own, payload};
 use super::plan::LeasePlan;
-use super::{Care, Jobs};
+use super::{ConflictMode, Jobs};
 use crate::model::Timestamp;
 use crate::model::schedule::zone::tzdb_edition;
 use crate::model::trigger::{NewExecution, SkippedRange, Trigger, TriggerKind};
@@ -48,7 +48,7 @@ pub const INSERT: &str = insert!();
 /// Takes those fire times that were not taken before. A row that exists already was (the trigger
 /// came back, say after a failover that lost its last writes): it stays as it is.
 /// The server finds out with a look-up and a second record in the WAL for each row.
-pub const INSERT_NEW: &str = concat!(insert!(), "\non conflict (id) do nothing\nreturning id");
+pub const INSERT_OR_SKIP: &str = concat!(insert!(), "\non conflict (id) do nothing\nreturning id");
 
 /// Starts the next attempt of executions that wait for one. `between` lets the
 /// generic plan prune partitions.
@@ -120,13 +120,13 @@ pub async fn execute(
     transaction: &Transaction,
     (node_id, leases): (Uuid, &LeaseGroups),
     (now, new_cache_tag): (Timestamp, i64),
-    (jobs, care): (&Jobs, Care),
+    (jobs, conflict_mode): (&Jobs, ConflictMode),
 ) -> Result<HashMap<Uuid, Begun>, StoreError> {
     let mut begun = own.write(plan, transaction, (node_id, now), jobs).await?;
     let mut ended = preempt(&plan.preempted_jobs, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
     let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
-        insert((&plan.executions, own), transaction, node_id, now, (jobs, care)),
+        insert((&plan.executions, own), transaction, node_id, now, (jobs, conflict_mode)),
         resume(&plan.executions, transaction, node_id, now),
         list(&plan.executions, transaction, node_id, leases),
         move_on(plan, transaction, new_cache_tag),
@@ -175,7 +175,7 @@ async fn preempt(jobs: &[Uuid], transaction: &Transaction, now: Timestamp) -> Re
 enum Inserted {
     /// All that were to be.
     All(Vec<Uuid>),
-    /// Those that were not taken before: the rows of `INSERT_NEW`.
+    /// Those that were not taken before: the rows of `INSERT_OR_SKIP`.
     New(Vec<Row>),
 }
 
@@ -184,7 +184,7 @@ async fn insert(
     transaction: &Transaction,
     node_id: Uuid,
     now: Timestamp,
-    (jobs, care): (&Jobs, Care),
+    (jobs, conflict_mode): (&Jobs, ConflictMode),
 ) -> Result<Inserted, tokio_postgres::Error> {
     let fresh: Vec<_> =
         executions.iter().filter(|(_, execution)| !execution.resumes && !own.holds(execution)).collect();
@@ -198,8 +198,8 @@ async fn insert(
     let due_times: Vec<Timestamp> = fresh.iter().map(|(_, execution)| execution.due_time).collect();
     let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
     let values: [&(dyn ToSql + Sync); 8] = [&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions];
-    if care != Care::None {
-        let rows = transaction.query(&transaction.prepare_cached(INSERT_NEW).await?, &values).await?;
+    if conflict_mode != ConflictMode::Fail {
+        let rows = transaction.query(&transaction.prepare_cached(INSERT_OR_SKIP).await?, &values).await?;
         return Ok(Inserted::New(rows));
     }
     transaction.execute(&transaction.prepare_cached(INSERT).await?, &values).await?;
