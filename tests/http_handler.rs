@@ -43,7 +43,7 @@ pub fn attempt(target: HttpTarget) -> Attempt {
         payload: Payload::of_json(r#"{"report":"daily"}"#.to_owned()).ok(),
         policies: Policies::default(),
         failures: 0,
-        may_be_awaited: false,
+        may_unblock_fixed_delay: false,
     }
 }
 

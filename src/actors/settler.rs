@@ -161,7 +161,7 @@ impl Settler {
                 metrics::counter!("horolog_executions_total", "status" => settlement.status().as_str()).increment(1);
                 report.settled += 1;
             }
-            if settlement.others_wait || settlement.retry_in.is_some() {
+            if settlement.is_serialized || settlement.retry_in.is_some() {
                 self.slots.wake(); // something may be due sooner than the next poll
             }
             self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, slot);

@@ -98,7 +98,7 @@ mod tests {
             payload: Payload::of_json(payload.to_string()).ok(),
             policies: Policies::default(),
             failures: 0,
-            may_be_awaited: false,
+            may_unblock_fixed_delay: false,
         }
     }
 

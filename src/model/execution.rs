@@ -147,7 +147,7 @@ pub struct Attempt {
     /// fire time (or from its buffering), when the job is a fixed delay; by the time of
     /// a later attempt the job may have become something else, and then a fixed delay
     /// again.
-    pub may_be_awaited: bool,
+    pub may_unblock_fixed_delay: bool,
 }
 
 impl Attempt {
@@ -174,7 +174,7 @@ impl Attempt {
             payload: job.definition.payload.clone(),
             policies: job.definition.policies.clone(),
             failures,
-            may_be_awaited: matches!(job.definition.schedule, Schedule::FixedDelay { .. })
+            may_unblock_fixed_delay: matches!(job.definition.schedule, Schedule::FixedDelay { .. })
                 || matches!(kind, TriggerKind::Retry | TriggerKind::Recovery | TriggerKind::Buffered),
         }
     }
@@ -198,8 +198,8 @@ impl Attempt {
             started_at,
             outcome,
             retry_in,
-            others_wait: self.policies.others_wait(),
-            may_be_awaited: self.may_be_awaited,
+            is_serialized: self.policies.is_serialized(),
+            may_unblock_fixed_delay: self.may_unblock_fixed_delay,
             pause_on_failure: self.policies.pause_on_failure,
         }
     }
@@ -260,9 +260,9 @@ pub struct Settlement {
     /// When it failed and may be tried again: the delay.
     pub retry_in: Option<Duration>,
     /// Whether later fire times may wait for its end.
-    pub others_wait: bool,
-    /// Whether the job's trigger may await its end: see [`Attempt::may_be_awaited`].
-    pub may_be_awaited: bool,
+    pub is_serialized: bool,
+    /// Whether the job's trigger may await its end: see [`Attempt::may_unblock_fixed_delay`].
+    pub may_unblock_fixed_delay: bool,
     /// Whether its final failure pauses the job.
     pub pause_on_failure: bool,
 }

@@ -144,7 +144,7 @@ impl Policies {
     }
 
     /// Whether fire times may wait for the end of what runs, or give way to it.
-    pub fn others_wait(&self) -> bool {
+    pub fn is_serialized(&self) -> bool {
         self.overlap_policy != OverlapPolicy::Allow
     }
 

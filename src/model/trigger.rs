@@ -16,7 +16,7 @@ mod passed_tests;
 #[cfg(test)]
 mod tests;
 
-pub use fire::arm;
+pub use fire::schedule_next;
 pub use passed::Passed;
 
 use super::execution::{Reason, execution_id};

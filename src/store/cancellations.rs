@@ -10,7 +10,7 @@ use super::execution_list::conditions;
 use super::parts::in_parts;
 use super::row::{Values, column};
 use super::session::Transaction;
-use super::settlements::{lock_jobs, rearm, release};
+use super::settlements::{lock_jobs, rearm_fixed_delay, release_buffered};
 use super::{During, Store, StoreError};
 use crate::model::execution::ExecutionStatus;
 use crate::model::lists::ExecutionFilter;
@@ -138,7 +138,7 @@ impl Store {
             let busy = transaction.query(BUSY, &[&left]).await.during("cancellations.busy")?;
             let mut busy: HashSet<Uuid> = column("cancellations.busy", &busy, 0)?;
             busy.retain(|id| !parts.odd.iter().any(|(odd, _)| odd == id));
-            release(&transaction, stub, &jobs).await?;
+            release_buffered(&transaction, stub, &jobs).await?;
             notify(&transaction).await?;
             transaction.commit().await.during("cancellations.commit")?;
             // They stay as they are, and are not counted.
@@ -158,7 +158,7 @@ impl Store {
         let retrying = transaction.query(CANCEL_RETRYING, &[&stub, &locked, low, high]).await;
         rows.extend(retrying.during("cancellations.cancel")?);
         let ended: Vec<Uuid> = column("cancellations.cancel", &rows, 0)?;
-        rearm(transaction, &ended).await?;
+        rearm_fixed_delay(transaction, &ended).await?;
         rows.extend(transaction.query(REQUEST, &[&stub, &ids, low, high]).await.during("cancellations.request")?);
         column("cancellations.cancel", &rows, 0)
     }

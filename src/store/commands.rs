@@ -18,7 +18,7 @@ use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::payload::Payload;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::zone::tzdb_edition;
-use crate::model::trigger::{NextState, arm};
+use crate::model::trigger::{NextState, schedule_next};
 use chrono::TimeDelta;
 use tokio_postgres::Row;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -157,7 +157,7 @@ impl Store {
                         Some(JobStatus::Deleted) | None => {}
                     }
                     // Now that the trigger is ours: a lease of it that read the old policy has committed.
-                    if definition.policies.others_wait() && !old.definition.policies.others_wait() {
+                    if definition.policies.is_serialized() && !old.definition.policies.is_serialized() {
                         transaction.execute(NAME_LEASES, &[&old.id]).await.during("commands.name_leases")?;
                     }
                     record_versions(&transaction, &[old.id], "UPDATED").await?;
@@ -348,7 +348,7 @@ fn next_of(
         Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
             NextState::Advance { fire_time: next, due_at: next, closed_from: None }
         }
-        Some(next) => arm(id, definition, closures, before(next)),
+        Some(next) => schedule_next(id, definition, closures, before(next)),
         None => NextState::Exhaust,
     };
     match next_state {

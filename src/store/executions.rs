@@ -2,7 +2,7 @@
 
 use super::leases::payload;
 use super::row::{Values, column};
-use super::settlements::{lock_jobs, rearm, release};
+use super::settlements::{lock_jobs, rearm_fixed_delay, release_buffered};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
 use crate::model::UnknownName;
@@ -170,8 +170,8 @@ impl Store {
             let mut requested = transaction.execute(REQUEST_CANCEL, &[&stub, &id]).await.during("executions.cancel")?;
             requested += transaction.execute(CANCEL_RETRYING, &[&stub, &id]).await.during("executions.cancel")?;
             requested += transaction.execute(CANCEL_PENDING, &[&stub, &id]).await.during("executions.cancel")?;
-            rearm(&transaction, &[id]).await?;
-            release(&transaction, stub, &jobs).await?;
+            rearm_fixed_delay(&transaction, &[id]).await?;
+            release_buffered(&transaction, stub, &jobs).await?;
             let known = transaction.query_opt(GET, &[&id]).await.during("executions.get")?;
             let notify = "select pg_notify($1, '')";
             transaction.execute(notify, &[&WAKE_UP_CHANNEL]).await.during("executions.notify")?;

@@ -6,7 +6,7 @@
 use super::parts::in_parts;
 use super::row::column;
 use super::session::Transaction;
-use super::settlements::{lock_jobs, rearm, release};
+use super::settlements::{lock_jobs, rearm_fixed_delay, release_buffered};
 use super::takeovers::{LEASES, LOCK_OWN, TakenOver, executions};
 use super::{During, Store, StoreError};
 use std::collections::{BTreeSet, HashSet};
@@ -77,7 +77,7 @@ impl Store {
             lock_jobs(&transaction, &jobs).await?;
             let handed_over = self.hand_over_own(&transaction, node_id, &given_up).await?;
             let given_back = self.give_back_in(&transaction, node_id, &unbegun).await?;
-            release(&transaction, self.clock().stub(), &jobs).await?;
+            release_buffered(&transaction, self.clock().stub(), &jobs).await?;
             end_empty(&transaction, &unknown).await?;
             transaction.commit().await.during("give_backs.commit")?;
             Ok(given_back + handed_over)
@@ -115,7 +115,7 @@ impl Store {
         let jobs = waited_for(&listed)?;
         lock_jobs(transaction, &jobs).await?;
         let given_back = self.give_back_in(transaction, node_id, &unbegun).await?;
-        release(transaction, self.clock().stub(), &jobs).await?;
+        release_buffered(transaction, self.clock().stub(), &jobs).await?;
         let leases: Vec<Uuid> = column("job_lease", &listed, "id")?;
         end_empty(transaction, &leases).await?;
         Ok(given_back)
@@ -133,7 +133,7 @@ impl Store {
             let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &unbegun, low, high];
             let rows = transaction.query(&statement, &values).await.during("give_backs.give_back")?;
             let given_back = self.next_attempts(transaction, "RETRY", &rows).await?;
-            rearm(transaction, &given_back.ended).await?;
+            rearm_fixed_delay(transaction, &given_back.ended).await?;
             Ok(rows.len())
         };
         let given_back = in_parts(transaction, unbegun, give).await?;

@@ -81,11 +81,11 @@ impl Store {
             }
         }
         transaction.prepare_all(&[SCHEDULE]).await.during("pauses.prepare")?;
-        let arm = jobs.values().map(|job| {
+        let scheduled = jobs.values().map(|job| {
             let next = (fire_time_from(&job.definition, now), now);
             schedule(transaction, job.id, &job.definition, &closures, next)
         });
-        futures_util::future::try_join_all(arm).await?;
+        futures_util::future::try_join_all(scheduled).await?;
         transaction.query(LOCK_ONE_OFFS, &[&resumed]).await.during("pauses.lock_one_offs")?;
         transaction.execute(GIVE_BACK_DUE_TIMES, &[&resumed]).await.during("pauses.give_back_due_times")?;
         notify(transaction).await?;

@@ -10,7 +10,7 @@ use super::commands::{SCHEDULE, schedule};
 use super::parts::in_parts;
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
-use super::settlements::{rearm, release};
+use super::settlements::{rearm_fixed_delay, release_buffered};
 use super::takeovers::NEXT_ATTEMPTS;
 use super::zones::Followed;
 use super::{During, Store, StoreError};
@@ -189,7 +189,7 @@ impl Store {
             let unheld = transaction.execute(UNHELD, &[]).await.during("repairs.unheld")?;
             let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
             let jobs: Vec<Uuid> = column("repairs.unreleased", &waiting, 0)?;
-            let release = async |jobs: &[Uuid]| release(&transaction, self.clock().stub(), jobs).await;
+            let release = async |jobs: &[Uuid]| release_buffered(&transaction, self.clock().stub(), jobs).await;
             let released = in_parts(&transaction, &jobs, release).await?;
             self.note_odd("job_trigger", released.odd);
             let released = usize::try_from(unheld + released.done.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
@@ -265,7 +265,7 @@ impl Store {
             column::<Uuid, Vec<_>>("repairs.stalled", vanished, "awaits")?,
             column::<Uuid, Vec<_>>("repairs.stalled", ended, "awaits")?,
         );
-        let rearm = async |ended: &[Uuid]| rearm(transaction, ended).await;
+        let rearm = async |ended: &[Uuid]| rearm_fixed_delay(transaction, ended).await;
         let rearmed = in_parts(transaction, &ended, rearm).await?;
         let free = async |vanished: &[Uuid]| {
             let freed = transaction.execute(FREE_STALLED, &[&self.clock().stub(), &vanished]).await;

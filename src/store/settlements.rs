@@ -61,7 +61,7 @@ on conflict (id) do nothing";
 
 /// Makes the fire time due that has waited longest behind the executions of a
 /// job, if none is in flight any more.
-pub(super) const RELEASE: &str = concat!(
+pub(super) const RELEASE_BUFFERED: &str = concat!(
     "-- settlements.release
 update job_trigger t set due_at = coalesce($1::timestamptz, clock_timestamp())
 from (
@@ -104,7 +104,7 @@ where l.id between $6 and $7 and l.id = any($1::uuid[]) and l.attempt = x.attemp
 /// survives its trip through the API. The one statement for settlement,
 /// take-over and repair; after `endAt` there is none. $1 limits it to some executions, `between` to their
 /// partitions.
-pub(super) const REARM: &str = "-- settlements.rearm
+pub(super) const REARM_FIXED_DELAY: &str = "-- settlements.rearm
 update job_trigger t
 set awaits = null,
     fire_time = ended.next_fire_time,
@@ -151,9 +151,9 @@ impl Store {
             let mut settled = self.settle_and_record(&transaction, &columns, &verdicts, leases).await?;
             // The job before its trigger, as the commands do.
             self.pause_failed(&transaction, batch, &settled).await?;
-            rearm(&transaction, &columns.awaited).await?;
+            rearm_fixed_delay(&transaction, &columns.awaited).await?;
             self.retry(&transaction, &columns).await?;
-            release(&transaction, self.clock().stub(), &columns.waited_for).await?;
+            release_buffered(&transaction, self.clock().stub(), &columns.waited_for).await?;
             if settled.len() < batch.len() {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
@@ -288,7 +288,7 @@ pub(super) async fn lock_jobs(transaction: &Transaction, jobs: &[Uuid]) -> Resul
 }
 
 /// Lets the next fire time of these jobs run that waits for nothing any more.
-pub(super) async fn release(
+pub(super) async fn release_buffered(
     transaction: &Transaction,
     stub: Option<Timestamp>,
     jobs: &[Uuid],
@@ -296,14 +296,14 @@ pub(super) async fn release(
     if jobs.is_empty() {
         return Ok(0);
     }
-    let statement = transaction.prepare_cached(RELEASE).await.during("settlements.prepare")?;
+    let statement = transaction.prepare_cached(RELEASE_BUFFERED).await.during("settlements.prepare")?;
     transaction.execute(&statement, &[&stub, &jobs]).await.during("settlements.release")
 }
 
 /// Rearms the fixed-delay triggers that await one of these executions.
-pub(super) async fn rearm(transaction: &Transaction, executions: &[Uuid]) -> Result<u64, StoreError> {
+pub(super) async fn rearm_fixed_delay(transaction: &Transaction, executions: &[Uuid]) -> Result<u64, StoreError> {
     let (Some(low), Some(high)) = (executions.iter().min(), executions.iter().max()) else { return Ok(0) };
-    let statement = transaction.prepare_cached(REARM).await.during("settlements.prepare")?;
+    let statement = transaction.prepare_cached(REARM_FIXED_DELAY).await.during("settlements.prepare")?;
     transaction.execute(&statement, &[&executions, low, high]).await.during("settlements.rearm")
 }
 
@@ -356,8 +356,8 @@ impl Columns<'_> {
             retried: retried().map(|s| s.execution_id).collect(),
             retried_attempts: retried().map(|s| s.attempt).collect(),
             delays: retried().filter_map(|s| s.retry_in).map(|delay| delay.as_secs_f64()).collect(),
-            waited_for: batch.iter().filter(|s| s.others_wait).map(|s| s.job_id).collect(),
-            awaited: batch.iter().filter(|s| s.may_be_awaited).map(|s| s.execution_id).collect(),
+            waited_for: batch.iter().filter(|s| s.is_serialized).map(|s| s.job_id).collect(),
+            awaited: batch.iter().filter(|s| s.may_unblock_fixed_delay).map(|s| s.execution_id).collect(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::give_backs::{Holdings, waited_for};
 use super::parts::in_parts;
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
-use super::settlements::{LOCK_JOBS, RELEASE, lock_jobs, rearm, release};
+use super::settlements::{LOCK_JOBS, RELEASE_BUFFERED, lock_jobs, rearm_fixed_delay, release_buffered};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, failing};
 use crate::model::named;
 use std::time::Duration;
@@ -165,7 +165,7 @@ insert into job_lease (id, node_id, job_id, execution_ids) values ($1, $2, null,
 
 /// What a take-over runs, in its order.
 const STATEMENTS: [&str; 9] =
-    [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, failing::MARK, END_LEASES, NEXT_ATTEMPTS, RELEASE];
+    [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, failing::MARK, END_LEASES, NEXT_ATTEMPTS, RELEASE_BUFFERED];
 
 /// How what a node held is handed over.
 #[derive(Debug, Clone, Copy)]
@@ -348,10 +348,10 @@ impl Store {
             HandOver::InParts => self.hand_over_in_parts(transaction, node_id, &held).await?,
         };
         match how {
-            HandOver::Whole => drop(release(transaction, stub, &waited_for).await?),
+            HandOver::Whole => drop(release_buffered(transaction, stub, &waited_for).await?),
             // What cannot be released now the repairs release.
             HandOver::InParts => {
-                let release = async |jobs: &[Uuid]| release(transaction, stub, jobs).await;
+                let release = async |jobs: &[Uuid]| release_buffered(transaction, stub, jobs).await;
                 self.note_odd("job_trigger", in_parts(transaction, &waited_for, release).await?.odd);
             }
         }
@@ -420,7 +420,7 @@ impl Store {
             self.pause_in(transaction, &[row.get("job_id")?], Some(&because)).await?;
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
-        rearm(transaction, &taken.ended).await?;
+        rearm_fixed_delay(transaction, &taken.ended).await?;
         Ok(taken)
     }
 

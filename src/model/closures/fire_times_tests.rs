@@ -7,7 +7,7 @@ use crate::model::schedule::Schedule;
 use crate::model::schedule::calendar::Calendar;
 use crate::model::schedule::cron::{CronOptions, CronSchedule};
 use crate::model::schedule::zone::Zone;
-use crate::model::trigger::{NextState, Trigger, TriggerKind, arm};
+use crate::model::trigger::{NextState, Trigger, TriggerKind, schedule_next};
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -167,7 +167,7 @@ proptest! {
             calendars: [("closed".to_owned(), rules(windows[0]))].into(), blackouts: blackouts[..known].to_vec(),
             ..Closures::default()
         };
-        let NextState::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &before, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &before, at(-1)) else { panic!("it fires") };
         let trigger = Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, closed_from };
         let shown = before.fire_times(JOB, &job, Pending { fire_time, closed_from }, 15);
         prop_assert_eq!(&shown, &fired_by_polls(trigger.clone(), &job, &before, at(0)));

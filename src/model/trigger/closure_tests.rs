@@ -306,7 +306,7 @@ proptest! {
         closures.blackouts.push(blackout(black.0, black.0 + black.1, afterwards));
         let calendar = closures.calendars["closed"].clone();
 
-        let NextState::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (due(fire_time, due_at, closed_from), at(0));
         let (mut accounted, mut ran) = (Vec::new(), Vec::new());
         for step in polls {

@@ -40,7 +40,7 @@ impl Trigger {
     /// Where a schedule's trigger goes after the fire time `last`, when `ran` of
     /// its fire times run now.
     pub fn next_state_after(&self, job: &JobDefinition, closures: &Closures, last: Timestamp, ran: i64) -> NextState {
-        if self.has_run_out(job, ran) { NextState::Exhaust } else { arm(self.job_id, job, closures, last) }
+        if self.has_run_out(job, ran) { NextState::Exhaust } else { schedule_next(self.job_id, job, closures, last) }
     }
 
     /// Where the trigger goes when a poll found nothing to run up to `last`.
@@ -337,7 +337,7 @@ impl Trigger {
 /// Where a schedule's trigger goes after a fire time: to the first that is not
 /// closed, due when nothing holds it back. When none is in sight it goes to the
 /// next, which is judged again when it is due.
-pub fn arm(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> NextState {
+pub fn schedule_next(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> NextState {
     let Some(next) = job.next_fire_time(after) else { return NextState::Exhaust };
     let judgement = closures.judge(id, job, next);
     let Judgement::Closed(_) = judgement else {

@@ -198,7 +198,7 @@ proptest! {
         let calendar = Calendar::new("closed", Zone::named("UTC").expect("UTC"), &rules).expect("a calendar");
         closures.calendars.insert("closed".to_owned(), calendar.clone());
 
-        let NextState::Advance { fire_time, due_at, closed_from } = arm(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (Trigger { fire_time, due_at, closed_from, ..due(0, 0) }, at(0));
         let mut accounted = Vec::new();
         let mut count = |skipped: &[SkippedRange]| {

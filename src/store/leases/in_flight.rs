@@ -65,7 +65,7 @@ pub async fn in_flight(
     let keys: Vec<i64> = limited.iter().map(|id| overlap_lock(*id)).collect();
     let locked = transaction.query(TRY_LOCK_JOBS, &[&limited, &keys]).await.during("leases.try_lock_jobs")?;
     let locked: Vec<Uuid> = column("leases.try_lock_jobs", &locked, 0)?;
-    let named = |id: &Uuid| jobs.get(id).is_some_and(|job| job.definition.policies.others_wait());
+    let named = |id: &Uuid| jobs.get(id).is_some_and(|job| job.definition.policies.is_serialized());
     let (named, others): (Vec<Uuid>, Vec<Uuid>) = locked.into_iter().partition(named);
     let mut rows = transaction.query(IN_FLIGHT, &[&named]).await.during("leases.in_flight")?;
     if !others.is_empty() {

@@ -15,8 +15,8 @@ pub struct LeaseGroups {
 impl LeaseGroups {
     /// A lease of its own for each run of a job that has an overlap policy, one for all others.
     pub fn of(executions: &[(Trigger, NewExecution)], jobs: &Jobs) -> Self {
-        let others_wait = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.others_wait());
-        let single = executions.iter().filter(|(trigger, _)| others_wait(&trigger.job_id));
+        let is_serialized = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.is_serialized());
+        let single = executions.iter().filter(|(trigger, _)| is_serialized(&trigger.job_id));
         let single = single.map(|(_, execution)| (execution.execution_id, Uuid::new_v4())).collect();
         Self { common: Uuid::new_v4(), single }
     }

@@ -9,7 +9,7 @@ use crate::model::schedule::zone::tzdb_edition;
 use crate::model::trigger::{NewExecution, SkippedRange, Trigger, TriggerKind};
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
-use crate::store::settlements::{rearm, release};
+use crate::store::settlements::{rearm_fixed_delay, release_buffered};
 use crate::store::{During, StoreError, WAKE_UP_CHANNEL, both};
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -141,9 +141,9 @@ pub async fn execute(
     let taken = both(inserted.during("leases.write"), resumed.during("leases.write"));
     let ((inserted, resumed), _) = both(taken, rest)?;
     ended.extend(&plan.rearm_after_skip);
-    rearm(transaction, &ended).await?;
+    rearm_fixed_delay(transaction, &ended).await?;
     // What replaced an execution between two attempts waits for nothing.
-    release(transaction, Some(now), &plan.preempted_jobs).await?;
+    release_buffered(transaction, Some(now), &plan.preempted_jobs).await?;
     let inserted = match inserted {
         Inserted::All(ids) => ids,
         Inserted::New(rows) => column("leases.insert", &rows, 0)?,
