@@ -9,7 +9,7 @@ mod history;
 use actix::Actor;
 use history::{Failure, time};
 use horolog::actors::job_manager::JobManager;
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::api::{Masks, Schema, schema};
 use horolog::model::introspection::Introspection;
 use serde_json::Value;
@@ -73,7 +73,7 @@ async fn main() -> Result<(), Failure> {
     history::beside(async |store, client| {
         let schema = schema(
             store.clone(),
-            JobManager::new(store, &Vitals::default()).start(),
+            JobManager::new(store, &Watchdog::default()).start(),
             Introspection::On,
             Vec::new(),
             Masks::default(),

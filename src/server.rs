@@ -15,7 +15,7 @@ use crate::actors::pacemaker::WakeUp;
 use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
 use crate::actors::slots::Slots;
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
-use crate::actors::vitals::Vitals;
+use crate::actors::watchdog::Watchdog;
 use crate::api::Masks;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
@@ -85,7 +85,7 @@ pub struct Node {
     pub actors: Actors,
     http: actix_web::dev::ServerHandle,
     standing: watch::Receiver<Standing>,
-    vitals: Vitals,
+    watchdog: Watchdog,
     ttl: Duration,
     drain_timeout: Duration,
     drain_delay: Duration,
@@ -111,7 +111,7 @@ struct Parts {
     store: Store,
     slots: Slots,
     standing: watch::Sender<Standing>,
-    vitals: Vitals,
+    watchdog: Watchdog,
     /// Wakes the acquirer.
     wake_up: WakeUp,
     /// Wakes the pool, to look for cancellations.
@@ -149,7 +149,7 @@ impl Node {
     pub async fn run_until(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> Exit {
         tokio::select! {
             () = stop => {}
-            reason = self.vitals.failed() => {
+            reason = self.watchdog.failed() => {
                 tracing::error!(reason, "this node gives itself up: the others take over what it holds");
                 return Exit::GaveUp;
             }
@@ -164,8 +164,8 @@ impl Node {
     }
 
     /// Whether its critical actors make progress.
-    pub fn vitals(&self) -> Vitals {
-        self.vitals.clone()
+    pub fn watchdog(&self) -> Watchdog {
+        self.watchdog.clone()
     }
 
     /// How old its heartbeat may be.
@@ -214,7 +214,7 @@ impl Parts {
         let wake_up = WakeUp::default();
         let slots = Slots::new(config.slots, wake_up.clone(), store.shares());
         let standing = watch::Sender::new(Standing::Fenced);
-        Ok(Self { database, store, slots, standing, vitals: Vitals::default(), wake_up, cancel: WakeUp::default() })
+        Ok(Self { database, store, slots, standing, watchdog: Watchdog::default(), wake_up, cancel: WakeUp::default() })
     }
 
     /// The database as the API has it: its connections are driven by a thread of the API.
@@ -227,16 +227,16 @@ impl Parts {
 
     /// On a thread of the API: commands may be dear to check.
     fn start_jobs(&self, store: Store) -> Addr<JobManager> {
-        let vitals = self.vitals.clone();
+        let watchdog = self.watchdog.clone();
         let thread = threads::requests_thread();
-        JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &vitals))
+        JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &watchdog))
     }
 
     fn view(&self, config: &ServeConfig, store: Store) -> NodeView {
         NodeView {
             store,
             standing: self.standing.subscribe(),
-            vitals: self.vitals.clone(),
+            watchdog: self.watchdog.clone(),
             executions_held: self.slots.held_count(),
             slots: config.slots,
             introspection: config.introspection,
@@ -252,9 +252,10 @@ impl Parts {
         (handlers, jobs): (Handlers, Addr<JobManager>),
         http: actix_web::dev::ServerHandle,
     ) -> Node {
-        let Self { database, store, slots, standing, vitals, wake_up, cancel } = &self;
+        let Self { database, store, slots, standing, watchdog, wake_up, cancel } = &self;
         let subscribe = || standing.subscribe();
-        let pool = ExecutorPool::new(store.clone(), handlers, slots.clone(), subscribe(), cancel.clone(), vitals, true);
+        let pool =
+            ExecutorPool::new(store.clone(), handlers, slots.clone(), subscribe(), cancel.clone(), watchdog, true);
         let pool = pool.start();
         let acquirer = AcquirerConfig {
             store: store.clone(),
@@ -264,7 +265,7 @@ impl Parts {
             poll_interval: config.poll_interval,
             audit_interval: config.repair_interval,
         };
-        let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), vitals, true).start();
+        let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), watchdog, true).start();
         let reconciling = ReconcilerConfig {
             deaths: config.heartbeat_interval,
             repairs: config.repair_interval,
@@ -274,7 +275,7 @@ impl Parts {
         let both = (database.clone(), store.clone());
         let changed = WakeUp::default();
         let reconciler =
-            Reconciler::new(both, subscribe(), config.node_ttl, reconciling, (changed.clone(), vitals), true).start();
+            Reconciler::new(both, subscribe(), config.node_ttl, reconciling, (changed.clone(), watchdog), true).start();
         let membership = self.start_membership(config, address);
         let actors = Actors { membership, acquirer, pool, reconciler, jobs };
         #[cfg(feature = "drill-bugs")]
@@ -291,7 +292,7 @@ impl Parts {
             actors,
             http,
             standing: subscribe(),
-            vitals: vitals.clone(),
+            watchdog: watchdog.clone(),
             ttl: config.node_ttl,
             drain_timeout: config.drain_timeout,
             drain_delay: config.drain_delay,
@@ -309,7 +310,7 @@ impl Parts {
             node_ttl: config.node_ttl,
             call_timeout: config.call_timeout(),
             slots: self.slots.clone(),
-            vitals: self.vitals.clone(),
+            watchdog: self.watchdog.clone(),
         };
         let (standing, arbiter) = (self.standing.clone(), Arbiter::new());
         ClusterMembership::start_in_arbiter(&arbiter.handle(), move |_| {

@@ -4,7 +4,7 @@ use crate::api_node::ApiNode;
 use crate::live::Socket;
 use async_graphql::{Request, Variables};
 use horolog::actors::job_manager::JobManager;
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::api::{Masks, Schema};
 use horolog::clock::Clock;
 use horolog::model::introspection::Introspection;
@@ -26,7 +26,7 @@ const PREVIEW: &str =
 pub fn schema() -> Schema {
     let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
-    let jobs = actix::Actor::start(JobManager::new(store.clone(), &Vitals::default()));
+    let jobs = actix::Actor::start(JobManager::new(store.clone(), &Watchdog::default()));
     horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default())
 }
 

@@ -6,7 +6,7 @@ use crate::support::{TestCluster, TestNode, at, eventually, fixed_rate, with};
 use actix::Actor;
 use horolog::actors::job_manager::backfills::{BackfillJob, CancelBackfill};
 use horolog::actors::job_manager::{CommandError, DeleteJob, JobManager, MissedOnce, PauseJob, ResumeJob};
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::api::Masks;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::introspection::Introspection;
@@ -166,7 +166,7 @@ async fn a_preview_does_not_wait_for_the_manager_of_the_jobs() {
     let job = cluster.create(fixed_rate(600)).await;
     cluster.advance(35 * 60);
     let (store, thread) = (cluster.store.clone(), actix::Arbiter::new());
-    let manager = JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &Vitals::default()));
+    let manager = JobManager::start_in_arbiter(&thread.handle(), move |_| JobManager::new(store, &Watchdog::default()));
     thread.stop();
     eventually("it has ended", async || (!manager.connected()).then_some(())).await;
     let schema = horolog::api::schema(cluster.store.clone(), manager, Introspection::On, Vec::new(), Masks::default());

@@ -4,7 +4,7 @@ use crate::admission::schema;
 use crate::api_node::ApiNode;
 use async_graphql::{Request, Variables};
 use horolog::actors::job_manager::JobManager;
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::api::Masks;
 use horolog::clock::Clock;
 use horolog::model::introspection::Introspection;
@@ -221,7 +221,7 @@ async fn queries_that_would_cost_too_much_are_refused() {
 async fn errors_never_show_the_inside() {
     let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
-    let jobs = actix::Actor::start(JobManager::new(store.clone(), &Vitals::default()));
+    let jobs = actix::Actor::start(JobManager::new(store.clone(), &Watchdog::default()));
     let schema = horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default());
     for query in ["{ jobs { id } }", "mutation { runJobNow(id: \"0199d0a5-0000-7000-8000-000000000000\") }"] {
         let answer = serde_json::to_value(schema.execute(query).await).unwrap();

@@ -6,7 +6,7 @@ use actix::{Actor, Addr};
 use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
 use horolog::actors::pacemaker::WakeUp;
 use horolog::actors::slots::Slots;
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::model::node::{Membership, Standing};
 use horolog::store::leases::Batch;
 use horolog::store::nodes::NodeProfile;
@@ -21,12 +21,12 @@ const TTL: Duration = Duration::from_mins(4);
 struct Member {
     membership: Addr<ClusterMembership>,
     standing: watch::Sender<Standing>,
-    vitals: Vitals,
+    watchdog: Watchdog,
 }
 
 impl Member {
     fn new(cluster: &TestCluster, node_ttl: Duration) -> Self {
-        let (standing, vitals) = (watch::Sender::new(Standing::Fenced), Vitals::default());
+        let (standing, watchdog) = (watch::Sender::new(Standing::Fenced), Watchdog::default());
         let config = MembershipConfig {
             database: cluster.database.database(),
             store: cluster.store.clone(),
@@ -36,10 +36,10 @@ impl Member {
             node_ttl,
             call_timeout: node_ttl * 9 / 20,
             slots: Slots::new(3, WakeUp::default(), cluster.store.shares()),
-            vitals: vitals.clone(),
+            watchdog: watchdog.clone(),
         };
         let membership = ClusterMembership::new(config, standing.clone(), false).start();
-        Self { membership, standing, vitals }
+        Self { membership, standing, watchdog }
     }
 
     /// A member and its id.
@@ -209,11 +209,11 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
 async fn a_node_whose_actor_makes_no_progress_withholds_its_heartbeat_and_gives_itself_up() {
     let cluster = TestCluster::start().await;
     let member = Member::new(&cluster, Duration::ZERO); // whatever has not beaten just now has stalled
-    let _pulse = member.vitals.pulse("TriggerAcquirer");
+    let _guard = member.watchdog.guard("TriggerAcquirer");
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Withheld);
 
-    assert_eq!(member.vitals.failed().await, "the critical actor TriggerAcquirer makes no progress");
+    assert_eq!(member.watchdog.failed().await, "the critical actor TriggerAcquirer makes no progress");
     assert!(cluster.store.nodes().await.unwrap().is_empty());
 }
 

@@ -17,7 +17,7 @@
 
 use super::pacemaker::{WakeUp, pace};
 use super::slots::Slots;
-use super::vitals::{Pulse, Vitals};
+use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::clock::Clock;
 use crate::model::node::{Membership, NodeState, Standing};
 use crate::model::{Timestamp, rfc3339};
@@ -87,7 +87,7 @@ pub struct MembershipConfig {
     /// What the node holds: its number is shown in the node's row, and what has not begun is given back when it leaves.
     pub slots: Slots,
     /// Whether the other actors make progress.
-    pub vitals: Vitals,
+    pub watchdog: Watchdog,
 }
 
 /// See the module.
@@ -96,7 +96,7 @@ pub struct ClusterMembership {
     heartbeat_interval: Duration,
     wake_up: WakeUp,
     // Held so that its drop tells of a death.
-    _pulse: Pulse,
+    _guard: WatchdogGuard,
     paced: bool,
 }
 
@@ -126,7 +126,8 @@ impl ClusterMembership {
     /// otherwise whoever sends [`Heartbeat`] sets the pace.
     pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, paced: bool) -> Self {
         let wake_up = Arc::new(Notify::new());
-        let (heartbeat_interval, pulse) = (config.heartbeat_interval, config.vitals.lifeline("ClusterMembership"));
+        let (heartbeat_interval, guard) =
+            (config.heartbeat_interval, config.watchdog.passive_guard("ClusterMembership"));
         let member = Member {
             config,
             standing,
@@ -141,7 +142,7 @@ impl ClusterMembership {
             left: false,
             wake_up: wake_up.clone(),
         };
-        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _pulse: pulse, paced }
+        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _guard: guard, paced }
     }
 }
 
@@ -150,8 +151,8 @@ impl Member {
         if self.left {
             return HeartbeatReport::Fenced;
         }
-        if let Some(actor) = self.config.vitals.watch(self.config.node_ttl) {
-            self.config.vitals.fail(format!("the critical actor {actor} makes no progress"));
+        if let Some(actor) = self.config.watchdog.watch(self.config.node_ttl) {
+            self.config.watchdog.fail(format!("the critical actor {actor} makes no progress"));
             return HeartbeatReport::Withheld;
         }
         let sent = Instant::now();

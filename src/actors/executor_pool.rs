@@ -10,7 +10,7 @@
 use super::pacemaker::{WakeUp, pace};
 use super::settler::{Ended, SettleReport, Settler};
 use super::slots::{Slot, Slots};
-use super::vitals::{Pulse, Vitals};
+use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::handlers::Handlers;
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, Outcome, Reason, Settlement};
@@ -90,7 +90,7 @@ pub struct ExecutorPool {
     slots: Slots,
     ended: WakeUp,
     wake_up: WakeUp,
-    pulse: Pulse,
+    guard: WatchdogGuard,
     paced: bool,
 }
 
@@ -113,7 +113,7 @@ impl ExecutorPool {
         slots: Slots,
         standing: watch::Receiver<Standing>,
         wake_up: WakeUp,
-        vitals: &Vitals,
+        watchdog: &Watchdog,
         paced: bool,
     ) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -126,7 +126,7 @@ impl ExecutorPool {
             slots,
             ended,
             wake_up,
-            pulse: vitals.pulse("ExecutorPool"),
+            guard: watchdog.guard("ExecutorPool"),
             paced,
         }
     }
@@ -293,7 +293,7 @@ impl Handler<Settle> for ExecutorPool {
         let settler = self.settler.clone();
         let settled = async move { settler.lock().await.settle().await }.into_actor(self);
         AtomicResponse::new(Box::pin(settled.map(|report, pool, _| {
-            pool.pulse.beat();
+            pool.guard.touch();
             report
         })))
     }

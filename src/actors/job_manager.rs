@@ -8,7 +8,7 @@ pub mod bulk;
 pub mod closures;
 pub mod executions;
 
-use super::vitals::{Pulse, Vitals};
+use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::InvalidInput;
 use crate::model::closures::Closures;
 use crate::model::job::{Job, JobDefinition};
@@ -108,13 +108,13 @@ pub struct ReleaseCluster;
 pub struct JobManager {
     store: Store,
     // Held so that its drop tells of a death.
-    _pulse: Pulse,
+    _guard: WatchdogGuard,
 }
 
 impl JobManager {
     /// A manager of the jobs in `store`.
-    pub fn new(store: Store, vitals: &Vitals) -> Self {
-        Self { store, _pulse: vitals.lifeline("JobManager") }
+    pub fn new(store: Store, watchdog: &Watchdog) -> Self {
+        Self { store, _guard: watchdog.passive_guard("JobManager") }
     }
 }
 

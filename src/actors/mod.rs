@@ -2,7 +2,7 @@
 //!
 //! A periodic message has no input, does one bounded and idempotent pass, and returns a report: metrics count the report,
 //! tests assert it. The timer ([`pacemaker`]) is an ordinary caller, and so is a wake-up: both only mean "poll again". A
-//! pass never ends its actor; the death of an actor ends the process ([`vitals`]).
+//! pass never ends its actor; the death of an actor ends the process ([`watchdog`]).
 
 pub mod cluster_membership;
 #[cfg(feature = "drill-bugs")]
@@ -15,4 +15,4 @@ pub mod settler;
 pub mod slots;
 pub mod trigger_acquirer;
 mod usage;
-pub mod vitals;
+pub mod watchdog;

@@ -8,7 +8,7 @@
 
 use super::pacemaker::{WakeUp, pace};
 use super::usage::usage;
-use super::vitals::{Pulse, Vitals};
+use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::node::Standing;
 use crate::model::rfc3339;
 use crate::store::connect::Database;
@@ -86,7 +86,7 @@ pub struct Reconciler {
     reconciliation: Rc<Mutex<Reconciliation>>,
     database: Database,
     wake_up: WakeUp,
-    pulse: Pulse,
+    guard: WatchdogGuard,
     paced: bool,
 }
 
@@ -121,7 +121,7 @@ impl Reconciler {
         standing: watch::Receiver<Standing>,
         node_ttl: Duration,
         config: ReconcilerConfig,
-        (wake_up, vitals): (WakeUp, &Vitals),
+        (wake_up, watchdog): (WakeUp, &Watchdog),
         paced: bool,
     ) -> Self {
         let now = Instant::now();
@@ -144,7 +144,7 @@ impl Reconciler {
             reconciliation: Rc::new(Mutex::new(reconciliation)),
             database,
             wake_up,
-            pulse: vitals.pulse("Reconciler"),
+            guard: watchdog.guard("Reconciler"),
             paced,
         }
     }
@@ -379,7 +379,7 @@ impl Handler<Reconcile> for Reconciler {
         let reconciliation = self.reconciliation.clone();
         let reconciled = async move { reconciliation.lock().await.reconcile().await }.into_actor(self);
         AtomicResponse::new(Box::pin(reconciled.map(|report, actor, _| {
-            actor.pulse.beat();
+            actor.guard.touch();
             report
         })))
     }

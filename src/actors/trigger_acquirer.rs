@@ -11,7 +11,7 @@
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
 use super::pacemaker::{WakeUp, pace};
 use super::slots::{Slot, Slots};
-use super::vitals::{Pulse, Vitals};
+use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::Timestamp;
 use crate::model::node::Standing;
 use crate::store::leases::{Batch, Leased};
@@ -66,7 +66,7 @@ pub struct TriggerAcquirer {
     wake_up: WakeUp,
     /// Hints that more is due than a poll can take.
     flood: WakeUp,
-    pulse: Pulse,
+    guard: WatchdogGuard,
     paced: bool,
 }
 
@@ -111,7 +111,7 @@ impl PollReport {
 impl TriggerAcquirer {
     /// An acquirer that polls by itself and at `wake_up` when it is `paced`;
     /// otherwise whoever sends [`Poll`] sets the pace.
-    pub fn new(config: AcquirerConfig, wake_up: WakeUp, vitals: &Vitals, paced: bool) -> Self {
+    pub fn new(config: AcquirerConfig, wake_up: WakeUp, watchdog: &Watchdog, paced: bool) -> Self {
         let next_audit = Cell::new(Instant::now() + config.audit_interval);
         let acquirer = Rc::new(Acquirer {
             config,
@@ -121,8 +121,8 @@ impl TriggerAcquirer {
             idle: Cell::default(),
             polling: RwLock::default(),
         });
-        let pulse = vitals.pulse("TriggerAcquirer");
-        Self { acquirer, wake_up, flood: WakeUp::default(), pulse, paced }
+        let guard = watchdog.guard("TriggerAcquirer");
+        Self { acquirer, wake_up, flood: WakeUp::default(), guard, paced }
     }
 }
 
@@ -303,7 +303,7 @@ impl Handler<Poll> for TriggerAcquirer {
         let acquirer = self.acquirer.clone();
         let polled = async move { acquirer.poll().await }.into_actor(self);
         Box::pin(polled.map(|report, actor, _| {
-            actor.pulse.beat();
+            actor.guard.touch();
             report
         }))
     }

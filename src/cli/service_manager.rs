@@ -16,7 +16,7 @@ pub fn follow(node: &Node) {
     if watchdog.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let (mut standing, vitals, ttl) = (node.standing(), node.vitals(), node.ttl());
+    let (mut standing, watchdog, ttl) = (node.standing(), node.watchdog(), node.ttl());
     // Twice as often as asked for, so that one late turn is no death.
     let poll_interval = watchdog.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
     actix::spawn(async move {
@@ -31,7 +31,7 @@ pub fn follow(node: &Node) {
                 said = now.in_words(Instant::now());
                 tell(&[NotifyState::Status(said)]);
             }
-            if watchdog.is_some() && vitals.stalled(ttl).is_none() {
+            if watchdog.is_some() && watchdog.stalled(ttl).is_none() {
                 tell(&[NotifyState::Watchdog]);
             }
             // The node is gone with the sender.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// The process lives, and so do its critical actors.
 pub async fn healthz(view: web::Data<NodeView>) -> HttpResponse {
-    match view.vitals.stalled(view.node_ttl) {
+    match view.watchdog.stalled(view.node_ttl) {
         None => HttpResponse::Ok().json(json!({"status": "ok"})),
         Some(actor) => HttpResponse::ServiceUnavailable().json(json!({"status": "stalled", "actor": actor})),
     }

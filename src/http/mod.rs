@@ -19,7 +19,7 @@ mod origins;
 mod socket;
 mod sockets;
 
-use crate::actors::vitals::Vitals;
+use crate::actors::watchdog::Watchdog;
 use crate::api::Schema;
 use crate::model::introspection::Introspection;
 use crate::model::node::Standing;
@@ -71,7 +71,7 @@ pub struct NodeView {
     /// Whether the node may lease now.
     pub standing: watch::Receiver<Standing>,
     /// Whether its actors live.
-    pub vitals: Vitals,
+    pub watchdog: Watchdog,
     /// Executions it holds.
     pub executions_held: Arc<AtomicUsize>,
     /// Executions it can run at once.

@@ -5,7 +5,7 @@ use super::node::Times;
 use super::{TestDatabase, TestNode, eventually};
 use actix::{Actor, Addr, Handler, Message};
 use horolog::actors::job_manager::{CommandError, CreateJob, JobManager};
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::clock::Clock;
 use horolog::handlers::{Egress, Handlers};
 use horolog::model::Timestamp;
@@ -57,7 +57,7 @@ impl TestCluster {
         let (store, sql) = (database.store(clock.clone()), database.client().await);
         sql.batch_execute("set timezone = 'UTC'").await.unwrap();
         store.create_partitions().await.unwrap();
-        let manager = JobManager::new(store.clone(), &Vitals::default()).start();
+        let manager = JobManager::new(store.clone(), &Watchdog::default()).start();
         Self { database, clock, store, sql, manager, handlers: Handlers::new(Egress::default()).unwrap() }
     }
 

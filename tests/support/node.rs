@@ -12,7 +12,7 @@ use horolog::actors::reconciler::{Reconcile, ReconcileReport, Reconciler, Reconc
 use horolog::actors::settler::SettleReport;
 use horolog::actors::slots::Slots;
 use horolog::actors::trigger_acquirer::{AcquirerConfig, LOOK_AHEAD, Poll, PollReport, TriggerAcquirer};
-use horolog::actors::vitals::Vitals;
+use horolog::actors::watchdog::Watchdog;
 use horolog::clock::Clock;
 use horolog::handlers::Handlers;
 use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
@@ -62,8 +62,8 @@ impl TestNode {
     /// Joins the cluster on `database`.
     pub async fn join(database: Database, times: Times, clock: Clock, handlers: Handlers) -> Self {
         let Times { call_timeout, audit_interval, repairs } = times;
-        let (id, store, vitals) =
-            (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Vitals::default());
+        let (id, store, watchdog) =
+            (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Watchdog::default());
         let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
         session.join(id, &profile()).await.unwrap();
         let standing = watch::Sender::new(seasoned_member(id));
@@ -75,7 +75,7 @@ impl TestNode {
             slots.clone(),
             standing.subscribe(),
             WakeUp::default(),
-            &vitals,
+            &watchdog,
             false,
         )
         .start();
@@ -87,7 +87,7 @@ impl TestNode {
             poll_interval: HOUR,
             audit_interval,
         };
-        let acquirer = TriggerAcquirer::new(acquirer, wake_up, &vitals, false);
+        let acquirer = TriggerAcquirer::new(acquirer, wake_up, &watchdog, false);
         let intervals =
             ReconcilerConfig { deaths: HOUR, repairs, activity: Duration::ZERO, log_retention: LOG_RETENTION };
         let reconciler = Reconciler::new(
@@ -95,7 +95,7 @@ impl TestNode {
             standing.subscribe(),
             NODE_TTL,
             intervals,
-            (WakeUp::default(), &vitals),
+            (WakeUp::default(), &watchdog),
             false,
         );
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());
