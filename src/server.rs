@@ -11,7 +11,7 @@
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool};
 use crate::actors::job_manager::JobManager;
-use crate::actors::pacemaker::WakeUp;
+use crate::actors::periodic::WakeUp;
 use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
 use crate::actors::slots::Slots;
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};

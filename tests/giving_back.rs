@@ -2,7 +2,7 @@
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob};
-use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::periodic::WakeUp;
 use horolog::actors::slots::Slots;
 use horolog::model::execution::Attempt;
 use horolog::model::job::{Job, Recovery};

@@ -3,7 +3,7 @@
 use crate::support::{ENDLESS, TestCluster, TestDatabase, TestNode, at, cron, eventually, fixed_rate, succeeded, with};
 use horolog::actors::job_manager::UpdateJob;
 use horolog::actors::job_manager::backfills::BackfillJob;
-use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::periodic::WakeUp;
 use horolog::actors::slots::Slots;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::job_request::JobRequest;

@@ -4,7 +4,7 @@
 use crate::support::{TestCluster, at, eventually, fixed_rate};
 use actix::{Actor, Addr};
 use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
-use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::periodic::WakeUp;
 use horolog::actors::slots::Slots;
 use horolog::actors::watchdog::Watchdog;
 use horolog::model::node::{Membership, Standing};

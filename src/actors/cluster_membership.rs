@@ -15,7 +15,7 @@
 //! - *fenced*: trust ran out, or the node was declared dead. What runs is
 //!   cancelled, and the node joins again under a fresh id.
 
-use super::pacemaker::{WakeUp, pace};
+use super::periodic::{WakeUp, run_periodically};
 use super::slots::Slots;
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::clock::Clock;
@@ -97,7 +97,7 @@ pub struct ClusterMembership {
     wake_up: WakeUp,
     // Held so that its drop tells of a death.
     _guard: WatchdogGuard,
-    paced: bool,
+    periodic: bool,
 }
 
 /// The plain struct under the shell.
@@ -122,9 +122,9 @@ struct Member {
 }
 
 impl ClusterMembership {
-    /// A membership that publishes on `standing`. `paced` heartbeats by itself;
+    /// A membership that publishes on `standing`. `periodic` heartbeats by itself;
     /// otherwise whoever sends [`Heartbeat`] sets the pace.
-    pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, paced: bool) -> Self {
+    pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, periodic: bool) -> Self {
         let wake_up = Arc::new(Notify::new());
         let (heartbeat_interval, guard) =
             (config.heartbeat_interval, config.watchdog.passive_guard("ClusterMembership"));
@@ -142,7 +142,7 @@ impl ClusterMembership {
             left: false,
             wake_up: wake_up.clone(),
         };
-        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _guard: guard, paced }
+        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _guard: guard, periodic }
     }
 }
 
@@ -419,7 +419,7 @@ impl Actor for ClusterMembership {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if self.paced {
+        if self.periodic {
             let interval = self.heartbeat_interval;
             let wait = move |report: &HeartbeatReport| match report {
                 HeartbeatReport::Withheld => None,
@@ -427,7 +427,7 @@ impl Actor for ClusterMembership {
                 HeartbeatReport::Failed => Some(interval / 4),
                 _ => Some(interval),
             };
-            actix::spawn(pace(ctx.address(), || Heartbeat, self.wake_up.clone(), wait));
+            actix::spawn(run_periodically(ctx.address(), || Heartbeat, self.wake_up.clone(), wait));
         }
     }
 }

@@ -7,7 +7,7 @@
 //! until the database has answered. A slot is free again when its attempt is
 //! settled, not before: results never pile up beyond the slots.
 
-use super::pacemaker::{WakeUp, pace};
+use super::periodic::{WakeUp, run_periodically};
 use super::settler::{Ended, SettleReport, Settler};
 use super::slots::{Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
@@ -91,7 +91,7 @@ pub struct ExecutorPool {
     ended: WakeUp,
     wake_up: WakeUp,
     guard: WatchdogGuard,
-    paced: bool,
+    periodic: bool,
 }
 
 /// Runs attempts on tokio tasks.
@@ -105,7 +105,7 @@ struct Runner {
 }
 
 impl ExecutorPool {
-    /// A pool on `slots`. `paced` settles by itself, and looks for cancellations
+    /// A pool on `slots`. `periodic` settles by itself, and looks for cancellations
     /// at `wake_up`; otherwise whoever sends [`Settle`] and [`Cancel`] does.
     pub fn new(
         store: Store,
@@ -114,7 +114,7 @@ impl ExecutorPool {
         standing: watch::Receiver<Standing>,
         wake_up: WakeUp,
         watchdog: &Watchdog,
-        paced: bool,
+        periodic: bool,
     ) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let ended = Arc::new(Notify::new());
@@ -127,7 +127,7 @@ impl ExecutorPool {
             ended,
             wake_up,
             guard: watchdog.guard("ExecutorPool"),
-            paced,
+            periodic,
         }
     }
 }
@@ -263,15 +263,15 @@ impl Actor for ExecutorPool {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if self.paced {
+        if self.periodic {
             let wait = |report: &SettleReport| match report {
                 SettleReport { unsettled: 1.., .. } => Some(SETTLE_RETRY),
                 SettleReport { settled: 0, fenced: 0, .. } => Some(IDLE_PASS),
                 _ => Some(Duration::ZERO),
             };
-            actix::spawn(pace(ctx.address(), || Settle, self.ended.clone(), wait));
+            actix::spawn(run_periodically(ctx.address(), || Settle, self.ended.clone(), wait));
             let wait = |_: &CancelReport| Some(CANCEL_INTERVAL);
-            actix::spawn(pace(ctx.address(), || Cancel, self.wake_up.clone(), wait));
+            actix::spawn(run_periodically(ctx.address(), || Cancel, self.wake_up.clone(), wait));
         }
     }
 }

@@ -6,7 +6,7 @@
 //! triggers that do not fit each other, and makes and drops the log's partitions. It never
 //! moves what is healthy.
 
-use super::pacemaker::{WakeUp, pace};
+use super::periodic::{WakeUp, run_periodically};
 use super::usage::usage;
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::node::Standing;
@@ -87,7 +87,7 @@ pub struct Reconciler {
     database: Database,
     wake_up: WakeUp,
     guard: WatchdogGuard,
-    paced: bool,
+    periodic: bool,
 }
 
 /// The plain struct under the shell.
@@ -114,7 +114,7 @@ struct Reconciliation {
 }
 
 impl Reconciler {
-    /// A reconciler. `paced` looks by itself, and at once when the session of a
+    /// A reconciler. `periodic` looks by itself, and at once when the session of a
     /// neighbour ends or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
     pub fn new(
         (database, store): (Database, Store),
@@ -122,7 +122,7 @@ impl Reconciler {
         node_ttl: Duration,
         config: ReconcilerConfig,
         (wake_up, watchdog): (WakeUp, &Watchdog),
-        paced: bool,
+        periodic: bool,
     ) -> Self {
         let now = Instant::now();
         let reconciliation = Reconciliation {
@@ -145,7 +145,7 @@ impl Reconciler {
             database,
             wake_up,
             guard: watchdog.guard("Reconciler"),
-            paced,
+            periodic,
         }
     }
 }
@@ -352,7 +352,7 @@ impl Actor for Reconciler {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if !self.paced {
+        if !self.periodic {
             return;
         }
         let reconciliation = self.reconciliation.clone();
@@ -367,7 +367,7 @@ impl Actor for Reconciler {
             let wait = move |report: &ReconcileReport| {
                 Some(if report.alone && !report.has_more_to_repair() { alone } else { interval })
             };
-            pace(address, || Reconcile, wake_up, wait).await;
+            run_periodically(address, || Reconcile, wake_up, wait).await;
         });
     }
 }

@@ -3,7 +3,7 @@
 //! It must never free a slot before its attempt is settled or lost, nor forget a lease of which something is held:
 //! a lease that the database lists and the node does not know is one whose answer was lost.
 
-use super::pacemaker::WakeUp;
+use super::periodic::WakeUp;
 use crate::model::execution::Attempt;
 use crate::model::node::Standing;
 use crate::store::give_backs::Holdings;

@@ -9,7 +9,7 @@
 //! another id it gives back, before it leases, what it had not begun under the earlier one.
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
-use super::pacemaker::{WakeUp, pace};
+use super::periodic::{WakeUp, run_periodically};
 use super::slots::{Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::Timestamp;
@@ -67,7 +67,7 @@ pub struct TriggerAcquirer {
     /// Hints that more is due than a poll can take.
     flood: WakeUp,
     guard: WatchdogGuard,
-    paced: bool,
+    periodic: bool,
 }
 
 /// What an acquirer needs.
@@ -109,9 +109,9 @@ impl PollReport {
 }
 
 impl TriggerAcquirer {
-    /// An acquirer that polls by itself and at `wake_up` when it is `paced`;
-    /// otherwise whoever sends [`Poll`] sets the pace.
-    pub fn new(config: AcquirerConfig, wake_up: WakeUp, watchdog: &Watchdog, paced: bool) -> Self {
+    /// An acquirer that polls by itself and at `wake_up` when it is `periodic`;
+    /// otherwise only a [`Poll`] that is sent to it makes it poll.
+    pub fn new(config: AcquirerConfig, wake_up: WakeUp, watchdog: &Watchdog, periodic: bool) -> Self {
         let next_audit = Cell::new(Instant::now() + config.audit_interval);
         let acquirer = Rc::new(Acquirer {
             config,
@@ -122,7 +122,7 @@ impl TriggerAcquirer {
             polling: RwLock::default(),
         });
         let guard = watchdog.guard("TriggerAcquirer");
-        Self { acquirer, wake_up, flood: WakeUp::default(), guard, paced }
+        Self { acquirer, wake_up, flood: WakeUp::default(), guard, periodic }
     }
 }
 
@@ -281,7 +281,7 @@ impl Actor for TriggerAcquirer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if self.paced {
+        if self.periodic {
             let flood = self.flood.clone();
             let wait = move |report: &PollReport| {
                 if report.is_full() {
@@ -289,9 +289,9 @@ impl Actor for TriggerAcquirer {
                 }
                 Some(report.next_poll)
             };
-            actix::spawn(pace(ctx.address(), || Poll, self.wake_up.clone(), wait));
+            actix::spawn(run_periodically(ctx.address(), || Poll, self.wake_up.clone(), wait));
             let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
-            actix::spawn(pace(ctx.address(), || Poll, self.flood.clone(), while_full));
+            actix::spawn(run_periodically(ctx.address(), || Poll, self.flood.clone(), while_full));
         }
     }
 }

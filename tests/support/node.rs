@@ -7,7 +7,7 @@
 use super::{NODE_TTL, eventually};
 use actix::{Actor, Addr};
 use horolog::actors::executor_pool::{Cancel, ExecutorPool, Settle};
-use horolog::actors::pacemaker::WakeUp;
+use horolog::actors::periodic::WakeUp;
 use horolog::actors::reconciler::{Reconcile, ReconcileReport, Reconciler, ReconcilerConfig};
 use horolog::actors::settler::SettleReport;
 use horolog::actors::slots::Slots;

@@ -1,4 +1,4 @@
-//! The pacemaker: sends an actor its periodic message, waits for the report, and
+//! Periodic messages: sends an actor its message, waits for the report, and
 //! sends it again when the pass has ended and it is time.
 //!
 //! One pass at a time by construction. A wake-up only shortens the wait.
@@ -14,7 +14,7 @@ pub type WakeUp = Arc<Notify>;
 
 /// Sends `message` now and again, `wait` after each report or at a wake-up,
 /// until the actor is gone.
-pub async fn pace<A, M>(
+pub async fn run_periodically<A, M>(
     actor: Addr<A>,
     message: impl Fn() -> M,
     wake_up: WakeUp,
