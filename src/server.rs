@@ -279,7 +279,7 @@ impl Parts {
         let membership = self.start_membership(config, address);
         let actors = Actors { membership, acquirer, pool, reconciler, jobs };
         #[cfg(feature = "drill-bugs")]
-        arm(&actors);
+        listen_for_panics(&actors);
         let hinted = [wake_up.clone(), cancel.clone()];
         let wake = move |channel: &str| match channel {
             MEMBERSHIP_CHANNEL => changed.notify_one(),
@@ -321,10 +321,12 @@ impl Parts {
 
 /// Lets a drill kill each critical actor.
 #[cfg(feature = "drill-bugs")]
-fn arm(actors: &Actors) {
+fn listen_for_panics(actors: &Actors) {
     let (pool, acquirer) = (actors.pool.clone(), actors.acquirer.clone());
     let (reconciler, membership) = (actors.reconciler.clone(), actors.membership.clone());
-    if let Err(error) = (crate::actors::detonator::Detonator { pool, acquirer, reconciler, membership }).arm() {
+    if let Err(error) =
+        (crate::actors::panic_injector::PanicInjector { pool, acquirer, reconciler, membership }).listen()
+    {
         tracing::error!(%error, "no actor can be killed by a signal");
     }
 }

@@ -5,10 +5,10 @@
 //! pass never ends its actor; the death of an actor ends the process ([`watchdog`]).
 
 pub mod cluster_membership;
-#[cfg(feature = "drill-bugs")]
-pub mod detonator;
 pub mod executor_pool;
 pub mod job_manager;
+#[cfg(feature = "drill-bugs")]
+pub mod panic_injector;
 pub mod periodic;
 pub mod reconciler;
 pub mod settler;

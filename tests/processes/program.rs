@@ -257,21 +257,21 @@ async fn the_demo_shows_jobs_surviving_a_kill_and_leaves_nothing_behind() {
 /// A message that no actor survives.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Detonate;
+struct Panic;
 
-macro_rules! detonates {
+macro_rules! handles_panic {
     ($($actor:ty),*) => {$(
-        impl Handler<Detonate> for $actor {
+        impl Handler<Panic> for $actor {
             type Result = ();
 
-            fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
+            fn handle(&mut self, _: Panic, _: &mut Self::Context) {
                 panic!("an actor panics");
             }
         }
     )*};
 }
 
-detonates!(ClusterMembership, TriggerAcquirer, ExecutorPool, Reconciler, JobManager);
+handles_panic!(ClusterMembership, TriggerAcquirer, ExecutorPool, Reconciler, JobManager);
 
 /// Variables that turn the test below into the process that is watched: which actor, on which database.
 const DETONATE: [&str; 2] = ["TEST_DETONATE", "TEST_DETONATE_ON"];
@@ -279,7 +279,7 @@ const DETONATE: [&str; 2] = ["TEST_DETONATE", "TEST_DETONATE_ON"];
 #[test]
 fn a_panicking_actor_ends_the_process_with_70() {
     if let [Ok(actor), Ok(database_url)] = DETONATE.map(std::env::var) {
-        detonate(&actor, &database_url);
+        inject_panic(&actor, &database_url);
     }
     let system = actix::System::new();
     system.block_on(async {
@@ -306,7 +306,7 @@ struct Settings {
 }
 
 /// What `horolog serve` does, with an actor that panics.
-fn detonate(actor: &str, database_url: &str) -> ! {
+fn inject_panic(actor: &str, database_url: &str) -> ! {
     let system =
         actix::System::with_tokio_rt(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
     let exit = system.block_on(async {
@@ -316,11 +316,11 @@ fn detonate(actor: &str, database_url: &str) -> ! {
         eventually("the node leases", async || http.get(&ready).send().await.ok()?.status().is_success().then_some(()))
             .await;
         let answer = match actor {
-            "membership" => node.actors.membership.send(Detonate).await,
-            "acquirer" => node.actors.acquirer.send(Detonate).await,
-            "pool" => node.actors.pool.send(Detonate).await,
-            "reconciler" => node.actors.reconciler.send(Detonate).await,
-            _ => node.actors.jobs.send(Detonate).await,
+            "membership" => node.actors.membership.send(Panic).await,
+            "acquirer" => node.actors.acquirer.send(Panic).await,
+            "pool" => node.actors.pool.send(Panic).await,
+            "reconciler" => node.actors.reconciler.send(Panic).await,
+            _ => node.actors.jobs.send(Panic).await,
         };
         assert!(answer.is_err(), "nobody answers after a panic");
         let end = node.run_until(std::future::pending(), std::future::pending());

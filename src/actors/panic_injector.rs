@@ -11,23 +11,23 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Panics in the actor that gets it.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Detonate;
+struct Panic;
 
-macro_rules! detonates {
+macro_rules! handles_panic {
     ($($actor:ty),*) => {$(
-        impl Handler<Detonate> for $actor {
+        impl Handler<Panic> for $actor {
             type Result = ();
 
-            fn handle(&mut self, _: Detonate, _: &mut Self::Context) {
+            fn handle(&mut self, _: Panic, _: &mut Self::Context) {
                 panic!("killed by a drill");
             }
         }
     )*};
 }
-detonates!(ClusterMembership, ExecutorPool, Reconciler, TriggerAcquirer);
+handles_panic!(ClusterMembership, ExecutorPool, Reconciler, TriggerAcquirer);
 
 /// The critical actors of a node.
-pub struct Detonator {
+pub struct PanicInjector {
     /// Dies at SIGUSR1.
     pub pool: Addr<ExecutorPool>,
     /// Dies at SIGUSR2.
@@ -38,9 +38,9 @@ pub struct Detonator {
     pub membership: Addr<ClusterMembership>,
 }
 
-impl Detonator {
+impl PanicInjector {
     /// Listens until the process ends.
-    pub fn arm(self) -> std::io::Result<()> {
+    pub fn listen(self) -> std::io::Result<()> {
         on(SignalKind::user_defined1(), self.pool)?;
         on(SignalKind::user_defined2(), self.acquirer)?;
         on(SignalKind::alarm(), self.reconciler)?;
@@ -48,12 +48,12 @@ impl Detonator {
     }
 }
 
-fn on<A: Actor<Context = Context<A>> + Handler<Detonate>>(kind: SignalKind, actor: Addr<A>) -> std::io::Result<()> {
+fn on<A: Actor<Context = Context<A>> + Handler<Panic>>(kind: SignalKind, actor: Addr<A>) -> std::io::Result<()> {
     let mut signal = signal(kind)?;
     actix::spawn(async move {
         signal.recv().await;
         // The answer never comes: its actor dies of the question.
-        let _ = actor.send(Detonate).await;
+        let _ = actor.send(Panic).await;
     });
     Ok(())
 }
