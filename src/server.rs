@@ -22,7 +22,7 @@ use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
 use crate::handlers::{Egress, Handlers, OwnService, SetUpError};
 use crate::http::{self, Hosts, NodeView};
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::store::connect::{BadDatabaseUrl, Database};
 use crate::store::listener;
 use crate::store::migrate::{self, MigrateError};
@@ -84,7 +84,7 @@ pub struct Node {
     /// The actors, for whoever drives them by message.
     pub actors: Actors,
     http: actix_web::dev::ServerHandle,
-    standing: watch::Receiver<Standing>,
+    membership_state: watch::Receiver<MembershipState>,
     watchdog: Watchdog,
     ttl: Duration,
     drain_timeout: Duration,
@@ -110,7 +110,7 @@ struct Parts {
     database: Database,
     store: Store,
     slots: Slots,
-    standing: watch::Sender<Standing>,
+    membership_state: watch::Sender<MembershipState>,
     watchdog: Watchdog,
     /// Wakes the acquirer.
     wake_up: WakeUp,
@@ -159,8 +159,8 @@ impl Node {
     }
 
     /// What it may believe of itself.
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.clone()
+    pub fn membership_state(&self) -> watch::Receiver<MembershipState> {
+        self.membership_state.clone()
     }
 
     /// Whether its critical actors make progress.
@@ -213,8 +213,16 @@ impl Parts {
         let store = Store::new(&database, FIRING_CONNECTIONS, config.call_timeout(), Clock::Database);
         let wake_up = WakeUp::default();
         let slots = Slots::new(config.slots, wake_up.clone(), store.shares());
-        let standing = watch::Sender::new(Standing::Fenced);
-        Ok(Self { database, store, slots, standing, watchdog: Watchdog::default(), wake_up, cancel: WakeUp::default() })
+        let membership_state = watch::Sender::new(MembershipState::Fenced);
+        Ok(Self {
+            database,
+            store,
+            slots,
+            membership_state,
+            watchdog: Watchdog::default(),
+            wake_up,
+            cancel: WakeUp::default(),
+        })
     }
 
     /// The database as the API has it: its connections are driven by a thread of the API.
@@ -235,7 +243,7 @@ impl Parts {
     fn view(&self, config: &ServeConfig, store: Store) -> NodeView {
         NodeView {
             store,
-            standing: self.standing.subscribe(),
+            membership_state: self.membership_state.subscribe(),
             watchdog: self.watchdog.clone(),
             executions_held: self.slots.held_count(),
             slots: config.slots,
@@ -252,8 +260,8 @@ impl Parts {
         (handlers, jobs): (Handlers, Addr<JobManager>),
         http: actix_web::dev::ServerHandle,
     ) -> Node {
-        let Self { database, store, slots, standing, watchdog, wake_up, cancel } = &self;
-        let subscribe = || standing.subscribe();
+        let Self { database, store, slots, membership_state, watchdog, wake_up, cancel } = &self;
+        let subscribe = || membership_state.subscribe();
         let pool =
             ExecutorPool::new(store.clone(), handlers, slots.clone(), subscribe(), cancel.clone(), watchdog, true);
         let pool = pool.start();
@@ -261,7 +269,7 @@ impl Parts {
             store: store.clone(),
             pool: pool.clone(),
             slots: slots.clone(),
-            standing: subscribe(),
+            membership_state: subscribe(),
             poll_interval: config.poll_interval,
             audit_interval: config.repair_interval,
         };
@@ -291,7 +299,7 @@ impl Parts {
             address,
             actors,
             http,
-            standing: subscribe(),
+            membership_state: subscribe(),
             watchdog: watchdog.clone(),
             ttl: config.node_ttl,
             drain_timeout: config.drain_timeout,
@@ -312,9 +320,9 @@ impl Parts {
             slots: self.slots.clone(),
             watchdog: self.watchdog.clone(),
         };
-        let (standing, arbiter) = (self.standing.clone(), Arbiter::new());
+        let (membership_state, arbiter) = (self.membership_state.clone(), Arbiter::new());
         ClusterMembership::start_in_arbiter(&arbiter.handle(), move |_| {
-            ClusterMembership::new(membership, standing, true)
+            ClusterMembership::new(membership, membership_state, true)
         })
     }
 }

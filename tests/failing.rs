@@ -29,8 +29,12 @@ async fn failing(cluster: &TestCluster) -> Vec<Uuid> {
     shown.sort_unstable();
     assert_eq!(shown, listed);
     assert_eq!(store.backlog().await.unwrap().failing, count);
-    let standings = store.job_standings(&listed).await.unwrap();
-    assert!(standings.values().all(|standing| standing.state == JobState::Failing && standing.failing.is_some()));
+    let state_records = store.job_state_records(&listed).await.unwrap();
+    assert!(
+        state_records
+            .values()
+            .all(|state_record| state_record.state == JobState::Failing && state_record.failing.is_some())
+    );
     listed
 }
 
@@ -56,7 +60,8 @@ async fn a_job_fails_from_its_failure_until_an_execution_succeeds_whenever_that_
 
     settle(&node, &[failed(&next(&cluster, &node).await)]).await;
     assert_eq!(failing(&cluster).await, [job.id]);
-    let since = cluster.store.job_standings(&[job.id]).await.unwrap().remove(&job.id).unwrap().failing.unwrap().since;
+    let since =
+        cluster.store.job_state_records(&[job.id]).await.unwrap().remove(&job.id).unwrap().failing.unwrap().since;
     cluster.advance(3 * 86_400);
     assert_eq!(failing(&cluster).await, [job.id], "it was three days ago, and nothing has succeeded since");
 
@@ -70,8 +75,9 @@ async fn a_job_fails_from_its_failure_until_an_execution_succeeds_whenever_that_
     cluster.command(RunJobNow(job.id)).await;
     let again = node.lease().await.remove(0);
     settle(&node, &[failed(&again)]).await;
-    let standing = cluster.store.job_standings(&[job.id]).await.unwrap().remove(&job.id).unwrap().failing.unwrap();
-    assert_eq!((standing.since, standing.execution_id), (since, again.execution_id), "since the first failure");
+    let state_record =
+        cluster.store.job_state_records(&[job.id]).await.unwrap().remove(&job.id).unwrap().failing.unwrap();
+    assert_eq!((state_record.since, state_record.execution_id), (since, again.execution_id), "since the first failure");
 
     cluster.command(RunJobNow(job.id)).await;
     settle(&node, &[succeeded(&node.lease().await[0])]).await;

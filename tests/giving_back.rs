@@ -7,7 +7,7 @@ use horolog::actors::slots::Slots;
 use horolog::model::execution::Attempt;
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
-use horolog::model::node::Standing;
+use horolog::model::node::MembershipState;
 
 /// Previous attempts and recoveries of a job's executions.
 const HISTORY: &str = "select coalesce(previous_attempts -> 0 ->> 'outcome', 'none') || ' ' || recoveries
@@ -55,8 +55,8 @@ async fn a_node_that_drains_gives_back_as_well_and_leases_nothing() {
     let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
 
     node.join_again(&cluster.database.database()).await;
-    node.publisher().send_modify(|standing| {
-        if let Standing::Member(member) = standing {
+    node.publisher().send_modify(|membership_state| {
+        if let MembershipState::Member(member) = membership_state {
             member.draining = true;
         }
     });
@@ -132,13 +132,13 @@ async fn nothing_begins_after_it_was_found_unbegun_and_what_began_stays_begun() 
     for (attempt, slot) in attempts.iter().zip(&mut taken) {
         slots.hold(attempt, slot);
     }
-    let standing = node.publisher().subscribe();
-    assert!(slots.begin(&attempts[0], &standing).is_some());
+    let membership_state = node.publisher().subscribe();
+    assert!(slots.begin(&attempts[0], &membership_state).is_some());
 
-    node.believe(Standing::Fenced);
+    node.believe(MembershipState::Fenced);
     let holdings = slots.holdings();
 
-    assert!(slots.begin(&attempts[1], &standing).is_none(), "it counts as not begun");
+    assert!(slots.begin(&attempts[1], &membership_state).is_none(), "it counts as not begun");
     assert_eq!(Vec::from_iter(&holdings.begun), [&attempts[0].execution_id]);
     let dropped = &attempts[0];
     slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.swap_remove(0));

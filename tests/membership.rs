@@ -7,7 +7,7 @@ use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, Heartbea
 use horolog::actors::periodic::WakeUp;
 use horolog::actors::slots::Slots;
 use horolog::actors::watchdog::Watchdog;
-use horolog::model::node::{Membership, Standing};
+use horolog::model::node::{Membership, MembershipState};
 use horolog::store::leases::Batch;
 use horolog::store::nodes::NodeProfile;
 use horolog::store::takeovers::TakenOver;
@@ -20,13 +20,13 @@ const TTL: Duration = Duration::from_mins(4);
 
 struct Member {
     membership: Addr<ClusterMembership>,
-    standing: watch::Sender<Standing>,
+    membership_state: watch::Sender<MembershipState>,
     watchdog: Watchdog,
 }
 
 impl Member {
     fn new(cluster: &TestCluster, node_ttl: Duration) -> Self {
-        let (standing, watchdog) = (watch::Sender::new(Standing::Fenced), Watchdog::default());
+        let (membership_state, watchdog) = (watch::Sender::new(MembershipState::Fenced), Watchdog::default());
         let config = MembershipConfig {
             database: cluster.database.database(),
             store: cluster.store.clone(),
@@ -38,8 +38,8 @@ impl Member {
             slots: Slots::new(3, WakeUp::default(), cluster.store.shares()),
             watchdog: watchdog.clone(),
         };
-        let membership = ClusterMembership::new(config, standing.clone(), false).start();
-        Self { membership, standing, watchdog }
+        let membership = ClusterMembership::new(config, membership_state.clone(), false).start();
+        Self { membership, membership_state, watchdog }
     }
 
     /// A member and its id.
@@ -53,10 +53,10 @@ impl Member {
         self.membership.send(Heartbeat).await.unwrap()
     }
 
-    fn standing(&self) -> Option<Membership> {
-        match *self.standing.borrow() {
-            Standing::Member(member) => Some(member),
-            Standing::Fenced => None,
+    fn membership_state(&self) -> Option<Membership> {
+        match *self.membership_state.borrow() {
+            MembershipState::Member(member) => Some(member),
+            MembershipState::Fenced => None,
         }
     }
 }
@@ -75,14 +75,14 @@ async fn a_node_joins_and_renews_under_one_id() {
     let before = Instant::now();
     let (member, id) = Member::joined(&cluster).await;
 
-    let joined = member.standing().expect("a member");
+    let joined = member.membership_state().expect("a member");
     cluster.advance(1);
     assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
-    let renewed = member.standing().expect("a member");
+    let renewed = member.membership_state().expect("a member");
 
-    assert_eq!((joined.node_id, renewed.node_id, renewed.connected, renewed.draining), (id, id, true, false));
+    assert_eq!((joined.node_id, renewed.node_id, renewed.session_alive, renewed.draining), (id, id, true, false));
     assert!(joined.trusted_until >= before + TTL * 7 / 8 && renewed.trusted_until > joined.trusted_until);
-    assert_eq!(renewed.session_since, joined.session_since);
+    assert_eq!(renewed.session_opened_at, joined.session_opened_at);
     let nodes = cluster.store.nodes().await.unwrap();
     assert_eq!((nodes.len(), nodes[0].id, nodes[0].slots), (1, id, 3));
     assert_eq!((nodes[0].heartbeat_at - nodes[0].started_at).num_seconds(), 1);
@@ -93,18 +93,22 @@ async fn a_node_joins_and_renews_under_one_id() {
 async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
-    let before = member.standing().expect("a member");
+    let before = member.membership_state().expect("a member");
 
     cut_session(&cluster, id).await;
-    let suspended = eventually("the node knows", async || member.standing().filter(|member| !member.connected)).await;
-    assert_eq!(suspended, Membership { connected: false, ..before });
+    let suspended =
+        eventually("the node knows", async || member.membership_state().filter(|member| !member.session_alive)).await;
+    assert_eq!(suspended, Membership { session_alive: false, ..before });
     let healed = eventually("the node has a session again", async || {
-        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(member.standing().expect("a member"))
+        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(member.membership_state().expect("a member"))
     })
     .await;
 
-    assert_eq!((healed.node_id, healed.connected), (id, true));
-    assert!(healed.session_since > before.session_since, "it has to watch anew before it declares anybody dead");
+    assert_eq!((healed.node_id, healed.session_alive), (id, true));
+    assert!(
+        healed.session_opened_at > before.session_opened_at,
+        "it has to watch anew before it declares anybody dead"
+    );
     cut_session(&cluster, id).await;
 }
 
@@ -115,7 +119,7 @@ async fn a_session_whose_heartbeat_failed_holds_the_lock_until_another_takes_its
     let (member, id) = Member::joined(&cluster).await;
     cluster.execute("alter table cluster_node rename executions_running to unknown", &[]).await;
     assert_eq!(member.heartbeat().await, HeartbeatReport::Failed);
-    assert!(member.standing().is_some_and(|standing| !standing.connected));
+    assert!(member.membership_state().is_some_and(|membership_state| !membership_state.session_alive));
     cluster.execute("alter table cluster_node rename unknown to executions_running", &[]).await;
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
@@ -125,7 +129,11 @@ async fn a_session_whose_heartbeat_failed_holds_the_lock_until_another_takes_its
         (cluster.sql.query_one(ended, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
     })
     .await;
-    assert!(member.standing().is_some_and(|standing| standing.connected && standing.node_id == id));
+    assert!(
+        member
+            .membership_state()
+            .is_some_and(|membership_state| membership_state.session_alive && membership_state.node_id == id)
+    );
     cut_session(&cluster, id).await;
 }
 
@@ -136,7 +144,7 @@ async fn a_node_that_was_declared_dead_is_fenced_and_joins_under_a_new_id() {
     cluster.execute("update cluster_node set state = 'DEAD' where id = $1", &[&id]).await;
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
-    assert_eq!(member.standing(), None);
+    assert_eq!(member.membership_state(), None);
     let HeartbeatReport::Joined(new) = member.heartbeat().await else { panic!("not joined") };
 
     assert_ne!(new, id);
@@ -148,9 +156,11 @@ async fn a_node_that_was_declared_dead_is_fenced_and_joins_under_a_new_id() {
 async fn a_node_whose_trust_has_run_out_joins_under_a_new_id() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
-    let standing = member.standing().expect("a member");
+    let membership_state = member.membership_state().expect("a member");
 
-    member.standing.send_replace(Standing::Member(Membership { trusted_until: Instant::now(), ..standing }));
+    member
+        .membership_state
+        .send_replace(MembershipState::Member(Membership { trusted_until: Instant::now(), ..membership_state }));
     let report = member.heartbeat().await;
 
     assert!(matches!(report, HeartbeatReport::Joined(new) if new != id), "{report:?}");
@@ -162,19 +172,19 @@ async fn a_node_whose_trust_has_run_out_joins_under_a_new_id() {
 async fn an_answer_that_comes_after_trust_ran_out_does_not_restore_it() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
-    let standing = member.standing().expect("a member");
+    let membership_state = member.membership_state().expect("a member");
     let blocker = cluster.database.client().await;
     blocker.batch_execute("begin").await.unwrap();
     blocker.query_one("select from cluster_node where id = $1 for update", &[&id]).await.unwrap();
 
     let trusted_until = Instant::now() + Duration::from_secs(1);
-    member.standing.send_replace(Standing::Member(Membership { trusted_until, ..standing }));
+    member.membership_state.send_replace(MembershipState::Member(Membership { trusted_until, ..membership_state }));
     let answer = actix::spawn(member.membership.send(Heartbeat));
     eventually("trust has run out", async || (Instant::now() >= trusted_until).then_some(())).await;
     blocker.batch_execute("commit").await.unwrap();
 
     assert_eq!(answer.await.unwrap().unwrap(), HeartbeatReport::Fenced);
-    assert_eq!(member.standing(), None);
+    assert_eq!(member.membership_state(), None);
 }
 
 #[actix::test]
@@ -185,7 +195,7 @@ async fn a_node_asked_to_drain_learns_it_from_its_heartbeat() {
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
 
-    assert!(member.standing().is_some_and(|member| member.draining));
+    assert!(member.membership_state().is_some_and(|member| member.draining));
 }
 
 #[actix::test]
@@ -200,7 +210,7 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
     assert_eq!(taken, TakenOver::default(), "what has not begun is given back");
     let given_back = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where id = $1";
     assert_eq!(cluster.texts(given_back, &[&held[0].execution_id]).await, ["RETRYING NOT_STARTED 0"]);
-    assert_eq!(member.standing(), None);
+    assert_eq!(member.membership_state(), None);
     assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
     assert_eq!(cluster.node_state(id).await, "LEFT by LEFT");
 }

@@ -4,7 +4,7 @@
 use crate::support::{NODE_TTL, TestCluster, TestNode, at, begun, eventually, fixed_delay, fixed_rate, succeeded};
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::job_request::JobRequest;
-use horolog::model::node::{Membership, Standing};
+use horolog::model::node::{Membership, MembershipState};
 use horolog::store::nodes::{MembershipSession, watch};
 use horolog::store::settlements::LeaseUpdates;
 use horolog::store::takeovers::{EndedBy, Suspect, TakenOver};
@@ -68,22 +68,22 @@ async fn who_has_not_watched_for_a_ttl_declares_nobody_dead() {
     let young = Membership {
         node_id: observer.id,
         trusted_until: now + Duration::from_hours(1),
-        session_since: now,
-        connected: true,
+        session_opened_at: now,
+        session_alive: true,
         draining: false,
     };
-    let old = Membership { session_since: now.checked_sub(NODE_TTL).unwrap(), ..young };
+    let old = Membership { session_opened_at: now.checked_sub(NODE_TTL).unwrap(), ..young };
 
-    for standing in [
-        Standing::Fenced,
-        Standing::Member(young),
-        Standing::Member(Membership { connected: false, ..old }),
-        Standing::Member(Membership { trusted_until: now, ..old }),
+    for membership_state in [
+        MembershipState::Fenced,
+        MembershipState::Member(young),
+        MembershipState::Member(Membership { session_alive: false, ..old }),
+        MembershipState::Member(Membership { trusted_until: now, ..old }),
     ] {
-        observer.believe(standing);
-        assert!(observer.reconcile().await.dead.is_empty(), "{standing:?}");
+        observer.believe(membership_state);
+        assert!(observer.reconcile().await.dead.is_empty(), "{membership_state:?}");
     }
-    observer.believe(Standing::Member(old));
+    observer.believe(MembershipState::Member(old));
     assert_eq!(observer.reconcile().await.dead.len(), 1);
 }
 
@@ -97,9 +97,9 @@ async fn whoever_joined_under_a_young_observers_eyes_is_dead_with_its_session() 
         let (observer, killed) = (cluster.node().await, cluster.node().await);
         cluster.execute(of_observer, &[&observer.id]).await;
         cluster.execute(of_killed, &[&killed.id]).await;
-        observer.publisher().send_modify(|standing| {
-            if let Standing::Member(member) = standing {
-                member.session_since = Instant::now();
+        observer.publisher().send_modify(|membership_state| {
+            if let MembershipState::Member(member) = membership_state {
+                member.session_opened_at = Instant::now();
             }
         });
         assert!(observer.reconcile().await.dead.is_empty(), "it lives");
@@ -131,7 +131,7 @@ async fn who_has_not_heard_yet_that_its_session_ended_declares_nobody_dead() {
     assert_eq!(observer.reconcile().await.dead, [id]);
 }
 
-/// Whoever looks at the standing may not keep it locked while the database takes its time: the thread of the heartbeat
+/// Whoever looks at the membership state may not keep it locked while the database takes its time: the thread of the heartbeat
 /// would wait for that, everybody behind it, and the process would stand still for ever.
 #[actix::test]
 async fn a_pass_that_waits_for_the_database_holds_up_no_heartbeat() {

@@ -1,20 +1,26 @@
-//! Running: what a node does with the attempts it holds while its standing and
+//! Running: what a node does with the attempts it holds while its membership state and
 //! the database come and go.
 
 use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate};
 use horolog::actors::settler::SettleReport;
 use horolog::model::job_request::JobRequest;
-use horolog::model::node::{Membership, Standing};
+use horolog::model::node::{Membership, MembershipState};
 use horolog::store::connect::Database;
 use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::writer::MakeWriterExt;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn member(node: &TestNode, connected: bool) -> Standing {
+fn member(node: &TestNode, session_alive: bool) -> MembershipState {
     let now = Instant::now();
     let trusted_until = now + HOUR;
-    Standing::Member(Membership { node_id: node.id, trusted_until, session_since: now, connected, draining: false })
+    MembershipState::Member(Membership {
+        node_id: node.id,
+        trusted_until,
+        session_opened_at: now,
+        session_alive,
+        draining: false,
+    })
 }
 
 #[actix::test]
@@ -24,7 +30,7 @@ async fn a_fenced_node_cancels_what_it_runs_and_settles_nothing() {
     let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
     assert_eq!((node.poll().await.leased, node.held()), (1, 1));
 
-    node.believe(Standing::Fenced);
+    node.believe(MembershipState::Fenced);
 
     assert_eq!(node.settle_all().await, SettleReport::default());
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "whoever takes over ends it");
@@ -38,9 +44,9 @@ async fn a_node_whose_trust_runs_out_cancels_what_it_runs() {
     cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
     node.poll().await;
 
-    let Standing::Member(membership) = member(&node, true) else { unreachable!() };
+    let MembershipState::Member(membership) = member(&node, true) else { unreachable!() };
     let trusted_until = Instant::now() + Duration::from_millis(20);
-    node.believe(Standing::Member(Membership { trusted_until, ..membership }));
+    node.believe(MembershipState::Member(Membership { trusted_until, ..membership }));
 
     assert_eq!(node.settle_all().await, SettleReport::default());
     assert!(Instant::now() >= trusted_until, "not before");

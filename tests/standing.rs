@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 async fn states(cluster: &TestCluster, jobs: &[Uuid]) -> Vec<JobState> {
-    let standings = cluster.store.job_standings(jobs).await.unwrap();
-    let states: Vec<JobState> = jobs.iter().map(|job| standings[job].state).collect();
+    let state_records = cluster.store.job_state_records(jobs).await.unwrap();
+    let states: Vec<JobState> = jobs.iter().map(|job| state_records[job].state).collect();
     // The list finds each job by the state that the job shows.
     for (job, state) in jobs.iter().zip(&states) {
         let filter = JobFilter { states: Some(vec![*state]), ..JobFilter::default() };
@@ -36,8 +36,8 @@ async fn a_job_whose_schedule_is_over_has_ended_and_is_not_counted_as_active() {
     node.store.settle(&settlements, &LeaseUpdates::default()).await.unwrap();
 
     assert_eq!(states(&cluster, &jobs[..2]).await, [JobState::Ended, JobState::Ended]);
-    let standings = cluster.store.job_standings(&jobs).await.unwrap();
-    assert_eq!(jobs.map(|job| standings[&job].has_ended), [true, true, false]);
+    let state_records = cluster.store.job_state_records(&jobs).await.unwrap();
+    assert_eq!(jobs.map(|job| state_records[&job].has_ended), [true, true, false]);
     let counts = cluster.store.job_counts().await.unwrap();
     assert_eq!((counts.active, counts.paused, counts.ended), (1, 0, 2));
 }
@@ -52,7 +52,11 @@ async fn a_job_waits_while_a_fire_time_has_come_and_has_not_begun() {
     cluster.advance(10);
     assert_eq!(node.lease().await.len(), 0, "the second fire time waits behind the first");
     let late = cluster.create(fixed_rate(3_600)).await.id;
-    assert_eq!(cluster.store.job_standings(&[late]).await.unwrap()[&late].state, JobState::Active, "due this second");
+    assert_eq!(
+        cluster.store.job_state_records(&[late]).await.unwrap()[&late].state,
+        JobState::Active,
+        "due this second"
+    );
     cluster.advance(2);
     assert_eq!(states(&cluster, &[behind, late]).await, [JobState::Waiting, JobState::Waiting]);
 }

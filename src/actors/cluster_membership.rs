@@ -6,7 +6,7 @@
 //! every critical actor makes progress, so that a half-dead node cannot look
 //! healthy.
 //!
-//! What the node may believe of itself is published as a [`Standing`]:
+//! What the node may believe of itself is published as a [`MembershipState`]:
 //!
 //! - *connected*: the session holds, the last heartbeat is young: lease and run.
 //! - *suspended*: the session broke. Nothing starts; what runs goes on until
@@ -19,7 +19,7 @@ use super::periodic::{WakeUp, run_periodically};
 use super::slots::Slots;
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::clock::Clock;
-use crate::model::node::{Membership, NodeState, Standing};
+use crate::model::node::{Membership, MembershipState, NodeState};
 use crate::model::{Timestamp, rfc3339};
 use crate::safeguards::{Safeguard, is_off};
 use crate::store::clock_jumps::ClockVerdict;
@@ -61,7 +61,7 @@ pub enum HeartbeatReport {
     Renewed,
     /// The node learned that it was declared dead, or stopped trusting itself.
     Fenced,
-    /// The database did not do its part; the standing says what that means.
+    /// The database did not do its part; the membership state says what that means.
     Failed,
     /// A critical actor makes no progress: the node gives itself up.
     Withheld,
@@ -103,7 +103,7 @@ pub struct ClusterMembership {
 /// The plain struct under the shell.
 struct Member {
     config: MembershipConfig,
-    standing: watch::Sender<Standing>,
+    membership_state: watch::Sender<MembershipState>,
     session: Option<MembershipSession>,
     /// A session of this id that has not answered in time. It is kept until another has taken its place or trust has
     /// ended: to close it is to look dead, and what runs goes on.
@@ -122,15 +122,15 @@ struct Member {
 }
 
 impl ClusterMembership {
-    /// A membership that publishes on `standing`. `periodic` heartbeats by itself;
+    /// A membership that publishes on `membership_state`. `periodic` heartbeats by itself;
     /// otherwise whoever sends [`Heartbeat`] sets the pace.
-    pub fn new(config: MembershipConfig, standing: watch::Sender<Standing>, periodic: bool) -> Self {
+    pub fn new(config: MembershipConfig, membership_state: watch::Sender<MembershipState>, periodic: bool) -> Self {
         let wake_up = Arc::new(Notify::new());
         let (heartbeat_interval, guard) =
             (config.heartbeat_interval, config.watchdog.passive_guard("ClusterMembership"));
         let member = Member {
             config,
-            standing,
+            membership_state,
             session: None,
             unanswered: None,
             clock_offset: None,
@@ -156,14 +156,14 @@ impl Member {
             return HeartbeatReport::Withheld;
         }
         let sent = Instant::now();
-        let standing = *self.standing.borrow();
-        match standing {
-            Standing::Member(member) if sent < member.trusted_until => self.renew(member, sent).await,
-            Standing::Member(_) => {
+        let membership_state = *self.membership_state.borrow();
+        match membership_state {
+            MembershipState::Member(member) if sent < member.trusted_until => self.renew(member, sent).await,
+            MembershipState::Member(_) => {
                 self.fence("its last good heartbeat is too old");
                 self.join(sent).await
             }
-            Standing::Fenced => self.join(sent).await,
+            MembershipState::Fenced => self.join(sent).await,
         }
     }
 
@@ -221,7 +221,7 @@ impl Member {
         match self.try_join(node_id).await {
             Ok(()) => {
                 if let Some(joined) = self.membership(node_id, sent, false) {
-                    self.standing.send_replace(Standing::Member(joined));
+                    self.membership_state.send_replace(MembershipState::Member(joined));
                 }
                 self.recovered();
                 tracing::info!(node.id = %node_id, node.name = %self.config.profile.name, "joined the cluster");
@@ -246,7 +246,7 @@ impl Member {
         let timeout = self.config.call_timeout;
         let (session, ended) =
             MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
-        // Before the standing says that this node may lease.
+        // Before the membership state says that this node may lease.
         if let Some((node_id, acknowledged)) = self.acknowledged
             && session.hold_if_set_back(node_id, acknowledged).await?
         {
@@ -255,10 +255,11 @@ impl Member {
                 "the database was set back: the cluster is held, because what fired in between would fire again; see `cluster {{ hold }}`, then releaseCluster"
             );
         }
-        let (standing, wake_up, opened_at) = (self.standing.clone(), self.wake_up.clone(), session.opened_at);
+        let (membership_state, wake_up, opened_at) =
+            (self.membership_state.clone(), self.wake_up.clone(), session.opened_at);
         actix::spawn(async move {
             ended.await;
-            let suspended = standing.send_if_modified(|standing| suspend(standing, opened_at));
+            let suspended = membership_state.send_if_modified(|membership_state| suspend(membership_state, opened_at));
             if suspended {
                 tracing::warn!("the membership session broke: nothing starts until it is back");
                 wake_up.notify_one();
@@ -269,15 +270,15 @@ impl Member {
 
     /// Publishes the renewed membership, unless its trust ran out meanwhile: then
     /// what ran is cancelled already, and must not count as never started under
-    /// an id that lives on. The clock is read under the lock of the standing, and
+    /// an id that lives on. The clock is read under the lock of the membership state, and
     /// before it by the executions, so that nobody sees the end of trust and a
     /// renewal.
     fn extend(&self, node_id: Uuid, sent: Instant, draining: bool) -> bool {
         let Some(renewed) = self.membership(node_id, sent, draining) else { return false };
-        self.standing.send_if_modified(|standing| {
-            let trusted = standing.may_run(node_id, Instant::now());
+        self.membership_state.send_if_modified(|membership_state| {
+            let trusted = membership_state.may_run(node_id, Instant::now());
             if trusted {
-                *standing = Standing::Member(renewed);
+                *membership_state = MembershipState::Member(renewed);
             }
             trusted
         })
@@ -291,8 +292,8 @@ impl Member {
             node_id,
             // The margin is for cancelling what runs before anybody else starts it.
             trusted_until: sent + trust,
-            session_since: session.opened_at,
-            connected: true,
+            session_opened_at: session.opened_at,
+            session_alive: true,
             draining: draining || self.draining,
         })
     }
@@ -301,7 +302,7 @@ impl Member {
         tracing::error!(why, "this node is fenced: it cancels what it runs and joins again under a new id");
         metrics::counter!("horolog_self_fenced_total").increment(1);
         (self.session, self.unanswered) = (None, None);
-        self.standing.send_replace(Standing::Fenced);
+        self.membership_state.send_replace(MembershipState::Fenced);
         self.wake_up.notify_one();
     }
 
@@ -315,7 +316,7 @@ impl Member {
             );
         }
         if let Some(session) = self.session.take() {
-            self.standing.send_if_modified(|standing| suspend(standing, session.opened_at));
+            self.membership_state.send_if_modified(|membership_state| suspend(membership_state, session.opened_at));
             self.unanswered = Some(session);
         }
         HeartbeatReport::Failed
@@ -376,11 +377,11 @@ impl Member {
 
     async fn begin_drain(&mut self) {
         self.draining = true;
-        self.standing.send_if_modified(|standing| match standing {
-            Standing::Member(member) => !std::mem::replace(&mut member.draining, true),
-            Standing::Fenced => false,
+        self.membership_state.send_if_modified(|membership_state| match membership_state {
+            MembershipState::Member(member) => !std::mem::replace(&mut member.draining, true),
+            MembershipState::Fenced => false,
         });
-        let Standing::Member(member) = *self.standing.borrow() else { return };
+        let MembershipState::Member(member) = *self.membership_state.borrow() else { return };
         if let Err(error) = self.config.store.drain(member.node_id).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not tell the others that this node drains");
         }
@@ -389,7 +390,7 @@ impl Member {
     /// Fences first, so that nothing runs any more when the others take it.
     async fn leave(&mut self) -> Result<TakenOver, StoreError> {
         self.left = true;
-        let Standing::Member(member) = self.standing.send_replace(Standing::Fenced) else {
+        let MembershipState::Member(member) = self.membership_state.send_replace(MembershipState::Fenced) else {
             return Ok(TakenOver::default());
         };
         let taken = self.config.store.leave(member.node_id, &self.config.slots.holdings()).await;
@@ -398,11 +399,11 @@ impl Member {
     }
 }
 
-/// Marks the standing of this very session as disconnected.
-fn suspend(standing: &mut Standing, opened_at: Instant) -> bool {
-    match standing {
-        Standing::Member(member) if member.session_since == opened_at && member.connected => {
-            member.connected = false;
+/// Marks the membership state of this very session as disconnected.
+fn suspend(membership_state: &mut MembershipState, opened_at: Instant) -> bool {
+    match membership_state {
+        MembershipState::Member(member) if member.session_opened_at == opened_at && member.session_alive => {
+            member.session_alive = false;
             true
         }
         _ => false,

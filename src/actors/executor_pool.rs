@@ -14,7 +14,7 @@ use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::handlers::Handlers;
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, Outcome, Reason, Settlement};
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::store::Store;
 use crate::traces;
 use actix::prelude::*;
@@ -98,7 +98,7 @@ pub struct ExecutorPool {
 #[derive(Clone)]
 struct Runner {
     handlers: Handlers,
-    standing: watch::Receiver<Standing>,
+    membership_state: watch::Receiver<MembershipState>,
     slots: Slots,
     results: mpsc::UnboundedSender<Ended>,
     ended: WakeUp,
@@ -111,7 +111,7 @@ impl ExecutorPool {
         store: Store,
         handlers: Handlers,
         slots: Slots,
-        standing: watch::Receiver<Standing>,
+        membership_state: watch::Receiver<MembershipState>,
         wake_up: WakeUp,
         watchdog: &Watchdog,
         periodic: bool,
@@ -120,7 +120,7 @@ impl ExecutorPool {
         let ended = Arc::new(Notify::new());
         let settler = Settler::new(store.clone(), slots.clone(), receiver);
         Self {
-            runner: Runner { handlers, standing, slots: slots.clone(), results: sender, ended: ended.clone() },
+            runner: Runner { handlers, membership_state, slots: slots.clone(), results: sender, ended: ended.clone() },
             settler: Rc::new(tokio::sync::Mutex::new(settler)),
             store,
             slots,
@@ -153,17 +153,17 @@ impl Runner {
     /// Waits while the node is suspended; none once the attempt is not its own, else what cancels it.
     async fn begin(&mut self, attempt: &Attempt) -> Option<Arc<Notify>> {
         loop {
-            // The clock before the standing: see `ClusterMembership`'s `extend`.
+            // The clock before the membership state: see `ClusterMembership`'s `extend`.
             let now = Instant::now();
-            let standing = *self.standing.borrow_and_update();
-            let cancelled = self.slots.begin(attempt, &self.standing);
+            let membership_state = *self.membership_state.borrow_and_update();
+            let cancelled = self.slots.begin(attempt, &self.membership_state);
             if cancelled.is_some() {
                 return cancelled;
             }
-            if !standing.may_run(attempt.node_id, now) {
+            if !membership_state.may_run(attempt.node_id, now) {
                 return None;
             }
-            self.standing_changes(standing).await;
+            self.membership_state_changes(membership_state).await;
         }
     }
 
@@ -171,22 +171,22 @@ impl Runner {
     async fn fenced(&mut self, node_id: Uuid) {
         loop {
             let now = Instant::now();
-            let standing = *self.standing.borrow_and_update();
-            if !standing.may_run(node_id, now) {
+            let membership_state = *self.membership_state.borrow_and_update();
+            if !membership_state.may_run(node_id, now) {
                 return;
             }
-            self.standing_changes(standing).await;
+            self.membership_state_changes(membership_state).await;
         }
     }
 
-    /// Resolves when the standing was published anew, or its trust ran out.
-    async fn standing_changes(&mut self, standing: Standing) {
-        let Standing::Member(member) = standing else {
-            drop(self.standing.changed().await);
+    /// Resolves when the membership state was published anew, or its trust ran out.
+    async fn membership_state_changes(&mut self, membership_state: MembershipState) {
+        let MembershipState::Member(member) = membership_state else {
+            drop(self.membership_state.changed().await);
             return;
         };
         tokio::select! {
-            _ = self.standing.changed() => {}
+            _ = self.membership_state.changed() => {}
             () = tokio::time::sleep_until(member.trusted_until.into()) => {}
         }
     }

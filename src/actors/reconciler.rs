@@ -9,7 +9,7 @@
 use super::periodic::{WakeUp, run_periodically};
 use super::usage::usage;
 use super::watchdog::{Watchdog, WatchdogGuard};
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::model::rfc3339;
 use crate::store::connect::Database;
 use crate::store::failing::Reviewed;
@@ -93,7 +93,7 @@ pub struct Reconciler {
 /// The plain struct under the shell.
 struct Reconciliation {
     store: Store,
-    standing: watch::Receiver<Standing>,
+    membership_state: watch::Receiver<MembershipState>,
     node_ttl: Duration,
     config: ReconcilerConfig,
     next_repairs: Instant,
@@ -118,7 +118,7 @@ impl Reconciler {
     /// neighbour ends or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
     pub fn new(
         (database, store): (Database, Store),
-        standing: watch::Receiver<Standing>,
+        membership_state: watch::Receiver<MembershipState>,
         node_ttl: Duration,
         config: ReconcilerConfig,
         (wake_up, watchdog): (WakeUp, &Watchdog),
@@ -127,7 +127,7 @@ impl Reconciler {
         let now = Instant::now();
         let reconciliation = Reconciliation {
             store,
-            standing,
+            membership_state,
             node_ttl,
             config,
             next_repairs: now,
@@ -159,13 +159,13 @@ impl Reconciliation {
         if Instant::now() >= self.next_repairs {
             self.repair_in_turn(&mut report).await;
         }
-        let standing = *self.standing.borrow();
-        if let Standing::Member(member) = standing
+        let membership_state = *self.membership_state.borrow();
+        if let MembershipState::Member(member) = membership_state
             && let Err(error) = self.store.write_activity(member.node_id, self.config.activity).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");
         }
-        if let Standing::Member(member) = standing
+        if let MembershipState::Member(member) = membership_state
             && Instant::now() >= self.next_load
         {
             let next = Instant::now() + self.config.activity * LOAD_EVERY;
@@ -188,14 +188,16 @@ impl Reconciliation {
 
     /// Declares dead who is gone, if this node has watched for long enough.
     async fn bury(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
-        let standing = *self.standing.borrow();
-        let Standing::Member(member) = standing else { return Ok(()) };
+        let membership_state = *self.membership_state.borrow();
+        let MembershipState::Member(member) = membership_state else { return Ok(()) };
         let others = self.store.others(member.node_id, self.node_ttl).await?;
         report.alone = others.neighbour.is_none() && others.suspects.is_empty();
         self.neighbour.send_if_modified(|known| std::mem::replace(known, others.neighbour) != others.neighbour);
         let now = Instant::now();
-        let has_watched = standing.may_declare_dead(self.node_ttl, now);
-        let may = |suspect: &Suspect| has_watched || suspect.joined_under_eyes && standing.connected_as(now).is_some();
+        let has_watched = membership_state.may_declare_dead(self.node_ttl, now);
+        let may = |suspect: &Suspect| {
+            has_watched || suspect.joined_under_eyes && membership_state.session_node_id(now).is_some()
+        };
         for suspect in others.suspects.into_iter().filter(may) {
             match self.store.take_over(&suspect, member.node_id, self.node_ttl).await {
                 Ok(Some(taken)) => {

@@ -5,7 +5,7 @@
 
 use super::periodic::WakeUp;
 use crate::model::execution::Attempt;
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::store::give_backs::Holdings;
 use crate::store::leases::{Share, Shares};
 use crate::store::settlements::LeaseUpdates;
@@ -202,9 +202,9 @@ impl Slots {
 
     /// Counts an attempt as begun if it may start still, and says what cancels it. Both under the lock under which
     /// [`Slots::holdings`] is read: what has not begun when it is given back never begins.
-    pub fn begin(&self, attempt: &Attempt, standing: &watch::Receiver<Standing>) -> Option<Arc<Notify>> {
+    pub fn begin(&self, attempt: &Attempt, membership_state: &watch::Receiver<MembershipState>) -> Option<Arc<Notify>> {
         let mut holding = self.map();
-        if !standing.borrow().may_start(attempt.node_id, Instant::now()) {
+        if !membership_state.borrow().may_start(attempt.node_id, Instant::now()) {
             return None;
         }
         let held = holding.attempts.get_mut(&attempt.execution_id).filter(|held| held.attempt == attempt.attempt);

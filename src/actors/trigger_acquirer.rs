@@ -13,7 +13,7 @@ use super::periodic::{WakeUp, run_periodically};
 use super::slots::{Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::Timestamp;
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::store::leases::{Batch, Leased};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
@@ -79,7 +79,7 @@ pub struct AcquirerConfig {
     /// The slots to fill.
     pub slots: Slots,
     /// Whether the node may lease.
-    pub standing: watch::Receiver<Standing>,
+    pub membership_state: watch::Receiver<MembershipState>,
     /// Longest time between two polls.
     pub poll_interval: Duration,
     /// Time between checks for attempts whose lease was never answered.
@@ -131,8 +131,8 @@ impl Acquirer {
         let idle =
             PollReport { leased: 0, triggers: 0, given_back: 0, polled: false, next_poll: self.config.poll_interval };
         let waiting = PollReport { next_poll: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
-        let standing = *self.config.standing.borrow();
-        let Some(node_id) = standing.connected_as(Instant::now()) else { return waiting };
+        let membership_state = *self.config.membership_state.borrow();
+        let Some(node_id) = membership_state.session_node_id(Instant::now()) else { return waiting };
         let given_back = match self.give_back_former(node_id).await {
             Ok(given_back) => given_back,
             Err(error) => {
@@ -141,7 +141,7 @@ impl Acquirer {
                 return waiting;
             }
         };
-        if standing.may_lease(Instant::now()).is_none() {
+        if membership_state.may_lease(Instant::now()).is_none() {
             return PollReport { given_back, ..waiting };
         }
         match self.try_poll(node_id).await {

@@ -11,7 +11,7 @@ use crate::model::outcomes::OutcomeAxis;
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
 use crate::store::executions::ExecutionTexts;
-use crate::store::job_states::JobStanding;
+use crate::store::job_states::JobStateRecord;
 use crate::store::outcomes::RecentOutcomes;
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, Error, Result};
@@ -41,7 +41,7 @@ pub struct RerunsOf {
 
 /// How a job stands, beyond its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StandingOf(pub Uuid);
+pub struct StateKey(pub Uuid);
 
 /// The database's now, once for all of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,14 +125,15 @@ impl Loader<RerunsOf> for JobFacts {
     }
 }
 
-impl Loader<StandingOf> for JobFacts {
-    type Value = JobStanding;
+impl Loader<StateKey> for JobFacts {
+    type Value = JobStateRecord;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[StandingOf]) -> Result<HashMap<StandingOf, JobStanding>, Self::Error> {
-        let jobs: Vec<Uuid> = keys.iter().map(|StandingOf(job)| *job).collect();
-        let standings = self.allowance.store(&self.store).await?.job_standings(&jobs).await.map_err(errors::store)?;
-        Ok(standings.into_iter().map(|(job, standing)| (StandingOf(job), standing)).collect())
+    async fn load(&self, keys: &[StateKey]) -> Result<HashMap<StateKey, JobStateRecord>, Self::Error> {
+        let jobs: Vec<Uuid> = keys.iter().map(|StateKey(job)| *job).collect();
+        let state_records =
+            self.allowance.store(&self.store).await?.job_state_records(&jobs).await.map_err(errors::store)?;
+        Ok(state_records.into_iter().map(|(job, state_record)| (StateKey(job), state_record)).collect())
     }
 }
 

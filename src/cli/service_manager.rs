@@ -16,26 +16,26 @@ pub fn follow(node: &Node) {
     if watchdog.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let (mut standing, watchdog, ttl) = (node.standing(), node.watchdog(), node.ttl());
+    let (mut membership_state, watchdog, ttl) = (node.membership_state(), node.watchdog(), node.ttl());
     // Twice as often as asked for, so that one late turn is no death.
     let poll_interval = watchdog.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
     actix::spawn(async move {
         let (mut ready, mut said) = (false, "");
         loop {
-            let now = *standing.borrow_and_update();
+            let now = *membership_state.borrow_and_update();
             if !ready && now.may_lease(Instant::now()).is_some() {
                 tell(&[NotifyState::Ready]);
                 ready = true;
             }
-            if said != now.in_words(Instant::now()) {
-                said = now.in_words(Instant::now());
+            if said != now.description(Instant::now()) {
+                said = now.description(Instant::now());
                 tell(&[NotifyState::Status(said)]);
             }
             if watchdog.is_some() && watchdog.stalled(ttl).is_none() {
                 tell(&[NotifyState::Watchdog]);
             }
             // The node is gone with the sender.
-            if let Ok(Err(_)) = tokio::time::timeout(poll_interval, standing.changed()).await {
+            if let Ok(Err(_)) = tokio::time::timeout(poll_interval, membership_state.changed()).await {
                 return;
             }
         }

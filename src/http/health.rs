@@ -4,7 +4,7 @@
 //! node. `/readyz` says whether this node would take work now.
 
 use super::NodeView;
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::telemetry;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -21,20 +21,20 @@ pub async fn healthz(view: web::Data<NodeView>) -> HttpResponse {
 
 /// 200 only when joined, migrated and leasing.
 pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
-    let standing = *view.standing.borrow();
-    if let Some(node_id) = standing.may_lease(Instant::now()) {
+    let membership_state = *view.membership_state.borrow();
+    if let Some(node_id) = membership_state.may_lease(Instant::now()) {
         return HttpResponse::Ok().json(json!({"status": "ready", "nodeId": node_id}));
     }
-    HttpResponse::ServiceUnavailable().json(json!({"status": standing.in_words(Instant::now())}))
+    HttpResponse::ServiceUnavailable().json(json!({"status": membership_state.description(Instant::now())}))
 }
 
 /// Prometheus text.
 pub async fn metrics(view: web::Data<NodeView>) -> HttpResponse {
-    let standing = *view.standing.borrow();
+    let membership_state = *view.membership_state.borrow();
     let held = view.executions_held.load(Ordering::Relaxed);
     metrics::gauge!("horolog_slots").set(gauge(view.slots));
     metrics::gauge!("horolog_executions_held").set(gauge(held));
-    if let Standing::Member(member) = standing {
+    if let MembershipState::Member(member) = membership_state {
         let renewed = member.trusted_until.checked_sub(view.node_ttl * 7 / 8);
         let age = renewed.map(|renewed| renewed.elapsed()).unwrap_or_default();
         metrics::gauge!("horolog_heartbeat_age_seconds").set(age.as_secs_f64());

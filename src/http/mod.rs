@@ -22,7 +22,7 @@ mod sockets;
 use crate::actors::watchdog::Watchdog;
 use crate::api::Schema;
 use crate::model::introspection::Introspection;
-use crate::model::node::Standing;
+use crate::model::node::MembershipState;
 use crate::store::Store;
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
@@ -69,7 +69,7 @@ pub struct NodeView {
     /// Where the members of the cluster stand.
     pub store: Store,
     /// Whether the node may lease now.
-    pub standing: watch::Receiver<Standing>,
+    pub membership_state: watch::Receiver<MembershipState>,
     /// Whether its actors live.
     pub watchdog: Watchdog,
     /// Executions it holds.

@@ -22,9 +22,9 @@ named! {
     }
 }
 
-/// What a node may believe of itself, published by `ClusterMembership`.
+/// What a node knows of its membership, published by `ClusterMembership`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum MembershipState {
     /// Not a member: nothing may start, what runs is cancelled.
     Fenced,
     /// A member.
@@ -39,40 +39,40 @@ pub struct Membership {
     /// Until when nobody can have declared this node dead: the start of its
     /// last good heartbeat + TTL − margin.
     pub trusted_until: Instant,
-    /// Since when the session on the membership connection has lasted without a
+    /// When the session on the membership connection was opened; it has lasted since without a
     /// break. Whoever has seen less than one TTL of it declares nobody dead:
     /// after a restart of the database everybody looks dead.
-    pub session_since: Instant,
+    pub session_opened_at: Instant,
     /// False after the membership connection broke, until it is whole again:
     /// what runs goes on, nothing starts.
-    pub connected: bool,
+    pub session_alive: bool,
     /// True once the node was asked to finish and take nothing new.
     pub draining: bool,
 }
 
-impl Standing {
+impl MembershipState {
     /// The node id under which work may be leased now, if any may.
     pub fn may_lease(&self, now: Instant) -> Option<Uuid> {
         match self {
-            Self::Member(m) if m.connected && !m.draining && now < m.trusted_until => Some(m.node_id),
+            Self::Member(m) if m.session_alive && !m.draining && now < m.trusted_until => Some(m.node_id),
             _ => None,
         }
     }
 
     /// The node id as which this process reaches the database now, whether it may lease or drains.
-    pub fn connected_as(&self, now: Instant) -> Option<Uuid> {
+    pub fn session_node_id(&self, now: Instant) -> Option<Uuid> {
         match self {
-            Self::Member(m) if m.connected && now < m.trusted_until => Some(m.node_id),
+            Self::Member(m) if m.session_alive && now < m.trusted_until => Some(m.node_id),
             _ => None,
         }
     }
 
-    /// Whether work may be leased now, and if not, why, for people.
-    pub fn in_words(&self, now: Instant) -> &'static str {
+    /// Whether work may be leased now, and if not, why; display only.
+    pub fn description(&self, now: Instant) -> &'static str {
         match self {
             Self::Fenced => "not a member of the cluster (yet): waiting for the database",
             Self::Member(member) if member.draining => "draining",
-            Self::Member(member) if !member.connected => "suspended: the membership session is broken",
+            Self::Member(member) if !member.session_alive => "suspended: the membership session is broken",
             Self::Member(member) if now >= member.trusted_until => "suspended: no good heartbeat lately",
             Self::Member(_) => "leasing",
         }
@@ -86,13 +86,13 @@ impl Standing {
     /// Whether an attempt leased under `node_id` may *start* its effect now: a
     /// node that lost its session starts nothing.
     pub fn may_start(&self, node_id: Uuid, now: Instant) -> bool {
-        matches!(self, Self::Member(m) if m.connected && m.node_id == node_id && now < m.trusted_until)
+        matches!(self, Self::Member(m) if m.session_alive && m.node_id == node_id && now < m.trusted_until)
     }
 
     /// Whether this node has watched the cluster long enough to declare others dead.
     pub fn may_declare_dead(&self, node_ttl: Duration, now: Instant) -> bool {
-        matches!(self, Self::Member(m) if m.connected && now < m.trusted_until
-            && now.saturating_duration_since(m.session_since) >= node_ttl)
+        matches!(self, Self::Member(m) if m.session_alive && now < m.trusted_until
+            && now.saturating_duration_since(m.session_opened_at) >= node_ttl)
     }
 }
 
@@ -102,16 +102,16 @@ mod tests {
 
     const NODE: Uuid = Uuid::from_u128(1);
 
-    fn member(change: impl FnOnce(&mut Membership), now: Instant) -> Standing {
+    fn member(change: impl FnOnce(&mut Membership), now: Instant) -> MembershipState {
         let mut membership = Membership {
             node_id: NODE,
             trusted_until: now + Duration::from_secs(3),
-            session_since: now,
-            connected: true,
+            session_opened_at: now,
+            session_alive: true,
             draining: false,
         };
         change(&mut membership);
-        Standing::Member(membership)
+        MembershipState::Member(membership)
     }
 
     #[test]
@@ -120,14 +120,14 @@ mod tests {
         let past = member(|m| m.trusted_until = now, now);
         assert_eq!(past.may_lease(now), None);
         assert!(!past.may_run(NODE, now) && !past.may_start(NODE, now));
-        assert_eq!(Standing::Fenced.may_lease(now), None);
-        assert!(!Standing::Fenced.may_run(NODE, now));
+        assert_eq!(MembershipState::Fenced.may_lease(now), None);
+        assert!(!MembershipState::Fenced.may_run(NODE, now));
     }
 
     #[test]
     fn a_node_without_its_session_starts_nothing_but_lets_run_what_runs() {
         let now = Instant::now();
-        let broken = member(|m| m.connected = false, now);
+        let broken = member(|m| m.session_alive = false, now);
         assert_eq!(broken.may_lease(now), None);
         assert!(!broken.may_start(NODE, now));
         assert!(broken.may_run(NODE, now));

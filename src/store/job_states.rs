@@ -57,7 +57,7 @@ pub(super) fn candidates(states: &[JobState]) -> Option<String> {
 
 /// How a job stands.
 #[derive(Debug, Clone)]
-pub struct JobStanding {
+pub struct JobStateRecord {
     /// The state.
     pub state: JobState,
     /// Whether its schedule has no fire time left; false of a job that is paused or deleted.
@@ -81,7 +81,7 @@ pub struct Failing {
 
 impl Store {
     /// How these jobs stand, by their ids.
-    pub async fn job_standings(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, JobStanding>, StoreError> {
+    pub async fn job_state_records(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, JobStateRecord>, StoreError> {
         let state = state("coalesce($2::timestamptz, clock_timestamp())");
         let text = format!(
             "-- job_states.read
@@ -94,13 +94,13 @@ from job_definition j left join job_failing f on f.job_id = j.id where j.id = an
             let statement = session.prepare_cached(&text).await.during("job_states.prepare")?;
             let rows = session.query(&statement, &[&jobs, &self.clock().stub()]).await.during("job_states.read")?;
             session.release();
-            rows.iter().map(standing).collect()
+            rows.iter().map(state_record).collect()
         })
         .await
     }
 }
 
-fn standing(row: &Row) -> Result<(Uuid, JobStanding), StoreError> {
+fn state_record(row: &Row) -> Result<(Uuid, JobStateRecord), StoreError> {
     let row = Values::of("job_failing", row);
     let state = row.get::<&str>("state")?.parse().map_err(|error: crate::model::UnknownName| row.unreadable(error))?;
     let failing = match row.get("execution_id")? {
@@ -112,5 +112,5 @@ fn standing(row: &Row) -> Result<(Uuid, JobStanding), StoreError> {
             message: row.get("message")?,
         }),
     };
-    Ok((row.get("id")?, JobStanding { state, has_ended: row.get("has_ended")?, failing }))
+    Ok((row.get("id")?, JobStateRecord { state, has_ended: row.get("has_ended")?, failing }))
 }

@@ -255,7 +255,7 @@ fn lock_key(node_id: Uuid) -> i64 {
 }
 
 /// A process that stood still finds its timer run out and the answer in its socket. To give the session up then is to
-/// look dead at once, so the answer gets a moment to be read; whether it came in time the standing decides.
+/// look dead at once, so the answer gets a moment to be read; whether it came in time the membership state decides.
 async fn bounded<T>(
     call: &'static str,
     after: Duration,

@@ -70,7 +70,7 @@ order by n.id < $3, n.id"
 
 /// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it; or for as
 /// long as the suspect has been there.
-/// The node's own belief (`Standing::may_declare_dead`) comes too late: it may not have heard yet that its session
+/// The node's own belief (`MembershipState::may_declare_dead`) comes too late: it may not have heard yet that its session
 /// ended with everybody else's, or its suspicion is from before that (docs/internals/lease-protocol.md). And its own heartbeat must be
 /// young: where the clock has jumped every heartbeat is old (not asked where a test sets the clock).
 macro_rules! observer_has_watched {

@@ -1,8 +1,8 @@
 //! A node in this process: the real actors without their own pace.
 //!
-//! Its session and its row are real. Only its standing is given instead of
+//! Its session and its row are real. Only its membership state is given instead of
 //! earned, because a node must have watched for a TTL before it may declare
-//! another dead; `membership.rs` tests how a standing is earned.
+//! another dead; `membership.rs` tests how a membership state is earned.
 
 use super::{NODE_TTL, eventually};
 use actix::{Actor, Addr};
@@ -16,7 +16,7 @@ use horolog::actors::watchdog::Watchdog;
 use horolog::clock::Clock;
 use horolog::handlers::Handlers;
 use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
-use horolog::model::node::{Membership, Standing};
+use horolog::model::node::{Membership, MembershipState};
 use horolog::store::Store;
 use horolog::store::connect::Database;
 use horolog::store::give_backs::Holdings;
@@ -39,7 +39,7 @@ pub struct TestNode {
     pub store: Store,
     slots: Slots,
     session: MembershipSession,
-    standing: watch::Sender<Standing>,
+    membership_state: watch::Sender<MembershipState>,
     acquirer: Addr<TriggerAcquirer>,
     pool: Addr<ExecutorPool>,
     reconciler: Addr<Reconciler>,
@@ -66,14 +66,14 @@ impl TestNode {
             (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Watchdog::default());
         let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
         session.join(id, &profile()).await.unwrap();
-        let standing = watch::Sender::new(seasoned_member(id));
+        let membership_state = watch::Sender::new(seasoned_member(id));
         let wake_up = WakeUp::default();
         let slots = Slots::new(SLOTS, wake_up.clone(), store.shares());
         let pool = ExecutorPool::new(
             store.clone(),
             handlers,
             slots.clone(),
-            standing.subscribe(),
+            membership_state.subscribe(),
             WakeUp::default(),
             &watchdog,
             false,
@@ -83,7 +83,7 @@ impl TestNode {
             store: store.clone(),
             pool: pool.clone(),
             slots: slots.clone(),
-            standing: standing.subscribe(),
+            membership_state: membership_state.subscribe(),
             poll_interval: HOUR,
             audit_interval,
         };
@@ -92,14 +92,14 @@ impl TestNode {
             ReconcilerConfig { deaths: HOUR, repairs, activity: Duration::ZERO, log_retention: LOG_RETENTION };
         let reconciler = Reconciler::new(
             (database, store.clone()),
-            standing.subscribe(),
+            membership_state.subscribe(),
             NODE_TTL,
             intervals,
             (WakeUp::default(), &watchdog),
             false,
         );
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());
-        Self { id, store, slots, session, standing, acquirer, pool, reconciler }
+        Self { id, store, slots, session, membership_state, acquirer, pool, reconciler }
     }
 
     /// Polls once for due triggers and starts what it leased.
@@ -160,9 +160,9 @@ impl TestNode {
         async { pass.await.unwrap().unwrap() }
     }
 
-    /// What publishes its standing, as a heartbeat does on a thread of its own.
-    pub fn publisher(&self) -> watch::Sender<Standing> {
-        self.standing.clone()
+    /// What publishes its membership state, as a heartbeat does on a thread of its own.
+    pub fn publisher(&self) -> watch::Sender<MembershipState> {
+        self.membership_state.clone()
     }
 
     /// False when the node was declared dead.
@@ -183,12 +183,12 @@ impl TestNode {
 
     /// Gives its id up and joins again under another, as after an outage of the database. Its session of before ends.
     pub async fn join_again(&mut self, database: &Database) {
-        self.standing.send_replace(Standing::Fenced);
+        self.membership_state.send_replace(MembershipState::Fenced);
         let (session, _ended) = MembershipSession::open(database, HOUR, self.store.clock().clone()).await.unwrap();
         self.id = Uuid::new_v4();
         session.join(self.id, &profile()).await.unwrap();
         self.session = session;
-        self.standing.send_replace(seasoned_member(self.id));
+        self.membership_state.send_replace(seasoned_member(self.id));
     }
 
     /// Executions that it holds now.
@@ -197,20 +197,20 @@ impl TestNode {
     }
 
     /// Replaces what the node believes of itself.
-    pub fn believe(&self, standing: Standing) {
-        self.standing.send_replace(standing);
+    pub fn believe(&self, membership_state: MembershipState) {
+        self.membership_state.send_replace(membership_state);
     }
 
     /// Dies like [`TestNode::kill`]; does not wait until the database has seen it.
     pub fn kill_and_forget(self) {
-        self.standing.send_replace(Standing::Fenced);
+        self.membership_state.send_replace(MembershipState::Fenced);
     }
 
     /// Dies as by SIGKILL: its sessions end, what it runs stops, nothing is
     /// settled. Returns when the database has seen it.
     pub async fn kill(self, client: &Client) {
-        let Self { id, standing, session, .. } = self;
-        standing.send_replace(Standing::Fenced);
+        let Self { id, membership_state, session, .. } = self;
+        membership_state.send_replace(MembershipState::Fenced);
         drop(session);
         eventually("the session has gone", async || {
             client.query_opt(HELD, &[&id]).await.unwrap().is_none().then_some(())
@@ -223,14 +223,14 @@ fn profile() -> NodeProfile {
     NodeProfile { name: "node".into(), address: "127.0.0.1:0".into(), slots: SLOTS }
 }
 
-/// The standing of a node that has been a member for an hour and will be for another.
-fn seasoned_member(node_id: Uuid) -> Standing {
+/// The membership state of a node that has been a member for an hour and will be for another.
+fn seasoned_member(node_id: Uuid) -> MembershipState {
     let now = Instant::now();
-    Standing::Member(Membership {
+    MembershipState::Member(Membership {
         node_id,
         trusted_until: now + HOUR,
-        session_since: now.checked_sub(HOUR).unwrap(),
-        connected: true,
+        session_opened_at: now.checked_sub(HOUR).unwrap(),
+        session_alive: true,
         draining: false,
     })
 }

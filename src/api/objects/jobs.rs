@@ -1,6 +1,6 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, OutcomesOf, StandingOf};
+use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, OutcomesOf, StateKey};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::masks::Masks;
@@ -18,7 +18,7 @@ use crate::model::rfc3339;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
 use crate::store::executions::{ExecutionRecord, ExecutionTexts};
-use crate::store::job_states::{Failing, JobStanding};
+use crate::store::job_states::{Failing, JobStateRecord};
 use crate::store::jobs::JobVersion;
 use crate::store::outcomes::RecentOutcomes;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
@@ -154,18 +154,18 @@ impl Job {
     /// How it stands, beyond its status.
     #[graphql(complexity = "cost::BATCHED")]
     async fn state(&self, ctx: &Context<'_>) -> Result<JobStateName> {
-        Ok(standing(ctx, self).await?.map_or(JobStateName::Deleted, |standing| standing.state.into()))
+        Ok(state_record(ctx, self).await?.map_or(JobStateName::Deleted, |state_record| state_record.state.into()))
     }
     /// Whether its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed. False of a
     /// job that is paused or deleted.
     #[graphql(complexity = "cost::BATCHED")]
     async fn has_ended(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(standing(ctx, self).await?.is_some_and(|standing| standing.has_ended))
+        Ok(state_record(ctx, self).await?.is_some_and(|state_record| state_record.has_ended))
     }
     /// Why it fails; none unless its newest settled execution failed or was lost.
     #[graphql(complexity = "cost::BATCHED + child_complexity")]
     async fn failing(&self, ctx: &Context<'_>) -> Result<Option<Failing>> {
-        Ok(standing(ctx, self).await?.and_then(|standing| standing.failing))
+        Ok(state_record(ctx, self).await?.and_then(|state_record| state_record.failing))
     }
     /// Raised by every change.
     async fn version(&self) -> i32 {
@@ -404,8 +404,8 @@ async fn closures(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<
     Ok(facts::load(ctx, ClosuresOf { calendar, since }).await?.unwrap_or_default())
 }
 
-async fn standing(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStanding>> {
-    facts::load(ctx, StandingOf(job.id)).await
+async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRecord>> {
+    facts::load(ctx, StateKey(job.id)).await
 }
 
 /// The next fire times of a job. The first of them are the same, however many are asked for.
