@@ -6,7 +6,7 @@ use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, R
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::model::job_request::JobRequest;
-use horolog::store::give_backs::Holdings;
+use horolog::store::reclaim::Holdings;
 use horolog::store::repairs::Repairs;
 
 #[actix::test]
@@ -20,7 +20,7 @@ async fn every_pass_works_by_the_databases_clock() {
     assert_eq!(dead.poll().await.leased, 2);
     cluster.execute("update job_definition set target = '\"log\"'", &[]).await;
     assert!(dead.heartbeat().await && node.heartbeat().await);
-    assert!(cluster.store.others(node.id, NODE_TTL).await.unwrap().suspects.is_empty());
+    assert!(cluster.store.cluster_view(node.id, NODE_TTL).await.unwrap().suspects.is_empty());
     dead.kill(&cluster.sql).await;
     let report = node.reconcile().await;
     assert_eq!((report.dead, report.rerun, report.repairs), (vec![id], 2, Some(Repairs::default())));

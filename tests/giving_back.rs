@@ -1,4 +1,4 @@
-//! Giving back: what a living node has not begun is neither lost nor recovered when it gives up its id.
+//! Reclaiming: what a living node has not begun is neither lost nor recovered when it gives up its id.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob};
@@ -18,29 +18,29 @@ fn marked_lost(request: JobRequest) -> JobRequest {
 }
 
 /// A node that runs one execution of a `MARK_LOST` job, and to which the database counts another that has not begun.
-async fn with_begun_and_unbegun(cluster: &TestCluster) -> (TestNode, [Job; 2]) {
+async fn with_begun_and_unstarted(cluster: &TestCluster) -> (TestNode, [Job; 2]) {
     let node = cluster.node().await;
     let begun = cluster.create(marked_lost(JobRequest { target: ENDLESS, ..fixed_delay(60) })).await;
     assert_eq!(node.poll().await.leased, 1);
     eventually("it has begun", async || (node.holdings().begun.len() == 1).then_some(())).await;
-    let unbegun = cluster.create(marked_lost(fixed_delay(60))).await;
+    let unstarted = cluster.create(marked_lost(fixed_delay(60))).await;
     assert_eq!(node.lease().await.len(), 1);
-    (node, [begun, unbegun])
+    (node, [begun, unstarted])
 }
 
 #[actix::test]
-async fn what_had_not_begun_is_given_back_when_the_node_joins_under_another_id() {
+async fn what_had_not_begun_is_reclaimed_when_the_node_joins_under_another_id() {
     let cluster = TestCluster::start().await;
-    let (mut node, [begun, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    let (mut node, [begun, unstarted]) = with_begun_and_unstarted(&cluster).await;
     let former = node.id;
 
     node.join_again(&cluster.database.database()).await;
     let report = node.poll().await;
 
-    assert_eq!((report.given_back, report.leased), (1, 1));
+    assert_eq!((report.reclaimed, report.leased), (1, 1));
     eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
-    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
-    assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
+    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
+    assert_eq!(cluster.texts(HISTORY, &[&unstarted.id]).await, ["NOT_STARTED 0"]);
     assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "left to who takes over");
     let observer = cluster.node().await;
     cluster.advance(NODE_TTL.as_secs() + 1);
@@ -50,9 +50,9 @@ async fn what_had_not_begun_is_given_back_when_the_node_joins_under_another_id()
 }
 
 #[actix::test]
-async fn a_node_that_drains_gives_back_as_well_and_leases_nothing() {
+async fn a_node_that_drains_reclaims_as_well_and_leases_nothing() {
     let cluster = TestCluster::start().await;
-    let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    let (mut node, [_, unstarted]) = with_begun_and_unstarted(&cluster).await;
 
     node.join_again(&cluster.database.database()).await;
     node.publisher().send_modify(|membership_state| {
@@ -62,14 +62,14 @@ async fn a_node_that_drains_gives_back_as_well_and_leases_nothing() {
     });
     let report = node.poll().await;
 
-    assert_eq!((report.given_back, report.leased), (1, 0));
-    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!((report.reclaimed, report.leased), (1, 0));
+    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
 }
 
 #[actix::test]
 async fn what_was_taken_over_first_stays_as_the_take_over_left_it() {
     let cluster = TestCluster::start().await;
-    let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    let (mut node, [_, unstarted]) = with_begun_and_unstarted(&cluster).await;
     let observer = cluster.node().await;
     cluster.advance(NODE_TTL.as_secs() + 1);
     assert!(observer.heartbeat().await);
@@ -77,46 +77,46 @@ async fn what_was_taken_over_first_stays_as_the_take_over_left_it() {
 
     node.join_again(&cluster.database.database()).await;
 
-    assert_eq!(node.poll().await.given_back, 0);
-    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
+    assert_eq!(node.poll().await.reclaimed, 0);
+    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
 }
 
 #[actix::test]
-async fn a_node_that_leaves_gives_back_what_it_has_not_begun() {
+async fn a_node_that_leaves_reclaims_what_it_has_not_begun() {
     let cluster = TestCluster::start().await;
-    let (node, [begun, unbegun]) = with_begun_and_unbegun(&cluster).await;
+    let (node, [begun, unstarted]) = with_begun_and_unstarted(&cluster).await;
 
     let taken = node.store.leave(node.id, &node.holdings()).await.unwrap();
 
     assert_eq!((taken.rerun.len(), taken.ended.len()), (0, 1));
     assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
-    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
-    assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
+    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(cluster.texts(HISTORY, &[&unstarted.id]).await, ["NOT_STARTED 0"]);
 }
 
 /// It is tried again as a retry is, and a pause holds it like one.
 #[actix::test]
-async fn what_is_given_back_of_a_paused_job_waits_for_the_resume() {
+async fn what_is_reclaimed_of_a_paused_job_waits_for_the_resume() {
     let cluster = TestCluster::start().await;
-    let (mut node, [_, unbegun]) = with_begun_and_unbegun(&cluster).await;
-    cluster.command(PauseJob(unbegun.id, None)).await;
+    let (mut node, [_, unstarted]) = with_begun_and_unstarted(&cluster).await;
+    cluster.command(PauseJob(unstarted.id, None)).await;
 
     node.join_again(&cluster.database.database()).await;
     let report = node.poll().await;
 
-    assert_eq!((report.given_back, report.leased), (1, 0));
+    assert_eq!((report.reclaimed, report.leased), (1, 0));
     for _ in 0..2 {
         assert_eq!(node.lease().await.len(), 0);
         node.reconcile().await;
     }
-    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
-    assert_eq!(cluster.triggers(&unbegun).await[0], "RETRY fires 07:00:00");
+    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(cluster.triggers(&unstarted).await[0], "RETRY fires 07:00:00");
 
-    cluster.command(ResumeJob(unbegun.id, MissedOnce::Skip)).await;
+    cluster.command(ResumeJob(unstarted.id, MissedOnce::Skip)).await;
     assert_eq!(node.poll().await.leased, 1);
     eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
-    assert_eq!(cluster.ledger(&unbegun).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
-    assert_eq!(cluster.texts(HISTORY, &[&unbegun.id]).await, ["NOT_STARTED 0"]);
+    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
+    assert_eq!(cluster.texts(HISTORY, &[&unstarted.id]).await, ["NOT_STARTED 0"]);
 }
 
 #[actix::test]

@@ -8,7 +8,7 @@ use horolog::actors::slots::Slots;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::give_backs::Holdings;
+use horolog::store::reclaim::Holdings;
 
 /// How many executions each lease lists, and whether it names their job.
 async fn leases(cluster: &TestCluster) -> Vec<String> {
@@ -118,7 +118,7 @@ async fn a_backfill_that_may_not_overlap_sees_what_its_job_runs() {
     assert!(ledger.iter().any(|row| row.starts_with("BACKFILL 06:00:00 SKIPPED OVERLAP")), "{ledger:?}");
 }
 
-/// What was leased and never heard of is given back, and its lease goes.
+/// What was leased and never heard of is reclaimed, and its lease goes.
 #[actix::test]
 async fn a_lease_that_its_node_does_not_know_ends() {
     let cluster = TestCluster::start().await;
@@ -126,7 +126,7 @@ async fn a_lease_that_its_node_does_not_know_ends() {
     let node = cluster.node().await;
     assert_eq!(node.lease().await.len(), 1, "and the pool is not told");
 
-    assert_eq!(node.store.give_back(node.id, &Holdings::default()).await.unwrap(), 1);
+    assert_eq!(node.store.reclaim_unacknowledged(node.id, &Holdings::default()).await.unwrap(), 1);
 
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
     assert_eq!(node.poll().await.leased, 1);

@@ -265,7 +265,8 @@ async fn a_dead_node_leases_nothing() {
     let cluster = TestCluster::start().await;
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
     let job = cluster.create(fixed_rate(60)).await;
-    let suspect = Suspect { node_id: dead.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_under_eyes: false };
+    let suspect =
+        Suspect { node_id: dead.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_while_observed: false };
     cluster.advance(5);
     survivor.store.take_over(&suspect, survivor.id, Duration::from_secs(4)).await.unwrap().expect("it is gone");
 
@@ -326,12 +327,12 @@ async fn an_audit_waits_for_the_polls_that_are_under_way() {
         () = opened => {}
     }
 
-    assert_eq!((first.await.leased, second.await.given_back), (1, 0));
+    assert_eq!((first.await.leased, second.await.reclaimed), (1, 0));
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
 
 #[actix::test]
-async fn a_lease_whose_answer_was_lost_is_given_back_and_runs_once() {
+async fn a_lease_whose_answer_was_lost_is_reclaimed_and_runs_once() {
     let cluster = TestCluster::start().await;
     let gate = CommitGate::install(&cluster.database).await;
     let node = cluster.victim(Duration::from_millis(500)).await;
@@ -351,7 +352,7 @@ async fn a_lease_whose_answer_was_lost_is_given_back_and_runs_once() {
     .await;
     let report = node.poll().await;
 
-    assert_eq!((report.given_back, report.leased), (1, 1));
+    assert_eq!((report.reclaimed, report.leased), (1, 1));
     eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
     assert_eq!(cluster.ledger(&busy).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "what it holds, it keeps");
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);

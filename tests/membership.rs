@@ -10,7 +10,7 @@ use horolog::actors::watchdog::Watchdog;
 use horolog::model::node::{Membership, MembershipState};
 use horolog::store::leases::Batch;
 use horolog::store::nodes::NodeProfile;
-use horolog::store::takeovers::TakenOver;
+use horolog::store::takeovers::TakeoverReport;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -207,9 +207,9 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
 
     let taken = member.membership.send(Leave).await.unwrap().unwrap();
 
-    assert_eq!(taken, TakenOver::default(), "what has not begun is given back");
-    let given_back = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where id = $1";
-    assert_eq!(cluster.texts(given_back, &[&held[0].execution_id]).await, ["RETRYING NOT_STARTED 0"]);
+    assert_eq!(taken, TakeoverReport::default(), "what has not begun is reclaimed");
+    let reclaimed = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where id = $1";
+    assert_eq!(cluster.texts(reclaimed, &[&held[0].execution_id]).await, ["RETRYING NOT_STARTED 0"]);
     assert_eq!(member.membership_state(), None);
     assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
     assert_eq!(cluster.node_state(id).await, "LEFT by LEFT");

@@ -5,7 +5,7 @@ use crate::support::{TestCluster, TestNode, fixed_delay, fixed_rate};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::store::bulk::BulkAction;
-use horolog::store::give_backs::Holdings;
+use horolog::store::reclaim::Holdings;
 use horolog::store::settlements::LeaseUpdates;
 use horolog::store::sweep::Swept;
 
@@ -132,7 +132,7 @@ async fn a_settlement_that_cannot_be_written_at_all_frees_its_slot_and_an_audit_
     assert_eq!(node.held(), 0);
     assert_eq!(three.odd_line().await.0, "RUNNING attempt 1");
     three.cure("job_execution_log").await;
-    assert_eq!(node.poll().await.given_back, 1);
+    assert_eq!(node.poll().await.reclaimed, 1);
     assert_eq!(three.odd_line().await.0, "LOST attempt 1");
 }
 
@@ -236,10 +236,10 @@ async fn what_a_take_over_gave_up_is_taken_over_by_any_node_when_it_can_be_writt
 }
 
 #[actix::test]
-async fn what_a_lease_never_answered_is_given_back_without_the_one_that_cannot_be() {
+async fn what_a_lease_never_answered_is_reclaimed_without_the_one_that_cannot_be() {
     let (three, node) = poisoned_after_the_lease("before insert on job_trigger", "true").await;
 
-    assert_eq!(node.store.give_back(node.id, &Holdings::default()).await.unwrap(), 2);
+    assert_eq!(node.store.reclaim_unacknowledged(node.id, &Holdings::default()).await.unwrap(), 2);
 
     assert_eq!(three.odd_line().await.0, "RUNNING attempt 1");
 }

@@ -7,7 +7,7 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, MembershipState};
 use horolog::store::nodes::{MembershipSession, watch};
 use horolog::store::settlements::LeaseUpdates;
-use horolog::store::takeovers::{EndedBy, Suspect, TakenOver};
+use horolog::store::takeovers::{EndedBy, Suspect, TakeoverReport};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ async fn a_node_whose_session_has_gone_is_dead_at_once() {
     let id = killed.id;
 
     killed.kill(&cluster.sql).await;
-    // What a neighbour's wait ends with: the lock is held again, by somebody who only watches.
+    // What a successor's wait ends with: the lock is held again, by somebody who only watches.
     let watch = "select pg_advisory_lock_shared(lock_key) from cluster_node where id = $1";
     cluster.sql.execute(watch, &[&id]).await.unwrap();
 
@@ -165,7 +165,7 @@ async fn a_suspect_that_beats_again_is_spared() {
     let job = cluster.create(fixed_rate(60)).await;
     slow.lease().await;
     cluster.advance(5);
-    let suspects = cluster.store.others(observer.id, NODE_TTL).await.unwrap().suspects;
+    let suspects = cluster.store.cluster_view(observer.id, NODE_TTL).await.unwrap().suspects;
 
     assert!(slow.heartbeat().await);
     let taken = cluster.store.take_over(&suspects[0], observer.id, NODE_TTL).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_suspect_that_beats_again_is_spared() {
     assert_eq!(taken, None);
     assert_eq!(
         suspects,
-        [Suspect { node_id: slow.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_under_eyes: false }]
+        [Suspect { node_id: slow.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_while_observed: false }]
     );
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
 }
@@ -211,9 +211,9 @@ async fn a_node_that_leaves_hands_over_what_it_holds() {
 
     let taken = cluster.store.leave(leaver.id, &begun).await.unwrap();
 
-    assert_eq!(taken, TakenOver { rerun: vec![attempts[0].execution_id], ended: Vec::new() });
+    assert_eq!(taken, TakeoverReport { rerun: vec![attempts[0].execution_id], ended: Vec::new() });
     assert_eq!(cluster.node_state(leaver.id).await, "LEFT by LEFT");
-    assert_eq!(cluster.store.leave(leaver.id, &begun).await.unwrap(), TakenOver::default(), "once");
+    assert_eq!(cluster.store.leave(leaver.id, &begun).await.unwrap(), TakeoverReport::default(), "once");
     assert!(!leaver.poll().await.polled, "it leases nothing any more");
     assert!(heir.reconcile().await.dead.is_empty(), "who left is not dead");
     assert_eq!(heir.poll().await.leased, 1);
@@ -258,10 +258,10 @@ async fn a_job_deleted_in_the_middle_of_a_takeover_does_not_run_again() {
 }
 
 #[actix::test]
-async fn a_neighbour_sees_the_end_of_a_session_while_it_waits() {
+async fn a_node_sees_the_end_of_its_successors_session_while_it_waits() {
     let cluster = TestCluster::start().await;
     let (observer, killed) = (cluster.node().await, cluster.node().await);
-    let (database, lock_key) = (cluster.database.database(), neighbour_of(&cluster, &observer).await.unwrap());
+    let (database, lock_key) = (cluster.database.database(), successor_of(&cluster, &observer).await.unwrap());
 
     let watch = actix::spawn(async move { watch(&database, lock_key).await });
     let watching = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -287,9 +287,9 @@ async fn a_neighbour_sees_the_end_of_a_session_while_it_waits() {
     assert_eq!(observer.reconcile().await.dead, [id]);
 }
 
-/// The key of the neighbour's lock.
-async fn neighbour_of(cluster: &TestCluster, observer: &TestNode) -> Option<i64> {
-    cluster.store.others(observer.id, NODE_TTL).await.unwrap().neighbour
+/// The key of the successor's lock.
+async fn successor_of(cluster: &TestCluster, observer: &TestNode) -> Option<i64> {
+    cluster.store.cluster_view(observer.id, NODE_TTL).await.unwrap().successor
 }
 
 #[actix::test]
@@ -297,8 +297,8 @@ async fn a_watch_that_is_given_up_leaves_no_session_behind() {
     const WATCHES: &str = "select count(*) from pg_stat_activity where datname = current_database()
         and pid <> pg_backend_pid() and query like '%pg_try_advisory_lock_shared%'";
     let cluster = TestCluster::start().await;
-    let (observer, neighbour) = (cluster.node().await, cluster.node().await);
-    let (database, lock_key) = (cluster.database.database(), neighbour_of(&cluster, &observer).await.unwrap());
+    let (observer, successor) = (cluster.node().await, cluster.node().await);
+    let (database, lock_key) = (cluster.database.database(), successor_of(&cluster, &observer).await.unwrap());
     let watches = async |wanted: i64| {
         let watches: i64 = cluster.sql.query_one(WATCHES, &[]).await.unwrap().get(0);
         (watches == wanted).then_some(())
@@ -306,16 +306,16 @@ async fn a_watch_that_is_given_up_leaves_no_session_behind() {
 
     let watch = actix::spawn(async move { watch(&database, lock_key).await });
     eventually("the watch waits", async || watches(1).await).await;
-    // It is no neighbour any more, and its session lives on.
-    cluster.execute("update cluster_node set state = 'LEFT' where id = $1", &[&neighbour.id]).await;
-    assert_eq!(neighbour_of(&cluster, &observer).await, None);
+    // It is no successor any more, and its session lives on.
+    cluster.execute("update cluster_node set state = 'LEFT' where id = $1", &[&successor.id]).await;
+    assert_eq!(successor_of(&cluster, &observer).await, None);
     watch.abort();
 
     eventually("its session has ended", async || watches(0).await).await;
 }
 
 #[actix::test]
-async fn the_neighbour_is_the_next_living_node_in_the_ring() {
+async fn the_successor_is_the_next_living_node_in_the_ring() {
     let cluster = TestCluster::start().await;
     let mut nodes = [cluster.node().await, cluster.node().await, cluster.node().await];
     nodes.sort_by_key(|node| node.id);
@@ -323,14 +323,14 @@ async fn the_neighbour_is_the_next_living_node_in_the_ring() {
         cluster.sql.query_one("select lock_key from cluster_node where id = $1", &[&node.id]).await.unwrap().get(0)
     };
     let [first, second, third] = &nodes;
-    assert_eq!(neighbour_of(&cluster, first).await, Some(key(second).await));
-    assert_eq!(neighbour_of(&cluster, third).await, Some(key(first).await));
+    assert_eq!(successor_of(&cluster, first).await, Some(key(second).await));
+    assert_eq!(successor_of(&cluster, third).await, Some(key(first).await));
 
     let [first, second, third] = nodes;
     second.kill_and_forget();
 
     eventually("its session has ended", async || {
-        (neighbour_of(&cluster, &first).await == Some(key(&third).await)).then_some(())
+        (successor_of(&cluster, &first).await == Some(key(&third).await)).then_some(())
     })
     .await;
 }

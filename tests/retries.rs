@@ -38,7 +38,7 @@ async fn fail(node: &TestNode, attempt: &Attempt) {
     );
 }
 
-async fn bury(cluster: &TestCluster, survivor: &TestNode) -> (usize, usize) {
+async fn declare_dead(cluster: &TestCluster, survivor: &TestNode) -> (usize, usize) {
     cluster.clock.advance(NODE_TTL + Duration::from_secs(1));
     assert!(survivor.heartbeat().await);
     let report = survivor.reconcile().await;
@@ -100,7 +100,7 @@ async fn a_lost_attempt_does_not_count_as_a_failure() {
     let job = cluster.create(retried(2, fixed_delay(60))).await;
     let (node, dead) = (cluster.node().await, cluster.node().await);
     one(&dead).await;
-    assert_eq!(bury(&cluster, &node).await, (1, 0));
+    assert_eq!(declare_dead(&cluster, &node).await, (1, 0));
 
     fail(&node, &one(&node).await).await;
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RETRYING ERROR attempt 2"]);
@@ -182,7 +182,7 @@ async fn a_failure_for_good_pauses_the_job_that_asks_for_it() {
     let crashing = JobRequest { max_recoveries: Some(0), ..pausing(fixed_rate(60)) };
     let (job, dead) = (cluster.create(crashing).await, cluster.node().await);
     let id = one(&dead).await.execution_id;
-    assert_eq!(bury(&cluster, &node).await, (0, 1));
+    assert_eq!(declare_dead(&cluster, &node).await, (0, 1));
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:10 FAILED CRASH_LOOP attempt 1"]);
     assert_eq!(cluster.texts(PAUSED, &[&job.id]).await, [format!("PAUSED 1 execution {id} failed")]);
 }
@@ -270,7 +270,7 @@ async fn a_node_that_dies_before_it_honours_a_cancellation_leaves_nothing_to_run
     let (cluster, job, [_dead, survivor], id) = running(fixed_delay(60)).await;
     cluster.command(CancelExecution(id)).await;
 
-    assert_eq!(bury(&cluster, &survivor).await, (0, 1));
+    assert_eq!(declare_dead(&cluster, &survivor).await, (0, 1));
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 CANCELLED attempt 1"]);
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);

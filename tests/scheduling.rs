@@ -25,7 +25,7 @@ async fn status(cluster: &TestCluster, job: &Job) -> String {
 }
 
 /// Declares a node that has not beaten for a while dead, and takes over.
-async fn bury(cluster: &TestCluster, survivor: &TestNode, dead: &TestNode) -> (usize, usize) {
+async fn declare_dead(cluster: &TestCluster, survivor: &TestNode, dead: &TestNode) -> (usize, usize) {
     cluster.clock.advance(NODE_TTL + Duration::from_secs(1));
     assert!(survivor.heartbeat().await);
     let report = survivor.reconcile().await;
@@ -117,7 +117,7 @@ async fn a_fixed_delay_stays_parked_until_its_recovery_has_ended() {
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
     dead.poll().await;
 
-    assert_eq!(bury(&cluster, &survivor, &dead).await, (1, 0));
+    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (1, 0));
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
     let recovery = "RECOVERY fires 07:00:00 due 07:00:05";
     assert_eq!(cluster.triggers(&job).await, [recovery, "SCHEDULE fires 07:00:00 awaiting"]);
@@ -168,7 +168,7 @@ async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt()
     dead.poll().await;
     cluster.command(PauseJob(job.id, None)).await;
     edit(&cluster, &job, fixed_rate(60)).await;
-    assert_eq!(bury(&cluster, &survivor, &dead).await, (1, 0));
+    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (1, 0));
     assert_eq!(survivor.poll().await.leased, 1);
 
     edit(&cluster, &job, fixed_delay(60)).await;
@@ -313,7 +313,7 @@ async fn a_deleted_job_leaves_its_log_and_nothing_that_could_start() {
     assert_eq!(turn(&survivor).await, 1);
     cluster.advance(60);
     dead.poll().await;
-    bury(&cluster, &survivor, &dead).await;
+    declare_dead(&cluster, &survivor, &dead).await;
     cluster.command(RunJobNow(job.id)).await;
 
     cluster.command(DeleteJob(job.id)).await;
@@ -339,7 +339,7 @@ async fn what_runs_when_its_job_is_deleted_ends_by_itself_or_with_its_node() {
     cluster.command(DeleteJob(job.id)).await;
     cluster.command(DeleteJob(orphan.id)).await;
     dead.store.settle(&[crate::support::succeeded(mine[0])], &LeaseUpdates::default()).await.unwrap();
-    assert_eq!(bury(&cluster, &survivor, &dead).await, (0, 1));
+    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (0, 1));
 
     assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
     assert_eq!(cluster.ledger(&orphan).await, ["SCHEDULE 07:00:00 CANCELLED attempt 1"]);
@@ -377,7 +377,7 @@ async fn an_execution_whose_nodes_keep_dying_fails_with_crash_loop() {
     for (attempt, (rerun, ended)) in [(1, 0), (1, 0), (0, 1)].into_iter().enumerate() {
         let (survivor, dead) = (cluster.node().await, cluster.node().await);
         assert_eq!(dead.poll().await.leased, 1, "attempt {}", attempt + 1);
-        assert_eq!(bury(&cluster, &survivor, &dead).await, (rerun, ended));
+        assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (rerun, ended));
         survivor.store.leave(survivor.id, &survivor.holdings()).await.unwrap();
     }
 
@@ -397,7 +397,7 @@ async fn a_lost_run_of_a_mark_lost_job_is_never_run_again_and_its_chain_goes_on(
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
     dead.poll().await;
 
-    assert_eq!(bury(&cluster, &survivor, &dead).await, (0, 2));
+    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (0, 2));
     assert_eq!(turn(&survivor).await, 0);
 
     assert_eq!(cluster.ledger(&delay).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);

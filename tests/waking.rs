@@ -3,8 +3,8 @@
 
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, RunJobNow};
-use horolog::store::give_backs::Holdings;
 use horolog::store::listener::Listener;
+use horolog::store::reclaim::Holdings;
 use horolog::store::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use tokio_postgres::AsyncMessage;
 

@@ -25,7 +25,7 @@ use crate::safeguards::{Safeguard, is_off};
 use crate::store::clock_jumps::ClockVerdict;
 use crate::store::connect::Database;
 use crate::store::nodes::{MembershipSession, NodeProfile, Renewal};
-use crate::store::takeovers::TakenOver;
+use crate::store::takeovers::TakeoverReport;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use chrono::TimeDelta;
@@ -84,7 +84,7 @@ pub struct MembershipConfig {
     /// How long the database may take for an answer: as long as leaves time for another try, by a new session, before
     /// trust ends. A checkpoint on a busy disk is no death.
     pub call_timeout: Duration,
-    /// What the node holds: its number is shown in the node's row, and what has not begun is given back when it leaves.
+    /// What the node holds: its number is shown in the node's row, and what has not begun is reclaimed when it leaves.
     pub slots: Slots,
     /// Whether the other actors make progress.
     pub watchdog: Watchdog,
@@ -388,10 +388,10 @@ impl Member {
     }
 
     /// Fences first, so that nothing runs any more when the others take it.
-    async fn leave(&mut self) -> Result<TakenOver, StoreError> {
+    async fn leave(&mut self) -> Result<TakeoverReport, StoreError> {
         self.left = true;
         let MembershipState::Member(member) = self.membership_state.send_replace(MembershipState::Fenced) else {
-            return Ok(TakenOver::default());
+            return Ok(TakeoverReport::default());
         };
         let taken = self.config.store.leave(member.node_id, &self.config.slots.holdings()).await;
         (self.session, self.unanswered) = (None, None);
@@ -443,7 +443,7 @@ impl Handler<Heartbeat> for ClusterMembership {
 }
 
 impl Handler<Leave> for ClusterMembership {
-    type Result = AtomicResponse<Self, Result<TakenOver, StoreError>>;
+    type Result = AtomicResponse<Self, Result<TakeoverReport, StoreError>>;
 
     fn handle(&mut self, _: Leave, _: &mut Self::Context) -> Self::Result {
         let member = self.member.clone();

@@ -100,7 +100,7 @@ struct Reconciliation {
     next_backlog: Instant,
     next_load: Instant,
     /// Whose session to watch: the key of its lock.
-    neighbour: watch::Sender<Option<i64>>,
+    successor: watch::Sender<Option<i64>>,
     /// The last job whose executions were counted.
     counted: Uuid,
     /// The last job that was looked at for repairs.
@@ -115,7 +115,7 @@ struct Reconciliation {
 
 impl Reconciler {
     /// A reconciler. `periodic` looks by itself, and at once when the session of a
-    /// neighbour ends or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
+    /// successor ends or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
     pub fn new(
         (database, store): (Database, Store),
         membership_state: watch::Receiver<MembershipState>,
@@ -133,7 +133,7 @@ impl Reconciler {
             next_repairs: now,
             next_backlog: now,
             next_load: now,
-            neighbour: watch::Sender::default(),
+            successor: watch::Sender::default(),
             counted: Uuid::nil(),
             repaired: Uuid::nil(),
             swept: Uuid::nil(),
@@ -153,7 +153,7 @@ impl Reconciler {
 impl Reconciliation {
     async fn reconcile(&mut self) -> ReconcileReport {
         let mut report = ReconcileReport::default();
-        if let Err(error) = self.bury(&mut report).await {
+        if let Err(error) = self.declare_dead(&mut report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no check for dead nodes: trying again");
         }
         if Instant::now() >= self.next_repairs {
@@ -187,18 +187,18 @@ impl Reconciliation {
     }
 
     /// Declares dead who is gone, if this node has watched for long enough.
-    async fn bury(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
+    async fn declare_dead(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         let membership_state = *self.membership_state.borrow();
         let MembershipState::Member(member) = membership_state else { return Ok(()) };
-        let others = self.store.others(member.node_id, self.node_ttl).await?;
-        report.alone = others.neighbour.is_none() && others.suspects.is_empty();
-        self.neighbour.send_if_modified(|known| std::mem::replace(known, others.neighbour) != others.neighbour);
+        let view = self.store.cluster_view(member.node_id, self.node_ttl).await?;
+        report.alone = view.successor.is_none() && view.suspects.is_empty();
+        self.successor.send_if_modified(|known| std::mem::replace(known, view.successor) != view.successor);
         let now = Instant::now();
         let has_watched = membership_state.may_declare_dead(self.node_ttl, now);
         let may = |suspect: &Suspect| {
-            has_watched || suspect.joined_under_eyes && membership_state.session_node_id(now).is_some()
+            has_watched || suspect.joined_while_observed && membership_state.session_node_id(now).is_some()
         };
-        for suspect in others.suspects.into_iter().filter(may) {
+        for suspect in view.suspects.into_iter().filter(may) {
             match self.store.take_over(&suspect, member.node_id, self.node_ttl).await {
                 Ok(Some(taken)) => {
                     record(&suspect, taken.rerun.len(), taken.ended.len());
@@ -324,15 +324,15 @@ fn record(suspect: &Suspect, rerun: usize, ended: usize) {
     metrics::counter!("horolog_recovered_executions_total").increment(rerun as u64);
 }
 
-/// Wakes the reconciler whenever the session of this node's neighbour ends.
+/// Wakes the reconciler whenever the session of this node's successor ends.
 async fn keep_watch(
     database: Database,
-    mut neighbour: watch::Receiver<Option<i64>>,
+    mut successor: watch::Receiver<Option<i64>>,
     wake_up: WakeUp,
     poll_interval: Duration,
 ) {
     loop {
-        let lock_key = *neighbour.borrow_and_update();
+        let lock_key = *successor.borrow_and_update();
         let watched = async {
             match lock_key {
                 Some(lock_key) => nodes::watch(&database, lock_key).await,
@@ -342,10 +342,10 @@ async fn keep_watch(
         tokio::select! {
             watched = watched => {
                 wake_up.notify_one();
-                // Time for the pass that it wakes to find another neighbour, or for the database to come back.
+                // Time for the pass that it wakes to find another successor, or for the database to come back.
                 tokio::time::sleep(if watched.is_ok() { MOMENT } else { poll_interval }).await;
             }
-            changed = neighbour.changed() => if changed.is_err() { return },
+            changed = successor.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -360,11 +360,11 @@ impl Actor for Reconciler {
         let reconciliation = self.reconciliation.clone();
         let (database, wake_up, address) = (self.database.clone(), self.wake_up.clone(), ctx.address());
         actix::spawn(async move {
-            let (neighbour, interval, alone) = {
+            let (successor, interval, alone) = {
                 let reconciliation = reconciliation.lock().await;
-                (reconciliation.neighbour.subscribe(), reconciliation.config.deaths, reconciliation.node_ttl)
+                (reconciliation.successor.subscribe(), reconciliation.config.deaths, reconciliation.node_ttl)
             };
-            actix::spawn(keep_watch(database, neighbour, wake_up.clone(), interval));
+            actix::spawn(keep_watch(database, successor, wake_up.clone(), interval));
             // Who comes to a node that is alone says so.
             let wait = move |report: &ReconcileReport| {
                 Some(if report.alone && !report.has_more_to_repair() { alone } else { interval })

@@ -6,8 +6,8 @@
 use super::periodic::WakeUp;
 use crate::model::execution::Attempt;
 use crate::model::node::MembershipState;
-use crate::store::give_backs::Holdings;
 use crate::store::leases::{Share, Shares};
+use crate::store::reclaim::Holdings;
 use crate::store::settlements::LeaseUpdates;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -201,7 +201,7 @@ impl Slots {
     }
 
     /// Counts an attempt as begun if it may start still, and says what cancels it. Both under the lock under which
-    /// [`Slots::holdings`] is read: what has not begun when it is given back never begins.
+    /// [`Slots::holdings`] is read: what has not begun when it is reclaimed never begins.
     pub fn begin(&self, attempt: &Attempt, membership_state: &watch::Receiver<MembershipState>) -> Option<Arc<Notify>> {
         let mut holding = self.map();
         if !membership_state.borrow().may_start(attempt.node_id, Instant::now()) {

@@ -3,10 +3,10 @@
 //! It is the only taker of slots and the only leaser of its node. One poll follows
 //! the other; while more is due than a poll can take, two are under way at once,
 //! because a lease is a chain of round trips in which its session waits.
-//! [`Store::give_back`] is safe here and nowhere else, and only while no poll is
+//! [`Store::reclaim_unacknowledged`] is safe here and nowhere else, and only while no poll is
 //! under way: an attempt that the database counts to this node then and the
 //! node does not hold is one whose lease was never answered. And when the node has joined under
-//! another id it gives back, before it leases, what it had not begun under the earlier one.
+//! another id it reclaims, before it leases, what it had not begun under the earlier one.
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
 use super::periodic::{WakeUp, run_periodically};
@@ -52,8 +52,8 @@ pub struct PollReport {
     pub leased: usize,
     /// Triggers taken, whether they run or not.
     pub triggers: usize,
-    /// Attempts given back: their lease was never answered, or they had not begun under an earlier id.
-    pub given_back: usize,
+    /// Attempts reclaimed: their lease was never answered, or they had not begun under an earlier id.
+    pub reclaimed: usize,
     /// Whether the node could poll at all.
     pub polled: bool,
     /// How long until there may be something to do.
@@ -129,23 +129,23 @@ impl TriggerAcquirer {
 impl Acquirer {
     async fn poll(&self) -> PollReport {
         let idle =
-            PollReport { leased: 0, triggers: 0, given_back: 0, polled: false, next_poll: self.config.poll_interval };
+            PollReport { leased: 0, triggers: 0, reclaimed: 0, polled: false, next_poll: self.config.poll_interval };
         let waiting = PollReport { next_poll: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
         let membership_state = *self.config.membership_state.borrow();
         let Some(node_id) = membership_state.session_node_id(Instant::now()) else { return waiting };
-        let given_back = match self.give_back_former(node_id).await {
-            Ok(given_back) => given_back,
+        let reclaimed = match self.reclaim_former(node_id).await {
+            Ok(reclaimed) => reclaimed,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "what had not begun is not given back: trying again before anything is leased");
+                tracing::warn!(error, "what had not begun is not reclaimed: trying again before anything is leased");
                 return waiting;
             }
         };
         if membership_state.may_lease(Instant::now()).is_none() {
-            return PollReport { given_back, ..waiting };
+            return PollReport { reclaimed, ..waiting };
         }
         match self.try_poll(node_id).await {
-            Ok(report) => PollReport { given_back: given_back + report.given_back, ..report },
+            Ok(report) => PollReport { reclaimed: reclaimed + report.reclaimed, ..report },
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -159,29 +159,29 @@ impl Acquirer {
     }
 
     async fn try_poll(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
-        let given_back = self.audit(node_id).await?;
+        let reclaimed = self.audit(node_id).await?;
         let _polling = self.polling.read().await;
         if self.idle.take()
             && let Some(next_poll) = self.peek().await?
         {
-            return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: true, next_poll });
+            return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: true, next_poll });
         }
         let slots = self.config.slots.take(LEASE_BATCH_MAX);
         if slots.is_empty() {
             let next_poll = self.config.poll_interval;
-            return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: false, next_poll });
+            return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: false, next_poll });
         }
         let batch = Batch { fire_times: slots.len(), fires_per_trigger: self.fires_per_trigger.get() };
         let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
             // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
             let next_poll = self.config.poll_interval;
-            return Ok(PollReport { leased: 0, triggers: 0, given_back, polled: false, next_poll });
+            return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: false, next_poll });
         };
         let (triggers, next_poll) = (leased.triggers, self.next_poll(&leased));
         self.fires_per_trigger.set(next_fires_per_trigger(batch.fires_per_trigger, &leased));
         self.idle.set(triggers == 0 && next_poll == self.config.poll_interval);
         let leased = self.hand_over(leased, slots).await;
-        Ok(PollReport { leased, triggers, given_back, polled: true, next_poll })
+        Ok(PollReport { leased, triggers, reclaimed, polled: true, next_poll })
     }
 
     /// How long until there may be something to take; none when there is.
@@ -194,25 +194,25 @@ impl Acquirer {
     }
 
     /// What has not begun under an earlier id of this process never will: nobody has to find it lost.
-    async fn give_back_former(&self, node_id: Uuid) -> Result<usize, StoreError> {
+    async fn reclaim_former(&self, node_id: Uuid) -> Result<usize, StoreError> {
         if self.leased_as.get() == Some(node_id) {
             return Ok(0);
         }
         let _alone = self.polling.write().await;
-        let given_back = match self.leased_as.get() {
+        let reclaimed = match self.leased_as.get() {
             Some(former) if former != node_id => {
                 let holdings = self.config.slots.holdings();
-                let given_back = self.config.store.give_back_former(former, &holdings).await?;
+                let reclaimed = self.config.store.reclaim_former(former, &holdings).await?;
                 self.config.slots.forget_given_up(&holdings.given_up);
-                if given_back > 0 {
-                    tracing::warn!(given_back, node.id = %former, "attempts given back: they had not begun when this node gave up its id");
+                if reclaimed > 0 {
+                    tracing::warn!(reclaimed, node.id = %former, "attempts reclaimed: they had not begun when this node gave up its id");
                 }
-                given_back
+                reclaimed
             }
             _ => 0,
         };
         self.leased_as.set(Some(node_id));
-        Ok(given_back)
+        Ok(reclaimed)
     }
 
     async fn audit(&self, node_id: Uuid) -> Result<usize, StoreError> {
@@ -221,16 +221,16 @@ impl Acquirer {
         }
         let _alone = self.polling.write().await;
         let holdings = self.config.slots.holdings();
-        let given_back = self.config.store.give_back(node_id, &holdings).await?;
+        let reclaimed = self.config.store.reclaim_unacknowledged(node_id, &holdings).await?;
         self.config.slots.forget_given_up(&holdings.given_up);
-        if given_back > 0 {
+        if reclaimed > 0 {
             tracing::warn!(
-                given_back,
-                "attempts given back: their lease was never answered, or their end could not be written"
+                reclaimed,
+                "attempts reclaimed: their lease was never answered, or their end could not be written"
             );
         }
         self.next_audit.set(Instant::now() + self.config.audit_interval);
-        Ok(given_back)
+        Ok(reclaimed)
     }
 
     async fn hand_over(&self, leased: Leased, mut slots: Vec<Slot>) -> usize {

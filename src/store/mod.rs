@@ -24,7 +24,6 @@ pub mod execution_search;
 pub mod executions;
 pub mod failing;
 mod fire_times;
-pub mod give_backs;
 pub mod hold;
 pub mod job_list;
 pub mod job_states;
@@ -42,6 +41,7 @@ mod passed;
 pub mod pauses;
 mod pool;
 mod pooler;
+pub mod reclaim;
 pub mod repairs;
 pub mod reruns;
 pub mod resting;
@@ -132,11 +132,11 @@ pub fn hot_statements() -> Vec<&'static str> {
         settlements::REARM_FIXED_DELAY,
         settlements::END_LEASES,
         takeovers::LEASES,
-        takeovers::OTHERS,
+        takeovers::CLUSTER_VIEW,
         takeovers::LOCK_GONE,
         takeovers::TAKE_OVER,
         takeovers::NEXT_ATTEMPTS,
-        give_backs::GIVE_BACK,
+        reclaim::RECLAIM,
         cancellations::LOCK_TRIGGERS,
         cancellations::CANCEL_PENDING,
         cancellations::CANCEL_RETRYING,

@@ -2,7 +2,7 @@
 //!
 //! The membership session is a connection of its own. While it lasts it holds
 //! an advisory lock; when the process dies, the kernel closes the connection,
-//! PostgreSQL releases the lock, and the neighbour that waits for it knows
+//! PostgreSQL releases the lock, and the successor that waits for it knows
 //! within milliseconds. The wait has a connection of its own too: a backend that
 //! waits for a lock does not notice that its client is gone.
 
@@ -273,7 +273,7 @@ fn state(row: Values<'_>) -> Result<NodeState, StoreError> {
 }
 
 /// Ends when the lock can be had: the server tries forty times a second. A statement that waits for it would keep
-/// its snapshot for as long as the neighbour lives, and no dead row of the whole database could be removed: every
+/// its snapshot for as long as the successor lives, and no dead row of the whole database could be removed: every
 /// lease would walk past the triggers of all fire times since.
 fn wait_for(key: i64) -> String {
     format!(
@@ -291,7 +291,7 @@ end $$"
 pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError> {
     let (client, _guard) = database.connect_guarded().await?;
     // The server gives up the wait when this process is gone; where a platform
-    // cannot check, the wait ends with the neighbour's session instead.
+    // cannot check, the wait ends with the successor's session instead.
     drop(client.batch_execute("set client_connection_check_interval = '1s'").await);
     client.batch_execute("set lock_timeout = 0").await.during("nodes.watch")?;
     client.batch_execute(&wait_for(lock_key)).await.during("nodes.watch")

@@ -5,7 +5,7 @@
 //! the sweep, which hands over what the leases of nodes list that are gone.
 
 use super::row::{Values, column};
-use super::takeovers::{HandOver, TakenOver};
+use super::takeovers::{HandOver, TakeoverReport};
 use super::{During, Store, StoreError};
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ impl Store {
         let listed = self.list_unlisted(after).await?;
         let mut handed_over = 0;
         for node_id in self.gone().await? {
-            let TakenOver { rerun, ended } = self.hand_over_left(node_id).await?;
+            let TakeoverReport { rerun, ended } = self.hand_over_left(node_id).await?;
             handed_over += rerun.len() + ended.len();
         }
         Ok(Swept { listed, handed_over })
@@ -82,7 +82,7 @@ impl Store {
     }
 
     /// Nodes that are gone do not come back, so nobody has to be kept out: each row is a compare-and-set.
-    async fn hand_over_left(&self, node_id: Uuid) -> Result<TakenOver, StoreError> {
+    async fn hand_over_left(&self, node_id: Uuid) -> Result<TakeoverReport, StoreError> {
         self.bounded("sweep.hand_over_left", async {
             let transaction = self.begin("sweep.begin").await?;
             let taken = self.hand_over_leases(&transaction, node_id, HandOver::InParts).await?;

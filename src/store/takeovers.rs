@@ -6,8 +6,8 @@
 //! says. Each is a compare-and-set on (node, RUNNING): what the node settled
 //! before stays settled.
 
-use super::give_backs::{Holdings, waited_for};
 use super::parts::in_parts;
+use super::reclaim::{Holdings, waited_for};
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE_BUFFERED, lock_jobs, rearm_fixed_delay, release_buffered};
@@ -32,7 +32,7 @@ named! {
 
 /// True of a node `n` that is gone: its heartbeat is older than the TTL ($2,
 /// seconds), or nobody holds its advisory lock, so its session has ended. (A
-/// neighbour that waits for the lock holds it `ShareLock` for a moment.)
+/// successor that waits for the lock holds it `ShareLock` for a moment.)
 macro_rules! is_gone {
     () => {
         "(n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2)
@@ -54,7 +54,7 @@ macro_rules! joined_under_its_eyes {
 
 /// The other nodes in the ring of ids, from the observer ($3) on: which look dead, and why. After a restart of the
 /// database everybody does: only an observer whose own session has lasted a TTL may act on this ([`LOCK_GONE`]).
-pub(super) const OTHERS: &str = concat!(
+pub(super) const CLUSTER_VIEW: &str = concat!(
     "-- takeovers.others
 select n.id, n.name, n.lock_key, ",
     is_gone!(),
@@ -186,21 +186,21 @@ pub struct Suspect {
     /// Why it looks dead.
     pub ended_by: EndedBy,
     /// Whether it joined while the observer's session lasted: then the observer need not have watched for a TTL.
-    pub joined_under_eyes: bool,
+    pub joined_while_observed: bool,
 }
 
-/// What an observer sees of the other nodes.
+/// What an observer sees of the cluster: the other nodes.
 #[derive(Debug, Default)]
-pub struct Others {
+pub struct ClusterView {
     /// Those that look dead.
     pub suspects: Vec<Suspect>,
     /// The key of the lock of the next living one in the ring of ids.
-    pub neighbour: Option<i64>,
+    pub successor: Option<i64>,
 }
 
 /// What a take-over did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TakenOver {
+pub struct TakeoverReport {
     /// Executions that run again.
     pub rerun: Vec<Uuid>,
     /// Executions that ended: `LOST`, `CRASH_LOOP`, or cancelled with their job.
@@ -216,25 +216,25 @@ pub(super) fn executions(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
 fn suspect(row: &Row) -> Result<Suspect, StoreError> {
     let row = Values::of("takeovers.others", row);
     let ended_by = if row.get("by_ttl")? { EndedBy::Ttl } else { EndedBy::Session };
-    let joined_under_eyes = row.get("joined_under_eyes")?;
-    Ok(Suspect { node_id: row.get("id")?, name: row.get("name")?, ended_by, joined_under_eyes })
+    let joined_while_observed = row.get("joined_under_eyes")?;
+    Ok(Suspect { node_id: row.get("id")?, name: row.get("name")?, ended_by, joined_while_observed })
 }
 
 impl Store {
     /// The nodes other than `observer`.
-    pub async fn others(&self, observer: Uuid, node_ttl: Duration) -> Result<Others, StoreError> {
+    pub async fn cluster_view(&self, observer: Uuid, node_ttl: Duration) -> Result<ClusterView, StoreError> {
         self.bounded("takeovers.others", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(OTHERS).await.during("takeovers.prepare")?;
+            let statement = session.prepare_cached(CLUSTER_VIEW).await.during("takeovers.prepare")?;
             let rows = session
                 .query(&statement, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &observer])
                 .await
                 .during("takeovers.others")?;
             session.release();
             let (gone, living) = partition("takeovers.others", &rows, "gone")?;
-            let neighbour =
+            let successor =
                 living.first().map(|row| Values::of("takeovers.others", row).get("lock_key")).transpose()?;
-            Ok(Others { suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?, neighbour })
+            Ok(ClusterView { suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?, successor })
         })
         .await
     }
@@ -246,7 +246,7 @@ impl Store {
         suspect: &Suspect,
         observer: Uuid,
         node_ttl: Duration,
-    ) -> Result<Option<TakenOver>, StoreError> {
+    ) -> Result<Option<TakeoverReport>, StoreError> {
         match self.try_take_over(suspect, observer, node_ttl, HandOver::Whole).await {
             Err(error) if error.is_of_a_row() => {
                 let error = &error as &dyn std::error::Error;
@@ -263,7 +263,7 @@ impl Store {
         observer: Uuid,
         node_ttl: Duration,
         how: HandOver,
-    ) -> Result<Option<TakenOver>, StoreError> {
+    ) -> Result<Option<TakeoverReport>, StoreError> {
         self.bounded("takeovers.take_over", async {
             let transaction = Transaction::new(self.session().await?);
             // Dead are few and wait: a connection has never prepared this before, and each round trip is late.
@@ -285,21 +285,21 @@ impl Store {
     }
 
     /// Leaves the cluster: what the node has begun goes the same way as if it had died, at once; what it has not begun is
-    /// given back.
-    pub async fn leave(&self, node_id: Uuid, holdings: &Holdings) -> Result<TakenOver, StoreError> {
+    /// reclaimed.
+    pub async fn leave(&self, node_id: Uuid, holdings: &Holdings) -> Result<TakeoverReport, StoreError> {
         match self.try_leave(node_id, holdings, HandOver::Whole).await {
             Err(error) if error.is_of_a_row() => self.try_leave(node_id, holdings, HandOver::InParts).await,
             answer => answer,
         }
     }
 
-    async fn try_leave(&self, node_id: Uuid, holdings: &Holdings, how: HandOver) -> Result<TakenOver, StoreError> {
+    async fn try_leave(&self, node_id: Uuid, holdings: &Holdings, how: HandOver) -> Result<TakeoverReport, StoreError> {
         self.bounded("takeovers.leave", async {
             let transaction = self.begin("takeovers.begin").await?;
             let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("takeovers.lock_own")?;
-            let mut taken = TakenOver::default();
+            let mut taken = TakeoverReport::default();
             if own.is_some() {
-                self.give_back_unbegun(&transaction, node_id, holdings).await?;
+                self.reclaim_unstarted(&transaction, node_id, holdings).await?;
                 taken = self.end_node(&transaction, node_id, EndedBy::Left, how).await?;
             }
             transaction.commit().await.during("takeovers.commit")?;
@@ -314,7 +314,7 @@ impl Store {
         node_id: Uuid,
         ended_by: EndedBy,
         how: HandOver,
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<TakeoverReport, StoreError> {
         let stub = self.clock().stub();
         let state = if ended_by == EndedBy::Left { "LEFT" } else { "DEAD" };
         let mark = transaction.prepare_cached(MARK_ENDED).await.during("takeovers.prepare")?;
@@ -331,7 +331,7 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         how: HandOver,
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<TakeoverReport, StoreError> {
         let stub = self.clock().stub();
         let leases = transaction.prepare_cached(LEASES).await.during("takeovers.prepare")?;
         let leases = transaction.query(&leases, &[&node_id]).await.during("takeovers.leases")?;
@@ -339,7 +339,7 @@ impl Store {
         lock_jobs(transaction, &waited_for).await?;
         let held = executions(&leases)?;
         if held.is_empty() {
-            return Ok(TakenOver::default());
+            return Ok(TakeoverReport::default());
         }
         let end_leases = transaction.prepare_cached(END_LEASES).await.during("takeovers.prepare")?;
         transaction.execute(&end_leases, &[&node_id]).await.during("takeovers.end_leases")?;
@@ -365,11 +365,11 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         held: &[Uuid],
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<TakeoverReport, StoreError> {
         let stub = self.clock().stub();
         let hand_over = async |held: &[Uuid]| self.hand_over(transaction, node_id, held).await;
         let parts = in_parts(transaction, held, hand_over).await?;
-        let mut taken = TakenOver::default();
+        let mut taken = TakeoverReport::default();
         for part in parts.done {
             taken.rerun.extend(part.rerun);
             taken.ended.extend(part.ended);
@@ -403,9 +403,9 @@ impl Store {
         transaction: &Transaction,
         node_id: Uuid,
         held: &[Uuid],
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<TakeoverReport, StoreError> {
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
-            return Ok(TakenOver::default());
+            return Ok(TakeoverReport::default());
         };
         let take_over = transaction.prepare_cached(TAKE_OVER).await.during("takeovers.prepare")?;
         let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &held, low, high];
@@ -430,7 +430,7 @@ impl Store {
         transaction: &Transaction,
         kind: &str,
         rows: &[Row],
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<TakeoverReport, StoreError> {
         let (again, ended) = partition("job_execution_log", rows, "runs_again")?;
         let rows = || again.iter().copied();
         let rerun: Vec<Uuid> = column("job_execution_log", rows(), "id")?;
@@ -445,6 +445,6 @@ impl Store {
                 .during("takeovers.next_attempts")?;
             transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("takeovers.notify")?;
         }
-        Ok(TakenOver { rerun, ended: column("job_execution_log", ended, "id")? })
+        Ok(TakeoverReport { rerun, ended: column("job_execution_log", ended, "id")? })
     }
 }

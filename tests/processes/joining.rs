@@ -23,7 +23,7 @@ async fn death_of(cluster: &Processes, mut process: NodeProcess, it_is_time: &st
 }
 
 #[actix::test]
-async fn a_lone_node_sees_a_new_neighbour_at_once() {
+async fn a_lone_node_sees_a_new_successor_at_once() {
     let database = TestDatabase::new().await;
     let cluster = Processes::start(1, database.url(), &PATIENT).await;
     // By then it has looked, is alone, and looks again after a TTL.

@@ -53,7 +53,7 @@ async fn a_node_whose_session_is_broken_off_is_back_once_and_nothing_is_lost() {
     let client = cluster.sql().await;
     assert_eq!(client.query(break_off, &[]).await.unwrap().len(), 1);
     cluster.nodes[1].says("the membership session broke").await;
-    // It heals under its own id, or a neighbour was faster and it joins under a
+    // It heals under its own id, or another node was faster and it joins under a
     // new one: a race that either may win. One life of it is left, and it leases.
     cluster.ready("node-2").await;
     cluster.succeeded(beat, 12).await;

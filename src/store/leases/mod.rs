@@ -127,7 +127,7 @@ impl Store {
     /// `node_id`. None when the node is no longer `ACTIVE`, the cluster is held, or the clock has jumped.
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
-    /// never saw. [`Store::give_back`] resolves them.
+    /// never saw. [`Store::reclaim_unacknowledged`] resolves them.
     pub async fn lease(&self, node_id: Uuid, batch: Batch, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
         let conflict_mode = if self.expects_conflicts() { ConflictMode::Skip } else { ConflictMode::Fail };
         let leased = match self.try_lease(node_id, batch, look_ahead, conflict_mode).await {

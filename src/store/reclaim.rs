@@ -1,4 +1,4 @@
-//! Giving back: attempts that the database counts to a node and that never began there.
+//! Reclaiming: attempts that the database counts to a node and that never began there.
 //!
 //! The node itself says which they are. It lives, so nobody needs to take them over: they are tried again under
 //! their own ids, and are neither lost nor recovered.
@@ -7,16 +7,16 @@ use super::parts::in_parts;
 use super::row::column;
 use super::session::Transaction;
 use super::settlements::{lock_jobs, rearm_fixed_delay, release_buffered};
-use super::takeovers::{LEASES, LOCK_OWN, TakenOver, executions};
+use super::takeovers::{LEASES, LOCK_OWN, TakeoverReport, executions};
 use super::{During, Store, StoreError};
 use std::collections::{BTreeSet, HashSet};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Puts attempts back that never began: this is no recovery. Of a deleted job, or when somebody asked to cancel it, the
+/// Reclaims attempts that never began: this is no recovery. Of a deleted job, or when somebody asked to cancel it, the
 /// execution ends. `between` prunes partitions.
-pub(super) const GIVE_BACK: &str = "-- give_backs.give_back
+pub(super) const RECLAIM: &str = "-- give_backs.give_back
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 verdict as materialized (
     select l.id, j.status = 'DELETED' or l.cancel_requested_at is not null as is_over
@@ -54,10 +54,10 @@ pub struct Holdings {
 }
 
 impl Store {
-    /// Gives back what the database counts to `node_id` and what the node neither holds nor has begun, hands over what it
+    /// Reclaims what the database counts to `node_id` and what the node neither holds nor has begun, hands over what it
     /// has given up, and ends leases that it does not know; the number of attempts. Only for the taker of leases itself,
-    /// between two leases: anybody else would give back what is just being handed over.
-    pub async fn give_back(&self, node_id: Uuid, holdings: &Holdings) -> Result<usize, StoreError> {
+    /// between two leases: anybody else would reclaim what is just being handed over.
+    pub async fn reclaim_unacknowledged(&self, node_id: Uuid, holdings: &Holdings) -> Result<usize, StoreError> {
         self.bounded("give_backs.give_back", async {
             let session = self.session().await?;
             let listed = session.query(LEASES, &[&node_id]).await.during("give_backs.leases")?;
@@ -69,37 +69,37 @@ impl Store {
             }
             let mut unknown: Vec<Uuid> = column("job_lease", &listed, "id")?;
             unknown.retain(|lease| !holdings.leases.contains(lease));
-            let (given_up, unbegun): (Vec<Uuid>, Vec<Uuid>) =
+            let (given_up, unstarted): (Vec<Uuid>, Vec<Uuid>) =
                 lost.into_iter().partition(|execution| holdings.given_up.contains(execution));
             let transaction = Transaction::new(session);
             transaction.begin().await.during("give_backs.begin")?;
             let jobs = waited_for(&listed)?;
             lock_jobs(&transaction, &jobs).await?;
             let handed_over = self.hand_over_own(&transaction, node_id, &given_up).await?;
-            let given_back = self.give_back_in(&transaction, node_id, &unbegun).await?;
+            let reclaimed = self.reclaim_in(&transaction, node_id, &unstarted).await?;
             release_buffered(&transaction, self.clock().stub(), &jobs).await?;
             end_empty(&transaction, &unknown).await?;
             transaction.commit().await.during("give_backs.commit")?;
-            Ok(given_back + handed_over)
+            Ok(reclaimed + handed_over)
         })
         .await
     }
 
-    /// Gives back what has not begun under an id that this process has given up; how many. What began is left to whoever
+    /// Reclaims what has not begun under an id that this process has given up; how many. What began is left to whoever
     /// takes the id over, and so is what is still to be settled. The lock on the node's row waits for a lease of the id
-    /// that is under way, and excludes a take-over; after the take-over there is nothing to give back.
-    pub async fn give_back_former(&self, node_id: Uuid, holdings: &Holdings) -> Result<usize, StoreError> {
+    /// that is under way, and excludes a take-over; after the take-over there is nothing to reclaim.
+    pub async fn reclaim_former(&self, node_id: Uuid, holdings: &Holdings) -> Result<usize, StoreError> {
         self.bounded("give_backs.give_back_former", async {
             let transaction = self.begin("give_backs.begin").await?;
-            let given_back = self.give_back_unbegun(&transaction, node_id, holdings).await?;
+            let reclaimed = self.reclaim_unstarted(&transaction, node_id, holdings).await?;
             transaction.commit().await.during("give_backs.commit")?;
-            Ok(given_back)
+            Ok(reclaimed)
         })
         .await
     }
 
     /// The same as a part of a transaction.
-    pub(super) async fn give_back_unbegun(
+    pub(super) async fn reclaim_unstarted(
         &self,
         transaction: &Transaction,
         node_id: Uuid,
@@ -110,35 +110,35 @@ impl Store {
             return Ok(0);
         }
         let listed = transaction.query(LEASES, &[&node_id]).await.during("give_backs.leases")?;
-        let mut unbegun = executions(&listed)?;
-        unbegun.retain(|execution| !begun.contains(execution) && !given_up.contains(execution));
+        let mut unstarted = executions(&listed)?;
+        unstarted.retain(|execution| !begun.contains(execution) && !given_up.contains(execution));
         let jobs = waited_for(&listed)?;
         lock_jobs(transaction, &jobs).await?;
-        let given_back = self.give_back_in(transaction, node_id, &unbegun).await?;
+        let reclaimed = self.reclaim_in(transaction, node_id, &unstarted).await?;
         release_buffered(transaction, self.clock().stub(), &jobs).await?;
         let leases: Vec<Uuid> = column("job_lease", &listed, "id")?;
         end_empty(transaction, &leases).await?;
-        Ok(given_back)
+        Ok(reclaimed)
     }
 
-    async fn give_back_in(
+    async fn reclaim_in(
         &self,
         transaction: &Transaction,
         node_id: Uuid,
-        unbegun: &[Uuid],
+        unstarted: &[Uuid],
     ) -> Result<usize, StoreError> {
-        let (Some(low), Some(high)) = (unbegun.iter().min(), unbegun.iter().max()) else { return Ok(0) };
-        let statement = transaction.prepare_cached(GIVE_BACK).await.during("give_backs.prepare")?;
-        let give = async |unbegun: &[Uuid]| {
-            let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &unbegun, low, high];
+        let (Some(low), Some(high)) = (unstarted.iter().min(), unstarted.iter().max()) else { return Ok(0) };
+        let statement = transaction.prepare_cached(RECLAIM).await.during("give_backs.prepare")?;
+        let reclaim = async |unstarted: &[Uuid]| {
+            let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &unstarted, low, high];
             let rows = transaction.query(&statement, &values).await.during("give_backs.give_back")?;
-            let given_back = self.next_attempts(transaction, "RETRY", &rows).await?;
-            rearm_fixed_delay(transaction, &given_back.ended).await?;
+            let reclaimed = self.next_attempts(transaction, "RETRY", &rows).await?;
+            rearm_fixed_delay(transaction, &reclaimed.ended).await?;
             Ok(rows.len())
         };
-        let given_back = in_parts(transaction, unbegun, give).await?;
-        self.note_odd("job_execution_log", given_back.odd);
-        Ok(given_back.done.into_iter().sum())
+        let reclaimed = in_parts(transaction, unstarted, reclaim).await?;
+        self.note_odd("job_execution_log", reclaimed.odd);
+        Ok(reclaimed.done.into_iter().sum())
     }
 
     /// What a living node began and cannot settle goes the way of what a dead one held.
@@ -151,7 +151,7 @@ impl Store {
         let hand_over = async |given_up: &[Uuid]| self.hand_over(transaction, node_id, given_up).await;
         let handed_over = in_parts(transaction, given_up, hand_over).await?;
         self.note_odd("job_execution_log", handed_over.odd);
-        let count = |taken: &TakenOver| taken.rerun.len() + taken.ended.len();
+        let count = |taken: &TakeoverReport| taken.rerun.len() + taken.ended.len();
         Ok(handed_over.done.iter().map(count).sum())
     }
 }
