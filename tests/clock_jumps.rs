@@ -81,7 +81,7 @@ async fn after_an_accepted_step_back_rates_and_rests_go_on_at_once() {
 }
 
 #[actix::test]
-async fn a_hold_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
+async fn a_pause_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let node = cluster.node().await;
     cluster.create(fixed_rate(3_600)).await;
@@ -93,13 +93,13 @@ async fn a_hold_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
     let jumped = cluster.store.watch_clock(sent, now + day, None).await.unwrap();
 
     let ClockVerdict::Jumped(jump) = jumped else { panic!("{jumped:?}") };
-    let hold = cluster.store.held().await.unwrap().expect("it is held");
+    let pause = cluster.store.cluster_pause().await.unwrap().expect("it is held");
     assert!(
-        hold.reason.contains("jumped by +26 h 0 min 0 s") || hold.reason.contains("+25 h 59 min"),
+        pause.reason.contains("jumped by +26 h 0 min 0 s") || pause.reason.contains("+25 h 59 min"),
         "{}",
-        hold.reason
+        pause.reason
     );
-    assert!(hold.reason.contains("horolog release"), "{}", hold.reason);
+    assert!(pause.reason.contains("horolog release"), "{}", pause.reason);
     assert_eq!(node.poll().await.leased, 0);
     assert!(!cluster.store.is_clock_trusted().await.unwrap());
 
@@ -107,6 +107,6 @@ async fn a_hold_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
     assert_eq!(waits, ClockVerdict::Waits(jump));
     let back = cluster.store.watch_clock(Moment::now(), now, Some(jump)).await.unwrap();
     assert_eq!(back, ClockVerdict::Returned(jump));
-    assert!(cluster.store.held().await.unwrap().is_none());
+    assert!(cluster.store.cluster_pause().await.unwrap().is_none());
     assert_eq!(node.poll().await.leased, 1);
 }

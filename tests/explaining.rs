@@ -2,7 +2,7 @@
 
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, TestNode, at, eventually, fixed_rate, succeeded};
-use horolog::actors::job_manager::{HoldCluster, MissedOnce, PauseJob, ResumeJob};
+use horolog::actors::job_manager::{MissedOnce, PauseCluster, PauseJob, ResumeJob};
 use horolog::model::explanation::{Explanation, FireTimeReason};
 use horolog::model::job::Job;
 use horolog::store::settlements::LeaseUpdates;
@@ -57,7 +57,7 @@ async fn each_instant_of_a_days_history_has_its_reason() {
 
     cluster.advance(605);
     assert_eq!(reason(&cluster, &job, "08:00:00").await, FireTimeReason::Waiting, "no node has polled");
-    cluster.command(HoldCluster(None)).await;
+    cluster.command(PauseCluster(None)).await;
     assert_eq!(reason(&cluster, &job, "08:00:00").await, FireTimeReason::ClusterHeld);
     assert_eq!(reason(&cluster, &job, "08:10:00").await, FireTimeReason::WillRun);
     cluster.command(PauseJob(job.id, None)).await;

@@ -2,7 +2,7 @@
 
 use crate::api_node::ApiNode;
 use crate::support::{ENDLESS, TestCluster, eventually, fixed_rate};
-use horolog::actors::job_manager::{HoldCluster, ReleaseCluster, RunJobNow};
+use horolog::actors::job_manager::{PauseCluster, ResumeCluster, RunJobNow};
 use horolog::store::overview::Backlog;
 use horolog::store::settlements::LeaseUpdates;
 use serde_json::{Value, json};
@@ -10,20 +10,20 @@ use serde_json::{Value, json};
 const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
 
 #[actix::test]
-async fn what_is_due_waits_for_the_release_and_none_of_it_is_lost() {
+async fn what_is_due_waits_for_the_resume_and_none_of_it_is_lost() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(10)).await;
-    cluster.command(HoldCluster(None)).await;
+    cluster.command(PauseCluster(None)).await;
 
     cluster.advance(25);
     cluster.command(RunJobNow(job.id)).await;
     assert_eq!(node.poll().await.leased, 0);
     assert_eq!(cluster.ledger(&job).await, Vec::<String>::new());
-    let hold = cluster.store.held().await.unwrap().expect("it is held");
-    assert_eq!((hold.due, hold.lost), (2, 0), "the schedule's trigger and the manual one");
+    let pause = cluster.store.cluster_pause().await.unwrap().expect("it is held");
+    assert_eq!((pause.due, pause.lost), (2, 0), "the schedule's trigger and the manual one");
 
-    cluster.command(ReleaseCluster).await;
+    cluster.command(ResumeCluster).await;
     while node.poll().await.leased > 0 {
         node.settle_all().await;
     }
@@ -35,12 +35,12 @@ async fn what_is_due_waits_for_the_release_and_none_of_it_is_lost() {
 }
 
 #[actix::test]
-async fn what_runs_goes_on_and_settles_while_the_cluster_is_held() {
+async fn what_runs_goes_on_and_settles_while_the_cluster_is_paused() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3600)).await;
     let attempts = node.lease().await;
-    cluster.command(HoldCluster(None)).await;
+    cluster.command(PauseCluster(None)).await;
 
     let settlement = crate::support::succeeded(&attempts[0]);
     cluster.store.settle(&[settlement], &LeaseUpdates::default()).await.unwrap();
@@ -49,7 +49,7 @@ async fn what_runs_goes_on_and_settles_while_the_cluster_is_held() {
 }
 
 #[actix::test]
-async fn the_api_holds_says_why_and_releases() {
+async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
     let node = ApiNode::start().await;
     assert_eq!(node.data(HOLD, json!({})).await["cluster"]["hold"], Value::Null);
     assert_eq!(node.error("mutation { releaseCluster }", json!({})).await["extensions"]["code"], "CONFLICT");

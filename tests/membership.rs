@@ -235,7 +235,7 @@ async fn restore(cluster: &TestCluster, node_id: Uuid, seconds: f64) {
 }
 
 #[actix::test]
-async fn a_node_that_meets_a_database_older_than_it_remembers_holds_the_cluster() {
+async fn a_node_that_meets_a_database_older_than_it_remembers_pauses_the_cluster() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     cluster.advance(100);
@@ -244,16 +244,16 @@ async fn a_node_that_meets_a_database_older_than_it_remembers_holds_the_cluster(
     restore(&cluster, id, 61.0).await;
     eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
 
-    let hold = cluster.store.held().await.unwrap().expect("held");
-    assert_eq!((hold.last_known, hold.set_back_to), (Some(at("07:01:40")), Some(at("07:00:39"))));
-    assert!(cluster.store.release().await.unwrap());
+    let pause = cluster.store.cluster_pause().await.unwrap().expect("held");
+    assert_eq!((pause.last_known, pause.set_back_to), (Some(at("07:01:40")), Some(at("07:00:39"))));
+    assert!(cluster.store.resume_cluster().await.unwrap());
     cut_session(&cluster, id).await;
     eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
-    assert!(cluster.store.held().await.unwrap().is_none(), "once released, it stays so");
+    assert!(cluster.store.cluster_pause().await.unwrap().is_none(), "once released, it stays so");
 }
 
 #[actix::test]
-async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_holds_the_cluster() {
+async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_pauses_the_cluster() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     // Somebody else, who remembers nothing, was faster: that is no proof of youth.
@@ -264,16 +264,16 @@ async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_ho
     eventually("it joins anew", async || matches!(member.heartbeat().await, HeartbeatReport::Joined(_)).then_some(()))
         .await;
 
-    assert!(cluster.store.held().await.unwrap().is_some());
+    assert!(cluster.store.cluster_pause().await.unwrap().is_some());
 }
 
 #[actix::test]
-async fn what_an_asynchronous_failover_may_lose_holds_nobody() {
+async fn what_an_asynchronous_failover_may_lose_pauses_nothing() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
 
     restore(&cluster, id, 60.0).await;
     eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
 
-    assert!(cluster.store.held().await.unwrap().is_none());
+    assert!(cluster.store.cluster_pause().await.unwrap().is_none());
 }

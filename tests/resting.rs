@@ -45,7 +45,7 @@ async fn what_is_ahead_by_less_than_a_minute_or_for_another_reason_is_no_rest() 
 }
 
 #[actix::test]
-async fn a_hold_is_the_first_thing_to_look_at_and_says_what_ends_it() {
+async fn a_cluster_pause_is_the_first_thing_to_look_at_and_says_what_ends_it() {
     let node = ApiNode::start().await;
     node.data("mutation { holdCluster(reason: \"the warehouse moves\") }", json!({})).await;
 

@@ -114,7 +114,7 @@ struct Member {
     acknowledged: Option<(Uuid, Timestamp)>,
     /// When that heartbeat was sent.
     acknowledged_at: Option<Instant>,
-    held: bool,
+    cluster_paused: bool,
     failing_since: Option<Instant>,
     draining: bool,
     left: bool,
@@ -136,7 +136,7 @@ impl ClusterMembership {
             clock_offset: None,
             acknowledged: None,
             acknowledged_at: None,
-            held: false,
+            cluster_paused: false,
             failing_since: None,
             draining: false,
             left: false,
@@ -181,7 +181,7 @@ impl Member {
                 }
                 self.clock_offset = Some(renewal.clock_offset);
                 (self.acknowledged, self.acknowledged_at) = (Some((node_id, renewal.heartbeat_at)), Some(sent));
-                self.note_hold(renewal.held);
+                self.note_pause(renewal.cluster_paused);
                 self.watch_clock(&renewal).await;
                 self.recovered();
                 record(&renewal);
@@ -248,7 +248,7 @@ impl Member {
             MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
         // Before the membership state says that this node may lease.
         if let Some((node_id, acknowledged)) = self.acknowledged
-            && session.hold_if_set_back(node_id, acknowledged).await?
+            && session.pause_if_set_back(node_id, acknowledged).await?
         {
             tracing::error!(
                 last_known = %rfc3339(acknowledged),
@@ -322,10 +322,10 @@ impl Member {
         HeartbeatReport::Failed
     }
 
-    /// Says once that a hold has come or gone.
-    fn note_hold(&mut self, held: bool) {
-        metrics::gauge!("horolog_held").set(if held { 1.0 } else { 0.0 });
-        match (std::mem::replace(&mut self.held, held), held) {
+    /// Says once that a pause has come or gone.
+    fn note_pause(&mut self, paused: bool) {
+        metrics::gauge!("horolog_held").set(if paused { 1.0 } else { 0.0 });
+        match (std::mem::replace(&mut self.cluster_paused, paused), paused) {
             (false, true) => tracing::warn!("the cluster is held: nothing starts until it is released"),
             (true, false) => tracing::info!("the cluster is released"),
             _ => {}
@@ -334,18 +334,18 @@ impl Member {
 
     /// What does not work here is tried again at the next heartbeat; until then every lease refuses by itself.
     async fn watch_clock(&self, renewal: &Renewal) {
-        let verdict = match self.config.store.watch_clock(renewal.sent, renewal.now, renewal.held_for).await {
+        let verdict = match self.config.store.watch_clock(renewal.sent, renewal.now, renewal.paused_for).await {
             Ok(verdict) => verdict,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the database's clock cannot be watched");
                 return;
             }
         };
-        let held_for = match verdict {
+        let paused_for = match verdict {
             ClockVerdict::Jumped(jump) | ClockVerdict::Waits(jump) => jump.distance().as_seconds_f64(),
             _ => 0.0,
         };
-        metrics::gauge!("horolog_clock_jump_seconds").set(held_for);
+        metrics::gauge!("horolog_clock_jump_seconds").set(paused_for);
         match verdict {
             ClockVerdict::Good | ClockVerdict::Waits(_) => {}
             ClockVerdict::Jumped(jump) => {

@@ -97,12 +97,12 @@ pub struct DrainNode(pub Uuid);
 /// Holds the cluster: nothing is leased any more. The reason is for people.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
-pub struct HoldCluster(pub Option<String>);
+pub struct PauseCluster(pub Option<String>);
 
 /// Lets a cluster that is held go on.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
-pub struct ReleaseCluster;
+pub struct ResumeCluster;
 
 /// See the module.
 pub struct JobManager {
@@ -262,25 +262,25 @@ impl Handler<DrainNode> for JobManager {
     }
 }
 
-impl Handler<HoldCluster> for JobManager {
+impl Handler<PauseCluster> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, HoldCluster(because): HoldCluster, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, PauseCluster(because): PauseCluster, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let held = store.hold(because.as_deref().unwrap_or("somebody asked for it")).await?;
+            let held = store.pause_cluster(because.as_deref().unwrap_or("somebody asked for it")).await?;
             if held { Ok(()) } else { Err(CommandError::Conflict("the cluster is held already".to_owned())) }
         })
     }
 }
 
-impl Handler<ReleaseCluster> for JobManager {
+impl Handler<ResumeCluster> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, _: ReleaseCluster, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: ResumeCluster, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let released = store.release().await?;
+            let released = store.resume_cluster().await?;
             if released { Ok(()) } else { Err(CommandError::Conflict("the cluster is not held".to_owned())) }
         })
     }

@@ -173,7 +173,7 @@ impl Acquirer {
         }
         let batch = Batch { fire_times: slots.len(), fires_per_trigger: self.fires_per_trigger.get() };
         let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
-            // Declared dead, asked to drain, or the cluster is held: the next heartbeat tells.
+            // Declared dead, asked to drain, or the cluster is paused: the next heartbeat tells.
             let next_poll = self.config.poll_interval;
             return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: false, next_poll });
         };

@@ -6,8 +6,8 @@ use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::executions::CancelExecutions;
 use crate::actors::job_manager::{
-    CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, HoldCluster, JobManager, MissedOnce, PauseJob,
-    ReleaseCluster, ResumeJob, UpdateJob,
+    CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, JobManager, MissedOnce, PauseCluster, PauseJob,
+    ResumeCluster, ResumeJob, UpdateJob,
 };
 use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
@@ -107,13 +107,13 @@ impl Mutation {
     /// Stops the whole cluster from starting anything; what runs goes on.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
-        command(ctx, HoldCluster(reason_of(reason)?)).await.map(|()| true)
+        command(ctx, PauseCluster(reason_of(reason)?)).await.map(|()| true)
     }
 
     /// Lets a cluster that is held go on: what is due by then starts.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn release_cluster(&self, ctx: &Context<'_>) -> Result<bool> {
-        command(ctx, ReleaseCluster).await.map(|()| true)
+        command(ctx, ResumeCluster).await.map(|()| true)
     }
 }
 

@@ -205,7 +205,7 @@ pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
     let nodes = store.nodes().await.map_err(errors::store)?;
     let jobs = store.job_counts().await.map_err(errors::store)?;
     let now = store.now().await.map_err(errors::store)?;
-    let hold = store.held().await.map_err(errors::store)?;
+    let pause = store.cluster_pause().await.map_err(errors::store)?;
     let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
     let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
     Ok(Cluster {
@@ -216,7 +216,7 @@ pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
         active_jobs: count(jobs.active),
         paused_jobs: count(jobs.paused),
         ended_jobs: count(jobs.ended),
-        hold,
+        hold: pause,
         database_time: rfc3339(now),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tzdb_version: tzdb_version().to_owned(),

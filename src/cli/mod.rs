@@ -2,10 +2,10 @@
 //!
 //! Exit codes: 0 clean stop, 1 failure, 2 wrong usage or configuration, 70 an actor died and the node stopped itself.
 
+mod cluster_pause;
 mod demo;
 mod documents;
 mod health;
-mod hold;
 mod nginx_upstreams;
 mod output;
 mod preview;
@@ -127,8 +127,8 @@ pub fn run() -> i32 {
         Command::Health(config) => in_system(health::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
-        Command::Hold { database_url, reason } => in_system(hold::hold(database_url, reason)),
-        Command::Release { database_url } => in_system(hold::release(database_url)),
+        Command::Hold { database_url, reason } => in_system(cluster_pause::pause(database_url, reason)),
+        Command::Release { database_url } => in_system(cluster_pause::resume(database_url)),
     }
 }
 

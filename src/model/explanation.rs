@@ -77,8 +77,8 @@ pub struct FireTimeFacts {
     pub one_off: Option<Option<Timestamp>>,
     /// What judges fire times from the instant on.
     pub closures: Closures,
-    /// Since when the cluster is held, and why.
-    pub held: Option<(Timestamp, String)>,
+    /// Since when the cluster is paused, and why.
+    pub cluster_paused: Option<(Timestamp, String)>,
     /// The first instant of which the log still has its day.
     pub kept_from: Option<Timestamp>,
     /// The oldest fire time of the job in the log.
@@ -231,7 +231,7 @@ impl FireTimeFacts {
         if let Some(closed) = self.closed(at) {
             return closed;
         }
-        let message = match &self.held {
+        let message = match &self.cluster_paused {
             None => "it runs, if nothing is changed".to_owned(),
             Some((_, why)) => format!("it runs when the cluster is released, which is held: {why}"),
         };
@@ -282,7 +282,7 @@ impl FireTimeFacts {
         if let Some(closed) = self.closed(at) {
             return Some(closed);
         }
-        if let Some((since, why)) = &self.held {
+        if let Some((since, why)) = &self.cluster_paused {
             let message = format!("the cluster is held since {}: {why}", rfc3339(*since));
             return Some(Explanation { since: Some(*since), ..Explanation::new(ClusterHeld, message) });
         }
@@ -386,7 +386,7 @@ mod tests {
             due_at: Some(at("13:00:00")),
             one_off: None,
             closures: Closures::default(),
-            held: None,
+            cluster_paused: None,
             kept_from: None,
             oldest: None,
             neighbours: (None, None),
@@ -450,7 +450,7 @@ mod tests {
         facts = FireTimeFacts { due_at: Some(at("12:00:00")), ..self::facts() };
         facts.job.next_fire_time = Some(at("12:00:00"));
         assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::Waiting);
-        facts.held = Some((at("11:00:00"), "restored".into()));
+        facts.cluster_paused = Some((at("11:00:00"), "restored".into()));
         assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::ClusterHeld);
         assert_eq!(reason(&facts, "00:00:00"), FireTimeReason::BeforeCreation);
     }

@@ -5,7 +5,7 @@
 //! for none: what a node leases or settles at this moment is busy, and is tried again. So it never waits for a lease, and
 //! a lease or a settlement waits for one batch at most.
 
-use super::commands::{HOLD_JOBS, notify};
+use super::commands::{LOCK_JOB_ROWS, notify};
 use super::execution_list::conditions;
 use super::parts::in_parts;
 use super::row::{Values, column};
@@ -130,7 +130,7 @@ impl Store {
             let transaction = self.begin("cancellations.begin").await?;
             lock_jobs(&transaction, &jobs).await?;
             let stub = self.clock().stub();
-            transaction.query(HOLD_JOBS, &[&stub, &jobs]).await.during("cancellations.hold_jobs")?;
+            transaction.query(LOCK_JOB_ROWS, &[&stub, &jobs]).await.during("cancellations.hold_jobs")?;
             let cancel = async |ids: &[Uuid]| self.cancel_in(&transaction, ids).await;
             let parts = in_parts(&transaction, &ids, cancel).await?;
             let cancelled: HashSet<Uuid> = parts.done.into_iter().flatten().collect();

@@ -5,7 +5,7 @@
 //! with the time that has passed on this machine since. A lease that finds a jump is rolled back before it decides
 //! anything; the next heartbeat holds the cluster and says why.
 //!
-//! A node cannot know at once whether the clock is wrong or was corrected. So the hold waits: a clock that comes back
+//! A node cannot know at once whether the clock is wrong or was corrected. So the pause waits: a clock that comes back
 //! ends it; a correction by at most an hour, and every correction backwards, is accepted after [`PATIENCE`]; a jump of
 //! more than an hour ahead waits for a person. What is accepted is treated by the ordinary rules.
 //!
@@ -34,12 +34,12 @@ const ACCEPTED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 const NOW: &str = "-- clock_jumps.now
 select clock_timestamp()";
 
-/// An earlier hold stays as it is.
-const HOLD: &str = "-- clock_jumps.hold
+/// An earlier pause stays as it is.
+const PAUSE: &str = "-- clock_jumps.hold
 insert into cluster_hold (held_at, reason, jumped_from, jumped_to) values (clock_timestamp(), $1, $2, $3)
 on conflict do nothing";
 
-const RELEASE: &str = "-- clock_jumps.release
+const RESUME: &str = "-- clock_jumps.release
 delete from cluster_hold where jumped_to = $1";
 
 /// A heartbeat of the future would keep a node alive that has died since, and a session of the future may declare
@@ -143,7 +143,7 @@ pub enum ClockVerdict {
     Waits(Jump),
     /// Release it: the clock has come back.
     Returned(Jump),
-    /// Release it: the clock stays as it is.
+    /// Resume the cluster: the clock stays as it is.
     Accepted(Jump),
 }
 
@@ -154,8 +154,8 @@ pub struct ClockWatch(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     known: Option<Reading>,
-    /// Since when this node knows that the cluster is held for a jump.
-    held_since: Option<Moment>,
+    /// Since when this node knows that the cluster is paused for a jump.
+    paused_since: Option<Moment>,
 }
 
 impl ClockWatch {
@@ -163,28 +163,28 @@ impl ClockWatch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a lease may decide by this reading. Its statements were sent at `sent` and found no hold.
+    /// Whether a lease may decide by this reading. Its statements were sent at `sent` and found no pause.
     pub(super) fn admits(&self, sent: Moment, now: Timestamp) -> bool {
         let reading = Reading { now, sent, received: Moment::now() };
         let mut state = self.state();
-        // A hold that this node has seen is gone: the clock has come back, or somebody has accepted it.
-        let released = state.held_since.is_some_and(|since| since < sent);
-        if !released && state.known.is_some_and(|known| known.jump(&reading).is_some()) {
+        // A pause that this node has seen is over: the clock has come back, or somebody has accepted it.
+        let resumed = state.paused_since.is_some_and(|since| since < sent);
+        if !resumed && state.known.is_some_and(|known| known.jump(&reading).is_some()) {
             return false;
         }
-        if released {
-            state.held_since = None;
+        if resumed {
+            state.paused_since = None;
         }
         state.known = Some(reading);
         true
     }
 
-    /// What a heartbeat has to do that was sent at `sent` and found this hold.
-    fn judge(&self, sent: Moment, now: Timestamp, held_for: Option<Jump>) -> ClockVerdict {
+    /// What a heartbeat has to do that was sent at `sent` and found this pause.
+    fn judge(&self, sent: Moment, now: Timestamp, paused_for: Option<Jump>) -> ClockVerdict {
         let reading = Reading { now, sent, received: Moment::now() };
         let mut state = self.state();
-        let Some(jump) = held_for else {
-            if state.held_since.take().is_none()
+        let Some(jump) = paused_for else {
+            if state.paused_since.take().is_none()
                 && let Some(jump) = state.known.and_then(|known| known.jump(&reading))
             {
                 return ClockVerdict::Jumped(jump);
@@ -192,7 +192,7 @@ impl ClockWatch {
             state.known = Some(reading);
             return ClockVerdict::Good;
         };
-        let since = *state.held_since.get_or_insert(reading.received);
+        let since = *state.paused_since.get_or_insert(reading.received);
         // A clock that is corrected by less than it had jumped has not come back: by what was known before, it is still off.
         let is_off = state.known.is_some_and(|known| known.jump(&reading).is_some());
         if jump.has_returned(now) && !is_off {
@@ -206,27 +206,27 @@ impl ClockWatch {
 }
 
 impl Store {
-    /// Does what a heartbeat has to about the clock, and says what that was. `held_for` is the jump for which the
-    /// heartbeat found the cluster held. A clock that is set by hand does not jump.
+    /// Does what a heartbeat has to about the clock, and says what that was. `paused_for` is the jump for which the
+    /// heartbeat found the cluster paused. A clock that is set by hand does not jump.
     pub async fn watch_clock(
         &self,
         sent: Moment,
         now: Timestamp,
-        held_for: Option<Jump>,
+        paused_for: Option<Jump>,
     ) -> Result<ClockVerdict, StoreError> {
         if !matches!(self.clock(), Clock::Database) {
             return Ok(ClockVerdict::Good);
         }
-        let verdict = self.clock_watch.judge(sent, now, held_for);
+        let verdict = self.clock_watch.judge(sent, now, paused_for);
         match verdict {
             ClockVerdict::Good | ClockVerdict::Waits(_) => {}
             ClockVerdict::Jumped(jump) => {
-                self.hold_for_jump(jump).await?;
-                self.clock_watch.state().held_since = Some(Moment::now());
+                self.pause_for_jump(jump).await?;
+                self.clock_watch.state().paused_since = Some(Moment::now());
             }
             ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump) => {
                 // One node says so, and mends what there is to mend.
-                if !self.end_hold_for(jump).await? {
+                if !self.end_pause_for(jump).await? {
                     return Ok(ClockVerdict::Waits(jump));
                 }
             }
@@ -246,27 +246,27 @@ impl Store {
             let reading = Reading { now: Values::of("clock_jumps.now", &row).get(0)?, sent, received: Moment::now() };
             let state = self.clock_watch.state();
             let jumped = state.known.is_some_and(|known| known.jump(&reading).is_some());
-            Ok(!jumped && state.held_since.is_none())
+            Ok(!jumped && state.paused_since.is_none())
         })
         .await
     }
 
-    async fn hold_for_jump(&self, jump: Jump) -> Result<(), StoreError> {
+    async fn pause_for_jump(&self, jump: Jump) -> Result<(), StoreError> {
         self.bounded("clock_jumps.hold", async {
             let transaction = self.begin("clock_jumps.begin").await?;
             let (reason, Jump { from, to }) = (jump.to_string(), jump);
-            transaction.execute(HOLD, &[&reason, &from, &to]).await.during("clock_jumps.hold")?;
+            transaction.execute(PAUSE, &[&reason, &from, &to]).await.during("clock_jumps.hold")?;
             transaction.execute(NO_FUTURE, &[]).await.during("clock_jumps.no_future")?;
             transaction.commit().await.during("clock_jumps.commit")
         })
         .await
     }
 
-    /// Whether it was this node that ended the hold.
-    async fn end_hold_for(&self, jump: Jump) -> Result<bool, StoreError> {
+    /// Whether it was this node that ended the pause.
+    async fn end_pause_for(&self, jump: Jump) -> Result<bool, StoreError> {
         self.bounded("clock_jumps.release", async {
             let transaction = self.begin("clock_jumps.begin").await?;
-            let ended = transaction.execute(RELEASE, &[&jump.to]).await.during("clock_jumps.release")?;
+            let ended = transaction.execute(RESUME, &[&jump.to]).await.during("clock_jumps.release")?;
             transaction.execute(NO_FUTURE, &[]).await.during("clock_jumps.no_future")?;
             notify(&transaction).await?;
             transaction.commit().await.during("clock_jumps.commit")?;
@@ -276,8 +276,8 @@ impl Store {
     }
 }
 
-/// The jump for which a heartbeat found the cluster held.
-pub(super) fn held_for(row: Values<'_>) -> Result<Option<Jump>, StoreError> {
+/// The jump for which a heartbeat found the cluster paused.
+pub(super) fn paused_for(row: Values<'_>) -> Result<Option<Jump>, StoreError> {
     let (from, to) = (row.get::<Option<Timestamp>>("jumped_from")?, row.get::<Option<Timestamp>>("jumped_to")?);
     Ok(from.zip(to).map(|(from, to)| Jump { from, to }))
 }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_refused_until_the_hold_that_was_seen_is_gone() {
+    fn a_lease_is_refused_until_the_pause_that_was_seen_is_over() {
         let watch = ClockWatch::default();
         let (sent, day) = (Moment::now(), TimeDelta::days(1));
         assert!(watch.admits(sent, at(0)));
@@ -329,7 +329,7 @@ mod tests {
         assert!(watch.admits(sent, at(0)), "it is back");
 
         let ClockVerdict::Jumped(jump) = watch.judge(sent, at(0) + day, None) else { panic!("a jump") };
-        watch.state().held_since = Some(Moment::now());
+        watch.state().paused_since = Some(Moment::now());
         assert!(!watch.admits(sent, at(0) + day), "what was sent before the hold has not seen it");
         assert_eq!(watch.judge(sent, at(1) + day, Some(jump)), ClockVerdict::Waits(jump));
         assert_eq!(watch.judge(sent, at(2), Some(jump)), ClockVerdict::Returned(jump));
@@ -345,14 +345,14 @@ mod tests {
         let ahead = Jump { from: at(0), to: at(93_600) };
         assert_eq!(watch.judge(sent, at(90_000), Some(ahead)), ClockVerdict::Waits(ahead), "an hour less");
         assert_eq!(watch.judge(sent, at(1), Some(ahead)), ClockVerdict::Returned(ahead));
-        // A node that has joined since knows only what the hold says.
+        // A node that has joined since knows only what the pause says.
         assert_eq!(ClockWatch::default().judge(sent, at(90_000), Some(ahead)), ClockVerdict::Returned(ahead));
     }
 
     #[test]
     fn a_clock_that_was_set_back_is_accepted_after_a_while_and_a_day_ahead_never() {
         let watch = ClockWatch::default();
-        watch.state().held_since = Some(Moment(Moment::now().0.saturating_sub(PATIENCE)));
+        watch.state().paused_since = Some(Moment(Moment::now().0.saturating_sub(PATIENCE)));
         let (back, ahead) = (Jump { from: at(0), to: at(-3_600) }, Jump { from: at(0), to: at(93_600) });
         assert_eq!(watch.judge(Moment::now(), at(-3_585), Some(back)), ClockVerdict::Accepted(back));
         assert_eq!(watch.judge(Moment::now(), at(93_615), Some(ahead)), ClockVerdict::Waits(ahead));

@@ -73,7 +73,7 @@ set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestampt
 from removed r where l.id = r.id and l.status = 'RETRYING'";
 
 /// Against a deletion at the same moment.
-pub(super) const HOLD_JOBS: &str = "-- commands.hold_jobs
+pub(super) const LOCK_JOB_ROWS: &str = "-- commands.hold_jobs
 select coalesce($1::timestamptz, clock_timestamp()), id from job_definition
 where id = any($2::uuid[]) and status <> 'DELETED' order by id for share";
 
@@ -241,7 +241,7 @@ impl Store {
         ids: &[Uuid],
         payload: Option<&Payload>,
     ) -> Result<Vec<Uuid>, StoreError> {
-        let held = transaction.query(HOLD_JOBS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
+        let held = transaction.query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
         let Some(first) = held.first() else { return Ok(Vec::new()) };
         let now = whole_millis(Values::of("commands.hold", first).get(0)?);
         let jobs: Vec<Uuid> = column("commands.hold", &held, 1)?;

@@ -45,7 +45,7 @@ select (select due_at from job_trigger where id = $1) as due_at, o.id is not nul
 from (select 1) as one left join lateral (
     select id, due_at from job_trigger where job_id = $1 and kind <> 'SCHEDULE' and fire_time = $2 limit 1) as o on true";
 
-const HELD: &str = "-- fire_times.held
+const CLUSTER_PAUSE: &str = "-- fire_times.held
 select held_at, reason from cluster_hold";
 
 /// The oldest fire time of the job, and the nearest before and after the instant.
@@ -82,7 +82,7 @@ impl Store {
         let row = session.query_opt(ROW, &[&job.id, &high, &at]).await.during("fire_times.row")?;
         let triggers = session.query_one(TRIGGERS, &[&job.id, &at]).await.during("fire_times.triggers")?;
         let triggers = Values::of("job_trigger", &triggers);
-        let held = session.query_opt(HELD, &[]).await.during("fire_times.held")?;
+        let pause = session.query_opt(CLUSTER_PAUSE, &[]).await.during("fire_times.held")?;
         let neighbours =
             session.query_one(NEIGHBOURS, &[&job.id, &low, &high]).await.during("fire_times.neighbours")?;
         let neighbours = Values::of("job_execution_log", &neighbours);
@@ -94,7 +94,7 @@ impl Store {
             due_at: triggers.get("due_at")?,
             one_off: triggers.get::<bool>("is_one_off")?.then_some(one_off_due_at),
             closures,
-            held: held.as_ref().map(held_since).transpose()?,
+            cluster_paused: pause.as_ref().map(paused_since).transpose()?,
             kept_from: first_day.map(|day| day.and_time(NaiveTime::MIN).and_utc()),
             oldest: neighbours.get("oldest")?,
             neighbours: (neighbours.get("before")?, neighbours.get("after")?),
@@ -127,7 +127,7 @@ fn row_then(row: &Row) -> Result<RowThen, StoreError> {
     Ok(RowThen { id: row.get("id")?, status, reason: row.get("reason")?, message: row.get("error_message")? })
 }
 
-fn held_since(row: &Row) -> Result<(Timestamp, String), StoreError> {
+fn paused_since(row: &Row) -> Result<(Timestamp, String), StoreError> {
     let row = Values::of("cluster_hold", row);
     Ok((row.get("held_at")?, row.get("reason")?))
 }

@@ -16,6 +16,7 @@ pub mod cancellations;
 pub mod changes;
 pub mod clock_jumps;
 pub mod closures;
+pub mod cluster_pause;
 pub mod commands;
 mod conditions;
 pub mod connect;
@@ -24,7 +25,6 @@ pub mod execution_search;
 pub mod executions;
 pub mod failing;
 mod fire_times;
-pub mod hold;
 pub mod job_list;
 pub mod job_states;
 pub mod jobs;
@@ -108,7 +108,7 @@ pub struct Store {
 /// take over; and those of commands about many executions.
 pub fn hot_statements() -> Vec<&'static str> {
     vec![
-        leases::HOLD_MEMBERSHIP,
+        leases::LOCK_MEMBERSHIP,
         leases::LOCK_DUE,
         leases::LOOK_AHEAD,
         leases::PEEK,

@@ -6,9 +6,9 @@
 //! within milliseconds. The wait has a connection of its own too: a backend that
 //! waits for a lock does not notice that its client is gone.
 
-use super::clock_jumps::{Jump, Moment, held_for};
+use super::clock_jumps::{Jump, Moment, paused_for};
+use super::cluster_pause::PAUSE_IF_SET_BACK;
 use super::connect::Database;
-use super::hold::HOLD_IF_SET_BACK;
 use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::clock::Clock;
@@ -128,10 +128,10 @@ pub struct Renewal {
     pub clock_offset: TimeDelta,
     /// What the database has written down.
     pub heartbeat_at: Timestamp,
-    /// Whether the cluster is held …
-    pub held: bool,
+    /// Whether the cluster is paused …
+    pub cluster_paused: bool,
     /// … and for which jump of the clock, if for one.
-    pub held_for: Option<Jump>,
+    pub paused_for: Option<Jump>,
     /// What the database's clock said …
     pub now: Timestamp,
     /// … to a heartbeat that was sent then.
@@ -200,12 +200,12 @@ impl MembershipSession {
         .await
     }
 
-    /// Holds the cluster when the database has forgotten this heartbeat of an
+    /// Pauses the cluster when the database has forgotten this heartbeat of an
     /// earlier session, and more than a minute before it; whether it did.
-    pub async fn hold_if_set_back(&self, node_id: Uuid, acknowledged: Timestamp) -> Result<bool, StoreError> {
+    pub async fn pause_if_set_back(&self, node_id: Uuid, acknowledged: Timestamp) -> Result<bool, StoreError> {
         let stub = self.clock.stub();
         let held = bounded("hold.if_set_back", self.timeout, async {
-            self.client.execute(HOLD_IF_SET_BACK, &[&stub, &node_id, &acknowledged]).await.during("hold.if_set_back")
+            self.client.execute(PAUSE_IF_SET_BACK, &[&stub, &node_id, &acknowledged]).await.during("hold.if_set_back")
         });
         Ok(held.await? == 1)
     }
@@ -238,8 +238,8 @@ impl MembershipSession {
                 state: state(row)?,
                 clock_offset: midway - now,
                 heartbeat_at: row.get("heartbeat_at")?,
-                held: row.get("held")?,
-                held_for: held_for(row)?,
+                cluster_paused: row.get("held")?,
+                paused_for: paused_for(row)?,
                 now,
                 sent: sent_moment,
             })

@@ -1,11 +1,11 @@
 //! The overview: whether all is well, in a few cheap questions. None of them
 //! reads the history.
 
-use super::hold::Hold;
+use super::cluster_pause::ClusterPause;
 use super::leases::WaitingJob;
 use super::resting::Resting;
 use super::row::Values;
-use super::{During, Store, StoreError, hold, resting};
+use super::{During, Store, StoreError, cluster_pause, resting};
 use crate::model::Timestamp;
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -232,7 +232,7 @@ impl Store {
         self.bounded("overview.read", async {
             let stub = self.clock().stub();
             let session = self.session().await?;
-            let (failures, due, next, attention, totals, unreadable, names, hold, resting) = futures_util::try_join!(
+            let (failures, due, next, attention, totals, unreadable, names, pause, resting) = futures_util::try_join!(
                 async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
                 async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
                 async { session.query(NEXT, &[&stub]).await },
@@ -240,7 +240,7 @@ impl Store {
                 async { session.query_one(TOTALS, &[&stub, &COUNT_MAX]).await },
                 async { session.query(NAMES, &[&unreadable]).await },
                 async { session.query(NAMES, &[&waiting_ids]).await },
-                async { session.query_opt(hold::READ, &[&stub, &hold::COUNT_MAX]).await },
+                async { session.query_opt(cluster_pause::READ, &[&stub, &cluster_pause::COUNT_MAX]).await },
                 async { session.query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX]).await },
             )
             .during("overview.read")?;
@@ -248,7 +248,8 @@ impl Store {
             let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
             let totals = Values::of("overview.totals", &totals);
-            let mut shown = of_cluster(hold.as_ref().map(hold::record).transpose()?, resting::record(&resting)?, now);
+            let mut shown =
+                of_cluster(pause.as_ref().map(cluster_pause::record).transpose()?, resting::record(&resting)?, now);
             shown.extend(self.unreadable.readable(&unreadable, |row| unreadable_job(row, &reasons, now)));
             shown.extend(self.unreadable.readable(&names, |row| saturated_job(row, &waiting)));
             let of_this_node = i64::try_from(shown.len()).unwrap_or(i64::MAX);
@@ -268,7 +269,7 @@ impl Store {
 }
 
 /// What concerns the whole cluster comes first.
-fn of_cluster(hold: Option<Hold>, resting: Option<Resting>, now: Timestamp) -> Vec<Attention> {
+fn of_cluster(pause: Option<ClusterPause>, resting: Option<Resting>, now: Timestamp) -> Vec<Attention> {
     let entry = |kind: &str, since: Timestamp, message: String| Attention {
         kind: kind.to_owned(),
         job_id: None,
@@ -277,10 +278,10 @@ fn of_cluster(hold: Option<Hold>, resting: Option<Resting>, now: Timestamp) -> V
         since,
         message,
     };
-    let stopped = hold.map(|hold| {
+    let stopped = pause.map(|pause| {
         let message =
-            format!("nothing starts: {} (`horolog release` or releaseCluster ends the hold at once)", hold.reason);
-        entry("HELD", hold.held_at, message)
+            format!("nothing starts: {} (`horolog release` or releaseCluster ends the hold at once)", pause.reason);
+        entry("HELD", pause.paused_at, message)
     });
     let resting = resting.map(|resting| entry("RESTING", now, resting.to_string()));
     stopped.into_iter().chain(resting).collect()

@@ -33,7 +33,7 @@ const LOCK: &str = "-- reruns.lock
 select pg_advisory_xact_lock($1)";
 
 /// Against a deletion at the same moment.
-const HOLD_JOBS: &str = "-- reruns.hold_jobs
+const LOCK_JOB_ROWS: &str = "-- reruns.hold_jobs
 select coalesce($1::timestamptz, clock_timestamp()), id from job_definition
 where status <> 'DELETED' and id in (
     select l.job_id from unnest($2::uuid[]) as x (id)
@@ -171,7 +171,8 @@ impl Store {
         self.bounded("reruns.rerun", async {
             let transaction = self.begin("reruns.begin").await?;
             transaction.execute(LOCK, &[&RERUN_LOCK]).await.during("reruns.lock")?;
-            let jobs = transaction.query(HOLD_JOBS, &[&self.clock().stub(), &ids]).await.during("reruns.hold_jobs")?;
+            let jobs =
+                transaction.query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids]).await.during("reruns.hold_jobs")?;
             // After the lock: the reruns that others asked for before it are seen.
             let candidates = candidates(&transaction, ids).await?;
             let verdicts: Vec<Verdict> = candidates.iter().map(|(candidate, ..)| candidate.judge(asked)).collect();

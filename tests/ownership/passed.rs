@@ -5,7 +5,7 @@ use crate::support::{ENDLESS, TestCluster, at, cron, eventually, fixed_delay, fi
 use horolog::actors::job_manager::bulk::{Bulk, BulkAction};
 use horolog::actors::job_manager::closures::{CalendarRequest, CreateCalendar};
 use horolog::actors::job_manager::{
-    CommandError, DeleteJob, HoldCluster, PauseJob, ReleaseCluster, RunJobNow, UpdateJob,
+    CommandError, DeleteJob, PauseCluster, PauseJob, ResumeCluster, RunJobNow, UpdateJob,
 };
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
@@ -79,7 +79,7 @@ async fn an_edit_that_waited_for_a_lease_does_not_name_again_what_that_has_taken
 }
 
 #[actix::test]
-async fn an_edit_under_a_hold_leaves_what_has_passed_to_the_old_misfire_policy() {
+async fn an_edit_under_a_cluster_pause_leaves_what_has_passed_to_the_old_misfire_policy() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let policies = [MisfirePolicy::FireOnce, MisfirePolicy::FireAll, MisfirePolicy::Skip];
@@ -87,12 +87,12 @@ async fn an_edit_under_a_hold_leaves_what_has_passed_to_the_old_misfire_policy()
     for policy in policies {
         jobs.push(cluster.create(with(fixed_rate(60), |policies| policies.misfire_policy = policy)).await);
     }
-    cluster.command(HoldCluster(None)).await;
+    cluster.command(PauseCluster(None)).await;
     cluster.advance(190);
     for job in &jobs {
         edit(&cluster, job, fixed_rate(3_600)).await.unwrap();
     }
-    cluster.command(ReleaseCluster).await;
+    cluster.command(ResumeCluster).await;
     node.poll().await;
     node.settle_all().await;
 
@@ -114,10 +114,10 @@ async fn what_an_edit_left_to_run_obeys_the_overlap_policy_and_counts_as_a_run()
     });
     let job = cluster.create(JobRequest { target: ENDLESS, ..skips.clone() }).await;
     assert_eq!(node.lease().await.len(), 1);
-    cluster.command(HoldCluster(None)).await;
+    cluster.command(PauseCluster(None)).await;
     cluster.advance(65);
     edit(&cluster, &job, JobRequest { interval_seconds: Some(600), ..skips }).await.unwrap();
-    cluster.command(ReleaseCluster).await;
+    cluster.command(ResumeCluster).await;
     assert_eq!(cluster.store.job(job.id).await.unwrap().unwrap().runs, 2);
     node.lease().await;
     let skipped = "SCHEDULE 07:01:00 SKIPPED OVERLAP attempt 0, 1 times until 07:01:00";
@@ -129,11 +129,11 @@ async fn an_edited_fixed_delay_keeps_its_one_fire_time() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (slower, other) = (cluster.create(fixed_delay(60)).await, cluster.create(fixed_delay(60)).await);
-    cluster.command(HoldCluster(None)).await;
+    cluster.command(PauseCluster(None)).await;
     cluster.advance(30);
     edit(&cluster, &slower, fixed_delay(600)).await.unwrap();
     edit(&cluster, &other, fixed_rate(600)).await.unwrap();
-    cluster.command(ReleaseCluster).await;
+    cluster.command(ResumeCluster).await;
     node.poll().await;
     node.settle_all().await;
     let ran = ["SCHEDULE 07:00:00 SUCCESS attempt 1"];

@@ -6,7 +6,7 @@ use crate::support::{ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, 
 use fastrand::Rng;
 use horolog::actors::job_manager::closures::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
 use horolog::actors::job_manager::{
-    CreateJob, DeleteJob, HoldCluster, MissedOnce, PauseJob, ReleaseCluster, ResumeJob, RunJobNow, UpdateJob,
+    CreateJob, DeleteJob, MissedOnce, PauseCluster, PauseJob, ResumeCluster, ResumeJob, RunJobNow, UpdateJob,
 };
 use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::Timestamp;
@@ -195,8 +195,8 @@ impl World {
                 self.create().await;
             }
             36 => drop(self.cluster.try_command(RunJobNow(id)).await),
-            37 => drop(self.cluster.try_command(HoldCluster(None)).await),
-            38 => drop(self.cluster.try_command(ReleaseCluster).await),
+            37 => drop(self.cluster.try_command(PauseCluster(None)).await),
+            38 => drop(self.cluster.try_command(ResumeCluster).await),
             39..=40 => self.edit_calendar().await,
             _ => {
                 let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][self.rng.usize(0..3)];
@@ -345,7 +345,7 @@ async fn live(seed: u64) {
         }
     }
     // Half of them find the jobs with all that waits, half after it was taken.
-    drop(world.cluster.try_command(ReleaseCluster).await);
+    drop(world.cluster.try_command(ResumeCluster).await);
     if seed.is_multiple_of(2) {
         for _ in 0..20 {
             world.cluster.clock.advance(Duration::from_millis(900));

@@ -2,7 +2,7 @@
 
 use crate::api::names::NodeStateName;
 use crate::model::rfc3339;
-use crate::store::hold::Hold;
+use crate::store::cluster_pause::ClusterPause;
 use crate::store::nodes::NodeRecord;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use ipnet::IpNet;
@@ -72,11 +72,11 @@ impl NodeRecord {
 }
 
 /// Why nothing starts, and what would when the cluster is released.
-#[Object]
-impl Hold {
+#[Object(name = "Hold")]
+impl ClusterPause {
     /// Since when.
     async fn since(&self) -> String {
-        rfc3339(self.held_at)
+        rfc3339(self.paused_at)
     }
     /// Why, for people.
     async fn reason(&self) -> &str {
@@ -120,7 +120,7 @@ pub struct Cluster {
     /// ACTIVE jobs whose schedule has no fire time left.
     pub ended_jobs: i32,
     /// While it is there, nothing starts.
-    pub hold: Option<Hold>,
+    pub hold: Option<ClusterPause>,
     /// The database's clock, the only one that decides.
     pub database_time: String,
     /// Version of the answering node.

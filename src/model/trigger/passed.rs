@@ -1,4 +1,4 @@
-//! Fire times that a command finds past their instant and not taken: they wait out a jitter, a hold, an outage, full
+//! Fire times that a command finds past their instant and not taken: they wait out a jitter, a pause of the cluster, an outage, full
 //! slots. They belong to the version of the job that named them, and the command decides about them as leases would:
 //! none is lost, and the version after it begins with the instants after the command.
 

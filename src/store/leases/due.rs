@@ -3,7 +3,7 @@
 /// Holds the node's row against a take-over until the lease commits. A
 /// heartbeat (which changes no key) is not disturbed. A cluster that is held has
 /// no member that may lease.
-pub const HOLD_MEMBERSHIP: &str = "-- leases.hold_membership
+pub const LOCK_MEMBERSHIP: &str = "-- leases.hold_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
 /// The triggers due within the look-ahead ($2, seconds), for $3 fire times in all, where those that have been due for a

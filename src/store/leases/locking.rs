@@ -1,7 +1,7 @@
 //! Locking what is due: the first round trip of a lease.
 
 use super::Batch;
-use super::due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD};
+use super::due::{LOCK_DUE, LOCK_MEMBERSHIP, LOOK_AHEAD};
 use super::scan_cursor::ScanStart;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::model::{Timestamp, UnknownName};
@@ -74,7 +74,7 @@ impl Store {
         let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
         let (at_most, overdue_at_most, each) =
             (as_limit(limit), as_limit(overdue_limit / fires_per_trigger), as_limit(fires_per_trigger));
-        let hold = unless_off(Safeguard::NodeRowLock, HOLD_MEMBERSHIP, " for key share");
+        let hold = unless_off(Safeguard::NodeRowLock, LOCK_MEMBERSHIP, " for key share");
         let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
         let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
         let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;

@@ -21,7 +21,7 @@ mod scan_cursor;
 mod shares;
 mod writes;
 
-pub(super) use due::{HOLD_MEMBERSHIP, LOCK_DUE, LOOK_AHEAD, PEEK};
+pub(super) use due::{LOCK_DUE, LOCK_MEMBERSHIP, LOOK_AHEAD, PEEK};
 pub(super) use in_flight::{IN_FLIGHT, is_busy, overlap_lock};
 pub(super) use job_cache::JobCache;
 pub(super) use own::{INSERT_OWN, SKIP_OWN, payload};
@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// Leases a batch of fire times that are due within `look_ahead` to
-    /// `node_id`. None when the node is no longer `ACTIVE`, the cluster is held, or the clock has jumped.
+    /// `node_id`. None when the node is no longer `ACTIVE`, the cluster is paused, or the clock has jumped.
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::reclaim_unacknowledged`] resolves them.

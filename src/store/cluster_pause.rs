@@ -1,15 +1,15 @@
-//! The hold: while it lasts no node leases anything.
+//! The pause of the cluster: while it lasts no node leases anything.
 //!
 //! A database that was restored from a backup has forgotten what fired since,
 //! and would fire it again. A node that was running remembers the last
 //! heartbeat that the database acknowledged; when it meets a database that has
-//! forgotten more than a minute before that, it holds the cluster, and a person
+//! forgotten more than a minute before that, it pauses the cluster, and a person
 //! decides. What is less is the loss of an asynchronous failover, whose cure is
 //! to fire again under the same execution ids.
 //!
-//! It must never release by itself. (A hold for a jump of the clock may: see `clock_jumps`.)
+//! It must never resume by itself. (A pause for a jump of the clock may: see `clock_jumps`.)
 
-use super::clock_jumps::{ClockVerdict, held_for};
+use super::clock_jumps::{ClockVerdict, paused_for};
 use super::commands::notify;
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -20,8 +20,8 @@ use tokio_postgres::Row;
 pub(super) const COUNT_MAX: i64 = 10_000;
 
 /// The row that the node wrote and the database acknowledged ($2) is not there,
-/// or as it was more than a minute before. An earlier hold stays as it is.
-pub(super) const HOLD_IF_SET_BACK: &str = "-- hold.if_set_back
+/// or as it was more than a minute before. An earlier pause stays as it is.
+pub(super) const PAUSE_IF_SET_BACK: &str = "-- hold.if_set_back
 insert into cluster_hold (held_at, reason, set_back_to, last_known)
 select coalesce($1::timestamptz, clock_timestamp()),
        'the database was set back: it knows nothing of what happened since',
@@ -29,13 +29,13 @@ select coalesce($1::timestamptz, clock_timestamp()),
 where not exists (select from cluster_node where id = $2 and heartbeat_at >= $3::timestamptz - interval '1 minute')
 on conflict do nothing";
 
-const HOLD: &str = "-- hold.hold
+const PAUSE: &str = "-- hold.hold
 insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2) on conflict do nothing";
 
-const RELEASE: &str = "-- hold.release
+const RESUME: &str = "-- hold.release
 delete from cluster_hold returning jumped_from, jumped_to";
 
-/// With what a release would start: triggers that are due by now, and attempts
+/// With what a resume would start: triggers that are due by now, and attempts
 /// that were lost with their nodes.
 pub(super) const READ: &str = "-- hold.read
 select h.held_at, h.reason, h.set_back_to, h.last_known,
@@ -45,11 +45,11 @@ select h.held_at, h.reason, h.set_back_to, h.last_known,
             and not exists (select from cluster_node n where n.id = l.node_id and n.state in ('ACTIVE', 'DRAINING'))) as lost
 from cluster_hold h";
 
-/// Why nothing starts, and what would when it is released.
+/// Why nothing starts, and what would when the cluster is resumed.
 #[derive(Debug, Clone)]
-pub struct Hold {
+pub struct ClusterPause {
     /// Since when.
-    pub held_at: Timestamp,
+    pub paused_at: Timestamp,
     /// Why, for people.
     pub reason: String,
     /// After a restore: the last moment that the database knows of.
@@ -63,37 +63,37 @@ pub struct Hold {
 }
 
 impl Store {
-    /// Holds the cluster; false when it was held already.
-    pub async fn hold(&self, reason: &str) -> Result<bool, StoreError> {
+    /// Pauses the cluster; false when it was paused already.
+    pub async fn pause_cluster(&self, reason: &str) -> Result<bool, StoreError> {
         self.bounded("hold.hold", async {
             let session = self.session().await?;
-            let made = session.execute(HOLD, &[&self.clock().stub(), &reason]).await.during("hold.hold")?;
+            let made = session.execute(PAUSE, &[&self.clock().stub(), &reason]).await.during("hold.hold")?;
             session.release();
             Ok(made == 1)
         })
         .await
     }
 
-    /// Releases the cluster, and wakes it; false when it was not held. The time of a clock that has jumped is the time
+    /// Resumes the cluster, and wakes it; false when it was not paused. The time of a clock that has jumped is the time
     /// from then on.
-    pub async fn release(&self) -> Result<bool, StoreError> {
-        let released = self.bounded("hold.release", async {
+    pub async fn resume_cluster(&self) -> Result<bool, StoreError> {
+        let resumed = self.bounded("hold.release", async {
             let transaction = self.begin("hold.begin").await?;
-            let ended = transaction.query_opt(RELEASE, &[]).await.during("hold.release")?;
-            let held_for = ended.as_ref().map(|row| held_for(Values::of("cluster_hold", row))).transpose()?;
+            let ended = transaction.query_opt(RESUME, &[]).await.during("hold.release")?;
+            let paused_for = ended.as_ref().map(|row| paused_for(Values::of("cluster_hold", row))).transpose()?;
             notify(&transaction).await?;
             transaction.commit().await.during("hold.commit")?;
-            Ok(held_for)
+            Ok(paused_for)
         });
-        let held_for = released.await?;
-        if let Some(Some(jump)) = held_for {
+        let paused_for = resumed.await?;
+        if let Some(Some(jump)) = paused_for {
             self.mend_after(ClockVerdict::Accepted(jump)).await?;
         }
-        Ok(held_for.is_some())
+        Ok(paused_for.is_some())
     }
 
-    /// The hold, if there is one.
-    pub async fn held(&self) -> Result<Option<Hold>, StoreError> {
+    /// The pause, if there is one.
+    pub async fn cluster_pause(&self) -> Result<Option<ClusterPause>, StoreError> {
         self.bounded("hold.read", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(READ).await.during("hold.prepare")?;
@@ -105,10 +105,10 @@ impl Store {
     }
 }
 
-pub(super) fn record(row: &Row) -> Result<Hold, StoreError> {
+pub(super) fn record(row: &Row) -> Result<ClusterPause, StoreError> {
     let row = Values::of("cluster_hold", row);
-    Ok(Hold {
-        held_at: row.get("held_at")?,
+    Ok(ClusterPause {
+        paused_at: row.get("held_at")?,
         reason: row.get("reason")?,
         set_back_to: row.get("set_back_to")?,
         last_known: row.get("last_known")?,
