@@ -139,9 +139,9 @@ async fn a_change_that_waits_for_the_lease_outlives_its_cache_tag() {
     assert_eq!(a_minute_later(&cluster, &node).await, ["new"]);
 }
 
-/// Who changes closures holds them and waits for triggers.
+/// Who changes exclusions locks them and waits for triggers.
 #[actix::test]
-async fn an_edit_that_waits_for_the_closures_holds_no_trigger() {
+async fn an_edit_that_waits_for_the_exclusions_locks_no_trigger() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(60)).await;
     let changer = cluster.database.client().await;

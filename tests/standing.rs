@@ -62,7 +62,7 @@ async fn a_job_waits_while_a_fire_time_has_come_and_has_not_begun() {
 }
 
 #[actix::test]
-async fn a_blackout_says_which_jobs_it_holds_and_until_when() {
+async fn a_blackout_says_which_jobs_it_defers_and_until_when() {
     let node = ApiNode::start().await;
     let every_second = json!({"name": "probe", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "tags": ["net"]});
     let probe = node.create(every_second).await;

@@ -134,12 +134,12 @@ async fn a_due_time_without_end_hides_no_other_and_keeps_no_node_from_polling() 
 async fn a_calendar_or_blackout_that_cannot_be_read_stops_only_its_jobs() {
     let cluster = TestCluster::start().await;
     let (odd, readable) = two_jobs(&cluster).await;
-    let closures = "alter table blackout drop constraint blackout_afterwards_check;
+    let exclusions = "alter table blackout drop constraint blackout_afterwards_check;
 insert into calendar (name, time_zone, rules, created_at, updated_at)
     values ('odd', 'UTC', '[1]', now(), now());
 insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)
     values (gen_random_uuid(), 'JOB', (select id from job_definition limit 1), '-infinity', 'infinity', 'DANCE', 'x', now())";
-    cluster.sql.batch_execute(closures).await.unwrap();
+    cluster.sql.batch_execute(exclusions).await.unwrap();
     let blacked_out = "update blackout set job_id = $1";
     cluster.sql.execute(blacked_out, &[&odd.id]).await.unwrap();
     let node = cluster.node().await;
@@ -156,7 +156,7 @@ insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason,
 }
 
 #[actix::test]
-async fn a_blackout_without_end_holds_back_until_the_last_instant_that_can_be_shown() {
+async fn a_blackout_without_end_defers_until_the_last_instant_that_can_be_shown() {
     let cluster = TestCluster::start().await;
     let (held_back, readable) = two_jobs(&cluster).await;
     let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)

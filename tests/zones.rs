@@ -2,7 +2,7 @@
 //! has named is written by hand. `processes::zones` has two.
 
 use crate::support::{TestCluster, TestNode, at, cron, fixed_delay, fixed_rate, with};
-use horolog::actors::job_manager::closures::{CalendarRequest, CreateCalendar};
+use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateCalendar};
 use horolog::actors::job_manager::{CreateJobs, MissedOnce, PauseJob, ResumeJob, UpdateJob};
 use horolog::clock::Clock;
 use horolog::model::Timestamp;

@@ -5,12 +5,12 @@
 
 pub mod backfills;
 pub mod bulk;
-pub mod closures;
+pub mod exclusions;
 pub mod executions;
 
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::InvalidInput;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::store::commands::Edited;
@@ -128,9 +128,9 @@ fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, Command
 }
 
 /// The calendars that jobs name: not asked for when they name none.
-async fn named_calendars(store: &Store, jobs: &[(Uuid, JobDefinition)]) -> Result<Closures, CommandError> {
+async fn named_calendars(store: &Store, jobs: &[(Uuid, JobDefinition)]) -> Result<Exclusions, CommandError> {
     let named: Vec<&JobDefinition> = jobs.iter().map(|(_, job)| job).filter(|job| job.calendar.is_some()).collect();
-    if named.is_empty() { Ok(Closures::default()) } else { Ok(store.closures(&named).await?) }
+    if named.is_empty() { Ok(Exclusions::default()) } else { Ok(store.exclusions(&named).await?) }
 }
 
 impl CreateJobs {
@@ -149,8 +149,8 @@ impl Handler<CreateJob> for JobManager {
             let now = store.now().await?;
             let id = Uuid::now_v7();
             let definitions = vec![(id, request.validate(id, now)?)];
-            let closures = named_calendars(&store, &definitions).await?;
-            closures.validate(id, &definitions[0].1, now)?;
+            let exclusions = named_calendars(&store, &definitions).await?;
+            exclusions.validate(id, &definitions[0].1, now)?;
             found(store.create_jobs(definitions, now).await?.pop(), "job", id)
         })
     }
@@ -169,9 +169,9 @@ impl Handler<CreateJobs> for JobManager {
                 Ok::<_, InvalidInput>((id, definition))
             };
             let definitions = requests.into_iter().enumerate().map(validate).collect::<Result<Vec<_>, _>>()?;
-            let closures = named_calendars(&store, &definitions).await?;
+            let exclusions = named_calendars(&store, &definitions).await?;
             for (index, (id, job)) in definitions.iter().enumerate() {
-                closures.validate(*id, job, now).map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+                exclusions.validate(*id, job, now).map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
             }
             Ok(store.create_jobs(definitions, now).await?)
         })
@@ -188,9 +188,9 @@ impl Handler<UpdateJob> for JobManager {
             let old = found(store.job(id).await?, "job", id)?;
             let definition = request.validate_edit(id, now, &old.definition)?;
             let definitions = [(id, definition)];
-            let closures = named_calendars(&store, &definitions).await?;
+            let exclusions = named_calendars(&store, &definitions).await?;
             let [(_, definition)] = definitions;
-            closures.validate_edit(id, &definition, now, Some(&old.definition))?;
+            exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
             match store.update_job(&old, definition, version).await? {
                 Edited::Done(job) => Ok(*job),
                 Edited::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),

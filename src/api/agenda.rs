@@ -5,7 +5,7 @@ use super::lists::JobFilterInput;
 use super::queries::store;
 use super::{cost, errors};
 use crate::model::agenda::{self, fires_every};
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::upcoming::{Group, MINUTES_MAX};
 use crate::model::{Timestamp, rfc3339};
 use crate::store::upcoming::Schedules;
@@ -91,8 +91,8 @@ impl AgendaQuery {
         }
         let complete = schedules.complete;
         let agenda = move || {
-            let groups = shown(schedules.groups, &schedules.closures, now, hidden);
-            agenda::Agenda::of(&groups, &schedules.closures, (from, to), first)
+            let groups = shown(schedules.groups, &schedules.exclusions, now, hidden);
+            agenda::Agenda::of(&groups, &schedules.exclusions, (from, to), first)
         };
         let agenda = COMPUTATIONS.run(agenda).await;
         Ok(Agenda {
@@ -126,9 +126,14 @@ pub(super) fn hidden(seconds: Option<i32>) -> Result<Option<TimeDelta>> {
 }
 
 /// The schedules that fire less often than what is hidden.
-pub(super) fn shown(groups: Vec<Group>, closures: &Closures, now: Timestamp, hidden: Option<TimeDelta>) -> Vec<Group> {
+pub(super) fn shown(
+    groups: Vec<Group>,
+    exclusions: &Exclusions,
+    now: Timestamp,
+    hidden: Option<TimeDelta>,
+) -> Vec<Group> {
     let Some(interval) = hidden else { return groups };
-    groups.into_iter().filter(|group| !fires_every(group, closures, now, interval)).collect()
+    groups.into_iter().filter(|group| !fires_every(group, exclusions, now, interval)).collect()
 }
 
 fn entry(entry: agenda::AgendaEntry) -> AgendaEntry {

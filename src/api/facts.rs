@@ -6,7 +6,7 @@ use super::allowance::Allowance;
 use super::errors;
 use super::gathering::Gathering;
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::outcomes::OutcomeAxis;
 use crate::store::Store;
 use crate::store::execution_list::ExecutionPage;
@@ -53,7 +53,7 @@ pub struct NextAttemptOf(pub Uuid);
 
 /// What judges the fire times of a job that are not taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClosuresOf {
+pub struct ExclusionsKey {
     /// The name of its calendar.
     pub calendar: Option<String>,
     /// The first of those fire times.
@@ -160,18 +160,18 @@ impl Loader<NextAttemptOf> for JobFacts {
 }
 
 /// All that is in force for any of the jobs: fields of one job that are asked for together are judged by the same.
-impl Loader<ClosuresOf> for JobFacts {
-    type Value = Arc<Closures>;
+impl Loader<ExclusionsKey> for JobFacts {
+    type Value = Arc<Exclusions>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[ClosuresOf]) -> Result<HashMap<ClosuresOf, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[ExclusionsKey]) -> Result<HashMap<ExclusionsKey, Self::Value>, Self::Error> {
         let Some(since) = keys.iter().map(|key| key.since).min() else { return Ok(HashMap::new()) };
         let mut calendars: Vec<&str> = keys.iter().filter_map(|key| key.calendar.as_deref()).collect();
         calendars.sort_unstable();
         calendars.dedup();
         let store = self.allowance.store(&self.store).await?;
-        let closures = Arc::new(store.closures_since(&calendars, since).await.map_err(errors::store)?);
-        Ok(keys.iter().map(|key| (key.clone(), closures.clone())).collect())
+        let exclusions = Arc::new(store.exclusions_since(&calendars, since).await.map_err(errors::store)?);
+        Ok(keys.iter().map(|key| (key.clone(), exclusions.clone())).collect())
     }
 }
 

@@ -7,9 +7,9 @@ mod admission;
 mod agenda;
 mod allowance;
 mod backfills;
-mod closures;
 mod cost;
 mod errors;
+mod exclusions;
 mod executions;
 mod explanations;
 mod facts;
@@ -39,7 +39,7 @@ use agenda::AgendaQuery;
 pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
-use closures::{ClosureMutation, ClosureQuery};
+use exclusions::{ExclusionMutation, ExclusionQuery};
 use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
 use ipnet::IpNet;
@@ -63,7 +63,7 @@ pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries);
 
 /// About jobs and their schedules.
 #[derive(MergedObject, Default)]
-pub struct JobQueries(Query, ClosureQuery, BackfillQuery);
+pub struct JobQueries(Query, ExclusionQuery, BackfillQuery);
 
 /// About what ran.
 #[derive(MergedObject, Default)]
@@ -76,7 +76,7 @@ pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 /// All mutations.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(Mutation, ExecutionMutation, BulkMutation, ClosureMutation, BackfillMutation);
+pub struct Mutations(Mutation, ExecutionMutation, BulkMutation, ExclusionMutation, BackfillMutation);
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, Subscription>;

@@ -1,6 +1,6 @@
 //! Names: the enums of the API, each the model's of the same name.
 
-use crate::model::closures::{Afterwards, ClosureKind};
+use crate::model::exclusions::{Afterwards, ExclusionKind};
 use crate::model::explanation::FireTimeReason;
 use crate::model::job::{JobState, JobStatus, Recovery, ScheduleType};
 use crate::model::lists::JobOrder;
@@ -222,8 +222,8 @@ pub enum FireTimeReasonName {
 
 /// What kind of closure it is.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "ClosureKind", remote = "ClosureKind")]
-pub enum ClosureKindName {
+#[graphql(name = "ClosureKind", remote = "ExclusionKind")]
+pub enum ExclusionKindName {
     /// A calendar.
     Calendar,
     /// A blackout.

@@ -7,7 +7,7 @@ use super::objects::nodes::Cluster;
 use super::queries::{cluster, store};
 use super::{cost, errors};
 use crate::model::activity::Activity;
-use crate::model::closures::Blackout;
+use crate::model::exclusions::Blackout;
 use crate::model::upcoming::{MINUTES_MAX, Plan};
 use crate::model::{Timestamp, rfc3339};
 use crate::store::Store;
@@ -162,9 +162,9 @@ impl OverviewQuery {
         let (schedules, hidden) = (schedules(ctx, filter).await?, hidden(hide_every_seconds)?);
         let complete = schedules.complete;
         let plan = move || {
-            let groups = shown(schedules.groups, &schedules.closures, schedules.now, hidden);
+            let groups = shown(schedules.groups, &schedules.exclusions, schedules.now, hidden);
             let jobs = groups.iter().map(|group| group.jobs).sum::<u32>();
-            (Plan::of(&groups, &schedules.closures, schedules.now, minutes), jobs)
+            (Plan::of(&groups, &schedules.exclusions, schedules.now, minutes), jobs)
         };
         let (plan, jobs) = COMPUTATIONS.run(plan).await;
         Ok(upcoming(&plan, step, jobs, complete))

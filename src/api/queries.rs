@@ -5,7 +5,7 @@ use super::inputs::CreateJobInput;
 use super::objects::jobs::SchedulePreview;
 use super::objects::nodes::Cluster;
 use super::{cost, errors};
-use crate::model::closures::Pending;
+use crate::model::exclusions::Pending;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
 use crate::model::node::NodeState;
@@ -115,15 +115,15 @@ impl Query {
             None => request.validate(id, now),
         };
         let definition = definition.map_err(refuse)?;
-        let closures = store(ctx).await?.closures(&[&definition]).await.map_err(errors::store)?;
-        closures.validate_edit(id, &definition, now, edited.as_ref().map(|job| &job.definition)).map_err(refuse)?;
+        let exclusions = store(ctx).await?.exclusions(&[&definition]).await.map_err(errors::store)?;
+        exclusions.validate_edit(id, &definition, now, edited.as_ref().map(|job| &job.definition)).map_err(refuse)?;
         let first = match &edited {
             Some(_) => definition.next_fire_time(now),
             None => definition.first_fire_time(now),
         };
         let count = count.min(definition.runs_left(edited.as_ref().map_or(0, |job| job.runs)));
         let pending = first.map(|fire_time| Pending { fire_time, closed_from: None });
-        let fire_times = pending.map(|pending| closures.fire_times(id, &definition, pending, count));
+        let fire_times = pending.map(|pending| exclusions.fire_times(id, &definition, pending, count));
         Ok(preview(&definition, now, fire_times.unwrap_or_default()))
     }
 

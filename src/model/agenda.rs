@@ -1,7 +1,7 @@
 //! Agenda: what fires in a stretch of time to come, in the order of time. Bounded by the number of schedules.
 
 use super::Timestamp;
-use super::closures::Closures;
+use super::exclusions::Exclusions;
 use super::upcoming::Group;
 use chrono::TimeDelta;
 use std::cmp::Reverse;
@@ -39,11 +39,11 @@ pub struct AgendaEntry {
 
 impl Agenda {
     /// The fire times of the groups from `from` until before `to`, at most `first` instants.
-    pub fn of(groups: &[Group], closures: &Closures, (from, to): (Timestamp, Timestamp), first: usize) -> Self {
+    pub fn of(groups: &[Group], exclusions: &Exclusions, (from, to): (Timestamp, Timestamp), first: usize) -> Self {
         let mut times: BTreeMap<Timestamp, AgendaEntry> = BTreeMap::new();
         let mut often = Vec::new();
         for group in groups {
-            let fire_times = fire_times(group, closures, from, to);
+            let fire_times = fire_times(group, exclusions, from, to);
             if let Some(last) = fire_times.get(LISTED) {
                 often.push((*last, entry(fire_times[0], group)));
                 continue;
@@ -73,11 +73,11 @@ fn entry(fire_time: Timestamp, group: &Group) -> AgendaEntry {
 }
 
 /// Fire times of a stretch, one more than is listed.
-fn fire_times(group: &Group, closures: &Closures, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+fn fire_times(group: &Group, exclusions: &Exclusions, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     let mut after = from - TimeDelta::microseconds(1);
     let mut found = Vec::new();
     while found.len() <= LISTED {
-        let Some(next) = closures.next_open(group.id, &group.job, after).filter(|next| *next < to) else { break };
+        let Some(next) = exclusions.next_open(group.id, &group.job, after).filter(|next| *next < to) else { break };
         found.push(next);
         after = next;
     }
@@ -85,8 +85,8 @@ fn fire_times(group: &Group, closures: &Closures, from: Timestamp, to: Timestamp
 }
 
 /// Whether the next 24 fire times of a schedule are no further apart, on average, than that.
-pub fn fires_every(group: &Group, closures: &Closures, now: Timestamp, interval: TimeDelta) -> bool {
-    let next = |after| closures.next_open(group.id, &group.job, after);
+pub fn fires_every(group: &Group, exclusions: &Exclusions, now: Timestamp, interval: TimeDelta) -> bool {
+    let next = |after| exclusions.next_open(group.id, &group.job, after);
     let Some(first) = next(now) else { return false };
     let mut last = first;
     for _ in 1..IN_A_ROW {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn instants_stand_in_the_order_of_time_with_all_that_fires_then() {
         let groups = [group("half", 1_800, 1), group("hour", 3_600, 7), group("minute", 60, 1), group("second", 1, 2)];
-        let agenda = Agenda::of(&groups, &Closures::default(), (at(0), at(7_200)), 100);
+        let agenda = Agenda::of(&groups, &Exclusions::default(), (at(0), at(7_200)), 100);
         let seen: Vec<_> = agenda.entries.iter().map(|entry| (entry.fire_time, entry.jobs, names(entry))).collect();
         let both = vec!["half", "hour"];
         let expected = [
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn an_agenda_is_bounded_and_says_so() {
         let groups: Vec<Group> = (1..40).map(|minutes| group("job", 60 * minutes, 1)).collect();
-        let agenda = Agenda::of(&groups, &Closures::default(), (at(0), at(3_600)), 5);
+        let agenda = Agenda::of(&groups, &Exclusions::default(), (at(0), at(3_600)), 5);
         assert_eq!((agenda.entries.len(), agenda.entries[4].fire_time), (5, at(480)));
         assert!(!agenda.complete);
         assert_eq!(agenda.entries[0].named.len(), NAMED);
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn what_fires_as_often_as_that_is_known_by_its_next_fire_times() {
         let every = |seconds, interval| {
-            fires_every(&group("job", seconds, 1), &Closures::default(), at(1), TimeDelta::seconds(interval))
+            fires_every(&group("job", seconds, 1), &Exclusions::default(), at(1), TimeDelta::seconds(interval))
         };
         assert!(every(1, 60) && every(60, 60) && !every(61, 60));
         assert!(every(3_600, 3_600) && !every(86_400, 3_600));

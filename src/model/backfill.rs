@@ -5,7 +5,7 @@
 //! calendar says which fire times count; blackouts and misfire policies do not
 //! matter: a person asked.
 
-use super::closures::Closures;
+use super::exclusions::Exclusions;
 use super::job::JobDefinition;
 use super::policies::OverlapPolicy;
 use super::schedule::Schedule;
@@ -59,7 +59,7 @@ impl BackfillRequest {
     pub fn fire_times(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         now: Timestamp,
     ) -> Result<Vec<Timestamp>, InvalidInput> {
         let Self { from, to, overlap_policy, fires_per_minute } = *self;
@@ -75,7 +75,7 @@ impl BackfillRequest {
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
             return Err(InvalidInput::new("id", "a fixed delay names no past fire times: there is nothing to run"));
         }
-        let next = |after: Timestamp| next_counting(job, closures, after).filter(|fire_time| *fire_time <= to);
+        let next = |after: Timestamp| next_counting(job, exclusions, after).filter(|fire_time| *fire_time <= to);
         let first = next(from - TimeDelta::microseconds(1));
         let fire_times: Vec<_> = successors(first, |last| next(*last)).take(FIRE_TIMES_MAX + 1).collect();
         match fire_times.len() {
@@ -90,7 +90,7 @@ impl BackfillRequest {
 
 impl Backfill {
     /// Runs the trigger's fire time and goes to the next.
-    pub fn fire(&self, trigger: &Trigger, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
+    pub fn fire(&self, trigger: &Trigger, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> FireOutcome {
         let execution = NewExecution {
             execution_id: execution::execution_id(self.id, TriggerKind::Backfill, trigger.fire_time),
             fire_time: trigger.fire_time,
@@ -98,7 +98,7 @@ impl Backfill {
             resumes: false,
         };
         let distance = TimeDelta::milliseconds(60_000 / i64::from(self.fires_per_minute.max(1)));
-        let next = next_counting(job, closures, trigger.fire_time).filter(|fire_time| *fire_time <= self.to);
+        let next = next_counting(job, exclusions, trigger.fire_time).filter(|fire_time| *fire_time <= self.to);
         let next_state = next.map_or(NextState::Remove, |fire_time| NextState::Advance {
             fire_time,
             due_at: trigger.due_at.max(now) + distance,
@@ -116,13 +116,13 @@ impl Backfill {
 }
 
 /// The first fire time after `after` that the job's calendar lets count.
-fn next_counting(job: &JobDefinition, closures: &Closures, mut after: Timestamp) -> Option<Timestamp> {
+fn next_counting(job: &JobDefinition, exclusions: &Exclusions, mut after: Timestamp) -> Option<Timestamp> {
     /// Closed stretches leapt over before giving up.
     const LEAPS_MAX: usize = 1_000;
     let sight = Calendar::sight(after);
     for _ in 0..LEAPS_MAX {
         let fire_time = job.next_fire_time(after)?;
-        match closures.calendar_of(job).filter(|calendar| !calendar.is_open(fire_time)) {
+        match exclusions.calendar_of(job).filter(|calendar| !calendar.is_open(fire_time)) {
             None => return Some(fire_time),
             Some(closed) => after = fire_time.max(closed.open_again(fire_time, sight)? - TimeDelta::microseconds(1)),
         }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn asked(request: BackfillRequest) -> Result<Vec<Timestamp>, InvalidInput> {
-        request.fire_times(&hourly(), &Closures::default(), at(10_000))
+        request.fire_times(&hourly(), &Exclusions::default(), at(10_000))
     }
 
     #[test]
@@ -169,11 +169,17 @@ mod tests {
         );
         assert_eq!(field(BackfillRequest { fires_per_minute: 0, ..request(0, 60) }), "firesPerMinute");
         let every_second = Schedule::FixedRate { interval: TimeDelta::seconds(1), anchor: at(0) };
-        let too_many =
-            request(0, 10_000).fire_times(&JobDefinition::plain("job", every_second), &Closures::default(), at(10_000));
+        let too_many = request(0, 10_000).fire_times(
+            &JobDefinition::plain("job", every_second),
+            &Exclusions::default(),
+            at(10_000),
+        );
         assert!(too_many.expect_err("refused").message.contains("more than 100000"));
         let delay = JobDefinition::plain("job", Schedule::FixedDelay { interval: TimeDelta::hours(1) });
-        assert_eq!(request(0, 60).fire_times(&delay, &Closures::default(), at(100)).expect_err("refused").field, "id");
+        assert_eq!(
+            request(0, 60).fire_times(&delay, &Exclusions::default(), at(100)).expect_err("refused").field,
+            "id"
+        );
     }
 
     #[test]
@@ -189,7 +195,7 @@ mod tests {
             runs: 0,
             closed_from: None,
         };
-        let outcome = backfill.fire(&trigger, &job, &Closures::default(), at(9_000));
+        let outcome = backfill.fire(&trigger, &job, &Exclusions::default(), at(9_000));
         let due_at = at(9_000) + TimeDelta::milliseconds(500);
         assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(120), due_at, closed_from: None });
         let scheduled = execution::execution_id(trigger.job_id, TriggerKind::Schedule, at(60));
@@ -198,7 +204,7 @@ mod tests {
                 .execution
                 .is_some_and(|execution| execution.fire_time == at(60) && execution.execution_id != scheduled)
         );
-        let last = backfill.fire(&Trigger { fire_time: at(120), ..trigger }, &job, &Closures::default(), at(9_000));
+        let last = backfill.fire(&Trigger { fire_time: at(120), ..trigger }, &job, &Exclusions::default(), at(9_000));
         assert_eq!(last.next_state, NextState::Remove);
     }
 }

@@ -3,7 +3,7 @@
 //! Each step asks for less than the one before it: a row of the log knows best, then the version of the job that was in
 //! force, then its schedule, then what still waits.
 
-use super::closures::{Closures, Judgement};
+use super::exclusions::{Availability, Exclusions};
 use super::execution::ExecutionStatus;
 use super::job::{Job, JobDefinition, JobStatus};
 use super::schedule::Schedule;
@@ -76,7 +76,7 @@ pub struct FireTimeFacts {
     /// behind an execution.
     pub one_off: Option<Option<Timestamp>>,
     /// What judges fire times from the instant on.
-    pub closures: Closures,
+    pub exclusions: Exclusions,
     /// Since when the cluster is paused, and why.
     pub cluster_paused: Option<(Timestamp, String)>,
     /// The first instant of which the log still has its day.
@@ -228,8 +228,8 @@ impl FireTimeFacts {
         if job.definition.runs_left(job.runs) == 0 || job.next_fire_time.is_none() && !self.awaits_an_end() {
             return Explanation::new(AfterEnd, "the schedule has ended: no fire time is left");
         }
-        if let Some(closed) = self.closed(at) {
-            return closed;
+        if let Some(excluded) = self.excluded(at) {
+            return excluded;
         }
         let message = match &self.cluster_paused {
             None => "it runs, if nothing is changed".to_owned(),
@@ -264,8 +264,8 @@ impl FireTimeFacts {
         if self.job.status == JobStatus::Active && self.job.next_fire_time.is_none() && !self.awaits_an_end() {
             return Explanation::new(AfterEnd, "the schedule had ended: its last run came before");
         }
-        if let Some(closed) = self.closed(at) {
-            return closed;
+        if let Some(excluded) = self.excluded(at) {
+            return excluded;
         }
         let message =
             "nothing is recorded: the job may have been edited at that moment, or its row was removed by hand";
@@ -279,8 +279,8 @@ impl FireTimeFacts {
         if at < self.job.closed_from.unwrap_or(next) {
             return None;
         }
-        if let Some(closed) = self.closed(at) {
-            return Some(closed);
+        if let Some(excluded) = self.excluded(at) {
+            return Some(excluded);
         }
         if let Some((since, why)) = &self.cluster_paused {
             let message = format!("the cluster is held since {}: {why}", rfc3339(*since));
@@ -296,14 +296,14 @@ impl FireTimeFacts {
     }
 
     /// What the calendars and blackouts of now say.
-    fn closed(&self, at: Timestamp) -> Option<Explanation> {
+    fn excluded(&self, at: Timestamp) -> Option<Explanation> {
         use FireTimeReason::{Closed, HeldBack};
-        match self.closures.judge(self.job.id, &self.job.definition, at) {
-            Judgement::Open => None,
-            Judgement::Closed(closed) => {
-                Some(Explanation::new(Closed, format!("it is closed by the {}", closed.because())))
+        match self.exclusions.availability(self.job.id, &self.job.definition, at) {
+            Availability::Open => None,
+            Availability::Excluded(excluded) => {
+                Some(Explanation::new(Closed, format!("it is closed by the {}", excluded.because())))
             }
-            Judgement::Held(blackout) => {
+            Availability::Deferred(blackout) => {
                 let (until, reason) = (blackout.ends_at, &blackout.reason);
                 let message = format!("a blackout holds it back until {}: {reason}", rfc3339(until));
                 let explained = Explanation::new(HeldBack, message);
@@ -385,7 +385,7 @@ mod tests {
             row: None,
             due_at: Some(at("13:00:00")),
             one_off: None,
-            closures: Closures::default(),
+            exclusions: Exclusions::default(),
             cluster_paused: None,
             kept_from: None,
             oldest: None,

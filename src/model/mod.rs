@@ -6,7 +6,7 @@
 pub mod activity;
 pub mod agenda;
 pub mod backfill;
-pub mod closures;
+pub mod exclusions;
 pub mod execution;
 pub mod explanation;
 pub mod instant;

@@ -8,7 +8,7 @@
 //! it.
 
 #[cfg(test)]
-mod closure_tests;
+mod exclusion_tests;
 mod fire;
 mod passed;
 #[cfg(test)]
@@ -68,7 +68,7 @@ pub struct Trigger {
     pub due_at: Timestamp,
     /// Fire times of the schedule that were run, for `maxRuns`.
     pub runs: i64,
-    /// The first fire time up to `fire_time` that is closed and not recorded yet: a closed weekend becomes one row at its
+    /// The first fire time up to `fire_time` that is excluded and not recorded yet: an excluded weekend becomes one row at its
     /// end. It is `fire_time` itself when no open one was in sight.
     pub closed_from: Option<Timestamp>,
 }
@@ -128,7 +128,7 @@ pub struct SkippedRange {
     pub occurrences: i32,
     /// Why they are not run.
     pub reason: Reason,
-    /// What closed them, in words.
+    /// What excluded them, in words.
     pub because: Option<String>,
     /// The execution that they were folded into; none when it comes later.
     pub coalesced_into: Option<Uuid>,

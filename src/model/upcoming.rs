@@ -4,7 +4,7 @@
 //! a plan that had to leave something out says so.
 
 use super::Timestamp;
-use super::closures::Closures;
+use super::exclusions::Exclusions;
 use super::job::JobDefinition;
 use super::schedule::Schedule;
 use chrono::{DurationRound, TimeDelta};
@@ -45,20 +45,20 @@ pub struct Plan {
 
 impl Plan {
     /// Counts the fire times of the groups in so many minutes after `now`.
-    pub fn of(groups: &[Group], closures: &Closures, now: Timestamp, minutes: usize) -> Self {
+    pub fn of(groups: &[Group], exclusions: &Exclusions, now: Timestamp, minutes: usize) -> Self {
         let from = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
         let mut plan = Self { from, minutes: vec![0; minutes.min(MINUTES_MAX)], crowded: Vec::new(), complete: true };
         let mut budget = WALK_MAX;
         for group in groups {
-            plan.add(group, closures, now, &mut budget);
+            plan.add(group, exclusions, now, &mut budget);
         }
-        plan.name_crowded(groups, closures);
+        plan.name_crowded(groups, exclusions);
         plan
     }
 
-    fn add(&mut self, group: &Group, closures: &Closures, now: Timestamp, budget: &mut usize) {
+    fn add(&mut self, group: &Group, exclusions: &Exclusions, now: Timestamp, budget: &mut usize) {
         let end = self.end();
-        let mut next = first(group, closures, now);
+        let mut next = first(group, exclusions, now);
         while let Some(fire_time) = next.filter(|fire_time| *fire_time < end) {
             if *budget == 0 {
                 self.complete = false;
@@ -69,7 +69,7 @@ impl Plan {
             if let Some(count) = self.minutes.get_mut(minute) {
                 *count = count.saturating_add(group.jobs);
             }
-            next = closures.next_open(group.id, &group.job, fire_time);
+            next = exclusions.next_open(group.id, &group.job, fire_time);
         }
     }
 
@@ -77,7 +77,7 @@ impl Plan {
         self.from + TimeDelta::minutes(i64::try_from(self.minutes.len()).unwrap_or(0))
     }
 
-    fn name_crowded(&mut self, groups: &[Group], closures: &Closures) {
+    fn name_crowded(&mut self, groups: &[Group], exclusions: &Exclusions) {
         let mut fullest: Vec<(usize, u32)> = self.minutes.iter().copied().enumerate().collect();
         fullest.retain(|(_, fires)| *fires > 1);
         fullest.sort_by_key(|(minute, fires)| (std::cmp::Reverse(*fires), *minute));
@@ -85,7 +85,7 @@ impl Plan {
             let start = self.from + TimeDelta::minutes(i64::try_from(minute).unwrap_or(0));
             let before = start - TimeDelta::microseconds(1);
             let fires_then = |group: &&Group| {
-                let next = closures.next_open(group.id, &group.job, before);
+                let next = exclusions.next_open(group.id, &group.job, before);
                 next.is_some_and(|next| next < start + TimeDelta::minutes(1))
             };
             let some = groups.iter().filter(fires_then).flat_map(|group| &group.named).take(5);
@@ -98,10 +98,10 @@ impl Plan {
 
 /// The first fire time after `now`; that of a fixed delay depends on its runs
 /// and is not planned.
-fn first(group: &Group, closures: &Closures, now: Timestamp) -> Option<Timestamp> {
+fn first(group: &Group, exclusions: &Exclusions, now: Timestamp) -> Option<Timestamp> {
     match group.job.schedule {
         Schedule::FixedDelay { .. } => None,
-        _ => closures.next_open(group.id, &group.job, now),
+        _ => exclusions.next_open(group.id, &group.job, now),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn every_fire_time_of_every_job_is_in_its_minute() {
         let groups = [group("often", 20, 2), group("seldom", 120, 5)];
-        let plan = Plan::of(&groups, &Closures::default(), at(30), 4);
+        let plan = Plan::of(&groups, &Exclusions::default(), at(30), 4);
         assert_eq!((plan.from, plan.complete), (at(0), true));
         assert_eq!(plan.minutes, [2, 6, 11, 6], "what is past counts no more");
         assert_eq!(plan.crowded[0], (at(120), 11, vec!["often".to_owned(), "seldom".to_owned()]));
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_plan_is_bounded_and_says_so() {
         let groups: Vec<Group> = (0..10).map(|_| group("second", 1, 1)).collect();
-        let plan = Plan::of(&groups, &Closures::default(), at(0), MINUTES_MAX);
+        let plan = Plan::of(&groups, &Exclusions::default(), at(0), MINUTES_MAX);
         assert!(!plan.complete);
     }
 }

@@ -1,11 +1,11 @@
 //! Blackouts: reading and changing them. Those that are over are kept: they
 //! explain what did not run.
 
-use super::closures::{blackout, lock_alone, repoll_by_blackout};
+use super::exclusions::{blackout, lock_exclusive, repoll_by_blackout};
 use super::row::Values;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
-use crate::model::closures::{Blackout, Scope};
+use crate::model::exclusions::{Blackout, Scope};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ impl Store {
     pub async fn set_blackout_end(&self, id: Uuid, ends_at: Timestamp) -> Result<bool, StoreError> {
         self.bounded("blackouts.set_end", async {
             let transaction = self.begin("blackouts.begin").await?;
-            lock_alone(&transaction).await?;
+            lock_exclusive(&transaction).await?;
             let stub = self.clock().stub();
             let old = transaction.query_opt(SET_END, &[&stub, &id, &ends_at]).await.during("blackouts.set_end")?;
             if let Some(old) = &old {

@@ -1,6 +1,6 @@
 //! Calendars: reading and changing them.
 
-use super::closures::{lock_alone, repoll_by_calendar};
+use super::exclusions::{lock_exclusive, repoll_by_calendar};
 use super::row::Values;
 use super::session::Transaction;
 use super::{During, Store, StoreError};
@@ -123,7 +123,7 @@ impl Store {
         let (CalendarDefinition { name, description, time_zone, .. }, stub) = (calendar, self.clock().stub());
         self.bounded("calendars.update", async {
             let transaction = self.begin("calendars.begin").await?;
-            lock_alone(&transaction).await?;
+            lock_exclusive(&transaction).await?;
             let replaced = transaction.execute(REPLACE, &[&stub, name, description, time_zone, &rules, &version]).await;
             let changed = if replaced.during("calendars.replace")? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;

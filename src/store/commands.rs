@@ -10,9 +10,9 @@ use super::passed::{self, Locked};
 use super::pauses::{MissedOnce, reschedule_paused};
 use super::row::{Values, column};
 use super::session::Transaction;
-use super::{During, Store, StoreError, WAKE_UP_CHANNEL, closures, failing, zones};
+use super::{During, Store, StoreError, WAKE_UP_CHANNEL, exclusions, failing, zones};
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::{Reason, one_off_execution_id};
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::payload::Payload;
@@ -120,10 +120,11 @@ impl Store {
         let mut jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
         self.bounded("commands.create", async {
             let transaction = self.begin("commands.begin").await?;
-            let closures =
-                closures::hold(&transaction, jobs.iter().map(|job| &job.definition), now, &self.unreadable).await?;
+            let exclusions =
+                exclusions::lock_shared(&transaction, jobs.iter().map(|job| &job.definition), now, &self.unreadable)
+                    .await?;
             insert(&transaction, &jobs, now).await?;
-            insert_triggers(&transaction, &mut jobs, &closures, now).await?;
+            insert_triggers(&transaction, &mut jobs, &exclusions, now).await?;
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
             record_versions(&transaction, &ids, "CREATED").await?;
             notify(&transaction).await?;
@@ -315,18 +316,18 @@ async fn living(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, Stor
 }
 
 /// Gives a job's schedule trigger its next fire time, or the first after it that
-/// is not closed; none: it rests. Returns the fire time.
+/// is not excluded; none: it rests. Returns the fire time.
 pub(super) async fn schedule(
     transaction: &Transaction,
     id: Uuid,
     definition: &JobDefinition,
-    closures: &Closures,
+    exclusions: &Exclusions,
     (next, now): (Option<Timestamp>, Timestamp),
 ) -> Result<Option<Timestamp>, StoreError> {
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
-    let (fire_time, due_at, closed_from) = next_of(id, definition, closures, next);
+    let (fire_time, due_at, closed_from) = next_of(id, definition, exclusions, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
-    let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, closures, fire_time));
+    let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, exclusions, fire_time));
     let priority = &definition.priority;
     let values: [&(dyn ToSql + Sync); 10] =
         [&id, &fire_time, &now, &due_at, priority, &runs_max, &is_delay, &closed_from, &zone_rules, &tzdb_edition()];
@@ -335,12 +336,12 @@ pub(super) async fn schedule(
     Ok(fire_time)
 }
 
-/// The next fire time of a trigger that is to fire at `next` unless that is closed, when it is due, and from
-/// where on it is sent past closed ones.
+/// The next fire time of a trigger that is to fire at `next` unless that is excluded, when it is due, and from
+/// where on it is sent past excluded ones.
 fn next_of(
     id: Uuid,
     definition: &JobDefinition,
-    closures: &Closures,
+    exclusions: &Exclusions,
     next: Option<Timestamp>,
 ) -> (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) {
     let before = |next: Timestamp| next - TimeDelta::microseconds(1);
@@ -348,7 +349,7 @@ fn next_of(
         Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
             NextState::Advance { fire_time: next, due_at: next, closed_from: None }
         }
-        Some(next) => schedule_next(id, definition, closures, before(next)),
+        Some(next) => schedule_next(id, definition, exclusions, before(next)),
         None => NextState::Exhaust,
     };
     match next_state {
@@ -373,7 +374,7 @@ async fn reschedule(
     }
     let since = passed::since(transaction, &[old.id], began).await?;
     let definitions = [&old.definition, new].into_iter();
-    let closures = closures::hold(transaction, definitions, since, &store.unreadable).await?;
+    let exclusions = exclusions::lock_shared(transaction, definitions, since, &store.unreadable).await?;
     let is_delay = |job: &JobDefinition| matches!(job.schedule, Schedule::FixedDelay { .. });
     let (locked, now) = passed::lock_one(transaction, store, old.id).await?;
     if let Some(Locked { trigger, .. }) = locked.filter(|locked| locked.is_due && locked.trigger.has_passed(now)) {
@@ -382,9 +383,9 @@ async fn reschedule(
             transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
             return notify(transaction).await;
         }
-        passed::leave_to(transaction, &trigger, &old.definition, &closures, now).await?;
+        passed::leave_to(transaction, &trigger, &old.definition, &exclusions, now).await?;
     }
-    schedule(transaction, old.id, new, &closures, (fire_time_from(new, now), now)).await?;
+    schedule(transaction, old.id, new, &exclusions, (fire_time_from(new, now), now)).await?;
     notify(transaction).await
 }
 
@@ -429,18 +430,18 @@ copy job_definition (id, status, version, created_at, updated_at, {columns}) fro
 async fn insert_triggers(
     transaction: &Transaction,
     jobs: &mut [Job],
-    closures: &Closures,
+    exclusions: &Exclusions,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut due_ats = Vec::with_capacity(jobs.len());
     let mut closed_froms = Vec::with_capacity(jobs.len());
     let mut zone_rules = Vec::with_capacity(jobs.len());
     for job in jobs.iter_mut() {
-        let (fire_time, due_at, closed_from) = next_of(job.id, &job.definition, closures, job.next_fire_time);
+        let (fire_time, due_at, closed_from) = next_of(job.id, &job.definition, exclusions, job.next_fire_time);
         (job.next_fire_time, job.closed_from) = (fire_time, closed_from);
         due_ats.push(due_at);
         closed_froms.push(closed_from);
-        zone_rules.push(fire_time.and_then(|fire_time| zones::mark(&job.definition, closures, fire_time)));
+        zone_rules.push(fire_time.and_then(|fire_time| zones::mark(&job.definition, exclusions, fire_time)));
     }
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
     let fire_times: Vec<Timestamp> = jobs.iter().map(|job| job.next_fire_time.unwrap_or(now)).collect();

@@ -4,7 +4,7 @@ use super::jobs::{COLUMNS, job};
 use super::row::Values;
 use super::{During, Session, Store, StoreError, partitions};
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::lowest_execution_id;
 use crate::model::explanation::{FireTimeFacts, RowThen, VersionThen};
 use crate::model::job::{Job, JobStatus};
@@ -58,10 +58,10 @@ impl Store {
     /// What is stored about the job and an instant.
     pub async fn fire_time_facts(&self, job: Job, at: Timestamp) -> Result<FireTimeFacts, StoreError> {
         let calendars: Vec<&str> = job.definition.calendar.as_deref().into_iter().collect();
-        let closures = self.closures_since(&calendars, at).await?;
+        let exclusions = self.exclusions_since(&calendars, at).await?;
         self.bounded("fire_times.read", async {
             let session = self.session().await?;
-            let facts = self.read_facts(&session, job, at, closures).await?;
+            let facts = self.read_facts(&session, job, at, exclusions).await?;
             session.release();
             Ok(facts)
         })
@@ -73,7 +73,7 @@ impl Store {
         session: &Session,
         job: Job,
         at: Timestamp,
-        closures: Closures,
+        exclusions: Exclusions,
     ) -> Result<FireTimeFacts, StoreError> {
         let behind = at + TimeDelta::milliseconds(1);
         let (low, high) = (lowest_execution_id(at), lowest_execution_id(behind));
@@ -93,7 +93,7 @@ impl Store {
             row: row.as_ref().map(row_then).transpose()?,
             due_at: triggers.get("due_at")?,
             one_off: triggers.get::<bool>("is_one_off")?.then_some(one_off_due_at),
-            closures,
+            exclusions,
             cluster_paused: pause.as_ref().map(paused_since).transpose()?,
             kept_from: first_day.map(|day| day.and_time(NaiveTime::MIN).and_utc()),
             oldest: neighbours.get("oldest")?,

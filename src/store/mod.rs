@@ -15,11 +15,11 @@ pub mod calendars;
 pub mod cancellations;
 pub mod changes;
 pub mod clock_jumps;
-pub mod closures;
 pub mod cluster_pause;
 pub mod commands;
 mod conditions;
 pub mod connect;
+pub mod exclusions;
 pub mod execution_list;
 pub mod execution_search;
 pub mod executions;
@@ -93,7 +93,7 @@ pub struct Store {
     /// Where the next scan of the due triggers starts.
     scan_cursor: leases::ScanCursor,
     /// Whether a change of calendars or blackouts has kept the last lease out.
-    turn: closures::Turn,
+    turn: exclusions::Turn,
     /// Who holds how many of this node's slots.
     shares: leases::Shares,
     /// What its clock said last.
@@ -299,7 +299,7 @@ impl Store {
             conflicts_expected_until: Arc::default(),
             job_cache: leases::JobCache::default(),
             scan_cursor: leases::ScanCursor::default(),
-            turn: closures::Turn::default(),
+            turn: exclusions::Turn::default(),
             shares: leases::Shares::default(),
             clock_watch: clock_jumps::ClockWatch::default(),
             tally: activity::Tally::default(),

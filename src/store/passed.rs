@@ -6,9 +6,9 @@ use super::leases::record_skipped;
 use super::row::Values;
 use super::session::Transaction;
 use super::unreadable::UnreadableRows;
-use super::{During, Store, StoreError, closures, jobs};
+use super::{During, Store, StoreError, exclusions, jobs};
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::Reason;
 use crate::model::job::JobDefinition;
 use crate::model::trigger::{NewExecution, Passed, SkippedRange, Trigger, TriggerKind};
@@ -99,7 +99,7 @@ pub(super) async fn lock_one(
     Ok((locked, Values::of("passed.clock", &row).get(0)?))
 }
 
-/// From when on closures matter for what these jobs have not taken. (Not locked: it may only be later by then.)
+/// From when on exclusions matter for what these jobs have not taken. (Not locked: it may only be later by then.)
 pub(super) async fn since(transaction: &Transaction, ids: &[Uuid], now: Timestamp) -> Result<Timestamp, StoreError> {
     let row = transaction.query_one(SINCE, &[&ids]).await.during("passed.since")?;
     // What cannot be read there is none of these.
@@ -143,10 +143,10 @@ pub(super) async fn leave_to(
     transaction: &Transaction,
     trigger: &Trigger,
     old: &JobDefinition,
-    closures: &Closures,
+    exclusions: &Exclusions,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Passed { executions, skipped } = trigger.passed(old, closures, now);
+    let Passed { executions, skipped } = trigger.passed(old, exclusions, now);
     record(transaction, trigger.job_id, skipped, now).await?;
     owe(transaction, trigger.job_id, old.priority, &executions).await
 }
@@ -172,12 +172,12 @@ impl Store {
         let jobs = jobs::by_ids(transaction, &ids, &self.unreadable).await?;
         // Nothing is armed by them: whoever changes them need not be waited for.
         let definitions = jobs.values().map(|job| &job.definition);
-        let closures = closures::read(transaction, definitions, Some(since), &self.unreadable).await?;
+        let exclusions = exclusions::read(transaction, definitions, Some(since), &self.unreadable).await?;
         let most = (WALK_MAX / passed.len()).max(WALK_EACH);
         let mut skipped = Vec::new();
         for trigger in &passed {
             let ranges = match jobs.get(&trigger.job_id) {
-                Some(job) => trigger.left_out(&job.definition, &closures, (now, most), reason),
+                Some(job) => trigger.left_out(&job.definition, &exclusions, (now, most), reason),
                 None => vec![trigger.uncounted(trigger.pending(), now, reason)],
             };
             skipped.extend(ranges.into_iter().map(|range| (trigger.job_id, TriggerKind::Schedule, range)));

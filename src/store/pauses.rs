@@ -4,9 +4,9 @@
 use super::commands::{SCHEDULE, fire_time_from, notify, record_versions, schedule};
 use super::passed::{self, Locked};
 use super::session::Transaction;
-use super::{During, Store, StoreError, closures, jobs};
+use super::{During, Store, StoreError, exclusions, jobs};
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::Reason;
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
@@ -72,18 +72,18 @@ impl Store {
         let jobs = jobs::by_ids(transaction, &resumed, &self.unreadable).await?;
         let since = passed::since(transaction, &resumed, now).await?;
         let definitions = jobs.values().map(|job| &job.definition);
-        let closures = closures::hold(transaction, definitions, since, &self.unreadable).await?;
+        let exclusions = exclusions::lock_shared(transaction, definitions, since, &self.unreadable).await?;
         for locked in passed::lock(transaction, &resumed, &self.unreadable).await? {
             if let Some(job) = jobs.get(&locked.trigger.job_id)
                 && locked.has_missed(now)
             {
-                settle_missed(transaction, &locked, job, &closures, (now, missed)).await?;
+                settle_missed(transaction, &locked, job, &exclusions, (now, missed)).await?;
             }
         }
         transaction.prepare_all(&[SCHEDULE]).await.during("pauses.prepare")?;
         let scheduled = jobs.values().map(|job| {
             let next = (fire_time_from(&job.definition, now), now);
-            schedule(transaction, job.id, &job.definition, &closures, next)
+            schedule(transaction, job.id, &job.definition, &exclusions, next)
         });
         futures_util::future::try_join_all(scheduled).await?;
         transaction.query(LOCK_ONE_OFFS, &[&resumed]).await.during("pauses.lock_one_offs")?;
@@ -106,10 +106,10 @@ async fn settle_missed(
     transaction: &Transaction,
     Locked { trigger, .. }: &Locked,
     job: &Job,
-    closures: &Closures,
+    exclusions: &Exclusions,
     (now, missed): (Timestamp, MissedOnce),
 ) -> Result<(), StoreError> {
-    let left_out = trigger.left_out(&job.definition, closures, (now, 1), Reason::Paused);
+    let left_out = trigger.left_out(&job.definition, exclusions, (now, 1), Reason::Paused);
     match (missed, left_out.first()) {
         (MissedOnce::Run, Some(once)) if once.reason == Reason::Paused => {
             let execution = NewExecution {
@@ -148,8 +148,8 @@ pub(super) async fn reschedule_paused(
         if locked.has_missed(now) {
             let definitions = std::iter::once(&old.definition);
             let since = Some(locked.trigger.fire_time);
-            let closures = closures::read(transaction, definitions, since, &store.unreadable).await?;
-            let left_out = locked.trigger.left_out(&old.definition, &closures, (now, 1), Reason::Paused);
+            let exclusions = exclusions::read(transaction, definitions, since, &store.unreadable).await?;
+            let left_out = locked.trigger.left_out(&old.definition, &exclusions, (now, 1), Reason::Paused);
             passed::record(transaction, old.id, left_out, now).await?;
         }
         let next = once.filter(|_| new.next_fire_time(now).is_some());

@@ -14,9 +14,9 @@ use super::settlements::{rearm_fixed_delay, release_buffered};
 use super::takeovers::NEXT_ATTEMPTS;
 use super::zones::Followed;
 use super::{During, Store, StoreError};
-use super::{closures, jobs};
+use super::{exclusions, jobs};
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
@@ -239,16 +239,16 @@ impl Store {
         let jobs: HashMap<Uuid, Job> = jobs::by_ids(transaction, &ids, &self.unreadable).await?;
         let updated: Vec<Timestamp> = bounds("repairs.still_unscheduled", &rows, "updated_at")?;
         let Some(oldest) = updated.into_iter().min() else { return Ok((0, true)) };
-        // Triggers may be locked by now: whoever changes closures is not waited for.
+        // Triggers may be locked by now: whoever changes exclusions is not waited for.
         let definitions = jobs.values().map(|job| &job.definition);
-        let held = closures::try_hold(transaction, definitions, oldest, &self.unreadable).await?;
-        let Some(closures) = held else { return Ok((0, true)) };
+        let locked = exclusions::try_lock_shared(transaction, definitions, oldest, &self.unreadable).await?;
+        let Some(exclusions) = locked else { return Ok((0, true)) };
         transaction.prepare_all(&[SCHEDULE, AWAIT]).await.during("repairs.prepare")?;
         // All at once: a batch whose statements waited for each other's answers would not end in time.
         let readable = ids.iter().zip(&rows).filter_map(|(id, row)| Some((row, jobs.get(id)?)));
         let readable: Vec<(&Row, &Job)> = readable.collect();
         let schedule = async |part: &[(&Row, &Job)]| {
-            let scheduled = part.iter().map(async |(row, job)| schedule_one(transaction, row, job, &closures).await);
+            let scheduled = part.iter().map(async |(row, job)| schedule_one(transaction, row, job, &exclusions).await);
             try_join_all(scheduled).await.map(|scheduled| scheduled.len())
         };
         let parts = in_parts(transaction, &readable, schedule).await?;
@@ -333,7 +333,12 @@ impl Store {
 }
 
 /// Gives a job that has lost it its schedule back.
-async fn schedule_one(transaction: &Transaction, row: &Row, job: &Job, closures: &Closures) -> Result<(), StoreError> {
+async fn schedule_one(
+    transaction: &Transaction,
+    row: &Row,
+    job: &Job,
+    exclusions: &Exclusions,
+) -> Result<(), StoreError> {
     let row = Values::of("repairs.still_unscheduled", row);
     let now: Timestamp = row.get("now")?;
     // Just before the change: a fixed rate may be anchored at that very instant.
@@ -349,5 +354,5 @@ async fn schedule_one(transaction: &Transaction, row: &Row, job: &Job, closures:
         (Schedule::FixedDelay { .. }, None) => Some(jobs::whole_millis(now)),
         _ => job.definition.next_fire_time(last.map_or(changed, |last| last.max(changed))),
     };
-    schedule(transaction, job.id, &job.definition, closures, (next, now)).await.map(drop)
+    schedule(transaction, job.id, &job.definition, exclusions, (next, now)).await.map(drop)
 }

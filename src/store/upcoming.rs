@@ -2,9 +2,9 @@
 
 use super::jobs::by_ids;
 use super::row::{Values, column};
-use super::{During, Store, StoreError, closures, conditions};
+use super::{During, Store, StoreError, conditions, exclusions};
 use crate::model::Timestamp;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::lists::JobFilter;
 use crate::model::upcoming::Group;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ pub struct Schedules {
     /// Jobs with one schedule each.
     pub groups: Vec<Group>,
     /// What closes their fire times.
-    pub closures: Closures,
+    pub exclusions: Exclusions,
     /// The database's clock.
     pub now: Timestamp,
     /// Whether some were left out.
@@ -54,8 +54,9 @@ impl Store {
             let rows = transaction.query(&groups, &conditions.values()).await.during("upcoming.groups")?;
             let ids: Vec<Uuid> = column("upcoming.groups", rows.iter().take(5_000), "id")?;
             let mut jobs = by_ids(&transaction, &ids, &self.unreadable).await?;
-            let closures =
-                closures::read(&transaction, jobs.values().map(|job| &job.definition), stub, &self.unreadable).await?;
+            let exclusions =
+                exclusions::read(&transaction, jobs.values().map(|job| &job.definition), stub, &self.unreadable)
+                    .await?;
             let now = transaction.query_one(NOW, &[&stub]).await.during("upcoming.now")?;
             let now = Values::of("upcoming.now", &now).get(0)?;
             transaction.rollback().await.during("upcoming.rollback")?;
@@ -70,7 +71,7 @@ impl Store {
                 }
             }
             let complete = i64::try_from(rows.len()).is_ok_and(|rows| rows <= GROUPS_MAX);
-            Ok(Schedules { groups, closures, now, complete })
+            Ok(Schedules { groups, exclusions, now, complete })
         })
         .await
     }

@@ -14,8 +14,8 @@ use super::parts::in_parts;
 use super::repairs::BATCH;
 use super::row::{Values, column};
 use super::session::Transaction;
-use super::{During, Store, StoreError, closures, jobs, passed};
-use crate::model::closures::{Closures, zone_rules};
+use super::{During, Store, StoreError, exclusions, jobs, passed};
+use crate::model::exclusions::{Exclusions, zone_rules};
 use crate::model::execution::Reason;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::schedule::zone::{Zone, tzdb_edition, tzdb_version};
@@ -84,8 +84,8 @@ select x.id, coalesce($1::timestamptz, clock_timestamp()) as now,
 from unnest($2::uuid[]) as x (id)";
 
 /// What stands in a trigger beside a fire time: what named it, apart from the job. None when no zone did.
-pub(super) fn mark(job: &JobDefinition, closures: &Closures, fire_time: Timestamp) -> Option<i64> {
-    closures.zone_rules(job).map(|rules| rules ^ fire_time.timestamp_micros())
+pub(super) fn mark(job: &JobDefinition, exclusions: &Exclusions, fire_time: Timestamp) -> Option<i64> {
+    exclusions.zone_rules(job).map(|rules| rules ^ fire_time.timestamp_micros())
 }
 
 /// Fire times that were named by other rules than those of this process, or by rules that nobody knows.
@@ -214,20 +214,20 @@ impl Store {
             return Ok(Vec::new());
         };
         let definitions = pending.iter().map(|pending| &pending.job.definition);
-        // Triggers are locked by now: whoever changes closures is not waited for.
-        let held = closures::try_hold(transaction, definitions, since, &self.unreadable).await?;
-        let Some(closures) = held else { return Ok(Vec::new()) };
+        // Triggers are locked by now: whoever changes exclusions is not waited for.
+        let locked = exclusions::try_lock_shared(transaction, definitions, since, &self.unreadable).await?;
+        let Some(exclusions) = locked else { return Ok(Vec::new()) };
         transaction.prepare_all(&[SCHEDULE]).await.during("zones.prepare")?;
         let walk = (WALK_MAX / pending.len()).max(WALK_EACH);
         let is_to_come = |pending: &&Pending| {
             let Pending { trigger, job, now, .. } = pending;
             // What has passed meanwhile is its own.
-            trigger.fire_time > *now && closures.obstacle(job.id, &job.definition).is_none()
+            trigger.fire_time > *now && exclusions.obstacle(job.id, &job.definition).is_none()
         };
         let to_come: Vec<&Pending> = pending.iter().filter(is_to_come).collect();
         let name = async |part: &[&'a Pending]| {
             let named = part.iter().map(async |pending| {
-                let named = pending.name_again(transaction, &closures, walk).await?;
+                let named = pending.name_again(transaction, &exclusions, walk).await?;
                 Ok::<_, StoreError>((*pending, named))
             });
             try_join_all(named).await
@@ -254,16 +254,16 @@ impl Pending {
     async fn name_again(
         &self,
         transaction: &Transaction,
-        closures: &Closures,
+        exclusions: &Exclusions,
         walk: usize,
     ) -> Result<Option<Timestamp>, StoreError> {
         let Self { trigger, job, now, last_taken } = self;
         if trigger.has_passed(*now) {
-            let closed = trigger.left_out(&job.definition, closures, (*now, walk), Reason::Calendar);
+            let closed = trigger.left_out(&job.definition, exclusions, (*now, walk), Reason::Calendar);
             passed::record(transaction, job.id, closed, *now).await?;
         }
         let next = job.definition.next_fire_time(last_taken.map_or(*now, |last| last.max(*now)));
-        schedule(transaction, job.id, &job.definition, closures, (next, *now)).await
+        schedule(transaction, job.id, &job.definition, exclusions, (next, *now)).await
     }
 }
 

@@ -3,8 +3,8 @@
 use super::jittery::{in_its_jitter, jittery};
 use crate::support::{TestCluster, at, fixed_rate};
 use horolog::actors::job_manager::UpdateJob;
-use horolog::actors::job_manager::closures::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
-use horolog::model::closures::{Afterwards, Scope};
+use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
+use horolog::model::exclusions::{Afterwards, Scope};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use serde_json::json;

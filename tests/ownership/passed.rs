@@ -3,7 +3,7 @@
 use super::jittery::{in_its_jitter, jittery};
 use crate::support::{ENDLESS, TestCluster, at, cron, eventually, fixed_delay, fixed_rate, once, with};
 use horolog::actors::job_manager::bulk::{Bulk, BulkAction};
-use horolog::actors::job_manager::closures::{CalendarRequest, CreateCalendar};
+use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateCalendar};
 use horolog::actors::job_manager::{
     CommandError, DeleteJob, PauseCluster, PauseJob, ResumeCluster, RunJobNow, UpdateJob,
 };

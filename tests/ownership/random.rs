@@ -4,13 +4,13 @@
 
 use crate::support::{ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, fixed_rate, once, succeeded, with};
 use fastrand::Rng;
-use horolog::actors::job_manager::closures::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
+use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
 use horolog::actors::job_manager::{
     CreateJob, DeleteJob, MissedOnce, PauseCluster, PauseJob, ResumeCluster, ResumeJob, RunJobNow, UpdateJob,
 };
 use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::Timestamp;
-use horolog::model::closures::{Afterwards, Scope};
+use horolog::model::exclusions::{Afterwards, Scope};
 use horolog::model::execution::{Attempt, execution_id};
 use horolog::model::job::{Job, JobDefinition, JobStatus, ScheduleType};
 use horolog::model::job_request::JobRequest;

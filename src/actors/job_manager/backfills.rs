@@ -56,7 +56,7 @@ pub async fn fire_times(
 ) -> Result<(Vec<Timestamp>, Timestamp), CommandError> {
     let now = store.now().await?;
     let job = found(store.job(job_id).await?, "job", job_id)?;
-    let closures = store.closures(&[&job.definition]).await?;
-    let fire_times = computations.run(move || request.fire_times(&job.definition, &closures, now)).await?;
+    let exclusions = store.exclusions(&[&job.definition]).await?;
+    let fire_times = computations.run(move || request.fire_times(&job.definition, &exclusions, now)).await?;
     Ok((fire_times, now))
 }

@@ -1,6 +1,6 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, ClosuresOf, FirstPage, InFlightOf, Now, OutcomesOf, StateKey};
+use crate::api::facts::{self, ExclusionsKey, FirstPage, InFlightOf, Now, OutcomesOf, StateKey};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::masks::Masks;
@@ -10,7 +10,7 @@ use crate::api::names::{
 };
 use crate::api::queries::{store, texts};
 use crate::api::{cost, errors};
-use crate::model::closures::{ClosedBy, Closures, Pending};
+use crate::model::exclusions::{Exclusions, JobExclusion, Pending};
 use crate::model::job::Job;
 use crate::model::lists::ExecutionFilter;
 use crate::model::outcomes::{CELLS_MAX, OutcomeAxis};
@@ -203,11 +203,11 @@ impl Job {
     /// The calendar or blackout that keeps it from firing now, or the blackout ahead that holds its next fire time; none
     /// when that takes no fire time of the job, and while it is paused.
     #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
-    async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<ClosedBy>> {
+    async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
         let Some(pending) = pending(self) else { return Ok(None) };
         let now = facts::load(ctx, Now).await?.unwrap_or(pending.fire_time);
-        let closures = closures(ctx, self, pending).await?;
-        Ok(closures.closed_by(self.id, &self.definition, pending, now))
+        let exclusions = exclusions(ctx, self, pending).await?;
+        Ok(exclusions.exclusion_of(self.id, &self.definition, pending, now))
     }
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
@@ -398,10 +398,10 @@ fn pending(job: &Job) -> Option<Pending> {
 }
 
 /// What judges the fire times of a job from the pending one on.
-async fn closures(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Closures>> {
+async fn exclusions(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Exclusions>> {
     let since = pending.closed_from.unwrap_or(pending.fire_time);
     let calendar = job.definition.calendar.clone();
-    Ok(facts::load(ctx, ClosuresOf { calendar, since }).await?.unwrap_or_default())
+    Ok(facts::load(ctx, ExclusionsKey { calendar, since }).await?.unwrap_or_default())
 }
 
 async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRecord>> {
@@ -412,7 +412,7 @@ async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRec
 async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<String>> {
     let count = count.min(job.definition.runs_left(job.runs));
     let Some(pending) = pending(job).filter(|_| count > 0) else { return Ok(Vec::new()) };
-    let closures = closures(ctx, job, pending).await?;
-    let fire_times = closures.fire_times(job.id, &job.definition, pending, count);
+    let exclusions = exclusions(ctx, job, pending).await?;
+    let fire_times = exclusions.fire_times(job.id, &job.definition, pending, count);
     Ok(fire_times.into_iter().map(rfc3339).collect())
 }

@@ -2,12 +2,12 @@
 //! decided about.
 //!
 //! Every fire time that a trigger passes either runs or is recorded, once. A
-//! fire time that is on time is the only one it looks at; what is late, closed
-//! or held back is walked, so many at a poll, and the next poll goes on.
+//! fire time that is on time is the only one it looks at; what is late, excluded
+//! or deferred is walked, so many at a poll, and the next poll goes on.
 
 use super::{FireOutcome, NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::model::Timestamp;
-use crate::model::closures::{Afterwards, Blackout, Closed, Closures, Judgement};
+use crate::model::exclusions::{Afterwards, Availability, Blackout, ExcludedBy, Exclusions};
 use crate::model::execution::{Reason, execution_id, one_off_execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
@@ -21,16 +21,16 @@ use uuid::Uuid;
 /// year of missed seconds cannot hold up what is due on time.
 const WALK_MAX: usize = 100_000;
 
-/// Fire times that are due, oldest first, each with its judgement.
-pub(super) type Walked<'a> = [(Timestamp, Judgement<'a>)];
+/// Fire times that are due, oldest first, each with its availability.
+pub(super) type Walked<'a> = [(Timestamp, Availability<'a>)];
 
 impl Trigger {
     /// Decides what becomes of this trigger, taken at `now` (the database's).
-    pub fn fire(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
+    pub fn fire(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> FireOutcome {
         match self.kind {
-            TriggerKind::Schedule => self.fire_schedule(job, closures, now),
+            TriggerKind::Schedule => self.fire_schedule(job, exclusions, now),
             TriggerKind::Manual | TriggerKind::Buffered | TriggerKind::Rerun => self.fire_one_off(false),
-            TriggerKind::Owed => self.fire_owed(job, closures, now),
+            TriggerKind::Owed => self.fire_owed(job, exclusions, now),
             // Who knows the backfill fires it (`super::backfill`); without one it is nothing.
             TriggerKind::Backfill => FireOutcome::default(),
             TriggerKind::Retry | TriggerKind::Recovery => self.fire_one_off(true),
@@ -39,24 +39,30 @@ impl Trigger {
 
     /// Where a schedule's trigger goes after the fire time `last`, when `ran` of
     /// its fire times run now.
-    pub fn next_state_after(&self, job: &JobDefinition, closures: &Closures, last: Timestamp, ran: i64) -> NextState {
-        if self.has_run_out(job, ran) { NextState::Exhaust } else { schedule_next(self.job_id, job, closures, last) }
+    pub fn next_state_after(
+        &self,
+        job: &JobDefinition,
+        exclusions: &Exclusions,
+        last: Timestamp,
+        ran: i64,
+    ) -> NextState {
+        if self.has_run_out(job, ran) { NextState::Exhaust } else { schedule_next(self.job_id, job, exclusions, last) }
     }
 
     /// Where the trigger goes when a poll found nothing to run up to `last`.
-    fn next_state_to_poll_again(&self, job: &JobDefinition, closures: &Closures, last: Timestamp) -> NextState {
+    fn next_state_to_poll_again(&self, job: &JobDefinition, exclusions: &Exclusions, last: Timestamp) -> NextState {
         let next = job.next_fire_time(last).filter(|_| !self.has_run_out(job, 0));
-        match next.map(|next| (next, self.judge(job, closures, next))) {
+        match next.map(|next| (next, self.availability(job, exclusions, next))) {
             // A poll walks only so many. Were the trigger set to this one, the calendar of now might open it.
-            Some((next, Judgement::Closed(_))) if closures.passed_closed(job, self.names(), next) => {
+            Some((next, Availability::Excluded(_))) if exclusions.passed_excluded(job, self.names(), next) => {
                 NextState::Advance { fire_time: self.fire_time.max(next), due_at: self.due_at, closed_from: Some(next) }
             }
             // It passed open and waits out its jitter. The calendar of now might close it.
-            Some((next, judgement @ (Judgement::Open | Judgement::Held(_)))) if next == self.fire_time => {
-                let due_at = due_at(self.job_id, job, next, judgement);
+            Some((next, availability @ (Availability::Open | Availability::Deferred(_)))) if next == self.fire_time => {
+                let due_at = due_at(self.job_id, job, next, availability);
                 NextState::Advance { fire_time: next, due_at, closed_from: None }
             }
-            _ => self.next_state_after(job, closures, last, 0),
+            _ => self.next_state_after(job, exclusions, last, 0),
         }
     }
 
@@ -67,40 +73,40 @@ impl Trigger {
     }
 
     /// Whether it runs was decided by the version that named it; only a blackout that came since has a say.
-    fn fire_owed(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
+    fn fire_owed(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> FireOutcome {
         let skips = |blackout: &&Blackout| blackout.afterwards == Afterwards::Skip;
-        if let Some(blackout) = closures.blackout_at(self.job_id, job, self.due_at).filter(skips) {
-            let closed = [(self.fire_time, Judgement::Closed(Closed::Blackout(blackout)))];
-            return FireOutcome { skipped: self.ranges(&closed, Reason::Calendar, None), ..FireOutcome::default() };
+        if let Some(blackout) = exclusions.blackout_at(self.job_id, job, self.due_at).filter(skips) {
+            let excluded = [(self.fire_time, Availability::Excluded(ExcludedBy::Blackout(blackout)))];
+            return FireOutcome { skipped: self.ranges(&excluded, Reason::Calendar, None), ..FireOutcome::default() };
         }
-        match closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
+        match exclusions.blackout_at(self.job_id, job, now.max(self.due_at)) {
             Some(blackout) => self.postponed(blackout.ends_at),
             None => self.fire_one_off(false),
         }
     }
 
-    fn fire_schedule(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> FireOutcome {
+    fn fire_schedule(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> FireOutcome {
         // A poll reaches a little ahead: then it is the due time that counts.
         let at = now.max(self.due_at);
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            return self.fire_delay(job, closures, at);
+            return self.fire_delay(job, exclusions, at);
         }
         let pending = self.closed_from.unwrap_or(self.fire_time);
         let on_time = self.closed_from.is_none() && !is_late(job, now, self.due_at);
-        if on_time && closures.is_open(self.job_id, job, pending, at) && job.due_time(self.job_id, pending) <= at {
-            return self.run_one(job, closures, pending);
+        if on_time && exclusions.is_open(self.job_id, job, pending, at) && job.due_time(self.job_id, pending) <= at {
+            return self.run_one(job, exclusions, pending);
         }
-        let (walked, more) = self.walk(job, closures, pending, at);
-        self.fire_walked(job, closures, now, (&walked, more))
+        let (walked, more) = self.walk(job, exclusions, pending, at);
+        self.fire_walked(job, exclusions, now, (&walked, more))
     }
 
     /// At most one fire time of a fixed delay exists: it can be late, never
-    /// missed. While it is closed it waits, and its chain with it.
-    pub(super) fn fire_delay(&self, job: &JobDefinition, closures: &Closures, at: Timestamp) -> FireOutcome {
-        if let Some(blackout) = closures.blackout_at(self.job_id, job, at) {
+    /// missed. While it is excluded it waits, and its chain with it.
+    pub(super) fn fire_delay(&self, job: &JobDefinition, exclusions: &Exclusions, at: Timestamp) -> FireOutcome {
+        if let Some(blackout) = exclusions.blackout_at(self.job_id, job, at) {
             return self.postponed(blackout.ends_at);
         }
-        if let Some(calendar) = closures.calendar_of(job).filter(|calendar| !calendar.is_open(at)) {
+        if let Some(calendar) = exclusions.calendar_of(job).filter(|calendar| !calendar.is_open(at)) {
             // No opening in sight: poll again tomorrow.
             return self.postponed(calendar.open_again(at, Calendar::sight(at)).unwrap_or(at + TimeDelta::days(1)));
         }
@@ -115,67 +121,73 @@ impl Trigger {
         FireOutcome { next_state, ..FireOutcome::default() }
     }
 
-    /// The fire times from `first` that are due at `at` or passed closed, and whether there are
+    /// The fire times from `first` that are due at `at` or passed excluded, and whether there are
     /// more than were walked. None is due when a calendar or blackout was edited
     /// and the trigger only has to look where it goes now.
     fn walk<'a>(
         &self,
         job: &JobDefinition,
-        closures: &'a Closures,
+        exclusions: &'a Exclusions,
         first: Timestamp,
         at: Timestamp,
-    ) -> (Vec<(Timestamp, Judgement<'a>)>, bool) {
+    ) -> (Vec<(Timestamp, Availability<'a>)>, bool) {
         let mut walked = Vec::new();
         let mut next = Some(first);
         let is_decided = |fire_time: &Timestamp| {
-            job.due_time(self.job_id, *fire_time) <= at || closures.passed_closed(job, self.names(), *fire_time)
+            job.due_time(self.job_id, *fire_time) <= at || exclusions.passed_excluded(job, self.names(), *fire_time)
         };
         while let Some(fire_time) = next.filter(is_decided) {
             if walked.len() == WALK_MAX {
                 return (walked, true);
             }
-            walked.push((fire_time, self.judge(job, closures, fire_time)));
+            walked.push((fire_time, self.availability(job, exclusions, fire_time)));
             next = job.next_fire_time(fire_time);
         }
         (walked, false)
     }
 
-    pub(super) fn judge<'a>(&self, job: &JobDefinition, closures: &'a Closures, fire_time: Timestamp) -> Judgement<'a> {
-        closures.judge_pending(self.job_id, job, self.names(), fire_time)
+    pub(super) fn availability<'a>(
+        &self,
+        job: &JobDefinition,
+        exclusions: &'a Exclusions,
+        fire_time: Timestamp,
+    ) -> Availability<'a> {
+        exclusions.availability_of_pending(self.job_id, job, self.names(), fire_time)
     }
 
-    /// Records what is closed in front, then decides about the rest by its first;
+    /// Records what is excluded in front, then decides about the rest by its first;
     /// in a blackout that has to wait.
     pub(super) fn fire_walked(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         now: Timestamp,
         (walked, more): (&Walked<'_>, bool),
     ) -> FireOutcome {
-        let closed = walked.iter().take_while(|(_, judgement)| matches!(judgement, Judgement::Closed(_))).count();
-        let (closed, rest) = walked.split_at(closed);
-        let mut skipped = self.ranges(closed, Reason::Calendar, None);
-        let Some((fire_time, judgement)) = rest.first() else {
+        let excluded =
+            walked.iter().take_while(|(_, availability)| matches!(availability, Availability::Excluded(_))).count();
+        let (excluded, rest) = walked.split_at(excluded);
+        let mut skipped = self.ranges(excluded, Reason::Calendar, None);
+        let Some((fire_time, availability)) = rest.first() else {
             let before = self.pending() - TimeDelta::microseconds(1);
-            let last = closed.last().map_or(before, |(fire_time, _)| *fire_time);
+            let last = excluded.last().map_or(before, |(fire_time, _)| *fire_time);
             return FireOutcome {
                 execution: None,
                 skipped,
-                next_state: self.next_state_to_poll_again(job, closures, last),
+                next_state: self.next_state_to_poll_again(job, exclusions, last),
             };
         };
-        if let Some(blackout) = closures.blackout_at(self.job_id, job, now.max(self.due_at)) {
+        if let Some(blackout) = exclusions.blackout_at(self.job_id, job, now.max(self.due_at)) {
             let next_state = NextState::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
             return FireOutcome { execution: None, skipped, next_state };
         }
-        let outcome = match judgement {
-            Judgement::Held(blackout) if blackout.afterwards == Afterwards::Collapse => {
-                self.fold(job, closures, (rest, more), |next| !matches!(next, Judgement::Open))
+        let outcome = match availability {
+            Availability::Deferred(blackout) if blackout.afterwards == Afterwards::Collapse => {
+                self.fold(job, exclusions, (rest, more), |next| !matches!(next, Availability::Open))
             }
-            Judgement::Held(_) => self.run_one(job, closures, *fire_time),
-            _ if !is_late(job, now, job.due_time(self.job_id, *fire_time)) => self.run_one(job, closures, *fire_time),
-            _ => self.misfire(job, closures, now, (rest, more)),
+            Availability::Deferred(_) => self.run_one(job, exclusions, *fire_time),
+            _ if !is_late(job, now, job.due_time(self.job_id, *fire_time)) => self.run_one(job, exclusions, *fire_time),
+            _ => self.misfire(job, exclusions, now, (rest, more)),
         };
         skipped.extend(outcome.skipped);
         FireOutcome { skipped, ..outcome }
@@ -184,20 +196,20 @@ impl Trigger {
     fn misfire(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         now: Timestamp,
         (rest, more): (&Walked<'_>, bool),
     ) -> FireOutcome {
-        let missed = |next: &Judgement<'_>| !matches!(next, Judgement::Held(_));
+        let missed = |next: &Availability<'_>| !matches!(next, Availability::Deferred(_));
         match job.policies.misfire_policy {
             MisfirePolicy::FireOnce => {
                 let part = self.up_to_the_grace(job, now, (rest, more));
-                self.fold(job, closures, (part, more), missed)
+                self.fold(job, exclusions, (part, more), missed)
             }
-            MisfirePolicy::FireAll => self.catch_up(job, closures, now, (leading(rest, missed), more)),
+            MisfirePolicy::FireAll => self.catch_up(job, exclusions, now, (leading(rest, missed), more)),
             MisfirePolicy::Skip => {
                 let part = self.up_to_the_grace(job, now, (rest, more));
-                self.skip(job, closures, leading(part, missed))
+                self.skip(job, exclusions, leading(part, missed))
             }
         }
     }
@@ -222,13 +234,13 @@ impl Trigger {
         }
     }
 
-    /// The last one that is not closed runs, the others are folded into it.
+    /// The last one that is not excluded runs, the others are folded into it.
     fn fold(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         (rest, more): (&Walked<'_>, bool),
-        belongs: impl Fn(&Judgement<'_>) -> bool,
+        belongs: impl Fn(&Availability<'_>) -> bool,
     ) -> FireOutcome {
         let group = leading(rest, belongs);
         if more && group.len() == rest.len() {
@@ -237,22 +249,23 @@ impl Trigger {
             return FireOutcome {
                 execution: None,
                 skipped,
-                next_state: self.next_state_after(job, closures, group[group.len() - 1].0, 0),
+                next_state: self.next_state_after(job, exclusions, group[group.len() - 1].0, 0),
             };
         }
-        // Never all of them: the first of the rest is not closed.
-        let last = group.iter().rposition(|(_, judgement)| !matches!(judgement, Judgement::Closed(_))).unwrap_or(0);
-        let mut outcome = self.run_one(job, closures, group[last].0);
+        // Never all of them: the first of the rest is not excluded.
+        let last =
+            group.iter().rposition(|(_, availability)| !matches!(availability, Availability::Excluded(_))).unwrap_or(0);
+        let mut outcome = self.run_one(job, exclusions, group[last].0);
         outcome.skipped =
             self.ranges(&group[..last], Reason::Coalesced, outcome.execution.map(|execution| execution.execution_id));
         outcome
     }
 
     /// None of these fire times runs.
-    fn skip(&self, job: &JobDefinition, closures: &Closures, missed: &Walked<'_>) -> FireOutcome {
+    fn skip(&self, job: &JobDefinition, exclusions: &Exclusions, missed: &Walked<'_>) -> FireOutcome {
         let last = missed.last().map_or(self.fire_time, |(fire_time, _)| *fire_time);
         let skipped = self.ranges(missed, Reason::Misfire, None);
-        FireOutcome { execution: None, skipped, next_state: self.next_state_after(job, closures, last, 0) }
+        FireOutcome { execution: None, skipped, next_state: self.next_state_after(job, exclusions, last, 0) }
     }
 
     /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; those
@@ -261,34 +274,35 @@ impl Trigger {
     fn catch_up(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         now: Timestamp,
         (missed, more): (&Walked<'_>, bool),
     ) -> FireOutcome {
         let Policies { catch_up_window_seconds: window, max_catch_up: most, .. } = job.policies;
         let most = most.map(|most| usize::try_from(most).unwrap_or(0));
         let oldest = window.map(|seconds| now - TimeDelta::seconds(seconds.into()));
-        let open = || missed.iter().enumerate().filter(|(_, (_, judgement))| matches!(judgement, Judgement::Open));
+        let open =
+            || missed.iter().enumerate().filter(|(_, (_, availability))| matches!(availability, Availability::Open));
         let too_many = most.map_or(0, |most| open().count().saturating_sub(most));
         let too_old = oldest.map_or(0, |oldest| open().take_while(|(_, (fire_time, _))| *fire_time < oldest).count());
         match too_many.max(too_old) {
-            0 => self.run_one(job, closures, missed[0].0),
+            0 => self.run_one(job, exclusions, missed[0].0),
             beyond => {
                 let end = open().nth(beyond).map_or(missed.len(), |(position, _)| position);
                 let decided = self.up_to_the_grace(job, now, (missed, more)).len();
-                self.skip(job, closures, &missed[..end.min(decided)])
+                self.skip(job, exclusions, &missed[..end.min(decided)])
             }
         }
     }
 
     /// This fire time runs, and the trigger goes to the one after it.
-    fn run_one(&self, job: &JobDefinition, closures: &Closures, fire_time: Timestamp) -> FireOutcome {
+    fn run_one(&self, job: &JobDefinition, exclusions: &Exclusions, fire_time: Timestamp) -> FireOutcome {
         let due_time = if fire_time == self.fire_time { self.due_at } else { job.due_time(self.job_id, fire_time) };
         let execution = self.execution(fire_time, due_time);
         FireOutcome {
             execution: Some(execution),
             skipped: Vec::new(),
-            next_state: self.next_state_after(job, closures, fire_time, 1),
+            next_state: self.next_state_after(job, exclusions, fire_time, 1),
         }
     }
 
@@ -306,19 +320,19 @@ impl Trigger {
     }
 
     /// Range rows for fire times that are not run: those that are not closed for
-    /// `reason`, folded `into` another; the closed ones between them by what
-    /// closed them.
+    /// `reason`, folded `into` another; the excluded ones between them by what
+    /// excluded them.
     pub(super) fn ranges(&self, fire_times: &Walked<'_>, reason: Reason, into: Option<Uuid>) -> Vec<SkippedRange> {
-        let alike = |(_, this): &(_, Judgement<'_>), (_, that): &(_, Judgement<'_>)| match (this, that) {
-            (Judgement::Closed(this), Judgement::Closed(that)) => this.is_by(*that),
-            (this, that) => !matches!(this, Judgement::Closed(_)) && !matches!(that, Judgement::Closed(_)),
+        let alike = |(_, this): &(_, Availability<'_>), (_, that): &(_, Availability<'_>)| match (this, that) {
+            (Availability::Excluded(this), Availability::Excluded(that)) => this.is_by(*that),
+            (this, that) => !matches!(this, Availability::Excluded(_)) && !matches!(that, Availability::Excluded(_)),
         };
         let range = |fire_times: &Walked<'_>| {
-            let (first, judgement) = *fire_times.first()?;
+            let (first, availability) = *fire_times.first()?;
             let (through, _) = *fire_times.last()?;
-            let (reason, because, coalesced_into) = match judgement {
-                Judgement::Closed(closed) => (Reason::Calendar, Some(closed.because()), None),
-                Judgement::Open | Judgement::Held(_) => (reason, None, into),
+            let (reason, because, coalesced_into) = match availability {
+                Availability::Excluded(excluded) => (Reason::Calendar, Some(excluded.because()), None),
+                Availability::Open | Availability::Deferred(_) => (reason, None, into),
             };
             Some(SkippedRange {
                 execution_id: execution_id(self.job_id, TriggerKind::Schedule, first),
@@ -335,24 +349,24 @@ impl Trigger {
 }
 
 /// Where a schedule's trigger goes after a fire time: to the first that is not
-/// closed, due when nothing holds it back. When none is in sight it goes to the
+/// excluded, due when nothing holds it back. When none is in sight it goes to the
 /// next, which is judged again when it is due.
-pub fn schedule_next(id: Uuid, job: &JobDefinition, closures: &Closures, after: Timestamp) -> NextState {
+pub fn schedule_next(id: Uuid, job: &JobDefinition, exclusions: &Exclusions, after: Timestamp) -> NextState {
     let Some(next) = job.next_fire_time(after) else { return NextState::Exhaust };
-    let judgement = closures.judge(id, job, next);
-    let Judgement::Closed(_) = judgement else {
-        return NextState::Advance { fire_time: next, due_at: due_at(id, job, next, judgement), closed_from: None };
+    let availability = exclusions.availability(id, job, next);
+    let Availability::Excluded(_) = availability else {
+        return NextState::Advance { fire_time: next, due_at: due_at(id, job, next, availability), closed_from: None };
     };
-    let fire_time = closures.next_open(id, job, next).unwrap_or(next);
-    let due_at = due_at(id, job, fire_time, closures.judge(id, job, fire_time));
+    let fire_time = exclusions.next_open(id, job, next).unwrap_or(next);
+    let due_at = due_at(id, job, fire_time, exclusions.availability(id, job, fire_time));
     NextState::Advance { fire_time, due_at, closed_from: Some(next) }
 }
 
 /// When a fire time may start.
-fn due_at(id: Uuid, job: &JobDefinition, fire_time: Timestamp, judgement: Judgement<'_>) -> Timestamp {
-    match judgement {
-        Judgement::Held(blackout) => blackout.ends_at,
-        Judgement::Open | Judgement::Closed(_) => job.due_time(id, fire_time),
+fn due_at(id: Uuid, job: &JobDefinition, fire_time: Timestamp, availability: Availability<'_>) -> Timestamp {
+    match availability {
+        Availability::Deferred(blackout) => blackout.ends_at,
+        Availability::Open | Availability::Excluded(_) => job.due_time(id, fire_time),
     }
 }
 
@@ -361,7 +375,7 @@ fn is_late(job: &JobDefinition, now: Timestamp, due_at: Timestamp) -> bool {
 }
 
 /// The fire times in front that belong together.
-fn leading<'w, 'a>(rest: &'w Walked<'a>, belongs: impl Fn(&Judgement<'_>) -> bool) -> &'w Walked<'a> {
-    let end = rest.iter().position(|(_, judgement)| !belongs(judgement)).unwrap_or(rest.len());
+fn leading<'w, 'a>(rest: &'w Walked<'a>, belongs: impl Fn(&Availability<'_>) -> bool) -> &'w Walked<'a> {
+    let end = rest.iter().position(|(_, availability)| !belongs(availability)).unwrap_or(rest.len());
     &rest[..end]
 }

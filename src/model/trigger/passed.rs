@@ -5,7 +5,7 @@
 use super::fire::Walked;
 use super::{NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::model::Timestamp;
-use crate::model::closures::{Closures, Judgement, Pending};
+use crate::model::exclusions::{Availability, Exclusions, Pending};
 use crate::model::execution::{Reason, execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::Policies;
@@ -33,7 +33,7 @@ impl Trigger {
         self.closed_from.unwrap_or(self.fire_time)
     }
 
-    /// What it names, for a judgement.
+    /// What it names.
     pub fn names(&self) -> Pending {
         Pending { fire_time: self.fire_time, closed_from: self.closed_from }
     }
@@ -44,16 +44,16 @@ impl Trigger {
     }
 
     /// What the version of the job that named the passed fire times does with them, for an edit at `now`.
-    pub fn passed(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> Passed {
+    pub fn passed(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> Passed {
         if !self.has_passed(now) {
             return Passed::default();
         }
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            return Passed { executions: vec![self.passed_delay(job, closures, now)], skipped: Vec::new() };
+            return Passed { executions: vec![self.passed_delay(job, exclusions, now)], skipped: Vec::new() };
         }
-        let (walked, beyond) = self.walk_passed(job, closures, (now, WALK_MAX));
+        let (walked, beyond) = self.walk_passed(job, exclusions, (now, WALK_MAX));
         let mut passed = Passed::default();
-        let rest = self.decide_passed(job, closures, now, &walked, &mut passed);
+        let rest = self.decide_passed(job, exclusions, now, &walked, &mut passed);
         let Some(rest) = rest else { return passed };
         let mut left_out = self.ranges(rest, Reason::Misfire, None);
         for range in left_out.iter_mut().filter(|range| range.reason == Reason::Misfire) {
@@ -64,16 +64,16 @@ impl Trigger {
         passed
     }
 
-    /// The passed fire times as rows, when none of them runs: the job is paused or deleted at `now`. What was closed says
-    /// what closed it. At most so many are looked at one by one.
+    /// The passed fire times as rows, when none of them runs: the job is paused or deleted at `now`. What was excluded says
+    /// what excluded it. At most so many are looked at one by one.
     pub fn left_out(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         (now, most): (Timestamp, usize),
         reason: Reason,
     ) -> Vec<SkippedRange> {
-        let (walked, beyond) = self.walk_passed(job, closures, (now, most));
+        let (walked, beyond) = self.walk_passed(job, exclusions, (now, most));
         let mut ranges = self.ranges(&walked, reason, None);
         ranges.extend(beyond.map(|first| self.uncounted(first, now, reason)));
         ranges
@@ -96,11 +96,11 @@ impl Trigger {
     fn walk_passed<'a>(
         &self,
         job: &JobDefinition,
-        closures: &'a Closures,
+        exclusions: &'a Exclusions,
         (now, most): (Timestamp, usize),
-    ) -> (Vec<(Timestamp, Judgement<'a>)>, Option<Timestamp>) {
+    ) -> (Vec<(Timestamp, Availability<'a>)>, Option<Timestamp>) {
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            let only = self.has_passed(now).then_some((self.fire_time, Judgement::Open));
+            let only = self.has_passed(now).then_some((self.fire_time, Availability::Open));
             return (only.into_iter().collect(), None);
         }
         let mut walked = Vec::new();
@@ -109,7 +109,7 @@ impl Trigger {
             if walked.len() == most {
                 return (walked, Some(fire_time));
             }
-            walked.push((fire_time, self.judge(job, closures, fire_time)));
+            walked.push((fire_time, self.availability(job, exclusions, fire_time)));
             next = job.next_fire_time(fire_time);
         }
         (walked, None)
@@ -120,7 +120,7 @@ impl Trigger {
     fn decide_passed<'w, 'a>(
         &self,
         job: &JobDefinition,
-        closures: &Closures,
+        exclusions: &Exclusions,
         now: Timestamp,
         walked: &'w Walked<'a>,
         passed: &mut Passed,
@@ -131,7 +131,7 @@ impl Trigger {
         let job =
             JobDefinition { policies: Policies { max_catch_up: Some(most), ..job.policies.clone() }, ..job.clone() };
         let mut at = self.clone();
-        // A poll that was to judge a closed stretch again may be due before the fire time is.
+        // A poll that was to judge an excluded stretch again may be due before the fire time is.
         at.due_at = at.due_at.max(job.due_time(self.job_id, self.fire_time));
         let mut rest = walked;
         while let Some((first, _)) = rest.first() {
@@ -140,7 +140,7 @@ impl Trigger {
             }
             let polled_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
             let due = rest.partition_point(|(fire_time, _)| job.due_time(self.job_id, *fire_time) <= polled_at);
-            let outcome = at.fire_walked(&job, closures, polled_at, (&rest[..due], false));
+            let outcome = at.fire_walked(&job, exclusions, polled_at, (&rest[..due], false));
             passed.skipped.extend(outcome.skipped);
             if let Some(execution) = outcome.execution {
                 at.runs += 1;
@@ -157,10 +157,10 @@ impl Trigger {
     }
 
     /// The fire time of a fixed delay, due when nothing closes it any more.
-    fn passed_delay(&self, job: &JobDefinition, closures: &Closures, now: Timestamp) -> NewExecution {
+    fn passed_delay(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> NewExecution {
         let mut at = self.clone();
         for _ in 0..WAITS_MAX {
-            let outcome = at.fire_delay(job, closures, now.max(at.due_at));
+            let outcome = at.fire_delay(job, exclusions, now.max(at.due_at));
             let NextState::Advance { due_at, .. } = outcome.next_state else { break };
             at.due_at = due_at;
         }

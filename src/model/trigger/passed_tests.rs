@@ -2,7 +2,7 @@
 
 use super::passed::RUNS_MAX;
 use super::*;
-use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
+use crate::model::exclusions::{Afterwards, Blackout, Exclusions, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
 use crate::model::schedule::Schedule;
@@ -30,10 +30,10 @@ fn due(fire_time: i64, due_at: i64) -> Trigger {
     Trigger { id: JOB, job_id: JOB, kind, fire_time, due_at, runs: 0, closed_from: None }
 }
 
-fn black(from: i64, to: i64, afterwards: Afterwards) -> Closures {
+fn black(from: i64, to: i64, afterwards: Afterwards) -> Exclusions {
     let (starts_at, ends_at, reason) = (at(from), at(to), "work".to_owned());
     let blackout = Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, afterwards, reason };
-    Closures { blackouts: vec![blackout], ..Closures::default() }
+    Exclusions { blackouts: vec![blackout], ..Exclusions::default() }
 }
 
 fn minutes(runs: &[NewExecution]) -> Vec<(i64, i64)> {
@@ -57,15 +57,16 @@ fn what_waits_out_its_jitter_runs_at_its_due_time_as_the_schedule_would_have_run
     let due_at = job.due_time(JOB, at(60));
     assert!(due_at > at(61), "the hash of this job is none of the least");
     let trigger = Trigger { due_at, ..due(60, 0) };
-    let passed = trigger.passed(&job, &Closures::default(), at(61));
+    let passed = trigger.passed(&job, &Exclusions::default(), at(61));
     let execution_id = execution_id(JOB, TriggerKind::Schedule, at(60));
     assert_eq!(passed.executions, [NewExecution { execution_id, fire_time: at(60), due_time: due_at, resumes: false }]);
-    assert_eq!((passed.skipped.len(), trigger.passed(&job, &Closures::default(), at(59))), (0, Passed::default()));
+    assert_eq!((passed.skipped.len(), trigger.passed(&job, &Exclusions::default(), at(59))), (0, Passed::default()));
 }
 
 #[test]
 fn what_was_missed_is_decided_by_the_old_policy() {
-    let at_noon = |policy| due(10, 10).passed(&every(10, |p| p.misfire_policy = policy), &Closures::default(), at(75));
+    let at_noon =
+        |policy| due(10, 10).passed(&every(10, |p| p.misfire_policy = policy), &Exclusions::default(), at(75));
     let once = at_noon(MisfirePolicy::FireOnce);
     assert_eq!((minutes(&once.executions), rows(&once.skipped)), (vec![(70, 70)], vec![(10, 60, 6, "COALESCED")]));
     let skip = at_noon(MisfirePolicy::Skip);
@@ -76,7 +77,7 @@ fn what_was_missed_is_decided_by_the_old_policy() {
 }
 
 #[test]
-fn what_a_blackout_holds_runs_at_its_end() {
+fn what_a_blackout_defers_runs_at_its_end() {
     let held = |afterwards| due(20, 60).passed(&every(10, |_| ()), &black(15, 60, afterwards), at(45));
     let collapsed = held(Afterwards::Collapse);
     assert_eq!(
@@ -91,7 +92,7 @@ fn what_a_blackout_holds_runs_at_its_end() {
 #[test]
 fn the_last_run_is_the_last() {
     let job = every(10, |p| (p.misfire_policy, p.max_runs) = (MisfirePolicy::FireAll, Some(3)));
-    let passed = Trigger { runs: 1, ..due(10, 10) }.passed(&job, &Closures::default(), at(75));
+    let passed = Trigger { runs: 1, ..due(10, 10) }.passed(&job, &Exclusions::default(), at(75));
     assert_eq!((minutes(&passed.executions), rows(&passed.skipped)), (vec![(10, 10), (20, 20)], vec![]));
 }
 
@@ -101,21 +102,22 @@ fn a_fixed_delay_has_one() {
         JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
     let passed = due(10, 10).passed(&delay, &black(15, 60, Afterwards::Collapse), at(45));
     assert_eq!((minutes(&passed.executions), rows(&passed.skipped)), (vec![(10, 60)], vec![]));
-    let left_out = due(10, 10).left_out(&delay, &Closures::default(), (at(45), 100), Reason::Paused);
+    let left_out = due(10, 10).left_out(&delay, &Exclusions::default(), (at(45), 100), Reason::Paused);
     assert_eq!(rows(&left_out), [(10, 10, 1, "PAUSED")]);
 }
 
 #[test]
 fn a_pause_leaves_one_row_and_says_of_the_closed_ones_what_closed_them() {
-    let left_out =
-        |closures: &Closures, most| due(10, 10).left_out(&every(10, |_| ()), closures, (at(75), most), Reason::Deleted);
-    assert_eq!(rows(&left_out(&Closures::default(), 100)), [(10, 70, 7, "DELETED")]);
-    let closed = black(25, 45, Afterwards::Skip);
+    let left_out = |exclusions: &Exclusions, most| {
+        due(10, 10).left_out(&every(10, |_| ()), exclusions, (at(75), most), Reason::Deleted)
+    };
+    assert_eq!(rows(&left_out(&Exclusions::default(), 100)), [(10, 70, 7, "DELETED")]);
+    let excluded = black(25, 45, Afterwards::Skip);
     assert_eq!(
-        rows(&left_out(&closed, 100)),
+        rows(&left_out(&excluded, 100)),
         [(10, 20, 2, "DELETED"), (30, 40, 2, "CALENDAR"), (50, 70, 3, "DELETED")]
     );
-    assert_eq!(rows(&left_out(&Closures::default(), 3)), [(10, 30, 3, "DELETED"), (40, 75, 0, "DELETED")]);
+    assert_eq!(rows(&left_out(&Exclusions::default(), 3)), [(10, 30, 3, "DELETED"), (40, 75, 0, "DELETED")]);
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn a_million_that_wait_are_neither_a_million_runs_nor_a_million_rows() {
         // All within the grace, or none.
         for grace in [100_000_000, 60] {
             let job = every(1, |p| (p.misfire_policy, p.misfire_grace_seconds) = (policy, grace));
-            let passed = due(1, 1).passed(&job, &Closures::default(), at(1_000_000));
+            let passed = due(1, 1).passed(&job, &Exclusions::default(), at(1_000_000));
             assert!(passed.executions.len() <= RUNS_MAX && passed.skipped.len() <= 3, "{policy} {grace}");
             let counted = passed.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
             assert_eq!(counted + i64::try_from(passed.executions.len()).expect("few"), 100_000, "{policy} {grace}");
@@ -138,8 +140,8 @@ fn a_million_that_wait_are_neither_a_million_runs_nor_a_million_rows() {
 #[test]
 fn what_an_edit_left_to_run_obeys_a_blackout_that_came_since() {
     let owed = Trigger { id: Uuid::from_u128(9), kind: TriggerKind::Owed, ..due(10, 30) };
-    let fire = |closures: &Closures| owed.fire(&every(10, |_| ()), closures, at(30));
-    let execution = fire(&Closures::default());
+    let fire = |exclusions: &Exclusions| owed.fire(&every(10, |_| ()), exclusions, at(30));
+    let execution = fire(&Exclusions::default());
     assert_eq!(
         execution.execution.map(|execution| (execution.execution_id, execution.due_time)),
         Some((owed.id, at(30)))
@@ -174,7 +176,7 @@ fn what_the_schedule_named_waits_for_the_resume_and_what_a_person_started_does_n
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever is closed, held back, missed or put off when the job is edited or paused: every fire time up to then is
+    /// Whatever is excluded, deferred, missed or put off when the job is edited or paused: every fire time up to then is
     /// taken before, runs, or is recorded, once.
     #[test]
     fn every_passed_fire_time_runs_or_is_recorded_once(
@@ -193,12 +195,12 @@ proptest! {
             "excludeWeekdays": [days[day]], "excludeWindows": [{"from": time(window.0), "to": time(window.1)}],
         });
         let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][black_out.2];
-        let mut closures = black(black_out.0, black_out.0 + black_out.1, afterwards);
+        let mut exclusions = black(black_out.0, black_out.0 + black_out.1, afterwards);
         let rules = serde_json::from_value(rules).expect("rules");
         let calendar = Calendar::new("closed", Zone::named("UTC").expect("UTC"), &rules).expect("a calendar");
-        closures.calendars.insert("closed".to_owned(), calendar.clone());
+        exclusions.calendars.insert("closed".to_owned(), calendar.clone());
 
-        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (Trigger { fire_time, due_at, closed_from, ..due(0, 0) }, at(0));
         let mut accounted = Vec::new();
         let mut count = |skipped: &[SkippedRange]| {
@@ -212,7 +214,7 @@ proptest! {
         for step in polls {
             now += TimeDelta::minutes(step);
             while pending.due_at <= now {
-                let outcome = pending.fire(&job, &closures, now);
+                let outcome = pending.fire(&job, &exclusions, now);
                 count(&outcome.skipped);
                 ran.extend(outcome.execution.map(|execution| execution.fire_time));
                 let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
@@ -221,15 +223,15 @@ proptest! {
         }
         now += TimeDelta::minutes(gap);
         if pauses {
-            count(&pending.left_out(&job, &closures, (now, 100_000), Reason::Paused));
+            count(&pending.left_out(&job, &exclusions, (now, 100_000), Reason::Paused));
         } else {
-            let passed = pending.passed(&job, &closures, now);
+            let passed = pending.passed(&job, &exclusions, now);
             count(&passed.skipped);
             for execution in &passed.executions {
                 prop_assert!(calendar.is_open(execution.fire_time) && execution.fire_time <= now, "{} runs", execution.fire_time);
                 prop_assert!(execution.due_time >= job.due_time(JOB, execution.fire_time), "{} is early", execution.fire_time);
                 let starts = execution.due_time.max(now);
-                prop_assert!(closures.blackout_at(JOB, &job, starts).is_none(), "{} starts in the blackout", execution.fire_time);
+                prop_assert!(exclusions.blackout_at(JOB, &job, starts).is_none(), "{} starts in the blackout", execution.fire_time);
                 ran.push(execution.fire_time);
             }
         }

@@ -1,7 +1,7 @@
 //! Tables and properties of `fire`.
 
 use super::*;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::execution_id;
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
@@ -43,7 +43,7 @@ fn id(fire_time: Timestamp) -> Uuid {
 
 #[test]
 fn an_on_time_trigger_runs_and_moves_to_the_next_fire_time() {
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(10));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Exclusions::default(), at(10));
     assert_eq!(
         outcome.execution.map(|execution| (execution.execution_id, execution.fire_time)),
         Some((id(at(10)), at(10)))
@@ -53,14 +53,14 @@ fn an_on_time_trigger_runs_and_moves_to_the_next_fire_time() {
 
 #[test]
 fn late_within_the_grace_is_simply_late() {
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(70));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Exclusions::default(), at(70));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
     assert_eq!(outcome.next_state, advance(at(20)));
 }
 
 #[test]
 fn a_misfire_runs_the_last_missed_and_folds_the_others_into_it() {
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Closures::default(), at(75));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(10), &Exclusions::default(), at(75));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(70)));
     let [skipped] = &outcome.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.execution_id, skipped.fire_time, skipped.through_fire_time), (id(at(10)), at(10), at(60)));
@@ -70,20 +70,20 @@ fn a_misfire_runs_the_last_missed_and_folds_the_others_into_it() {
 
 #[test]
 fn a_single_missed_fire_time_runs_and_folds_nothing() {
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(1_000), &Closures::default(), at(100));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&every(1_000), &Exclusions::default(), at(100));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
     assert_eq!((outcome.skipped, outcome.next_state), (vec![], advance(at(1_000))));
 }
 
 #[test]
 fn folding_is_bounded_and_goes_on_with_the_next_poll() {
-    let first = trigger(TriggerKind::Schedule, at(0)).fire(&every(1), &Closures::default(), at(150_000));
+    let first = trigger(TriggerKind::Schedule, at(0)).fire(&every(1), &Exclusions::default(), at(150_000));
     assert_eq!(first.execution, None);
     let [skipped] = &first.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.occurrences, skipped.through_fire_time, skipped.coalesced_into), (100_000, at(99_999), None));
     assert_eq!(first.next_state, advance(at(100_000)));
 
-    let rest = trigger(TriggerKind::Schedule, at(100_000)).fire(&every(1), &Closures::default(), at(150_000));
+    let rest = trigger(TriggerKind::Schedule, at(100_000)).fire(&every(1), &Exclusions::default(), at(150_000));
     assert_eq!(rest.execution.map(|execution| execution.fire_time), Some(at(150_000)));
     assert_eq!(rest.skipped[0].occurrences, 50_000);
 }
@@ -92,7 +92,7 @@ fn folding_is_bounded_and_goes_on_with_the_next_poll() {
 fn polls(job: &JobDefinition, mut pending: Trigger, now: Timestamp) -> (usize, i64) {
     let (mut ran, mut skipped) = (0, 0);
     while pending.due_at <= now {
-        let outcome = pending.fire(job, &Closures::default(), now);
+        let outcome = pending.fire(job, &Exclusions::default(), now);
         ran += usize::from(outcome.execution.is_some());
         skipped += outcome.skipped.iter().map(|range| i64::from(range.occurrences)).sum::<i64>();
         let NextState::Advance { fire_time, due_at, .. } = outcome.next_state else { panic!("it goes on") };
@@ -122,7 +122,7 @@ fn fire_all_runs_the_newest_however_much_was_missed() {
 #[test]
 fn a_fixed_delay_waits_for_the_end_of_its_run_however_late() {
     let schedule = job(Schedule::FixedDelay { interval: TimeDelta::seconds(5) });
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&schedule, &Closures::default(), at(100_000));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&schedule, &Exclusions::default(), at(100_000));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
     assert_eq!((outcome.skipped, outcome.next_state), (vec![], NextState::Await(id(at(10)))));
 }
@@ -132,7 +132,7 @@ fn one_off_triggers_keep_the_id_of_their_birth() {
     for (kind, resumes) in [(TriggerKind::Manual, false), (TriggerKind::Recovery, true), (TriggerKind::Retry, true)] {
         let mut one_off = trigger(kind, at(10));
         one_off.id = Uuid::from_u128(99);
-        let outcome = one_off.fire(&every(10), &Closures::default(), at(500));
+        let outcome = one_off.fire(&every(10), &Exclusions::default(), at(500));
         assert_eq!(
             outcome.execution.map(|execution| (execution.execution_id, execution.resumes)),
             Some((Uuid::from_u128(99), resumes))
@@ -144,7 +144,7 @@ fn one_off_triggers_keep_the_id_of_their_birth() {
 #[test]
 fn skip_records_what_was_missed_and_runs_none() {
     let job = every_with(10, |p| p.misfire_policy = MisfirePolicy::Skip);
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(75));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Exclusions::default(), at(75));
     let [skipped] = &outcome.skipped[..] else { panic!("one range") };
     assert_eq!((skipped.fire_time, skipped.through_fire_time, skipped.occurrences), (at(10), at(70), 7));
     assert_eq!((skipped.reason, skipped.coalesced_into), (Reason::Misfire, None));
@@ -154,7 +154,7 @@ fn skip_records_what_was_missed_and_runs_none() {
 #[test]
 fn fire_all_runs_every_one_oldest_first() {
     let job = every_with(10, |p| p.misfire_policy = MisfirePolicy::FireAll);
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Exclusions::default(), at(500));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(10)));
     assert_eq!((outcome.skipped, outcome.next_state), (vec![], advance(at(20))));
 }
@@ -167,11 +167,11 @@ fn fire_all_skips_what_is_older_than_its_window_or_beyond_its_number() {
             p.misfire_policy = MisfirePolicy::FireAll;
             bound(p);
         });
-        let first = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(500));
+        let first = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Exclusions::default(), at(500));
         let [skipped] = &first.skipped[..] else { panic!("one range") };
         assert_eq!((skipped.through_fire_time, skipped.occurrences), (at(390), 39));
         assert_eq!((first.execution, first.next_state), (None, advance(at(400))));
-        let next = trigger(TriggerKind::Schedule, at(400)).fire(&job, &Closures::default(), at(500));
+        let next = trigger(TriggerKind::Schedule, at(400)).fire(&job, &Exclusions::default(), at(500));
         assert_eq!(next.execution.map(|execution| execution.fire_time), Some(at(400)));
     }
 }
@@ -179,7 +179,7 @@ fn fire_all_skips_what_is_older_than_its_window_or_beyond_its_number() {
 #[test]
 fn the_grace_is_the_jobs_own() {
     let job = every_with(10, |p| p.misfire_grace_seconds = 5);
-    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(36));
+    let outcome = trigger(TriggerKind::Schedule, at(10)).fire(&job, &Exclusions::default(), at(36));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(30)));
 }
 
@@ -187,16 +187,16 @@ fn the_grace_is_the_jobs_own() {
 fn a_schedule_ends_with_its_last_run_or_at_its_end() {
     let job = every_with(10, |p| p.max_runs = Some(3));
     let third = Trigger { runs: 2, ..trigger(TriggerKind::Schedule, at(10)) };
-    assert_eq!(third.fire(&job, &Closures::default(), at(10)).next_state, NextState::Exhaust);
+    assert_eq!(third.fire(&job, &Exclusions::default(), at(10)).next_state, NextState::Exhaust);
     let second = Trigger { runs: 1, ..trigger(TriggerKind::Schedule, at(10)) };
-    assert_eq!(second.fire(&job, &Closures::default(), at(10)).next_state, advance(at(20)));
+    assert_eq!(second.fire(&job, &Exclusions::default(), at(10)).next_state, advance(at(20)));
     let job = every_with(10, |p| p.end_at = Some(at(25)));
     assert_eq!(
-        trigger(TriggerKind::Schedule, at(10)).fire(&job, &Closures::default(), at(10)).next_state,
+        trigger(TriggerKind::Schedule, at(10)).fire(&job, &Exclusions::default(), at(10)).next_state,
         advance(at(20))
     );
     assert_eq!(
-        trigger(TriggerKind::Schedule, at(20)).fire(&job, &Closures::default(), at(20)).next_state,
+        trigger(TriggerKind::Schedule, at(20)).fire(&job, &Exclusions::default(), at(20)).next_state,
         NextState::Exhaust
     );
 }
@@ -218,7 +218,7 @@ proptest! {
         let mut pending = Trigger { due_at: job.due_time(JOB, at(0)), ..trigger(TriggerKind::Schedule, at(0)) };
         let (mut accounted, mut runs) = (Vec::new(), 0_i64);
         while pending.due_at <= now {
-            let outcome = pending.fire(&job, &Closures::default(), now);
+            let outcome = pending.fire(&job, &Exclusions::default(), now);
             for range in &outcome.skipped {
                 let mut fire_time = range.fire_time;
                 for _ in 0..range.occurrences {

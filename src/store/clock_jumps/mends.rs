@@ -17,7 +17,7 @@ use super::{ClockVerdict, Jump};
 use crate::store::commands::notify;
 use crate::store::row::{Values, column};
 use crate::store::session::Transaction;
-use crate::store::{During, Store, StoreError, closures};
+use crate::store::{During, Store, StoreError, exclusions};
 use uuid::Uuid;
 
 /// Jobs of a slice that is put right in one transaction.
@@ -71,7 +71,7 @@ where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id and 
        or t.runs = 0 and j.created_at > clock_timestamp() and t.fire_time > clock_timestamp())
   and not coalesce(t.fire_time in (s.start_at, s.start_at + s.delay), false)";
 
-/// Jobs whose rows may change: before the lock on closures, and that before the triggers, as the commands do.
+/// Jobs whose rows may change: before the lock on exclusions, and that before the triggers, as the commands do.
 const LOCK_JOBS: &str = "-- clock_jumps.lock_jobs
 select from job_definition
 where id > $1 and id <= $2 and (schedule_type = 'FIXED_RATE' or updated_at > clock_timestamp())
@@ -149,7 +149,7 @@ impl Store {
         let end: Option<Uuid> = end.map(|row| Values::of("job_definition", &row).get(0)).transpose()?;
         let to = end.unwrap_or(Uuid::max());
         transaction.query(LOCK_JOBS, &[&after, &to]).await.during("clock_jumps.lock_jobs")?;
-        closures::hold_as_they_are(&transaction).await?;
+        exclusions::hold_as_they_are(&transaction).await?;
         let moved = transaction.execute(MOVE_RATES, &[&after, &to, &distance, &was_set_back]).await;
         let mut mended = moved.during("clock_jumps.move_rates")?;
         // A clock that was set back was right before: what it named was taken.

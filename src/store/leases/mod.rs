@@ -30,10 +30,10 @@ pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
 pub(super) use writes::{INSERT, INSERT_OR_SKIP, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped};
 
-use super::{During, Store, StoreError, backfills, closures, jobs};
+use super::{During, Store, StoreError, backfills, exclusions, jobs};
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::Attempt;
 use crate::model::job::Job;
 use crate::model::trigger::{Trigger, TriggerKind};
@@ -245,8 +245,8 @@ impl Store {
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
         let mut jobs = self.jobs_of(transaction, due, &job_ids).await?;
-        let Held { closures, kept_out } = self.closures_of(transaction, due, &mut jobs).await?;
-        jobs.retain(|id, job| match closures.obstacle(*id, &job.definition) {
+        let LockedExclusions { exclusions, contended } = self.exclusions_of(transaction, due, &mut jobs).await?;
+        jobs.retain(|id, job| match exclusions.obstacle(*id, &job.definition) {
             Some(obstacle) => {
                 self.unreadable.leave_alone(*id, &obstacle);
                 false
@@ -258,10 +258,16 @@ impl Store {
         let limited = due.triggers.iter().filter(is_limited);
         let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
         let (now, fires_per_trigger, remaining) = (due.now, due.fires_per_trigger, due.remaining);
-        let context =
-            PlanContext { jobs: &jobs, closures: &closures, backfills: &backfills, now, fires_per_trigger, remaining };
+        let context = PlanContext {
+            jobs: &jobs,
+            exclusions: &exclusions,
+            backfills: &backfills,
+            now,
+            fires_per_trigger,
+            remaining,
+        };
         let mut plan = plan(&due.triggers, &context, in_flight, self.shares.reserve());
-        let retry_soon = kept_out || plan.contended || !plan.preempted_jobs.is_empty();
+        let retry_soon = contended || plan.contended || !plan.preempted_jobs.is_empty();
         let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
         let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
         let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
@@ -322,30 +328,35 @@ impl Store {
         Ok(jobs)
     }
 
-    /// What closes fire times of these jobs; nothing is read when nothing can. While somebody changes it, only the jobs
+    /// What excludes fire times of these jobs; nothing is read when nothing can. While somebody changes it, only the jobs
     /// stay that it does not concern.
-    async fn closures_of(&self, transaction: &Transaction, due: &Due, jobs: &mut Jobs) -> Result<Held, StoreError> {
+    async fn exclusions_of(
+        &self,
+        transaction: &Transaction,
+        due: &Due,
+        jobs: &mut Jobs,
+    ) -> Result<LockedExclusions, StoreError> {
         let blacked_out = due.blackouts_until.is_some_and(|until| until > due.since());
         if !blacked_out && jobs.values().all(|job| job.definition.calendar.is_none()) {
-            return Ok(Held::default());
+            return Ok(LockedExclusions::default());
         }
         let definitions = jobs.values().map(|job| &job.definition);
-        let held = closures::try_hold(transaction, definitions, due.since(), &self.unreadable).await?;
-        if let Some(closures) = held {
-            return Ok(Held { closures, kept_out: false });
+        let locked = exclusions::try_lock_shared(transaction, definitions, due.since(), &self.unreadable).await?;
+        if let Some(exclusions) = locked {
+            return Ok(LockedExclusions { exclusions, contended: false });
         }
         self.turn.kept_out();
         jobs.retain(|_, job| !blacked_out && job.definition.calendar.is_none());
-        Ok(Held { closures: Closures::default(), kept_out: true })
+        Ok(LockedExclusions { exclusions: Exclusions::default(), contended: true })
     }
 }
 
-/// What closes fire times, as a lease holds it.
+/// The exclusions as a lease has locked them.
 #[derive(Default)]
-struct Held {
-    closures: Closures,
-    /// Whether somebody changes it at this moment: what it concerns is left for the next poll.
-    kept_out: bool,
+struct LockedExclusions {
+    exclusions: Exclusions,
+    /// Whether somebody changes them at this moment: what they concern is left for the next poll.
+    contended: bool,
 }
 
 /// What a lease does about fire times whose rows exist already.

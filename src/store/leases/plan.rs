@@ -7,7 +7,7 @@ use super::own::Begun;
 use super::shares::Reservation;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
-use crate::model::closures::Closures;
+use crate::model::exclusions::Exclusions;
 use crate::model::execution::{Attempt, Reason};
 use crate::model::job::{Job, JobStatus};
 use crate::model::overlap::{InFlight, Verdict, resolve};
@@ -59,7 +59,7 @@ pub struct TriggerUpdate {
     pub due_at: Option<Timestamp>,
     /// What it awaits.
     pub awaits: Option<Uuid>,
-    /// The first closed fire time that it was sent past.
+    /// The first excluded fire time that it was sent past.
     pub closed_from: Option<Timestamp>,
     /// Fire times that were run.
     pub ran: i64,
@@ -71,8 +71,8 @@ pub struct TriggerUpdate {
 pub struct PlanContext<'a> {
     /// Their jobs, those that can be read.
     pub jobs: &'a Jobs,
-    /// What closes their fire times.
-    pub closures: &'a Closures,
+    /// What excludes their fire times.
+    pub exclusions: &'a Exclusions,
     /// The backfills that some of them walk for.
     pub backfills: &'a HashMap<Uuid, Backfill>,
     /// The database's clock.
@@ -133,7 +133,7 @@ pub fn plan(
     for update in &mut plan.trigger_updates {
         // A schedule's trigger has the id of its job.
         let job = context.jobs.get(&update.id).filter(|_| update.due_at.is_some());
-        update.zone_rules = job.and_then(|job| zones::mark(&job.definition, context.closures, update.fire_time));
+        update.zone_rules = job.and_then(|job| zones::mark(&job.definition, context.exclusions, update.fire_time));
     }
     plan
 }
@@ -159,7 +159,7 @@ impl LeasePlan {
         let mut at = trigger.clone();
         let mut more = (context.fires_per_trigger - 1).min(*remaining);
         loop {
-            let outcome = at.fire(&job.definition, context.closures, context.now);
+            let outcome = at.fire(&job.definition, context.exclusions, context.now);
             let next_state = outcome.next_state;
             if !self.has_share(job, &outcome, at.due_at) {
                 return self.cut_short(trigger, &at);
@@ -221,12 +221,12 @@ impl LeasePlan {
 
     /// Fires a trigger of a job whose executions may not overlap.
     fn add_limited(&mut self, (trigger, job): (&Trigger, &Job), context: &PlanContext<'_>, in_flight: &mut InFlight) {
-        let mut outcome = trigger.fire(&job.definition, context.closures, context.now);
+        let mut outcome = trigger.fire(&job.definition, context.exclusions, context.now);
         let Some(execution) = outcome.execution else { return self.add(trigger, outcome) };
         match verdict(trigger, job, *in_flight, execution.due_time) {
             Verdict::Run if !self.has_share(job, &outcome, trigger.due_at) => return self.left_alone += 1,
             Verdict::Run => in_flight.running = true,
-            Verdict::Skip => return self.skip_overlap((trigger, job), context.closures, outcome, execution),
+            Verdict::Skip => return self.skip_overlap((trigger, job), context.exclusions, outcome, execution),
             Verdict::Replace if self.replace_in_batch(job) => {}
             verdict => {
                 if verdict == Verdict::Replace {
@@ -259,7 +259,7 @@ impl LeasePlan {
     ) {
         let Some(backfill) = context.backfills.get(&trigger.id) else { return self.deleted_triggers.push(trigger.id) };
         let paused = job.status == JobStatus::Paused;
-        let mut outcome = backfill.fire(trigger, &job.definition, context.closures, context.now);
+        let mut outcome = backfill.fire(trigger, &job.definition, context.exclusions, context.now);
         if let Some(in_flight) = in_flight.filter(|_| backfill.overlap_policy != OverlapPolicy::Allow && !paused) {
             let busy = in_flight.running || in_flight.released;
             if !busy && !self.has_share(job, &outcome, trigger.due_at) {
@@ -321,7 +321,7 @@ impl LeasePlan {
     fn skip_overlap(
         &mut self,
         (trigger, job): (&Trigger, &Job),
-        closures: &Closures,
+        exclusions: &Exclusions,
         outcome: FireOutcome,
         execution: NewExecution,
     ) {
@@ -329,7 +329,7 @@ impl LeasePlan {
         let next_state = match (&job.definition.schedule, trigger.kind) {
             (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => NextState::Await(execution.execution_id),
             // It was not run, so it does not count for maxRuns.
-            (_, TriggerKind::Schedule) => trigger.next_state_after(&job.definition, closures, execution.fire_time, 0),
+            (_, TriggerKind::Schedule) => trigger.next_state_after(&job.definition, exclusions, execution.fire_time, 0),
             _ => NextState::Remove,
         };
         self.settle_trigger(trigger, next_state, 0);

@@ -1,13 +1,13 @@
 //! Calendars and blackouts in the API.
 
 use super::mutations::command;
-use super::names::{AfterwardsName, ClosureKindName, WeekdayName};
+use super::names::{AfterwardsName, ExclusionKindName, WeekdayName};
 use super::queries::store;
 use super::{cost, errors};
-use crate::actors::job_manager::closures::{
+use crate::actors::job_manager::exclusions::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
-use crate::model::closures::{Afterwards, Blackout, ClosedBy, Scope};
+use crate::model::exclusions::{Afterwards, Blackout, JobExclusion, Scope};
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
 use crate::model::{rfc3339, text};
 use crate::store::calendars::CalendarRecord;
@@ -85,14 +85,14 @@ pub struct DayWindowObject {
 
 /// The queries about closures.
 #[derive(Default)]
-pub struct ClosureQuery;
+pub struct ExclusionQuery;
 
 /// The mutations of closures.
 #[derive(Default)]
-pub struct ClosureMutation;
+pub struct ExclusionMutation;
 
 #[Object]
-impl ClosureQuery {
+impl ExclusionQuery {
     /// All calendars by name, at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn calendars(&self, ctx: &Context<'_>) -> Result<Vec<CalendarRecord>> {
@@ -114,7 +114,7 @@ impl ClosureQuery {
 }
 
 #[Object]
-impl ClosureMutation {
+impl ExclusionMutation {
     /// Creates a calendar.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_calendar(&self, ctx: &Context<'_>, input: CalendarInput) -> Result<CalendarRecord> {
@@ -247,9 +247,9 @@ impl Blackout {
 
 /// A closure that takes fire times of a job.
 #[Object(name = "JobClosure")]
-impl ClosedBy {
+impl JobExclusion {
     /// What kind it is.
-    async fn kind(&self) -> ClosureKindName {
+    async fn kind(&self) -> ExclusionKindName {
         self.kind.into()
     }
     /// The name of the calendar, or the reason of the blackout.

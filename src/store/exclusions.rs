@@ -1,8 +1,8 @@
-//! Closures: the calendars and blackouts in force, and how they are changed.
+//! Exclusions: the calendars and blackouts in force, and how they are changed.
 //!
-//! Whoever arms a trigger by them holds `LOCK` shared until it commits, whoever
-//! changes them holds it alone: so a change finds every trigger that was armed
-//! by the old rules, and has it looked at again. A lease only tries the lock: it
+//! Who schedules a trigger by them holds `LOCK` shared until it commits; who
+//! changes them holds it exclusively: so a change finds every trigger that was scheduled
+//! by the old rules, and has it polled again. A lease only tries the lock: it
 //! holds triggers that the change may wait for. One that was kept out has the next
 //! one wait for its turn before it holds anything ([`Turn`]).
 
@@ -11,7 +11,7 @@ use super::session::Transaction;
 use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
-use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
+use crate::model::exclusions::{Afterwards, Blackout, Exclusions, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
@@ -30,32 +30,32 @@ const LINE: i64 = 0x484f_524f_4c4f_4702;
 /// Longest that a lease waits for its turn.
 const TURN_MILLIS: u32 = 250;
 
-const HOLD: &str = "-- closures.hold
+const LOCK_SHARED: &str = "-- closures.hold
 select pg_advisory_xact_lock_shared($1)";
 
-const TRY_HOLD: &str = "-- closures.try_hold
+const TRY_LOCK_SHARED: &str = "-- closures.try_hold
 select pg_try_advisory_xact_lock_shared($1)";
 
-const LOCK_ALONE: &str = "-- closures.lock_alone
+const LOCK_EXCLUSIVE: &str = "-- closures.lock_alone
 select pg_advisory_xact_lock($1), pg_advisory_xact_lock($2)";
 
 const CALENDARS: &str = "-- closures.calendars
 select name, time_zone, rules, updated_at from calendar where name = any($1::text[])";
 
-/// Those that are not over at $1, and so may hold back a later fire time.
+/// Those that are not over at $1, and so may defer a later fire time.
 const BLACKOUTS: &str = "-- closures.blackouts
 select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at from blackout
 where ends_at > coalesce($1::timestamptz, clock_timestamp())";
 
 /// Lets triggers of a calendar's jobs be looked at again that were sent past
-/// fire times which it closed.
+/// fire times which it excluded.
 const REPOLL_BY_CALENDAR: &str = "-- closures.look_again_by_calendar
 update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j
 where j.calendar = $2 and t.id = j.id and t.due_at is not null
   and (t.closed_from is not null or j.schedule_type = 'FIXED_DELAY')";
 
-/// The same for triggers that a blackout, ending at $2, held back.
+/// The same for triggers that a blackout, ending at $2, deferred.
 const REPOLL_BY_BLACKOUT: &str = "-- closures.look_again_by_blackout
 update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j, blackout b
@@ -85,23 +85,23 @@ impl Turn {
 
 impl Store {
     /// What is in force for these jobs, for showing it.
-    pub async fn closures(&self, jobs: &[&JobDefinition]) -> Result<Closures, StoreError> {
+    pub async fn exclusions(&self, jobs: &[&JobDefinition]) -> Result<Exclusions, StoreError> {
         self.bounded("closures.read", async {
             let session = self.session().await?;
-            let closures = read(&session, jobs.iter().copied(), self.clock().stub(), &self.unreadable).await?;
+            let exclusions = read(&session, jobs.iter().copied(), self.clock().stub(), &self.unreadable).await?;
             session.release();
-            Ok(closures)
+            Ok(exclusions)
         })
         .await
     }
 
     /// What judges fire times from `since` on of jobs with these calendars, for showing them.
-    pub async fn closures_since(&self, calendars: &[&str], since: Timestamp) -> Result<Closures, StoreError> {
+    pub async fn exclusions_since(&self, calendars: &[&str], since: Timestamp) -> Result<Exclusions, StoreError> {
         self.bounded("closures.read", async {
             let session = self.session().await?;
-            let closures = read_named(&session, calendars, Some(since), &self.unreadable).await?;
+            let exclusions = read_named(&session, calendars, Some(since), &self.unreadable).await?;
             session.release();
-            Ok(closures)
+            Ok(exclusions)
         })
         .await
     }
@@ -109,42 +109,42 @@ impl Store {
 
 /// What is in force for these jobs from `since` on, held until the transaction
 /// ends.
-pub(super) async fn hold<'a>(
+pub(super) async fn lock_shared<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
     unreadable: &UnreadableRows,
-) -> Result<Closures, StoreError> {
+) -> Result<Exclusions, StoreError> {
     hold_as_they_are(transaction).await?;
     read(transaction, jobs, Some(since), unreadable).await
 }
 
 /// Keeps them from changing until the transaction ends.
 pub(super) async fn hold_as_they_are(transaction: &Transaction) -> Result<(), StoreError> {
-    let hold = transaction.prepare_cached(HOLD).await.during("closures.prepare")?;
+    let hold = transaction.prepare_cached(LOCK_SHARED).await.during("closures.prepare")?;
     transaction.execute(&hold, &[&LOCK]).await.during("closures.hold")?;
     Ok(())
 }
 
 /// The same without waiting: none while somebody changes them.
-pub(super) async fn try_hold<'a>(
+pub(super) async fn try_lock_shared<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
     unreadable: &UnreadableRows,
-) -> Result<Option<Closures>, StoreError> {
-    let try_hold = transaction.prepare_cached(TRY_HOLD).await.during("closures.prepare")?;
-    let held = transaction.query_one(&try_hold, &[&LOCK]).await.during("closures.try_hold")?;
-    if Values::of("closures.try_hold", &held).get(0)? {
+) -> Result<Option<Exclusions>, StoreError> {
+    let try_hold = transaction.prepare_cached(TRY_LOCK_SHARED).await.during("closures.prepare")?;
+    let locked = transaction.query_one(&try_hold, &[&LOCK]).await.during("closures.try_hold")?;
+    if Values::of("closures.try_hold", &locked).get(0)? {
         read(transaction, jobs, Some(since), unreadable).await.map(Some)
     } else {
         Ok(None)
     }
 }
 
-/// Keeps everybody else from arming triggers until the transaction ends.
-pub(super) async fn lock_alone(transaction: &Transaction) -> Result<(), StoreError> {
-    transaction.execute(LOCK_ALONE, &[&LINE, &LOCK]).await.during("closures.lock_alone")?;
+/// Keeps everybody else from scheduling triggers until the transaction ends.
+pub(super) async fn lock_exclusive(transaction: &Transaction) -> Result<(), StoreError> {
+    transaction.execute(LOCK_EXCLUSIVE, &[&LINE, &LOCK]).await.during("closures.lock_alone")?;
     Ok(())
 }
 
@@ -177,7 +177,7 @@ pub(super) async fn read<'a>(
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Option<Timestamp>,
     unreadable: &UnreadableRows,
-) -> Result<Closures, StoreError> {
+) -> Result<Exclusions, StoreError> {
     let mut names: Vec<&str> = jobs.filter_map(|job| job.calendar.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
@@ -189,7 +189,7 @@ async fn read_named(
     names: &[&str],
     since: Option<Timestamp>,
     unreadable: &UnreadableRows,
-) -> Result<Closures, StoreError> {
+) -> Result<Exclusions, StoreError> {
     let mut calendars = HashMap::new();
     if !names.is_empty() {
         let statement = client.prepare_cached(CALENDARS).await.during("closures.prepare")?;
@@ -199,17 +199,17 @@ async fn read_named(
     }
     let statement = client.prepare_cached(BLACKOUTS).await.during("closures.prepare")?;
     let rows = client.query(&statement, &[&since]).await.during("closures.blackouts")?;
-    let mut closures = Closures { calendars, ..Closures::default() };
+    let mut exclusions = Exclusions { calendars, ..Exclusions::default() };
     for row in &rows {
         match blackout(row) {
-            Ok(blackout) => closures.blackouts.push(blackout),
+            Ok(blackout) => exclusions.blackouts.push(blackout),
             Err(error) => {
                 unreadable.note(&error);
-                closures.unknown.extend(scope(Values::of("blackout", row)));
+                exclusions.unknown.extend(scope(Values::of("blackout", row)));
             }
         }
     }
-    Ok(closures)
+    Ok(exclusions)
 }
 
 fn calendar(row: &Row) -> Result<Calendar, StoreError> {

@@ -4,11 +4,11 @@
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::CommandError;
-use horolog::actors::job_manager::closures::{
+use horolog::actors::job_manager::exclusions::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
 use horolog::actors::job_manager::{CreateJob, DeleteJob, RunJobNow};
-use horolog::model::closures::{Afterwards, Scope};
+use horolog::model::exclusions::{Afterwards, Scope};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use serde_json::json;
@@ -141,7 +141,7 @@ async fn a_job_that_its_calendar_never_lets_fire_is_refused() {
 }
 
 #[actix::test]
-async fn a_blackout_holds_back_schedules_of_its_scope_and_nothing_else() {
+async fn a_blackout_defers_schedules_of_its_scope_and_nothing_else() {
     let cluster = TestCluster::start().await;
     let billing = JobRequest { tags: vec!["billing".into()], ..fixed_rate(TEN_MINUTES) };
     let (billing, other) = (cluster.create(billing).await, cluster.create(fixed_rate(TEN_MINUTES)).await);
@@ -196,7 +196,7 @@ async fn a_blackout_that_ends_early_lets_go_at_once() {
 }
 
 #[actix::test]
-async fn a_blackout_that_was_cancelled_before_it_began_holds_nothing_back() {
+async fn a_blackout_that_was_cancelled_before_it_began_defers_nothing() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(TEN_MINUTES)).await;
     let node = cluster.node().await;
@@ -210,7 +210,7 @@ async fn a_blackout_that_was_cancelled_before_it_began_holds_nothing_back() {
 }
 
 #[actix::test]
-async fn a_lease_waits_for_nobody_who_changes_closures() {
+async fn a_lease_waits_for_nobody_who_changes_exclusions() {
     let cluster = TestCluster::start().await;
     cluster.command(CreateCalendar(breakfast())).await;
     let job = cluster.create(named(fixed_rate(TEN_MINUTES))).await;

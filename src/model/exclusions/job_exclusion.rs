@@ -1,14 +1,14 @@
-//! Which closure keeps a job from firing, and until when: what a person is told where the job is shown.
+//! Which exclusion keeps a job from firing, and until when: what a person is told where the job is shown.
 
-use super::{Afterwards, Blackout, Closures, Pending};
+use super::{Afterwards, Blackout, Exclusions, Pending};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::Calendar;
 use crate::model::{Timestamp, named};
 use uuid::Uuid;
 
 named! {
-    /// What kind of closure it is.
-    ClosureKind, "kind of closure" {
+    /// What kind of exclusion it is.
+    ExclusionKind, "kind of exclusion" {
         /// A calendar.
         Calendar = "CALENDAR",
         /// A blackout.
@@ -16,11 +16,11 @@ named! {
     }
 }
 
-/// A closure that takes fire times of a job.
+/// An exclusion that takes fire times of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClosedBy {
+pub struct JobExclusion {
     /// What kind it is.
-    pub kind: ClosureKind,
+    pub kind: ExclusionKind,
     /// The name of the calendar, or the reason of the blackout.
     pub name: String,
     /// Start of the blackout; none for a calendar.
@@ -31,28 +31,34 @@ pub struct ClosedBy {
     pub afterwards: Option<Afterwards>,
 }
 
-impl Closures {
-    /// What closes the job at `now`; else the blackout ahead that holds its next fire time. None when the closure takes
+impl Exclusions {
+    /// What excludes the job at `now`; else the blackout ahead that holds its next fire time. None when the exclusion takes
     /// no fire time of the job: a calendar that is closed for the night says nothing of a job that fires at noon.
-    pub fn closed_by(&self, id: Uuid, job: &JobDefinition, pending: Pending, now: Timestamp) -> Option<ClosedBy> {
+    pub fn exclusion_of(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        pending: Pending,
+        now: Timestamp,
+    ) -> Option<JobExclusion> {
         let next = pending.closed_from.unwrap_or(pending.fire_time);
         let due = job.due_time(id, next);
-        self.blackout_over(id, job, now, due).or_else(|| self.closed_calendar(job, now, next)).or_else(|| {
+        self.blackout_over(id, job, now, due).or_else(|| self.excluding_calendar(job, now, next)).or_else(|| {
             // What is due already is not held by what has ended since.
             if due > now { self.blackout_over(id, job, due, due) } else { None }
         })
     }
 
     /// The blackouts in force at an instant, one behind the other, if they last beyond a due time.
-    fn blackout_over(&self, id: Uuid, job: &JobDefinition, at: Timestamp, due: Timestamp) -> Option<ClosedBy> {
+    fn blackout_over(&self, id: Uuid, job: &JobDefinition, at: Timestamp, due: Timestamp) -> Option<JobExclusion> {
         let blackout = self.blackout_at(id, job, at)?;
         let mut last: &Blackout = blackout;
         // Each ends later than the one before it.
         while let Some(next) = self.blackout_at(id, job, last.ends_at) {
             last = next;
         }
-        (due < last.ends_at).then(|| ClosedBy {
-            kind: ClosureKind::Blackout,
+        (due < last.ends_at).then(|| JobExclusion {
+            kind: ExclusionKind::Blackout,
             name: blackout.reason.clone(),
             from: Some(blackout.starts_at),
             until: Some(last.ends_at),
@@ -60,11 +66,11 @@ impl Closures {
         })
     }
 
-    fn closed_calendar(&self, job: &JobDefinition, now: Timestamp, next: Timestamp) -> Option<ClosedBy> {
+    fn excluding_calendar(&self, job: &JobDefinition, now: Timestamp, next: Timestamp) -> Option<JobExclusion> {
         let calendar = self.calendar_of(job).filter(|calendar| !calendar.is_open(now))?;
         let until = calendar.open_again(now, Calendar::sight(now));
-        until.is_none_or(|until| next < until).then(|| ClosedBy {
-            kind: ClosureKind::Calendar,
+        until.is_none_or(|until| next < until).then(|| JobExclusion {
+            kind: ExclusionKind::Calendar,
             name: calendar.name().to_owned(),
             from: None,
             until,
@@ -76,7 +82,7 @@ impl Closures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::closures::Scope;
+    use crate::model::exclusions::Scope;
     use crate::model::schedule::Schedule;
     use crate::model::schedule::zone::Zone;
     use chrono::TimeDelta;
@@ -102,31 +108,37 @@ mod tests {
         Pending { fire_time: at(fire_time), closed_from: closed_from.map(at) }
     }
 
-    /// `name until minute` of what closes the job.
-    fn shown(closures: &Closures, job: &JobDefinition, pending: Pending, now: i64) -> Option<(String, Option<i64>)> {
-        let closed = closures.closed_by(JOB, job, pending, at(now))?;
-        Some((closed.name, closed.until.map(|until| (until - at(0)).num_minutes())))
+    /// `name until minute` of what excludes the job.
+    fn shown(
+        exclusions: &Exclusions,
+        job: &JobDefinition,
+        pending: Pending,
+        now: i64,
+    ) -> Option<(String, Option<i64>)> {
+        let excluded = exclusions.exclusion_of(JOB, job, pending, at(now))?;
+        Some((excluded.name, excluded.until.map(|until| (until - at(0)).num_minutes())))
     }
 
     #[test]
     fn a_blackout_closes_from_its_start_to_the_end_of_the_last_that_follows_it() {
         for afterwards in [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll] {
             let blackouts = vec![blackout(10, 20, afterwards), blackout(20, 30, Afterwards::Skip)];
-            let closures = Closures { blackouts, ..Closures::default() };
+            let exclusions = Exclusions { blackouts, ..Exclusions::default() };
             let held = Some(("move 10".to_owned(), Some(30)));
-            assert_eq!(shown(&closures, &every(1), pending(12, None), 15), held, "{afterwards}: held back");
-            assert_eq!(shown(&closures, &every(1), pending(30, Some(12)), 15), held, "{afterwards}: sent past it");
-            assert_eq!(shown(&closures, &every(1), pending(31, None), 31), None, "{afterwards}: it is over");
-            assert_eq!(shown(&closures, &every(1), pending(15, None), 14), held, "{afterwards}");
-            assert_eq!(shown(&closures, &every(60), pending(60, None), 15), None, "{afterwards}: it takes nothing");
+            assert_eq!(shown(&exclusions, &every(1), pending(12, None), 15), held, "{afterwards}: held back");
+            assert_eq!(shown(&exclusions, &every(1), pending(30, Some(12)), 15), held, "{afterwards}: sent past it");
+            assert_eq!(shown(&exclusions, &every(1), pending(31, None), 31), None, "{afterwards}: it is over");
+            assert_eq!(shown(&exclusions, &every(1), pending(15, None), 14), held, "{afterwards}");
+            assert_eq!(shown(&exclusions, &every(60), pending(60, None), 15), None, "{afterwards}: it takes nothing");
         }
     }
 
     #[test]
-    fn a_blackout_ahead_is_named_when_it_holds_the_next_fire_time() {
-        let closures = Closures { blackouts: vec![blackout(50, 70, Afterwards::Collapse)], ..Closures::default() };
-        assert_eq!(shown(&closures, &every(60), pending(60, None), 5), Some(("move 50".to_owned(), Some(70))));
-        assert_eq!(shown(&closures, &every(30), pending(30, None), 5), None);
+    fn a_blackout_ahead_is_named_when_it_defers_the_next_fire_time() {
+        let exclusions =
+            Exclusions { blackouts: vec![blackout(50, 70, Afterwards::Collapse)], ..Exclusions::default() };
+        assert_eq!(shown(&exclusions, &every(60), pending(60, None), 5), Some(("move 50".to_owned(), Some(70))));
+        assert_eq!(shown(&exclusions, &every(30), pending(30, None), 5), None);
     }
 
     #[test]
@@ -134,11 +146,11 @@ mod tests {
         let rules =
             serde_json::from_value(json!({"includeWindows": [{"from": "00:10", "to": "00:20"}]})).expect("rules");
         let calendar = Calendar::new("office", Zone::default(), &rules).expect("valid");
-        let closures = Closures { calendars: [("office".to_owned(), calendar)].into(), ..Closures::default() };
+        let exclusions = Exclusions { calendars: [("office".to_owned(), calendar)].into(), ..Exclusions::default() };
         let job = JobDefinition { calendar: Some("office".to_owned()), ..every(1) };
-        assert_eq!(shown(&closures, &job, pending(10, Some(6)), 5), Some(("office".to_owned(), Some(10))));
-        assert_eq!(shown(&closures, &job, pending(16, None), 15), None);
+        assert_eq!(shown(&exclusions, &job, pending(10, Some(6)), 5), Some(("office".to_owned(), Some(10))));
+        assert_eq!(shown(&exclusions, &job, pending(16, None), 15), None);
         let daily = JobDefinition { calendar: Some("office".to_owned()), ..every(15) };
-        assert_eq!(shown(&closures, &daily, pending(15, None), 5), None, "its next fire time counts");
+        assert_eq!(shown(&exclusions, &daily, pending(15, None), 5), None, "its next fire time counts");
     }
 }

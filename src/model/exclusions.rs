@@ -4,13 +4,13 @@
 //! *blackout* is a period without starts by schedule; it is evaluated at the due time. Neither affects manual starts (run
 //! now, backfill) or earlier executions (retries, recoveries).
 
-mod closed_by;
 mod fire_times;
 #[cfg(test)]
 mod fire_times_tests;
+mod job_exclusion;
 
-pub use closed_by::{ClosedBy, ClosureKind};
 pub use fire_times::Pending;
+pub use job_exclusion::{ExclusionKind, JobExclusion};
 
 use super::job::JobDefinition;
 use super::schedule::Schedule;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 /// Longest blackout: a year. Longer is a pause.
 const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
-/// Leaps from closed stretch to closed stretch before a search gives up.
+/// Leaps from excluded stretch to excluded stretch before a search gives up.
 const LEAPS_MAX: usize = 1_000;
 
 named! {
@@ -37,7 +37,7 @@ named! {
     }
 }
 
-/// Whose fire times a blackout holds back.
+/// Whose fire times a blackout defers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Every job's.
@@ -63,7 +63,7 @@ impl Scope {
 pub struct Blackout {
     /// Its identity.
     pub id: Uuid,
-    /// Whose fire times it holds back.
+    /// Whose fire times it defers.
     pub scope: Scope,
     /// Its start.
     pub starts_at: Timestamp,
@@ -95,75 +95,77 @@ impl Blackout {
     }
 }
 
-/// What the closures say about one fire time.
+/// Whether one fire time is available to run.
 #[derive(Debug, Clone, Copy)]
-pub enum Judgement<'a> {
+pub enum Availability<'a> {
     /// It may run.
     Open,
     /// It does not run.
-    Closed(Closed<'a>),
+    Excluded(ExcludedBy<'a>),
     /// It runs when the blackout has ended.
-    Held(&'a Blackout),
+    Deferred(&'a Blackout),
 }
 
-/// What closed a fire time.
+/// What excludes a fire time.
 #[derive(Debug, Clone, Copy)]
-pub enum Closed<'a> {
+pub enum ExcludedBy<'a> {
     /// The job's calendar.
     Calendar(&'a Calendar),
     /// A blackout whose fire times are skipped.
     Blackout(&'a Blackout),
 }
 
-/// The calendars and blackouts in force. By default nothing is closed.
+/// The calendars and blackouts in force. By default nothing is excluded.
 #[derive(Debug, Clone, Default)]
-pub struct Closures {
+pub struct Exclusions {
     /// By name.
     pub calendars: HashMap<String, Calendar>,
     /// In any order; also those that ended lately, whose fire times may still be
     /// undecided.
     pub blackouts: Vec<Blackout>,
-    /// Whose fire times blackouts may hold back that this node cannot read.
+    /// Whose fire times blackouts may defer that this node cannot read.
     pub unknown: Vec<Scope>,
 }
 
-impl Closures {
+impl Exclusions {
     /// What keeps this node from judging fire times of a job, in words: its calendar or a blackout cannot be read. A
     /// blackout of the whole cluster is no reason: it would stop every job, and no row may.
     pub fn obstacle(&self, id: Uuid, job: &JobDefinition) -> Option<String> {
         if let Some(name) = job.calendar.as_ref().filter(|_| self.calendar_of(job).is_none()) {
             return Some(format!("its calendar `{name}` cannot be read"));
         }
-        let holds_back = self.unknown.iter().any(|scope| match scope {
+        let may_defer = self.unknown.iter().any(|scope| match scope {
             Scope::Cluster => false,
             scope => scope.covers(id, job),
         });
-        holds_back.then(|| "a blackout that may hold it back cannot be read".to_owned())
+        may_defer.then(|| "a blackout that may hold it back cannot be read".to_owned())
     }
 
-    /// Judges one fire time of a job.
-    pub fn judge(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Judgement<'_> {
+    /// Whether one fire time of a job is available.
+    pub fn availability(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Availability<'_> {
         if let Some(calendar) = self.calendar_of(job)
             && !calendar.is_open(fire_time)
         {
-            return Judgement::Closed(Closed::Calendar(calendar));
+            return Availability::Excluded(ExcludedBy::Calendar(calendar));
         }
-        self.judge_without_calendar(id, job, fire_time)
+        self.availability_by_blackouts(id, job, fire_time)
     }
 
-    /// Judges one fire time by the blackouts alone: its job's calendar has let it pass.
-    pub fn judge_without_calendar(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Judgement<'_> {
+    /// The same by the blackouts alone: its job's calendar has let it pass.
+    pub fn availability_by_blackouts(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Availability<'_> {
         if self.blackouts.is_empty() {
-            return Judgement::Open;
+            return Availability::Open;
         }
         match self.blackout_at(id, job, job.due_time(id, fire_time)) {
-            None => Judgement::Open,
-            Some(blackout) if blackout.afterwards == Afterwards::Skip => Judgement::Closed(Closed::Blackout(blackout)),
-            Some(blackout) => Judgement::Held(blackout),
+            None => Availability::Open,
+            Some(blackout) if blackout.afterwards == Afterwards::Skip => {
+                Availability::Excluded(ExcludedBy::Blackout(blackout))
+            }
+            Some(blackout) => Availability::Deferred(blackout),
         }
     }
 
-    /// Refuses a job whose calendar does not exist or closes all its fire times.
+    /// Refuses a job whose calendar does not exist or excludes all its fire times.
     pub fn validate(&self, id: Uuid, job: &JobDefinition, now: Timestamp) -> Result<(), InvalidInput> {
         let Some(name) = &job.calendar else { return Ok(()) };
         if self.calendar_of(job).is_none() {
@@ -193,7 +195,7 @@ impl Closures {
 
     /// Whether a fire time may run at the instant `at`.
     pub fn is_open(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp, at: Timestamp) -> bool {
-        matches!(self.judge(id, job, fire_time), Judgement::Open) && self.blackout_at(id, job, at).is_none()
+        matches!(self.availability(id, job, fire_time), Availability::Open) && self.blackout_at(id, job, at).is_none()
     }
 
     /// The blackout in which a job may not start anything at this instant: of
@@ -215,7 +217,7 @@ impl Closures {
         next.unwrap_or(blackout.ends_at)
     }
 
-    /// The calendar of a job; one that is gone closes nothing.
+    /// The calendar of a job; one that is gone excludes nothing.
     pub fn calendar_of(&self, job: &JobDefinition) -> Option<&Calendar> {
         self.calendars.get(job.calendar.as_ref()?)
     }
@@ -230,14 +232,14 @@ impl Closures {
         zone_rules(of_schedule, self.calendar_of(job).map_or(0, |calendar| calendar.zone().rules_hash()))
     }
 
-    /// The first fire time after `after` that is not closed. None when the schedule ends before, or when there is none in
+    /// The first fire time after `after` that is not excluded. None when the schedule ends before, or when there is none in
     /// sight.
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
         let mut leaps = LEAPS_MAX;
         self.next_open_within(id, job, after, &mut leaps)
     }
 
-    /// The same with so many leaps from closed stretch to closed stretch, which it takes from `leaps`: none when there
+    /// The same with so many leaps from excluded stretch to excluded stretch, which it takes from `leaps`: none when there
     /// are none left.
     fn next_open_within(
         &self,
@@ -250,11 +252,13 @@ impl Closures {
         while let Some(left) = leaps.checked_sub(1) {
             *leaps = left;
             let fire_time = job.next_fire_time(after)?;
-            let Judgement::Closed(closed) = self.judge(id, job, fire_time) else { return Some(fire_time) };
-            let opens = match closed {
-                Closed::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
+            let Availability::Excluded(excluded) = self.availability(id, job, fire_time) else {
+                return Some(fire_time);
+            };
+            let opens = match excluded {
+                ExcludedBy::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
                 // By its due time; the fire time may lie before the end by its jitter.
-                Closed::Blackout(blackout) => {
+                ExcludedBy::Blackout(blackout) => {
                     self.decides_until(id, job, blackout) - TimeDelta::seconds(job.policies.jitter_seconds.into())
                 }
             };
@@ -270,7 +274,7 @@ pub fn zone_rules(of_schedule: i64, of_calendar: i64) -> Option<i64> {
     Some(of_schedule ^ of_calendar.rotate_left(1)).filter(|rules| *rules != 0)
 }
 
-impl Closed<'_> {
+impl ExcludedBy<'_> {
     /// Why the fire time did not run, for people.
     pub fn because(self) -> String {
         match self {
@@ -279,7 +283,7 @@ impl Closed<'_> {
         }
     }
 
-    /// Whether the same thing closed both.
+    /// Whether the same thing excluded both.
     pub fn is_by(self, other: Self) -> bool {
         match (self, other) {
             (Self::Calendar(_), Self::Calendar(_)) => true,

@@ -2,7 +2,7 @@
 //! something is due make of them (`crate::model::trigger`). What does not run is leapt over, not walked, so that a
 //! year-long blackout of a job that fires every second costs some fifty looks at its schedule.
 
-use super::{Afterwards, Closed, Closures, Judgement, LEAPS_MAX};
+use super::{Afterwards, Availability, ExcludedBy, Exclusions, LEAPS_MAX};
 use crate::model::Timestamp;
 use crate::model::job::JobDefinition;
 use crate::model::schedule::Schedule;
@@ -19,12 +19,12 @@ const STEPS_OF_EACH: usize = 8;
 pub struct Pending {
     /// The fire time that it names.
     pub fire_time: Timestamp,
-    /// The first closed fire time that it was sent past.
+    /// The first excluded fire time that it was sent past.
     pub closed_from: Option<Timestamp>,
 }
 
 impl Pending {
-    /// Whether a fire time was closed when the trigger was set, be it the one that the trigger goes to because no open
+    /// Whether a fire time was excluded when the trigger was set, be it the one that the trigger goes to because no open
     /// one was in sight.
     pub fn was_sent_past(&self, fire_time: Timestamp) -> bool {
         self.closed_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
@@ -35,31 +35,33 @@ impl Pending {
 struct Search<'a> {
     id: Uuid,
     job: &'a JobDefinition,
-    closures: &'a Closures,
+    exclusions: &'a Exclusions,
     /// Looks at the schedule that it may still take.
     steps: usize,
 }
 
-impl Closures {
-    /// Judges a fire time that a trigger has not taken yet. A calendar that was edited since judges what is to come: what
-    /// had passed before stays closed if the trigger was sent past it, and stays open if the trigger was sent to it.
+impl Exclusions {
+    /// Whether a fire time that a trigger has not taken yet is available. A calendar that was edited since judges what is to come: what
+    /// had passed before stays excluded if the trigger was sent past it, and stays open if the trigger was sent to it.
     /// (What came after that in an outage is judged by the calendar of now: the rules of before are not kept.)
-    pub fn judge_pending(
+    pub fn availability_of_pending(
         &self,
         id: Uuid,
         job: &JobDefinition,
         pending: Pending,
         fire_time: Timestamp,
-    ) -> Judgement<'_> {
+    ) -> Availability<'_> {
         match self.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at()) {
-            Some(calendar) if pending.was_sent_past(fire_time) => Judgement::Closed(Closed::Calendar(calendar)),
-            Some(_) if fire_time == pending.fire_time => self.judge_without_calendar(id, job, fire_time),
-            _ => self.judge(id, job, fire_time),
+            Some(calendar) if pending.was_sent_past(fire_time) => {
+                Availability::Excluded(ExcludedBy::Calendar(calendar))
+            }
+            Some(_) if fire_time == pending.fire_time => self.availability_by_blackouts(id, job, fire_time),
+            _ => self.availability(id, job, fire_time),
         }
     }
 
-    /// Whether a fire time had passed, closed, when its job's calendar was edited: whatever the calendar says now.
-    pub fn passed_closed(&self, job: &JobDefinition, pending: Pending, fire_time: Timestamp) -> bool {
+    /// Whether a fire time had passed, excluded, when its job's calendar was edited: whatever the calendar says now.
+    pub fn passed_excluded(&self, job: &JobDefinition, pending: Pending, fire_time: Timestamp) -> bool {
         let edited_since = self.calendar_of(job).is_some_and(|calendar| fire_time < calendar.changed_at());
         edited_since && pending.was_sent_past(fire_time)
     }
@@ -67,7 +69,7 @@ impl Closures {
     /// The fire times from `pending` on that run, at most `count`; only the pending one of a fixed delay. Fewer when too
     /// many that do not run lie between them.
     pub fn fire_times(&self, id: Uuid, job: &JobDefinition, pending: Pending, count: usize) -> Vec<Timestamp> {
-        let mut search = Search { id, job, closures: self, steps: STEPS_OF_FIRST };
+        let mut search = Search { id, job, exclusions: self, steps: STEPS_OF_FIRST };
         let mut fire_times: Vec<Timestamp> = search.first(pending).into_iter().take(count).collect();
         search.steps = LEAPS_MAX + STEPS_OF_EACH * count;
         while let Some(last) = fire_times.last().filter(|_| fire_times.len() < count) {
@@ -80,45 +82,45 @@ impl Closures {
 }
 
 impl Search<'_> {
-    /// When the search for it takes too long, the first is what the trigger names, unless that is closed.
+    /// When the search for it takes too long, the first is what the trigger names, unless that is excluded.
     fn first(&mut self, pending: Pending) -> Option<Timestamp> {
         if matches!(self.job.schedule, Schedule::FixedDelay { .. }) {
             return Some(pending.fire_time);
         }
         let open = self.first_open(pending);
         let runs = open.and_then(|fire_time| self.what_runs(fire_time, pending));
-        if self.steps > 0 { runs } else { Some(pending.fire_time).filter(|_| !self.is_closed(pending)) }
+        if self.steps > 0 { runs } else { Some(pending.fire_time).filter(|_| !self.is_excluded(pending)) }
     }
 
-    /// The trigger may have been sent past what a calendar or a blackout closes no longer; but what a calendar had closed
-    /// before it was edited stays closed.
+    /// The trigger may have been sent past what a calendar or a blackout excludes no longer; but what a calendar had excluded
+    /// before it was edited stays excluded.
     fn first_open(&mut self, pending: Pending) -> Option<Timestamp> {
         if let Some(closed_from) = pending.closed_from {
-            let calendar = self.closures.calendar_of(self.job);
+            let calendar = self.exclusions.calendar_of(self.job);
             let from = calendar.map_or(closed_from, |calendar| closed_from.max(calendar.changed_at()));
             let open = self.next_open(from - TimeDelta::microseconds(1));
             if let Some(open) = open.filter(|open| *open < pending.fire_time) {
                 return Some(open);
             }
         }
-        if self.is_closed(pending) { self.next_open(pending.fire_time) } else { Some(pending.fire_time) }
+        if self.is_excluded(pending) { self.next_open(pending.fire_time) } else { Some(pending.fire_time) }
     }
 
     /// Whether what the trigger names does not run.
-    fn is_closed(&self, pending: Pending) -> bool {
-        let judgement = self.closures.judge_pending(self.id, self.job, pending, pending.fire_time);
-        matches!(judgement, Judgement::Closed(_))
+    fn is_excluded(&self, pending: Pending) -> bool {
+        let availability = self.exclusions.availability_of_pending(self.id, self.job, pending, pending.fire_time);
+        matches!(availability, Availability::Excluded(_))
     }
 
     fn next_open(&mut self, after: Timestamp) -> Option<Timestamp> {
-        self.closures.next_open_within(self.id, self.job, after, &mut self.steps)
+        self.exclusions.next_open_within(self.id, self.job, after, &mut self.steps)
     }
 
     /// The fire time that runs of those with which this open one is decided about: itself, or the last that a blackout
-    /// holds back with it. None when the search takes too long.
+    /// defers with it. None when the search takes too long.
     fn what_runs(&mut self, fire_time: Timestamp, pending: Pending) -> Option<Timestamp> {
-        match self.closures.judge_pending(self.id, self.job, pending, fire_time) {
-            Judgement::Held(blackout) if blackout.afterwards == Afterwards::Collapse => {
+        match self.exclusions.availability_of_pending(self.id, self.job, pending, fire_time) {
+            Availability::Deferred(blackout) if blackout.afterwards == Afterwards::Collapse => {
                 let end = self.end_of_blackouts(blackout.ends_at);
                 let last = self.last_due_before(end, fire_time);
                 (self.steps > 0).then_some(last)
@@ -129,7 +131,7 @@ impl Search<'_> {
 
     /// The first instant from the end of a blackout on that lies in none.
     fn end_of_blackouts(&mut self, mut end: Timestamp) -> Timestamp {
-        while let Some(next) = self.closures.blackout_at(self.id, self.job, end).filter(|_| self.steps > 0) {
+        while let Some(next) = self.exclusions.blackout_at(self.id, self.job, end).filter(|_| self.steps > 0) {
             end = next.ends_at;
             self.steps -= 1;
         }

@@ -2,7 +2,7 @@
 //! that every fire time runs or is recorded, once, whatever closes it.
 
 use super::*;
-use crate::model::closures::{Afterwards, Blackout, Closures, Scope};
+use crate::model::exclusions::{Afterwards, Blackout, Exclusions, Scope};
 use crate::model::execution::Reason;
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
@@ -26,10 +26,10 @@ fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
     job
 }
 
-fn closed(rules: serde_json::Value) -> Closures {
+fn excluded(rules: serde_json::Value) -> Exclusions {
     let rules = serde_json::from_value(rules).expect("rules");
     let calendar = Calendar::new("closed", Zone::default(), &rules).expect("valid");
-    Closures { calendars: [("closed".to_owned(), calendar)].into(), ..Closures::default() }
+    Exclusions { calendars: [("closed".to_owned(), calendar)].into(), ..Exclusions::default() }
 }
 
 fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
@@ -37,8 +37,8 @@ fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
     Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, afterwards, reason: "move".into() }
 }
 
-fn black(from: i64, to: i64, afterwards: Afterwards) -> Closures {
-    Closures { blackouts: vec![blackout(from, to, afterwards)], ..Closures::default() }
+fn black(from: i64, to: i64, afterwards: Afterwards) -> Exclusions {
+    Exclusions { blackouts: vec![blackout(from, to, afterwards)], ..Exclusions::default() }
 }
 
 fn due(fire_time: Timestamp, due_at: Timestamp, closed_from: Option<Timestamp>) -> Trigger {
@@ -69,7 +69,7 @@ fn row(skipped: &SkippedRange) -> (i64, i64, i32, &str, &str) {
 #[test]
 fn a_trigger_goes_past_a_closed_weekend_and_records_it_as_one_row() {
     let job = every(60, |_| ());
-    let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+    let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     let friday = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
     let monday = 72 * 60;
     assert_eq!(friday.next_state, advance(monday, monday, Some(24 * 60)));
@@ -110,7 +110,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
         NextState::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None }
     );
 
-    // The other way round: what passed open goes on to run, though what was closed before it is looked at.
+    // The other way round: what passed open goes on to run, though what was excluded before it is looked at.
     let sunday = (48..60).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
     let closes = edited(serde_json::json!({"excludeWeekdays": ["SUNDAY"]}), sunday + 2);
     let before = due(at(sunday), at(sunday + 2), Some(at(sunday - 60)));
@@ -124,7 +124,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
 fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     let mut job = every(60, |_| ());
     job.schedule = Schedule::FixedRate { interval: TimeDelta::seconds(1), anchor: at(0) };
-    // A weekend of seconds, opened on Sunday evening: 151,200 of them had passed closed.
+    // A weekend of seconds, opened on Sunday evening: 151,200 of them had passed excluded.
     let (saturday, evening) = (24 * 60, 66 * 60);
     let opened = edited(serde_json::json!({}), evening);
     let mut trigger = due(at(72 * 60), at(evening), Some(at(saturday)));
@@ -142,11 +142,11 @@ fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
 }
 
 /// The calendar with other rules since an instant.
-fn edited(rules: serde_json::Value, minutes: i64) -> Closures {
-    let mut closures = closed(rules);
-    let calendar = closures.calendars.remove("closed").expect("it is there").changed(at(minutes));
-    closures.calendars.insert("closed".into(), calendar);
-    closures
+fn edited(rules: serde_json::Value, minutes: i64) -> Exclusions {
+    let mut exclusions = excluded(rules);
+    let calendar = exclusions.calendars.remove("closed").expect("it is there").changed(at(minutes));
+    exclusions.calendars.insert("closed".into(), calendar);
+    exclusions
 }
 
 #[test]
@@ -173,11 +173,11 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
 }
 
 #[test]
-fn what_two_blackouts_cover_is_held_back_by_the_one_that_ends_later() {
+fn what_two_blackouts_cover_is_deferred_by_the_one_that_ends_later() {
     let job = every(60, |_| ());
-    let mut closures = black(30, 600, Afterwards::Skip);
-    closures.blackouts.push(blackout(330, 660, Afterwards::Collapse));
-    let outcome = on_time(0).fire(&job, &closures, at(0));
+    let mut exclusions = black(30, 600, Afterwards::Skip);
+    exclusions.blackouts.push(blackout(330, 660, Afterwards::Collapse));
+    let outcome = on_time(0).fire(&job, &exclusions, at(0));
     assert_eq!(outcome.next_state, advance(360, 660, Some(60)), "not from ten on, when both are over");
 }
 
@@ -185,15 +185,15 @@ fn what_two_blackouts_cover_is_held_back_by_the_one_that_ends_later() {
 fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
-    let outcome = due(at(120), at(120), None).fire(&job, &Closures::default(), at(100));
+    let outcome = due(at(120), at(120), None).fire(&job, &Exclusions::default(), at(100));
     let next_state = NextState::Advance { fire_time: at(120), due_at, closed_from: None };
     assert_eq!((outcome.execution, outcome.skipped, outcome.next_state), (None, vec![], next_state));
 }
 
 #[test]
-fn a_blackout_skips_folds_or_runs_what_it_held_back() {
+fn a_blackout_skips_folds_or_runs_what_it_deferred() {
     let job = every(10, |_| ());
-    let before = |closures: &Closures| on_time(20).fire(&job, closures, at(20)).next_state;
+    let before = |exclusions: &Exclusions| on_time(20).fire(&job, exclusions, at(20)).next_state;
     let skip = black(25, 60, Afterwards::Skip);
     assert_eq!(before(&skip), advance(60, 60, Some(30)));
     let outcome = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
@@ -216,8 +216,8 @@ fn a_blackout_skips_folds_or_runs_what_it_held_back() {
 #[test]
 fn nothing_that_was_missed_before_starts_in_a_blackout() {
     let job = every(10, |_| ());
-    let closures = black(25, 60, Afterwards::Collapse);
-    let outcome = on_time(10).fire(&job, &closures, at(40));
+    let exclusions = black(25, 60, Afterwards::Collapse);
+    let outcome = on_time(10).fire(&job, &exclusions, at(40));
     assert_eq!((outcome.execution, outcome.next_state), (None, advance(10, 60, None)));
 }
 
@@ -225,9 +225,9 @@ fn nothing_that_was_missed_before_starts_in_a_blackout() {
 fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
     let delay =
         JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
-    let closures = black(25, 60, Afterwards::Skip);
-    assert_eq!(on_time(30).fire(&delay, &closures, at(30)).next_state, advance(30, 60, None));
-    let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+    let exclusions = black(25, 60, Afterwards::Skip);
+    assert_eq!(on_time(30).fire(&delay, &exclusions, at(30)).next_state, advance(30, 60, None));
+    let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).next_state, advance(1_500, 72 * 60, None));
     assert_eq!(on_time(30).fire(&delay, &weekend, at(30)).execution.map(|execution| execution.fire_time), Some(at(30)));
 }
@@ -237,11 +237,11 @@ fn a_blackout_reaches_its_jobs_only() {
     let (mut job, other) = (every(10, |_| ()), Uuid::from_u128(7));
     job.tags = vec!["billing".into()];
     let covers = |scope: Scope| {
-        let closures = Closures {
+        let exclusions = Exclusions {
             blackouts: vec![Blackout { scope, ..blackout(0, 60, Afterwards::Skip) }],
-            ..Closures::default()
+            ..Exclusions::default()
         };
-        closures.blackout_at(JOB, &job, at(10)).is_some()
+        exclusions.blackout_at(JOB, &job, at(10)).is_some()
     };
     assert!(covers(Scope::Cluster) && covers(Scope::Tag("billing".into())) && covers(Scope::Job(JOB)));
     assert!(!covers(Scope::Tag("mail".into())) && !covers(Scope::Job(other)));
@@ -250,14 +250,14 @@ fn a_blackout_reaches_its_jobs_only() {
 #[test]
 fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     let job = every(60, |policies| policies.end_at = Some(at(25 * 60)));
-    let weekend = closed(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
+    let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     let last = on_time(23 * 60).fire(&job, &weekend, at(23 * 60));
     let (saturday, one) = (24 * 60, 25 * 60);
     assert_eq!(last.next_state, advance(saturday, saturday, Some(saturday)));
     let pending = due(at(saturday), at(saturday), Some(at(saturday)));
     let outcome = pending.fire(&job, &weekend, at(saturday));
     assert_eq!((row(&outcome.skipped[0]).3, outcome.next_state), ("CALENDAR", advance(one, one, Some(one))));
-    // Somebody opens it after that: what it had closed does not run.
+    // Somebody opens it after that: what it had excluded does not run.
     let outcome = pending.fire(&job, &edited(serde_json::json!({}), saturday + 1), at(saturday + 2));
     assert_eq!((outcome.execution, row(&outcome.skipped[0]).3), (None, "CALENDAR"));
 }
@@ -266,10 +266,10 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
 fn a_search_for_a_fire_time_that_counts_ends_in_sight() {
     // Open each third year on its first day: a yearly grid that drifts through the year meets it after 300 years.
     let years = (0..999).map(|k| format!("{}-01-02/{}-12-31", 2026 + 3 * k, 2028 + 3 * k));
-    let closures = closed(serde_json::json!({"excludeDates": years.collect::<Vec<_>>()}));
+    let exclusions = excluded(serde_json::json!({"excludeDates": years.collect::<Vec<_>>()}));
     let job = every(365 * 1_440, |_| {});
     assert!(job.next_fire_time(at(0)).is_some());
-    assert_eq!(closures.next_open(JOB, &job, at(0)), None);
+    assert_eq!(exclusions.next_open(JOB, &job, at(0)), None);
 }
 
 #[test]
@@ -283,8 +283,8 @@ fn no_job_fires_in_a_year_of_five_digits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Whatever is closed, held back or missed: every fire time up to now runs or
-    /// is recorded, once and in order; nothing closed runs, nothing starts in a
+    /// Whatever is excluded, deferred or missed: every fire time up to now runs or
+    /// is recorded, once and in order; nothing excluded runs, nothing starts in a
     /// blackout.
     #[test]
     fn every_fire_time_runs_or_is_recorded_once(
@@ -301,28 +301,28 @@ proptest! {
         let rules = serde_json::json!({
             "excludeWeekdays": [days[day]], "excludeWindows": [{"from": time(window.0), "to": time(window.1)}],
         });
-        let mut closures = closed(rules);
+        let mut exclusions = excluded(rules);
         let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][black.2];
-        closures.blackouts.push(blackout(black.0, black.0 + black.1, afterwards));
-        let calendar = closures.calendars["closed"].clone();
+        exclusions.blackouts.push(blackout(black.0, black.0 + black.1, afterwards));
+        let calendar = exclusions.calendars["closed"].clone();
 
-        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &closures, at(-1)) else { panic!("it fires") };
+        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (due(fire_time, due_at, closed_from), at(0));
         let (mut accounted, mut ran) = (Vec::new(), Vec::new());
         for step in polls {
             now += TimeDelta::minutes(step);
             while pending.due_at <= now {
-                let outcome = pending.fire(&job, &closures, now);
+                let outcome = pending.fire(&job, &exclusions, now);
                 for range in &outcome.skipped {
                     let first = (range.fire_time - at(0)).num_minutes();
                     accounted.extend((0..i64::from(range.occurrences)).map(|k| at(first + k * step)));
                     prop_assert_eq!(*accounted.last().unwrap(), range.through_fire_time);
-                    let closed = range.reason == Reason::Calendar;
-                    prop_assert_eq!(closed, range.because.is_some());
+                    let excluded = range.reason == Reason::Calendar;
+                    prop_assert_eq!(excluded, range.because.is_some());
                 }
                 if let Some(execution) = outcome.execution {
                     prop_assert!(calendar.is_open(execution.fire_time), "closed fire time {} ran", execution.fire_time);
-                    prop_assert!(closures.blackout_at(JOB, &job, now).is_none(), "it started in the blackout at {now}");
+                    prop_assert!(exclusions.blackout_at(JOB, &job, now).is_none(), "it started in the blackout at {now}");
                     accounted.push(execution.fire_time);
                     ran.push(execution.fire_time);
                 }
@@ -334,6 +334,6 @@ proptest! {
         let next = pending.closed_from.unwrap_or(pending.fire_time);
         let oracle: Vec<Timestamp> = (0..100_000).map(|k| at(k * step)).take_while(|t| *t < next).collect();
         prop_assert_eq!(&accounted, &oracle);
-        prop_assert!(job.due_time(JOB, next) > now || !closures.is_open(JOB, &job, next, now), "nothing is left lying");
+        prop_assert!(job.due_time(JOB, next) > now || !exclusions.is_open(JOB, &job, next, now), "nothing is left lying");
     }
 }

@@ -1,7 +1,7 @@
 //! Commands about calendars and blackouts.
 
 use super::{CommandError, JobManager};
-use crate::model::closures::{Afterwards, Blackout, Scope};
+use crate::model::exclusions::{Afterwards, Blackout, Scope};
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
 use crate::model::{InvalidInput, Timestamp, rfc3339, text};
