@@ -8,7 +8,7 @@ use horolog::actors::job_manager::exclusions::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
 use horolog::actors::job_manager::{CreateJob, DeleteJob, RunJobNow};
-use horolog::model::exclusions::{Afterwards, Scope};
+use horolog::model::exclusions::{BlackoutEndPolicy, Scope};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use serde_json::json;
@@ -30,8 +30,8 @@ fn named(job: JobRequest) -> JobRequest {
     JobRequest { calendar: Some("office".into()), ..job }
 }
 
-fn blackout(scope: Scope, from: &str, to: &str, afterwards: Afterwards) -> CreateBlackout {
-    CreateBlackout { scope, starts_at: Some(at(from)), ends_at: at(to), afterwards, reason: "database move".into() }
+fn blackout(scope: Scope, from: &str, to: &str, on_end: BlackoutEndPolicy) -> CreateBlackout {
+    CreateBlackout { scope, starts_at: Some(at(from)), ends_at: at(to), on_end, reason: "database move".into() }
 }
 
 /// Polls, runs and settles until nothing is due; how many ran.
@@ -77,8 +77,8 @@ async fn what_a_calendar_closes_does_not_run_and_is_one_row() {
 
     let closed = "SCHEDULE 07:20:00 SKIPPED CALENDAR attempt 0, 4 times until 07:50:00";
     assert_eq!(cluster.ledger(&job).await, [&ran("07:00:00"), &ran("07:10:00"), closed, &ran("08:00:00")]);
-    let because = "select error_message from job_execution_log where status = 'SKIPPED'";
-    assert_eq!(cluster.texts(because, &[]).await, ["calendar office"]);
+    let reason = "select error_message from job_execution_log where status = 'SKIPPED'";
+    assert_eq!(cluster.texts(reason, &[]).await, ["calendar office"]);
 }
 
 #[actix::test]
@@ -147,7 +147,7 @@ async fn a_blackout_defers_schedules_of_its_scope_and_nothing_else() {
     let (billing, other) = (cluster.create(billing).await, cluster.create(fixed_rate(TEN_MINUTES)).await);
     let node = cluster.node().await;
     let scope = Scope::Tag("billing".into());
-    cluster.command(blackout(scope, "07:05:00", "07:35:00", Afterwards::Collapse)).await;
+    cluster.command(blackout(scope, "07:05:00", "07:35:00", BlackoutEndPolicy::Collapse)).await;
 
     assert_eq!(run_for(&cluster, &node, 2).await, 4);
     cluster.command(RunJobNow(billing.id)).await;
@@ -163,32 +163,32 @@ async fn a_blackout_defers_schedules_of_its_scope_and_nothing_else() {
 
 #[actix::test]
 async fn after_a_blackout_all_run_or_none_does() {
-    for (afterwards, expected) in [(Afterwards::RunAll, 4), (Afterwards::Skip, 1)] {
+    for (on_end, expected) in [(BlackoutEndPolicy::RunAll, 4), (BlackoutEndPolicy::Skip, 1)] {
         let cluster = TestCluster::start().await;
         let job = cluster.create(fixed_rate(TEN_MINUTES)).await;
         let node = cluster.node().await;
-        cluster.command(blackout(Scope::Job(job.id), "07:05:00", "07:35:00", afterwards)).await;
+        cluster.command(blackout(Scope::Job(job.id), "07:05:00", "07:35:00", on_end)).await;
         assert_eq!(run_for(&cluster, &node, 3).await, 1);
-        assert_eq!(run_for(&cluster, &node, 1).await, expected, "{afterwards}");
+        assert_eq!(run_for(&cluster, &node, 1).await, expected, "{on_end}");
         let rows = cluster.ledger(&job).await;
         let skipped = "SCHEDULE 07:10:00 SKIPPED CALENDAR attempt 0, 3 times until 07:30:00".to_owned();
-        assert_eq!(rows.contains(&skipped), afterwards == Afterwards::Skip, "{rows:?}");
+        assert_eq!(rows.contains(&skipped), on_end == BlackoutEndPolicy::Skip, "{rows:?}");
     }
 }
 
 #[actix::test]
 async fn a_blackout_that_ends_early_lets_go_at_once() {
-    for afterwards in [Afterwards::Collapse, Afterwards::Skip] {
+    for on_end in [BlackoutEndPolicy::Collapse, BlackoutEndPolicy::Skip] {
         let cluster = TestCluster::start().await;
         let job = cluster.create(fixed_rate(TEN_MINUTES)).await;
         let node = cluster.node().await;
-        let black = cluster.command(blackout(Scope::Cluster, "07:05:00", "12:00:00", afterwards)).await;
+        let black = cluster.command(blackout(Scope::Cluster, "07:05:00", "12:00:00", on_end)).await;
         assert_eq!(run_for(&cluster, &node, 2).await, 1);
 
         cluster.advance(300);
         cluster.command(SetBlackoutEnd(black.id, None)).await;
-        let expected = usize::from(afterwards == Afterwards::Collapse);
-        assert_eq!(run(&node).await, expected, "{afterwards}");
+        let expected = usize::from(on_end == BlackoutEndPolicy::Collapse);
+        assert_eq!(run(&node).await, expected, "{on_end}");
         assert_eq!(triggers(&cluster, &job).await, "SCHEDULE fires 07:30:00 due 07:30:00");
         let over = cluster.try_command(SetBlackoutEnd(black.id, None)).await;
         assert!(matches!(over, Err(CommandError::Conflict(_))));
@@ -200,7 +200,7 @@ async fn a_blackout_that_was_cancelled_before_it_began_defers_nothing() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(TEN_MINUTES)).await;
     let node = cluster.node().await;
-    let black = cluster.command(blackout(Scope::Cluster, "07:05:00", "12:00:00", Afterwards::Skip)).await;
+    let black = cluster.command(blackout(Scope::Cluster, "07:05:00", "12:00:00", BlackoutEndPolicy::Skip)).await;
     assert_eq!(run(&node).await, 1);
     assert_eq!(triggers(&cluster, &job).await, "SCHEDULE fires 12:00:00 due 12:00:00");
 
@@ -234,7 +234,8 @@ async fn a_lease_waits_for_nobody_who_changes_exclusions() {
 async fn changes_without_a_pause_do_not_keep_leases_out() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(TEN_MINUTES)).await;
-    let blackout = cluster.command(blackout(Scope::Tag("none".into()), "07:00:00", "23:00:00", Afterwards::Skip)).await;
+    let blackout =
+        cluster.command(blackout(Scope::Tag("none".into()), "07:00:00", "23:00:00", BlackoutEndPolicy::Skip)).await;
     let node = cluster.node().await;
     let done = Cell::new(false);
     let change = async || {
@@ -264,7 +265,7 @@ async fn blackouts_that_are_not_over_are_bounded() {
         select gen_random_uuid(), 'TAG', 'none', $1::timestamptz, $1::timestamptz + n * interval '1 hour', 'SKIP', 'many', $1::timestamptz
         from generate_series(1, 1000) as n returning id::text";
     assert_eq!(cluster.texts(many, &[&at("07:00:00")]).await.len(), 1_000);
-    let one_more = || blackout(Scope::Cluster, "20:00:00", "23:00:00", Afterwards::Skip);
+    let one_more = || blackout(Scope::Cluster, "20:00:00", "23:00:00", BlackoutEndPolicy::Skip);
     match cluster.try_command(one_more()).await {
         Err(CommandError::Conflict(message)) => assert!(message.contains("1000 blackouts are not over"), "{message}"),
         other => panic!("refused, not {other:?}"),
@@ -358,15 +359,15 @@ async fn the_next_fire_time_is_the_first_of_the_next_fire_times_whatever_closes_
     // From the first of them until a day after the third.
     let ends_at = open[2].replace("-01T", "-02T");
     let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id } }";
-    let blackout = async |afterwards: &str| {
+    let blackout = async |on_end: &str| {
         let input =
-            json!({"reason": "move", "startsAt": open[0], "endsAt": ends_at, "afterwards": afterwards, "jobId": id});
+            json!({"reason": "move", "startsAt": open[0], "endsAt": ends_at, "afterwards": on_end, "jobId": id});
         node.data(create, json!({"input": input})).await["createBlackout"]["id"].clone()
     };
 
-    for (afterwards, shown) in [("SKIP", &open[3..]), ("COLLAPSE", &open[2..]), ("RUN_ALL", &open[..])] {
-        let made = blackout(afterwards).await;
-        assert_eq!(next(&node, &id).await[..9], shown[..9], "{afterwards}");
+    for (on_end, shown) in [("SKIP", &open[3..]), ("COLLAPSE", &open[2..]), ("RUN_ALL", &open[..])] {
+        let made = blackout(on_end).await;
+        assert_eq!(next(&node, &id).await[..9], shown[..9], "{on_end}");
         node.data("mutation($id: ID!) { endBlackout(id: $id) { id } }", json!({"id": made})).await;
         assert_eq!(next(&node, &id).await, open, "it was cancelled before it began");
     }

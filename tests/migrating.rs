@@ -124,7 +124,7 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
         assert_eq!((log.len(), log[0].status, job.next_fire_time.is_some()), (1, ExecutionStatus::Success, true));
     }
     let paused = store.pause_job(jobs[0].id, Some("moved")).await.unwrap().unwrap();
-    assert_eq!((paused.version, paused.paused_because.as_deref()), (1, Some("moved")));
+    assert_eq!((paused.version, paused.pause_reason.as_deref()), (1, Some("moved")));
 }
 
 /// Nodes of before migration 10 list no leases: what they hold is listed for them, and they take nothing new.

@@ -220,9 +220,9 @@ impl Handler<CancelExecution> for JobManager {
 impl Handler<PauseJob> for JobManager {
     type Result = ResponseFuture<Result<Job, CommandError>>;
 
-    fn handle(&mut self, PauseJob(id, because): PauseJob, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, PauseJob(id, reason): PauseJob, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
-        Box::pin(async move { found(store.pause_job(id, because.as_deref()).await?, "job", id) })
+        Box::pin(async move { found(store.pause_job(id, reason.as_deref()).await?, "job", id) })
     }
 }
 
@@ -265,10 +265,10 @@ impl Handler<DrainNode> for JobManager {
 impl Handler<PauseCluster> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, PauseCluster(because): PauseCluster, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, PauseCluster(reason): PauseCluster, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let held = store.pause_cluster(because.as_deref().unwrap_or("somebody asked for it")).await?;
+            let held = store.pause_cluster(reason.as_deref().unwrap_or("somebody asked for it")).await?;
             if held { Ok(()) } else { Err(CommandError::Conflict("the cluster is held already".to_owned())) }
         })
     }

@@ -1,13 +1,13 @@
 //! Calendars and blackouts in the API.
 
 use super::mutations::command;
-use super::names::{AfterwardsName, ExclusionKindName, WeekdayName};
+use super::names::{BlackoutEndPolicyName, ExclusionKindName, WeekdayName};
 use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::exclusions::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
-use crate::model::exclusions::{Afterwards, Blackout, JobExclusion, Scope};
+use crate::model::exclusions::{Blackout, BlackoutEndPolicy, JobExclusion, Scope};
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
 use crate::model::{rfc3339, text};
 use crate::store::calendars::CalendarRecord;
@@ -68,7 +68,7 @@ pub struct BlackoutInput {
     /// Only this job.
     job_id: Option<ID>,
     /// What becomes of its fire times at its end; COLLAPSE unless said.
-    afterwards: Option<AfterwardsName>,
+    afterwards: Option<BlackoutEndPolicyName>,
 }
 
 /// A time of day.
@@ -240,8 +240,8 @@ impl Blackout {
         if let Scope::Job(job) = &self.scope { Some((*job).into()) } else { None }
     }
     /// What becomes of its fire times at its end.
-    async fn afterwards(&self) -> AfterwardsName {
-        self.afterwards.into()
+    async fn afterwards(&self) -> BlackoutEndPolicyName {
+        self.on_end.into()
     }
 }
 
@@ -265,8 +265,8 @@ impl JobExclusion {
         self.until.map(rfc3339)
     }
     /// What becomes of the fire times of a blackout; none for a calendar, whose fire times are skipped.
-    async fn afterwards(&self) -> Option<AfterwardsName> {
-        self.afterwards.map(Into::into)
+    async fn afterwards(&self) -> Option<BlackoutEndPolicyName> {
+        self.on_end.map(Into::into)
     }
 }
 
@@ -316,7 +316,7 @@ impl BlackoutInput {
             scope,
             starts_at: self.starts_at.as_deref().map(|text| errors::instant("startsAt", text)).transpose()?,
             ends_at: errors::instant("endsAt", &self.ends_at)?,
-            afterwards: self.afterwards.map_or(Afterwards::Collapse, Into::into),
+            on_end: self.afterwards.map_or(BlackoutEndPolicy::Collapse, Into::into),
             reason: self.reason,
         })
     }

@@ -1,6 +1,6 @@
 //! Names: the enums of the API, each the model's of the same name.
 
-use crate::model::exclusions::{Afterwards, ExclusionKind};
+use crate::model::exclusions::{BlackoutEndPolicy, ExclusionKind};
 use crate::model::explanation::FireTimeReason;
 use crate::model::job::{JobState, JobStatus, Recovery, ScheduleType};
 use crate::model::lists::JobOrder;
@@ -174,8 +174,8 @@ pub enum WeekdayName {
 
 /// What becomes of the fire times of a blackout at its end.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "Afterwards", remote = "Afterwards")]
-pub enum AfterwardsName {
+#[graphql(name = "Afterwards", remote = "BlackoutEndPolicy")]
+pub enum BlackoutEndPolicyName {
     /// None runs.
     Skip,
     /// The last one runs, the others are folded into it.

@@ -122,7 +122,7 @@ impl Query {
             None => definition.first_fire_time(now),
         };
         let count = count.min(definition.runs_left(edited.as_ref().map_or(0, |job| job.runs)));
-        let pending = first.map(|fire_time| Pending { fire_time, closed_from: None });
+        let pending = first.map(|fire_time| Pending { fire_time, excluded_from: None });
         let fire_times = pending.map(|pending| exclusions.fire_times(id, &definition, pending, count));
         Ok(preview(&definition, now, fire_times.unwrap_or_default()))
     }

@@ -102,7 +102,7 @@ impl Backfill {
         let next_state = next.map_or(NextState::Remove, |fire_time| NextState::Advance {
             fire_time,
             due_at: trigger.due_at.max(now) + distance,
-            closed_from: None,
+            excluded_from: None,
         });
         FireOutcome { execution: Some(execution), skipped: Vec::new(), next_state }
     }
@@ -111,7 +111,7 @@ impl Backfill {
     /// is paused.
     pub fn wait(trigger: &Trigger, paused: bool, now: Timestamp) -> NextState {
         let due_at = now + if paused { PAUSE } else { WAIT };
-        NextState::Advance { fire_time: trigger.fire_time, due_at, closed_from: None }
+        NextState::Advance { fire_time: trigger.fire_time, due_at, excluded_from: None }
     }
 }
 
@@ -193,11 +193,11 @@ mod tests {
             fire_time: at(60),
             due_at: at(9_000),
             runs: 0,
-            closed_from: None,
+            excluded_from: None,
         };
         let outcome = backfill.fire(&trigger, &job, &Exclusions::default(), at(9_000));
         let due_at = at(9_000) + TimeDelta::milliseconds(500);
-        assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(120), due_at, closed_from: None });
+        assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(120), due_at, excluded_from: None });
         let scheduled = execution::execution_id(trigger.job_id, TriggerKind::Schedule, at(60));
         assert!(
             outcome

@@ -26,8 +26,8 @@ const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
 const LEAPS_MAX: usize = 1_000;
 
 named! {
-    /// What becomes of the fire times of a blackout at its end.
-    Afterwards, "afterwards" {
+    /// What happens to the fire times of a blackout at its end.
+    BlackoutEndPolicy, "afterwards" {
         /// None runs.
         Skip = "SKIP",
         /// The last one runs, the others are folded into it.
@@ -69,8 +69,8 @@ pub struct Blackout {
     pub starts_at: Timestamp,
     /// Its end, not included.
     pub ends_at: Timestamp,
-    /// What becomes of its fire times then.
-    pub afterwards: Afterwards,
+    /// What happens to its fire times at its end.
+    pub on_end: BlackoutEndPolicy,
     /// Why, for people.
     pub reason: String,
 }
@@ -158,7 +158,7 @@ impl Exclusions {
         }
         match self.blackout_at(id, job, job.due_time(id, fire_time)) {
             None => Availability::Open,
-            Some(blackout) if blackout.afterwards == Afterwards::Skip => {
+            Some(blackout) if blackout.on_end == BlackoutEndPolicy::Skip => {
                 Availability::Excluded(ExcludedBy::Blackout(blackout))
             }
             Some(blackout) => Availability::Deferred(blackout),
@@ -210,7 +210,7 @@ impl Exclusions {
         let meanwhile = |other: &&Blackout| {
             (blackout.starts_at..blackout.ends_at).contains(&other.starts_at)
                 && other.ends_at >= blackout.ends_at
-                && other.afterwards != Afterwards::Skip
+                && other.on_end != BlackoutEndPolicy::Skip
                 && other.scope.covers(id, job)
         };
         let next = self.blackouts.iter().filter(meanwhile).map(|other| other.starts_at).min();
@@ -276,7 +276,7 @@ pub fn zone_rules(of_schedule: i64, of_calendar: i64) -> Option<i64> {
 
 impl ExcludedBy<'_> {
     /// Why the fire time did not run, for people.
-    pub fn because(self) -> String {
+    pub fn reason(self) -> String {
         match self {
             Self::Calendar(calendar) => format!("calendar {}", calendar.name()),
             Self::Blackout(blackout) => format!("blackout: {}", blackout.reason),

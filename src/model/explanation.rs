@@ -179,7 +179,7 @@ impl FireTimeFacts {
             Some(format!("the job {verb} {word}")),
             since.map(|since| format!(" since {}", rfc3339(since))),
             by.as_ref().map(|by| format!(" by {by}")),
-            then.paused_because.as_ref().map(|because| format!(" ({because})")),
+            then.pause_reason.as_ref().map(|reason| format!(" ({reason})")),
             until.map(|until| format!(", until {}", rfc3339(until))),
         ];
         let message: String = parts.into_iter().flatten().collect();
@@ -276,7 +276,7 @@ impl FireTimeFacts {
     fn pending(&self, at: Timestamp) -> Option<Explanation> {
         use FireTimeReason::{ClusterHeld, Waiting};
         let next = self.job.next_fire_time?;
-        if at < self.job.closed_from.unwrap_or(next) {
+        if at < self.job.excluded_from.unwrap_or(next) {
             return None;
         }
         if let Some(excluded) = self.excluded(at) {
@@ -301,7 +301,7 @@ impl FireTimeFacts {
         match self.exclusions.availability(self.job.id, &self.job.definition, at) {
             Availability::Open => None,
             Availability::Excluded(excluded) => {
-                Some(Explanation::new(Closed, format!("it is closed by the {}", excluded.because())))
+                Some(Explanation::new(Closed, format!("it is closed by the {}", excluded.reason())))
             }
             Availability::Deferred(blackout) => {
                 let (until, reason) = (blackout.ends_at, &blackout.reason);
@@ -365,12 +365,12 @@ mod tests {
             id: JOB,
             definition,
             status: JobStatus::Active,
-            paused_because: None,
+            pause_reason: None,
             version: 1,
             created_at: at("00:30:00"),
             updated_at: at("00:30:00"),
             next_fire_time: Some(at("13:00:00")),
-            closed_from: None,
+            excluded_from: None,
             held_fire_time: None,
             runs: 0,
         }
@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_pause_of_then_is_told_although_the_job_fires_now() {
-        let then = Job { status: JobStatus::Paused, paused_because: Some("the target moves".into()), ..job(hourly()) };
+        let then = Job { status: JobStatus::Paused, pause_reason: Some("the target moves".into()), ..job(hourly()) };
         let since = Some((at("08:30:00"), "api".to_owned()));
         let version = VersionThen { job: then, since, until: Some(at("09:30:00")) };
         let explained = FireTimeFacts { version: Some(version), ..facts() }.explain(at("09:00:00"));

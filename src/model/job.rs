@@ -108,7 +108,7 @@ pub struct Job {
     /// Whether it fires.
     pub status: JobStatus,
     /// Why it is paused, if somebody said.
-    pub paused_because: Option<String>,
+    pub pause_reason: Option<String>,
     /// Raised by every change.
     pub version: i32,
     /// When it was created.
@@ -118,7 +118,7 @@ pub struct Job {
     /// Its next fire time, if the trigger names one: it may be closed, or not the one of a blackout that runs.
     pub next_fire_time: Option<Timestamp>,
     /// The first closed fire time that the trigger was sent past.
-    pub closed_from: Option<Timestamp>,
+    pub excluded_from: Option<Timestamp>,
     /// The fire time of a ONCE that is paused, if it was neither run nor recorded.
     pub held_fire_time: Option<Timestamp>,
     /// Fire times of its schedule that were run, for `maxRuns`.

@@ -70,7 +70,7 @@ pub struct Trigger {
     pub runs: i64,
     /// The first fire time up to `fire_time` that is excluded and not recorded yet: an excluded weekend becomes one row at its
     /// end. It is `fire_time` itself when no open one was in sight.
-    pub closed_from: Option<Timestamp>,
+    pub excluded_from: Option<Timestamp>,
 }
 
 impl Trigger {
@@ -129,7 +129,7 @@ pub struct SkippedRange {
     /// Why they are not run.
     pub reason: Reason,
     /// What excluded them, in words.
-    pub because: Option<String>,
+    pub message: Option<String>,
     /// The execution that they were folded into; none when it comes later.
     pub coalesced_into: Option<Uuid>,
 }
@@ -143,8 +143,8 @@ pub enum NextState {
         fire_time: Timestamp,
         /// When it may start.
         due_at: Timestamp,
-        /// See [`Trigger::closed_from`].
-        closed_from: Option<Timestamp>,
+        /// See [`Trigger::excluded_from`].
+        excluded_from: Option<Timestamp>,
     },
     /// It waits for the end of its execution (fixed delay).
     Await(Uuid),

@@ -93,9 +93,9 @@ impl Store {
             Scope::Tag(tag) => ("TAG", Some(tag), None),
             Scope::Job(job) => ("JOB", None, Some(job)),
         };
-        let (stub, afterwards) = (self.clock().stub(), blackout.afterwards.as_str());
+        let (stub, on_end) = (self.clock().stub(), blackout.on_end.as_str());
         let Blackout { id, starts_at, ends_at, reason, .. } = blackout;
-        let values: [&(dyn ToSql + Sync); 9] = [&stub, id, &scope, &tag, &job, starts_at, ends_at, &afterwards, reason];
+        let values: [&(dyn ToSql + Sync); 9] = [&stub, id, &scope, &tag, &job, starts_at, ends_at, &on_end, reason];
         self.bounded("blackouts.create", async {
             let session = self.session().await?;
             let created = session.execute(INSERT, &values).await.during("blackouts.insert")?;

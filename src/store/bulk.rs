@@ -52,7 +52,7 @@ impl Store {
             let rows = transaction.query(LOCK_JOBS, &[&jobs]).await.during("bulk.lock_jobs")?;
             let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
             let act = async |ids: &[Uuid]| match action {
-                BulkAction::Pause(because) => self.pause_in(&transaction, ids, because.as_deref()).await,
+                BulkAction::Pause(reason) => self.pause_in(&transaction, ids, reason.as_deref()).await,
                 BulkAction::Resume(missed) => self.resume_in(&transaction, ids, *missed).await,
                 BulkAction::Delete => self.delete_in(&transaction, ids).await,
                 BulkAction::RunNow => self.run_now_in(&transaction, ids, None).await.map(|executions| executions.len()),

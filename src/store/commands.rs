@@ -173,10 +173,10 @@ impl Store {
 
     /// Pauses an active job; one that is paused stays as it is. None when there
     /// is no such job.
-    pub async fn pause_job(&self, id: Uuid, because: Option<&str>) -> Result<Option<Job>, StoreError> {
+    pub async fn pause_job(&self, id: Uuid, reason: Option<&str>) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.pause", async {
             let transaction = self.begin("commands.begin").await?;
-            self.pause_in(&transaction, &[id], because).await?;
+            self.pause_in(&transaction, &[id], reason).await?;
             let job = living(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
             Ok(job)
@@ -260,7 +260,7 @@ impl Store {
         transaction: &Transaction,
         ids: &[Uuid],
         status: JobStatus,
-        because: Option<&str>,
+        reason: Option<&str>,
     ) -> Result<(Vec<Uuid>, Option<Timestamp>), StoreError> {
         let from: &[&str] = match status {
             JobStatus::Active => &["PAUSED"],
@@ -268,7 +268,7 @@ impl Store {
             JobStatus::Deleted => &["ACTIVE", "PAUSED"],
         };
         let rows = transaction
-            .query(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &ids, &from, &because])
+            .query(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &ids, &from, &reason])
             .await
             .during("commands.set_status")?;
         let times: Vec<Timestamp> = column("commands.set_status", &rows, 1)?;
@@ -287,9 +287,9 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
         next_fire_time: definition.first_fire_time(now),
         definition,
         status: JobStatus::Active,
-        paused_because: None,
+        pause_reason: None,
         held_fire_time: None,
-        closed_from: None,
+        excluded_from: None,
         version: 0,
         created_at: now,
         updated_at: now,
@@ -325,12 +325,12 @@ pub(super) async fn schedule(
     (next, now): (Option<Timestamp>, Timestamp),
 ) -> Result<Option<Timestamp>, StoreError> {
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
-    let (fire_time, due_at, closed_from) = next_of(id, definition, exclusions, next);
+    let (fire_time, due_at, excluded_from) = next_of(id, definition, exclusions, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
     let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, exclusions, fire_time));
     let priority = &definition.priority;
     let values: [&(dyn ToSql + Sync); 10] =
-        [&id, &fire_time, &now, &due_at, priority, &runs_max, &is_delay, &closed_from, &zone_rules, &tzdb_edition()];
+        [&id, &fire_time, &now, &due_at, priority, &runs_max, &is_delay, &excluded_from, &zone_rules, &tzdb_edition()];
     let statement = transaction.prepare_cached(SCHEDULE).await.during("commands.prepare")?;
     transaction.execute(&statement, &values).await.during("commands.schedule")?;
     Ok(fire_time)
@@ -347,13 +347,13 @@ fn next_of(
     let before = |next: Timestamp| next - TimeDelta::microseconds(1);
     let next_state = match next {
         Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
-            NextState::Advance { fire_time: next, due_at: next, closed_from: None }
+            NextState::Advance { fire_time: next, due_at: next, excluded_from: None }
         }
         Some(next) => schedule_next(id, definition, exclusions, before(next)),
         None => NextState::Exhaust,
     };
     match next_state {
-        NextState::Advance { fire_time, due_at, closed_from } => (Some(fire_time), Some(due_at), closed_from),
+        NextState::Advance { fire_time, due_at, excluded_from } => (Some(fire_time), Some(due_at), excluded_from),
         NextState::Await(_) | NextState::Exhaust | NextState::Remove => (None, None, None),
     }
 }
@@ -434,13 +434,13 @@ async fn insert_triggers(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut due_ats = Vec::with_capacity(jobs.len());
-    let mut closed_froms = Vec::with_capacity(jobs.len());
+    let mut excluded_froms = Vec::with_capacity(jobs.len());
     let mut zone_rules = Vec::with_capacity(jobs.len());
     for job in jobs.iter_mut() {
-        let (fire_time, due_at, closed_from) = next_of(job.id, &job.definition, exclusions, job.next_fire_time);
-        (job.next_fire_time, job.closed_from) = (fire_time, closed_from);
+        let (fire_time, due_at, excluded_from) = next_of(job.id, &job.definition, exclusions, job.next_fire_time);
+        (job.next_fire_time, job.excluded_from) = (fire_time, excluded_from);
         due_ats.push(due_at);
-        closed_froms.push(closed_from);
+        excluded_froms.push(excluded_from);
         zone_rules.push(fire_time.and_then(|fire_time| zones::mark(&job.definition, exclusions, fire_time)));
     }
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
@@ -448,7 +448,7 @@ async fn insert_triggers(
     let priorities: Vec<i16> = jobs.iter().map(|job| job.definition.priority).collect();
     let statement = transaction.prepare_cached(INSERT_TRIGGERS).await.during("commands.prepare")?;
     let values: [&(dyn ToSql + Sync); 7] =
-        [&ids, &fire_times, &due_ats, &priorities, &closed_froms, &zone_rules, &tzdb_edition()];
+        [&ids, &fire_times, &due_ats, &priorities, &excluded_froms, &zone_rules, &tzdb_edition()];
     transaction.execute(&statement, &values).await.during("commands.insert_triggers")?;
     Ok(())
 }

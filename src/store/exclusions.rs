@@ -11,7 +11,7 @@ use super::session::Transaction;
 use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL};
 use crate::model::Timestamp;
-use crate::model::exclusions::{Afterwards, Blackout, Exclusions, Scope};
+use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Exclusions, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
@@ -231,13 +231,13 @@ fn scope(row: Values<'_>) -> Result<Scope, StoreError> {
 
 pub(super) fn blackout(row: &Row) -> Result<Blackout, StoreError> {
     let row = Values::of("blackout", row);
-    let afterwards = row.get::<&str>("afterwards")?.parse::<Afterwards>();
+    let on_end = row.get::<&str>("afterwards")?.parse::<BlackoutEndPolicy>();
     Ok(Blackout {
         id: row.get("id")?,
         scope: scope(row)?,
         starts_at: row.bound("starts_at")?,
         ends_at: row.bound("ends_at")?,
-        afterwards: afterwards.map_err(|error| row.unreadable(error))?,
+        on_end: on_end.map_err(|error| row.unreadable(error))?,
         reason: row.get("reason")?,
     })
 }

@@ -346,13 +346,13 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
             max_recoveries: row.get("max_recoveries")?,
         },
         status: named(row, "status")?,
-        paused_because: row.get("paused_because")?,
+        pause_reason: row.get("paused_because")?,
         version: row.get("version")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         next_fire_time: row.get("next_fire_time")?,
         held_fire_time: row.get("held_fire_time")?,
-        closed_from: row.get("closed_from")?,
+        excluded_from: row.get("closed_from")?,
         runs: row.get::<Option<i64>>("runs")?.unwrap_or(0),
     })
 }

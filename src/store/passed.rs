@@ -73,7 +73,7 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
         fire_time,
         due_at: due_at.or(held_due_at).unwrap_or(fire_time),
         runs: row.get("runs")?,
-        closed_from: row.get("closed_from")?,
+        excluded_from: row.get("closed_from")?,
     };
     Ok(Locked { trigger, is_due: due_at.is_some(), is_held: held_due_at.is_some() })
 }

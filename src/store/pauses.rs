@@ -50,9 +50,9 @@ impl Store {
         &self,
         transaction: &Transaction,
         ids: &[Uuid],
-        because: Option<&str>,
+        reason: Option<&str>,
     ) -> Result<usize, StoreError> {
-        let (paused, now) = self.set_status(transaction, ids, JobStatus::Paused, because).await?;
+        let (paused, now) = self.set_status(transaction, ids, JobStatus::Paused, reason).await?;
         let Some(now) = now else { return Ok(0) };
         self.leave_out_passed(transaction, &paused, now, Reason::Paused).await?;
         transaction.execute(PAUSE_TRIGGER, &[&paused, &now]).await.during("pauses.pause_trigger")?;

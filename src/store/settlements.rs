@@ -208,8 +208,8 @@ impl Store {
         let mut failed: Vec<_> = batch.iter().filter(failed).filter(|s| settled.contains(&s.execution_id)).collect();
         failed.sort_by_key(|settlement| settlement.job_id);
         for settlement in failed {
-            let because = format!("execution {} failed", settlement.execution_id);
-            self.pause_in(transaction, &[settlement.job_id], Some(&because)).await?;
+            let reason = format!("execution {} failed", settlement.execution_id);
+            self.pause_in(transaction, &[settlement.job_id], Some(&reason)).await?;
         }
         Ok(())
     }

@@ -416,8 +416,8 @@ impl Store {
         failing::mark(transaction, &ended).await?;
         for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
             let row = Values::of("takeovers.take_over", row);
-            let because = format!("execution {} failed", row.get::<Uuid>("id")?);
-            self.pause_in(transaction, &[row.get("job_id")?], Some(&because)).await?;
+            let reason = format!("execution {} failed", row.get::<Uuid>("id")?);
+            self.pause_in(transaction, &[row.get("job_id")?], Some(&reason)).await?;
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
         rearm_fixed_delay(transaction, &taken.ended).await?;

@@ -4,7 +4,7 @@ use super::jittery::{in_its_jitter, jittery};
 use crate::support::{TestCluster, at, fixed_rate};
 use horolog::actors::job_manager::UpdateJob;
 use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
-use horolog::model::exclusions::{Afterwards, Scope};
+use horolog::model::exclusions::{BlackoutEndPolicy, Scope};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use serde_json::json;
@@ -14,10 +14,10 @@ fn office(rules: serde_json::Value) -> CalendarRequest {
     CalendarRequest { name: "office".into(), description: None, time_zone: None, rules }
 }
 
-async fn black(cluster: &TestCluster, job: &Job, afterwards: Afterwards) {
+async fn black(cluster: &TestCluster, job: &Job, on_end: BlackoutEndPolicy) {
     let scope = Scope::Job(job.id);
     let (starts_at, ends_at) = (Some(at("07:00:02")), at("07:09:59"));
-    cluster.command(CreateBlackout { scope, starts_at, ends_at, afterwards, reason: "move".into() }).await;
+    cluster.command(CreateBlackout { scope, starts_at, ends_at, on_end, reason: "move".into() }).await;
 }
 
 /// What becomes of the fire time of 07:00 in the log, and whether it kept its due time.
@@ -52,17 +52,17 @@ async fn a_blackout_that_begins_over_a_due_time_skips_it_or_runs_it_at_its_end()
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let mut jobs = Vec::new();
-    for afterwards in [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll] {
+    for on_end in [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll] {
         for is_edited in [false, true] {
-            jobs.push((in_its_jitter(&cluster, jittery()).await, afterwards, is_edited));
+            jobs.push((in_its_jitter(&cluster, jittery()).await, on_end, is_edited));
         }
     }
     cluster.advance(2);
-    for (job, afterwards, is_edited) in &jobs {
+    for (job, on_end, is_edited) in &jobs {
         if *is_edited {
             cluster.command(UpdateJob { id: job.id, request: fixed_rate(3_600), version: 0 }).await;
         }
-        black(&cluster, job, *afterwards).await;
+        black(&cluster, job, *on_end).await;
     }
 
     cluster.advance(570);
@@ -73,9 +73,10 @@ async fn a_blackout_that_begins_over_a_due_time_skips_it_or_runs_it_at_its_end()
     cluster.advance(28);
     node.poll().await;
     node.settle_all().await;
-    for (job, afterwards, is_edited) in &jobs {
+    for (job, on_end, is_edited) in &jobs {
         let row = first(&cluster, job).await.concat();
-        let expected = if *afterwards == Afterwards::Skip { "SCHEDULE SKIPPED CALENDAR" } else { "SCHEDULE SUCCESS" };
-        assert!(row.starts_with(expected), "{afterwards} {is_edited}: {row}");
+        let expected =
+            if *on_end == BlackoutEndPolicy::Skip { "SCHEDULE SKIPPED CALENDAR" } else { "SCHEDULE SUCCESS" };
+        assert!(row.starts_with(expected), "{on_end} {is_edited}: {row}");
     }
 }

@@ -10,7 +10,7 @@ use horolog::actors::job_manager::{
 };
 use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::Timestamp;
-use horolog::model::exclusions::{Afterwards, Scope};
+use horolog::model::exclusions::{BlackoutEndPolicy, Scope};
 use horolog::model::execution::{Attempt, execution_id};
 use horolog::model::job::{Job, JobDefinition, JobStatus, ScheduleType};
 use horolog::model::job_request::JobRequest;
@@ -199,11 +199,12 @@ impl World {
             38 => drop(self.cluster.try_command(ResumeCluster).await),
             39..=40 => self.edit_calendar().await,
             _ => {
-                let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][self.rng.usize(0..3)];
+                let on_end = [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll]
+                    [self.rng.usize(0..3)];
                 let scope = if self.rng.bool() { Scope::Cluster } else { Scope::Job(id) };
                 let (starts_at, ends_at) = (Some(soon(&mut self.rng, now)), soon(&mut self.rng, now));
                 let reason = "work".to_owned();
-                drop(self.cluster.try_command(CreateBlackout { scope, starts_at, ends_at, afterwards, reason }).await);
+                drop(self.cluster.try_command(CreateBlackout { scope, starts_at, ends_at, on_end, reason }).await);
             }
         }
         self.note().await;

@@ -1,7 +1,7 @@
 //! Commands about calendars and blackouts.
 
 use super::{CommandError, JobManager};
-use crate::model::exclusions::{Afterwards, Blackout, Scope};
+use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Scope};
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
 use crate::model::{InvalidInput, Timestamp, rfc3339, text};
@@ -52,7 +52,7 @@ pub struct CreateBlackout {
     /// Its end.
     pub ends_at: Timestamp,
     /// What becomes of its fire times then.
-    pub afterwards: Afterwards,
+    pub on_end: BlackoutEndPolicy,
     /// Why, for people.
     pub reason: String,
 }
@@ -139,7 +139,7 @@ impl Handler<CreateBlackout> for JobManager {
                 scope: request.scope,
                 starts_at: request.starts_at.unwrap_or(now),
                 ends_at: request.ends_at,
-                afterwards: request.afterwards,
+                on_end: request.on_end,
                 reason: request.reason,
             };
             blackout.validate(now)?;

@@ -296,7 +296,7 @@ impl Job {
     }
     /// Why it is paused, if somebody said.
     async fn paused_because(&self) -> Option<&str> {
-        self.paused_because.as_deref()
+        self.pause_reason.as_deref()
     }
     /// The time of a ONCE that passed while it was paused: `resumeJob` runs it now with
     /// `runMissed: true`, and records it as SKIPPED without.
@@ -394,12 +394,12 @@ fn int(seconds: i64) -> Option<i32> {
 
 /// The fire time that the job's trigger names.
 fn pending(job: &Job) -> Option<Pending> {
-    job.next_fire_time.map(|fire_time| Pending { fire_time, closed_from: job.closed_from })
+    job.next_fire_time.map(|fire_time| Pending { fire_time, excluded_from: job.excluded_from })
 }
 
 /// What judges the fire times of a job from the pending one on.
 async fn exclusions(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Exclusions>> {
-    let since = pending.closed_from.unwrap_or(pending.fire_time);
+    let since = pending.excluded_from.unwrap_or(pending.fire_time);
     let calendar = job.definition.calendar.clone();
     Ok(facts::load(ctx, ExclusionsKey { calendar, since }).await?.unwrap_or_default())
 }

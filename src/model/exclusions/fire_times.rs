@@ -2,7 +2,7 @@
 //! something is due make of them (`crate::model::trigger`). What does not run is leapt over, not walked, so that a
 //! year-long blackout of a job that fires every second costs some fifty looks at its schedule.
 
-use super::{Afterwards, Availability, ExcludedBy, Exclusions, LEAPS_MAX};
+use super::{Availability, BlackoutEndPolicy, ExcludedBy, Exclusions, LEAPS_MAX};
 use crate::model::Timestamp;
 use crate::model::job::JobDefinition;
 use crate::model::schedule::Schedule;
@@ -20,14 +20,14 @@ pub struct Pending {
     /// The fire time that it names.
     pub fire_time: Timestamp,
     /// The first excluded fire time that it was sent past.
-    pub closed_from: Option<Timestamp>,
+    pub excluded_from: Option<Timestamp>,
 }
 
 impl Pending {
     /// Whether a fire time was excluded when the trigger was set, be it the one that the trigger goes to because no open
     /// one was in sight.
     pub fn was_sent_past(&self, fire_time: Timestamp) -> bool {
-        self.closed_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
+        self.excluded_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
     }
 }
 
@@ -95,9 +95,9 @@ impl Search<'_> {
     /// The trigger may have been sent past what a calendar or a blackout excludes no longer; but what a calendar had excluded
     /// before it was edited stays excluded.
     fn first_open(&mut self, pending: Pending) -> Option<Timestamp> {
-        if let Some(closed_from) = pending.closed_from {
+        if let Some(excluded_from) = pending.excluded_from {
             let calendar = self.exclusions.calendar_of(self.job);
-            let from = calendar.map_or(closed_from, |calendar| closed_from.max(calendar.changed_at()));
+            let from = calendar.map_or(excluded_from, |calendar| excluded_from.max(calendar.changed_at()));
             let open = self.next_open(from - TimeDelta::microseconds(1));
             if let Some(open) = open.filter(|open| *open < pending.fire_time) {
                 return Some(open);
@@ -120,7 +120,7 @@ impl Search<'_> {
     /// defers with it. None when the search takes too long.
     fn what_runs(&mut self, fire_time: Timestamp, pending: Pending) -> Option<Timestamp> {
         match self.exclusions.availability_of_pending(self.id, self.job, pending, fire_time) {
-            Availability::Deferred(blackout) if blackout.afterwards == Afterwards::Collapse => {
+            Availability::Deferred(blackout) if blackout.on_end == BlackoutEndPolicy::Collapse => {
                 let end = self.end_of_blackouts(blackout.ends_at);
                 let last = self.last_due_before(end, fire_time);
                 (self.steps > 0).then_some(last)

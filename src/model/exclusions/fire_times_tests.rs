@@ -1,6 +1,6 @@
 //! What a person is shown of the next fire times is what polls make of them that come when something is due.
 
-use super::{Afterwards, Blackout, Exclusions, Pending, Scope};
+use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending, Scope};
 use crate::model::Timestamp;
 use crate::model::job::JobDefinition;
 use crate::model::schedule::Schedule;
@@ -23,9 +23,9 @@ fn every(seconds: i64) -> JobDefinition {
     JobDefinition::plain("job", Schedule::FixedRate { interval: TimeDelta::seconds(seconds), anchor: at(0) })
 }
 
-fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
+fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
     let (starts_at, ends_at) = (at(from), at(to));
-    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, afterwards, reason: "move".into() }
+    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, on_end, reason: "move".into() }
 }
 
 fn calendar(rules: serde_json::Value) -> Calendar {
@@ -34,7 +34,7 @@ fn calendar(rules: serde_json::Value) -> Calendar {
 }
 
 fn pending(minutes: i64) -> Pending {
-    Pending { fire_time: at(minutes), closed_from: None }
+    Pending { fire_time: at(minutes), excluded_from: None }
 }
 
 fn minutes(fire_times: &[Timestamp]) -> Vec<i64> {
@@ -44,14 +44,20 @@ fn minutes(fire_times: &[Timestamp]) -> Vec<i64> {
 #[test]
 fn what_a_blackout_excludes_or_folds_is_left_out_and_what_it_defers_is_not() {
     let cases: [(&[Blackout], &[i64]); 6] = [
-        (&[blackout(25, 60, Afterwards::Skip)], &[10, 20, 60, 70, 80]),
-        (&[blackout(25, 60, Afterwards::Collapse)], &[10, 20, 50, 60, 70]),
-        (&[blackout(25, 60, Afterwards::RunAll)], &[10, 20, 30, 40, 50]),
+        (&[blackout(25, 60, BlackoutEndPolicy::Skip)], &[10, 20, 60, 70, 80]),
+        (&[blackout(25, 60, BlackoutEndPolicy::Collapse)], &[10, 20, 50, 60, 70]),
+        (&[blackout(25, 60, BlackoutEndPolicy::RunAll)], &[10, 20, 30, 40, 50]),
         // What is pending lies in it: it was made since.
-        (&[blackout(5, 15, Afterwards::Skip)], &[20, 30, 40, 50, 60]),
+        (&[blackout(5, 15, BlackoutEndPolicy::Skip)], &[20, 30, 40, 50, 60]),
         // One that begins before the other has ended defers what was to be folded.
-        (&[blackout(5, 35, Afterwards::Collapse), blackout(30, 60, Afterwards::RunAll)], &[50, 60, 70, 80, 90]),
-        (&[blackout(5, 35, Afterwards::RunAll), blackout(30, 60, Afterwards::Skip)], &[10, 20, 60, 70, 80]),
+        (
+            &[blackout(5, 35, BlackoutEndPolicy::Collapse), blackout(30, 60, BlackoutEndPolicy::RunAll)],
+            &[50, 60, 70, 80, 90],
+        ),
+        (
+            &[blackout(5, 35, BlackoutEndPolicy::RunAll), blackout(30, 60, BlackoutEndPolicy::Skip)],
+            &[10, 20, 60, 70, 80],
+        ),
     ];
     for (blackouts, expected) in cases {
         let exclusions = Exclusions { blackouts: blackouts.to_vec(), ..Exclusions::default() };
@@ -62,7 +68,8 @@ fn what_a_blackout_excludes_or_folds_is_left_out_and_what_it_defers_is_not() {
 
 #[test]
 fn the_first_is_the_same_however_many_are_asked_for() {
-    let exclusions = Exclusions { blackouts: vec![blackout(5, 100, Afterwards::Collapse)], ..Exclusions::default() };
+    let exclusions =
+        Exclusions { blackouts: vec![blackout(5, 100, BlackoutEndPolicy::Collapse)], ..Exclusions::default() };
     let ask = |count| exclusions.fire_times(JOB, &every(600), pending(10), count);
     assert_eq!((ask(0), ask(1)), (vec![], vec![at(90)]));
     assert_eq!(ask(1_000)[..2], [at(90), at(100)]);
@@ -71,16 +78,16 @@ fn the_first_is_the_same_however_many_are_asked_for() {
 #[test]
 fn a_fixed_delay_has_its_pending_one_whatever_closes_it() {
     let delay = JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(1) };
-    let exclusions = Exclusions { blackouts: vec![blackout(0, 60, Afterwards::Skip)], ..Exclusions::default() };
+    let exclusions = Exclusions { blackouts: vec![blackout(0, 60, BlackoutEndPolicy::Skip)], ..Exclusions::default() };
     assert_eq!(exclusions.fire_times(JOB, &delay, pending(10), 5), [at(10)]);
 }
 
 #[test]
 fn a_once_that_is_closed_has_none() {
     let once = JobDefinition { schedule: Schedule::Once { at: at(10) }, ..every(1) };
-    let exclusions = |afterwards| Exclusions { blackouts: vec![blackout(0, 60, afterwards)], ..Exclusions::default() };
-    assert!(exclusions(Afterwards::Skip).fire_times(JOB, &once, pending(10), 5).is_empty());
-    assert_eq!(exclusions(Afterwards::Collapse).fire_times(JOB, &once, pending(10), 5), [at(10)]);
+    let exclusions = |on_end| Exclusions { blackouts: vec![blackout(0, 60, on_end)], ..Exclusions::default() };
+    assert!(exclusions(BlackoutEndPolicy::Skip).fire_times(JOB, &once, pending(10), 5).is_empty());
+    assert_eq!(exclusions(BlackoutEndPolicy::Collapse).fire_times(JOB, &once, pending(10), 5), [at(10)]);
 }
 
 #[test]
@@ -88,14 +95,15 @@ fn a_calendar_that_opened_shows_what_is_to_come_and_not_what_was_closed() {
     let job = JobDefinition { calendar: Some("closed".into()), ..every(3_600) };
     let opened = calendar(serde_json::json!({})).changed(at(12 * 60 + 30));
     let exclusions = Exclusions { calendars: [("closed".to_owned(), opened)].into(), ..Exclusions::default() };
-    let pending = Pending { fire_time: at(72 * 60), closed_from: Some(at(60)) };
+    let pending = Pending { fire_time: at(72 * 60), excluded_from: Some(at(60)) };
     assert_eq!(minutes(&exclusions.fire_times(JOB, &job, pending, 2)), [13 * 60, 14 * 60]);
 }
 
 #[test]
 fn a_year_of_folded_seconds_is_leapt_over() {
     let year = 366 * 1_440;
-    let exclusions = Exclusions { blackouts: vec![blackout(0, year, Afterwards::Collapse)], ..Exclusions::default() };
+    let exclusions =
+        Exclusions { blackouts: vec![blackout(0, year, BlackoutEndPolicy::Collapse)], ..Exclusions::default() };
     let last = at(year) - TimeDelta::seconds(1);
     assert_eq!(
         exclusions.fire_times(JOB, &every(1), pending(0), 3),
@@ -106,12 +114,12 @@ fn a_year_of_folded_seconds_is_leapt_over() {
 #[test]
 fn a_search_is_bounded_and_then_the_first_is_what_the_trigger_names_if_that_is_open() {
     // A thousand blackouts, each over the only fire time of its day.
-    let night = |day: i64| blackout(day * 1_440 - 5, day * 1_440 + 5, Afterwards::Skip);
+    let night = |day: i64| blackout(day * 1_440 - 5, day * 1_440 + 5, BlackoutEndPolicy::Skip);
     let exclusions = Exclusions { blackouts: (1..=1_000).map(night).collect(), ..Exclusions::default() };
     let daily = every(86_400);
     assert_eq!(minutes(&exclusions.fire_times(JOB, &daily, pending(0), 2)), [0, 1_001 * 1_440], "leapt over");
     assert!(exclusions.fire_times(JOB, &daily, pending(1_440), 2).is_empty(), "too long for the first");
-    let long = |day: i64| blackout(day * 1_440 - 5, (day + 1) * 1_440, Afterwards::Collapse);
+    let long = |day: i64| blackout(day * 1_440 - 5, (day + 1) * 1_440, BlackoutEndPolicy::Collapse);
     let exclusions = Exclusions { blackouts: (1..=1_000).map(long).collect(), ..Exclusions::default() };
     assert_eq!(exclusions.fire_times(JOB, &daily, pending(1_440), 2)[0], at(1_440));
 }
@@ -128,11 +136,11 @@ fn fired_by_polls(
         now = now.max(trigger.due_at);
         let outcome = trigger.fire(job, exclusions, now);
         ran.extend(outcome.execution.map(|execution| execution.fire_time));
-        let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { break };
+        let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { break };
         if ran.len() == 15 {
             break;
         }
-        (trigger.fire_time, trigger.due_at, trigger.closed_from) = (fire_time, due_at, closed_from);
+        (trigger.fire_time, trigger.due_at, trigger.excluded_from) = (fire_time, due_at, excluded_from);
     }
     ran
 }
@@ -161,18 +169,18 @@ proptest! {
             let window = serde_json::json!({"from": time(from), "to": time(from + minutes)});
             calendar(serde_json::json!({"excludeWeekdays": ["SUNDAY"], "excludeWindows": [window]}))
         };
-        let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll];
+        let on_end = [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll];
         let blackouts: Vec<Blackout> = black.iter().enumerate().map(|(number, (from, length, then))| {
-            Blackout { id: Uuid::from_u128(number as u128), ..blackout(*from, from + length, afterwards[*then]) }
+            Blackout { id: Uuid::from_u128(number as u128), ..blackout(*from, from + length, on_end[*then]) }
         }).collect();
         let known = blackouts.len().saturating_sub(more);
         let before = Exclusions {
             calendars: [("closed".to_owned(), rules(windows[0]))].into(), blackouts: blackouts[..known].to_vec(),
             ..Exclusions::default()
         };
-        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &before, at(-1)) else { panic!("it fires") };
-        let trigger = Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, closed_from };
-        let shown = before.fire_times(JOB, &job, Pending { fire_time, closed_from }, 15);
+        let NextState::Advance { fire_time, due_at, excluded_from } = schedule_next(JOB, &job, &before, at(-1)) else { panic!("it fires") };
+        let trigger = Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, excluded_from };
+        let shown = before.fire_times(JOB, &job, Pending { fire_time, excluded_from }, 15);
         prop_assert_eq!(&shown, &fired_by_polls(trigger.clone(), &job, &before, at(0)));
         for fire_time in &shown {
             prop_assert!(!matches!(before.availability(JOB, &job, *fire_time), super::Availability::Excluded(_)));
@@ -182,8 +190,8 @@ proptest! {
         let edited = at(edited).min(due_at - TimeDelta::seconds(1));
         let changed = rules(windows[1]).changed(edited);
         let after = Exclusions { calendars: [("closed".to_owned(), changed)].into(), blackouts, ..Exclusions::default() };
-        let again = Trigger { due_at: closed_from.map_or(due_at, |from| from.max(edited)), ..trigger };
-        let shown = after.fire_times(JOB, &job, Pending { fire_time, closed_from }, 15);
+        let again = Trigger { due_at: excluded_from.map_or(due_at, |from| from.max(edited)), ..trigger };
+        let shown = after.fire_times(JOB, &job, Pending { fire_time, excluded_from }, 15);
         prop_assert_eq!(shown, fired_by_polls(again, &job, &after, edited));
     }
 }

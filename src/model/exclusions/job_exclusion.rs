@@ -1,6 +1,6 @@
 //! Which exclusion keeps a job from firing, and until when: what a person is told where the job is shown.
 
-use super::{Afterwards, Blackout, Exclusions, Pending};
+use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::Calendar;
 use crate::model::{Timestamp, named};
@@ -27,8 +27,8 @@ pub struct JobExclusion {
     pub from: Option<Timestamp>,
     /// When the job may fire again; none when the calendar does not open in sight.
     pub until: Option<Timestamp>,
-    /// What becomes of the fire times of a blackout.
-    pub afterwards: Option<Afterwards>,
+    /// What happens to the fire times of a blackout at its end.
+    pub on_end: Option<BlackoutEndPolicy>,
 }
 
 impl Exclusions {
@@ -41,7 +41,7 @@ impl Exclusions {
         pending: Pending,
         now: Timestamp,
     ) -> Option<JobExclusion> {
-        let next = pending.closed_from.unwrap_or(pending.fire_time);
+        let next = pending.excluded_from.unwrap_or(pending.fire_time);
         let due = job.due_time(id, next);
         self.blackout_over(id, job, now, due).or_else(|| self.excluding_calendar(job, now, next)).or_else(|| {
             // What is due already is not held by what has ended since.
@@ -62,7 +62,7 @@ impl Exclusions {
             name: blackout.reason.clone(),
             from: Some(blackout.starts_at),
             until: Some(last.ends_at),
-            afterwards: Some(blackout.afterwards),
+            on_end: Some(blackout.on_end),
         })
     }
 
@@ -74,7 +74,7 @@ impl Exclusions {
             name: calendar.name().to_owned(),
             from: None,
             until,
-            afterwards: None,
+            on_end: None,
         })
     }
 }
@@ -99,13 +99,13 @@ mod tests {
         JobDefinition::plain("job", Schedule::FixedRate { interval: TimeDelta::minutes(minutes), anchor: at(0) })
     }
 
-    fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
+    fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
         let (id, reason) = (Uuid::from_u128(u128::try_from(from).unwrap_or(0)), format!("move {from}"));
-        Blackout { id, scope: Scope::Cluster, starts_at: at(from), ends_at: at(to), afterwards, reason }
+        Blackout { id, scope: Scope::Cluster, starts_at: at(from), ends_at: at(to), on_end, reason }
     }
 
-    fn pending(fire_time: i64, closed_from: Option<i64>) -> Pending {
-        Pending { fire_time: at(fire_time), closed_from: closed_from.map(at) }
+    fn pending(fire_time: i64, excluded_from: Option<i64>) -> Pending {
+        Pending { fire_time: at(fire_time), excluded_from: excluded_from.map(at) }
     }
 
     /// `name until minute` of what excludes the job.
@@ -121,22 +121,22 @@ mod tests {
 
     #[test]
     fn a_blackout_closes_from_its_start_to_the_end_of_the_last_that_follows_it() {
-        for afterwards in [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll] {
-            let blackouts = vec![blackout(10, 20, afterwards), blackout(20, 30, Afterwards::Skip)];
+        for on_end in [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll] {
+            let blackouts = vec![blackout(10, 20, on_end), blackout(20, 30, BlackoutEndPolicy::Skip)];
             let exclusions = Exclusions { blackouts, ..Exclusions::default() };
             let held = Some(("move 10".to_owned(), Some(30)));
-            assert_eq!(shown(&exclusions, &every(1), pending(12, None), 15), held, "{afterwards}: held back");
-            assert_eq!(shown(&exclusions, &every(1), pending(30, Some(12)), 15), held, "{afterwards}: sent past it");
-            assert_eq!(shown(&exclusions, &every(1), pending(31, None), 31), None, "{afterwards}: it is over");
-            assert_eq!(shown(&exclusions, &every(1), pending(15, None), 14), held, "{afterwards}");
-            assert_eq!(shown(&exclusions, &every(60), pending(60, None), 15), None, "{afterwards}: it takes nothing");
+            assert_eq!(shown(&exclusions, &every(1), pending(12, None), 15), held, "{on_end}: held back");
+            assert_eq!(shown(&exclusions, &every(1), pending(30, Some(12)), 15), held, "{on_end}: sent past it");
+            assert_eq!(shown(&exclusions, &every(1), pending(31, None), 31), None, "{on_end}: it is over");
+            assert_eq!(shown(&exclusions, &every(1), pending(15, None), 14), held, "{on_end}");
+            assert_eq!(shown(&exclusions, &every(60), pending(60, None), 15), None, "{on_end}: it takes nothing");
         }
     }
 
     #[test]
     fn a_blackout_ahead_is_named_when_it_defers_the_next_fire_time() {
         let exclusions =
-            Exclusions { blackouts: vec![blackout(50, 70, Afterwards::Collapse)], ..Exclusions::default() };
+            Exclusions { blackouts: vec![blackout(50, 70, BlackoutEndPolicy::Collapse)], ..Exclusions::default() };
         assert_eq!(shown(&exclusions, &every(60), pending(60, None), 5), Some(("move 50".to_owned(), Some(70))));
         assert_eq!(shown(&exclusions, &every(30), pending(30, None), 5), None);
     }

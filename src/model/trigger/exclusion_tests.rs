@@ -2,7 +2,7 @@
 //! that every fire time runs or is recorded, once, whatever closes it.
 
 use super::*;
-use crate::model::exclusions::{Afterwards, Blackout, Exclusions, Scope};
+use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Exclusions, Scope};
 use crate::model::execution::Reason;
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
@@ -32,37 +32,37 @@ fn excluded(rules: serde_json::Value) -> Exclusions {
     Exclusions { calendars: [("closed".to_owned(), calendar)].into(), ..Exclusions::default() }
 }
 
-fn blackout(from: i64, to: i64, afterwards: Afterwards) -> Blackout {
+fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
     let (starts_at, ends_at) = (at(from), at(to));
-    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, afterwards, reason: "move".into() }
+    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, on_end, reason: "move".into() }
 }
 
-fn black(from: i64, to: i64, afterwards: Afterwards) -> Exclusions {
-    Exclusions { blackouts: vec![blackout(from, to, afterwards)], ..Exclusions::default() }
+fn black(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Exclusions {
+    Exclusions { blackouts: vec![blackout(from, to, on_end)], ..Exclusions::default() }
 }
 
-fn due(fire_time: Timestamp, due_at: Timestamp, closed_from: Option<Timestamp>) -> Trigger {
-    Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, closed_from }
+fn due(fire_time: Timestamp, due_at: Timestamp, excluded_from: Option<Timestamp>) -> Trigger {
+    Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, excluded_from }
 }
 
 fn on_time(minutes: i64) -> Trigger {
     due(at(minutes), at(minutes), None)
 }
 
-fn advance(fire_time: i64, due_at: i64, closed_from: Option<i64>) -> NextState {
-    NextState::Advance { fire_time: at(fire_time), due_at: at(due_at), closed_from: closed_from.map(at) }
+fn advance(fire_time: i64, due_at: i64, excluded_from: Option<i64>) -> NextState {
+    NextState::Advance { fire_time: at(fire_time), due_at: at(due_at), excluded_from: excluded_from.map(at) }
 }
 
 /// Minutes of a row: first, last, how many, why.
 fn row(skipped: &SkippedRange) -> (i64, i64, i32, &str, &str) {
     let minute = |time: Timestamp| (time - at(0)).num_minutes();
-    let because = skipped.because.as_deref().unwrap_or("");
+    let message = skipped.message.as_deref().unwrap_or("");
     (
         minute(skipped.fire_time),
         minute(skipped.through_fire_time),
         skipped.occurrences,
         skipped.reason.as_str(),
-        because,
+        message,
     )
 }
 
@@ -107,7 +107,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
     let next = at(saturday + 60);
     assert_eq!(
         outcome.next_state,
-        NextState::Advance { fire_time: next, due_at: job.due_time(JOB, next), closed_from: None }
+        NextState::Advance { fire_time: next, due_at: job.due_time(JOB, next), excluded_from: None }
     );
 
     // The other way round: what passed open goes on to run, though what was excluded before it is looked at.
@@ -117,7 +117,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
     let outcome = before.fire(&job, &closes, at(sunday + 2));
     assert_eq!((outcome.execution, row(&outcome.skipped[0]).0), (None, sunday - 60));
     let due_at = job.due_time(JOB, at(sunday));
-    assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(sunday), due_at, closed_from: None });
+    assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(sunday), due_at, excluded_from: None });
 }
 
 #[test]
@@ -132,9 +132,9 @@ fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     for _ in 0..2 {
         let outcome = trigger.fire(&job, &opened, at(evening));
         recorded += outcome.skipped.iter().map(|range| range.occurrences).sum::<i32>();
-        let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
-        (trigger.fire_time, trigger.due_at, trigger.closed_from) = (fire_time, due_at, closed_from);
-        if closed_from.is_none() {
+        let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { panic!("it goes on") };
+        (trigger.fire_time, trigger.due_at, trigger.excluded_from) = (fire_time, due_at, excluded_from);
+        if excluded_from.is_none() {
             assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(evening)));
         }
     }
@@ -167,7 +167,7 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
     let outcome = waiting.fire(&job, &closes(fires + 2), at(fires + 140));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(fires)));
     let mut black = closes(fires + 2);
-    black.blackouts.push(blackout(fires + 1, fires + 35, Afterwards::Skip));
+    black.blackouts.push(blackout(fires + 1, fires + 35, BlackoutEndPolicy::Skip));
     let outcome = waiting.fire(&job, &black, at(fires + 35));
     assert_eq!(row(&outcome.skipped[0]).4, "blackout: move", "a blackout holds all the same");
 }
@@ -175,8 +175,8 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
 #[test]
 fn what_two_blackouts_cover_is_deferred_by_the_one_that_ends_later() {
     let job = every(60, |_| ());
-    let mut exclusions = black(30, 600, Afterwards::Skip);
-    exclusions.blackouts.push(blackout(330, 660, Afterwards::Collapse));
+    let mut exclusions = black(30, 600, BlackoutEndPolicy::Skip);
+    exclusions.blackouts.push(blackout(330, 660, BlackoutEndPolicy::Collapse));
     let outcome = on_time(0).fire(&job, &exclusions, at(0));
     assert_eq!(outcome.next_state, advance(360, 660, Some(60)), "not from ten on, when both are over");
 }
@@ -186,7 +186,7 @@ fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
     let outcome = due(at(120), at(120), None).fire(&job, &Exclusions::default(), at(100));
-    let next_state = NextState::Advance { fire_time: at(120), due_at, closed_from: None };
+    let next_state = NextState::Advance { fire_time: at(120), due_at, excluded_from: None };
     assert_eq!((outcome.execution, outcome.skipped, outcome.next_state), (None, vec![], next_state));
 }
 
@@ -194,20 +194,20 @@ fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
 fn a_blackout_skips_folds_or_runs_what_it_deferred() {
     let job = every(10, |_| ());
     let before = |exclusions: &Exclusions| on_time(20).fire(&job, exclusions, at(20)).next_state;
-    let skip = black(25, 60, Afterwards::Skip);
+    let skip = black(25, 60, BlackoutEndPolicy::Skip);
     assert_eq!(before(&skip), advance(60, 60, Some(30)));
     let outcome = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
     assert_eq!(row(&outcome.skipped[0]), (30, 50, 3, "CALENDAR", "blackout: move"));
     assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(60)));
 
-    let collapse = black(25, 58, Afterwards::Collapse);
+    let collapse = black(25, 58, BlackoutEndPolicy::Collapse);
     assert_eq!(before(&collapse), advance(30, 58, None));
     let outcome = due(at(30), at(58), None).fire(&job, &collapse, at(58));
     assert_eq!(row(&outcome.skipped[0]), (30, 40, 2, "COALESCED", ""));
     assert_eq!(outcome.execution.map(|execution| (execution.fire_time, execution.due_time)), Some((at(50), at(50))));
     assert_eq!(outcome.next_state, advance(60, 60, None));
 
-    let run_all = black(25, 58, Afterwards::RunAll);
+    let run_all = black(25, 58, BlackoutEndPolicy::RunAll);
     let outcome = due(at(30), at(58), None).fire(&job, &run_all, at(58));
     assert_eq!((outcome.execution.map(|execution| execution.fire_time), outcome.skipped.len()), (Some(at(30)), 0));
     assert_eq!(outcome.next_state, advance(40, 58, None), "the next one is due at once");
@@ -216,7 +216,7 @@ fn a_blackout_skips_folds_or_runs_what_it_deferred() {
 #[test]
 fn nothing_that_was_missed_before_starts_in_a_blackout() {
     let job = every(10, |_| ());
-    let exclusions = black(25, 60, Afterwards::Collapse);
+    let exclusions = black(25, 60, BlackoutEndPolicy::Collapse);
     let outcome = on_time(10).fire(&job, &exclusions, at(40));
     assert_eq!((outcome.execution, outcome.next_state), (None, advance(10, 60, None)));
 }
@@ -225,7 +225,7 @@ fn nothing_that_was_missed_before_starts_in_a_blackout() {
 fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
     let delay =
         JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
-    let exclusions = black(25, 60, Afterwards::Skip);
+    let exclusions = black(25, 60, BlackoutEndPolicy::Skip);
     assert_eq!(on_time(30).fire(&delay, &exclusions, at(30)).next_state, advance(30, 60, None));
     let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
     assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).next_state, advance(1_500, 72 * 60, None));
@@ -238,7 +238,7 @@ fn a_blackout_reaches_its_jobs_only() {
     job.tags = vec!["billing".into()];
     let covers = |scope: Scope| {
         let exclusions = Exclusions {
-            blackouts: vec![Blackout { scope, ..blackout(0, 60, Afterwards::Skip) }],
+            blackouts: vec![Blackout { scope, ..blackout(0, 60, BlackoutEndPolicy::Skip) }],
             ..Exclusions::default()
         };
         exclusions.blackout_at(JOB, &job, at(10)).is_some()
@@ -302,12 +302,12 @@ proptest! {
             "excludeWeekdays": [days[day]], "excludeWindows": [{"from": time(window.0), "to": time(window.1)}],
         });
         let mut exclusions = excluded(rules);
-        let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][black.2];
-        exclusions.blackouts.push(blackout(black.0, black.0 + black.1, afterwards));
+        let on_end = [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll][black.2];
+        exclusions.blackouts.push(blackout(black.0, black.0 + black.1, on_end));
         let calendar = exclusions.calendars["closed"].clone();
 
-        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
-        let (mut pending, mut now) = (due(fire_time, due_at, closed_from), at(0));
+        let NextState::Advance { fire_time, due_at, excluded_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
+        let (mut pending, mut now) = (due(fire_time, due_at, excluded_from), at(0));
         let (mut accounted, mut ran) = (Vec::new(), Vec::new());
         for step in polls {
             now += TimeDelta::minutes(step);
@@ -318,7 +318,7 @@ proptest! {
                     accounted.extend((0..i64::from(range.occurrences)).map(|k| at(first + k * step)));
                     prop_assert_eq!(*accounted.last().unwrap(), range.through_fire_time);
                     let excluded = range.reason == Reason::Calendar;
-                    prop_assert_eq!(excluded, range.because.is_some());
+                    prop_assert_eq!(excluded, range.message.is_some());
                 }
                 if let Some(execution) = outcome.execution {
                     prop_assert!(calendar.is_open(execution.fire_time), "closed fire time {} ran", execution.fire_time);
@@ -326,12 +326,12 @@ proptest! {
                     accounted.push(execution.fire_time);
                     ran.push(execution.fire_time);
                 }
-                let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
+                let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { panic!("it goes on") };
                 prop_assert!(due_at > pending.due_at || fire_time > pending.fire_time, "it does not go round");
-                pending = due(fire_time, due_at, closed_from);
+                pending = due(fire_time, due_at, excluded_from);
             }
         }
-        let next = pending.closed_from.unwrap_or(pending.fire_time);
+        let next = pending.excluded_from.unwrap_or(pending.fire_time);
         let oracle: Vec<Timestamp> = (0..100_000).map(|k| at(k * step)).take_while(|t| *t < next).collect();
         prop_assert_eq!(&accounted, &oracle);
         prop_assert!(job.due_time(JOB, next) > now || !exclusions.is_open(JOB, &job, next, now), "nothing is left lying");

@@ -7,7 +7,7 @@
 
 use super::{FireOutcome, NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::model::Timestamp;
-use crate::model::exclusions::{Afterwards, Availability, Blackout, ExcludedBy, Exclusions};
+use crate::model::exclusions::{Availability, Blackout, BlackoutEndPolicy, ExcludedBy, Exclusions};
 use crate::model::execution::{Reason, execution_id, one_off_execution_id};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
@@ -55,12 +55,16 @@ impl Trigger {
         match next.map(|next| (next, self.availability(job, exclusions, next))) {
             // A poll walks only so many. Were the trigger set to this one, the calendar of now might open it.
             Some((next, Availability::Excluded(_))) if exclusions.passed_excluded(job, self.names(), next) => {
-                NextState::Advance { fire_time: self.fire_time.max(next), due_at: self.due_at, closed_from: Some(next) }
+                NextState::Advance {
+                    fire_time: self.fire_time.max(next),
+                    due_at: self.due_at,
+                    excluded_from: Some(next),
+                }
             }
             // It passed open and waits out its jitter. The calendar of now might close it.
             Some((next, availability @ (Availability::Open | Availability::Deferred(_)))) if next == self.fire_time => {
                 let due_at = due_at(self.job_id, job, next, availability);
-                NextState::Advance { fire_time: next, due_at, closed_from: None }
+                NextState::Advance { fire_time: next, due_at, excluded_from: None }
             }
             _ => self.next_state_after(job, exclusions, last, 0),
         }
@@ -74,7 +78,7 @@ impl Trigger {
 
     /// Whether it runs was decided by the version that named it; only a blackout that came since has a say.
     fn fire_owed(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> FireOutcome {
-        let skips = |blackout: &&Blackout| blackout.afterwards == Afterwards::Skip;
+        let skips = |blackout: &&Blackout| blackout.on_end == BlackoutEndPolicy::Skip;
         if let Some(blackout) = exclusions.blackout_at(self.job_id, job, self.due_at).filter(skips) {
             let excluded = [(self.fire_time, Availability::Excluded(ExcludedBy::Blackout(blackout)))];
             return FireOutcome { skipped: self.ranges(&excluded, Reason::Calendar, None), ..FireOutcome::default() };
@@ -91,8 +95,8 @@ impl Trigger {
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
             return self.fire_delay(job, exclusions, at);
         }
-        let pending = self.closed_from.unwrap_or(self.fire_time);
-        let on_time = self.closed_from.is_none() && !is_late(job, now, self.due_at);
+        let pending = self.excluded_from.unwrap_or(self.fire_time);
+        let on_time = self.excluded_from.is_none() && !is_late(job, now, self.due_at);
         if on_time && exclusions.is_open(self.job_id, job, pending, at) && job.due_time(self.job_id, pending) <= at {
             return self.run_one(job, exclusions, pending);
         }
@@ -117,7 +121,7 @@ impl Trigger {
     }
 
     fn postponed(&self, due_at: Timestamp) -> FireOutcome {
-        let next_state = NextState::Advance { fire_time: self.fire_time, due_at, closed_from: self.closed_from };
+        let next_state = NextState::Advance { fire_time: self.fire_time, due_at, excluded_from: self.excluded_from };
         FireOutcome { next_state, ..FireOutcome::default() }
     }
 
@@ -178,11 +182,12 @@ impl Trigger {
             };
         };
         if let Some(blackout) = exclusions.blackout_at(self.job_id, job, now.max(self.due_at)) {
-            let next_state = NextState::Advance { fire_time: *fire_time, due_at: blackout.ends_at, closed_from: None };
+            let next_state =
+                NextState::Advance { fire_time: *fire_time, due_at: blackout.ends_at, excluded_from: None };
             return FireOutcome { execution: None, skipped, next_state };
         }
         let outcome = match availability {
-            Availability::Deferred(blackout) if blackout.afterwards == Afterwards::Collapse => {
+            Availability::Deferred(blackout) if blackout.on_end == BlackoutEndPolicy::Collapse => {
                 self.fold(job, exclusions, (rest, more), |next| !matches!(next, Availability::Open))
             }
             Availability::Deferred(_) => self.run_one(job, exclusions, *fire_time),
@@ -330,8 +335,8 @@ impl Trigger {
         let range = |fire_times: &Walked<'_>| {
             let (first, availability) = *fire_times.first()?;
             let (through, _) = *fire_times.last()?;
-            let (reason, because, coalesced_into) = match availability {
-                Availability::Excluded(excluded) => (Reason::Calendar, Some(excluded.because()), None),
+            let (reason, message, coalesced_into) = match availability {
+                Availability::Excluded(excluded) => (Reason::Calendar, Some(excluded.reason()), None),
                 Availability::Open | Availability::Deferred(_) => (reason, None, into),
             };
             Some(SkippedRange {
@@ -340,7 +345,7 @@ impl Trigger {
                 through_fire_time: through,
                 occurrences: i32::try_from(fire_times.len()).unwrap_or(i32::MAX),
                 reason,
-                because,
+                message,
                 coalesced_into,
             })
         };
@@ -355,11 +360,15 @@ pub fn schedule_next(id: Uuid, job: &JobDefinition, exclusions: &Exclusions, aft
     let Some(next) = job.next_fire_time(after) else { return NextState::Exhaust };
     let availability = exclusions.availability(id, job, next);
     let Availability::Excluded(_) = availability else {
-        return NextState::Advance { fire_time: next, due_at: due_at(id, job, next, availability), closed_from: None };
+        return NextState::Advance {
+            fire_time: next,
+            due_at: due_at(id, job, next, availability),
+            excluded_from: None,
+        };
     };
     let fire_time = exclusions.next_open(id, job, next).unwrap_or(next);
     let due_at = due_at(id, job, fire_time, exclusions.availability(id, job, fire_time));
-    NextState::Advance { fire_time, due_at, closed_from: Some(next) }
+    NextState::Advance { fire_time, due_at, excluded_from: Some(next) }
 }
 
 /// When a fire time may start.

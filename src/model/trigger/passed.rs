@@ -30,12 +30,12 @@ pub struct Passed {
 impl Trigger {
     /// The first fire time that is neither taken nor recorded.
     pub fn pending(&self) -> Timestamp {
-        self.closed_from.unwrap_or(self.fire_time)
+        self.excluded_from.unwrap_or(self.fire_time)
     }
 
     /// What it names.
     pub fn names(&self) -> Pending {
-        Pending { fire_time: self.fire_time, closed_from: self.closed_from }
+        Pending { fire_time: self.fire_time, excluded_from: self.excluded_from }
     }
 
     /// Whether there is a fire time that has passed and is not taken.
@@ -57,7 +57,7 @@ impl Trigger {
         let Some(rest) = rest else { return passed };
         let mut left_out = self.ranges(rest, Reason::Misfire, None);
         for range in left_out.iter_mut().filter(|range| range.reason == Reason::Misfire) {
-            range.because = Some(format!("an edit leaves at most {RUNS_MAX} fire times to run"));
+            range.message = Some(format!("an edit leaves at most {RUNS_MAX} fire times to run"));
         }
         passed.skipped.extend(left_out);
         passed.skipped.extend(beyond.map(|first| self.uncounted(first, now, Reason::Misfire)));
@@ -87,7 +87,7 @@ impl Trigger {
             through_fire_time: now,
             occurrences: 0,
             reason,
-            because: Some("all fire times between these two: they were too many to be counted".to_owned()),
+            message: Some("all fire times between these two: they were too many to be counted".to_owned()),
             coalesced_into: None,
         }
     }
@@ -148,8 +148,8 @@ impl Trigger {
                 let due_time = if polled_at > now { execution.due_time.max(polled_at) } else { execution.due_time };
                 passed.executions.push(NewExecution { due_time, ..execution });
             }
-            let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { return None };
-            (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
+            let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { return None };
+            (at.fire_time, at.due_at, at.excluded_from) = (fire_time, due_at, excluded_from);
             let pending = at.pending();
             rest = &rest[rest.partition_point(|(fire_time, _)| *fire_time < pending)..];
         }

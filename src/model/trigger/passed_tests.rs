@@ -2,7 +2,7 @@
 
 use super::passed::RUNS_MAX;
 use super::*;
-use crate::model::exclusions::{Afterwards, Blackout, Exclusions, Scope};
+use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Exclusions, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::policies::{MisfirePolicy, Policies};
 use crate::model::schedule::Schedule;
@@ -27,12 +27,12 @@ fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
 
 fn due(fire_time: i64, due_at: i64) -> Trigger {
     let (kind, fire_time, due_at) = (TriggerKind::Schedule, at(fire_time), at(due_at));
-    Trigger { id: JOB, job_id: JOB, kind, fire_time, due_at, runs: 0, closed_from: None }
+    Trigger { id: JOB, job_id: JOB, kind, fire_time, due_at, runs: 0, excluded_from: None }
 }
 
-fn black(from: i64, to: i64, afterwards: Afterwards) -> Exclusions {
+fn black(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Exclusions {
     let (starts_at, ends_at, reason) = (at(from), at(to), "work".to_owned());
-    let blackout = Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, afterwards, reason };
+    let blackout = Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, on_end, reason };
     Exclusions { blackouts: vec![blackout], ..Exclusions::default() }
 }
 
@@ -78,14 +78,14 @@ fn what_was_missed_is_decided_by_the_old_policy() {
 
 #[test]
 fn what_a_blackout_defers_runs_at_its_end() {
-    let held = |afterwards| due(20, 60).passed(&every(10, |_| ()), &black(15, 60, afterwards), at(45));
-    let collapsed = held(Afterwards::Collapse);
+    let held = |on_end| due(20, 60).passed(&every(10, |_| ()), &black(15, 60, on_end), at(45));
+    let collapsed = held(BlackoutEndPolicy::Collapse);
     assert_eq!(
         (minutes(&collapsed.executions), rows(&collapsed.skipped)),
         (vec![(40, 60)], vec![(20, 30, 2, "COALESCED")])
     );
-    assert_eq!(minutes(&held(Afterwards::RunAll).executions), [(20, 60), (30, 60), (40, 60)]);
-    let late = due(10, 10).passed(&every(10, |_| ()), &black(15, 60, Afterwards::Skip), at(45));
+    assert_eq!(minutes(&held(BlackoutEndPolicy::RunAll).executions), [(20, 60), (30, 60), (40, 60)]);
+    let late = due(10, 10).passed(&every(10, |_| ()), &black(15, 60, BlackoutEndPolicy::Skip), at(45));
     assert_eq!((minutes(&late.executions), rows(&late.skipped)), (vec![(10, 60)], vec![(20, 40, 3, "CALENDAR")]));
 }
 
@@ -100,7 +100,7 @@ fn the_last_run_is_the_last() {
 fn a_fixed_delay_has_one() {
     let delay =
         JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
-    let passed = due(10, 10).passed(&delay, &black(15, 60, Afterwards::Collapse), at(45));
+    let passed = due(10, 10).passed(&delay, &black(15, 60, BlackoutEndPolicy::Collapse), at(45));
     assert_eq!((minutes(&passed.executions), rows(&passed.skipped)), (vec![(10, 60)], vec![]));
     let left_out = due(10, 10).left_out(&delay, &Exclusions::default(), (at(45), 100), Reason::Paused);
     assert_eq!(rows(&left_out), [(10, 10, 1, "PAUSED")]);
@@ -112,7 +112,7 @@ fn a_pause_leaves_one_row_and_says_of_the_closed_ones_what_closed_them() {
         due(10, 10).left_out(&every(10, |_| ()), exclusions, (at(75), most), Reason::Deleted)
     };
     assert_eq!(rows(&left_out(&Exclusions::default(), 100)), [(10, 70, 7, "DELETED")]);
-    let excluded = black(25, 45, Afterwards::Skip);
+    let excluded = black(25, 45, BlackoutEndPolicy::Skip);
     assert_eq!(
         rows(&left_out(&excluded, 100)),
         [(10, 20, 2, "DELETED"), (30, 40, 2, "CALENDAR"), (50, 70, 3, "DELETED")]
@@ -132,7 +132,7 @@ fn a_million_that_wait_are_neither_a_million_runs_nor_a_million_rows() {
             assert_eq!(counted + i64::try_from(passed.executions.len()).expect("few"), 100_000, "{policy} {grace}");
             let last = passed.skipped.last().expect("a row for the rest");
             assert_eq!((last.fire_time, last.through_fire_time, last.occurrences), (at(100_001), at(1_000_000), 0));
-            assert!(last.because.is_some());
+            assert!(last.message.is_some());
         }
     }
 }
@@ -147,14 +147,14 @@ fn what_an_edit_left_to_run_obeys_a_blackout_that_came_since() {
         Some((owed.id, at(30)))
     );
     assert_eq!(execution.next_state, NextState::Remove);
-    let skipped = fire(&black(25, 60, Afterwards::Skip));
+    let skipped = fire(&black(25, 60, BlackoutEndPolicy::Skip));
     assert_eq!(
         (rows(&skipped.skipped), skipped.execution, skipped.next_state),
         (vec![(10, 10, 1, "CALENDAR")], None, NextState::Remove)
     );
-    let held = fire(&black(25, 60, Afterwards::Collapse));
+    let held = fire(&black(25, 60, BlackoutEndPolicy::Collapse));
     assert_eq!((held.skipped.len(), held.execution), (0, None));
-    assert_eq!(held.next_state, NextState::Advance { fire_time: at(10), due_at: at(60), closed_from: None });
+    assert_eq!(held.next_state, NextState::Advance { fire_time: at(10), due_at: at(60), excluded_from: None });
 }
 
 #[test]
@@ -194,14 +194,14 @@ proptest! {
         let rules = serde_json::json!({
             "excludeWeekdays": [days[day]], "excludeWindows": [{"from": time(window.0), "to": time(window.1)}],
         });
-        let afterwards = [Afterwards::Skip, Afterwards::Collapse, Afterwards::RunAll][black_out.2];
-        let mut exclusions = black(black_out.0, black_out.0 + black_out.1, afterwards);
+        let on_end = [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll][black_out.2];
+        let mut exclusions = black(black_out.0, black_out.0 + black_out.1, on_end);
         let rules = serde_json::from_value(rules).expect("rules");
         let calendar = Calendar::new("closed", Zone::named("UTC").expect("UTC"), &rules).expect("a calendar");
         exclusions.calendars.insert("closed".to_owned(), calendar.clone());
 
-        let NextState::Advance { fire_time, due_at, closed_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
-        let (mut pending, mut now) = (Trigger { fire_time, due_at, closed_from, ..due(0, 0) }, at(0));
+        let NextState::Advance { fire_time, due_at, excluded_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
+        let (mut pending, mut now) = (Trigger { fire_time, due_at, excluded_from, ..due(0, 0) }, at(0));
         let mut accounted = Vec::new();
         let mut count = |skipped: &[SkippedRange]| {
             for range in skipped {
@@ -217,8 +217,8 @@ proptest! {
                 let outcome = pending.fire(&job, &exclusions, now);
                 count(&outcome.skipped);
                 ran.extend(outcome.execution.map(|execution| execution.fire_time));
-                let NextState::Advance { fire_time, due_at, closed_from } = outcome.next_state else { panic!("it goes on") };
-                (pending.fire_time, pending.due_at, pending.closed_from) = (fire_time, due_at, closed_from);
+                let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { panic!("it goes on") };
+                (pending.fire_time, pending.due_at, pending.excluded_from) = (fire_time, due_at, excluded_from);
             }
         }
         now += TimeDelta::minutes(gap);

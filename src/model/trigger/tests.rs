@@ -30,11 +30,11 @@ fn every_with(seconds: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition
 }
 
 fn advance(fire_time: Timestamp) -> NextState {
-    NextState::Advance { fire_time, due_at: fire_time, closed_from: None }
+    NextState::Advance { fire_time, due_at: fire_time, excluded_from: None }
 }
 
 fn trigger(kind: TriggerKind, fire_time: Timestamp) -> Trigger {
-    Trigger { id: JOB, job_id: JOB, kind, fire_time, due_at: fire_time, runs: 0, closed_from: None }
+    Trigger { id: JOB, job_id: JOB, kind, fire_time, due_at: fire_time, runs: 0, excluded_from: None }
 }
 
 fn id(fire_time: Timestamp) -> Uuid {

@@ -118,7 +118,7 @@ fn bytes(job: &Job) -> usize {
     /// A parsed expression; its zone is shared.
     const CRON: usize = 1_200;
     let d = &job.definition;
-    let texts = [Some(&d.name), d.description.as_ref(), d.calendar.as_ref(), job.paused_because.as_ref()];
+    let texts = [Some(&d.name), d.description.as_ref(), d.calendar.as_ref(), job.pause_reason.as_ref()];
     let texts = texts.into_iter().flatten().chain(&d.tags).map(|text| text_bytes(text)).sum::<usize>();
     let schedule = if matches!(d.schedule, Schedule::Cron(_)) { CRON } else { 0 };
     let target = match &d.target {
@@ -161,12 +161,12 @@ mod tests {
             id: Uuid::from_u128(id),
             definition,
             status: JobStatus::Active,
-            paused_because: None,
+            pause_reason: None,
             version: 0,
             created_at: at,
             updated_at: at,
             next_fire_time: None,
-            closed_from: None,
+            excluded_from: None,
             held_fire_time: None,
             runs: 0,
         })

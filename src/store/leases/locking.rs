@@ -53,7 +53,7 @@ impl Due {
 
     /// The oldest instant that is decided about.
     pub fn since(&self) -> Timestamp {
-        let oldest = self.triggers.iter().map(|trigger| trigger.closed_from.unwrap_or(trigger.fire_time)).min();
+        let oldest = self.triggers.iter().map(|trigger| trigger.excluded_from.unwrap_or(trigger.fire_time)).min();
         oldest.map_or(self.now, |oldest| oldest.min(self.now))
     }
 }
@@ -168,7 +168,7 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
         fire_time: row.get("fire_time")?,
         due_at: row.get("due_at")?,
         runs: row.get("runs")?,
-        closed_from: row.get("closed_from")?,
+        excluded_from: row.get("closed_from")?,
     };
     let (cache_tag, overdue, bears_own) = (row.get("job_stamp")?, row.get("overdue")?, row.get("bears_own")?);
     Ok(Locked { trigger, cache_tag, overdue, bears_own })

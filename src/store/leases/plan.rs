@@ -60,7 +60,7 @@ pub struct TriggerUpdate {
     /// What it awaits.
     pub awaits: Option<Uuid>,
     /// The first excluded fire time that it was sent past.
-    pub closed_from: Option<Timestamp>,
+    pub excluded_from: Option<Timestamp>,
     /// Fire times that were run.
     pub ran: i64,
     /// What named its fire time: see `store::zones`.
@@ -166,8 +166,8 @@ impl LeasePlan {
             }
             at.runs += self.add_fire_times(trigger, outcome);
             match next_state {
-                NextState::Advance { fire_time, due_at, closed_from } if due_at <= context.now && more > 0 => {
-                    (at.fire_time, at.due_at, at.closed_from) = (fire_time, due_at, closed_from);
+                NextState::Advance { fire_time, due_at, excluded_from } if due_at <= context.now && more > 0 => {
+                    (at.fire_time, at.due_at, at.excluded_from) = (fire_time, due_at, excluded_from);
                     (more, *remaining) = (more - 1, *remaining - 1);
                 }
                 next_state => return self.settle_trigger(&at, next_state, at.runs - trigger.runs),
@@ -187,7 +187,8 @@ impl LeasePlan {
             return;
         }
         self.cut_short.push(trigger.id);
-        let next_state = NextState::Advance { fire_time: at.fire_time, due_at: at.due_at, closed_from: at.closed_from };
+        let next_state =
+            NextState::Advance { fire_time: at.fire_time, due_at: at.due_at, excluded_from: at.excluded_from };
         self.settle_trigger(at, next_state, at.runs - trigger.runs);
     }
 
@@ -204,13 +205,13 @@ impl LeasePlan {
             fire_time: trigger.fire_time,
             due_at: None,
             awaits: None,
-            closed_from: None,
+            excluded_from: None,
             ran,
             zone_rules: None,
         };
         match next_state {
-            NextState::Advance { fire_time, due_at, closed_from } => {
-                (update.fire_time, update.due_at, update.closed_from) = (fire_time, Some(due_at), closed_from);
+            NextState::Advance { fire_time, due_at, excluded_from } => {
+                (update.fire_time, update.due_at, update.excluded_from) = (fire_time, Some(due_at), excluded_from);
             }
             NextState::Await(execution) => update.awaits = Some(execution),
             NextState::Exhaust => {}
@@ -375,7 +376,7 @@ fn overlap(execution: &NewExecution) -> SkippedRange {
         through_fire_time: execution.fire_time,
         occurrences: 1,
         reason: Reason::Overlap,
-        because: None,
+        message: None,
         coalesced_into: None,
     }
 }

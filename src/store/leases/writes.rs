@@ -253,10 +253,10 @@ async fn move_on(plan: &LeasePlan, transaction: &Transaction, new_cache_tag: i64
     let awaits: Vec<Option<Uuid>> = trigger_updates.iter().map(|update| update.awaits).collect();
     let ran: Vec<i64> = trigger_updates.iter().map(|update| update.ran).collect();
     let statement = transaction.prepare_cached(MOVE_ON).await?;
-    let closed_from: Vec<Option<Timestamp>> = trigger_updates.iter().map(|update| update.closed_from).collect();
+    let excluded_from: Vec<Option<Timestamp>> = trigger_updates.iter().map(|update| update.excluded_from).collect();
     let zone_rules: Vec<Option<i64>> = trigger_updates.iter().map(|update| update.zone_rules).collect();
     let values: [&(dyn ToSql + Sync); 9] =
-        [&ids, &fire_times, &due_ats, &awaits, &ran, &closed_from, &new_cache_tag, &zone_rules, &tzdb_edition()];
+        [&ids, &fire_times, &due_ats, &awaits, &ran, &excluded_from, &new_cache_tag, &zone_rules, &tzdb_edition()];
     transaction.execute(&statement, &values).await?;
     Ok(())
 }
@@ -306,10 +306,10 @@ pub async fn record_skipped(
     let counted = |range: &SkippedRange| Some(range.occurrences).filter(|occurrences| *occurrences > 0);
     let occurrences: Vec<Option<i32>> = skipped.iter().map(|(_, _, range)| counted(range)).collect();
     let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
-    let because: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.because.as_deref()).collect();
+    let message: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.message.as_deref()).collect();
     let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;
     let values: [&(dyn ToSql + Sync); 10] =
-        [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into, &because];
+        [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into, &message];
     transaction.execute(&statement, &values).await?;
     Ok(())
 }
