@@ -98,7 +98,7 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = duration)]
     pub repair_interval: Duration,
 
-    /// Age at which the log forgets executions, by whole days (UTC) of their fire
+    /// Age at which executions are purged from the log, by whole days (UTC) of their fire
     /// times; `forever` keeps them all. The same on all nodes.
     #[arg(long, env = "HOROLOG_LOG_RETENTION", default_value = "30d", value_parser = retention)]
     pub log_retention: Duration,

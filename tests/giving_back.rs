@@ -144,6 +144,6 @@ async fn nothing_begins_after_it_was_found_unbegun_and_what_began_stays_begun() 
     slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.swap_remove(0));
     let given_up = slots.holdings().given_up;
     assert_eq!(Vec::from_iter(&given_up), [&dropped.execution_id], "although it is not held any more");
-    slots.forget_given_up(&given_up);
+    slots.clear_given_up(&given_up);
     assert!(slots.holdings().given_up.is_empty());
 }

@@ -285,7 +285,7 @@ async fn a_bulk_command_changes_all_jobs_but_the_one_that_cannot_be() {
 }
 
 #[actix::test]
-async fn the_log_forgets_what_is_above_the_count_of_all_jobs_but_one() {
+async fn the_log_purges_what_is_above_the_count_of_all_jobs_but_one() {
     let three = Three::start().await;
     let node = three.cluster.node().await;
     for _ in 0..3 {
@@ -298,11 +298,11 @@ async fn the_log_forgets_what_is_above_the_count_of_all_jobs_but_one() {
     three.poison("before delete on job_execution_log", "true").await;
     let mut after = uuid::Uuid::nil();
 
-    let mut forgotten = 0;
+    let mut purged = 0;
     for _ in 0..4 {
-        forgotten += three.cluster.store.forget(std::time::Duration::MAX, &mut after).await.unwrap().rows;
+        purged += three.cluster.store.purge(std::time::Duration::MAX, &mut after).await.unwrap().rows;
     }
 
-    assert_eq!(forgotten, 4, "two of each of the others");
+    assert_eq!(purged, 4, "two of each of the others");
     assert_eq!(three.cluster.ledger(three.odd()).await.len(), 3);
 }

@@ -1,11 +1,11 @@
-//! What the log forgets, what it never forgets, and that nobody waits for it.
+//! What is purged from the log, what never is, and that nobody waits for it.
 
 use crate::support::{TestCluster, at, fixed_delay, with};
 use horolog::model::Timestamp;
 use horolog::model::execution::lowest_execution_id;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
-use horolog::store::retention::Forgotten;
+use horolog::store::retention::RetentionReport;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -48,9 +48,9 @@ async fn days_that_are_older_than_the_retention_go_whole() {
     executed(&cluster, &job, at("00:00:00") + DAY, "SUCCESS", 2).await;
 
     cluster.clock.advance(DAY * 30);
-    assert_eq!(node.reconcile().await.forgotten.partitions, 1, "of the 22nd nothing is younger than thirty days");
+    assert_eq!(node.reconcile().await.purged.partitions, 1, "of the 22nd nothing is younger than thirty days");
     cluster.clock.advance(DAY);
-    assert_eq!(node.reconcile().await.forgotten, Forgotten { partitions: 1, rows: 0, left: 9 });
+    assert_eq!(node.reconcile().await.purged, RetentionReport { partitions: 1, rows: 0, days_left: 9 });
 
     assert_eq!(partitions(&cluster).await[..2], ["20261124 2", "20261125 0"]);
     assert_eq!(cluster.ledger(&job).await.len(), 2);
@@ -63,10 +63,10 @@ async fn a_day_of_which_something_is_in_flight_stays() {
     executed(&cluster, &job, at("00:00:00") - DAY, "RETRYING", 1).await;
 
     cluster.clock.advance(DAY * 40);
-    assert_eq!(node.reconcile().await.forgotten.partitions, 0);
+    assert_eq!(node.reconcile().await.purged.partitions, 0);
 
     cluster.execute("update job_execution_log set status = 'FAILED', finished_at = fire_time", &[]).await;
-    assert_eq!(node.reconcile().await.forgotten.partitions, 5);
+    assert_eq!(node.reconcile().await.purged.partitions, 5);
 }
 
 #[actix::test]
@@ -78,8 +78,8 @@ async fn a_job_may_keep_fewer_executions_or_older_ones() {
     executed(&cluster, &few, at("00:01:00"), "SUCCESS", 4).await;
     executed(&cluster, &other, at("00:00:00"), "SUCCESS", 5).await;
 
-    let forgotten = node.reconcile().await.forgotten;
-    assert_eq!((forgotten.partitions, forgotten.rows), (0, 2));
+    let purged = node.reconcile().await.purged;
+    assert_eq!((purged.partitions, purged.rows), (0, 2));
     let [running, kept @ ..] = [
         "SCHEDULE 00:00:00 RUNNING attempt 1",
         "SCHEDULE 00:03:00 SUCCESS attempt 1",
@@ -91,12 +91,12 @@ async fn a_job_may_keep_fewer_executions_or_older_ones() {
     let end = "update job_execution_log set status = 'SUCCESS', finished_at = fire_time where status = 'RUNNING'";
     cluster.execute(end, &[]).await;
     cluster.clock.advance(DAY * 90);
-    let forgotten = node.reconcile().await.forgotten;
-    assert_eq!((forgotten.partitions, forgotten.rows), (5, 1));
+    let purged = node.reconcile().await.purged;
+    assert_eq!((purged.partitions, purged.rows), (5, 1));
     assert_eq!(cluster.ledger(&few).await, kept);
     assert!(cluster.ledger(&other).await.is_empty());
     assert_eq!(partitions(&cluster).await.last().unwrap(), "_default 2");
-    assert_eq!(node.reconcile().await.forgotten.rows, 0, "and they stay");
+    assert_eq!(node.reconcile().await.purged.rows, 0, "and they stay");
 }
 
 #[actix::test]
@@ -109,7 +109,7 @@ async fn what_never_had_a_partition_goes_by_its_end() {
     let caught_up = "update job_execution_log set finished_at = $1 where fire_time = $2";
     cluster.execute(caught_up, &[&at("06:00:00"), &long_ago]).await;
 
-    assert_eq!(node.reconcile().await.forgotten.rows, 1);
+    assert_eq!(node.reconcile().await.purged.rows, 1);
     let left = ["SCHEDULE 00:00:00 SUCCESS attempt 1", "SCHEDULE 00:00:00 RETRYING attempt 1"];
     assert_eq!(cluster.ledger(&job).await, left, "one ran today, the other has not ended");
 }
@@ -125,12 +125,12 @@ async fn a_report_that_reads_the_log_holds_nobody_up() {
     // Its own bound is a tenth of a second; without it that of every session holds, here half a minute, and every lease
     // waits as long.
     let mut counted = Uuid::nil();
-    let forgotten = tokio::time::timeout(Duration::from_secs(10), node.store.forget(DAY * 30, &mut counted)).await;
-    let forgotten = forgotten.expect("it gives way").unwrap();
-    assert_eq!((forgotten.partitions, forgotten.left), (0, 5));
+    let purged = tokio::time::timeout(Duration::from_secs(10), node.store.purge(DAY * 30, &mut counted)).await;
+    let purged = purged.expect("it gives way").unwrap();
+    assert_eq!((purged.partitions, purged.days_left), (0, 5));
 
     report.batch_execute("commit").await.unwrap();
-    assert_eq!(node.store.forget(DAY * 30, &mut Uuid::nil()).await.unwrap().partitions, 5);
+    assert_eq!(node.store.purge(DAY * 30, &mut Uuid::nil()).await.unwrap().partitions, 5);
 }
 
 #[actix::test]
@@ -138,21 +138,21 @@ async fn nothing_is_older_than_for_ever() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     cluster.clock.advance(DAY * 40_000);
-    assert_eq!(node.store.forget(Duration::MAX, &mut Uuid::nil()).await.unwrap().partitions, 0);
+    assert_eq!(node.store.purge(Duration::MAX, &mut Uuid::nil()).await.unwrap().partitions, 0);
 }
 
-/// Whoever makes partitions or forgets holds the same lock.
+/// Who makes partitions or purges holds the same lock.
 #[actix::test]
-async fn nothing_is_forgotten_while_another_node_is_at_it() {
+async fn nothing_is_purged_while_another_node_purges() {
     let cluster = TestCluster::start().await;
     let (job, node) = (cluster.create(keeping(2)).await, cluster.node().await);
     executed(&cluster, &job, at("00:00:00"), "SUCCESS", 5).await;
     let other = cluster.database.client().await;
     other.batch_execute("begin; select pg_advisory_xact_lock(x'00484f5250415254'::bigint)").await.unwrap();
 
-    let forgotten = node.store.forget(DAY * 30, &mut Uuid::nil()).await.unwrap();
-    assert_eq!((forgotten, cluster.ledger(&job).await.len()), (Forgotten::default(), 5));
+    let purged = node.store.purge(DAY * 30, &mut Uuid::nil()).await.unwrap();
+    assert_eq!((purged, cluster.ledger(&job).await.len()), (RetentionReport::default(), 5));
 
     other.batch_execute("commit").await.unwrap();
-    assert_eq!(node.store.forget(DAY * 30, &mut Uuid::nil()).await.unwrap().rows, 3);
+    assert_eq!(node.store.purge(DAY * 30, &mut Uuid::nil()).await.unwrap().rows, 3);
 }

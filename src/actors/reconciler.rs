@@ -16,7 +16,7 @@ use crate::store::failing::Reviewed;
 use crate::store::nodes;
 use crate::store::overview::Backlog;
 use crate::store::repairs::Repairs;
-use crate::store::retention::Forgotten;
+use crate::store::retention::RetentionReport;
 use crate::store::sweep::Swept;
 use crate::store::takeovers::Suspect;
 use crate::store::{Store, StoreError};
@@ -58,7 +58,7 @@ pub struct ReconcileReport {
     /// Partitions made.
     pub partitions: usize,
     /// What the log forgot.
-    pub forgotten: Forgotten,
+    pub purged: RetentionReport,
 }
 
 impl ReconcileReport {
@@ -77,7 +77,7 @@ pub struct ReconcilerConfig {
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
-    /// Age at which the log forgets executions.
+    /// Age at which executions are purged from the log.
     pub log_retention: Duration,
 }
 
@@ -219,17 +219,20 @@ impl Reconciliation {
 
     /// No reason to leave the rest broken when it does not work: a log that is too
     /// long harms nobody for a while.
-    async fn forget(&mut self, report: &mut ReconcileReport) {
-        match self.store.forget(self.config.log_retention, &mut self.counted).await {
-            Ok(forgotten) => {
-                if forgotten.partitions > 0 {
-                    tracing::info!(days = forgotten.partitions, "days of the log dropped: older than --log-retention");
+    async fn purge(&mut self, report: &mut ReconcileReport) {
+        match self.store.purge(self.config.log_retention, &mut self.counted).await {
+            Ok(purged) => {
+                if purged.partitions > 0 {
+                    tracing::info!(days = purged.partitions, "days of the log dropped: older than --log-retention");
                 }
-                count(forgotten);
-                report.forgotten = forgotten;
+                count(purged);
+                report.purged = purged;
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log forgot nothing: trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "nothing was purged from the log: trying again"
+                );
             }
         }
     }
@@ -280,7 +283,7 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// Partitions that are needed, and what may be forgotten.
+    /// Partitions that are needed, and what may be purged.
     async fn tidy(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         match self.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
@@ -293,17 +296,17 @@ impl Reconciliation {
         if self.store.is_clock_trusted().await? {
             self.store.prune_activity().await?;
             self.store.prune_load().await?;
-            self.forget(report).await;
+            self.purge(report).await;
         }
         Ok(())
     }
 }
 
-fn count(Forgotten { partitions, rows, left }: Forgotten) {
+fn count(RetentionReport { partitions, rows, days_left }: RetentionReport) {
     metrics::counter!("horolog_log_partitions_dropped_total").increment(partitions as u64);
     metrics::counter!("horolog_log_rows_deleted_total").increment(rows.unsigned_abs());
-    if left > 0 {
-        metrics::gauge!("horolog_log_partitions").set(left);
+    if days_left > 0 {
+        metrics::gauge!("horolog_log_partitions").set(days_left);
     }
 }
 

@@ -113,7 +113,7 @@ impl Slots {
     }
 
     /// Others have what was given up.
-    pub fn forget_given_up(&self, handed_over: &HashSet<Uuid>) {
+    pub fn clear_given_up(&self, handed_over: &HashSet<Uuid>) {
         self.map().given_up.retain(|execution| !handed_over.contains(execution));
     }
 

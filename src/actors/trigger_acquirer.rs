@@ -203,7 +203,7 @@ impl Acquirer {
             Some(former) if former != node_id => {
                 let holdings = self.config.slots.holdings();
                 let reclaimed = self.config.store.reclaim_former(former, &holdings).await?;
-                self.config.slots.forget_given_up(&holdings.given_up);
+                self.config.slots.clear_given_up(&holdings.given_up);
                 if reclaimed > 0 {
                     tracing::warn!(reclaimed, node.id = %former, "attempts reclaimed: they had not begun when this node gave up its id");
                 }
@@ -222,7 +222,7 @@ impl Acquirer {
         let _alone = self.polling.write().await;
         let holdings = self.config.slots.holdings();
         let reclaimed = self.config.store.reclaim_unacknowledged(node_id, &holdings).await?;
-        self.config.slots.forget_given_up(&holdings.given_up);
+        self.config.slots.clear_given_up(&holdings.given_up);
         if reclaimed > 0 {
             tracing::warn!(
                 reclaimed,

@@ -228,7 +228,7 @@ impl Store {
             self.leave_out_passed(transaction, &deleted, now, Reason::Deleted).await?;
             let stub = self.clock().stub();
             transaction.execute(REMOVE_TRIGGERS, &[&stub, &deleted]).await.during("commands.remove_triggers")?;
-            failing::forget(transaction, &deleted).await?;
+            failing::delete(transaction, &deleted).await?;
             record_versions(transaction, &deleted, "DELETED").await?;
         }
         Ok(deleted.len())

@@ -40,7 +40,7 @@ delete from job_failing where job_id = any(array(
     for update of f skip locked)) and exists (select from job_failing)";
 
 /// Deleted jobs do not fail.
-const FORGET: &str = "-- failing.forget
+const DELETE: &str = "-- failing.forget
 delete from job_failing where job_id = any(array(
     select job_id from job_failing where job_id = any($1::uuid[]) for update skip locked))";
 
@@ -153,8 +153,8 @@ pub(super) async fn mark(transaction: &Transaction, executions: &[Uuid]) -> Resu
 }
 
 /// The jobs are deleted.
-pub(super) async fn forget(transaction: &Transaction, jobs: &[Uuid]) -> Result<(), StoreError> {
-    transaction.execute(FORGET, &[&jobs]).await.during("failing.forget").map(drop)
+pub(super) async fn delete(transaction: &Transaction, jobs: &[Uuid]) -> Result<(), StoreError> {
+    transaction.execute(DELETE, &[&jobs]).await.during("failing.forget").map(drop)
 }
 
 impl Store {

@@ -117,7 +117,7 @@ where j.id = t.job_id and j.status = 'ACTIVE' and t.kind <> 'SCHEDULE' and t.hel
 
 /// Executions that wait for a next attempt which is no trigger. A deleted job's
 /// get none: a take-over that met the deletion half-way left them.
-const FORGOTTEN: &str = "-- repairs.forgotten
+const WITHOUT_TRIGGER: &str = "-- repairs.forgotten
 select l.id, l.job_id, l.fire_time, l.due_time, j.status = 'DELETED' as deleted
 from job_execution_log l join job_definition j on j.id = l.job_id
 where l.retrying and l.status = 'RETRYING' and not exists (select from job_trigger t where t.id = l.id)
@@ -185,7 +185,7 @@ impl Store {
             let transaction = self.begin("repairs.begin").await?;
             let stopped = self.stop_unwanted(&transaction, UNWANTED_ONE_OFF, &[&BATCH]).await?;
             let continued = self.continue_stalled(&transaction).await?;
-            let (retried, cancelled) = self.retry_forgotten(&transaction).await?;
+            let (retried, cancelled) = self.retry_without_trigger(&transaction).await?;
             let unheld = transaction.execute(UNHELD, &[]).await.during("repairs.unheld")?;
             let waiting = transaction.query(UNRELEASED, &[&BATCH]).await.during("repairs.unreleased")?;
             let jobs: Vec<Uuid> = column("repairs.unreleased", &waiting, 0)?;
@@ -278,12 +278,12 @@ impl Store {
     }
 
     /// How many got their next attempt back, and how many ended with their job.
-    async fn retry_forgotten(&self, transaction: &Transaction) -> Result<(usize, usize), StoreError> {
-        let rows = transaction.query(FORGOTTEN, &[&BATCH]).await.during("repairs.forgotten")?;
-        let (deleted, forgotten) = partition("repairs.forgotten", &rows, "deleted")?;
+    async fn retry_without_trigger(&self, transaction: &Transaction) -> Result<(usize, usize), StoreError> {
+        let rows = transaction.query(WITHOUT_TRIGGER, &[&BATCH]).await.during("repairs.forgotten")?;
+        let (deleted, without_trigger) = partition("repairs.forgotten", &rows, "deleted")?;
         let stub = self.clock().stub();
-        let retry = async |forgotten: &[&Row]| {
-            let rows = || forgotten.iter().copied();
+        let retry = async |without_trigger: &[&Row]| {
+            let rows = || without_trigger.iter().copied();
             let ids: Vec<Uuid> = column("repairs.forgotten", rows(), "id")?;
             let job_ids: Vec<Uuid> = column("repairs.forgotten", rows(), "job_id")?;
             let fire_times = bounds("repairs.forgotten", rows(), "fire_time")?;
@@ -292,7 +292,7 @@ impl Store {
             transaction.execute(NEXT_ATTEMPTS, &values).await.during("repairs.retry_forgotten")?;
             Ok(ids.len())
         };
-        let retried = in_parts(transaction, &forgotten, retry).await?;
+        let retried = in_parts(transaction, &without_trigger, retry).await?;
         let cancel = async |deleted: &[&Row]| {
             let ids: Vec<Uuid> = column("repairs.forgotten", deleted.iter().copied(), "id")?;
             transaction.execute(CANCEL, &[&stub, &ids]).await.during("repairs.cancel")?;

@@ -1,10 +1,10 @@
-//! Retention: what the log forgets.
+//! Retention: what is purged from the log.
 //!
 //! Whole days go by dropping their partitions, which costs the same however much
 //! was in them. A job with `keepExecutions` keeps so many of its newest
 //! executions, whatever their age: what is above that is deleted row by row, and
 //! what is left when a day goes moves to the DEFAULT partition. Nothing that is
-//! in flight is ever forgotten, and nobody waits long for a day to go.
+//! in flight is ever purged, and nobody waits long for a day to go.
 
 use super::partitions::{self, LOCK_LOG, PARTITION_LOCK, Partition};
 use super::row::Values;
@@ -74,27 +74,27 @@ select count(*) from deleted";
 const KEEPING_BEHIND: &str = "-- retention.keeping_behind
 select id from job_definition where policies ->> 'keepExecutions' is not null and id > $1 order by id limit 1";
 
-/// What a pass forgot.
+/// What a pass has purged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct RetentionReport {
     /// Partitions dropped.
     pub partitions: usize,
     /// Rows deleted one by one.
     pub rows: i64,
-    /// Days that are left.
-    pub left: u32,
+    /// Days that are left in the log.
+    pub days_left: u32,
 }
 
 impl Store {
-    /// Forgets executions whose fire time is older than `retention`, and what is
+    /// Purges executions whose fire time is older than `retention`, and what is
     /// above the count that its job keeps, of the next jobs behind `after`, which
     /// it moves on. Does nothing while another node does it.
-    pub async fn forget(&self, retention: Duration, after: &mut Uuid) -> Result<Forgotten, StoreError> {
+    pub async fn purge(&self, retention: Duration, after: &mut Uuid) -> Result<RetentionReport, StoreError> {
         let begun = Instant::now();
-        let mut forgotten = Forgotten::default();
+        let mut purged = RetentionReport::default();
         loop {
-            let Some((deleted, last)) = self.delete_above_in_parts(*after).await? else { return Ok(forgotten) };
-            forgotten.rows += deleted;
+            let Some((deleted, last)) = self.delete_above_in_parts(*after).await? else { return Ok(purged) };
+            purged.rows += deleted;
             if deleted < BATCH {
                 *after = last;
                 break;
@@ -106,17 +106,17 @@ impl Store {
         let (now, days) = self.days().await?;
         // `Duration::MAX` reaches back before all time: nothing is that old.
         let before = TimeDelta::from_std(retention).ok().and_then(|retention| now.checked_sub_signed(retention));
-        let Some(before) = before else { return Ok(forgotten) };
+        let Some(before) = before else { return Ok(purged) };
         // No reason to keep whole days: a row of it cannot be deleted, or the database does not answer.
         match self.delete_stray(before).await {
-            Ok(rows) => forgotten.rows += rows,
+            Ok(rows) => purged.rows += rows,
             Err(error) if error.is_of_a_row() => {
                 self.note_odd("job_execution_log", vec![(Uuid::nil(), error)]);
             }
             Err(error) => return Err(error),
         }
-        (forgotten.partitions, forgotten.left) = self.drop_days(days, before).await?;
-        Ok(forgotten)
+        (purged.partitions, purged.days_left) = self.drop_days(days, before).await?;
+        Ok(purged)
     }
 
     /// [`Self::delete_above`] for fewer jobs at a time when a row of one cannot be deleted, and past that one.
@@ -223,7 +223,7 @@ impl Store {
         .await
     }
 
-    /// Drops a day of which nothing is in flight, unless another node forgets or makes partitions; whether it did.
+    /// Drops a day of which nothing is in flight, unless another node purges or makes partitions; whether it did.
     async fn drop_day(&self, name: &str) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;
