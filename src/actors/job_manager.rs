@@ -13,8 +13,8 @@ use crate::model::InvalidInput;
 use crate::model::exclusions::Exclusions;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
-use crate::store::commands::Edited;
-use crate::store::executions::Cancelled;
+use crate::store::commands::UpdateOutcome;
+use crate::store::executions::CancelOutcome;
 pub use crate::store::pauses::MissedOnce;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
@@ -192,9 +192,9 @@ impl Handler<UpdateJob> for JobManager {
             let [(_, definition)] = definitions;
             exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
             match store.update_job(&old, definition, version).await? {
-                Edited::Done(job) => Ok(*job),
-                Edited::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),
-                Edited::Stale(current) => Err(CommandError::Conflict(format!(
+                UpdateOutcome::Done(job) => Ok(*job),
+                UpdateOutcome::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),
+                UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
                     "the job has version {current}, not {version}: somebody changed it; load it again"
                 ))),
             }
@@ -209,9 +209,11 @@ impl Handler<CancelExecution> for JobManager {
         let store = self.store.clone();
         Box::pin(async move {
             match store.cancel_execution(id).await? {
-                Cancelled::Requested => Ok(()),
-                Cancelled::NotFound => Err(CommandError::NotFound { what: "execution", id: id.to_string() }),
-                Cancelled::AlreadyEnded => Err(CommandError::Conflict("the execution has ended already".to_owned())),
+                CancelOutcome::Requested => Ok(()),
+                CancelOutcome::NotFound => Err(CommandError::NotFound { what: "execution", id: id.to_string() }),
+                CancelOutcome::AlreadyEnded => {
+                    Err(CommandError::Conflict("the execution has ended already".to_owned()))
+                }
             }
         })
     }

@@ -30,24 +30,24 @@ where at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins =>
 
 /// What this node did since it last wrote.
 #[derive(Clone, Default)]
-pub(super) struct Tally {
-    noted: Arc<Mutex<Noted>>,
+pub(super) struct ActivityCounter {
+    counts: Arc<Mutex<Counts>>,
     /// How full it was meanwhile.
     pub(super) meter: Meter,
 }
 
-struct Noted {
+struct Counts {
     activity: Activity,
     since: Instant,
 }
 
-impl Default for Noted {
+impl Default for Counts {
     fn default() -> Self {
         Self { activity: Activity::default(), since: Instant::now() }
     }
 }
 
-impl Tally {
+impl ActivityCounter {
     pub(super) fn leased(&self, attempts: usize, skipped: i64) {
         self.note(|activity| {
             activity.fires += i64::try_from(attempts).unwrap_or(0);
@@ -66,17 +66,17 @@ impl Tally {
     }
 
     fn note(&self, note: impl FnOnce(&mut Activity)) {
-        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner).activity);
+        note(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).activity);
     }
 
     /// What there is to write, if it is time.
     fn take(&self, every: Duration) -> Option<Activity> {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.since.elapsed() < every {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.since.elapsed() < every {
             return None;
         }
-        let noted = std::mem::take(&mut *noted).activity;
-        (noted != Activity::default()).then_some(noted)
+        let counts = std::mem::take(&mut *counts).activity;
+        (counts != Activity::default()).then_some(counts)
     }
 }
 
@@ -84,10 +84,10 @@ impl Store {
     /// Writes what this node did, when so much time has passed and it did
     /// something. What could not be written is written later.
     pub async fn write_activity(&self, node_id: Uuid, every: Duration) -> Result<(), StoreError> {
-        let Some(activity) = self.tally.take(every) else { return Ok(()) };
+        let Some(activity) = self.activity_counter.take(every) else { return Ok(()) };
         let written = self.insert_activity(node_id, &activity).await;
         if written.is_err() {
-            self.tally.note(|noted| noted.add(&activity));
+            self.activity_counter.note(|counts| counts.add(&activity));
         }
         written
     }

@@ -68,7 +68,7 @@ pub struct CalendarDefinition {
 
 /// What became of a change of a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
+pub enum UpdateOutcome {
     /// It is done.
     Done,
     /// Its version is another.
@@ -118,7 +118,11 @@ impl Store {
 
     /// Replaces a calendar that still has this version, and has the triggers
     /// looked at again that it closed fire times of.
-    pub async fn update_calendar(&self, calendar: &CalendarDefinition, version: i32) -> Result<Changed, StoreError> {
+    pub async fn update_calendar(
+        &self,
+        calendar: &CalendarDefinition,
+        version: i32,
+    ) -> Result<UpdateOutcome, StoreError> {
         let rules = rules(calendar)?;
         let (CalendarDefinition { name, description, time_zone, .. }, stub) = (calendar, self.clock().stub());
         self.bounded("calendars.update", async {
@@ -127,9 +131,11 @@ impl Store {
             let replaced = transaction.execute(REPLACE, &[&stub, name, description, time_zone, &rules, &version]).await;
             let changed = if replaced.during("calendars.replace")? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;
-                Changed::Done
+                UpdateOutcome::Done
             } else {
-                living(&transaction, name).await?.map_or(Changed::NotFound, |found| Changed::Stale(found.version))
+                living(&transaction, name)
+                    .await?
+                    .map_or(UpdateOutcome::NotFound, |found| UpdateOutcome::Stale(found.version))
             };
             transaction.commit().await.during("calendars.commit")?;
             Ok(changed)
@@ -138,20 +144,20 @@ impl Store {
     }
 
     /// Deletes a calendar that no job names.
-    pub async fn delete_calendar(&self, name: &str) -> Result<Changed, StoreError> {
+    pub async fn delete_calendar(&self, name: &str) -> Result<UpdateOutcome, StoreError> {
         self.bounded("calendars.delete", async {
             let transaction = self.begin("calendars.begin").await?;
             let changed = match living(&transaction, name).await? {
-                None => Changed::NotFound,
-                Some(found) if found.jobs > 0 => Changed::InUse(found.jobs),
+                None => UpdateOutcome::NotFound,
+                Some(found) if found.jobs > 0 => UpdateOutcome::InUse(found.jobs),
                 Some(_) => {
                     transaction.execute(LET_GO, &[&name]).await.during("calendars.let_go")?;
                     match transaction.execute(DELETE, &[&name]).await {
                         // A job named it since.
                         Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
-                            return Ok(Changed::InUse(1));
+                            return Ok(UpdateOutcome::InUse(1));
                         }
-                        deleted => deleted.during("calendars.delete").map(|_| Changed::Done)?,
+                        deleted => deleted.during("calendars.delete").map(|_| UpdateOutcome::Done)?,
                     }
                 }
             };

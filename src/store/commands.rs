@@ -101,7 +101,7 @@ where f.job_id = $1 and f.status = 'RUNNING'";
 
 /// What became of an edit.
 #[derive(Debug)]
-pub enum Edited {
+pub enum UpdateOutcome {
     /// It is done.
     Done(Box<Job>),
     /// Somebody else changed the job meanwhile; its version is this.
@@ -138,14 +138,19 @@ impl Store {
     /// Replaces the definition of a job that still has this version. A paused
     /// job stays paused; what is in flight ends on the old version. The pending
     /// fire time moves only if the schedule or its limits did.
-    pub async fn update_job(&self, old: &Job, definition: JobDefinition, version: i32) -> Result<Edited, StoreError> {
+    pub async fn update_job(
+        &self,
+        old: &Job,
+        definition: JobDefinition,
+        version: i32,
+    ) -> Result<UpdateOutcome, StoreError> {
         self.bounded("commands.update", async {
             let transaction = self.begin("commands.begin").await?;
             let held = transaction.query_opt(LOCK_JOB, &[&self.clock().stub(), &old.id]).await;
             let held = held.during("commands.lock_job")?;
             let edited = match held.as_ref().map(now_and_version).transpose()? {
-                None => Edited::NotFound,
-                Some((_, stored)) if [stored, old.version] != [version, version] => Edited::Stale(stored),
+                None => UpdateOutcome::NotFound,
+                Some((_, stored)) if [stored, old.version] != [version, version] => UpdateOutcome::Stale(stored),
                 Some((now, _)) => {
                     replace(&transaction, old.id, &definition, now).await?;
                     match living(&transaction, old.id).await?.map(|job| job.status) {
@@ -162,7 +167,9 @@ impl Store {
                         transaction.execute(NAME_LEASES, &[&old.id]).await.during("commands.name_leases")?;
                     }
                     record_versions(&transaction, &[old.id], "UPDATED").await?;
-                    living(&transaction, old.id).await?.map_or(Edited::NotFound, |job| Edited::Done(Box::new(job)))
+                    living(&transaction, old.id)
+                        .await?
+                        .map_or(UpdateOutcome::NotFound, |job| UpdateOutcome::Done(Box::new(job)))
                 }
             };
             transaction.commit().await.during("commands.commit")?;

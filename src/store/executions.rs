@@ -148,7 +148,7 @@ from removed r, clock on conflict (id) do nothing";
 
 /// What became of a wish to cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelled {
+pub enum CancelOutcome {
     /// Its node was asked to stop it, or it was pending and is gone.
     Requested,
     /// It had ended before.
@@ -160,7 +160,7 @@ pub enum Cancelled {
 impl Store {
     /// Cancels an execution wherever it is: running (its node stops it), waiting
     /// for its next attempt, or pending.
-    pub async fn cancel_execution(&self, id: Uuid) -> Result<Cancelled, StoreError> {
+    pub async fn cancel_execution(&self, id: Uuid) -> Result<CancelOutcome, StoreError> {
         self.bounded("executions.cancel", async {
             let transaction = self.begin("executions.begin").await?;
             let stub = self.clock().stub();
@@ -177,9 +177,9 @@ impl Store {
             transaction.execute(notify, &[&WAKE_UP_CHANNEL]).await.during("executions.notify")?;
             transaction.commit().await.during("executions.commit")?;
             Ok(match (requested, known) {
-                (1.., _) => Cancelled::Requested,
-                (_, Some(_)) => Cancelled::AlreadyEnded,
-                (_, None) => Cancelled::NotFound,
+                (1.., _) => CancelOutcome::Requested,
+                (_, Some(_)) => CancelOutcome::AlreadyEnded,
+                (_, None) => CancelOutcome::NotFound,
             })
         })
         .await

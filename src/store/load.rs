@@ -119,16 +119,16 @@ impl Metered {
 impl Store {
     /// Meters what the node holds; at each heartbeat.
     pub fn note_load(&self, held: usize, slots: usize) {
-        self.tally.meter.metered().note(held, slots, Instant::now());
+        self.activity_counter.meter.metered().note(held, slots, Instant::now());
     }
 
     /// Writes what was metered since the last row, if anything was; whether it was. What cannot be written is lost.
     pub async fn write_load(&self, node_id: Uuid, usage: fn() -> Usage) -> Result<bool, StoreError> {
-        if self.tally.meter.metered().seconds == 0.0 {
+        if self.activity_counter.meter.metered().seconds == 0.0 {
             return Ok(false);
         }
         let usage = usage();
-        let Some((metered, cpu)) = self.tally.meter.metered().take(usage) else { return Ok(false) };
+        let Some((metered, cpu)) = self.activity_counter.meter.metered().take(usage) else { return Ok(false) };
         let slots = i32::try_from(metered.slots).unwrap_or(i32::MAX);
         let (seconds, held, full) = (real(metered.seconds), real(metered.held_seconds), real(metered.full_seconds));
         let lateness = |share| metered.settled.lateness_percentile(share).map(real);

@@ -99,7 +99,7 @@ pub struct Store {
     /// What its clock said last.
     clock_watch: clock_jumps::ClockWatch,
     /// What this node did since it last wrote it down.
-    tally: activity::Tally,
+    activity_counter: activity::ActivityCounter,
     /// What the rows of one request may take.
     budget: Option<Arc<budget::Budget>>,
 }
@@ -302,7 +302,7 @@ impl Store {
             turn: exclusions::Turn::default(),
             shares: leases::Shares::default(),
             clock_watch: clock_jumps::ClockWatch::default(),
-            tally: activity::Tally::default(),
+            activity_counter: activity::ActivityCounter::default(),
             budget: None,
         }
     }

@@ -158,7 +158,7 @@ impl Store {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
             transaction.commit().await.during("settlements.commit")?;
-            self.tally.settled(batch.iter().filter(|settlement| settled.contains(&settlement.execution_id)));
+            self.activity_counter.settled(batch.iter().filter(|settlement| settled.contains(&settlement.execution_id)));
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
             Ok(Settled { settled, fenced })
         })
@@ -178,7 +178,8 @@ impl Store {
             }
             update_leases(&transaction, leases).await?;
             transaction.commit().await.during("settlements.commit")?;
-            self.tally.settled(std::iter::once(&alone).filter(|alone| settled.contains(&alone.execution_id)));
+            self.activity_counter
+                .settled(std::iter::once(&alone).filter(|alone| settled.contains(&alone.execution_id)));
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
             Ok(Settled { settled, fenced })
         })

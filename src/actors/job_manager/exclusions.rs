@@ -5,7 +5,7 @@ use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Scope};
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
 use crate::model::{InvalidInput, Timestamp, rfc3339, text};
-use crate::store::calendars::{CalendarDefinition, CalendarRecord, Changed};
+use crate::store::calendars::{CalendarDefinition, CalendarRecord, UpdateOutcome};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use uuid::Uuid;
@@ -100,7 +100,7 @@ impl Handler<UpdateCalendar> for JobManager {
         Box::pin(async move {
             let calendar = request.validate()?;
             match store.update_calendar(&calendar, version).await? {
-                Changed::Stale(current) => Err(CommandError::Conflict(format!(
+                UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
                     "the calendar has version {current}, not {version}: somebody changed it; load it again"
                 ))),
                 _ => stored(&store, calendar.name).await,
@@ -117,11 +117,13 @@ impl Handler<DeleteCalendar> for JobManager {
         Box::pin(async move {
             text::CALENDAR_NAME.check("name", &name)?;
             match store.delete_calendar(&name).await? {
-                Changed::InUse(jobs) => {
+                UpdateOutcome::InUse(jobs) => {
                     Err(CommandError::Conflict(format!("{jobs} job(s) name the calendar: edit or delete them first")))
                 }
-                Changed::Done => Ok(()),
-                Changed::NotFound | Changed::Stale(_) => Err(CommandError::NotFound { what: "calendar", id: name }),
+                UpdateOutcome::Done => Ok(()),
+                UpdateOutcome::NotFound | UpdateOutcome::Stale(_) => {
+                    Err(CommandError::NotFound { what: "calendar", id: name })
+                }
             }
         })
     }

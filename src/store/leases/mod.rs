@@ -188,7 +188,7 @@ impl Store {
             let Taken { attempts, skipped, retry_soon, next_due, deferred_until, still_due, left_alone, reservation } =
                 taken;
             transaction.commit().await.during("leases.commit")?;
-            self.tally.leased(attempts.len(), skipped);
+            self.activity_counter.leased(attempts.len(), skipped);
             let low_watermark =
                 if retry_soon { scan.from.due_time() } else { due.low_watermark.into_iter().chain(next_due).min() };
             self.scan_cursor.complete(&scan, low_watermark, due.now);
