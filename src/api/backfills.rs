@@ -1,8 +1,8 @@
 //! Backfills in the API.
 
 use super::allowance::COMPUTATIONS;
+use super::enums::OverlapPolicyName;
 use super::mutations::command;
-use super::names::OverlapPolicyName;
 use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::backfills::{BackfillJob, CancelBackfill, fire_times};

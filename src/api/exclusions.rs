@@ -1,7 +1,7 @@
 //! Calendars and blackouts in the API.
 
+use super::enums::{BlackoutEndPolicyName, ExclusionKindName, WeekdayName};
 use super::mutations::command;
-use super::names::{BlackoutEndPolicyName, ExclusionKindName, WeekdayName};
 use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::exclusions::{

@@ -1,6 +1,6 @@
 //! Why a job ran at an instant, or did not.
 
-use super::names::FireTimeReasonName;
+use super::enums::FireTimeReasonName;
 use super::queries::store;
 use super::{cost, errors};
 use crate::model::explanation::Explanation;

@@ -1,10 +1,10 @@
 //! Inputs: what people send, turned into requests of the model.
 
-use super::json::Json;
-use super::masks::{Masks, Stored};
-use super::names::{
+use super::enums::{
     DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
 };
+use super::json::Json;
+use super::masks::{Masks, Stored};
 use crate::model::InvalidInput;
 use crate::model::instant::instant;
 use crate::model::job_request::JobRequest;

@@ -1,8 +1,8 @@
 //! Lists of jobs and executions: Relay connections, filters, bulk commands.
 
-use super::facts::{self, FirstPage};
-use super::mutations::{command, missed_once, reason_of};
-use super::names::{JobOrderName, JobScheduleType, JobStateName, JobStatusName};
+use super::enums::{JobOrderName, JobScheduleType, JobStateName, JobStatusName};
+use super::job_loader::{self, RecentKey};
+use super::mutations::{command, missed_once, validate_reason};
 use super::queries::{LARGE_OF_JOBS, asks_for, store, texts};
 use super::{allowance, cost, errors};
 use crate::actors::job_manager::bulk::{Bulk, BulkAction, BulkReport};
@@ -211,7 +211,7 @@ impl BulkMutation {
         #[graphql(default)] all: bool,
         #[graphql(default)] cancel_running: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, (BulkAction::Pause(reason_of(reason)?), cancel_running)).await
+        bulk(ctx, filter, all, (BulkAction::Pause(validate_reason(reason)?), cancel_running)).await
     }
 
     /// Resumes all paused jobs of a filter that has a condition, or with `all: true` all.
@@ -345,7 +345,7 @@ impl ExecutionConnection {
 /// The first page of a job's executions, read with those of the other jobs of the answer.
 pub(super) async fn first_executions(ctx: &Context<'_>, job: Uuid, first: Option<i32>) -> Result<ExecutionConnection> {
     let (limit, texts) = (page_size(first)?, texts(ctx, &ROWS_OF_A_PAGE).await?);
-    let page = facts::first_page(ctx, FirstPage { job, limit, texts }).await?;
+    let page = job_loader::first_page(ctx, RecentKey { job, limit, texts }).await?;
     Ok(ExecutionConnection { filter: ExecutionFilter { job_id: Some(job), ..Default::default() }, page, begun: false })
 }
 

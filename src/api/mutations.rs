@@ -73,7 +73,7 @@ impl Mutation {
         #[graphql(default)] cancel_running: bool,
     ) -> Result<Job> {
         let id = errors::uuid("id", &id)?;
-        let job = command(ctx, PauseJob(id, reason_of(reason)?)).await?;
+        let job = command(ctx, PauseJob(id, validate_reason(reason)?)).await?;
         if cancel_running {
             cancel_running_of(ctx, id).await?;
         }
@@ -107,7 +107,7 @@ impl Mutation {
     /// Stops the whole cluster from starting anything; what runs goes on.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
-        command(ctx, PauseCluster(reason_of(reason)?)).await.map(|()| true)
+        command(ctx, PauseCluster(validate_reason(reason)?)).await.map(|()| true)
     }
 
     /// Lets a cluster that is held go on: what is due by then starts.
@@ -137,7 +137,7 @@ pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
 }
 
 /// Why a job is paused, or the cluster held, in so many words.
-pub(super) fn reason_of(reason: Option<String>) -> Result<Option<String>> {
+pub(super) fn validate_reason(reason: Option<String>) -> Result<Option<String>> {
     text::REASON.check_given("reason", reason.as_deref()).map_err(|invalid| errors::invalid(&invalid))?;
     Ok(reason)
 }

@@ -15,7 +15,7 @@ pub use job_exclusion::{ExclusionKind, JobExclusion};
 use super::job::JobDefinition;
 use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
-use super::{InvalidInput, Timestamp, named, text};
+use super::{InvalidInput, Timestamp, text, text_enum};
 use chrono::TimeDelta;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
 /// Leaps from excluded stretch to excluded stretch before a search gives up.
 const LEAPS_MAX: usize = 1_000;
 
-named! {
+text_enum! {
     /// What happens to the fire times of a blackout at its end.
     BlackoutEndPolicy, "afterwards" {
         /// None runs.

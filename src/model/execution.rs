@@ -9,11 +9,11 @@ use super::payload::Payload;
 use super::policies::Policies;
 use super::schedule::Schedule;
 use super::trigger::{NewExecution, TriggerKind};
-use super::{Timestamp, named, target::Target};
+use super::{Timestamp, target::Target, text_enum};
 use std::time::Duration;
 use uuid::Uuid;
 
-named! {
+text_enum! {
     /// Where an execution stands. Terminal states are final.
     ExecutionStatus, "execution status" {
         /// An attempt is leased by a node.
@@ -33,7 +33,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// Why an execution ended as it did.
     Reason, "reason" {
         /// The handler returned an error or panicked.

@@ -7,7 +7,7 @@ use super::exclusions::{Availability, Exclusions};
 use super::execution::ExecutionStatus;
 use super::job::{Job, JobDefinition, JobStatus};
 use super::schedule::Schedule;
-use super::{Timestamp, named, rfc3339};
+use super::{Timestamp, rfc3339, text_enum};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ const REACHES: [TimeDelta; 6] = [
 /// Steps from one fire time to a later one before the search gives up: each halves what is left.
 const STEPS_MAX: usize = 128;
 
-named! {
+text_enum! {
     /// Why.
     FireTimeReason, "reason of an explanation" {
         /// It was taken: the execution says what became of it.

@@ -1,8 +1,8 @@
 //! Whether a node shows its schema.
 
-use super::named;
+use super::text_enum;
 
-named! {
+text_enum! {
     /// Whether clients may ask for the schema, and are told similar names for one that it does not have.
     Introspection, "introspection" {
         /// They may; the playground at `/graphiql` needs it.

@@ -4,7 +4,7 @@ use super::payload::Payload;
 use super::policies::Policies;
 use super::schedule::Schedule;
 use super::target::Target;
-use super::{InvalidInput, Timestamp, named};
+use super::{InvalidInput, Timestamp, text_enum};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ const YEAR_10000: i64 = 253_402_300_800;
 /// How often a lost attempt is run again unless the job says otherwise.
 pub const RECOVERIES_DEFAULT: i32 = 3;
 
-named! {
+text_enum! {
     /// How a job's fire times are made.
     ScheduleType, "schedule type" {
         /// By a cron expression.
@@ -29,7 +29,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// Whether a job fires.
     JobStatus, "job status" {
         /// It fires.
@@ -41,7 +41,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// How a job stands, beyond its status. Of those that are true the first counts.
     JobState, "job state" {
         /// It is gone for good.
@@ -59,7 +59,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// What happens to an attempt whose node died.
     Recovery, "recovery" {
         /// Run it again: at least once.

@@ -2,7 +2,7 @@
 
 use super::execution::ExecutionStatus;
 use super::job::{JobState, JobStatus, ScheduleType};
-use super::{InvalidInput, Timestamp, named, text};
+use super::{InvalidInput, Timestamp, text, text_enum};
 use uuid::Uuid;
 
 /// Most ids that a filter names.
@@ -10,7 +10,7 @@ const IDS_MAX: usize = 1_000;
 /// Most rows of a page.
 pub const PAGE_MAX: usize = 200;
 
-named! {
+text_enum! {
     /// The order of a list of jobs.
     JobOrder, "order" {
         /// By creation, newest first.

@@ -79,7 +79,7 @@ pub fn rfc3339(time: Timestamp) -> String {
 
 /// Declares an enum that is stored and shown by name: one table of variant ↔
 /// name serves `as_str`, parsing and `Display`.
-macro_rules! named {
+macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,4 +122,4 @@ macro_rules! named {
         }
     };
 }
-pub(crate) use named;
+pub(crate) use text_enum;

@@ -4,11 +4,11 @@
 //! long as nobody can have declared it dead. That window is counted on the
 //! monotonic clock: a wrong wall clock changes nothing.
 
-use super::named;
+use super::text_enum;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-named! {
+text_enum! {
     /// What the database knows of a node.
     NodeState, "node state" {
         /// Leases and runs.

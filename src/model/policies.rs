@@ -6,7 +6,7 @@
 use super::retry::RetryPolicy;
 use super::schedule::cron::{CronOptions, DstGap, DstOverlap};
 use super::schedule::zone::Zone;
-use super::{InvalidInput, Timestamp, named};
+use super::{InvalidInput, Timestamp, text_enum};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ const KEEP_MAX: i32 = 1_000_000;
 /// Most fire times that wait behind a running execution; more are skipped.
 pub const BUFFER_MAX: usize = 1_000;
 
-named! {
+text_enum! {
     /// What becomes of fire times that are found later than the grace.
     MisfirePolicy, "misfire policy" {
         /// The last missed one runs, the others are folded into it.
@@ -34,7 +34,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// What becomes of a fire time that comes due while an execution of its job
     /// is in flight anywhere in the cluster (Temporal's table).
     OverlapPolicy, "overlap policy" {

@@ -20,10 +20,10 @@ pub use fire::schedule_next;
 pub use passed::Passed;
 
 use super::execution::{Reason, execution_id};
-use super::{Timestamp, named};
+use super::{Timestamp, text_enum};
 use uuid::Uuid;
 
-named! {
+text_enum! {
     /// What made a trigger.
     TriggerKind, "trigger kind" {
         /// The job's schedule; one per job.

@@ -12,13 +12,13 @@ use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
 use super::settlements::{LOCK_JOBS, RELEASE_BUFFERED, lock_jobs, rearm_fixed_delay, release_buffered};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, failing};
-use crate::model::named;
+use crate::model::text_enum;
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-named! {
+text_enum! {
     /// How a node's end was noticed.
     EndedBy, "end of a node" {
         /// It left by itself.

@@ -13,7 +13,7 @@ mod operations;
 mod variables;
 
 use super::allowance::{Allowance, LargeAnswers};
-use super::facts::JobFacts;
+use super::job_loader::JobLoader;
 use super::queries::LIST_MAX;
 use super::{cost, errors};
 use crate::store::Store;
@@ -115,7 +115,7 @@ impl Extension for Admission {
             None => ctx.data::<LargeAnswers>().map_err(|error| error.into_server_error(Pos::default()))?.allowance(),
         };
         if let Ok(store) = ctx.data::<Store>() {
-            request.data.insert(JobFacts::gathering(store.clone(), allowance.clone()));
+            request.data.insert(JobLoader::gathering(store.clone(), allowance.clone()));
         }
         request.data.insert(allowance.clone());
         drop(self.allowance.set(allowance));

@@ -1,6 +1,6 @@
 //! Executions, as the API shows them.
 
-use crate::api::facts::{self, NextAttemptOf, RerunsOf};
+use crate::api::job_loader::{self, NextAttemptKey, RerunsKey};
 use crate::api::json::Json;
 use crate::api::masks::Masks;
 use crate::api::{cost, errors};
@@ -103,7 +103,7 @@ impl ExecutionRecord {
         if self.status != ExecutionStatus::Retrying {
             return Ok(None);
         }
-        Ok(facts::load(ctx, NextAttemptOf(self.id)).await?.map(rfc3339))
+        Ok(job_loader::load(ctx, NextAttemptKey(self.id)).await?.map(rfc3339))
     }
     /// Earlier attempts: attempt, nodeId, startedAt, endedAt, outcome, error.
     #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
@@ -121,7 +121,7 @@ impl ExecutionRecord {
     /// The executions that run its fire time again and have begun, newest first, at most 20.
     #[graphql(complexity = "2 * cost::BATCHED")]
     async fn repeated_by(&self, ctx: &Context<'_>) -> Result<Vec<ID>> {
-        let reruns = facts::load(ctx, RerunsOf { execution: self.id, job: self.job_id }).await?;
+        let reruns = job_loader::load(ctx, RerunsKey { execution: self.id, job: self.job_id }).await?;
         Ok(reruns.unwrap_or_default().into_iter().map(Into::into).collect())
     }
     /// The payload of its own, as JSON text with masks as in a job's; none when its attempts have that of the job.

@@ -1,13 +1,13 @@
 //! Jobs, as the API shows them.
 
-use crate::api::facts::{self, ExclusionsKey, FirstPage, InFlightOf, Now, OutcomesOf, StateKey};
-use crate::api::json::Json;
-use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
-use crate::api::masks::Masks;
-use crate::api::names::{
+use crate::api::enums::{
     DstGapName, DstOverlapName, JobScheduleType, JobStateName, JobStatusName, MisfirePolicyName, OverlapPolicyName,
     RecoveryPolicy,
 };
+use crate::api::job_loader::{self, ExclusionsKey, InFlightKey, NowKey, OutcomesKey, RecentKey, StateKey};
+use crate::api::json::Json;
+use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
+use crate::api::masks::Masks;
 use crate::api::queries::{store, texts};
 use crate::api::{cost, errors};
 use crate::model::exclusions::{Exclusions, JobExclusion, Pending};
@@ -205,21 +205,21 @@ impl Job {
     #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
     async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
         let Some(pending) = pending(self) else { return Ok(None) };
-        let now = facts::load(ctx, Now).await?.unwrap_or(pending.fire_time);
+        let now = job_loader::load(ctx, NowKey).await?.unwrap_or(pending.fire_time);
         let exclusions = exclusions(ctx, self, pending).await?;
         Ok(exclusions.exclusion_of(self.id, &self.definition, pending, now))
     }
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
     async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let newest = FirstPage { job: self.id, limit: 1, texts: ExecutionTexts::None };
-        let newest = facts::first_page(ctx, newest).await?;
+        let newest = RecentKey { job: self.id, limit: 1, texts: ExecutionTexts::None };
+        let newest = job_loader::first_page(ctx, newest).await?;
         Ok(newest.rows.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
     }
     /// Executions that run or wait for their next attempt.
     #[graphql(complexity = "cost::BATCHED")]
     async fn in_flight(&self, ctx: &Context<'_>) -> Result<i32> {
-        let in_flight = facts::load(ctx, InFlightOf(self.id)).await?.unwrap_or(0);
+        let in_flight = job_loader::load(ctx, InFlightKey(self.id)).await?.unwrap_or(0);
         Ok(i32::try_from(in_flight).unwrap_or(i32::MAX))
     }
     /// The newest executions, newest fire time first: at most 50.
@@ -230,8 +230,8 @@ impl Job {
         #[graphql(default = 20)] count: Option<i32>,
     ) -> Result<Vec<Arc<ExecutionRecord>>> {
         let limit = usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX);
-        let newest = FirstPage { job: self.id, limit, texts: texts(ctx, &[&[]]).await? };
-        Ok(facts::first_page(ctx, newest).await?.rows)
+        let newest = RecentKey { job: self.id, limit, texts: texts(ctx, &[&[]]).await? };
+        Ok(job_loader::first_page(ctx, newest).await?.rows)
     }
     /// How its executions of the last minutes ended, at most a day, in cells of equal
     /// length, at most 100: of each cell what failed, else the newest.
@@ -243,7 +243,7 @@ impl Job {
         #[graphql(default = 48)] cells: i32,
     ) -> Result<Arc<RecentOutcomes>> {
         let axis = OutcomeAxis::new(minutes, cells).map_err(|invalid| errors::invalid(&invalid))?;
-        let outcomes = facts::load(ctx, OutcomesOf { job: self.id, axis }).await?;
+        let outcomes = job_loader::load(ctx, OutcomesKey { job: self.id, axis }).await?;
         outcomes.ok_or_else(|| errors::not_found("job", self.id))
     }
     /// The executions, newest fire time first, a page at a time: at most 200.
@@ -401,11 +401,11 @@ fn pending(job: &Job) -> Option<Pending> {
 async fn exclusions(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Exclusions>> {
     let since = pending.excluded_from.unwrap_or(pending.fire_time);
     let calendar = job.definition.calendar.clone();
-    Ok(facts::load(ctx, ExclusionsKey { calendar, since }).await?.unwrap_or_default())
+    Ok(job_loader::load(ctx, ExclusionsKey { calendar, since }).await?.unwrap_or_default())
 }
 
 async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRecord>> {
-    facts::load(ctx, StateKey(job.id)).await
+    job_loader::load(ctx, StateKey(job.id)).await
 }
 
 /// The next fire times of a job. The first of them are the same, however many are asked for.

@@ -1,6 +1,6 @@
 //! Nodes and the cluster, as the API shows them.
 
-use crate::api::names::NodeStateName;
+use crate::api::enums::NodeStateName;
 use crate::model::rfc3339;
 use crate::store::cluster_pause::ClusterPause;
 use crate::store::nodes::NodeRecord;

@@ -3,10 +3,10 @@
 use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::Calendar;
-use crate::model::{Timestamp, named};
+use crate::model::{Timestamp, text_enum};
 use uuid::Uuid;
 
-named! {
+text_enum! {
     /// What kind of exclusion it is.
     ExclusionKind, "kind of exclusion" {
         /// A calendar.

@@ -7,7 +7,7 @@
 
 use super::Timestamp;
 use super::zone::Zone;
-use crate::model::{InvalidInput, named, text};
+use crate::model::{InvalidInput, text, text_enum};
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ const DAY: i64 = 86_400;
 /// when one of them is no leap year although its number is divisible by four.
 const SIGHT: TimeDelta = TimeDelta::days(40 * 366);
 
-named! {
+text_enum! {
     /// A day of the week.
     DayOfWeek, "weekday" {
         /// Monday.

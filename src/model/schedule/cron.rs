@@ -33,12 +33,12 @@ use self::expression::Expression;
 use self::firing::Passes;
 use self::rule::{Rule, YEARS};
 use super::zone::Zone;
-use crate::model::{Timestamp, named};
+use crate::model::{Timestamp, text_enum};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
-named! {
+text_enum! {
     /// Whose rules an expression follows; told by the number of its fields.
     Dialect, "cron dialect" {
         /// Five fields, and nicknames.
@@ -48,7 +48,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// What becomes of a time that the clock skips when it goes forward.
     #[derive(Default)]
     DstGap, "dst gap" {
@@ -63,7 +63,7 @@ named! {
     }
 }
 
-named! {
+text_enum! {
     /// What becomes of a time that comes twice when the clock goes back.
     #[derive(Default)]
     DstOverlap, "dst overlap" {

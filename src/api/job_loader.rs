@@ -21,18 +21,18 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Reads them.
-pub struct JobFacts {
+pub struct JobLoader {
     store: Store,
     allowance: Arc<Allowance>,
 }
 
 /// What a job has in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct InFlightOf(pub Uuid);
+pub struct InFlightKey(pub Uuid);
 
 /// The executions that run an execution of a job again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RerunsOf {
+pub struct RerunsKey {
     /// The execution.
     pub execution: Uuid,
     /// Its job.
@@ -45,11 +45,11 @@ pub struct StateKey(pub Uuid);
 
 /// The database's now, once for all of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Now;
+pub struct NowKey;
 
 /// When an execution is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct NextAttemptOf(pub Uuid);
+pub struct NextAttemptKey(pub Uuid);
 
 /// What judges the fire times of a job that are not taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -62,7 +62,7 @@ pub struct ExclusionsKey {
 
 /// The first page of a job's executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FirstPage {
+pub struct RecentKey {
     /// The job.
     pub job: Uuid,
     /// Most rows of it.
@@ -73,14 +73,14 @@ pub struct FirstPage {
 
 /// How a job's executions ended over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OutcomesOf {
+pub struct OutcomesKey {
     /// The job.
     pub job: Uuid,
     /// Over which time, and in how many cells.
     pub axis: OutcomeAxis,
 }
 
-impl JobFacts {
+impl JobLoader {
     /// The loader of one request.
     pub fn gathering(store: Store, allowance: Arc<Allowance>) -> Gathering<Self> {
         Gathering::new(Self { store, allowance })
@@ -88,44 +88,44 @@ impl JobFacts {
 }
 
 /// What is known of a job, as soon as it is read; none for a job of which there is nothing.
-pub async fn load<K>(ctx: &Context<'_>, key: K) -> Result<Option<<JobFacts as Loader<K>>::Value>>
+pub async fn load<K>(ctx: &Context<'_>, key: K) -> Result<Option<<JobLoader as Loader<K>>::Value>>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
-    JobFacts: Loader<K, Error = Arc<Error>>,
+    JobLoader: Loader<K, Error = Arc<Error>>,
 {
-    let loaded = ctx.data::<Gathering<JobFacts>>()?.load(key).await;
+    let loaded = ctx.data::<Gathering<JobLoader>>()?.load(key).await;
     loaded.map_err(|error| error.as_ref().clone())
 }
 
 /// The first page of a job's executions, without rows if it has none.
-pub async fn first_page(ctx: &Context<'_>, page: FirstPage) -> Result<ExecutionPage> {
+pub async fn first_page(ctx: &Context<'_>, page: RecentKey) -> Result<ExecutionPage> {
     Ok(load(ctx, page).await?.unwrap_or(ExecutionPage { rows: Vec::new(), next: None }))
 }
 
-impl Loader<InFlightOf> for JobFacts {
+impl Loader<InFlightKey> for JobLoader {
     type Value = i64;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[InFlightOf]) -> Result<HashMap<InFlightOf, i64>, Self::Error> {
-        let jobs: Vec<Uuid> = keys.iter().map(|InFlightOf(job)| *job).collect();
+    async fn load(&self, keys: &[InFlightKey]) -> Result<HashMap<InFlightKey, i64>, Self::Error> {
+        let jobs: Vec<Uuid> = keys.iter().map(|InFlightKey(job)| *job).collect();
         let in_flight = self.allowance.store(&self.store).await?.in_flight(&jobs).await.map_err(errors::store)?;
-        Ok(in_flight.into_iter().map(|(job, count)| (InFlightOf(job), count)).collect())
+        Ok(in_flight.into_iter().map(|(job, count)| (InFlightKey(job), count)).collect())
     }
 }
 
-impl Loader<RerunsOf> for JobFacts {
+impl Loader<RerunsKey> for JobLoader {
     type Value = Vec<Uuid>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[RerunsOf]) -> Result<HashMap<RerunsOf, Vec<Uuid>>, Self::Error> {
+    async fn load(&self, keys: &[RerunsKey]) -> Result<HashMap<RerunsKey, Vec<Uuid>>, Self::Error> {
         let (ids, jobs): (Vec<Uuid>, Vec<Uuid>) = keys.iter().map(|key| (key.execution, key.job)).unzip();
         let reruns = self.allowance.store(&self.store).await?.reruns_of(&ids, &jobs).await.map_err(errors::store)?;
-        let of = |key: &RerunsOf| Some((*key, reruns.get(&key.execution)?.clone()));
+        let of = |key: &RerunsKey| Some((*key, reruns.get(&key.execution)?.clone()));
         Ok(keys.iter().filter_map(of).collect())
     }
 }
 
-impl Loader<StateKey> for JobFacts {
+impl Loader<StateKey> for JobLoader {
     type Value = JobStateRecord;
     type Error = Arc<Error>;
 
@@ -137,30 +137,30 @@ impl Loader<StateKey> for JobFacts {
     }
 }
 
-impl Loader<Now> for JobFacts {
+impl Loader<NowKey> for JobLoader {
     type Value = Timestamp;
     type Error = Arc<Error>;
 
-    async fn load(&self, _: &[Now]) -> Result<HashMap<Now, Timestamp>, Self::Error> {
+    async fn load(&self, _: &[NowKey]) -> Result<HashMap<NowKey, Timestamp>, Self::Error> {
         let now = self.allowance.store(&self.store).await?.now().await.map_err(errors::store)?;
-        Ok(HashMap::from([(Now, now)]))
+        Ok(HashMap::from([(NowKey, now)]))
     }
 }
 
-impl Loader<NextAttemptOf> for JobFacts {
+impl Loader<NextAttemptKey> for JobLoader {
     type Value = Timestamp;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[NextAttemptOf]) -> Result<HashMap<NextAttemptOf, Timestamp>, Self::Error> {
-        let executions: Vec<Uuid> = keys.iter().map(|NextAttemptOf(execution)| *execution).collect();
+    async fn load(&self, keys: &[NextAttemptKey]) -> Result<HashMap<NextAttemptKey, Timestamp>, Self::Error> {
+        let executions: Vec<Uuid> = keys.iter().map(|NextAttemptKey(execution)| *execution).collect();
         let store = self.allowance.store(&self.store).await?;
         let attempts = store.next_attempts_at(&executions).await.map_err(errors::store)?;
-        Ok(attempts.into_iter().map(|(execution, at)| (NextAttemptOf(execution), at)).collect())
+        Ok(attempts.into_iter().map(|(execution, at)| (NextAttemptKey(execution), at)).collect())
     }
 }
 
 /// All that is in force for any of the jobs: fields of one job that are asked for together are judged by the same.
-impl Loader<ExclusionsKey> for JobFacts {
+impl Loader<ExclusionsKey> for JobLoader {
     type Value = Arc<Exclusions>;
     type Error = Arc<Error>;
 
@@ -175,39 +175,39 @@ impl Loader<ExclusionsKey> for JobFacts {
     }
 }
 
-impl Loader<FirstPage> for JobFacts {
+impl Loader<RecentKey> for JobLoader {
     type Value = ExecutionPage;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[FirstPage]) -> Result<HashMap<FirstPage, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[RecentKey]) -> Result<HashMap<RecentKey, Self::Value>, Self::Error> {
         let mut jobs_by_kind: HashMap<(usize, ExecutionTexts), Vec<Uuid>> = HashMap::new();
-        for FirstPage { job, limit, texts } in keys {
+        for RecentKey { job, limit, texts } in keys {
             jobs_by_kind.entry((*limit, *texts)).or_default().push(*job);
         }
         let store = self.allowance.store(&self.store).await?;
         let mut loaded = HashMap::new();
         for ((limit, texts), jobs) in jobs_by_kind {
             let pages = store.first_pages(&jobs, limit, texts).await.map_err(errors::store)?;
-            loaded.extend(pages.into_iter().map(|(job, page)| (FirstPage { job, limit, texts }, page)));
+            loaded.extend(pages.into_iter().map(|(job, page)| (RecentKey { job, limit, texts }, page)));
         }
         Ok(loaded)
     }
 }
 
-impl Loader<OutcomesOf> for JobFacts {
+impl Loader<OutcomesKey> for JobLoader {
     type Value = Arc<RecentOutcomes>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[OutcomesOf]) -> Result<HashMap<OutcomesOf, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[OutcomesKey]) -> Result<HashMap<OutcomesKey, Self::Value>, Self::Error> {
         let mut jobs_by_axis: HashMap<OutcomeAxis, Vec<Uuid>> = HashMap::new();
-        for OutcomesOf { job, axis } in keys {
+        for OutcomesKey { job, axis } in keys {
             jobs_by_axis.entry(*axis).or_default().push(*job);
         }
         let store = self.allowance.store(&self.store).await?;
         let mut loaded = HashMap::new();
         for (axis, jobs) in jobs_by_axis {
             let outcomes = store.recent_outcomes(&jobs, axis).await.map_err(errors::store)?;
-            loaded.extend(outcomes.into_iter().map(|(job, outcomes)| (OutcomesOf { job, axis }, outcomes)));
+            loaded.extend(outcomes.into_iter().map(|(job, outcomes)| (OutcomesKey { job, axis }, outcomes)));
         }
         Ok(loaded)
     }
