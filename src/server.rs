@@ -74,7 +74,7 @@ pub enum Exit {
     /// It was asked to, and everything it held is settled or handed over.
     Clean,
     /// A critical actor died: the others take over.
-    GaveUp,
+    Failed,
 }
 
 /// A running node.
@@ -106,7 +106,7 @@ pub struct Actors {
 }
 
 /// What the actors of one node share.
-struct Parts {
+struct NodeComponents {
     database: Database,
     store: Store,
     slots: Slots,
@@ -126,13 +126,13 @@ impl Node {
         let listen_error = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let parts = Parts::new(config, database_url)?;
-        let egress = egress(config, address, &parts.database);
+        let components = NodeComponents::new(config, database_url)?;
+        let egress = egress(config, address, &components.database);
         egress.warn();
         let handlers = Handlers::new(egress)?;
-        let requests = parts.requests_store(config.pool_size).await;
-        let jobs = parts.start_jobs(requests.clone());
-        let view = parts.view(config, requests.clone());
+        let requests = components.requests_store(config.pool_size).await;
+        let jobs = components.start_jobs(requests.clone());
+        let view = components.view(config, requests.clone());
         let (networks, masks) = (config.http_allow.clone(), Masks::new(&config.mask));
         let schema = crate::api::schema(requests, jobs.clone(), config.introspection, networks, masks);
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
@@ -141,20 +141,20 @@ impl Node {
         let server = http::serve(listener, schema, view, hosts, descriptors.connections).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
-        prepare_when_possible(&parts.database, &parts.store).await?;
-        Ok(parts.start(config, address, (handlers, jobs), http))
+        prepare_when_possible(&components.database, &components.store).await?;
+        Ok(components.start(config, address, (handlers, jobs), http))
     }
 
     /// Runs until `stop` resolves or a critical actor dies.
-    pub async fn run_until(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> Exit {
+    pub async fn run_until(self, stop: impl Future<Output = ()>, force_stop: impl Future<Output = ()>) -> Exit {
         tokio::select! {
             () = stop => {}
             reason = self.watchdog.failed() => {
                 tracing::error!(reason, "this node gives itself up: the others take over what it holds");
-                return Exit::GaveUp;
+                return Exit::Failed;
             }
         }
-        self.stop(hurry).await;
+        self.stop(force_stop).await;
         Exit::Clean
     }
 
@@ -173,8 +173,8 @@ impl Node {
         self.ttl
     }
 
-    async fn stop(self, hurry: impl Future<Output = ()>) {
-        tokio::pin!(hurry);
+    async fn stop(self, force_stop: impl Future<Output = ()>) {
+        tokio::pin!(force_stop);
         let noticed = tokio::time::sleep(self.drain_delay);
         tracing::info!(timeout = ?self.drain_timeout, "draining: nothing new is taken");
         if self.actors.membership.send(BeginDrain).await.is_err() {
@@ -182,7 +182,7 @@ impl Node {
         }
         let (drained, hurried) = tokio::select! {
             drained = self.actors.pool.send(Drain(self.drain_timeout)) => (drained.unwrap_or(false), false),
-            () = &mut hurry => (false, true),
+            () = &mut force_stop => (false, true),
         };
         if !drained {
             tracing::warn!("not everything has finished: the rest is handed over");
@@ -200,14 +200,14 @@ impl Node {
         if !hurried {
             tokio::select! {
                 () = noticed => {}
-                () = &mut hurry => {}
+                () = &mut force_stop => {}
             }
         }
         self.http.stop(true).await;
     }
 }
 
-impl Parts {
+impl NodeComponents {
     fn new(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
         let database = Database::parse(database_url, config.call_timeout())?;
         let store = Store::new(&database, FIRING_CONNECTIONS, config.call_timeout(), Clock::Database);

@@ -31,7 +31,7 @@ const FAILED: i32 = 1;
 /// Exit code: bad usage or configuration.
 const USAGE: i32 = 2;
 /// Exit code: the node gave itself up (EX_SOFTWARE of sysexits).
-const GAVE_UP: i32 = 70;
+const NODE_FAILED: i32 = 70;
 /// Bound of calls that commands make to the database.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use super::service_manager;
-use super::{CLEAN, GAVE_UP, stop_signal};
+use super::{CLEAN, NODE_FAILED, stop_signal};
 use crate::config::ServeConfig;
 use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
 use crate::server::{Exit, Node, StartError};
@@ -46,18 +46,18 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
         service_manager::stopping();
     };
     // Listens only once the first signal has come.
-    let hurry = async {
+    let force_stop = async {
         match stop_signal() {
             Ok(again) => again.await,
             Err(_) => std::future::pending().await,
         }
     };
-    let exit = started.run_until(stop, hurry).await;
+    let exit = started.run_until(stop, force_stop).await;
     // It waits for the collector, on a thread that may wait.
     tokio::task::spawn_blocking(traces::stop).await?;
     Ok(match exit {
         Exit::Clean => CLEAN,
-        Exit::GaveUp => GAVE_UP,
+        Exit::Failed => NODE_FAILED,
     })
 }
 

@@ -328,6 +328,6 @@ fn inject_panic(actor: &str, database_url: &str) -> ! {
     });
     std::process::exit(match exit {
         Exit::Clean => 0,
-        Exit::GaveUp => 70,
+        Exit::Failed => 70,
     })
 }
