@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// The living nodes: `ACTIVE` ones take requests, `DRAINING` ones are leaving.
 pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
-    living(&view, |node| {
+    list_living(&view, |node| {
         json!({
             "id": node.id,
             "name": node.name,
@@ -27,10 +27,10 @@ pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
 /// The living nodes as Prometheus' HTTP service discovery wants them:
 /// <https://prometheus.io/docs/prometheus/latest/http_sd/>.
 pub async fn prometheus_sd(view: web::Data<NodeView>) -> HttpResponse {
-    living(&view, |node| json!({"targets": [node.address], "labels": {"node": node.name}})).await
+    list_living(&view, |node| json!({"targets": [node.address], "labels": {"node": node.name}})).await
 }
 
-async fn living(view: &NodeView, shown: impl Fn(&NodeRecord) -> Value) -> HttpResponse {
+async fn list_living(view: &NodeView, shown: impl Fn(&NodeRecord) -> Value) -> HttpResponse {
     match view.store.nodes().await {
         Ok(nodes) => {
             let living = nodes.iter().filter(|node| matches!(node.state, NodeState::Active | NodeState::Draining));

@@ -133,7 +133,7 @@ impl Store {
                 repoll_by_calendar(&transaction, stub, name).await?;
                 UpdateOutcome::Done
             } else {
-                living(&transaction, name)
+                get_not_deleted(&transaction, name)
                     .await?
                     .map_or(UpdateOutcome::NotFound, |found| UpdateOutcome::Stale(found.version))
             };
@@ -147,7 +147,7 @@ impl Store {
     pub async fn delete_calendar(&self, name: &str) -> Result<UpdateOutcome, StoreError> {
         self.bounded("calendars.delete", async {
             let transaction = self.begin("calendars.begin").await?;
-            let changed = match living(&transaction, name).await? {
+            let changed = match get_not_deleted(&transaction, name).await? {
                 None => UpdateOutcome::NotFound,
                 Some(found) if found.jobs > 0 => UpdateOutcome::InUse(found.jobs),
                 Some(_) => {
@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-async fn living(transaction: &Transaction, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
+async fn get_not_deleted(transaction: &Transaction, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
     let row = transaction.query_opt(LIST, &[&Some(name), &1_i64]).await.during("calendars.get")?;
     row.as_ref().map(record).transpose()
 }

@@ -153,7 +153,7 @@ impl Store {
                 Some((_, stored)) if [stored, old.version] != [version, version] => UpdateOutcome::Stale(stored),
                 Some((now, _)) => {
                     replace(&transaction, old.id, &definition, now).await?;
-                    match living(&transaction, old.id).await?.map(|job| job.status) {
+                    match get_not_deleted(&transaction, old.id).await?.map(|job| job.status) {
                         Some(JobStatus::Active) => {
                             reschedule(&transaction, self, old, &definition, now).await?;
                         }
@@ -167,7 +167,7 @@ impl Store {
                         transaction.execute(NAME_LEASES, &[&old.id]).await.during("commands.name_leases")?;
                     }
                     record_versions(&transaction, &[old.id], "UPDATED").await?;
-                    living(&transaction, old.id)
+                    get_not_deleted(&transaction, old.id)
                         .await?
                         .map_or(UpdateOutcome::NotFound, |job| UpdateOutcome::Done(Box::new(job)))
                 }
@@ -184,7 +184,7 @@ impl Store {
         self.bounded("commands.pause", async {
             let transaction = self.begin("commands.begin").await?;
             self.pause_in(&transaction, &[id], reason).await?;
-            let job = living(&transaction, id).await?;
+            let job = get_not_deleted(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
             Ok(job)
         })
@@ -197,7 +197,7 @@ impl Store {
         self.bounded("commands.resume", async {
             let transaction = self.begin("commands.begin").await?;
             self.resume_in(&transaction, &[id], missed).await?;
-            let job = living(&transaction, id).await?;
+            let job = get_not_deleted(&transaction, id).await?;
             transaction.commit().await.during("commands.commit")?;
             Ok(job)
         })
@@ -305,7 +305,7 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
 }
 
 /// The next fire time of a job that is resumed, or whose schedule is replaced.
-pub(super) fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn next_fire_time_after_resume(definition: &JobDefinition, now: Timestamp) -> Option<Timestamp> {
     match &definition.schedule {
         Schedule::FixedDelay { interval } => {
             let next = whole_millis(now) + *interval;
@@ -317,7 +317,7 @@ pub(super) fn fire_time_from(definition: &JobDefinition, now: Timestamp) -> Opti
 }
 
 /// A job that is not deleted, as it stands in this transaction.
-async fn living(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, StoreError> {
+async fn get_not_deleted(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, StoreError> {
     let row = transaction.query_opt(GET, &[&[id].as_slice()]).await.during("jobs.get")?;
     Ok(row.as_ref().map(job).transpose()?.filter(|job| job.status != JobStatus::Deleted))
 }
@@ -332,7 +332,7 @@ pub(super) async fn schedule(
     (next, now): (Option<Timestamp>, Timestamp),
 ) -> Result<Option<Timestamp>, StoreError> {
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
-    let (fire_time, due_at, excluded_from) = next_of(id, definition, exclusions, next);
+    let (fire_time, due_at, excluded_from) = next_trigger_state(id, definition, exclusions, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
     let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, exclusions, fire_time));
     let priority = &definition.priority;
@@ -345,7 +345,7 @@ pub(super) async fn schedule(
 
 /// The next fire time of a trigger that is to fire at `next` unless that is excluded, when it is due, and from
 /// where on it is sent past excluded ones.
-fn next_of(
+fn next_trigger_state(
     id: Uuid,
     definition: &JobDefinition,
     exclusions: &Exclusions,
@@ -392,7 +392,7 @@ async fn reschedule(
         }
         passed::leave_to(transaction, &trigger, &old.definition, &exclusions, now).await?;
     }
-    schedule(transaction, old.id, new, &exclusions, (fire_time_from(new, now), now)).await?;
+    schedule(transaction, old.id, new, &exclusions, (next_fire_time_after_resume(new, now), now)).await?;
     notify(transaction).await
 }
 
@@ -444,7 +444,8 @@ async fn insert_triggers(
     let mut excluded_froms = Vec::with_capacity(jobs.len());
     let mut zone_rules = Vec::with_capacity(jobs.len());
     for job in jobs.iter_mut() {
-        let (fire_time, due_at, excluded_from) = next_of(job.id, &job.definition, exclusions, job.next_fire_time);
+        let (fire_time, due_at, excluded_from) =
+            next_trigger_state(job.id, &job.definition, exclusions, job.next_fire_time);
         (job.next_fire_time, job.excluded_from) = (fire_time, excluded_from);
         due_ats.push(due_at);
         excluded_froms.push(excluded_from);

@@ -1,7 +1,7 @@
 //! Pausing and resuming, within a transaction. What runs when its job is paused runs on; what waits behind it or for its
 //! next attempt is held by the lease that finds it due, and gets its due time back with the resume.
 
-use super::commands::{SCHEDULE, fire_time_from, notify, record_versions, schedule};
+use super::commands::{SCHEDULE, next_fire_time_after_resume, notify, record_versions, schedule};
 use super::passed::{self, Locked};
 use super::session::Transaction;
 use super::{During, Store, StoreError, exclusions, jobs};
@@ -82,7 +82,7 @@ impl Store {
         }
         transaction.prepare_all(&[SCHEDULE]).await.during("pauses.prepare")?;
         let scheduled = jobs.values().map(|job| {
-            let next = (fire_time_from(&job.definition, now), now);
+            let next = (next_fire_time_after_resume(&job.definition, now), now);
             schedule(transaction, job.id, &job.definition, &exclusions, next)
         });
         futures_util::future::try_join_all(scheduled).await?;
