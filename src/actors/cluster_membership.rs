@@ -49,7 +49,7 @@ pub struct BeginDrain;
 /// Leaves the cluster: what has begun goes to the others as if the node had died, at once, and what has not is given
 /// back. The last message of a node's life.
 #[derive(Message)]
-#[rtype(result = "Result<TakenOver, StoreError>")]
+#[rtype(result = "Result<TakeoverReport, StoreError>")]
 pub struct Leave;
 
 /// What a heartbeat achieved.

@@ -12,13 +12,13 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells of a node for as long as the process lives.
 pub fn follow(node: &Node) {
-    let watchdog = watchdog_enabled();
-    if watchdog.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
+    let systemd_limit = watchdog_enabled();
+    if systemd_limit.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
     let (mut membership_state, watchdog, ttl) = (node.membership_state(), node.watchdog(), node.ttl());
     // Twice as often as asked for, so that one late turn is no death.
-    let poll_interval = watchdog.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
+    let poll_interval = systemd_limit.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
     actix::spawn(async move {
         let (mut ready, mut said) = (false, "");
         loop {
@@ -31,7 +31,7 @@ pub fn follow(node: &Node) {
                 said = now.description(Instant::now());
                 tell(&[NotifyState::Status(said)]);
             }
-            if watchdog.is_some() && watchdog.stalled(ttl).is_none() {
+            if systemd_limit.is_some() && watchdog.stalled(ttl).is_none() {
                 tell(&[NotifyState::Watchdog]);
             }
             // The node is gone with the sender.

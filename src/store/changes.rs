@@ -78,7 +78,7 @@ impl Store {
                 "-- changes.jobs\nselect {}, case when t.due_at is not null then t.fire_time end as next_fire_time,
     case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
 from job_definition j left join job_trigger t on t.id = j.id
-where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition)) order by j.updated_at desc limit {LOOKED_AT}",
+where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition)) order by j.updated_at desc limit {CHECKED_MAX}",
                 JobParts::Small.columns()
             );
             let statement = session.prepare_cached(&text).await.during("changes.prepare")?;

@@ -108,7 +108,7 @@ async fn of_texts(
         "-- execution_search.texts
 with looked as materialized (
     select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id, l.error_message{output} from job_execution_log l
-    where {} order by l.id desc limit {LOOK_THROUGH}
+    where {} order by l.id desc limit {SCAN_LIMIT}
 )
 select (select count(*) from looked), (select id from looked order by id limit 1),
        array(select l.id from looked l where {} order by l.id desc limit {})",

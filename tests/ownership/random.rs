@@ -175,7 +175,7 @@ impl World {
                 self.cluster.clock.advance(Duration::from_millis(self.rng.u64(1..1_500)));
                 self.note().await;
             }
-            10..=19 => self.try_poll().await,
+            10..=19 => self.poll().await,
             20..=23 => self.settle().await,
             24..=29 => {
                 let request = edited(&mut self.rng, &self.subjects[which].request, now);

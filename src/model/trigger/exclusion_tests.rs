@@ -309,8 +309,8 @@ proptest! {
         let NextState::Advance { fire_time, due_at, excluded_from } = schedule_next(JOB, &job, &exclusions, at(-1)) else { panic!("it fires") };
         let (mut pending, mut now) = (due(fire_time, due_at, excluded_from), at(0));
         let (mut accounted, mut ran) = (Vec::new(), Vec::new());
-        for step in polls {
-            now += TimeDelta::minutes(step);
+        for pause in polls {
+            now += TimeDelta::minutes(pause);
             while pending.due_at <= now {
                 let outcome = pending.fire(&job, &exclusions, now);
                 for range in &outcome.skipped {

@@ -211,8 +211,8 @@ proptest! {
             accounted.clone()
         };
         let mut ran = Vec::new();
-        for step in polls {
-            now += TimeDelta::minutes(step);
+        for pause in polls {
+            now += TimeDelta::minutes(pause);
             while pending.due_at <= now {
                 let outcome = pending.fire(&job, &exclusions, now);
                 count(&outcome.skipped);
