@@ -12,7 +12,7 @@ use horolog_loadtest::drill::file::{Bug, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
 use horolog_loadtest::drill::stage::Stage;
 use horolog_loadtest::evidence::Evidence;
-use horolog_loadtest::report::{self, Judgement};
+use horolog_loadtest::report::{self, Conclusion};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -254,7 +254,7 @@ async fn run_one(name: &str, drill: &Drill, program: &Path, arguments: &RunArgum
         .await
         .with_context(|| format!("{name}, in {}", options.directory.display()))?;
     ended.write(&options.directory)?;
-    println!("{}", report::summary(&ended.run, &ended.evidence, &ended.verdict));
+    println!("{}", report::summary(&ended.run, &ended.evidence, &ended.analysis));
     println!("report: {}\n", options.directory.join("report.html").display());
     Ok(ended)
 }
@@ -273,7 +273,7 @@ async fn run_until_noticed(
     let safeguard = &bug.safeguard;
     for attempt in 1..=TRIES {
         let ended = run_one(name, drill, program, arguments).await?;
-        let noticed = ended.verdict.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
+        let noticed = ended.analysis.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
         if let Some(violation) = noticed {
             let rule = &violation.rule;
             let words =
@@ -342,11 +342,11 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
 }
 
 fn judged(ended: &Ended) -> (Outcome, String) {
-    match ended.run.judgement(&ended.verdict) {
-        Judgement::Kept if ended.reached() => (Outcome::Good, "kept".to_owned()),
-        Judgement::Kept => (Outcome::Bad, "kept, but a figure was not reached".to_owned()),
-        Judgement::Broken => (Outcome::Bad, format!("BROKEN: {} violations", ended.verdict.violations.len())),
-        Judgement::NotJudged => (Outcome::Bad, "NOT JUDGED: it did not come to its end".to_owned()),
+    match ended.run.conclusion(&ended.analysis) {
+        Conclusion::Kept if ended.reached() => (Outcome::Good, "kept".to_owned()),
+        Conclusion::Kept => (Outcome::Bad, "kept, but a figure was not reached".to_owned()),
+        Conclusion::Broken => (Outcome::Bad, format!("BROKEN: {} violations", ended.analysis.violations.len())),
+        Conclusion::Inconclusive => (Outcome::Bad, "INCONCLUSIVE: it did not come to its end".to_owned()),
     }
 }
 
@@ -354,8 +354,8 @@ fn judge(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let (_, drill) = find(name)?;
     let text = std::fs::read_to_string(directory.join("evidence.json"))?;
     let evidence: Evidence = serde_json::from_str(&text)?;
-    let verdict = drill.check(&evidence);
+    let analysis = drill.check(&evidence);
     let run = report::Run { name: name.to_owned(), about: drill.about, nodes: drill.nodes, ..report::Run::default() };
-    println!("{}", report::summary(&run, &evidence, &verdict));
-    Ok(if verdict.violations.is_empty() { Outcome::Good } else { Outcome::Bad })
+    println!("{}", report::summary(&run, &evidence, &analysis));
+    Ok(if analysis.violations.is_empty() { Outcome::Good } else { Outcome::Bad })
 }

@@ -117,7 +117,7 @@ impl<'a> Judge<'a> {
         let retried =
             a.ended.filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a)).map_or(0, |ended| ended + SECOND);
         if unanswered(a) || succeeded(a) {
-            self.verdict.redeliveries.push(Redelivery {
+            self.analysis.redeliveries.push(Redelivery {
                 fault: fault.kind.clone(),
                 execution: b.execution,
                 took: b.arrived - a.arrived.max(fault.from),
@@ -214,7 +214,7 @@ impl<'a> Judge<'a> {
             };
             cut_off |= fault.scope == Scope::CutsOff;
             if excused {
-                self.verdict.counts.frozen_overlaps += usize::from(!kills(fault) && fault.scope != Scope::CutsTarget);
+                self.analysis.counts.frozen_overlaps += usize::from(!kills(fault) && fault.scope != Scope::CutsTarget);
                 return;
             }
         }

@@ -54,7 +54,7 @@ impl<'a> Judge<'a> {
         let calm = deadline == at + self.rules.lateness;
         self.counts().must += 1;
         self.counts().normal += usize::from(calm);
-        self.verdict.lateness(calm).push(first.arrived - at);
+        self.analysis.lateness(calm).push(first.arrived - at);
         if first.arrived < at - self.rules.earliness {
             self.bad("EARLY", about, format!("arrived {} us before its fire time", at - first.arrived));
         }

@@ -3,7 +3,7 @@
 //! It must never ask the database whether something ran, only what it says of what did not.
 
 use super::{
-    Counts, Rules, Verdict, Violation,
+    Analysis, Counts, Rules, Violation,
     blind::Interval,
     case::{Execution, JobCase},
     deadlines::{Faults, locks_log, rewinds},
@@ -30,7 +30,7 @@ pub(super) struct Judge<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) rules: Rules,
     pub(super) faults: Faults<'a>,
-    pub(super) verdict: Verdict,
+    pub(super) analysis: Analysis,
 }
 
 /// What a finding is about.
@@ -50,12 +50,12 @@ impl About {
 impl<'a> Judge<'a> {
     pub(super) fn new(evidence: &'a Evidence, rules: &Rules) -> Self {
         let faults = Faults::new(evidence, rules);
-        Self { evidence, rules: *rules, faults, verdict: Verdict::default() }
+        Self { evidence, rules: *rules, faults, analysis: Analysis::default() }
     }
 
     pub(super) fn bad(&mut self, rule: &str, about: About, text: impl Into<String>) {
         let About { job, fire_time, execution } = about;
-        self.verdict.violations.push(Violation {
+        self.analysis.violations.push(Violation {
             rule: rule.to_owned(),
             text: text.into(),
             job: Some(job),
@@ -65,7 +65,7 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn counts(&mut self) -> &mut Counts {
-        &mut self.verdict.counts
+        &mut self.analysis.counts
     }
 
     /// Everything of one job that an answered creation named.
@@ -229,7 +229,7 @@ impl<'a> Judge<'a> {
         // What waited for the end of a run was late by its policy, not by the cluster.
         if first.kind != "BUFFERED" {
             let due = if first.attempt == 1 { first.due_time.clamp(at, at + this.terms.longest_jitter()) } else { at };
-            self.verdict.lateness(this.normal).push(first.arrived - due);
+            self.analysis.lateness(this.normal).push(first.arrived - due);
         }
         self.misfired(job, execution, this);
         self.fired_after_pause(job, execution);

@@ -49,9 +49,9 @@ pub struct Rules {
     pub look_ahead: Micros,
 }
 
-/// The judgement.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Analysis {
     /// What broke the promise; empty when it was kept.
     pub violations: Vec<Violation>,
     /// What was judged.
@@ -64,7 +64,7 @@ pub struct Verdict {
     pub redeliveries: Vec<Redelivery>,
 }
 
-impl Verdict {
+impl Analysis {
     /// Where the lateness of a start goes.
     fn lateness(&mut self, normal: bool) -> &mut Vec<Micros> {
         if normal { &mut self.lateness_calm } else { &mut self.lateness_disturbed }
@@ -126,7 +126,7 @@ pub struct Redelivery {
 }
 
 /// Judges.
-pub fn check(evidence: &Evidence, rules: &Rules) -> Verdict {
+pub fn check(evidence: &Evidence, rules: &Rules) -> Analysis {
     let mut judge = Judge::new(evidence, rules);
     let mut jobs = case::jobs(evidence);
     for job in jobs.iter_mut().filter(|job| job.owned()) {
@@ -140,5 +140,5 @@ pub fn check(evidence: &Evidence, rules: &Rules) -> Verdict {
     counts.jobs = jobs.len();
     counts.deliveries = evidence.deliveries.len();
     counts.faults = evidence.faults.len();
-    judge.verdict
+    judge.analysis
 }

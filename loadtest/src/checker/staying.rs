@@ -6,7 +6,7 @@
 //! the database's clock, and it was set back.
 
 use super::{
-    Rules, Verdict,
+    Analysis, Rules,
     judge::{About, Judge},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub const BACK: &str = "clock-stays: back";
 const UNSEEN: Micros = 2 * SECOND;
 
 /// Judges.
-pub fn check_staying(evidence: &Evidence, rules: &Rules) -> Verdict {
+pub fn check_staying(evidence: &Evidence, rules: &Rules) -> Analysis {
     let mut judge = Judge::new(evidence, rules);
     judge.once();
     judge.nobody_died();
@@ -43,7 +43,7 @@ pub fn check_staying(evidence: &Evidence, rules: &Rules) -> Verdict {
     }
     judge.counts().deliveries = evidence.deliveries.len();
     judge.counts().faults = evidence.faults.len();
-    judge.verdict
+    judge.analysis
 }
 
 impl Judge<'_> {

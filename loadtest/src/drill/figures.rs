@@ -1,7 +1,7 @@
 //! Figures of a drill, held against what its file expects.
 
 use super::file::Expect;
-use crate::checker::Verdict;
+use crate::checker::Analysis;
 use crate::evidence::{Evidence, Micros, Scope};
 use crate::report::Figure;
 use crate::report::statistics::Spread;
@@ -11,12 +11,12 @@ use std::collections::HashSet;
 pub fn figures(
     expect: &Expect,
     evidence: &Evidence,
-    verdict: &Verdict,
+    analysis: &Analysis,
     measured: Vec<(String, String)>,
 ) -> Vec<Figure> {
-    let redeliveries: Vec<Micros> = verdict.redeliveries.iter().map(|redelivery| redelivery.took).collect();
+    let redeliveries: Vec<Micros> = analysis.redeliveries.iter().map(|redelivery| redelivery.took).collect();
     let redelivered = Spread::of(&redeliveries);
-    let lateness: Vec<Micros> = verdict.lateness_calm.iter().chain(&verdict.lateness_disturbed).copied().collect();
+    let lateness: Vec<Micros> = analysis.lateness_calm.iter().chain(&analysis.lateness_disturbed).copied().collect();
     let longest = |times: &[Micros]| times.iter().max().copied();
     let mut figures = Vec::new();
     let mut time = |name: &str, most: Option<i64>, was: Option<Micros>| {
@@ -53,12 +53,12 @@ pub fn figures(
         let faults = evidence.faults.len();
         number("faults", format!("≥ {least}"), faults, faults >= least);
     }
-    let judged = verdict.counts.must + verdict.counts.may;
+    let judged = analysis.counts.must + analysis.counts.may;
     if let Some(least) = expect.fire_times_min {
         number("fire times", format!("≥ {least}"), judged, judged >= least);
     }
     if let Some(least) = expect.normal_min {
-        let share = verdict.counts.normal * 100 / judged.max(1);
+        let share = analysis.counts.normal * 100 / judged.max(1);
         number("judged under normal rules, percent", format!("≥ {least}"), share, share >= least);
     }
     let told = |(name, measured)| Figure { name, target: "measured".to_owned(), measured, met: None };

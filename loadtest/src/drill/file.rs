@@ -1,6 +1,6 @@
 //! The drill file.
 
-use crate::checker::{Rules, Verdict, check, check_staying};
+use crate::checker::{Analysis, Rules, check, check_staying};
 use crate::evidence::{Evidence, Micros};
 use crate::job::{JobSpec, SECOND};
 use anyhow::{Context, bail, ensure};
@@ -352,7 +352,7 @@ impl Drill {
     }
 
     /// Judges what was seen.
-    pub fn check(&self, evidence: &Evidence) -> Verdict {
+    pub fn check(&self, evidence: &Evidence) -> Analysis {
         let stays = self.faults.iter().any(|fault| fault.kind == Kind::ClockStays);
         if stays { check_staying(evidence, &self.rules()) } else { check(evidence, &self.rules()) }
     }

@@ -7,7 +7,7 @@ use super::file::{Drill, FaultSpec, Kind, Random, Who};
 use super::operations;
 use super::stage::Stage;
 use super::workload;
-use crate::checker::Verdict;
+use crate::checker::Analysis;
 use crate::cluster::now;
 use crate::evidence::{Evidence, Scope};
 use crate::report::{self, Run};
@@ -48,7 +48,7 @@ pub struct Ended {
     /// What was seen.
     pub evidence: Evidence,
     /// What the checker says.
-    pub verdict: Verdict,
+    pub analysis: Analysis,
 }
 
 /// Runs a drill to its end; reports lie in its directory then. On one thread, so that
@@ -73,14 +73,14 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
     let stage = Rc::new(stage);
     let failures = play(&stage, seed, wanted_dead).await?;
     if !failures.is_empty() {
-        run.not_judged = Some(format!("not everything could be done: {}", failures.join("; ")));
+        run.inconclusive = Some(format!("not everything could be done: {}", failures.join("; ")));
     }
     let evidence = stage.evidence().await?;
     Ok(judge(&stage, run, evidence))
 }
 
 fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
-    let mut verdict = stage.drill.check(&evidence);
+    let mut analysis = stage.drill.check(&evidence);
     let malformed = |what: String| crate::checker::Violation {
         rule: "MALFORMED-REQUEST".to_owned(),
         text: what,
@@ -88,7 +88,7 @@ fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
         fire_time: None,
         execution: None,
     };
-    verdict.violations.extend(stage.sink.malformed().into_iter().map(malformed));
+    analysis.violations.extend(stage.sink.malformed().into_iter().map(malformed));
     let poisoned = |text| crate::checker::Violation {
         rule: "POISONED".to_owned(),
         text,
@@ -96,17 +96,17 @@ fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
         fire_time: None,
         execution: None,
     };
-    verdict.violations.extend(stage.all_broken().into_iter().map(poisoned));
-    run.figures = figures(&stage.drill.expect, &evidence, &verdict, stage.measurements());
-    Ended { run, evidence, verdict }
+    analysis.violations.extend(stage.all_broken().into_iter().map(poisoned));
+    run.figures = figures(&stage.drill.expect, &evidence, &analysis, stage.measurements());
+    Ended { run, evidence, analysis }
 }
 
 impl Ended {
     /// Writes page, JSON and evidence.
     pub fn write(&self, directory: &Path) -> Result<(), anyhow::Error> {
-        let Self { run, evidence, verdict } = self;
-        std::fs::write(directory.join("report.html"), report::html(run, evidence, verdict))?;
-        std::fs::write(directory.join("report.json"), report::json(run, evidence, verdict).to_string())?;
+        let Self { run, evidence, analysis } = self;
+        std::fs::write(directory.join("report.html"), report::html(run, evidence, analysis))?;
+        std::fs::write(directory.join("report.json"), report::json(run, evidence, analysis).to_string())?;
         let file = std::io::BufWriter::new(std::fs::File::create(directory.join("evidence.json"))?);
         serde_json::to_writer(file, evidence)?;
         Ok(())

@@ -65,8 +65,8 @@ fn power(decades: usize) -> Micros {
 pub fn lateness(digest: &Digest) -> Markup {
     const HEIGHT: f64 = 100.0;
     let rows = [
-        ("calm", digest.calm, &digest.verdict.lateness_calm),
-        ("disturbed", digest.disturbed, &digest.verdict.lateness_disturbed),
+        ("calm", digest.calm, &digest.analysis.lateness_calm),
+        ("disturbed", digest.disturbed, &digest.analysis.lateness_disturbed),
     ];
     let axis = Axis::up_to(rows.iter().filter_map(|(_, spread, _)| spread.map(|s| s.max)).max().unwrap_or_default());
     html! {

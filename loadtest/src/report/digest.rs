@@ -4,31 +4,31 @@ use super::Run;
 use super::answer::Answer;
 use super::statistics::Spread;
 use super::words::{counted, grouped};
-use crate::checker::Verdict;
+use crate::checker::Analysis;
 use crate::evidence::{Evidence, Micros};
 use std::collections::BTreeMap;
 
-/// Least share of fire times judged under normal rules, in percent, for a verdict to mean much.
+/// Least share of fire times judged under normal rules, in percent, for a result to mean much.
 const SHARE_NORMAL_MIN: usize = 30;
 
 /// What a run showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum Conclusion {
     /// No violation, and there was something to violate.
     Kept,
     /// At least one violation.
     Broken,
     /// The drill did not come to its end, or nothing had to happen in it.
-    NotJudged,
+    Inconclusive,
 }
 
-impl Judgement {
-    pub(super) fn of(run: &Run, verdict: &Verdict) -> Self {
-        let counts = &verdict.counts;
-        if !verdict.violations.is_empty() {
+impl Conclusion {
+    pub(super) fn of(run: &Run, analysis: &Analysis) -> Self {
+        let counts = &analysis.counts;
+        if !analysis.violations.is_empty() {
             Self::Broken
-        } else if run.not_judged.is_some() || counts.must + counts.may + counts.manual == 0 {
-            Self::NotJudged
+        } else if run.inconclusive.is_some() || counts.must + counts.may + counts.manual == 0 {
+            Self::Inconclusive
         } else {
             Self::Kept
         }
@@ -39,7 +39,7 @@ impl Judgement {
         match self {
             Self::Kept => "kept",
             Self::Broken => "broken",
-            Self::NotJudged => "not_judged",
+            Self::Inconclusive => "not_judged",
         }
     }
 }
@@ -48,8 +48,8 @@ impl Judgement {
 pub struct Digest<'a> {
     pub run: &'a Run,
     pub evidence: &'a Evidence,
-    pub verdict: &'a Verdict,
-    pub judgement: Judgement,
+    pub analysis: &'a Analysis,
+    pub conclusion: Conclusion,
     /// Violations by rule.
     pub rules: BTreeMap<&'a str, usize>,
     pub calm: Option<Spread>,
@@ -63,9 +63,9 @@ pub struct Digest<'a> {
 }
 
 impl<'a> Digest<'a> {
-    pub fn of(run: &'a Run, evidence: &'a Evidence, verdict: &'a Verdict) -> Self {
+    pub fn of(run: &'a Run, evidence: &'a Evidence, analysis: &'a Analysis) -> Self {
         let mut redeliveries: BTreeMap<&str, Vec<Micros>> = BTreeMap::new();
-        for redelivery in &verdict.redeliveries {
+        for redelivery in &analysis.redeliveries {
             redeliveries.entry(&redelivery.fault).or_default().push(redelivery.took);
         }
         let mut answers = Answer::ALL.map(|answer| (answer, 0));
@@ -75,11 +75,11 @@ impl<'a> Digest<'a> {
         Self {
             run,
             evidence,
-            verdict,
-            judgement: Judgement::of(run, verdict),
-            rules: tally(verdict.violations.iter().map(|violation| violation.rule.as_str())),
-            calm: Spread::of(&verdict.lateness_calm),
-            disturbed: Spread::of(&verdict.lateness_disturbed),
+            analysis,
+            conclusion: Conclusion::of(run, analysis),
+            rules: tally(analysis.violations.iter().map(|violation| violation.rule.as_str())),
+            calm: Spread::of(&analysis.lateness_calm),
+            disturbed: Spread::of(&analysis.lateness_disturbed),
             redeliveries,
             faults: tally(evidence.faults.iter().map(|fault| fault.kind.as_str())),
             answers,
@@ -88,44 +88,44 @@ impl<'a> Digest<'a> {
 
     /// Fire times that were judged.
     pub fn fire_times(&self) -> usize {
-        self.verdict.counts.must + self.verdict.counts.may
+        self.analysis.counts.must + self.analysis.counts.may
     }
 
     /// Whether so much was disturbed that the rules were soft nearly everywhere.
     pub fn lenient(&self) -> bool {
-        self.verdict.counts.normal * 100 < self.fire_times() * SHARE_NORMAL_MIN
+        self.analysis.counts.normal * 100 < self.fire_times() * SHARE_NORMAL_MIN
     }
 
     /// Whether the rule of three may be applied: nothing broke, and all was looked at.
     pub fn bounded(&self) -> bool {
-        self.judgement == Judgement::Kept
+        self.conclusion == Conclusion::Kept
     }
 
     /// Effects beyond the first of an execution, and what explains them.
     pub fn surplus(&self) -> String {
-        match self.verdict.counts.surplus_effects {
+        match self.analysis.counts.surplus_effects {
             0 => "0".to_owned(),
             1 => "1, explained by a named fault and the policy RERUN".to_owned(),
             count => format!("{}, each explained by a named fault and the policy RERUN", grouped(count)),
         }
     }
 
-    /// The verdict in one sentence.
+    /// The conclusion in one sentence.
     pub fn sentence(&self) -> String {
-        let broken = self.verdict.violations.len();
+        let broken = self.analysis.violations.len();
         let missed = self.run.figures.iter().filter(|figure| figure.met == Some(false)).count();
         let seen = format!(
             "{} and {}, {}",
             counted(self.fire_times(), "fire time"),
-            counted(self.verdict.counts.manual, "manual run"),
+            counted(self.analysis.counts.manual, "manual run"),
             counted(self.evidence.faults.len(), "fault"),
         );
-        let text = match self.judgement {
-            Judgement::Kept => format!("The promise was kept: {seen}, no violation"),
-            Judgement::Broken => format!("The promise was broken: {seen}, {}", counted(broken, "violation")),
-            Judgement::NotJudged => match &self.run.not_judged {
-                Some(reason) => format!("Not judged: {reason}"),
-                None => "Not judged: nothing had to happen in this run".to_owned(),
+        let text = match self.conclusion {
+            Conclusion::Kept => format!("The promise was kept: {seen}, no violation"),
+            Conclusion::Broken => format!("The promise was broken: {seen}, {}", counted(broken, "violation")),
+            Conclusion::Inconclusive => match &self.run.inconclusive {
+                Some(reason) => format!("Inconclusive: {reason}"),
+                None => "Inconclusive: nothing had to happen in this run".to_owned(),
             },
         };
         match missed {

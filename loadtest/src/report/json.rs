@@ -4,7 +4,7 @@ use super::Run;
 use super::digest::Digest;
 use super::statistics::{bound, share};
 use super::words::instant;
-use crate::checker::Verdict;
+use crate::checker::Analysis;
 use crate::evidence::Evidence;
 use serde_json::{Map, Value, json};
 
@@ -30,9 +30,9 @@ use serde_json::{Map, Value, json};
 /// | `lateness_us` | `calm` and `disturbed`: `n` `p50` `p99` `max`; null of none |
 /// | `redelivery_us` | object, kind of fault → the same |
 /// | `faults` | object, kind → `n` and `bound`, as below |
-/// | `bound` | most violations per fault with 95 % confidence, 3/n; null after a violation, when not judged or without faults |
-pub fn json(run: &Run, evidence: &Evidence, verdict: &Verdict) -> Value {
-    let digest = Digest::of(run, evidence, verdict);
+/// | `bound` | most violations per fault with 95 % confidence, 3/n; null after a violation, when inconclusive or without faults |
+pub fn json(run: &Run, evidence: &Evidence, analysis: &Analysis) -> Value {
+    let digest = Digest::of(run, evidence, analysis);
     let settings: Map<_, _> = run.settings.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let answers: Map<_, _> =
         digest.answers.iter().map(|(answer, count)| (answer.key().to_owned(), json!(count))).collect();
@@ -57,12 +57,12 @@ pub fn json(run: &Run, evidence: &Evidence, verdict: &Verdict) -> Value {
         "settings": settings,
         "skipped": run.skipped,
         "figures": run.figures,
-        "judgement": digest.judgement.key(),
+        "judgement": digest.conclusion.key(),
         "sentence": digest.sentence(),
-        "counts": verdict.counts,
-        "share_normal": share(verdict.counts.normal, digest.fire_times()),
+        "counts": analysis.counts,
+        "share_normal": share(analysis.counts.normal, digest.fire_times()),
         "deliveries": answers,
-        "violations": verdict.violations,
+        "violations": analysis.violations,
         "violations_by_rule": digest.rules,
         "lateness_us": { "calm": digest.calm, "disturbed": digest.disturbed },
         "redelivery_us": redeliveries,

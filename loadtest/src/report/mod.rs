@@ -23,16 +23,16 @@ mod tests;
 mod timeline;
 mod words;
 
-pub use digest::Judgement;
+pub use digest::Conclusion;
 pub use json::json;
 pub use page::html;
 pub use summary::summary;
 
-use crate::checker::Verdict;
+use crate::checker::Analysis;
 use crate::evidence::Micros;
 use serde::{Deserialize, Serialize};
 
-/// What a report says of a run beside its evidence and verdict.
+/// What a report says of a run besides its evidence and analysis.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The drill's name.
@@ -55,14 +55,14 @@ pub struct Run {
     pub skipped: Vec<String>,
     /// What was measured, against its target.
     pub figures: Vec<Figure>,
-    /// Why the verdict says nothing: the drill did not come to its end.
-    pub not_judged: Option<String>,
+    /// Why the run is inconclusive: the drill did not come to its end.
+    pub inconclusive: Option<String>,
 }
 
 impl Run {
     /// What the run showed.
-    pub fn judgement(&self, verdict: &Verdict) -> Judgement {
-        Judgement::of(self, verdict)
+    pub fn conclusion(&self, analysis: &Analysis) -> Conclusion {
+        Conclusion::of(self, analysis)
     }
 }
 

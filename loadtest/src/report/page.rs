@@ -1,11 +1,11 @@
 //! The page, from top to bottom.
 
 use super::answer::Answer;
-use super::digest::{Digest, Judgement};
+use super::digest::{Conclusion, Digest};
 use super::evidence_around::{Around, Item, around, instant};
 use super::words::{self, Names, clock_exact, counted, duration, grouped};
 use super::{Run, charts, tables, timeline};
-use crate::checker::{Verdict, Violation};
+use crate::checker::{Analysis, Violation};
 use crate::evidence::{Evidence, Scope};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -16,9 +16,9 @@ const VIOLATIONS_MAX: usize = 50;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The report as one HTML page that needs nothing beside itself.
-pub fn html(run: &Run, evidence: &Evidence, verdict: &Verdict) -> String {
-    let digest = Digest::of(run, evidence, verdict);
-    let marks = verdict.violations.iter().filter_map(|violation| instant(evidence, violation)).collect();
+pub fn html(run: &Run, evidence: &Evidence, analysis: &Analysis) -> String {
+    let digest = Digest::of(run, evidence, analysis);
+    let marks = analysis.violations.iter().filter_map(|violation| instant(evidence, violation)).collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -27,7 +27,7 @@ pub fn html(run: &Run, evidence: &Evidence, verdict: &Verdict) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (run.name) ": " (word(digest.judgement)) }
+                title { (run.name) ": " (word(digest.conclusion)) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
@@ -73,26 +73,26 @@ pub fn html(run: &Run, evidence: &Evidence, verdict: &Verdict) -> String {
     page.into_string()
 }
 
-fn word(judgement: Judgement) -> &'static str {
-    match judgement {
-        Judgement::Kept => "kept",
-        Judgement::Broken => "broken",
-        Judgement::NotJudged => "not judged",
+fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Kept => "kept",
+        Conclusion::Broken => "broken",
+        Conclusion::Inconclusive => "inconclusive",
     }
 }
 
 fn head(digest: &Digest) -> Markup {
     let run = digest.run;
-    let sign = match digest.judgement {
-        Judgement::Kept => "✓",
-        Judgement::Broken => "✕",
-        Judgement::NotJudged => "?",
+    let sign = match digest.conclusion {
+        Conclusion::Kept => "✓",
+        Conclusion::Broken => "✕",
+        Conclusion::Inconclusive => "?",
     };
     html! {
         p.kicker { "Horolog failover drill" }
         h1 { (run.name) }
         p.about { (run.about) }
-        p class=(format!("verdict {}", digest.judgement.key())) {
+        p class=(format!("conclusion {}", digest.conclusion.key())) {
             span.sign aria-hidden="true" { (sign) }
             strong { (digest.sentence()) }
         }
@@ -180,7 +180,7 @@ fn patterns() -> Markup {
 }
 
 fn violations(digest: &Digest) -> Markup {
-    let all = &digest.verdict.violations;
+    let all = &digest.analysis.violations;
     let names = Names::of(digest.evidence);
     html! {
         section {

@@ -1,10 +1,10 @@
 //! The report for the terminal.
 
 use super::Run;
-use super::digest::{Digest, Judgement};
+use super::digest::{Conclusion, Digest};
 use super::statistics::Spread;
 use super::words::{bound_of, counted, duration, grouped, harmless, share_of};
-use crate::checker::Verdict;
+use crate::checker::Analysis;
 use crate::evidence::{Evidence, Micros};
 
 /// Violations that are printed; the page has more of them.
@@ -13,8 +13,8 @@ const VIOLATIONS_MAX: usize = 5;
 const COLUMNS: usize = 100;
 
 /// The report in some two dozen lines of plain text, the last one ended.
-pub fn summary(run: &Run, evidence: &Evidence, verdict: &Verdict) -> String {
-    let digest = Digest::of(run, evidence, verdict);
+pub fn summary(run: &Run, evidence: &Evidence, analysis: &Analysis) -> String {
+    let digest = Digest::of(run, evidence, analysis);
     let mut lines = vec![format!("{}: {}", run.name, digest.sentence())];
     lines.extend(run.skipped.iter().map(|skipped| format!("  skipped, not passed: {skipped}")));
     violations(&digest, &mut lines);
@@ -35,7 +35,7 @@ pub fn summary(run: &Run, evidence: &Evidence, verdict: &Verdict) -> String {
 }
 
 fn violations(digest: &Digest, lines: &mut Vec<String>) {
-    let all = &digest.verdict.violations;
+    let all = &digest.analysis.violations;
     if all.is_empty() {
         return;
     }
@@ -49,7 +49,7 @@ fn violations(digest: &Digest, lines: &mut Vec<String>) {
 }
 
 fn counts(digest: &Digest, lines: &mut Vec<String>) {
-    let counts = &digest.verdict.counts;
+    let counts = &digest.analysis.counts;
     lines.push(format!(
         "  fire times       {} of {}: {} had to be taken, {} might be; {} left out by policy",
         grouped(digest.fire_times()),
@@ -99,11 +99,11 @@ fn faults(digest: &Digest, lines: &mut Vec<String>) {
         format!("{kind} {}{bound}", grouped(*count))
     });
     lines.extend(wrapped("  faults           ", n, kinds));
-    lines.push(match digest.judgement {
-        Judgement::Broken => "  bound            none: there are violations".to_owned(),
-        Judgement::NotJudged => "  bound            none: not judged".to_owned(),
-        Judgement::Kept if n == 0 => "  bound            none: no fault was injected".to_owned(),
-        Judgement::Kept => {
+    lines.push(match digest.conclusion {
+        Conclusion::Broken => "  bound            none: there are violations".to_owned(),
+        Conclusion::Inconclusive => "  bound            none: inconclusive".to_owned(),
+        Conclusion::Kept if n == 0 => "  bound            none: no fault was injected".to_owned(),
+        Conclusion::Kept => {
             let bound = bound_of(n, false);
             format!("  bound            {bound} violations per fault, with 95 % confidence (3/n, n = {})", grouped(n))
         }

@@ -80,7 +80,7 @@ pub fn redeliveries(digest: &Digest) -> Markup {
 
 /// What was judged.
 pub fn counts(digest: &Digest) -> Markup {
-    let counts = &digest.verdict.counts;
+    let counts = &digest.analysis.counts;
     let soft = if digest.lenient() { " (too few: the rules were soft nearly everywhere)" } else { "" };
     let normal = share_of(counts.normal, digest.fire_times());
     let mut rows: Vec<[String; 2]> = vec![
@@ -131,7 +131,7 @@ pub fn faults(digest: &Digest) -> Markup {
                 (table("Faults by kind", &["Kind", "n", "Violations per fault"], &kinds))
                 p.more {
                     "Without a violation in n faults, fewer than 3/n of such faults cause one, with 95 % confidence."
-                    @if broken { " It does not hold here: there are violations, or the run was not judged." }
+                    @if broken { " It does not hold here: there are violations, or the run was inconclusive." }
                 }
                 (table("Each fault", &["Kind", "Hits", "Nodes", "Since start", "Lasted"], &each.collect::<Vec<_>>()))
             }

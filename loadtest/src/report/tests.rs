@@ -1,7 +1,7 @@
 //! The report of synthetic runs.
 
-use super::{Figure, Judgement, Run, html, json, summary};
-use crate::checker::{Counts, Redelivery, Verdict, Violation};
+use super::{Conclusion, Figure, Run, html, json, summary};
+use crate::checker::{Analysis, Counts, Redelivery, Violation};
 use crate::evidence::{
     Call, CallOutcome, Delivery, Evidence, Fault, Micros, NodeLife, Operation, Row, Scope, Stuck, Transition,
 };
@@ -150,9 +150,9 @@ fn violation(execution: u64, fire_time: Micros) -> Violation {
     }
 }
 
-fn verdict(violations: Vec<Violation>) -> Verdict {
+fn analysis(violations: Vec<Violation>) -> Analysis {
     let redelivery = |fault: &str, took: Micros| Redelivery { fault: fault.to_owned(), execution: id(10_000), took };
-    Verdict {
+    Analysis {
         violations,
         counts: Counts {
             jobs: 20,
@@ -201,7 +201,7 @@ fn run() -> Run {
             figure("lateness in calm, p99", "≤ 100 ms", "75 ms", Some(true)),
             figure("throughput", "≥ 5,000/s", "–", None),
         ],
-        not_judged: None,
+        inconclusive: None,
     }
 }
 
@@ -232,7 +232,7 @@ fn loads_nothing(page: &str) -> bool {
 #[test]
 fn a_page_is_balanced_and_loads_nothing() {
     for violations in [vec![], vec![violation(10_000, BEGAN), violation(10_500, BEGAN + 50 * SECOND)]] {
-        let page = html(&run(), &synthetic(3_000, "invoices"), &verdict(violations));
+        let page = html(&run(), &synthetic(3_000, "invoices"), &analysis(violations));
         assert!(is_balanced(&page));
         assert!(loads_nothing(&page));
         assert!(page.contains("Skipped, not passed") && page.contains("disk-full"));
@@ -252,42 +252,42 @@ fn text_from_the_evidence_is_text() {
     let mut broken = violation(10_000, BEGAN);
     broken.text = HOSTILE.to_owned();
     broken.rule = HOSTILE.to_owned();
-    let mut verdict = verdict(vec![broken]);
-    verdict.redeliveries[0].fault = HOSTILE.to_owned();
+    let mut analysis = analysis(vec![broken]);
+    analysis.redeliveries[0].fault = HOSTILE.to_owned();
     let run = Run { name: HOSTILE.to_owned(), skipped: vec![HOSTILE.to_owned()], ..run() };
 
-    let page = html(&run, &evidence, &verdict);
+    let page = html(&run, &evidence, &analysis);
     assert!(is_balanced(&page) && !page.contains("<script") && page.contains("&lt;script src="));
     assert!(!page.contains("\" onload") && page.matches("</style>").count() == 1);
-    assert!(!summary(&run, &evidence, &verdict).contains('\u{1b}'));
+    assert!(!summary(&run, &evidence, &analysis).contains('\u{1b}'));
 }
 
 #[test]
 fn a_run_in_which_nothing_was_seen_is_not_judged() {
-    let (run, evidence, verdict) = (Run::default(), Evidence::default(), Verdict::default());
-    assert_eq!(run.judgement(&verdict), Judgement::NotJudged);
-    let page = html(&run, &evidence, &verdict);
-    assert!(is_balanced(&page) && page.contains("Not judged: nothing had to happen in this run."));
+    let (run, evidence, analysis) = (Run::default(), Evidence::default(), Analysis::default());
+    assert_eq!(run.conclusion(&analysis), Conclusion::Inconclusive);
+    let page = html(&run, &evidence, &analysis);
+    assert!(is_balanced(&page) && page.contains("Inconclusive: nothing had to happen in this run."));
     assert!(!page.contains("NaN") && !page.contains("inf\""));
-    assert_eq!(json(&run, &evidence, &verdict)["judgement"], "not_judged");
-    assert!(summary(&run, &evidence, &verdict).contains("bound            none: not judged\n"));
+    assert_eq!(json(&run, &evidence, &analysis)["judgement"], "not_judged");
+    assert!(summary(&run, &evidence, &analysis).contains("bound            none: inconclusive\n"));
 }
 
 #[test]
 fn a_violation_breaks_the_promise_even_in_a_run_that_was_cut_short() {
-    let cut = Run { not_judged: Some("interrupted".to_owned()), ..run() };
-    assert_eq!(cut.judgement(&verdict(vec![])), Judgement::NotJudged);
-    assert_eq!(cut.judgement(&verdict(vec![violation(10_000, BEGAN)])), Judgement::Broken);
-    assert_eq!(run().judgement(&verdict(vec![])), Judgement::Kept);
+    let cut = Run { inconclusive: Some("interrupted".to_owned()), ..run() };
+    assert_eq!(cut.conclusion(&analysis(vec![])), Conclusion::Inconclusive);
+    assert_eq!(cut.conclusion(&analysis(vec![violation(10_000, BEGAN)])), Conclusion::Broken);
+    assert_eq!(run().conclusion(&analysis(vec![])), Conclusion::Kept);
 }
 
 #[test]
 fn a_long_run_stays_small() {
     let evidence = synthetic(200_000, "invoices");
     let violations = (0..200).map(|n| violation(10_000 + n * 900, BEGAN + i64::try_from(n).unwrap() * SECOND));
-    let verdict = verdict(violations.collect());
+    let analysis = analysis(violations.collect());
     let begun = Instant::now();
-    let page = html(&run(), &evidence, &verdict);
+    let page = html(&run(), &evidence, &analysis);
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
     assert_eq!(page.matches("<article").count(), 50);
@@ -296,7 +296,7 @@ fn a_long_run_stays_small() {
 
 #[test]
 fn a_violation_is_shown_with_what_was_seen_of_its_job_and_execution() {
-    let page = html(&run(), &synthetic(3_000, "invoices"), &verdict(vec![violation(10_000, BEGAN)]));
+    let page = html(&run(), &synthetic(3_000, "invoices"), &analysis(vec![violation(10_000, BEGAN)]));
     let article = &page[page.find("<article").unwrap()..page.find("</article>").unwrap()];
     for seen in [
         "createJob: done after 8.0 ms, next fire time 0:01.000",
@@ -313,17 +313,17 @@ fn a_violation_is_shown_with_what_was_seen_of_its_job_and_execution() {
 
 #[test]
 fn the_summary_says_all_that_decides() {
-    let kept = summary(&run(), &synthetic(100, "invoices"), &verdict(vec![]));
+    let kept = summary(&run(), &synthetic(100, "invoices"), &analysis(vec![]));
     assert_eq!(kept, include_str!("summary.kept.txt"));
     let six = (0..6).map(|n| violation(10_000 + n, BEGAN)).collect();
-    let broken = summary(&run(), &synthetic(100, "invoices"), &verdict(six));
+    let broken = summary(&run(), &synthetic(100, "invoices"), &analysis(six));
     assert!(broken.contains("  violations       6: LOST 6\n    LOST: no delivery, deadline 0:07.000 passed\n"));
     assert!(broken.contains("    and 1 more\n") && broken.contains("  bound            none: there are violations\n"));
 }
 
 #[test]
 fn the_json_has_the_keys_that_are_documented() {
-    let report = json(&run(), &synthetic(100, "invoices"), &verdict(vec![]));
+    let report = json(&run(), &synthetic(100, "invoices"), &analysis(vec![]));
     let documented: Vec<&str> = include_str!("json.rs")
         .lines()
         .filter_map(|line| line.strip_prefix("/// | `")?.split_once(" |"))
@@ -352,13 +352,13 @@ fn pages_to_look_at() {
         }],
         ..run()
     };
-    for (name, run, evidence, verdict) in [
-        ("kept", run(), synthetic(1_200, "invoices"), verdict(vec![])),
-        ("broken", missed, synthetic(60_000, HOSTILE), verdict(violations())),
-        ("empty", Run::default(), Evidence::default(), Verdict::default()),
+    for (name, run, evidence, analysis) in [
+        ("kept", run(), synthetic(1_200, "invoices"), analysis(vec![])),
+        ("broken", missed, synthetic(60_000, HOSTILE), analysis(violations())),
+        ("empty", Run::default(), Evidence::default(), Analysis::default()),
     ] {
         let file = std::env::temp_dir().join(format!("horolog-report-{name}.html"));
-        std::fs::write(&file, html(&run, &evidence, &verdict)).unwrap();
+        std::fs::write(&file, html(&run, &evidence, &analysis)).unwrap();
         println!("{}", file.display());
     }
 }

@@ -30,18 +30,18 @@ fn clean_histories_break_no_rule() {
     let mut alarms = BTreeMap::new();
     for seed in 0..SEEDS {
         let evidence = synthetic::history(seed);
-        let verdict = check(&evidence, &RULES);
-        for violation in &verdict.violations {
+        let analysis = check(&evidence, &RULES);
+        for violation in &analysis.violations {
             let sample = alarms.entry(violation.rule.clone()).or_insert_with(|| (0, Vec::new()));
             sample.0 += 1;
             if sample.1.len() < 3 {
                 sample.1.push(format!("seed {seed}: {violation:?}"));
             }
         }
-        normal += verdict.counts.normal;
-        must += verdict.counts.must;
-        may += verdict.counts.may;
-        deliveries += verdict.counts.deliveries;
+        normal += analysis.counts.normal;
+        must += analysis.counts.must;
+        may += analysis.counts.may;
+        deliveries += analysis.counts.deliveries;
     }
     println!(
         "{must} fire times that must, {may} that may, {deliveries} deliveries; judged normal: {} %",
@@ -61,8 +61,8 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
             let mut broken = Broken { evidence: clean.clone(), rng: Rng::with_seed(seed * 1_000 + index as u64) };
             let Some(expected) = mutation(&mut broken) else { continue };
             made[index] += 1;
-            let verdict = check(&broken.evidence, &RULES);
-            let said: BTreeSet<&str> = verdict.violations.iter().map(|violation| violation.rule.as_str()).collect();
+            let analysis = check(&broken.evidence, &RULES);
+            let said: BTreeSet<&str> = analysis.violations.iter().map(|violation| violation.rule.as_str()).collect();
             if !expected.iter().all(|rule| said.contains(rule)) {
                 missed.push(format!("seed {seed}, {name}: not all of {expected:?} in {said:?}"));
             }
@@ -181,8 +181,8 @@ fn a_stalled_disk_excuses_what_is_late_a_second_after_it_and_nothing_else() {
 fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {
     let evidence = soak::history(100, 1_000, 300);
     let begin = std::time::Instant::now();
-    let verdict = check(&evidence, &RULES);
-    let counts = &verdict.counts;
+    let analysis = check(&evidence, &RULES);
+    let counts = &analysis.counts;
     println!(
         "{} fire times, {} deliveries, {} faults: {:?}",
         counts.must + counts.may,
@@ -191,6 +191,6 @@ fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {
         begin.elapsed()
     );
     println!("judged normal: {} %", counts.normal * 100 / counts.must);
-    assert_eq!(verdict.violations, []);
+    assert_eq!(analysis.violations, []);
     assert_eq!((counts.must + counts.may, counts.faults), (100 * 1_000, 300));
 }
