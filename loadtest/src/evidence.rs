@@ -1,4 +1,4 @@
-//! What was seen: the only thing that a judgement may rest on.
+//! What was seen: the only input of the checker.
 //!
 //! One clock for all of it, the tester's own `CLOCK_REALTIME`, which is the
 //! database host's too; node clocks are never read. Files are JSON lines, appended before

@@ -2,9 +2,9 @@
 //! checker that trusts neither the nodes nor their log.
 //!
 //! The map, inside out; imports point one way: [`evidence`] what was seen, the
-//! only thing that a judgement may rest on · [`job`] what a drill asks the
+//! only input of the checker · [`job`] what a drill asks the
 //! cluster to run · [`fire_times`] which instants a schedule names, by brute
-//! force · [`checker`] judges evidence, pure · [`report`] shows both to people. Beside
+//! force · [`checker`] checks it, pure · [`report`] shows both to people. Beside
 //! them [`bench`] measures on the same [`cluster`]; [`flood`] is a load for both. It never links `horolog`.
 
 pub mod bench;

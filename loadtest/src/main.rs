@@ -33,7 +33,7 @@ enum Command {
     List,
     /// Measures: one JSON line a benchmark on stdout, words for people on stderr.
     Bench(BenchArguments),
-    /// Judges again what a drill has seen (`evidence.json` in its directory).
+    /// Checks again what a drill has seen (`evidence.json` in its directory).
     Judge {
         /// The drill.
         drill: String,
@@ -120,7 +120,7 @@ fn main() -> ExitCode {
     let runtime = runtime.expect("the system gives a poller, or nothing can run");
     let outcome = match program.command {
         Command::List => list(),
-        Command::Judge { drill, directory } => judge(&drill, &directory),
+        Command::Judge { drill, directory } => recheck(&drill, &directory),
         Command::Run(arguments) => runtime.block_on(until_interrupted(run_all(&arguments))),
         Command::Bench(arguments) => runtime.block_on(until_interrupted(bench_all(&arguments))),
     };
@@ -211,7 +211,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         } else if let Some(bug) = drill.bug.as_ref().filter(|_| arguments.bug) {
             run_until_noticed(&name, &drill, bug, &program, arguments).await?
         } else {
-            run_one(&name, &drill, &program, arguments).await.map(|ended| judged(&ended))?
+            run_one(&name, &drill, &program, arguments).await.map(|ended| outcome_of(&ended))?
         };
         println!("{name}: {}\n", result.1);
         results.push((name, result));
@@ -341,7 +341,7 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
     Ok(found)
 }
 
-fn judged(ended: &Ended) -> (Outcome, String) {
+fn outcome_of(ended: &Ended) -> (Outcome, String) {
     match ended.run.conclusion(&ended.analysis) {
         Conclusion::Kept if ended.reached() => (Outcome::Good, "kept".to_owned()),
         Conclusion::Kept => (Outcome::Bad, "kept, but a figure was not reached".to_owned()),
@@ -350,7 +350,7 @@ fn judged(ended: &Ended) -> (Outcome, String) {
     }
 }
 
-fn judge(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
+fn recheck(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let (_, drill) = find(name)?;
     let text = std::fs::read_to_string(directory.join("evidence.json"))?;
     let evidence: Evidence = serde_json::from_str(&text)?;

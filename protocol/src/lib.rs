@@ -28,7 +28,7 @@
 //! - The request on its way to the target: an attempt that starts late by that
 //!   cannot be told from one whose node froze just before.
 //! - Heartbeats that a standby lacks: a heartbeat looks older then, and nobody
-//!   judges by it within a TTL of the failover.
+//!   decides by it within a TTL of the failover.
 //! - Two primaries at once, and an old one that returns: refused by its timeline
 //!   (ADR 17). A restored backup: held (ADR 19).
 

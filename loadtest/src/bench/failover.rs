@@ -1,7 +1,7 @@
 //! Failover: from `kill -9` of a node in the middle of its work to the first request of the next attempt, as
 //! the target sees both. One node of three is killed at a time, with several executions in flight.
 //!
-//! This is the figure alone. Whether every promise was kept meanwhile is the drills' to judge (`run kill`).
+//! This is the figure alone. Whether every promise was kept meanwhile is checked by the drills (`run kill`).
 
 use super::lateness::millis;
 use super::line::{Figures, Line};

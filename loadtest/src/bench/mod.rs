@@ -1,7 +1,7 @@
 //! Benchmarks: each asks one question of real nodes and a real PostgreSQL with durable
 //! settings, and answers with one JSON line that says how it was asked.
 //!
-//! They measure and judge nothing: no number in here is a result or a target, and no test may
+//! They measure and check nothing: no number in here is a result or a target, and no test may
 //! time anything. Every benchmark has a database server of its own, warms up, and runs several
 //! times; what it counts it reads from the database or its own clock, never from a node's
 //! metrics. A harness that needs a core for itself would measure itself: loads are made by SQL

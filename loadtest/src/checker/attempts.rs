@@ -7,7 +7,7 @@ use super::{
     Redelivery,
     case::{Execution, JobCase, succeeded, unanswered},
     deadlines::{kills, rewinds},
-    judge::{About, Judge, NOTICE},
+    fire_time::{About, Checker, NOTICE},
     terms::Terms,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// All attempts of an execution.
     pub(super) fn attempts(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
         let about = About::execution(job, execution);

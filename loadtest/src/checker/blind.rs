@@ -5,7 +5,7 @@
 
 use super::{
     case::{Execution, JobCase},
-    judge::{About, Judge},
+    fire_time::{About, Checker},
 };
 use crate::evidence::Micros;
 use std::{
@@ -22,12 +22,12 @@ pub(super) struct Interval {
     pub(super) required: bool,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those that must start
     /// can all be matched, and all points can, then one matching does both (Mendelsohn and Dulmage).
     pub(super) fn blind(&mut self, job: &JobCase<'a>, mut intervals: Vec<Interval>, chain: &[&Execution<'a>]) {
         for link in chain {
-            let first = link.first().map_or(0, |first| first.arrived); // `chain` judges those
+            let first = link.first().map_or(0, |first| first.arrived); // `chain` checks those
             intervals.push(Interval { from: first, until: first, required: false });
         }
         let mut points: Vec<Micros> =

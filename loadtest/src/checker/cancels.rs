@@ -4,7 +4,7 @@
 
 use super::{
     case::{Execution, JobCase},
-    judge::{About, Judge, NOTICE},
+    fire_time::{About, Checker, NOTICE},
     terms::Terms,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     job::Overlap,
 };
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due; a call what its
     /// job has in flight, and what waits.
     pub(super) fn cancelled_lawfully(

@@ -5,14 +5,14 @@
 use super::{
     case::{Execution, JobCase},
     expected::anchor,
-    judge::{About, Judge},
+    fire_time::{About, Checker},
 };
 use crate::{
     evidence::{CallOutcome, Micros},
     job::{SECOND, Schedule},
 };
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
     pub(super) fn in_chain(&self, job: &JobCase<'a>, at: Micros) -> bool {
         let mut delays = job.timeline.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());

@@ -6,12 +6,12 @@
 use super::{
     blind::{Interval, matched},
     case::{Execution, JobCase},
-    judge::{About, Judge, NOTICE, WAITING},
+    fire_time::{About, Checker, NOTICE, WAITING},
     overlaps::Busy,
 };
 use crate::evidence::{Call, CallOutcome, Micros, Operation};
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the second opinion has to find of them.
     pub(super) fn manual(&mut self, job: &JobCase<'a>, busy: &Busy) -> Vec<Interval> {
         let calls = |is_asked: fn(&Call) -> bool| {

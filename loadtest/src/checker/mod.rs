@@ -1,4 +1,4 @@
-//! The checker: judges what was seen against what was asked for. Pure.
+//! The checker: compares what was seen with what was asked for. Pure.
 //!
 //! It trusts the sink, the calls and the faults, for the harness made them. It must never
 //! believe the cluster: the database is read to find it in a contradiction, or to learn which lawful
@@ -6,7 +6,7 @@
 //!
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
 //! possible states · `terms` the policies that may hold · `case` the evidence by execution · `expected` which
-//! fire times there were · `judge` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
+//! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
 //! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
 mod attempts;
@@ -16,7 +16,7 @@ mod case;
 mod chain;
 mod deadlines;
 mod expected;
-mod judge;
+mod fire_time;
 mod manual;
 mod overlaps;
 mod rows;
@@ -29,7 +29,7 @@ mod timeline;
 mod tests;
 
 use crate::evidence::{Evidence, Micros};
-use judge::Judge;
+use fire_time::Checker;
 use serde::{Deserialize, Serialize};
 pub use staying::{AHEAD, BACK, check_staying};
 use uuid::Uuid;
@@ -54,9 +54,9 @@ pub struct Rules {
 pub struct Analysis {
     /// What broke the promise; empty when it was kept.
     pub violations: Vec<Violation>,
-    /// What was judged.
+    /// What was checked.
     pub counts: Counts,
-    /// First starts, microseconds after the due time, of fire times judged under normal rules.
+    /// First starts, microseconds after the due time, of fire times checked under normal rules.
     pub lateness_calm: Vec<Micros>,
     /// The same of disturbed ones.
     pub lateness_disturbed: Vec<Micros>,
@@ -86,7 +86,7 @@ pub struct Violation {
     pub execution: Option<Uuid>,
 }
 
-/// What was judged.
+/// What was checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Jobs.
@@ -95,7 +95,7 @@ pub struct Counts {
     pub must: usize,
     /// Fire times that might be taken: a command was under way.
     pub may: usize,
-    /// Of these, how many were judged under normal rules: no fault excused anything.
+    /// Of these, how many were checked under normal rules: no fault excused anything.
     pub normal: usize,
     /// Deliveries.
     pub deliveries: usize,
@@ -125,20 +125,20 @@ pub struct Redelivery {
     pub took: Micros,
 }
 
-/// Judges.
+/// Checks a history against the rules.
 pub fn check(evidence: &Evidence, rules: &Rules) -> Analysis {
-    let mut judge = Judge::new(evidence, rules);
+    let mut checker = Checker::new(evidence, rules);
     let mut jobs = case::jobs(evidence);
     for job in jobs.iter_mut().filter(|job| job.owned()) {
-        judge.job(job);
+        checker.job(job);
     }
-    judge.unowned(&jobs);
-    judge.histories();
-    judge.stuck();
-    judge.deaths();
-    let counts = judge.counts();
+    checker.unowned(&jobs);
+    checker.histories();
+    checker.stuck();
+    checker.deaths();
+    let counts = checker.counts();
     counts.jobs = jobs.len();
     counts.deliveries = evidence.deliveries.len();
     counts.faults = evidence.faults.len();
-    judge.analysis
+    checker.analysis
 }

@@ -5,7 +5,7 @@
 use super::{
     case::{Execution, JobCase},
     expected::Expected,
-    judge::{About, Judge},
+    fire_time::{About, Checker},
     spans::Spans,
 };
 use crate::{
@@ -29,12 +29,12 @@ struct Run {
 }
 
 impl Busy {
-    pub(super) fn new(judge: &Judge<'_>, job: &JobCase<'_>) -> Self {
+    pub(super) fn new(checker: &Checker<'_>, job: &JobCase<'_>) -> Self {
         let span = |execution: &Execution<'_>| {
             let fire_time = execution.fire_time()?;
             let start = execution.first().map(|first| first.arrived);
             let by_hand = execution.first().is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN"));
-            let end = judge.settled(execution).1;
+            let end = checker.settled(execution).1;
             Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start, by_hand }))
         };
         Self { spans: Spans::new(job.executions.iter().filter_map(span).collect()) }
@@ -57,19 +57,19 @@ impl Busy {
 
     /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
     /// still; or to the deletion of the job, which takes what waits with it.
-    pub(super) fn occupied<'a>(&self, judge: &Judge<'a>, job: &JobCase<'a>, at: Micros) -> bool {
-        let end = judge.evidence.ended;
+    pub(super) fn occupied<'a>(&self, checker: &Checker<'a>, job: &JobCase<'a>, at: Micros) -> bool {
+        let end = checker.evidence.ended;
         let mut runs: Vec<(Micros, Micros)> =
             self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
         runs.sort_unstable();
         let mut busy = at;
         for (start, until) in runs {
-            if start > judge.after_pauses(job, busy) {
+            if start > checker.after_pauses(job, busy) {
                 break;
             }
             busy = busy.max(until);
         }
-        let until = judge.after_pauses(job, busy);
+        let until = checker.after_pauses(job, busy);
         until >= end || busy > at && job.timeline.possibly_deleted(until)
     }
 
@@ -77,31 +77,31 @@ impl Busy {
     /// before it: a queue gives up its oldest first. What waits waits out a pause, and what a person started does not.
     pub(super) fn passed_over(
         &self,
-        judge: &Judge<'_>,
+        checker: &Checker<'_>,
         job: &JobCase<'_>,
         at: Micros,
         this: &Expected<'_>,
     ) -> Option<Micros> {
-        let later = self.spans.meeting(at, judge.evidence.ended).filter(|(_, _, run)| run.fire_time > at);
+        let later = self.spans.meeting(at, checker.evidence.ended).filter(|(_, _, run)| run.fire_time > at);
         let overtakes = |run: &Run| {
             let start = run.start?;
             let in_a_pause = run.by_hand && job.timeline.pause_end(start, start).is_some();
             (!in_a_pause).then_some(start)
         };
         let mut starts = later.filter_map(|(_, _, run)| overtakes(run));
-        let calm = |start: &Micros| judge.faults.deadline(*start) == start + judge.rules.lateness;
+        let calm = |start: &Micros| checker.faults.deadline(*start) == start + checker.rules.lateness;
         let start = starts.find(|start| *start > this.deadline && calm(start))?;
         (this.normal && job.timeline.terms().exclusive()).then_some(start)
     }
 
     /// Whether the overlap policy may have left that fire time out.
-    pub(super) fn left_out(&self, judge: &Judge<'_>, job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> bool {
+    pub(super) fn left_out(&self, checker: &Checker<'_>, job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> bool {
         let mut running = 0;
         let mut waiting = 0;
         let mut free = this.deadline;
         for (_, until, run) in self.spans.meeting(at, this.deadline) {
             // Late fire times may be found after later ones, and two nodes may decide in either order.
-            let latest = if this.normal { at + judge.rules.look_ahead } else { this.deadline };
+            let latest = if this.normal { at + checker.rules.look_ahead } else { this.deadline };
             if run.fire_time == at || run.fire_time > latest {
                 continue;
             }
@@ -112,15 +112,15 @@ impl Busy {
             free = free.max(until);
         }
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
-        let replaced = || self.spans.meeting(at, free + judge.rules.lateness).any(|(_, _, run)| run.fire_time > at);
+        let replaced = || self.spans.meeting(at, free + checker.rules.lateness).any(|(_, _, run)| run.fire_time > at);
         (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
             || (this.terms.may_overlap(&[Overlap::BufferOne])
-                && (waiting > 0 || (running > 0 && self.occupied(judge, job, at))))
+                && (waiting > 0 || (running > 0 && self.occupied(checker, job, at))))
             || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// The earliest and the latest instant at which the end of an execution can have been written. The
     /// attempt with the highest token counts: what a frozen node still does is nobody's end.
     pub(super) fn settled(&self, execution: &Execution<'_>) -> (Micros, Micros) {

@@ -5,14 +5,14 @@
 use super::{
     case::{Execution, JobCase, histories, succeeded},
     expected::Expected,
-    judge::{About, Judge, NOTICE, through, words},
+    fire_time::{About, Checker, NOTICE, through, words},
     terms::Terms,
 };
 use crate::evidence::{Delivery, Micros, Row, Scope, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// How an execution ended, and whether its row says so.
     pub(super) fn settlement(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
         let about = About::execution(job, execution);

@@ -1,5 +1,5 @@
 //! Spans of time that can be asked quickly which of them meet a window. It
-//! must never judge: it finds, in the order of the beginnings.
+//! decides nothing: it finds, in the order of the beginnings.
 
 use crate::evidence::Micros;
 

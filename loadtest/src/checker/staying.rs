@@ -1,13 +1,13 @@
-//! A drill in which the database's clock jumps and stays: a judgement of its own, and a narrower one.
+//! A drill in which the database's clock jumps and stays: checked by fewer rules.
 //!
-//! The checker has one clock, and in such a drill fire times are named by another. What stays true by any clock is judged:
+//! The checker has one clock, and in such a drill fire times are named by another. What stays true by any clock is checked:
 //! nothing starts while the cluster is held, every schedule goes on within seconds after the hold, nothing runs twice, and
-//! nobody is declared dead. Which fire times a jump passes over is not judged, nor histories: they are in the order of
+//! nobody is declared dead. Which fire times a jump passes over is not checked, nor histories: they are in the order of
 //! the database's clock, and it was set back.
 
 use super::{
     Analysis, Rules,
-    judge::{About, Judge},
+    fire_time::{About, Checker},
 };
 use crate::{
     evidence::{Delivery, Evidence, Fault, Micros, Operation, Row},
@@ -25,28 +25,28 @@ pub const BACK: &str = "clock-stays: back";
 /// How long a jump may go unseen: a heartbeat, and what had been handed to a handler by then.
 const UNSEEN: Micros = 2 * SECOND;
 
-/// Judges.
+/// Checks a history against the rules.
 pub fn check_staying(evidence: &Evidence, rules: &Rules) -> Analysis {
-    let mut judge = Judge::new(evidence, rules);
-    judge.once();
-    judge.nobody_died();
+    let mut checker = Checker::new(evidence, rules);
+    checker.once();
+    checker.nobody_died();
     let mut arrivals: HashMap<Uuid, Vec<Micros>> = HashMap::new();
     for delivery in evidence.deliveries.iter().filter(|delivery| delivery.attempt == 1) {
         arrivals.entry(delivery.job).or_default().push(delivery.arrived);
     }
     for call in &evidence.calls {
         if let (Operation::Create(spec), Some(job)) = (&call.operation, call.job) {
-            judge.counts().jobs += 1;
+            checker.counts().jobs += 1;
             let arrivals = arrivals.remove(&job).unwrap_or_default();
-            judge.goes_on(job, spec, &arrivals);
+            checker.goes_on(job, spec, &arrivals);
         }
     }
-    judge.counts().deliveries = evidence.deliveries.len();
-    judge.counts().faults = evidence.faults.len();
-    judge.analysis
+    checker.counts().deliveries = evidence.deliveries.len();
+    checker.counts().faults = evidence.faults.len();
+    checker.analysis
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     /// Nothing is doubled: nobody died, so no attempt is lost, and none follows a success.
     fn once(&mut self) {
         let mut executions: BTreeMap<Uuid, Vec<&Delivery>> = BTreeMap::new();

@@ -170,7 +170,7 @@ async fn answer(sink: Sink, request: Request<Incoming>) -> Result<Response<Full<
     let target = target(request.uri().query().unwrap_or_default());
     let index = sink.arrived(delivery.clone());
     let departure = Departure { sink: sink.clone(), index };
-    let (status, effect) = judge(&sink, &delivery, target).await;
+    let (status, effect) = respond(&sink, &delivery, target).await;
     sink.ended(index, status, effect);
     drop(departure);
     if target.kill && delivery.attempt == 1 && status == 200 {
@@ -181,7 +181,7 @@ async fn answer(sink: Sink, request: Request<Incoming>) -> Result<Response<Full<
 }
 
 /// Waits as long as the target says; then its answer, and whether it took effect.
-async fn judge(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool) {
+async fn respond(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool) {
     if target.poison {
         let _ = sink.shared.killer.send(delivery.node);
         return std::future::pending().await;

@@ -53,13 +53,13 @@ pub fn figures(
         let faults = evidence.faults.len();
         number("faults", format!("≥ {least}"), faults, faults >= least);
     }
-    let judged = analysis.counts.must + analysis.counts.may;
+    let checked = analysis.counts.must + analysis.counts.may;
     if let Some(least) = expect.fire_times_min {
-        number("fire times", format!("≥ {least}"), judged, judged >= least);
+        number("fire times", format!("≥ {least}"), checked, checked >= least);
     }
     if let Some(least) = expect.normal_min {
-        let share = analysis.counts.normal * 100 / judged.max(1);
-        number("judged under normal rules, percent", format!("≥ {least}"), share, share >= least);
+        let share = analysis.counts.normal * 100 / checked.max(1);
+        number("checked under normal rules, percent", format!("≥ {least}"), share, share >= least);
     }
     let told = |(name, measured)| Figure { name, target: "measured".to_owned(), measured, met: None };
     figures.extend(measured.into_iter().map(told));

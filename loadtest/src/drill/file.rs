@@ -236,7 +236,7 @@ pub enum Kind {
     /// The database's clock is wrong by `amount` seconds for so long (libfaketime).
     ClockJump,
     /// The database's clock is off by `amount` seconds from then on (libfaketime); `seconds` later somebody releases the
-    /// cluster, or nobody when that is 0. Such a drill is judged more narrowly (`checker::check_staying`).
+    /// cluster, or nobody when that is 0. Such a drill is checked by fewer rules (`checker::check_staying`).
     ClockStays,
     /// Ten clients loop the dearest requests that the nodes let through, for so long.
     Flood,
@@ -257,7 +257,7 @@ pub struct Random {
     /// After so many of them ...
     #[serde(default = "usize_max")]
     pub burst: usize,
-    /// ... nothing is done for so many seconds, so that something is judged under normal rules.
+    /// ... nothing is done for so many seconds, so that something is checked under normal rules.
     #[serde(default)]
     pub calm: f64,
     /// How long each lasts, seconds, at most; a tenth of it at least.
@@ -285,9 +285,9 @@ pub struct Expect {
     pub second_attempts: Option<usize>,
     /// How many faults there must have been.
     pub faults_min: Option<usize>,
-    /// How many fire times must have been judged.
+    /// How many fire times must have been checked.
     pub fire_times_min: Option<usize>,
-    /// Share judged under normal rules, percent.
+    /// Share checked under normal rules, percent.
     pub normal_min: Option<usize>,
 }
 
@@ -320,7 +320,7 @@ impl Drill {
         let stays = self.faults.iter().filter(|fault| fault.kind == Kind::ClockStays).count();
         ensure!(
             stays == 0 || (stays == self.faults.len() && self.random.is_none()),
-            "clock-stays is judged by itself: no other fault may be in its drill"
+            "clock-stays has a checker of its own: no other fault may be in its drill"
         );
         for fault in &self.faults {
             ensure!(fault.at >= 0.0 && fault.every >= 0.0 && fault.seconds >= 0.0, "a fault has a negative time");
@@ -351,7 +351,7 @@ impl Drill {
         bail!("{kind:?} needs {needs}")
     }
 
-    /// Judges what was seen.
+    /// Checks what was seen.
     pub fn check(&self, evidence: &Evidence) -> Analysis {
         let stays = self.faults.iter().any(|fault| fault.kind == Kind::ClockStays);
         if stays { check_staying(evidence, &self.rules()) } else { check(evidence, &self.rules()) }

@@ -1,5 +1,5 @@
 //! Runs a drill: sets the stage, lets the jobs fire, does what the file says, waits, reads
-//! everything once, and judges.
+//! everything once, and checks.
 
 use super::faults::inflict;
 use super::figures::figures;
@@ -76,10 +76,10 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         run.inconclusive = Some(format!("not everything could be done: {}", failures.join("; ")));
     }
     let evidence = stage.evidence().await?;
-    Ok(judge(&stage, run, evidence))
+    Ok(conclude(&stage, run, evidence))
 }
 
-fn judge(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
+fn conclude(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
     let mut analysis = stage.drill.check(&evidence);
     let malformed = |what: String| crate::checker::Violation {
         rule: "MALFORMED-REQUEST".to_owned(),

@@ -360,7 +360,7 @@ impl Stage {
         }
         let mut deliveries = self.sink.deliveries();
         deliveries.sort_by_key(|delivery| delivery.arrived);
-        // Jobs that the harness made beside the operator (a backlog) are nobody's to judge.
+        // Jobs that the harness made beside the operator (a backlog) are not checked.
         jobs.extend(deliveries.iter().map(|delivery| delivery.job));
         rows.retain(|row| jobs.contains(&row.job));
         for (from, until) in self.disk_watch.stalls() {

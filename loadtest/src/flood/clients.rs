@@ -100,10 +100,10 @@ async fn post(client: &Client<HttpConnector, Full<Bytes>>, node: SocketAddr, bod
             head.extend_from_slice(&data[..data.len().min(HEAD_BYTES.saturating_sub(head.len()))]);
         }
     }
-    judge(status, &String::from_utf8_lossy(&head))
+    classify(status, &String::from_utf8_lossy(&head))
 }
 
-fn judge(status: StatusCode, head: &str) -> Outcome {
+fn classify(status: StatusCode, head: &str) -> Outcome {
     let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
     if busy.contains(&status) || head.contains("\"UNAVAILABLE\"") {
         Outcome::Unanswered
@@ -182,7 +182,7 @@ mod tests {
             (StatusCode::SERVICE_UNAVAILABLE, "", Outcome::Unanswered),
         ];
         for (status, head, expected) in cases {
-            assert_eq!(judge(status, head), expected, "{status} {head}");
+            assert_eq!(classify(status, head), expected, "{status} {head}");
         }
     }
 }

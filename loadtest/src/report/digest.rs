@@ -8,7 +8,7 @@ use crate::checker::Analysis;
 use crate::evidence::{Evidence, Micros};
 use std::collections::BTreeMap;
 
-/// Least share of fire times judged under normal rules, in percent, for a result to mean much.
+/// Least share of fire times checked under normal rules, in percent, for a result to mean much.
 const SHARE_NORMAL_MIN: usize = 30;
 
 /// What a run showed.
@@ -86,7 +86,7 @@ impl<'a> Digest<'a> {
         }
     }
 
-    /// Fire times that were judged.
+    /// Fire times that were checked.
     pub fn fire_times(&self) -> usize {
         self.analysis.counts.must + self.analysis.counts.may
     }

@@ -1,7 +1,7 @@
 //! The report of a drill: one HTML page that needs nothing beside itself, the same
 //! as JSON, and some lines for the terminal.
 //!
-//! It says what the checker found and shows the evidence for it; it judges nothing.
+//! It says what the checker found and shows the evidence for it; it decides nothing.
 //! All text from the evidence is text: [`maud`] escapes it, and the page's content
 //! security policy forbids scripts and requests. Inside out: `statistics` and
 //! `words` · `answer` how a delivery went · `digest` what page, JSON and summary all

@@ -48,7 +48,7 @@ pub fn html(run: &Run, evidence: &Evidence, analysis: &Analysis) -> String {
                     section {
                         h2 { "Lateness" }
                         @if digest.calm.is_none() && digest.disturbed.is_none() {
-                            p { "No first start was judged." }
+                            p { "No first start was checked." }
                         } @else {
                             (charts::lateness(&digest))
                             (tables::lateness(&digest))

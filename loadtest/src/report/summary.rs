@@ -59,7 +59,7 @@ fn counts(digest: &Digest, lines: &mut Vec<String>) {
         grouped(counts.skipped),
     ));
     let soft = if digest.lenient() { ": too few, the rules were soft nearly everywhere" } else { "" };
-    lines.push(format!("  judged normal    {}{soft}", share_of(counts.normal, digest.fire_times())));
+    lines.push(format!("  checked normal   {}{soft}", share_of(counts.normal, digest.fire_times())));
     let answers = digest.answers.iter().filter(|(_, count)| *count > 0);
     let answers = answers.map(|(answer, count)| format!("{} {}", grouped(*count), answer.words()));
     lines.extend(wrapped("  deliveries       ", digest.evidence.deliveries.len(), answers));

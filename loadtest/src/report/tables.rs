@@ -78,7 +78,7 @@ pub fn redeliveries(digest: &Digest) -> Markup {
     table("Redelivery times by kind of fault", &["Fault", "n", "p50", "p99", "max"], &rows)
 }
 
-/// What was judged.
+/// What was checked.
 pub fn counts(digest: &Digest) -> Markup {
     let counts = &digest.analysis.counts;
     let soft = if digest.lenient() { " (too few: the rules were soft nearly everywhere)" } else { "" };
@@ -87,7 +87,7 @@ pub fn counts(digest: &Digest) -> Markup {
         ["Jobs".into(), grouped(counts.jobs)],
         ["Fire times that had to be taken".into(), grouped(counts.must)],
         ["Fire times that might be taken: a command was under way".into(), grouped(counts.may)],
-        ["Judged under normal rules".into(), format!("{}, {normal}{soft}", grouped(counts.normal))],
+        ["Checked under normal rules".into(), format!("{}, {normal}{soft}", grouped(counts.normal))],
         ["Left out by a policy".into(), grouped(counts.skipped)],
         ["Manual runs".into(), grouped(counts.manual)],
         ["Deliveries".into(), grouped(digest.evidence.deliveries.len())],
@@ -103,7 +103,7 @@ pub fn counts(digest: &Digest) -> Markup {
     ]);
     let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
     html! {
-        section { h2 { "Counts" } (table("What was seen and judged", &["Count", "Number"], &rows)) }
+        section { h2 { "Counts" } (table("What was seen and checked", &["Count", "Number"], &rows)) }
     }
 }
 

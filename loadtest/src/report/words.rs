@@ -79,7 +79,7 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// The share judged normal, to a tenth of a percent and never rounded up.
+/// The share checked normal, to a tenth of a percent and never rounded up.
 pub fn share_of(part: usize, whole: usize) -> String {
     match share(part, whole) {
         None => "nothing".to_owned(),

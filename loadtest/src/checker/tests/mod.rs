@@ -44,7 +44,7 @@ fn clean_histories_break_no_rule() {
         deliveries += analysis.counts.deliveries;
     }
     println!(
-        "{must} fire times that must, {may} that may, {deliveries} deliveries; judged normal: {} %",
+        "{must} fire times that must, {may} that may, {deliveries} deliveries; checked normal: {} %",
         normal * 100 / must
     );
     assert!(alarms.is_empty(), "{alarms:#?}");
@@ -176,9 +176,9 @@ fn a_stalled_disk_excuses_what_is_late_a_second_after_it_and_nothing_else() {
     assert_eq!(rules(&[(Scope::Harmless, stall.0, stall.1)]), before);
 }
 
-/// A soak of a day has to be judged within minutes. The time is printed, for machines differ.
+/// A soak of a day has to be checked within minutes. The time is printed, for machines differ.
 #[test]
-fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {
+fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_checked() {
     let evidence = soak::history(100, 1_000, 300);
     let begin = std::time::Instant::now();
     let analysis = check(&evidence, &RULES);
@@ -190,7 +190,7 @@ fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_judged() {
         counts.faults,
         begin.elapsed()
     );
-    println!("judged normal: {} %", counts.normal * 100 / counts.must);
+    println!("checked normal: {} %", counts.normal * 100 / counts.must);
     assert_eq!(analysis.violations, []);
     assert_eq!((counts.must + counts.may, counts.faults), (100 * 1_000, 300));
 }

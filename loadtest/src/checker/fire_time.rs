@@ -25,8 +25,8 @@ pub(super) const NOTICE: Micros = 250_000;
 /// The policies under which a fire time waits for the end of what runs.
 pub(super) const WAITING: [Overlap; 3] = [Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther];
 
-/// Judges, and remembers what it found.
-pub(super) struct Judge<'a> {
+/// Checks a history, and collects the violations.
+pub(super) struct Checker<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) rules: Rules,
     pub(super) faults: Faults<'a>,
@@ -47,7 +47,7 @@ impl About {
     }
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     pub(super) fn new(evidence: &'a Evidence, rules: &Rules) -> Self {
         let faults = Faults::new(evidence, rules);
         Self { evidence, rules: *rules, faults, analysis: Analysis::default() }
@@ -171,7 +171,7 @@ impl<'a> Judge<'a> {
         }
         if delivered.is_empty() {
             let lawful = if let Some(execution) = executions.first() {
-                Ok(execution.status() == Some("CANCELLED")) // `settlement` judges how it ended
+                Ok(execution.status() == Some("CANCELLED")) // `settlement` checks how it ended
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, busy).map(|()| true)
             } else if this.must && !self.may_wait_still(job, at, this, busy) {
