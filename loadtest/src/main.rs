@@ -106,12 +106,12 @@ struct BenchArguments {
     statements: bool,
 }
 
-/// What became of a drill, the worst last.
+/// The outcome of a drill, the worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    Good,
+    Passed,
     Skipped,
-    Bad,
+    Failed,
 }
 
 fn main() -> ExitCode {
@@ -125,8 +125,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => runtime.block_on(until_interrupted(bench_all(&arguments))),
     };
     match outcome {
-        Ok(Outcome::Good) => ExitCode::SUCCESS,
-        Ok(Outcome::Bad) => ExitCode::from(1),
+        Ok(Outcome::Passed) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Skipped) => ExitCode::from(3),
         Err(error) => {
             eprintln!("horolog-loadtest: {error:#}");
@@ -169,7 +169,7 @@ fn list() -> Result<Outcome, anyhow::Error> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         println!("{name:24} {:>4} s  {}", drill.seconds + drill.quiesce_seconds, drill.about);
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Passed)
 }
 
 /// A drill by name or file.
@@ -220,7 +220,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     for (name, (_, words)) in results.iter().filter(|_| results.len() > 1) {
         println!("{name}: {words}");
     }
-    Ok(results.iter().map(|(_, (outcome, _))| *outcome).max().unwrap_or(Outcome::Good))
+    Ok(results.iter().map(|(_, (outcome, _))| *outcome).max().unwrap_or(Outcome::Passed))
 }
 
 /// Runs a drill by a program like this one, for which and for whose children it is another time.
@@ -240,9 +240,9 @@ async fn run_shifted(
     command.args(arguments.bug.then_some("--bug"));
     clock::begin_at(&mut command, library, begin);
     Ok(match command.status().await?.code() {
-        Some(0) => (Outcome::Good, format!("kept, begun at {begin}")),
+        Some(0) => (Outcome::Passed, format!("kept, begun at {begin}")),
         Some(3) => (Outcome::Skipped, "SKIPPED, not passed: see above".to_owned()),
-        _ => (Outcome::Bad, "BROKEN, or it did not come to its end: see above".to_owned()),
+        _ => (Outcome::Failed, "BROKEN, or it did not come to its end: see above".to_owned()),
     })
 }
 
@@ -278,11 +278,11 @@ async fn run_until_noticed(
             let rule = &violation.rule;
             let words =
                 format!("without the safeguard `{safeguard}` the checker says {rule}, as it must (run {attempt})");
-            return Ok((Outcome::Good, words));
+            return Ok((Outcome::Passed, words));
         }
         println!("{name}: in run {attempt} nobody noticed that the safeguard `{safeguard}` was off\n");
     }
-    Ok((Outcome::Bad, format!("NOBODY NOTICED in {TRIES} runs that the safeguard `{safeguard}` was off")))
+    Ok((Outcome::Failed, format!("NOBODY NOTICED in {TRIES} runs that the safeguard `{safeguard}` was off")))
 }
 
 fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
@@ -322,7 +322,7 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
             line.words()
         );
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Passed)
 }
 
 /// Benchmarks by name.
@@ -343,10 +343,10 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
 
 fn outcome_of(ended: &Ended) -> (Outcome, String) {
     match ended.run.conclusion(&ended.analysis) {
-        Conclusion::Kept if ended.reached() => (Outcome::Good, "kept".to_owned()),
-        Conclusion::Kept => (Outcome::Bad, "kept, but a figure was not reached".to_owned()),
-        Conclusion::Broken => (Outcome::Bad, format!("BROKEN: {} violations", ended.analysis.violations.len())),
-        Conclusion::Inconclusive => (Outcome::Bad, "INCONCLUSIVE: it did not come to its end".to_owned()),
+        Conclusion::Kept if ended.reached() => (Outcome::Passed, "kept".to_owned()),
+        Conclusion::Kept => (Outcome::Failed, "kept, but a figure was not reached".to_owned()),
+        Conclusion::Broken => (Outcome::Failed, format!("BROKEN: {} violations", ended.analysis.violations.len())),
+        Conclusion::Inconclusive => (Outcome::Failed, "INCONCLUSIVE: it did not come to its end".to_owned()),
     }
 }
 
@@ -357,5 +357,5 @@ fn recheck(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let analysis = drill.check(&evidence);
     let run = report::Run { name: name.to_owned(), about: drill.about, nodes: drill.nodes, ..report::Run::default() };
     println!("{}", report::summary(&run, &evidence, &analysis));
-    Ok(if analysis.violations.is_empty() { Outcome::Good } else { Outcome::Bad })
+    Ok(if analysis.violations.is_empty() { Outcome::Passed } else { Outcome::Failed })
 }

@@ -7,7 +7,7 @@ use super::{
     Redelivery,
     case::{Execution, JobCase, succeeded, unanswered},
     deadlines::{kills, rewinds},
-    fire_time::{About, Checker, NOTICE},
+    fire_time::{Checker, NOTICE, Subject},
     terms::Terms,
 };
 use crate::{
@@ -19,38 +19,42 @@ use std::collections::BTreeSet;
 impl<'a> Checker<'a> {
     /// All attempts of an execution.
     pub(super) fn attempts(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
-        let about = About::execution(job, execution);
+        let subject = Subject::execution(job, execution);
         let mut attempts = execution.deliveries.clone();
         attempts.sort_by_key(|delivery| (delivery.attempt, delivery.arrived));
         for pair in attempts.windows(2) {
-            self.pair(job, about, pair[0], pair[1], terms);
+            self.pair(job, subject, pair[0], pair[1], terms);
         }
         for delivery in &attempts {
             if delivery.arrived < delivery.due_time.max(delivery.fire_time) - self.rules.earliness {
-                self.bad("EARLY", about, format!("attempt {} arrived before it was due", delivery.attempt));
+                self.report("EARLY", subject, format!("attempt {} arrived before it was due", delivery.attempt));
             }
             if (delivery.job, delivery.fire_time) != (attempts[0].job, attempts[0].fire_time) {
                 let text = format!("attempt {} says fire time {}", delivery.attempt, delivery.fire_time);
-                self.bad("FORGED-LABEL", about, text);
+                self.report("FORGED-LABEL", subject, text);
             }
         }
-        self.numbers(about, execution, &attempts, terms);
+        self.numbers(subject, execution, &attempts, terms);
         let effects = execution.successes().filter(|delivery| delivery.effect).count();
         self.counts().surplus_effects += effects.saturating_sub(1);
         self.counts().fenced += attempts.iter().filter(|delivery| delivery.status == Some(409)).count();
         if effects > 1 && terms.fenced() {
-            self.bad("DUP-EFFECT-FENCED", about, format!("{effects} effects at a target that refuses stale attempts"));
+            self.report(
+                "DUP-EFFECT-FENCED",
+                subject,
+                format!("{effects} effects at a target that refuses stale attempts"),
+            );
         }
     }
 
     /// Two attempts, the lower number first.
-    fn pair(&mut self, job: &JobCase<'a>, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+    fn pair(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
         let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
         if a.attempt == b.attempt {
             // A failover that lost its last writes repeats an attempt under its own number, and only it does.
             if !self.faults.rewound(from, until) {
                 let text = format!("attempt {} arrived twice, {} us apart", a.attempt, until - from);
-                self.bad("DUP-ATTEMPT", about, text);
+                self.report("DUP-ATTEMPT", subject, text);
             }
             return;
         }
@@ -62,16 +66,16 @@ impl<'a> Checker<'a> {
                 self.counts().frozen_overlaps += 1;
             } else {
                 let text = format!("attempt {} arrived {} us after attempt {}", a.attempt, until - from, b.attempt);
-                self.bad("TOKEN-REGRESSION", about, text);
+                self.report("TOKEN-REGRESSION", subject, text);
             }
             return;
         }
-        self.justified(job, about, a, b, terms);
-        self.overlap("OVERLAP", about, a, b);
+        self.justified(job, subject, a, b, terms);
+        self.overlap("OVERLAP", subject, a, b);
     }
 
     /// Whether the later attempt had a reason, and came in time.
-    fn justified(&mut self, job: &JobCase<'a>, about: About, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+    fn justified(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
         let fault = self.faults.orphaning(a, b.arrived);
         let timed_out = a.ended.is_some_and(|ended| terms.timed_out(ended - a.arrived, NOTICE));
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
@@ -94,7 +98,7 @@ impl<'a> Checker<'a> {
                     "attempt {} came {took} us after attempt {}, which had {:?}, and no fault hit its node",
                     b.attempt, a.attempt, a.status
                 );
-                self.bad("REDELIVERY-UNJUSTIFIED", about, text);
+                self.report("REDELIVERY-UNJUSTIFIED", subject, text);
             } else {
                 self.in_time("RETRY-LATE", job, a.ended.unwrap_or(a.arrived) + SECOND, a, b);
             }
@@ -110,7 +114,7 @@ impl<'a> Checker<'a> {
                 "attempt {} followed attempt {}, lost by {}, against MARK_LOST",
                 b.attempt, a.attempt, fault.kind
             );
-            self.bad("REDELIVERY-AGAINST-POLICY", about, text);
+            self.report("REDELIVERY-AGAINST-POLICY", subject, text);
         }
         let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
         // An attempt that failed by itself on a node that was hit later is retried, or recovered.
@@ -146,7 +150,7 @@ impl<'a> Checker<'a> {
     /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given back: each of
     /// them, beside a fault alone, costs a recovery more. A retry waits out a pause of its job.
     fn in_time(&mut self, rule: &str, job: &JobCase<'a>, due: Micros, a: &Delivery, b: &Delivery) {
-        let about = About { job: job.id, fire_time: Some(b.fire_time), execution: Some(b.execution) };
+        let subject = Subject { job: job.id, fire_time: Some(b.fire_time), execution: Some(b.execution) };
         let orphan = rule == "REDELIVERY-LATE";
         let mut deadline = if orphan { self.faults.redelivery(due) } else { self.faults.deadline(due) };
         if b.kind == "RETRY" {
@@ -164,12 +168,12 @@ impl<'a> Checker<'a> {
                 b.arrived - due,
                 deadline - due
             );
-            self.bad(rule, about, text);
+            self.report(rule, subject, text);
         }
     }
 
     /// How many attempts there were, and whether their numbers are all there.
-    fn numbers(&mut self, about: About, execution: &Execution<'a>, attempts: &[&'a Delivery], terms: &Terms<'a>) {
+    fn numbers(&mut self, subject: Subject, execution: &Execution<'a>, attempts: &[&'a Delivery], terms: &Terms<'a>) {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { return };
         let from = first.fire_time.min(first.arrived) - self.rules.look_ahead;
         let until = execution.row.and_then(|row| row.finished_at).unwrap_or(0).max(last.arrived);
@@ -179,7 +183,7 @@ impl<'a> Checker<'a> {
         let orphans = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
         let most = terms.most_attempts() + orphans.min(terms.most_recoveries());
         if attempts.len() > most {
-            self.bad("TOO-MANY-ATTEMPTS", about, format!("{} attempts, {most} were lawful", attempts.len()));
+            self.report("TOO-MANY-ATTEMPTS", subject, format!("{} attempts, {most} were lawful", attempts.len()));
         }
         // The last number may have been leased a moment before the final read, or before it was cancelled.
         let ended = execution.row.filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
@@ -187,7 +191,7 @@ impl<'a> Checker<'a> {
         let numbers: BTreeSet<i32> = attempts.iter().map(|delivery| delivery.attempt).collect();
         let all = numbers.iter().copied().eq(1..=highest);
         if !all && self.faults.any(from, until).next().is_none() {
-            self.bad("ATTEMPT-GAP", about, format!("attempts {numbers:?} of {highest}, and no fault is near"));
+            self.report("ATTEMPT-GAP", subject, format!("attempts {numbers:?} of {highest}, and no fault is near"));
         }
     }
 
@@ -196,7 +200,7 @@ impl<'a> Checker<'a> {
     /// Excused are: a frozen node, which cannot know (until it has woken and had the time to hear of it); a killed
     /// one, which does nothing more, though the sink may notice late; and the twin of an attempt that a failover lost. Who is
     /// cut off can know, and must have stopped: never excused.
-    pub(super) fn overlap(&mut self, rule: &str, about: About, a: &Delivery, b: &Delivery) {
+    pub(super) fn overlap(&mut self, rule: &str, subject: Subject, a: &Delivery, b: &Delivery) {
         let ended = a.ended.unwrap_or(Micros::MAX);
         if ended <= b.arrived {
             return;
@@ -225,6 +229,6 @@ impl<'a> Checker<'a> {
         let by = a.ended.map_or_else(|| "for ever".to_owned(), |ended| format!("by {} us", ended - b.arrived));
         let (from, to) = (self.faults.name(a.node).unwrap_or("?"), self.faults.name(b.node).unwrap_or("?"));
         let text = format!("attempt {} on {from} ran into attempt {} on {to} {by}", a.attempt, b.attempt);
-        self.bad(rule, about, text);
+        self.report(rule, subject, text);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     case::{Execution, JobCase},
-    fire_time::{About, Checker},
+    fire_time::{Checker, Subject},
 };
 use crate::evidence::Micros;
 use std::{
@@ -33,20 +33,20 @@ impl<'a> Checker<'a> {
         let mut points: Vec<Micros> =
             job.executions.iter().filter_map(Execution::first).map(|first| first.arrived).collect();
         points.sort_unstable();
-        let about = About { job: job.id, fire_time: None, execution: None };
+        let subject = Subject { job: job.id, fire_time: None, execution: None };
         for extra in matched(&points, &intervals).1 {
-            self.bad(
+            self.report(
                 "BLIND-EXTRA",
-                about,
+                subject,
                 format!("whatever its label says, the start at {} is one too many", points[extra]),
             );
         }
         intervals.retain(|interval| interval.required);
         for missing in matched(&points, &intervals).0 {
             let Interval { from, until, .. } = intervals[missing];
-            self.bad(
+            self.report(
                 "BLIND-MISSING",
-                about,
+                subject,
                 format!("whatever the labels say, nothing started for the one of {from} to {until}"),
             );
         }

@@ -4,7 +4,7 @@
 
 use super::{
     case::{Execution, JobCase},
-    fire_time::{About, Checker, NOTICE},
+    fire_time::{Checker, NOTICE, Subject},
     terms::Terms,
 };
 use crate::{
@@ -50,7 +50,7 @@ impl<'a> Checker<'a> {
                 if let Some(delivery) = runs_on {
                     let text =
                         format!("attempt {} ran on after the cancellation at {}", delivery.attempt, call.invoked);
-                    self.bad("CANCEL-IGNORED", About::execution(job, execution), text);
+                    self.report("CANCEL-IGNORED", Subject::execution(job, execution), text);
                 }
             }
         }

@@ -5,7 +5,7 @@
 use super::{
     case::{Execution, JobCase},
     expected::anchor,
-    fire_time::{About, Checker},
+    fire_time::{Checker, Subject},
 };
 use crate::{
     evidence::{CallOutcome, Micros},
@@ -32,8 +32,8 @@ impl<'a> Checker<'a> {
         let mut labels: Vec<Micros> = links.iter().filter_map(|link| link.fire_time()).collect();
         labels.sort_unstable();
         for twin in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
-            let about = About { job: job.id, fire_time: Some(twin[0]), execution: None };
-            self.bad("DOUBLE-EXECUTION", about, "two executions of one fire time");
+            let subject = Subject { job: job.id, fire_time: Some(twin[0]), execution: None };
+            self.report("DOUBLE-EXECUTION", subject, "two executions of one fire time");
         }
         for link in &links {
             self.link(job, link);
@@ -50,34 +50,34 @@ impl<'a> Checker<'a> {
     fn link(&mut self, job: &JobCase<'a>, link: &Execution<'a>) {
         let (Some(first), Some(at)) = (link.first(), link.fire_time()) else { return };
         let deadline = self.faults.deadline(at);
-        let about = About::execution(job, link);
+        let subject = Subject::execution(job, link);
         let calm = deadline == at + self.rules.lateness;
         self.counts().must += 1;
         self.counts().normal += usize::from(calm);
         self.analysis.lateness(calm).push(first.arrived - at);
         if first.arrived < at - self.rules.earliness {
-            self.bad("EARLY", about, format!("arrived {} us before its fire time", at - first.arrived));
+            self.report("EARLY", subject, format!("arrived {} us before its fire time", at - first.arrived));
         }
         if first.arrived > deadline {
-            self.bad("LATE", about, format!("arrived {} us after its fire time", first.arrived - at));
+            self.report("LATE", subject, format!("arrived {} us after its fire time", first.arrived - at));
         }
     }
 
     /// A link and the next one.
     fn next(&mut self, job: &JobCase<'a>, before: &Execution<'a>, after: &Execution<'a>, least: Micros, most: Micros) {
-        let about = About::execution(job, after);
+        let subject = Subject::execution(job, after);
         let (earliest, latest) = self.settled(before);
         let started = start(after);
         // What a frozen node still does is no end: `settled` looks at the attempt with the highest token.
         if started < earliest {
             let text = format!("started {} us before the end of execution {}", earliest - started, before.id);
-            self.bad("DELAY-FORK", about, text);
+            self.report("DELAY-FORK", subject, text);
         } else if started.min(after.fire_time().unwrap_or(started)) < earliest + least - self.rules.earliness {
             let text = format!(
                 "due {} us after the end before it, the delay is {least}",
                 after.fire_time().unwrap_or(started) - earliest
             );
-            self.bad("DELAY-EARLY", about, text);
+            self.report("DELAY-EARLY", subject, text);
         }
         // A fire time that a run-now left no room for is a link without a run: the rest begins anew with it.
         let within = |at: &Micros| (earliest..=started).contains(at);
@@ -85,7 +85,7 @@ impl<'a> Checker<'a> {
         let latest = latest.max(skipped.unwrap_or(latest));
         let deadline = self.next_start(job, earliest, latest, most, started);
         if deadline.is_some_and(|deadline| started > deadline) {
-            self.bad("DELAY-LATE", about, format!("started {} us after the end before it", started - earliest));
+            self.report("DELAY-LATE", subject, format!("started {} us after the end before it", started - earliest));
         }
     }
 
@@ -110,19 +110,23 @@ impl<'a> Checker<'a> {
     fn ends(&mut self, job: &JobCase<'a>, grid: usize, delay: Micros, links: &[&Execution<'a>]) {
         let call = job.timeline.calls[grid];
         let end = self.evidence.ended;
-        let about = About { job: job.id, fire_time: None, execution: None };
+        let subject = Subject { job: job.id, fire_time: None, execution: None };
         let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
         let first = links.iter().map(|link| start(link)).find(|at| *at >= call.invoked);
         if let (Some(named), 0) = (named, grid) {
             let deadline = self.faults.deadline(named);
             if first.is_some_and(|first| first < named - self.rules.earliness) {
-                self.bad("DELAY-EARLY", about, "the first start came before the fire time that the creation named");
+                self.report(
+                    "DELAY-EARLY",
+                    subject,
+                    "the first start came before the fire time that the creation named",
+                );
             }
             let seen = first.unwrap_or(end);
             if seen > deadline && job.timeline.surely(grid, named, deadline) {
-                self.bad(
+                self.report(
                     "DELAY-LATE",
-                    about,
+                    subject,
                     format!("the first start came {} us after the fire time that the creation named", seen - named),
                 );
             }
@@ -138,7 +142,7 @@ impl<'a> Checker<'a> {
         let deadline = self.next_start(job, earliest, latest, delay, end);
         if !still && !open && deadline.is_some_and(|deadline| deadline < end) {
             let text = format!("the last link ended {} us before the final read, and none followed", end - earliest);
-            self.bad("DELAY-CHAIN-DEAD", about, text);
+            self.report("DELAY-CHAIN-DEAD", subject, text);
         }
     }
 
@@ -154,8 +158,12 @@ impl<'a> Checker<'a> {
             // The API names milliseconds.
             let lawful = call.invoked - self.rules.earliness..=call.returned + period + self.rules.earliness;
             if !lawful.contains(&named) {
-                let about = About { job: job.id, fire_time: Some(named), execution: None };
-                self.bad("ANCHOR", about, format!("the first fire time is {} us after the call", named - call.invoked));
+                let subject = Subject { job: job.id, fire_time: Some(named), execution: None };
+                self.report(
+                    "ANCHOR",
+                    subject,
+                    format!("the first fire time is {} us after the call", named - call.invoked),
+                );
             }
         }
         let unnamed = |grid: &usize| match job.timeline.spec(*grid).schedule {
@@ -169,9 +177,13 @@ impl<'a> Checker<'a> {
             .copied()
             .find(|grid| unnamed(grid) && job.timeline.surely(*grid, self.evidence.ended, self.evidence.ended));
         if let Some(grid) = lost {
-            let about = About { job: job.id, fire_time: None, execution: None };
+            let subject = Subject { job: job.id, fire_time: None, execution: None };
             let since = job.timeline.calls[grid].returned;
-            self.bad("ANCHOR", about, format!("no fire time of the schedule given at {since} was ever named or seen"));
+            self.report(
+                "ANCHOR",
+                subject,
+                format!("no fire time of the schedule given at {since} was ever named or seen"),
+            );
         }
     }
 }

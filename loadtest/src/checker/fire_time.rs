@@ -33,15 +33,15 @@ pub(super) struct Checker<'a> {
     pub(super) analysis: Analysis,
 }
 
-/// What a finding is about.
+/// What a violation is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct About {
+pub(super) struct Subject {
     pub(super) job: Uuid,
     pub(super) fire_time: Option<Micros>,
     pub(super) execution: Option<Uuid>,
 }
 
-impl About {
+impl Subject {
     pub(super) fn execution(job: &JobCase<'_>, execution: &Execution<'_>) -> Self {
         Self { job: job.id, fire_time: execution.fire_time(), execution: Some(execution.id) }
     }
@@ -53,8 +53,8 @@ impl<'a> Checker<'a> {
         Self { evidence, rules: *rules, faults, analysis: Analysis::default() }
     }
 
-    pub(super) fn bad(&mut self, rule: &str, about: About, text: impl Into<String>) {
-        let About { job, fire_time, execution } = about;
+    pub(super) fn report(&mut self, rule: &str, subject: Subject, text: impl Into<String>) {
+        let Subject { job, fire_time, execution } = subject;
         self.analysis.violations.push(Violation {
             rule: rule.to_owned(),
             text: text.into(),
@@ -73,8 +73,8 @@ impl<'a> Checker<'a> {
         let expected = match expected(job, &self.faults, &self.rules, self.evidence.ended) {
             Ok(expected) => expected,
             Err(error) => {
-                let about = About { job: job.id, fire_time: None, execution: None };
-                return self.bad("SPECIFICATION", about, format!("its fire times cannot be named: {error:#}"));
+                let subject = Subject { job: job.id, fire_time: None, execution: None };
+                return self.report("SPECIFICATION", subject, format!("its fire times cannot be named: {error:#}"));
             }
         };
         job.sort_out(|at| expected.contains_key(&at), &self.rules);
@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
                 chain.push(execution);
             } else {
                 let text = "its job had no such fire time then: paused, deleted, or never scheduled";
-                self.bad("GHOST", About::execution(job, execution), text);
+                self.report("GHOST", Subject::execution(job, execution), text);
             }
         }
         let mut intervals = Vec::new();
@@ -150,13 +150,13 @@ impl<'a> Checker<'a> {
         skips: &[&'a Row],
         busy: &Busy,
     ) -> Interval {
-        let about = About { job: job.id, fire_time: Some(at), execution: executions.first().map(|e| e.id) };
+        let subject = Subject { job: job.id, fire_time: Some(at), execution: executions.first().map(|e| e.id) };
         let counts = self.counts();
         counts.must += usize::from(this.must);
         counts.may += usize::from(!this.must);
         counts.normal += usize::from(this.must && this.normal);
         if executions.len() > 1 {
-            self.bad("DOUBLE-EXECUTION", about, format!("{} executions of one fire time", executions.len()));
+            self.report("DOUBLE-EXECUTION", subject, format!("{} executions of one fire time", executions.len()));
         }
         let mut interval =
             Interval { from: at - self.rules.earliness, until: this.deadline, required: this.must && this.normal };
@@ -166,7 +166,7 @@ impl<'a> Checker<'a> {
             interval.until = interval.until.max(latest);
             if let Some(row) = skips.first() {
                 let text = format!("was delivered, and execution {} says {}", row.execution, words(row));
-                self.bad("SKIPPED-BUT-RUN", about, text);
+                self.report("SKIPPED-BUT-RUN", subject, text);
             }
         }
         if delivered.is_empty() {
@@ -186,7 +186,7 @@ impl<'a> Checker<'a> {
                     self.counts().skipped += usize::from(skipped);
                     interval.required = false;
                 }
-                Err((rule, text)) => self.bad(rule, about, text),
+                Err((rule, text)) => self.report(rule, subject, text),
             }
         }
         interval
@@ -208,7 +208,7 @@ impl<'a> Checker<'a> {
         busy: &Busy,
     ) -> Micros {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return this.deadline };
-        let about = About::execution(job, execution);
+        let subject = Subject::execution(job, execution);
         let late = first.arrived - at;
         let waits = this.terms.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
@@ -218,10 +218,14 @@ impl<'a> Checker<'a> {
             this.deadline
         };
         if first.arrived < at - self.rules.earliness {
-            self.bad("EARLY", about, format!("arrived {} us before its fire time", -late));
+            self.report("EARLY", subject, format!("arrived {} us before its fire time", -late));
         }
         if first.arrived > deadline {
-            self.bad("LATE", about, format!("arrived {late} us after its fire time; {} us were lawful", deadline - at));
+            self.report(
+                "LATE",
+                subject,
+                format!("arrived {late} us after its fire time; {} us were lawful", deadline - at),
+            );
         }
         if first.kind == "SCHEDULE" && first.attempt == 1 {
             self.due_time(job, execution, first, at);
@@ -241,7 +245,7 @@ impl<'a> Checker<'a> {
         let latest = latest_due(&job.timeline, at, &self.rules);
         if !(at - self.rules.earliness..=latest + self.rules.earliness).contains(&first.due_time) {
             let text = format!("due {} us after its fire time; {} us were lawful", first.due_time - at, latest - at);
-            self.bad("FORGED-LABEL", About::execution(job, execution), text);
+            self.report("FORGED-LABEL", Subject::execution(job, execution), text);
         }
     }
 
@@ -257,7 +261,7 @@ impl<'a> Checker<'a> {
         let most = this.terms.longest_jitter() + this.terms.longest_grace() + self.rules.lateness + held;
         if first.arrived - at > most {
             let text = format!("ran {} us late, later than its grace, with the policy SKIP", first.arrived - at);
-            self.bad("MISFIRE-FIRED", About::execution(job, execution), text);
+            self.report("MISFIRE-FIRED", Subject::execution(job, execution), text);
         }
     }
 
@@ -286,7 +290,7 @@ impl<'a> Checker<'a> {
                 && self.faults.hitting(attempt.node, leased - self.rules.look_ahead, attempt.arrived).next().is_none()
             {
                 let text = format!("attempt {} started after its job was paused or deleted", attempt.attempt);
-                self.bad("GHOST", About::execution(job, execution), text);
+                self.report("GHOST", Subject::execution(job, execution), text);
             }
         }
     }
@@ -313,7 +317,7 @@ impl<'a> Checker<'a> {
             });
             if missed_both {
                 let text = format!("ran although the fire time at {next} was missed as well: FIRE_ONCE runs the last");
-                self.bad("MISFIRE-FIRED", About::execution(job, execution), text);
+                self.report("MISFIRE-FIRED", Subject::execution(job, execution), text);
             }
             before = run;
         }

@@ -6,7 +6,7 @@
 use super::{
     blind::{Interval, matched},
     case::{Execution, JobCase},
-    fire_time::{About, Checker, NOTICE, WAITING},
+    fire_time::{Checker, NOTICE, Subject, WAITING},
     overlaps::Busy,
 };
 use crate::evidence::{Call, CallOutcome, Micros, Operation};
@@ -60,16 +60,16 @@ impl<'a> Checker<'a> {
                 && (!(waits && busy.occupied(self, job, call.invoked)) || deleted),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
-        let about = About { job: job.id, fire_time: None, execution: None };
+        let subject = Subject { job: job.id, fire_time: None, execution: None };
         for extra in matched(&points, &intervals).1 {
-            let about = About { fire_time: Some(points[extra]), ..about };
-            self.bad("MANUAL-EXTRA", about, format!("{} runs for {} calls", points.len(), calls.len()));
+            let subject = Subject { fire_time: Some(points[extra]), ..subject };
+            self.report("MANUAL-EXTRA", subject, format!("{} runs for {} calls", points.len(), calls.len()));
         }
         let required: Vec<Interval> = intervals.iter().copied().filter(|interval| interval.required).collect();
         for missing in matched(&points, &required).0 {
             if !self.faults.rewound(required[missing].from, required[missing].until) {
                 let text = format!("asked for at {}, and no run stands for it", required[missing].from);
-                self.bad("MANUAL-LOST", about, text);
+                self.report("MANUAL-LOST", subject, text);
             }
         }
     }
@@ -87,7 +87,7 @@ impl<'a> Checker<'a> {
                         run.id,
                         ended - call.returned
                     );
-                    self.bad("RERUN-TWICE", About { job: job.id, fire_time: None, execution: call.made }, text);
+                    self.report("RERUN-TWICE", Subject { job: job.id, fire_time: None, execution: call.made }, text);
                 }
             }
         }
@@ -110,9 +110,9 @@ impl<'a> Checker<'a> {
         let end = if waits { busy.waited(run, at, deadline) } else { None };
         let waited = end.map(|end| self.after_pauses(job, end));
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
-        let about = About::execution(job, run);
+        let subject = Subject::execution(job, run);
         if first.arrived > deadline {
-            self.bad("LATE", about, format!("arrived {} us after it was asked for", first.arrived - at));
+            self.report("LATE", subject, format!("arrived {} us after it was asked for", first.arrived - at));
         }
         deadline
     }

@@ -5,7 +5,7 @@
 use super::{
     case::{Execution, JobCase},
     expected::Expected,
-    fire_time::{About, Checker},
+    fire_time::{Checker, Subject},
     spans::Spans,
 };
 use crate::{
@@ -170,10 +170,10 @@ impl<'a> Checker<'a> {
             if !(self.terms(job, before).exclusive() && self.terms(job, after).exclusive()) {
                 continue;
             }
-            let about = About::execution(job, after);
+            let subject = Subject::execution(job, after);
             for attempt in &before.deliveries {
                 if attempt.arrived <= start.arrived {
-                    self.overlap("OVERLAP-JOB", about, attempt, start);
+                    self.overlap("OVERLAP-JOB", subject, attempt, start);
                     continue;
                 }
                 let woke = self
@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
                 if !woke {
                     let text =
                         format!("it started between two attempts of execution {}, which was in flight", before.id);
-                    self.bad("OVERLAP-JOB", about, text);
+                    self.report("OVERLAP-JOB", subject, text);
                 }
             }
         }

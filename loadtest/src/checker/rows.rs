@@ -5,7 +5,7 @@
 use super::{
     case::{Execution, JobCase, histories, succeeded},
     expected::Expected,
-    fire_time::{About, Checker, NOTICE, through, words},
+    fire_time::{Checker, NOTICE, Subject, through, words},
     terms::Terms,
 };
 use crate::evidence::{Delivery, Micros, Row, Scope, Transition};
@@ -15,17 +15,17 @@ use uuid::Uuid;
 impl<'a> Checker<'a> {
     /// How an execution ended, and whether its row says so.
     pub(super) fn settlement(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
-        let about = About::execution(job, execution);
+        let subject = Subject::execution(job, execution);
         let Some(row) = execution.row else {
             let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else { return };
             // A run-now has a random id: when a failover loses it, it does not come again.
             if !(execution.manual && self.faults.rewound(first.arrived, last.arrived)) {
-                self.bad("NO-DB-ROW", about, "was delivered, and no row stands for it");
+                self.report("NO-DB-ROW", subject, "was delivered, and no row stands for it");
             }
             return;
         };
         if execution.first().is_some_and(|first| first.fire_time != row.fire_time) {
-            self.bad("FORGED-LABEL", about, format!("its row says fire time {}", row.fire_time));
+            self.report("FORGED-LABEL", subject, format!("its row says fire time {}", row.fire_time));
         }
         if matches!(row.status.as_str(), "RUNNING" | "RETRYING") {
             return self.unfinished(job, execution, row, terms);
@@ -33,9 +33,9 @@ impl<'a> Checker<'a> {
         let effects: Vec<_> = execution.successes().collect();
         if row.status == "SUCCESS" {
             if effects.is_empty() {
-                return self.bad("PHANTOM-SUCCESS", about, "SUCCESS, and the sink never answered 2xx");
+                return self.report("PHANTOM-SUCCESS", subject, "SUCCESS, and the sink never answered 2xx");
             }
-            return self.fenced(about, execution, row);
+            return self.fenced(subject, execution, row);
         }
         // Nor is it forgotten when its node did not hear of it: cut off from the target, just giving up, or just told to.
         let finished = row.finished_at.unwrap_or(0);
@@ -54,16 +54,16 @@ impl<'a> Checker<'a> {
                 delivery.attempt,
                 words(row)
             );
-            return self.bad("FORGOTTEN-SUCCESS", about, text);
+            return self.report("FORGOTTEN-SUCCESS", subject, text);
         }
         if let Err((rule, text)) = self.ended_lawfully(job, execution, terms) {
-            return self.bad(rule, about, text);
+            return self.report(rule, subject, text);
         }
-        self.fenced(about, execution, row);
+        self.fenced(subject, execution, row);
     }
 
     /// A row that was written by another attempt than the last, or before its attempt had ended.
-    fn fenced(&mut self, about: About, execution: &Execution<'a>, row: &Row) {
+    fn fenced(&mut self, subject: Subject, execution: &Execution<'a>, row: &Row) {
         let finished = row.finished_at.unwrap_or(Micros::MIN);
         let highest = execution.last().map_or(0, |last| last.attempt);
         if self.faults.rewound(row.fire_time, finished.max(row.fire_time)) {
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
                 words(row),
                 row.attempt
             );
-            return self.bad("STALE-COMPLETION", about, text);
+            return self.report("STALE-COMPLETION", subject, text);
         }
         let mut winners = execution.deliveries.iter().filter(|delivery| delivery.attempt == row.attempt);
         if row.status == "SUCCESS" {
@@ -87,7 +87,7 @@ impl<'a> Checker<'a> {
                     "SUCCESS of attempt {} at {finished}, which had not been answered 2xx by then",
                     row.attempt
                 );
-                self.bad("STALE-COMPLETION", about, text);
+                self.report("STALE-COMPLETION", subject, text);
             }
         } else if row.status == "FAILED" && row.reason.as_deref() != Some("CRASH_LOOP") {
             // A failure is written when its attempt is over; who is cut off from the target hangs up unheard.
@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                 if !unheard {
                     let text =
                         format!("{} at {finished}, and attempt {} was still with the sink", words(row), row.attempt);
-                    self.bad("STALE-COMPLETION", about, text);
+                    self.report("STALE-COMPLETION", subject, text);
                 }
             }
         }
@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
 
     /// A row that still stands open at the final read.
     fn unfinished(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, row: &Row, terms: &Terms<'a>) {
-        let about = About::execution(job, execution);
+        let subject = Subject::execution(job, execution);
         let end = self.evidence.ended;
         let last = execution.last();
         let orphaning = last.and_then(|last| self.faults.orphaning(last, end));
@@ -129,14 +129,14 @@ impl<'a> Checker<'a> {
         let started = self.faults.redelivery(row.started_at.unwrap_or(0));
         if retry.max(started) < end {
             let text = format!("{} at the final read; nothing moved since {moved}", row.status);
-            self.bad("UNRECOVERED", about, text);
+            self.report("UNRECOVERED", subject, text);
         }
     }
 
     /// Rows that stand for a range: as many fire times as the schedule names in it.
     pub(super) fn ranges(&mut self, job: &JobCase<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
         for row in &job.skips {
-            let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+            let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
                 let lawful = match row.reason.as_deref() {
                     Some("OVERLAP") => job.timeline.terms().exclusive(),
@@ -145,7 +145,7 @@ impl<'a> Checker<'a> {
                     _ => false,
                 };
                 if !lawful {
-                    self.bad("LOST", about, format!("a link of a fixed delay left out as {}", words(row)));
+                    self.report("LOST", subject, format!("a link of a fixed delay left out as {}", words(row)));
                 }
                 continue;
             }
@@ -158,10 +158,10 @@ impl<'a> Checker<'a> {
             let ends = [row.fire_time, through(row)].iter().all(|at| expected.contains_key(at));
             let said = row.occurrences.unwrap_or(1);
             if !ends {
-                self.bad("GHOST", about, format!("{} of a fire time that its job had not", words(row)));
+                self.report("GHOST", subject, format!("{} of a fire time that its job had not", words(row)));
             } else if !(fewest..=most).contains(&said) {
                 let text = format!("{} says {said} fire times, the schedule names {fewest} to {most}", words(row));
-                self.bad("RANGE-COUNT", about, text);
+                self.report("RANGE-COUNT", subject, text);
             }
         }
     }
@@ -174,9 +174,9 @@ impl<'a> Checker<'a> {
         let mut latest: Option<&Row> = None;
         for row in rows {
             if let Some(before) = latest.filter(|before| through(before) >= row.fire_time) {
-                let about = About { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+                let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
                 let text = format!("{} and {} of {} both stand for it", words(row), words(before), before.execution);
-                self.bad("DB-TWO-ROWS", about, text);
+                self.report("DB-TWO-ROWS", subject, text);
             }
             if latest.is_none_or(|before| through(before) < through(row)) {
                 latest = Some(row);
@@ -189,27 +189,27 @@ impl<'a> Checker<'a> {
         let rows: HashMap<Uuid, &Row> = self.evidence.rows.iter().map(|row| (row.execution, row)).collect();
         for (execution, transitions) in histories(self.evidence) {
             let row = rows.get(&execution).copied();
-            let about = About {
+            let subject = Subject {
                 job: row.map_or(Uuid::nil(), |row| row.job),
                 fire_time: row.map(|row| row.fire_time),
                 execution: Some(execution),
             };
             for pair in transitions.windows(2) {
-                self.moved(about, pair[0], pair[1]);
+                self.moved(subject, pair[0], pair[1]);
             }
             let last = transitions.last().map(|last| (last.status.as_str(), last.attempt));
             let stands = row.map(|row| (row.status.as_str(), row.attempt));
             if stands.is_some_and(|stands| last != Some(stands)) {
-                self.bad(
+                self.report(
                     "HISTORY-MISMATCH",
-                    about,
+                    subject,
                     format!("its row says {stands:?}, the last that was written is {last:?}"),
                 );
             }
         }
     }
 
-    fn moved(&mut self, about: About, before: &Transition, after: &Transition) {
+    fn moved(&mut self, subject: Subject, before: &Transition, after: &Transition) {
         let ended = !matches!(before.status.as_str(), "RUNNING" | "RETRYING");
         // An end that is written again was written by somebody who had no right to it: the first or the second.
         let same = !ended && (&before.status, before.attempt) == (&after.status, after.attempt);
@@ -221,7 +221,7 @@ impl<'a> Checker<'a> {
                 "{} of attempt {} became {} of attempt {}",
                 before.status, before.attempt, after.status, after.attempt
             );
-            self.bad("END-CHANGED", about, text);
+            self.report("END-CHANGED", subject, text);
         }
     }
 
@@ -233,8 +233,8 @@ impl<'a> Checker<'a> {
             let mut faults =
                 self.evidence.faults.iter().filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
             if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at)) {
-                let about = About { job: Uuid::nil(), fire_time: None, execution: Some(finding.id) };
-                self.bad("STUCK", about, format!("{} at {}", finding.rule, finding.at));
+                let subject = Subject { job: Uuid::nil(), fire_time: None, execution: Some(finding.id) };
+                self.report("STUCK", subject, format!("{} at {}", finding.rule, finding.at));
             }
         }
     }
@@ -247,10 +247,10 @@ impl<'a> Checker<'a> {
             if self.faults.hitting(node.id, since, died).any(|fault| fault.scope != Scope::CutsTarget) {
                 continue;
             }
-            let about = About { job: Uuid::nil(), fire_time: None, execution: None };
+            let subject = Subject { job: Uuid::nil(), fire_time: None, execution: None };
             let text =
                 format!("{} was declared dead at {died} by {:?}, and nothing had hit it", node.name, node.ended_by);
-            self.bad("FALSE-DEATH", about, text);
+            self.report("FALSE-DEATH", subject, text);
         }
     }
 
@@ -277,8 +277,8 @@ impl<'a> Checker<'a> {
             if let Some(index) = creation {
                 taken.insert(index);
             } else {
-                let about = About { job: job.id, fire_time: None, execution: None };
-                self.bad("GHOST", about, "a job that nobody can have created");
+                let subject = Subject { job: job.id, fire_time: None, execution: None };
+                self.report("GHOST", subject, "a job that nobody can have created");
             }
             for execution in &job.executions {
                 self.attempts(job, execution, &Terms::default());

@@ -7,7 +7,7 @@
 
 use super::{
     Analysis, Rules,
-    fire_time::{About, Checker},
+    fire_time::{Checker, Subject},
 };
 use crate::{
     evidence::{Delivery, Evidence, Fault, Micros, Operation, Row},
@@ -54,24 +54,24 @@ impl Checker<'_> {
         for delivery in &self.evidence.deliveries {
             executions.entry(delivery.execution).or_default().push(delivery);
             let (job, at) = (delivery.job, delivery.fire_time);
-            let about = About { job, fire_time: Some(at), execution: Some(delivery.execution) };
+            let subject = Subject { job, fire_time: Some(at), execution: Some(delivery.execution) };
             let known = *fire_times.entry((job, at)).or_insert(delivery.execution);
             if known != delivery.execution && delivery.attempt == 1 && delivery.kind != "RERUN" {
-                self.bad("DOUBLE-EXECUTION", about, format!("{known} stands for that fire time already"));
+                self.report("DOUBLE-EXECUTION", subject, format!("{known} stands for that fire time already"));
             }
             if delivery.kind == "RECOVERY" {
-                self.bad("REDELIVERY-UNJUSTIFIED", about, "a recovery, and no node died");
+                self.report("REDELIVERY-UNJUSTIFIED", subject, "a recovery, and no node died");
             }
         }
         for attempts in executions.values() {
-            let about = About { job: attempts[0].job, fire_time: None, execution: Some(attempts[0].execution) };
+            let subject = Subject { job: attempts[0].job, fire_time: None, execution: Some(attempts[0].execution) };
             for (index, attempt) in attempts.iter().enumerate() {
                 let before = &attempts[..index];
                 if before.iter().any(|before| before.attempt == attempt.attempt) {
-                    self.bad("DUP-ATTEMPT", about, format!("attempt {} arrived twice", attempt.attempt));
+                    self.report("DUP-ATTEMPT", subject, format!("attempt {} arrived twice", attempt.attempt));
                 } else if before.iter().any(|before| before.status == Some(200)) {
                     let text = format!("attempt {} came after a success", attempt.attempt);
-                    self.bad("REDELIVERY-UNJUSTIFIED", about, text);
+                    self.report("REDELIVERY-UNJUSTIFIED", subject, text);
                 }
             }
         }
@@ -81,27 +81,27 @@ impl Checker<'_> {
             attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
         };
         for row in self.evidence.rows.iter().filter(|row| row.status == "RUNNING" && !at_sink(row)) {
-            let about = About { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
-            self.bad("UNRECOVERED", about, "RUNNING at the final read");
+            let subject = Subject { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+            self.report("UNRECOVERED", subject, "RUNNING at the final read");
         }
     }
 
     fn nobody_died(&mut self) {
         for node in self.evidence.nodes.iter().filter(|node| node.state == "DEAD") {
-            let about = About { job: Uuid::nil(), fire_time: None, execution: None };
-            self.bad("FALSE-DEATH", about, format!("{} was declared dead by {:?}", node.name, node.ended_by));
+            let subject = Subject { job: Uuid::nil(), fire_time: None, execution: None };
+            self.report("FALSE-DEATH", subject, format!("{} was declared dead by {:?}", node.name, node.ended_by));
         }
     }
 
     /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
     fn goes_on(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
-        let about = About { job, fire_time: None, execution: None };
+        let subject = Subject { job, fire_time: None, execution: None };
         let faults: Vec<&Fault> = self.evidence.faults.iter().collect();
         for fault in &faults {
             let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
             if let Some(at) = early {
                 let text = format!("started {} us after a jump, while the cluster was held", at - fault.from);
-                self.bad("RAN-WHILE-HELD", about, text);
+                self.report("RAN-WHILE-HELD", subject, text);
             }
         }
         let Some(most) = self.longest_rest(spec) else { return };
@@ -120,7 +120,7 @@ impl Checker<'_> {
             if let Some(pair) = instants.windows(2).find(|pair| pair[1] - pair[0] > most) {
                 let (rest, since) = (pair[1] - pair[0], pair[0] - fault.until);
                 let text = format!("rested for {rest} us, {since} us after {}; {most} us were lawful", fault.kind);
-                self.bad("RESTS", about, text);
+                self.report("RESTS", subject, text);
             }
         }
     }
