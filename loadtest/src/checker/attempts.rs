@@ -8,7 +8,7 @@ use super::{
     case::{Execution, JobCase, succeeded, unanswered},
     deadlines::{kills, rewinds},
     fire_time::{Checker, NOTICE, Subject},
-    terms::Terms,
+    policy_set::PolicySet,
 };
 use crate::{
     evidence::{Delivery, Fault, Micros, Scope},
@@ -18,12 +18,12 @@ use std::collections::BTreeSet;
 
 impl<'a> Checker<'a> {
     /// All attempts of an execution.
-    pub(super) fn attempts(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
+    pub(super) fn attempts(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
         let mut attempts = execution.deliveries.clone();
         attempts.sort_by_key(|delivery| (delivery.attempt, delivery.arrived));
         for pair in attempts.windows(2) {
-            self.pair(job, subject, pair[0], pair[1], terms);
+            self.pair(job, subject, pair[0], pair[1], policies);
         }
         for delivery in &attempts {
             if delivery.arrived < delivery.due_time.max(delivery.fire_time) - self.rules.earliness {
@@ -34,11 +34,11 @@ impl<'a> Checker<'a> {
                 self.report("FORGED-LABEL", subject, text);
             }
         }
-        self.numbers(subject, execution, &attempts, terms);
+        self.numbers(subject, execution, &attempts, policies);
         let effects = execution.successes().filter(|delivery| delivery.effect).count();
         self.counts().surplus_effects += effects.saturating_sub(1);
         self.counts().fenced += attempts.iter().filter(|delivery| delivery.status == Some(409)).count();
-        if effects > 1 && terms.fenced() {
+        if effects > 1 && policies.fenced() {
             self.report(
                 "DUP-EFFECT-FENCED",
                 subject,
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Two attempts, the lower number first.
-    fn pair(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+    fn pair(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, policies: &PolicySet<'a>) {
         let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
         if a.attempt == b.attempt {
             // A failover that lost its last writes repeats an attempt under its own number, and only it does.
@@ -70,14 +70,14 @@ impl<'a> Checker<'a> {
             }
             return;
         }
-        self.justified(job, subject, a, b, terms);
+        self.justified(job, subject, a, b, policies);
         self.overlap("OVERLAP", subject, a, b);
     }
 
     /// Whether the later attempt had a reason, and came in time.
-    fn justified(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, terms: &Terms<'a>) {
+    fn justified(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, policies: &PolicySet<'a>) {
         let fault = self.faults.orphaning(a, b.arrived);
-        let timed_out = a.ended.is_some_and(|ended| terms.timed_out(ended - a.arrived, NOTICE));
+        let timed_out = a.ended.is_some_and(|ended| policies.timed_out(ended - a.arrived, NOTICE));
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
         // Where numbers are missing, the recovery is one of those that nobody saw: then a fault of any node is one.
         let unseen = b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
@@ -88,7 +88,7 @@ impl<'a> Checker<'a> {
         let needs_fault = !answered || (b.kind == "RECOVERY" && !unseen);
         if let Some(cut) = unheard {
             // It gives up when its time is over, or when the way is free again.
-            let gave_up = cut.until.max(a.arrived + terms.longest_timeout()).max(a.ended.unwrap_or(a.arrived));
+            let gave_up = cut.until.max(a.arrived + policies.longest_timeout()).max(a.ended.unwrap_or(a.arrived));
             return self.in_time("RETRY-LATE", job, gave_up + SECOND, a, b);
         }
         let took = b.arrived - a.arrived;
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
             || a.status.is_none()
             || b.kind == "RECOVERY"
             || (a.status == Some(499) && !timed_out && b.kind != "RETRY");
-        if lost && !terms.may_recover(Recovery::Rerun) && !rewinds(fault) {
+        if lost && !policies.may_recover(Recovery::Rerun) && !rewinds(fault) {
             let text = format!(
                 "attempt {} followed attempt {}, lost by {}, against MARK_LOST",
                 b.attempt, a.attempt, fault.kind
@@ -173,7 +173,13 @@ impl<'a> Checker<'a> {
     }
 
     /// How many attempts there were, and whether their numbers are all there.
-    fn numbers(&mut self, subject: Subject, execution: &Execution<'a>, attempts: &[&'a Delivery], terms: &Terms<'a>) {
+    fn numbers(
+        &mut self,
+        subject: Subject,
+        execution: &Execution<'a>,
+        attempts: &[&'a Delivery],
+        policies: &PolicySet<'a>,
+    ) {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { return };
         let from = first.fire_time.min(first.arrived) - self.rules.look_ahead;
         let until = execution.row.and_then(|row| row.finished_at).unwrap_or(0).max(last.arrived);
@@ -181,7 +187,7 @@ impl<'a> Checker<'a> {
             return; // numbers that were lost with the writes come again
         }
         let orphans = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
-        let most = terms.most_attempts() + orphans.min(terms.most_recoveries());
+        let most = policies.most_attempts() + orphans.min(policies.most_recoveries());
         if attempts.len() > most {
             self.report("TOO-MANY-ATTEMPTS", subject, format!("{} attempts, {most} were lawful", attempts.len()));
         }

@@ -5,7 +5,7 @@
 use super::{
     case::{Execution, JobCase},
     fire_time::{Checker, NOTICE, Subject},
-    terms::Terms,
+    policy_set::PolicySet,
 };
 use crate::{
     evidence::{Call, CallOutcome, Micros, Operation, Row},
@@ -19,11 +19,11 @@ impl<'a> Checker<'a> {
         &self,
         job: &JobCase<'a>,
         execution: &Execution<'a>,
-        terms: &Terms<'a>,
+        policies: &PolicySet<'a>,
         finished: Micros,
     ) -> bool {
         job.timeline.possibly_deleted(finished)
-            || (terms.may_overlap(&[Overlap::CancelOther]) && replaced(job, execution, finished))
+            || (policies.may_overlap(&[Overlap::CancelOther]) && replaced(job, execution, finished))
             || cancels(job).any(|call| self.cancelled_by(call, execution, finished))
     }
 

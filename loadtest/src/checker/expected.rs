@@ -9,7 +9,7 @@ use super::{
     Rules,
     case::{Execution, JobCase},
     deadlines::Faults,
-    terms::Terms,
+    policy_set::PolicySet,
     timeline::Timeline,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct Expected<'a> {
     /// Whether no fault excuses anything.
     pub(super) normal: bool,
     /// The policies that may hold.
-    pub(super) terms: Terms<'a>,
+    pub(super) policies: PolicySet<'a>,
 }
 
 /// The fire times of a job whose last lawful start has passed before `end`, by time.
@@ -56,7 +56,7 @@ pub(super) fn expected<'a>(
                 must,
                 deadline,
                 normal: deadline == due + rules.lateness,
-                terms: Terms::new(timeline, &versions),
+                policies: PolicySet::new(timeline, &versions),
             };
             // Two grids may name it while an edit is under way; the demand of either is one.
             if all.get(&at).is_none_or(|known| !known.must) {
@@ -69,7 +69,7 @@ pub(super) fn expected<'a>(
 
 /// The latest due time that a version which may own the fire time gives it.
 pub(super) fn latest_due(timeline: &Timeline<'_>, at: Micros, rules: &Rules) -> Micros {
-    at + Terms::new(timeline, &timeline.versions(at - rules.look_ahead, at)).longest_jitter()
+    at + PolicySet::new(timeline, &timeline.versions(at - rules.look_ahead, at)).longest_jitter()
 }
 
 fn times(job: &JobCase<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {

@@ -9,8 +9,8 @@ use super::{
     deadlines::{Faults, locks_log, rewinds},
     expected::{Expected, expected, latest_due},
     overlaps::Busy,
+    policy_set::PolicySet,
     spans::Spans,
-    terms::Terms,
 };
 use crate::{
     evidence::{Call, Delivery, Evidence, Fault, Micros, Operation, Row, Scope},
@@ -105,9 +105,9 @@ impl<'a> Checker<'a> {
         self.chain(job, &chain);
         intervals.extend(self.manual(job, &busy));
         for execution in &job.executions {
-            let terms = self.terms(job, execution);
-            self.attempts(job, execution, &terms);
-            self.settlement(job, execution, &terms);
+            let policies = self.policies(job, execution);
+            self.attempts(job, execution, &policies);
+            self.settlement(job, execution, &policies);
         }
         self.cancels(job);
         self.excluding(job);
@@ -118,12 +118,12 @@ impl<'a> Checker<'a> {
 
     /// The policies that hold for an execution: those of its lease. One that waited for the end of a
     /// run is leased when it starts.
-    pub(super) fn terms(&self, job: &JobCase<'a>, execution: &Execution<'a>) -> Terms<'a> {
-        let Some(at) = execution.fire_time() else { return Terms::default() };
+    pub(super) fn policies(&self, job: &JobCase<'a>, execution: &Execution<'a>) -> PolicySet<'a> {
+        let Some(at) = execution.fire_time() else { return PolicySet::default() };
         let waited = execution.first().filter(|first| first.kind == "BUFFERED").map_or(at, |first| first.arrived);
         let deadline = self.faults.deadline(latest_due(&job.timeline, at, &self.rules));
         let versions = job.timeline.versions(at - self.rules.look_ahead, deadline.max(waited));
-        Terms::new(&job.timeline, &versions)
+        PolicySet::new(&job.timeline, &versions)
     }
 
     /// The latest lawful start of what may start from then on and waits out a pause of its job: a retry, or what is
@@ -194,7 +194,7 @@ impl<'a> Checker<'a> {
 
     /// Whether it may wait for the end of a run until the final read. What a deleted job leaves has a row.
     fn may_wait_still(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, busy: &Busy) -> bool {
-        this.terms.may_overlap(&WAITING)
+        this.policies.may_overlap(&WAITING)
             && busy.occupied(self, job, at)
             && !job.timeline.surely_deleted(self.evidence.ended)
     }
@@ -210,7 +210,7 @@ impl<'a> Checker<'a> {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return this.deadline };
         let subject = Subject::execution(job, execution);
         let late = first.arrived - at;
-        let waits = this.terms.may_overlap(&WAITING);
+        let waits = this.policies.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
             let waited = busy.waited(execution, at, this.deadline);
             waited.map_or(this.deadline, |end| this.deadline.max(self.after_pauses(job, end)))
@@ -232,7 +232,8 @@ impl<'a> Checker<'a> {
         }
         // What waited for the end of a run was late by its policy, not by the cluster.
         if first.kind != "BUFFERED" {
-            let due = if first.attempt == 1 { first.due_time.clamp(at, at + this.terms.longest_jitter()) } else { at };
+            let due =
+                if first.attempt == 1 { first.due_time.clamp(at, at + this.policies.longest_jitter()) } else { at };
             self.analysis.lateness(this.normal).push(first.arrived - due);
         }
         self.misfired(job, execution, this);
@@ -254,11 +255,11 @@ impl<'a> Checker<'a> {
     /// the log; the node gives such a call up after half a TTL.
     fn misfired(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, this: &Expected<'a>) {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return };
-        if first.attempt != 1 || first.kind != "SCHEDULE" || !this.terms.must_misfire(Misfire::Skip) {
+        if first.attempt != 1 || first.kind != "SCHEDULE" || !this.policies.must_misfire(Misfire::Skip) {
             return;
         }
         let held = self.held(first, at);
-        let most = this.terms.longest_jitter() + this.terms.longest_grace() + self.rules.lateness + held;
+        let most = this.policies.longest_jitter() + this.policies.longest_grace() + self.rules.lateness + held;
         if first.arrived - at > most {
             let text = format!("ran {} us late, later than its grace, with the policy SKIP", first.arrived - at);
             self.report("MISFIRE-FIRED", Subject::execution(job, execution), text);
@@ -305,7 +306,7 @@ impl<'a> Checker<'a> {
         let mut runs = taken.iter().filter_map(|(at, executions)| {
             let (execution, this) = (executions.first()?, expected.get(at)?);
             execution.first().filter(|first| first.attempt == 1 && first.kind == "SCHEDULE")?;
-            this.terms.must_misfire(Misfire::FireOnce).then_some((*at, *execution, this.terms.longest_grace()))
+            this.policies.must_misfire(Misfire::FireOnce).then_some((*at, *execution, this.policies.longest_grace()))
         });
         let Some(mut before) = runs.next() else { return };
         for run in runs {
@@ -340,11 +341,11 @@ impl<'a> Checker<'a> {
             Some("PAUSED") => job.timeline.possibly_paused(at, this.deadline),
             Some("DELETED") => {
                 job.timeline.possibly_deleted(this.deadline)
-                    || (this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at))
+                    || (this.policies.may_overlap(&WAITING) && busy.occupied(self, job, at))
             }
-            Some("MISFIRE") => missed && this.terms.may_misfire(Misfire::Skip),
-            Some("COALESCED") if missed && this.terms.may_misfire(Misfire::FireOnce) => {
-                let waits = this.terms.may_overlap(&WAITING) && busy.occupied(self, job, at);
+            Some("MISFIRE") => missed && this.policies.may_misfire(Misfire::Skip),
+            Some("COALESCED") if missed && this.policies.may_misfire(Misfire::FireOnce) => {
+                let waits = this.policies.may_overlap(&WAITING) && busy.occupied(self, job, at);
                 return if waits { Ok(()) } else { coalesced(job, at, row) };
             }
             Some("OVERLAP") => busy.left_out(self, job, at, this),
@@ -353,14 +354,14 @@ impl<'a> Checker<'a> {
         if lawful {
             return Ok(());
         }
-        let text = format!("left out as {}, which nothing allows (policies {:?})", words(row), this.terms);
+        let text = format!("left out as {}, which nothing allows (policies {:?})", words(row), this.policies);
         Err(("LOST", text))
     }
 
     /// Whether it was missed, by the oldest that its row stands for: when that one is found later than the grace, the
     /// policy speaks about everything that is due by then.
     fn oldest_missed(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, row: &Row) -> bool {
-        let grace = this.terms.shortest_grace();
+        let grace = this.policies.shortest_grace();
         let oldest = row.fire_time.min(at);
         let found = self.faults.deadline(latest_due(&job.timeline, oldest, &self.rules));
         this.deadline >= at + grace || (found >= oldest + grace && found >= at)
@@ -381,7 +382,7 @@ impl<'a> Checker<'a> {
         &self,
         job: &JobCase<'a>,
         execution: &Execution<'a>,
-        terms: &Terms<'a>,
+        policies: &PolicySet<'a>,
     ) -> Result<(), (&'static str, String)> {
         let Some(row) = execution.row else { return Ok(()) };
         let at = row.fire_time - self.rules.look_ahead;
@@ -402,18 +403,18 @@ impl<'a> Checker<'a> {
         match (row.status.as_str(), row.reason.as_deref()) {
             ("FAILED", Some("ERROR" | "TIMEOUT"))
                 // An attempt that fails unseen was cut off from its target, or frozen until its time was over.
-                if own >= terms.fewest_attempts() || unseen(Scope::CutsTarget) || unseen(Scope::Freezes) => Ok(()),
+                if own >= policies.fewest_attempts() || unseen(Scope::CutsTarget) || unseen(Scope::Freezes) => Ok(()),
             ("FAILED", Some("CRASH_LOOP"))
-                if lost && u32::try_from(row.recoveries).is_ok_and(|n| n >= terms.fewest_recoveries()) => Ok(()),
+                if lost && u32::try_from(row.recoveries).is_ok_and(|n| n >= policies.fewest_recoveries()) => Ok(()),
             ("FAILED", _) => Err(("GAVE-UP-EARLY", format!("{} after {own} failed attempts, {} recoveries", words(row), row.recoveries))),
-            ("LOST", _) if !terms.may_recover(Recovery::MarkLost) => {
+            ("LOST", _) if !policies.may_recover(Recovery::MarkLost) => {
                 Err(("UNRECOVERED", "LOST, and its policy is RERUN".to_owned()))
             }
             ("LOST", _) if self.unbegun(execution, row, at, finished) => {
                 Err(("LOST-UNBEGUN", format!("attempt {} was never begun, and its node lived on", row.attempt)))
             }
             ("LOST", _) if !lost => Err(("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt".to_owned())),
-            ("CANCELLED", _) if !self.cancelled_lawfully(job, execution, terms, finished) => {
+            ("CANCELLED", _) if !self.cancelled_lawfully(job, execution, policies, finished) => {
                 Err(("CANCELLED-WITHOUT-CAUSE", "nothing replaced it, and nobody cancelled it or deleted its job".to_owned()))
             }
             ("LOST" | "CANCELLED", _) => Ok(()),

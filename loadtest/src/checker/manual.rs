@@ -49,7 +49,7 @@ impl<'a> Checker<'a> {
     /// The instants at which executions say that they were asked for, against the calls.
     fn match_calls(&mut self, job: &JobCase<'a>, busy: &Busy, calls: &[&Call], mut points: Vec<Micros>) {
         points.sort_unstable();
-        let waits = job.timeline.terms().may_overlap(&WAITING);
+        let waits = job.timeline.policies().may_overlap(&WAITING);
         let deleted = job.timeline.surely_deleted(self.evidence.ended);
         let asked = |call: &&Call| Interval {
             from: call.invoked - self.rules.earliness,
@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
         let Some(at) = run.fire_time() else { return 0 };
         let deadline = self.faults.deadline(at);
         let Some(first) = run.first() else { return deadline };
-        let waits = self.terms(job, run).may_overlap(&WAITING);
+        let waits = self.policies(job, run).may_overlap(&WAITING);
         let end = if waits { busy.waited(run, at, deadline) } else { None };
         let waited = end.map(|end| self.after_pauses(job, end));
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));

@@ -5,7 +5,7 @@
 //! reason it gives for what did not run. Every excuse is bounded, in time and to a fault (`deadlines`).
 //!
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
-//! possible states · `terms` the policies that may hold · `case` the evidence by execution · `expected` which
+//! possible states · `policy_set` the policies that may hold · `case` the evidence by execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
 //! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
@@ -19,10 +19,10 @@ mod expected;
 mod fire_time;
 mod manual;
 mod overlaps;
+mod policy_set;
 mod rows;
 mod spans;
 mod staying;
-mod terms;
 mod timeline;
 
 #[cfg(test)]

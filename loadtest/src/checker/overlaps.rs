@@ -91,7 +91,7 @@ impl Busy {
         let mut starts = later.filter_map(|(_, _, run)| overtakes(run));
         let calm = |start: &Micros| checker.faults.deadline(*start) == start + checker.rules.lateness;
         let start = starts.find(|start| *start > this.deadline && calm(start))?;
-        (this.normal && job.timeline.terms().exclusive()).then_some(start)
+        (this.normal && job.timeline.policies().exclusive()).then_some(start)
     }
 
     /// Whether the overlap policy may have left that fire time out.
@@ -113,10 +113,10 @@ impl Busy {
         }
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
         let replaced = || self.spans.meeting(at, free + checker.rules.lateness).any(|(_, _, run)| run.fire_time > at);
-        (running > 0 && this.terms.may_overlap(&[Overlap::Skip]))
-            || (this.terms.may_overlap(&[Overlap::BufferOne])
+        (running > 0 && this.policies.may_overlap(&[Overlap::Skip]))
+            || (this.policies.may_overlap(&[Overlap::BufferOne])
                 && (waiting > 0 || (running > 0 && self.occupied(checker, job, at))))
-            || (this.terms.may_overlap(&[Overlap::CancelOther]) && replaced())
+            || (this.policies.may_overlap(&[Overlap::CancelOther]) && replaced())
     }
 }
 
@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
         for pair in runs.windows(2) {
             let (before, after) = (pair[0], pair[1]);
             let Some(start) = after.first() else { continue };
-            if !(self.terms(job, before).exclusive() && self.terms(job, after).exclusive()) {
+            if !(self.policies(job, before).exclusive() && self.policies(job, after).exclusive()) {
                 continue;
             }
             let subject = Subject::execution(job, after);

@@ -6,7 +6,7 @@ use super::{
     case::{Execution, JobCase, histories, succeeded},
     expected::Expected,
     fire_time::{Checker, NOTICE, Subject, through, words},
-    terms::Terms,
+    policy_set::PolicySet,
 };
 use crate::evidence::{Delivery, Micros, Row, Scope, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 impl<'a> Checker<'a> {
     /// How an execution ended, and whether its row says so.
-    pub(super) fn settlement(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, terms: &Terms<'a>) {
+    pub(super) fn settlement(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
         let Some(row) = execution.row else {
             let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else { return };
@@ -28,7 +28,7 @@ impl<'a> Checker<'a> {
             self.report("FORGED-LABEL", subject, format!("its row says fire time {}", row.fire_time));
         }
         if matches!(row.status.as_str(), "RUNNING" | "RETRYING") {
-            return self.unfinished(job, execution, row, terms);
+            return self.unfinished(job, execution, row, policies);
         }
         let effects: Vec<_> = execution.successes().collect();
         if row.status == "SUCCESS" {
@@ -39,11 +39,11 @@ impl<'a> Checker<'a> {
         }
         // Nor is it forgotten when its node did not hear of it: cut off from the target, just giving up, or just told to.
         let finished = row.finished_at.unwrap_or(0);
-        let told = row.status == "CANCELLED" && self.ended_lawfully(job, execution, terms).is_ok();
+        let told = row.status == "CANCELLED" && self.ended_lawfully(job, execution, policies).is_ok();
         let unheard = |delivery: &Delivery| {
             let ended = delivery.ended.unwrap_or(delivery.arrived);
             self.faults.unheard(delivery, Micros::MAX).is_some()
-                || terms.timed_out(ended - delivery.arrived, NOTICE)
+                || policies.timed_out(ended - delivery.arrived, NOTICE)
                 || (told && ended + NOTICE >= finished)
         };
         let kept = |delivery: &Delivery| self.faults.orphaning(delivery, Micros::MAX).is_none() && !unheard(delivery);
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
             );
             return self.report("FORGOTTEN-SUCCESS", subject, text);
         }
-        if let Err((rule, text)) = self.ended_lawfully(job, execution, terms) {
+        if let Err((rule, text)) = self.ended_lawfully(job, execution, policies) {
             return self.report(rule, subject, text);
         }
         self.fenced(subject, execution, row);
@@ -107,7 +107,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A row that still stands open at the final read.
-    fn unfinished(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, row: &Row, terms: &Terms<'a>) {
+    fn unfinished(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
         let end = self.evidence.ended;
         let last = execution.last();
@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
         if let Some(last) = last
             && row.status == "RUNNING"
             && (last.attempt, last.ended, orphaning) == (row.attempt, None, None)
-            && !terms.timed_out(end - last.arrived, -self.rules.lateness)
+            && !policies.timed_out(end - last.arrived, -self.rules.lateness)
         {
             return; // it hangs, on a node that lives
         }
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
             let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
                 let lawful = match row.reason.as_deref() {
-                    Some("OVERLAP") => job.timeline.terms().exclusive(),
+                    Some("OVERLAP") => job.timeline.policies().exclusive(),
                     Some("PAUSED") => job.timeline.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
                     Some("DELETED") => job.timeline.possibly_deleted(self.faults.deadline(row.fire_time)),
                     _ => false,
@@ -281,7 +281,7 @@ impl<'a> Checker<'a> {
                 self.report("GHOST", subject, "a job that nobody can have created");
             }
             for execution in &job.executions {
-                self.attempts(job, execution, &Terms::default());
+                self.attempts(job, execution, &PolicySet::default());
             }
         }
     }

@@ -5,7 +5,7 @@
 //! answer may have taken effect or not. It must never guess: where two states are
 //! possible, both are.
 
-use super::terms::Terms;
+use super::policy_set::PolicySet;
 use crate::{
     evidence::{Call, CallOutcome, Micros, Operation},
     job::JobSpec,
@@ -187,8 +187,8 @@ impl<'a> Timeline<'a> {
     }
 
     /// The policies of its whole life.
-    pub(super) fn terms(&self) -> Terms<'a> {
-        Terms::new(self, &self.versions(Micros::MIN, Micros::MAX))
+    pub(super) fn policies(&self) -> PolicySet<'a> {
+        PolicySet::new(self, &self.versions(Micros::MIN, Micros::MAX))
     }
 
     /// The first and last instant at which the job may fire by this grid; none if it never may.

@@ -11,11 +11,11 @@ use crate::{
 
 /// The versions of a job that may hold.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Terms<'a> {
+pub(super) struct PolicySet<'a> {
     specs: Vec<&'a JobSpec>,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> PolicySet<'a> {
     pub(super) fn new(timeline: &Timeline<'a>, versions: &[usize]) -> Self {
         Self { specs: versions.iter().map(|version| timeline.spec(*version)).collect() }
     }
@@ -33,8 +33,8 @@ impl<'a> Terms<'a> {
         !self.is_unknown() && self.specs.iter().all(|spec| spec.misfire == policy)
     }
 
-    pub(super) fn may_overlap(&self, policies: &[Overlap]) -> bool {
-        self.is_unknown() || self.specs.iter().any(|spec| policies.contains(&spec.overlap))
+    pub(super) fn may_overlap(&self, overlaps: &[Overlap]) -> bool {
+        self.is_unknown() || self.specs.iter().any(|spec| overlaps.contains(&spec.overlap))
     }
 
     /// Whether executions of the job exclude each other.
