@@ -8,7 +8,7 @@ use super::{
     case::{Execution, JobCase},
     deadlines::{Faults, locks_log, rewinds},
     expected::{Expected, expected, latest_due},
-    overlaps::Busy,
+    overlaps::OverlapIndex,
     policy_set::PolicySet,
     spans::Spans,
 };
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
         job.sort_out(|at| expected.contains_key(&at), &self.rules);
         let job = &*job;
         self.anchors(job);
-        let busy = Busy::new(self, job);
+        let overlaps = OverlapIndex::new(self, job);
         let skips = Spans::new(job.skips.iter().map(|row| (row.fire_time, through(row), *row)).collect());
         let mut taken: BTreeMap<Micros, Vec<&Execution<'a>>> = BTreeMap::new();
         let mut chain = Vec::new();
@@ -99,11 +99,11 @@ impl<'a> Checker<'a> {
         for (at, this) in &expected {
             let executions = taken.get(at).map_or(&[][..], Vec::as_slice);
             let rows: Vec<&Row> = skips.meeting(*at, *at).map(|(_, _, row)| *row).collect();
-            intervals.push(self.fire_time(job, *at, this, executions, &rows, &busy));
+            intervals.push(self.fire_time(job, *at, this, executions, &rows, &overlaps));
         }
         self.folded(job, &expected, &taken);
         self.chain(job, &chain);
-        intervals.extend(self.manual(job, &busy));
+        intervals.extend(self.manual(job, &overlaps));
         for execution in &job.executions {
             let policies = self.policies(job, execution);
             self.attempts(job, execution, &policies);
@@ -148,7 +148,7 @@ impl<'a> Checker<'a> {
         this: &Expected<'a>,
         executions: &[&Execution<'a>],
         skips: &[&'a Row],
-        busy: &Busy,
+        overlaps: &OverlapIndex,
     ) -> Interval {
         let subject = Subject { job: job.id, fire_time: Some(at), execution: executions.first().map(|e| e.id) };
         let counts = self.counts();
@@ -162,7 +162,7 @@ impl<'a> Checker<'a> {
             Interval { from: at - self.rules.earliness, until: this.deadline, required: this.must && this.normal };
         let delivered: Vec<_> = executions.iter().filter(|execution| execution.first().is_some()).collect();
         for execution in &delivered {
-            let latest = self.first_start(job, execution, this, busy);
+            let latest = self.first_start(job, execution, this, overlaps);
             interval.until = interval.until.max(latest);
             if let Some(row) = skips.first() {
                 let text = format!("was delivered, and execution {} says {}", row.execution, words(row));
@@ -173,10 +173,10 @@ impl<'a> Checker<'a> {
             let lawful = if let Some(execution) = executions.first() {
                 Ok(execution.status() == Some("CANCELLED")) // `settlement` checks how it ended
             } else if let Some(row) = skips.first() {
-                self.left_out(job, at, this, row, busy).map(|()| true)
-            } else if this.must && !self.may_wait_still(job, at, this, busy) {
+                self.left_out(job, at, this, row, overlaps).map(|()| true)
+            } else if this.must && !self.may_wait_still(job, at, this, overlaps) {
                 Err(("LOST", silence(job, at, this)))
-            } else if let Some(start) = busy.passed_over(self, job, at, this).filter(|_| this.must) {
+            } else if let Some(start) = overlaps.passed_over(self, job, at, this).filter(|_| this.must) {
                 Err(("LOST", format!("it would wait still, but a later fire time started at {start}")))
             } else {
                 Ok(false)
@@ -193,9 +193,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether it may wait for the end of a run until the final read. What a deleted job leaves has a row.
-    fn may_wait_still(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, busy: &Busy) -> bool {
+    fn may_wait_still(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
         this.policies.may_overlap(&WAITING)
-            && busy.occupied(self, job, at)
+            && overlaps.occupied(self, job, at)
             && !job.timeline.surely_deleted(self.evidence.ended)
     }
 
@@ -205,14 +205,14 @@ impl<'a> Checker<'a> {
         job: &JobCase<'a>,
         execution: &Execution<'a>,
         this: &Expected<'a>,
-        busy: &Busy,
+        overlaps: &OverlapIndex,
     ) -> Micros {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return this.deadline };
         let subject = Subject::execution(job, execution);
         let late = first.arrived - at;
         let waits = this.policies.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
-            let waited = busy.waited(execution, at, this.deadline);
+            let waited = overlaps.waited(execution, at, this.deadline);
             waited.map_or(this.deadline, |end| this.deadline.max(self.after_pauses(job, end)))
         } else {
             this.deadline
@@ -331,7 +331,7 @@ impl<'a> Checker<'a> {
         at: Micros,
         this: &Expected<'a>,
         row: &Row,
-        busy: &Busy,
+        overlaps: &OverlapIndex,
     ) -> Result<(), (&'static str, String)> {
         // When the cluster noticed is not to be seen. But only a fault can have made it late, and it cannot
         // have been later than the latest lawful start.
@@ -341,14 +341,14 @@ impl<'a> Checker<'a> {
             Some("PAUSED") => job.timeline.possibly_paused(at, this.deadline),
             Some("DELETED") => {
                 job.timeline.possibly_deleted(this.deadline)
-                    || (this.policies.may_overlap(&WAITING) && busy.occupied(self, job, at))
+                    || (this.policies.may_overlap(&WAITING) && overlaps.occupied(self, job, at))
             }
             Some("MISFIRE") => missed && this.policies.may_misfire(Misfire::Skip),
             Some("COALESCED") if missed && this.policies.may_misfire(Misfire::FireOnce) => {
-                let waits = this.policies.may_overlap(&WAITING) && busy.occupied(self, job, at);
+                let waits = this.policies.may_overlap(&WAITING) && overlaps.occupied(self, job, at);
                 return if waits { Ok(()) } else { coalesced(job, at, row) };
             }
-            Some("OVERLAP") => busy.left_out(self, job, at, this),
+            Some("OVERLAP") => overlaps.left_out(self, job, at, this),
             _ => false,
         };
         if lawful {

@@ -7,13 +7,13 @@ use super::{
     blind::{Interval, matched},
     case::{Execution, JobCase},
     fire_time::{Checker, NOTICE, Subject, WAITING},
-    overlaps::Busy,
+    overlaps::OverlapIndex,
 };
 use crate::evidence::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the second opinion has to find of them.
-    pub(super) fn manual(&mut self, job: &JobCase<'a>, busy: &Busy) -> Vec<Interval> {
+    pub(super) fn manual(&mut self, job: &JobCase<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
         let calls = |is_asked: fn(&Call) -> bool| {
             job.timeline.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
         };
@@ -23,18 +23,18 @@ impl<'a> Checker<'a> {
         // By what they claim: the fire time of a run-now is the instant of the call.
         let points = |runs: &[&Execution<'a>]| runs.iter().filter_map(|run| run.fire_time()).collect::<Vec<Micros>>();
         let by_hand = points(&runs).into_iter().chain(job.manual_skips.iter().map(|row| row.fire_time)).collect();
-        self.match_calls(job, busy, &calls(|call| call.operation == Operation::RunNow), by_hand);
+        self.match_calls(job, overlaps, &calls(|call| call.operation == Operation::RunNow), by_hand);
         let again = points(&reruns).into_iter().chain(job.skipped_reruns.iter().copied()).collect();
         // One that found a rerun under way has made none.
         let makes = |call: &Call| call.made.is_some() || call.outcome != CallOutcome::Done;
         let asked = calls(|call| matches!(call.operation, Operation::Rerun(_)));
         let asked: Vec<&Call> = asked.into_iter().filter(|call| makes(call)).collect();
-        self.match_calls(job, busy, &asked, again);
+        self.match_calls(job, overlaps, &asked, again);
         self.one_at_a_time(job, &asked, &reruns);
         // What the sink saw of them has its own intervals: from the call to the latest first start.
         let mut seen = Vec::new();
         for run in runs.into_iter().chain(reruns) {
-            let until = self.manual_start(job, run, busy);
+            let until = self.manual_start(job, run, overlaps);
             if let (Some(first), Some(at)) = (run.first(), run.fire_time()) {
                 seen.push(Interval {
                     from: at - self.rules.earliness,
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The instants at which executions say that they were asked for, against the calls.
-    fn match_calls(&mut self, job: &JobCase<'a>, busy: &Busy, calls: &[&Call], mut points: Vec<Micros>) {
+    fn match_calls(&mut self, job: &JobCase<'a>, overlaps: &OverlapIndex, calls: &[&Call], mut points: Vec<Micros>) {
         points.sort_unstable();
         let waits = job.timeline.policies().may_overlap(&WAITING);
         let deleted = job.timeline.surely_deleted(self.evidence.ended);
@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
             required: call.outcome == CallOutcome::Done
                 && self.taken_by(call) < self.evidence.ended
                 // A deletion records what waits.
-                && (!(waits && busy.occupied(self, job, call.invoked)) || deleted),
+                && (!(waits && overlaps.occupied(self, job, call.invoked)) || deleted),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
         let subject = Subject { job: job.id, fire_time: None, execution: None };
@@ -102,12 +102,12 @@ impl<'a> Checker<'a> {
     }
 
     /// The first start of a run-now, in time; its latest.
-    fn manual_start(&mut self, job: &JobCase<'a>, run: &Execution<'a>, busy: &Busy) -> Micros {
+    fn manual_start(&mut self, job: &JobCase<'a>, run: &Execution<'a>, overlaps: &OverlapIndex) -> Micros {
         let Some(at) = run.fire_time() else { return 0 };
         let deadline = self.faults.deadline(at);
         let Some(first) = run.first() else { return deadline };
         let waits = self.policies(job, run).may_overlap(&WAITING);
-        let end = if waits { busy.waited(run, at, deadline) } else { None };
+        let end = if waits { overlaps.waited(run, at, deadline) } else { None };
         let waited = end.map(|end| self.after_pauses(job, end));
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
         let subject = Subject::execution(job, run);

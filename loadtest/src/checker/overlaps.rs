@@ -1,4 +1,4 @@
-//! Executions of one job beside each other: what may excuse a start, and what must not meet.
+//! Executions of one job at the same time: what may delay a start, and what must not overlap.
 //!
 //! It must never take an end from the database where the sink saw one.
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 /// When the executions of a job were in flight, from their fire times to the latest instant at which
 /// their ends can have been written.
-pub(super) struct Busy {
+pub(super) struct OverlapIndex {
     spans: Spans<Run>,
 }
 
@@ -28,7 +28,7 @@ struct Run {
     by_hand: bool,
 }
 
-impl Busy {
+impl OverlapIndex {
     pub(super) fn new(checker: &Checker<'_>, job: &JobCase<'_>) -> Self {
         let span = |execution: &Execution<'_>| {
             let fire_time = execution.fire_time()?;
@@ -62,15 +62,15 @@ impl Busy {
         let mut runs: Vec<(Micros, Micros)> =
             self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
         runs.sort_unstable();
-        let mut busy = at;
+        let mut busy_until = at;
         for (start, until) in runs {
-            if start > checker.after_pauses(job, busy) {
+            if start > checker.after_pauses(job, busy_until) {
                 break;
             }
-            busy = busy.max(until);
+            busy_until = busy_until.max(until);
         }
-        let until = checker.after_pauses(job, busy);
-        until >= end || busy > at && job.timeline.possibly_deleted(until)
+        let until = checker.after_pauses(job, busy_until);
+        until >= end || busy_until > at && job.timeline.possibly_deleted(until)
     }
 
     /// When a later fire time of the job started, if one did although that one, which no fault excuses, had come due
