@@ -4,10 +4,10 @@
 
 use super::{
     Analysis, Counts, Rules, Violation,
-    blind::Interval,
     case::{Execution, JobCase},
     deadlines::{Faults, locks_log, rewinds},
     expected::{Expected, expected, latest_due},
+    matching::Interval,
     overlaps::OverlapIndex,
     policy_set::PolicySet,
     spans::Spans,
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
         self.excluding(job);
         self.ranges(job, &expected);
         self.twins(job);
-        self.blind(job, intervals, &chain);
+        self.matching(job, intervals, &chain);
     }
 
     /// The policies that hold for an execution: those of its lease. One that waited for the end of a
@@ -140,7 +140,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// One fire time; what the second opinion has to find of it.
+    /// One fire time; what the matching has to find of it.
     fn fire_time(
         &mut self,
         job: &JobCase<'a>,

@@ -4,15 +4,15 @@
 //! It must never match by label alone: an execution that calls itself manual has to be one that somebody asked for, then.
 
 use super::{
-    blind::{Interval, matched},
     case::{Execution, JobCase},
     fire_time::{Checker, NOTICE, Subject, WAITING},
+    matching::{Interval, unmatched},
     overlaps::OverlapIndex,
 };
 use crate::evidence::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
-    /// The manual executions of a job against the calls; what the second opinion has to find of them.
+    /// The manual executions of a job against the calls; what the matching has to find of them.
     pub(super) fn manual(&mut self, job: &JobCase<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
         let calls = |is_asked: fn(&Call) -> bool| {
             job.timeline.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
@@ -61,12 +61,12 @@ impl<'a> Checker<'a> {
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
         let subject = Subject { job: job.id, fire_time: None, execution: None };
-        for extra in matched(&points, &intervals).1 {
+        for extra in unmatched(&points, &intervals).1 {
             let subject = Subject { fire_time: Some(points[extra]), ..subject };
             self.report("MANUAL-EXTRA", subject, format!("{} runs for {} calls", points.len(), calls.len()));
         }
         let required: Vec<Interval> = intervals.iter().copied().filter(|interval| interval.required).collect();
-        for missing in matched(&points, &required).0 {
+        for missing in unmatched(&points, &required).0 {
             if !self.faults.rewound(required[missing].from, required[missing].until) {
                 let text = format!("asked for at {}, and no run stands for it", required[missing].from);
                 self.report("MANUAL-LOST", subject, text);

@@ -7,10 +7,9 @@
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
 //! possible states · `policy_set` the policies that may hold · `case` the evidence by execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
-//! rules · `blind` the second opinion · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
+//! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
 mod attempts;
-mod blind;
 mod cancels;
 mod case;
 mod chain;
@@ -18,6 +17,7 @@ mod deadlines;
 mod expected;
 mod fire_time;
 mod manual;
+mod matching;
 mod overlaps;
 mod policy_set;
 mod rows;

@@ -147,7 +147,7 @@ fn a_stalled_disk_excuses_what_is_late_a_second_after_it_and_nothing_else() {
     let made = |seed| {
         let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
         late(&mut broken)?;
-        let only = ["BLIND-EXTRA", "BLIND-MISSING", "LATE"];
+        let only = ["MATCHING-EXTRA", "MATCHING-MISSING", "LATE"];
         let all = check(&broken.evidence, &RULES).violations;
         all.iter().all(|violation| only.contains(&violation.rule.as_str())).then_some(broken)
     };

@@ -37,7 +37,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
-        Some(&["LOST", "BLIND-MISSING"])
+        Some(&["LOST", "MATCHING-MISSING"])
     }),
     ("a lost fire time beside a fault", |b| {
         let (_, row) = b.any(|b, d, r| {
@@ -213,7 +213,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         })?;
         let (at, later) = asleep(b, row.job, row.fire_time, &Operation::Pause)?;
         b.copy(&deliveries, &row, later, at);
-        Some(&["GHOST", "BLIND-EXTRA"])
+        Some(&["GHOST", "MATCHING-EXTRA"])
     }),
     ("a run after the job was deleted", |b| {
         let (deliveries, row) = b.any(|b, d, r| {

@@ -1,7 +1,7 @@
-//! The second opinion: labels may lie, arrivals do not.
+//! A second check that reads no label: labels may be wrong, arrivals cannot.
 //!
 //! Fire times are intervals from their instant to their latest lawful start, first arrivals are points. The
-//! open interval with the earliest deadline gets the point: the largest matching there is. It must never read a header.
+//! open interval with the earliest deadline gets the point, which gives a maximum matching. It must never read a header.
 
 use super::{
     case::{Execution, JobCase},
@@ -25,7 +25,7 @@ pub(super) struct Interval {
 impl<'a> Checker<'a> {
     /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those that must start
     /// can all be matched, and all points can, then one matching does both (Mendelsohn and Dulmage).
-    pub(super) fn blind(&mut self, job: &JobCase<'a>, mut intervals: Vec<Interval>, chain: &[&Execution<'a>]) {
+    pub(super) fn matching(&mut self, job: &JobCase<'a>, mut intervals: Vec<Interval>, chain: &[&Execution<'a>]) {
         for link in chain {
             let first = link.first().map_or(0, |first| first.arrived); // `chain` checks those
             intervals.push(Interval { from: first, until: first, required: false });
@@ -34,27 +34,27 @@ impl<'a> Checker<'a> {
             job.executions.iter().filter_map(Execution::first).map(|first| first.arrived).collect();
         points.sort_unstable();
         let subject = Subject { job: job.id, fire_time: None, execution: None };
-        for extra in matched(&points, &intervals).1 {
+        for extra in unmatched(&points, &intervals).1 {
             self.report(
-                "BLIND-EXTRA",
+                "MATCHING-EXTRA",
                 subject,
-                format!("whatever its label says, the start at {} is one too many", points[extra]),
+                format!("without regard to labels, the start at {} is one too many", points[extra]),
             );
         }
         intervals.retain(|interval| interval.required);
-        for missing in matched(&points, &intervals).0 {
+        for missing in unmatched(&points, &intervals).0 {
             let Interval { from, until, .. } = intervals[missing];
             self.report(
-                "BLIND-MISSING",
+                "MATCHING-MISSING",
                 subject,
-                format!("whatever the labels say, nothing started for the one of {from} to {until}"),
+                format!("without regard to labels, nothing started for the one of {from} to {until}"),
             );
         }
     }
 }
 
-/// The intervals and the points (sorted) that the largest matching leaves alone.
-pub(super) fn matched(points: &[Micros], intervals: &[Interval]) -> (Vec<usize>, Vec<usize>) {
+/// The intervals and the points (sorted) that a maximum matching leaves unmatched.
+pub(super) fn unmatched(points: &[Micros], intervals: &[Interval]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..intervals.len()).collect();
     order.sort_unstable_by_key(|index| intervals[*index].from);
     let mut coming = order.into_iter().peekable();
