@@ -83,13 +83,13 @@ impl<'a> Checker<'a> {
         let overlaps = OverlapIndex::new(self, job);
         let skips = Spans::new(job.skips.iter().map(|row| (row.fire_time, through(row), *row)).collect());
         let mut taken: BTreeMap<Micros, Vec<&Execution<'a>>> = BTreeMap::new();
-        let mut chain = Vec::new();
+        let mut fixed_delay_runs = Vec::new();
         for execution in job.executions.iter().filter(|execution| !execution.manual) {
             let Some(at) = execution.fire_time() else { continue };
             if expected.contains_key(&at) {
                 taken.entry(at).or_default().push(execution);
-            } else if self.in_chain(job, at) {
-                chain.push(execution);
+            } else if self.is_fixed_delay_time(job, at) {
+                fixed_delay_runs.push(execution);
             } else {
                 let text = "its job had no such fire time then: paused, deleted, or never scheduled";
                 self.report("GHOST", Subject::execution(job, execution), text);
@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
             intervals.push(self.fire_time(job, *at, this, executions, &rows, &overlaps));
         }
         self.folded(job, &expected, &taken);
-        self.chain(job, &chain);
+        self.fixed_delay(job, &fixed_delay_runs);
         intervals.extend(self.manual(job, &overlaps));
         for execution in &job.executions {
             let policies = self.policies(job, execution);
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
         self.excluding(job);
         self.ranges(job, &expected);
         self.twins(job);
-        self.matching(job, intervals, &chain);
+        self.matching(job, intervals, &fixed_delay_runs);
     }
 
     /// The policies that hold for an execution: those of its lease. One that waited for the end of a

@@ -25,9 +25,14 @@ pub(super) struct Interval {
 impl<'a> Checker<'a> {
     /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those that must start
     /// can all be matched, and all points can, then one matching does both (Mendelsohn and Dulmage).
-    pub(super) fn matching(&mut self, job: &JobCase<'a>, mut intervals: Vec<Interval>, chain: &[&Execution<'a>]) {
-        for link in chain {
-            let first = link.first().map_or(0, |first| first.arrived); // `chain` checks those
+    pub(super) fn matching(
+        &mut self,
+        job: &JobCase<'a>,
+        mut intervals: Vec<Interval>,
+        fixed_delay_runs: &[&Execution<'a>],
+    ) {
+        for run in fixed_delay_runs {
+            let first = run.first().map_or(0, |first| first.arrived); // `fixed_delay` checks those
             intervals.push(Interval { from: first, until: first, required: false });
         }
         let mut points: Vec<Micros> =

@@ -6,16 +6,16 @@
 //!
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
 //! possible states · `policy_set` the policies that may hold · `case` the evidence by execution · `expected` which
-//! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `chain` `manual` `cancels` `rows` their
+//! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
 //! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
 mod attempts;
 mod cancels;
 mod case;
-mod chain;
 mod deadlines;
 mod expected;
 mod fire_time;
+mod fixed_delay;
 mod manual;
 mod matching;
 mod overlaps;

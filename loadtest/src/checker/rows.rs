@@ -137,7 +137,7 @@ impl<'a> Checker<'a> {
     pub(super) fn ranges(&mut self, job: &JobCase<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
         for row in &job.skips {
             let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
-            if self.in_chain(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
+            if self.is_fixed_delay_time(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
                 let lawful = match row.reason.as_deref() {
                     Some("OVERLAP") => job.timeline.policies().exclusive(),
                     Some("PAUSED") => job.timeline.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
@@ -145,7 +145,7 @@ impl<'a> Checker<'a> {
                     _ => false,
                 };
                 if !lawful {
-                    self.report("LOST", subject, format!("a link of a fixed delay left out as {}", words(row)));
+                    self.report("LOST", subject, format!("a fire time of a fixed delay left out as {}", words(row)));
                 }
                 continue;
             }

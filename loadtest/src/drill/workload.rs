@@ -26,11 +26,11 @@ fn templates() -> Vec<JobSpec> {
         job("plain", rate(1), Target::default()),
         job("slow", rate(3), Target { delay: 1_500, ..Target::default() }),
         job("cron", cron("0/2 * * * * ?", "UTC"), Target { delay: 50, ..Target::default() }),
-        job("chain", Schedule::FixedDelay { seconds: 1 }, Target { delay: 200, ..Target::default() }),
+        job("fixed delay", Schedule::FixedDelay { seconds: 1 }, Target { delay: 200, ..Target::default() }),
         job("fenced", rate(2), Target { delay: 700, fenced: true, ..Target::default() }),
         job("by hand", Schedule::Manual, Target { delay: 100, ..Target::default() }),
         job("zone", cron("1/5 * * * * ?", "America/New_York"), Target { delay: 300, ..Target::default() }),
-        job("long chain", Schedule::FixedDelay { seconds: 3 }, Target { delay: 2_500, ..Target::default() }),
+        job("long fixed delay", Schedule::FixedDelay { seconds: 3 }, Target { delay: 2_500, ..Target::default() }),
         job("large answer", rate(5), Target { body: 300_000, ..Target::default() }),
         job("odd answer", rate(3), Target { body: 70_000, odd: true, ..Target::default() }),
     ];

@@ -1,4 +1,4 @@
-//! The ways to break a history that concern rows, chains, run-now and the cluster.
+//! The ways to break a history that concern rows, fixed delays, run-now and the cluster.
 
 use super::{
     broken::{Broken, took},
@@ -209,8 +209,8 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
 ];
 
 pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
-    ("a dead chain", |b| {
-        let (_, row) = link(b, |b, _, r| {
+    ("a fixed delay that stops", |b| {
+        let (_, row) = fixed_delay_run(b, |b, _, r| {
             r.fire_time > b.evidence.ended - 90 * SECOND && b.calm(r.fire_time, b.evidence.ended - 13 * SECOND)
         })?;
         let after: Vec<_> = b
@@ -224,16 +224,16 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
             b.drop_delivery(execution, 0);
             b.drop_row(execution);
         }
-        Some(&["DELAY-CHAIN-DEAD"])
+        Some(&["DELAY-STOPPED"])
     }),
-    ("a forked chain", |b| {
-        let (deliveries, row) = link(b, |_, d, _| d.len() == 1 && took(d) > 100 * MILLI)?;
+    ("a fixed delay that forks", |b| {
+        let (deliveries, row) = fixed_delay_run(b, |_, d, _| d.len() == 1 && took(d) > 100 * MILLI)?;
         let at = deliveries[0].arrived + 10 * MILLI;
         b.copy(&deliveries, &row, 20 * MILLI, at);
         Some(&["DELAY-FORK"])
     }),
-    ("a chain that does not rest", |b| {
-        let (deliveries, row) = link(b, |b, d, r| {
+    ("a fixed delay that does not wait", |b| {
+        let (deliveries, row) = fixed_delay_run(b, |b, d, r| {
             let before = b
                 .evidence
                 .rows
@@ -487,8 +487,8 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
     Some(&["MISFIRE-FIRED"])
 }
 
-/// A link of a fixed delay, in calm and sure times.
-fn link(b: &mut Broken, fits: impl Fn(&Broken, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
+/// A run of a fixed delay, in calm and sure times.
+fn fixed_delay_run(b: &mut Broken, fits: impl Fn(&Broken, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
     b.any(|b, d, r| {
         r.kind == "SCHEDULE"
             && !d.is_empty()

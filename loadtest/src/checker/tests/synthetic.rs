@@ -198,7 +198,7 @@ impl World {
         let overlap = era.spec.overlap;
         let mut queue = Vec::new();
         match era.spec.schedule {
-            Schedule::FixedDelay { .. } => self.chain(life),
+            Schedule::FixedDelay { .. } => self.fixed_delay(life),
             _ => self.schedule(life, &mut queue),
         }
         for (at, spec) in &life.manual {
@@ -359,7 +359,7 @@ impl World {
         }
     }
 
-    fn chain(&mut self, life: &Life) {
+    fn fixed_delay(&mut self, life: &Life) {
         let Some(first) = life.eras.first() else { return };
         let Schedule::FixedDelay { seconds } = first.spec.schedule else { return };
         let delay = Micros::from(seconds) * SECOND;
@@ -367,7 +367,7 @@ impl World {
         while due < END {
             while era < life.eras.len() && life.eras[era].until <= due {
                 era += 1;
-                // A resume lets the rest begin anew.
+                // A resume restarts the delay.
                 if let Some(next) = life.eras.get(era).filter(|next| !next.continues) {
                     due = due.max(millis(next.from) + delay);
                 }

@@ -1,6 +1,6 @@
-//! Fixed delays: a chain, not a grid. Each start is held to the end before it.
+//! Fixed delays: each start is checked against the end of the run before it, not against a grid.
 //!
-//! It must never let the chain name its own links: a fire time label is checked, not believed.
+//! It must never take a fire time from a label alone: a label is checked.
 
 use super::{
     case::{Execution, JobCase},
@@ -14,43 +14,43 @@ use crate::{
 
 impl<'a> Checker<'a> {
     /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
-    pub(super) fn in_chain(&self, job: &JobCase<'a>, at: Micros) -> bool {
+    pub(super) fn is_fixed_delay_time(&self, job: &JobCase<'a>, at: Micros) -> bool {
         let mut delays = job.timeline.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());
         delays.any(|grid| job.timeline.possibly(grid, at - self.rules.look_ahead, at))
     }
 
     /// The executions of a fixed delay, in the order of their starts.
-    pub(super) fn chain(&mut self, job: &JobCase<'a>, members: &[&Execution<'a>]) {
+    pub(super) fn fixed_delay(&mut self, job: &JobCase<'a>, executions: &[&Execution<'a>]) {
         let delays: Vec<(usize, Micros)> =
             job.timeline.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
         let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max())
         else {
             return;
         };
-        let mut links: Vec<&Execution<'a>> = members.to_vec();
-        links.sort_by_key(|link| (start(link), link.id));
-        let mut labels: Vec<Micros> = links.iter().filter_map(|link| link.fire_time()).collect();
+        let mut runs: Vec<&Execution<'a>> = executions.to_vec();
+        runs.sort_by_key(|run| (start(run), run.id));
+        let mut labels: Vec<Micros> = runs.iter().filter_map(|run| run.fire_time()).collect();
         labels.sort_unstable();
         for twin in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
             let subject = Subject { job: job.id, fire_time: Some(twin[0]), execution: None };
             self.report("DOUBLE-EXECUTION", subject, "two executions of one fire time");
         }
-        for link in &links {
-            self.link(job, link);
+        for run in &runs {
+            self.fixed_delay_run(job, run);
         }
-        for pair in links.windows(2) {
-            self.next(job, pair[0], pair[1], least, most);
+        for pair in runs.windows(2) {
+            self.fixed_delay_gap(job, pair[0], pair[1], least, most);
         }
         for (grid, delay) in delays {
-            self.ends(job, grid, delay, &links);
+            self.fixed_delay_ends(job, grid, delay, &runs);
         }
     }
 
-    /// A link by itself: it starts when its label says.
-    fn link(&mut self, job: &JobCase<'a>, link: &Execution<'a>) {
-        let (Some(first), Some(at)) = (link.first(), link.fire_time()) else { return };
+    /// A run by itself: it starts when its label says.
+    fn fixed_delay_run(&mut self, job: &JobCase<'a>, run: &Execution<'a>) {
+        let (Some(first), Some(at)) = (run.first(), run.fire_time()) else { return };
         let deadline = self.faults.deadline(at);
-        let subject = Subject::execution(job, link);
+        let subject = Subject::execution(job, run);
         let calm = deadline == at + self.rules.lateness;
         self.counts().must += 1;
         self.counts().normal += usize::from(calm);
@@ -63,8 +63,15 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A link and the next one.
-    fn next(&mut self, job: &JobCase<'a>, before: &Execution<'a>, after: &Execution<'a>, least: Micros, most: Micros) {
+    /// A run and the next one.
+    fn fixed_delay_gap(
+        &mut self,
+        job: &JobCase<'a>,
+        before: &Execution<'a>,
+        after: &Execution<'a>,
+        least: Micros,
+        most: Micros,
+    ) {
         let subject = Subject::execution(job, after);
         let (earliest, latest) = self.settled(before);
         let started = start(after);
@@ -79,7 +86,7 @@ impl<'a> Checker<'a> {
             );
             self.report("DELAY-EARLY", subject, text);
         }
-        // A fire time that a run-now left no room for is a link without a run: the rest begins anew with it.
+        // A fire time that is skipped because of a run-now restarts the delay.
         let within = |at: &Micros| (earliest..=started).contains(at);
         let skipped = job.skips.iter().map(|row| row.fire_time).filter(within).max();
         let latest = latest.max(skipped.unwrap_or(latest));
@@ -90,7 +97,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The latest lawful start after an end, seen from `until`; none while the job may have been paused, gone or
-    /// otherwise scheduled. After a resume, or an edit of the schedule, the rest may begin anew.
+    /// otherwise scheduled. After a resume, or an edit of the schedule, the delay may start again.
     fn next_start(
         &self,
         job: &JobCase<'a>,
@@ -100,19 +107,19 @@ impl<'a> Checker<'a> {
         until: Micros,
     ) -> Option<Micros> {
         let since = job.timeline.settled_since(earliest, until)?;
-        let anew = if since > earliest { since + delay } else { 0 };
+        let restarted = if since > earliest { since + delay } else { 0 };
         // The end is written within the lateness of calm times after it was seen.
         let due = latest.max(earliest + self.rules.lateness) + delay;
-        Some(self.faults.deadline(self.faults.deadline(due.max(anew)) - self.rules.lateness))
+        Some(self.faults.deadline(self.faults.deadline(due.max(restarted)) - self.rules.lateness))
     }
 
-    /// The first link and the last one of a schedule.
-    fn ends(&mut self, job: &JobCase<'a>, grid: usize, delay: Micros, links: &[&Execution<'a>]) {
+    /// The first run and the last one of a schedule.
+    fn fixed_delay_ends(&mut self, job: &JobCase<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
         let call = job.timeline.calls[grid];
         let end = self.evidence.ended;
         let subject = Subject { job: job.id, fire_time: None, execution: None };
         let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
-        let first = links.iter().map(|link| start(link)).find(|at| *at >= call.invoked);
+        let first = runs.iter().map(|run| start(run)).find(|at| *at >= call.invoked);
         if let (Some(named), 0) = (named, grid) {
             let deadline = self.faults.deadline(named);
             if first.is_some_and(|first| first < named - self.rules.earliness) {
@@ -131,7 +138,7 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        let Some(last) = links.last() else { return };
+        let Some(last) = runs.last() else { return };
         if !job.timeline.surely(grid, end, end) {
             return;
         }
@@ -141,8 +148,8 @@ impl<'a> Checker<'a> {
         let open = last.row.is_some_and(|row| matches!(row.status.as_str(), "RUNNING" | "RETRYING"));
         let deadline = self.next_start(job, earliest, latest, delay, end);
         if !still && !open && deadline.is_some_and(|deadline| deadline < end) {
-            let text = format!("the last link ended {} us before the final read, and none followed", end - earliest);
-            self.report("DELAY-CHAIN-DEAD", subject, text);
+            let text = format!("the last run ended {} us before the final read, and none followed", end - earliest);
+            self.report("DELAY-STOPPED", subject, text);
         }
     }
 
@@ -195,7 +202,7 @@ fn delay(job: &JobCase<'_>, grid: usize) -> Option<Micros> {
     }
 }
 
-fn start(link: &Execution<'_>) -> Micros {
-    let leased = || link.row.and_then(|row| row.started_at).max(link.fire_time());
-    link.first().map(|first| first.arrived).or_else(leased).unwrap_or(0)
+fn start(run: &Execution<'_>) -> Micros {
+    let leased = || run.row.and_then(|row| row.started_at).max(run.fire_time());
+    run.first().map(|first| first.arrived).or_else(leased).unwrap_or(0)
 }
