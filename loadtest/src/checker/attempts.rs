@@ -5,9 +5,9 @@
 
 use super::{
     Redelivery,
-    case::{Execution, JobCase, succeeded, unanswered},
     deadlines::{kills, rewinds},
     fire_time::{Checker, NOTICE, Subject},
+    job_history::{Execution, JobHistory, succeeded, unanswered},
     policy_set::PolicySet,
 };
 use crate::{
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 impl<'a> Checker<'a> {
     /// All attempts of an execution.
-    pub(super) fn attempts(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
+    pub(super) fn attempts(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
         let mut attempts = execution.deliveries.clone();
         attempts.sort_by_key(|delivery| (delivery.attempt, delivery.arrived));
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Two attempts, the lower number first.
-    fn pair(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, policies: &PolicySet<'a>) {
+    fn pair(&mut self, job: &JobHistory<'a>, subject: Subject, a: &Delivery, b: &Delivery, policies: &PolicySet<'a>) {
         let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
         if a.attempt == b.attempt {
             // A failover that lost its last writes repeats an attempt under its own number, and only it does.
@@ -75,7 +75,14 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether the later attempt had a reason, and came in time.
-    fn justified(&mut self, job: &JobCase<'a>, subject: Subject, a: &Delivery, b: &Delivery, policies: &PolicySet<'a>) {
+    fn justified(
+        &mut self,
+        job: &JobHistory<'a>,
+        subject: Subject,
+        a: &Delivery,
+        b: &Delivery,
+        policies: &PolicySet<'a>,
+    ) {
         let fault = self.faults.orphaning(a, b.arrived);
         let timed_out = a.ended.is_some_and(|ended| policies.timed_out(ended - a.arrived, NOTICE));
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
@@ -149,7 +156,7 @@ impl<'a> Checker<'a> {
 
     /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given back: each of
     /// them, beside a fault alone, costs a recovery more. A retry waits out a pause of its job.
-    fn in_time(&mut self, rule: &str, job: &JobCase<'a>, due: Micros, a: &Delivery, b: &Delivery) {
+    fn in_time(&mut self, rule: &str, job: &JobHistory<'a>, due: Micros, a: &Delivery, b: &Delivery) {
         let subject = Subject { job: job.id, fire_time: Some(b.fire_time), execution: Some(b.execution) };
         let orphan = rule == "REDELIVERY-LATE";
         let mut deadline = if orphan { self.faults.redelivery(due) } else { self.faults.deadline(due) };

@@ -3,8 +3,8 @@
 //! It must never excuse by a call what began after it, or what ended long after it without a fault.
 
 use super::{
-    case::{Execution, JobCase},
     fire_time::{Checker, NOTICE, Subject},
+    job_history::{Execution, JobHistory},
     policy_set::PolicySet,
 };
 use crate::{
@@ -17,7 +17,7 @@ impl<'a> Checker<'a> {
     /// job has in flight, and what waits.
     pub(super) fn cancelled_lawfully(
         &self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         execution: &Execution<'a>,
         policies: &PolicySet<'a>,
         finished: Micros,
@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
     }
 
     /// What was in flight when a call cancelled everything, and ran on.
-    pub(super) fn cancels(&mut self, job: &JobCase<'a>) {
+    pub(super) fn cancels(&mut self, job: &JobHistory<'a>) {
         for call in cancels(job).filter(|call| call.outcome == CallOutcome::Done) {
             let stopped = call.returned + self.rules.lateness;
             if self.faults.any(call.invoked - self.rules.recovery, stopped).next().is_some() {
@@ -58,12 +58,12 @@ impl<'a> Checker<'a> {
 }
 
 /// The calls that cancel all that a job has in flight, and may have done so.
-fn cancels<'a>(job: &JobCase<'a>) -> impl Iterator<Item = &'a Call> {
+fn cancels<'a>(job: &JobHistory<'a>) -> impl Iterator<Item = &'a Call> {
     let may_have = |call: &&Call| call.operation == Operation::Cancel && call.outcome != CallOutcome::Refused;
     job.timeline.calls.iter().copied().filter(may_have)
 }
 
-fn replaced(job: &JobCase<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
+fn replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
     let due_meanwhile = |other: &Execution<'_>| {
         let at = other.fire_time().unwrap_or(Micros::MAX);
         other.id != execution.id && execution.fire_time().is_some_and(|own| own <= at) && at <= finished

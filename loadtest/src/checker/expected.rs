@@ -7,8 +7,8 @@
 
 use super::{
     Rules,
-    case::{Execution, JobCase},
     deadlines::Faults,
+    job_history::{Execution, JobHistory},
     policy_set::PolicySet,
     timeline::Timeline,
 };
@@ -34,7 +34,7 @@ pub(super) struct Expected<'a> {
 
 /// The fire times of a job whose last lawful start has passed before `end`, by time.
 pub(super) fn expected<'a>(
-    job: &JobCase<'a>,
+    job: &JobHistory<'a>,
     faults: &Faults<'_>,
     rules: &Rules,
     end: Micros,
@@ -72,7 +72,7 @@ pub(super) fn latest_due(timeline: &Timeline<'_>, at: Micros, rules: &Rules) -> 
     at + PolicySet::new(timeline, &timeline.versions(at - rules.look_ahead, at)).longest_jitter()
 }
 
-fn times(job: &JobCase<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {
+fn times(job: &JobHistory<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {
     let call = job.timeline.calls[grid];
     Ok(match &job.timeline.spec(grid).schedule {
         Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until)?,
@@ -86,7 +86,7 @@ fn times(job: &JobCase<'_>, grid: usize, from: Micros, until: Micros) -> anyhow:
 
 /// The phase of a fixed rate: the first fire time that the API named, else that a resume or an edit of anything else
 /// named (they keep the phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
-pub(super) fn anchor(job: &JobCase<'_>, grid: usize, seconds: u32) -> Option<Micros> {
+pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<Micros> {
     let call = job.timeline.calls[grid];
     let latest = call.returned + Micros::from(seconds) * SECOND;
     if let Some(named) = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done) {

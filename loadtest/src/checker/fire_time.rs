@@ -4,9 +4,9 @@
 
 use super::{
     Analysis, Counts, Rules, Violation,
-    case::{Execution, JobCase},
     deadlines::{Faults, locks_log, rewinds},
     expected::{Expected, expected, latest_due},
+    job_history::{Execution, JobHistory},
     matching::Interval,
     overlaps::OverlapIndex,
     policy_set::PolicySet,
@@ -42,7 +42,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn execution(job: &JobCase<'_>, execution: &Execution<'_>) -> Self {
+    pub(super) fn execution(job: &JobHistory<'_>, execution: &Execution<'_>) -> Self {
         Self { job: job.id, fire_time: execution.fire_time(), execution: Some(execution.id) }
     }
 }
@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Everything of one job that an answered creation named.
-    pub(super) fn job(&mut self, job: &mut JobCase<'a>) {
+    pub(super) fn job(&mut self, job: &mut JobHistory<'a>) {
         let expected = match expected(job, &self.faults, &self.rules, self.evidence.ended) {
             Ok(expected) => expected,
             Err(error) => {
@@ -118,7 +118,7 @@ impl<'a> Checker<'a> {
 
     /// The policies that hold for an execution: those of its lease. One that waited for the end of a
     /// run is leased when it starts.
-    pub(super) fn policies(&self, job: &JobCase<'a>, execution: &Execution<'a>) -> PolicySet<'a> {
+    pub(super) fn policies(&self, job: &JobHistory<'a>, execution: &Execution<'a>) -> PolicySet<'a> {
         let Some(at) = execution.fire_time() else { return PolicySet::default() };
         let waited = execution.first().filter(|first| first.kind == "BUFFERED").map_or(at, |first| first.arrived);
         let deadline = self.faults.deadline(latest_due(&job.timeline, at, &self.rules));
@@ -128,7 +128,7 @@ impl<'a> Checker<'a> {
 
     /// The latest lawful start of what may start from then on and waits out a pause of its job: a retry, or what is
     /// buffered. `Micros::MAX` when the pause may have no end.
-    pub(super) fn after_pauses(&self, job: &JobCase<'a>, since: Micros) -> Micros {
+    pub(super) fn after_pauses(&self, job: &JobHistory<'a>, since: Micros) -> Micros {
         let mut since = since;
         loop {
             let deadline = self.faults.deadline(since);
@@ -143,7 +143,7 @@ impl<'a> Checker<'a> {
     /// One fire time; what the matching has to find of it.
     fn fire_time(
         &mut self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         at: Micros,
         this: &Expected<'a>,
         executions: &[&Execution<'a>],
@@ -193,7 +193,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether it may wait for the end of a run until the final read. What a deleted job leaves has a row.
-    fn may_wait_still(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
+    fn may_wait_still(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
         this.policies.may_overlap(&WAITING)
             && overlaps.occupied(self, job, at)
             && !job.timeline.surely_deleted(self.evidence.ended)
@@ -202,7 +202,7 @@ impl<'a> Checker<'a> {
     /// The first start of an execution; the latest that it may lawfully have.
     fn first_start(
         &mut self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         execution: &Execution<'a>,
         this: &Expected<'a>,
         overlaps: &OverlapIndex,
@@ -242,7 +242,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A jitter lies within what a version that may own the fire time gives.
-    fn due_time(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, first: &Delivery, at: Micros) {
+    fn due_time(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, first: &Delivery, at: Micros) {
         let latest = latest_due(&job.timeline, at, &self.rules);
         if !(at - self.rules.earliness..=latest + self.rules.earliness).contains(&first.due_time) {
             let text = format!("due {} us after its fire time; {} us were lawful", first.due_time - at, latest - at);
@@ -253,7 +253,7 @@ impl<'a> Checker<'a> {
     /// A misfire that ran although its policy runs none. What was found within the grace may be sent by a node that
     /// stood still meanwhile; that costs it its trust after one TTL. Or its lease had read the clock and waited for
     /// the log; the node gives such a call up after half a TTL.
-    fn misfired(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, this: &Expected<'a>) {
+    fn misfired(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, this: &Expected<'a>) {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return };
         if first.attempt != 1 || first.kind != "SCHEDULE" || !this.policies.must_misfire(Misfire::Skip) {
             return;
@@ -279,7 +279,7 @@ impl<'a> Checker<'a> {
 
     /// A fire time or a retry that started when its job had surely been paused or deleted for longer than nodes look
     /// ahead. Beside a fault it may have been leased before and sent late.
-    fn fired_after_pause(&mut self, job: &JobCase<'a>, execution: &Execution<'a>) {
+    fn fired_after_pause(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>) {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return };
         for attempt in &execution.deliveries {
             let fires = attempt.kind == "RETRY"
@@ -299,7 +299,7 @@ impl<'a> Checker<'a> {
     /// `FIRE_ONCE` ran two fire times that were both later than the grace when the first of them started.
     fn folded(
         &mut self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         expected: &BTreeMap<Micros, Expected<'a>>,
         taken: &BTreeMap<Micros, Vec<&Execution<'a>>>,
     ) {
@@ -327,7 +327,7 @@ impl<'a> Checker<'a> {
     /// Whether a policy left the fire time out lawfully.
     fn left_out(
         &self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         at: Micros,
         this: &Expected<'a>,
         row: &Row,
@@ -360,7 +360,7 @@ impl<'a> Checker<'a> {
 
     /// Whether it was missed, by the oldest that its row stands for: when that one is found later than the grace, the
     /// policy speaks about everything that is due by then.
-    fn oldest_missed(&self, job: &JobCase<'a>, at: Micros, this: &Expected<'a>, row: &Row) -> bool {
+    fn oldest_missed(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, row: &Row) -> bool {
         let grace = this.policies.shortest_grace();
         let oldest = row.fire_time.min(at);
         let found = self.faults.deadline(latest_due(&job.timeline, oldest, &self.rules));
@@ -380,7 +380,7 @@ impl<'a> Checker<'a> {
     /// Whether the end of an execution without success is one that its policies name; else what is wrong.
     pub(super) fn ended_lawfully(
         &self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         execution: &Execution<'a>,
         policies: &PolicySet<'a>,
     ) -> Result<(), (&'static str, String)> {
@@ -398,7 +398,7 @@ impl<'a> Checker<'a> {
                 .next()
                 .is_some(),
         };
-        let own = execution.deliveries.iter().filter(|delivery| !super::case::succeeded(delivery)).count();
+        let own = execution.deliveries.iter().filter(|delivery| !super::job_history::succeeded(delivery)).count();
         let unseen = |scope| self.faults.any(at, finished).any(|fault| fault.scope == scope);
         match (row.status.as_str(), row.reason.as_deref()) {
             ("FAILED", Some("ERROR" | "TIMEOUT"))
@@ -424,7 +424,7 @@ impl<'a> Checker<'a> {
 }
 
 /// What is wrong when a fire time left nothing.
-fn silence(job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> String {
+fn silence(job: &JobHistory<'_>, at: Micros, this: &Expected<'_>) -> String {
     let changes = |call: &Call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_) | Operation::Cancel);
     let within = |call: &&&Call| changes(call) && (at..=this.deadline).contains(&call.invoked);
     let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
@@ -435,7 +435,7 @@ fn silence(job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> String {
 }
 
 /// Whether what it was folded into is there: a later one that ran, or that another policy left out in its turn.
-fn coalesced(job: &JobCase<'_>, at: Micros, row: &Row) -> Result<(), (&'static str, String)> {
+fn coalesced(job: &JobHistory<'_>, at: Micros, row: &Row) -> Result<(), (&'static str, String)> {
     let into = row.coalesced_into;
     let run = job.executions.iter().find(|execution| Some(execution.id) == into);
     let later = |fire_time: Option<Micros>| fire_time.is_some_and(|into| into > at && into >= through(row));

@@ -3,9 +3,9 @@
 //! It must never take a fire time from a label alone: a label is checked.
 
 use super::{
-    case::{Execution, JobCase},
     expected::anchor,
     fire_time::{Checker, Subject},
+    job_history::{Execution, JobHistory},
 };
 use crate::{
     evidence::{CallOutcome, Micros},
@@ -14,13 +14,13 @@ use crate::{
 
 impl<'a> Checker<'a> {
     /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
-    pub(super) fn is_fixed_delay_time(&self, job: &JobCase<'a>, at: Micros) -> bool {
+    pub(super) fn is_fixed_delay_time(&self, job: &JobHistory<'a>, at: Micros) -> bool {
         let mut delays = job.timeline.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());
         delays.any(|grid| job.timeline.possibly(grid, at - self.rules.look_ahead, at))
     }
 
     /// The executions of a fixed delay, in the order of their starts.
-    pub(super) fn fixed_delay(&mut self, job: &JobCase<'a>, executions: &[&Execution<'a>]) {
+    pub(super) fn fixed_delay(&mut self, job: &JobHistory<'a>, executions: &[&Execution<'a>]) {
         let delays: Vec<(usize, Micros)> =
             job.timeline.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
         let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max())
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A run by itself: it starts when its label says.
-    fn fixed_delay_run(&mut self, job: &JobCase<'a>, run: &Execution<'a>) {
+    fn fixed_delay_run(&mut self, job: &JobHistory<'a>, run: &Execution<'a>) {
         let (Some(first), Some(at)) = (run.first(), run.fire_time()) else { return };
         let deadline = self.faults.deadline(at);
         let subject = Subject::execution(job, run);
@@ -66,7 +66,7 @@ impl<'a> Checker<'a> {
     /// A run and the next one.
     fn fixed_delay_gap(
         &mut self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         before: &Execution<'a>,
         after: &Execution<'a>,
         least: Micros,
@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
     /// otherwise scheduled. After a resume, or an edit of the schedule, the delay may start again.
     fn next_start(
         &self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         earliest: Micros,
         latest: Micros,
         delay: Micros,
@@ -114,7 +114,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The first run and the last one of a schedule.
-    fn fixed_delay_ends(&mut self, job: &JobCase<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
+    fn fixed_delay_ends(&mut self, job: &JobHistory<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
         let call = job.timeline.calls[grid];
         let end = self.evidence.ended;
         let subject = Subject { job: job.id, fire_time: None, execution: None };
@@ -154,7 +154,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The first fire time that the API named for a rate or a delay lies within a period of the call.
-    pub(super) fn anchors(&mut self, job: &JobCase<'a>) {
+    pub(super) fn anchors(&mut self, job: &JobHistory<'a>) {
         for grid in job.timeline.grids.iter().copied() {
             let call = job.timeline.calls[grid];
             let (Some(named), CallOutcome::Done) = (call.next_fire_time, call.outcome) else { continue };
@@ -195,7 +195,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn delay(job: &JobCase<'_>, grid: usize) -> Option<Micros> {
+fn delay(job: &JobHistory<'_>, grid: usize) -> Option<Micros> {
     match job.timeline.spec(grid).schedule {
         Schedule::FixedDelay { seconds } => Some(Micros::from(seconds) * SECOND),
         _ => None,

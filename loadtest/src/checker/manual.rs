@@ -4,8 +4,8 @@
 //! It must never match by label alone: an execution that calls itself manual has to be one that somebody asked for, then.
 
 use super::{
-    case::{Execution, JobCase},
     fire_time::{Checker, NOTICE, Subject, WAITING},
+    job_history::{Execution, JobHistory},
     matching::{Interval, unmatched},
     overlaps::OverlapIndex,
 };
@@ -13,7 +13,7 @@ use crate::evidence::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the matching has to find of them.
-    pub(super) fn manual(&mut self, job: &JobCase<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
+    pub(super) fn manual(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
         let calls = |is_asked: fn(&Call) -> bool| {
             job.timeline.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
         };
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The instants at which executions say that they were asked for, against the calls.
-    fn match_calls(&mut self, job: &JobCase<'a>, overlaps: &OverlapIndex, calls: &[&Call], mut points: Vec<Micros>) {
+    fn match_calls(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex, calls: &[&Call], mut points: Vec<Micros>) {
         points.sort_unstable();
         let waits = job.timeline.policies().may_overlap(&WAITING);
         let deleted = job.timeline.surely_deleted(self.evidence.ended);
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A rerun was made while the one before it, of the same execution, surely ran.
-    fn one_at_a_time(&mut self, job: &JobCase<'a>, calls: &[&Call], reruns: &[&Execution<'a>]) {
+    fn one_at_a_time(&mut self, job: &JobHistory<'a>, calls: &[&Call], reruns: &[&Execution<'a>]) {
         for (index, call) in calls.iter().enumerate() {
             for before in calls[..index].iter().filter(|before| before.operation == call.operation) {
                 let Some(run) = reruns.iter().find(|run| Some(run.id) == before.made) else { continue };
@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The first start of a run-now, in time; its latest.
-    fn manual_start(&mut self, job: &JobCase<'a>, run: &Execution<'a>, overlaps: &OverlapIndex) -> Micros {
+    fn manual_start(&mut self, job: &JobHistory<'a>, run: &Execution<'a>, overlaps: &OverlapIndex) -> Micros {
         let Some(at) = run.fire_time() else { return 0 };
         let deadline = self.faults.deadline(at);
         let Some(first) = run.first() else { return deadline };

@@ -4,8 +4,8 @@
 //! open interval with the earliest deadline gets the point, which gives a maximum matching. It must never read a header.
 
 use super::{
-    case::{Execution, JobCase},
     fire_time::{Checker, Subject},
+    job_history::{Execution, JobHistory},
 };
 use crate::evidence::Micros;
 use std::{
@@ -27,7 +27,7 @@ impl<'a> Checker<'a> {
     /// can all be matched, and all points can, then one matching does both (Mendelsohn and Dulmage).
     pub(super) fn matching(
         &mut self,
-        job: &JobCase<'a>,
+        job: &JobHistory<'a>,
         mut intervals: Vec<Interval>,
         fixed_delay_runs: &[&Execution<'a>],
     ) {

@@ -5,17 +5,17 @@
 //! reason it gives for what did not run. Every excuse is bounded, in time and to a fault (`deadlines`).
 //!
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
-//! possible states · `policy_set` the policies that may hold · `case` the evidence by execution · `expected` which
+//! possible states · `policy_set` the policies that may hold · `job_history` the evidence by job and execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
 //! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
 mod attempts;
 mod cancels;
-mod case;
 mod deadlines;
 mod expected;
 mod fire_time;
 mod fixed_delay;
+mod job_history;
 mod manual;
 mod matching;
 mod overlaps;
@@ -128,7 +128,7 @@ pub struct Redelivery {
 /// Checks a history against the rules.
 pub fn check(evidence: &Evidence, rules: &Rules) -> Analysis {
     let mut checker = Checker::new(evidence, rules);
-    let mut jobs = case::jobs(evidence);
+    let mut jobs = job_history::jobs(evidence);
     for job in jobs.iter_mut().filter(|job| job.owned()) {
         checker.job(job);
     }

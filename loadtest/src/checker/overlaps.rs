@@ -3,9 +3,9 @@
 //! It must never take an end from the database where the sink saw one.
 
 use super::{
-    case::{Execution, JobCase},
     expected::Expected,
     fire_time::{Checker, Subject},
+    job_history::{Execution, JobHistory},
     spans::Spans,
 };
 use crate::{
@@ -29,7 +29,7 @@ struct Run {
 }
 
 impl OverlapIndex {
-    pub(super) fn new(checker: &Checker<'_>, job: &JobCase<'_>) -> Self {
+    pub(super) fn new(checker: &Checker<'_>, job: &JobHistory<'_>) -> Self {
         let span = |execution: &Execution<'_>| {
             let fire_time = execution.fire_time()?;
             let start = execution.first().map(|first| first.arrived);
@@ -57,7 +57,7 @@ impl OverlapIndex {
 
     /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
     /// still; or to the deletion of the job, which takes what waits with it.
-    pub(super) fn occupied<'a>(&self, checker: &Checker<'a>, job: &JobCase<'a>, at: Micros) -> bool {
+    pub(super) fn occupied<'a>(&self, checker: &Checker<'a>, job: &JobHistory<'a>, at: Micros) -> bool {
         let end = checker.evidence.ended;
         let mut runs: Vec<(Micros, Micros)> =
             self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
@@ -78,7 +78,7 @@ impl OverlapIndex {
     pub(super) fn passed_over(
         &self,
         checker: &Checker<'_>,
-        job: &JobCase<'_>,
+        job: &JobHistory<'_>,
         at: Micros,
         this: &Expected<'_>,
     ) -> Option<Micros> {
@@ -95,7 +95,13 @@ impl OverlapIndex {
     }
 
     /// Whether the overlap policy may have left that fire time out.
-    pub(super) fn left_out(&self, checker: &Checker<'_>, job: &JobCase<'_>, at: Micros, this: &Expected<'_>) -> bool {
+    pub(super) fn left_out(
+        &self,
+        checker: &Checker<'_>,
+        job: &JobHistory<'_>,
+        at: Micros,
+        this: &Expected<'_>,
+    ) -> bool {
         let mut running = 0;
         let mut waiting = 0;
         let mut free = this.deadline;
@@ -160,7 +166,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Executions of a job with an overlap policy, run-now ones too, must not be in flight together.
-    pub(super) fn excluding(&mut self, job: &JobCase<'a>) {
+    pub(super) fn excluding(&mut self, job: &JobHistory<'a>) {
         let mut runs: Vec<&Execution<'a>> =
             job.executions.iter().filter(|execution| execution.first().is_some()).collect();
         runs.sort_by_key(|execution| execution.first().map(|first| first.arrived));

@@ -3,9 +3,9 @@
 //! The rows are the defendant, never the witness: nothing here excuses what the sink saw.
 
 use super::{
-    case::{Execution, JobCase, histories, succeeded},
     expected::Expected,
     fire_time::{Checker, NOTICE, Subject, through, words},
+    job_history::{Execution, JobHistory, histories, succeeded},
     policy_set::PolicySet,
 };
 use crate::evidence::{Delivery, Micros, Row, Scope, Transition};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 impl<'a> Checker<'a> {
     /// How an execution ended, and whether its row says so.
-    pub(super) fn settlement(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
+    pub(super) fn settlement(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
         let Some(row) = execution.row else {
             let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else { return };
@@ -107,7 +107,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A row that still stands open at the final read.
-    fn unfinished(&mut self, job: &JobCase<'a>, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) {
+    fn unfinished(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
         let end = self.evidence.ended;
         let last = execution.last();
@@ -134,7 +134,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Rows that stand for a range: as many fire times as the schedule names in it.
-    pub(super) fn ranges(&mut self, job: &JobCase<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
+    pub(super) fn ranges(&mut self, job: &JobHistory<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
         for row in &job.skips {
             let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.is_fixed_delay_time(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Two rows for one fire time of a job, one of them perhaps a range.
-    pub(super) fn twins(&mut self, job: &JobCase<'a>) {
+    pub(super) fn twins(&mut self, job: &JobHistory<'a>) {
         let taken = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.row);
         let mut rows: Vec<&Row> = taken.chain(job.skips.iter().copied()).collect();
         rows.sort_by_key(|row| (row.fire_time, through(row)));
@@ -255,11 +255,11 @@ impl<'a> Checker<'a> {
     }
 
     /// Jobs that no answered creation names: as many as creations without an answer, and not before those.
-    pub(super) fn unowned(&mut self, jobs: &[JobCase<'a>]) {
+    pub(super) fn unowned(&mut self, jobs: &[JobHistory<'a>]) {
         let mut open: Vec<Micros> =
             self.evidence.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
         open.sort_unstable();
-        let first = |job: &JobCase<'_>| {
+        let first = |job: &JobHistory<'_>| {
             let sink = job
                 .executions
                 .iter()

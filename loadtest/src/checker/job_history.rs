@@ -57,7 +57,7 @@ pub(super) fn unanswered(delivery: &Delivery) -> bool {
 
 /// All that was seen of a job.
 #[derive(Debug)]
-pub(super) struct JobCase<'a> {
+pub(super) struct JobHistory<'a> {
     pub(super) id: Uuid,
     pub(super) timeline: Timeline<'a>,
     /// Executions that have a delivery or a row of their own, by fire time; rows that skip are apart.
@@ -70,7 +70,7 @@ pub(super) struct JobCase<'a> {
     pub(super) skipped_reruns: Vec<Micros>,
 }
 
-impl JobCase<'_> {
+impl JobHistory<'_> {
     /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it was. It is a run-now if
     /// its fire time is none of the schedule, and lies in a call that asked for one.
     pub(super) fn sort_out(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
@@ -110,7 +110,7 @@ impl JobCase<'_> {
 }
 
 /// The jobs, by id.
-pub(super) fn jobs(evidence: &Evidence) -> Vec<JobCase<'_>> {
+pub(super) fn jobs(evidence: &Evidence) -> Vec<JobHistory<'_>> {
     let mut calls: BTreeMap<Uuid, Vec<&Call>> = BTreeMap::new();
     for call in &evidence.calls {
         if let Some(job) = call.job {
@@ -141,14 +141,14 @@ pub(super) fn jobs(evidence: &Evidence) -> Vec<JobCase<'_>> {
     for ((job, id), row) in rows {
         executions.entry(job).or_default().push(execution(id, Vec::new(), Some(row), &calls[&job]));
     }
-    let case = |(id, calls): (Uuid, Vec<_>)| {
+    let job_history = |(id, calls): (Uuid, Vec<_>)| {
         let mut executions = executions.remove(&id).unwrap_or_default();
         executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
         let skips = skips.remove(&id).unwrap_or_default();
         let (manual_skips, skipped_reruns) = (Vec::new(), Vec::new());
-        JobCase { id, timeline: Timeline::new(calls), executions, skips, manual_skips, skipped_reruns }
+        JobHistory { id, timeline: Timeline::new(calls), executions, skips, manual_skips, skipped_reruns }
     };
-    calls.into_iter().map(case).collect()
+    calls.into_iter().map(job_history).collect()
 }
 
 fn execution<'a>(id: Uuid, deliveries: Vec<&'a Delivery>, row: Option<&'a Row>, calls: &[&Call]) -> Execution<'a> {
