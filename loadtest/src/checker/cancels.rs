@@ -22,7 +22,7 @@ impl<'a> Checker<'a> {
         policies: &PolicySet<'a>,
         finished: Micros,
     ) -> bool {
-        job.timeline.possibly_deleted(finished)
+        job.states.possibly_deleted(finished)
             || (policies.may_overlap(&[Overlap::CancelOther]) && replaced(job, execution, finished))
             || cancels(job).any(|call| self.cancelled_by(call, execution, finished))
     }
@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
 /// The calls that cancel all that a job has in flight, and may have done so.
 fn cancels<'a>(job: &JobHistory<'a>) -> impl Iterator<Item = &'a Call> {
     let may_have = |call: &&Call| call.operation == Operation::Cancel && call.outcome != CallOutcome::Refused;
-    job.timeline.calls.iter().copied().filter(may_have)
+    job.states.calls.iter().copied().filter(may_have)
 }
 
 fn replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micros) -> bool {

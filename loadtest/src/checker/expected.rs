@@ -9,8 +9,8 @@ use super::{
     Rules,
     deadlines::Faults,
     job_history::{Execution, JobHistory},
+    job_states::JobStates,
     policy_set::PolicySet,
-    timeline::Timeline,
 };
 use crate::{
     evidence::{CallOutcome, Micros, Operation},
@@ -39,24 +39,24 @@ pub(super) fn expected<'a>(
     rules: &Rules,
     end: Micros,
 ) -> anyhow::Result<BTreeMap<Micros, Expected<'a>>> {
-    let timeline = &job.timeline;
+    let states = &job.states;
     let mut all: BTreeMap<Micros, Expected<'a>> = BTreeMap::new();
-    for grid in timeline.grids.iter().copied() {
-        let Some((from, until)) = timeline.reach(grid, end) else { continue };
+    for grid in states.grids.iter().copied() {
+        let Some((from, until)) = states.reach(grid, end) else { continue };
         // What was leased ahead of a pause still runs: hence beyond the grid's own end.
         for at in times(job, grid, from, until + rules.look_ahead)? {
-            if !timeline.possibly_names(grid, at - rules.look_ahead, at) {
+            if !states.possibly_names(grid, at - rules.look_ahead, at) {
                 continue;
             }
-            let due = latest_due(timeline, at, rules);
+            let due = latest_due(states, at, rules);
             let deadline = faults.deadline(due);
-            let must = deadline < end && timeline.surely_names(grid, at);
-            let versions = timeline.versions(at - rules.look_ahead, deadline);
+            let must = deadline < end && states.surely_names(grid, at);
+            let versions = states.versions(at - rules.look_ahead, deadline);
             let this = Expected {
                 must,
                 deadline,
                 normal: deadline == due + rules.lateness,
-                policies: PolicySet::new(timeline, &versions),
+                policies: PolicySet::new(states, &versions),
             };
             // Two grids may name it while an edit is under way; the demand of either is one.
             if all.get(&at).is_none_or(|known| !known.must) {
@@ -68,13 +68,13 @@ pub(super) fn expected<'a>(
 }
 
 /// The latest due time that a version which may own the fire time gives it.
-pub(super) fn latest_due(timeline: &Timeline<'_>, at: Micros, rules: &Rules) -> Micros {
-    at + PolicySet::new(timeline, &timeline.versions(at - rules.look_ahead, at)).longest_jitter()
+pub(super) fn latest_due(states: &JobStates<'_>, at: Micros, rules: &Rules) -> Micros {
+    at + PolicySet::new(states, &states.versions(at - rules.look_ahead, at)).longest_jitter()
 }
 
 fn times(job: &JobHistory<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {
-    let call = job.timeline.calls[grid];
-    Ok(match &job.timeline.spec(grid).schedule {
+    let call = job.states.calls[grid];
+    Ok(match &job.states.spec(grid).schedule {
         Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until)?,
         Schedule::FixedRate { seconds } => anchor(job, grid, *seconds)
             .map(|anchor| fire_times::fixed_rate(anchor, *seconds, from, until))
@@ -87,17 +87,17 @@ fn times(job: &JobHistory<'_>, grid: usize, from: Micros, until: Micros) -> anyh
 /// The phase of a fixed rate: the first fire time that the API named, else that a resume or an edit of anything else
 /// named (they keep the phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
 pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<Micros> {
-    let call = job.timeline.calls[grid];
+    let call = job.states.calls[grid];
     let latest = call.returned + Micros::from(seconds) * SECOND;
     if let Some(named) = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done) {
         return Some(named);
     }
-    let schedule = &job.timeline.spec(grid).schedule;
+    let schedule = &job.states.spec(grid).schedule;
     let keeps_it = |operation: &Operation| match operation {
         Operation::Create(spec) | Operation::Update(spec) => spec.schedule == *schedule,
         _ => true,
     };
-    let later = job.timeline.calls[grid + 1..].iter().take_while(|later| keeps_it(&later.operation));
+    let later = job.states.calls[grid + 1..].iter().take_while(|later| keeps_it(&later.operation));
     if let Some(named) = later.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
     {
         let period = Micros::from(seconds.max(1)) * SECOND;

@@ -121,9 +121,9 @@ impl<'a> Checker<'a> {
     pub(super) fn policies(&self, job: &JobHistory<'a>, execution: &Execution<'a>) -> PolicySet<'a> {
         let Some(at) = execution.fire_time() else { return PolicySet::default() };
         let waited = execution.first().filter(|first| first.kind == "BUFFERED").map_or(at, |first| first.arrived);
-        let deadline = self.faults.deadline(latest_due(&job.timeline, at, &self.rules));
-        let versions = job.timeline.versions(at - self.rules.look_ahead, deadline.max(waited));
-        PolicySet::new(&job.timeline, &versions)
+        let deadline = self.faults.deadline(latest_due(&job.states, at, &self.rules));
+        let versions = job.states.versions(at - self.rules.look_ahead, deadline.max(waited));
+        PolicySet::new(&job.states, &versions)
     }
 
     /// The latest lawful start of what may start from then on and waits out a pause of its job: a retry, or what is
@@ -132,7 +132,7 @@ impl<'a> Checker<'a> {
         let mut since = since;
         loop {
             let deadline = self.faults.deadline(since);
-            match job.timeline.pause_end(since, deadline) {
+            match job.states.pause_end(since, deadline) {
                 Some(Micros::MAX) => return Micros::MAX,
                 Some(end) if end > since => since = end,
                 _ => return deadline,
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
     fn may_wait_still(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
         this.policies.may_overlap(&WAITING)
             && overlaps.occupied(self, job, at)
-            && !job.timeline.surely_deleted(self.evidence.ended)
+            && !job.states.surely_deleted(self.evidence.ended)
     }
 
     /// The first start of an execution; the latest that it may lawfully have.
@@ -243,7 +243,7 @@ impl<'a> Checker<'a> {
 
     /// A jitter lies within what a version that may own the fire time gives.
     fn due_time(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, first: &Delivery, at: Micros) {
-        let latest = latest_due(&job.timeline, at, &self.rules);
+        let latest = latest_due(&job.states, at, &self.rules);
         if !(at - self.rules.earliness..=latest + self.rules.earliness).contains(&first.due_time) {
             let text = format!("due {} us after its fire time; {} us were lawful", first.due_time - at, latest - at);
             self.report("FORGED-LABEL", Subject::execution(job, execution), text);
@@ -287,7 +287,7 @@ impl<'a> Checker<'a> {
             let since = attempt.arrived - self.rules.look_ahead - self.rules.lateness;
             let leased = if attempt.attempt == first.attempt { at } else { since };
             if fires
-                && !job.timeline.possibly_active(since, attempt.arrived)
+                && !job.states.possibly_active(since, attempt.arrived)
                 && self.faults.hitting(attempt.node, leased - self.rules.look_ahead, attempt.arrived).next().is_none()
             {
                 let text = format!("attempt {} started after its job was paused or deleted", attempt.attempt);
@@ -338,9 +338,9 @@ impl<'a> Checker<'a> {
         let missed = !this.normal && self.oldest_missed(job, at, this, row);
         let lawful = match row.reason.as_deref() {
             // Whoever pauses or deletes it before it is taken records it. What waits for a run is not paused, but deleted.
-            Some("PAUSED") => job.timeline.possibly_paused(at, this.deadline),
+            Some("PAUSED") => job.states.possibly_paused(at, this.deadline),
             Some("DELETED") => {
-                job.timeline.possibly_deleted(this.deadline)
+                job.states.possibly_deleted(this.deadline)
                     || (this.policies.may_overlap(&WAITING) && overlaps.occupied(self, job, at))
             }
             Some("MISFIRE") => missed && this.policies.may_misfire(Misfire::Skip),
@@ -363,7 +363,7 @@ impl<'a> Checker<'a> {
     fn oldest_missed(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, row: &Row) -> bool {
         let grace = this.policies.shortest_grace();
         let oldest = row.fire_time.min(at);
-        let found = self.faults.deadline(latest_due(&job.timeline, oldest, &self.rules));
+        let found = self.faults.deadline(latest_due(&job.states, oldest, &self.rules));
         this.deadline >= at + grace || (found >= oldest + grace && found >= at)
     }
 
@@ -427,7 +427,7 @@ impl<'a> Checker<'a> {
 fn silence(job: &JobHistory<'_>, at: Micros, this: &Expected<'_>) -> String {
     let changes = |call: &Call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_) | Operation::Cancel);
     let within = |call: &&&Call| changes(call) && (at..=this.deadline).contains(&call.invoked);
-    let gap = job.timeline.calls.iter().find(within).map_or_else(String::new, |call| {
+    let gap = job.states.calls.iter().find(within).map_or_else(String::new, |call| {
         let after = call.invoked - at;
         format!(": lost in the gap, {} came {after} us after it", call.operation.name())
     });

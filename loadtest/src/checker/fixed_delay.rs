@@ -15,14 +15,14 @@ use crate::{
 impl<'a> Checker<'a> {
     /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
     pub(super) fn is_fixed_delay_time(&self, job: &JobHistory<'a>, at: Micros) -> bool {
-        let mut delays = job.timeline.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());
-        delays.any(|grid| job.timeline.possibly(grid, at - self.rules.look_ahead, at))
+        let mut delays = job.states.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());
+        delays.any(|grid| job.states.possibly(grid, at - self.rules.look_ahead, at))
     }
 
     /// The executions of a fixed delay, in the order of their starts.
     pub(super) fn fixed_delay(&mut self, job: &JobHistory<'a>, executions: &[&Execution<'a>]) {
         let delays: Vec<(usize, Micros)> =
-            job.timeline.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
+            job.states.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
         let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max())
         else {
             return;
@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
         delay: Micros,
         until: Micros,
     ) -> Option<Micros> {
-        let since = job.timeline.settled_since(earliest, until)?;
+        let since = job.states.settled_since(earliest, until)?;
         let restarted = if since > earliest { since + delay } else { 0 };
         // The end is written within the lateness of calm times after it was seen.
         let due = latest.max(earliest + self.rules.lateness) + delay;
@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
 
     /// The first run and the last one of a schedule.
     fn fixed_delay_ends(&mut self, job: &JobHistory<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
-        let call = job.timeline.calls[grid];
+        let call = job.states.calls[grid];
         let end = self.evidence.ended;
         let subject = Subject { job: job.id, fire_time: None, execution: None };
         let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
@@ -130,7 +130,7 @@ impl<'a> Checker<'a> {
                 );
             }
             let seen = first.unwrap_or(end);
-            if seen > deadline && job.timeline.surely(grid, named, deadline) {
+            if seen > deadline && job.states.surely(grid, named, deadline) {
                 self.report(
                     "DELAY-LATE",
                     subject,
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
             }
         }
         let Some(last) = runs.last() else { return };
-        if !job.timeline.surely(grid, end, end) {
+        if !job.states.surely(grid, end, end) {
             return;
         }
         let (earliest, latest) = self.settled(last);
@@ -155,10 +155,10 @@ impl<'a> Checker<'a> {
 
     /// The first fire time that the API named for a rate or a delay lies within a period of the call.
     pub(super) fn anchors(&mut self, job: &JobHistory<'a>) {
-        for grid in job.timeline.grids.iter().copied() {
-            let call = job.timeline.calls[grid];
+        for grid in job.states.grids.iter().copied() {
+            let call = job.states.calls[grid];
             let (Some(named), CallOutcome::Done) = (call.next_fire_time, call.outcome) else { continue };
-            let period = match &job.timeline.spec(grid).schedule {
+            let period = match &job.states.spec(grid).schedule {
                 Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => Micros::from(*seconds) * SECOND,
                 _ => continue,
             };
@@ -173,19 +173,19 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        let unnamed = |grid: &usize| match job.timeline.spec(*grid).schedule {
+        let unnamed = |grid: &usize| match job.states.spec(*grid).schedule {
             Schedule::FixedRate { seconds } => anchor(job, *grid, seconds).is_none(),
             _ => false,
         };
         let lost = job
-            .timeline
+            .states
             .grids
             .iter()
             .copied()
-            .find(|grid| unnamed(grid) && job.timeline.surely(*grid, self.evidence.ended, self.evidence.ended));
+            .find(|grid| unnamed(grid) && job.states.surely(*grid, self.evidence.ended, self.evidence.ended));
         if let Some(grid) = lost {
             let subject = Subject { job: job.id, fire_time: None, execution: None };
-            let since = job.timeline.calls[grid].returned;
+            let since = job.states.calls[grid].returned;
             self.report(
                 "ANCHOR",
                 subject,
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
 }
 
 fn delay(job: &JobHistory<'_>, grid: usize) -> Option<Micros> {
-    match job.timeline.spec(grid).schedule {
+    match job.states.spec(grid).schedule {
         Schedule::FixedDelay { seconds } => Some(Micros::from(seconds) * SECOND),
         _ => None,
     }

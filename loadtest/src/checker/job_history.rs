@@ -1,6 +1,6 @@
 //! The evidence, sorted by job and execution. It must never decide anything, but which executions are manual or reruns.
 
-use super::{Rules, timeline::Timeline};
+use super::{Rules, job_states::JobStates};
 use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
@@ -59,7 +59,7 @@ pub(super) fn unanswered(delivery: &Delivery) -> bool {
 #[derive(Debug)]
 pub(super) struct JobHistory<'a> {
     pub(super) id: Uuid,
-    pub(super) timeline: Timeline<'a>,
+    pub(super) states: JobStates<'a>,
     /// Executions that have a delivery or a row of their own, by fire time; rows that skip are apart.
     pub(super) executions: Vec<Execution<'a>>,
     /// Rows that say which fire times of the schedule did not run.
@@ -75,7 +75,7 @@ impl JobHistory<'_> {
     /// its fire time is none of the schedule, and lies in a call that asked for one.
     pub(super) fn sort_out(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
         let asked = |at: Micros| {
-            let calls = self.timeline.calls.iter().filter(|call| call.operation == Operation::RunNow);
+            let calls = self.states.calls.iter().filter(|call| call.operation == Operation::RunNow);
             calls
                 .into_iter()
                 .any(|call| (call.invoked - rules.earliness..=call.returned + rules.earliness).contains(&at))
@@ -96,7 +96,7 @@ impl JobHistory<'_> {
         }
         let skips = std::mem::take(&mut self.skips);
         let (reruns, skips): (Vec<&Row>, Vec<&Row>) = skips.into_iter().partition(|row| is_rerun(row));
-        let asked = |row: &&Row| asked_for(&self.timeline.calls, row.execution, Some(row)).unwrap_or(row.due_time);
+        let asked = |row: &&Row| asked_for(&self.states.calls, row.execution, Some(row)).unwrap_or(row.due_time);
         self.skipped_reruns = reruns.iter().map(asked).collect();
         (self.manual_skips, self.skips) = skips.into_iter().partition(|row| manual(&row.kind, row.fire_time));
     }
@@ -105,7 +105,7 @@ impl JobHistory<'_> {
     pub(super) fn owned(&self) -> bool {
         let created =
             |call: &&Call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done;
-        self.timeline.calls.iter().any(created)
+        self.states.calls.iter().any(created)
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn jobs(evidence: &Evidence) -> Vec<JobHistory<'_>> {
         executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
         let skips = skips.remove(&id).unwrap_or_default();
         let (manual_skips, skipped_reruns) = (Vec::new(), Vec::new());
-        JobHistory { id, timeline: Timeline::new(calls), executions, skips, manual_skips, skipped_reruns }
+        JobHistory { id, states: JobStates::new(calls), executions, skips, manual_skips, skipped_reruns }
     };
     calls.into_iter().map(job_history).collect()
 }

@@ -15,7 +15,7 @@ impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the matching has to find of them.
     pub(super) fn manual(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
         let calls = |is_asked: fn(&Call) -> bool| {
-            job.timeline.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
+            job.states.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
         };
         let manual = job.executions.iter().filter(|execution| execution.manual);
         let (reruns, runs): (Vec<_>, Vec<_>) = manual.partition(|execution| execution.asked.is_some());
@@ -49,8 +49,8 @@ impl<'a> Checker<'a> {
     /// The instants at which executions say that they were asked for, against the calls.
     fn match_calls(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex, calls: &[&Call], mut points: Vec<Micros>) {
         points.sort_unstable();
-        let waits = job.timeline.policies().may_overlap(&WAITING);
-        let deleted = job.timeline.surely_deleted(self.evidence.ended);
+        let waits = job.states.policies().may_overlap(&WAITING);
+        let deleted = job.states.surely_deleted(self.evidence.ended);
         let asked = |call: &&Call| Interval {
             from: call.invoked - self.rules.earliness,
             until: self.taken_by(call),

@@ -4,7 +4,7 @@
 //! believe the cluster: the database is read to find it in a contradiction, or to learn which lawful
 //! reason it gives for what did not run. Every excuse is bounded, in time and to a fault (`deadlines`).
 //!
-//! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `timeline` a job's
+//! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `job_states` a job's
 //! possible states · `policy_set` the policies that may hold · `job_history` the evidence by job and execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
 //! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
@@ -16,6 +16,7 @@ mod expected;
 mod fire_time;
 mod fixed_delay;
 mod job_history;
+mod job_states;
 mod manual;
 mod matching;
 mod overlaps;
@@ -23,7 +24,6 @@ mod policy_set;
 mod rows;
 mod spans;
 mod staying;
-mod timeline;
 
 #[cfg(test)]
 mod tests;

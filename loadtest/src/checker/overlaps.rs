@@ -70,7 +70,7 @@ impl OverlapIndex {
             busy_until = busy_until.max(until);
         }
         let until = checker.after_pauses(job, busy_until);
-        until >= end || busy_until > at && job.timeline.possibly_deleted(until)
+        until >= end || busy_until > at && job.states.possibly_deleted(until)
     }
 
     /// When a later fire time of the job started, if one did although that one, which no fault excuses, had come due
@@ -85,13 +85,13 @@ impl OverlapIndex {
         let later = self.spans.meeting(at, checker.evidence.ended).filter(|(_, _, run)| run.fire_time > at);
         let overtakes = |run: &Run| {
             let start = run.start?;
-            let in_a_pause = run.by_hand && job.timeline.pause_end(start, start).is_some();
+            let in_a_pause = run.by_hand && job.states.pause_end(start, start).is_some();
             (!in_a_pause).then_some(start)
         };
         let mut starts = later.filter_map(|(_, _, run)| overtakes(run));
         let calm = |start: &Micros| checker.faults.deadline(*start) == start + checker.rules.lateness;
         let start = starts.find(|start| *start > this.deadline && calm(start))?;
-        (this.normal && job.timeline.policies().exclusive()).then_some(start)
+        (this.normal && job.states.policies().exclusive()).then_some(start)
     }
 
     /// Whether the overlap policy may have left that fire time out.

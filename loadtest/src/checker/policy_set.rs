@@ -3,7 +3,7 @@
 //! Where an edit was under way, several versions may hold; then an excuse of any of them is one, and a demand
 //! is one only if all make it. It must never soften anything beyond that.
 
-use super::timeline::Timeline;
+use super::job_states::JobStates;
 use crate::{
     evidence::Micros,
     job::{JobSpec, Misfire, Overlap, Recovery, SECOND},
@@ -16,8 +16,8 @@ pub(super) struct PolicySet<'a> {
 }
 
 impl<'a> PolicySet<'a> {
-    pub(super) fn new(timeline: &Timeline<'a>, versions: &[usize]) -> Self {
-        Self { specs: versions.iter().map(|version| timeline.spec(*version)).collect() }
+    pub(super) fn new(states: &JobStates<'a>, versions: &[usize]) -> Self {
+        Self { specs: versions.iter().map(|version| states.spec(*version)).collect() }
     }
 
     /// Nothing is known: the job's creation was never answered.

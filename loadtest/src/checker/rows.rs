@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
         let orphaned = orphaning.map_or(moved, |fault| moved.max(fault.from));
         // One retry more may be waiting, and one lost attempt more that nobody saw.
         let retry = self.faults.redelivery(orphaned + crate::job::SECOND);
-        if row.status == "RETRYING" && job.timeline.pause_end(orphaned, retry) == Some(Micros::MAX) {
+        if row.status == "RETRYING" && job.states.pause_end(orphaned, retry) == Some(Micros::MAX) {
             return; // a retry of a paused job waits for the resume
         }
         let started = self.faults.redelivery(row.started_at.unwrap_or(0));
@@ -139,9 +139,9 @@ impl<'a> Checker<'a> {
             let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.is_fixed_delay_time(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
                 let lawful = match row.reason.as_deref() {
-                    Some("OVERLAP") => job.timeline.policies().exclusive(),
-                    Some("PAUSED") => job.timeline.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
-                    Some("DELETED") => job.timeline.possibly_deleted(self.faults.deadline(row.fire_time)),
+                    Some("OVERLAP") => job.states.policies().exclusive(),
+                    Some("PAUSED") => job.states.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
+                    Some("DELETED") => job.states.possibly_deleted(self.faults.deadline(row.fire_time)),
                     _ => false,
                 };
                 if !lawful {

@@ -1,4 +1,4 @@
-//! A job's life: which states it may have been in at an instant, given what was
+//! The model of a job: which states it may have been in at an instant, given what was
 //! asked of the API and what is known of the answers.
 //!
 //! A call takes effect somewhere between its sending and its answer; one without an
@@ -22,7 +22,7 @@ pub(super) enum State {
 
 /// A job's states over time.
 #[derive(Debug)]
-pub(super) struct Timeline<'a> {
+pub(super) struct JobStates<'a> {
     pub(super) calls: Vec<&'a Call>,
     /// The calls that gave a schedule that the job may have had.
     pub(super) grids: Vec<usize>,
@@ -30,28 +30,28 @@ pub(super) struct Timeline<'a> {
     segments: Vec<(Micros, Vec<State>)>,
 }
 
-impl<'a> Timeline<'a> {
+impl<'a> JobStates<'a> {
     pub(super) fn new(mut calls: Vec<&'a Call>) -> Self {
         calls.retain(|call| call.outcome != CallOutcome::Refused);
         calls.sort_by_key(|call| call.invoked);
         let mut turns: Vec<Micros> = calls.iter().flat_map(|call| [call.invoked, call.returned]).collect();
         turns.sort_unstable();
         turns.dedup();
-        let mut timeline = Self { calls, grids: Vec::new(), segments: vec![(Micros::MIN, vec![State::Absent])] };
+        let mut job_states = Self { calls, grids: Vec::new(), segments: vec![(Micros::MIN, vec![State::Absent])] };
         for turn in turns {
-            let states = timeline.fold(turn);
-            timeline.segments.push((turn, states));
+            let states = job_states.fold(turn);
+            job_states.segments.push((turn, states));
         }
         let grid = |state: &State| match state {
             State::Active { grid, .. } | State::Paused { grid, .. } => Some(*grid),
             State::Absent | State::Deleted => None,
         };
         let mut grids: Vec<usize> =
-            timeline.segments.iter().flat_map(|(_, states)| states.iter().filter_map(grid)).collect();
+            job_states.segments.iter().flat_map(|(_, states)| states.iter().filter_map(grid)).collect();
         grids.sort_unstable();
         grids.dedup();
-        timeline.grids = grids;
-        timeline
+        job_states.grids = grids;
+        job_states
     }
 
     /// All states that are possible then: every call before it in order, certain once it was answered.
