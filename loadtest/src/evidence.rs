@@ -162,9 +162,9 @@ pub enum Scope {
     CutsOff,
     /// Nodes that live and are cut off from their target.
     CutsTarget,
-    /// Everybody waits for the machine, and goes on where they were: nothing is excused but that they are late.
+    /// Everybody waits for the machine, and goes on where they were: it explains lateness and nothing else.
     Stalls,
-    /// A nuisance that nobody may notice: nothing is excused by it.
+    /// A disturbance that must have no effect: it explains nothing.
     Harmless,
     /// All of them: the database is away or slow, every node is gone.
     Cluster,

@@ -56,7 +56,7 @@ struct RunArguments {
     /// Where evidence, logs and reports go: one directory a run. [default: a new one in the system's temporary directory]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Switch off the safeguard that each drill names, and demand that the checker notices. Needs a `horolog` with the
+    /// Switch off the safeguard that each drill names, and require that the checker notices. Needs a `horolog` with the
     /// feature `drill-bugs`.
     #[arg(long)]
     bug: bool,

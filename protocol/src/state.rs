@@ -11,7 +11,7 @@ pub enum Wrong {
     SettledByFenced,
     /// A fire time ran under two execution ids.
     AnotherId,
-    /// An attempt started after a later one, with nothing to excuse it.
+    /// An attempt started after a later one, with nothing to explain it.
     TokenWentBack,
     /// An attempt was counted as lost that its node, which lives, had not begun.
     CountedUnbegun,

@@ -1,4 +1,4 @@
-//! The attempts of one execution at the sink: each has a reason, a higher token, and the stage to itself.
+//! The attempts of one execution at the sink: each has a reason, a higher token, and runs alone.
 //!
 //! It must never take the database's word for a reason: only a fault that hit the earlier attempt's own
 //! node, or an answer that is no success, is one.
@@ -170,7 +170,7 @@ impl<'a> Checker<'a> {
         }
         if b.arrived > deadline {
             let text = format!(
-                "attempt {} came {} us after it could, {} us were lawful",
+                "attempt {} came {} us after it could, {} us were allowed",
                 b.attempt,
                 b.arrived - due,
                 deadline - due
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
         let orphans = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
         let most = policies.most_attempts() + orphans.min(policies.most_recoveries());
         if attempts.len() > most {
-            self.report("TOO-MANY-ATTEMPTS", subject, format!("{} attempts, {most} were lawful", attempts.len()));
+            self.report("TOO-MANY-ATTEMPTS", subject, format!("{} attempts, {most} were allowed", attempts.len()));
         }
         // The last number may have been leased a moment before the final read, or before it was cancelled.
         let ended = execution.row.filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
@@ -208,11 +208,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Two attempts that must not run at once; true if they did, excused or not.
+    /// Two attempts that must not run at once; true if they did, explained or not.
     ///
-    /// Excused are: a frozen node, which cannot know (until it has woken and had the time to hear of it); a killed
-    /// one, which does nothing more, though the sink may notice late; and the twin of an attempt that a failover lost. Who is
-    /// cut off can know, and must have stopped: never excused.
+    /// Explained are: a frozen node, which cannot know (until it has woken and had the time to hear of it); a killed
+    /// one, which does nothing more, though the sink may notice late; and the duplicate of an attempt that a failover lost. A node that is
+    /// cut off can know, and must have stopped: never explained.
     pub(super) fn overlap(&mut self, rule: &str, subject: Subject, a: &Delivery, b: &Delivery) {
         let ended = a.ended.unwrap_or(Micros::MAX);
         if ended <= b.arrived {
@@ -222,7 +222,7 @@ impl<'a> Checker<'a> {
         let known_end = a.ended.unwrap_or(self.evidence.ended);
         let mut cut_off = false;
         for fault in self.faults.hitting(a.node, a.arrived, b.arrived) {
-            let excused = match fault.scope {
+            let explained = match fault.scope {
                 Scope::Freezes => a.arrived <= fault.until + NOTICE && known_end <= fault.until + recovery,
                 Scope::Ends | Scope::Cluster => (kills(fault) && fault.from <= b.arrived) || rewinds(fault),
                 // The node had given up, and could not tell the sink.
@@ -230,7 +230,7 @@ impl<'a> Checker<'a> {
                 _ => false,
             };
             cut_off |= fault.scope == Scope::CutsOff;
-            if excused {
+            if explained {
                 self.analysis.counts.frozen_overlaps += usize::from(!kills(fault) && fault.scope != Scope::CutsTarget);
                 return;
             }

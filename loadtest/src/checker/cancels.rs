@@ -1,6 +1,6 @@
 //! Cancellations: nothing ends as cancelled without a cause, and what a call has cancelled does not run on.
 //!
-//! It must never excuse by a call what began after it, or what ended long after it without a fault.
+//! It must never explain by a call what began after it, or what ended long after it without a fault.
 
 use super::{
     fire_time::{Checker, NOTICE, Subject},
@@ -15,7 +15,7 @@ use crate::{
 impl<'a> Checker<'a> {
     /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due; a call what its
     /// job has in flight, and what waits.
-    pub(super) fn cancelled_lawfully(
+    pub(super) fn allowed_cancellation(
         &self,
         job: &JobHistory<'a>,
         execution: &Execution<'a>,

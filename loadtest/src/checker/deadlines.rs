@@ -1,9 +1,9 @@
 //! Faults: which of them may have disturbed what, and until when.
 //!
-//! Every excuse of the checker comes from here and has an end: a fault pushes a
-//! start to a definite instant, and stands up for an attempt only if it hit the
+//! Every allowance of the checker comes from here and has an end: a fault moves a
+//! start to a definite instant, and explains an attempt only if it hit the
 //! node of that attempt while the attempt could not be settled. It must never look at
-//! what the cluster said of itself, and a harmless fault excuses nothing.
+//! what the cluster said of itself, and a harmless fault explains nothing.
 
 use super::{Rules, spans::Spans};
 use crate::evidence::{Delivery, Evidence, Fault, Micros, Scope};
@@ -35,7 +35,7 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// The latest lawful first start of what is due then.
+    /// The latest allowed first start of what is due then.
     ///
     /// One fault may push it into the next. A fault that begins only after the deadline changes nothing:
     /// what was due should have started by then.
@@ -64,7 +64,7 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// The latest lawful next start of what was orphaned then. Beside a fault of the whole cluster it takes a
+    /// The latest allowed next start of what was orphaned then. Beside a fault of the whole cluster it takes a
     /// TTL more: nobody is declared dead before whoever watches has watched for so long.
     pub(super) fn redelivery(&self, orphaned: Micros) -> Micros {
         let deadline = self.deadline(orphaned);

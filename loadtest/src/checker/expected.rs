@@ -22,17 +22,17 @@ use std::collections::BTreeMap;
 /// A fire time that may or must be taken.
 #[derive(Debug)]
 pub(super) struct Expected<'a> {
-    /// Whether nothing excuses its absence but a policy.
+    /// Whether nothing explains its absence but a policy.
     pub(super) must: bool,
-    /// The latest lawful first start.
+    /// The latest allowed first start.
     pub(super) deadline: Micros,
-    /// Whether no fault excuses anything.
+    /// Whether no fault explains anything.
     pub(super) normal: bool,
     /// The policies that may hold.
     pub(super) policies: PolicySet<'a>,
 }
 
-/// The fire times of a job whose last lawful start has passed before `end`, by time.
+/// The fire times of a job whose last allowed start has passed before `end`, by time.
 pub(super) fn expected<'a>(
     job: &JobHistory<'a>,
     faults: &Faults<'_>,
@@ -58,7 +58,7 @@ pub(super) fn expected<'a>(
                 normal: deadline == due + rules.lateness,
                 policies: PolicySet::new(states, &versions),
             };
-            // Two grids may name it while an edit is under way; the demand of either is one.
+            // Two grids may name it while an edit is under way; what either requires is required.
             if all.get(&at).is_none_or(|known| !known.must) {
                 all.insert(at, this);
             }

@@ -112,7 +112,7 @@ impl<'a> Checker<'a> {
         self.cancels(job);
         self.excluding(job);
         self.ranges(job, &expected);
-        self.twins(job);
+        self.duplicate_rows(job);
         self.matching(job, intervals, &fixed_delay_runs);
     }
 
@@ -126,7 +126,7 @@ impl<'a> Checker<'a> {
         PolicySet::new(&job.states, &versions)
     }
 
-    /// The latest lawful start of what may start from then on and waits out a pause of its job: a retry, or what is
+    /// The latest allowed start of what may start from then on and waits out a pause of its job: a retry, or what is
     /// buffered. `Micros::MAX` when the pause may have no end.
     pub(super) fn after_pauses(&self, job: &JobHistory<'a>, since: Micros) -> Micros {
         let mut since = since;
@@ -170,7 +170,7 @@ impl<'a> Checker<'a> {
             }
         }
         if delivered.is_empty() {
-            let lawful = if let Some(execution) = executions.first() {
+            let allowed = if let Some(execution) = executions.first() {
                 Ok(execution.status() == Some("CANCELLED")) // `settlement` checks how it ended
             } else if let Some(row) = skips.first() {
                 self.left_out(job, at, this, row, overlaps).map(|()| true)
@@ -181,7 +181,7 @@ impl<'a> Checker<'a> {
             } else {
                 Ok(false)
             };
-            match lawful {
+            match allowed {
                 Ok(skipped) => {
                     self.counts().skipped += usize::from(skipped);
                     interval.required = false;
@@ -199,7 +199,7 @@ impl<'a> Checker<'a> {
             && !job.states.surely_deleted(self.evidence.ended)
     }
 
-    /// The first start of an execution; the latest that it may lawfully have.
+    /// The first start of an execution; the latest that is allowed.
     fn first_start(
         &mut self,
         job: &JobHistory<'a>,
@@ -224,7 +224,7 @@ impl<'a> Checker<'a> {
             self.report(
                 "LATE",
                 subject,
-                format!("arrived {late} us after its fire time; {} us were lawful", deadline - at),
+                format!("arrived {late} us after its fire time; {} us were allowed", deadline - at),
             );
         }
         if first.kind == "SCHEDULE" && first.attempt == 1 {
@@ -245,7 +245,7 @@ impl<'a> Checker<'a> {
     fn due_time(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, first: &Delivery, at: Micros) {
         let latest = latest_due(&job.states, at, &self.rules);
         if !(at - self.rules.earliness..=latest + self.rules.earliness).contains(&first.due_time) {
-            let text = format!("due {} us after its fire time; {} us were lawful", first.due_time - at, latest - at);
+            let text = format!("due {} us after its fire time; {} us were allowed", first.due_time - at, latest - at);
             self.report("FORGED-LABEL", Subject::execution(job, execution), text);
         }
     }
@@ -324,7 +324,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a policy left the fire time out lawfully.
+    /// Whether a policy allowed that the fire time was left out.
     fn left_out(
         &self,
         job: &JobHistory<'a>,
@@ -334,9 +334,9 @@ impl<'a> Checker<'a> {
         overlaps: &OverlapIndex,
     ) -> Result<(), (&'static str, String)> {
         // When the cluster noticed is not to be seen. But only a fault can have made it late, and it cannot
-        // have been later than the latest lawful start.
+        // have been later than the latest allowed start.
         let missed = !this.normal && self.oldest_missed(job, at, this, row);
-        let lawful = match row.reason.as_deref() {
+        let allowed = match row.reason.as_deref() {
             // Whoever pauses or deletes it before it is taken records it. What waits for a run is not paused, but deleted.
             Some("PAUSED") => job.states.possibly_paused(at, this.deadline),
             Some("DELETED") => {
@@ -351,7 +351,7 @@ impl<'a> Checker<'a> {
             Some("OVERLAP") => overlaps.left_out(self, job, at, this),
             _ => false,
         };
-        if lawful {
+        if allowed {
             return Ok(());
         }
         let text = format!("left out as {}, which nothing allows (policies {:?})", words(row), this.policies);
@@ -373,12 +373,13 @@ impl<'a> Checker<'a> {
         let Some(node) = row.node else { return false };
         let begun = execution.deliveries.iter().any(|delivery| delivery.attempt == row.attempt);
         let from = row.started_at.map_or(leased, |started| started - self.rules.look_ahead);
-        let excused = |fault: &Fault| fault.scope != Scope::Cluster || rewinds(fault) || self.faults.ends(fault, node);
-        !begun && self.faults.name(node).is_some() && !self.faults.hitting(node, from, finished).any(excused)
+        let explained =
+            |fault: &Fault| fault.scope != Scope::Cluster || rewinds(fault) || self.faults.ends(fault, node);
+        !begun && self.faults.name(node).is_some() && !self.faults.hitting(node, from, finished).any(explained)
     }
 
     /// Whether the end of an execution without success is one that its policies name; else what is wrong.
-    pub(super) fn ended_lawfully(
+    pub(super) fn allowed_end(
         &self,
         job: &JobHistory<'a>,
         execution: &Execution<'a>,
@@ -414,7 +415,7 @@ impl<'a> Checker<'a> {
                 Err(("LOST-UNBEGUN", format!("attempt {} was never begun, and its node lived on", row.attempt)))
             }
             ("LOST", _) if !lost => Err(("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt".to_owned())),
-            ("CANCELLED", _) if !self.cancelled_lawfully(job, execution, policies, finished) => {
+            ("CANCELLED", _) if !self.allowed_cancellation(job, execution, policies, finished) => {
                 Err(("CANCELLED-WITHOUT-CAUSE", "nothing replaced it, and nobody cancelled it or deleted its job".to_owned()))
             }
             ("LOST" | "CANCELLED", _) => Ok(()),

@@ -31,8 +31,8 @@ impl<'a> Checker<'a> {
         runs.sort_by_key(|run| (start(run), run.id));
         let mut labels: Vec<Micros> = runs.iter().filter_map(|run| run.fire_time()).collect();
         labels.sort_unstable();
-        for twin in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
-            let subject = Subject { job: job.id, fire_time: Some(twin[0]), execution: None };
+        for duplicate in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
+            let subject = Subject { job: job.id, fire_time: Some(duplicate[0]), execution: None };
             self.report("DOUBLE-EXECUTION", subject, "two executions of one fire time");
         }
         for run in &runs {
@@ -96,7 +96,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The latest lawful start after an end, seen from `until`; none while the job may have been paused, gone or
+    /// The latest allowed start after an end, seen from `until`; none while the job may have been paused, gone or
     /// otherwise scheduled. After a resume, or an edit of the schedule, the delay may start again.
     fn next_start(
         &self,
@@ -163,8 +163,8 @@ impl<'a> Checker<'a> {
                 _ => continue,
             };
             // The API names milliseconds.
-            let lawful = call.invoked - self.rules.earliness..=call.returned + period + self.rules.earliness;
-            if !lawful.contains(&named) {
+            let allowed = call.invoked - self.rules.earliness..=call.returned + period + self.rules.earliness;
+            if !allowed.contains(&named) {
                 let subject = Subject { job: job.id, fire_time: Some(named), execution: None };
                 self.report(
                     "ANCHOR",

@@ -91,8 +91,8 @@ impl JobHistory<'_> {
         let firm = self.executions.iter().filter(|execution| !execution.manual && !all(execution, &waited));
         let mut firm: HashSet<Micros> = firm.filter_map(Execution::fire_time).collect();
         for execution in self.executions.iter_mut().filter(|execution| !execution.manual) {
-            let twin = all(execution, &waited) && !firm.insert(execution.fire_time().unwrap_or(0));
-            execution.manual = twin || all(execution, &manual);
+            let duplicate = all(execution, &waited) && !firm.insert(execution.fire_time().unwrap_or(0));
+            execution.manual = duplicate || all(execution, &manual);
         }
         let skips = std::mem::take(&mut self.skips);
         let (reruns, skips): (Vec<&Row>, Vec<&Row>) = skips.into_iter().partition(|row| is_rerun(row));

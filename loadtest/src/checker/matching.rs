@@ -1,6 +1,6 @@
 //! A second check that reads no label: labels may be wrong, arrivals cannot.
 //!
-//! Fire times are intervals from their instant to their latest lawful start, first arrivals are points. The
+//! Fire times are intervals from their instant to their latest allowed start, first arrivals are points. The
 //! open interval with the earliest deadline gets the point, which gives a maximum matching. It must never read a header.
 
 use super::{
@@ -18,7 +18,7 @@ use std::{
 pub(super) struct Interval {
     pub(super) from: Micros,
     pub(super) until: Micros,
-    /// Whether nothing excuses that it did not.
+    /// Whether nothing explains that it did not.
     pub(super) required: bool,
 }
 

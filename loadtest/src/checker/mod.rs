@@ -1,10 +1,10 @@
 //! The checker: compares what was seen with what was asked for. Pure.
 //!
-//! It trusts the sink, the calls and the faults, for the harness made them. It must never
-//! believe the cluster: the database is read to find it in a contradiction, or to learn which lawful
-//! reason it gives for what did not run. Every excuse is bounded, in time and to a fault (`deadlines`).
+//! It trusts the sink, the calls and the faults, which the harness recorded. It must never
+//! trust the cluster: the database is read to find contradictions, and for the reason, one of those
+//! allowed, of what did not run. Every allowance is bounded, in time and to a fault (`deadlines`).
 //!
-//! Inside out: `spans` finds what meets a window · `deadlines` what faults excuse · `job_states` a job's
+//! Inside out: `spans` finds what meets a window · `deadlines` what faults explain · `job_states` a job's
 //! possible states · `policy_set` the policies that may hold · `job_history` the evidence by job and execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
 //! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
@@ -95,7 +95,7 @@ pub struct Counts {
     pub must: usize,
     /// Fire times that might be taken: a command was under way.
     pub may: usize,
-    /// Of these, how many were checked under normal rules: no fault excused anything.
+    /// Of these, how many were checked under normal rules: no fault explained anything.
     pub normal: usize,
     /// Deliveries.
     pub deliveries: usize,
@@ -103,7 +103,7 @@ pub struct Counts {
     pub faults: usize,
     /// Manual runs.
     pub manual: usize,
-    /// Fire times that a policy left out, lawfully.
+    /// Fire times that a policy left out, as allowed.
     pub skipped: usize,
     /// Deliveries beyond the first success of an execution, each explained by a
     /// named fault and the policy `RERUN`.

@@ -73,7 +73,7 @@ impl OverlapIndex {
         until >= end || busy_until > at && job.states.possibly_deleted(until)
     }
 
-    /// When a later fire time of the job started, if one did although that one, which no fault excuses, had come due
+    /// When a later fire time of the job started, if one did although that one, which no fault explains, had come due
     /// before it: a queue gives up its oldest first. What waits waits out a pause, and what a person started does not.
     pub(super) fn passed_over(
         &self,

@@ -1,7 +1,7 @@
 //! The policies that hold for one execution.
 //!
-//! Where an edit was under way, several versions may hold; then an excuse of any of them is one, and a demand
-//! is one only if all make it. It must never soften anything beyond that.
+//! Where an edit was under way, several versions may hold; then what any of them allows is allowed, and what
+//! all of them require is required. It must never soften anything beyond that.
 
 use super::job_states::JobStates;
 use crate::{

@@ -1,6 +1,6 @@
 //! The log of the database against the sink: what it says has happened must have, and what has happened must stand in it.
 //!
-//! The rows are the defendant, never the witness: nothing here excuses what the sink saw.
+//! The rows are checked, never trusted: nothing here explains a deviation that the sink saw.
 
 use super::{
     expected::Expected,
@@ -39,7 +39,7 @@ impl<'a> Checker<'a> {
         }
         // Nor is it forgotten when its node did not hear of it: cut off from the target, just giving up, or just told to.
         let finished = row.finished_at.unwrap_or(0);
-        let told = row.status == "CANCELLED" && self.ended_lawfully(job, execution, policies).is_ok();
+        let told = row.status == "CANCELLED" && self.allowed_end(job, execution, policies).is_ok();
         let unheard = |delivery: &Delivery| {
             let ended = delivery.ended.unwrap_or(delivery.arrived);
             self.faults.unheard(delivery, Micros::MAX).is_some()
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
             );
             return self.report("FORGOTTEN-SUCCESS", subject, text);
         }
-        if let Err((rule, text)) = self.ended_lawfully(job, execution, policies) {
+        if let Err((rule, text)) = self.allowed_end(job, execution, policies) {
             return self.report(rule, subject, text);
         }
         self.fenced(subject, execution, row);
@@ -138,13 +138,13 @@ impl<'a> Checker<'a> {
         for row in &job.skips {
             let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             if self.is_fixed_delay_time(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
-                let lawful = match row.reason.as_deref() {
+                let allowed = match row.reason.as_deref() {
                     Some("OVERLAP") => job.states.policies().exclusive(),
                     Some("PAUSED") => job.states.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
                     Some("DELETED") => job.states.possibly_deleted(self.faults.deadline(row.fire_time)),
                     _ => false,
                 };
-                if !lawful {
+                if !allowed {
                     self.report("LOST", subject, format!("a fire time of a fixed delay left out as {}", words(row)));
                 }
                 continue;
@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Two rows for one fire time of a job, one of them perhaps a range.
-    pub(super) fn twins(&mut self, job: &JobHistory<'a>) {
+    pub(super) fn duplicate_rows(&mut self, job: &JobHistory<'a>) {
         let taken = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.row);
         let mut rows: Vec<&Row> = taken.chain(job.skips.iter().copied()).collect();
         rows.sort_by_key(|row| (row.fire_time, through(row)));
@@ -225,7 +225,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What the audits found, unless a fault was about; at the final read nothing excuses it.
+    /// What the audits found, unless a fault was about; at the final read nothing explains it.
     pub(super) fn stuck(&mut self) {
         for finding in &self.evidence.stuck {
             let since = self.rules.ttl + self.rules.recovery;

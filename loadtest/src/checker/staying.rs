@@ -119,7 +119,7 @@ impl Checker<'_> {
             self.counts().normal += 1;
             if let Some(pair) = instants.windows(2).find(|pair| pair[1] - pair[0] > most) {
                 let (rest, since) = (pair[1] - pair[0], pair[0] - fault.until);
-                let text = format!("rested for {rest} us, {since} us after {}; {most} us were lawful", fault.kind);
+                let text = format!("rested for {rest} us, {since} us after {}; {most} us were allowed", fault.kind);
                 self.report("RESTS", subject, text);
             }
         }

@@ -102,8 +102,8 @@ pub fn scope(scope: Scope) -> &'static str {
         Scope::Freezes => "nodes stand still",
         Scope::CutsOff => "nodes are cut off from the database",
         Scope::CutsTarget => "nodes are cut off from the target",
-        Scope::Stalls => "the disk stalls: excuses only that something is late",
-        Scope::Harmless => "harmless: excuses nothing",
+        Scope::Stalls => "the disk stalls: explains lateness and nothing else",
+        Scope::Harmless => "harmless: explains nothing",
         Scope::Cluster => "the whole cluster",
     }
 }

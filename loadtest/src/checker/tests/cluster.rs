@@ -1,6 +1,6 @@
 //! A cluster that exists on paper: nodes with their fates, and a database that is away at times.
 //!
-//! It says what a right cluster does, step by step. It must never ask the checker what is lawful.
+//! It says what a right cluster does, step by step. It must never ask the checker what is allowed.
 
 use crate::{
     checker::Rules,

@@ -76,16 +76,16 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
 }
 
 #[test]
-fn a_failover_that_loses_writes_excuses_the_twin_of_an_attempt_and_nothing_else_does() {
+fn only_a_failover_that_loses_writes_explains_a_duplicate_attempt() {
     let place = |seed| {
         let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(seed) };
         let place = broken.plain(|deliveries, row| deliveries.len() == 1 && row.status == "SUCCESS");
         place.map(|(deliveries, _)| (broken, deliveries))
     };
     let (mut broken, deliveries) = (0..SEEDS).find_map(place).unwrap();
-    let mut twin = deliveries[0].clone();
-    twin.arrived += 2 * cluster::MILLI;
-    broken.evidence.deliveries.push(twin.clone());
+    let mut duplicate = deliveries[0].clone();
+    duplicate.arrived += 2 * cluster::MILLI;
+    broken.evidence.deliveries.push(duplicate.clone());
     let rules = |broken: &Broken| -> BTreeSet<String> {
         check(&broken.evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
     };
@@ -94,8 +94,8 @@ fn a_failover_that_loses_writes_excuses_the_twin_of_an_attempt_and_nothing_else_
         kind: "restart".to_owned(),
         scope: Scope::Cluster,
         nodes: Vec::new(),
-        from: twin.arrived - 5,
-        until: twin.arrived,
+        from: duplicate.arrived - 5,
+        until: duplicate.arrived,
     };
     broken.evidence.faults.push(fault.clone());
     assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]), "no other fault of the database");
@@ -107,7 +107,7 @@ fn a_failover_that_loses_writes_excuses_the_twin_of_an_attempt_and_nothing_else_
 }
 
 #[test]
-fn a_lock_of_the_log_excuses_half_a_ttl_beyond_the_grace_and_nothing_else_does() {
+fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
     let name = "a misfire that ran although the policy is SKIP";
     let (_, ran_late) = mutations_of_rows::IN_THE_LOG.iter().find(|(other, _)| *other == name).unwrap();
     let mut outcomes = BTreeSet::new();
@@ -142,7 +142,7 @@ fn a_lock_of_the_log_excuses_half_a_ttl_beyond_the_grace_and_nothing_else_does()
 }
 
 #[test]
-fn a_stalled_disk_excuses_what_is_late_a_second_after_it_and_nothing_else() {
+fn a_stalled_disk_explains_only_lateness_until_a_second_after_it() {
     let (_, late) = mutations::AT_THE_SINK.iter().find(|(name, _)| *name == "6 s late").unwrap();
     let made = |seed| {
         let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };

@@ -130,18 +130,18 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a duplicate", |b| {
         let (deliveries, _) = b.any(|_, d, _| !d.is_empty())?;
-        let mut twin = deliveries[0].clone();
-        twin.arrived += 50 * MILLI;
-        twin.ended = twin.ended.map(|ended| ended + 50 * MILLI);
-        b.evidence.deliveries.push(twin);
+        let mut duplicate = deliveries[0].clone();
+        duplicate.arrived += 50 * MILLI;
+        duplicate.ended = duplicate.ended.map(|ended| ended + 50 * MILLI);
+        b.evidence.deliveries.push(duplicate);
         Some(&["DUP-ATTEMPT"])
     }),
     ("a hidden retry of the client", |b| {
         let (deliveries, _) = b.plain(|d, _| d[0].status == Some(500))?;
-        let mut twin = deliveries[0].clone();
-        twin.arrived = twin.ended? + 5 * MILLI;
-        (twin.ended, twin.status) = (Some(twin.arrived + 5 * MILLI), Some(200));
-        b.evidence.deliveries.push(twin);
+        let mut duplicate = deliveries[0].clone();
+        duplicate.arrived = duplicate.ended? + 5 * MILLI;
+        (duplicate.ended, duplicate.status) = (Some(duplicate.arrived + 5 * MILLI), Some(200));
+        b.evidence.deliveries.push(duplicate);
         Some(&["DUP-ATTEMPT"])
     }),
     ("a new execution id for a fire time", |b| {
@@ -176,11 +176,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("two nodes at once", |b| {
         let (deliveries, row) = b.plain(|d, _| d.len() == 1 && took(d) > 300 * MILLI)?;
         let node = b.evidence.nodes.iter().find(|node| node.id != deliveries[0].node)?.id;
-        let mut twin = deliveries[0].clone();
-        (twin.attempt, twin.node) = (2, node);
-        twin.arrived += 10 * MILLI;
-        twin.ended = twin.ended.map(|ended| ended + 10 * MILLI);
-        b.evidence.deliveries.push(twin);
+        let mut duplicate = deliveries[0].clone();
+        (duplicate.attempt, duplicate.node) = (2, node);
+        duplicate.arrived += 10 * MILLI;
+        duplicate.ended = duplicate.ended.map(|ended| ended + 10 * MILLI);
+        b.evidence.deliveries.push(duplicate);
         b.row(row.execution)?.attempt = 2;
         Some(&["OVERLAP"])
     }),
