@@ -8,7 +8,7 @@
 //! once, at the end of the gap (an hour field with `*`, a range or a step goes on without); what comes twice fires twice when seconds,
 //! minutes or hours hold `*`, a range or a step, else the first time.
 
-use crate::{evidence::Micros, job::SECOND};
+use crate::{history::Micros, job::SECOND};
 use anyhow::{Context, bail, ensure};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 

@@ -1,7 +1,7 @@
 //! Jobs as a drill asks for them: what `createJob` is told, and what the checker
 //! holds the cluster to.
 
-use crate::evidence::Micros;
+use crate::history::Micros;
 use serde::{Deserialize, Serialize};
 
 /// A job of a drill.
@@ -71,7 +71,7 @@ pub enum Schedule {
     },
     /// Once, so long after the creation was asked for.
     Once {
-        /// Seconds from the call; the instant itself is [`crate::evidence::Call::start_at`].
+        /// Seconds from the call; the instant itself is [`crate::history::Call::start_at`].
         after_seconds: u32,
     },
     /// Never by itself in a drill (a cron years ahead): run-now alone.

@@ -11,7 +11,7 @@ use horolog_loadtest::cluster::clock;
 use horolog_loadtest::drill::file::{Bug, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
 use horolog_loadtest::drill::stage::Stage;
-use horolog_loadtest::evidence::Evidence;
+use horolog_loadtest::history::History;
 use horolog_loadtest::report::{self, Conclusion};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ enum Command {
     List,
     /// Measures: one JSON line a benchmark on stdout, words for people on stderr.
     Bench(BenchArguments),
-    /// Checks again what a drill has seen (`evidence.json` in its directory).
+    /// Checks again what a drill has seen (`history.json` in its directory).
     Judge {
         /// The drill.
         drill: String,
@@ -53,7 +53,7 @@ struct RunArguments {
     /// `horolog`. [default: beside this program]
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where evidence, logs and reports go: one directory a run. [default: a new one in the system's temporary directory]
+    /// Where history, logs and reports go: one directory a run. [default: a new one in the system's temporary directory]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Switch off the safeguard that each drill names, and require that the checker notices. Needs a `horolog` with the
@@ -254,7 +254,7 @@ async fn run_one(name: &str, drill: &Drill, program: &Path, arguments: &RunArgum
         .await
         .with_context(|| format!("{name}, in {}", options.directory.display()))?;
     ended.write(&options.directory)?;
-    println!("{}", report::summary(&ended.run, &ended.evidence, &ended.analysis));
+    println!("{}", report::summary(&ended.run, &ended.history, &ended.analysis));
     println!("report: {}\n", options.directory.join("report.html").display());
     Ok(ended)
 }
@@ -352,10 +352,10 @@ fn outcome_of(ended: &Ended) -> (Outcome, String) {
 
 fn recheck(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let (_, drill) = find(name)?;
-    let text = std::fs::read_to_string(directory.join("evidence.json"))?;
-    let evidence: Evidence = serde_json::from_str(&text)?;
-    let analysis = drill.check(&evidence);
+    let text = std::fs::read_to_string(directory.join("history.json"))?;
+    let history: History = serde_json::from_str(&text)?;
+    let analysis = drill.check(&history);
     let run = report::Run { name: name.to_owned(), about: drill.about, nodes: drill.nodes, ..report::Run::default() };
-    println!("{}", report::summary(&run, &evidence, &analysis));
+    println!("{}", report::summary(&run, &history, &analysis));
     Ok(if analysis.violations.is_empty() { Outcome::Passed } else { Outcome::Failed })
 }

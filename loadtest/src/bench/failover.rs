@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::work::Grid;
 use super::{Name, Options};
 use crate::cluster::sink::{self, Sink};
-use crate::evidence::Micros;
+use crate::history::Micros;
 use crate::job::Target;
 use anyhow::{Context, ensure};
 use serde_json::json;
@@ -80,7 +80,7 @@ async fn kill_once(stage: &mut Stage, sink: &Sink) -> Result<Vec<Micros>, anyhow
         .collect();
     let killed = node.kill().await?;
     let again = || -> Vec<Micros> {
-        let later = |delivery: &crate::evidence::Delivery| {
+        let later = |delivery: &crate::history::Delivery| {
             lost.get(&delivery.execution).is_some_and(|attempt| delivery.attempt > *attempt)
         };
         let deliveries = sink.deliveries();

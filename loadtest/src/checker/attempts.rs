@@ -11,7 +11,7 @@ use super::{
     policy_set::PolicySet,
 };
 use crate::{
-    evidence::{Delivery, Fault, Micros, Scope},
+    history::{Delivery, Fault, Micros, Scope},
     job::{Recovery, SECOND},
 };
 use std::collections::BTreeSet;
@@ -219,7 +219,7 @@ impl<'a> Checker<'a> {
             return;
         }
         let recovery = self.rules.recovery;
-        let known_end = a.ended.unwrap_or(self.evidence.ended);
+        let known_end = a.ended.unwrap_or(self.history.ended);
         let mut cut_off = false;
         for fault in self.faults.hitting(a.node, a.arrived, b.arrived) {
             let explained = match fault.scope {

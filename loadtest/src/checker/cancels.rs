@@ -8,7 +8,7 @@ use super::{
     policy_set::PolicySet,
 };
 use crate::{
-    evidence::{Call, CallOutcome, Micros, Operation, Row},
+    history::{Call, CallOutcome, Micros, Operation, Row},
     job::Overlap,
 };
 
@@ -31,7 +31,7 @@ impl<'a> Checker<'a> {
     /// to stop it has had the time.
     fn cancelled_by(&self, call: &Call, execution: &Execution<'a>, finished: Micros) -> bool {
         let since = execution.fire_time().unwrap_or(Micros::MAX) - self.rules.look_ahead;
-        let taken_by = self.faults.deadline(call.returned);
+        let taken_by = self.faults.deadline(call.completed);
         since <= taken_by
             && (call.invoked - self.rules.earliness..=self.faults.redelivery(taken_by)).contains(&finished)
     }
@@ -39,7 +39,7 @@ impl<'a> Checker<'a> {
     /// What was in flight when a call cancelled everything, and ran on.
     pub(super) fn cancels(&mut self, job: &JobHistory<'a>) {
         for call in cancels(job).filter(|call| call.outcome == CallOutcome::Done) {
-            let stopped = call.returned + self.rules.lateness;
+            let stopped = call.completed + self.rules.lateness;
             if self.faults.any(call.invoked - self.rules.recovery, stopped).next().is_some() {
                 continue;
             }

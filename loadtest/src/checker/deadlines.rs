@@ -6,7 +6,7 @@
 //! what the cluster said of itself, and a harmless fault explains nothing.
 
 use super::{Rules, spans::Spans};
-use crate::evidence::{Delivery, Evidence, Fault, Micros, Scope};
+use crate::history::{Delivery, Fault, History, Micros, Scope};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -22,16 +22,16 @@ pub(super) struct Faults<'a> {
 }
 
 impl<'a> Faults<'a> {
-    pub(super) fn new(evidence: &'a Evidence, rules: &Rules) -> Self {
+    pub(super) fn new(history: &'a History, rules: &Rules) -> Self {
         let spans = |end: fn(&Fault, &Rules) -> Micros, left_out: &[Scope]| {
-            let all = evidence.faults.iter().filter(|fault| !left_out.contains(&fault.scope));
+            let all = history.faults.iter().filter(|fault| !left_out.contains(&fault.scope));
             Spans::new(all.map(|fault| (fault.from, end(fault, rules), fault)).collect())
         };
         Self {
             rules: *rules,
             holding: spans(held, &[Scope::Harmless]),
             spans: spans(over, &[Scope::Harmless, Scope::Stalls]),
-            names: evidence.nodes.iter().map(|node| (node.id, node.name.as_str())).collect(),
+            names: history.nodes.iter().map(|node| (node.id, node.name.as_str())).collect(),
         }
     }
 

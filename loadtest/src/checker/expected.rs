@@ -13,8 +13,8 @@ use super::{
     policy_set::PolicySet,
 };
 use crate::{
-    evidence::{CallOutcome, Micros, Operation},
     fire_times,
+    history::{CallOutcome, Micros, Operation},
     job::{SECOND, Schedule},
 };
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ fn times(job: &JobHistory<'_>, grid: usize, from: Micros, until: Micros) -> anyh
 /// named (they keep the phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
 pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<Micros> {
     let call = job.states.calls[grid];
-    let latest = call.returned + Micros::from(seconds) * SECOND;
+    let latest = call.completed + Micros::from(seconds) * SECOND;
     if let Some(named) = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done) {
         return Some(named);
     }

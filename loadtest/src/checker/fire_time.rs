@@ -13,7 +13,7 @@ use super::{
     spans::Spans,
 };
 use crate::{
-    evidence::{Call, Delivery, Evidence, Fault, Micros, Operation, Row, Scope},
+    history::{Call, Delivery, Fault, History, Micros, Operation, Row, Scope},
     job::{Misfire, Overlap, Recovery},
 };
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(super) const WAITING: [Overlap; 3] = [Overlap::BufferOne, Overlap::BufferAll
 
 /// Checks a history, and collects the violations.
 pub(super) struct Checker<'a> {
-    pub(super) evidence: &'a Evidence,
+    pub(super) history: &'a History,
     pub(super) rules: Rules,
     pub(super) faults: Faults<'a>,
     pub(super) analysis: Analysis,
@@ -48,9 +48,9 @@ impl Subject {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(evidence: &'a Evidence, rules: &Rules) -> Self {
-        let faults = Faults::new(evidence, rules);
-        Self { evidence, rules: *rules, faults, analysis: Analysis::default() }
+    pub(super) fn new(history: &'a History, rules: &Rules) -> Self {
+        let faults = Faults::new(history, rules);
+        Self { history, rules: *rules, faults, analysis: Analysis::default() }
     }
 
     pub(super) fn report(&mut self, rule: &str, subject: Subject, text: impl Into<String>) {
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
 
     /// Everything of one job that an answered creation named.
     pub(super) fn job(&mut self, job: &mut JobHistory<'a>) {
-        let expected = match expected(job, &self.faults, &self.rules, self.evidence.ended) {
+        let expected = match expected(job, &self.faults, &self.rules, self.history.ended) {
             Ok(expected) => expected,
             Err(error) => {
                 let subject = Subject { job: job.id, fire_time: None, execution: None };
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
     fn may_wait_still(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
         this.policies.may_overlap(&WAITING)
             && overlaps.occupied(self, job, at)
-            && !job.states.surely_deleted(self.evidence.ended)
+            && !job.states.surely_deleted(self.history.ended)
     }
 
     /// The first start of an execution; the latest that is allowed.
@@ -387,7 +387,7 @@ impl<'a> Checker<'a> {
     ) -> Result<(), (&'static str, String)> {
         let Some(row) = execution.row else { return Ok(()) };
         let at = row.fire_time - self.rules.look_ahead;
-        let finished = row.finished_at.unwrap_or(self.evidence.ended);
+        let finished = row.finished_at.unwrap_or(self.history.ended);
         let lost = match execution.last() {
             // The last attempt may have been lost before anybody saw it.
             Some(last) if row.attempt > last.attempt => self.faults.any(last.arrived, finished).next().is_some(),

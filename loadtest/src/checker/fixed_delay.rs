@@ -8,7 +8,7 @@ use super::{
     job_history::{Execution, JobHistory},
 };
 use crate::{
-    evidence::{CallOutcome, Micros},
+    history::{CallOutcome, Micros},
     job::{SECOND, Schedule},
 };
 
@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
     /// The first run and the last one of a schedule.
     fn fixed_delay_ends(&mut self, job: &JobHistory<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
         let call = job.states.calls[grid];
-        let end = self.evidence.ended;
+        let end = self.history.ended;
         let subject = Subject { job: job.id, fire_time: None, execution: None };
         let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
         let first = runs.iter().map(|run| start(run)).find(|at| *at >= call.invoked);
@@ -163,7 +163,7 @@ impl<'a> Checker<'a> {
                 _ => continue,
             };
             // The API names milliseconds.
-            let allowed = call.invoked - self.rules.earliness..=call.returned + period + self.rules.earliness;
+            let allowed = call.invoked - self.rules.earliness..=call.completed + period + self.rules.earliness;
             if !allowed.contains(&named) {
                 let subject = Subject { job: job.id, fire_time: Some(named), execution: None };
                 self.report(
@@ -182,10 +182,10 @@ impl<'a> Checker<'a> {
             .grids
             .iter()
             .copied()
-            .find(|grid| unnamed(grid) && job.states.surely(*grid, self.evidence.ended, self.evidence.ended));
+            .find(|grid| unnamed(grid) && job.states.surely(*grid, self.history.ended, self.history.ended));
         if let Some(grid) = lost {
             let subject = Subject { job: job.id, fire_time: None, execution: None };
-            let since = job.states.calls[grid].returned;
+            let since = job.states.calls[grid].completed;
             self.report(
                 "ANCHOR",
                 subject,

@@ -1,7 +1,7 @@
-//! The evidence, sorted by job and execution. It must never decide anything, but which executions are manual or reruns.
+//! The history, sorted by job and execution. The only decision made here is which executions are manual or reruns.
 
 use super::{Rules, job_states::JobStates};
-use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row, Transition};
+use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -78,7 +78,7 @@ impl JobHistory<'_> {
             let calls = self.states.calls.iter().filter(|call| call.operation == Operation::RunNow);
             calls
                 .into_iter()
-                .any(|call| (call.invoked - rules.earliness..=call.returned + rules.earliness).contains(&at))
+                .any(|call| (call.invoked - rules.earliness..=call.completed + rules.earliness).contains(&at))
         };
         let waited = |kind: &str, at: Micros| kind == "BUFFERED" && asked(at);
         let manual = |kind: &str, at: Micros| kind == "MANUAL" || (waited(kind, at) && !on_grid(at));
@@ -110,21 +110,21 @@ impl JobHistory<'_> {
 }
 
 /// The jobs, by id.
-pub(super) fn jobs(evidence: &Evidence) -> Vec<JobHistory<'_>> {
+pub(super) fn jobs(history: &History) -> Vec<JobHistory<'_>> {
     let mut calls: BTreeMap<Uuid, Vec<&Call>> = BTreeMap::new();
-    for call in &evidence.calls {
+    for call in &history.calls {
         if let Some(job) = call.job {
             calls.entry(job).or_default().push(call);
         }
     }
     let mut deliveries: HashMap<(Uuid, Uuid), Vec<&Delivery>> = HashMap::new();
-    for delivery in &evidence.deliveries {
+    for delivery in &history.deliveries {
         deliveries.entry((delivery.job, delivery.execution)).or_default().push(delivery);
         calls.entry(delivery.job).or_default();
     }
     let mut rows: HashMap<(Uuid, Uuid), &Row> = HashMap::new();
     let mut skips: HashMap<Uuid, Vec<&Row>> = HashMap::new();
-    for row in &evidence.rows {
+    for row in &history.rows {
         calls.entry(row.job).or_default();
         if row.status == "SKIPPED" {
             skips.entry(row.job).or_default().push(row);
@@ -181,13 +181,13 @@ fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
 }
 
 /// The transitions of each execution, as they happened.
-pub(super) fn histories(evidence: &Evidence) -> BTreeMap<Uuid, Vec<&Transition>> {
-    let mut histories: BTreeMap<Uuid, Vec<&Transition>> = BTreeMap::new();
-    for transition in &evidence.history {
-        histories.entry(transition.execution).or_default().push(transition);
+pub(super) fn transitions_by_execution(history: &History) -> BTreeMap<Uuid, Vec<&Transition>> {
+    let mut transitions_by_execution: BTreeMap<Uuid, Vec<&Transition>> = BTreeMap::new();
+    for transition in &history.transitions {
+        transitions_by_execution.entry(transition.execution).or_default().push(transition);
     }
-    for transitions in histories.values_mut() {
+    for transitions in transitions_by_execution.values_mut() {
         transitions.sort_by_key(|transition| transition.at);
     }
-    histories
+    transitions_by_execution
 }

@@ -7,7 +7,7 @@
 
 use super::policy_set::PolicySet;
 use crate::{
-    evidence::{Call, CallOutcome, Micros, Operation},
+    history::{Call, CallOutcome, Micros, Operation},
     job::JobSpec,
 };
 
@@ -34,7 +34,7 @@ impl<'a> JobStates<'a> {
     pub(super) fn new(mut calls: Vec<&'a Call>) -> Self {
         calls.retain(|call| call.outcome != CallOutcome::Refused);
         calls.sort_by_key(|call| call.invoked);
-        let mut turns: Vec<Micros> = calls.iter().flat_map(|call| [call.invoked, call.returned]).collect();
+        let mut turns: Vec<Micros> = calls.iter().flat_map(|call| [call.invoked, call.completed]).collect();
         turns.sort_unstable();
         turns.dedup();
         let mut job_states = Self { calls, grids: Vec::new(), segments: vec![(Micros::MIN, vec![State::Absent])] };
@@ -60,7 +60,7 @@ impl<'a> JobStates<'a> {
         for (index, call) in self.calls.iter().enumerate().take_while(|(_, call)| call.invoked <= at) {
             let after = states.iter().filter_map(|state| self.apply(index, *state));
             let mut next: Vec<State> = after.collect();
-            if call.outcome != CallOutcome::Done || call.returned > at {
+            if call.outcome != CallOutcome::Done || call.completed > at {
                 next.extend(&states);
             }
             if next.is_empty() {

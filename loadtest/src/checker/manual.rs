@@ -9,7 +9,7 @@ use super::{
     matching::{Interval, unmatched},
     overlaps::OverlapIndex,
 };
-use crate::evidence::{Call, CallOutcome, Micros, Operation};
+use crate::history::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the matching has to find of them.
@@ -50,12 +50,12 @@ impl<'a> Checker<'a> {
     fn match_calls(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex, calls: &[&Call], mut points: Vec<Micros>) {
         points.sort_unstable();
         let waits = job.states.policies().may_overlap(&WAITING);
-        let deleted = job.states.surely_deleted(self.evidence.ended);
+        let deleted = job.states.surely_deleted(self.history.ended);
         let asked = |call: &&Call| Interval {
             from: call.invoked - self.rules.earliness,
             until: self.taken_by(call),
             required: call.outcome == CallOutcome::Done
-                && self.taken_by(call) < self.evidence.ended
+                && self.taken_by(call) < self.history.ended
                 // A deletion records what waits.
                 && (!(waits && overlaps.occupied(self, job, call.invoked)) || deleted),
         };
@@ -79,13 +79,13 @@ impl<'a> Checker<'a> {
         for (index, call) in calls.iter().enumerate() {
             for before in calls[..index].iter().filter(|before| before.operation == call.operation) {
                 let Some(run) = reruns.iter().find(|run| Some(run.id) == before.made) else { continue };
-                let calm = self.faults.any(before.invoked, call.returned).next().is_none();
+                let calm = self.faults.any(before.invoked, call.completed).next().is_none();
                 let ended = self.settled(run).0;
-                if calm && call.made.is_some() && run.first().is_some() && call.returned + NOTICE < ended {
+                if calm && call.made.is_some() && run.first().is_some() && call.completed + NOTICE < ended {
                     let text = format!(
                         "run again although {} ran until {} us after the answer",
                         run.id,
-                        ended - call.returned
+                        ended - call.completed
                     );
                     self.report("RERUN-TWICE", Subject { job: job.id, fire_time: None, execution: call.made }, text);
                 }
@@ -96,8 +96,8 @@ impl<'a> Checker<'a> {
     /// When a call has surely taken effect or never will.
     fn taken_by(&self, call: &Call) -> Micros {
         match call.outcome {
-            CallOutcome::Done => call.returned + self.rules.earliness,
-            _ => self.faults.deadline(call.returned),
+            CallOutcome::Done => call.completed + self.rules.earliness,
+            _ => self.faults.deadline(call.completed),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     fire_time::{Checker, Subject},
     job_history::{Execution, JobHistory},
 };
-use crate::evidence::Micros;
+use crate::history::Micros;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashSet},

@@ -5,7 +5,7 @@
 //! allowed, of what did not run. Every allowance is bounded, in time and to a fault (`deadlines`).
 //!
 //! Inside out: `spans` finds what meets a window · `deadlines` what faults explain · `job_states` a job's
-//! possible states · `policy_set` the policies that may hold · `job_history` the evidence by job and execution · `expected` which
+//! possible states · `policy_set` the policies that may hold · `job_history` the history by job and execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
 //! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
@@ -28,7 +28,7 @@ mod staying;
 #[cfg(test)]
 mod tests;
 
-use crate::evidence::{Evidence, Micros};
+use crate::history::{History, Micros};
 use fire_time::Checker;
 use serde::{Deserialize, Serialize};
 pub use staying::{AHEAD, BACK, check_staying};
@@ -126,19 +126,19 @@ pub struct Redelivery {
 }
 
 /// Checks a history against the rules.
-pub fn check(evidence: &Evidence, rules: &Rules) -> Analysis {
-    let mut checker = Checker::new(evidence, rules);
-    let mut jobs = job_history::jobs(evidence);
+pub fn check(history: &History, rules: &Rules) -> Analysis {
+    let mut checker = Checker::new(history, rules);
+    let mut jobs = job_history::jobs(history);
     for job in jobs.iter_mut().filter(|job| job.owned()) {
         checker.job(job);
     }
     checker.unowned(&jobs);
-    checker.histories();
+    checker.transitions();
     checker.stuck();
     checker.deaths();
     let counts = checker.counts();
     counts.jobs = jobs.len();
-    counts.deliveries = evidence.deliveries.len();
-    counts.faults = evidence.faults.len();
+    counts.deliveries = history.deliveries.len();
+    counts.faults = history.faults.len();
     checker.analysis
 }

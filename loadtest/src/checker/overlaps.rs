@@ -9,7 +9,7 @@ use super::{
     spans::Spans,
 };
 use crate::{
-    evidence::{Micros, Scope},
+    history::{Micros, Scope},
     job::Overlap,
 };
 use uuid::Uuid;
@@ -58,7 +58,7 @@ impl OverlapIndex {
     /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
     /// still; or to the deletion of the job, which takes what waits with it.
     pub(super) fn occupied<'a>(&self, checker: &Checker<'a>, job: &JobHistory<'a>, at: Micros) -> bool {
-        let end = checker.evidence.ended;
+        let end = checker.history.ended;
         let mut runs: Vec<(Micros, Micros)> =
             self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
         runs.sort_unstable();
@@ -82,7 +82,7 @@ impl OverlapIndex {
         at: Micros,
         this: &Expected<'_>,
     ) -> Option<Micros> {
-        let later = self.spans.meeting(at, checker.evidence.ended).filter(|(_, _, run)| run.fire_time > at);
+        let later = self.spans.meeting(at, checker.history.ended).filter(|(_, _, run)| run.fire_time > at);
         let overtakes = |run: &Run| {
             let start = run.start?;
             let in_a_pause = run.by_hand && job.states.pause_end(start, start).is_some();
@@ -130,7 +130,7 @@ impl<'a> Checker<'a> {
     /// The earliest and the latest instant at which the end of an execution can have been written. The
     /// attempt with the highest token counts: what a frozen node still does is nobody's end.
     pub(super) fn settled(&self, execution: &Execution<'_>) -> (Micros, Micros) {
-        let end = self.evidence.ended;
+        let end = self.history.ended;
         let finished = execution.row.and_then(|row| row.finished_at);
         let Some(last) = execution.last() else {
             // Nobody saw it; only its row says since when it may have run, and it can have waited before.

@@ -5,7 +5,7 @@
 
 use super::job_states::JobStates;
 use crate::{
-    evidence::Micros,
+    history::Micros,
     job::{JobSpec, Misfire, Overlap, Recovery, SECOND},
 };
 

@@ -5,10 +5,10 @@
 use super::{
     expected::Expected,
     fire_time::{Checker, NOTICE, Subject, through, words},
-    job_history::{Execution, JobHistory, histories, succeeded},
+    job_history::{Execution, JobHistory, succeeded, transitions_by_execution},
     policy_set::PolicySet,
 };
-use crate::evidence::{Delivery, Micros, Row, Scope, Transition};
+use crate::history::{Delivery, Micros, Row, Scope, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
     /// A row that still stands open at the final read.
     fn unfinished(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) {
         let subject = Subject::execution(job, execution);
-        let end = self.evidence.ended;
+        let end = self.history.ended;
         let last = execution.last();
         let orphaning = last.and_then(|last| self.faults.orphaning(last, end));
         if let Some(last) = last
@@ -185,9 +185,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Ends are final, and numbers of attempts only grow.
-    pub(super) fn histories(&mut self) {
-        let rows: HashMap<Uuid, &Row> = self.evidence.rows.iter().map(|row| (row.execution, row)).collect();
-        for (execution, transitions) in histories(self.evidence) {
+    pub(super) fn transitions(&mut self) {
+        let rows: HashMap<Uuid, &Row> = self.history.rows.iter().map(|row| (row.execution, row)).collect();
+        for (execution, transitions) in transitions_by_execution(self.history) {
             let row = rows.get(&execution).copied();
             let subject = Subject {
                 job: row.map_or(Uuid::nil(), |row| row.job),
@@ -227,11 +227,11 @@ impl<'a> Checker<'a> {
 
     /// What the audits found, unless a fault was about; at the final read nothing explains it.
     pub(super) fn stuck(&mut self) {
-        for finding in &self.evidence.stuck {
+        for finding in &self.history.stuck {
             let since = self.rules.ttl + self.rules.recovery;
-            let last = finding.at + crate::job::SECOND >= self.evidence.ended;
+            let last = finding.at + crate::job::SECOND >= self.history.ended;
             let mut faults =
-                self.evidence.faults.iter().filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
+                self.history.faults.iter().filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
             if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at)) {
                 let subject = Subject { job: Uuid::nil(), fire_time: None, execution: Some(finding.id) };
                 self.report("STUCK", subject, format!("{} at {}", finding.rule, finding.at));
@@ -241,8 +241,8 @@ impl<'a> Checker<'a> {
 
     /// Nodes that were declared dead although nothing had hit them.
     pub(super) fn deaths(&mut self) {
-        for node in self.evidence.nodes.iter().filter(|node| node.state == "DEAD") {
-            let died = node.ended_at.unwrap_or(self.evidence.ended);
+        for node in self.history.nodes.iter().filter(|node| node.state == "DEAD") {
+            let died = node.ended_at.unwrap_or(self.history.ended);
             let since = if node.ended_at.is_some() { died } else { node.started_at };
             if self.faults.hitting(node.id, since, died).any(|fault| fault.scope != Scope::CutsTarget) {
                 continue;
@@ -257,7 +257,7 @@ impl<'a> Checker<'a> {
     /// Jobs that no answered creation names: as many as creations without an answer, and not before those.
     pub(super) fn unowned(&mut self, jobs: &[JobHistory<'a>]) {
         let mut open: Vec<Micros> =
-            self.evidence.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
+            self.history.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
         open.sort_unstable();
         let first = |job: &JobHistory<'_>| {
             let sink = job

@@ -1,7 +1,7 @@
 //! Spans of time that can be asked quickly which of them meet a window. It
 //! decides nothing: it finds, in the order of the beginnings.
 
-use crate::evidence::Micros;
+use crate::history::Micros;
 
 /// Things with a beginning and an end, both inclusive.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! The checker has one clock, and in such a drill fire times are named by another. What stays true by any clock is checked:
 //! nothing starts while the cluster is held, every schedule goes on within seconds after the hold, nothing runs twice, and
-//! nobody is declared dead. Which fire times a jump passes over is not checked, nor histories: they are in the order of
+//! nobody is declared dead. Which fire times a jump passes over is not checked, nor transitions: they are in the order of
 //! the database's clock, and it was set back.
 
 use super::{
@@ -10,8 +10,8 @@ use super::{
     fire_time::{Checker, Subject},
 };
 use crate::{
-    evidence::{Delivery, Evidence, Fault, Micros, Operation, Row},
     fire_times,
+    history::{Delivery, Fault, History, Micros, Operation, Row},
     job::{JobSpec, SECOND, Schedule},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -26,23 +26,23 @@ pub const BACK: &str = "clock-stays: back";
 const UNSEEN: Micros = 2 * SECOND;
 
 /// Checks a history against the rules.
-pub fn check_staying(evidence: &Evidence, rules: &Rules) -> Analysis {
-    let mut checker = Checker::new(evidence, rules);
+pub fn check_staying(history: &History, rules: &Rules) -> Analysis {
+    let mut checker = Checker::new(history, rules);
     checker.once();
     checker.nobody_died();
     let mut arrivals: HashMap<Uuid, Vec<Micros>> = HashMap::new();
-    for delivery in evidence.deliveries.iter().filter(|delivery| delivery.attempt == 1) {
+    for delivery in history.deliveries.iter().filter(|delivery| delivery.attempt == 1) {
         arrivals.entry(delivery.job).or_default().push(delivery.arrived);
     }
-    for call in &evidence.calls {
+    for call in &history.calls {
         if let (Operation::Create(spec), Some(job)) = (&call.operation, call.job) {
             checker.counts().jobs += 1;
             let arrivals = arrivals.remove(&job).unwrap_or_default();
             checker.goes_on(job, spec, &arrivals);
         }
     }
-    checker.counts().deliveries = evidence.deliveries.len();
-    checker.counts().faults = evidence.faults.len();
+    checker.counts().deliveries = history.deliveries.len();
+    checker.counts().faults = history.faults.len();
     checker.analysis
 }
 
@@ -51,7 +51,7 @@ impl Checker<'_> {
     fn once(&mut self) {
         let mut executions: BTreeMap<Uuid, Vec<&Delivery>> = BTreeMap::new();
         let mut fire_times: HashMap<(Uuid, Micros), Uuid> = HashMap::new();
-        for delivery in &self.evidence.deliveries {
+        for delivery in &self.history.deliveries {
             executions.entry(delivery.execution).or_default().push(delivery);
             let (job, at) = (delivery.job, delivery.fire_time);
             let subject = Subject { job, fire_time: Some(at), execution: Some(delivery.execution) };
@@ -80,14 +80,14 @@ impl Checker<'_> {
             let mut attempts = executions.get(&row.execution).into_iter().flatten();
             attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
         };
-        for row in self.evidence.rows.iter().filter(|row| row.status == "RUNNING" && !at_sink(row)) {
+        for row in self.history.rows.iter().filter(|row| row.status == "RUNNING" && !at_sink(row)) {
             let subject = Subject { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
             self.report("UNRECOVERED", subject, "RUNNING at the final read");
         }
     }
 
     fn nobody_died(&mut self) {
-        for node in self.evidence.nodes.iter().filter(|node| node.state == "DEAD") {
+        for node in self.history.nodes.iter().filter(|node| node.state == "DEAD") {
             let subject = Subject { job: Uuid::nil(), fire_time: None, execution: None };
             self.report("FALSE-DEATH", subject, format!("{} was declared dead by {:?}", node.name, node.ended_by));
         }
@@ -96,7 +96,7 @@ impl Checker<'_> {
     /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
     fn goes_on(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
         let subject = Subject { job, fire_time: None, execution: None };
-        let faults: Vec<&Fault> = self.evidence.faults.iter().collect();
+        let faults: Vec<&Fault> = self.history.faults.iter().collect();
         for fault in &faults {
             let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
             if let Some(at) = early {
@@ -105,8 +105,8 @@ impl Checker<'_> {
             }
         }
         let Some(most) = self.longest_rest(spec) else { return };
-        let pauses = self.evidence.calls.iter().filter(|call| call.operation == Operation::Pause);
-        let end = pauses.map(|call| call.invoked).min().unwrap_or(self.evidence.ended);
+        let pauses = self.history.calls.iter().filter(|call| call.operation == Operation::Pause);
+        let end = pauses.map(|call| call.invoked).min().unwrap_or(self.history.ended);
         for (index, fault) in faults.iter().enumerate() {
             let was_set_back = faults[..=index].iter().any(|fault| fault.kind == BACK);
             if was_set_back && matches!(spec.schedule, Schedule::Cron { .. }) {

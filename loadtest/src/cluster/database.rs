@@ -1,7 +1,7 @@
 //! The truth as the database tells it: read at the end, audited all the time.
 
 use super::now;
-use crate::evidence::{Micros, NodeLife, Row, Stuck, Transition};
+use crate::history::{Micros, NodeLife, Row, Stuck, Transition};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use tokio_postgres::Client;
@@ -69,8 +69,8 @@ const AUDITS: [(&str, &str); 7] = [
 /// nodes of drills do every 5 s.
 const STUCK_AFTER: Micros = 15 * crate::job::SECOND;
 
-/// Lets the database keep a history of its own.
-pub async fn keep_history(sql: &Client) -> Result<(), tokio_postgres::Error> {
+/// Lets the database record every transition of an execution.
+pub async fn record_transitions(sql: &Client) -> Result<(), tokio_postgres::Error> {
     sql.batch_execute(HISTORY).await
 }
 
@@ -129,8 +129,8 @@ pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
     Ok(rows.iter().map(read).collect())
 }
 
-/// The history that [`keep_history`] asked for.
-pub async fn history(sql: &Client) -> Result<Vec<Transition>, tokio_postgres::Error> {
+/// The transitions that [`record_transitions`] asked for.
+pub async fn transitions(sql: &Client) -> Result<Vec<Transition>, tokio_postgres::Error> {
     let rows = sql.query("select execution, attempt, status, at from drill.history order by seq", &[]).await?;
     let read = |row: &tokio_postgres::Row| Transition {
         execution: row.get(0),

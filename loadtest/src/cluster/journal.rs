@@ -1,4 +1,4 @@
-//! Evidence on disk: JSON lines, each written before what it speaks of goes on,
+//! A history on disk: JSON lines, each written before what it speaks of goes on,
 //! so that a crash of the harness loses nothing that it has seen.
 
 use serde::Serialize;
@@ -20,14 +20,14 @@ impl Journal {
     }
 
     /// Appends a line. A journal that cannot be written ends the drill: a drill
-    /// without evidence proves nothing.
+    /// without a history proves nothing.
     ///
     /// # Panics
     /// When the disk is full or gone.
     pub fn append(&self, entry: &impl Serialize) {
-        let mut line = serde_json::to_vec(entry).expect("evidence is plain data");
+        let mut line = serde_json::to_vec(entry).expect("a history is plain data");
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line).expect("the evidence can be written");
+        file.write_all(&line).expect("the history can be written");
     }
 }

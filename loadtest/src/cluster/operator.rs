@@ -4,7 +4,7 @@
 use super::http::{Http, NoAnswer};
 use super::journal::Journal;
 use super::{now, sink};
-use crate::evidence::{Call, CallOutcome, Micros, Operation};
+use crate::history::{Call, CallOutcome, Micros, Operation};
 use crate::job::{JobSpec, Schedule};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -203,7 +203,7 @@ impl Operator {
         let request = json!({"query": query, "variables": variables});
         let invoked = now();
         let sent = self.http.post(&format!("http://{node}/graphql"), &request, CALL_MAX).await;
-        let returned = now();
+        let completed = now();
         let (outcome, data) = match sent {
             Ok((_, answer)) => {
                 (outcome(&answer), answer["data"].as_object().and_then(|data| data.values().next().cloned()))
@@ -215,7 +215,7 @@ impl Operator {
         let next_fire_time = data["nextFireTime"].as_str().and_then(micros);
         let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
         let made = data["made"].as_str().filter(|_| data["created"] == true).and_then(|id| id.parse().ok());
-        (Call { job, operation, invoked, returned, outcome, next_fire_time, start_at: None, made }, data)
+        (Call { job, operation, invoked, completed, outcome, next_fire_time, start_at: None, made }, data)
     }
 
     /// The input of a job, as the API wants it.

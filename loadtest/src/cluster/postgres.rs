@@ -2,7 +2,7 @@
 //! password that nobody else knows; killed, restarted, promoted like real ones.
 
 use super::{clock, now};
-use crate::evidence::Micros;
+use crate::history::Micros;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::{IpAddr, SocketAddr, TcpListener};

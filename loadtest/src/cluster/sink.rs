@@ -6,7 +6,7 @@
 
 use super::journal::Journal;
 use super::now;
-use crate::evidence::{Delivery, Micros};
+use crate::history::{Delivery, Micros};
 use crate::job::Target;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};

@@ -4,7 +4,7 @@
 //! outside: it says nothing of what the cluster does, and the time of such a write is the disk's, not a processor's.
 
 use crate::cluster::now;
-use crate::evidence::Micros;
+use crate::history::Micros;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

@@ -1,4 +1,4 @@
-//! The faults: what each does, to whom, and what the evidence says of it.
+//! The faults: what each does, to whom, and what the history says of it.
 //!
 //! Each is written down from before it begins until after it is undone. It holds what it
 //! is done to, and leaves nothing behind but what is meant to be mended by the
@@ -11,7 +11,7 @@ mod requests;
 
 use super::file::{FaultSpec, Kind};
 use super::stage::Stage;
-use crate::evidence::Micros;
+use crate::history::Micros;
 use std::time::Duration;
 
 /// Does it, and undoes it.

@@ -2,7 +2,7 @@
 
 use super::file::Expect;
 use crate::checker::Analysis;
-use crate::evidence::{Evidence, Micros, Scope};
+use crate::history::{History, Micros, Scope};
 use crate::report::Figure;
 use crate::report::statistics::Spread;
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::collections::HashSet;
 /// What was reached of what was expected; what was measured on the way comes last.
 pub fn figures(
     expect: &Expect,
-    evidence: &Evidence,
+    history: &History,
     analysis: &Analysis,
     measured: Vec<(String, String)>,
 ) -> Vec<Figure> {
@@ -32,25 +32,25 @@ pub fn figures(
     let count = redeliveries.len();
     time(&format!("fault to next attempt, median of {count}"), expect.redelivery_median, redelivered.map(|s| s.p50));
     time(&format!("fault to next attempt, longest of {count}"), expect.redelivery_max, longest(&redeliveries));
-    let again = fires_again(evidence);
+    let again = fires_again(history);
     let name = format!("end of a fault of the whole cluster to the next delivery, longest of {}", again.len());
     time(&name, expect.fires_again_max, longest(&again));
     time("latest start, faults or not", expect.lateness_max, longest(&lateness));
-    figures.extend(expect.flood_factor.map(|most| flooded(most, evidence)));
+    figures.extend(expect.flood_factor.map(|most| flooded(most, history)));
     let mut number = |name: &str, target: String, was: usize, met: bool| {
         let measured = was.to_string();
         figures.push(Figure { name: name.to_owned(), target, measured, met: Some(met) });
     };
     if let Some(most) = expect.false_deaths {
-        let deaths = false_deaths(evidence);
+        let deaths = false_deaths(history);
         number("nodes declared dead that were not killed", format!("≤ {most}"), deaths, deaths <= most);
     }
     if let Some(most) = expect.second_attempts {
-        let second = second_attempts(evidence);
+        let second = second_attempts(history);
         number("executions with a second attempt", format!("≤ {most}"), second, second <= most);
     }
     if let Some(least) = expect.faults_min {
-        let faults = evidence.faults.len();
+        let faults = history.faults.len();
         number("faults", format!("≥ {least}"), faults, faults >= least);
     }
     let checked = analysis.counts.must + analysis.counts.may;
@@ -74,10 +74,10 @@ const NOISE: Micros = 250_000;
 /// I15: how much later starts are while clients flood the API, p99. Each flood is held against the worse of the two calm
 /// stretches around it, so that a machine which is busy with something else is busy in both; and the middle of all floods
 /// counts, so that one bad moment does not.
-fn flooded(most: f64, evidence: &Evidence) -> Figure {
-    let mut floods: Vec<_> = evidence.faults.iter().filter(|fault| fault.kind == "flood").collect();
+fn flooded(most: f64, history: &History) -> Figure {
+    let mut floods: Vec<_> = history.faults.iter().filter(|fault| fault.kind == "flood").collect();
     floods.sort_by_key(|flood| flood.from);
-    let starts = starts(evidence);
+    let starts = starts(history);
     let late = |from: Micros, until: Micros| {
         let within: Vec<Micros> =
             starts.iter().filter(|(due, _)| (from..until).contains(due)).map(|(_, late)| *late).collect();
@@ -85,8 +85,8 @@ fn flooded(most: f64, evidence: &Evidence) -> Figure {
     };
     let mut factors: Vec<(f64, Micros, Micros)> = Vec::new();
     for (index, flood) in floods.iter().enumerate() {
-        let before = index.checked_sub(1).map_or(evidence.began, |before| floods[before].until);
-        let after = floods.get(index + 1).map_or(evidence.ended, |after| after.from);
+        let before = index.checked_sub(1).map_or(history.began, |before| floods[before].until);
+        let after = floods.get(index + 1).map_or(history.ended, |after| after.from);
         let calm = late(before, flood.from).max(late(flood.until, after));
         if let (Some(calm), Some(during)) = (calm, late(flood.from, flood.until)) {
             factors.push((ratio(during, calm.max(NOISE)), during, calm));
@@ -110,45 +110,45 @@ fn ratio(a: Micros, b: Micros) -> f64 {
 }
 
 /// Due time and lateness of every first start that waited for no run.
-fn starts(evidence: &Evidence) -> Vec<(Micros, Micros)> {
-    let first = evidence.deliveries.iter().filter(|delivery| delivery.attempt == 1 && delivery.kind == "SCHEDULE");
+fn starts(history: &History) -> Vec<(Micros, Micros)> {
+    let first = history.deliveries.iter().filter(|delivery| delivery.attempt == 1 && delivery.kind == "SCHEDULE");
     first.map(|delivery| (delivery.due_time, delivery.arrived - delivery.due_time)).collect()
 }
 
 /// From the end of each fault of the whole cluster to the next delivery.
-fn fires_again(evidence: &Evidence) -> Vec<Micros> {
-    let of_all = evidence.faults.iter().filter(|fault| fault.scope == Scope::Cluster);
+fn fires_again(history: &History) -> Vec<Micros> {
+    let of_all = history.faults.iter().filter(|fault| fault.scope == Scope::Cluster);
     of_all
         .filter_map(|fault| {
-            let next = evidence.deliveries.partition_point(|delivery| delivery.arrived < fault.until);
-            Some(evidence.deliveries.get(next)?.arrived - fault.until)
+            let next = history.deliveries.partition_point(|delivery| delivery.arrived < fault.until);
+            Some(history.deliveries.get(next)?.arrived - fault.until)
         })
         .collect()
 }
 
 /// Nodes that are dead although no fault ended them.
-fn false_deaths(evidence: &Evidence) -> usize {
-    let ended = |fault: &&crate::evidence::Fault| fault.scope == Scope::Ends || fault.kind == "restart-all";
-    let killed: HashSet<&String> = evidence.faults.iter().filter(ended).flat_map(|fault| &fault.nodes).collect();
-    evidence.nodes.iter().filter(|node| node.state == "DEAD" && !killed.contains(&node.name)).count()
+fn false_deaths(history: &History) -> usize {
+    let ended = |fault: &&crate::history::Fault| fault.scope == Scope::Ends || fault.kind == "restart-all";
+    let killed: HashSet<&String> = history.faults.iter().filter(ended).flat_map(|fault| &fault.nodes).collect();
+    history.nodes.iter().filter(|node| node.state == "DEAD" && !killed.contains(&node.name)).count()
 }
 
 /// Executions that were run a second time although they had not failed: lost ones.
-fn second_attempts(evidence: &Evidence) -> usize {
-    evidence.rows.iter().filter(|row| row.recoveries > 0).count()
+fn second_attempts(history: &History) -> usize {
+    history.rows.iter().filter(|row| row.recoveries > 0).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Delivery, Fault};
+    use crate::history::{Delivery, Fault};
     use crate::job::SECOND;
     use uuid::Uuid;
 
     const MILLI: Micros = 1_000;
 
     /// Three floods of 10 s, 10 s apart, and a start each 100 ms; so late in the calm, and so late in each flood.
-    fn evidence(calm: Micros, floods: [Micros; 3]) -> Evidence {
+    fn history(calm: Micros, floods: [Micros; 3]) -> History {
         let fault = |number: Micros| Fault {
             kind: "flood".to_owned(),
             scope: Scope::Harmless,
@@ -174,18 +174,18 @@ mod tests {
                 effect: true,
             }
         };
-        Evidence {
+        History {
             ended: 70 * SECOND,
             faults: (0..3).map(fault).collect(),
             deliveries: (0..700).map(start).collect(),
-            ..Evidence::default()
+            ..History::default()
         }
     }
 
     #[test]
     fn starts_that_a_flood_makes_later_are_noticed_and_those_of_a_busy_machine_are_not() {
         let met = |calm: Micros, floods: [Micros; 3]| {
-            flooded(2.0, &evidence(calm * MILLI, floods.map(|late| late * MILLI))).met == Some(true)
+            flooded(2.0, &history(calm * MILLI, floods.map(|late| late * MILLI))).met == Some(true)
         };
         assert!(met(4, [4, 4, 4]), "nothing happened");
         assert!(met(4, [190, 280, 295]), "below what a machine does by itself");
@@ -193,7 +193,7 @@ mod tests {
         assert!(met(400, [500, 600, 700]), "the machine is busy, in the calm as well");
         assert!(!met(400, [900, 1_000, 700]), "and yet twice is twice");
         assert!(met(4, [4, 900, 4]), "one bad moment");
-        let none = Evidence { faults: Vec::new(), ..evidence(4_000, [0; 3]) };
+        let none = History { faults: Vec::new(), ..history(4_000, [0; 3]) };
         assert_eq!(flooded(2.0, &none).met, Some(false), "nothing was measured");
     }
 }

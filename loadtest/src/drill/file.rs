@@ -1,7 +1,7 @@
 //! The drill file.
 
 use crate::checker::{Analysis, Rules, check, check_staying};
-use crate::evidence::{Evidence, Micros};
+use crate::history::{History, Micros};
 use crate::job::{JobSpec, SECOND};
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -352,9 +352,9 @@ impl Drill {
     }
 
     /// Checks what was seen.
-    pub fn check(&self, evidence: &Evidence) -> Analysis {
+    pub fn check(&self, history: &History) -> Analysis {
         let stays = self.faults.iter().any(|fault| fault.kind == Kind::ClockStays);
-        if stays { check_staying(evidence, &self.rules()) } else { check(evidence, &self.rules()) }
+        if stays { check_staying(history, &self.rules()) } else { check(history, &self.rules()) }
     }
 
     /// What the checker holds the cluster to.

@@ -1,5 +1,5 @@
 //! Drills: what is asked of a cluster, what is done to it meanwhile, and how the
-//! evidence is gathered. A drill file says it in TOML; a key that nobody knows is refused.
+//! history is recorded. A drill file says it in TOML; a key that nobody knows is refused.
 
 mod disk_watch;
 pub mod faults;

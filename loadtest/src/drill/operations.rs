@@ -5,8 +5,8 @@
 use super::stage::Stage;
 use super::workload;
 use crate::cluster::now;
-use crate::evidence::{Micros, Operation};
 use crate::fire_times;
+use crate::history::{Micros, Operation};
 use crate::job::{JobSpec, Overlap, SECOND, Schedule};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::workload;
 use crate::checker::Analysis;
 use crate::cluster::now;
-use crate::evidence::{Evidence, Scope};
+use crate::history::{History, Scope};
 use crate::report::{self, Run};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,7 +34,7 @@ pub struct Options {
     pub program: PathBuf,
     /// Stands above the file's.
     pub seed: Option<u64>,
-    /// Where evidence, logs and reports go; must not exist.
+    /// Where history, logs and reports go; must not exist.
     pub directory: PathBuf,
     /// Whether to switch off the safeguard that the drill names.
     pub bug: bool,
@@ -46,7 +46,7 @@ pub struct Ended {
     /// About the run.
     pub run: Run,
     /// What was seen.
-    pub evidence: Evidence,
+    pub history: History,
     /// What the checker says.
     pub analysis: Analysis,
 }
@@ -75,12 +75,12 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
     if !failures.is_empty() {
         run.inconclusive = Some(format!("not everything could be done: {}", failures.join("; ")));
     }
-    let evidence = stage.evidence().await?;
-    Ok(conclude(&stage, run, evidence))
+    let history = stage.history().await?;
+    Ok(conclude(&stage, run, history))
 }
 
-fn conclude(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
-    let mut analysis = stage.drill.check(&evidence);
+fn conclude(stage: &Stage, mut run: Run, history: History) -> Ended {
+    let mut analysis = stage.drill.check(&history);
     let malformed = |what: String| crate::checker::Violation {
         rule: "MALFORMED-REQUEST".to_owned(),
         text: what,
@@ -97,18 +97,18 @@ fn conclude(stage: &Stage, mut run: Run, evidence: Evidence) -> Ended {
         execution: None,
     };
     analysis.violations.extend(stage.all_broken().into_iter().map(poisoned));
-    run.figures = figures(&stage.drill.expect, &evidence, &analysis, stage.measurements());
-    Ended { run, evidence, analysis }
+    run.figures = figures(&stage.drill.expect, &history, &analysis, stage.measurements());
+    Ended { run, history, analysis }
 }
 
 impl Ended {
-    /// Writes page, JSON and evidence.
+    /// Writes page, JSON and history.
     pub fn write(&self, directory: &Path) -> Result<(), anyhow::Error> {
-        let Self { run, evidence, analysis } = self;
-        std::fs::write(directory.join("report.html"), report::html(run, evidence, analysis))?;
-        std::fs::write(directory.join("report.json"), report::json(run, evidence, analysis).to_string())?;
-        let file = std::io::BufWriter::new(std::fs::File::create(directory.join("evidence.json"))?);
-        serde_json::to_writer(file, evidence)?;
+        let Self { run, history, analysis } = self;
+        std::fs::write(directory.join("report.html"), report::html(run, history, analysis))?;
+        std::fs::write(directory.join("report.json"), report::json(run, history, analysis).to_string())?;
+        let file = std::io::BufWriter::new(std::fs::File::create(directory.join("history.json"))?);
+        serde_json::to_writer(file, history)?;
         Ok(())
     }
 

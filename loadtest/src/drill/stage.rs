@@ -14,7 +14,7 @@ use crate::cluster::operator::Operator;
 use crate::cluster::postgres::Postgres;
 use crate::cluster::proxy::Proxy;
 use crate::cluster::sink::Sink;
-use crate::evidence::{Evidence, Fault, Micros, Scope};
+use crate::history::{Fault, History, Micros, Scope};
 use crate::job::SECOND;
 use anyhow::{Context, ensure};
 use std::collections::HashSet;
@@ -46,7 +46,7 @@ pub type SharedSlot = Arc<tokio::sync::Mutex<Slot>>;
 pub struct Stage {
     /// What the drill wants.
     pub drill: Drill,
-    /// Where evidence and logs go.
+    /// Where history and logs go.
     pub directory: PathBuf,
     /// The servers; whoever does something to them holds them.
     pub servers: tokio::sync::RwLock<Servers>,
@@ -201,11 +201,11 @@ impl Stage {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets everybody live, and waits until all lease; then the database keeps a history.
+    /// Lets everybody live, and waits until all lease; then the database records transitions.
     pub async fn open(&self) -> Result<(), anyhow::Error> {
         self.revive().await?;
         let servers = self.servers.read().await;
-        database::keep_history(&servers.primary.sql().await?).await?;
+        database::record_transitions(&servers.primary.sql().await?).await?;
         Ok(())
     }
 
@@ -343,19 +343,19 @@ impl Stage {
     }
 
     /// The final read.
-    pub async fn evidence(&self) -> Result<Evidence, anyhow::Error> {
+    pub async fn history(&self) -> Result<History, anyhow::Error> {
         let servers = self.servers.read().await;
         let sql = servers.primary.sql().await.context("the final read")?;
         let mut auditor = self.auditor.lock().await;
         auditor.look(&sql, true).await?;
         let mut jobs: HashSet<Uuid> = self.operator.jobs().into_iter().collect();
-        let (mut rows, mut history) = (database::rows(&sql).await?, database::history(&sql).await?);
+        let (mut rows, mut transitions) = (database::rows(&sql).await?, database::transitions(&sql).await?);
         let wrong = self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for row in &mut rows {
             row.started_at = row.started_at.map(|at| right(&wrong, at));
             row.finished_at = row.finished_at.map(|at| right(&wrong, at));
         }
-        for transition in &mut history {
+        for transition in &mut transitions {
             transition.at = right(&wrong, transition.at);
         }
         let mut deliveries = self.sink.deliveries();
@@ -370,14 +370,14 @@ impl Stage {
         }
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
         faults.sort_by_key(|fault| fault.from);
-        Ok(Evidence {
+        Ok(History {
             began: self.began,
             ended: now(),
             deliveries,
             calls: self.operator.calls(),
             faults,
             rows,
-            history,
+            transitions,
             nodes: database::nodes(&sql).await?,
             stuck: std::mem::take(&mut auditor.stuck),
         })

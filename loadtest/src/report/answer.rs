@@ -1,6 +1,6 @@
 //! How a delivery went, as the sink saw it.
 
-use crate::evidence::Delivery;
+use crate::history::Delivery;
 
 /// How a delivery went. What a reader sees of it is never its colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

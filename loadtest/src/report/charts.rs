@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use super::statistics::{Spread, float, histogram, micros};
 use super::words::{counted, duration, grouped};
-use crate::evidence::Micros;
+use crate::history::Micros;
 use maud::{Markup, html};
 
 const LEFT: f64 = 130.0;

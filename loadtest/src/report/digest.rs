@@ -5,7 +5,7 @@ use super::answer::Answer;
 use super::statistics::Spread;
 use super::words::{counted, grouped};
 use crate::checker::Analysis;
-use crate::evidence::{Evidence, Micros};
+use crate::history::{History, Micros};
 use std::collections::BTreeMap;
 
 /// Least share of fire times checked under normal rules, in percent, for a result to mean much.
@@ -47,7 +47,7 @@ impl Conclusion {
 /// A run, what was seen, what it means, and the numbers of it.
 pub struct Digest<'a> {
     pub run: &'a Run,
-    pub evidence: &'a Evidence,
+    pub history: &'a History,
     pub analysis: &'a Analysis,
     pub conclusion: Conclusion,
     /// Violations by rule.
@@ -63,25 +63,25 @@ pub struct Digest<'a> {
 }
 
 impl<'a> Digest<'a> {
-    pub fn of(run: &'a Run, evidence: &'a Evidence, analysis: &'a Analysis) -> Self {
+    pub fn of(run: &'a Run, history: &'a History, analysis: &'a Analysis) -> Self {
         let mut redeliveries: BTreeMap<&str, Vec<Micros>> = BTreeMap::new();
         for redelivery in &analysis.redeliveries {
             redeliveries.entry(&redelivery.fault).or_default().push(redelivery.took);
         }
         let mut answers = Answer::ALL.map(|answer| (answer, 0));
-        for delivery in &evidence.deliveries {
+        for delivery in &history.deliveries {
             answers[Answer::of(delivery) as usize].1 += 1;
         }
         Self {
             run,
-            evidence,
+            history,
             analysis,
             conclusion: Conclusion::of(run, analysis),
             rules: tally(analysis.violations.iter().map(|violation| violation.rule.as_str())),
             calm: Spread::of(&analysis.lateness_calm),
             disturbed: Spread::of(&analysis.lateness_disturbed),
             redeliveries,
-            faults: tally(evidence.faults.iter().map(|fault| fault.kind.as_str())),
+            faults: tally(history.faults.iter().map(|fault| fault.kind.as_str())),
             answers,
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Digest<'a> {
             "{} and {}, {}",
             counted(self.fire_times(), "fire time"),
             counted(self.analysis.counts.manual, "manual run"),
-            counted(self.evidence.faults.len(), "fault"),
+            counted(self.history.faults.len(), "fault"),
         );
         let text = match self.conclusion {
             Conclusion::Kept => format!("The promise was kept: {seen}, no violation"),

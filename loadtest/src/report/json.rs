@@ -5,7 +5,7 @@ use super::digest::Digest;
 use super::statistics::{bound, share};
 use super::words::instant;
 use crate::checker::Analysis;
-use crate::evidence::Evidence;
+use crate::history::History;
 use serde_json::{Map, Value, json};
 
 /// The report as JSON. Keys are only ever added; `format` is raised when one means something else.
@@ -31,8 +31,8 @@ use serde_json::{Map, Value, json};
 /// | `redelivery_us` | object, kind of fault → the same |
 /// | `faults` | object, kind → `n` and `bound`, as below |
 /// | `bound` | most violations per fault with 95 % confidence, 3/n; null after a violation, when inconclusive or without faults |
-pub fn json(run: &Run, evidence: &Evidence, analysis: &Analysis) -> Value {
-    let digest = Digest::of(run, evidence, analysis);
+pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
+    let digest = Digest::of(run, history, analysis);
     let settings: Map<_, _> = run.settings.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let answers: Map<_, _> =
         digest.answers.iter().map(|(answer, count)| (answer.key().to_owned(), json!(count))).collect();
@@ -52,7 +52,7 @@ pub fn json(run: &Run, evidence: &Evidence, analysis: &Analysis) -> Value {
         "commit": run.commit,
         "program": run.program,
         "started": instant(run.started),
-        "duration_us": evidence.ended.saturating_sub(evidence.began),
+        "duration_us": history.ended.saturating_sub(history.began),
         "nodes": run.nodes,
         "settings": settings,
         "skipped": run.skipped,
@@ -67,6 +67,6 @@ pub fn json(run: &Run, evidence: &Evidence, analysis: &Analysis) -> Value {
         "lateness_us": { "calm": digest.calm, "disturbed": digest.disturbed },
         "redelivery_us": redeliveries,
         "faults": faults,
-        "bound": bound_of(evidence.faults.len()),
+        "bound": bound_of(history.faults.len()),
     })
 }

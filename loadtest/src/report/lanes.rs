@@ -1,7 +1,7 @@
 //! Where things lie on a timeline: which lane, which row of it, how far from the left.
 
 use super::statistics::{float, micros};
-use crate::evidence::{Delivery, Evidence, Fault, Micros, NodeLife};
+use crate::history::{Delivery, Fault, History, Micros, NodeLife};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -22,10 +22,10 @@ pub struct Window {
 
 impl Window {
     /// All of a run.
-    pub fn of(evidence: &Evidence) -> Self {
-        let arrivals = || evidence.deliveries.iter().map(|delivery| delivery.arrived);
-        let from = if evidence.began > 0 { evidence.began } else { arrivals().min().unwrap_or(0) };
-        let until = evidence.ended.max(arrivals().max().unwrap_or(from)).max(from.saturating_add(1));
+    pub fn of(history: &History) -> Self {
+        let arrivals = || history.deliveries.iter().map(|delivery| delivery.arrived);
+        let from = if history.began > 0 { history.began } else { arrivals().min().unwrap_or(0) };
+        let until = history.ended.max(arrivals().max().unwrap_or(from)).max(from.saturating_add(1));
         Self { from, until }
     }
 
@@ -118,9 +118,9 @@ impl Lane<'_> {
 }
 
 /// Lanes in the order in which their nodes began, with these deliveries, each lane's by arrival.
-pub fn lanes<'a>(evidence: &'a Evidence, deliveries: &[&'a Delivery]) -> Vec<Lane<'a>> {
+pub fn lanes<'a>(history: &'a History, deliveries: &[&'a Delivery]) -> Vec<Lane<'a>> {
     let mut by_name: BTreeMap<&str, Vec<&NodeLife>> = BTreeMap::new();
-    for life in &evidence.nodes {
+    for life in &history.nodes {
         by_name.entry(&life.name).or_default().push(life);
     }
     let mut named: Vec<(Micros, Micros, &str, Vec<&NodeLife>)> = by_name
@@ -175,7 +175,7 @@ mod tests {
         assert!((window.x(11_000_000) - LEFT - float(WIDTH)).abs() < 0.01);
         assert!(window.meets(0, 1_000_000) && !window.meets(0, 999_999));
         assert_eq!(window.ticks(1_000_000)[..3], [1_000_000, 3_000_000, 5_000_000]);
-        assert!(Window::of(&Evidence::default()).span() > 0);
+        assert!(Window::of(&History::default()).span() > 0);
         let endless = Window { from: Micros::MIN, until: Micros::MAX };
         assert!(endless.ticks(0).len() <= 12 && endless.column(0) < WIDTH);
     }
@@ -210,14 +210,14 @@ mod tests {
     #[test]
     fn names_share_a_lane_when_there_are_many_and_they_were_not_alive_at_once() {
         let mut nodes: Vec<NodeLife> = (0..8).map(|n| life(n, 10 * i64::try_from(n).unwrap(), None)).collect();
-        let few = Evidence { nodes: nodes.clone(), ..Evidence::default() };
+        let few = History { nodes: nodes.clone(), ..History::default() };
         assert_eq!(lanes(&few, &[]).len(), 8);
 
         nodes.truncate(2);
         nodes.extend(
             (100..200).map(|n| life(n, 10 * i64::try_from(n).unwrap(), Some(10 * i64::try_from(n + 1).unwrap()))),
         );
-        let many = Evidence { nodes, ..Evidence::default() };
+        let many = History { nodes, ..History::default() };
         let stranger = delivery(9_999, 1_500, Some(1_600));
         let lanes = lanes(&many, &[&stranger]);
         assert_eq!(lanes.iter().map(Lane::label).collect::<Vec<_>>(), ["n000", "n001", "n100 +99", "unknown node"]);
@@ -228,7 +228,7 @@ mod tests {
     fn bars_at_once_are_in_rows_of_their_own_and_a_hanging_one_ends_with_its_node() {
         let second = 1_000_000;
         let window = Window { from: 0, until: 100 * second };
-        let evidence = Evidence { nodes: vec![life(1, 0, Some(30 * second))], ..Evidence::default() };
+        let history = History { nodes: vec![life(1, 0, Some(30 * second))], ..History::default() };
         let deliveries = [
             delivery(1, 0, None),
             delivery(1, second, Some(5 * second)),
@@ -236,7 +236,7 @@ mod tests {
             delivery(1, 6 * second, Some(7 * second)),
             delivery(1, 31 * second, Some(32 * second)),
         ];
-        let lanes = lanes(&evidence, &deliveries.iter().collect::<Vec<_>>());
+        let lanes = lanes(&history, &deliveries.iter().collect::<Vec<_>>());
         assert_eq!(lanes[0].until(&deliveries[0], window), 30 * second);
         assert_eq!(lanes[0].rows(window), (vec![0, 1, 1, 2, 0], 3));
     }

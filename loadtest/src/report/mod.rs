@@ -1,22 +1,22 @@
 //! The report of a drill: one HTML page that needs nothing beside itself, the same
 //! as JSON, and some lines for the terminal.
 //!
-//! It says what the checker found and shows the evidence for it; it decides nothing.
-//! All text from the evidence is text: [`maud`] escapes it, and the page's content
+//! It says what the checker found and shows what was seen around it; it decides nothing.
+//! All text from the history is text: [`maud`] escapes it, and the page's content
 //! security policy forbids scripts and requests. Inside out: `statistics` and
 //! `words` · `answer` how a delivery went · `digest` what page, JSON and summary all
 //! say · `lanes` where things lie on a timeline · `timeline` and `charts` draw ·
-//! `evidence_around` picks what belongs to a violation · `page` and `tables` arrange.
+//! `surroundings` picks what belongs to a violation · `page` and `tables` arrange.
 
 mod answer;
 mod charts;
 mod digest;
-mod evidence_around;
 mod json;
 mod lanes;
 mod page;
 pub mod statistics;
 mod summary;
+mod surroundings;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -29,10 +29,10 @@ pub use page::html;
 pub use summary::summary;
 
 use crate::checker::Analysis;
-use crate::evidence::Micros;
+use crate::history::Micros;
 use serde::{Deserialize, Serialize};
 
-/// What a report says of a run besides its evidence and analysis.
+/// What a report says of a run besides its history and analysis.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The drill's name.

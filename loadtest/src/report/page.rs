@@ -2,23 +2,23 @@
 
 use super::answer::Answer;
 use super::digest::{Conclusion, Digest};
-use super::evidence_around::{Around, Item, around, instant};
+use super::surroundings::{Item, Surroundings, instant, surroundings};
 use super::words::{self, Names, clock_exact, counted, duration, grouped};
 use super::{Run, charts, tables, timeline};
 use crate::checker::{Analysis, Violation};
-use crate::evidence::{Evidence, Scope};
+use crate::history::{History, Scope};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// So many violations are shown with what was seen around them.
 const VIOLATIONS_MAX: usize = 50;
 
-/// Nothing may be loaded or run, whatever the evidence holds.
+/// Nothing may be loaded or run, whatever the history holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The report as one HTML page that needs nothing beside itself.
-pub fn html(run: &Run, evidence: &Evidence, analysis: &Analysis) -> String {
-    let digest = Digest::of(run, evidence, analysis);
-    let marks = analysis.violations.iter().filter_map(|violation| instant(evidence, violation)).collect();
+pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
+    let digest = Digest::of(run, history, analysis);
+    let marks = analysis.violations.iter().filter_map(|violation| instant(history, violation)).collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -37,11 +37,11 @@ pub fn html(run: &Run, evidence: &Evidence, analysis: &Analysis) -> String {
                     (tables::figures(&digest))
                     section {
                         h2 { "Timeline" }
-                        @if evidence.deliveries.is_empty() && evidence.nodes.is_empty() {
+                        @if history.deliveries.is_empty() && history.nodes.is_empty() {
                             p { "Nothing was seen." }
                         } @else {
-                            (legend(evidence))
-                            (timeline::whole(evidence, marks).draw())
+                            (legend(history))
+                            (timeline::whole(history, marks).draw())
                         }
                     }
                     (violations(&digest))
@@ -108,7 +108,7 @@ fn head(digest: &Digest) -> Markup {
             (fact("Commit", &run.commit))
             (fact("Program", &run.program))
             (fact("Started", &words::instant(run.started)))
-            (fact("Lasted", &duration(digest.evidence.ended.saturating_sub(digest.evidence.began))))
+            (fact("Lasted", &duration(digest.history.ended.saturating_sub(digest.history.began))))
             (fact("Nodes", &grouped(run.nodes)))
             @for (name, value) in &run.settings { (fact(name, value)) }
         }
@@ -120,7 +120,7 @@ fn fact(name: &str, value: &str) -> Markup {
 }
 
 /// What bars and bands mean; only the scopes that occur.
-fn legend(evidence: &Evidence) -> Markup {
+fn legend(history: &History) -> Markup {
     const SCOPES: [Scope; 7] = [
         Scope::Ends,
         Scope::Freezes,
@@ -130,7 +130,7 @@ fn legend(evidence: &Evidence) -> Markup {
         Scope::Harmless,
         Scope::Cluster,
     ];
-    let occurs = |scope: &Scope| evidence.faults.iter().any(|fault| fault.scope == *scope);
+    let occurs = |scope: &Scope| history.faults.iter().any(|fault| fault.scope == *scope);
     html! {
         ul.legend {
             @for answer in Answer::ALL {
@@ -181,7 +181,7 @@ fn patterns() -> Markup {
 
 fn violations(digest: &Digest) -> Markup {
     let all = &digest.analysis.violations;
-    let names = Names::of(digest.evidence);
+    let names = Names::of(digest.history);
     html! {
         section {
             h2 { "Violations" }
@@ -195,7 +195,7 @@ fn violations(digest: &Digest) -> Markup {
                 @if all.len() > VIOLATIONS_MAX {
                     p.more {
                         "And " (counted(all.len() - VIOLATIONS_MAX, "violation"))
-                        " more; all are in the report's JSON, all evidence is in the run's directory."
+                        " more; all are in the report's JSON, the whole history is in the run's directory."
                     }
                 }
             }
@@ -204,7 +204,7 @@ fn violations(digest: &Digest) -> Markup {
 }
 
 fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> Markup {
-    let seen = around(digest.evidence, names, violation);
+    let seen = surroundings(digest.history, names, violation);
     let id = format!("violation-{number}");
     html! {
         article.violation id=(id) aria-labelledby=(format!("{id}-rule")) {
@@ -225,8 +225,8 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
                 }
             }
             @if !seen.deliveries.is_empty() {
-                @let mark = instant(digest.evidence, violation);
-                (timeline::some(digest.evidence, seen.window, &seen.deliveries, mark, format!("{id}-timeline")).draw())
+                @let mark = instant(digest.history, violation);
+                (timeline::some(digest.history, seen.window, &seen.deliveries, mark, format!("{id}-timeline")).draw())
                 @if seen.not_drawn > 0 {
                     p.more { (counted(seen.not_drawn, "delivery")) " of the job, farther from it, are not drawn." }
                 }
@@ -237,10 +237,10 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
 }
 
 fn since(digest: &Digest, at: i64) -> String {
-    clock_exact(at.saturating_sub(digest.evidence.began))
+    clock_exact(at.saturating_sub(digest.history.began))
 }
 
-fn items(digest: &Digest, seen: &Around, number: usize) -> Markup {
+fn items(digest: &Digest, seen: &Surroundings, number: usize) -> Markup {
     if seen.items.is_empty() {
         return html! { p { "Nothing was seen around it." } };
     }
@@ -255,7 +255,7 @@ fn items(digest: &Digest, seen: &Around, number: usize) -> Markup {
         }
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(format!("Evidence around violation {number}")) {
+        div.scroll tabindex="0" role="region" aria-label=(format!("Seen around violation {number}")) {
             table {
                 caption { "Seen within 10 s; ● is the execution itself" }
                 thead {

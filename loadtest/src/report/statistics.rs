@@ -1,6 +1,6 @@
 //! Quantiles, shares and bounds: the one place that computes them.
 
-use crate::evidence::Micros;
+use crate::history::Micros;
 use serde::Serialize;
 
 /// How values spread. Quantiles are by nearest rank, so each is a value that was seen.

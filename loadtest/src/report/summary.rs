@@ -5,7 +5,7 @@ use super::digest::{Conclusion, Digest};
 use super::statistics::Spread;
 use super::words::{bound_of, counted, duration, grouped, harmless, share_of};
 use crate::checker::Analysis;
-use crate::evidence::{Evidence, Micros};
+use crate::history::{History, Micros};
 
 /// Violations that are printed; the page has more of them.
 const VIOLATIONS_MAX: usize = 5;
@@ -13,8 +13,8 @@ const VIOLATIONS_MAX: usize = 5;
 const COLUMNS: usize = 100;
 
 /// The report in some two dozen lines of plain text, the last one ended.
-pub fn summary(run: &Run, evidence: &Evidence, analysis: &Analysis) -> String {
-    let digest = Digest::of(run, evidence, analysis);
+pub fn summary(run: &Run, history: &History, analysis: &Analysis) -> String {
+    let digest = Digest::of(run, history, analysis);
     let mut lines = vec![format!("{}: {}", run.name, digest.sentence())];
     lines.extend(run.skipped.iter().map(|skipped| format!("  skipped, not passed: {skipped}")));
     violations(&digest, &mut lines);
@@ -62,7 +62,7 @@ fn counts(digest: &Digest, lines: &mut Vec<String>) {
     lines.push(format!("  checked normal   {}{soft}", share_of(counts.normal, digest.fire_times())));
     let answers = digest.answers.iter().filter(|(_, count)| *count > 0);
     let answers = answers.map(|(answer, count)| format!("{} {}", grouped(*count), answer.words()));
-    lines.extend(wrapped("  deliveries       ", digest.evidence.deliveries.len(), answers));
+    lines.extend(wrapped("  deliveries       ", digest.history.deliveries.len(), answers));
     lines.push(format!("  surplus effects  {}", digest.surplus()));
     lines.push(format!(
         "  zombies          {} while a node was frozen, {} of fenced targets",
@@ -93,7 +93,7 @@ fn spreads(digest: &Digest, lines: &mut Vec<String>) {
 }
 
 fn faults(digest: &Digest, lines: &mut Vec<String>) {
-    let n = digest.evidence.faults.len();
+    let n = digest.history.faults.len();
     let kinds = digest.faults.iter().map(|(kind, count)| {
         let bound = if digest.bounded() { format!(" ({})", bound_of(*count, false)) } else { String::new() };
         format!("{kind} {}{bound}", grouped(*count))

@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use super::statistics::Spread;
 use super::words::{bound_of, clock_exact, counted, duration, grouped, hit, scope, share_of};
-use crate::evidence::{Fault, Micros, NodeLife};
+use crate::history::{Fault, Micros, NodeLife};
 use maud::{Markup, html};
 
 /// So many rows of faults and of nodes.
@@ -90,16 +90,16 @@ pub fn counts(digest: &Digest) -> Markup {
         ["Checked under normal rules".into(), format!("{}, {normal}{soft}", grouped(counts.normal))],
         ["Left out by a policy".into(), grouped(counts.skipped)],
         ["Manual runs".into(), grouped(counts.manual)],
-        ["Deliveries".into(), grouped(digest.evidence.deliveries.len())],
+        ["Deliveries".into(), grouped(digest.history.deliveries.len())],
     ];
     rows.extend(digest.answers.iter().map(|(answer, count)| [format!("… {}", answer.words()), grouped(*count)]));
     rows.extend([
         ["Surplus effects".into(), digest.surplus()],
         ["Overlaps of attempts while a node was frozen".into(), grouped(counts.frozen_overlaps)],
         ["Refusals of fenced targets".into(), grouped(counts.fenced)],
-        ["API calls".into(), grouped(digest.evidence.calls.len())],
-        ["Rows in the database at the end".into(), grouped(digest.evidence.rows.len())],
-        ["Findings of the audits of stuck states".into(), grouped(digest.evidence.stuck.len())],
+        ["API calls".into(), grouped(digest.history.calls.len())],
+        ["Rows in the database at the end".into(), grouped(digest.history.rows.len())],
+        ["Findings of the audits of stuck states".into(), grouped(digest.history.stuck.len())],
     ]);
     let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
     html! {
@@ -110,15 +110,15 @@ pub fn counts(digest: &Digest) -> Markup {
 /// Faults by kind with their bounds, then each.
 pub fn faults(digest: &Digest) -> Markup {
     let broken = !digest.bounded();
-    let n = digest.evidence.faults.len();
+    let n = digest.history.faults.len();
     let mut kinds: Vec<Vec<String>> = digest
         .faults
         .iter()
         .map(|(kind, count)| vec![(*kind).to_owned(), grouped(*count), bound_of(*count, broken)])
         .collect();
     kinds.push(vec!["all".to_owned(), grouped(n), bound_of(n, broken)]);
-    let each = digest.evidence.faults.iter().map(|fault: &Fault| {
-        let since = fault.from.saturating_sub(digest.evidence.began);
+    let each = digest.history.faults.iter().map(|fault: &Fault| {
+        let since = fault.from.saturating_sub(digest.history.began);
         let lasted = duration(fault.until.saturating_sub(fault.from));
         vec![fault.kind.clone(), scope(fault.scope).to_owned(), hit(fault), clock_exact(since), lasted]
     });
@@ -141,8 +141,8 @@ pub fn faults(digest: &Digest) -> Markup {
 
 /// Node lifetimes.
 pub fn nodes(digest: &Digest) -> Markup {
-    let since = |at: Micros| clock_exact(at.saturating_sub(digest.evidence.began));
-    let each = digest.evidence.nodes.iter().map(|life: &NodeLife| {
+    let since = |at: Micros| clock_exact(at.saturating_sub(digest.history.began));
+    let each = digest.history.nodes.iter().map(|life: &NodeLife| {
         vec![
             life.name.clone(),
             life.id.to_string(),
@@ -155,7 +155,7 @@ pub fn nodes(digest: &Digest) -> Markup {
     html! {
         section {
             h2 { "Nodes" }
-            @if digest.evidence.nodes.is_empty() {
+            @if digest.history.nodes.is_empty() {
                 p { "None joined." }
             } @else {
                 (table("Node lifetimes", &["Name", "Id", "State", "Started", "Ended", "By"], &each.collect::<Vec<_>>()))

@@ -2,8 +2,8 @@
 
 use super::{Conclusion, Figure, Run, html, json, summary};
 use crate::checker::{Analysis, Counts, Redelivery, Violation};
-use crate::evidence::{
-    Call, CallOutcome, Delivery, Evidence, Fault, Micros, NodeLife, Operation, Row, Scope, Stuck, Transition,
+use crate::history::{
+    Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Stuck, Transition,
 };
 use crate::job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target};
 use std::time::Instant;
@@ -53,20 +53,20 @@ fn node(number: u64, started: Micros, ended: Option<Micros>) -> NodeLife {
 }
 
 /// A run of five minutes and four nodes, one of which dies and one of which is its successor.
-fn synthetic(deliveries: u64, job: &str) -> Evidence {
+fn synthetic(deliveries: u64, job: &str) -> History {
     let nodes = vec![node(1, -2, Some(91)), node(2, -2, None), node(3, -1, None), node(4, 100, None)];
     let create = Call {
         job: Some(id(1_000)),
         operation: Operation::Create(spec(job)),
         invoked: BEGAN + 1_000,
-        returned: BEGAN + 9_000,
+        completed: BEGAN + 9_000,
         outcome: CallOutcome::Done,
         next_fire_time: Some(BEGAN + SECOND),
         start_at: None,
         made: None,
     };
     let status = "RUNNING".to_owned();
-    Evidence {
+    History {
         began: BEGAN,
         ended: BEGAN + LENGTH,
         deliveries: synthetic_deliveries(deliveries, &nodes),
@@ -81,7 +81,7 @@ fn synthetic(deliveries: u64, job: &str) -> Evidence {
             fault("postgres-slow", Scope::Cluster, "", 250, 20),
         ],
         rows: vec![succeeded()],
-        history: vec![Transition { execution: id(10_000), attempt: 1, status, at: BEGAN + 4_000 }],
+        transitions: vec![Transition { execution: id(10_000), attempt: 1, status, at: BEGAN + 4_000 }],
         nodes,
         stuck: vec![Stuck { at: BEGAN + 2 * SECOND, rule: "running on a dead node".to_owned(), id: id(10_000) }],
     }
@@ -241,14 +241,14 @@ fn a_page_is_balanced_and_loads_nothing() {
 }
 
 #[test]
-fn text_from_the_evidence_is_text() {
-    let mut evidence = synthetic(50, HOSTILE);
-    evidence.faults[0].kind = HOSTILE.to_owned();
-    evidence.faults[0].nodes.push(HOSTILE.to_owned());
-    evidence.nodes[0].name = HOSTILE.to_owned();
-    evidence.nodes[0].ended_by = Some(HOSTILE.to_owned());
-    evidence.rows[0].reason = Some(HOSTILE.to_owned());
-    evidence.stuck[0].rule = HOSTILE.to_owned();
+fn text_from_the_history_is_text() {
+    let mut history = synthetic(50, HOSTILE);
+    history.faults[0].kind = HOSTILE.to_owned();
+    history.faults[0].nodes.push(HOSTILE.to_owned());
+    history.nodes[0].name = HOSTILE.to_owned();
+    history.nodes[0].ended_by = Some(HOSTILE.to_owned());
+    history.rows[0].reason = Some(HOSTILE.to_owned());
+    history.stuck[0].rule = HOSTILE.to_owned();
     let mut broken = violation(10_000, BEGAN);
     broken.text = HOSTILE.to_owned();
     broken.rule = HOSTILE.to_owned();
@@ -256,21 +256,21 @@ fn text_from_the_evidence_is_text() {
     analysis.redeliveries[0].fault = HOSTILE.to_owned();
     let run = Run { name: HOSTILE.to_owned(), skipped: vec![HOSTILE.to_owned()], ..run() };
 
-    let page = html(&run, &evidence, &analysis);
+    let page = html(&run, &history, &analysis);
     assert!(is_balanced(&page) && !page.contains("<script") && page.contains("&lt;script src="));
     assert!(!page.contains("\" onload") && page.matches("</style>").count() == 1);
-    assert!(!summary(&run, &evidence, &analysis).contains('\u{1b}'));
+    assert!(!summary(&run, &history, &analysis).contains('\u{1b}'));
 }
 
 #[test]
-fn a_run_in_which_nothing_was_seen_is_not_judged() {
-    let (run, evidence, analysis) = (Run::default(), Evidence::default(), Analysis::default());
+fn a_run_in_which_nothing_was_seen_is_inconclusive() {
+    let (run, history, analysis) = (Run::default(), History::default(), Analysis::default());
     assert_eq!(run.conclusion(&analysis), Conclusion::Inconclusive);
-    let page = html(&run, &evidence, &analysis);
+    let page = html(&run, &history, &analysis);
     assert!(is_balanced(&page) && page.contains("Inconclusive: nothing had to happen in this run."));
     assert!(!page.contains("NaN") && !page.contains("inf\""));
-    assert_eq!(json(&run, &evidence, &analysis)["judgement"], "not_judged");
-    assert!(summary(&run, &evidence, &analysis).contains("bound            none: inconclusive\n"));
+    assert_eq!(json(&run, &history, &analysis)["judgement"], "not_judged");
+    assert!(summary(&run, &history, &analysis).contains("bound            none: inconclusive\n"));
 }
 
 #[test]
@@ -283,11 +283,11 @@ fn a_violation_breaks_the_promise_even_in_a_run_that_was_cut_short() {
 
 #[test]
 fn a_long_run_stays_small() {
-    let evidence = synthetic(200_000, "invoices");
+    let history = synthetic(200_000, "invoices");
     let violations = (0..200).map(|n| violation(10_000 + n * 900, BEGAN + i64::try_from(n).unwrap() * SECOND));
     let analysis = analysis(violations.collect());
     let begun = Instant::now();
-    let page = html(&run(), &evidence, &analysis);
+    let page = html(&run(), &history, &analysis);
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
     assert_eq!(page.matches("<article").count(), 50);
@@ -352,13 +352,13 @@ fn pages_to_look_at() {
         }],
         ..run()
     };
-    for (name, run, evidence, analysis) in [
+    for (name, run, history, analysis) in [
         ("kept", run(), synthetic(1_200, "invoices"), analysis(vec![])),
         ("broken", missed, synthetic(60_000, HOSTILE), analysis(violations())),
-        ("empty", Run::default(), Evidence::default(), Analysis::default()),
+        ("empty", Run::default(), History::default(), Analysis::default()),
     ] {
         let file = std::env::temp_dir().join(format!("horolog-report-{name}.html"));
-        std::fs::write(&file, html(&run, &evidence, &analysis)).unwrap();
+        std::fs::write(&file, html(&run, &history, &analysis)).unwrap();
         println!("{}", file.display());
     }
 }

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::lanes::{LEFT, Lane, WIDTH, Window, lanes};
 use super::statistics::float;
 use super::words::{Names, clock, clock_exact, counted, duration, grouped, hit, hits_all, scope};
-use crate::evidence::{Delivery, Evidence, Fault, Micros, Scope};
+use crate::history::{Delivery, Fault, History, Micros, Scope};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,7 +26,7 @@ const RIGHT: f64 = LEFT + 860.0;
 
 /// What one drawing shows.
 pub struct Timeline<'a> {
-    pub evidence: &'a Evidence,
+    pub history: &'a History,
     pub window: Window,
     pub lanes: Vec<Lane<'a>>,
     /// Instants of violations, marked over the lanes.
@@ -39,12 +39,12 @@ pub struct Timeline<'a> {
 }
 
 /// All of a run.
-pub fn whole(evidence: &Evidence, marks: Vec<Micros>) -> Timeline<'_> {
-    let deliveries: Vec<&Delivery> = evidence.deliveries.iter().collect();
+pub fn whole(history: &History, marks: Vec<Micros>) -> Timeline<'_> {
+    let deliveries: Vec<&Delivery> = history.deliveries.iter().collect();
     Timeline {
-        evidence,
-        window: Window::of(evidence),
-        lanes: lanes(evidence, &deliveries),
+        history,
+        window: Window::of(history),
+        lanes: lanes(history, &deliveries),
         marks,
         id: "timeline".to_owned(),
         title: "Deliveries by node over time".to_owned(),
@@ -54,22 +54,22 @@ pub fn whole(evidence: &Evidence, marks: Vec<Micros>) -> Timeline<'_> {
 
 /// Some deliveries alone, on the lanes of their nodes.
 pub fn some<'a>(
-    evidence: &'a Evidence,
+    history: &'a History,
     window: Window,
     deliveries: &[&'a Delivery],
     mark: Option<Micros>,
     id: String,
 ) -> Timeline<'a> {
-    let mut lanes = lanes(evidence, deliveries);
+    let mut lanes = lanes(history, deliveries);
     lanes.retain(|lane| !lane.deliveries.is_empty());
     let title = "Deliveries of the job around the violation".to_owned();
-    Timeline { evidence, window, lanes, marks: mark.into_iter().collect(), id, title, dense: false }
+    Timeline { history, window, lanes, marks: mark.into_iter().collect(), id, title, dense: false }
 }
 
 impl Timeline<'_> {
     /// As a figure with its legend.
     pub fn draw(&self) -> Markup {
-        let faults: Vec<&Fault> = self.evidence.faults.iter().filter(|f| self.window.meets(f.from, f.until)).collect();
+        let faults: Vec<&Fault> = self.history.faults.iter().filter(|f| self.window.meets(f.from, f.until)).collect();
         let (all, single): (Vec<&Fault>, Vec<&Fault>) =
             faults.iter().take(FAULTS_MAX).copied().partition(|fault| hits_all(fault));
         let top = if self.marks.is_empty() { 0.0 } else { 18.0 } + if all.is_empty() { 0.0 } else { CLUSTER_HEAD };
@@ -108,8 +108,8 @@ impl Timeline<'_> {
             counted(deliveries, "delivery"),
             counted(self.lanes.len(), "lane"),
             counted(faults, "fault"),
-            clock(self.window.from.saturating_sub(self.evidence.began)),
-            clock(self.window.until.saturating_sub(self.evidence.began)),
+            clock(self.window.from.saturating_sub(self.history.began)),
+            clock(self.window.until.saturating_sub(self.history.began)),
         );
         let cut = if faults > FAULTS_MAX {
             format!(" The first {} faults are drawn.", grouped(FAULTS_MAX))
@@ -184,7 +184,7 @@ impl Timeline<'_> {
     }
 
     fn bars(&self, lane: &Lane, y: f64, rows: &[usize]) -> Markup {
-        let names = Names::of(self.evidence);
+        let names = Names::of(self.history);
         html! {
             @for (delivery, row) in lane.deliveries.iter().zip(rows) {
                 @let answer = Answer::of(delivery);
@@ -193,7 +193,7 @@ impl Timeline<'_> {
                 rect class=(format!("bar {}", answer.key())) x=(px(from)) y=(px(y + ROW * float(*row) + 0.5))
                     width=(px(width)) height=(px(ROW - 1.0)) {
                     title {
-                        (clock_exact(delivery.arrived.saturating_sub(self.evidence.began)))
+                        (clock_exact(delivery.arrived.saturating_sub(self.history.began)))
                         " " (names.name(delivery.node)) ", attempt " (delivery.attempt) ", " (answer.words())
                     }
                 }
@@ -260,10 +260,10 @@ impl Timeline<'_> {
 
     fn axis(&self, top: f64, bottom: f64) -> Markup {
         html! {
-            @for at in self.window.ticks(self.evidence.began) {
+            @for at in self.window.ticks(self.history.began) {
                 @let x = self.window.x(at);
                 path.grid d=(format!("M{x:.1} {top:.1}V{bottom:.1}")) {}
-                text.tick x=(px(x)) y=(px(bottom + 14.0)) { (clock(at.saturating_sub(self.evidence.began))) }
+                text.tick x=(px(x)) y=(px(bottom + 14.0)) { (clock(at.saturating_sub(self.history.began))) }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Values in words, for the page and the terminal.
 
 use super::statistics::{bound, share};
-use crate::evidence::{Evidence, Fault, Micros, Scope};
+use crate::history::{Fault, History, Micros, Scope};
 use chrono::{DateTime, SecondsFormat};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -134,8 +134,8 @@ pub struct Names<'a>(HashMap<Uuid, &'a str>);
 
 impl<'a> Names<'a> {
     /// Of all lifetimes.
-    pub fn of(evidence: &'a Evidence) -> Self {
-        Self(evidence.nodes.iter().map(|life| (life.id, life.name.as_str())).collect())
+    pub fn of(history: &'a History) -> Self {
+        Self(history.nodes.iter().map(|life| (life.id, life.name.as_str())).collect())
     }
 
     /// A node that is none of the lifetimes is named by its id.

@@ -2,14 +2,14 @@
 
 use super::cluster::{MILLI, RULES};
 use crate::{
-    evidence::{CallOutcome, Delivery, Evidence, Micros, Operation, Row, Scope},
+    history::{CallOutcome, Delivery, History, Micros, Operation, Row, Scope},
     job::{JobSpec, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
 use uuid::Uuid;
 
 pub(super) struct Broken {
-    pub(super) evidence: Evidence,
+    pub(super) history: History,
     pub(super) rng: Rng,
 }
 
@@ -21,13 +21,13 @@ impl Broken {
     /// Whether no fault, nor what may follow from one, touches that stretch.
     pub(super) fn calm(&self, from: Micros, until: Micros) -> bool {
         let touches = |from_fault: Micros, over: Micros| from_fault - 2 * SECOND <= until && over + 14 * SECOND >= from;
-        let mut faults = self.evidence.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
-        until < self.evidence.ended - 12 * SECOND && !faults.any(|fault| touches(fault.from, fault.until))
+        let mut faults = self.history.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
+        until < self.history.ended - 12 * SECOND && !faults.any(|fault| touches(fault.from, fault.until))
     }
 
     /// What a job that an answered creation names asked for at first.
     pub(super) fn spec(&self, job: Uuid) -> Option<&JobSpec> {
-        self.evidence.calls.iter().find_map(|call| match &call.operation {
+        self.history.calls.iter().find_map(|call| match &call.operation {
             Operation::Create(spec) if call.job == Some(job) && call.outcome == CallOutcome::Done => Some(spec),
             _ => None,
         })
@@ -35,36 +35,36 @@ impl Broken {
 
     /// Whether every call for the job was answered, and none but run-now came near that stretch.
     pub(super) fn sure(&self, job: Uuid, from: Micros, until: Micros) -> bool {
-        let mut calls = self.evidence.calls.iter().filter(|call| call.job == Some(job));
+        let mut calls = self.history.calls.iter().filter(|call| call.job == Some(job));
         self.spec(job).is_some()
             && calls.all(|call| {
                 call.outcome == CallOutcome::Done
                     && (call.operation == Operation::RunNow
-                        || call.returned + SECOND < from
+                        || call.completed + SECOND < from
                         || until + 8 * SECOND < call.invoked)
             })
     }
 
     pub(super) fn row(&mut self, execution: Uuid) -> Option<&mut Row> {
-        self.evidence.rows.iter_mut().find(|row| row.execution == execution)
+        self.history.rows.iter_mut().find(|row| row.execution == execution)
     }
 
     pub(super) fn of(&self, execution: Uuid) -> Vec<Delivery> {
         let mut all: Vec<Delivery> =
-            self.evidence.deliveries.iter().filter(|delivery| delivery.execution == execution).cloned().collect();
+            self.history.deliveries.iter().filter(|delivery| delivery.execution == execution).cloned().collect();
         all.sort_by_key(|delivery| delivery.attempt);
         all
     }
 
     /// Any execution that fits, with its deliveries by attempt and its row.
     pub(super) fn any(&mut self, fits: impl Fn(&Self, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
-        let mut rows: Vec<usize> = (0..self.evidence.rows.len()).collect();
+        let mut rows: Vec<usize> = (0..self.history.rows.len()).collect();
         self.rng.shuffle(&mut rows);
         let mut by_id: std::collections::HashMap<Uuid, Vec<Delivery>> = std::collections::HashMap::new();
-        for delivery in &self.evidence.deliveries {
+        for delivery in &self.history.deliveries {
             by_id.entry(delivery.execution).or_default().push(delivery.clone());
         }
-        rows.into_iter().map(|index| &self.evidence.rows[index]).find_map(|row| {
+        rows.into_iter().map(|index| &self.history.rows[index]).find_map(|row| {
             let mut deliveries = by_id.get(&row.execution).cloned().unwrap_or_default();
             deliveries.sort_by_key(|delivery| delivery.attempt);
             fits(self, &deliveries, row).then(|| (deliveries, row.clone()))
@@ -88,18 +88,18 @@ impl Broken {
     }
 
     pub(super) fn change(&mut self, execution: Uuid, attempt: i32, change: impl Fn(&mut Delivery)) {
-        let all = self.evidence.deliveries.iter_mut();
+        let all = self.history.deliveries.iter_mut();
         all.filter(|delivery| delivery.execution == execution && (attempt == 0 || delivery.attempt == attempt))
             .for_each(change);
     }
 
     pub(super) fn drop_delivery(&mut self, execution: Uuid, from_attempt: i32) {
-        self.evidence.deliveries.retain(|delivery| delivery.execution != execution || delivery.attempt < from_attempt);
+        self.history.deliveries.retain(|delivery| delivery.execution != execution || delivery.attempt < from_attempt);
     }
 
     pub(super) fn drop_row(&mut self, execution: Uuid) {
-        self.evidence.rows.retain(|row| row.execution != execution);
-        self.evidence.history.retain(|transition| transition.execution != execution);
+        self.history.rows.retain(|row| row.execution != execution);
+        self.history.transitions.retain(|transition| transition.execution != execution);
     }
 
     /// Another execution like that one, with its row, so much later and under another fire time.
@@ -109,12 +109,12 @@ impl Broken {
             let mut delivery = Delivery { execution: id, fire_time, due_time: fire_time, ..delivery.clone() };
             delivery.arrived += later;
             delivery.ended = delivery.ended.map(|ended| ended + later);
-            self.evidence.deliveries.push(delivery);
+            self.history.deliveries.push(delivery);
         }
         let mut row = Row { execution: id, fire_time, due_time: fire_time, ..row.clone() };
         row.started_at = row.started_at.map(|at| at + later);
         row.finished_at = row.finished_at.map(|at| at + later);
-        self.evidence.rows.push(row);
+        self.history.rows.push(row);
     }
 
     /// One attempt more, so long after the last one's end; the row is settled by it.
@@ -132,7 +132,7 @@ impl Broken {
             effect: status == 200,
             ..last.clone()
         };
-        self.evidence.deliveries.push(again);
+        self.history.deliveries.push(again);
         if let Some(row) = self.row(last.execution) {
             (row.attempt, row.finished_at) = (attempt, Some(ended + 5 * MILLI));
             (row.status, row.reason) = if status == 200 {
@@ -144,9 +144,9 @@ impl Broken {
         self.forget(last.execution);
     }
 
-    /// Takes the history of an execution away, where it is not what is broken.
+    /// Removes the transitions of an execution, where another part of the history is broken.
     pub(super) fn forget(&mut self, execution: Uuid) {
-        self.evidence.history.retain(|transition| transition.execution != execution);
+        self.history.transitions.retain(|transition| transition.execution != execution);
     }
 
     /// The time between two fire times of a grid.
@@ -160,7 +160,7 @@ impl Broken {
 
     /// Whether nothing but this happened to the grid of the job.
     pub(super) fn one_grid(&self, job: Uuid) -> bool {
-        let calls = self.evidence.calls.iter().filter(|call| call.job == Some(job));
+        let calls = self.history.calls.iter().filter(|call| call.job == Some(job));
         self.period(job).is_some()
             && calls
                 .clone()
@@ -169,9 +169,9 @@ impl Broken {
 
     /// The fault that lost an attempt, if one of its own node did.
     pub(super) fn hit(&self, delivery: &Delivery, scope: Scope) -> bool {
-        let name = self.evidence.nodes.iter().find(|node| node.id == delivery.node).map(|node| &node.name);
+        let name = self.history.nodes.iter().find(|node| node.id == delivery.node).map(|node| &node.name);
         let mut faults = self
-            .evidence
+            .history
             .faults
             .iter()
             .filter(|fault| fault.scope == scope && fault.nodes.iter().any(|hit| Some(hit) == name));

@@ -4,7 +4,7 @@
 
 use crate::{
     checker::Rules,
-    evidence::{Fault, Micros, NodeLife, Scope},
+    history::{Fault, Micros, NodeLife, Scope},
     job::SECOND,
 };
 use fastrand::Rng;

@@ -5,7 +5,7 @@ use super::{
     synthetic::{END, World},
 };
 use crate::{
-    evidence::{Delivery, Micros, Row, Transition},
+    history::{Delivery, Micros, Row, Transition},
     job::{JobSpec, Recovery, SECOND},
 };
 use uuid::Uuid;
@@ -137,7 +137,7 @@ impl World {
                 (ended, status) = (gone, 499);
             }
         }
-        self.evidence.deliveries.push(Delivery {
+        self.history.deliveries.push(Delivery {
             job: demand.job,
             execution: demand.id,
             fire_time: demand.fire_time,
@@ -172,7 +172,7 @@ impl World {
     }
 
     pub(super) fn transition(&mut self, execution: Uuid, attempt: i32, status: &str, at: Micros) {
-        self.evidence.history.push(Transition { execution, attempt, status: status.to_owned(), at });
+        self.history.transitions.push(Transition { execution, attempt, status: status.to_owned(), at });
     }
 
     fn row(
@@ -183,7 +183,7 @@ impl World {
         end: (&str, Option<&str>),
         at: (Micros, Micros),
     ) {
-        self.evidence.rows.push(Row {
+        self.history.rows.push(Row {
             execution: demand.id,
             job: demand.job,
             kind: demand.kind.to_owned(),
@@ -214,27 +214,27 @@ impl World {
     ) {
         self.transition(demand.id, 0, "SKIPPED", at);
         self.row(demand, (0, 0), None, ("SKIPPED", Some(reason)), (at, at));
-        let row = self.evidence.rows.last_mut().unwrap();
+        let row = self.history.rows.last_mut().unwrap();
         (row.through_fire_time, row.occurrences, row.coalesced_into) = (Some(range.0), Some(range.1), into);
     }
 
     /// Ends an execution at that time, whatever it was doing: `CANCEL_OTHER` in calm times.
     pub(super) fn cancel(&mut self, execution: Uuid, at: Micros) -> Micros {
-        let evidence = &mut self.evidence;
-        evidence.deliveries.retain(|delivery| delivery.execution != execution || delivery.arrived <= at);
-        for delivery in evidence.deliveries.iter_mut().filter(|delivery| delivery.execution == execution) {
+        let history = &mut self.history;
+        history.deliveries.retain(|delivery| delivery.execution != execution || delivery.arrived <= at);
+        for delivery in history.deliveries.iter_mut().filter(|delivery| delivery.execution == execution) {
             if delivery.ended.is_none_or(|ended| ended > at) {
                 (delivery.ended, delivery.status, delivery.effect) = (Some(at), Some(499), false);
             }
         }
-        evidence.history.retain(|transition| transition.execution != execution || transition.at <= at);
-        let attempt = evidence
-            .history
+        history.transitions.retain(|transition| transition.execution != execution || transition.at <= at);
+        let attempt = history
+            .transitions
             .iter()
             .rfind(|transition| transition.execution == execution)
             .map_or(1, |last| last.attempt);
         let finished = at + 5 * MILLI;
-        if let Some(row) = evidence.rows.iter_mut().find(|row| row.execution == execution) {
+        if let Some(row) = history.rows.iter_mut().find(|row| row.execution == execution) {
             (row.status, row.reason) = ("CANCELLED".to_owned(), None);
             (row.finished_at, row.attempt) = (Some(finished), attempt);
         }

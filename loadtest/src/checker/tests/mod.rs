@@ -13,7 +13,7 @@ mod specs;
 mod synthetic;
 
 use super::check;
-use crate::evidence::{Fault, Micros, Scope};
+use crate::history::{Fault, Micros, Scope};
 use crate::job::SECOND;
 use broken::Broken;
 use cluster::RULES;
@@ -29,8 +29,8 @@ fn clean_histories_break_no_rule() {
     let (mut normal, mut must, mut may, mut deliveries) = (0, 0, 0, 0);
     let mut alarms = BTreeMap::new();
     for seed in 0..SEEDS {
-        let evidence = synthetic::history(seed);
-        let analysis = check(&evidence, &RULES);
+        let history = synthetic::history(seed);
+        let analysis = check(&history, &RULES);
         for violation in &analysis.violations {
             let sample = alarms.entry(violation.rule.clone()).or_insert_with(|| (0, Vec::new()));
             sample.0 += 1;
@@ -58,10 +58,10 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
     for seed in 0..SEEDS_OF_MUTATIONS {
         let clean = synthetic::history(seed);
         for (index, (name, mutation)) in all.iter().enumerate() {
-            let mut broken = Broken { evidence: clean.clone(), rng: Rng::with_seed(seed * 1_000 + index as u64) };
+            let mut broken = Broken { history: clean.clone(), rng: Rng::with_seed(seed * 1_000 + index as u64) };
             let Some(expected) = mutation(&mut broken) else { continue };
             made[index] += 1;
-            let analysis = check(&broken.evidence, &RULES);
+            let analysis = check(&broken.history, &RULES);
             let said: BTreeSet<&str> = analysis.violations.iter().map(|violation| violation.rule.as_str()).collect();
             if !expected.iter().all(|rule| said.contains(rule)) {
                 missed.push(format!("seed {seed}, {name}: not all of {expected:?} in {said:?}"));
@@ -78,16 +78,16 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
 #[test]
 fn only_a_failover_that_loses_writes_explains_a_duplicate_attempt() {
     let place = |seed| {
-        let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(seed) };
+        let mut broken = Broken { history: synthetic::history(seed), rng: Rng::with_seed(seed) };
         let place = broken.plain(|deliveries, row| deliveries.len() == 1 && row.status == "SUCCESS");
         place.map(|(deliveries, _)| (broken, deliveries))
     };
     let (mut broken, deliveries) = (0..SEEDS).find_map(place).unwrap();
     let mut duplicate = deliveries[0].clone();
     duplicate.arrived += 2 * cluster::MILLI;
-    broken.evidence.deliveries.push(duplicate.clone());
+    broken.history.deliveries.push(duplicate.clone());
     let rules = |broken: &Broken| -> BTreeSet<String> {
-        check(&broken.evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+        check(&broken.history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
     };
     assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]));
     let mut fault = Fault {
@@ -97,13 +97,13 @@ fn only_a_failover_that_loses_writes_explains_a_duplicate_attempt() {
         from: duplicate.arrived - 5,
         until: duplicate.arrived,
     };
-    broken.evidence.faults.push(fault.clone());
+    broken.history.faults.push(fault.clone());
     assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]), "no other fault of the database");
-    broken.evidence.faults.pop();
+    broken.history.faults.pop();
     fault.kind = "failover-async".to_owned();
-    broken.evidence.faults.push(fault);
+    broken.history.faults.push(fault);
     assert_eq!(rules(&broken), BTreeSet::new());
-    assert!(check(&broken.evidence, &RULES).counts.surplus_effects > 0);
+    assert!(check(&broken.history, &RULES).counts.surplus_effects > 0);
 }
 
 #[test]
@@ -113,16 +113,16 @@ fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
     let mut outcomes = BTreeSet::new();
     for seed in 0..SEEDS {
         // Not the seed of the history: its ids would come again.
-        let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
+        let mut broken = Broken { history: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
         if ran_late(&mut broken).is_none() {
             continue;
         }
         let late = |broken: &Broken| {
-            let violations = check(&broken.evidence, &RULES).violations;
+            let violations = check(&broken.history, &RULES).violations;
             violations.into_iter().find(|violation| violation.rule == "MISFIRE-FIRED")
         };
         let run = late(&broken).unwrap().execution;
-        let run = broken.evidence.deliveries.iter().find(|delivery| Some(delivery.execution) == run).unwrap().clone();
+        let run = broken.history.deliveries.iter().find(|delivery| Some(delivery.execution) == run).unwrap().clone();
         let grace = broken.spec(run.job).unwrap().misfire_grace_seconds;
         let beyond = run.arrived - run.fire_time - Micros::from(grace) * SECOND - RULES.lateness;
         if beyond <= 0 {
@@ -132,9 +132,9 @@ fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
             let (from, until) = (run.arrived - 5, run.arrived);
             Fault { kind: kind.to_owned(), scope: Scope::Cluster, nodes: Vec::new(), from, until }
         };
-        broken.evidence.faults.push(fault("restart"));
+        broken.history.faults.push(fault("restart"));
         assert!(late(&broken).is_some(), "seed {seed}: no other fault of the database");
-        broken.evidence.faults.push(fault("table-lock"));
+        broken.history.faults.push(fault("table-lock"));
         assert_eq!(late(&broken).is_some(), beyond > RULES.ttl / 2, "seed {seed}: {beyond} us beyond");
         outcomes.insert(beyond > RULES.ttl / 2);
     }
@@ -145,28 +145,28 @@ fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
 fn a_stalled_disk_explains_only_lateness_until_a_second_after_it() {
     let (_, late) = mutations::AT_THE_SINK.iter().find(|(name, _)| *name == "6 s late").unwrap();
     let made = |seed| {
-        let mut broken = Broken { evidence: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
+        let mut broken = Broken { history: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
         late(&mut broken)?;
         let only = ["MATCHING-EXTRA", "MATCHING-MISSING", "LATE"];
-        let all = check(&broken.evidence, &RULES).violations;
+        let all = check(&broken.history, &RULES).violations;
         all.iter().all(|violation| only.contains(&violation.rule.as_str())).then_some(broken)
     };
     let broken = (0..SEEDS).find_map(made).unwrap();
     let rules = |faults: &[(Scope, Micros, Micros)]| -> BTreeSet<String> {
-        let mut evidence = broken.evidence.clone();
-        evidence.faults.extend(faults.iter().map(|&(scope, from, until)| Fault {
+        let mut history = broken.history.clone();
+        history.faults.extend(faults.iter().map(|&(scope, from, until)| Fault {
             kind: "slow-disk".to_owned(),
             scope,
             nodes: Vec::new(),
             from,
             until,
         }));
-        check(&evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+        check(&history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
     };
     let before = rules(&[]);
     assert!(before.contains("LATE"), "{before:?}");
-    let late = check(&broken.evidence, &RULES).violations.into_iter().find(|v| v.rule == "LATE").unwrap();
-    let start = broken.evidence.deliveries.iter().find(|delivery| Some(delivery.execution) == late.execution).unwrap();
+    let late = check(&broken.history, &RULES).violations.into_iter().find(|v| v.rule == "LATE").unwrap();
+    let start = broken.history.deliveries.iter().find(|delivery| Some(delivery.execution) == late.execution).unwrap();
     let stall = (start.fire_time, start.arrived - RULES.lateness);
     assert_eq!(rules(&[(Scope::Stalls, stall.0, stall.1)]), BTreeSet::new());
     assert!(
@@ -179,9 +179,9 @@ fn a_stalled_disk_explains_only_lateness_until_a_second_after_it() {
 /// A soak of a day has to be checked within minutes. The time is printed, for machines differ.
 #[test]
 fn a_hundred_thousand_fire_times_under_three_hundred_faults_are_checked() {
-    let evidence = soak::history(100, 1_000, 300);
+    let history = soak::history(100, 1_000, 300);
     let begin = std::time::Instant::now();
-    let analysis = check(&evidence, &RULES);
+    let analysis = check(&history, &RULES);
     let counts = &analysis.counts;
     println!(
         "{} fire times, {} deliveries, {} faults: {:?}",

@@ -5,7 +5,7 @@ use super::{
     cluster::MILLI,
 };
 use crate::{
-    evidence::{Call, CallOutcome, Micros, Operation, Scope},
+    history::{Call, CallOutcome, Micros, Operation, Scope},
     job::{Overlap, Recovery, SECOND},
 };
 
@@ -22,7 +22,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("a lost fire time that no run-now can stand for", |b| {
         let (_, row) = b.any(|b, d, r| {
             let asked = |at: Micros| {
-                b.evidence.calls.iter().any(|c| {
+                b.history.calls.iter().any(|c| {
                     c.job == Some(r.job) && c.operation == Operation::RunNow && (c.invoked - at).abs() < 9 * SECOND
                 })
             };
@@ -43,7 +43,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (_, row) = b.any(|b, d, r| {
             let until = r.fire_time + 45 * SECOND;
             let plain = b.period(r.job).is_some() && r.kind == "SCHEDULE" && !d.is_empty();
-            plain && !b.calm(r.fire_time, r.fire_time) && until < b.evidence.ended && b.sure(r.job, r.fire_time, until)
+            plain && !b.calm(r.fire_time, r.fire_time) && until < b.history.ended && b.sure(r.job, r.fire_time, until)
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
@@ -51,9 +51,9 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("lost in the gap, by a pause or a deletion", |b| {
         let (_, row) = b.any(|b, _, r| {
-            let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
             let under_way =
-                |call: &Call| (call.invoked - 30 * MILLI..=call.returned + 30 * MILLI).contains(&r.fire_time);
+                |call: &Call| (call.invoked - 30 * MILLI..=call.completed + 30 * MILLI).contains(&r.fire_time);
             matches!(r.reason.as_deref(), Some("PAUSED" | "DELETED"))
                 && r.kind == "SCHEDULE"
                 && b.spec(r.job).is_some()
@@ -64,11 +64,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("lost in the gap, by an edit", |b| {
         let (_, row) = b.any(|b, d, r| {
-            let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
             let edited = |call: &Call| {
                 matches!(call.operation, Operation::Update(_))
                     && r.fire_time + 30 * MILLI < call.invoked
-                    && call.returned < r.due_time
+                    && call.completed < r.due_time
             };
             !d.is_empty()
                 && r.kind == "SCHEDULE"
@@ -101,17 +101,17 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("a retry of a paused job", |b| {
         let (deliveries, row) = b.plain(|d, r| d.len() > 1 && r.attempt == 2 && d[1].kind == "RETRY")?;
         let arrived = deliveries[1].arrived;
-        let first = b.evidence.calls.iter().find(|call| call.job == Some(row.job))?.clone();
+        let first = b.history.calls.iter().find(|call| call.job == Some(row.job))?.clone();
         let at = deliveries[0].ended?.max(arrived - 10 * MILLI) - 3 * SECOND;
         // It had been paused for three seconds when the retry came.
-        b.evidence.calls.retain(|call| call.job != Some(row.job) || call.returned < at);
-        b.evidence.calls.push(Call { operation: Operation::Pause, invoked: at, returned: at + MILLI, ..first });
-        b.evidence.calls.sort_by_key(|call| call.invoked);
+        b.history.calls.retain(|call| call.job != Some(row.job) || call.completed < at);
+        b.history.calls.push(Call { operation: Operation::Pause, invoked: at, completed: at + MILLI, ..first });
+        b.history.calls.sort_by_key(|call| call.invoked);
         Some(&["GHOST"])
     }),
     ("20 s later than any fault explains", |b| {
         let (deliveries, _) = b.any(|b, d, r| {
-            let quiet = |fault: &crate::evidence::Fault| {
+            let quiet = |fault: &crate::history::Fault| {
                 fault.until + 9 * SECOND < r.fire_time
                     || fault.from > r.fire_time + 20 * SECOND
                     || fault.scope == Scope::Harmless
@@ -119,8 +119,8 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
             let spec = b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow);
             spec && r.kind == "SCHEDULE"
                 && !d.is_empty()
-                && r.fire_time < b.evidence.ended - 40 * SECOND
-                && b.evidence.faults.iter().all(quiet)
+                && r.fire_time < b.history.ended - 40 * SECOND
+                && b.history.faults.iter().all(quiet)
         })?;
         b.change(deliveries[0].execution, deliveries[0].attempt, |d| {
             d.arrived += 20 * SECOND;
@@ -133,7 +133,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let mut duplicate = deliveries[0].clone();
         duplicate.arrived += 50 * MILLI;
         duplicate.ended = duplicate.ended.map(|ended| ended + 50 * MILLI);
-        b.evidence.deliveries.push(duplicate);
+        b.history.deliveries.push(duplicate);
         Some(&["DUP-ATTEMPT"])
     }),
     ("a hidden retry of the client", |b| {
@@ -141,7 +141,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let mut duplicate = deliveries[0].clone();
         duplicate.arrived = duplicate.ended? + 5 * MILLI;
         (duplicate.ended, duplicate.status) = (Some(duplicate.arrived + 5 * MILLI), Some(200));
-        b.evidence.deliveries.push(duplicate);
+        b.history.deliveries.push(duplicate);
         Some(&["DUP-ATTEMPT"])
     }),
     ("a new execution id for a fire time", |b| {
@@ -163,7 +163,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (deliveries, _) = b.plain(|_, r| r.status == "FAILED")?;
         let job = deliveries[0].job;
         let most =
-            b.evidence.calls.iter().filter(|call| call.job == Some(job)).filter_map(|call| match &call.operation {
+            b.history.calls.iter().filter(|call| call.job == Some(job)).filter_map(|call| match &call.operation {
                 Operation::Create(spec) | Operation::Update(spec) => Some(spec.max_attempts as usize),
                 _ => None,
             });
@@ -175,12 +175,12 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("two nodes at once", |b| {
         let (deliveries, row) = b.plain(|d, _| d.len() == 1 && took(d) > 300 * MILLI)?;
-        let node = b.evidence.nodes.iter().find(|node| node.id != deliveries[0].node)?.id;
+        let node = b.history.nodes.iter().find(|node| node.id != deliveries[0].node)?.id;
         let mut duplicate = deliveries[0].clone();
         (duplicate.attempt, duplicate.node) = (2, node);
         duplicate.arrived += 10 * MILLI;
         duplicate.ended = duplicate.ended.map(|ended| ended + 10 * MILLI);
-        b.evidence.deliveries.push(duplicate);
+        b.history.deliveries.push(duplicate);
         b.row(row.execution)?.attempt = 2;
         Some(&["OVERLAP"])
     }),
@@ -205,7 +205,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a run while paused", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
-            let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
             d.len() == 1
                 && b.one_grid(r.job)
                 && r.kind == "SCHEDULE"
@@ -217,7 +217,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a run after the job was deleted", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
-            let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
             d.len() == 1
                 && b.one_grid(r.job)
                 && r.kind == "SCHEDULE"
@@ -283,8 +283,8 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("an orphan that is run 40 s late", |b| {
         let (deliveries, row) = orphan(b)?;
-        if deliveries.last()?.ended? > b.evidence.ended - 50 * SECOND
-            || b.evidence.faults.iter().any(|f| {
+        if deliveries.last()?.ended? > b.history.ended - 50 * SECOND
+            || b.history.faults.iter().any(|f| {
                 f.from > deliveries[0].arrived
                     && f.from < deliveries[0].arrived + 40 * SECOND
                     && !f.nodes.is_empty()
@@ -339,7 +339,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("two effects at a target that refuses stale attempts", |b| {
         let (deliveries, _) = b.any(|b, d, r| b.spec(r.job).is_some() && d.iter().filter(|d| d.effect).count() > 1)?;
         let job = deliveries[0].job;
-        for call in b.evidence.calls.iter_mut().filter(|call| call.job == Some(job)) {
+        for call in b.history.calls.iter_mut().filter(|call| call.job == Some(job)) {
             if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
                 spec.target.fenced = true;
             }
@@ -351,17 +351,17 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
 /// A fire time of the grid at which the job slept, and how much later than the given one it is.
 fn asleep(b: &Broken, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Option<(Micros, Micros)> {
     let period = b.period(job)?;
-    let calls: Vec<_> = b.evidence.calls.iter().filter(|call| call.job == Some(job)).collect();
+    let calls: Vec<_> = b.history.calls.iter().filter(|call| call.job == Some(job)).collect();
     calls.iter().enumerate().filter(|(_, call)| call.operation == *by).find_map(|(index, call)| {
         let until = calls[index + 1..]
             .iter()
             .find(|later| later.operation == Operation::Resume)
-            .map_or(b.evidence.ended, |later| later.invoked);
-        let from = call.returned + 2 * SECOND;
+            .map_or(b.history.ended, |later| later.invoked);
+        let from = call.completed + 2 * SECOND;
         let at = fire_time + ((from - fire_time).div_euclid(period) + 1) * period;
         let calm = b.calm(call.invoked - 20 * SECOND, at + 5 * SECOND);
         let counted = b
-            .evidence
+            .history
             .calls
             .iter()
             .filter(|c| c.job == Some(job))
@@ -371,7 +371,7 @@ fn asleep(b: &Broken, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Opt
 }
 
 /// An execution that a kill orphaned, and that ran again elsewhere, of a job that always says RERUN.
-fn orphan(b: &mut Broken) -> Option<(Vec<crate::evidence::Delivery>, crate::evidence::Row)> {
+fn orphan(b: &mut Broken) -> Option<(Vec<crate::history::Delivery>, crate::history::Row)> {
     b.any(|b, d, r| {
         b.spec(r.job).is_some_and(|spec| spec.recovery == Recovery::Rerun)
             && d.len() > 1
@@ -380,6 +380,6 @@ fn orphan(b: &mut Broken) -> Option<(Vec<crate::evidence::Delivery>, crate::evid
             && d[1].attempt == 2
             && b.hit(&d[0], Scope::Ends)
             && r.finished_at.is_some()
-            && b.evidence.calls.iter().all(|call| call.job != Some(r.job) || call.operation != Operation::Delete)
+            && b.history.calls.iter().all(|call| call.job != Some(r.job) || call.operation != Operation::Delete)
     })
 }

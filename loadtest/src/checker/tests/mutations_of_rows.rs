@@ -6,7 +6,7 @@ use super::{
     mutations::Mutation,
 };
 use crate::{
-    evidence::{Call, CallOutcome, Delivery, Micros, Operation, Row, Scope, Stuck, Transition},
+    history::{Call, CallOutcome, Delivery, Micros, Operation, Row, Scope, Stuck, Transition},
     job::{Misfire, Overlap, SECOND, Schedule},
 };
 
@@ -14,7 +14,7 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("two rows for one fire time", |b| {
         let (_, row) = b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some())?;
         let execution = b.id();
-        b.evidence.rows.push(Row { execution, ..row });
+        b.history.rows.push(Row { execution, ..row });
         Some(&["DB-TWO-ROWS", "DOUBLE-EXECUTION"])
     }),
     ("no row", |b| {
@@ -65,7 +65,7 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     }),
     ("given up early", |b| {
         let (_, row) = b.plain(|d, r| d.len() == 1 && r.status == "FAILED")?;
-        for call in b.evidence.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
+        for call in b.history.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
             if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
                 spec.max_attempts = 3;
             }
@@ -87,10 +87,10 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("lost, and it was never begun on a node that lives", |b| {
         // Beside an outage of the database alone.
         let (_, row) = b.any(|b, d, r| {
-            let hit = |f: &crate::evidence::Fault| {
+            let hit = |f: &crate::history::Fault| {
                 f.from - SECOND < r.finished_at.unwrap_or(0) && f.until + 12 * SECOND > r.fire_time
             };
-            let mut faults = b.evidence.faults.iter().filter(|f| hit(f)).peekable();
+            let mut faults = b.history.faults.iter().filter(|f| hit(f)).peekable();
             d.len() == 1
                 && r.attempt == 1
                 && r.kind == "SCHEDULE"
@@ -100,7 +100,7 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         })?;
         b.drop_delivery(row.execution, 0);
         end(b, row.execution, "LOST", None);
-        for call in b.evidence.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
+        for call in b.history.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
             if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
                 spec.recovery = crate::job::Recovery::MarkLost;
             }
@@ -115,7 +115,7 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("cancelled before another came due", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
             let due = |other: &Row| other.job == r.job && other.fire_time > r.fire_time - SECOND;
-            let others = b.evidence.rows.iter().filter(|o| o.execution != r.execution && due(o));
+            let others = b.history.rows.iter().filter(|o| o.execution != r.execution && due(o));
             let next = others.map(|o| o.fire_time).min();
             b.spec(r.job).is_some_and(|s| s.overlap == Overlap::CancelOther)
                 && d.len() == 1
@@ -153,7 +153,7 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("missed, and the policy is to run all", |b| {
         let (_, row) = b.any(|b, d, r| {
             let policies =
-                b.evidence.calls.iter().filter(|call| call.job == Some(r.job)).all(|call| match &call.operation {
+                b.history.calls.iter().filter(|call| call.job == Some(r.job)).all(|call| match &call.operation {
                     Operation::Create(spec) | Operation::Update(spec) => spec.misfire == Misfire::FireAll,
                     _ => call.outcome == CallOutcome::Done,
                 });
@@ -193,17 +193,17 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
             at: row.finished_at? + SECOND,
         };
         let back = Transition { status: row.status.clone(), at: row.finished_at? + 2 * SECOND, ..changed.clone() };
-        b.evidence.history.extend([changed, back]);
+        b.history.transitions.extend([changed, back]);
         Some(&["END-CHANGED"])
     }),
     ("an attempt that went down", |b| {
         let (_, row) = b.any(|_, _, r| r.attempt > 1 && r.status == "SUCCESS")?;
-        b.evidence.history.iter_mut().rfind(|t| t.execution == row.execution)?.attempt = 1;
+        b.history.transitions.iter_mut().rfind(|t| t.execution == row.execution)?.attempt = 1;
         Some(&["END-CHANGED"])
     }),
-    ("a row that its history does not know", |b| {
+    ("a row that its transitions do not show", |b| {
         let (_, row) = b.any(|_, _, r| r.status == "SUCCESS")?;
-        b.evidence.history.iter_mut().rfind(|t| t.execution == row.execution)?.status = "LOST".to_owned();
+        b.history.transitions.iter_mut().rfind(|t| t.execution == row.execution)?.status = "LOST".to_owned();
         Some(&["HISTORY-MISMATCH"])
     }),
 ];
@@ -211,10 +211,10 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
 pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a fixed delay that stops", |b| {
         let (_, row) = fixed_delay_run(b, |b, _, r| {
-            r.fire_time > b.evidence.ended - 90 * SECOND && b.calm(r.fire_time, b.evidence.ended - 13 * SECOND)
+            r.fire_time > b.history.ended - 90 * SECOND && b.calm(r.fire_time, b.history.ended - 13 * SECOND)
         })?;
         let after: Vec<_> = b
-            .evidence
+            .history
             .rows
             .iter()
             .filter(|r| r.job == row.job && r.fire_time > row.fire_time && r.kind == "SCHEDULE")
@@ -235,7 +235,7 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a fixed delay that does not wait", |b| {
         let (deliveries, row) = fixed_delay_run(b, |b, d, r| {
             let before = b
-                .evidence
+                .history
                 .rows
                 .iter()
                 .filter(|o| o.job == r.job && o.fire_time < r.fire_time && o.kind == "SCHEDULE")
@@ -269,7 +269,7 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
-        b.evidence.calls.retain(|call| call.job != Some(row.job) || call.operation != Operation::Delete);
+        b.history.calls.retain(|call| call.job != Some(row.job) || call.operation != Operation::Delete);
         Some(&["MANUAL-LOST"])
     }),
     ("two executions at once of a job that forbids it", |b| {
@@ -281,7 +281,7 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         })?;
         let ended = deliveries[0].ended?;
         let next =
-            b.evidence.deliveries.iter().filter(|d| d.job == row.job && d.arrived > ended).map(|d| d.arrived).min()?;
+            b.history.deliveries.iter().filter(|d| d.job == row.job && d.arrived > ended).map(|d| d.arrived).min()?;
         if next > ended + 12 * SECOND {
             return None;
         }
@@ -323,47 +323,47 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         })?;
         // From there to a deletion nothing of the job runs.
         let gone = |r: &&Row| r.job == row.job && r.fire_time >= row.fire_time;
-        let gone: Vec<_> = b.evidence.rows.iter().filter(gone).map(|r| r.execution).collect();
+        let gone: Vec<_> = b.history.rows.iter().filter(gone).map(|r| r.execution).collect();
         for execution in gone {
             b.drop_delivery(execution, 0);
             b.drop_row(execution);
         }
         let at = row.fire_time + 12 * SECOND;
-        b.evidence.calls.retain(|call| call.job != Some(row.job) || call.returned < at);
-        let last = b.evidence.calls.iter().find(|call| call.job == Some(row.job))?;
-        let deletion = Call { operation: Operation::Delete, invoked: at, returned: at + MILLI, ..last.clone() };
-        b.evidence.calls.push(deletion);
-        b.evidence.calls.sort_by_key(|call| call.invoked);
+        b.history.calls.retain(|call| call.job != Some(row.job) || call.completed < at);
+        let last = b.history.calls.iter().find(|call| call.job == Some(row.job))?;
+        let deletion = Call { operation: Operation::Delete, invoked: at, completed: at + MILLI, ..last.clone() };
+        b.history.calls.push(deletion);
+        b.history.calls.sort_by_key(|call| call.invoked);
         Some(&["LOST"])
     }),
     ("a rate whose phase is another than a later resume names", |b| {
         let (edit, resume) = named_later(b)?;
-        let named = b.evidence.calls[edit].next_fire_time.take()?;
-        b.evidence.calls[resume].next_fire_time = Some(named + 137 * MILLI);
+        let named = b.history.calls[edit].next_fire_time.take()?;
+        b.history.calls[resume].next_fire_time = Some(named + 137 * MILLI);
         Some(&["GHOST", "LOST"])
     }),
     ("a job that nobody created", |b| {
         let (deliveries, row) = b.any(|_, d, r| d.len() == 1 && r.kind == "SCHEDULE")?;
         let job = b.id();
-        b.evidence.calls.retain(|call| call.job.is_some());
+        b.history.calls.retain(|call| call.job.is_some());
         let delivery = Delivery { job, ..deliveries[0].clone() };
-        b.evidence.deliveries.push(delivery);
-        b.evidence.rows.push(Row { job, ..row });
+        b.history.deliveries.push(delivery);
+        b.history.rows.push(Row { job, ..row });
         Some(&["GHOST"])
     }),
     ("a rate that starts late", |b| {
         let call = b
-            .evidence
+            .history
             .calls
             .iter_mut()
             .find(|call| call.next_fire_time.is_some() && call.outcome == CallOutcome::Done)?;
-        call.next_fire_time = Some(call.returned + 9 * SECOND);
+        call.next_fire_time = Some(call.completed + 9 * SECOND);
         Some(&["ANCHOR"])
     }),
     ("a rate that drifts", |b| {
         let (_, row) = b.plain(|_, _| true)?;
         let later: Vec<_> = b
-            .evidence
+            .history
             .rows
             .iter()
             .filter(|r| r.job == row.job && r.fire_time >= row.fire_time && r.kind == "SCHEDULE")
@@ -380,24 +380,24 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         Some(&["GHOST", "LOST"])
     }),
     ("a node that died of nothing", |b| {
-        let faults = b.evidence.faults.clone();
+        let faults = b.history.faults.clone();
         let hit = |name: &str| {
             faults
                 .iter()
                 .any(|f| f.scope != Scope::Harmless && (f.nodes.is_empty() || f.nodes.iter().any(|n| n == name)))
         };
-        let node = b.evidence.nodes.iter_mut().find(|node| !hit(&node.name))?;
+        let node = b.history.nodes.iter_mut().find(|node| !hit(&node.name))?;
         (node.state, node.ended_at) = ("DEAD".to_owned(), Some(30 * SECOND));
         Some(&["FALSE-DEATH"])
     }),
     ("a row that was stuck in calm times", |b| Some(stuck(b, 30 * SECOND))),
-    ("a row that is stuck at the final read", |b| Some(stuck(b, b.evidence.ended))),
+    ("a row that is stuck at the final read", |b| Some(stuck(b, b.history.ended))),
 ];
 
 /// An edit that named the phase of a rate, and the first later resume of the job, with no edit of the rate between them;
 /// some fire time of it had to be taken before.
 fn named_later(b: &Broken) -> Option<(usize, usize)> {
-    let calls = &b.evidence.calls;
+    let calls = &b.history.calls;
     let done = |index: &usize| calls[*index].outcome == CallOutcome::Done;
     (0..calls.len()).filter(done).find_map(|edit| {
         let call = &calls[edit];
@@ -419,7 +419,7 @@ fn named_later(b: &Broken) -> Option<(usize, usize)> {
 
 fn stuck(b: &mut Broken, at: Micros) -> &'static [&'static str] {
     let id = b.id();
-    b.evidence.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
+    b.history.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
     &["STUCK"]
 }
 
@@ -437,7 +437,7 @@ fn leave_out(b: &mut Broken, row: &Row, reason: &str) {
 
 /// Whether the grid of its job named it, and nobody by hand.
 fn asked_for(b: &Broken, row: &Row) -> bool {
-    let mut calls = b.evidence.calls.iter().filter(|call| call.job == Some(row.job));
+    let mut calls = b.history.calls.iter().filter(|call| call.job == Some(row.job));
     calls.all(|call| call.operation != Operation::RunNow || (call.invoked - row.fire_time).abs() > SECOND)
 }
 
@@ -452,7 +452,7 @@ fn skipped(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
 fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
     let (_, skip) = b.any(|b, _, r| {
         let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| Micros::from(spec.misfire_grace_seconds) * SECOND);
-        let into = b.evidence.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
+        let into = b.history.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
         let into_late = into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + SECOND));
         let into_first = into
             .and_then(|row| b.of(row.execution).first().cloned())
@@ -466,8 +466,8 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
     })?;
     let (at, now) = (skip.fire_time, skip.finished_at?);
     let stands_still = |b: &Broken, d: &Delivery| {
-        let node = b.evidence.nodes.iter().find(|node| node.id == d.node);
-        b.evidence
+        let node = b.history.nodes.iter().find(|node| node.id == d.node);
+        b.history
             .faults
             .iter()
             .any(|f| f.scope == Scope::Freezes && node.is_some_and(|node| f.nodes.contains(&node.name)))

@@ -4,7 +4,7 @@ use super::cluster::{MILLI, RULES};
 use super::specs::plain;
 use crate::{
     checker::check,
-    evidence::{Call, CallOutcome, Delivery, Evidence, Micros, NodeLife, Operation, Row, Transition},
+    history::{Call, CallOutcome, Delivery, History, Micros, NodeLife, Operation, Row, Transition},
     job::{JobSpec, Overlap, SECOND, Schedule, Target},
 };
 use uuid::Uuid;
@@ -14,7 +14,7 @@ const NODE: Uuid = Uuid::from_u128(2);
 const RUN: Micros = 3 * SECOND;
 
 /// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the others wait.
-fn paused() -> Evidence {
+fn paused() -> History {
     let spec = JobSpec {
         overlap: Overlap::BufferAll,
         target: Target { delay: 3_000, ..Target::default() },
@@ -28,21 +28,21 @@ fn paused() -> Evidence {
         ended_at: None,
         ended_by: None,
     };
-    let mut evidence = Evidence { ended: 60 * SECOND, nodes: vec![node], ..Evidence::default() };
-    call(&mut evidence, Operation::Create(spec), 500 * MILLI, Some(SECOND));
-    call(&mut evidence, Operation::Pause, 3_500 * MILLI, None);
-    delivered(&mut evidence, "SCHEDULE", SECOND, SECOND + 5 * MILLI);
-    evidence
+    let mut history = History { ended: 60 * SECOND, nodes: vec![node], ..History::default() };
+    call(&mut history, Operation::Create(spec), 500 * MILLI, Some(SECOND));
+    call(&mut history, Operation::Pause, 3_500 * MILLI, None);
+    delivered(&mut history, "SCHEDULE", SECOND, SECOND + 5 * MILLI);
+    history
 }
 
-fn call(evidence: &mut Evidence, operation: Operation, at: Micros, next_fire_time: Option<Micros>) {
+fn call(history: &mut History, operation: Operation, at: Micros, next_fire_time: Option<Micros>) {
     let outcome = CallOutcome::Done;
-    let (invoked, returned) = (at, at + MILLI);
-    evidence.calls.push(Call {
+    let (invoked, completed) = (at, at + MILLI);
+    history.calls.push(Call {
         job: Some(JOB),
         operation,
         invoked,
-        returned,
+        completed,
         outcome,
         next_fire_time,
         start_at: None,
@@ -50,11 +50,11 @@ fn call(evidence: &mut Evidence, operation: Operation, at: Micros, next_fire_tim
     });
 }
 
-fn delivered(evidence: &mut Evidence, kind: &str, fire_time: Micros, arrived: Micros) {
+fn delivered(history: &mut History, kind: &str, fire_time: Micros, arrived: Micros) {
     let (execution, kind, status) =
         (Uuid::from_u128(100 + u128::from(fire_time.unsigned_abs())), kind.to_owned(), "SUCCESS".to_owned());
     let ended = arrived + RUN;
-    evidence.deliveries.push(Delivery {
+    history.deliveries.push(Delivery {
         job: JOB,
         execution,
         fire_time,
@@ -67,8 +67,8 @@ fn delivered(evidence: &mut Evidence, kind: &str, fire_time: Micros, arrived: Mi
         status: Some(200),
         effect: true,
     });
-    evidence.history.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
-    evidence.rows.push(Row {
+    history.transitions.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
+    history.rows.push(Row {
         execution,
         job: JOB,
         kind,
@@ -88,25 +88,25 @@ fn delivered(evidence: &mut Evidence, kind: &str, fire_time: Micros, arrived: Mi
     });
 }
 
-fn rules(evidence: &Evidence) -> Vec<String> {
-    check(evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+fn rules(history: &History) -> Vec<String> {
+    check(history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
 }
 
 #[test]
 fn what_waits_in_a_pause_is_not_passed_over_by_what_a_person_starts() {
-    let mut evidence = paused();
-    assert_eq!(rules(&evidence), Vec::<String>::new(), "it waits still");
-    call(&mut evidence, Operation::RunNow, 20 * SECOND, None);
-    delivered(&mut evidence, "MANUAL", 20 * SECOND, 20 * SECOND + 5 * MILLI);
-    assert_eq!(rules(&evidence), Vec::<String>::new());
+    let mut history = paused();
+    assert_eq!(rules(&history), Vec::<String>::new(), "it waits still");
+    call(&mut history, Operation::RunNow, 20 * SECOND, None);
+    delivered(&mut history, "MANUAL", 20 * SECOND, 20 * SECOND + 5 * MILLI);
+    assert_eq!(rules(&history), Vec::<String>::new());
 }
 
 #[test]
 fn what_waits_is_passed_over_by_a_later_fire_time() {
-    let mut evidence = paused();
-    call(&mut evidence, Operation::Resume, 20 * SECOND, Some(60 * SECOND));
-    delivered(&mut evidence, "BUFFERED", 3 * SECOND, 20 * SECOND + 5 * MILLI);
+    let mut history = paused();
+    call(&mut history, Operation::Resume, 20 * SECOND, Some(60 * SECOND));
+    delivered(&mut history, "BUFFERED", 3 * SECOND, 20 * SECOND + 5 * MILLI);
     // It might wait for the end of that.
-    evidence.ended = 20 * SECOND + RUN + 500 * MILLI;
-    assert!(rules(&evidence).contains(&"LOST".to_owned()), "{:?}", rules(&evidence));
+    history.ended = 20 * SECOND + RUN + 500 * MILLI;
+    assert!(rules(&history).contains(&"LOST".to_owned()), "{:?}", rules(&history));
 }

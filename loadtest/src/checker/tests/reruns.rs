@@ -4,7 +4,7 @@ use super::cluster::{MILLI, RULES};
 use super::specs::plain;
 use crate::{
     checker::check,
-    evidence::{Call, CallOutcome, Delivery, Evidence, Micros, NodeLife, Operation, Row},
+    history::{Call, CallOutcome, Delivery, History, Micros, NodeLife, Operation, Row},
     job::{JobSpec, SECOND, Schedule},
 };
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(super) fn call(operation: Operation, at: Micros, made: Option<Uuid>) -> Call
         job: Some(JOB),
         operation,
         invoked: at - 5 * MILLI,
-        returned: at + 5 * MILLI,
+        completed: at + 5 * MILLI,
         outcome: CallOutcome::Done,
         next_fire_time: None,
         start_at: None,
@@ -75,10 +75,10 @@ fn run(index: usize) -> (Delivery, Row) {
 }
 
 /// A run-now that two calls, one after the other, have run again.
-pub(super) fn history() -> Evidence {
+pub(super) fn history() -> History {
     let (deliveries, rows) = (0..3).map(run).unzip();
     let rerun = |index: usize| call(Operation::Rerun(RUNS[0]), ASKED[index], Some(RUNS[index]));
-    Evidence {
+    History {
         ended: END,
         deliveries,
         calls: vec![
@@ -96,79 +96,79 @@ pub(super) fn history() -> Evidence {
             ended_at: None,
             ended_by: None,
         }],
-        ..Evidence::default()
+        ..History::default()
     }
 }
 
-pub(super) fn rules(evidence: &Evidence) -> BTreeSet<String> {
-    check(evidence, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+pub(super) fn rules(history: &History) -> BTreeSet<String> {
+    check(history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
 }
 
-fn broken(change: impl FnOnce(&mut Evidence)) -> BTreeSet<String> {
-    let mut evidence = history();
-    change(&mut evidence);
-    rules(&evidence)
+fn broken(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
+    let mut history = history();
+    change(&mut history);
+    rules(&history)
 }
 
 #[test]
 fn reruns_that_somebody_asked_for_break_no_rule() {
     assert_eq!(rules(&history()), BTreeSet::new());
     // What it repeats stands in the row alone when the first attempt that arrived is another.
-    let later = broken(|evidence| {
-        evidence.rows[1].kind = "BUFFERED".to_owned();
-        evidence.deliveries[1].kind = "BUFFERED".to_owned();
+    let later = broken(|history| {
+        history.rows[1].kind = "BUFFERED".to_owned();
+        history.deliveries[1].kind = "BUFFERED".to_owned();
     });
     assert_eq!(later, BTreeSet::new());
 }
 
 #[test]
 fn a_rerun_that_nobody_asked_for_or_that_never_came_is_found() {
-    let twice = broken(|evidence| {
+    let twice = broken(|history| {
         let (delivery, row) = run(1);
         let execution = Uuid::from_u128(99);
-        evidence.deliveries.push(Delivery { execution, arrived: delivery.arrived + SECOND, ..delivery });
-        evidence.rows.push(Row { execution, ..row });
+        history.deliveries.push(Delivery { execution, arrived: delivery.arrived + SECOND, ..delivery });
+        history.rows.push(Row { execution, ..row });
     });
     assert!(twice.contains("MANUAL-EXTRA"), "{twice:?}");
-    let lost = broken(|evidence| {
-        evidence.deliveries.remove(1);
-        evidence.rows.remove(1);
+    let lost = broken(|history| {
+        history.deliveries.remove(1);
+        history.rows.remove(1);
     });
     assert!(lost.contains("MANUAL-LOST"), "{lost:?}");
-    let found_one = broken(|evidence| {
-        evidence.deliveries.remove(2);
-        evidence.rows.remove(2);
-        evidence.calls[3].made = None;
+    let found_one = broken(|history| {
+        history.deliveries.remove(2);
+        history.rows.remove(2);
+        history.calls[3].made = None;
     });
     assert_eq!(found_one, BTreeSet::new(), "a call that found a rerun under way has made none");
-    let late = broken(|evidence| {
-        evidence.deliveries[2].arrived += 20 * SECOND;
-        evidence.deliveries[2].ended = Some(ASKED[2] + 21 * SECOND);
-        evidence.rows[2].finished_at = Some(ASKED[2] + 21 * SECOND + MILLI);
+    let late = broken(|history| {
+        history.deliveries[2].arrived += 20 * SECOND;
+        history.deliveries[2].ended = Some(ASKED[2] + 21 * SECOND);
+        history.rows[2].finished_at = Some(ASKED[2] + 21 * SECOND + MILLI);
     });
     assert!(late.contains("LATE"), "{late:?}");
 }
 
 #[test]
 fn a_call_without_an_answer_may_have_made_one_rerun_or_none() {
-    let unanswered = |evidence: &mut Evidence| {
-        evidence.calls[3].outcome = CallOutcome::Unknown;
-        evidence.calls[3].made = None;
+    let unanswered = |history: &mut History| {
+        history.calls[3].outcome = CallOutcome::Unknown;
+        history.calls[3].made = None;
     };
     assert_eq!(broken(unanswered), BTreeSet::new());
-    let none = broken(|evidence| {
-        unanswered(evidence);
-        evidence.deliveries.remove(2);
-        evidence.rows.remove(2);
+    let none = broken(|history| {
+        unanswered(history);
+        history.deliveries.remove(2);
+        history.rows.remove(2);
     });
     assert_eq!(none, BTreeSet::new());
 }
 
 #[test]
 fn a_rerun_beside_one_that_runs_is_found() {
-    let twice = broken(|evidence| {
-        evidence.deliveries[1].ended = Some(ASKED[2] + 5 * SECOND);
-        evidence.rows[1].finished_at = Some(ASKED[2] + 5 * SECOND + MILLI);
+    let twice = broken(|history| {
+        history.deliveries[1].ended = Some(ASKED[2] + 5 * SECOND);
+        history.rows[1].finished_at = Some(ASKED[2] + 5 * SECOND + MILLI);
     });
     assert_eq!(twice, BTreeSet::from(["RERUN-TWICE".to_owned()]));
 }

@@ -3,13 +3,13 @@
 use super::cluster::MILLI;
 use super::specs::plain;
 use crate::{
-    evidence::{Call, CallOutcome, Delivery, Evidence, Fault, Micros, NodeLife, Operation, Row, Scope, Transition},
+    history::{Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Transition},
     job::{JobSpec, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
 use uuid::Uuid;
 
-pub(super) fn history(jobs: usize, fires: i64, faults: usize) -> Evidence {
+pub(super) fn history(jobs: usize, fires: i64, faults: usize) -> History {
     let mut rng = Rng::with_seed(7);
     let end = (fires + 30) * 2 * SECOND;
     let nodes: Vec<NodeLife> = (0..3)
@@ -27,15 +27,15 @@ pub(super) fn history(jobs: usize, fires: i64, faults: usize) -> Evidence {
         let nodes = vec![format!("node-{}", rng.u8(..3))];
         Fault { kind: "freeze".to_owned(), scope: Scope::Freezes, nodes, from, until: from + rng.i64(1..5) * SECOND }
     };
-    let mut evidence = Evidence { ended: end, faults: (0..faults).map(fault).collect(), nodes, ..Evidence::default() };
+    let mut history = History { ended: end, faults: (0..faults).map(fault).collect(), nodes, ..History::default() };
     for number in 0..jobs {
-        job(&mut evidence, &mut rng, number, fires);
+        job(&mut history, &mut rng, number, fires);
     }
-    evidence.deliveries.sort_by_key(|delivery| delivery.arrived);
-    evidence
+    history.deliveries.sort_by_key(|delivery| delivery.arrived);
+    history
 }
 
-fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
+fn job(history: &mut History, rng: &mut Rng, number: usize, fires: i64) {
     let job = Uuid::from_u128(rng.u128(..));
     let spec = JobSpec {
         overlap: if number.is_multiple_of(2) { Overlap::Allow } else { Overlap::Skip },
@@ -46,7 +46,7 @@ fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
         job: Some(job),
         operation: Operation::Create(spec),
         invoked: anchor - 5 * MILLI,
-        returned: anchor - MILLI,
+        completed: anchor - MILLI,
         outcome: CallOutcome::Done,
         next_fire_time: Some(anchor),
         start_at: None,
@@ -58,19 +58,19 @@ fn job(evidence: &mut Evidence, rng: &mut Rng, number: usize, fires: i64) {
         next_fire_time: None,
         ..call.clone()
     };
-    let returned = delete.invoked + MILLI;
-    evidence.calls.extend([call, Call { returned, ..delete }]);
+    let completed = delete.invoked + MILLI;
+    history.calls.extend([call, Call { completed, ..delete }]);
     for fire_time in (0..fires).map(|k| anchor + k * 2 * SECOND) {
-        run(evidence, rng, job, fire_time);
+        run(history, rng, job, fire_time);
     }
 }
 
-fn run(evidence: &mut Evidence, rng: &mut Rng, job: Uuid, fire_time: Micros) {
+fn run(history: &mut History, rng: &mut Rng, job: Uuid, fire_time: Micros) {
     let execution = Uuid::from_u128(rng.u128(..));
-    let node = evidence.nodes[rng.usize(..3)].id;
+    let node = history.nodes[rng.usize(..3)].id;
     let (arrived, ended) = (fire_time + rng.i64(1..20) * MILLI, fire_time + 30 * MILLI);
     let kind = "SCHEDULE".to_owned();
-    evidence.deliveries.push(Delivery {
+    history.deliveries.push(Delivery {
         job,
         execution,
         fire_time,
@@ -84,8 +84,8 @@ fn run(evidence: &mut Evidence, rng: &mut Rng, job: Uuid, fire_time: Micros) {
         effect: true,
     });
     let status = "SUCCESS".to_owned();
-    evidence.history.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
-    evidence.rows.push(Row {
+    history.transitions.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
+    history.rows.push(Row {
         execution,
         job,
         kind,

@@ -6,7 +6,7 @@ use super::{
     specs::{STEADY_NAME, spec},
 };
 use crate::{
-    evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation},
+    history::{Call, CallOutcome, Delivery, History, Micros, Operation},
     job::{JobSpec, Misfire, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
@@ -20,7 +20,7 @@ pub(super) const END: Micros = 300 * SECOND;
 pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) cluster: Cluster,
-    pub(super) evidence: Evidence,
+    pub(super) history: History,
 }
 
 /// A stretch of a job's life in which it fires.
@@ -41,12 +41,12 @@ struct Life {
     deleted: Micros,
 }
 
-pub(super) fn history(seed: u64) -> Evidence {
+pub(super) fn history(seed: u64) -> History {
     let mut rng = Rng::with_seed(seed);
     let mut cluster = Cluster::new(&mut rng, &[(60 * SECOND, 4), (160 * SECOND, 3)]);
     cluster.faults.sort_by_key(|fault| fault.from);
-    let evidence = Evidence { ended: END, ..Evidence::default() };
-    let mut world = World { rng, cluster, evidence };
+    let history = History { ended: END, ..History::default() };
+    let mut world = World { rng, cluster, history };
     for number in 0..22 {
         let spec = spec(&mut world.rng, number);
         let life = world.life(spec);
@@ -58,17 +58,17 @@ pub(super) fn history(seed: u64) -> Evidence {
 impl World {
     fn call(&mut self, job: Option<Uuid>, operation: Operation, at: Micros, outcome: CallOutcome) -> &mut Call {
         let (before, after) = (self.rng.i64(1..20) * MILLI, self.rng.i64(1..20) * MILLI);
-        self.evidence.calls.push(Call {
+        self.history.calls.push(Call {
             job,
             operation,
             invoked: at - before,
-            returned: at + after,
+            completed: at + after,
             outcome,
             next_fire_time: None,
             start_at: None,
             made: None,
         });
-        self.evidence.calls.last_mut().unwrap()
+        self.history.calls.last_mut().unwrap()
     }
 
     /// Creates a job and does things to it.
@@ -263,7 +263,7 @@ impl World {
 
     fn succeeded(&self, execution: Uuid, at: Micros) -> bool {
         let of_it = |delivery: &&Delivery| delivery.execution == execution && delivery.ended <= Some(at);
-        self.evidence.deliveries.iter().filter(of_it).any(|delivery| delivery.status == Some(200))
+        self.history.deliveries.iter().filter(of_it).any(|delivery| delivery.status == Some(200))
     }
 
     /// The fire times of a grid, as they are found.
@@ -382,29 +382,29 @@ impl World {
     }
 
     /// The final read cuts off what is not over.
-    fn finish(mut self) -> Evidence {
-        let evidence = &mut self.evidence;
-        evidence.deliveries.retain(|delivery| delivery.arrived <= END);
-        for delivery in evidence.deliveries.iter_mut().filter(|delivery| delivery.ended > Some(END)) {
+    fn finish(mut self) -> History {
+        let history = &mut self.history;
+        history.deliveries.retain(|delivery| delivery.arrived <= END);
+        for delivery in history.deliveries.iter_mut().filter(|delivery| delivery.ended > Some(END)) {
             (delivery.ended, delivery.status) = (None, None);
         }
-        evidence.history.retain(|transition| transition.at <= END);
-        evidence.rows.retain(|row| row.started_at <= Some(END));
-        for row in evidence.rows.iter_mut().filter(|row| row.finished_at > Some(END)) {
-            let last = evidence.history.iter().rfind(|transition| transition.execution == row.execution);
+        history.transitions.retain(|transition| transition.at <= END);
+        history.rows.retain(|row| row.started_at <= Some(END));
+        for row in history.rows.iter_mut().filter(|row| row.finished_at > Some(END)) {
+            let last = history.transitions.iter().rfind(|transition| transition.execution == row.execution);
             (row.finished_at, row.reason) = (None, None);
             (row.attempt, row.status) =
                 last.map_or((1, "RUNNING".to_owned()), |last| (last.attempt, last.status.clone()));
         }
-        let seen: HashSet<Uuid> = evidence.history.iter().map(|transition| transition.execution).collect();
-        evidence.rows.retain(|row| seen.contains(&row.execution));
-        evidence.deliveries.sort_by_key(|delivery| delivery.arrived);
-        evidence.calls.sort_by_key(|call| call.invoked);
-        evidence.history.sort_by_key(|transition| transition.at);
-        evidence.faults = self.cluster.faults.clone();
-        evidence.nodes = self.cluster.nodes();
-        assert!(RULES.ttl > 0 && evidence.rows.len() > 100);
-        self.evidence
+        let seen: HashSet<Uuid> = history.transitions.iter().map(|transition| transition.execution).collect();
+        history.rows.retain(|row| seen.contains(&row.execution));
+        history.deliveries.sort_by_key(|delivery| delivery.arrived);
+        history.calls.sort_by_key(|call| call.invoked);
+        history.transitions.sort_by_key(|transition| transition.at);
+        history.faults = self.cluster.faults.clone();
+        history.nodes = self.cluster.nodes();
+        assert!(RULES.ttl > 0 && history.rows.len() > 100);
+        self.history
     }
 }
 

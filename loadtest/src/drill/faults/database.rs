@@ -5,7 +5,7 @@ use crate::cluster::now;
 use crate::cluster::proxy::Wire;
 use crate::drill::file::{Database, Who};
 use crate::drill::stage::{Servers, Stage, WrongClock};
-use crate::evidence::{Micros, Scope};
+use crate::history::{Micros, Scope};
 use crate::job::SECOND;
 use anyhow::Context;
 use serde_json::json;

@@ -5,7 +5,7 @@ use crate::cluster::now;
 use crate::cluster::proxy::Wire;
 use crate::drill::file::{FaultSpec, Kind, Who};
 use crate::drill::stage::Stage;
-use crate::evidence::Scope;
+use crate::history::Scope;
 use anyhow::Context;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::cluster::node::Slot;
 use crate::cluster::now;
 use crate::drill::file::{Actor, Who};
 use crate::drill::stage::Stage;
-use crate::evidence::Scope;
+use crate::history::Scope;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;

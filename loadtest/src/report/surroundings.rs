@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::lanes::Window;
 use super::words::{Names, clock_exact, duration, hit, scope, short};
 use crate::checker::Violation;
-use crate::evidence::{Call, CallOutcome, Delivery, Evidence, Micros, Operation, Row};
+use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row};
 use crate::job::JobSpec;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub struct Item {
 }
 
 /// What was seen around a violation.
-pub struct Around<'a> {
+pub struct Surroundings<'a> {
     /// The job as last asked for before.
     pub spec: Option<&'a JobSpec>,
     /// By time.
@@ -45,8 +45,8 @@ pub struct Around<'a> {
 }
 
 /// Picks it.
-pub fn around<'a>(evidence: &'a Evidence, names: &Names, violation: &Violation) -> Around<'a> {
-    let finder = Finder::of(evidence, violation);
+pub fn surroundings<'a>(history: &'a History, names: &Names, violation: &Violation) -> Surroundings<'a> {
+    let finder = Finder::of(history, violation);
     let mut items = finder.deliveries(names);
     items.extend(finder.calls());
     items.extend(finder.rows(names));
@@ -67,19 +67,19 @@ pub fn around<'a>(evidence: &'a Evidence, names: &Names, violation: &Violation) 
     });
     let not_drawn = deliveries.len().saturating_sub(DELIVERIES_MAX);
     deliveries.truncate(DELIVERIES_MAX);
-    Around { spec: finder.spec(), items, left_out, deliveries, not_drawn, window: finder.window() }
+    Surroundings { spec: finder.spec(), items, left_out, deliveries, not_drawn, window: finder.window() }
 }
 
 /// When a violation is marked on the timeline.
-pub fn instant(evidence: &Evidence, violation: &Violation) -> Option<Micros> {
+pub fn instant(history: &History, violation: &Violation) -> Option<Micros> {
     violation.fire_time.or_else(|| {
         let own = |delivery: &&Delivery| Some(delivery.execution) == violation.execution;
-        evidence.deliveries.iter().find(own).map(|delivery| delivery.arrived)
+        history.deliveries.iter().find(own).map(|delivery| delivery.arrived)
     })
 }
 
 struct Finder<'a> {
-    evidence: &'a Evidence,
+    history: &'a History,
     job: Option<Uuid>,
     execution: Option<Uuid>,
     /// All executions of the job.
@@ -89,24 +89,24 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn of(evidence: &'a Evidence, violation: &Violation) -> Self {
+    fn of(history: &'a History, violation: &Violation) -> Self {
         let execution = violation.execution;
         let seen = || {
-            let rows = evidence.rows.iter().map(|row| (row.execution, row.job));
-            evidence.deliveries.iter().map(|delivery| (delivery.execution, delivery.job)).chain(rows)
+            let rows = history.rows.iter().map(|row| (row.execution, row.job));
+            history.deliveries.iter().map(|delivery| (delivery.execution, delivery.job)).chain(rows)
         };
         let own_job = || seen().find(|(id, _)| Some(*id) == execution).map(|(_, job)| job);
         let job = violation.job.or_else(own_job);
         let executions = seen().filter(|(_, of)| Some(*of) == job).map(|(id, _)| id).chain(execution).collect();
-        let arrivals = evidence.deliveries.iter().filter(|d| Some(d.execution) == execution).map(|d| d.arrived);
-        let changes = evidence.history.iter().filter(|t| Some(t.execution) == execution).map(|t| t.at);
+        let arrivals = history.deliveries.iter().filter(|d| Some(d.execution) == execution).map(|d| d.arrived);
+        let changes = history.transitions.iter().filter(|t| Some(t.execution) == execution).map(|t| t.at);
         let mut instants: Vec<Micros> =
             violation.fire_time.into_iter().chain(arrivals).chain(changes).take(INSTANTS_MAX).collect();
         if instants.is_empty() {
-            let last = evidence.deliveries.iter().filter(|d| job.is_some() && Some(d.job) == job).map(|d| d.arrived);
+            let last = history.deliveries.iter().filter(|d| job.is_some() && Some(d.job) == job).map(|d| d.arrived);
             instants.extend(last.max());
         }
-        Self { evidence, job, execution, executions, instants }
+        Self { history, job, execution, executions, instants }
     }
 
     fn owns(&self, execution: Uuid) -> bool {
@@ -122,13 +122,13 @@ impl<'a> Finder<'a> {
     }
 
     fn window(&self) -> Window {
-        let from = self.instants.iter().min().copied().unwrap_or(self.evidence.began).saturating_sub(REACH);
-        let until = self.instants.iter().max().copied().unwrap_or(self.evidence.ended).saturating_add(REACH);
+        let from = self.instants.iter().min().copied().unwrap_or(self.history.began).saturating_sub(REACH);
+        let until = self.instants.iter().max().copied().unwrap_or(self.history.ended).saturating_add(REACH);
         Window { from, until }
     }
 
     fn since(&self, at: Micros) -> String {
-        clock_exact(at.saturating_sub(self.evidence.began))
+        clock_exact(at.saturating_sub(self.history.began))
     }
 
     fn near_deliveries(&self) -> impl Iterator<Item = &'a Delivery> {
@@ -136,7 +136,7 @@ impl<'a> Finder<'a> {
             let until = delivery.ended.unwrap_or(delivery.arrived);
             self.owns(delivery.execution) || Some(delivery.job) == self.job && self.meets(delivery.arrived, until)
         };
-        self.evidence.deliveries.iter().filter(near)
+        self.history.deliveries.iter().filter(near)
     }
 
     fn deliveries(&self, names: &Names) -> Vec<Item> {
@@ -165,14 +165,15 @@ impl<'a> Finder<'a> {
     }
 
     fn calls_of_job(&self) -> impl Iterator<Item = &'a Call> {
-        self.evidence.calls.iter().filter(|call| call.job.is_some() && call.job == self.job)
+        self.history.calls.iter().filter(|call| call.job.is_some() && call.job == self.job)
     }
 
     /// Those near by, and the last one before: it says what the job was then.
     fn calls(&self) -> Vec<Item> {
         let from = self.window().from;
-        let before = self.calls_of_job().filter(|call| call.returned < from).max_by_key(|call| call.invoked);
-        let near = self.calls_of_job().filter(|call| call.returned >= from && self.meets(call.invoked, call.returned));
+        let before = self.calls_of_job().filter(|call| call.completed < from).max_by_key(|call| call.invoked);
+        let near =
+            self.calls_of_job().filter(|call| call.completed >= from && self.meets(call.invoked, call.completed));
         let text = |call: &Call| {
             let operation = match &call.operation {
                 Operation::Create(_) => "createJob",
@@ -190,7 +191,7 @@ impl<'a> Finder<'a> {
                 CallOutcome::Unknown => "outcome unknown",
             };
             let next = call.next_fire_time.map(|at| format!(", next fire time {}", self.since(at)));
-            let took = duration(call.returned.saturating_sub(call.invoked));
+            let took = duration(call.completed.saturating_sub(call.invoked));
             format!("{operation}: {outcome} after {took}{}", next.unwrap_or_default())
         };
         before.into_iter().chain(near).map(|call| self.item(call.invoked, "call", None, text(call))).collect()
@@ -208,7 +209,7 @@ impl<'a> Finder<'a> {
 
     fn rows(&self, names: &Names) -> Vec<Item> {
         let near = self
-            .evidence
+            .history
             .rows
             .iter()
             .filter(|row| self.owns(row.execution) || Some(row.job) == self.job && self.near(row.fire_time));
@@ -231,7 +232,7 @@ impl<'a> Finder<'a> {
     }
 
     fn transitions(&self) -> Vec<Item> {
-        let near = self.evidence.history.iter().filter(|transition| {
+        let near = self.history.transitions.iter().filter(|transition| {
             self.owns(transition.execution)
                 || self.near(transition.at) && self.executions.contains(&transition.execution)
         });
@@ -243,7 +244,7 @@ impl<'a> Finder<'a> {
     }
 
     fn faults(&self) -> Vec<Item> {
-        let near = self.evidence.faults.iter().filter(|fault| self.meets(fault.from, fault.until));
+        let near = self.history.faults.iter().filter(|fault| self.meets(fault.from, fault.until));
         near.map(|fault| {
             let lasted = duration(fault.until.saturating_sub(fault.from));
             let text = format!("{} of {} for {lasted} ({})", fault.kind, hit(fault), scope(fault.scope));
@@ -254,7 +255,7 @@ impl<'a> Finder<'a> {
 
     fn stuck(&self) -> Vec<Item> {
         let of_job = |id: Uuid| Some(id) == self.job || self.executions.contains(&id);
-        let near = self.evidence.stuck.iter().filter(|stuck| {
+        let near = self.history.stuck.iter().filter(|stuck| {
             self.owns(stuck.id) || of_job(stuck.id) && (self.near(stuck.at) || self.instants.is_empty())
         });
         near.map(|stuck| self.item(stuck.at, "stuck", Some(stuck.id), stuck.rule.clone())).collect()

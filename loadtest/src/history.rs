@@ -13,7 +13,7 @@ pub type Micros = i64;
 
 /// All that a drill has seen.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct History {
     /// When the first job may have been created.
     pub began: Micros,
     /// When the final read was made, after the quiesce.
@@ -27,7 +27,8 @@ pub struct Evidence {
     /// The database at the end: a cross-check, never the oracle.
     pub rows: Vec<Row>,
     /// Every status that every execution had, as a trigger in the database wrote it.
-    pub history: Vec<Transition>,
+    #[serde(alias = "history")]
+    pub transitions: Vec<Transition>,
     /// Every node lifetime.
     pub nodes: Vec<NodeLife>,
     /// What the audits of stuck states found, with the instants they were made.
@@ -72,7 +73,8 @@ pub struct Call {
     /// When the request was sent.
     pub invoked: Micros,
     /// When the answer, or the certainty that there is none, was there.
-    pub returned: Micros,
+    #[serde(alias = "returned")]
+    pub completed: Micros,
     /// What is known of its success.
     pub outcome: CallOutcome,
     /// `nextFireTime` in the answer of a creation, edit or resume: the anchor of a fixed rate.
