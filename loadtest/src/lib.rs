@@ -5,14 +5,14 @@
 //! only input of the checker · [`job`] what a drill asks the
 //! cluster to run · [`fire_times`] which instants a schedule names, by brute
 //! force · [`checker`] checks it, pure · [`report`] shows both to people. Beside
-//! them [`bench`] measures on the same [`cluster`]; [`flood`] is a load for both. It never links `horolog`.
+//! them [`bench`] measures on the same [`testbed`]; [`flood`] is a load for both. It never links `horolog`.
 
 pub mod bench;
 pub mod checker;
-pub mod cluster;
 pub mod drill;
 pub mod fire_times;
 pub mod flood;
 pub mod history;
 pub mod job;
 pub mod report;
+pub mod testbed;

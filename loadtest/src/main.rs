@@ -7,12 +7,12 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 use horolog_loadtest::bench;
-use horolog_loadtest::cluster::clock;
 use horolog_loadtest::drill::file::{Bug, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
-use horolog_loadtest::drill::stage::Stage;
+use horolog_loadtest::drill::testbed::DrillTestbed;
 use horolog_loadtest::history::History;
 use horolog_loadtest::report::{self, Conclusion};
+use horolog_loadtest::testbed::clock;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -135,7 +135,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything that was started ends with the stage.
+/// Everything that was started ends with the testbed.
 async fn until_interrupted(
     work: impl Future<Output = Result<Outcome, anyhow::Error>>,
 ) -> Result<Outcome, anyhow::Error> {
@@ -204,7 +204,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     }
     let mut results = Vec::new();
     for ((name, drill), named) in found.into_iter().zip(&arguments.drills) {
-        let result = if let Some(missing) = Stage::missing(&drill).await {
+        let result = if let Some(missing) = DrillTestbed::missing(&drill).await {
             (Outcome::Skipped, format!("SKIPPED, not passed: {missing}"))
         } else if let Some(begin) = drill.wall_clock.filter(|_| clock::of_this_process().is_empty()) {
             run_shifted(named, begin, &program, arguments).await?
@@ -288,7 +288,7 @@ async fn run_until_noticed(
 fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
     let parent = out.map_or_else(|| std::env::temp_dir().join(default), Path::to_owned);
     // A drill that begins at another time always begins at the same.
-    let life = format!("{name}-{}-{}", horolog_loadtest::cluster::now() / 1_000_000, std::process::id());
+    let life = format!("{name}-{}-{}", horolog_loadtest::testbed::now() / 1_000_000, std::process::id());
     let directory = parent.join(life);
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory.canonicalize()?)

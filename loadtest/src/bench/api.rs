@@ -4,7 +4,7 @@
 //! the database share the cores: what the node's own CPU would give on a core by itself is a figure too.
 
 use super::line::{Figures, Line};
-use super::stage::{Stage, ask};
+use super::testbed::{BenchTestbed, ask};
 use super::work::per_second;
 use super::{Name, Options};
 use serde_json::{Value, json};
@@ -28,31 +28,36 @@ fn job(name: &str) -> Value {
 
 /// Queries and mutations a second.
 pub(super) async fn api(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Api, options).await?;
-    stage.say("callers", CALLERS);
-    stage.start(1, &[]).await?;
-    let id = stage.create_manual("asked for").await?;
+    let mut testbed = BenchTestbed::open(Name::Api, options).await?;
+    testbed.say("callers", CALLERS);
+    testbed.start(1, &[]).await?;
+    let id = testbed.create_manual("asked for").await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
         let asked = [("queries", QUERY, json!({"id": id})), ("createJob", MUTATION, json!({"input": job("made")}))];
         for (name, query, variables) in asked {
-            let (rate, a_core) = calls(&stage, query, &variables).await?;
+            let (rate, a_core) = calls(&testbed, query, &variables).await?;
             figures.push(name, "1/s", rate);
             if let Some(a_core) = a_core {
                 figures.push(format!("{name} for each second of the node's CPU"), "1/s", a_core);
             }
         }
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// Calls a second, and for each CPU second of the node.
-async fn calls(stage: &Stage, query: &'static str, variables: &Value) -> Result<(f64, Option<f64>), anyhow::Error> {
+async fn calls(
+    testbed: &BenchTestbed,
+    query: &'static str,
+    variables: &Value,
+) -> Result<(f64, Option<f64>), anyhow::Error> {
     let (answered, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-    let address = stage.address()?;
+    let address = testbed.address()?;
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
-        let (http, variables, answered, over) = (stage.http.clone(), variables.clone(), answered.clone(), over.clone());
+        let (http, variables, answered, over) =
+            (testbed.http.clone(), variables.clone(), answered.clone(), over.clone());
         callers.spawn(async move {
             while !over.load(Ordering::Relaxed) {
                 ask(&http, address, query, variables.clone()).await?;
@@ -61,12 +66,12 @@ async fn calls(stage: &Stage, query: &'static str, variables: &Value) -> Result<
             Ok::<_, anyhow::Error>(())
         });
     }
-    tokio::time::sleep(stage.options.warm_up).await;
-    let cpu = stage.cpu().await?;
+    tokio::time::sleep(testbed.options.warm_up).await;
+    let cpu = testbed.cpu().await?;
     let (begun, before) = (Instant::now(), answered.load(Ordering::Relaxed));
-    tokio::time::sleep(stage.options.window).await;
+    tokio::time::sleep(testbed.options.window).await;
     let (took, count) = (begun.elapsed(), answered.load(Ordering::Relaxed) - before);
-    let cpu_then = stage.cpu().await?;
+    let cpu_then = testbed.cpu().await?;
     over.store(true, Ordering::Relaxed);
     while let Some(ended) = callers.join_next().await {
         ended??;
@@ -77,19 +82,19 @@ async fn calls(stage: &Stage, query: &'static str, variables: &Value) -> Result<
 
 /// Jobs a second by `createJobs`, of one caller and of four at once.
 pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Create, options).await?;
+    let mut testbed = BenchTestbed::open(Name::Create, options).await?;
     let (bulk, calls) = options.pick((BULK, 20), (100, 2));
-    stage.say("workload", format!("{calls} calls of {bulk} jobs a run by each caller"));
-    stage.start(1, &[]).await?;
+    testbed.say("workload", format!("{calls} calls of {bulk} jobs a run by each caller"));
+    testbed.start(1, &[]).await?;
     let query = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
     let inputs: Vec<Value> = (0..bulk).map(|number| job(&format!("made {number}"))).collect();
     let variables = json!({"inputs": inputs});
-    stage.ask(query, variables.clone()).await?;
+    testbed.ask(query, variables.clone()).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
         let call = async || -> Result<(), anyhow::Error> {
             for _ in 0..calls {
-                stage.ask(query, variables.clone()).await?;
+                testbed.ask(query, variables.clone()).await?;
             }
             Ok(())
         };
@@ -100,5 +105,5 @@ pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
         tokio::try_join!(call(), call(), call(), call())?;
         figures.push("createJobs, four callers", "jobs/s", per_second(4 * calls * bulk, begun.elapsed()));
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }

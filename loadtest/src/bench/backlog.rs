@@ -7,7 +7,7 @@
 
 use super::lateness::Window;
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::work::{Grid, between, per_second};
 use super::{Name, Options};
 use anyhow::ensure;
@@ -24,45 +24,49 @@ const DRAIN_MAX: Duration = Duration::from_mins(30);
 
 /// A backlog and what is due on time beside it.
 pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Backlog, options).await?;
+    let mut testbed = BenchTestbed::open(Name::Backlog, options).await?;
     let amount = options.pick(1_000_000_u32, 2_000);
     let steady = options.pick(200_000_u32, 2_000);
-    stage.say("workload", format!("{amount} run-nows due at once beside {ON_TIME} jobs, FIXED_RATE 1 s; noop"));
-    stage.start(1, &[]).await?;
-    let model = stage.create_model().await?;
-    let job = stage.create_manual("backlog").await?;
-    stage.stop().await?;
-    stage.copy(model, GROUP, ON_TIME, Grid::Spread).await?;
+    testbed.say("workload", format!("{amount} run-nows due at once beside {ON_TIME} jobs, FIXED_RATE 1 s; noop"));
+    testbed.start(1, &[]).await?;
+    let model = testbed.create_model().await?;
+    let job = testbed.create_manual("backlog").await?;
+    testbed.stop().await?;
+    testbed.copy(model, GROUP, ON_TIME, Grid::Spread).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        stage.forget().await?;
-        stage.make_idle(GROUP).await?;
-        stage.tidy().await?;
-        stage.start_loaded(1).await?;
-        let (from, until) = drain(&stage, job, steady).await?;
+        testbed.forget().await?;
+        testbed.make_idle(GROUP).await?;
+        testbed.tidy().await?;
+        testbed.start_loaded(1).await?;
+        let (from, until) = drain(&testbed, job, steady).await?;
         let maximum = per_second(steady, between(from, until));
-        stage.make_due(GROUP, -1).await?;
+        testbed.make_due(GROUP, -1).await?;
         tokio::time::sleep(Duration::from_secs(1) + options.warm_up).await;
-        let (from, until) = drain(&stage, job, amount).await?;
+        let (from, until) = drain(&testbed, job, amount).await?;
         let rate = per_second(amount, between(from, until));
-        stage.stop().await?;
+        testbed.stop().await?;
         figures.push("drained", "fires/s", rate);
         figures.push("drained / of the fewer alone", "", rate / maximum);
         figures.push(format!("{steady} alone"), "fires/s", maximum);
-        Window::read(&stage.sql, from, until).await?.push(&mut figures, "on time meanwhile");
+        Window::read(&testbed.sql, from, until).await?.push(&mut figures, "on time meanwhile");
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// From when a backlog was there and due to when the last of it was settled.
-async fn drain(stage: &Stage, job: Uuid, amount: u32) -> Result<(DateTime<Utc>, DateTime<Utc>), anyhow::Error> {
+async fn drain(
+    testbed: &BenchTestbed,
+    job: Uuid,
+    amount: u32,
+) -> Result<(DateTime<Utc>, DateTime<Utc>), anyhow::Error> {
     // So far ahead that all are there when they are due: some ten thousand are inserted in a second.
-    let due = stage.database_now().await? + TimeDelta::milliseconds(500 + i64::from(amount / 20));
-    stage.add_manual(job, amount, due).await?;
-    let there = stage.database_now().await?;
+    let due = testbed.database_now().await? + TimeDelta::milliseconds(500 + i64::from(amount / 20));
+    testbed.add_manual(job, amount, due).await?;
+    let there = testbed.database_now().await?;
     let begun = Instant::now();
     let left = "select exists (select from job_trigger where job_id = $1 and kind <> 'SCHEDULE')";
-    while stage.sql.query_one(left, &[&job]).await?.get(0) {
+    while testbed.sql.query_one(left, &[&job]).await?.get(0) {
         ensure!(begun.elapsed() < DRAIN_MAX, "a backlog of {amount} was not drained within {DRAIN_MAX:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -70,7 +74,7 @@ async fn drain(stage: &Stage, job: Uuid, amount: u32) -> Result<(DateTime<Utc>, 
     tokio::time::sleep(Duration::from_millis(500)).await;
     let last = "select max(finished_at), count(*) from job_execution_log
         where job_id = $1 and status = 'SUCCESS' and due_time = $2";
-    let row = stage.sql.query_one(last, &[&job, &due]).await?;
+    let row = testbed.sql.query_one(last, &[&job, &due]).await?;
     let (last, count): (Option<DateTime<Utc>>, i64) = (row.get(0), row.get(1));
     ensure!(count == i64::from(amount), "{count} of {amount} succeeded");
     Ok((due.max(there), last.unwrap_or(due)))

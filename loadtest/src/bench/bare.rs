@@ -5,7 +5,7 @@
 //! It decides nothing, runs nothing, checks no membership and knows no policies: no program reaches it.
 
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::work::per_second;
 use super::{Name, Options};
 use anyhow::ensure;
@@ -67,28 +67,28 @@ pub(super) struct Reached {
 
 impl Bare {
     /// Makes the tables.
-    pub(super) async fn prepare(stage: &mut Stage, triggers: u32) -> Result<Self, anyhow::Error> {
-        stage.sql.batch_execute(TABLES).await?;
-        stage.say("limit", json!({"batch": BATCH, "clients": CLIENTS, "triggers": triggers}));
+    pub(super) async fn prepare(testbed: &mut BenchTestbed, triggers: u32) -> Result<Self, anyhow::Error> {
+        testbed.sql.batch_execute(TABLES).await?;
+        testbed.say("limit", json!({"batch": BATCH, "clients": CLIENTS, "triggers": triggers}));
         Ok(Self { triggers })
     }
 
     /// A run with fresh rows.
-    pub(super) async fn run(&self, stage: &Stage) -> Result<Reached, anyhow::Error> {
-        stage.sql.batch_execute("truncate bare.trigger, bare.log").await?;
-        stage.sql.execute(FILL, &[&i64::from(self.triggers)]).await?;
-        stage.sql.batch_execute("vacuum (analyze) bare.trigger").await?;
-        stage.sql.batch_execute("checkpoint").await?;
+    pub(super) async fn run(&self, testbed: &BenchTestbed) -> Result<Reached, anyhow::Error> {
+        testbed.sql.batch_execute("truncate bare.trigger, bare.log").await?;
+        testbed.sql.execute(FILL, &[&i64::from(self.triggers)]).await?;
+        testbed.sql.batch_execute("vacuum (analyze) bare.trigger").await?;
+        testbed.sql.batch_execute("checkpoint").await?;
         let (settled, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
         let mut clients = tokio::task::JoinSet::new();
         for _ in 0..CLIENTS {
-            clients.spawn(lease_and_settle(stage.postgres.sql().await?, settled.clone(), over.clone()));
+            clients.spawn(lease_and_settle(testbed.postgres.sql().await?, settled.clone(), over.clone()));
         }
-        tokio::time::sleep(stage.options.warm_up).await;
-        let (begun, before, wal) = (Instant::now(), settled.load(Ordering::Relaxed), position(&stage.sql).await?);
-        tokio::time::sleep(stage.options.window).await;
+        tokio::time::sleep(testbed.options.warm_up).await;
+        let (begun, before, wal) = (Instant::now(), settled.load(Ordering::Relaxed), position(&testbed.sql).await?);
+        tokio::time::sleep(testbed.options.window).await;
         let (took, after) = (begun.elapsed(), settled.load(Ordering::Relaxed));
-        let written = position(&stage.sql).await? - wal;
+        let written = position(&testbed.sql).await? - wal;
         over.store(true, Ordering::Relaxed);
         while let Some(ended) = clients.join_next().await {
             ended??;
@@ -119,20 +119,20 @@ async fn lease_and_settle(sql: Client, settled: Arc<AtomicU32>, over: Arc<Atomic
 
 /// 48 bits of milliseconds, then chance.
 fn time_ordered() -> Uuid {
-    let millis = u128::from(crate::cluster::now().unsigned_abs() / 1_000);
+    let millis = u128::from(crate::testbed::now().unsigned_abs() / 1_000);
     let chance = fastrand::u128(..) >> 48;
     Uuid::from_u128(millis << 80 | chance)
 }
 
 /// The limit by itself.
 pub(super) async fn limit(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Limit, options).await?;
-    let bare = Bare::prepare(&mut stage, options.pick(100_000, 3_000)).await?;
+    let mut testbed = BenchTestbed::open(Name::Limit, options).await?;
+    let bare = Bare::prepare(&mut testbed, options.pick(100_000, 3_000)).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        let run = bare.run(&stage).await?;
+        let run = bare.run(&testbed).await?;
         figures.push("limit", "fires/s", run.fires);
         figures.push("WAL", "bytes/fire", run.wal_bytes);
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }

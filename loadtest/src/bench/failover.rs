@@ -5,12 +5,12 @@
 
 use super::lateness::millis;
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::work::Grid;
 use super::{Name, Options};
-use crate::cluster::sink::{self, Sink};
 use crate::history::Micros;
 use crate::job::Target;
+use crate::testbed::sink::{self, Sink};
 use anyhow::{Context, ensure};
 use serde_json::json;
 use std::collections::HashMap;
@@ -31,27 +31,27 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// From the kill to the first redelivery.
 pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Failover, options).await?;
+    let mut testbed = BenchTestbed::open(Name::Failover, options).await?;
     // The channel is for targets that want their node dead: these do not.
     let (killer, _wanted_dead) = mpsc::unbounded_channel();
     let journal = options.directory.join("failover/sink.jsonl");
     let sink = Sink::start("127.0.0.1", &journal, killer).await?;
-    stage.start(NODES, &[]).await?;
-    let model = stage.create(input(&sink)).await?;
-    stage.copy(model, "hit", JOBS, Grid::Aligned).await?;
+    testbed.start(NODES, &[]).await?;
+    let model = testbed.create(input(&sink)).await?;
+    testbed.copy(model, "hit", JOBS, Grid::Aligned).await?;
     let kills = options.pick(options.runs * 3, options.runs);
-    stage.say("workload", format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"));
+    testbed.say("workload", format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"));
     let mut figures = Figures::default();
     for _ in 0..kills {
         // Whoever has just begun declares nobody dead for a TTL.
         tokio::time::sleep(SETTLED).await;
-        let took = kill_once(&mut stage, &sink).await?;
+        let took = kill_once(&mut testbed, &sink).await?;
         let (first, last) = took.iter().min().zip(took.iter().max()).context("nothing was in flight")?;
         figures.push("kill to the first redelivery", "ms", millis(*first));
         figures.push("kill to the last redelivery", "ms", millis(*last));
-        stage.start(NODES, &[]).await?;
+        testbed.start(NODES, &[]).await?;
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 fn input(sink: &Sink) -> serde_json::Value {
@@ -62,17 +62,17 @@ fn input(sink: &Sink) -> serde_json::Value {
 }
 
 /// Kills the node with the most in flight; how long each of its executions took to be delivered again.
-async fn kill_once(stage: &mut Stage, sink: &Sink) -> Result<Vec<Micros>, anyhow::Error> {
+async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros>, anyhow::Error> {
     let begun = sink.count();
-    let jobs = stage.sql.query("select id from job_definition where name like 'hit %'", &[]).await?;
+    let jobs = testbed.sql.query("select id from job_definition where name like 'hit %'", &[]).await?;
     for row in &jobs {
         let job: Uuid = row.get(0);
-        stage.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
+        testbed.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
     }
     until("every execution runs", || sink.count() >= begun + jobs.len()).await?;
     let (id, _) = sink.in_flight().into_iter().max_by_key(|(_, count)| *count).context("nothing is in flight")?;
-    let name: String = stage.sql.query_one("select name from cluster_node where id = $1", &[&id]).await?.get(0);
-    let node = stage.nodes().iter_mut().find(|node| node.name() == Some(&name)).context("a node of the past")?;
+    let name: String = testbed.sql.query_one("select name from cluster_node where id = $1", &[&id]).await?.get(0);
+    let node = testbed.nodes().iter_mut().find(|node| node.name() == Some(&name)).context("a node of the past")?;
     let lost: HashMap<Uuid, i32> = sink.deliveries()[begun..]
         .iter()
         .filter(|delivery| delivery.node == id && delivery.ended.is_none())

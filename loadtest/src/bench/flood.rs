@@ -7,7 +7,7 @@
 
 use super::lateness::{GROUPS, Window};
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::{Name, Options, process};
 use crate::flood::{BusyCores, CLIENTS, Family, Flood, subject};
 use anyhow::Context;
@@ -37,29 +37,29 @@ struct Watched {
 
 /// Lateness calm and flooded.
 pub(super) async fn flood(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Flood, options).await?;
+    let mut testbed = BenchTestbed::open(Name::Flood, options).await?;
     let rate = options.pick(1_000, 100);
-    stage.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"));
-    stage.start(1, &[]).await?;
-    let model = stage.create_model().await?;
-    let subject = subject(&stage.http, stage.address()?).await?;
-    stage.stop().await?;
+    testbed.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"));
+    testbed.start(1, &[]).await?;
+    let model = testbed.create_model().await?;
+    let subject = subject(&testbed.http, testbed.address()?).await?;
+    testbed.stop().await?;
     for (group, grid) in GROUPS {
-        stage.copy(model, group, rate, grid).await?;
+        testbed.copy(model, group, rate, grid).await?;
     }
-    stage.start(1, &[]).await?;
+    testbed.start(1, &[]).await?;
     // The newest, so that a list of jobs holds them.
     for number in 0..options.pick(LARGE_JOBS, 2) {
-        stage.create(large(number)).await?;
+        testbed.create(large(number)).await?;
     }
-    stage.stop().await?;
+    testbed.stop().await?;
     let mut figures = Figures::default();
     for run in 0..options.runs {
         for (group, _) in GROUPS {
-            flooded(&mut stage, group, subject, run == 0, &mut figures).await?;
+            flooded(&mut testbed, group, subject, run == 0, &mut figures).await?;
         }
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 fn large(number: u32) -> Value {
@@ -69,23 +69,23 @@ fn large(number: u32) -> Value {
 
 /// One life of a node: calm, all families at once, then each by itself.
 async fn flooded(
-    stage: &mut Stage,
+    testbed: &mut BenchTestbed,
     group: &str,
     subject: Uuid,
     tell: bool,
     figures: &mut Figures,
 ) -> Result<(), anyhow::Error> {
-    stage.forget().await?;
+    testbed.forget().await?;
     for (known, _) in GROUPS {
-        stage.make_idle(known).await?;
+        testbed.make_idle(known).await?;
     }
-    stage.start_loaded(1).await?;
-    stage.tidy().await?;
-    stage.make_due(group, -2).await?;
-    tokio::time::sleep(Duration::from_secs(2) + stage.options.warm_up).await;
-    measure(stage, &format!("{group}, calm"), figures).await?;
+    testbed.start_loaded(1).await?;
+    testbed.tidy().await?;
+    testbed.make_due(group, -2).await?;
+    tokio::time::sleep(Duration::from_secs(2) + testbed.options.warm_up).await;
+    measure(testbed, &format!("{group}, calm"), figures).await?;
     let busy = BusyCores::begin();
-    measure(stage, &format!("{group}, busy cores"), figures).await?;
+    measure(testbed, &format!("{group}, busy cores"), figures).await?;
     drop(busy);
     let alone = Family::ALL.iter().map(std::slice::from_ref);
     // Families by themselves on one grid alone: they take minutes.
@@ -95,20 +95,20 @@ async fn flooded(
             [family] => format!("{group}, {family:?}"),
             _ => format!("{group}, flooded"),
         };
-        let flood = Flood::begin(&[stage.address()?], families, subject)?;
-        tokio::time::sleep(stage.options.warm_up).await;
-        measure(stage, &what, figures).await?;
+        let flood = Flood::begin(&[testbed.address()?], families, subject)?;
+        tokio::time::sleep(testbed.options.warm_up).await;
+        measure(testbed, &what, figures).await?;
         let tallies = flood.end().await?;
         for tally in tallies {
             figures.push(format!("{what}, {:?} answered", tally.family), "requests", number(tally.answered));
             figures.push(format!("{what}, {:?} refused", tally.family), "requests", number(tally.refused));
             if tell {
-                stage.notes.push(format!("{what}: {tally}"));
+                testbed.notes.push(format!("{what}: {tally}"));
             }
         }
-        catch_up(stage).await?;
+        catch_up(testbed).await?;
     }
-    stage.stop().await
+    testbed.stop().await
 }
 
 fn number(count: u64) -> f64 {
@@ -116,14 +116,14 @@ fn number(count: u64) -> f64 {
 }
 
 /// A window, and what was late by its end.
-async fn measure(stage: &Stage, what: &str, figures: &mut Figures) -> Result<(), anyhow::Error> {
-    let from = stage.database_now().await?;
-    let watched = watch(stage, stage.options.window).await?;
-    let until = stage.database_now().await?;
+async fn measure(testbed: &BenchTestbed, what: &str, figures: &mut Figures) -> Result<(), anyhow::Error> {
+    let from = testbed.database_now().await?;
+    let watched = watch(testbed, testbed.options.window).await?;
+    let until = testbed.database_now().await?;
     // What was late in the window is to be seen as well.
-    tokio::time::sleep(stage.options.window.min(Duration::from_secs(2))).await;
-    Window::read(&stage.sql, from, until).await?.push(figures, what);
-    figures.push(format!("{what}, missing"), "fire times", missing(&stage.sql, from, until).await?);
+    tokio::time::sleep(testbed.options.window.min(Duration::from_secs(2))).await;
+    Window::read(&testbed.sql, from, until).await?.push(figures, what);
+    figures.push(format!("{what}, missing"), "fire times", missing(&testbed.sql, from, until).await?);
     figures.push(format!("{what}, late heartbeats"), "heartbeats", f64::from(watched.late_heartbeats));
     figures.push(format!("{what}, peak resident"), "MB", watched.peak_mb);
     Ok(())
@@ -138,12 +138,12 @@ async fn missing(sql: &Client, from: DateTime<Utc>, until: DateTime<Utc>) -> Res
 }
 
 /// Looks at heartbeat and memory of the one node.
-async fn watch(stage: &Stage, lasting: Duration) -> Result<Watched, anyhow::Error> {
-    let pid = *stage.pids().first().context("no node lives")?;
-    let statement = stage.sql.prepare("select max(heartbeat_at), clock_timestamp() from cluster_node").await?;
+async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, anyhow::Error> {
+    let pid = *testbed.pids().first().context("no node lives")?;
+    let statement = testbed.sql.prepare("select max(heartbeat_at), clock_timestamp() from cluster_node").await?;
     let (begun, mut watched, mut last) = (Instant::now(), Watched::default(), None::<DateTime<Utc>>);
     while begun.elapsed() < lasting {
-        let row = stage.sql.query_one(&statement, &[]).await?;
+        let row = testbed.sql.query_one(&statement, &[]).await?;
         let (heartbeat, now): (Option<DateTime<Utc>>, DateTime<Utc>) = (row.get(0), row.get(1));
         let heartbeat = heartbeat.context("the node never had a heartbeat")?;
         if last.is_some_and(|last| last != heartbeat && heartbeat - last > HEARTBEAT_LATE) {
@@ -161,15 +161,15 @@ async fn watch(stage: &Stage, lasting: Duration) -> Result<Watched, anyhow::Erro
 }
 
 /// Waits until nothing is behind: a window must not begin with what the last one left.
-async fn catch_up(stage: &mut Stage) -> Result<(), anyhow::Error> {
+async fn catch_up(testbed: &mut BenchTestbed) -> Result<(), anyhow::Error> {
     let behind = "select count(*) from job_trigger where due_at < clock_timestamp() - interval '500 ms'";
     let begun = Instant::now();
     while begun.elapsed() < CATCH_UP_MAX {
-        if stage.sql.query_one(behind, &[]).await?.get::<_, i64>(0) == 0 {
+        if testbed.sql.query_one(behind, &[]).await?.get::<_, i64>(0) == 0 {
             return Ok(());
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    stage.notes.push(format!("the node had not caught up after {CATCH_UP_MAX:?}: what follows is worse than it was"));
+    testbed.notes.push(format!("the node had not caught up after {CATCH_UP_MAX:?}: what follows is worse than it was"));
     Ok(())
 }

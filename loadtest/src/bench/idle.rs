@@ -5,7 +5,7 @@
 //! node settles down first: what a start costs is no part of it.
 
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::work::Grid;
 use super::{Name, Options, process, statements};
 use anyhow::Context;
@@ -17,25 +17,25 @@ const TOLD: usize = 8;
 
 /// A node with nothing due.
 pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::with_settings(Name::Idle, options, &[statements::SETTING]).await?;
+    let mut testbed = BenchTestbed::with_settings(Name::Idle, options, &[statements::SETTING]).await?;
     let jobs = options.pick(1_000_000, 1_000);
-    stage.start(1, &[]).await?;
-    let model = stage.create_model().await?;
-    stage.stop().await?;
-    stage.copy(model, "idle", jobs, Grid::Spread).await?;
-    stage.tidy().await?;
-    stage.say("workload", format!("{jobs} jobs, none due"));
-    stage.start(1, &[]).await?;
+    testbed.start(1, &[]).await?;
+    let model = testbed.create_model().await?;
+    testbed.stop().await?;
+    testbed.copy(model, "idle", jobs, Grid::Spread).await?;
+    testbed.tidy().await?;
+    testbed.say("workload", format!("{jobs} jobs, none due"));
+    testbed.start(1, &[]).await?;
     let mut figures = Figures::default();
     tokio::time::sleep(options.warm_up).await;
-    let pid = *stage.pids().first().context("no node lives")?;
+    let pid = *testbed.pids().first().context("no node lives")?;
     let unknown = "how much CPU and memory a process uses is known on Linux alone";
     for run in 0..options.runs {
-        stage.count_statements().await?;
+        testbed.count_statements().await?;
         let (begun, before) = (Instant::now(), process::cpu_seconds(pid).context(unknown)?);
         tokio::time::sleep(options.window).await;
         let cpu = process::cpu_seconds(pid).context(unknown)? - before;
-        let (seconds, told) = (begun.elapsed().as_secs_f64(), stage.statements().await?);
+        let (seconds, told) = (begun.elapsed().as_secs_f64(), testbed.statements().await?);
         let calls: i64 = told.iter().map(|statement| statement.calls).sum();
         figures.push("statements", "1/s", f64::from(i32::try_from(calls)?) / seconds);
         let millis: f64 = told.iter().map(|statement| statement.millis).sum();
@@ -44,9 +44,9 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
         figures.push("resident", "MB", process::resident_mb(pid).context(unknown)?);
         if run + 1 == options.runs {
             let words = |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);
-            stage.notes.extend(told.iter().take(TOLD).map(words));
+            testbed.notes.extend(told.iter().take(TOLD).map(words));
         }
     }
-    stage.say("jobs", json!(jobs));
-    stage.close(figures).await
+    testbed.say("jobs", json!(jobs));
+    testbed.close(figures).await
 }

@@ -6,11 +6,11 @@
 
 use super::lateness::millis;
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::work::Grid;
 use super::{Name, Options};
-use crate::cluster::now;
 use crate::report::statistics::Spread;
+use crate::testbed::now;
 use anyhow::{Context, ensure};
 use serde_json::json;
 use std::collections::HashMap;
@@ -26,23 +26,23 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// From the mutation to the start.
 pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::RunNow, options).await?;
+    let mut testbed = BenchTestbed::open(Name::RunNow, options).await?;
     let count = options.pick(500_u32, 30);
-    stage.start_loaded(1).await?;
-    let model = stage.create_manual("model").await?;
-    stage.copy(model, "now", count, Grid::Aligned).await?;
-    stage.say("workload", format!("{count} calls a run, one every {} ms", PAUSE.as_millis()));
-    let jobs = stage.sql.query("select id from job_definition where name like 'now %'", &[]).await?;
+    testbed.start_loaded(1).await?;
+    let model = testbed.create_manual("model").await?;
+    testbed.copy(model, "now", count, Grid::Aligned).await?;
+    testbed.say("workload", format!("{count} calls a run, one every {} ms", PAUSE.as_millis()));
+    let jobs = testbed.sql.query("select id from job_definition where name like 'now %'", &[]).await?;
     let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
-    call_each(&stage, &jobs[..jobs.len().min(20)]).await?;
+    call_each(&testbed, &jobs[..jobs.len().min(20)]).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        stage.sql.batch_execute("truncate job_execution_log").await?;
-        let called = call_each(&stage, &jobs).await?;
+        testbed.sql.batch_execute("truncate job_execution_log").await?;
+        let called = call_each(&testbed, &jobs).await?;
         let answered: Vec<i64> = called.values().map(|(sent, answered)| answered - sent).collect();
         let statement = "select job_id, (extract(epoch from started_at) * 1000000)::bigint from job_execution_log
             where status = 'SUCCESS'";
-        let started = stage.sql.query(statement, &[]).await?;
+        let started = testbed.sql.query(statement, &[]).await?;
         let took = |row: &tokio_postgres::Row| Some(row.get::<_, i64>(1) - called.get(&row.get::<_, Uuid>(0))?.0);
         let took: Vec<i64> = started.iter().filter_map(took).collect();
         ensure!(took.len() == jobs.len(), "{} of {} calls were run", took.len(), jobs.len());
@@ -53,15 +53,15 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
             }
         }
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// Runs each job once; when that was sent and answered.
-async fn call_each(stage: &Stage, jobs: &[Uuid]) -> Result<HashMap<Uuid, (i64, i64)>, anyhow::Error> {
+async fn call_each(testbed: &BenchTestbed, jobs: &[Uuid]) -> Result<HashMap<Uuid, (i64, i64)>, anyhow::Error> {
     let mut called = HashMap::new();
     for job in jobs {
         let sent = now();
-        stage.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
+        testbed.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
         called.insert(*job, (sent, now()));
         tokio::time::sleep(PAUSE).await;
     }
@@ -72,13 +72,13 @@ async fn call_each(stage: &Stage, jobs: &[Uuid]) -> Result<HashMap<Uuid, (i64, i
 
 /// From the start of a process to ready, on a migrated database.
 pub(super) async fn start(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Start, options).await?;
+    let mut testbed = BenchTestbed::open(Name::Start, options).await?;
     // The first life migrates.
-    stage.start(1, &[]).await?;
+    testbed.start(1, &[]).await?;
     let mut figures = Figures::default();
     for _ in 0..options.pick(options.runs * 5, options.runs) {
-        let http = stage.http.clone();
-        let node = stage.nodes().first_mut().context("there is no node")?;
+        let http = testbed.http.clone();
+        let node = testbed.nodes().first_mut().context("there is no node")?;
         node.stop().await?;
         let begun = Instant::now();
         node.start()?;
@@ -89,5 +89,5 @@ pub(super) async fn start(options: &Options) -> Result<Line, anyhow::Error> {
         }
         figures.push("start to ready", "ms", begun.elapsed().as_secs_f64() * 1e3);
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }

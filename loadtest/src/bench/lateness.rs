@@ -5,7 +5,7 @@
 //! lease. A start before its due time is counted by itself; a fire time of the window without a row is said.
 
 use super::line::{Figures, Line};
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use super::work::{Grid, between};
 use super::{Name, Options};
 use crate::report::statistics::Spread;
@@ -54,47 +54,47 @@ pub(super) fn millis(micros: i64) -> f64 {
 
 /// Lateness of a steady rate, aligned and spread.
 pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Lateness, options).await?;
+    let mut testbed = BenchTestbed::open(Name::Lateness, options).await?;
     let rate = options.pick(1_000, 100);
-    stage.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop"));
-    stage.start(1, &[]).await?;
-    let model = stage.create_model().await?;
-    stage.stop().await?;
+    testbed.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop"));
+    testbed.start(1, &[]).await?;
+    let model = testbed.create_model().await?;
+    testbed.stop().await?;
     for (group, grid) in GROUPS {
-        stage.copy(model, group, rate, grid).await?;
+        testbed.copy(model, group, rate, grid).await?;
     }
     let mut figures = Figures::default();
     for _ in 0..options.runs {
         for (group, _) in GROUPS {
-            let (window, seconds) = steady(&mut stage, group).await?;
+            let (window, seconds) = steady(&mut testbed, group).await?;
             window.push(&mut figures, &format!("{rate} fires/s {group}"));
             let seen = window.spread.map_or(0, |spread| spread.n);
             let wanted = f64::from(rate) * seconds.as_secs_f64();
             let missing = wanted - f64::from(u32::try_from(seen)?);
             if missing.abs() > f64::from(rate) {
-                stage.notes.push(format!("{group}: {seen} fire times were seen where {wanted:.0} were due"));
+                testbed.notes.push(format!("{group}: {seen} fire times were seen where {wanted:.0} were due"));
             }
         }
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// A run: nodes that have just begun, jobs that become due by and by.
-async fn steady(stage: &mut Stage, group: &str) -> Result<(Window, Duration), anyhow::Error> {
-    stage.forget().await?;
+async fn steady(testbed: &mut BenchTestbed, group: &str) -> Result<(Window, Duration), anyhow::Error> {
+    testbed.forget().await?;
     for known in GROUPS {
-        stage.make_idle(known.0).await?;
+        testbed.make_idle(known.0).await?;
     }
-    stage.start_loaded(1).await?;
-    stage.tidy().await?;
+    testbed.start_loaded(1).await?;
+    testbed.tidy().await?;
     // Due from the second second on, not all in the past.
-    stage.make_due(group, -2).await?;
-    tokio::time::sleep(Duration::from_secs(2) + stage.options.warm_up).await;
-    let from = stage.database_now().await?;
-    tokio::time::sleep(stage.options.window).await;
-    let until = stage.database_now().await?;
+    testbed.make_due(group, -2).await?;
+    tokio::time::sleep(Duration::from_secs(2) + testbed.options.warm_up).await;
+    let from = testbed.database_now().await?;
+    tokio::time::sleep(testbed.options.window).await;
+    let until = testbed.database_now().await?;
     // What was late in the window is to be seen as well.
-    tokio::time::sleep(stage.options.window.min(Duration::from_secs(2))).await;
-    stage.stop().await?;
-    Ok((Window::read(&stage.sql, from, until).await?, between(from, until)))
+    tokio::time::sleep(testbed.options.window.min(Duration::from_secs(2))).await;
+    testbed.stop().await?;
+    Ok((Window::read(&testbed.sql, from, until).await?, between(from, until)))
 }

@@ -19,8 +19,8 @@ mod line;
 mod machine;
 mod process;
 mod saturated;
-mod stage;
 mod statements;
+mod testbed;
 mod work;
 
 pub use line::{Figure, Line};

@@ -8,8 +8,8 @@
 
 use super::bare::Bare;
 use super::line::{Figures, Line};
-use super::stage::Stage;
 use super::statements;
+use super::testbed::BenchTestbed;
 use super::work::{Grid, between, per_second};
 use super::{Name, Options, process};
 use anyhow::Context;
@@ -39,7 +39,7 @@ struct Measured {
     cpu_micros: Option<(f64, f64)>,
 }
 
-impl Stage {
+impl BenchTestbed {
     /// The jobs that saturated runs fire.
     async fn load(&mut self) -> Result<Load, anyhow::Error> {
         self.start(1, &[]).await?;
@@ -119,13 +119,13 @@ impl Stage {
 /// Fires a second of one node, and of the bare SQL in turn.
 pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error> {
     let preload: &[&str] = if options.statements { &[statements::SETTING] } else { &[] };
-    let mut stage = Stage::with_settings(Name::Throughput, options, preload).await?;
-    let load = stage.load().await?;
-    let bare = Bare::prepare(&mut stage, load.jobs).await?;
+    let mut testbed = BenchTestbed::with_settings(Name::Throughput, options, preload).await?;
+    let load = testbed.load().await?;
+    let bare = Bare::prepare(&mut testbed, load.jobs).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        let limit = bare.run(&stage).await?.fires;
-        let run = stage.saturate(&load, 1).await?;
+        let limit = bare.run(&testbed).await?.fires;
+        let run = testbed.saturate(&load, 1).await?;
         figures.push("throughput", "fires/s", run.fires);
         figures.push("limit", "fires/s", limit);
         figures.push("throughput / limit", "", run.fires / limit);
@@ -138,13 +138,13 @@ pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error>
             figures.push("CPU of PostgreSQL", "µs/fire", server);
         }
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// The rate beside ever more idle triggers.
 pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Growth, options).await?;
-    let load = stage.load().await?;
+    let mut testbed = BenchTestbed::open(Name::Growth, options).await?;
+    let load = testbed.load().await?;
     let mut sizes = options.pick(vec![1_000, 100_000, 1_000_000], vec![100, 1_000]);
     if options.large {
         sizes.push(10_000_000);
@@ -152,68 +152,68 @@ pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
     let mut figures = Figures::default();
     let (mut there, mut least) = (0, None);
     for size in sizes {
-        stage.copy(load.model, &format!("{IDLE} {size}"), size - there, Grid::Spread).await?;
+        testbed.copy(load.model, &format!("{IDLE} {size}"), size - there, Grid::Spread).await?;
         there = size;
         let mut runs = Vec::new();
         for _ in 0..options.runs {
-            let fires = stage.saturate(&load, 1).await?.fires;
+            let fires = testbed.saturate(&load, 1).await?.fires;
             figures.push(format!("beside {size} idle triggers"), "fires/s", fires);
             runs.push(fires);
         }
         let median = crate::report::statistics::median(&runs).unwrap_or_default();
         figures.push(format!("beside {size} / beside the fewest"), "", median / *least.get_or_insert(median));
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// The rate of ever more nodes, each number in turn.
 pub(super) async fn nodes(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Nodes, options).await?;
-    let load = stage.load().await?;
+    let mut testbed = BenchTestbed::open(Name::Nodes, options).await?;
+    let load = testbed.load().await?;
     let counts = options.pick(vec![1, 2, 4, 8], vec![1, 2]);
     let mut figures = Figures::default();
     for _ in 0..options.runs {
         let mut one = None;
         for count in &counts {
-            let fires = stage.saturate(&load, *count).await?.fires;
+            let fires = testbed.saturate(&load, *count).await?.fires;
             figures.push(format!("{count} nodes"), "fires/s", fires);
             figures.push(format!("{count} nodes / one"), "", fires / *one.get_or_insert(fires));
         }
     }
-    stage.say("nodes", json!(counts));
-    stage.close(figures).await
+    testbed.say("nodes", json!(counts));
+    testbed.close(figures).await
 }
 
 /// WAL of a fire. A checkpoint comes right before each run: whole pages are part of it.
 pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Wal, options).await?;
-    let load = stage.load().await?;
+    let mut testbed = BenchTestbed::open(Name::Wal, options).await?;
+    let load = testbed.load().await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        let run = stage.saturate(&load, 1).await?;
+        let run = testbed.saturate(&load, 1).await?;
         figures.push("WAL", "bytes/fire", run.wal_bytes);
         figures.push("whole pages", "pages/fire", run.wal_images);
         figures.push("while firing", "fires/s", run.fires);
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }
 
 /// The rate after somebody else has held a snapshot for long, and after as long without one: rows that are dead but
 /// may be seen by it cannot be removed.
 pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut stage = Stage::open(Name::Snapshot, options).await?;
-    let load = stage.load().await?;
-    stage.say("holdSeconds", options.hold.as_secs_f64());
+    let mut testbed = BenchTestbed::open(Name::Snapshot, options).await?;
+    let load = testbed.load().await?;
+    testbed.say("holdSeconds", options.hold.as_secs_f64());
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        let without = stage.saturate_after(&load, 1, options.hold).await?.fires;
-        let session = stage.postgres.sql().await?;
+        let without = testbed.saturate_after(&load, 1, options.hold).await?.fires;
+        let session = testbed.postgres.sql().await?;
         session.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
-        let with = stage.saturate_after(&load, 1, options.hold).await?.fires;
+        let with = testbed.saturate_after(&load, 1, options.hold).await?.fires;
         session.batch_execute("rollback").await?;
         figures.push("without a snapshot", "fires/s", without);
         figures.push("with one", "fires/s", with);
         figures.push("with one / without", "", with / without);
     }
-    stage.close(figures).await
+    testbed.close(figures).await
 }

@@ -1,7 +1,7 @@
 //! What a server spends its time on: by `pg_stat_statements`, which comes with PostgreSQL, and by samples of
 //! what its sessions do and wait for. `COMMIT`'s own time is in the samples alone.
 
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,7 +82,7 @@ impl Samples {
     }
 }
 
-impl Stage {
+impl BenchTestbed {
     /// Begins to count.
     pub(super) async fn count_statements(&self) -> Result<(), anyhow::Error> {
         self.sql.batch_execute("create extension if not exists pg_stat_statements").await?;

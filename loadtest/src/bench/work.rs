@@ -3,7 +3,7 @@
 //!
 //! Copies differ from their model in id, name, grid and due time alone.
 
-use super::stage::Stage;
+use super::testbed::BenchTestbed;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(super) enum Grid {
     Spread,
 }
 
-impl Stage {
+impl BenchTestbed {
     /// Creates a job that no schedule fires soon.
     pub(super) async fn create_manual(&self, name: &str) -> Result<Uuid, anyhow::Error> {
         self.create(json!({"name": name, "scheduleType": "CRON", "cronExpression": NEVER,

@@ -3,8 +3,8 @@
 //! A block is written and synchronised over and over beside the database's files. What is seen here is seen from
 //! outside: it says nothing of what the cluster does, and the time of such a write is the disk's, not a processor's.
 
-use crate::cluster::now;
 use crate::history::Micros;
+use crate::testbed::now;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

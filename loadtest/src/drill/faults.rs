@@ -10,49 +10,49 @@ mod nodes;
 mod requests;
 
 use super::file::{FaultSpec, Kind};
-use super::stage::Stage;
+use super::testbed::DrillTestbed;
 use crate::history::Micros;
 use std::time::Duration;
 
 /// Does it, and undoes it.
-pub async fn inflict(stage: &Stage, fault: &FaultSpec) -> Result<(), anyhow::Error> {
+pub async fn inflict(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), anyhow::Error> {
     let lasting = Duration::from_secs_f64(fault.seconds);
     match fault.kind {
-        Kind::Kill => nodes::kill(stage, fault.node, lasting).await,
-        Kind::Freeze => nodes::freeze(stage, fault.node, lasting).await,
-        Kind::Stop => nodes::stop(stage, fault.node, lasting).await,
-        Kind::RestartAll => nodes::restart_all(stage, lasting).await,
-        Kind::Standstill => nodes::standstill(stage, lasting).await,
-        Kind::RollingRestart => nodes::rolling_restart(stage).await,
-        Kind::Churn => nodes::churn(stage, lasting).await,
-        Kind::HalfDead => nodes::half_dead(stage, fault.node, fault.actor, lasting).await,
-        Kind::Skew => nodes::skew(stage, fault.node, fault.amount, lasting).await,
-        Kind::PostgresRestart => database::restart(stage, "fast", Duration::ZERO).await,
-        Kind::PostgresCrash => database::restart(stage, "immediate", lasting).await,
-        Kind::Failover => database::failover(stage, lasting).await,
-        Kind::OldPrimary => database::old_primary(stage, lasting).await,
-        Kind::TableLock => database::table_lock(stage, lasting).await,
-        Kind::Connections => database::connections(stage, lasting).await,
-        Kind::IdleHog => database::idle_hog(stage, lasting).await,
-        Kind::Snapshot => database::snapshot(stage, lasting).await,
-        Kind::DiskFull => database::disk_full(stage, lasting).await,
-        Kind::ListenersLost => database::listeners_lost(stage).await,
-        Kind::MembershipCut => database::membership_cut(stage, fault.node, fault.amount).await,
-        Kind::Backlog => database::backlog(stage, fault.amount).await,
+        Kind::Kill => nodes::kill(testbed, fault.node, lasting).await,
+        Kind::Freeze => nodes::freeze(testbed, fault.node, lasting).await,
+        Kind::Stop => nodes::stop(testbed, fault.node, lasting).await,
+        Kind::RestartAll => nodes::restart_all(testbed, lasting).await,
+        Kind::Standstill => nodes::standstill(testbed, lasting).await,
+        Kind::RollingRestart => nodes::rolling_restart(testbed).await,
+        Kind::Churn => nodes::churn(testbed, lasting).await,
+        Kind::HalfDead => nodes::half_dead(testbed, fault.node, fault.actor, lasting).await,
+        Kind::Skew => nodes::skew(testbed, fault.node, fault.amount, lasting).await,
+        Kind::PostgresRestart => database::restart(testbed, "fast", Duration::ZERO).await,
+        Kind::PostgresCrash => database::restart(testbed, "immediate", lasting).await,
+        Kind::Failover => database::failover(testbed, lasting).await,
+        Kind::OldPrimary => database::old_primary(testbed, lasting).await,
+        Kind::TableLock => database::table_lock(testbed, lasting).await,
+        Kind::Connections => database::connections(testbed, lasting).await,
+        Kind::IdleHog => database::idle_hog(testbed, lasting).await,
+        Kind::Snapshot => database::snapshot(testbed, lasting).await,
+        Kind::DiskFull => database::disk_full(testbed, lasting).await,
+        Kind::ListenersLost => database::listeners_lost(testbed).await,
+        Kind::MembershipCut => database::membership_cut(testbed, fault.node, fault.amount).await,
+        Kind::Backlog => database::backlog(testbed, fault.amount).await,
         Kind::Partition | Kind::PartitionOut | Kind::PartitionBack | Kind::SlowWire | Kind::Reset => {
-            network::cut_from_database(stage, fault, lasting).await
+            network::cut_from_database(testbed, fault, lasting).await
         }
-        Kind::TargetAway => network::target_away(stage, lasting).await,
-        Kind::Unplug => network::unplug(stage, fault.node, lasting).await,
-        Kind::Lossy => network::lossy(stage, fault.node, lasting).await,
-        Kind::ClockJump => database::clock_jump(stage, fault.amount, lasting).await,
-        Kind::ClockStays => database::clock_stays(stage, fault.amount, lasting).await,
-        Kind::Flood => requests::flood(stage, lasting).await,
-        Kind::PoisonedValues => requests::poisoned_values(stage, fault.node).await,
+        Kind::TargetAway => network::target_away(testbed, lasting).await,
+        Kind::Unplug => network::unplug(testbed, fault.node, lasting).await,
+        Kind::Lossy => network::lossy(testbed, fault.node, lasting).await,
+        Kind::ClockJump => database::clock_jump(testbed, fault.amount, lasting).await,
+        Kind::ClockStays => database::clock_stays(testbed, fault.amount, lasting).await,
+        Kind::Flood => requests::flood(testbed, lasting).await,
+        Kind::PoisonedValues => requests::poisoned_values(testbed, fault.node).await,
     }
 }
 
 /// Whether a freeze of so long is one that somebody may be declared dead for.
-fn reaches_ttl(stage: &Stage, lasting: Duration) -> bool {
-    Micros::try_from(lasting.as_micros()).unwrap_or(Micros::MAX) > stage.drill.rules().ttl * 3 / 4
+fn reaches_ttl(testbed: &DrillTestbed, lasting: Duration) -> bool {
+    Micros::try_from(lasting.as_micros()).unwrap_or(Micros::MAX) > testbed.drill.rules().ttl * 3 / 4
 }

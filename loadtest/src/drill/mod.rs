@@ -7,5 +7,5 @@ pub mod figures;
 pub mod file;
 pub mod operations;
 pub mod run;
-pub mod stage;
+pub mod testbed;
 pub mod workload;

@@ -2,12 +2,12 @@
 //! runs, runs again, cancels many and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
 //! wait before they are taken.
 
-use super::stage::Stage;
+use super::testbed::DrillTestbed;
 use super::workload;
-use crate::cluster::now;
 use crate::fire_times;
 use crate::history::{Micros, Operation};
 use crate::job::{JobSpec, Overlap, SECOND, Schedule};
+use crate::testbed::now;
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -21,25 +21,25 @@ const MANY_RUNS: u32 = 100_000;
 const CANCELLED_JOBS: usize = 5;
 
 /// Goes on until `end`.
-pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
+pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     let spare = workload::mix(40);
     let mut created = 0;
     while Instant::now() < end {
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-        let Some(address) = stage.any_address() else { continue };
-        let jobs = stage.operator.jobs();
+        let Some(address) = testbed.any_address() else { continue };
+        let jobs = testbed.operator.jobs();
         let Some(id) = fastrand::choice(&jobs).copied() else { continue };
         match fastrand::u32(..100) {
-            0..20 => stage.operator.command(address, id, Operation::RunNow).await,
-            20..30 => stage.operator.rerun(address, id).await,
-            30..35 => stage.operator.cancel(address, &some(&jobs)).await,
-            35..50 => stage.operator.command(address, id, Operation::Pause).await,
-            50..80 => stage.operator.command(address, id, Operation::Resume).await,
-            80..90 => stage.operator.update(address, id, edit).await,
-            90..95 => stage.operator.command(address, id, Operation::Delete).await,
+            0..20 => testbed.operator.command(address, id, Operation::RunNow).await,
+            20..30 => testbed.operator.rerun(address, id).await,
+            30..35 => testbed.operator.cancel(address, &some(&jobs)).await,
+            35..50 => testbed.operator.command(address, id, Operation::Pause).await,
+            50..80 => testbed.operator.command(address, id, Operation::Resume).await,
+            80..90 => testbed.operator.update(address, id, edit).await,
+            90..95 => testbed.operator.command(address, id, Operation::Delete).await,
             _ => {
                 // As many as are deleted, or there would soon be nothing to do anything to.
-                stage.operator.create(address, &spare[created % spare.len()]).await;
+                testbed.operator.create(address, &spare[created % spare.len()]).await;
                 created += 1;
             }
         }
@@ -47,33 +47,33 @@ pub async fn operate(stage: &Stage, pause: Duration, end: Instant) {
 }
 
 /// Goes on until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two seconds more.
-pub async fn aim(stage: &Stage, pause: Duration, end: Instant) {
+pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     while Instant::now() < end {
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-        let jobs = stage.operator.jobs();
+        let jobs = testbed.operator.jobs();
         let Some(id) = fastrand::choice(&jobs).copied() else { continue };
-        let Some(job) = stage.operator.believed(id).filter(|job| job.deletable && waits(&job.spec)) else { continue };
+        let Some(job) = testbed.operator.believed(id).filter(|job| job.deletable && waits(&job.spec)) else { continue };
         let Some(next) = next_fire_time(&job.spec, job.named) else { continue };
         let wait = next + fastrand::i64(0..GAP) - now();
         tokio::time::sleep(Duration::from_micros(wait.try_into().unwrap_or(0))).await;
-        strike(stage, id, &job.spec).await;
+        strike(testbed, id, &job.spec).await;
     }
 }
 
 /// Does something in the gap between a fire time and its start.
-async fn strike(stage: &Stage, id: Uuid, spec: &JobSpec) {
-    let Some(address) = stage.any_address() else { return };
+async fn strike(testbed: &DrillTestbed, id: Uuid, spec: &JobSpec) {
+    let Some(address) = testbed.any_address() else { return };
     match fastrand::u32(..100) {
-        0..60 => stage.operator.update(address, id, edit_limits).await,
+        0..60 => testbed.operator.update(address, id, edit_limits).await,
         60..90 => {
-            stage.operator.command(address, id, Operation::Pause).await;
+            testbed.operator.command(address, id, Operation::Pause).await;
             tokio::time::sleep(Duration::from_millis(fastrand::u64(..2_000))).await;
-            stage.operator.command(address, id, Operation::Resume).await;
+            testbed.operator.command(address, id, Operation::Resume).await;
         }
         _ => {
-            stage.operator.command(address, id, Operation::Delete).await;
+            testbed.operator.command(address, id, Operation::Delete).await;
             let again = JobSpec { end_at: None, ..spec.clone() };
-            stage.operator.create(address, &again).await;
+            testbed.operator.create(address, &again).await;
         }
     }
 }
@@ -100,19 +100,19 @@ fn next_fire_time(spec: &JobSpec, named: Option<Micros>) -> Option<Micros> {
 }
 
 /// Lets every job that may be paused fire again, so that the end sees them all.
-pub async fn resume_all(stage: &Stage) {
-    for id in stage.operator.jobs() {
-        if let Some(address) = stage.any_address() {
-            stage.operator.command(address, id, Operation::Resume).await;
+pub async fn resume_all(testbed: &DrillTestbed) {
+    for id in testbed.operator.jobs() {
+        if let Some(address) = testbed.any_address() {
+            testbed.operator.command(address, id, Operation::Resume).await;
         }
     }
 }
 
 /// Pauses every job: what is in flight ends, and nothing new comes.
-pub async fn pause_all(stage: &Stage) {
-    for id in stage.operator.jobs() {
-        if let Some(address) = stage.any_address() {
-            stage.operator.command(address, id, Operation::Pause).await;
+pub async fn pause_all(testbed: &DrillTestbed) {
+    for id in testbed.operator.jobs() {
+        if let Some(address) = testbed.any_address() {
+            testbed.operator.command(address, id, Operation::Pause).await;
         }
     }
 }

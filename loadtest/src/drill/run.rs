@@ -1,16 +1,16 @@
-//! Runs a drill: sets the stage, lets the jobs fire, does what the file says, waits, reads
+//! Runs a drill: sets up the testbed, lets the jobs fire, does what the file says, waits, reads
 //! everything once, and checks.
 
 use super::faults::inflict;
 use super::figures::figures;
 use super::file::{Drill, FaultSpec, Kind, Random, Who};
 use super::operations;
-use super::stage::Stage;
+use super::testbed::DrillTestbed;
 use super::workload;
 use crate::checker::Analysis;
-use crate::cluster::now;
 use crate::history::{History, Scope};
 use crate::report::{self, Run};
+use crate::testbed::now;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -69,18 +69,18 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         ..Run::default()
     };
     let (killer, wanted_dead) = mpsc::unbounded_channel();
-    let stage = Stage::set_up(drill, &options.program, bug, &options.directory, killer).await?;
-    let stage = Rc::new(stage);
-    let failures = play(&stage, seed, wanted_dead).await?;
+    let testbed = DrillTestbed::set_up(drill, &options.program, bug, &options.directory, killer).await?;
+    let testbed = Rc::new(testbed);
+    let failures = play(&testbed, seed, wanted_dead).await?;
     if !failures.is_empty() {
         run.inconclusive = Some(format!("not everything could be done: {}", failures.join("; ")));
     }
-    let history = stage.history().await?;
-    Ok(conclude(&stage, run, history))
+    let history = testbed.history().await?;
+    Ok(conclude(&testbed, run, history))
 }
 
-fn conclude(stage: &Stage, mut run: Run, history: History) -> Ended {
-    let mut analysis = stage.drill.check(&history);
+fn conclude(testbed: &DrillTestbed, mut run: Run, history: History) -> Ended {
+    let mut analysis = testbed.drill.check(&history);
     let malformed = |what: String| crate::checker::Violation {
         rule: "MALFORMED-REQUEST".to_owned(),
         text: what,
@@ -88,7 +88,7 @@ fn conclude(stage: &Stage, mut run: Run, history: History) -> Ended {
         fire_time: None,
         execution: None,
     };
-    analysis.violations.extend(stage.sink.malformed().into_iter().map(malformed));
+    analysis.violations.extend(testbed.sink.malformed().into_iter().map(malformed));
     let poisoned = |text| crate::checker::Violation {
         rule: "POISONED".to_owned(),
         text,
@@ -96,8 +96,8 @@ fn conclude(stage: &Stage, mut run: Run, history: History) -> Ended {
         fire_time: None,
         execution: None,
     };
-    analysis.violations.extend(stage.all_broken().into_iter().map(poisoned));
-    run.figures = figures(&stage.drill.expect, &history, &analysis, stage.measurements());
+    analysis.violations.extend(testbed.all_broken().into_iter().map(poisoned));
+    run.figures = figures(&testbed.drill.expect, &history, &analysis, testbed.measurements());
     Ended { run, history, analysis }
 }
 
@@ -120,38 +120,38 @@ impl Ended {
 
 /// Everything between the first node and the final read; what could not be done.
 async fn play(
-    stage: &Rc<Stage>,
+    testbed: &Rc<DrillTestbed>,
     seed: u64,
     wanted_dead: mpsc::UnboundedReceiver<Uuid>,
 ) -> Result<Vec<String>, anyhow::Error> {
-    let progress = progress(&stage.drill);
+    let progress = progress(&testbed.drill);
     progress.set_message("starting the nodes");
-    stage.open().await?;
+    testbed.open().await?;
     // Nodes declare nobody dead before they have been there for a TTL: a cluster that has just begun is a special case.
-    tokio::time::sleep(Duration::from_micros(stage.drill.rules().ttl.unsigned_abs()) + Duration::from_secs(1)).await;
-    create_jobs(stage).await?;
+    tokio::time::sleep(Duration::from_micros(testbed.drill.rules().ttl.unsigned_abs()) + Duration::from_secs(1)).await;
+    create_jobs(testbed).await?;
     let tasks = tokio::task::LocalSet::new();
     let (over, is_over) = watch::channel(false);
-    tasks.spawn_local(count(stage.clone(), progress.clone(), is_over.clone()));
-    tasks.spawn_local(kill_on_demand(stage.clone(), wanted_dead));
-    let audited = tasks.spawn_local(audit(stage.clone(), is_over));
+    tasks.spawn_local(count(testbed.clone(), progress.clone(), is_over.clone()));
+    tasks.spawn_local(kill_on_demand(testbed.clone(), wanted_dead));
+    let audited = tasks.spawn_local(audit(testbed.clone(), is_over));
     let failures = tasks
         .run_until(async {
             tokio::time::sleep(BEFORE).await;
-            let failures = disturb(stage, seed).await;
+            let failures = disturb(testbed, seed).await;
             for failure in &failures {
                 progress.println(failure);
             }
             progress.println("the faults are over: waiting for calm");
-            stage.revive().await?;
-            if stage.drill.operator_millis.is_some() {
-                operations::resume_all(stage).await;
+            testbed.revive().await?;
+            if testbed.drill.operator_millis.is_some() {
+                operations::resume_all(testbed).await;
             }
-            let rules = stage.drill.rules();
+            let rules = testbed.drill.rules();
             let settle = Duration::from_micros((2 * rules.ttl + rules.recovery).unsigned_abs());
-            tokio::time::sleep(settle.max(Duration::from_secs(stage.drill.quiesce_seconds))).await;
-            operations::pause_all(stage).await;
-            nothing_in_flight(stage).await;
+            tokio::time::sleep(settle.max(Duration::from_secs(testbed.drill.quiesce_seconds))).await;
+            operations::pause_all(testbed).await;
+            nothing_in_flight(testbed).await;
             over.send_replace(true);
             Ok::<_, anyhow::Error>(failures)
         })
@@ -161,17 +161,17 @@ async fn play(
     Ok(failures)
 }
 
-async fn create_jobs(stage: &Stage) -> Result<(), anyhow::Error> {
-    let mut jobs = workload::mix(stage.drill.mix);
-    for group in &stage.drill.jobs {
+async fn create_jobs(testbed: &DrillTestbed) -> Result<(), anyhow::Error> {
+    let mut jobs = workload::mix(testbed.drill.mix);
+    for group in &testbed.drill.jobs {
         jobs.extend(std::iter::repeat_n(group.job.clone(), group.count));
     }
     // Two seconds for all: their fire times lie apart, so that a fault always meets a run.
     let pause = Duration::from_secs(2) / u32::try_from(jobs.len()).unwrap_or(u32::MAX);
     for job in jobs {
         tokio::time::sleep(pause.mul_f64(fastrand::f64())).await;
-        let address = stage.any_address().context("no node lives")?;
-        stage
+        let address = testbed.any_address().context("no node lives")?;
+        testbed
             .operator
             .create(address, &job)
             .await
@@ -181,31 +181,31 @@ async fn create_jobs(stage: &Stage) -> Result<(), anyhow::Error> {
 }
 
 /// The disturbed part: faults by the clock, faults at random, an operator.
-async fn disturb(stage: &Rc<Stage>, seed: u64) -> Vec<String> {
+async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
     let begun = Instant::now();
-    let end = begun + Duration::from_secs(stage.drill.seconds);
+    let end = begun + Duration::from_secs(testbed.drill.seconds);
     let failures = Rc::new(std::cell::RefCell::new(Vec::new()));
     let mut tasks = tokio::task::JoinSet::new();
-    for fault in stage.drill.faults.clone() {
+    for fault in testbed.drill.faults.clone() {
         for time in 0..fault.times {
             #[expect(clippy::cast_precision_loss, reason = "a handful of faults")]
             let at = begun + Duration::from_secs_f64(fault.at + fault.every * time as f64);
-            let (stage, fault, failures) = (stage.clone(), fault.clone(), failures.clone());
+            let (testbed, fault, failures) = (testbed.clone(), fault.clone(), failures.clone());
             tasks.spawn_local(async move {
                 tokio::time::sleep_until(at).await;
-                attempt(&stage, &fault, &failures).await;
+                attempt(&testbed, &fault, &failures).await;
             });
         }
     }
-    if let Some(random) = stage.drill.random.clone() {
-        let (stage, failures) = (stage.clone(), failures.clone());
-        tasks.spawn_local(async move { at_random(&stage, &random, seed, &failures).await });
+    if let Some(random) = testbed.drill.random.clone() {
+        let (testbed, failures) = (testbed.clone(), failures.clone());
+        tasks.spawn_local(async move { at_random(&testbed, &random, seed, &failures).await });
     }
-    if let Some(millis) = stage.drill.operator_millis {
+    if let Some(millis) = testbed.drill.operator_millis {
         // As long as the file says; faults at random may take longer.
-        let (one, pause) = (stage.clone(), Duration::from_millis(millis));
+        let (one, pause) = (testbed.clone(), Duration::from_millis(millis));
         tasks.spawn_local(async move { operations::operate(&one, pause, end).await });
-        let other = stage.clone();
+        let other = testbed.clone();
         tasks.spawn_local(async move { operations::aim(&other, pause, end).await });
     }
     while tasks.join_next().await.is_some() {}
@@ -213,15 +213,15 @@ async fn disturb(stage: &Rc<Stage>, seed: u64) -> Vec<String> {
     failures.take()
 }
 
-async fn attempt(stage: &Stage, fault: &FaultSpec, failures: &std::cell::RefCell<Vec<String>>) {
-    if let Err(error) = inflict(stage, fault).await {
+async fn attempt(testbed: &DrillTestbed, fault: &FaultSpec, failures: &std::cell::RefCell<Vec<String>>) {
+    if let Err(error) = inflict(testbed, fault).await {
         failures.borrow_mut().push(format!("{:?}: {error:#}", fault.kind));
     }
 }
 
 /// One after the other, now and then two at once; calm after each burst. Which they are comes from the seed alone,
 /// whatever else draws lots meanwhile.
-async fn at_random(stage: &Stage, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
+async fn at_random(testbed: &DrillTestbed, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
     let mut choices = fastrand::Rng::with_seed(seed);
     let mut deck = Vec::new();
     let mut done = 0;
@@ -229,10 +229,10 @@ async fn at_random(stage: &Stage, random: &Random, seed: u64, failures: &std::ce
         let fault = any_fault(random, &mut deck, &mut choices);
         if choices.u32(..5) == 0 && done + 1 < random.faults {
             let other = any_fault(random, &mut deck, &mut choices);
-            tokio::join!(attempt(stage, &fault, failures), attempt(stage, &other, failures));
+            tokio::join!(attempt(testbed, &fault, failures), attempt(testbed, &other, failures));
             done += 1;
         } else {
-            attempt(stage, &fault, failures).await;
+            attempt(testbed, &fault, failures).await;
         }
         done += 1;
         let pause = if done % random.burst == 0 { random.calm } else { random.gap * (0.5 + choices.f64() / 2.0) };
@@ -266,17 +266,17 @@ fn any_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng)
 }
 
 /// Kills whom a target wants dead, and lets somebody else live in its place.
-async fn kill_on_demand(stage: Rc<Stage>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
+async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
     while let Some(id) = wanted_dead.recv().await {
-        let Some(name) = stage.name_of(id).await else { continue };
-        for slot in stage.slots() {
+        let Some(name) = testbed.name_of(id).await else { continue };
+        for slot in testbed.slots() {
             let mut slot = slot.lock_owned().await;
             if slot.name() != Some(&name) {
                 continue;
             }
             let from = now();
             if let Ok(dead) = slot.kill().await {
-                stage.note("kill", Scope::Ends, &[&name], from, dead);
+                testbed.note("kill", Scope::Ends, &[&name], from, dead);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 // A drill goes on with the nodes it has; `revive` says what is wrong with this one.
                 let _ = slot.start();
@@ -286,21 +286,21 @@ async fn kill_on_demand(stage: Rc<Stage>, mut wanted_dead: mpsc::UnboundedReceiv
 }
 
 /// Looks for stuck states until it is over; the last look is the final read's.
-async fn audit(stage: Rc<Stage>, is_over: watch::Receiver<bool>) {
-    let mut auditor = stage.auditor.lock().await;
+async fn audit(testbed: Rc<DrillTestbed>, is_over: watch::Receiver<bool>) {
+    let mut auditor = testbed.auditor.lock().await;
     while !*is_over.borrow() {
         tokio::time::sleep(AUDIT_INTERVAL).await;
-        let Ok(servers) = stage.servers.try_read() else { continue };
+        let Ok(servers) = testbed.servers.try_read() else { continue };
         // The database may be away, or its tables locked: the next look will do.
         let look = async { auditor.look(&servers.primary.sql().await.ok()?, false).await.ok() };
         let _ = tokio::time::timeout(AUDIT_INTERVAL, look).await;
     }
 }
 
-async fn nothing_in_flight(stage: &Stage) {
+async fn nothing_in_flight(testbed: &DrillTestbed) {
     let begun = Instant::now();
     while begun.elapsed() < END_MAX {
-        let servers = stage.servers.read().await;
+        let servers = testbed.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
             // A retry of a paused job waits for its resume; a recovery does not.
             let count = "select count(*) from job_execution_log l where status = 'RUNNING' or status = 'RETRYING' and (
@@ -321,10 +321,10 @@ fn progress(drill: &Drill) -> ProgressBar {
     progress
 }
 
-async fn count(stage: Rc<Stage>, progress: ProgressBar, is_over: watch::Receiver<bool>) {
+async fn count(testbed: Rc<DrillTestbed>, progress: ProgressBar, is_over: watch::Receiver<bool>) {
     while !*is_over.borrow() {
         progress.set_position(progress.elapsed().as_secs());
-        progress.set_message(format!("{} deliveries, {} faults", stage.sink.count(), stage.fault_count()));
+        progress.set_message(format!("{} deliveries, {} faults", testbed.sink.count(), testbed.fault_count()));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

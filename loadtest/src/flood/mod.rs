@@ -9,7 +9,7 @@ mod requests;
 
 pub use requests::Family;
 
-use crate::cluster::http::Http;
+use crate::testbed::http::Http;
 use anyhow::Context;
 use requests::Ladder;
 use serde_json::{Value, json};

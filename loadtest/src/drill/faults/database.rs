@@ -1,12 +1,12 @@
 //! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
 
 use crate::checker::{AHEAD, BACK};
-use crate::cluster::now;
-use crate::cluster::proxy::Wire;
 use crate::drill::file::{Database, Who};
-use crate::drill::stage::{Servers, Stage, WrongClock};
+use crate::drill::testbed::{DrillTestbed, Servers, WrongClock};
 use crate::history::{Micros, Scope};
 use crate::job::SECOND;
+use crate::testbed::now;
+use crate::testbed::proxy::Wire;
 use anyhow::Context;
 use serde_json::json;
 use std::time::Duration;
@@ -14,24 +14,24 @@ use std::time::Duration;
 /// How many sessions a hog of connections may take: more than any server has.
 const SESSIONS_MAX: usize = 1_000;
 
-pub(super) async fn restart(stage: &Stage, mode: &str, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.write().await;
+pub(super) async fn restart(testbed: &DrillTestbed, mode: &str, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.write().await;
     let from = now();
     servers.primary.stop(mode).await?;
     tokio::time::sleep(lasting).await;
     let accepts = servers.primary.start().await?;
     let kind = if mode == "fast" { "postgres-restart" } else { "postgres-crash" };
-    stage.note(kind, Scope::Cluster, &[], from, accepts);
+    testbed.note(kind, Scope::Cluster, &[], from, accepts);
     Ok(())
 }
 
 /// The primary is killed, the standby promoted. An asynchronous one lacks the last
 /// writes: from then on, everything may happen again.
-pub(super) async fn failover(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut servers = stage.servers.write().await;
+pub(super) async fn failover(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut servers = testbed.servers.write().await;
     let Servers { primary, other } = &mut *servers;
     let standby = other.as_mut().context("there is no standby")?;
-    let lags = stage.drill.database == Database::AsynchronousStandby;
+    let lags = testbed.drill.database == Database::AsynchronousStandby;
     let mut from = now();
     if lags {
         let sql = standby.sql().await?;
@@ -50,45 +50,45 @@ pub(super) async fn failover(stage: &Stage, lasting: Duration) -> Result<(), any
     sql.batch_execute("alter system reset synchronous_standby_names").await?;
     sql.batch_execute("select pg_reload_conf()").await?;
     std::mem::swap(primary, standby);
-    stage.note(if lags { "failover-async" } else { "failover" }, Scope::Cluster, &[], from, now());
+    testbed.note(if lags { "failover-async" } else { "failover" }, Scope::Cluster, &[], from, now());
     Ok(())
 }
 
 /// The old primary comes back beside the new one, as if nothing had happened; then it is made the
 /// standby.
-pub(super) async fn old_primary(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn old_primary(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
     {
-        let servers = stage.servers.read().await;
+        let servers = testbed.servers.read().await;
         let old = servers.other.as_ref().context("there is no old primary")?;
         let from = now();
         old.start().await?;
         tokio::time::sleep(lasting).await;
         old.stop("fast").await?;
-        stage.note("old-primary", Scope::Harmless, &[], from, now());
+        testbed.note("old-primary", Scope::Harmless, &[], from, now());
     }
-    let mut servers = stage.servers.write().await;
+    let mut servers = testbed.servers.write().await;
     let Servers { primary, other } = &mut *servers;
     other.as_mut().context("there is no old primary")?.follow(primary).await?;
     drop(servers);
-    if stage.drill.database == Database::SynchronousStandby {
-        stage.wait_for_the_standby().await?;
+    if testbed.drill.database == Database::SynchronousStandby {
+        testbed.wait_for_the_standby().await?;
     }
     Ok(())
 }
 
-pub(super) async fn table_lock(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn table_lock(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
     sql.batch_execute("begin; lock table job_execution_log in access exclusive mode").await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    stage.note("table-lock", Scope::Cluster, &[], from, now());
+    testbed.note("table-lock", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
-pub(super) async fn connections(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn connections(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let from = now();
     let mut sessions = Vec::new();
     while sessions.len() < SESSIONS_MAX
@@ -98,12 +98,12 @@ pub(super) async fn connections(stage: &Stage, lasting: Duration) -> Result<(), 
     }
     tokio::time::sleep(lasting).await;
     drop(sessions);
-    stage.note("connections", Scope::Cluster, &[], from, now());
+    testbed.note("connections", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
-pub(super) async fn idle_hog(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn idle_hog(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
     let hold =
@@ -111,26 +111,26 @@ pub(super) async fn idle_hog(stage: &Stage, lasting: Duration) -> Result<(), any
     sql.batch_execute(hold).await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    stage.note("idle-hog", Scope::Cluster, &[], from, now());
+    testbed.note("idle-hog", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
-pub(super) async fn snapshot(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn snapshot(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
     sql.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    stage.note("snapshot", Scope::Harmless, &[], from, now());
+    testbed.note("snapshot", Scope::Harmless, &[], from, now());
     Ok(())
 }
 
 /// Fills the small disk to the last byte. The server may die of it, and has to be started
 /// again then, as its service manager would.
-pub(super) async fn disk_full(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.write().await;
-    let ballast = stage.directory.join("disk/ballast");
+pub(super) async fn disk_full(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.write().await;
+    let ballast = testbed.directory.join("disk/ballast");
     let from = now();
     let filled = tokio::process::Command::new("dd")
         .args(["if=/dev/zero", "bs=64k", "status=none"])
@@ -146,20 +146,20 @@ pub(super) async fn disk_full(stage: &Stage, lasting: Duration) -> Result<(), an
         let _ = servers.primary.stop("immediate").await;
         servers.primary.start().await?;
     }
-    stage.note("disk-full", Scope::Cluster, &[], from, now());
+    testbed.note("disk-full", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
 /// Everybody decides by this clock; nothing may be decided by it while it is wrong.
-pub(super) async fn clock_jump(stage: &Stage, seconds: i64, lasting: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn clock_jump(testbed: &DrillTestbed, seconds: i64, lasting: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let from = now();
     servers.primary.skew(seconds)?;
     tokio::time::sleep(lasting).await;
     servers.primary.skew(0)?;
     let until = now();
-    stage.clock_was_wrong(WrongClock { ahead: seconds * SECOND, from, until });
-    stage.note("clock-jump", Scope::Cluster, &[], from, until);
+    testbed.clock_was_wrong(WrongClock { ahead: seconds * SECOND, from, until });
+    testbed.note("clock-jump", Scope::Cluster, &[], from, until);
     Ok(())
 }
 
@@ -168,8 +168,8 @@ const HOLD_MAX: Duration = Duration::from_secs(10);
 const RELEASE_MAX: Duration = Duration::from_secs(30);
 
 /// The clock is off by so much from now on. Somebody releases the cluster so much later, or nobody.
-pub(super) async fn clock_stays(stage: &Stage, seconds: i64, patience: Duration) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn clock_stays(testbed: &DrillTestbed, seconds: i64, patience: Duration) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let clock = "select extract(epoch from clock_timestamp())::float8";
     let before: f64 = sql.query_one(clock, &[]).await?.get(0);
@@ -182,13 +182,14 @@ pub(super) async fn clock_stays(stage: &Stage, seconds: i64, patience: Duration)
     if !patience.is_zero() {
         tokio::time::sleep(patience).await;
         is_held(&sql, true, Duration::ZERO).await.with_context(|| format!("{kind}: nobody released the cluster"))?;
-        stage.measured(format!("{kind}: `horolog release` says"), stage.horolog(&servers.primary, "release").await?);
+        testbed
+            .measured(format!("{kind}: `horolog release` says"), testbed.horolog(&servers.primary, "release").await?);
     }
     is_held(&sql, false, RELEASE_MAX).await.with_context(|| format!("{kind}: the cluster is held for ever"))?;
     let until = now();
     let lasted = format!("held after {} ms, for {} ms", (held - from) / 1_000, (until - held) / 1_000);
-    stage.measured(kind.to_owned(), lasted);
-    stage.note(kind, Scope::Cluster, &[], from, until);
+    testbed.measured(kind.to_owned(), lasted);
+    testbed.note(kind, Scope::Cluster, &[], from, until);
     Ok(())
 }
 
@@ -205,18 +206,18 @@ async fn is_held(sql: &tokio_postgres::Client, wanted: bool, most: Duration) -> 
 }
 
 /// A lost hint costs latency alone.
-pub(super) async fn listeners_lost(stage: &Stage) -> Result<(), anyhow::Error> {
-    let servers = stage.servers.read().await;
+pub(super) async fn listeners_lost(testbed: &DrillTestbed) -> Result<(), anyhow::Error> {
+    let servers = testbed.servers.read().await;
     let from = now();
     let sql = servers.primary.sql().await?;
     sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'", &[]).await?;
-    stage.note("listeners-lost", Scope::Harmless, &[], from, now());
+    testbed.note("listeners-lost", Scope::Harmless, &[], from, now());
     Ok(())
 }
 
 /// On a slow wire the node is in the middle of a lease, whoever looks.
-pub(super) async fn membership_cut(stage: &Stage, who: Who, delay_millis: i64) -> Result<(), anyhow::Error> {
-    let slot = stage.pick(who).await?;
+pub(super) async fn membership_cut(testbed: &DrillTestbed, who: Who, delay_millis: i64) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick(who).await?;
     let from = now();
     let delay = Duration::from_millis(u64::try_from(delay_millis).unwrap_or(0));
     if !delay.is_zero() {
@@ -224,7 +225,7 @@ pub(super) async fn membership_cut(stage: &Stage, who: Who, delay_millis: i64) -
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let name = slot.name().unwrap_or_default();
-    let servers = stage.servers.read().await;
+    let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let cut = "select pg_terminate_backend(k.pid) from cluster_node n join pg_locks k
         on k.locktype = 'advisory' and k.granted and k.mode = 'ExclusiveLock' and k.objsubid = 1
@@ -236,22 +237,24 @@ pub(super) async fn membership_cut(stage: &Stage, who: Who, delay_millis: i64) -
         slot.set_wires(Wire::default())?;
     }
     // The node lives and reaches its target: what it runs may overlap with its next attempt.
-    stage.note("membership-cut", Scope::Freezes, &[name], from, now());
+    testbed.note("membership-cut", Scope::Freezes, &[name], from, now());
     Ok(())
 }
 
 /// Triggers that are due at once, of a job that does nothing: beside them, what is due on time
 /// must be on time. Each is a run-now, as the API would have made it.
-pub(super) async fn backlog(stage: &Stage, amount: i64) -> Result<(), anyhow::Error> {
-    let address = stage.any_address().context("no node lives")?;
+pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), anyhow::Error> {
+    let address = testbed.any_address().context("no node lives")?;
     let query =
         "mutation { createJob(input: {name: \"backlog\", scheduleType: CRON, cronExpression: \"0 0 0 1 1 ? 2099\",
         target: {noop: {sleepMillis: 0}}}) { id } }";
-    let answer =
-        stage.http.post(&format!("http://{address}/graphql"), &json!({"query": query}), Duration::from_secs(10)).await;
+    let answer = testbed
+        .http
+        .post(&format!("http://{address}/graphql"), &json!({"query": query}), Duration::from_secs(10))
+        .await;
     let (_, answer) = answer.ok().context("the job of the backlog cannot be created")?;
     let job: uuid::Uuid = answer["data"]["createJob"]["id"].as_str().context("no job")?.parse()?;
-    let servers = stage.servers.read().await;
+    let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
     let insert = "insert into job_trigger (id, job_id, kind, fire_time, due_at)
@@ -272,8 +275,8 @@ pub(super) async fn backlog(stage: &Stage, amount: i64) -> Result<(), anyhow::Er
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let drained = now();
-    stage.note("backlog", Scope::Harmless, &[], from, drained);
-    stage.measured(format!("{amount} triggers due at once, drained"), rate(amount, drained - inserted));
+    testbed.note("backlog", Scope::Harmless, &[], from, drained);
+    testbed.measured(format!("{amount} triggers due at once, drained"), rate(amount, drained - inserted));
     Ok(())
 }
 

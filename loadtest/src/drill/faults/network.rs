@@ -1,18 +1,18 @@
 //! Faults of the network: between a node and the database, and between nodes and
 //! their target.
 
-use crate::cluster::now;
-use crate::cluster::proxy::Wire;
 use crate::drill::file::{FaultSpec, Kind, Who};
-use crate::drill::stage::Stage;
+use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
+use crate::testbed::now;
+use crate::testbed::proxy::Wire;
 use anyhow::Context;
 use std::time::Duration;
 
 /// A node and the database hear each other badly or not at all; the node reaches its
 /// target all the while, and has to stop that by itself.
 pub(super) async fn cut_from_database(
-    stage: &Stage,
+    testbed: &DrillTestbed,
     fault: &FaultSpec,
     lasting: Duration,
 ) -> Result<(), anyhow::Error> {
@@ -24,7 +24,7 @@ pub(super) async fn cut_from_database(
         Kind::Reset => ("reset", Wire { refused: true, ..Wire::default() }),
         _ => ("partition", Wire { silent_out: true, silent_back: true, ..Wire::default() }),
     };
-    let slot = stage.pick(fault.node).await?;
+    let slot = testbed.pick(fault.node).await?;
     let from = now();
     slot.set_wires(wire)?;
     tokio::time::sleep(lasting).await;
@@ -32,42 +32,42 @@ pub(super) async fn cut_from_database(
     // A session that is reset is taken over at once, while what it ran goes on until the
     // node has seen that it was declared dead: no overlap of theirs is its fault.
     let scope = if fault.kind == Kind::Reset { Scope::Freezes } else { Scope::CutsOff };
-    stage.note(kind, scope, &[slot.name().unwrap_or_default()], from, now());
+    testbed.note(kind, scope, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
 /// Nobody reaches the target.
-pub(super) async fn target_away(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let wire = stage.sink_wire.as_ref().context("the target of this drill has no wire of its own")?;
+pub(super) async fn target_away(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let wire = testbed.sink_wire.as_ref().context("the target of this drill has no wire of its own")?;
     let from = now();
     wire.set(Wire { refused: true, ..Wire::default() });
     tokio::time::sleep(lasting).await;
     wire.set(Wire::default());
-    stage.note("target-away", Scope::CutsTarget, &[], from, now());
+    testbed.note("target-away", Scope::CutsTarget, &[], from, now());
     Ok(())
 }
 
 /// The cable is pulled: the target too hears nothing, not even that the node gives up.
-pub(super) async fn unplug(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = stage.pick(who).await?;
+pub(super) async fn unplug(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick(who).await?;
     let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
     let from = now();
     namespace.cut().await?;
     tokio::time::sleep(lasting).await;
     namespace.join().await?;
-    stage.note("unplug", Scope::Freezes, &[slot.name().unwrap_or_default()], from, now());
+    testbed.note("unplug", Scope::Freezes, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
 /// A third of what comes from the database gets lost.
-pub(super) async fn lossy(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = stage.pick(who).await?;
+pub(super) async fn lossy(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick(who).await?;
     let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
-    let port = stage.servers.read().await.primary.address.port();
+    let port = testbed.servers.read().await.primary.address.port();
     let from = now();
     namespace.filter(&format!("tcp sport {port} numgen random mod 100 < 30 drop")).await?;
     tokio::time::sleep(lasting).await;
     namespace.unfilter().await?;
-    stage.note("lossy", Scope::CutsOff, &[slot.name().unwrap_or_default()], from, now());
+    testbed.note("lossy", Scope::CutsOff, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }

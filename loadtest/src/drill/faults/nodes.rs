@@ -1,11 +1,11 @@
 //! Faults of nodes: they die, stand still, leave, are half dead, or have a wrong clock.
 
 use super::reaches_ttl;
-use crate::cluster::node::Slot;
-use crate::cluster::now;
 use crate::drill::file::{Actor, Who};
-use crate::drill::stage::Stage;
+use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
+use crate::testbed::node::Slot;
+use crate::testbed::now;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -21,44 +21,44 @@ fn name(slot: &Slot) -> String {
 }
 
 /// A new life, that leases.
-async fn begin_again(stage: &Stage, slot: &mut OwnedMutexGuard<Slot>) -> Result<(), anyhow::Error> {
+async fn begin_again(testbed: &DrillTestbed, slot: &mut OwnedMutexGuard<Slot>) -> Result<(), anyhow::Error> {
     slot.start()?;
-    slot.ready(&stage.http).await
+    slot.ready(&testbed.http).await
 }
 
-pub(super) async fn kill(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut slot = stage.pick(who).await?;
+pub(super) async fn kill(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut slot = testbed.pick(who).await?;
     let (name, from) = (name(&slot), now());
     let dead = slot.kill().await?;
-    stage.note("kill", Scope::Ends, &[&name], from, dead);
+    testbed.note("kill", Scope::Ends, &[&name], from, dead);
     tokio::time::sleep(lasting).await;
-    begin_again(stage, &mut slot).await
+    begin_again(testbed, &mut slot).await
 }
 
-pub(super) async fn freeze(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = stage.pick(who).await?;
+pub(super) async fn freeze(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick(who).await?;
     let (name, from) = (name(&slot), now());
     slot.signal(Signal::STOP)?;
     tokio::time::sleep(lasting).await;
     slot.signal(Signal::CONT)?;
-    let kind = if reaches_ttl(stage, lasting) { "freeze" } else { "blip" };
-    stage.note(kind, Scope::Freezes, &[&name], from, now());
+    let kind = if reaches_ttl(testbed, lasting) { "freeze" } else { "blip" };
+    testbed.note(kind, Scope::Freezes, &[&name], from, now());
     Ok(())
 }
 
 /// Leaving is no death: nobody may notice.
-pub(super) async fn stop(stage: &Stage, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut slot = stage.pick(who).await?;
+pub(super) async fn stop(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut slot = testbed.pick(who).await?;
     let (name, from) = (name(&slot), now());
     slot.stop().await?;
-    stage.note("stop", Scope::Harmless, &[&name], from, now());
+    testbed.note("stop", Scope::Harmless, &[&name], from, now());
     tokio::time::sleep(lasting).await;
-    begin_again(stage, &mut slot).await
+    begin_again(testbed, &mut slot).await
 }
 
-pub(super) async fn restart_all(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn restart_all(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
     let mut slots = Vec::new();
-    for slot in stage.slots() {
+    for slot in testbed.slots() {
         slots.push(slot.lock_owned().await);
     }
     let from = now();
@@ -71,21 +71,21 @@ pub(super) async fn restart_all(stage: &Stage, lasting: Duration) -> Result<(), 
         slot.start()?;
     }
     for slot in &mut slots {
-        slot.ready(&stage.http).await?;
+        slot.ready(&testbed.http).await?;
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    stage.note("restart-all", Scope::Cluster, &names, from, now());
+    testbed.note("restart-all", Scope::Cluster, &names, from, now());
     Ok(())
 }
 
 /// Everything but who calls and who is called. Whatever fails, all go on afterwards.
-pub(super) async fn standstill(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn standstill(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
     let mut slots = Vec::new();
-    for slot in stage.slots() {
+    for slot in testbed.slots() {
         slots.push(slot.lock_owned().await);
     }
     slots.retain_mut(|slot| slot.lives());
-    let servers = stage.servers.read().await;
+    let servers = testbed.servers.read().await;
     let (from, names) = (now(), slots.iter().map(|slot| name(slot)).collect::<Vec<_>>());
     let signal_all = |signal| {
         let nodes: Vec<_> = slots.iter().map(|slot| slot.signal(signal)).collect();
@@ -99,28 +99,28 @@ pub(super) async fn standstill(stage: &Stage, lasting: Duration) -> Result<(), a
     let continued = signal_all(Signal::CONT);
     stopped.and(continued)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    stage.note("standstill", Scope::Freezes, &names, from, now());
-    stage.note("standstill: database", Scope::Cluster, &[], from, now());
+    testbed.note("standstill", Scope::Freezes, &names, from, now());
+    testbed.note("standstill: database", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
-pub(super) async fn rolling_restart(stage: &Stage) -> Result<(), anyhow::Error> {
-    for slot in stage.slots() {
+pub(super) async fn rolling_restart(testbed: &DrillTestbed) -> Result<(), anyhow::Error> {
+    for slot in testbed.slots() {
         let mut slot = slot.lock_owned().await;
         if !slot.lives() {
             continue;
         }
         let (name, from) = (name(&slot), now());
         slot.stop().await?;
-        stage.note("rolling-restart", Scope::Harmless, &[&name], from, now());
-        begin_again(stage, &mut slot).await?;
+        testbed.note("rolling-restart", Scope::Harmless, &[&name], from, now());
+        begin_again(testbed, &mut slot).await?;
     }
     Ok(())
 }
 
 /// Two more places; in each a node comes, and goes by one way or the other.
-pub(super) async fn churn(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut places = [stage.add_slot().await?.lock_owned().await, stage.add_slot().await?.lock_owned().await];
+pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut places = [testbed.add_slot().await?.lock_owned().await, testbed.add_slot().await?.lock_owned().await];
     let begun = tokio::time::Instant::now();
     let mut turn = 0;
     while begun.elapsed() < lasting {
@@ -129,13 +129,13 @@ pub(super) async fn churn(stage: &Stage, lasting: Duration) -> Result<(), anyhow
             let (name, from) = (name(slot), now());
             if turn % 4 < 2 {
                 let dead = slot.kill().await?;
-                stage.note("churn: kill", Scope::Ends, &[&name], from, dead);
+                testbed.note("churn: kill", Scope::Ends, &[&name], from, dead);
             } else {
                 slot.stop().await?;
-                stage.note("churn: stop", Scope::Harmless, &[&name], from, now());
+                testbed.note("churn: stop", Scope::Harmless, &[&name], from, now());
             }
         } else {
-            begin_again(stage, slot).await?;
+            begin_again(testbed, slot).await?;
         }
         turn += 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -144,8 +144,13 @@ pub(super) async fn churn(stage: &Stage, lasting: Duration) -> Result<(), anyhow
 }
 
 /// One actor dies; the process has to follow it.
-pub(super) async fn half_dead(stage: &Stage, who: Who, actor: Actor, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut slot = stage.pick(who).await?;
+pub(super) async fn half_dead(
+    testbed: &DrillTestbed,
+    who: Who,
+    actor: Actor,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
+    let mut slot = testbed.pick(who).await?;
     let (name, from) = (name(&slot), now());
     slot.signal(match actor {
         Actor::ExecutorPool => Signal::USR1,
@@ -154,7 +159,7 @@ pub(super) async fn half_dead(stage: &Stage, who: Who, actor: Actor, lasting: Du
         Actor::ClusterMembership => Signal::IO,
     })?;
     let ended = slot.ended(GIVE_UP_MAX).await;
-    stage.note("half-dead", Scope::Ends, &[&name], from, from);
+    testbed.note("half-dead", Scope::Ends, &[&name], from, from);
     match ended {
         Ok(status) => {
             anyhow::ensure!(
@@ -162,7 +167,7 @@ pub(super) async fn half_dead(stage: &Stage, who: Who, actor: Actor, lasting: Du
                 "{name} ended with {status} instead of {GAVE_UP}: was it built with the feature drill-bugs?"
             );
             tokio::time::sleep(lasting).await;
-            begin_again(stage, &mut slot).await
+            begin_again(testbed, &mut slot).await
         }
         // It lives on, half dead. What it holds is lost; the checker will say so.
         Err(_) => Ok(()),
@@ -170,12 +175,17 @@ pub(super) async fn half_dead(stage: &Stage, who: Who, actor: Actor, lasting: Du
 }
 
 /// Nobody may notice: the database's clock decides.
-pub(super) async fn skew(stage: &Stage, who: Who, seconds: i64, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = stage.pick(who).await?;
+pub(super) async fn skew(
+    testbed: &DrillTestbed,
+    who: Who,
+    seconds: i64,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick(who).await?;
     let (name, from) = (name(&slot), now());
     slot.skew(seconds)?;
     tokio::time::sleep(lasting).await;
     slot.skew(0)?;
-    stage.note("skew", Scope::Harmless, &[&name], from, now());
+    testbed.note("skew", Scope::Harmless, &[&name], from, now());
     Ok(())
 }

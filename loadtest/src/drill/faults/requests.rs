@@ -2,12 +2,12 @@
 //!
 //! Both are harmless: no start may be later for them, nothing lost and nothing run twice.
 
-use crate::cluster::node::Slot;
-use crate::cluster::now;
 use crate::drill::file::Who;
-use crate::drill::stage::Stage;
+use crate::drill::testbed::DrillTestbed;
 use crate::flood::{Family, Flood, subject};
 use crate::history::Scope;
+use crate::testbed::node::Slot;
+use crate::testbed::now;
 use anyhow::Context;
 use serde_json::Value;
 use std::time::Duration;
@@ -43,68 +43,68 @@ const STORED: [&str; 3] = [
 ];
 
 /// Ten clients loop the dearest requests that the nodes let through.
-pub(super) async fn flood(stage: &Stage, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
     let mut nodes = Vec::new();
-    for slot in stage.slots() {
+    for slot in testbed.slots() {
         nodes.extend(slot.try_lock().ok().and_then(|slot| slot.address()));
     }
     let first = *nodes.first().context("no node lives")?;
-    let subject = subject(&stage.http, first).await?;
+    let subject = subject(&testbed.http, first).await?;
     let from = now();
     let flood = Flood::begin(&nodes, &Family::ALL, subject)?;
     tokio::time::sleep(lasting).await;
     let tallies = flood.end().await?;
-    stage.note("flood", Scope::Harmless, &[], from, now());
+    testbed.note("flood", Scope::Harmless, &[], from, now());
     for tally in tallies {
-        stage.measured("flood".to_owned(), tally.to_string());
+        testbed.measured("flood".to_owned(), tally.to_string());
     }
     Ok(())
 }
 
 /// Values and requests that are odd. The node is held, so that no other fault meets it; it must answer, live, and run
 /// what it accepts.
-pub(super) async fn poisoned_values(stage: &Stage, who: Who) -> Result<(), anyhow::Error> {
-    let slot = stage.pick(who).await?;
+pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: Who) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick(who).await?;
     let from = now();
     let mut accepted = Vec::new();
     for payload in PAYLOADS {
-        match create(stage, &slot, payload).await {
+        match create(testbed, &slot, payload).await {
             Ok(Some(job)) => accepted.push((payload, job)),
             Ok(None) => {}
-            Err(error) => stage.broken(format!("a job with the payload {payload}: {error:#}")),
+            Err(error) => testbed.broken(format!("a job with the payload {payload}: {error:#}")),
         }
     }
     for (name, request) in requests() {
-        if let Err(error) = post(stage, &slot, request).await {
-            stage.broken(format!("{name}: {error:#}"));
+        if let Err(error) = post(testbed, &slot, request).await {
+            testbed.broken(format!("{name}: {error:#}"));
         }
     }
     let mut stored = Vec::new();
     for statement in STORED {
-        let Ok(Some(job)) = create(stage, &slot, "1").await else { continue };
-        let servers = stage.servers.read().await;
+        let Ok(Some(job)) = create(testbed, &slot, "1").await else { continue };
+        let servers = testbed.servers.read().await;
         if servers.primary.sql().await?.execute(statement, &[&job]).await.is_ok() {
             stored.push(job);
         }
     }
     for (payload, job) in &accepted {
-        if !succeeds(stage, *job).await? {
-            stage.broken(format!("a job with the payload {payload} was accepted and never succeeded"));
+        if !succeeds(testbed, *job).await? {
+            testbed.broken(format!("a job with the payload {payload} was accepted and never succeeded"));
         }
     }
     let jobs: Vec<Uuid> = accepted.into_iter().map(|(_, job)| job).chain(stored).collect();
-    forget(&stage.servers.read().await.primary.sql().await?, &jobs).await?;
-    stage.note("poisoned-values", Scope::Harmless, &[slot.name().unwrap_or_default()], from, now());
+    forget(&testbed.servers.read().await.primary.sql().await?, &jobs).await?;
+    testbed.note("poisoned-values", Scope::Harmless, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
 /// None when it was refused for its payload, or for a fault of the database.
-async fn create(stage: &Stage, slot: &Slot, payload: &str) -> Result<Option<Uuid>, anyhow::Error> {
+async fn create(testbed: &DrillTestbed, slot: &Slot, payload: &str) -> Result<Option<Uuid>, anyhow::Error> {
     let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
     let input = format!(
         r#"{{"name": "poisoned", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {payload}, "target": {{"noop": {{"sleepMillis": 0}}}}}}"#
     );
-    let answer = post(stage, slot, format!(r#"{{"query": "{query}", "variables": {{"input": {input}}}}}"#)).await?;
+    let answer = post(testbed, slot, format!(r#"{{"query": "{query}", "variables": {{"input": {input}}}}}"#)).await?;
     Ok(answer["data"]["createJob"]["id"].as_str().and_then(|id| id.parse().ok()))
 }
 
@@ -128,16 +128,16 @@ fn requests() -> [(&'static str, String); 4] {
 }
 
 /// An answer of any kind.
-async fn post(stage: &Stage, slot: &Slot, body: String) -> Result<Value, anyhow::Error> {
+async fn post(testbed: &DrillTestbed, slot: &Slot, body: String) -> Result<Value, anyhow::Error> {
     let address = slot.address().context("no node lives there")?;
-    let answer = stage.http.post_text(&format!("http://{address}/graphql"), body, ANSWER_MAX).await;
+    let answer = testbed.http.post_text(&format!("http://{address}/graphql"), body, ANSWER_MAX).await;
     Ok(answer.map_err(|error| anyhow::anyhow!("no answer: {error:?}"))?.1)
 }
 
-async fn succeeds(stage: &Stage, job: Uuid) -> Result<bool, anyhow::Error> {
+async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Error> {
     let begun = std::time::Instant::now();
     while begun.elapsed() < SUCCESS_MAX {
-        let servers = stage.servers.read().await;
+        let servers = testbed.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
             let success = "select from job_execution_log where job_id = $1 and status = 'SUCCESS' limit 1";
             if sql.query_opt(success, &[&job]).await?.is_some() {

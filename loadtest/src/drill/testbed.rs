@@ -1,21 +1,21 @@
-//! The stage of a drill: servers, nodes, sink and operator, and the log of what is
+//! The testbed of a drill: servers, nodes, sink and operator, and the log of what is
 //! done to them.
 
 use super::disk_watch::DiskWatch;
 use super::file::{Database, Drill, Who};
-use crate::cluster::clock;
-use crate::cluster::database::{self, Auditor};
-use crate::cluster::http::Http;
-use crate::cluster::journal::Journal;
-use crate::cluster::network::{self, Bridge};
-use crate::cluster::node::{NodeSettings, Slot};
-use crate::cluster::now;
-use crate::cluster::operator::Operator;
-use crate::cluster::postgres::Postgres;
-use crate::cluster::proxy::Proxy;
-use crate::cluster::sink::Sink;
 use crate::history::{Fault, History, Micros, Scope};
 use crate::job::SECOND;
+use crate::testbed::clock;
+use crate::testbed::database::{self, Auditor};
+use crate::testbed::http::Http;
+use crate::testbed::journal::Journal;
+use crate::testbed::network::{self, Bridge};
+use crate::testbed::node::{NodeSettings, Slot};
+use crate::testbed::now;
+use crate::testbed::operator::Operator;
+use crate::testbed::postgres::Postgres;
+use crate::testbed::proxy::Proxy;
+use crate::testbed::sink::Sink;
 use anyhow::{Context, ensure};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -43,7 +43,7 @@ pub struct Servers {
 pub type SharedSlot = Arc<tokio::sync::Mutex<Slot>>;
 
 /// All of it.
-pub struct Stage {
+pub struct DrillTestbed {
     /// What the drill wants.
     pub drill: Drill,
     /// Where history and logs go.
@@ -80,7 +80,7 @@ pub struct Stage {
     _disk: Option<SmallDisk>,
 }
 
-impl Stage {
+impl DrillTestbed {
     /// Sets everything up but starts no node. `killer` hears of nodes that a target wants dead.
     pub async fn set_up(
         drill: Drill,
@@ -118,7 +118,7 @@ impl Stage {
             bug,
             directory: directory.to_owned(),
         };
-        let stage = Self {
+        let testbed = Self {
             directory: directory.to_owned(),
             servers: tokio::sync::RwLock::new(Servers { primary, other }),
             slots: Mutex::default(),
@@ -140,13 +140,13 @@ impl Stage {
             _disk: disk,
             drill,
         };
-        if stage.drill.database == Database::SynchronousStandby {
-            stage.wait_for_the_standby().await?;
+        if testbed.drill.database == Database::SynchronousStandby {
+            testbed.wait_for_the_standby().await?;
         }
-        for _ in 0..stage.drill.nodes {
-            stage.add_slot().await?;
+        for _ in 0..testbed.drill.nodes {
+            testbed.add_slot().await?;
         }
-        Ok(stage)
+        Ok(testbed)
     }
 
     /// What a machine must have for this drill, if it lacks something.

@@ -1,12 +1,12 @@
-//! The stage of a benchmark: a server with durable settings, nodes straight on it (no proxy between
+//! The testbed of a benchmark: a server with durable settings, nodes straight on it (no proxy between
 //! them, which would cost a core), and a session to count by.
 
 use super::line::{Figures, Line};
 use super::machine::{self, Machine};
 use super::{Name, Options, process, statements};
-use crate::cluster::http::Http;
-use crate::cluster::node::{NodeSettings, Slot};
-use crate::cluster::postgres::Postgres;
+use crate::testbed::http::Http;
+use crate::testbed::node::{NodeSettings, Slot};
+use crate::testbed::postgres::Postgres;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use tokio_postgres::Client;
 const CALL_MAX: Duration = Duration::from_mins(2);
 
 /// All of it. Nodes and server end with it.
-pub(super) struct Stage {
+pub(super) struct BenchTestbed {
     // Before the server: nodes first.
     nodes: Vec<Slot>,
     /// The server.
@@ -38,7 +38,7 @@ pub(super) struct Stage {
     pub(super) notes: Vec<String>,
 }
 
-impl Stage {
+impl BenchTestbed {
     /// A server, as yet without nodes.
     pub(super) async fn open(name: Name, options: &Options) -> Result<Self, anyhow::Error> {
         Self::with_settings(name, options, &[]).await
