@@ -71,7 +71,7 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
     let (killer, wanted_dead) = mpsc::unbounded_channel();
     let testbed = DrillTestbed::set_up(drill, &options.program, bug, &options.directory, killer).await?;
     let testbed = Rc::new(testbed);
-    let failures = play(&testbed, seed, wanted_dead).await?;
+    let failures = run_phases(&testbed, seed, wanted_dead).await?;
     if !failures.is_empty() {
         run.inconclusive = Some(format!("not everything could be done: {}", failures.join("; ")));
     }
@@ -118,8 +118,8 @@ impl Ended {
     }
 }
 
-/// Everything between the first node and the final read; what could not be done.
-async fn play(
+/// Runs the phases of a drill, from the first node to the final read; returns what could not be done.
+async fn run_phases(
     testbed: &Rc<DrillTestbed>,
     seed: u64,
     wanted_dead: mpsc::UnboundedReceiver<Uuid>,
