@@ -109,7 +109,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// In words.
+    /// As text.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create(_) => "the creation",

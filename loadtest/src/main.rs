@@ -31,7 +31,7 @@ enum Command {
     Run(RunArguments),
     /// Lists the drills.
     List,
-    /// Measures: one JSON line a benchmark on stdout, words for people on stderr.
+    /// Measures: one JSON line a benchmark on stdout, text on stderr.
     Bench(BenchArguments),
     /// Checks again what a drill has seen (`history.json` in its directory).
     Judge {
@@ -217,8 +217,8 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         results.push((name, result));
     }
     // The last lines are all that some logs keep.
-    for (name, (_, words)) in results.iter().filter(|_| results.len() > 1) {
-        println!("{name}: {words}");
+    for (name, (_, message)) in results.iter().filter(|_| results.len() > 1) {
+        println!("{name}: {message}");
     }
     Ok(results.iter().map(|(_, (outcome, _))| *outcome).max().unwrap_or(Outcome::Passed))
 }
@@ -276,9 +276,9 @@ async fn run_until_noticed(
         let noticed = ended.analysis.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
         if let Some(violation) = noticed {
             let rule = &violation.rule;
-            let words =
+            let message =
                 format!("without the safeguard `{safeguard}` the checker says {rule}, as it must (run {attempt})");
-            return Ok((Outcome::Passed, words));
+            return Ok((Outcome::Passed, message));
         }
         println!("{name}: in run {attempt} nobody noticed that the safeguard `{safeguard}` was off\n");
     }
@@ -319,7 +319,7 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
         eprintln!(
             "{}
 ",
-            line.words()
+            line.text()
         );
     }
     Ok(Outcome::Passed)

@@ -1,4 +1,4 @@
-//! The steps that a behaviour is made of, in words.
+//! The steps that a behaviour is made of, and their text.
 
 use crate::database::{Due, Name, NodeId};
 use std::fmt;

@@ -43,8 +43,8 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
         figures.push("CPU of the node", "% of a core", cpu / seconds * 100.0);
         figures.push("resident", "MB", process::resident_mb(pid).context(unknown)?);
         if run + 1 == options.runs {
-            let words = |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);
-            testbed.notes.extend(told.iter().take(TOLD).map(words));
+            let text = |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);
+            testbed.notes.extend(told.iter().take(TOLD).map(text));
         }
     }
     testbed.say("jobs", json!(jobs));

@@ -1,4 +1,4 @@
-//! What a benchmark says: one JSON line for programs, a few words for people.
+//! What a benchmark says: one JSON line for programs, a short text for the terminal.
 
 use super::machine::Machine;
 use crate::report::statistics::median;
@@ -80,8 +80,8 @@ impl Line {
         self
     }
 
-    /// For people.
-    pub fn words(&self) -> String {
+    /// As text for the terminal.
+    pub fn text(&self) -> String {
         let mut text = format!("{} ({}, {})", self.benchmark, self.machine, self.commit);
         for figure in &self.figures {
             let Figure { name, unit, median, min, max, runs } = figure;

@@ -1,6 +1,6 @@
 //! The attempts of one execution at the sink: each has a reason, a higher token, and runs alone.
 //!
-//! It must never take the database's word for a reason: only a fault that hit the earlier attempt's own
+//! It must never trust the database for a reason: only a fault that hit the earlier attempt's own
 //! node, or an answer that is no success, is one.
 
 use super::{

@@ -165,7 +165,7 @@ impl<'a> Checker<'a> {
             let latest = self.first_start(job, execution, this, overlaps);
             interval.until = interval.until.max(latest);
             if let Some(row) = skips.first() {
-                let text = format!("was delivered, and execution {} says {}", row.execution, words(row));
+                let text = format!("was delivered, and execution {} says {}", row.execution, status_and_reason(row));
                 self.report("SKIPPED-BUT-RUN", subject, text);
             }
         }
@@ -354,7 +354,8 @@ impl<'a> Checker<'a> {
         if allowed {
             return Ok(());
         }
-        let text = format!("left out as {}, which nothing allows (policies {:?})", words(row), this.policies);
+        let text =
+            format!("left out as {}, which nothing allows (policies {:?})", status_and_reason(row), this.policies);
         Err(("LOST", text))
     }
 
@@ -407,7 +408,7 @@ impl<'a> Checker<'a> {
                 if own >= policies.fewest_attempts() || unseen(Scope::CutsTarget) || unseen(Scope::Freezes) => Ok(()),
             ("FAILED", Some("CRASH_LOOP"))
                 if lost && u32::try_from(row.recoveries).is_ok_and(|n| n >= policies.fewest_recoveries()) => Ok(()),
-            ("FAILED", _) => Err(("GAVE-UP-EARLY", format!("{} after {own} failed attempts, {} recoveries", words(row), row.recoveries))),
+            ("FAILED", _) => Err(("GAVE-UP-EARLY", format!("{} after {own} failed attempts, {} recoveries", status_and_reason(row), row.recoveries))),
             ("LOST", _) if !policies.may_recover(Recovery::MarkLost) => {
                 Err(("UNRECOVERED", "LOST, and its policy is RERUN".to_owned()))
             }
@@ -457,6 +458,6 @@ pub(super) fn through(row: &Row) -> Micros {
 }
 
 /// A row's status and reason.
-pub(super) fn words(row: &Row) -> String {
+pub(super) fn status_and_reason(row: &Row) -> String {
     row.reason.as_ref().map_or_else(|| row.status.clone(), |reason| format!("{}/{reason}", row.status))
 }

@@ -4,7 +4,7 @@
 
 use super::{
     expected::Expected,
-    fire_time::{Checker, NOTICE, Subject, through, words},
+    fire_time::{Checker, NOTICE, Subject, status_and_reason, through},
     job_history::{Execution, JobHistory, succeeded, transitions_by_execution},
     policy_set::PolicySet,
 };
@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
             let text = format!(
                 "attempt {} was answered 2xx, no fault hit its node, and its row says {}",
                 delivery.attempt,
-                words(row)
+                status_and_reason(row)
             );
             return self.report("FORGOTTEN-SUCCESS", subject, text);
         }
@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
         if highest > row.attempt {
             let text = format!(
                 "attempt {highest} was delivered, and its row ended as {} by attempt {}",
-                words(row),
+                status_and_reason(row),
                 row.attempt
             );
             return self.report("STALE-COMPLETION", subject, text);
@@ -98,8 +98,11 @@ impl<'a> Checker<'a> {
                     .hitting(open.node, open.arrived, finished)
                     .any(|fault| fault.scope == Scope::CutsTarget);
                 if !unheard {
-                    let text =
-                        format!("{} at {finished}, and attempt {} was still with the sink", words(row), row.attempt);
+                    let text = format!(
+                        "{} at {finished}, and attempt {} was still with the sink",
+                        status_and_reason(row),
+                        row.attempt
+                    );
                     self.report("STALE-COMPLETION", subject, text);
                 }
             }
@@ -145,7 +148,11 @@ impl<'a> Checker<'a> {
                     _ => false,
                 };
                 if !allowed {
-                    self.report("LOST", subject, format!("a fire time of a fixed delay left out as {}", words(row)));
+                    self.report(
+                        "LOST",
+                        subject,
+                        format!("a fire time of a fixed delay left out as {}", status_and_reason(row)),
+                    );
                 }
                 continue;
             }
@@ -158,9 +165,14 @@ impl<'a> Checker<'a> {
             let ends = [row.fire_time, through(row)].iter().all(|at| expected.contains_key(at));
             let said = row.occurrences.unwrap_or(1);
             if !ends {
-                self.report("GHOST", subject, format!("{} of a fire time that its job had not", words(row)));
+                self.report(
+                    "GHOST",
+                    subject,
+                    format!("{} of a fire time that its job had not", status_and_reason(row)),
+                );
             } else if !(fewest..=most).contains(&said) {
-                let text = format!("{} says {said} fire times, the schedule names {fewest} to {most}", words(row));
+                let text =
+                    format!("{} says {said} fire times, the schedule names {fewest} to {most}", status_and_reason(row));
                 self.report("RANGE-COUNT", subject, text);
             }
         }
@@ -175,7 +187,12 @@ impl<'a> Checker<'a> {
         for row in rows {
             if let Some(before) = latest.filter(|before| through(before) >= row.fire_time) {
                 let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
-                let text = format!("{} and {} of {} both stand for it", words(row), words(before), before.execution);
+                let text = format!(
+                    "{} and {} of {} both stand for it",
+                    status_and_reason(row),
+                    status_and_reason(before),
+                    before.execution
+                );
                 self.report("DB-TWO-ROWS", subject, text);
             }
             if latest.is_none_or(|before| through(before) < through(row)) {

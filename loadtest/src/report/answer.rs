@@ -43,8 +43,8 @@ impl Answer {
         }
     }
 
-    /// In words.
-    pub fn words(self) -> &'static str {
+    /// As text.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Done => "answered 2xx",
             Self::Failed => "answered 5xx",

@@ -1,8 +1,8 @@
 //! Histograms of lateness and dots of redelivery times, on one kind of axis.
 
 use super::digest::Digest;
+use super::format::{counted, duration, grouped};
 use super::statistics::{Spread, float, histogram, micros};
-use super::words::{counted, duration, grouped};
 use crate::history::Micros;
 use maud::{Markup, html};
 

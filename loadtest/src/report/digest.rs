@@ -2,8 +2,8 @@
 
 use super::Run;
 use super::answer::Answer;
+use super::format::{counted, grouped};
 use super::statistics::Spread;
-use super::words::{counted, grouped};
 use crate::checker::Analysis;
 use crate::history::{History, Micros};
 use std::collections::BTreeMap;
@@ -136,11 +136,11 @@ impl<'a> Digest<'a> {
     }
 }
 
-/// How often each word occurs.
-fn tally<'a>(words: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+/// How often each name occurs.
+fn tally<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
     let mut counts = BTreeMap::new();
-    for word in words {
-        *counts.entry(word).or_default() += 1;
+    for name in names {
+        *counts.entry(name).or_default() += 1;
     }
     counts
 }

@@ -2,8 +2,8 @@
 
 use super::Run;
 use super::digest::Digest;
+use super::format::instant;
 use super::statistics::{bound, share};
-use super::words::instant;
 use crate::checker::Analysis;
 use crate::history::History;
 use serde_json::{Map, Value, json};

@@ -4,13 +4,14 @@
 //! It says what the checker found and shows what was seen around it; it decides nothing.
 //! All text from the history is text: [`maud`] escapes it, and the page's content
 //! security policy forbids scripts and requests. Inside out: `statistics` and
-//! `words` · `answer` how a delivery went · `digest` what page, JSON and summary all
+//! `format` · `answer` how a delivery went · `digest` what page, JSON and summary all
 //! say · `lanes` where things lie on a timeline · `timeline` and `charts` draw ·
 //! `surroundings` picks what belongs to a violation · `page` and `tables` arrange.
 
 mod answer;
 mod charts;
 mod digest;
+mod format;
 mod json;
 mod lanes;
 mod page;
@@ -21,7 +22,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod words;
 
 pub use digest::Conclusion;
 pub use json::json;

@@ -2,8 +2,8 @@
 
 use super::answer::Answer;
 use super::digest::{Conclusion, Digest};
+use super::format::{self, Names, clock_exact, counted, duration, grouped};
 use super::surroundings::{Item, Surroundings, instant, surroundings};
-use super::words::{self, Names, clock_exact, counted, duration, grouped};
 use super::{Run, charts, tables, timeline};
 use crate::checker::{Analysis, Violation};
 use crate::history::{History, Scope};
@@ -27,7 +27,7 @@ pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (run.name) ": " (word(digest.conclusion)) }
+                title { (run.name) ": " (conclusion_label(digest.conclusion)) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
@@ -73,7 +73,7 @@ pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
     page.into_string()
 }
 
-fn word(conclusion: Conclusion) -> &'static str {
+fn conclusion_label(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Kept => "kept",
         Conclusion::Broken => "broken",
@@ -107,7 +107,7 @@ fn head(digest: &Digest) -> Markup {
             (fact("Seed", &run.seed.to_string()))
             (fact("Commit", &run.commit))
             (fact("Program", &run.program))
-            (fact("Started", &words::instant(run.started)))
+            (fact("Started", &format::instant(run.started)))
             (fact("Lasted", &duration(digest.history.ended.saturating_sub(digest.history.began))))
             (fact("Nodes", &grouped(run.nodes)))
             @for (name, value) in &run.settings { (fact(name, value)) }
@@ -134,10 +134,10 @@ fn legend(history: &History) -> Markup {
     html! {
         ul.legend {
             @for answer in Answer::ALL {
-                li { (swatch(&format!("bar {}", answer.key()))) (answer.words()) }
+                li { (swatch(&format!("bar {}", answer.key()))) (answer.label()) }
             }
             @for scope in SCOPES.into_iter().filter(occurs) {
-                li { (swatch(&format!("fault {}", timeline::class(scope)))) "fault: " (words::scope(scope)) }
+                li { (swatch(&format!("fault {}", timeline::class(scope)))) "fault: " (format::scope(scope)) }
             }
         }
     }
@@ -214,7 +214,7 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
                 @if let Some(spec) = seen.spec { (fact("Job", &spec.name)) }
                 @if let Some(job) = violation.job { (fact("Job id", &job.to_string())) }
                 @if let Some(at) = violation.fire_time {
-                    (fact("Fire time", &format!("{}, {}", since(digest, at), words::instant(at))))
+                    (fact("Fire time", &format!("{}, {}", since(digest, at), format::instant(at))))
                 }
                 @if let Some(execution) = violation.execution { (fact("Execution", &execution.to_string())) }
             }
@@ -249,7 +249,7 @@ fn items(digest: &Digest, seen: &Surroundings, number: usize) -> Markup {
             tr.own[item.own] {
                 td.time { (since(digest, item.at)) }
                 td { (item.what) }
-                td { @if let Some(id) = item.execution { code { (words::short(id)) } @if item.own { " ●" } } }
+                td { @if let Some(id) = item.execution { code { (format::short(id)) } @if item.own { " ●" } } }
                 td.detail { (item.text) }
             }
         }

@@ -2,8 +2,8 @@
 
 use super::Run;
 use super::digest::{Conclusion, Digest};
+use super::format::{bound_of, counted, duration, grouped, harmless, share_of};
 use super::statistics::Spread;
-use super::words::{bound_of, counted, duration, grouped, harmless, share_of};
 use crate::checker::Analysis;
 use crate::history::{History, Micros};
 
@@ -61,7 +61,7 @@ fn counts(digest: &Digest, lines: &mut Vec<String>) {
     let soft = if digest.lenient() { ": too few, the rules were soft nearly everywhere" } else { "" };
     lines.push(format!("  checked normal   {}{soft}", share_of(counts.normal, digest.fire_times())));
     let answers = digest.answers.iter().filter(|(_, count)| *count > 0);
-    let answers = answers.map(|(answer, count)| format!("{} {}", grouped(*count), answer.words()));
+    let answers = answers.map(|(answer, count)| format!("{} {}", grouped(*count), answer.label()));
     lines.extend(wrapped("  deliveries       ", digest.history.deliveries.len(), answers));
     lines.push(format!("  surplus effects  {}", digest.surplus()));
     lines.push(format!(

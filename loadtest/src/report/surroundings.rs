@@ -1,8 +1,8 @@
 //! What was seen around a violation.
 
 use super::answer::Answer;
+use super::format::{Names, clock_exact, duration, hit, scope, short};
 use super::lanes::Window;
-use super::words::{Names, clock_exact, duration, hit, scope, short};
 use crate::checker::Violation;
 use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row};
 use crate::job::JobSpec;
@@ -151,7 +151,7 @@ impl<'a> Finder<'a> {
                 names.name(delivery.node),
                 delivery.kind,
                 self.since(delivery.fire_time),
-                Answer::of(delivery).words().trim_end_matches(" (499)"),
+                Answer::of(delivery).label().trim_end_matches(" (499)"),
                 if delivery.effect || Answer::of(delivery) != Answer::Done { "" } else { ", without effect" },
             )
         };

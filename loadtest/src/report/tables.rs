@@ -1,8 +1,8 @@
 //! The page's tables.
 
 use super::digest::Digest;
+use super::format::{bound_of, clock_exact, counted, duration, grouped, hit, scope, share_of};
 use super::statistics::Spread;
-use super::words::{bound_of, clock_exact, counted, duration, grouped, hit, scope, share_of};
 use crate::history::{Fault, Micros, NodeLife};
 use maud::{Markup, html};
 
@@ -92,7 +92,7 @@ pub fn counts(digest: &Digest) -> Markup {
         ["Manual runs".into(), grouped(counts.manual)],
         ["Deliveries".into(), grouped(digest.history.deliveries.len())],
     ];
-    rows.extend(digest.answers.iter().map(|(answer, count)| [format!("… {}", answer.words()), grouped(*count)]));
+    rows.extend(digest.answers.iter().map(|(answer, count)| [format!("… {}", answer.label()), grouped(*count)]));
     rows.extend([
         ["Surplus effects".into(), digest.surplus()],
         ["Overlaps of attempts while a node was frozen".into(), grouped(counts.frozen_overlaps)],

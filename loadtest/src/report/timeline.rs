@@ -1,9 +1,9 @@
 //! Deliveries by node over time, with the faults shaded over them.
 
 use super::answer::Answer;
+use super::format::{Names, clock, clock_exact, counted, duration, grouped, hit, hits_all, scope};
 use super::lanes::{LEFT, Lane, WIDTH, Window, lanes};
 use super::statistics::float;
-use super::words::{Names, clock, clock_exact, counted, duration, grouped, hit, hits_all, scope};
 use crate::history::{Delivery, Fault, History, Micros, Scope};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -194,7 +194,7 @@ impl Timeline<'_> {
                     width=(px(width)) height=(px(ROW - 1.0)) {
                     title {
                         (clock_exact(delivery.arrived.saturating_sub(self.history.began)))
-                        " " (names.name(delivery.node)) ", attempt " (delivery.attempt) ", " (answer.words())
+                        " " (names.name(delivery.node)) ", attempt " (delivery.attempt) ", " (answer.label())
                     }
                 }
             }

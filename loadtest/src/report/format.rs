@@ -1,4 +1,4 @@
-//! Values in words, for the page and the terminal.
+//! Values as text, for the page and the terminal.
 
 use super::statistics::{bound, share};
 use crate::history::{Fault, History, Micros, Scope};
