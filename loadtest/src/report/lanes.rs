@@ -1,4 +1,4 @@
-//! Where things lie on a timeline: which lane, which row of it, how far from the left.
+//! Where things are on the chart of deliveries: which lane, which row of it, how far from the left.
 
 use super::statistics::{float, micros};
 use crate::history::{Delivery, Fault, History, Micros, NodeLife};

@@ -5,11 +5,12 @@
 //! All text from the history is text: [`maud`] escapes it, and the page's content
 //! security policy forbids scripts and requests. Inside out: `statistics` and
 //! `format` · `answer` how a delivery went · `digest` what page, JSON and summary all
-//! say · `lanes` where things lie on a timeline · `timeline` and `charts` draw ·
+//! say · `lanes` where things are on that chart · `delivery_chart` and `charts` draw ·
 //! `surroundings` picks what belongs to a violation · `page` and `tables` arrange.
 
 mod answer;
 mod charts;
+mod delivery_chart;
 mod digest;
 mod format;
 mod json;
@@ -21,7 +22,6 @@ mod surroundings;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod timeline;
 
 pub use digest::Conclusion;
 pub use json::json;

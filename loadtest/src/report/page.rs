@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::digest::{Conclusion, Digest};
 use super::format::{self, Names, clock_exact, counted, duration, grouped};
 use super::surroundings::{Item, Surroundings, instant, surroundings};
-use super::{Run, charts, tables, timeline};
+use super::{Run, charts, delivery_chart, tables};
 use crate::checker::{Analysis, Violation};
 use crate::history::{History, Scope};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -41,7 +41,7 @@ pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
                             p { "Nothing was seen." }
                         } @else {
                             (legend(history))
-                            (timeline::whole(history, marks).draw())
+                            (delivery_chart::whole(history, marks).draw())
                         }
                     }
                     (violations(&digest))
@@ -137,7 +137,7 @@ fn legend(history: &History) -> Markup {
                 li { (swatch(&format!("bar {}", answer.key()))) (answer.label()) }
             }
             @for scope in SCOPES.into_iter().filter(occurs) {
-                li { (swatch(&format!("fault {}", timeline::class(scope)))) "fault: " (format::scope(scope)) }
+                li { (swatch(&format!("fault {}", delivery_chart::class(scope)))) "fault: " (format::scope(scope)) }
             }
         }
     }
@@ -226,7 +226,7 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
             }
             @if !seen.deliveries.is_empty() {
                 @let mark = instant(digest.history, violation);
-                (timeline::some(digest.history, seen.window, &seen.deliveries, mark, format!("{id}-timeline")).draw())
+                (delivery_chart::some(digest.history, seen.window, &seen.deliveries, mark, format!("{id}-timeline")).draw())
                 @if seen.not_drawn > 0 {
                     p.more { (counted(seen.not_drawn, "delivery")) " of the job, farther from it, are not drawn." }
                 }

@@ -70,7 +70,7 @@ pub fn surroundings<'a>(history: &'a History, names: &Names, violation: &Violati
     Surroundings { spec: finder.spec(), items, left_out, deliveries, not_drawn, window: finder.window() }
 }
 
-/// When a violation is marked on the timeline.
+/// When a violation is marked on the chart.
 pub fn instant(history: &History, violation: &Violation) -> Option<Micros> {
     violation.fire_time.or_else(|| {
         let own = |delivery: &&Delivery| Some(delivery.execution) == violation.execution;

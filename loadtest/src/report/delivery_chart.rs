@@ -25,7 +25,7 @@ const GAP: f64 = 5.0;
 const RIGHT: f64 = LEFT + 860.0;
 
 /// What one drawing shows.
-pub struct Timeline<'a> {
+pub struct DeliveryChart<'a> {
     pub history: &'a History,
     pub window: Window,
     pub lanes: Vec<Lane<'a>>,
@@ -39,9 +39,9 @@ pub struct Timeline<'a> {
 }
 
 /// All of a run.
-pub fn whole(history: &History, marks: Vec<Micros>) -> Timeline<'_> {
+pub fn whole(history: &History, marks: Vec<Micros>) -> DeliveryChart<'_> {
     let deliveries: Vec<&Delivery> = history.deliveries.iter().collect();
-    Timeline {
+    DeliveryChart {
         history,
         window: Window::of(history),
         lanes: lanes(history, &deliveries),
@@ -59,14 +59,14 @@ pub fn some<'a>(
     deliveries: &[&'a Delivery],
     mark: Option<Micros>,
     id: String,
-) -> Timeline<'a> {
+) -> DeliveryChart<'a> {
     let mut lanes = lanes(history, deliveries);
     lanes.retain(|lane| !lane.deliveries.is_empty());
     let title = "Deliveries of the job around the violation".to_owned();
-    Timeline { history, window, lanes, marks: mark.into_iter().collect(), id, title, dense: false }
+    DeliveryChart { history, window, lanes, marks: mark.into_iter().collect(), id, title, dense: false }
 }
 
-impl Timeline<'_> {
+impl DeliveryChart<'_> {
     /// As a figure with its legend.
     pub fn draw(&self) -> Markup {
         let faults: Vec<&Fault> = self.history.faults.iter().filter(|f| self.window.meets(f.from, f.until)).collect();
