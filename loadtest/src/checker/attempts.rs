@@ -161,7 +161,7 @@ impl<'a> Checker<'a> {
         let orphan = rule == "REDELIVERY-LATE";
         let mut deadline = if orphan { self.faults.redelivery(due) } else { self.faults.deadline(due) };
         if b.kind == "RETRY" {
-            deadline = deadline.max(self.after_pauses(job, due));
+            deadline = deadline.max(self.deadline_after_pauses(job, due));
         }
         for _ in a.attempt + 1..b.attempt {
             if deadline < Micros::MAX && self.faults.any(a.arrived, deadline).next().is_some() {

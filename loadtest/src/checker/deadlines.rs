@@ -14,9 +14,9 @@ use uuid::Uuid;
 pub(super) struct Faults<'a> {
     rules: Rules,
     /// From the beginning to the end of what they may hold up.
-    holding: Spans<&'a Fault>,
+    delays: Spans<&'a Fault>,
     /// From the beginning to the end of their last consequence.
-    spans: Spans<&'a Fault>,
+    effects: Spans<&'a Fault>,
     /// The names of the nodes, by all the ids that they had.
     names: HashMap<Uuid, &'a str>,
 }
@@ -29,8 +29,8 @@ impl<'a> Faults<'a> {
         };
         Self {
             rules: *rules,
-            holding: spans(held, &[Scope::Harmless]),
-            spans: spans(over, &[Scope::Harmless, Scope::Stalls]),
+            delays: spans(delay_end, &[Scope::Harmless]),
+            effects: spans(effect_end, &[Scope::Harmless, Scope::Stalls]),
             names: history.nodes.iter().map(|node| (node.id, node.name.as_str())).collect(),
         }
     }
@@ -42,8 +42,9 @@ impl<'a> Faults<'a> {
     pub(super) fn deadline(&self, due: Micros) -> Micros {
         let mut deadline = due + self.rules.lateness;
         loop {
-            let pushed = self.holding.meeting(due, deadline).map(|(_, _, fault)| self.pushed(fault, due)).max();
-            match pushed {
+            let latest =
+                self.delays.overlapping(due, deadline).map(|(_, _, fault)| self.moved_deadline(fault, due)).max();
+            match latest {
                 Some(later) if later > deadline => deadline = later,
                 _ => return deadline,
             }
@@ -51,7 +52,7 @@ impl<'a> Faults<'a> {
     }
 
     /// Until when a fault may hold up what is due then.
-    fn pushed(&self, fault: &Fault, due: Micros) -> Micros {
+    fn moved_deadline(&self, fault: &Fault, due: Micros) -> Micros {
         let Rules { ttl, recovery, lateness, .. } = self.rules;
         match fault.scope {
             Scope::Harmless => due,
@@ -68,7 +69,7 @@ impl<'a> Faults<'a> {
     /// TTL more: nobody is declared dead before whoever watches has watched for so long.
     pub(super) fn redelivery(&self, orphaned: Micros) -> Micros {
         let deadline = self.deadline(orphaned);
-        let watched = self.spans.meeting(orphaned, deadline).any(|(_, _, fault)| fault.scope == Scope::Cluster);
+        let watched = self.effects.overlapping(orphaned, deadline).any(|(_, _, fault)| fault.scope == Scope::Cluster);
         if watched { self.deadline(deadline + self.rules.ttl) } else { deadline }
     }
 
@@ -96,19 +97,19 @@ impl<'a> Faults<'a> {
     /// Faults of a node or of the whole cluster whose consequences meet the window.
     pub(super) fn hitting(&self, node: Uuid, from: Micros, until: Micros) -> impl Iterator<Item = &'a Fault> {
         let name = self.names.get(&node).copied();
-        self.spans.meeting(from, until).map(|(_, _, fault)| *fault).filter(move |fault| {
+        self.effects.overlapping(from, until).map(|(_, _, fault)| *fault).filter(move |fault| {
             fault.scope == Scope::Cluster || name.is_some_and(|name| fault.nodes.iter().any(|hit| hit == name))
         })
     }
 
     /// Any faults whose consequences meet the window.
     pub(super) fn any(&self, from: Micros, until: Micros) -> impl Iterator<Item = &'a Fault> {
-        self.spans.meeting(from, until).map(|(_, _, fault)| *fault)
+        self.effects.overlapping(from, until).map(|(_, _, fault)| *fault)
     }
 
     /// Whether everybody waited for the machine at some instant of the window.
     pub(super) fn stalled(&self, from: Micros, until: Micros) -> bool {
-        self.holding.meeting(from, until).any(|(_, _, fault)| fault.scope == Scope::Stalls)
+        self.delays.overlapping(from, until).any(|(_, _, fault)| fault.scope == Scope::Stalls)
     }
 
     /// Whether a failover that may have lost writes meets the window.
@@ -143,7 +144,7 @@ pub(super) fn kills(fault: &Fault) -> bool {
 
 /// When it no longer holds up what is due: a node that stands still or is cut off is dead after one TTL,
 /// others have its share another TTL and the recovery later, and its return takes nothing from them.
-fn held(fault: &Fault, rules: &Rules) -> Micros {
+fn delay_end(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
         Scope::Harmless => fault.from,
         Scope::Stalls => fault.until,
@@ -154,7 +155,7 @@ fn held(fault: &Fault, rules: &Rules) -> Micros {
 }
 
 /// When the last consequence of a fault is over.
-fn over(fault: &Fault, rules: &Rules) -> Micros {
+fn effect_end(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
         Scope::Harmless | Scope::Stalls => fault.from,
         // A kill ends with the process; a graceful stop hands over what still runs when it is done.

@@ -77,11 +77,11 @@ impl<'a> Checker<'a> {
                 return self.report("SPECIFICATION", subject, format!("its fire times cannot be named: {error:#}"));
             }
         };
-        job.sort_out(|at| expected.contains_key(&at), &self.rules);
+        job.classify_manual(|at| expected.contains_key(&at), &self.rules);
         let job = &*job;
         self.anchors(job);
         let overlaps = OverlapIndex::new(self, job);
-        let skips = Spans::new(job.skips.iter().map(|row| (row.fire_time, through(row), *row)).collect());
+        let skips = Spans::new(job.skips.iter().map(|row| (row.fire_time, last_fire_time(row), *row)).collect());
         let mut taken: BTreeMap<Micros, Vec<&Execution<'a>>> = BTreeMap::new();
         let mut fixed_delay_runs = Vec::new();
         for execution in job.executions.iter().filter(|execution| !execution.manual) {
@@ -98,10 +98,10 @@ impl<'a> Checker<'a> {
         let mut intervals = Vec::new();
         for (at, this) in &expected {
             let executions = taken.get(at).map_or(&[][..], Vec::as_slice);
-            let rows: Vec<&Row> = skips.meeting(*at, *at).map(|(_, _, row)| *row).collect();
+            let rows: Vec<&Row> = skips.overlapping(*at, *at).map(|(_, _, row)| *row).collect();
             intervals.push(self.fire_time(job, *at, this, executions, &rows, &overlaps));
         }
-        self.folded(job, &expected, &taken);
+        self.fire_once(job, &expected, &taken);
         self.fixed_delay(job, &fixed_delay_runs);
         intervals.extend(self.manual(job, &overlaps));
         for execution in &job.executions {
@@ -110,7 +110,7 @@ impl<'a> Checker<'a> {
             self.settlement(job, execution, &policies);
         }
         self.cancels(job);
-        self.excluding(job);
+        self.exclusive_runs(job);
         self.ranges(job, &expected);
         self.duplicate_rows(job);
         self.matching(job, intervals, &fixed_delay_runs);
@@ -128,7 +128,7 @@ impl<'a> Checker<'a> {
 
     /// The latest allowed start of what may start from then on and waits out a pause of its job: a retry, or what is
     /// buffered. `Micros::MAX` when the pause may have no end.
-    pub(super) fn after_pauses(&self, job: &JobHistory<'a>, since: Micros) -> Micros {
+    pub(super) fn deadline_after_pauses(&self, job: &JobHistory<'a>, since: Micros) -> Micros {
         let mut since = since;
         loop {
             let deadline = self.faults.deadline(since);
@@ -173,10 +173,10 @@ impl<'a> Checker<'a> {
             let allowed = if let Some(execution) = executions.first() {
                 Ok(execution.status() == Some("CANCELLED")) // `settlement` checks how it ended
             } else if let Some(row) = skips.first() {
-                self.left_out(job, at, this, row, overlaps).map(|()| true)
-            } else if this.must && !self.may_wait_still(job, at, this, overlaps) {
-                Err(("LOST", silence(job, at, this)))
-            } else if let Some(start) = overlaps.passed_over(self, job, at, this).filter(|_| this.must) {
+                self.skip_allowed(job, at, this, row, overlaps).map(|()| true)
+            } else if this.must && !self.may_still_wait(job, at, this, overlaps) {
+                Err(("LOST", lost_text(job, at, this)))
+            } else if let Some(start) = overlaps.overtaken_at(self, job, at, this).filter(|_| this.must) {
                 Err(("LOST", format!("it would wait still, but a later fire time started at {start}")))
             } else {
                 Ok(false)
@@ -193,7 +193,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether it may wait for the end of a run until the final read. What a deleted job leaves has a row.
-    fn may_wait_still(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
+    fn may_still_wait(&self, job: &JobHistory<'a>, at: Micros, this: &Expected<'a>, overlaps: &OverlapIndex) -> bool {
         this.policies.may_overlap(&WAITING)
             && overlaps.occupied(self, job, at)
             && !job.states.surely_deleted(self.history.ended)
@@ -213,7 +213,7 @@ impl<'a> Checker<'a> {
         let waits = this.policies.may_overlap(&WAITING);
         let deadline = if waits && first.arrived > this.deadline {
             let waited = overlaps.waited(execution, at, this.deadline);
-            waited.map_or(this.deadline, |end| this.deadline.max(self.after_pauses(job, end)))
+            waited.map_or(this.deadline, |end| this.deadline.max(self.deadline_after_pauses(job, end)))
         } else {
             this.deadline
         };
@@ -258,8 +258,8 @@ impl<'a> Checker<'a> {
         if first.attempt != 1 || first.kind != "SCHEDULE" || !this.policies.must_misfire(Misfire::Skip) {
             return;
         }
-        let held = self.held(first, at);
-        let most = this.policies.longest_jitter() + this.policies.longest_grace() + self.rules.lateness + held;
+        let delay = self.decision_delay(first, at);
+        let most = this.policies.longest_jitter() + this.policies.longest_grace() + self.rules.lateness + delay;
         if first.arrived - at > most {
             let text = format!("ran {} us late, later than its grace, with the policy SKIP", first.arrived - at);
             self.report("MISFIRE-FIRED", Subject::execution(job, execution), text);
@@ -268,7 +268,7 @@ impl<'a> Checker<'a> {
 
     /// How much later than its decision a start may come: a node that stood still in between costs one TTL, a lease that
     /// waited for the log or the disk half of one.
-    fn held(&self, first: &Delivery, at: Micros) -> Micros {
+    fn decision_delay(&self, first: &Delivery, at: Micros) -> Micros {
         let stood = self.faults.hitting(first.node, at, first.arrived).any(|fault| fault.scope == Scope::Freezes);
         let call = self.rules.ttl / 2;
         let held_up =
@@ -297,7 +297,7 @@ impl<'a> Checker<'a> {
     }
 
     /// `FIRE_ONCE` ran two fire times that were both later than the grace when the first of them started.
-    fn folded(
+    fn fire_once(
         &mut self,
         job: &JobHistory<'a>,
         expected: &BTreeMap<Micros, Expected<'a>>,
@@ -313,7 +313,7 @@ impl<'a> Checker<'a> {
             let ((at, execution, grace), (next, ..)) = (before, run);
             // What is due when the first is found too late is missed as well, however young it is.
             let missed_both = execution.first().is_some_and(|first| {
-                let found = first.arrived - self.rules.lateness - self.held(first, at);
+                let found = first.arrived - self.rules.lateness - self.decision_delay(first, at);
                 found > at + grace && found > next
             });
             if missed_both {
@@ -325,7 +325,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a policy allowed that the fire time was left out.
-    fn left_out(
+    fn skip_allowed(
         &self,
         job: &JobHistory<'a>,
         at: Micros,
@@ -348,7 +348,7 @@ impl<'a> Checker<'a> {
                 let waits = this.policies.may_overlap(&WAITING) && overlaps.occupied(self, job, at);
                 return if waits { Ok(()) } else { coalesced(job, at, row) };
             }
-            Some("OVERLAP") => overlaps.left_out(self, job, at, this),
+            Some("OVERLAP") => overlaps.may_skip(self, job, at, this),
             _ => false,
         };
         if allowed {
@@ -370,7 +370,7 @@ impl<'a> Checker<'a> {
 
     /// Whether the attempt that was lost never reached its target although its node lived on and could have given it
     /// back: the database was away at most.
-    fn unbegun(&self, execution: &Execution<'a>, row: &Row, leased: Micros, finished: Micros) -> bool {
+    fn never_started(&self, execution: &Execution<'a>, row: &Row, leased: Micros, finished: Micros) -> bool {
         let Some(node) = row.node else { return false };
         let begun = execution.deliveries.iter().any(|delivery| delivery.attempt == row.attempt);
         let from = row.started_at.map_or(leased, |started| started - self.rules.look_ahead);
@@ -412,7 +412,7 @@ impl<'a> Checker<'a> {
             ("LOST", _) if !policies.may_recover(Recovery::MarkLost) => {
                 Err(("UNRECOVERED", "LOST, and its policy is RERUN".to_owned()))
             }
-            ("LOST", _) if self.unbegun(execution, row, at, finished) => {
+            ("LOST", _) if self.never_started(execution, row, at, finished) => {
                 Err(("LOST-UNBEGUN", format!("attempt {} was never begun, and its node lived on", row.attempt)))
             }
             ("LOST", _) if !lost => Err(("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt".to_owned())),
@@ -426,7 +426,7 @@ impl<'a> Checker<'a> {
 }
 
 /// What is wrong when a fire time left nothing.
-fn silence(job: &JobHistory<'_>, at: Micros, this: &Expected<'_>) -> String {
+fn lost_text(job: &JobHistory<'_>, at: Micros, this: &Expected<'_>) -> String {
     let changes = |call: &Call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_) | Operation::Cancel);
     let within = |call: &&&Call| changes(call) && (at..=this.deadline).contains(&call.invoked);
     let gap = job.states.calls.iter().find(within).map_or_else(String::new, |call| {
@@ -440,7 +440,7 @@ fn silence(job: &JobHistory<'_>, at: Micros, this: &Expected<'_>) -> String {
 fn coalesced(job: &JobHistory<'_>, at: Micros, row: &Row) -> Result<(), (&'static str, String)> {
     let into = row.coalesced_into;
     let run = job.executions.iter().find(|execution| Some(execution.id) == into);
-    let later = |fire_time: Option<Micros>| fire_time.is_some_and(|into| into > at && into >= through(row));
+    let later = |fire_time: Option<Micros>| fire_time.is_some_and(|into| into > at && into >= last_fire_time(row));
     let ran =
         run.is_some_and(|run| later(run.fire_time()) && (run.first().is_some() || run.status() != Some("SUCCESS")));
     let overlapped = |skip: &&Row| {
@@ -453,7 +453,7 @@ fn coalesced(job: &JobHistory<'_>, at: Micros, row: &Row) -> Result<(), (&'stati
 }
 
 /// The last fire time of a row.
-pub(super) fn through(row: &Row) -> Micros {
+pub(super) fn last_fire_time(row: &Row) -> Micros {
     row.through_fire_time.unwrap_or(row.fire_time).max(row.fire_time)
 }
 

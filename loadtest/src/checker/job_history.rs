@@ -73,7 +73,7 @@ pub(super) struct JobHistory<'a> {
 impl JobHistory<'_> {
     /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it was. It is a run-now if
     /// its fire time is none of the schedule, and lies in a call that asked for one.
-    pub(super) fn sort_out(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
+    pub(super) fn classify_manual(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
         let asked = |at: Micros| {
             let calls = self.states.calls.iter().filter(|call| call.operation == Operation::RunNow);
             calls
@@ -102,7 +102,7 @@ impl JobHistory<'_> {
     }
 
     /// Whether an answered creation named it.
-    pub(super) fn owned(&self) -> bool {
+    pub(super) fn has_known_creation(&self) -> bool {
         let created =
             |call: &&Call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done;
         self.states.calls.iter().any(created)

@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
         let Some(first) = run.first() else { return deadline };
         let waits = self.policies(job, run).may_overlap(&WAITING);
         let end = if waits { overlaps.waited(run, at, deadline) } else { None };
-        let waited = end.map(|end| self.after_pauses(job, end));
+        let waited = end.map(|end| self.deadline_after_pauses(job, end));
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
         let subject = Subject::execution(job, run);
         if first.arrived > deadline {

@@ -4,13 +4,14 @@
 //! trust the cluster: the database is read to find contradictions, and for the reason, one of those
 //! allowed, of what did not run. Every allowance is bounded, in time and to a fault (`deadlines`).
 //!
-//! Inside out: `spans` finds what meets a window · `deadlines` what faults explain · `job_states` a job's
+//! Inside out: `spans` finds what overlaps a window · `deadlines` what faults explain · `job_states` a job's
 //! possible states · `policy_set` the policies that may hold · `job_history` the history by job and execution · `expected` which
 //! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
-//! rules · `matching` the same without any label · `staying` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
+//! rules · `matching` the same without any label · `clock_stays` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
 
 mod attempts;
 mod cancels;
+mod clock_stays;
 mod deadlines;
 mod expected;
 mod fire_time;
@@ -23,15 +24,14 @@ mod overlaps;
 mod policy_set;
 mod rows;
 mod spans;
-mod staying;
 
 #[cfg(test)]
 mod tests;
 
 use crate::history::{History, Micros};
+pub use clock_stays::{AHEAD, BACK, check_clock_stays};
 use fire_time::Checker;
 use serde::{Deserialize, Serialize};
-pub use staying::{AHEAD, BACK, check_staying};
 use uuid::Uuid;
 
 /// What the checker has to know of the cluster and the harness.
@@ -129,10 +129,10 @@ pub struct Redelivery {
 pub fn check(history: &History, rules: &Rules) -> Analysis {
     let mut checker = Checker::new(history, rules);
     let mut jobs = job_history::jobs(history);
-    for job in jobs.iter_mut().filter(|job| job.owned()) {
+    for job in jobs.iter_mut().filter(|job| job.has_known_creation()) {
         checker.job(job);
     }
-    checker.unowned(&jobs);
+    checker.unknown_jobs(&jobs);
     checker.transitions();
     checker.stuck();
     checker.deaths();

@@ -25,7 +25,7 @@ struct Run {
     fire_time: Micros,
     /// Its first arrival; none if nobody saw it.
     start: Option<Micros>,
-    by_hand: bool,
+    manual: bool,
 }
 
 impl OverlapIndex {
@@ -33,9 +33,9 @@ impl OverlapIndex {
         let span = |execution: &Execution<'_>| {
             let fire_time = execution.fire_time()?;
             let start = execution.first().map(|first| first.arrived);
-            let by_hand = execution.first().is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN"));
+            let manual = execution.first().is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN"));
             let end = checker.settled(execution).1;
-            Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start, by_hand }))
+            Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start, manual }))
         };
         Self { spans: Spans::new(job.executions.iter().filter_map(span).collect()) }
     }
@@ -46,7 +46,7 @@ impl OverlapIndex {
     pub(super) fn waited(&self, execution: &Execution<'_>, at: Micros, deadline: Micros) -> Option<Micros> {
         let start = execution.first()?.arrived;
         let ahead = |run: &Run| run.id != execution.id && run.start.is_some_and(|begun| begun < start);
-        let met = self.spans.meeting(at, start);
+        let met = self.spans.overlapping(at, start);
         let (mut held, mut end) = (false, None);
         for (from, until, _) in met.filter(|(_, _, run)| ahead(run)) {
             held |= from <= deadline;
@@ -60,32 +60,32 @@ impl OverlapIndex {
     pub(super) fn occupied<'a>(&self, checker: &Checker<'a>, job: &JobHistory<'a>, at: Micros) -> bool {
         let end = checker.history.ended;
         let mut runs: Vec<(Micros, Micros)> =
-            self.spans.meeting(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
+            self.spans.overlapping(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
         runs.sort_unstable();
         let mut busy_until = at;
         for (start, until) in runs {
-            if start > checker.after_pauses(job, busy_until) {
+            if start > checker.deadline_after_pauses(job, busy_until) {
                 break;
             }
             busy_until = busy_until.max(until);
         }
-        let until = checker.after_pauses(job, busy_until);
+        let until = checker.deadline_after_pauses(job, busy_until);
         until >= end || busy_until > at && job.states.possibly_deleted(until)
     }
 
     /// When a later fire time of the job started, if one did although that one, which no fault explains, had come due
     /// before it: a queue gives up its oldest first. What waits waits out a pause, and what a person started does not.
-    pub(super) fn passed_over(
+    pub(super) fn overtaken_at(
         &self,
         checker: &Checker<'_>,
         job: &JobHistory<'_>,
         at: Micros,
         this: &Expected<'_>,
     ) -> Option<Micros> {
-        let later = self.spans.meeting(at, checker.history.ended).filter(|(_, _, run)| run.fire_time > at);
+        let later = self.spans.overlapping(at, checker.history.ended).filter(|(_, _, run)| run.fire_time > at);
         let overtakes = |run: &Run| {
             let start = run.start?;
-            let in_a_pause = run.by_hand && job.states.pause_end(start, start).is_some();
+            let in_a_pause = run.manual && job.states.pause_end(start, start).is_some();
             (!in_a_pause).then_some(start)
         };
         let mut starts = later.filter_map(|(_, _, run)| overtakes(run));
@@ -95,7 +95,7 @@ impl OverlapIndex {
     }
 
     /// Whether the overlap policy may have left that fire time out.
-    pub(super) fn left_out(
+    pub(super) fn may_skip(
         &self,
         checker: &Checker<'_>,
         job: &JobHistory<'_>,
@@ -105,7 +105,7 @@ impl OverlapIndex {
         let mut running = 0;
         let mut waiting = 0;
         let mut free = this.deadline;
-        for (_, until, run) in self.spans.meeting(at, this.deadline) {
+        for (_, until, run) in self.spans.overlapping(at, this.deadline) {
             // Late fire times may be found after later ones, and two nodes may decide in either order.
             let latest = if this.normal { at + checker.rules.look_ahead } else { this.deadline };
             if run.fire_time == at || run.fire_time > latest {
@@ -118,7 +118,8 @@ impl OverlapIndex {
             free = free.max(until);
         }
         // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
-        let replaced = || self.spans.meeting(at, free + checker.rules.lateness).any(|(_, _, run)| run.fire_time > at);
+        let replaced =
+            || self.spans.overlapping(at, free + checker.rules.lateness).any(|(_, _, run)| run.fire_time > at);
         (running > 0 && this.policies.may_overlap(&[Overlap::Skip]))
             || (this.policies.may_overlap(&[Overlap::BufferOne])
                 && (waiting > 0 || (running > 0 && self.occupied(checker, job, at))))
@@ -166,7 +167,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Executions of a job with an overlap policy, run-now ones too, must not be in flight together.
-    pub(super) fn excluding(&mut self, job: &JobHistory<'a>) {
+    pub(super) fn exclusive_runs(&mut self, job: &JobHistory<'a>) {
         let mut runs: Vec<&Execution<'a>> =
             job.executions.iter().filter(|execution| execution.first().is_some()).collect();
         runs.sort_by_key(|execution| execution.first().map(|first| first.arrived));

@@ -4,7 +4,7 @@
 
 use super::{
     expected::Expected,
-    fire_time::{Checker, NOTICE, Subject, status_and_reason, through},
+    fire_time::{Checker, NOTICE, Subject, last_fire_time, status_and_reason},
     job_history::{Execution, JobHistory, succeeded, transitions_by_execution},
     policy_set::PolicySet,
 };
@@ -156,13 +156,13 @@ impl<'a> Checker<'a> {
                 }
                 continue;
             }
-            let within = expected.range(row.fire_time..=through(row));
+            let within = expected.range(row.fire_time..=last_fire_time(row));
             let (mut most, mut fewest) = (0, 0);
             for (_, this) in within {
                 most += 1;
                 fewest += i32::from(this.must);
             }
-            let ends = [row.fire_time, through(row)].iter().all(|at| expected.contains_key(at));
+            let ends = [row.fire_time, last_fire_time(row)].iter().all(|at| expected.contains_key(at));
             let said = row.occurrences.unwrap_or(1);
             if !ends {
                 self.report(
@@ -182,10 +182,10 @@ impl<'a> Checker<'a> {
     pub(super) fn duplicate_rows(&mut self, job: &JobHistory<'a>) {
         let taken = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.row);
         let mut rows: Vec<&Row> = taken.chain(job.skips.iter().copied()).collect();
-        rows.sort_by_key(|row| (row.fire_time, through(row)));
+        rows.sort_by_key(|row| (row.fire_time, last_fire_time(row)));
         let mut latest: Option<&Row> = None;
         for row in rows {
-            if let Some(before) = latest.filter(|before| through(before) >= row.fire_time) {
+            if let Some(before) = latest.filter(|before| last_fire_time(before) >= row.fire_time) {
                 let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
                 let text = format!(
                     "{} and {} of {} both stand for it",
@@ -195,7 +195,7 @@ impl<'a> Checker<'a> {
                 );
                 self.report("DB-TWO-ROWS", subject, text);
             }
-            if latest.is_none_or(|before| through(before) < through(row)) {
+            if latest.is_none_or(|before| last_fire_time(before) < last_fire_time(row)) {
                 latest = Some(row);
             }
         }
@@ -212,7 +212,7 @@ impl<'a> Checker<'a> {
                 execution: Some(execution),
             };
             for pair in transitions.windows(2) {
-                self.moved(subject, pair[0], pair[1]);
+                self.transition(subject, pair[0], pair[1]);
             }
             let last = transitions.last().map(|last| (last.status.as_str(), last.attempt));
             let stands = row.map(|row| (row.status.as_str(), row.attempt));
@@ -226,7 +226,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn moved(&mut self, subject: Subject, before: &Transition, after: &Transition) {
+    fn transition(&mut self, subject: Subject, before: &Transition, after: &Transition) {
         let ended = !matches!(before.status.as_str(), "RUNNING" | "RETRYING");
         // An end that is written again was written by somebody who had no right to it: the first or the second.
         let same = !ended && (&before.status, before.attempt) == (&after.status, after.attempt);
@@ -272,7 +272,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Jobs that no answered creation names: as many as creations without an answer, and not before those.
-    pub(super) fn unowned(&mut self, jobs: &[JobHistory<'a>]) {
+    pub(super) fn unknown_jobs(&mut self, jobs: &[JobHistory<'a>]) {
         let mut open: Vec<Micros> =
             self.history.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
         open.sort_unstable();
@@ -286,7 +286,7 @@ impl<'a> Checker<'a> {
                 .min()
         };
         let mut unknown: Vec<_> =
-            jobs.iter().filter(|job| !job.owned()).map(|job| (first(job).unwrap_or(0), job)).collect();
+            jobs.iter().filter(|job| !job.has_known_creation()).map(|job| (first(job).unwrap_or(0), job)).collect();
         unknown.sort_by_key(|(at, job)| (*at, job.id));
         let mut taken = HashSet::new();
         for (at, job) in unknown {

@@ -1,4 +1,4 @@
-//! Spans of time that can be asked quickly which of them meet a window. It
+//! Spans of time, indexed by their beginnings, to find those that overlap a window. It
 //! decides nothing: it finds, in the order of the beginnings.
 
 use crate::history::Micros;
@@ -25,7 +25,7 @@ impl<T> Spans<T> {
     }
 
     /// Those that begin at `until` or before and end at `from` or later, by beginning.
-    pub(super) fn meeting(&self, from: Micros, until: Micros) -> impl Iterator<Item = (Micros, Micros, &T)> {
+    pub(super) fn overlapping(&self, from: Micros, until: Micros) -> impl Iterator<Item = (Micros, Micros, &T)> {
         let first = self.latest.partition_point(|latest| *latest < from);
         self.items[first..]
             .iter()
@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_that_meet_are_found_and_no_others() {
+    fn windows_that_overlap_are_found_and_no_others() {
         let spans = Spans::new(vec![(5, 6, 'c'), (0, 10, 'a'), (1, 2, 'b'), (7, 9, 'd')]);
-        let found = |from, until| spans.meeting(from, until).map(|(_, _, name)| *name).collect::<String>();
+        let found = |from, until| spans.overlapping(from, until).map(|(_, _, name)| *name).collect::<String>();
         assert_eq!(found(3, 4), "a");
         assert_eq!(found(2, 5), "abc");
         assert_eq!(found(10, 99), "a");

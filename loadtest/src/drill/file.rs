@@ -1,6 +1,6 @@
 //! The drill file.
 
-use crate::checker::{Analysis, Rules, check, check_staying};
+use crate::checker::{Analysis, Rules, check, check_clock_stays};
 use crate::history::{History, Micros};
 use crate::job::{JobSpec, SECOND};
 use anyhow::{Context, bail, ensure};
@@ -236,7 +236,7 @@ pub enum Kind {
     /// The database's clock is wrong by `amount` seconds for so long (libfaketime).
     ClockJump,
     /// The database's clock is off by `amount` seconds from then on (libfaketime); `seconds` later somebody releases the
-    /// cluster, or nobody when that is 0. Such a drill is checked by fewer rules (`checker::check_staying`).
+    /// cluster, or nobody when that is 0. Such a drill is checked by fewer rules (`checker::check_clock_stays`).
     ClockStays,
     /// Ten clients loop the dearest requests that the nodes let through, for so long.
     Flood,
@@ -354,7 +354,7 @@ impl Drill {
     /// Checks what was seen.
     pub fn check(&self, history: &History) -> Analysis {
         let stays = self.faults.iter().any(|fault| fault.kind == Kind::ClockStays);
-        if stays { check_staying(history, &self.rules()) } else { check(history, &self.rules()) }
+        if stays { check_clock_stays(history, &self.rules()) } else { check(history, &self.rules()) }
     }
 
     /// What the checker holds the cluster to.

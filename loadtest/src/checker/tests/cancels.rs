@@ -1,6 +1,6 @@
 //! Cancellations beside what they cancelled: a clean history, and every way to break it.
 
-use super::cluster::MILLI;
+use super::model::MILLI;
 use super::reruns::{ASKED, END, JOB, call, history, rules};
 use crate::{
     history::{CallOutcome, History, Micros, Operation},
@@ -22,7 +22,7 @@ fn cancelled() -> History {
     history
 }
 
-fn broken(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
+fn mutant(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
     let mut history = cancelled();
     change(&mut history);
     rules(&history)
@@ -35,15 +35,15 @@ fn found(rule: &str) -> BTreeSet<String> {
 #[test]
 fn what_a_call_cancels_breaks_no_rule_whether_it_has_begun_or_not() {
     assert_eq!(rules(&cancelled()), BTreeSet::new());
-    let pending = broken(|history| {
+    let pending = mutant(|history| {
         history.deliveries.remove(2);
         let row = &mut history.rows[2];
         (row.attempt, row.started_at, row.node) = (0, None, None);
     });
     assert_eq!(pending, BTreeSet::new());
-    let unanswered = broken(|history| history.calls[4].outcome = CallOutcome::Unknown);
+    let unanswered = mutant(|history| history.calls[4].outcome = CallOutcome::Unknown);
     assert_eq!(unanswered, BTreeSet::new());
-    let succeeded = broken(|history| {
+    let succeeded = mutant(|history| {
         (history.deliveries[2].status, history.deliveries[2].effect) = (Some(200), true);
         history.rows[2].status = "SUCCESS".to_owned();
     });
@@ -52,21 +52,21 @@ fn what_a_call_cancels_breaks_no_rule_whether_it_has_begun_or_not() {
 
 #[test]
 fn what_no_call_cancelled_is_found() {
-    let nobody = broken(|history| drop(history.calls.pop()));
+    let nobody = mutant(|history| drop(history.calls.pop()));
     assert_eq!(nobody, found("CANCELLED-WITHOUT-CAUSE"));
-    let refused = broken(|history| history.calls[4].outcome = CallOutcome::Refused);
+    let refused = mutant(|history| history.calls[4].outcome = CallOutcome::Refused);
     assert_eq!(refused, found("CANCELLED-WITHOUT-CAUSE"));
-    let before = broken(|history| history.rows[2].finished_at = Some(CANCELLED - SECOND));
+    let before = mutant(|history| history.rows[2].finished_at = Some(CANCELLED - SECOND));
     assert!(before.contains("CANCELLED-WITHOUT-CAUSE"), "{before:?}");
-    let another_job = broken(|history| history.calls[4].job = Some(uuid::Uuid::from_u128(u128::MAX)));
+    let another_job = mutant(|history| history.calls[4].job = Some(uuid::Uuid::from_u128(u128::MAX)));
     assert!(another_job.contains("CANCELLED-WITHOUT-CAUSE"), "{another_job:?}");
-    let began_later = broken(|history| history.calls[4] = call(Operation::Cancel, ASKED[2] - 20 * SECOND, None));
+    let began_later = mutant(|history| history.calls[4] = call(Operation::Cancel, ASKED[2] - 20 * SECOND, None));
     assert_eq!(began_later, found("CANCELLED-WITHOUT-CAUSE"));
 }
 
 #[test]
 fn what_runs_on_after_a_cancellation_is_found() {
-    let runs_on = broken(|history| {
+    let runs_on = mutant(|history| {
         let ended = CANCELLED + 12 * SECOND;
         assert!(ended < END && history.calls[4].job == Some(JOB));
         (history.deliveries[2].ended, history.rows[2].finished_at) = (Some(ended), Some(ended + MILLI));

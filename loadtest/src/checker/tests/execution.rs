@@ -1,8 +1,8 @@
-//! How an execution goes on that paper cluster, attempt by attempt.
+//! How an execution goes on that model, attempt by attempt.
 
 use super::{
-    cluster::{Cluster, Fate, MILLI, RULES},
-    synthetic::{END, World},
+    model::{MILLI, ModelCluster, NodeEnd, RULES},
+    synthetic::{END, Generator},
 };
 use crate::{
     history::{Delivery, Micros, Row, Transition},
@@ -35,12 +35,12 @@ impl Demand<'_> {
 }
 
 /// What became of an attempt.
-enum Fared {
+enum AttemptResult {
     Settled { at: Micros, status: u16 },
     Lost { noticed: Micros },
 }
 
-impl World {
+impl Generator {
     /// Runs it from the lease on; when its end was written.
     pub(super) fn execute(&mut self, demand: &Demand<'_>, leased: Micros) -> Micros {
         let Demand { spec, .. } = *demand;
@@ -51,10 +51,10 @@ impl World {
             attempt += 1;
             let (life, at) = self.cluster.lease(&mut self.rng, due);
             self.transition(demand.id, attempt, "RUNNING", at);
-            let fared = self.attempt(demand, life, at, attempt, kind, due_time);
-            let (status, reason, at) = match fared {
-                Fared::Settled { at, status: 200 } => ("SUCCESS", None, at),
-                Fared::Settled { at, status } => {
+            let result = self.attempt(demand, life, at, attempt, kind, due_time);
+            let (status, reason, at) = match result {
+                AttemptResult::Settled { at, status: 200 } => ("SUCCESS", None, at),
+                AttemptResult::Settled { at, status } => {
                     failed += 1;
                     let retry = demand.unpaused(at + self.rng.i64(0..900) * MILLI);
                     if failed < spec.max_attempts && retry < demand.deleted {
@@ -68,10 +68,12 @@ impl World {
                         ("FAILED", Some(if status == 499 { "TIMEOUT" } else { "ERROR" }), at)
                     }
                 }
-                Fared::Lost { noticed } if spec.recovery == Recovery::MarkLost => ("LOST", None, noticed),
-                Fared::Lost { noticed } if demand.deleted < noticed => ("CANCELLED", None, noticed),
-                Fared::Lost { noticed } if recoveries == spec.max_recoveries => ("FAILED", Some("CRASH_LOOP"), noticed),
-                Fared::Lost { noticed } => {
+                AttemptResult::Lost { noticed } if spec.recovery == Recovery::MarkLost => ("LOST", None, noticed),
+                AttemptResult::Lost { noticed } if demand.deleted < noticed => ("CANCELLED", None, noticed),
+                AttemptResult::Lost { noticed } if recoveries == spec.max_recoveries => {
+                    ("FAILED", Some("CRASH_LOOP"), noticed)
+                }
+                AttemptResult::Lost { noticed } => {
                     recoveries += 1;
                     (due, due_time, kind) = (noticed + self.rng.i64(1..300) * MILLI, noticed, "RECOVERY");
                     self.transition(demand.id, attempt, "RETRYING", noticed);
@@ -94,25 +96,25 @@ impl World {
         attempt: i32,
         kind: &str,
         due_time: Micros,
-    ) -> Fared {
+    ) -> AttemptResult {
         let target = demand.spec.target;
         let mut arrived = at.max(demand.due_time) + self.rng.i64(1..30) * MILLI;
-        let (id, fate, nap, deaf) = {
+        let (id, end, short_freeze, deaf) = {
             let life = &self.cluster.lives[life];
-            (life.id, life.fate, life.nap(arrived), life.deaf(arrived).is_some())
+            (life.id, life.end, life.short_freeze(arrived), life.target_outage(arrived).is_some())
         };
-        if let Some((struck, fate)) = fate
-            && arrived >= struck
-            && !matches!(fate, Fate::Leaves)
-            && !matches!(fate, Fate::Cut { fence, .. } if arrived < fence)
+        if let Some((injected, end)) = end
+            && arrived >= injected
+            && !matches!(end, NodeEnd::Leaves)
+            && !matches!(end, NodeEnd::Cut { fence, .. } if arrived < fence)
         {
-            return Fared::Lost { noticed: self.noticed(struck, fate) };
+            return AttemptResult::Lost { noticed: self.noticed(injected, end) };
         }
-        if let Some(until) = nap {
+        if let Some(until) = short_freeze {
             arrived = until + self.rng.i64(1..20) * MILLI;
         }
         if deaf {
-            return Fared::Settled { at: self.cluster.written(&mut self.rng, arrived), status: 0 };
+            return AttemptResult::Settled { at: self.cluster.written(&mut self.rng, arrived), status: 0 };
         }
         let own: u16 = if u32::try_from(attempt).unwrap() <= target.fail { 500 } else { 200 };
         let delay = Micros::from(if attempt > 1 { target.delay_later.unwrap_or(target.delay) } else { target.delay });
@@ -121,17 +123,17 @@ impl World {
         let (mut ended, mut status) =
             if target.hang || took > patience { (arrived + patience, 499) } else { (arrived + took, own) };
         let mut lost = None;
-        if let Some((struck, fate)) = fate {
-            let settles = ended + 15 * MILLI >= struck;
+        if let Some((injected, end)) = end {
+            let settles = ended + 15 * MILLI >= injected;
             // Since when the sink sees it go, if it had not answered by then.
-            let gone = match fate {
-                Fate::Leaves => Micros::MAX,
-                Fate::Killed => struck + self.rng.i64(0..20) * MILLI,
-                Fate::Frozen { until } => until + self.rng.i64(1..300) * MILLI,
-                Fate::Cut { fence, .. } => fence,
+            let gone = match end {
+                NodeEnd::Leaves => Micros::MAX,
+                NodeEnd::Killed => injected + self.rng.i64(0..20) * MILLI,
+                NodeEnd::Frozen { until } => until + self.rng.i64(1..300) * MILLI,
+                NodeEnd::Cut { fence, .. } => fence,
             };
-            if settles && !matches!(fate, Fate::Leaves) {
-                lost = Some(self.noticed(struck, fate));
+            if settles && !matches!(end, NodeEnd::Leaves) {
+                lost = Some(self.noticed(injected, end));
             }
             if ended > gone {
                 (ended, status) = (gone, 499);
@@ -151,22 +153,22 @@ impl World {
             effect: status == 200,
         });
         if let Some(noticed) = lost {
-            return Fared::Lost { noticed };
+            return AttemptResult::Lost { noticed };
         }
-        if let Some(until) = self.cluster.lives[life].deaf(ended) {
+        if let Some(until) = self.cluster.lives[life].target_outage(ended) {
             // The answer does not reach the node, which gives up when the way is free again.
             let given_up = until + self.rng.i64(1..300) * MILLI;
-            return Fared::Settled { at: self.cluster.written(&mut self.rng, given_up), status: 0 };
+            return AttemptResult::Settled { at: self.cluster.written(&mut self.rng, given_up), status: 0 };
         }
-        let read = self.cluster.lives[life].nap(ended).unwrap_or(ended);
-        Fared::Settled { at: self.cluster.written(&mut self.rng, read), status }
+        let read = self.cluster.lives[life].short_freeze(ended).unwrap_or(ended);
+        AttemptResult::Settled { at: self.cluster.written(&mut self.rng, read), status }
     }
 
-    fn noticed(&mut self, struck: Micros, fate: Fate) -> Micros {
-        let at = match fate {
-            Fate::Killed | Fate::Leaves => struck + self.rng.i64(25..1_500) * MILLI,
-            Fate::Frozen { .. } => struck + RULES.ttl + self.rng.i64(0..1_000) * MILLI,
-            Fate::Cut { declared, .. } => declared,
+    fn noticed(&mut self, injected: Micros, end: NodeEnd) -> Micros {
+        let at = match end {
+            NodeEnd::Killed | NodeEnd::Leaves => injected + self.rng.i64(25..1_500) * MILLI,
+            NodeEnd::Frozen { .. } => injected + RULES.ttl + self.rng.i64(0..1_000) * MILLI,
+            NodeEnd::Cut { declared, .. } => declared,
         };
         self.cluster.taken_over(&mut self.rng, at)
     }
@@ -249,6 +251,6 @@ pub(super) fn millis(at: Micros) -> Micros {
 }
 
 /// Keeps the borrow of the cluster short.
-pub(super) fn found(cluster: &Cluster, at: Micros, back: Micros) -> Option<Micros> {
+pub(super) fn found(cluster: &ModelCluster, at: Micros, back: Micros) -> Option<Micros> {
     cluster.outage_at(at).map(|outage| outage.until + back)
 }

@@ -1,9 +1,9 @@
 //! The checker checked: clean histories give no finding, and every way to break them gives one.
 
-mod broken;
 mod cancels;
-mod cluster;
 mod execution;
+mod model;
+mod mutant;
 mod mutations;
 mod mutations_of_rows;
 mod paused_queue;
@@ -15,9 +15,9 @@ mod synthetic;
 use super::check;
 use crate::history::{Fault, Micros, Scope};
 use crate::job::SECOND;
-use broken::Broken;
-use cluster::RULES;
 use fastrand::Rng;
+use model::RULES;
+use mutant::Mutant;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many histories are made; enough that each mutation finds its place several times.
@@ -58,10 +58,10 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
     for seed in 0..SEEDS_OF_MUTATIONS {
         let clean = synthetic::history(seed);
         for (index, (name, mutation)) in all.iter().enumerate() {
-            let mut broken = Broken { history: clean.clone(), rng: Rng::with_seed(seed * 1_000 + index as u64) };
-            let Some(expected) = mutation(&mut broken) else { continue };
+            let mut mutant = Mutant { history: clean.clone(), rng: Rng::with_seed(seed * 1_000 + index as u64) };
+            let Some(expected) = mutation(&mut mutant) else { continue };
             made[index] += 1;
-            let analysis = check(&broken.history, &RULES);
+            let analysis = check(&mutant.history, &RULES);
             let said: BTreeSet<&str> = analysis.violations.iter().map(|violation| violation.rule.as_str()).collect();
             if !expected.iter().all(|rule| said.contains(rule)) {
                 missed.push(format!("seed {seed}, {name}: not all of {expected:?} in {said:?}"));
@@ -78,18 +78,18 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
 #[test]
 fn only_a_failover_that_loses_writes_explains_a_duplicate_attempt() {
     let place = |seed| {
-        let mut broken = Broken { history: synthetic::history(seed), rng: Rng::with_seed(seed) };
-        let place = broken.plain(|deliveries, row| deliveries.len() == 1 && row.status == "SUCCESS");
-        place.map(|(deliveries, _)| (broken, deliveries))
+        let mut mutant = Mutant { history: synthetic::history(seed), rng: Rng::with_seed(seed) };
+        let place = mutant.plain(|deliveries, row| deliveries.len() == 1 && row.status == "SUCCESS");
+        place.map(|(deliveries, _)| (mutant, deliveries))
     };
-    let (mut broken, deliveries) = (0..SEEDS).find_map(place).unwrap();
+    let (mut mutant, deliveries) = (0..SEEDS).find_map(place).unwrap();
     let mut duplicate = deliveries[0].clone();
-    duplicate.arrived += 2 * cluster::MILLI;
-    broken.history.deliveries.push(duplicate.clone());
-    let rules = |broken: &Broken| -> BTreeSet<String> {
-        check(&broken.history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+    duplicate.arrived += 2 * model::MILLI;
+    mutant.history.deliveries.push(duplicate.clone());
+    let rules = |mutant: &Mutant| -> BTreeSet<String> {
+        check(&mutant.history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
     };
-    assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]));
+    assert_eq!(rules(&mutant), BTreeSet::from(["DUP-ATTEMPT".to_owned()]));
     let mut fault = Fault {
         kind: "restart".to_owned(),
         scope: Scope::Cluster,
@@ -97,13 +97,13 @@ fn only_a_failover_that_loses_writes_explains_a_duplicate_attempt() {
         from: duplicate.arrived - 5,
         until: duplicate.arrived,
     };
-    broken.history.faults.push(fault.clone());
-    assert_eq!(rules(&broken), BTreeSet::from(["DUP-ATTEMPT".to_owned()]), "no other fault of the database");
-    broken.history.faults.pop();
+    mutant.history.faults.push(fault.clone());
+    assert_eq!(rules(&mutant), BTreeSet::from(["DUP-ATTEMPT".to_owned()]), "no other fault of the database");
+    mutant.history.faults.pop();
     fault.kind = "failover-async".to_owned();
-    broken.history.faults.push(fault);
-    assert_eq!(rules(&broken), BTreeSet::new());
-    assert!(check(&broken.history, &RULES).counts.surplus_effects > 0);
+    mutant.history.faults.push(fault);
+    assert_eq!(rules(&mutant), BTreeSet::new());
+    assert!(check(&mutant.history, &RULES).counts.surplus_effects > 0);
 }
 
 #[test]
@@ -113,17 +113,17 @@ fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
     let mut outcomes = BTreeSet::new();
     for seed in 0..SEEDS {
         // Not the seed of the history: its ids would come again.
-        let mut broken = Broken { history: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
-        if ran_late(&mut broken).is_none() {
+        let mut mutant = Mutant { history: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
+        if ran_late(&mut mutant).is_none() {
             continue;
         }
-        let late = |broken: &Broken| {
-            let violations = check(&broken.history, &RULES).violations;
+        let late = |mutant: &Mutant| {
+            let violations = check(&mutant.history, &RULES).violations;
             violations.into_iter().find(|violation| violation.rule == "MISFIRE-FIRED")
         };
-        let run = late(&broken).unwrap().execution;
-        let run = broken.history.deliveries.iter().find(|delivery| Some(delivery.execution) == run).unwrap().clone();
-        let grace = broken.spec(run.job).unwrap().misfire_grace_seconds;
+        let run = late(&mutant).unwrap().execution;
+        let run = mutant.history.deliveries.iter().find(|delivery| Some(delivery.execution) == run).unwrap().clone();
+        let grace = mutant.spec(run.job).unwrap().misfire_grace_seconds;
         let beyond = run.arrived - run.fire_time - Micros::from(grace) * SECOND - RULES.lateness;
         if beyond <= 0 {
             continue; // its grace was shorter when it ran
@@ -132,10 +132,10 @@ fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
             let (from, until) = (run.arrived - 5, run.arrived);
             Fault { kind: kind.to_owned(), scope: Scope::Cluster, nodes: Vec::new(), from, until }
         };
-        broken.history.faults.push(fault("restart"));
-        assert!(late(&broken).is_some(), "seed {seed}: no other fault of the database");
-        broken.history.faults.push(fault("table-lock"));
-        assert_eq!(late(&broken).is_some(), beyond > RULES.ttl / 2, "seed {seed}: {beyond} us beyond");
+        mutant.history.faults.push(fault("restart"));
+        assert!(late(&mutant).is_some(), "seed {seed}: no other fault of the database");
+        mutant.history.faults.push(fault("table-lock"));
+        assert_eq!(late(&mutant).is_some(), beyond > RULES.ttl / 2, "seed {seed}: {beyond} us beyond");
         outcomes.insert(beyond > RULES.ttl / 2);
     }
     assert_eq!(outcomes.len(), 2, "some are later than that, some are not");
@@ -145,15 +145,15 @@ fn only_a_lock_of_the_log_explains_half_a_ttl_beyond_the_grace() {
 fn a_stalled_disk_explains_only_lateness_until_a_second_after_it() {
     let (_, late) = mutations::AT_THE_SINK.iter().find(|(name, _)| *name == "6 s late").unwrap();
     let made = |seed| {
-        let mut broken = Broken { history: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
-        late(&mut broken)?;
+        let mut mutant = Mutant { history: synthetic::history(seed), rng: Rng::with_seed(SEEDS + seed) };
+        late(&mut mutant)?;
         let only = ["MATCHING-EXTRA", "MATCHING-MISSING", "LATE"];
-        let all = check(&broken.history, &RULES).violations;
-        all.iter().all(|violation| only.contains(&violation.rule.as_str())).then_some(broken)
+        let all = check(&mutant.history, &RULES).violations;
+        all.iter().all(|violation| only.contains(&violation.rule.as_str())).then_some(mutant)
     };
-    let broken = (0..SEEDS).find_map(made).unwrap();
+    let mutant = (0..SEEDS).find_map(made).unwrap();
     let rules = |faults: &[(Scope, Micros, Micros)]| -> BTreeSet<String> {
-        let mut history = broken.history.clone();
+        let mut history = mutant.history.clone();
         history.faults.extend(faults.iter().map(|&(scope, from, until)| Fault {
             kind: "slow-disk".to_owned(),
             scope,
@@ -165,8 +165,8 @@ fn a_stalled_disk_explains_only_lateness_until_a_second_after_it() {
     };
     let before = rules(&[]);
     assert!(before.contains("LATE"), "{before:?}");
-    let late = check(&broken.history, &RULES).violations.into_iter().find(|v| v.rule == "LATE").unwrap();
-    let start = broken.history.deliveries.iter().find(|delivery| Some(delivery.execution) == late.execution).unwrap();
+    let late = check(&mutant.history, &RULES).violations.into_iter().find(|v| v.rule == "LATE").unwrap();
+    let start = mutant.history.deliveries.iter().find(|delivery| Some(delivery.execution) == late.execution).unwrap();
     let stall = (start.fire_time, start.arrived - RULES.lateness);
     assert_eq!(rules(&[(Scope::Stalls, stall.0, stall.1)]), BTreeSet::new());
     assert!(

@@ -1,8 +1,8 @@
-//! The ways to break a history that concern one execution at the sink.
+//! The mutations of a history that concern one execution at the sink.
 
 use super::{
-    broken::{Broken, took},
-    cluster::MILLI,
+    model::MILLI,
+    mutant::{Mutant, took},
 };
 use crate::{
     history::{Call, CallOutcome, Micros, Operation, Scope},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Breaks it, if there is a place; the rules that all must say so.
-pub(super) type Mutation = fn(&mut Broken) -> Option<&'static [&'static str]>;
+pub(super) type Mutation = fn(&mut Mutant) -> Option<&'static [&'static str]>;
 
 pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("a lost fire time", |b| {
@@ -349,7 +349,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
 ];
 
 /// A fire time of the grid at which the job slept, and how much later than the given one it is.
-fn asleep(b: &Broken, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Option<(Micros, Micros)> {
+fn asleep(b: &Mutant, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Option<(Micros, Micros)> {
     let period = b.period(job)?;
     let calls: Vec<_> = b.history.calls.iter().filter(|call| call.job == Some(job)).collect();
     calls.iter().enumerate().filter(|(_, call)| call.operation == *by).find_map(|(index, call)| {
@@ -371,7 +371,7 @@ fn asleep(b: &Broken, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Opt
 }
 
 /// An execution that a kill orphaned, and that ran again elsewhere, of a job that always says RERUN.
-fn orphan(b: &mut Broken) -> Option<(Vec<crate::history::Delivery>, crate::history::Row)> {
+fn orphan(b: &mut Mutant) -> Option<(Vec<crate::history::Delivery>, crate::history::Row)> {
     b.any(|b, d, r| {
         b.spec(r.job).is_some_and(|spec| spec.recovery == Recovery::Rerun)
             && d.len() > 1

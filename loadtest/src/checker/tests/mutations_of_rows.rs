@@ -1,8 +1,8 @@
-//! The ways to break a history that concern rows, fixed delays, run-now and the cluster.
+//! The mutations of a history that concern rows, fixed delays, run-now and the cluster.
 
 use super::{
-    broken::{Broken, took},
-    cluster::MILLI,
+    model::MILLI,
+    mutant::{Mutant, took},
     mutations::Mutation,
 };
 use crate::{
@@ -396,7 +396,7 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
 
 /// An edit that named the phase of a rate, and the first later resume of the job, with no edit of the rate between them;
 /// some fire time of it had to be taken before.
-fn named_later(b: &Broken) -> Option<(usize, usize)> {
+fn named_later(b: &Mutant) -> Option<(usize, usize)> {
     let calls = &b.history.calls;
     let done = |index: &usize| calls[*index].outcome == CallOutcome::Done;
     (0..calls.len()).filter(done).find_map(|edit| {
@@ -417,39 +417,39 @@ fn named_later(b: &Broken) -> Option<(usize, usize)> {
     })
 }
 
-fn stuck(b: &mut Broken, at: Micros) -> &'static [&'static str] {
+fn stuck(b: &mut Mutant, at: Micros) -> &'static [&'static str] {
     let id = b.id();
     b.history.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
     &["STUCK"]
 }
 
-fn end(b: &mut Broken, execution: uuid::Uuid, status: &str, reason: Option<&str>) {
+fn end(b: &mut Mutant, execution: uuid::Uuid, status: &str, reason: Option<&str>) {
     if let Some(row) = b.row(execution) {
         (row.status, row.reason) = (status.to_owned(), reason.map(ToOwned::to_owned));
     }
     b.forget(execution);
 }
 
-fn leave_out(b: &mut Broken, row: &Row, reason: &str) {
+fn leave_out(b: &mut Mutant, row: &Row, reason: &str) {
     b.drop_delivery(row.execution, 0);
     end(b, row.execution, "SKIPPED", Some(reason));
 }
 
 /// Whether the grid of its job named it, and nobody by hand.
-fn asked_for(b: &Broken, row: &Row) -> bool {
+fn asked_for(b: &Mutant, row: &Row) -> bool {
     let mut calls = b.history.calls.iter().filter(|call| call.job == Some(row.job));
     calls.all(|call| call.operation != Operation::RunNow || (call.invoked - row.fire_time).abs() > SECOND)
 }
 
 /// A fire time of calm times that a row says was left out.
-fn skipped(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
+fn skipped(b: &mut Mutant, reason: &str) -> Option<&'static [&'static str]> {
     let (_, row) = b.plain(|_, _| true)?;
     leave_out(b, &row, reason);
     Some(&["LOST"])
 }
 
 /// The first fire time of a range of missed ones runs, later than its grace.
-fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
+fn ran_late(b: &mut Mutant, reason: &str) -> Option<&'static [&'static str]> {
     let (_, skip) = b.any(|b, _, r| {
         let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| Micros::from(spec.misfire_grace_seconds) * SECOND);
         let into = b.history.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
@@ -465,7 +465,7 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
             && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
     })?;
     let (at, now) = (skip.fire_time, skip.finished_at?);
-    let stands_still = |b: &Broken, d: &Delivery| {
+    let stands_still = |b: &Mutant, d: &Delivery| {
         let node = b.history.nodes.iter().find(|node| node.id == d.node);
         b.history
             .faults
@@ -488,7 +488,7 @@ fn ran_late(b: &mut Broken, reason: &str) -> Option<&'static [&'static str]> {
 }
 
 /// A run of a fixed delay, in calm and sure times.
-fn fixed_delay_run(b: &mut Broken, fits: impl Fn(&Broken, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
+fn fixed_delay_run(b: &mut Mutant, fits: impl Fn(&Mutant, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
     b.any(|b, d, r| {
         r.kind == "SCHEDULE"
             && !d.is_empty()

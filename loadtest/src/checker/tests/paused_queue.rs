@@ -1,6 +1,6 @@
 //! What waits behind an execution waits out a pause; what a person starts in the pause goes before it.
 
-use super::cluster::{MILLI, RULES};
+use super::model::{MILLI, RULES};
 use super::specs::plain;
 use crate::{
     checker::check,

@@ -1,6 +1,6 @@
 //! Reruns beside the calls that asked for them: a clean history, and every way to break it.
 
-use super::cluster::{MILLI, RULES};
+use super::model::{MILLI, RULES};
 use super::specs::plain;
 use crate::{
     checker::check,
@@ -104,7 +104,7 @@ pub(super) fn rules(history: &History) -> BTreeSet<String> {
     check(history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
 }
 
-fn broken(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
+fn mutant(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
     let mut history = history();
     change(&mut history);
     rules(&history)
@@ -114,7 +114,7 @@ fn broken(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
 fn reruns_that_somebody_asked_for_break_no_rule() {
     assert_eq!(rules(&history()), BTreeSet::new());
     // What it repeats stands in the row alone when the first attempt that arrived is another.
-    let later = broken(|history| {
+    let later = mutant(|history| {
         history.rows[1].kind = "BUFFERED".to_owned();
         history.deliveries[1].kind = "BUFFERED".to_owned();
     });
@@ -123,25 +123,25 @@ fn reruns_that_somebody_asked_for_break_no_rule() {
 
 #[test]
 fn a_rerun_that_nobody_asked_for_or_that_never_came_is_found() {
-    let twice = broken(|history| {
+    let twice = mutant(|history| {
         let (delivery, row) = run(1);
         let execution = Uuid::from_u128(99);
         history.deliveries.push(Delivery { execution, arrived: delivery.arrived + SECOND, ..delivery });
         history.rows.push(Row { execution, ..row });
     });
     assert!(twice.contains("MANUAL-EXTRA"), "{twice:?}");
-    let lost = broken(|history| {
+    let lost = mutant(|history| {
         history.deliveries.remove(1);
         history.rows.remove(1);
     });
     assert!(lost.contains("MANUAL-LOST"), "{lost:?}");
-    let found_one = broken(|history| {
+    let found_one = mutant(|history| {
         history.deliveries.remove(2);
         history.rows.remove(2);
         history.calls[3].made = None;
     });
     assert_eq!(found_one, BTreeSet::new(), "a call that found a rerun under way has made none");
-    let late = broken(|history| {
+    let late = mutant(|history| {
         history.deliveries[2].arrived += 20 * SECOND;
         history.deliveries[2].ended = Some(ASKED[2] + 21 * SECOND);
         history.rows[2].finished_at = Some(ASKED[2] + 21 * SECOND + MILLI);
@@ -155,8 +155,8 @@ fn a_call_without_an_answer_may_have_made_one_rerun_or_none() {
         history.calls[3].outcome = CallOutcome::Unknown;
         history.calls[3].made = None;
     };
-    assert_eq!(broken(unanswered), BTreeSet::new());
-    let none = broken(|history| {
+    assert_eq!(mutant(unanswered), BTreeSet::new());
+    let none = mutant(|history| {
         unanswered(history);
         history.deliveries.remove(2);
         history.rows.remove(2);
@@ -166,7 +166,7 @@ fn a_call_without_an_answer_may_have_made_one_rerun_or_none() {
 
 #[test]
 fn a_rerun_beside_one_that_runs_is_found() {
-    let twice = broken(|history| {
+    let twice = mutant(|history| {
         history.deliveries[1].ended = Some(ASKED[2] + 5 * SECOND);
         history.rows[1].finished_at = Some(ASKED[2] + 5 * SECOND + MILLI);
     });

@@ -1,6 +1,6 @@
 //! A long history: many fire times, many faults that happened to hit nothing.
 
-use super::cluster::MILLI;
+use super::model::MILLI;
 use super::specs::plain;
 use crate::{
     history::{Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Transition},

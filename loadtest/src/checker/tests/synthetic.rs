@@ -1,8 +1,8 @@
 //! Clean histories from a seed: what a right cluster leaves behind under faults and commands.
 
 use super::{
-    cluster::{Cluster, MILLI, RULES},
     execution::{Demand, found, millis},
+    model::{MILLI, ModelCluster, RULES},
     specs::{STEADY_NAME, spec},
 };
 use crate::{
@@ -17,9 +17,9 @@ use uuid::Uuid;
 const COMMANDS: Micros = 240 * SECOND;
 pub(super) const END: Micros = 300 * SECOND;
 
-pub(super) struct World {
+pub(super) struct Generator {
     pub(super) rng: Rng,
-    pub(super) cluster: Cluster,
+    pub(super) cluster: ModelCluster,
     pub(super) history: History,
 }
 
@@ -43,19 +43,19 @@ struct Life {
 
 pub(super) fn history(seed: u64) -> History {
     let mut rng = Rng::with_seed(seed);
-    let mut cluster = Cluster::new(&mut rng, &[(60 * SECOND, 4), (160 * SECOND, 3)]);
+    let mut cluster = ModelCluster::new(&mut rng, &[(60 * SECOND, 4), (160 * SECOND, 3)]);
     cluster.faults.sort_by_key(|fault| fault.from);
     let history = History { ended: END, ..History::default() };
-    let mut world = World { rng, cluster, history };
+    let mut generator = Generator { rng, cluster, history };
     for number in 0..22 {
-        let spec = spec(&mut world.rng, number);
-        let life = world.life(spec);
-        world.live(&life);
+        let spec = spec(&mut generator.rng, number);
+        let life = generator.life(spec);
+        generator.live(&life);
     }
-    world.finish()
+    generator.finish()
 }
 
-impl World {
+impl Generator {
     fn call(&mut self, job: Option<Uuid>, operation: Operation, at: Micros, outcome: CallOutcome) -> &mut Call {
         let (before, after) = (self.rng.i64(1..20) * MILLI, self.rng.i64(1..20) * MILLI);
         self.history.calls.push(Call {

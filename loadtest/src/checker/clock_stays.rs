@@ -26,10 +26,10 @@ pub const BACK: &str = "clock-stays: back";
 const UNSEEN: Micros = 2 * SECOND;
 
 /// Checks a history against the rules.
-pub fn check_staying(history: &History, rules: &Rules) -> Analysis {
+pub fn check_clock_stays(history: &History, rules: &Rules) -> Analysis {
     let mut checker = Checker::new(history, rules);
-    checker.once();
-    checker.nobody_died();
+    checker.no_duplicates();
+    checker.no_deaths();
     let mut arrivals: HashMap<Uuid, Vec<Micros>> = HashMap::new();
     for delivery in history.deliveries.iter().filter(|delivery| delivery.attempt == 1) {
         arrivals.entry(delivery.job).or_default().push(delivery.arrived);
@@ -38,7 +38,7 @@ pub fn check_staying(history: &History, rules: &Rules) -> Analysis {
         if let (Operation::Create(spec), Some(job)) = (&call.operation, call.job) {
             checker.counts().jobs += 1;
             let arrivals = arrivals.remove(&job).unwrap_or_default();
-            checker.goes_on(job, spec, &arrivals);
+            checker.keeps_firing(job, spec, &arrivals);
         }
     }
     checker.counts().deliveries = history.deliveries.len();
@@ -48,7 +48,7 @@ pub fn check_staying(history: &History, rules: &Rules) -> Analysis {
 
 impl Checker<'_> {
     /// Nothing is doubled: nobody died, so no attempt is lost, and none follows a success.
-    fn once(&mut self) {
+    fn no_duplicates(&mut self) {
         let mut executions: BTreeMap<Uuid, Vec<&Delivery>> = BTreeMap::new();
         let mut fire_times: HashMap<(Uuid, Micros), Uuid> = HashMap::new();
         for delivery in &self.history.deliveries {
@@ -86,7 +86,7 @@ impl Checker<'_> {
         }
     }
 
-    fn nobody_died(&mut self) {
+    fn no_deaths(&mut self) {
         for node in self.history.nodes.iter().filter(|node| node.state == "DEAD") {
             let subject = Subject { job: Uuid::nil(), fire_time: None, execution: None };
             self.report("FALSE-DEATH", subject, format!("{} was declared dead by {:?}", node.name, node.ended_by));
@@ -94,7 +94,7 @@ impl Checker<'_> {
     }
 
     /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
-    fn goes_on(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
+    fn keeps_firing(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
         let subject = Subject { job, fire_time: None, execution: None };
         let faults: Vec<&Fault> = self.history.faults.iter().collect();
         for fault in &faults {
@@ -104,7 +104,7 @@ impl Checker<'_> {
                 self.report("RAN-WHILE-HELD", subject, text);
             }
         }
-        let Some(most) = self.longest_rest(spec) else { return };
+        let Some(most) = self.longest_gap(spec) else { return };
         let pauses = self.history.calls.iter().filter(|call| call.operation == Operation::Pause);
         let end = pauses.map(|call| call.invoked).min().unwrap_or(self.history.ended);
         for (index, fault) in faults.iter().enumerate() {
@@ -126,7 +126,7 @@ impl Checker<'_> {
     }
 
     /// How long a job may rest between two starts: two periods or what a run takes, and the recovery.
-    fn longest_rest(&self, spec: &JobSpec) -> Option<Micros> {
+    fn longest_gap(&self, spec: &JobSpec) -> Option<Micros> {
         let period = match &spec.schedule {
             Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => Micros::from(*seconds) * SECOND,
             Schedule::Cron { expression, zone } => {

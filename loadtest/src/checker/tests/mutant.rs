@@ -1,6 +1,6 @@
-//! A clean history that is about to be broken: where in it a break would be one.
+//! A history to mutate: where in it a mutation breaks a rule.
 
-use super::cluster::{MILLI, RULES};
+use super::model::{MILLI, RULES};
 use crate::{
     history::{CallOutcome, Delivery, History, Micros, Operation, Row, Scope},
     job::{JobSpec, Overlap, SECOND, Schedule},
@@ -8,12 +8,12 @@ use crate::{
 use fastrand::Rng;
 use uuid::Uuid;
 
-pub(super) struct Broken {
+pub(super) struct Mutant {
     pub(super) history: History,
     pub(super) rng: Rng,
 }
 
-impl Broken {
+impl Mutant {
     pub(super) fn id(&mut self) -> Uuid {
         Uuid::from_u128(self.rng.u128(..))
     }
@@ -73,16 +73,16 @@ impl Broken {
 
     /// An execution of a grid in calm and sure times, of a job whose executions run beside each other.
     pub(super) fn plain(&mut self, fits: impl Fn(&[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
-        self.any(|broken, deliveries, row| {
+        self.any(|mutant, deliveries, row| {
             let (Some(first), Some(finished)) = (deliveries.first(), row.finished_at) else { return false };
             let grid = |spec: &JobSpec| {
                 spec.overlap == Overlap::Allow
                     && matches!(spec.schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. })
             };
             row.kind == "SCHEDULE"
-                && broken.spec(row.job).is_some_and(grid)
-                && broken.calm(first.fire_time, finished)
-                && broken.sure(row.job, first.fire_time, finished)
+                && mutant.spec(row.job).is_some_and(grid)
+                && mutant.calm(first.fire_time, finished)
+                && mutant.sure(row.job, first.fire_time, finished)
                 && fits(deliveries, row)
         })
     }
