@@ -29,7 +29,7 @@ fn job(name: &str) -> Value {
 /// Queries and mutations a second.
 pub(super) async fn api(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Api, options).await?;
-    testbed.say("callers", CALLERS);
+    testbed.record_setting("callers", CALLERS);
     testbed.start(1, &[]).await?;
     let id = testbed.create_manual("asked for").await?;
     let mut figures = Figures::default();
@@ -84,7 +84,7 @@ async fn calls(
 pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Create, options).await?;
     let (bulk, calls) = options.pick((BULK, 20), (100, 2));
-    testbed.say("workload", format!("{calls} calls of {bulk} jobs a run by each caller"));
+    testbed.record_setting("workload", format!("{calls} calls of {bulk} jobs a run by each caller"));
     testbed.start(1, &[]).await?;
     let query = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
     let inputs: Vec<Value> = (0..bulk).map(|number| job(&format!("made {number}"))).collect();

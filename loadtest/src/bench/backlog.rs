@@ -27,7 +27,10 @@ pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Backlog, options).await?;
     let amount = options.pick(1_000_000_u32, 2_000);
     let steady = options.pick(200_000_u32, 2_000);
-    testbed.say("workload", format!("{amount} run-nows due at once beside {ON_TIME} jobs, FIXED_RATE 1 s; noop"));
+    testbed.record_setting(
+        "workload",
+        format!("{amount} run-nows due at once beside {ON_TIME} jobs, FIXED_RATE 1 s; noop"),
+    );
     testbed.start(1, &[]).await?;
     let model = testbed.create_model().await?;
     let job = testbed.create_manual("backlog").await?;
@@ -35,9 +38,9 @@ pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.copy(model, GROUP, ON_TIME, Grid::Spread).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        testbed.forget().await?;
+        testbed.clear_log().await?;
         testbed.make_idle(GROUP).await?;
-        testbed.tidy().await?;
+        testbed.vacuum().await?;
         testbed.start_loaded(1).await?;
         let (from, until) = drain(&testbed, job, steady).await?;
         let maximum = per_second(steady, between(from, until));

@@ -69,7 +69,7 @@ impl Bare {
     /// Makes the tables.
     pub(super) async fn prepare(testbed: &mut BenchTestbed, triggers: u32) -> Result<Self, anyhow::Error> {
         testbed.sql.batch_execute(TABLES).await?;
-        testbed.say("limit", json!({"batch": BATCH, "clients": CLIENTS, "triggers": triggers}));
+        testbed.record_setting("limit", json!({"batch": BATCH, "clients": CLIENTS, "triggers": triggers}));
         Ok(Self { triggers })
     }
 

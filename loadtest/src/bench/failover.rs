@@ -40,7 +40,8 @@ pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
     let model = testbed.create(input(&sink)).await?;
     testbed.copy(model, "hit", JOBS, Grid::Aligned).await?;
     let kills = options.pick(options.runs * 3, options.runs);
-    testbed.say("workload", format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"));
+    testbed
+        .record_setting("workload", format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"));
     let mut figures = Figures::default();
     for _ in 0..kills {
         // Whoever has just begun declares nobody dead for a TTL.

@@ -39,7 +39,7 @@ struct Watched {
 pub(super) async fn flood(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Flood, options).await?;
     let rate = options.pick(1_000, 100);
-    testbed.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"));
+    testbed.record_setting("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"));
     testbed.start(1, &[]).await?;
     let model = testbed.create_model().await?;
     let subject = subject(&testbed.http, testbed.address()?).await?;
@@ -72,15 +72,15 @@ async fn flooded(
     testbed: &mut BenchTestbed,
     group: &str,
     subject: Uuid,
-    tell: bool,
+    print: bool,
     figures: &mut Figures,
 ) -> Result<(), anyhow::Error> {
-    testbed.forget().await?;
+    testbed.clear_log().await?;
     for (known, _) in GROUPS {
         testbed.make_idle(known).await?;
     }
     testbed.start_loaded(1).await?;
-    testbed.tidy().await?;
+    testbed.vacuum().await?;
     testbed.make_due(group, -2).await?;
     tokio::time::sleep(Duration::from_secs(2) + testbed.options.warm_up).await;
     measure(testbed, &format!("{group}, calm"), figures).await?;
@@ -102,7 +102,7 @@ async fn flooded(
         for tally in tallies {
             figures.push(format!("{what}, {:?} answered", tally.family), "requests", number(tally.answered));
             figures.push(format!("{what}, {:?} refused", tally.family), "requests", number(tally.refused));
-            if tell {
+            if print {
                 testbed.notes.push(format!("{what}: {tally}"));
             }
         }

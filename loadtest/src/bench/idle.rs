@@ -13,7 +13,7 @@ use serde_json::json;
 use std::time::Instant;
 
 /// Statements that are told by name.
-const TOLD: usize = 8;
+const PRINTED_MAX: usize = 8;
 
 /// A node with nothing due.
 pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
@@ -23,8 +23,8 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
     let model = testbed.create_model().await?;
     testbed.stop().await?;
     testbed.copy(model, "idle", jobs, Grid::Spread).await?;
-    testbed.tidy().await?;
-    testbed.say("workload", format!("{jobs} jobs, none due"));
+    testbed.vacuum().await?;
+    testbed.record_setting("workload", format!("{jobs} jobs, none due"));
     testbed.start(1, &[]).await?;
     let mut figures = Figures::default();
     tokio::time::sleep(options.warm_up).await;
@@ -35,18 +35,18 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
         let (begun, before) = (Instant::now(), process::cpu_seconds(pid).context(unknown)?);
         tokio::time::sleep(options.window).await;
         let cpu = process::cpu_seconds(pid).context(unknown)? - before;
-        let (seconds, told) = (begun.elapsed().as_secs_f64(), testbed.statements().await?);
-        let calls: i64 = told.iter().map(|statement| statement.calls).sum();
+        let (seconds, measured) = (begun.elapsed().as_secs_f64(), testbed.statements().await?);
+        let calls: i64 = measured.iter().map(|statement| statement.calls).sum();
         figures.push("statements", "1/s", f64::from(i32::try_from(calls)?) / seconds);
-        let millis: f64 = told.iter().map(|statement| statement.millis).sum();
+        let millis: f64 = measured.iter().map(|statement| statement.millis).sum();
         figures.push("time in statements", "% of a core", millis / seconds / 10.0);
         figures.push("CPU of the node", "% of a core", cpu / seconds * 100.0);
         figures.push("resident", "MB", process::resident_mb(pid).context(unknown)?);
         if run + 1 == options.runs {
             let text = |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);
-            testbed.notes.extend(told.iter().take(TOLD).map(text));
+            testbed.notes.extend(measured.iter().take(PRINTED_MAX).map(text));
         }
     }
-    testbed.say("jobs", json!(jobs));
+    testbed.record_setting("jobs", json!(jobs));
     testbed.close(figures).await
 }

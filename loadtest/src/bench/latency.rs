@@ -31,7 +31,7 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.start_loaded(1).await?;
     let model = testbed.create_manual("model").await?;
     testbed.copy(model, "now", count, Grid::Aligned).await?;
-    testbed.say("workload", format!("{count} calls a run, one every {} ms", PAUSE.as_millis()));
+    testbed.record_setting("workload", format!("{count} calls a run, one every {} ms", PAUSE.as_millis()));
     let jobs = testbed.sql.query("select id from job_definition where name like 'now %'", &[]).await?;
     let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
     call_each(&testbed, &jobs[..jobs.len().min(20)]).await?;

@@ -56,7 +56,7 @@ pub(super) fn millis(micros: i64) -> f64 {
 pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Lateness, options).await?;
     let rate = options.pick(1_000, 100);
-    testbed.say("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop"));
+    testbed.record_setting("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop"));
     testbed.start(1, &[]).await?;
     let model = testbed.create_model().await?;
     testbed.stop().await?;
@@ -81,12 +81,12 @@ pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
 
 /// A run: nodes that have just begun, jobs that become due by and by.
 async fn steady(testbed: &mut BenchTestbed, group: &str) -> Result<(Window, Duration), anyhow::Error> {
-    testbed.forget().await?;
+    testbed.clear_log().await?;
     for known in GROUPS {
         testbed.make_idle(known.0).await?;
     }
     testbed.start_loaded(1).await?;
-    testbed.tidy().await?;
+    testbed.vacuum().await?;
     // Due from the second second on, not all in the past.
     testbed.make_due(group, -2).await?;
     tokio::time::sleep(Duration::from_secs(2) + testbed.options.warm_up).await;

@@ -90,7 +90,7 @@ pub struct Options {
     pub postgres: Vec<String>,
     /// SQL that saturated benchmarks run on the migrated database first: to try a lever.
     pub sql: Option<String>,
-    /// Tell on stderr which statements a saturated server spends its time on.
+    /// Print on stderr which statements a saturated server spends its time on.
     pub statements: bool,
 }
 

@@ -47,11 +47,11 @@ impl BenchTestbed {
         self.stop().await?;
         if let Some(lever) = self.options.sql.clone() {
             self.sql.batch_execute(&lever).await.with_context(|| format!("--sql {lever}"))?;
-            self.say("sql", lever);
+            self.record_setting("sql", lever);
         }
         let load = Load { model, jobs: self.options.pick(100_000, 3_000), behind: self.options.pick(30, 10) };
         self.copy(model, HOT, load.jobs, Grid::Spread).await?;
-        self.say("workload", format!("{} jobs, FIXED_RATE 1 s, noop, {} s behind", load.jobs, load.behind));
+        self.record_setting("workload", format!("{} jobs, FIXED_RATE 1 s, noop, {} s behind", load.jobs, load.behind));
         Ok(load)
     }
 
@@ -68,9 +68,9 @@ impl BenchTestbed {
         nodes: usize,
         warm_up: Duration,
     ) -> Result<Measured, anyhow::Error> {
-        self.forget().await?;
+        self.clear_log().await?;
         self.make_due(HOT, load.behind).await?;
-        self.tidy().await?;
+        self.vacuum().await?;
         self.start_loaded(nodes).await?;
         tokio::time::sleep(warm_up).await;
         let samples = if self.options.statements {
@@ -85,8 +85,8 @@ impl BenchTestbed {
         let until = self.database_now().await?;
         let (cpu_then, wal_then) = (self.cpu().await?, self.wal().await?);
         if let Some(samples) = samples {
-            samples.tell().await?;
-            self.tell_statements().await?;
+            samples.print().await?;
+            self.print_statements().await?;
         }
         let resident: Option<f64> = self.pids().into_iter().map(process::resident_mb).sum();
         let saturated = "select exists (select from job_trigger where due_at < $1)";
@@ -180,7 +180,7 @@ pub(super) async fn nodes(options: &Options) -> Result<Line, anyhow::Error> {
             figures.push(format!("{count} nodes / one"), "", fires / *one.get_or_insert(fires));
         }
     }
-    testbed.say("nodes", json!(counts));
+    testbed.record_setting("nodes", json!(counts));
     testbed.close(figures).await
 }
 
@@ -203,7 +203,7 @@ pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
 pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Snapshot, options).await?;
     let load = testbed.load().await?;
-    testbed.say("holdSeconds", options.hold.as_secs_f64());
+    testbed.record_setting("holdSeconds", options.hold.as_secs_f64());
     let mut figures = Figures::default();
     for _ in 0..options.runs {
         let without = testbed.saturate_after(&load, 1, options.hold).await?.fires;

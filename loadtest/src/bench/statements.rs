@@ -68,8 +68,8 @@ impl Samples {
         Self { over, taken }
     }
 
-    /// Tells a person: sessions in such a state, on average.
-    pub(super) async fn tell(self) -> Result<(), anyhow::Error> {
+    /// Prints the sessions in each state, on average.
+    pub(super) async fn print(self) -> Result<(), anyhow::Error> {
         self.over.store(true, Ordering::Relaxed);
         let (samples, seen) = self.taken.await??;
         let mut seen: Vec<(String, u32)> = seen.into_iter().collect();
@@ -105,8 +105,8 @@ impl BenchTestbed {
         Ok(rows.iter().map(read).collect())
     }
 
-    /// Tells a person.
-    pub(super) async fn tell_statements(&self) -> Result<(), anyhow::Error> {
+    /// Prints them.
+    pub(super) async fn print_statements(&self) -> Result<(), anyhow::Error> {
         let statements = self.statements().await?;
         let all: f64 = statements.iter().map(|statement| statement.millis).sum();
         eprintln!("{:>9} {:>11} {:>6} {:>9}  statement", "calls", "ms", "%", "rows");

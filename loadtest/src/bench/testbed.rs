@@ -92,7 +92,7 @@ impl BenchTestbed {
         for node in &mut self.nodes {
             node.ready(&self.http).await?;
         }
-        self.say("nodeFlags", json!([flags, &self.options.flags].concat()));
+        self.record_setting("nodeFlags", json!([flags, &self.options.flags].concat()));
         Ok(())
     }
 
@@ -138,8 +138,8 @@ impl BenchTestbed {
         Ok(nodes.zip(server))
     }
 
-    /// Says a setting in the line.
-    pub(super) fn say(&mut self, name: &str, value: impl Into<Value>) {
+    /// Records a setting in the line.
+    pub(super) fn record_setting(&mut self, name: &str, value: impl Into<Value>) {
         self.settings.insert(name.to_owned(), value.into());
     }
 

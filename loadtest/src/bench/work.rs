@@ -78,15 +78,15 @@ impl BenchTestbed {
     pub(super) async fn make_due(&self, group: &str, behind: i32) -> Result<(), anyhow::Error> {
         let due = "date_trunc('second', now()) - make_interval(secs => $2::int)
             + (j.anchor_at - date_trunc('second', j.anchor_at))";
-        self.arm(group, due, behind).await
+        self.set_due(group, due, behind).await
     }
 
     /// Lets the copies of a group be due in a year.
     pub(super) async fn make_idle(&self, group: &str) -> Result<(), anyhow::Error> {
-        self.arm(group, "now() + make_interval(secs => $2::int)", 31_536_000).await
+        self.set_due(group, "now() + make_interval(secs => $2::int)", 31_536_000).await
     }
 
-    async fn arm(&self, group: &str, due: &str, seconds: i32) -> Result<(), anyhow::Error> {
+    async fn set_due(&self, group: &str, due: &str, seconds: i32) -> Result<(), anyhow::Error> {
         let statement = format!(
             "update job_trigger t set fire_time = {due}, due_at = {due}
             from job_definition j where j.id = t.job_id and t.kind = 'SCHEDULE' and j.name like $1 || ' %'"
@@ -95,14 +95,14 @@ impl BenchTestbed {
         Ok(())
     }
 
-    /// Forgets what has fired, so that each run begins alike. No node may live.
-    pub(super) async fn forget(&self) -> Result<(), anyhow::Error> {
+    /// Empties the log, so that each run begins alike. No node may run.
+    pub(super) async fn clear_log(&self) -> Result<(), anyhow::Error> {
         self.sql.batch_execute("truncate job_execution_log").await?;
         Ok(())
     }
 
-    /// Lets PostgreSQL know its tables, and write down what it has put off.
-    pub(super) async fn tidy(&self) -> Result<(), anyhow::Error> {
+    /// Vacuums and analyses the tables, and writes a checkpoint.
+    pub(super) async fn vacuum(&self) -> Result<(), anyhow::Error> {
         for statement in ["vacuum (analyze) job_trigger", "vacuum (analyze) job_definition", "checkpoint"] {
             self.sql.batch_execute(statement).await?;
         }

@@ -15,7 +15,7 @@ use crate::history::Micros;
 use std::time::Duration;
 
 /// Does it, and undoes it.
-pub async fn inflict(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), anyhow::Error> {
+pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), anyhow::Error> {
     let lasting = Duration::from_secs_f64(fault.seconds);
     match fault.kind {
         Kind::Kill => nodes::kill(testbed, fault.node, lasting).await,

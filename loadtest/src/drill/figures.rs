@@ -61,8 +61,8 @@ pub fn figures(
         let share = analysis.counts.normal * 100 / checked.max(1);
         number("checked under normal rules, percent", format!("≥ {least}"), share, share >= least);
     }
-    let told = |(name, measured)| Figure { name, target: "measured".to_owned(), measured, met: None };
-    figures.extend(measured.into_iter().map(told));
+    let figure = |(name, measured)| Figure { name, target: "measured".to_owned(), measured, met: None };
+    figures.extend(measured.into_iter().map(figure));
     figures
 }
 

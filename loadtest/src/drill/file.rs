@@ -138,7 +138,7 @@ pub struct FaultSpec {
     pub seconds: f64,
     /// Which node, if it hits one.
     #[serde(default)]
-    pub node: Who,
+    pub node: NodeChoice,
     /// Which actor, for `half-dead`.
     #[serde(default)]
     pub actor: Actor,
@@ -150,7 +150,7 @@ pub struct FaultSpec {
 /// Which node a fault hits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Who {
+pub enum NodeChoice {
     /// The one whose deliveries wait for most answers.
     #[default]
     Busiest,

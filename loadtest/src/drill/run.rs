@@ -1,9 +1,9 @@
 //! Runs a drill: sets up the testbed, lets the jobs fire, does what the file says, waits, reads
 //! everything once, and checks.
 
-use super::faults::inflict;
+use super::faults::inject;
 use super::figures::figures;
-use super::file::{Drill, FaultSpec, Kind, Random, Who};
+use super::file::{Drill, FaultSpec, Kind, NodeChoice, Random};
 use super::operations;
 use super::testbed::DrillTestbed;
 use super::workload;
@@ -61,8 +61,8 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         name: name.to_owned(),
         about: drill.about.clone(),
         seed,
-        commit: told("git", &["rev-parse", "--short=12", "HEAD"]).await,
-        program: told(&options.program.display().to_string(), &["--version"]).await,
+        commit: first_line_of("git", &["rev-parse", "--short=12", "HEAD"]).await,
+        program: first_line_of(&options.program.display().to_string(), &["--version"]).await,
         started: now(),
         nodes: drill.nodes,
         settings: settings(&drill, bug.as_deref()),
@@ -143,7 +143,7 @@ async fn run_phases(
                 progress.println(failure);
             }
             progress.println("the faults are over: waiting for calm");
-            testbed.revive().await?;
+            testbed.restart_stopped_nodes().await?;
             if testbed.drill.operator_millis.is_some() {
                 operations::resume_all(testbed).await;
             }
@@ -193,13 +193,13 @@ async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
             let (testbed, fault, failures) = (testbed.clone(), fault.clone(), failures.clone());
             tasks.spawn_local(async move {
                 tokio::time::sleep_until(at).await;
-                attempt(&testbed, &fault, &failures).await;
+                try_inject(&testbed, &fault, &failures).await;
             });
         }
     }
     if let Some(random) = testbed.drill.random.clone() {
         let (testbed, failures) = (testbed.clone(), failures.clone());
-        tasks.spawn_local(async move { at_random(&testbed, &random, seed, &failures).await });
+        tasks.spawn_local(async move { random_faults(&testbed, &random, seed, &failures).await });
     }
     if let Some(millis) = testbed.drill.operator_millis {
         // As long as the file says; faults at random may take longer.
@@ -213,26 +213,26 @@ async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
     failures.take()
 }
 
-async fn attempt(testbed: &DrillTestbed, fault: &FaultSpec, failures: &std::cell::RefCell<Vec<String>>) {
-    if let Err(error) = inflict(testbed, fault).await {
+async fn try_inject(testbed: &DrillTestbed, fault: &FaultSpec, failures: &std::cell::RefCell<Vec<String>>) {
+    if let Err(error) = inject(testbed, fault).await {
         failures.borrow_mut().push(format!("{:?}: {error:#}", fault.kind));
     }
 }
 
 /// One after the other, now and then two at once; calm after each burst. Which they are comes from the seed alone,
 /// whatever else draws lots meanwhile.
-async fn at_random(testbed: &DrillTestbed, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
+async fn random_faults(testbed: &DrillTestbed, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
     let mut choices = fastrand::Rng::with_seed(seed);
     let mut deck = Vec::new();
     let mut done = 0;
     while done < random.faults {
-        let fault = any_fault(random, &mut deck, &mut choices);
+        let fault = next_fault(random, &mut deck, &mut choices);
         if choices.u32(..5) == 0 && done + 1 < random.faults {
-            let other = any_fault(random, &mut deck, &mut choices);
-            tokio::join!(attempt(testbed, &fault, failures), attempt(testbed, &other, failures));
+            let other = next_fault(random, &mut deck, &mut choices);
+            tokio::join!(try_inject(testbed, &fault, failures), try_inject(testbed, &other, failures));
             done += 1;
         } else {
-            attempt(testbed, &fault, failures).await;
+            try_inject(testbed, &fault, failures).await;
         }
         done += 1;
         let pause = if done % random.burst == 0 { random.calm } else { random.gap * (0.5 + choices.f64() / 2.0) };
@@ -241,7 +241,7 @@ async fn at_random(testbed: &DrillTestbed, random: &Random, seed: u64, failures:
 }
 
 /// The next kind of a shuffled deck: a drill with as many faults as kinds inflicts each of them.
-fn any_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng) -> FaultSpec {
+fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng) -> FaultSpec {
     if deck.is_empty() {
         deck.clone_from(&random.kinds);
         choices.shuffle(deck);
@@ -252,7 +252,7 @@ fn any_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng)
         times: 1,
         every: 0.0,
         seconds: random.seconds * (0.1 + 0.9 * choices.f64()),
-        node: if choices.bool() { Who::Busiest } else { Who::Random },
+        node: if choices.bool() { NodeChoice::Busiest } else { NodeChoice::Random },
         actor: choices
             .choice([
                 super::file::Actor::ExecutorPool,
@@ -265,7 +265,7 @@ fn any_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng)
     }
 }
 
-/// Kills whom a target wants dead, and lets somebody else live in its place.
+/// Kills the node that a target asks for, and starts another in its place.
 async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
     while let Some(id) = wanted_dead.recv().await {
         let Some(name) = testbed.name_of(id).await else { continue };
@@ -276,9 +276,9 @@ async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::Unboun
             }
             let from = now();
             if let Ok(dead) = slot.kill().await {
-                testbed.note("kill", Scope::Ends, &[&name], from, dead);
+                testbed.record_fault("kill", Scope::Ends, &[&name], from, dead);
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                // A drill goes on with the nodes it has; `revive` says what is wrong with this one.
+                // A drill goes on with the nodes it has; `restart_stopped_nodes` says what is wrong with this one.
                 let _ = slot.start();
             }
         }
@@ -341,7 +341,7 @@ fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
 }
 
 /// What a program says on its first line, if it can be asked.
-async fn told(program: &str, arguments: &[&str]) -> String {
+async fn first_line_of(program: &str, arguments: &[&str]) -> String {
     let output = tokio::process::Command::new(program).args(arguments).output().await;
     let text =
         output.map(|output| String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned());

@@ -2,7 +2,7 @@
 //! done to them.
 
 use super::disk_watch::DiskWatch;
-use super::file::{Database, Drill, Who};
+use super::file::{Database, Drill, NodeChoice};
 use crate::history::{Fault, History, Micros, Scope};
 use crate::job::SECOND;
 use crate::testbed::clock;
@@ -203,7 +203,7 @@ impl DrillTestbed {
 
     /// Lets everybody live, and waits until all lease; then the database records transitions.
     pub async fn open(&self) -> Result<(), anyhow::Error> {
-        self.revive().await?;
+        self.restart_stopped_nodes().await?;
         let servers = self.servers.read().await;
         database::record_transitions(&servers.primary.sql().await?).await?;
         Ok(())
@@ -211,8 +211,8 @@ impl DrillTestbed {
 
     /// Starts a life in each place that has none, and waits until it leases. Whoever lives
     /// is left alone: a cluster has to recover without help.
-    pub async fn revive(&self) -> Result<(), anyhow::Error> {
-        let mut born = Vec::new();
+    pub async fn restart_stopped_nodes(&self) -> Result<(), anyhow::Error> {
+        let mut started = Vec::new();
         for slot in self.slots() {
             let mut slot = slot.lock_owned().await;
             if !slot.lives() {
@@ -220,17 +220,17 @@ impl DrillTestbed {
                     slot.ended(Duration::from_secs(1)).await?;
                 }
                 slot.start()?;
-                born.push(slot);
+                started.push(slot);
             }
         }
-        for mut slot in born {
+        for mut slot in started {
             slot.ready(&self.http).await?;
         }
         Ok(())
     }
 
     /// A node that lives and that no other fault has.
-    pub async fn pick(&self, who: Who) -> Result<OwnedMutexGuard<Slot>, anyhow::Error> {
+    pub async fn pick_node(&self, who: NodeChoice) -> Result<OwnedMutexGuard<Slot>, anyhow::Error> {
         let begun = std::time::Instant::now();
         loop {
             let mut free = Vec::new();
@@ -243,7 +243,7 @@ impl DrillTestbed {
             }
             if !free.is_empty() {
                 fastrand::shuffle(&mut free);
-                let index = if who == Who::Busiest { self.busiest(&free).await } else { 0 };
+                let index = if who == NodeChoice::Busiest { self.busiest(&free).await } else { 0 };
                 return Ok(free.swap_remove(index));
             }
             ensure!(begun.elapsed() < NODE_WAIT, "every node is dead, or in the hands of another fault");
@@ -293,8 +293,8 @@ impl DrillTestbed {
         addresses.pop()
     }
 
-    /// Writes down what was done.
-    pub fn note(&self, kind: &str, scope: Scope, nodes: &[&str], from: Micros, until: Micros) {
+    /// Records a fault that was injected.
+    pub fn record_fault(&self, kind: &str, scope: Scope, nodes: &[&str], from: Micros, until: Micros) {
         let nodes = nodes.iter().map(|name| (*name).to_owned()).collect();
         let fault = Fault { kind: kind.to_owned(), scope, nodes, from, until };
         self.fault_journal.append(&fault);
@@ -312,8 +312,8 @@ impl DrillTestbed {
         Ok(String::from_utf8_lossy(&output.stdout).trim().replace('\n', "; "))
     }
 
-    /// Keeps a figure that was measured on the way.
-    pub fn measured(&self, name: String, value: String) {
+    /// Records a figure that was measured on the way.
+    pub fn record_measurement(&self, name: String, value: String) {
         self.measured.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
     }
 
@@ -323,7 +323,7 @@ impl DrillTestbed {
     }
 
     /// Something is broken that no rule of the checker sees.
-    pub fn broken(&self, what: String) {
+    pub fn record_broken(&self, what: String) {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
@@ -333,7 +333,7 @@ impl DrillTestbed {
     }
 
     /// The database's clock was wrong.
-    pub fn clock_was_wrong(&self, wrong: WrongClock) {
+    pub fn record_wrong_clock(&self, wrong: WrongClock) {
         self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).push(wrong);
     }
 
@@ -352,11 +352,11 @@ impl DrillTestbed {
         let (mut rows, mut transitions) = (database::rows(&sql).await?, database::transitions(&sql).await?);
         let wrong = self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for row in &mut rows {
-            row.started_at = row.started_at.map(|at| right(&wrong, at));
-            row.finished_at = row.finished_at.map(|at| right(&wrong, at));
+            row.started_at = row.started_at.map(|at| corrected(&wrong, at));
+            row.finished_at = row.finished_at.map(|at| corrected(&wrong, at));
         }
         for transition in &mut transitions {
-            transition.at = right(&wrong, transition.at);
+            transition.at = corrected(&wrong, transition.at);
         }
         let mut deliveries = self.sink.deliveries();
         deliveries.sort_by_key(|delivery| delivery.arrived);
@@ -366,7 +366,7 @@ impl DrillTestbed {
         for (from, until) in self.disk_watch.stalls() {
             // Nodes give up a call after half a TTL: beyond it the database is away.
             let is_long = until - from >= i64::try_from(self.drill.ttl_seconds).unwrap_or(i64::MAX) * SECOND / 2;
-            self.note("slow-disk", if is_long { Scope::Cluster } else { Scope::Stalls }, &[], from, until);
+            self.record_fault("slow-disk", if is_long { Scope::Cluster } else { Scope::Stalls }, &[], from, until);
         }
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
         faults.sort_by_key(|fault| fault.from);
@@ -396,7 +396,7 @@ pub struct WrongClock {
 }
 
 /// An instant that the database wrote down, by the tester's clock.
-fn right(wrong: &[WrongClock], at: Micros) -> Micros {
+fn corrected(wrong: &[WrongClock], at: Micros) -> Micros {
     let then = wrong.iter().find(|wrong| (wrong.from..=wrong.until).contains(&(at - wrong.ahead)));
     then.map_or(at, |wrong| at - wrong.ahead)
 }

@@ -1,7 +1,7 @@
 //! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
 
 use crate::checker::{AHEAD, BACK};
-use crate::drill::file::{Database, Who};
+use crate::drill::file::{Database, NodeChoice};
 use crate::drill::testbed::{DrillTestbed, Servers, WrongClock};
 use crate::history::{Micros, Scope};
 use crate::job::SECOND;
@@ -21,7 +21,7 @@ pub(super) async fn restart(testbed: &DrillTestbed, mode: &str, lasting: Duratio
     tokio::time::sleep(lasting).await;
     let accepts = servers.primary.start().await?;
     let kind = if mode == "fast" { "postgres-restart" } else { "postgres-crash" };
-    testbed.note(kind, Scope::Cluster, &[], from, accepts);
+    testbed.record_fault(kind, Scope::Cluster, &[], from, accepts);
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn failover(testbed: &DrillTestbed, lasting: Duration) -> Resul
     sql.batch_execute("alter system reset synchronous_standby_names").await?;
     sql.batch_execute("select pg_reload_conf()").await?;
     std::mem::swap(primary, standby);
-    testbed.note(if lags { "failover-async" } else { "failover" }, Scope::Cluster, &[], from, now());
+    testbed.record_fault(if lags { "failover-async" } else { "failover" }, Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn old_primary(testbed: &DrillTestbed, lasting: Duration) -> Re
         old.start().await?;
         tokio::time::sleep(lasting).await;
         old.stop("fast").await?;
-        testbed.note("old-primary", Scope::Harmless, &[], from, now());
+        testbed.record_fault("old-primary", Scope::Harmless, &[], from, now());
     }
     let mut servers = testbed.servers.write().await;
     let Servers { primary, other } = &mut *servers;
@@ -83,7 +83,7 @@ pub(super) async fn table_lock(testbed: &DrillTestbed, lasting: Duration) -> Res
     sql.batch_execute("begin; lock table job_execution_log in access exclusive mode").await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    testbed.note("table-lock", Scope::Cluster, &[], from, now());
+    testbed.record_fault("table-lock", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn connections(testbed: &DrillTestbed, lasting: Duration) -> Re
     }
     tokio::time::sleep(lasting).await;
     drop(sessions);
-    testbed.note("connections", Scope::Cluster, &[], from, now());
+    testbed.record_fault("connections", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn idle_hog(testbed: &DrillTestbed, lasting: Duration) -> Resul
     sql.batch_execute(hold).await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    testbed.note("idle-hog", Scope::Cluster, &[], from, now());
+    testbed.record_fault("idle-hog", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn snapshot(testbed: &DrillTestbed, lasting: Duration) -> Resul
     sql.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    testbed.note("snapshot", Scope::Harmless, &[], from, now());
+    testbed.record_fault("snapshot", Scope::Harmless, &[], from, now());
     Ok(())
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn disk_full(testbed: &DrillTestbed, lasting: Duration) -> Resu
         let _ = servers.primary.stop("immediate").await;
         servers.primary.start().await?;
     }
-    testbed.note("disk-full", Scope::Cluster, &[], from, now());
+    testbed.record_fault("disk-full", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -158,8 +158,8 @@ pub(super) async fn clock_jump(testbed: &DrillTestbed, seconds: i64, lasting: Du
     tokio::time::sleep(lasting).await;
     servers.primary.skew(0)?;
     let until = now();
-    testbed.clock_was_wrong(WrongClock { ahead: seconds * SECOND, from, until });
-    testbed.note("clock-jump", Scope::Cluster, &[], from, until);
+    testbed.record_wrong_clock(WrongClock { ahead: seconds * SECOND, from, until });
+    testbed.record_fault("clock-jump", Scope::Cluster, &[], from, until);
     Ok(())
 }
 
@@ -182,14 +182,16 @@ pub(super) async fn clock_stays(testbed: &DrillTestbed, seconds: i64, patience: 
     if !patience.is_zero() {
         tokio::time::sleep(patience).await;
         is_held(&sql, true, Duration::ZERO).await.with_context(|| format!("{kind}: nobody released the cluster"))?;
-        testbed
-            .measured(format!("{kind}: `horolog release` says"), testbed.horolog(&servers.primary, "release").await?);
+        testbed.record_measurement(
+            format!("{kind}: `horolog release` says"),
+            testbed.horolog(&servers.primary, "release").await?,
+        );
     }
     is_held(&sql, false, RELEASE_MAX).await.with_context(|| format!("{kind}: the cluster is held for ever"))?;
     let until = now();
     let lasted = format!("held after {} ms, for {} ms", (held - from) / 1_000, (until - held) / 1_000);
-    testbed.measured(kind.to_owned(), lasted);
-    testbed.note(kind, Scope::Cluster, &[], from, until);
+    testbed.record_measurement(kind.to_owned(), lasted);
+    testbed.record_fault(kind, Scope::Cluster, &[], from, until);
     Ok(())
 }
 
@@ -211,13 +213,17 @@ pub(super) async fn listeners_lost(testbed: &DrillTestbed) -> Result<(), anyhow:
     let from = now();
     let sql = servers.primary.sql().await?;
     sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'", &[]).await?;
-    testbed.note("listeners-lost", Scope::Harmless, &[], from, now());
+    testbed.record_fault("listeners-lost", Scope::Harmless, &[], from, now());
     Ok(())
 }
 
 /// On a slow wire the node is in the middle of a lease, whoever looks.
-pub(super) async fn membership_cut(testbed: &DrillTestbed, who: Who, delay_millis: i64) -> Result<(), anyhow::Error> {
-    let slot = testbed.pick(who).await?;
+pub(super) async fn membership_cut(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    delay_millis: i64,
+) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick_node(who).await?;
     let from = now();
     let delay = Duration::from_millis(u64::try_from(delay_millis).unwrap_or(0));
     if !delay.is_zero() {
@@ -237,7 +243,7 @@ pub(super) async fn membership_cut(testbed: &DrillTestbed, who: Who, delay_milli
         slot.set_wires(Wire::default())?;
     }
     // The node lives and reaches its target: what it runs may overlap with its next attempt.
-    testbed.note("membership-cut", Scope::Freezes, &[name], from, now());
+    testbed.record_fault("membership-cut", Scope::Freezes, &[name], from, now());
     Ok(())
 }
 
@@ -275,8 +281,8 @@ pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), a
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let drained = now();
-    testbed.note("backlog", Scope::Harmless, &[], from, drained);
-    testbed.measured(format!("{amount} triggers due at once, drained"), rate(amount, drained - inserted));
+    testbed.record_fault("backlog", Scope::Harmless, &[], from, drained);
+    testbed.record_measurement(format!("{amount} triggers due at once, drained"), rate(amount, drained - inserted));
     Ok(())
 }
 

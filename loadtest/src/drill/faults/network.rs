@@ -1,7 +1,7 @@
 //! Faults of the network: between a node and the database, and between nodes and
 //! their target.
 
-use crate::drill::file::{FaultSpec, Kind, Who};
+use crate::drill::file::{FaultSpec, Kind, NodeChoice};
 use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
 use crate::testbed::now;
@@ -24,7 +24,7 @@ pub(super) async fn cut_from_database(
         Kind::Reset => ("reset", Wire { refused: true, ..Wire::default() }),
         _ => ("partition", Wire { silent_out: true, silent_back: true, ..Wire::default() }),
     };
-    let slot = testbed.pick(fault.node).await?;
+    let slot = testbed.pick_node(fault.node).await?;
     let from = now();
     slot.set_wires(wire)?;
     tokio::time::sleep(lasting).await;
@@ -32,7 +32,7 @@ pub(super) async fn cut_from_database(
     // A session that is reset is taken over at once, while what it ran goes on until the
     // node has seen that it was declared dead: no overlap of theirs is its fault.
     let scope = if fault.kind == Kind::Reset { Scope::Freezes } else { Scope::CutsOff };
-    testbed.note(kind, scope, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault(kind, scope, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
@@ -43,31 +43,31 @@ pub(super) async fn target_away(testbed: &DrillTestbed, lasting: Duration) -> Re
     wire.set(Wire { refused: true, ..Wire::default() });
     tokio::time::sleep(lasting).await;
     wire.set(Wire::default());
-    testbed.note("target-away", Scope::CutsTarget, &[], from, now());
+    testbed.record_fault("target-away", Scope::CutsTarget, &[], from, now());
     Ok(())
 }
 
 /// The cable is pulled: the target too hears nothing, not even that the node gives up.
-pub(super) async fn unplug(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = testbed.pick(who).await?;
+pub(super) async fn unplug(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick_node(who).await?;
     let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
     let from = now();
     namespace.cut().await?;
     tokio::time::sleep(lasting).await;
     namespace.join().await?;
-    testbed.note("unplug", Scope::Freezes, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault("unplug", Scope::Freezes, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
 /// A third of what comes from the database gets lost.
-pub(super) async fn lossy(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = testbed.pick(who).await?;
+pub(super) async fn lossy(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick_node(who).await?;
     let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
     let port = testbed.servers.read().await.primary.address.port();
     let from = now();
     namespace.filter(&format!("tcp sport {port} numgen random mod 100 < 30 drop")).await?;
     tokio::time::sleep(lasting).await;
     namespace.unfilter().await?;
-    testbed.note("lossy", Scope::CutsOff, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault("lossy", Scope::CutsOff, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }

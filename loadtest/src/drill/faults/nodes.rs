@@ -1,7 +1,7 @@
 //! Faults of nodes: they die, stand still, leave, are half dead, or have a wrong clock.
 
 use super::reaches_ttl;
-use crate::drill::file::{Actor, Who};
+use crate::drill::file::{Actor, NodeChoice};
 use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
 use crate::testbed::node::Slot;
@@ -26,32 +26,32 @@ async fn begin_again(testbed: &DrillTestbed, slot: &mut OwnedMutexGuard<Slot>) -
     slot.ready(&testbed.http).await
 }
 
-pub(super) async fn kill(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut slot = testbed.pick(who).await?;
+pub(super) async fn kill(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     let dead = slot.kill().await?;
-    testbed.note("kill", Scope::Ends, &[&name], from, dead);
+    testbed.record_fault("kill", Scope::Ends, &[&name], from, dead);
     tokio::time::sleep(lasting).await;
     begin_again(testbed, &mut slot).await
 }
 
-pub(super) async fn freeze(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let slot = testbed.pick(who).await?;
+pub(super) async fn freeze(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.signal(Signal::STOP)?;
     tokio::time::sleep(lasting).await;
     slot.signal(Signal::CONT)?;
     let kind = if reaches_ttl(testbed, lasting) { "freeze" } else { "blip" };
-    testbed.note(kind, Scope::Freezes, &[&name], from, now());
+    testbed.record_fault(kind, Scope::Freezes, &[&name], from, now());
     Ok(())
 }
 
 /// Leaving is no death: nobody may notice.
-pub(super) async fn stop(testbed: &DrillTestbed, who: Who, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut slot = testbed.pick(who).await?;
+pub(super) async fn stop(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+    let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.stop().await?;
-    testbed.note("stop", Scope::Harmless, &[&name], from, now());
+    testbed.record_fault("stop", Scope::Harmless, &[&name], from, now());
     tokio::time::sleep(lasting).await;
     begin_again(testbed, &mut slot).await
 }
@@ -74,7 +74,7 @@ pub(super) async fn restart_all(testbed: &DrillTestbed, lasting: Duration) -> Re
         slot.ready(&testbed.http).await?;
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    testbed.note("restart-all", Scope::Cluster, &names, from, now());
+    testbed.record_fault("restart-all", Scope::Cluster, &names, from, now());
     Ok(())
 }
 
@@ -99,8 +99,8 @@ pub(super) async fn standstill(testbed: &DrillTestbed, lasting: Duration) -> Res
     let continued = signal_all(Signal::CONT);
     stopped.and(continued)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    testbed.note("standstill", Scope::Freezes, &names, from, now());
-    testbed.note("standstill: database", Scope::Cluster, &[], from, now());
+    testbed.record_fault("standstill", Scope::Freezes, &names, from, now());
+    testbed.record_fault("standstill: database", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn rolling_restart(testbed: &DrillTestbed) -> Result<(), anyhow
         }
         let (name, from) = (name(&slot), now());
         slot.stop().await?;
-        testbed.note("rolling-restart", Scope::Harmless, &[&name], from, now());
+        testbed.record_fault("rolling-restart", Scope::Harmless, &[&name], from, now());
         begin_again(testbed, &mut slot).await?;
     }
     Ok(())
@@ -129,10 +129,10 @@ pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(
             let (name, from) = (name(slot), now());
             if turn % 4 < 2 {
                 let dead = slot.kill().await?;
-                testbed.note("churn: kill", Scope::Ends, &[&name], from, dead);
+                testbed.record_fault("churn: kill", Scope::Ends, &[&name], from, dead);
             } else {
                 slot.stop().await?;
-                testbed.note("churn: stop", Scope::Harmless, &[&name], from, now());
+                testbed.record_fault("churn: stop", Scope::Harmless, &[&name], from, now());
             }
         } else {
             begin_again(testbed, slot).await?;
@@ -146,11 +146,11 @@ pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(
 /// One actor dies; the process has to follow it.
 pub(super) async fn half_dead(
     testbed: &DrillTestbed,
-    who: Who,
+    who: NodeChoice,
     actor: Actor,
     lasting: Duration,
 ) -> Result<(), anyhow::Error> {
-    let mut slot = testbed.pick(who).await?;
+    let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.signal(match actor {
         Actor::ExecutorPool => Signal::USR1,
@@ -159,7 +159,7 @@ pub(super) async fn half_dead(
         Actor::ClusterMembership => Signal::IO,
     })?;
     let ended = slot.ended(GIVE_UP_MAX).await;
-    testbed.note("half-dead", Scope::Ends, &[&name], from, from);
+    testbed.record_fault("half-dead", Scope::Ends, &[&name], from, from);
     match ended {
         Ok(status) => {
             anyhow::ensure!(
@@ -177,15 +177,15 @@ pub(super) async fn half_dead(
 /// Nobody may notice: the database's clock decides.
 pub(super) async fn skew(
     testbed: &DrillTestbed,
-    who: Who,
+    who: NodeChoice,
     seconds: i64,
     lasting: Duration,
 ) -> Result<(), anyhow::Error> {
-    let slot = testbed.pick(who).await?;
+    let slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.skew(seconds)?;
     tokio::time::sleep(lasting).await;
     slot.skew(0)?;
-    testbed.note("skew", Scope::Harmless, &[&name], from, now());
+    testbed.record_fault("skew", Scope::Harmless, &[&name], from, now());
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Both are harmless: no start may be later for them, nothing lost and nothing run twice.
 
-use crate::drill::file::Who;
+use crate::drill::file::NodeChoice;
 use crate::drill::testbed::DrillTestbed;
 use crate::flood::{Family, Flood, subject};
 use crate::history::Scope;
@@ -54,29 +54,29 @@ pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(
     let flood = Flood::begin(&nodes, &Family::ALL, subject)?;
     tokio::time::sleep(lasting).await;
     let tallies = flood.end().await?;
-    testbed.note("flood", Scope::Harmless, &[], from, now());
+    testbed.record_fault("flood", Scope::Harmless, &[], from, now());
     for tally in tallies {
-        testbed.measured("flood".to_owned(), tally.to_string());
+        testbed.record_measurement("flood".to_owned(), tally.to_string());
     }
     Ok(())
 }
 
 /// Values and requests that are odd. The node is held, so that no other fault meets it; it must answer, live, and run
 /// what it accepts.
-pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: Who) -> Result<(), anyhow::Error> {
-    let slot = testbed.pick(who).await?;
+pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: NodeChoice) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick_node(who).await?;
     let from = now();
     let mut accepted = Vec::new();
     for payload in PAYLOADS {
         match create(testbed, &slot, payload).await {
             Ok(Some(job)) => accepted.push((payload, job)),
             Ok(None) => {}
-            Err(error) => testbed.broken(format!("a job with the payload {payload}: {error:#}")),
+            Err(error) => testbed.record_broken(format!("a job with the payload {payload}: {error:#}")),
         }
     }
     for (name, request) in requests() {
         if let Err(error) = post(testbed, &slot, request).await {
-            testbed.broken(format!("{name}: {error:#}"));
+            testbed.record_broken(format!("{name}: {error:#}"));
         }
     }
     let mut stored = Vec::new();
@@ -89,12 +89,12 @@ pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: Who) -> Result<
     }
     for (payload, job) in &accepted {
         if !succeeds(testbed, *job).await? {
-            testbed.broken(format!("a job with the payload {payload} was accepted and never succeeded"));
+            testbed.record_broken(format!("a job with the payload {payload} was accepted and never succeeded"));
         }
     }
     let jobs: Vec<Uuid> = accepted.into_iter().map(|(_, job)| job).chain(stored).collect();
     forget(&testbed.servers.read().await.primary.sql().await?, &jobs).await?;
-    testbed.note("poisoned-values", Scope::Harmless, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault("poisoned-values", Scope::Harmless, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
