@@ -1,7 +1,7 @@
 //! What PostgreSQL holds: rows, sessions, and the writes of each transaction.
 //!
 //! A row of a node that was declared dead is simply gone: a heartbeat and a lease
-//! look for `ACTIVE` and cannot tell the two apart. Row locks are no rows: who
+//! check for `ACTIVE` and cannot tell the two apart. Row locks are no rows: who
 //! is half-way through a transaction holds them (`crate::node`).
 
 use crate::{Recovery, Schedule};
@@ -248,15 +248,15 @@ impl Tables {
     }
 
     /// Puts back what is counted to a node and which it does not hold. What a deleted job has left ends.
-    pub fn give_back(&mut self, node: NodeId, held: Option<ExecutionId>) {
+    pub fn reclaim(&mut self, node: NodeId, held: Option<ExecutionId>) {
         let lost = |row: &&mut Execution| row.status == Status::Running(node) && Some(row.id) != held;
         let deleted = self.trigger.job == JobState::Deleted;
-        let given_back = if deleted { Status::Cancelled } else { Status::Retrying };
-        self.log.iter_mut().flatten().filter(lost).for_each(|row| row.status = given_back);
+        let reclaimed = if deleted { Status::Cancelled } else { Status::Retrying };
+        self.log.iter_mut().flatten().filter(lost).for_each(|row| row.status = reclaimed);
     }
 
     /// Whether a node counts as the holder of something that it does not hold.
-    pub fn holds_beside(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
+    pub fn holds_other_than(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
         self.executions().any(|row| row.status == Status::Running(node) && Some(row.id) != held)
     }
 
@@ -329,15 +329,16 @@ impl Database {
     }
 
     /// Whether a node counts as the holder of something that it does not hold, here or at the standby.
-    pub fn holds_beside(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
-        self.tables.holds_beside(node, held) || self.previous.is_some_and(|before| before.holds_beside(node, held))
+    pub fn holds_other_than(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
+        self.tables.holds_other_than(node, held)
+            || self.previous.is_some_and(|before| before.holds_other_than(node, held))
     }
 
     /// Forgets a node that holds nothing and of which no process speaks: its death
     /// would change nothing but its own row.
     pub fn sweep(&mut self, spoken_of: impl Fn(NodeId) -> bool) {
         for node in self.tables.nodes().collect::<Vec<_>>() {
-            if !spoken_of(node) && !self.holds_beside(node, None) {
+            if !spoken_of(node) && !self.holds_other_than(node, None) {
                 self.tables.set_age(node, None);
                 self.end(node);
                 if let Some(before) = &mut self.previous {

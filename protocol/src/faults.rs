@@ -16,7 +16,7 @@ impl Protocol {
                 let process = state.process_mut(name);
                 process.body = Body::Frozen;
                 process.hindered = true;
-                process.slot = process.slot.map(excuse);
+                process.slot = process.slot.map(allow_overlap);
             }
             Fault::CutOff(name) => {
                 let process = state.process_mut(name);
@@ -32,7 +32,7 @@ impl Protocol {
                 state.database.set_session(id, false);
                 let process = state.process_mut(name);
                 (process.broken_off, process.hindered) = (true, true);
-                process.slot = process.slot.map(excuse);
+                process.slot = process.slot.map(allow_overlap);
             }
             Fault::LeaseAnswerLost(name) => Self::lose_answer(state.process_mut(name))?,
             Fault::SettleAnswerLost(name) => {
@@ -105,7 +105,7 @@ impl Protocol {
         state.database.tables = tables;
         state.set_back = true;
         for process in &mut state.processes {
-            process.slot = process.slot.map(excuse);
+            process.slot = process.slot.map(allow_overlap);
         }
         Some(())
     }
@@ -132,6 +132,6 @@ impl Protocol {
 }
 
 /// From now on the attempt may overlap with a later one.
-fn excuse(slot: Slot) -> Slot {
-    Slot { excused: matches!(slot.stage, Stage::Leased | Stage::Running) || slot.excused, ..slot }
+fn allow_overlap(slot: Slot) -> Slot {
+    Slot { may_overlap: matches!(slot.stage, Stage::Leased | Stage::Running) || slot.may_overlap, ..slot }
 }

@@ -1,13 +1,13 @@
-//! The steps of a lease, and of giving back what was never answered.
+//! The steps of a lease, and of reclaiming what was never answered.
 
 use crate::database::{Attempt, Due, ExecutionId, Name, NodeId};
 use crate::model::Protocol;
 use crate::node::{Body, Former, Lease, Process, Slot, Stage};
 use crate::safeguards::Safeguard;
-use crate::state::{State, Wrong};
+use crate::state::{State, Violation};
 
 impl Protocol {
-    pub(crate) fn looks(&self, state: &mut State, name: Name) -> Option<()> {
+    pub(crate) fn polls(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         if !process.reaches(&state.database)
             || process.unsure
@@ -103,7 +103,7 @@ impl Protocol {
         process.lease = Lease::Idle;
         // What was leased under an id that was given up meanwhile is dropped.
         let own = attempt.filter(|attempt| process.id == Some(attempt.node));
-        process.slot = own.map(|attempt| Slot { attempt, stage: Stage::Leased, excused: process.broken_off });
+        process.slot = own.map(|attempt| Slot { attempt, stage: Stage::Leased, may_overlap: process.broken_off });
         Some(())
     }
 
@@ -114,12 +114,12 @@ impl Protocol {
         Some(())
     }
 
-    pub(crate) fn gives_back(&self, state: &mut State, name: Name) -> Option<()> {
+    pub(crate) fn reclaims(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         let node = process.may_lease(self.has(Safeguard::Deadline))?;
         let between = match process.lease {
             Lease::Idle => true,
-            Lease::Answering(_) => !self.has(Safeguard::GiveBackBetweenLeases),
+            Lease::Answering(_) => !self.has(Safeguard::ReclaimBetweenLeases),
             _ => false,
         };
         if !between || !process.reaches(&state.database) || !(process.unsure || self.has(Safeguard::AuditAgain)) {
@@ -127,15 +127,15 @@ impl Protocol {
         }
         let held = process.slot.map(|slot| slot.attempt.id);
         state.process_mut(name).unsure = false;
-        self.give_back(state, node, held);
+        self.reclaim(state, node, held);
         Some(())
     }
 
-    /// The same under the id that the node gave up, before it leases under another: what it had begun, and what it
+    /// The same under the id that the node gave up, before it leases under another: what it had started, and what it
     /// has still to settle, is left to whoever takes over. The lock on the node's row waits for a lease that was given up.
-    pub(crate) fn gives_back_former(&self, state: &mut State, name: Name) -> Option<()> {
+    pub(crate) fn reclaims_former(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
-        let Former { node, begun } = process.former?;
+        let Former { node, started } = process.former?;
         let waits = state.processes.iter().any(|process| process.leases_for(node)) || state.is_being_taken_over(node);
         if !self.owes(process) || process.lease != Lease::Idle || waits || !process.reaches(&state.database) {
             return None;
@@ -143,23 +143,23 @@ impl Protocol {
         let process = state.process_mut(name);
         (process.former, process.hindered) = (None, process.broken_off);
         if state.database.tables.age(node).is_some() {
-            self.give_back(state, node, begun);
+            self.reclaim(state, node, started);
         }
         Some(())
     }
 
-    /// Whether a member has still to give back under an earlier id.
+    /// Whether a member has still to reclaim under an earlier id.
     fn owes(&self, process: &Process) -> bool {
-        process.id.is_some() && process.former.is_some() && self.has(Safeguard::GiveBackAfterFence)
+        process.id.is_some() && process.former.is_some() && self.has(Safeguard::ReclaimAfterFence)
     }
 
-    fn give_back(&self, state: &mut State, node: NodeId, kept: Option<ExecutionId>) {
-        let begun = state.counted_to(node).any(|row| Some(row.id) != kept && state.has_begun(row));
-        if begun && !state.set_back {
-            state.wrong = Some(Wrong::GaveBackBegun);
+    fn reclaim(&self, state: &mut State, node: NodeId, kept: Option<ExecutionId>) {
+        let started = state.counted_to(node).any(|row| Some(row.id) != kept && state.has_started(row));
+        if started && !state.set_back {
+            state.violation = Some(Violation::ReclaimedStarted);
         }
-        if state.database.tables.holds_beside(node, kept) {
-            self.commit(state, |state| state.database.tables.give_back(node, kept));
+        if state.database.tables.holds_other_than(node, kept) {
+            self.commit(state, |state| state.database.tables.reclaim(node, kept));
         }
     }
 }

@@ -8,8 +8,8 @@
 //! taken away. The tests check the whole, and print what goes wrong without each
 //! safeguard; `docs/internals/lease-protocol.md` tells it for people.
 //!
-//! A step is a statement under its row locks, the arrival of an answer, or a look
-//! at one's own standing. Time is ticks: a TTL is three, trust two, and a node
+//! A step is a statement under its row locks, the arrival of an answer, or a check
+//! of one's own membership. Time is ticks: a TTL is three, trust two, and a node
 //! that nothing hinders sends a heartbeat in each.
 //!
 //! Left out, and why that is safe:
@@ -19,11 +19,11 @@
 //! - Edits, pauses, deletions: each is one transaction that locks the trigger as a
 //!   lease does, and records or moves what no lease has taken (ADR 36).
 //! - Batches and more slots than one: a batch is one transaction, and attempts in
-//!   other slots share nothing but the standing. (Two attempts of one execution in
+//!   other slots share nothing but the membership. (Two attempts of one execution in
 //!   one process, which takes a failover, are not seen.)
 //! - Repairs: they put right what the protocol never leaves behind; the model
 //!   shows that it needs none.
-//! - Wake-ups: any look may come at any time.
+//! - Wake-ups: any poll may come at any time.
 //! - Draining and leaving: a node that takes over itself, under the same lock.
 //! - The request on its way to the target: an attempt that starts late by that
 //!   cannot be told from one whose node froze just before.

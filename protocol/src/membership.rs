@@ -4,7 +4,7 @@ use crate::database::{Name, NodeId, TTL};
 use crate::model::Protocol;
 use crate::node::{Body, Lease, Process, TRUST, TakeOver};
 use crate::safeguards::Safeguard;
-use crate::state::{State, Wrong};
+use crate::state::{State, Violation};
 use crate::steps::Step;
 
 impl Protocol {
@@ -12,7 +12,7 @@ impl Protocol {
     /// before its trust runs out; one that cannot, and is awake, cancels in the
     /// very moment.
     pub(crate) fn tick(&self, state: &mut State) -> Option<()> {
-        if State::names().any(|name| self.is_about_to_beat(state, name)) {
+        if State::names().any(|name| self.is_about_to_renew(state, name)) {
             return None;
         }
         for age in state.database.tables.ages.iter_mut().flatten().flatten() {
@@ -37,24 +37,24 @@ impl Protocol {
 
     /// Whether a node that nothing hinders still has its heartbeat of this tick to
     /// send. To be later than that takes a fault.
-    fn is_about_to_beat(&self, state: &State, name: Name) -> bool {
+    fn is_about_to_renew(&self, state: &State, name: Name) -> bool {
         let process = state.process(name);
         let joins = process.id.is_none() && process.reaches(&state.database);
         joins
-            || self.is_about_to_give_back(state, name)
+            || self.is_about_to_reclaim(state, name)
             || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
     }
 
-    /// Whether a node that nothing hinders still has to end its lease of an earlier id, or to give back under that id. Its
-    /// acquirer looks many times in a tick.
-    fn is_about_to_give_back(&self, state: &State, name: Name) -> bool {
+    /// Whether a node that nothing hinders still has to end its lease of an earlier id, or to reclaim under that id. Its
+    /// acquirer polls many times in a tick.
+    fn is_about_to_reclaim(&self, state: &State, name: Name) -> bool {
         let process = state.process(name);
         if process.former.is_none() || process.hindered || !process.reaches(&state.database) {
             return false;
         }
         let locks = state.database.tables.due().map(|due| Step::LeaseLocks(name, due));
         let steps =
-            [Step::LeaseEnds(name), Step::LeaseCommits(name), Step::LeaseAnswered(name), Step::GivesBackFormer(name)];
+            [Step::LeaseEnds(name), Step::LeaseCommits(name), Step::LeaseAnswered(name), Step::ReclaimsFormer(name)];
         locks.chain(steps).any(|step| self.step(&mut state.clone(), step).is_some())
     }
 
@@ -139,7 +139,7 @@ impl Protocol {
         Some(())
     }
 
-    /// Locks the suspect's row when no lease of it is half-way, and looks again.
+    /// Locks the suspect's row when no lease of it is half-way, and checks again.
     pub(crate) fn take_over_locks(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         let take_over = process.take_over.filter(|take_over| !take_over.open)?;
@@ -178,8 +178,8 @@ impl Protocol {
         }
         state.process_mut(name).take_over = None;
         let owner_lives = state.processes.iter().any(|process| process.lives_as(suspect));
-        if owner_lives && !state.set_back && state.counted_to(suspect).any(|row| !state.has_begun(row)) {
-            state.wrong = Some(Wrong::CountedUnbegun);
+        if owner_lives && !state.set_back && state.counted_to(suspect).any(|row| !state.has_started(row)) {
+            state.violation = Some(Violation::CountedUnstarted);
         }
         self.commit(state, |state| state.database.tables.take_over(suspect, self.recovery));
         state.database.end(suspect);

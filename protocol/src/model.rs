@@ -1,13 +1,13 @@
 //! The model: which steps are possible in a state, and what each does.
 //!
 //! A step is what nothing can come between: a statement under its row locks, an
-//! answer's arrival, a look at one's own standing. Between two steps of a
+//! answer's arrival, a check of one's own membership. Between two steps of a
 //! transaction everybody else may act, die or freeze.
 
 use crate::database::{NODES, Name, NodeId};
 use crate::node::{Body, Lease, Stage, TRUST};
 use crate::safeguards::{Safeguard, Safeguards};
-use crate::state::{State, Wrong};
+use crate::state::{State, Violation};
 use crate::steps::{Command, Fault, Step};
 use crate::{Recovery, Schedule, properties};
 use stateright::{Model, Property};
@@ -125,15 +125,15 @@ impl Protocol {
             Step::Heartbeat(name) => self.heartbeat(state, name),
             Step::Fences(name) => self.fences(state, name),
             Step::Joins(name) => self.joins(state, name),
-            Step::Looks(name) => self.looks(state, name),
+            Step::Polls(name) => self.polls(state, name),
             Step::LeaseLocks(name, due) => self.lease_locks(state, name, due),
             Step::LeaseEnds(name) => self.lease_ends(state, name),
             Step::LeaseCommits(name) => self.lease_commits(state, name),
             Step::LeaseAnswered(name) => Self::lease_answered(state, name),
             Step::LateCommit(name) => self.late_commit(state, name),
             Step::LateEnds(name) => state.process_mut(name).late.take().map(|_| ()),
-            Step::GivesBack(name) => self.gives_back(state, name),
-            Step::GivesBackFormer(name) => self.gives_back_former(state, name),
+            Step::Reclaims(name) => self.reclaims(state, name),
+            Step::ReclaimsFormer(name) => self.reclaims_former(state, name),
             Step::Starts(name) => self.starts(state, name),
             Step::Ends(name) => self.ends(state, name),
             Step::Settles(name) => self.settles(state, name),
@@ -168,9 +168,9 @@ impl Protocol {
         let (id, attempt) = (slot.attempt.id, slot.attempt.attempt);
         let seen = &mut state.seen[usize::from(id.fire_time)];
         if seen.starts > 0 && seen.drawn != id.drawn {
-            state.wrong = Some(Wrong::AnotherId);
-        } else if attempt <= seen.attempt && !slot.excused && !set_back {
-            state.wrong = Some(Wrong::TokenWentBack);
+            state.violation = Some(Violation::AnotherId);
+        } else if attempt <= seen.attempt && !slot.may_overlap && !set_back {
+            state.violation = Some(Violation::TokenWentBack);
         }
         if seen.starts == 0 {
             seen.drawn = id.drawn;
@@ -218,7 +218,7 @@ impl Protocol {
         let mut settled = before;
         let written = settled.settle(ended, self.has(Safeguard::FenceOnSettlement));
         if written && !current {
-            state.wrong = Some(Wrong::SettledByFenced);
+            state.violation = Some(Violation::SettledByFenced);
         }
         if written && !parts {
             settled.rearm();
@@ -262,7 +262,7 @@ impl Protocol {
             steps.extend([Step::Reconnects(name), Step::IdleEnds(name)]);
         }
         if process.former.is_some() {
-            steps.push(Step::GivesBackFormer(name));
+            steps.push(Step::ReclaimsFormer(name));
         }
         if process.id.is_none() {
             steps.push(Step::Joins(name));
@@ -270,10 +270,10 @@ impl Protocol {
             if process.trust < TRUST || !process.connected || process.broken_off {
                 steps.push(Step::Heartbeat(name));
             }
-            steps.extend([Step::Fences(name), Step::GivesBack(name)]);
+            steps.extend([Step::Fences(name), Step::Reclaims(name)]);
         }
         match process.lease {
-            Lease::Idle if process.slot.is_none() => steps.push(Step::Looks(name)),
+            Lease::Idle if process.slot.is_none() => steps.push(Step::Polls(name)),
             Lease::Idle => {}
             Lease::Asking(_) => {
                 steps.extend(state.database.tables.due().map(|due| Step::LeaseLocks(name, due)));
@@ -325,7 +325,7 @@ impl Model for Protocol {
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
-        if state.wrong.is_some() {
+        if state.violation.is_some() {
             return;
         }
         if self.fails_over && state.faults_left > 0 {
@@ -351,13 +351,13 @@ impl Model for Protocol {
     fn next_state(&self, last: &State, step: Step) -> Option<State> {
         let mut next = *last;
         self.step(&mut next, step)?;
-        if !self.has(Safeguard::RememberBegun) {
+        if !self.has(Safeguard::RememberStarted) {
             next.processes
                 .iter_mut()
                 .filter_map(|process| process.former.as_mut())
-                .for_each(|former| former.begun = None);
+                .for_each(|former| former.started = None);
         }
-        next.forget_formers();
+        next.drop_formers();
         let passed = next.database.tables.pending().map_or(0, |pending| pending + 1);
         next.passed = next.passed.max(passed);
         let processes = next.processes;

@@ -56,7 +56,7 @@ pub struct Slot {
     pub stage: Stage,
     /// Whether something happened that lets it overlap with a later attempt: its
     /// node was frozen, its session was broken off, the database forgot.
-    pub excused: bool,
+    pub may_overlap: bool,
 }
 
 /// A take-over by a Reconciler.
@@ -75,8 +75,8 @@ pub struct TakeOver {
 pub struct Former {
     /// The id.
     pub node: NodeId,
-    /// The execution of which an attempt had begun.
-    pub begun: Option<ExecutionId>,
+    /// The execution of which an attempt had started.
+    pub started: Option<ExecutionId>,
 }
 
 /// A process.
@@ -107,10 +107,10 @@ pub struct Process {
     pub slot: Option<Slot>,
     /// Its take-over.
     pub take_over: Option<TakeOver>,
-    /// The id that it gave up last, until it has given back what had not begun under it.
+    /// The id that it gave up last, until it has reclaimed what had not started under it.
     pub former: Option<Former>,
     /// Whether a fault of its own keeps it from the others' eyes: it was frozen or cut off, its session was
-    /// broken off, an actor is stuck. Until its next heartbeat, or until it has given back.
+    /// broken off, an actor is stuck. Until its next heartbeat, or until it has reclaimed.
     pub hindered: bool,
 }
 
@@ -167,9 +167,9 @@ impl Process {
             if !self.cut_off {
                 database.set_session(id, false);
             }
-            let begun = self.slot.filter(|slot| slot.attempt.node == id && slot.stage != Stage::Leased);
-            // It leases nothing before the earlier one is given back: this one holds nothing then.
-            self.former.get_or_insert(Former { node: id, begun: begun.map(|slot| slot.attempt.id) });
+            let started = self.slot.filter(|slot| slot.attempt.node == id && slot.stage != Stage::Leased);
+            // It leases nothing before the earlier one is reclaimed: this one holds nothing then.
+            self.former.get_or_insert(Former { node: id, started: started.map(|slot| slot.attempt.id) });
         }
         self.slot = self.slot.filter(|slot| matches!(slot.stage, Stage::Ended | Stage::Settled));
         (self.trust, self.session_age, self.connected, self.broken_off) = (0, 0, false, false);

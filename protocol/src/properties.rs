@@ -4,7 +4,7 @@ use crate::Recovery;
 use crate::database::{FIRE_TIMES, Status};
 use crate::model::Protocol;
 use crate::node::{Body, Process, Slot, Stage};
-use crate::state::{State, Wrong};
+use crate::state::{State, Violation};
 use stateright::Property;
 
 /// A fire time is one row of the log.
@@ -24,10 +24,10 @@ pub const TOKEN_GROWS: &str = "the attempt number grows, unless a node was froze
 /// The promise of `MARK_LOST`.
 pub const AT_MOST_ONCE: &str = "MARK_LOST runs at most once";
 
-/// Nothing is lost that never began.
-pub const UNBEGUN_IS_GIVEN_BACK: &str = "no attempt is counted as lost that a living node has not begun";
+/// Nothing is lost that never started.
+pub const UNSTARTED_IS_RECLAIMED: &str = "no attempt is counted as lost that a living node has not started";
 /// … and nothing begins twice for that.
-pub const ONLY_UNBEGUN: &str = "nothing is given back that has begun";
+pub const ONLY_UNSTARTED: &str = "nothing is reclaimed that has started";
 /// Every fire time has an owner.
 pub const ACCOUNTED: &str = "a fire time whose instant has passed runs, or has a row, whatever is done to its job";
 
@@ -35,21 +35,23 @@ pub const ACCOUNTED: &str = "a fire time whose instant has passed runs, or has a
 pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let mut properties = vec![
         Property::always(ONE_ROW, |_, state| one_row(state)),
-        Property::always(FENCED, |_, state: &State| state.wrong != Some(Wrong::SettledByFenced)),
+        Property::always(FENCED, |_, state: &State| state.violation != Some(Violation::SettledByFenced)),
         Property::always(DEAD_HOLD_NOTHING, |_, state| dead_hold_nothing(state)),
         Property::always(WHO_RUNS_LIVES, |_, state| who_runs_lives(state)),
         Property::always(NO_OVERLAP, |_, state| no_overlap(state)),
-        Property::always(ONE_ID, |_, state: &State| state.wrong != Some(Wrong::AnotherId)),
-        Property::always(TOKEN_GROWS, |_, state: &State| state.wrong != Some(Wrong::TokenWentBack)),
-        Property::always(UNBEGUN_IS_GIVEN_BACK, |_, state: &State| state.wrong != Some(Wrong::CountedUnbegun)),
-        Property::always(ONLY_UNBEGUN, |_, state: &State| state.wrong != Some(Wrong::GaveBackBegun)),
+        Property::always(ONE_ID, |_, state: &State| state.violation != Some(Violation::AnotherId)),
+        Property::always(TOKEN_GROWS, |_, state: &State| state.violation != Some(Violation::TokenWentBack)),
+        Property::always(UNSTARTED_IS_RECLAIMED, |_, state: &State| {
+            state.violation != Some(Violation::CountedUnstarted)
+        }),
+        Property::always(ONLY_UNSTARTED, |_, state: &State| state.violation != Some(Violation::ReclaimedStarted)),
         Property::always(ACCOUNTED, |_, state| accounted(state)),
-        Property::sometimes("a node gives back under the id that it gave up", |_, state| gives_back_former(state)),
+        Property::sometimes("a node reclaims under the id that it gave up", |_, state| reclaims_former(state)),
         Property::sometimes("a node is taken over by its TTL", |_, state| taken_over(state, true)),
         Property::sometimes("a node is taken over by its session", |_, state| taken_over(state, false)),
         Property::sometimes("a settlement is refused", |_, state| refused(state)),
         Property::sometimes("a zombie wakes", |_, state| zombie(state)),
-        Property::sometimes("a lease is given back that was never answered", |_, state| never_answered(state)),
+        Property::sometimes("a lease is reclaimed that was never answered", |_, state| never_answered(state)),
         Property::sometimes("a cut off node has let go", |_, state: &State| state.processes.iter().any(let_go)),
     ];
     match protocol.recovery {
@@ -91,12 +93,12 @@ fn accounted(state: &State) -> bool {
     (0..state.passed).all(|at| tables.has_row(at) || to_come(at))
 }
 
-fn gives_back_former(state: &State) -> bool {
-    let unbegun = |process: &Process| {
+fn reclaims_former(state: &State) -> bool {
+    let unstarted = |process: &Process| {
         let former = process.former.filter(|_| process.id.is_some());
-        former.is_some_and(|former| state.counted_to(former.node).any(|row| Some(row.id) != former.begun))
+        former.is_some_and(|former| state.counted_to(former.node).any(|row| Some(row.id) != former.started))
     };
-    state.processes.iter().any(unbegun)
+    state.processes.iter().any(unstarted)
 }
 
 fn dead_hold_nothing(state: &State) -> bool {
@@ -113,17 +115,17 @@ fn runs(process: &Process) -> Option<Slot> {
 
 fn who_runs_lives(state: &State) -> bool {
     let running = state.processes.iter().filter_map(runs);
-    running.into_iter().all(|slot| slot.excused || state.database.tables.age(slot.attempt.node).is_some())
+    running.into_iter().all(|slot| slot.may_overlap || state.database.tables.age(slot.attempt.node).is_some())
 }
 
 fn no_overlap(state: &State) -> bool {
     let [Some(one), Some(other)] = state.processes.each_ref().map(runs) else { return true };
-    let earlier_excused = match one.attempt.attempt.cmp(&other.attempt.attempt) {
-        std::cmp::Ordering::Less => one.excused,
-        std::cmp::Ordering::Equal => one.excused || other.excused,
-        std::cmp::Ordering::Greater => other.excused,
+    let earlier_may_overlap = match one.attempt.attempt.cmp(&other.attempt.attempt) {
+        std::cmp::Ordering::Less => one.may_overlap,
+        std::cmp::Ordering::Equal => one.may_overlap || other.may_overlap,
+        std::cmp::Ordering::Greater => other.may_overlap,
     };
-    one.attempt.id.fire_time != other.attempt.id.fire_time || earlier_excused
+    one.attempt.id.fire_time != other.attempt.id.fire_time || earlier_may_overlap
 }
 
 fn at_most_once(state: &State) -> bool {
@@ -153,7 +155,7 @@ fn zombie(state: &State) -> bool {
 fn never_answered(state: &State) -> bool {
     let held = |process: &Process| process.slot.map(|slot| slot.attempt.id);
     let beside = |process: &Process| {
-        process.id.is_some_and(|id| process.unsure && state.database.tables.holds_beside(id, held(process)))
+        process.id.is_some_and(|id| process.unsure && state.database.tables.holds_other_than(id, held(process)))
     };
     state.processes.iter().any(beside)
 }

@@ -80,7 +80,7 @@ impl Graph {
         let with_help = self.can_settle(&[&self.own, &self.help]);
         let settles = |at: usize| if self.states[at].somebody_lives() { alone[at] } else { with_help[at] };
         // What went wrong already is another property's.
-        let stuck = |at: &usize| self.states[*at].wrong.is_none() && !settles(*at);
+        let stuck = |at: &usize| self.states[*at].violation.is_none() && !settles(*at);
         (0..self.len()).find(stuck).map(|at| self.behaviour(at))
     }
 

@@ -25,14 +25,14 @@ pub enum Safeguard {
     YoungObserver,
     /// A take-over checks under the lock that the node is still gone.
     StillGone,
-    /// Attempts are given back only between two leases.
-    GiveBackBetweenLeases,
-    /// Attempts are given back at every audit, not only after a lease without an answer.
+    /// Attempts are reclaimed only between two leases.
+    ReclaimBetweenLeases,
+    /// Attempts are reclaimed at every audit, not only after a lease without an answer.
     AuditAgain,
-    /// A node that lives gives back what had not begun under the id that it gave up.
-    GiveBackAfterFence,
-    /// It remembers what had begun.
-    RememberBegun,
+    /// A node that lives reclaims what had not started under the id that it gave up.
+    ReclaimAfterFence,
+    /// It remembers what had started.
+    RememberStarted,
     /// A command runs or records the fire time whose instant has passed.
     OwnedFireTimes,
     /// A lease moves its trigger on and inserts its execution in one transaction.
@@ -54,10 +54,10 @@ impl Safeguard {
         Self::AttestedObserver,
         Self::YoungObserver,
         Self::StillGone,
-        Self::GiveBackBetweenLeases,
+        Self::ReclaimBetweenLeases,
         Self::AuditAgain,
-        Self::GiveBackAfterFence,
-        Self::RememberBegun,
+        Self::ReclaimAfterFence,
+        Self::RememberStarted,
         Self::OwnedFireTimes,
         Self::OneLeaseTransaction,
         Self::OneSettlementTransaction,
@@ -99,10 +99,10 @@ impl fmt::Display for Safeguard {
             Self::AttestedObserver => "one TTL of unbroken session, seen by the database",
             Self::YoungObserver => "a young heartbeat of the observer",
             Self::StillGone => "a take-over checks again that the node is gone",
-            Self::GiveBackBetweenLeases => "giving back only between leases",
+            Self::ReclaimBetweenLeases => "reclaiming only between leases",
             Self::AuditAgain => "an audit once per TTL",
-            Self::GiveBackAfterFence => "giving back under the id that was given up",
-            Self::RememberBegun => "remembering what has begun",
+            Self::ReclaimAfterFence => "reclaiming under the id that was given up",
+            Self::RememberStarted => "remembering what has started",
             Self::OwnedFireTimes => "a version's claim to its fire times",
             Self::OneLeaseTransaction => "one transaction per lease",
             Self::OneSettlementTransaction => "settlement and next fixed delay in one transaction",

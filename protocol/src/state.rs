@@ -6,17 +6,17 @@ use std::fmt;
 
 /// What no state shows afterwards, so that it is written down when it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Wrong {
+pub enum Violation {
     /// A settlement was written that was not the current attempt's.
     SettledByFenced,
     /// A fire time ran under two execution ids.
     AnotherId,
     /// An attempt started after a later one, with nothing to explain it.
     TokenWentBack,
-    /// An attempt was counted as lost that its node, which lives, had not begun.
-    CountedUnbegun,
-    /// An attempt was given back that had begun.
-    GaveBackBegun,
+    /// An attempt was counted as lost that its node, which lives, had not started.
+    CountedUnstarted,
+    /// An attempt was reclaimed that had started.
+    ReclaimedStarted,
 }
 
 /// What a target has seen of a fire time.
@@ -49,8 +49,8 @@ pub struct State {
     pub drawn: u8,
     /// Whether the database has forgotten something.
     pub set_back: bool,
-    /// What went wrong.
-    pub wrong: Option<Wrong>,
+    /// The violation of a property that no state shows afterwards.
+    pub violation: Option<Violation>,
 }
 
 impl State {
@@ -70,7 +70,7 @@ impl State {
             seen: [Seen::default(); FIRE_TIMES as usize],
             drawn: 0,
             set_back: false,
-            wrong: None,
+            violation: None,
         }
     }
 
@@ -100,16 +100,16 @@ impl State {
         self.database.tables.executions().filter(move |row| row.status == Status::Running(node))
     }
 
-    /// Whether the current attempt of an execution has begun.
-    pub fn has_begun(&self, row: &Execution) -> bool {
+    /// Whether the current attempt of an execution has started.
+    pub fn has_started(&self, row: &Execution) -> bool {
         self.seen[usize::from(row.id.fire_time)].attempt >= row.attempt
     }
 
-    /// Lets go of ids that were given up and under which nothing unbegun is counted to anybody, nor can be: to give
+    /// Lets go of ids that were given up and under which nothing unstarted is counted to anybody, nor can be: to give
     /// back under them would change nothing.
-    pub fn forget_formers(&mut self) {
+    pub fn drop_formers(&mut self) {
         let leases = |node: NodeId| self.processes.iter().any(|it| it.leases_for(node) || it.asks_as(node));
-        let owed = |it: &Former| self.database.holds_beside(it.node, it.begun) || leases(it.node);
+        let owed = |it: &Former| self.database.holds_other_than(it.node, it.started) || leases(it.node);
         let over = self.processes.each_ref().map(|process| process.former.is_some_and(|former| !owed(&former)));
         for (process, over) in self.processes.iter_mut().zip(over) {
             process.former = process.former.filter(|_| !over);

@@ -67,7 +67,7 @@ pub enum Step {
     /// A process becomes a node.
     Joins(Name),
     /// The acquirer sees that it may lease, and asks.
-    Looks(Name),
+    Polls(Name),
     /// The lease's transaction holds the node's row and a trigger.
     LeaseLocks(Name, Due),
     /// The lease takes nothing.
@@ -80,10 +80,10 @@ pub enum Step {
     LateCommit(Name),
     /// A lease that was given up is rolled back.
     LateEnds(Name),
-    /// The acquirer gives back what it does not hold.
-    GivesBack(Name),
-    /// The acquirer gives back what had not begun under the id that its node gave up.
-    GivesBackFormer(Name),
+    /// The acquirer reclaims what it does not hold.
+    Reclaims(Name),
+    /// The acquirer reclaims what had not started under the id that its node gave up.
+    ReclaimsFormer(Name),
     /// The attempt starts.
     Starts(Name),
     /// The attempt has ended by itself.
@@ -153,15 +153,15 @@ impl fmt::Display for Step {
             Self::Heartbeat(name) => write!(f, "{name} sends a heartbeat"),
             Self::Fences(name) => write!(f, "{name} no longer trusts itself and cancels what it runs"),
             Self::Joins(name) => write!(f, "{name} joins under a new id"),
-            Self::Looks(name) => write!(f, "{name} may lease, and asks"),
+            Self::Polls(name) => write!(f, "{name} may lease, and asks"),
             Self::LeaseLocks(name, due) => write!(f, "{name}'s lease holds its node row and {due}"),
             Self::LeaseEnds(name) => write!(f, "{name}'s lease takes nothing"),
             Self::LeaseCommits(name) => write!(f, "{name}'s lease commits"),
             Self::LeaseAnswered(name) => write!(f, "{name} has the answer to its lease"),
             Self::LateCommit(name) => write!(f, "{name}'s lease, given up, commits all the same"),
             Self::LateEnds(name) => write!(f, "{name}'s lease, given up, is rolled back"),
-            Self::GivesBack(name) => write!(f, "{name} gives back what is counted to it and it does not hold"),
-            Self::GivesBackFormer(name) => write!(f, "{name} gives back what had not begun under its earlier id"),
+            Self::Reclaims(name) => write!(f, "{name} reclaims what is counted to it and it does not hold"),
+            Self::ReclaimsFormer(name) => write!(f, "{name} reclaims what had not started under its earlier id"),
             Self::Starts(name) => write!(f, "{name} starts its attempt"),
             Self::Ends(name) => write!(f, "{name}'s attempt ends by itself"),
             Self::Settles(name) => write!(f, "{name} settles its attempt"),

@@ -3,7 +3,7 @@
 use crate::{assert_gets_stuck, assert_holds, assert_violates};
 use horolog_protocol::model::Protocol;
 use horolog_protocol::properties::{
-    ACCOUNTED, DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, ONLY_UNBEGUN, TOKEN_GROWS, UNBEGUN_IS_GIVEN_BACK,
+    ACCOUNTED, DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, ONLY_UNSTARTED, TOKEN_GROWS, UNSTARTED_IS_RECLAIMED,
     WHO_RUNS_LIVES,
 };
 use horolog_protocol::safeguards::Safeguard;
@@ -29,7 +29,7 @@ fn without_the_lock_on_the_node_a_dead_node_leases() {
 }
 
 #[test]
-fn without_a_look_at_its_state_a_dead_node_leases() {
+fn without_a_check_of_its_state_a_dead_node_leases() {
     violates(Safeguard::LeaseWhileActive, DEAD_HOLD_NOTHING);
     gets_stuck(Safeguard::LeaseWhileActive, &Protocol::whole(1, 1));
 }
@@ -65,7 +65,7 @@ fn an_observer_that_does_not_know_yet_of_a_restart_kills_the_living() {
 }
 
 /// … and with two faults also one that knows: it suspected A before the restart,
-/// and looks again after it.
+/// and checks again after it.
 #[test]
 fn a_suspicion_from_before_a_restart_kills_the_living_after_it() {
     assert_holds("belief alone, where all notice, a fault", &Protocol::on_belief_alone(2, 1).where_all_notice());
@@ -73,22 +73,22 @@ fn a_suspicion_from_before_a_restart_kills_the_living_after_it() {
     assert_violates("belief alone, where all notice, two faults", &protocol, WHO_RUNS_LIVES);
 }
 
-/// The node's own look is then a matter of economy.
+/// The node's own check is then only an optimization.
 #[test]
 fn what_the_database_attests_needs_no_belief() {
     let protocol = Protocol::whole(1, 1).without(Safeguard::SeasonedObserver);
-    assert_holds("without the node's own look at the age of its session", &protocol);
+    assert_holds("without the node's own check of the age of its session", &protocol);
 }
 
 #[test]
-fn without_looking_again_who_came_back_is_killed() {
+fn without_a_second_check_a_node_that_came_back_is_declared_dead() {
     violates(Safeguard::StillGone, NO_OVERLAP);
 }
 
 #[test]
-fn given_back_in_the_middle_of_a_lease_an_attempt_runs_beside_the_next() {
-    violates(Safeguard::GiveBackBetweenLeases, NO_OVERLAP);
-    violates(Safeguard::GiveBackBetweenLeases, TOKEN_GROWS);
+fn reclaimed_during_a_lease_an_attempt_overlaps_the_next() {
+    violates(Safeguard::ReclaimBetweenLeases, NO_OVERLAP);
+    violates(Safeguard::ReclaimBetweenLeases, TOKEN_GROWS);
 }
 
 #[test]
@@ -97,14 +97,14 @@ fn without_a_second_audit_a_late_commit_is_never_found() {
 }
 
 #[test]
-fn without_giving_back_after_a_fence_what_never_began_is_lost() {
-    violates(Safeguard::GiveBackAfterFence, UNBEGUN_IS_GIVEN_BACK);
+fn without_reclaiming_after_a_fence_an_unstarted_attempt_is_lost() {
+    violates(Safeguard::ReclaimAfterFence, UNSTARTED_IS_RECLAIMED);
 }
 
 #[test]
-fn without_remembering_what_has_begun_a_fence_gives_back_what_ran() {
-    let protocol = Protocol::whole(1, 1).with_recovery(Recovery::MarkLost).without(Safeguard::RememberBegun);
-    assert_violates("without remembering what has begun", &protocol, ONLY_UNBEGUN);
+fn without_remembering_what_has_started_a_fence_reclaims_what_ran() {
+    let protocol = Protocol::whole(1, 1).with_recovery(Recovery::MarkLost).without(Safeguard::RememberStarted);
+    assert_violates("without remembering what has started", &protocol, ONLY_UNSTARTED);
 }
 
 #[test]
