@@ -11,7 +11,7 @@ import { restMillis } from './spending'
 /** Least time between two reads because of events, in milliseconds: a busy cluster has thousands of events a second. */
 const PACE = 1_000
 
-interface Shown {
+interface ShownRows {
   /** Queries that say something about executions. */
   executions: Operation[]
   /** Queries that say something about jobs. */
@@ -23,7 +23,7 @@ interface Operation {
 }
 
 /** Reads queries again when an execution (of one job, or any) or a job changed. */
-export function useRefreshOnEvents(jobId: string | null, { executions, jobs }: Shown) {
+export function useRefreshOnEvents(jobId: string | null, { executions, jobs }: ShownRows) {
   const queries = useQueryClient()
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
   const changed = useRef(new Set<string>())

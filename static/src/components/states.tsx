@@ -73,23 +73,23 @@ export function Failure({ error, retry, what, alone }: FailureProps) {
   )
 }
 
-interface Read<Result> {
+interface QueryResult<Result> {
   data: Result | undefined
   error: unknown
   refetch: () => unknown
 }
 
-/** The state of one read: its data as `children` shows them, or why there are none. */
-export function Shown<Result>(props: {
-  of: Read<Result>
+/** The state of one query: its data as `children` shows them, or why there are none. */
+export function QueryBoundary<Result>(props: {
+  query: QueryResult<Result>
   what: string
   lines?: number
   /** It stands in place of a whole page. */
   alone?: boolean
   children: (data: Result) => ReactNode
 }) {
-  const { of, what, lines, alone, children } = props
-  if (of.data !== undefined) return children(of.data)
-  if (of.error) return <Failure error={of.error} what={what} alone={alone} retry={() => void of.refetch()} />
+  const { query, what, lines, alone, children } = props
+  if (query.data !== undefined) return children(query.data)
+  if (query.error) return <Failure error={query.error} what={what} alone={alone} retry={() => void query.refetch()} />
   return <Loading lines={lines ?? 4} label={`Loading ${what}`} />
 }

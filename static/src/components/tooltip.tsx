@@ -87,10 +87,10 @@ export function Tooltip({ content, children }: { content: ReactNode; children: R
 /** Where the hint is drawn; once on the page. */
 export function TooltipLayer() {
   const shown = useSyncExternalStore(subscribe, () => hint)
-  return shown && <Shown {...shown} />
+  return shown && <TooltipBox {...shown} />
 }
 
-function Shown({ element, content }: Hint) {
+function TooltipBox({ element, content }: Hint) {
   const box = useRef<HTMLDivElement>(null)
   useLayoutEffect(() => {
     const drawn = box.current

@@ -10,7 +10,7 @@ import { Button, IconButton } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
-import { Empty, Shown } from '@/components/states'
+import { Empty, QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { CalendarDialog } from './calendar-dialog'
 import { inWords, isLong } from './rules'
@@ -37,7 +37,7 @@ export default function CalendarsPage() {
         </>
       }
     >
-      <Shown of={result} what="the calendars" lines={6}>
+      <QueryBoundary query={result} what="the calendars" lines={6}>
         {({ calendars, blackouts }) => (
           <div className="grid items-start gap-4 xl:grid-cols-2">
             <Panel title="Calendars" flush>
@@ -54,7 +54,7 @@ export default function CalendarsPage() {
             </Panel>
           </div>
         )}
-      </Shown>
+      </QueryBoundary>
       {open === 'blackout' && <BlackoutDialog onClose={() => setOpen(null)} />}
       {open && open !== 'blackout' && <CalendarDialog calendar={open.calendar} onClose={() => setOpen(null)} />}
     </Page>

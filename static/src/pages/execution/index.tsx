@@ -9,7 +9,7 @@ import { useApi } from '@/api/queries'
 import { useRefreshOnEvents } from '@/api/refresh'
 import { UpLink } from '@/app/up-link'
 import { Missing, Page, Panel } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
@@ -30,7 +30,7 @@ export default function ExecutionPage() {
   const refetchInterval = usePollInterval(POLL_INTERVAL)
   const result = useApi(ExecutionDocument, { id: executionId }, { refetchInterval })
   return (
-    <Shown of={result} what="the execution" lines={8} alone>
+    <QueryBoundary query={result} what="the execution" lines={8} alone>
       {({ execution }) =>
         execution ? (
           <Known execution={execution} />
@@ -40,7 +40,7 @@ export default function ExecutionPage() {
           </Missing>
         )
       }
-    </Shown>
+    </QueryBoundary>
   )
 }
 

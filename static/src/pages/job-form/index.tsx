@@ -10,7 +10,7 @@ import { useApi } from '@/api/queries'
 import { UpLink } from '@/app/up-link'
 import { Button } from '@/components/button'
 import { Missing, Page } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { useToast } from '@/components/toasts'
 import { viewerZone } from '@/text/time'
 import { ChangeList } from '../job/change-list'
@@ -28,9 +28,9 @@ export function NewJob() {
   return (
     <Page up={<UpLink to="/jobs" />} title={clone ? 'Clone job' : 'New job'}>
       {clone ? (
-        <Shown of={original} what="the job to clone" lines={8}>
+        <QueryBoundary query={original} what="the job to clone" lines={8}>
           {({ job }) => <Create original={job} />}
-        </Shown>
+        </QueryBoundary>
       ) : (
         <Create original={null} />
       )}
@@ -70,7 +70,7 @@ export function EditJob() {
       }
       title={read.data?.job ? `Edit “${read.data.job.name}”` : 'Edit job'}
     >
-      <Shown of={read} what="the job" lines={8}>
+      <QueryBoundary query={read} what="the job" lines={8}>
         {({ job }) =>
           job && job.status !== 'DELETED' ? (
             <Edit key={jobId} first={job} />
@@ -80,7 +80,7 @@ export function EditJob() {
             </Missing>
           )
         }
-      </Shown>
+      </QueryBoundary>
     </Page>
   )
 }

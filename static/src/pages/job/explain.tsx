@@ -7,7 +7,7 @@ import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
 import { Name } from '@/components/name'
 import { Panel } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { TimeField } from '@/components/time-field'
 import { explanation as outcomeOf } from '@/text/execution'
@@ -50,9 +50,9 @@ function Answer({ jobId, at, onAsk }: { jobId: string; at: string; onAsk: (at: s
   const result = useApi(ExplainFireTimeDocument, { jobId, at })
   return (
     <section aria-label="Explanation" aria-live="polite" className="mt-3 text-sm">
-      <Shown of={result} what="the explanation">
+      <QueryBoundary query={result} what="the explanation">
         {({ explainFireTime }) => <Explained explained={explainFireTime} onAsk={onAsk} />}
-      </Shown>
+      </QueryBoundary>
     </section>
   )
 }

@@ -20,7 +20,7 @@ import { Button, buttonClass } from '@/components/button'
 import { JobMenu } from '@/components/job-menu'
 import { Name } from '@/components/name'
 import { Missing, Page, Panel } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { badgesOf } from '@/text/job'
 import { counted } from '@/text/number'
@@ -50,7 +50,7 @@ export default function JobPage() {
   useRefreshOnEvents(jobId, SHOWN)
   const result = useApi(JobDocument, { id: jobId }, { refetchInterval, pulse: JOB_PULSE })
   return (
-    <Shown of={result} what="the job" lines={8} alone>
+    <QueryBoundary query={result} what="the job" lines={8} alone>
       {({ job }) =>
         job ? (
           <Known job={job} refetchInterval={refetchInterval} />
@@ -60,7 +60,7 @@ export default function JobPage() {
           </Missing>
         )
       }
-    </Shown>
+    </QueryBoundary>
   )
 }
 
@@ -88,9 +88,9 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
             title="Timeline"
             aside={hasRun && (rows.length === 1 ? 'its only execution' : `last ${rows.length} executions`)}
           >
-            <Shown of={executions} what="the timeline">
+            <QueryBoundary query={executions} what="the timeline">
               {() => <Timeline executions={rows} pauses={pauses} blackouts={blackouts} />}
-            </Shown>
+            </QueryBoundary>
           </Panel>
           {hasRun && (
             <div className="grid gap-4 lg:grid-cols-2">
@@ -111,9 +111,9 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
             }
             flush
           >
-            <Shown of={executions} what="the executions">
+            <QueryBoundary query={executions} what="the executions">
               {() => <ExecutionTable executions={rows.slice(0, 20)} />}
-            </Shown>
+            </QueryBoundary>
           </Panel>
           <Versions jobId={job.id} />
         </div>

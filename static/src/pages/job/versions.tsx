@@ -3,7 +3,7 @@ import { JobVersionsDocument, type JobVersionsQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
 import { Panel } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { words } from '@/components/status'
 import { Time } from '@/components/time'
 import { ChangeList } from './change-list'
@@ -18,7 +18,7 @@ export function Versions({ jobId }: { jobId: string }) {
   const [all, setAll] = useState(false)
   return (
     <Panel title="Versions" flush>
-      <Shown of={result} what="the versions">
+      <QueryBoundary query={result} what="the versions">
         {({ jobVersions }) => (
           <>
             <ol className="divide-y">
@@ -35,7 +35,7 @@ export function Versions({ jobId }: { jobId: string }) {
             )}
           </>
         )}
-      </Shown>
+      </QueryBoundary>
     </Panel>
   )
 }

@@ -19,7 +19,7 @@ import { useConfirm } from '@/components/confirm'
 import { Facts } from '@/components/facts'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
-import { Empty, Shown } from '@/components/states'
+import { Empty, QueryBoundary } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
@@ -67,9 +67,9 @@ export default function NodesPage() {
         </Button>
       ))}
     >
-      <Shown of={result} what="the nodes" lines={8}>
+      <QueryBoundary query={result} what="the nodes" lines={8}>
         {({ nodes }) => <All nodes={nodes} span={span} />}
-      </Shown>
+      </QueryBoundary>
     </Page>
   )
 }

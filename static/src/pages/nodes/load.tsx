@@ -4,7 +4,7 @@ import { useApi } from '@/api/queries'
 import { databaseNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { Chart } from '@/components/chart'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { duration } from '@/text/duration'
 import { bytes, fullMillis, LOAD_SPANS, type LoadPoint, type LoadSpan, percent, slots } from './points'
 
@@ -36,7 +36,7 @@ export function Load({ node, span, open }: LoadProps) {
 function Charts({ node, span }: Omit<LoadProps, 'open'>) {
   const read = useApi(NodeLoadDocument, { id: node.id, minutes: LOAD_SPANS[span] }, { refetchInterval: REFRESH })
   return (
-    <Shown of={read} what={`the load of ${node.name}`} lines={4}>
+    <QueryBoundary query={read} what={`the load of ${node.name}`} lines={4}>
       {({ nodeLoad }) =>
         nodeLoad.length < 2 ? (
           // A line has two points.
@@ -45,7 +45,7 @@ function Charts({ node, span }: Omit<LoadProps, 'open'>) {
           <Drawn points={nodeLoad} span={span} />
         )
       }
-    </Shown>
+    </QueryBoundary>
   )
 }
 

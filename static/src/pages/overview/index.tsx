@@ -5,7 +5,7 @@ import { ActivityDocument, type Activity as ActivityPoint } from '@/api/generate
 import { useApi } from '@/api/queries'
 import { useOverview } from '@/app/overview'
 import { Page, Panel } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { AttentionList } from './attention'
 import { BlackoutNotices } from './blackouts'
 import { FiresChart, LatenessChart } from './charts'
@@ -24,7 +24,7 @@ export default function OverviewPage() {
   const points = useMemo<ActivityPoint[]>(() => activity.data?.activity ?? [], [activity.data])
   return (
     <Page title="Overview" actions={overview.data && !overview.data.overview.cluster.hold && <HoldButton />}>
-      <Shown of={overview} what="the overview" lines={8}>
+      <QueryBoundary query={overview} what="the overview" lines={8}>
         {({ overview }) => (
           <>
             {overview.cluster.hold ? <HoldNotice hold={overview.cluster.hold} /> : <Headline overview={overview} />}
@@ -32,14 +32,14 @@ export default function OverviewPage() {
             <Tiles overview={overview} activity={points} />
             <div className="grid gap-4 xl:grid-cols-2">
               <Panel title="Fires" aside="last hour">
-                <Shown of={activity} what="the activity">
+                <QueryBoundary query={activity} what="the activity">
                   {() => <FiresChart points={points} />}
-                </Shown>
+                </QueryBoundary>
               </Panel>
               <Panel title="Lateness" aside="actual start − due time">
-                <Shown of={activity} what="the lateness">
+                <QueryBoundary query={activity} what="the lateness">
                   {() => <LatenessChart points={points} />}
-                </Shown>
+                </QueryBoundary>
               </Panel>
             </div>
             <div className="grid items-start gap-4 xl:grid-cols-2">
@@ -48,7 +48,7 @@ export default function OverviewPage() {
             </div>
           </>
         )}
-      </Shown>
+      </QueryBoundary>
     </Page>
   )
 }

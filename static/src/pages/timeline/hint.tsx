@@ -12,7 +12,7 @@ export function useExecutionPath(): string {
   }, [router])
 }
 
-interface Shown {
+interface ShownHint {
   text: string
   left: number
   top: number
@@ -24,7 +24,7 @@ const HEIGHT = 96
 
 /** Goes where a mark leads, moves the focus by arrows, and shows what the mark under the pointer or with the focus says. */
 export function MarkHint({ box }: { box: RefObject<HTMLElement | null> }) {
-  const [shown, setShown] = useState<Shown | null>(null)
+  const [shown, setShown] = useState<ShownHint | null>(null)
   const navigate = useNavigate()
   useEffect(() => {
     const element = box.current
@@ -69,7 +69,7 @@ export function MarkHint({ box }: { box: RefObject<HTMLElement | null> }) {
 
 const markOf = (event: Event) => (event.target as Element).closest<HTMLElement>('[data-mark]')
 
-function placed(mark: HTMLElement): Shown {
+function placed(mark: HTMLElement): ShownHint {
   const { left, width, top, bottom } = mark.getBoundingClientRect()
   const above = bottom + HEIGHT > innerHeight
   return {

@@ -6,11 +6,11 @@ import { useApi } from '@/api/queries'
 import { Button, IconButton } from '@/components/button'
 import { Name } from '@/components/name'
 import { Panel } from '@/components/panel'
-import { Shown } from '@/components/states'
+import { QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { count } from '@/text/number'
 import { clockTime, dayAndTime, viewerZone } from '@/text/time'
-import type { Shown as ShownJobs } from './filter'
+import type { ShownJobs } from './filter'
 import type { Stretch } from './spans'
 
 /** Instants that are listed first, and after a click. */
@@ -46,7 +46,7 @@ export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
         aside={stretch && <IconButton icon={X} label="Close the list of jobs" onClick={onClose} />}
         flush
       >
-        <Shown of={read} what="the agenda">
+        <QueryBoundary query={read} what="the agenda">
           {({ agenda }) => (
             <>
               <Listed agenda={agenda} />
@@ -58,7 +58,7 @@ export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
               )}
             </>
           )}
-        </Shown>
+        </QueryBoundary>
       </Panel>
     </div>
   )

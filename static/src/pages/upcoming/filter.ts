@@ -5,7 +5,7 @@ import type { UpcomingSearch } from '@/app/filters'
 import type { Hidden } from '@/app/words'
 
 /** Which jobs the plan and the agenda show. */
-export interface Shown {
+export interface ShownJobs {
   filter: JobFilter
   hideEverySeconds: number | null
 }
@@ -13,7 +13,7 @@ export interface Shown {
 const SECONDS: Record<Hidden, number> = { minute: 60, hour: 3_600 }
 
 /** The jobs that an address means. */
-export function shownOf({ tag, type, hide }: UpcomingSearch): Shown {
+export function shownOf({ tag, type, hide }: UpcomingSearch): ShownJobs {
   return {
     filter: { tags: tag ?? null, scheduleType: type ?? null },
     hideEverySeconds: hide ? SECONDS[hide] : null,

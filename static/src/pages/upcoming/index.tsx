@@ -9,12 +9,12 @@ import type { UpcomingSearch } from '@/app/filters'
 import { Button } from '@/components/button'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
-import { Empty, Shown } from '@/components/states'
+import { Empty, QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { counted } from '@/text/number'
 import { viewerZone } from '@/text/time'
 import { Agenda } from './agenda'
-import { isFiltered, type Shown as ShownJobs, shownOf } from './filter'
+import { isFiltered, type ShownJobs, shownOf } from './filter'
 import { Filters } from './filters'
 import { rowsOf } from './heat'
 import { HeatMap } from './heat-map'
@@ -56,7 +56,7 @@ export default function UpcomingPage() {
       ))}
     >
       <Filters search={search} onChange={change} />
-      <Shown of={result} what="what is to come" lines={10}>
+      <QueryBoundary query={result} what="what is to come" lines={10}>
         {({ upcoming }) => (
           <Plan
             upcoming={upcoming}
@@ -67,7 +67,7 @@ export default function UpcomingPage() {
             onChoose={setChosen}
           />
         )}
-      </Shown>
+      </QueryBoundary>
     </Page>
   )
 }
