@@ -22,7 +22,7 @@ export function BlackoutList({ blackouts, jobId }: BlackoutListProps) {
     <>
       <ul className="divide-y">
         {blackouts.map((blackout) => (
-          <Blackout key={blackout.id} blackout={blackout} jobId={jobId} onMove={() => setMoved(blackout)} />
+          <BlackoutItem key={blackout.id} blackout={blackout} jobId={jobId} onMove={() => setMoved(blackout)} />
         ))}
       </ul>
       {moved && <BlackoutEndDialog blackout={moved} onClose={() => setMoved(null)} />}
@@ -49,7 +49,7 @@ function scopeOf({ tag, jobId }: BlackoutRowFragment, onItsPage: boolean): strin
   return onItsPage ? 'this job' : 'one job'
 }
 
-function OneJob({ id }: { id: string }) {
+function BlackoutJobLink({ id }: { id: string }) {
   const { data } = useApi(JobNameDocument, { id }, { staleTime: 60_000 })
   return (
     <Link to="/jobs/$jobId" params={{ jobId: id }} className="underline hover:text-ink">
@@ -58,7 +58,7 @@ function OneJob({ id }: { id: string }) {
   )
 }
 
-function Blackout({ blackout, jobId, onMove }: BlackoutProps) {
+function BlackoutItem({ blackout, jobId, onMove }: BlackoutProps) {
   const onItsPage = jobId !== undefined && blackout.jobId === jobId
   const elsewhere = jobId !== undefined && !onItsPage
   const now = useNow()
@@ -90,8 +90,8 @@ function Blackout({ blackout, jobId, onMove }: BlackoutProps) {
           <Time at={blackout.startsAt} as="exact" /> to <Time at={blackout.endsAt} as="exact" />
         </p>
         <p className="text-muted text-xs first-letter:uppercase">
-          {blackout.jobId && !onItsPage ? <OneJob id={blackout.jobId} /> : scopeOf(blackout, onItsPage)} · afterwards{' '}
-          {AFTERWARDS[blackout.afterwards]}
+          {blackout.jobId && !onItsPage ? <BlackoutJobLink id={blackout.jobId} /> : scopeOf(blackout, onItsPage)} ·
+          afterwards {AFTERWARDS[blackout.afterwards]}
           {cancelled ? ' · cancelled' : over ? ' · over' : begun ? ' · now' : ''}
         </p>
       </div>

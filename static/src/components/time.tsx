@@ -15,13 +15,13 @@ export function Time({ at, zone, as = 'relative' }: TimeProps) {
   return (
     <Tooltip content={<Zones at={at} zone={zone} />}>
       <time dateTime={at} className={as === 'exact' ? undefined : 'whitespace-nowrap'}>
-        <Words at={at} as={as} zone={zone} />
+        <TimeText at={at} as={as} zone={zone} />
       </time>
     </Tooltip>
   )
 }
 
-function Words({ at, as, zone }: Required<Pick<TimeProps, 'as'>> & TimeProps) {
+function TimeText({ at, as, zone }: Required<Pick<TimeProps, 'as'>> & TimeProps) {
   if (as === 'exact') return exactTime(at, zone ?? viewerZone)
   return as === 'short' ? <Short at={at} zone={zone} /> : <Relative at={at} />
 }

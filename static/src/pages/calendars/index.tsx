@@ -44,7 +44,7 @@ export default function CalendarsPage() {
               {calendars.length === 0 && <Empty icon={CalendarOff} title="No calendar yet" />}
               <ul className="divide-y">
                 {calendars.map((calendar) => (
-                  <Calendar key={calendar.name} calendar={calendar} onEdit={() => setOpen({ calendar })} />
+                  <CalendarItem key={calendar.name} calendar={calendar} onEdit={() => setOpen({ calendar })} />
                 ))}
               </ul>
             </Panel>
@@ -61,7 +61,7 @@ export default function CalendarsPage() {
   )
 }
 
-function Calendar({ calendar, onEdit }: { calendar: CalendarRowFragment; onEdit: () => void }) {
+function CalendarItem({ calendar, onEdit }: { calendar: CalendarRowFragment; onEdit: () => void }) {
   const [all, setAll] = useState(false)
   const ask = useConfirm()
   const remove = useCommand(DeleteCalendarDocument, () => `Calendar “${calendar.name}” is deleted.`)

@@ -33,7 +33,7 @@ export default function ExecutionPage() {
     <QueryBoundary query={result} what="the execution" lines={8} alone>
       {({ execution }) =>
         execution ? (
-          <Known execution={execution} />
+          <ExecutionView execution={execution} />
         ) : (
           <Missing icon={FileQuestion} title="There is no such execution">
             Its id is {executionId}. Old executions are removed with their partitions of the log.
@@ -44,7 +44,7 @@ export default function ExecutionPage() {
   )
 }
 
-function Known({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
+function ExecutionView({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
   useRefreshOnEvents(execution.jobId, SHOWN)
   const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const attempts = attemptsOf(execution)

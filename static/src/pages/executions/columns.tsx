@@ -36,7 +36,7 @@ export function columnsOf(
         onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
       />
     ),
-    cell: (execution) => <Tick execution={execution} selection={selection} onSelect={onSelect} />,
+    cell: (execution) => <SelectCell execution={execution} selection={selection} onSelect={onSelect} />,
   }
   return [select, ...COLUMNS]
 }
@@ -47,7 +47,7 @@ interface SelectableProps {
   onSelect: (selection: Selection) => void
 }
 
-function Tick({ execution, selection, onSelect }: SelectableProps) {
+function SelectCell({ execution, selection, onSelect }: SelectableProps) {
   return (
     <Checkbox
       label={`Select the execution of ${execution.jobName ?? execution.jobId}`}
@@ -58,7 +58,7 @@ function Tick({ execution, selection, onSelect }: SelectableProps) {
 }
 
 const COLUMNS: Column<Execution>[] = [
-  { id: 'status', width: '10rem', header: 'Status', cell: (execution) => <Outcome execution={execution} /> },
+  { id: 'status', width: '10rem', header: 'Status', cell: (execution) => <OutcomeCell execution={execution} /> },
   {
     id: 'job',
     width: 'minmax(8rem, 1fr)',
@@ -77,8 +77,20 @@ const COLUMNS: Column<Execution>[] = [
     ),
   },
   { id: 'fire', width: '11rem', header: 'Fire time', cell: (execution) => <FireTime execution={execution} /> },
-  { id: 'late', width: '5rem', align: 'end', header: 'Late', cell: (execution) => <Late execution={execution} /> },
-  { id: 'took', width: '5.5rem', align: 'end', header: 'Took', cell: (execution) => <Took execution={execution} /> },
+  {
+    id: 'late',
+    width: '5rem',
+    align: 'end',
+    header: 'Late',
+    cell: (execution) => <LatenessCell execution={execution} />,
+  },
+  {
+    id: 'took',
+    width: '5.5rem',
+    align: 'end',
+    header: 'Took',
+    cell: (execution) => <DurationCell execution={execution} />,
+  },
   {
     id: 'attempt',
     wide: true,
@@ -108,7 +120,7 @@ export function ExecutionCard({ execution, selection, onSelect }: SelectableProp
   return (
     <div className="flex flex-col gap-1.5">
       <div className="flex items-center justify-between gap-2">
-        <Tick execution={execution} selection={selection} onSelect={onSelect} />
+        <SelectCell execution={execution} selection={selection} onSelect={onSelect} />
         <Link
           to="/jobs/$jobId"
           params={{ jobId: execution.jobId }}
@@ -116,11 +128,11 @@ export function ExecutionCard({ execution, selection, onSelect }: SelectableProp
         >
           <Name text={execution.jobName ?? execution.jobId} />
         </Link>
-        <Outcome execution={execution} />
+        <OutcomeCell execution={execution} />
       </div>
       <div className="flex items-center justify-between gap-2 text-xs">
         <FireTime execution={execution} />
-        <Took execution={execution} />
+        <DurationCell execution={execution} />
       </div>
       {execution.status === 'FAILED' && <Message execution={execution} />}
     </div>
@@ -128,7 +140,7 @@ export function ExecutionCard({ execution, selection, onSelect }: SelectableProp
 }
 
 /** How it ended, as a link to all about it. */
-export function Outcome({ execution }: { execution: Execution }) {
+export function OutcomeCell({ execution }: { execution: Execution }) {
   const times = execution.occurrences !== null && execution.occurrences > 1 ? ` ×${count(execution.occurrences)}` : ''
   return (
     <Link
@@ -159,7 +171,7 @@ export function FireTime({ execution }: { execution: Execution }) {
 }
 
 /** Actual start − due time. */
-export function Late({ execution }: { execution: Execution }) {
+export function LatenessCell({ execution }: { execution: Execution }) {
   const millis = lateness(execution)
   if (millis === null) return <span className="text-faint">–</span>
   return <span className={millis > LATE_MILLIS ? 'text-warn' : 'text-muted'}>{duration(millis)}</span>
@@ -169,7 +181,7 @@ export function Late({ execution }: { execution: Execution }) {
 const LATE_MILLIS = 1_000
 
 /** How long the last attempt took, or takes; between two attempts when the next one is due. */
-export function Took({ execution }: { execution: Execution }) {
+export function DurationCell({ execution }: { execution: Execution }) {
   if (execution.nextAttemptAt) {
     return (
       <span className="text-muted">
@@ -177,13 +189,17 @@ export function Took({ execution }: { execution: Execution }) {
       </span>
     )
   }
-  return isInFlight(execution.status) ? <Running execution={execution} /> : <Length millis={runtime(execution, 0)} />
+  return isInFlight(execution.status) ? (
+    <RunningDuration execution={execution} />
+  ) : (
+    <DurationText millis={runtime(execution, 0)} />
+  )
 }
 
-function Running({ execution }: { execution: Execution }) {
-  return <Length millis={runtime(execution, useNow())} />
+function RunningDuration({ execution }: { execution: Execution }) {
+  return <DurationText millis={runtime(execution, useNow())} />
 }
 
-function Length({ millis }: { millis: number | null }) {
+function DurationText({ millis }: { millis: number | null }) {
   return millis === null ? <span className="text-faint">–</span> : <span>{duration(millis)}</span>
 }

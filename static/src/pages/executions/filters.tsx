@@ -35,8 +35,8 @@ export function Filters({ search, onChange }: FiltersProps) {
             value={search.search ?? ''}
             onChange={(text) => onChange({ search: text || undefined, in: text ? search.in : undefined })}
           />
-          {search.search && <WithOutputs search={search} onChange={onChange} />}
-          {search.job && <OfJob id={search.job} onClear={() => onChange({ job: undefined })} />}
+          {search.search && <OutputSearchBox search={search} onChange={onChange} />}
+          {search.job && <JobFilterChip id={search.job} onClear={() => onChange({ job: undefined })} />}
         </>
       }
       active={[search.status, search.reason, search.kind, search.node, search.from, search.to].filter(Boolean).length}
@@ -92,8 +92,8 @@ export function Filters({ search, onChange }: FiltersProps) {
         <MenuLine />
         <MenuItem onSelect={() => onChange({ from: undefined, to: undefined })}>Any time</MenuItem>
       </Menu>
-      <Bound label="From" value={search.from} onChange={(from) => onChange({ from })} />
-      <Bound label="to" value={search.to} onChange={(to) => onChange({ to })} />
+      <RangeBound label="From" value={search.from} onChange={(from) => onChange({ from })} />
+      <RangeBound label="to" value={search.to} onChange={(to) => onChange({ to })} />
     </FilterBar>
   )
 }
@@ -101,7 +101,7 @@ export function Filters({ search, onChange }: FiltersProps) {
 /** Outputs are many and in no index: they are looked through for a day, unless somebody says since when. */
 const OUTPUTS_HOURS = 24
 
-function WithOutputs({ search, onChange }: FiltersProps) {
+function OutputSearchBox({ search, onChange }: FiltersProps) {
   const since = () => new Date(databaseNow() - OUTPUTS_HOURS * 3_600_000).toISOString()
   return (
     <span className="flex items-center gap-2 text-sm">
@@ -117,7 +117,7 @@ function WithOutputs({ search, onChange }: FiltersProps) {
   )
 }
 
-function OfJob({ id, onClear }: { id: string; onClear: () => void }) {
+function JobFilterChip({ id, onClear }: { id: string; onClear: () => void }) {
   const { data } = useApi(JobNameDocument, { id }, { staleTime: 60_000 })
   return (
     <button type="button" onClick={onClear} className={`${buttonClass()} max-w-72 border-accent text-accent`}>
@@ -128,7 +128,11 @@ function OfJob({ id, onClear }: { id: string; onClear: () => void }) {
 }
 
 /** One end of the range of fire times, in the viewer's zone. */
-function Bound(props: { label: string; value: string | undefined; onChange: (value: string | undefined) => void }) {
+function RangeBound(props: {
+  label: string
+  value: string | undefined
+  onChange: (value: string | undefined) => void
+}) {
   const id = useId()
   return (
     <span className="flex items-center gap-2 text-muted text-sm">

@@ -83,7 +83,7 @@ export default function ExecutionsPage() {
         label="Executions"
         what="the executions"
         pages={executions}
-        empty={<Nothing filtered={filtered} onClear={() => void navigate({ search: {} })} />}
+        empty={<NoExecutions filtered={filtered} onClear={() => void navigate({ search: {} })} />}
         columns={columns}
         keyOf={keyOf}
         rowHeight={ROW_HEIGHT}
@@ -107,7 +107,7 @@ const newsOf = (arrived: number) =>
   arrived === 0 ? null : `${arrived === PAGE_SIZE ? `${PAGE_SIZE} or more` : arrived} new`
 const read = (result: ExecutionsPageQuery) => result.executionsPage
 
-function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+function NoExecutions({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
   if (!filtered) {
     return (
       <Empty icon={Activity} title="Nothing has run yet">

@@ -58,7 +58,7 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
       >
         <div className="flex min-w-0 flex-col gap-4">
           {notice}
-          <Identity />
+          <IdentityFields />
           <ScheduleFields />
           <TargetFields />
           <PolicyFields />
@@ -79,7 +79,7 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
   )
 }
 
-function Identity() {
+function IdentityFields() {
   const field = useFieldProps()
   return (
     <Panel title="Job">

@@ -29,16 +29,16 @@ export function NewJob() {
     <Page up={<UpLink to="/jobs" />} title={clone ? 'Clone job' : 'New job'}>
       {clone ? (
         <QueryBoundary query={original} what="the job to clone" lines={8}>
-          {({ job }) => <Create original={job} />}
+          {({ job }) => <CreateForm original={job} />}
         </QueryBoundary>
       ) : (
-        <Create original={null} />
+        <CreateForm original={null} />
       )}
     </Page>
   )
 }
 
-function Create({ original }: { original: FormJobFragment | null }) {
+function CreateForm({ original }: { original: FormJobFragment | null }) {
   const navigate = useNavigate()
   const toast = useToast()
   const copy = original && { ...valuesOf(original), name: `${original.name} (copy)`.slice(0, 255) }
@@ -73,7 +73,7 @@ export function EditJob() {
       <QueryBoundary query={read} what="the job" lines={8}>
         {({ job }) =>
           job && job.status !== 'DELETED' ? (
-            <Edit key={jobId} first={job} />
+            <EditForm key={jobId} first={job} />
           ) : (
             <Missing icon={FileQuestion} title="There is no such job">
               It may have been deleted.
@@ -90,7 +90,7 @@ interface Conflict {
   changes: Change[]
 }
 
-function Edit({ first }: { first: FormJobFragment }) {
+function EditForm({ first }: { first: FormJobFragment }) {
   // What is edited does not change under the person's hands, whatever is read again behind it.
   const [job, setJob] = useState(first)
   const [conflict, setConflict] = useState<Conflict | null>(null)

@@ -83,7 +83,7 @@ export function Preview({ values, edited }: PreviewProps) {
             ))}
           </ol>
           {preview.fireTimes.length === 0 && <p className="text-muted">None that is known before it has run.</p>}
-          {preview.changes && <Changes {...preview.changes} />}
+          {preview.changes && <FireTimeDiff {...preview.changes} />}
         </div>
       ) : (
         <Loading lines={6} />
@@ -92,21 +92,21 @@ export function Preview({ values, edited }: PreviewProps) {
   )
 }
 
-function Changes({ appear, disappear, open }: FireTimeChanges) {
+function FireTimeDiff({ appear, disappear, open }: FireTimeChanges) {
   if (appear.length + disappear.length === 0) {
     return <p className="border-t pt-3 text-muted text-xs">Saving changes none of the next fire times.</p>
   }
   return (
     <div className="flex flex-col gap-2 border-t pt-3 text-xs">
       <p className="font-medium">Saving changes fire times</p>
-      <Times sign="−" tone="text-bad" times={disappear} />
-      <Times sign="+" tone="text-good" times={appear} />
+      <FireTimeList sign="−" tone="text-bad" times={disappear} />
+      <FireTimeList sign="+" tone="text-good" times={appear} />
       {open && <p className="text-muted">Of the next {COMPARED} fire times; later ones may change too.</p>}
     </div>
   )
 }
 
-function Times({ sign, tone, times }: { sign: string; tone: string; times: string[] }) {
+function FireTimeList({ sign, tone, times }: { sign: string; tone: string; times: string[] }) {
   const shown = times.slice(0, 5)
   return (
     <ul className={`flex flex-col gap-1 tabular-nums ${tone}`}>

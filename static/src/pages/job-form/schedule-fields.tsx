@@ -65,8 +65,8 @@ export function ScheduleFields() {
           </div>
         )}
         <div className="grid gap-4 sm:grid-cols-2">
-          <Instant name="startAt" label={type === 'ONCE' ? 'At' : 'Not before'} required={type === 'ONCE'} />
-          {type !== 'ONCE' && <Instant name="endAt" label="Not after" required={false} />}
+          <InstantField name="startAt" label={type === 'ONCE' ? 'At' : 'Not before'} required={type === 'ONCE'} />
+          {type !== 'ONCE' && <InstantField name="endAt" label="Not after" required={false} />}
         </div>
         <div className="grid gap-4 sm:grid-cols-3">
           <CalendarField />
@@ -92,7 +92,7 @@ export function ScheduleFields() {
   )
 }
 
-function Instant({ name, label, required }: { name: 'startAt' | 'endAt'; label: string; required: boolean }) {
+function InstantField({ name, label, required }: { name: 'startAt' | 'endAt'; label: string; required: boolean }) {
   const { field, fieldState } = useController<FormValues, 'startAt' | 'endAt'>({
     name,
     rules: { required: required && 'This is needed', validate: (text) => timeFault(text) ?? true },

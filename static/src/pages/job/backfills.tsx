@@ -29,7 +29,7 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
       ) : (
         <ul className="divide-y">
           {backfills.slice(0, SHOWN).map((backfill) => (
-            <One key={backfill.id} backfill={backfill} />
+            <BackfillItem key={backfill.id} backfill={backfill} />
           ))}
         </ul>
       )}
@@ -38,7 +38,7 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
   )
 }
 
-function One({ backfill }: { backfill: Backfill }) {
+function BackfillItem({ backfill }: { backfill: Backfill }) {
   const cancel = useCommand(CancelBackfillDocument, () => 'The backfill is stopped; what it started goes on.')
   return (
     <li className="flex items-start justify-between gap-3 px-4 py-2.5 text-sm">

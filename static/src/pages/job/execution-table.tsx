@@ -2,7 +2,7 @@ import type { ExecutionRowFragment } from '@/api/generated'
 import { Empty } from '@/components/states'
 import { words } from '@/components/status'
 import { useStillRows } from '@/components/still'
-import { FireTime, Late, Outcome, Took } from '@/pages/executions/columns'
+import { DurationCell, FireTime, LatenessCell, OutcomeCell } from '@/pages/executions/columns'
 
 const HEADERS = ['Status', 'Fire time', 'Late', 'Took', 'Attempt', 'Node', 'Kind']
 
@@ -29,16 +29,16 @@ export function ExecutionTable({ executions }: { executions: ExecutionRowFragmen
           {rows.map((execution) => (
             <tr key={execution.id} className="hover:bg-hover/60">
               <td className="h-10 px-4">
-                <Outcome execution={execution} />
+                <OutcomeCell execution={execution} />
               </td>
               <td className="px-4 whitespace-nowrap">
                 <FireTime execution={execution} />
               </td>
               <td className="px-4 whitespace-nowrap">
-                <Late execution={execution} />
+                <LatenessCell execution={execution} />
               </td>
               <td className="px-4 whitespace-nowrap">
-                <Took execution={execution} />
+                <DurationCell execution={execution} />
               </td>
               <td className="px-4">{execution.attempt || '–'}</td>
               <td className="px-4 text-muted">{execution.nodeName ?? '–'}</td>

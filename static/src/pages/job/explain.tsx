@@ -41,17 +41,17 @@ export function Explain({ jobId }: { jobId: string }) {
           Explain
         </Button>
       </form>
-      {asked && <Answer jobId={jobId} at={asked} onAsk={setAsked} />}
+      {asked && <ExplanationQuery jobId={jobId} at={asked} onAsk={setAsked} />}
     </Panel>
   )
 }
 
-function Answer({ jobId, at, onAsk }: { jobId: string; at: string; onAsk: (at: string) => void }) {
+function ExplanationQuery({ jobId, at, onAsk }: { jobId: string; at: string; onAsk: (at: string) => void }) {
   const result = useApi(ExplainFireTimeDocument, { jobId, at })
   return (
     <section aria-label="Explanation" aria-live="polite" className="mt-3 text-sm">
       <QueryBoundary query={result} what="the explanation">
-        {({ explainFireTime }) => <Explained explained={explainFireTime} onAsk={onAsk} />}
+        {({ explainFireTime }) => <Explanation explained={explainFireTime} onAsk={onAsk} />}
       </QueryBoundary>
     </section>
   )
@@ -59,7 +59,7 @@ function Answer({ jobId, at, onAsk }: { jobId: string; at: string; onAsk: (at: s
 
 type Explained = ExplainFireTimeQuery['explainFireTime']
 
-function Explained({ explained, onAsk }: { explained: Explained; onAsk: (at: string) => void }) {
+function Explanation({ explained, onAsk }: { explained: Explained; onAsk: (at: string) => void }) {
   const { execution, since, until, by, before, after, reason, message } = explained
   return (
     <div className="flex flex-col gap-1.5 [overflow-wrap:anywhere]">
@@ -93,8 +93,8 @@ function Explained({ explained, onAsk }: { explained: Explained; onAsk: (at: str
       )}
       {(before || after) && (
         <p className="text-xs">
-          {before && <Near at={before} word="Before" onAsk={onAsk} />}{' '}
-          {after && <Near at={after} word="After" onAsk={onAsk} />}
+          {before && <NearbyFireTime at={before} word="Before" onAsk={onAsk} />}{' '}
+          {after && <NearbyFireTime at={after} word="After" onAsk={onAsk} />}
         </p>
       )}
     </div>
@@ -102,7 +102,7 @@ function Explained({ explained, onAsk }: { explained: Explained; onAsk: (at: str
 }
 
 /** A fire time beside the one that is none: the next question. */
-function Near({ at, word, onAsk }: { at: string; word: string; onAsk: (at: string) => void }) {
+function NearbyFireTime({ at, word, onAsk }: { at: string; word: string; onAsk: (at: string) => void }) {
   return (
     <span className="mr-3">
       {word}:{' '}

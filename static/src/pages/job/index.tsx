@@ -32,10 +32,10 @@ import { DurationChart, LatenessChart } from './charts'
 import { Definition } from './definition'
 import { ExecutionTable } from './execution-table'
 import { Explain } from './explain'
+import { JobBanner } from './job-banner'
 import { NextFires } from './next-fires'
 import { pausesOf } from './pauses'
 import { EXECUTIONS_PULSE, JOB_PULSE } from './pulse'
-import { Standing } from './standing'
 import { Timeline } from './timeline'
 import { Versions } from './versions'
 
@@ -53,7 +53,7 @@ export default function JobPage() {
     <QueryBoundary query={result} what="the job" lines={8} alone>
       {({ job }) =>
         job ? (
-          <Known job={job} refetchInterval={refetchInterval} />
+          <JobView job={job} refetchInterval={refetchInterval} />
         ) : (
           <Missing icon={FileQuestion} title="There is no such job">
             No job has the id {jobId}.
@@ -66,7 +66,7 @@ export default function JobPage() {
 
 type Job = NonNullable<JobQuery['job']>
 
-function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) {
+function JobView({ job, refetchInterval }: { job: Job; refetchInterval: number }) {
   const executions = useApi(JobExecutionsDocument, { id: job.id }, { refetchInterval, pulse: EXECUTIONS_PULSE })
   const rows = executions.data?.job?.executions.nodes ?? []
   const versions = useApi(JobVersionsDocument, { id: job.id })
@@ -78,10 +78,10 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
     <Page
       up={<UpLink to="/jobs" />}
       title={<Name text={job.name} />}
-      note={<Note job={job} />}
-      actions={job.status === 'DELETED' ? <CloneIt job={job} /> : <Commands job={job} />}
+      note={<JobSubtitle job={job} />}
+      actions={job.status === 'DELETED' ? <CloneButton job={job} /> : <Commands job={job} />}
     >
-      <Standing job={job} />
+      <JobBanner job={job} />
       <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
         <div className="flex min-w-0 flex-col gap-4">
           <Panel
@@ -132,7 +132,7 @@ function Known({ job, refetchInterval }: { job: Job; refetchInterval: number }) 
 /** Tags in the head; all of them stand in the definition. */
 const TAGS_SHOWN = 6
 
-function Note({ job }: { job: Job }) {
+function JobSubtitle({ job }: { job: Job }) {
   return (
     <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
       {badgesOf(job).map((badge) => (
@@ -205,7 +205,7 @@ function Commands({ job }: { job: Job }) {
 }
 
 /** What is left to do with a deleted job. */
-function CloneIt({ job }: { job: Job }) {
+function CloneButton({ job }: { job: Job }) {
   return (
     <Link to="/jobs/new" search={{ clone: job.id }} className={buttonClass()}>
       <Copy size={15} aria-hidden />

@@ -119,7 +119,7 @@ function Mark({ bar }: { bar: Bar }) {
         style={{ left: percent(due), width: percent(start - due), top: lane * LANE_HEIGHT + 6 }}
         aria-hidden
       />
-      <Tooltip content={<About execution={execution} />}>
+      <Tooltip content={<ExecutionHint execution={execution} />}>
         <Link
           to="/executions/$executionId"
           params={{ executionId: execution.id }}
@@ -137,7 +137,7 @@ function Mark({ bar }: { bar: Bar }) {
   )
 }
 
-function About({ execution }: { execution: ExecutionRowFragment }) {
+function ExecutionHint({ execution }: { execution: ExecutionRowFragment }) {
   const now = useNow()
   const late = lateness(execution)
   const took = runtime(execution, now)

@@ -36,10 +36,10 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
           onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
         />
       ),
-      cell: (job) => <Tick job={job} selection={selection} onSelect={onSelect} />,
+      cell: (job) => <SelectCell job={job} selection={selection} onSelect={onSelect} />,
     },
-    { id: 'job', width: 'minmax(9rem, 1fr)', header: 'Job', cell: (job) => <Named job={job} /> },
-    { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <State job={job} /> },
+    { id: 'job', width: 'minmax(9rem, 1fr)', header: 'Job', cell: (job) => <JobNameCell job={job} /> },
+    { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <StateCell job={job} /> },
     {
       id: 'runs',
       width: '7.5rem',
@@ -51,9 +51,14 @@ export function columnsOf(selection: Selection, onSelect: (selection: Selection)
       wide: true,
       width: '10rem',
       header: 'Last',
-      cell: (job) => <Fire at={job.previousFireTime} job={job} />,
+      cell: (job) => <FireTimeCell at={job.previousFireTime} job={job} />,
     },
-    { id: 'next', width: '10rem', header: 'Next', cell: (job) => <Fire at={job.nextFireTime} job={job} next /> },
+    {
+      id: 'next',
+      width: '10rem',
+      header: 'Next',
+      cell: (job) => <FireTimeCell at={job.nextFireTime} job={job} next />,
+    },
     {
       id: 'commands',
       width: '4.25rem',
@@ -69,7 +74,7 @@ interface JobProps {
   onSelect: (selection: Selection) => void
 }
 
-function Tick({ job, selection, onSelect }: JobProps) {
+function SelectCell({ job, selection, onSelect }: JobProps) {
   return (
     <Checkbox
       label={`Select ${job.name}`}
@@ -84,9 +89,9 @@ export function JobCard({ job, selection, onSelect }: JobProps) {
   return (
     <div className="flex flex-col gap-1">
       <div className="flex items-center gap-2">
-        <Tick job={job} selection={selection} onSelect={onSelect} />
+        <SelectCell job={job} selection={selection} onSelect={onSelect} />
         <div className="min-w-0 flex-1">
-          <Named job={job} />
+          <JobNameCell job={job} />
         </div>
         <Commands job={job} />
       </div>
@@ -111,7 +116,7 @@ function Badges({ job }: { job: JobRowFragment }) {
   return badgesOf(job).map((badge) => <StatusBadge key={badge} status={badge} />)
 }
 
-function Named({ job }: { job: JobRowFragment }) {
+function JobNameCell({ job }: { job: JobRowFragment }) {
   const zone = job.scheduleType === 'CRON' && job.timeZone !== viewerZone ? ` · ${job.timeZone}` : ''
   return (
     <div className="compact:flex compact:items-center compact:gap-2">
@@ -136,7 +141,7 @@ function Named({ job }: { job: JobRowFragment }) {
   )
 }
 
-function State({ job }: { job: JobRowFragment }) {
+function StateCell({ job }: { job: JobRowFragment }) {
   const why = job.pausedBecause ?? job.failing?.message
   return (
     <div className="flex flex-col items-start gap-0.5 compact:flex-row compact:items-center compact:gap-1.5">
@@ -158,7 +163,7 @@ function State({ job }: { job: JobRowFragment }) {
 }
 
 /** Relative, then exact: in the viewer's zone, and in the job's where that says something else. */
-function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
+function FireTimeCell({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
   const now = useNow()
   if (!at) return <span className="text-faint">–</span>
   if (next && job.closedBy && isClosedNow(job.closedBy, now)) {
@@ -173,7 +178,7 @@ function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?
   const theirs = !zone || sameClock(at, zone) ? null : onTheirClock(at, zone)
   return (
     <div className="flex flex-col text-sm compact:flex-row compact:items-baseline compact:gap-1.5">
-      {next && Date.parse(at) <= now ? <Due at={at} now={now} /> : <Time at={at} zone={zone} />}
+      {next && Date.parse(at) <= now ? <DueLabel at={at} now={now} /> : <Time at={at} zone={zone} />}
       <span className="truncate text-2xs text-muted">
         {shortTime(at, viewerZone, now)}
         {theirs && ` · ${theirs}`}
@@ -183,7 +188,7 @@ function Fire({ at, job, next }: { at: string | null; job: JobRowFragment; next?
 }
 
 /** A next fire time that has come: it is about to be taken, or nobody takes it. */
-function Due({ at, now }: { at: string; now: number }) {
+function DueLabel({ at, now }: { at: string; now: number }) {
   const late = now - Date.parse(at) > LATE_MILLIS
   return <span className={late ? 'text-warn' : undefined}>{late ? `due ${relativeTime(at, now)}` : 'due'}</span>
 }

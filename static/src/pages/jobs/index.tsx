@@ -89,7 +89,7 @@ export default function JobsPage() {
         label="Jobs"
         what="the jobs"
         pages={jobs}
-        empty={<Nothing filtered={isFiltered(search)} onClear={() => change(CLEARED)} />}
+        empty={<NoJobs filtered={isFiltered(search)} onClear={() => change(CLEARED)} />}
         columns={columns}
         keyOf={keyOf}
         rowHeight={ROW_HEIGHT}
@@ -121,7 +121,7 @@ const CLEARED: JobsSearch = {
   outcome: undefined,
 }
 
-function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+function NoJobs({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
   if (filtered) {
     return (
       <Empty icon={SearchX} title="No job matches">

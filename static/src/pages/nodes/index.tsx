@@ -68,7 +68,7 @@ export default function NodesPage() {
       ))}
     >
       <QueryBoundary query={result} what="the nodes" lines={8}>
-        {({ nodes }) => <All nodes={nodes} span={span} />}
+        {({ nodes }) => <NodeList nodes={nodes} span={span} />}
       </QueryBoundary>
     </Page>
   )
@@ -77,7 +77,7 @@ export default function NodesPage() {
 /** More nodes than this show their charts when somebody asks: each has four. */
 const CHARTS_SHOWN = 6
 
-function All({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
+function NodeList({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
   const alive = nodes.filter(isAlive).toSorted((one, other) => one.name.localeCompare(other.name))
   const ended = nodes.filter((node) => !isAlive(node))
   const refetchInterval = () => Math.max(HELD_POLL_INTERVAL, restMillis())
@@ -88,7 +88,7 @@ function All({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
       {alive.length === 0 && <Empty icon={Server} title="No node is alive" />}
       <div className="grid grid-cols-[repeat(auto-fit,minmax(min(20rem,100%),1fr))] items-start gap-4">
         {alive.map((node) => (
-          <Alive
+          <LiveNode
             key={node.id}
             node={node}
             held={held.filter(({ nodeId }) => nodeId === node.id)}
@@ -151,7 +151,7 @@ function Overload({ nodes }: { nodes: Node[] }) {
   )
 }
 
-function Alive({ node, held, span, open }: { node: Node; held: Held[]; span: LoadSpan; open: boolean }) {
+function LiveNode({ node, held, span, open }: { node: Node; held: Held[]; span: LoadSpan; open: boolean }) {
   const late = node.heartbeatAgeSeconds > 3
   return (
     <section aria-label={node.name} data-node={node.name}>
@@ -176,8 +176,8 @@ function Alive({ node, held, span, open }: { node: Node; held: Held[]; span: Loa
             ]}
           />
           <Load node={node} span={span} open={open} />
-          <RunsNow node={node} held={held} />
-          {node.state === 'ACTIVE' && <Drain node={node} />}
+          <RunningExecutions node={node} held={held} />
+          {node.state === 'ACTIVE' && <DrainButton node={node} />}
         </div>
       </Panel>
     </section>
@@ -196,7 +196,7 @@ function Slots({ node }: { node: Node }) {
         {full && (
           <strong className="font-semibold text-bad">
             {' '}
-            · full{node.fullSince && <FullFor since={node.fullSince} />}: it starts nothing before something ends
+            · full{node.fullSince && <FullSince since={node.fullSince} />}: it starts nothing before something ends
           </strong>
         )}
       </p>
@@ -211,13 +211,13 @@ function Slots({ node }: { node: Node }) {
   )
 }
 
-function FullFor({ since }: { since: string }) {
+function FullSince({ since }: { since: string }) {
   const millis = useNow() - Date.parse(since)
   return millis < 1_000 ? '' : ` for ${duration(Math.floor(millis / 1_000) * 1_000)}`
 }
 
 /** The newest of what it runs. The list is of all nodes together, and may hold few of one of them. */
-function RunsNow({ node, held }: { node: Node; held: Held[] }) {
+function RunningExecutions({ node, held }: { node: Node; held: Held[] }) {
   const rows = held.slice(0, HELD_MAX)
   if (rows.length === 0) return null
   const more = node.executionsRunning - rows.length
@@ -251,7 +251,7 @@ function RunsNow({ node, held }: { node: Node; held: Held[] }) {
   )
 }
 
-function Drain({ node }: { node: Node }) {
+function DrainButton({ node }: { node: Node }) {
   const ask = useConfirm()
   const drain = useCommand(DrainNodeDocument, () => `“${node.name}” takes nothing new.`)
   const confirmed = async () => {

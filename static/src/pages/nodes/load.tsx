@@ -42,14 +42,14 @@ function Charts({ node, span }: Omit<LoadProps, 'open'>) {
           // A line has two points.
           <p className="text-muted text-xs">Its load is shown after its first minutes.</p>
         ) : (
-          <Drawn points={nodeLoad} span={span} />
+          <LoadCharts points={nodeLoad} span={span} />
         )
       }
     </QueryBoundary>
   )
 }
 
-function Drawn({ points, span }: { points: LoadPoint[]; span: LoadSpan }) {
+function LoadCharts({ points, span }: { points: LoadPoint[]; span: LoadSpan }) {
   const full = fullMillis(points)
   const at = useMemo(() => points.map((point) => Date.parse(point.at)), [points])
   const series = (label: string, colour: string, of: (point: LoadPoint) => number | null) => ({

@@ -45,7 +45,7 @@ export function AttentionList({ overview }: { overview: OverviewPartsFragment })
                 {KINDS[one.kind].word}
               </span>
               <div className="min-w-0 flex-1">
-                <Subject one={one} />
+                <AttentionSubject one={one} />
                 <p className="line-clamp-2 break-words text-muted text-xs">
                   {one.message}
                   {more > 0 && ` (and ${more} more of this job)`}
@@ -75,11 +75,11 @@ export function AttentionList({ overview }: { overview: OverviewPartsFragment })
   )
 }
 
-type One = OverviewPartsFragment['attention'][number]
+type AttentionItem = OverviewPartsFragment['attention'][number]
 
 /** One line for each job and kind, the first with the number of the others. */
-function grouped(attention: One[]): { one: One; more: number }[] {
-  const lines = new Map<string, { one: One; more: number }>()
+function grouped(attention: AttentionItem[]): { one: AttentionItem; more: number }[] {
+  const lines = new Map<string, { one: AttentionItem; more: number }>()
   for (const one of attention) {
     const key = `${one.kind} ${one.jobId}`
     const line = lines.get(key)
@@ -89,7 +89,7 @@ function grouped(attention: One[]): { one: One; more: number }[] {
   return [...lines.values()]
 }
 
-function Subject({ one }: { one: One }) {
+function AttentionSubject({ one }: { one: AttentionItem }) {
   const className = 'block truncate text-sm font-medium hover:underline'
   if (!one.jobId) return <span className="block truncate font-medium text-sm">The cluster</span>
   return one.executionId ? (

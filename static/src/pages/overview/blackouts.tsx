@@ -23,7 +23,7 @@ export function BlackoutNotices({ blackouts }: { blackouts: Blackout[] }) {
             </strong>
             : <Name text={blackout.reason} />{' '}
             <span className="text-muted">
-              (<Scope blackout={blackout} />)
+              (<BlackoutScope blackout={blackout} />)
             </span>
           </li>
         ))}
@@ -32,7 +32,7 @@ export function BlackoutNotices({ blackouts }: { blackouts: Blackout[] }) {
   )
 }
 
-function Scope({ blackout: { tag, jobId } }: { blackout: Blackout }) {
+function BlackoutScope({ blackout: { tag, jobId } }: { blackout: Blackout }) {
   if (tag !== null) return `jobs tagged ${tag}`
   if (jobId === null) return 'all jobs'
   return (

@@ -8,11 +8,11 @@ import { words } from '@/components/status'
 import { useStillRows } from '@/components/still'
 import { Time } from '@/components/time'
 
-type Fire = OverviewPartsFragment['nextDue'][number]
-const keyOf = ({ jobId, kind, fireTime, dueTime }: Fire) => `${jobId} ${kind} ${fireTime} ${dueTime}`
+type DueTrigger = OverviewPartsFragment['nextDue'][number]
+const keyOf = ({ jobId, kind, fireTime, dueTime }: DueTrigger) => `${jobId} ${kind} ${fireTime} ${dueTime}`
 
 /** What starts next, on any node. */
-export function NextDue({ fires }: { fires: Fire[] }) {
+export function NextDue({ fires }: { fires: DueTrigger[] }) {
   const [rows, pointing] = useStillRows(fires, keyOf)
   return (
     <Panel title="Next due" flush>

@@ -32,7 +32,7 @@ export interface Drawing<Row> {
 /** The columns of a drawing; the same as long as the drawing is. */
 export function columnsOf<Row extends JobOfRow>({ header, width, marksOf, lane }: Drawing<Row>): Column<Row>[] {
   return [
-    { id: 'job', width: 'minmax(9rem, 16rem)', header: 'Job', cell: (row) => <Named job={row} /> },
+    { id: 'job', width: 'minmax(9rem, 16rem)', header: 'Job', cell: (row) => <JobNameCell job={row} /> },
     { id: 'runs', width, header, cell: lane },
     {
       id: 'failed',
@@ -40,7 +40,7 @@ export function columnsOf<Row extends JobOfRow>({ header, width, marksOf, lane }
       width: '4rem',
       align: 'end',
       header: 'Failed',
-      cell: (row) => <Failed failures={failuresOf(marksOf(row))} />,
+      cell: (row) => <FailureCount failures={failuresOf(marksOf(row))} />,
     },
   ]
 }
@@ -51,14 +51,14 @@ export function TimelineCard<Row extends JobOfRow>({ row, drawing }: { row: Row;
     <div className="flex flex-col gap-1.5">
       <div className="flex items-center justify-between gap-2">
         <JobLink job={row} />
-        <Failed failures={failuresOf(drawing.marksOf(row))} />
+        <FailureCount failures={failuresOf(drawing.marksOf(row))} />
       </div>
       {drawing.lane(row)}
     </div>
   )
 }
 
-function Named({ job }: { job: JobOfRow }) {
+function JobNameCell({ job }: { job: JobOfRow }) {
   return (
     <>
       <JobLink job={job} />
@@ -78,7 +78,7 @@ function JobLink({ job }: { job: JobOfRow }) {
   )
 }
 
-function Failed({ failures }: { failures: number }) {
+function FailureCount({ failures }: { failures: number }) {
   return (
     <span className={clsx('shrink-0 text-xs tabular-nums', failures > 0 ? 'font-medium text-bad' : 'text-faint')}>
       {failures > 0 ? count(failures) : '–'}

@@ -200,7 +200,7 @@ function Jobs<Row extends JobOfRow>({
         label="Timeline"
         what="the timeline"
         pages={jobs}
-        empty={<Nothing filtered={isFiltered(search)} />}
+        empty={<NoJobs filtered={isFiltered(search)} />}
         columns={columns}
         keyOf={keyOf}
         rowHeight={ROW_HEIGHT}
@@ -215,7 +215,7 @@ function Jobs<Row extends JobOfRow>({
   )
 }
 
-function Nothing({ filtered }: { filtered: boolean }) {
+function NoJobs({ filtered }: { filtered: boolean }) {
   return filtered ? (
     <Empty icon={SearchX} title="No job matches" />
   ) : (

@@ -49,7 +49,7 @@ export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
         <QueryBoundary query={read} what="the agenda">
           {({ agenda }) => (
             <>
-              <Listed agenda={agenda} />
+              <AgendaList agenda={agenda} />
               {!agenda.complete && (
                 <p className="flex items-center justify-between gap-3 border-t px-4 py-2 text-muted text-xs">
                   {first < MORE ? 'There is more.' : `Only the first ${count(MORE)} times are listed.`}
@@ -67,7 +67,7 @@ export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
 /** A list that grows is shown as it was until there is more of it. */
 const keepList = (before: AgendaQuery | undefined) => before
 
-function Listed({ agenda: { entries, often } }: AgendaQuery) {
+function AgendaList({ agenda: { entries, often } }: AgendaQuery) {
   if (entries.length === 0 && often.length === 0) {
     return <p className="p-4 text-muted text-sm">No job fires then.</p>
   }
@@ -80,7 +80,7 @@ function Listed({ agenda: { entries, often } }: AgendaQuery) {
             <span className="w-24 shrink-0 text-muted tabular-nums">
               <Time at={entry.fireTime} as="short" />
             </span>
-            <Jobs entry={entry} />
+            <AgendaJobs entry={entry} />
           </li>
         ))}
       </ol>
@@ -90,7 +90,7 @@ function Listed({ agenda: { entries, often } }: AgendaQuery) {
           <ul>
             {often.map((entry) => (
               <li key={entry.named[0]?.id} className="px-4 py-1 text-sm">
-                <Jobs entry={entry} />
+                <AgendaJobs entry={entry} />
               </li>
             ))}
           </ul>
@@ -100,7 +100,7 @@ function Listed({ agenda: { entries, often } }: AgendaQuery) {
   )
 }
 
-function Jobs({ entry: { jobs, named } }: { entry: AgendaRowFragment }) {
+function AgendaJobs({ entry: { jobs, named } }: { entry: AgendaRowFragment }) {
   const more = jobs - named.length
   return (
     <span className="flex min-w-0 flex-1 flex-col">

@@ -105,13 +105,13 @@ function Plan({ upcoming, span, jobs, filtered, chosen, onChoose }: PlanProps) {
       </Panel>
       <div className="flex min-w-0 flex-col gap-4">
         <Agenda key={chosen?.from} stretch={chosen} jobs={jobs} onClose={() => onChoose(null)} />
-        <Crowded minutes={crowded} onChoose={onChoose} />
+        <CrowdedMinutes minutes={crowded} onChoose={onChoose} />
       </div>
     </div>
   )
 }
 
-function Crowded({ minutes, onChoose }: { minutes: Upcoming['crowded']; onChoose: (stretch: Stretch) => void }) {
+function CrowdedMinutes({ minutes, onChoose }: { minutes: Upcoming['crowded']; onChoose: (stretch: Stretch) => void }) {
   return (
     <Panel title="Crowded minutes" flush>
       {minutes.length === 0 ? (

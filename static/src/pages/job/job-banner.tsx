@@ -1,4 +1,4 @@
-// What keeps a job from being well, in the head of its page: a line for each thing that is true.
+// The banner of a job's page: a notice for each condition that keeps the job from firing, or from success.
 
 import { Link } from '@tanstack/react-router'
 import { CalendarOff, CircleAlert, CircleCheck, CircleSlash, Hourglass, Pause } from 'lucide-react'
@@ -13,8 +13,8 @@ import { count } from '@/text/number'
 
 type Job = NonNullable<JobQuery['job']>
 
-/** Deleted, paused, failing, closed, ended: whatever is true of the job. */
-export function Standing({ job }: { job: Job }) {
+/** Deleted, paused, failing, closed, waiting, ended: a notice for each that is true. */
+export function JobBanner({ job }: { job: Job }) {
   if (job.status === 'DELETED') {
     return (
       <Notice icon={CircleSlash} title="Deleted">
@@ -24,10 +24,10 @@ export function Standing({ job }: { job: Job }) {
   }
   return (
     <>
-      {job.failing && <Failing failing={job.failing} />}
-      {job.status === 'PAUSED' && <Paused job={job} />}
-      {job.closedBy && <Closed closure={job.closedBy} />}
-      {job.state === 'WAITING' && !job.closedBy && <Waiting job={job} />}
+      {job.failing && <FailingNotice failing={job.failing} />}
+      {job.status === 'PAUSED' && <PausedNotice job={job} />}
+      {job.closedBy && <ClosedNotice closure={job.closedBy} />}
+      {job.state === 'WAITING' && !job.closedBy && <WaitingNotice job={job} />}
       {job.hasEnded && (
         <Notice icon={CircleCheck} title="Ended">
           .{' '}
@@ -65,7 +65,7 @@ function Notice({
 
 const Muted = ({ children }: { children: ReactNode }) => <span className="text-muted">{children}</span>
 
-function Failing({ failing: { executionId, since, message } }: { failing: NonNullable<Job['failing']> }) {
+function FailingNotice({ failing: { executionId, since, message } }: { failing: NonNullable<Job['failing']> }) {
   return (
     <Notice
       icon={CircleAlert}
@@ -85,12 +85,12 @@ function Failing({ failing: { executionId, since, message } }: { failing: NonNul
   )
 }
 
-function Paused({ job }: { job: Job }) {
+function PausedNotice({ job }: { job: Job }) {
   return (
     <Notice icon={Pause} title="Paused">
       {job.pausedBecause && (
         <>
-          : <Reason text={job.pausedBecause} />
+          : <PauseReason text={job.pausedBecause} />
         </>
       )}
       .{' '}
@@ -109,7 +109,7 @@ function Paused({ job }: { job: Job }) {
 }
 
 /** Why nothing starts although a fire time has come. */
-function Waiting({ job }: { job: Job }) {
+function WaitingNotice({ job }: { job: Job }) {
   const { data } = useOverview()
   return (
     <Notice icon={Hourglass} title="Waiting">
@@ -127,7 +127,7 @@ function whyWaiting(job: Job, cluster: OverviewPartsFragment['cluster'] | undefi
   return 'a fire time has come, and no node has taken it yet.'
 }
 
-function Closed({ closure }: { closure: NonNullable<Job['closedBy']> }) {
+function ClosedNotice({ closure }: { closure: NonNullable<Job['closedBy']> }) {
   const now = useNow()
   const { kind, name, from, until } = closure
   return (
@@ -158,7 +158,7 @@ function Closed({ closure }: { closure: NonNullable<Job['closedBy']> }) {
 }
 
 /** A reason that names an execution, as a failure that pauses its job does, leads to it. */
-function Reason({ text }: { text: string }) {
+function PauseReason({ text }: { text: string }) {
   const [before = '', id] = text.split(EXECUTION_ID)
   if (!id) return text
   return (
