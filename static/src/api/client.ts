@@ -80,8 +80,8 @@ async function post<Result>(body: string, { signal, again }: Sending): Promise<A
   }
 }
 
-/** An error in words for a person. */
-export function inWords(error: unknown): string {
+/** The message of an error. */
+export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 

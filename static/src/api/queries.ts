@@ -3,7 +3,7 @@
 
 import { QueryClient, type UseQueryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useToast } from '@/components/toasts'
-import { ApiError, inWords, send, Unreachable } from './client'
+import { ApiError, errorMessage, send, Unreachable } from './client'
 import { onReadAgain } from './connection'
 import type { TypedDocumentString } from './generated'
 import { keyOf, type Pulse, read } from './read'
@@ -60,6 +60,6 @@ export function useCommand<Result, Variables>(
       if (message) toast({ kind: 'done', message })
       return queries.invalidateQueries().then(renewStill)
     },
-    onError: (error) => toast({ kind: 'failed', message: inWords(error) }),
+    onError: (error) => toast({ kind: 'failed', message: errorMessage(error) }),
   })
 }

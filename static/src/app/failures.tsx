@@ -3,7 +3,7 @@
 import { Link } from '@tanstack/react-router'
 import { Compass, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
-import { inWords } from '@/api/client'
+import { errorMessage } from '@/api/client'
 import { Button, buttonClass } from '@/components/button'
 import { Missing } from '@/components/panel'
 import { ChunkGone, reloadFor } from './arrival'
@@ -30,7 +30,7 @@ export function PageFailure({ error }: { error: unknown }) {
         icon={TriangleAlert}
         title={error instanceof ChunkGone ? 'This page is of another version' : 'The dashboard has an error here'}
       >
-        <p className="mb-3 break-words font-mono text-xs">{inWords(error)}</p>
+        <p className="mb-3 break-words font-mono text-xs">{errorMessage(error)}</p>
         <Button onClick={() => location.reload()}>Reload</Button>
       </Missing>
     </div>

@@ -2,7 +2,7 @@
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ApiError, inWords } from '@/api/client'
+import { ApiError, errorMessage } from '@/api/client'
 import { useToast } from '@/components/toasts'
 
 /** Faults by the field that they are about; `all` is about none that the dialog has. */
@@ -25,7 +25,7 @@ export function useSaving(onClose: () => void) {
     } catch (error) {
       // A field may hold a whole list: `excludeWindows.2.from` belongs to `excludeWindows`.
       const field = error instanceof ApiError ? error.field?.split('.')[0] : undefined
-      setErrors({ [field || 'all']: inWords(error) })
+      setErrors({ [field || 'all']: errorMessage(error) })
     } finally {
       setBusy(false)
     }

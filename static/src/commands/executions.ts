@@ -1,6 +1,6 @@
 // What a person can tell many executions to do: counts first, asks, and says afterwards what happened.
 
-import { inWords, send } from '@/api/client'
+import { errorMessage, send } from '@/api/client'
 import {
   CancelExecutionsDocument,
   type CancelResult,
@@ -33,7 +33,7 @@ export function useExecutionCommands() {
   /** A count that cannot be had is said, and then nothing is asked. */
   const counting = <Count>(counted: Promise<Count>) =>
     counted.catch((error) => {
-      toast({ kind: 'failed', message: inWords(error) })
+      toast({ kind: 'failed', message: errorMessage(error) })
       return null
     })
 

@@ -1,6 +1,6 @@
 // What a person can tell one job to do, from any page: asks first where it cannot be undone, says afterwards what happened.
 
-import { inWords, send } from '@/api/client'
+import { errorMessage, send } from '@/api/client'
 import {
   DeleteJobDocument,
   JobPayloadDocument,
@@ -45,7 +45,7 @@ export function useJobCommands(job: Commanded) {
     /** With another payload, which the person writes beginning with that of the job. */
     async runWith() {
       const found = await send(JobPayloadDocument, { id: job.id }).catch((error) => {
-        toast({ kind: 'failed', message: inWords(error) })
+        toast({ kind: 'failed', message: errorMessage(error) })
         return null
       })
       if (!found) return false

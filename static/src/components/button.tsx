@@ -20,7 +20,7 @@ interface ButtonProps extends ComponentProps<'button'> {
   busy?: boolean
 }
 
-/** A command in words. */
+/** A command with a label. */
 export function Button({ kind = 'plain', icon: Icon, busy, className, children, disabled, ...rest }: ButtonProps) {
   return (
     <button

@@ -1,7 +1,7 @@
 // One question before what cannot be undone, or what reaches many jobs.
 
 import { createContext, type ReactNode, useCallback, useContext, useRef, useState } from 'react'
-import { inWords } from '@/api/client'
+import { errorMessage } from '@/api/client'
 import { useLate } from '@/app/late'
 import { useToast } from './toasts'
 
@@ -50,7 +50,7 @@ export function Confirm({ children }: { children: ReactNode }) {
   const QuestionDialog = useLate(getDialog, question !== null, (error) => {
     // What cannot be asked is not done.
     settle(null)
-    toast({ kind: 'failed', message: `${inWords(error)} Reload it.` })
+    toast({ kind: 'failed', message: `${errorMessage(error)} Reload it.` })
   })
 
   return (

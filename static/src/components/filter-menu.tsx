@@ -2,14 +2,14 @@ import { clsx } from 'clsx'
 import { ChevronDown } from 'lucide-react'
 import { buttonClass } from './button'
 import { Menu, MenuCheck, MenuItem, MenuLine } from './menu'
-import { words } from './status'
+import { enumLabel } from './status'
 
 interface FilterMenuProps<Value extends string> {
   label: string
   all: readonly Value[]
   chosen: readonly Value[] | undefined
   onChange: (chosen: Value[]) => void
-  /** A value as the person sees it; in words unless said. */
+  /** The label of a value. Default: the value as a label. */
   show?: (value: Value) => string
 }
 
@@ -19,7 +19,7 @@ export function FilterMenu<Value extends string>({
   all,
   chosen = [],
   onChange,
-  show = words,
+  show = enumLabel,
 }: FilterMenuProps<Value>) {
   return (
     <Menu

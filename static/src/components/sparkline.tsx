@@ -1,6 +1,6 @@
 // The last runs of a job at a glance: one bar each, oldest at the left, as high as it took long; one that failed has the full height.
 
-import { statusColour, words } from './status'
+import { enumLabel, statusColour } from './status'
 
 export interface Run {
   id: string
@@ -22,7 +22,7 @@ export function Sparkline({ runs, places = 20 }: { runs: Run[]; places?: number 
   return (
     <svg
       role="img"
-      aria-label={inWords(shown)}
+      aria-label={describeRuns(shown)}
       viewBox={`0 0 ${places * (BAR + GAP) - GAP} ${HEIGHT}`}
       width={places * (BAR + GAP) - GAP}
       height={HEIGHT}
@@ -58,9 +58,9 @@ export function barHeights(runs: Run[]): number[] {
 }
 
 /** "Last 20 runs: 18 success, 2 failed". */
-export function inWords(runs: Run[]): string {
+export function describeRuns(runs: Run[]): string {
   const counts = new Map<string, number>()
   for (const run of runs) counts.set(run.status, (counts.get(run.status) ?? 0) + 1)
-  const parts = [...counts].map(([status, count]) => `${count} ${words(status).toLowerCase()}`)
+  const parts = [...counts].map(([status, count]) => `${count} ${enumLabel(status).toLowerCase()}`)
   return `Last ${runs.length === 1 ? 'run' : `${runs.length} runs`}: ${parts.join(', ')}`
 }

@@ -2,7 +2,7 @@
 
 import { CircleAlert, type LucideIcon } from 'lucide-react'
 import { type ReactNode, useEffect } from 'react'
-import { inWords, Unreachable } from '@/api/client'
+import { errorMessage, Unreachable } from '@/api/client'
 import { Button } from './button'
 
 /** Grey lines in place of what is being read. */
@@ -61,7 +61,7 @@ export function Failure({ error, retry, what, alone }: FailureProps) {
       <CircleAlert size={22} aria-hidden className="mb-1 text-bad" />
       <Title alone={alone}>{`Cannot show ${what}`}</Title>
       <p className="max-w-md break-words text-muted text-sm">
-        {inWords(error)}
+        {errorMessage(error)}
         {error instanceof Unreachable && ' It is tried again by itself.'}
       </p>
       {retry && (

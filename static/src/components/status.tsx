@@ -59,13 +59,13 @@ export function StatusBadge({ status, detail }: { status: string; detail?: strin
         )}
         aria-hidden
       />
-      {words(status)}
-      {detail && <span className="font-normal">· {words(detail)}</span>}
+      {enumLabel(status)}
+      {detail && <span className="font-normal">· {enumLabel(detail)}</span>}
     </span>
   )
 }
 
 /** "CRASH_LOOP" as "Crash loop". */
-export function words(name: string): string {
+export function enumLabel(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1).toLowerCase().replaceAll('_', ' ')
 }

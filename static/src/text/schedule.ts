@@ -29,11 +29,11 @@ const NICKNAMES: Record<string, string> = {
 const cache = new Map<string, string>()
 
 /** "At 09:00, Monday through Friday", "Every 5 min", "30 s after each run", "Once". */
-export function scheduleWords(schedule: ScheduleFields): string {
+export function describeSchedule(schedule: ScheduleFields): string {
   const every = inUnits(schedule.intervalSeconds ?? 0)
   switch (schedule.scheduleType) {
     case 'CRON':
-      return cronWords(schedule.cronExpression ?? '')
+      return describeCron(schedule.cronExpression ?? '')
     case 'FIXED_RATE':
       return `Every ${every}`
     case 'FIXED_DELAY':
@@ -44,7 +44,7 @@ export function scheduleWords(schedule: ScheduleFields): string {
 }
 
 /** A cron expression in words; the expression itself when it has none (`H`, or a form that this library does not know). */
-export function cronWords(expression: string): string {
+export function describeCron(expression: string): string {
   const known = cache.get(expression)
   if (known) return known
   const words = NICKNAMES[expression.trim().toLowerCase()] ?? describe(expression)

@@ -1,7 +1,7 @@
 // What a job calls, in a line. The stored target is JSON with the kind as its one key, or the kind alone.
 
 /** "POST https://example.com/", "Log line", "Nothing". */
-export function targetWords(target: unknown): string {
+export function describeTarget(target: unknown): string {
   if (typeof target === 'string') return KINDS[target] ?? target
   const [kind = '', fields] =
     Object.entries((target ?? {}) as Record<string, { method?: string; url?: string }>)[0] ?? []

@@ -21,7 +21,7 @@ export interface PlotProps {
   /** Instants in milliseconds, ascending; one for each value. */
   at: number[]
   series: ChartSeries[]
-  /** A value in words, such as "12 ms". */
+  /** A value as text, such as "12 ms". */
   format: (value: number) => string
   height: number
   /** Bars stand on each other, the last series lowest; lines stay where they are. */
@@ -37,7 +37,7 @@ export default function Plot({ label, at, series, format, height, stack, range, 
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const [under, setUnder] = useState<number | null>(null)
-  const inWords = useEffectEvent(format)
+  const formatValue = useEffectEvent(format)
 
   const data = useMemo(() => {
     const values = stack ? stacked(series) : series.map((one) => one.values)
@@ -82,7 +82,7 @@ export default function Plot({ label, at, series, format, height, stack, range, 
           {
             ...axis,
             size: widest,
-            values: (_plot, splits) => splits.map((value) => (value === null ? '' : inWords(value))),
+            values: (_plot, splits) => splits.map((value) => (value === null ? '' : formatValue(value))),
           },
         ],
         series: [

@@ -5,7 +5,7 @@ import { useSaving } from '@/app/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TextArea, TextField } from '@/components/field'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { viewerZone } from '@/text/time'
 import { type CalendarValues, inputOf, valuesOf, WEEKDAYS } from './rules'
 
@@ -79,7 +79,7 @@ export function CalendarDialog({ calendar, onClose }: CalendarDialogProps) {
                   })
                 }
               />
-              {words(day)}
+              {enumLabel(day)}
             </label>
           ))}
         </fieldset>

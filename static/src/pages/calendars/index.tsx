@@ -13,7 +13,7 @@ import { Page, Panel } from '@/components/panel'
 import { Empty, QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { CalendarDialog } from './calendar-dialog'
-import { inWords, isLong } from './rules'
+import { describeRules, isLong } from './rules'
 
 const POLL_INTERVAL = 5_000
 
@@ -81,7 +81,7 @@ function CalendarItem({ calendar, onEdit }: { calendar: CalendarRowFragment; onE
           <Name text={calendar.name} />
         </p>
         {calendar.description && <p className="text-muted">{calendar.description}</p>}
-        {inWords(calendar, all).map((line) => (
+        {describeRules(calendar, all).map((line) => (
           <p key={line}>{line}</p>
         ))}
         {isLong(calendar) && (

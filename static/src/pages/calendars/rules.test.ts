@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { CalendarRowFragment } from '@/api/generated'
-import { inputOf, inWords, isLong, valuesOf } from './rules'
+import { describeRules, inputOf, isLong, valuesOf } from './rules'
 
 const HOLIDAYS: CalendarRowFragment = {
   name: 'holidays',
@@ -33,11 +33,11 @@ describe('a calendar', () => {
   })
 
   it('says in words what it closes', () => {
-    expect(inWords(HOLIDAYS)).toEqual([
+    expect(describeRules(HOLIDAYS)).toEqual([
       'Closed: Sunday, 12-25, 12-26, 01-01, 2 more dates, 22:00–06:00, 12:00–13:00 (Fri, Sat)',
       'Open all the same: 2026-12-26',
     ])
-    expect(inWords(HOLIDAYS, true)[0]).toContain('12-25, 12-26, 01-01, 05-01, 10-03')
+    expect(describeRules(HOLIDAYS, true)[0]).toContain('12-25, 12-26, 01-01, 05-01, 10-03')
     expect([isLong(HOLIDAYS), isLong({ ...HOLIDAYS, excludeDates: [] })]).toEqual([true, false])
   })
 

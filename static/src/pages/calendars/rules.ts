@@ -1,7 +1,7 @@
 // A calendar's rules in words, and as the form's texts.
 
 import type { CalendarInput, CalendarRowFragment, Weekday } from '@/api/generated'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 
 export const WEEKDAYS: Weekday[] = ['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY']
 
@@ -89,16 +89,16 @@ export function inputOf(values: CalendarValues): CalendarInput {
 }
 
 /** "Closed: Saturday, Sunday, 12-25" and "Open only 09:00–17:00"; of many dates some, unless all are asked for. */
-export function inWords(calendar: CalendarRowFragment, all = false): string[] {
+export function describeRules(calendar: CalendarRowFragment, all = false): string[] {
   const some = (dates: string[]) => (all ? dates : firstOf(dates))
   const said = (windows: Windows) =>
     windows.map(({ from, to, weekdays }) => `${from}–${to}${weekdays.length > 0 ? ` (${days(weekdays)})` : ''}`)
   const closed = [
-    ...calendar.excludeWeekdays.map(words),
+    ...calendar.excludeWeekdays.map(enumLabel),
     ...some(calendar.excludeDates),
     ...said(calendar.excludeWindows),
   ]
-  const only = [...calendar.includeWeekdays.map(words), ...said(calendar.includeWindows)]
+  const only = [...calendar.includeWeekdays.map(enumLabel), ...said(calendar.includeWindows)]
   const lines = []
   if (only.length > 0) lines.push(`Open only ${only.join(', ')}`)
   if (closed.length > 0) lines.push(`Closed: ${closed.join(', ')}`)
@@ -112,10 +112,10 @@ function weekdayOf(name: string): Weekday {
 }
 
 function days(weekdays: Weekday[]): string {
-  return weekdays.map((day) => words(day).slice(0, 3)).join(', ')
+  return weekdays.map((day) => enumLabel(day).slice(0, 3)).join(', ')
 }
 
-/** Whether `inWords` leaves dates out. */
+/** Whether `describeRules` leaves dates out. */
 export function isLong({ excludeDates, includeDates }: CalendarRowFragment): boolean {
   return excludeDates.length > DATES_SHOWN || includeDates.length > DATES_SHOWN
 }

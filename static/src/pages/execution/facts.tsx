@@ -3,7 +3,7 @@ import { ExecutionJobDocument, type ExecutionQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { type Fact, Facts } from '@/components/facts'
 import { Name } from '@/components/name'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { CopyButton } from '@/components/text-block'
 import { Time } from '@/components/time'
 import { inUnits } from '@/text/duration'
@@ -34,7 +34,7 @@ export function ExecutionFacts({ execution }: { execution: Execution }) {
       </span>,
     ],
     ['Job version', execution.jobVersion],
-    ['Kind', words(execution.kind)],
+    ['Kind', enumLabel(execution.kind)],
     ['Fire time', <FireTime key="fire" at={execution.fireTime} zone={zone} />],
     ['Through', execution.throughFireTime && <FireTime key="through" at={execution.throughFireTime} zone={zone} />],
     ['Fire times', execution.occurrences && count(execution.occurrences)],
@@ -62,8 +62,8 @@ export function ExecutionFacts({ execution }: { execution: Execution }) {
   ]
   const policies: Fact[] = job
     ? [
-        ['Overlap policy', words(job.overlapPolicy)],
-        ['Misfire policy', `${words(job.misfirePolicy)} after a grace of ${inUnits(job.misfireGraceSeconds)}`],
+        ['Overlap policy', enumLabel(job.overlapPolicy)],
+        ['Misfire policy', `${enumLabel(job.misfirePolicy)} after a grace of ${inUnits(job.misfireGraceSeconds)}`],
         ['Timeout', job.timeoutSeconds && inUnits(job.timeoutSeconds)],
       ]
     : []

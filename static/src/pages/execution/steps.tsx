@@ -1,7 +1,7 @@
 import { clsx } from 'clsx'
 import type { ExecutionQuery } from '@/api/generated'
 import { useNow } from '@/app/clock'
-import { statusColour, words } from '@/components/status'
+import { enumLabel, statusColour } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
@@ -40,7 +40,7 @@ function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] 
     const length = ahead > 0 ? `in ${duration(ahead)}` : null
     steps.push({ name: `Attempt ${attempt + 1} due`, at: nextAttemptAt, length })
   }
-  if (finishedAt || isInFlight(status)) steps.push({ name: words(status), at: finishedAt, length: null })
+  if (finishedAt || isInFlight(status)) steps.push({ name: enumLabel(status), at: finishedAt, length: null })
   return steps
 }
 

@@ -7,7 +7,7 @@ import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/ap
 import { Checkbox } from '@/components/checkbox'
 import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
-import { StatusBadge, words } from '@/components/status'
+import { enumLabel, StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
@@ -111,7 +111,7 @@ const COLUMNS: Column<Execution>[] = [
     wide: true,
     width: '5rem',
     header: 'Kind',
-    cell: ({ kind }) => <span className="text-muted">{words(kind)}</span>,
+    cell: ({ kind }) => <span className="text-muted">{enumLabel(kind)}</span>,
   },
 ]
 

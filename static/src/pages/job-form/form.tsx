@@ -4,7 +4,7 @@
 import { CircleAlert } from 'lucide-react'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { FormProvider, useForm } from 'react-hook-form'
-import { ApiError, inWords } from '@/api/client'
+import { ApiError, errorMessage } from '@/api/client'
 import type { CreateJobInput, FormJobFragment } from '@/api/generated'
 import { Button } from '@/components/button'
 import { TextArea, TextField } from '@/components/field'
@@ -43,8 +43,8 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
     } catch (error) {
       const path = error instanceof ApiError ? error.field : null
       const field = path && element.current && shownField(element.current, path)
-      if (!field) return setFailure({ message: inWords(error) })
-      const message = inWords(error).replace(`${path}: `, '')
+      if (!field) return setFailure({ message: errorMessage(error) })
+      const message = errorMessage(error).replace(`${path}: `, '')
       form.setError(field as 'name', { type: 'server', message }, { shouldFocus: true })
     }
   })

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { inWords, send } from '@/api/client'
+import { errorMessage, send } from '@/api/client'
 import { BackfillJobDocument, type OverlapPolicy, PreviewBackfillDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useSaving } from '@/app/saving'
@@ -82,7 +82,7 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
           <TimeField label="From" hint="In your zone" {...time('from')} />
           <TimeField label="To" hint="In your zone, included" {...time('to')} />
         </div>
-        {range && preview.error && <p className="text-bad text-sm">{inWords(preview.error)}</p>}
+        {range && preview.error && <p className="text-bad text-sm">{errorMessage(preview.error)}</p>}
         {range && planned && (
           <p className="text-sm">
             {counted(planned.count, 'fire time')}: <Time at={planned.fireTimes[0] ?? ''} as="exact" />

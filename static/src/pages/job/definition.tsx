@@ -1,7 +1,7 @@
 import type { JobQuery } from '@/api/generated'
 import { type Fact, Facts } from '@/components/facts'
 import { Panel } from '@/components/panel'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { CopyButton, TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
 import { inUnits } from '@/text/duration'
@@ -44,12 +44,14 @@ function schedule(job: Job): Fact[] {
   const cron = job.scheduleType === 'CRON'
   const exact = (at: string | null) => at && <Time at={at} as="exact" zone={zoneOf(job)} />
   return [
-    ['Schedule', words(job.scheduleType)],
+    ['Schedule', enumLabel(job.scheduleType)],
     ['Expression', job.cronExpression && <code className="font-mono text-xs">{job.cronExpression}</code>],
     ['Zone', cron && job.timeZone],
     [
       'DST',
-      cron && job.timeZone !== 'UTC' && `skipped times: ${words(job.dstGap)}; repeated times: ${words(job.dstOverlap)}`,
+      cron &&
+        job.timeZone !== 'UTC' &&
+        `skipped times: ${enumLabel(job.dstGap)}; repeated times: ${enumLabel(job.dstOverlap)}`,
     ],
     ['Calendar', job.calendar],
     ['Interval', job.intervalSeconds && inUnits(job.intervalSeconds)],
@@ -67,10 +69,10 @@ function policies(job: Job): Fact[] {
   const { retry } = job
   const backoff = `from ${inUnits(retry.initialBackoffSeconds)} to ${inUnits(retry.maxBackoffSeconds)}, ×${retry.multiplier}`
   return [
-    ['Misfire policy', `${words(job.misfirePolicy)} after a grace of ${inUnits(job.misfireGraceSeconds)}`],
+    ['Misfire policy', `${enumLabel(job.misfirePolicy)} after a grace of ${inUnits(job.misfireGraceSeconds)}`],
     ['Catch-up window', job.catchUpWindowSeconds && inUnits(job.catchUpWindowSeconds)],
     ['Maximum caught up', job.maxCatchUp && count(job.maxCatchUp)],
-    ['Overlap policy', words(job.overlapPolicy)],
+    ['Overlap policy', enumLabel(job.overlapPolicy)],
     ['Timeout', job.timeoutSeconds ? inUnits(job.timeoutSeconds) : 'none'],
     ['Attempts', retry.maxAttempts === 1 ? 'one' : `${retry.maxAttempts}, ${backoff}`],
     ['Retention', job.keepExecutions && `the newest ${counted(job.keepExecutions, 'execution')}`],

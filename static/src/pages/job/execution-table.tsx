@@ -1,6 +1,6 @@
 import type { ExecutionRowFragment } from '@/api/generated'
 import { Empty } from '@/components/states'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { useStillRows } from '@/components/still'
 import { DurationCell, FireTime, LatenessCell, OutcomeCell } from '@/pages/executions/columns'
 
@@ -42,7 +42,7 @@ export function ExecutionTable({ executions }: { executions: ExecutionRowFragmen
               </td>
               <td className="px-4">{execution.attempt || '–'}</td>
               <td className="px-4 text-muted">{execution.nodeName ?? '–'}</td>
-              <td className="px-4 text-muted">{words(execution.kind)}</td>
+              <td className="px-4 text-muted">{enumLabel(execution.kind)}</td>
             </tr>
           ))}
         </tbody>

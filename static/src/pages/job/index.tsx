@@ -24,8 +24,8 @@ import { QueryBoundary } from '@/components/states'
 import { StatusBadge } from '@/components/status'
 import { badgesOf } from '@/text/job'
 import { counted } from '@/text/number'
-import { scheduleWords } from '@/text/schedule'
-import { targetWords } from '@/text/target'
+import { describeSchedule } from '@/text/schedule'
+import { describeTarget } from '@/text/target'
 import { Backfills } from './backfills'
 import { Blackouts } from './blackouts'
 import { DurationChart, LatenessChart } from './charts'
@@ -145,11 +145,11 @@ function JobSubtitle({ job }: { job: Job }) {
         </span>
       )}
       <span>
-        {scheduleWords(job)}
+        {describeSchedule(job)}
         {job.scheduleType === 'CRON' && ` · ${job.timeZone}`}
       </span>
-      <span className="max-w-full truncate" title={targetWords(job.target)}>
-        {targetWords(job.target)}
+      <span className="max-w-full truncate" title={describeTarget(job.target)}>
+        {describeTarget(job.target)}
       </span>
       {job.tags.slice(0, TAGS_SHOWN).map((tag) => (
         <Link

@@ -8,7 +8,7 @@ import { useMemo } from 'react'
 import type { ExecutionRowFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
 import { Empty } from '@/components/states'
-import { statusColour, words } from '@/components/status'
+import { enumLabel, statusColour } from '@/components/status'
 import { Tooltip } from '@/components/tooltip'
 import { duration } from '@/text/duration'
 import { isInFlight, lateness, runtime } from '@/text/execution'
@@ -69,7 +69,7 @@ export function Timeline({ executions, pauses, blackouts }: TimelineProps) {
             className={clsx('absolute top-1 whitespace-nowrap', index % 2 === 1 && 'hidden sm:block')}
             style={{ left: percent(place(millis)), transform: `translateX(${percent(-place(millis))})` }}
           >
-            {tickWords(millis, ticks.step, now)}
+            {tickLabel(millis, ticks.step, now)}
           </span>
         ))}
       </div>
@@ -85,7 +85,7 @@ const SHADES: Record<Stretch['kind'], string> = {
 }
 
 /** "18 Nov", "18 Nov, 12:00", "12:58", "12:58:30": as much as the step needs, and the day where it is not today. */
-function tickWords(millis: number, step: number, now: number): string {
+function tickLabel(millis: number, step: number, now: number): string {
   const at = new Date(millis).toISOString()
   if (step >= 86_400_000) return dayAndTime(at, viewerZone).replace(/, .*/, '')
   const words = shortTime(at, viewerZone, now)
@@ -123,7 +123,7 @@ function Mark({ bar }: { bar: Bar }) {
         <Link
           to="/executions/$executionId"
           params={{ executionId: execution.id }}
-          aria-label={`${words(execution.status)}, ${exactTime(execution.fireTime, viewerZone)}`}
+          aria-label={`${enumLabel(execution.status)}, ${exactTime(execution.fireTime, viewerZone)}`}
           className="painted absolute h-3 min-w-1 rounded-xs opacity-85 hover:opacity-100"
           style={{
             left: `min(${percent(start)}, calc(100% - 4px))`,
@@ -144,8 +144,8 @@ function ExecutionHint({ execution }: { execution: ExecutionRowFragment }) {
   return (
     <>
       <p className="font-medium">
-        {words(execution.status)}
-        {execution.reason && ` · ${words(execution.reason)}`}
+        {enumLabel(execution.status)}
+        {execution.reason && ` · ${enumLabel(execution.reason)}`}
       </p>
       <p>{exactTime(execution.fireTime, viewerZone)}</p>
       <p className="text-muted">
@@ -168,7 +168,7 @@ function Legend({ executions, shades }: { executions: ExecutionRowFragment[]; sh
             style={{ background: statusColour(status) }}
             aria-hidden
           />
-          {words(status)}
+          {enumLabel(status)}
         </span>
       ))}
       <span className="flex items-center gap-1.5">

@@ -4,7 +4,7 @@ import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
 import { Panel } from '@/components/panel'
 import { QueryBoundary } from '@/components/states'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { Time } from '@/components/time'
 import { ChangeList } from './change-list'
 import { changesOf } from './changes'
@@ -48,7 +48,7 @@ function Version({ version, before }: { version: Line; before: Line | undefined 
     <li className="px-4 py-2.5 text-sm">
       <div className="flex items-baseline justify-between gap-2">
         <span>
-          <span className="font-medium">{words(version.change)}</span>{' '}
+          <span className="font-medium">{enumLabel(version.change)}</span>{' '}
           <span className="text-muted">v{version.version}</span>
         </span>
         <span className="text-muted text-xs">

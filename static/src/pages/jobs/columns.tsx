@@ -16,7 +16,7 @@ import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { badgesOf, isClosedNow } from '@/text/job'
-import { scheduleWords, zoneOf } from '@/text/schedule'
+import { describeSchedule, zoneOf } from '@/text/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/text/time'
 
 export const ROW_HEIGHT = 56
@@ -134,7 +134,7 @@ function JobNameCell({ job }: { job: JobRowFragment }) {
         ))}
       </div>
       <p className="min-w-0 truncate text-muted text-xs compact:flex-1" title={job.cronExpression ?? undefined}>
-        {scheduleWords(job)}
+        {describeSchedule(job)}
         {zone}
       </p>
     </div>

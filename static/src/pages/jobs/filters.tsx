@@ -5,7 +5,7 @@ import { INPUT_CLASS, Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { SearchField } from '@/components/search-field'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { TagFilter, useTags } from '@/components/tag-filter'
 
 interface FiltersProps {
@@ -57,7 +57,7 @@ export function Filters({ search, onChange }: FiltersProps) {
         label="Last outcome"
         all={JOB_OUTCOMES}
         chosen={search.outcome}
-        show={(outcome) => (outcome === 'NONE' ? 'Has not run' : words(outcome))}
+        show={(outcome) => (outcome === 'NONE' ? 'Has not run' : enumLabel(outcome))}
         onChange={(outcome) => onChange({ outcome: orNone(outcome) })}
       />
       <Select
@@ -71,7 +71,7 @@ export function Filters({ search, onChange }: FiltersProps) {
       >
         {ORDERS.map((order) => (
           <option key={order} value={order}>
-            {ORDER_WORDS[order]}
+            {ORDER_LABELS[order]}
           </option>
         ))}
       </Select>
@@ -116,7 +116,7 @@ function TagField({ tags, onChoose }: { tags: string[]; onChoose: (tag: string) 
   )
 }
 
-const ORDER_WORDS: Record<(typeof ORDERS)[number], string> = {
+const ORDER_LABELS: Record<(typeof ORDERS)[number], string> = {
   NEWEST: 'Newest first',
   OLDEST: 'Oldest first',
   NAME: 'By name',

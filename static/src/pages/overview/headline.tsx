@@ -23,13 +23,13 @@ export function Headline({ overview }: { overview: OverviewPartsFragment }) {
       <Icon size={22} aria-hidden className="shrink-0" />
       <div className="min-w-0">
         <p className="font-semibold text-lg">{title}</p>
-        <p className="text-ink text-sm">{inWords(overview)}</p>
+        <p className="text-ink text-sm">{headlineText(overview)}</p>
       </div>
     </div>
   )
 }
 
-function inWords({ cluster, dueNow }: OverviewPartsFragment): string {
+function headlineText({ cluster, dueNow }: OverviewPartsFragment): string {
   const { activeNodes, drainingNodes, activeJobs, pausedJobs, endedJobs } = cluster
   const nodes = counted(activeNodes, 'node') + (drainingNodes > 0 ? ` (and ${drainingNodes} draining)` : '')
   const others = [

@@ -4,7 +4,7 @@ import type { OverviewPartsFragment } from '@/api/generated'
 import { Name } from '@/components/name'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { useStillRows } from '@/components/still'
 import { Time } from '@/components/time'
 
@@ -34,7 +34,7 @@ export function NextDue({ fires }: { fires: DueTrigger[] }) {
               >
                 <Name text={fire.jobName} />
               </Link>
-              {fire.kind !== 'SCHEDULE' && <span className="text-muted text-xs">{words(fire.kind)}</span>}
+              {fire.kind !== 'SCHEDULE' && <span className="text-muted text-xs">{enumLabel(fire.kind)}</span>}
               <span className="w-20 text-right text-muted text-xs">
                 <Time at={fire.dueTime} as="short" />
               </span>

@@ -7,7 +7,7 @@ import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
 import { StatusBadge } from '@/components/status'
 import { count } from '@/text/number'
-import { type ScheduleFields, scheduleWords } from '@/text/schedule'
+import { describeSchedule, type ScheduleFields } from '@/text/schedule'
 import { failuresOf, type Mark } from './marks'
 
 export const ROW_HEIGHT = 44
@@ -62,7 +62,7 @@ function JobNameCell({ job }: { job: JobOfRow }) {
   return (
     <>
       <JobLink job={job} />
-      <p className="truncate text-2xs text-muted">{scheduleWords(job)}</p>
+      <p className="truncate text-2xs text-muted">{describeSchedule(job)}</p>
     </>
   )
 }

@@ -1,6 +1,6 @@
 // What stands in a job's row, and where. Pure.
 
-import { words } from '@/components/status'
+import { enumLabel } from '@/components/status'
 import { duration } from '@/text/duration'
 import { count } from '@/text/number'
 import { dayAndTime, exactTime, viewerZone } from '@/text/time'
@@ -90,7 +90,7 @@ function labelOf(
   { status, reason, at, durationMillis, failures }: Said,
   cell: { from: number; to: number } | null,
 ): string {
-  const outcome = words(status) + (reason ? ` · ${words(reason)}` : '')
+  const outcome = enumLabel(status) + (reason ? ` · ${enumLabel(reason)}` : '')
   const took = durationMillis === null ? '' : `\nTook ${duration(durationMillis)}`
   const lines = `${outcome}\n${exactTime(at, viewerZone)}${took}`
   if (!cell) return lines

@@ -57,8 +57,8 @@ export function HeatMap({ rows, span, chosen, onChoose }: HeatMapProps) {
                     <button
                       type="button"
                       data-cell
-                      title={inWords(cell)}
-                      aria-label={inWords(cell)}
+                      title={cellLabel(cell)}
+                      aria-label={cellLabel(cell)}
                       aria-pressed={cell.at === chosen?.from && cell.to === chosen.to}
                       tabIndex={cell.at === stop ? 0 : -1}
                       onFocus={() => setVisited(cell.at)}
@@ -98,7 +98,7 @@ function Legend({ scale, cellMinutes }: { scale: Scale; cellMinutes: number }) {
   )
 }
 
-const inWords = (cell: Cell) => `${dayAndTime(cell.at, viewerZone)} to ${until(cell)}: ${count(cell.fires)}`
+const cellLabel = (cell: Cell) => `${dayAndTime(cell.at, viewerZone)} to ${until(cell)}: ${count(cell.fires)}`
 const until = ({ to }: Cell) => clockTime(to, viewerZone).slice(0, 5)
 
 // "24 Nov, 10:20" stands for the hour that it lies in.
