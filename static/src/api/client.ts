@@ -1,6 +1,6 @@
 // Speaks to the node that served this page: one typed fetch, and errors that know what kind they are.
 
-import { encode } from '@/text/json'
+import { encode } from '@/lib/json'
 import { GRAPHQL } from './base'
 import { noteAnswer, noteUnavailable, noteUnreachable } from './connection'
 import type { TypedDocumentString } from './generated'

@@ -12,7 +12,7 @@ import {
 import { useLive, usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { keyOf } from '@/api/read'
-import { count } from '@/text/number'
+import { count } from '@/format/number'
 import { noteDatabaseTime } from './clock'
 
 /** Time between two reads while no events arrive, in milliseconds. */

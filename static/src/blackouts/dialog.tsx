@@ -14,7 +14,7 @@ import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
 import { TimeField } from '@/components/time-field'
-import { fromLocalInput, timeFault } from '@/text/time'
+import { fromLocalInput, timeFault } from '@/format/time'
 
 const AFTERWARDS: [Afterwards, string, string][] = [
   ['COLLAPSE', 'The last one runs', 'The others are folded into it.'],

@@ -5,7 +5,7 @@ import { useSaving } from '@/app/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TimeField } from '@/components/time-field'
-import { fromLocalInput, timeFault, toLocalInput } from '@/text/time'
+import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 
 /** Moves the end of a blackout that is not over. */
 export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRowFragment; onClose: () => void }) {

@@ -11,8 +11,8 @@ import {
 import { useCommand } from '@/api/queries'
 import { useConfirm } from '@/components/confirm'
 import { useToast } from '@/components/toasts'
-import { count, counted } from '@/text/number'
-import { leftOut } from '@/text/reruns'
+import { count, counted } from '@/format/number'
+import { leftOut } from '@/format/reruns'
 
 /** Executions as the API wants them named: a filter, or `all` where it leaves out none. */
 export interface Executions {

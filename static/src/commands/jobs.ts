@@ -12,8 +12,8 @@ import {
 import { useCommand } from '@/api/queries'
 import { type Question, useConfirm } from '@/components/confirm'
 import { useToast } from '@/components/toasts'
-import { indented, JsonText } from '@/text/json'
-import { count } from '@/text/number'
+import { count } from '@/format/number'
+import { indented, JsonText } from '@/lib/json'
 
 export interface Commanded {
   id: string

@@ -1,4 +1,4 @@
-import { visible } from '@/text/name'
+import { visible } from '@/format/name'
 
 /** A name that somebody gave: its direction is its own, and nothing in it turns letters around. */
 export function Name({ text }: { text: string }) {

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { jsonFault } from '@/text/json'
+import { jsonFault } from '@/lib/json'
 import { Button } from './button'
 import { Tick } from './checkbox'
 import type { Answer, Question } from './confirm'

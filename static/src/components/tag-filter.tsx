@@ -1,6 +1,6 @@
 import { TagsDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
-import { count } from '@/text/number'
+import { count } from '@/format/number'
 import { FilterMenu } from './filter-menu'
 
 const STALE_MILLIS = 30_000

@@ -3,7 +3,7 @@
 import { clsx } from 'clsx'
 import { CalendarDays } from 'lucide-react'
 import { type Ref, useRef, useState } from 'react'
-import { fromLocalInput, toLocalInput } from '@/text/time'
+import { fromLocalInput, toLocalInput } from '@/format/time'
 import { IconButton } from './button'
 import { Field, INPUT_CLASS } from './field'
 

@@ -1,5 +1,5 @@
 import { useNow } from '@/app/clock'
-import { exactTime, relativeTime, shortTime, viewerZone } from '@/text/time'
+import { exactTime, relativeTime, shortTime, viewerZone } from '@/format/time'
 import { Tooltip } from './tooltip'
 
 interface TimeProps {

@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css'
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import { onColoursChange } from '@/app/theme'
-import { clockTime, dayAndTime, viewerZone } from '@/text/time'
+import { clockTime, dayAndTime, viewerZone } from '@/format/time'
 import { colourOf, endsOf, pathsOf, stacked } from './drawing'
 
 export interface ChartSeries {

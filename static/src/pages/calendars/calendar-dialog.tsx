@@ -6,7 +6,7 @@ import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TextArea, TextField } from '@/components/field'
 import { enumLabel } from '@/components/status'
-import { viewerZone } from '@/text/time'
+import { viewerZone } from '@/format/time'
 import { type CalendarValues, inputOf, valuesOf, WEEKDAYS } from './rules'
 
 interface CalendarDialogProps {

@@ -9,7 +9,7 @@ import {
 import { useApi, useCommand } from '@/api/queries'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
-import { isInFlight, isRepeatable } from '@/text/execution'
+import { isInFlight, isRepeatable } from '@/format/execution'
 
 /** Cancel it while it runs; run its fire time again when it has ended, or its job at any time. */
 export function Commands({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {

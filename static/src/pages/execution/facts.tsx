@@ -6,10 +6,10 @@ import { Name } from '@/components/name'
 import { enumLabel } from '@/components/status'
 import { CopyButton } from '@/components/text-block'
 import { Time } from '@/components/time'
-import { inUnits } from '@/text/duration'
-import { count } from '@/text/number'
-import { zoneOf } from '@/text/schedule'
-import { onTheirClock, sameClock } from '@/text/time'
+import { inUnits } from '@/format/duration'
+import { count } from '@/format/number'
+import { zoneOf } from '@/format/schedule'
+import { onTheirClock, sameClock } from '@/format/time'
 
 type Execution = NonNullable<ExecutionQuery['execution']>
 

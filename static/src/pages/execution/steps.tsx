@@ -3,8 +3,8 @@ import type { ExecutionQuery } from '@/api/generated'
 import { useNow } from '@/app/clock'
 import { enumLabel, statusColour } from '@/components/status'
 import { Time } from '@/components/time'
-import { duration } from '@/text/duration'
-import { isInFlight, lateness, runtime } from '@/text/execution'
+import { duration } from '@/format/duration'
+import { isInFlight, lateness, runtime } from '@/format/execution'
 import { type AttemptLine, attemptsOf } from './attempts'
 
 interface StepsProps {

@@ -3,7 +3,7 @@ import type { ExecutionFilter } from '@/api/generated'
 import { allThatMatch, NOTHING, type Selection, selectedCount } from '@/app/selection'
 import { useExecutionCommands } from '@/commands/executions'
 import { Button, IconButton } from '@/components/button'
-import { count } from '@/text/number'
+import { count } from '@/format/number'
 import { cancelledBy, repeatedBy } from './selection'
 
 interface BulkBarProps {

@@ -9,9 +9,9 @@ import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
 import { enumLabel, StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
-import { duration } from '@/text/duration'
-import { isInFlight, lateness, runtime } from '@/text/execution'
-import { count } from '@/text/number'
+import { duration } from '@/format/duration'
+import { isInFlight, lateness, runtime } from '@/format/execution'
+import { count } from '@/format/number'
 import { Message } from './message'
 
 export const ROW_HEIGHT = 44

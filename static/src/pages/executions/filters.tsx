@@ -13,8 +13,8 @@ import { FilterMenu } from '@/components/filter-menu'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
 import { SearchField } from '@/components/search-field'
 import { TimeInput } from '@/components/time-field'
-import { PRESETS } from '@/text/ranges'
-import { fromLocalInput, timeFault, toLocalInput } from '@/text/time'
+import { PRESETS } from '@/format/ranges'
+import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 
 interface FiltersProps {
   search: ExecutionsSearch

@@ -4,7 +4,7 @@ import type { ExecutionFilter } from '@/api/generated'
 import type { Selection } from '@/app/selection'
 import { EXECUTION_STATUSES } from '@/app/words'
 import type { Executions } from '@/commands/executions'
-import { isInFlight } from '@/text/execution'
+import { isInFlight } from '@/format/execution'
 
 const ENDED = EXECUTION_STATUSES.filter((status) => !isInFlight(status))
 

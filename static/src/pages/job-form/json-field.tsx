@@ -6,7 +6,7 @@ import { useController } from 'react-hook-form'
 import { arriving } from '@/app/arrival'
 import { Button } from '@/components/button'
 import { Field, INPUT_CLASS } from '@/components/field'
-import { indented, jsonFault } from '@/text/json'
+import { indented, jsonFault } from '@/lib/json'
 import type { FormValues } from './values'
 
 const JsonEditor = lazy(arriving(() => import('./json-editor')))

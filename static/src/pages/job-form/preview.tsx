@@ -8,7 +8,7 @@ import { type CreateJobInput, type FormJobFragment, PreviewScheduleDocument } fr
 import { Panel } from '@/components/panel'
 import { Loading } from '@/components/states'
 import { Time } from '@/components/time'
-import { dayAndTime, sameClock, viewerZone } from '@/text/time'
+import { dayAndTime, sameClock, viewerZone } from '@/format/time'
 import { changesOf, type FireTimeChanges } from './changes'
 import { type FormValues, scheduleOf, valuesOf } from './values'
 

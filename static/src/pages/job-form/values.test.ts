@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { JsonText } from '@/text/json'
+import { JsonText } from '@/lib/json'
 import { changesOf } from './changes'
 import { choicesOf, expressionOf } from './cron-builder'
 import { formJob } from './factories'

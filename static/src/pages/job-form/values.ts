@@ -12,8 +12,8 @@ import type {
   OverlapPolicy,
   Recovery,
 } from '@/api/generated'
-import { compact, indented, JsonText } from '@/text/json'
-import { fromLocalInput, toLocalInput } from '@/text/time'
+import { fromLocalInput, toLocalInput } from '@/format/time'
+import { compact, indented, JsonText } from '@/lib/json'
 
 export type TargetKind = 'log' | 'http' | 'noop'
 

@@ -8,8 +8,8 @@ import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
 import { Time } from '@/components/time'
 import { TimeField } from '@/components/time-field'
-import { counted } from '@/text/number'
-import { fromLocalInput, timeFault } from '@/text/time'
+import { counted } from '@/format/number'
+import { fromLocalInput, timeFault } from '@/format/time'
 
 const POLICIES: [OverlapPolicy, string, string][] = [
   ['BUFFER_ALL', 'Wait for it', 'One by one.'],

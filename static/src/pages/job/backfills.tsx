@@ -7,7 +7,7 @@ import { Button } from '@/components/button'
 import { Panel } from '@/components/panel'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
-import { count } from '@/text/number'
+import { count } from '@/format/number'
 import { BackfillDialog } from './backfill-dialog'
 
 const POLL_INTERVAL = 2_000

@@ -1,7 +1,7 @@
 import type { ExecutionRowFragment } from '@/api/generated'
 import { Chart } from '@/components/chart'
-import { duration } from '@/text/duration'
-import { lateness } from '@/text/execution'
+import { duration } from '@/format/duration'
+import { lateness } from '@/format/execution'
 
 const HEIGHT = 150
 

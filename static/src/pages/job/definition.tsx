@@ -4,10 +4,10 @@ import { Panel } from '@/components/panel'
 import { enumLabel } from '@/components/status'
 import { CopyButton, TextBlock } from '@/components/text-block'
 import { Time } from '@/components/time'
-import { inUnits } from '@/text/duration'
-import { indented } from '@/text/json'
-import { count, counted } from '@/text/number'
-import { zoneOf } from '@/text/schedule'
+import { inUnits } from '@/format/duration'
+import { count, counted } from '@/format/number'
+import { zoneOf } from '@/format/schedule'
+import { indented } from '@/lib/json'
 
 type Job = NonNullable<JobQuery['job']>
 

@@ -10,8 +10,8 @@ import { Panel } from '@/components/panel'
 import { QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { TimeField } from '@/components/time-field'
-import { explanation as outcomeOf } from '@/text/execution'
-import { fromLocalInput, timeFault } from '@/text/time'
+import { explanation as outcomeOf } from '@/format/execution'
+import { fromLocalInput, timeFault } from '@/format/time'
 import { headlineOf } from './explanation'
 
 export function Explain({ jobId }: { jobId: string }) {

@@ -8,8 +8,8 @@ import { useNow } from '@/app/clock'
 import { isFull, useOverview } from '@/app/overview'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
-import { afterClosure, isClosedNow } from '@/text/job'
-import { count } from '@/text/number'
+import { afterClosure, isClosedNow } from '@/format/job'
+import { count } from '@/format/number'
 
 type Job = NonNullable<JobQuery['job']>
 

@@ -3,8 +3,8 @@ import type { JobQuery } from '@/api/generated'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { Time } from '@/components/time'
-import { zoneOf } from '@/text/schedule'
-import { exactTime, sameClock, viewerZone } from '@/text/time'
+import { zoneOf } from '@/format/schedule'
+import { exactTime, sameClock, viewerZone } from '@/format/time'
 
 /** When it fires next, in the job's zone, if it has one, and the viewer's. */
 export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {

@@ -1,8 +1,8 @@
 // The stretches of the timeline in which the job did not start by schedule. Pure.
 
 import type { BlackoutRowFragment, ExecutionRowFragment } from '@/api/generated'
-import { counted } from '@/text/number'
-import { exactTime, viewerZone } from '@/text/time'
+import { counted } from '@/format/number'
+import { exactTime, viewerZone } from '@/format/time'
 import type { Pause } from './pauses'
 
 export interface Stretch {

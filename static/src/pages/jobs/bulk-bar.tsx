@@ -12,7 +12,7 @@ import { type Selection, selectedCount } from '@/app/selection'
 import { useRunningOf } from '@/commands/executions'
 import { Button, IconButton } from '@/components/button'
 import { type Question, useConfirm } from '@/components/confirm'
-import { count, counted } from '@/text/number'
+import { count, counted } from '@/format/number'
 import { jobsOfSelection } from './selection'
 
 interface BulkBarProps {

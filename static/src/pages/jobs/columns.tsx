@@ -15,9 +15,9 @@ import { Name } from '@/components/name'
 import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
-import { badgesOf, isClosedNow } from '@/text/job'
-import { describeSchedule, zoneOf } from '@/text/schedule'
-import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/text/time'
+import { badgesOf, isClosedNow } from '@/format/job'
+import { describeSchedule, zoneOf } from '@/format/schedule'
+import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/format/time'
 
 export const ROW_HEIGHT = 56
 export const CARD_HEIGHT = 112

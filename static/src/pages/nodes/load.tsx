@@ -5,7 +5,7 @@ import { databaseNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { Chart } from '@/components/chart'
 import { QueryBoundary } from '@/components/states'
-import { duration } from '@/text/duration'
+import { duration } from '@/format/duration'
 import { bytes, fullMillis, LOAD_SPANS, type LoadPoint, type LoadSpan, percent, slots } from './points'
 
 /** A node writes once a minute. */

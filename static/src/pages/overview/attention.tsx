@@ -7,7 +7,7 @@ import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { useStillRows } from '@/components/still'
 import { Time } from '@/components/time'
-import { count } from '@/text/number'
+import { count } from '@/format/number'
 
 const KINDS: Record<AttentionKind, { word: string; className: string }> = {
   HELD: { word: 'Held', className: 'bg-bad/10 text-bad' },

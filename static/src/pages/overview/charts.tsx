@@ -1,7 +1,7 @@
 import type { Activity } from '@/api/generated'
 import { Chart } from '@/components/chart'
-import { duration } from '@/text/duration'
-import { count, rate } from '@/text/number'
+import { duration } from '@/format/duration'
+import { count, rate } from '@/format/number'
 
 const HEIGHT = 170
 

@@ -2,7 +2,7 @@ import { clsx } from 'clsx'
 import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
 import type { OverviewPartsFragment } from '@/api/generated'
 import { healthOf, isFull } from '@/app/overview'
-import { count, counted } from '@/text/number'
+import { count, counted } from '@/format/number'
 
 const LOOKS = {
   good: { icon: CircleCheck, className: 'border-good/30 bg-good/8 text-good' },

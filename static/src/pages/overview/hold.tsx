@@ -7,7 +7,7 @@ import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
-import { counted } from '@/text/number'
+import { counted } from '@/format/number'
 
 type Hold = NonNullable<OverviewPartsFragment['cluster']['hold']>
 

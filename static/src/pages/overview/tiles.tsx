@@ -4,8 +4,8 @@ import type { ReactNode } from 'react'
 import type { Activity, OverviewPartsFragment } from '@/api/generated'
 import { useNow } from '@/app/clock'
 import { isFull } from '@/app/overview'
-import { duration } from '@/text/duration'
-import { count, counted, rate } from '@/text/number'
+import { duration } from '@/format/duration'
+import { count, counted, rate } from '@/format/number'
 import { firesPerSecond, latenessNow } from './activity'
 
 /** The figures that say how the cluster does now. */

@@ -1,6 +1,6 @@
 import { clsx } from 'clsx'
-import { ticksOf } from '@/text/ticks'
-import { clockTime, dayAndTime, viewerZone } from '@/text/time'
+import { ticksOf } from '@/format/ticks'
+import { clockTime, dayAndTime, viewerZone } from '@/format/time'
 import type { Axis } from './views'
 
 const TICKS_MAX = 8

@@ -2,7 +2,7 @@
 
 import type { BlackoutRowFragment } from '@/api/generated'
 import { blackoutsOf } from '@/blackouts/concerning'
-import { exactTime, viewerZone } from '@/text/time'
+import { exactTime, viewerZone } from '@/format/time'
 import type { Axis } from './views'
 
 /** A stretch in which nothing starts by schedule, both ends from 0 to 1. */

@@ -6,8 +6,8 @@ import type { ReactNode } from 'react'
 import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
 import { StatusBadge } from '@/components/status'
-import { count } from '@/text/number'
-import { describeSchedule, type ScheduleFields } from '@/text/schedule'
+import { count } from '@/format/number'
+import { describeSchedule, type ScheduleFields } from '@/format/schedule'
 import { failuresOf, type Mark } from './marks'
 
 export const ROW_HEIGHT = 44

@@ -1,9 +1,9 @@
 // What stands in a job's row, and where. Pure.
 
 import { enumLabel } from '@/components/status'
-import { duration } from '@/text/duration'
-import { count } from '@/text/number'
-import { dayAndTime, exactTime, viewerZone } from '@/text/time'
+import { duration } from '@/format/duration'
+import { count } from '@/format/number'
+import { dayAndTime, exactTime, viewerZone } from '@/format/time'
 import { type Axis, RUNS } from './views'
 
 /** One execution, or several that lie so near that one stands for them. */

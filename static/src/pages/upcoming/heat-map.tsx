@@ -1,7 +1,7 @@
 import { clsx } from 'clsx'
 import { type KeyboardEvent, useState } from 'react'
-import { count } from '@/text/number'
-import { clockTime, dayAndTime, viewerZone } from '@/text/time'
+import { count } from '@/format/number'
+import { clockTime, dayAndTime, viewerZone } from '@/format/time'
 import { type Cell, levelsOf, type Row, type Scale, scaleOf } from './heat'
 import { SPANS, type Span, type Stretch } from './spans'
 
