@@ -4,7 +4,7 @@ import { createRoot } from 'react-dom/client'
 import { createQueryClient } from '@/api/queries'
 import { Dashboard } from '@/app/dashboard'
 import { createDashboardRouter } from '@/app/router'
-import { startTheme } from '@/app/theme'
+import { startTheme } from '@/lib/theme'
 
 startTheme()
 

@@ -3,10 +3,10 @@
 import { Link } from '@tanstack/react-router'
 import { Compass, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
+import { ChunkGone, reloadIfGone } from '@/api/chunks'
 import { errorMessage } from '@/api/client'
 import { Button, buttonClass } from '@/components/button'
 import { Missing } from '@/components/panel'
-import { ChunkGone, reloadFor } from './arrival'
 
 /** No page has this address. */
 export function NotFound() {
@@ -22,7 +22,7 @@ export function NotFound() {
 
 /** A page broke while it was drawn: that is an error of the dashboard. */
 export function PageFailure({ error }: { error: unknown }) {
-  const [reloads] = useState(() => reloadFor(error))
+  const [reloads] = useState(() => reloadIfGone(error))
   if (reloads) return null
   return (
     <div role="alert">

@@ -18,11 +18,11 @@ import {
   X,
 } from 'lucide-react'
 import { useState } from 'react'
+import { healthOf, useOverview } from '@/cluster/overview'
 import { IconButton } from '@/components/button'
 import { Kbd } from '@/components/kbd'
+import { type Theme, useTheme } from '@/lib/theme'
 import { Logo } from './logo'
-import { healthOf, useOverview } from './overview'
-import { type Theme, useTheme } from './theme'
 
 const LINKS = [
   { to: '/', label: 'Overview', icon: Gauge },

@@ -9,14 +9,14 @@ import {
   type RouterHistory,
 } from '@tanstack/react-router'
 import { BASE } from '@/api/base'
+import { loadChunk } from '@/api/chunks'
 import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
 import { prefetchPages } from '@/api/prefetch'
+import { executionsSearch, jobsSearch, newJobSearch, timelineSearch, upcomingSearch } from '@/lib/filters'
+import { parseSearch, stringifySearch } from '@/lib/search'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
 import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
-import { arriving } from './arrival'
 import { DashboardFailure, NotFound, PageFailure } from './failures'
-import { executionsSearch, jobsSearch, newJobSearch, timelineSearch, upcomingSearch } from './filters'
-import { parseSearch, stringifySearch } from './search'
 import { Shell } from './shell'
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
@@ -28,7 +28,7 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({
 const overview = createRoute({
   getParentRoute: () => root,
   path: '/',
-  component: lazyRouteComponent(arriving(() => import('@/pages/overview'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/overview'))),
 })
 
 const jobs = createRoute({
@@ -38,7 +38,7 @@ const jobs = createRoute({
   loaderDeps: ({ search }) => search,
   // Not waited for: the page shows that it is being read. It only begins earlier.
   loader: ({ context, deps }) => prefetchPages(context.queries, JobsPageDocument, jobListOf(deps), JOBS_SIZE),
-  component: lazyRouteComponent(arriving(() => import('@/pages/jobs'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/jobs'))),
 })
 
 const newJob = createRoute({
@@ -46,7 +46,7 @@ const newJob = createRoute({
   path: '/jobs/new',
   validateSearch: newJobSearch,
   component: lazyRouteComponent(
-    arriving(() => import('@/pages/job-form')),
+    loadChunk(() => import('@/pages/job-form')),
     'NewJob',
   ),
 })
@@ -54,14 +54,14 @@ const newJob = createRoute({
 const job = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$jobId',
-  component: lazyRouteComponent(arriving(() => import('@/pages/job'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/job'))),
 })
 
 const editJob = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$jobId/edit',
   component: lazyRouteComponent(
-    arriving(() => import('@/pages/job-form')),
+    loadChunk(() => import('@/pages/job-form')),
     'EditJob',
   ),
 })
@@ -75,39 +75,39 @@ const executions = createRoute({
     // A search is another query, and waits for the page.
     if (!deps.search) prefetchPages(context.queries, ExecutionsPageDocument, executionListOf(deps), EXECUTIONS_SIZE)
   },
-  component: lazyRouteComponent(arriving(() => import('@/pages/executions'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/executions'))),
 })
 
 const execution = createRoute({
   getParentRoute: () => root,
   path: '/executions/$executionId',
-  component: lazyRouteComponent(arriving(() => import('@/pages/execution'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/execution'))),
 })
 
 const timeline = createRoute({
   getParentRoute: () => root,
   path: '/timeline',
   validateSearch: timelineSearch,
-  component: lazyRouteComponent(arriving(() => import('@/pages/timeline'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/timeline'))),
 })
 
 const nodes = createRoute({
   getParentRoute: () => root,
   path: '/nodes',
-  component: lazyRouteComponent(arriving(() => import('@/pages/nodes'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/nodes'))),
 })
 
 const upcoming = createRoute({
   getParentRoute: () => root,
   path: '/upcoming',
   validateSearch: upcomingSearch,
-  component: lazyRouteComponent(arriving(() => import('@/pages/upcoming'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/upcoming'))),
 })
 
 const calendars = createRoute({
   getParentRoute: () => root,
   path: '/calendars',
-  component: lazyRouteComponent(arriving(() => import('@/pages/calendars'))),
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/calendars'))),
 })
 
 /** The router of this page; a test gives it a history of its own. */

@@ -3,12 +3,12 @@
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useConnection } from '@/api/connection'
+import { useLazyPart } from '@/api/lazy-part'
+import { useOverview, useOverviewUpdates } from '@/cluster/overview'
 import { Name } from '@/components/name'
-import { useLate } from './late'
+import { useListMemory } from '@/components/up-link'
 import { Navigation } from './navigation'
-import { useOverview, useOverviewUpdates } from './overview'
 import { useShortcuts } from './shortcuts'
-import { useListMemory } from './up-link'
 
 /** The field that `/` goes to, on a page that has one. */
 const SEARCH_FIELD = 'input[type=search]'
@@ -18,7 +18,7 @@ const getHelp = () => import('./help')
 /** Navigation, banner, page. */
 export function Shell() {
   const [helping, setHelping] = useState(false)
-  const Help = useLate(getHelp, helping, () => setHelping(false))
+  const Help = useLazyPart(getHelp, helping, () => setHelping(false))
   const navigate = useNavigate()
   useOverviewUpdates()
   useMovesToTop()

@@ -2,11 +2,11 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Afterwards, type BlackoutRowFragment, EndBlackoutDocument, JobNameDocument } from '@/api/generated'
 import { useApi, useCommand } from '@/api/queries'
-import { useNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
+import { useNow } from '@/lib/clock'
 import { BlackoutEndDialog } from './end-dialog'
 
 interface BlackoutListProps {

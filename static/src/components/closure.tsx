@@ -1,6 +1,6 @@
 import type { JobRowFragment } from '@/api/generated'
-import { useNow } from '@/app/clock'
 import { isClosedNow } from '@/format/job'
+import { useNow } from '@/lib/clock'
 import { Time } from './time'
 
 /** "closed until 22:41": where a next fire time would stand. Nothing while the blackout is ahead. */

@@ -2,7 +2,7 @@
 
 import { createContext, type ReactNode, useCallback, useContext, useRef, useState } from 'react'
 import { errorMessage } from '@/api/client'
-import { useLate } from '@/app/late'
+import { useLazyPart } from '@/api/lazy-part'
 import { useToast } from './toasts'
 
 export interface Question {
@@ -47,7 +47,7 @@ export function Confirm({ children }: { children: ReactNode }) {
     resolve.current(answer)
     setQuestion(null)
   }
-  const QuestionDialog = useLate(getDialog, question !== null, (error) => {
+  const QuestionDialog = useLazyPart(getDialog, question !== null, (error) => {
     // What cannot be asked is not done.
     settle(null)
     toast({ kind: 'failed', message: `${errorMessage(error)} Reload it.` })

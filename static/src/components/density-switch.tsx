@@ -1,5 +1,5 @@
 import { Rows4 } from 'lucide-react'
-import { useDensity } from '@/app/density'
+import { useDensity } from '@/lib/density'
 import { IconButton } from './button'
 
 /** Makes the rows of the lists low, or comfortable again. A narrow screen has cards, which are what they are. */

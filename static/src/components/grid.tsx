@@ -4,7 +4,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { clsx } from 'clsx'
 import { memo, type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
-import { useDensity } from '@/app/density'
+import { useDensity } from '@/lib/density'
 import { useScreen } from './screen'
 import { usePointed } from './still'
 

@@ -1,5 +1,5 @@
-import { useNow } from '@/app/clock'
 import { exactTime, relativeTime, shortTime, viewerZone } from '@/format/time'
+import { useNow } from '@/lib/clock'
 import { Tooltip } from './tooltip'
 
 interface TimeProps {

@@ -1,10 +1,10 @@
 // A chart over time. The drawing arrives in a chunk of its own, after the page; the place is kept meanwhile.
 
 import { lazy, Suspense } from 'react'
-import { arriving } from '@/app/arrival'
+import { loadChunk } from '@/api/chunks'
 import type { PlotProps } from './plot'
 
-const Plot = lazy(arriving(() => import('./plot')))
+const Plot = lazy(loadChunk(() => import('./plot')))
 
 /** Draws series over time, with the values under the pointer above it. */
 export function Chart(props: PlotProps) {

@@ -3,8 +3,8 @@
 import 'uplot/dist/uPlot.min.css'
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
 import uPlot from 'uplot'
-import { onColoursChange } from '@/app/theme'
 import { clockTime, dayAndTime, viewerZone } from '@/format/time'
+import { onColoursChange } from '@/lib/theme'
 import { colourOf, endsOf, pathsOf, stacked } from './drawing'
 
 export interface ChartSeries {

@@ -1,7 +1,7 @@
-import { useNow } from '@/app/clock'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/format/duration'
+import { useNow } from '@/lib/clock'
 import type { AttemptLine } from './attempts'
 
 /** Every try: which node, from when, how long, how it ended. */

@@ -1,10 +1,10 @@
 import { clsx } from 'clsx'
 import type { ExecutionQuery } from '@/api/generated'
-import { useNow } from '@/app/clock'
 import { enumLabel, statusColour } from '@/components/status'
 import { Time } from '@/components/time'
 import { duration } from '@/format/duration'
 import { isInFlight, lateness, runtime } from '@/format/execution'
+import { useNow } from '@/lib/clock'
 import { type AttemptLine, attemptsOf } from './attempts'
 
 interface StepsProps {

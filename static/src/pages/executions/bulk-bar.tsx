@@ -1,9 +1,9 @@
 import { Ban, RotateCw, X } from 'lucide-react'
 import type { ExecutionFilter } from '@/api/generated'
-import { allThatMatch, NOTHING, type Selection, selectedCount } from '@/app/selection'
 import { useExecutionCommands } from '@/commands/executions'
 import { Button, IconButton } from '@/components/button'
 import { count } from '@/format/number'
+import { allThatMatch, NOTHING, type Selection, selectedCount } from '@/lib/selection'
 import { cancelledBy, repeatedBy } from './selection'
 
 interface BulkBarProps {

@@ -2,8 +2,6 @@
 
 import { Link } from '@tanstack/react-router'
 import type { ExecutionRowFragment } from '@/api/generated'
-import { useNow } from '@/app/clock'
-import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/app/selection'
 import { Checkbox } from '@/components/checkbox'
 import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
@@ -12,6 +10,8 @@ import { Time } from '@/components/time'
 import { duration } from '@/format/duration'
 import { isInFlight, lateness, runtime } from '@/format/execution'
 import { count } from '@/format/number'
+import { useNow } from '@/lib/clock'
+import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/lib/selection'
 import { Message } from './message'
 
 export const ROW_HEIGHT = 44

@@ -1,7 +1,7 @@
 // The address's filters in the API's words; the router uses them too, to ask before the page is there.
 
 import type { ExecutionFilter } from '@/api/generated'
-import type { ExecutionsSearch } from '@/app/filters'
+import type { ExecutionsSearch } from '@/lib/filters'
 
 /** Rows that are asked for at a time. */
 export const PAGE_SIZE = 100

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { allThatMatch, NOTHING, withRow } from '@/app/selection'
+import { allThatMatch, NOTHING, withRow } from '@/lib/selection'
 import { cancelledBy, repeatedBy } from './selection'
 
 const FILTER = { status: ['FAILED'], jobId: null }

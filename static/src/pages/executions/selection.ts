@@ -1,10 +1,10 @@
 // What the API is told of selected executions. Pure.
 
 import type { ExecutionFilter } from '@/api/generated'
-import type { Selection } from '@/app/selection'
-import { EXECUTION_STATUSES } from '@/app/words'
 import type { Executions } from '@/commands/executions'
 import { isInFlight } from '@/format/execution'
+import { EXECUTION_STATUSES } from '@/lib/enums'
+import type { Selection } from '@/lib/selection'
 
 const ENDED = EXECUTION_STATUSES.filter((status) => !isInFlight(status))
 

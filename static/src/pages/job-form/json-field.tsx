@@ -3,13 +3,13 @@
 
 import { lazy, Suspense } from 'react'
 import { useController } from 'react-hook-form'
-import { arriving } from '@/app/arrival'
+import { loadChunk } from '@/api/chunks'
 import { Button } from '@/components/button'
 import { Field, INPUT_CLASS } from '@/components/field'
 import { indented, jsonFault } from '@/lib/json'
 import type { FormValues } from './values'
 
-const JsonEditor = lazy(arriving(() => import('./json-editor')))
+const JsonEditor = lazy(loadChunk(() => import('./json-editor')))
 
 /** What the API shows in place of a secret. */
 const MASK = '********'

@@ -2,11 +2,11 @@
 
 import { useState } from 'react'
 import type { BlackoutRowFragment } from '@/api/generated'
-import { useNow } from '@/app/clock'
 import { BlackoutDialog } from '@/blackouts/dialog'
 import { BlackoutList } from '@/blackouts/list'
 import { Button } from '@/components/button'
 import { Panel } from '@/components/panel'
+import { useNow } from '@/lib/clock'
 
 interface BlackoutsProps {
   job: { id: string; tags: string[] }

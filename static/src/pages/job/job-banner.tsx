@@ -4,12 +4,12 @@ import { Link } from '@tanstack/react-router'
 import { CalendarOff, CircleAlert, CircleCheck, CircleSlash, Hourglass, Pause } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { JobQuery, OverviewPartsFragment } from '@/api/generated'
-import { useNow } from '@/app/clock'
-import { isFull, useOverview } from '@/app/overview'
+import { isFull, useOverview } from '@/cluster/overview'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
 import { afterClosure, isClosedNow } from '@/format/job'
 import { count } from '@/format/number'
+import { useNow } from '@/lib/clock'
 
 type Job = NonNullable<JobQuery['job']>
 

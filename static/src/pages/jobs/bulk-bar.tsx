@@ -8,11 +8,11 @@ import {
   RunJobsNowDocument,
 } from '@/api/generated'
 import { useCommand } from '@/api/queries'
-import { type Selection, selectedCount } from '@/app/selection'
 import { useRunningOf } from '@/commands/executions'
 import { Button, IconButton } from '@/components/button'
 import { type Question, useConfirm } from '@/components/confirm'
 import { count, counted } from '@/format/number'
+import { type Selection, selectedCount } from '@/lib/selection'
 import { jobsOfSelection } from './selection'
 
 interface BulkBarProps {

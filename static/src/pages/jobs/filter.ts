@@ -1,7 +1,7 @@
 // The address's filters in the API's words; the router uses them too, to ask before the page is there.
 
 import type { JobFilter, JobOrder } from '@/api/generated'
-import type { JobsSearch } from '@/app/filters'
+import type { JobsSearch } from '@/lib/filters'
 
 /** Rows that are asked for at a time. */
 export const PAGE_SIZE = 100

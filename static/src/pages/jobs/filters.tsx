@@ -1,12 +1,12 @@
 import { useState } from 'react'
-import type { JobsSearch } from '@/app/filters'
-import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/app/words'
 import { INPUT_CLASS, Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { SearchField } from '@/components/search-field'
 import { enumLabel } from '@/components/status'
 import { TagFilter, useTags } from '@/components/tag-filter'
+import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/lib/enums'
+import type { JobsSearch } from '@/lib/filters'
 
 interface FiltersProps {
   search: JobsSearch

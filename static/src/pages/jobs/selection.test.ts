@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { allThatMatch, isSelected, NAMED_MAX, NOTHING, selectedCount, withRow } from '@/app/selection'
+import { allThatMatch, isSelected, NAMED_MAX, NOTHING, selectedCount, withRow } from '@/lib/selection'
 import { jobsOfSelection } from './selection'
 
 const FILTER = { search: 'invoice' }

@@ -1,7 +1,7 @@
 // What the API is told of selected jobs. Pure.
 
 import type { JobFilter } from '@/api/generated'
-import type { Selection } from '@/app/selection'
+import type { Selection } from '@/lib/selection'
 
 /** What the API is told of a selection among the jobs that match `filter`: it wants `all` said when no condition is there. */
 export function jobsOfSelection(selection: Selection, filter: JobFilter): { filter: JobFilter; all: boolean } {

@@ -1,11 +1,11 @@
 import { useMemo, useState } from 'react'
 import { NodeLoadDocument, type NodesQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
-import { databaseNow } from '@/app/clock'
 import { Button } from '@/components/button'
 import { Chart } from '@/components/chart'
 import { QueryBoundary } from '@/components/states'
 import { duration } from '@/format/duration'
+import { databaseNow } from '@/lib/clock'
 import { bytes, fullMillis, LOAD_SPANS, type LoadPoint, type LoadSpan, percent, slots } from './points'
 
 /** A node writes once a minute. */

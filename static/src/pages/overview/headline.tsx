@@ -1,7 +1,7 @@
 import { clsx } from 'clsx'
 import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
 import type { OverviewPartsFragment } from '@/api/generated'
-import { healthOf, isFull } from '@/app/overview'
+import { healthOf, isFull } from '@/cluster/overview'
 import { count, counted } from '@/format/number'
 
 const LOOKS = {

@@ -3,7 +3,7 @@
 import { useMemo } from 'react'
 import { ActivityDocument, type Activity as ActivityPoint } from '@/api/generated'
 import { useApi } from '@/api/queries'
-import { useOverview } from '@/app/overview'
+import { useOverview } from '@/cluster/overview'
 import { Page, Panel } from '@/components/panel'
 import { QueryBoundary } from '@/components/states'
 import { AttentionList } from './attention'

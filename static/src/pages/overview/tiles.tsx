@@ -2,10 +2,10 @@ import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
 import type { ReactNode } from 'react'
 import type { Activity, OverviewPartsFragment } from '@/api/generated'
-import { useNow } from '@/app/clock'
-import { isFull } from '@/app/overview'
+import { isFull } from '@/cluster/overview'
 import { duration } from '@/format/duration'
 import { count, counted, rate } from '@/format/number'
+import { useNow } from '@/lib/clock'
 import { firesPerSecond, latenessNow } from './activity'
 
 /** The figures that say how the cluster does now. */

@@ -1,7 +1,7 @@
 // The marks of a job. There are a thousand of them on the screen, so each is a plain link; the page hears what happens to them.
 
 import { clsx } from 'clsx'
-import { useNow } from '@/app/clock'
+import { useNow } from '@/lib/clock'
 import type { Closed } from './closed'
 import { isFailure, type Mark, summary } from './marks'
 

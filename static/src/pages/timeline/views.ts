@@ -1,6 +1,6 @@
 // What the page can show: a stretch of time up to now, the same for all jobs, or the last runs of each, whenever they were.
 
-import type { TimelineView } from '@/app/words'
+import type { TimelineView } from '@/lib/enums'
 
 /** A stretch of time, and the cells that the API is asked for. */
 export interface Span {

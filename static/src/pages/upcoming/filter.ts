@@ -1,8 +1,8 @@
 // The address's filters in the API's words.
 
 import type { JobFilter } from '@/api/generated'
-import type { UpcomingSearch } from '@/app/filters'
-import type { Hidden } from '@/app/words'
+import type { Hidden } from '@/lib/enums'
+import type { UpcomingSearch } from '@/lib/filters'
 
 /** Which jobs the plan and the agenda show. */
 export interface ShownJobs {

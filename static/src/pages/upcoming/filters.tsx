@@ -1,9 +1,9 @@
-import type { UpcomingSearch } from '@/app/filters'
-import { HIDDEN, SCHEDULE_TYPES } from '@/app/words'
 import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { TagFilter } from '@/components/tag-filter'
+import { HIDDEN, SCHEDULE_TYPES } from '@/lib/enums'
+import type { UpcomingSearch } from '@/lib/filters'
 
 /** A fixed delay is not planned. */
 const PLANNED = SCHEDULE_TYPES.filter((type) => type !== 'FIXED_DELAY')

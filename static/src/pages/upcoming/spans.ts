@@ -1,6 +1,6 @@
 // What the plan can show: a day by ten minutes, a week by hours.
 
-import type { Span } from '@/app/words'
+import type { Span } from '@/lib/enums'
 
 export type { Span }
 

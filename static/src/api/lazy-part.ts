@@ -2,20 +2,20 @@
 // else is to do.
 
 import { type ComponentType, useEffect, useEffectEvent, useState } from 'react'
-import { arriving } from './arrival'
+import { loadChunk } from './chunks'
 
 /** How long the first screen is left alone, in milliseconds. */
 const QUIET_MILLIS = 2_000
 
 /** A part, or null as long as it has not arrived. `onMissing` is told why it cannot arrive although it is wanted. */
-export function useLate<Props>(
+export function useLazyPart<Props>(
   get: () => Promise<{ default: ComponentType<Props> }>,
   wanted: boolean,
   onMissing: (error: unknown) => void,
 ): ComponentType<Props> | null {
   const [part, setPart] = useState<ComponentType<Props> | null>(null)
   const load = useEffectEvent(async () => {
-    const { default: arrived } = await arriving(get)()
+    const { default: arrived } = await loadChunk(get)()
     setPart(() => arrived)
   })
   const miss = useEffectEvent(onMissing)

@@ -1,7 +1,6 @@
 // What the address of a list says: its filters, each of them optional.
 
 import type { JobOrder, JobScheduleType, JobState, JobStatus } from '@/api/generated'
-import { list, listOf, oneOf, text } from './search'
 import {
   EXECUTION_STATUSES,
   type ExecutionStatus,
@@ -19,7 +18,8 @@ import {
   type TimelineView,
   TRIGGER_KINDS,
   type TriggerKind,
-} from './words'
+} from './enums'
+import { list, listOf, oneOf, text } from './search'
 
 /** Of `/jobs`. */
 export interface JobsSearch {

@@ -13,7 +13,7 @@ import { useLive, usePollInterval } from '@/api/live'
 import { useApi } from '@/api/queries'
 import { keyOf } from '@/api/read'
 import { count } from '@/format/number'
-import { noteDatabaseTime } from './clock'
+import { noteDatabaseTime } from '@/lib/clock'
 
 /** Time between two reads while no events arrive, in milliseconds. */
 const POLL_INTERVAL = 3_000

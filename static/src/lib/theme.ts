@@ -1,10 +1,10 @@
 // Light, dark, or as the system says; kept in this browser.
 
-import { keptChoice } from './kept'
+import { storedChoice } from './stored-choice'
 
 export type Theme = 'system' | 'light' | 'dark'
 
-const theme = keptChoice<Theme>('horolog.theme', ['system', 'light', 'dark'], apply)
+const theme = storedChoice<Theme>('horolog.theme', ['system', 'light', 'dark'], apply)
 
 /** Applies what was chosen before; called before the first paint. */
 export function startTheme() {

@@ -1,8 +1,8 @@
 import { useNavigate } from '@tanstack/react-router'
 import { Activity, Copy, Ellipsis, FilePen, Pause, Pencil, Play, Trash2, Zap } from 'lucide-react'
-import { type Commanded, useJobCommands } from '@/commands/jobs'
-import { IconButton } from './button'
-import { Menu, MenuItem, MenuLine } from './menu'
+import { IconButton } from '@/components/button'
+import { Menu, MenuItem, MenuLine } from '@/components/menu'
+import { type Commanded, useJobCommands } from './jobs'
 
 /** Everything that can be done with one job. */
 export function JobMenu({ job, onDeleted }: { job: Commanded; onDeleted?: () => void }) {

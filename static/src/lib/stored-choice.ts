@@ -3,7 +3,7 @@
 import { useSyncExternalStore } from 'react'
 
 /** A choice between words, the first of them by default. `onChoose` hears of each new one. */
-export function keptChoice<Word extends string>(
+export function storedChoice<Word extends string>(
   key: string,
   words: readonly [Word, ...Word[]],
   onChoose: (word: Word) => void = () => {},

@@ -1,7 +1,7 @@
 import { render, screen } from '@testing-library/react'
 import { afterEach, expect, test, vi } from 'vitest'
+import { ChunkGone, loadChunk } from '@/api/chunks'
 import { noteAnswer } from '@/api/connection'
-import { arriving, ChunkGone } from './arrival'
 import { PageFailure } from './failures'
 
 const missing = () => Promise.reject(new TypeError('Failed to fetch dynamically imported module'))
@@ -24,7 +24,7 @@ test('a chunk of a node that is away arrives when it is back, and no page is loa
   const reload = vi.spyOn(location, 'reload').mockImplementation(() => {})
   nodeAwayOnce()
   const get = vi.fn<() => Promise<string>>().mockImplementationOnce(missing).mockResolvedValue('the page')
-  expect(await arriving(get)()).toBe('the page')
+  expect(await loadChunk(get)()).toBe('the page')
   expect(get).toHaveBeenCalledTimes(2)
   expect(reload).not.toHaveBeenCalled()
 })
@@ -32,7 +32,7 @@ test('a chunk of a node that is away arrives when it is back, and no page is loa
 test('a chunk that the node no longer has reloads the page that shows it, and nothing before', async () => {
   const reload = vi.spyOn(location, 'reload').mockImplementation(() => {})
   nodeAwayOnce()
-  const gone = await arriving(missing)().catch((error: unknown) => error)
+  const gone = await loadChunk(missing)().catch((error: unknown) => error)
   expect(gone).toBeInstanceOf(ChunkGone)
   expect(reload).not.toHaveBeenCalled()
   render(<PageFailure error={gone} />)

@@ -1,4 +1,4 @@
-// The words of the API that a person can filter by.
+// The enumerations of the API that a list can be filtered by.
 
 import type { JobOrder, JobScheduleType, JobState, JobStatus } from '@/api/generated'
 
