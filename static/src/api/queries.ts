@@ -1,13 +1,11 @@
-// How components read and command: TanStack Query around the client. The lists of the API are the truth, so a command
-// reads again what is on the screen instead of patching it.
+// How components read: TanStack Query around the client. The lists of the API are the truth, so a command reads again
+// what is on the screen instead of patching it.
 
-import { QueryClient, type UseQueryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useToast } from '@/components/toasts'
-import { ApiError, errorMessage, send, Unreachable } from './client'
+import { QueryClient, type UseQueryOptions, useQuery, useQueryClient } from '@tanstack/react-query'
+import { ApiError, Unreachable } from './client'
 import { onReadAgain } from './connection'
 import type { TypedDocumentString } from './generated'
 import { keyOf, type Pulse, read } from './read'
-import { renewStill } from './still'
 
 /** The cache of this page. */
 export function createQueryClient(): QueryClient {
@@ -43,23 +41,5 @@ export function useApi<Result, Variables, Fresh = never>(
     queryKey: keyOf(document, variables),
     queryFn: ({ signal }) => read(queries, document, variables, { signal, pulse }),
     ...options,
-  })
-}
-
-/** A command: says what happened in a toast and reads again what is on the screen. `said` null says nothing. */
-export function useCommand<Result, Variables>(
-  document: TypedDocumentString<Result, Variables>,
-  said: (result: Result, variables: Variables) => string | null,
-) {
-  const queries = useQueryClient()
-  const toast = useToast()
-  return useMutation<Result, Error, Variables>({
-    mutationFn: (variables) => send(document, variables),
-    onSuccess: (result, variables) => {
-      const message = said(result, variables)
-      if (message) toast({ kind: 'done', message })
-      return queries.invalidateQueries().then(renewStill)
-    },
-    onError: (error) => toast({ kind: 'failed', message: errorMessage(error) }),
   })
 }

@@ -8,11 +8,11 @@ import {
   type JobFilter,
   RerunExecutionsDocument,
 } from '@/api/generated'
-import { useCommand } from '@/api/queries'
 import { useConfirm } from '@/components/confirm'
 import { useToast } from '@/components/toasts'
 import { count, counted } from '@/format/number'
 import { leftOut } from '@/format/reruns'
+import { useCommand } from './command'
 
 /** Executions as the API wants them named: a filter, or `all` where it leaves out none. */
 export interface Executions {

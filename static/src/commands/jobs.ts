@@ -9,11 +9,11 @@ import {
   ResumeJobDocument,
   RunJobNowDocument,
 } from '@/api/generated'
-import { useCommand } from '@/api/queries'
 import { type Question, useConfirm } from '@/components/confirm'
 import { useToast } from '@/components/toasts'
 import { count } from '@/format/number'
 import { indented, JsonText } from '@/lib/json'
+import { useCommand } from './command'
 
 export interface Commanded {
   id: string

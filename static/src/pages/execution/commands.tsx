@@ -6,7 +6,8 @@ import {
   RerunExecutionDocument,
   RunJobNowDocument,
 } from '@/api/generated'
-import { useApi, useCommand } from '@/api/queries'
+import { useApi } from '@/api/queries'
+import { useCommand } from '@/commands/command'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { isInFlight, isRepeatable } from '@/format/execution'

@@ -2,7 +2,8 @@
 
 import { useState } from 'react'
 import { BackfillsDocument, type BackfillsQuery, CancelBackfillDocument } from '@/api/generated'
-import { useApi, useCommand } from '@/api/queries'
+import { useApi } from '@/api/queries'
+import { useCommand } from '@/commands/command'
 import { Button } from '@/components/button'
 import { Panel } from '@/components/panel'
 import { StatusBadge } from '@/components/status'

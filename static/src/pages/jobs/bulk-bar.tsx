@@ -7,7 +7,7 @@ import {
   ResumeJobsDocument,
   RunJobsNowDocument,
 } from '@/api/generated'
-import { useCommand } from '@/api/queries'
+import { useCommand } from '@/commands/command'
 import { useRunningOf } from '@/commands/executions'
 import { Button, IconButton } from '@/components/button'
 import { type Question, useConfirm } from '@/components/confirm'

@@ -11,8 +11,9 @@ import {
   NodesDocument,
   type NodesQuery,
 } from '@/api/generated'
-import { useApi, useCommand } from '@/api/queries'
+import { useApi } from '@/api/queries'
 import { restMillis } from '@/api/spending'
+import { useCommand } from '@/commands/command'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Facts } from '@/components/facts'

@@ -2,7 +2,7 @@
 
 import { OctagonPause } from 'lucide-react'
 import { HoldClusterDocument, type OverviewPartsFragment, ReleaseClusterDocument } from '@/api/generated'
-import { useCommand } from '@/api/queries'
+import { useCommand } from '@/commands/command'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
