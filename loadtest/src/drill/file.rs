@@ -429,7 +429,7 @@ mod tests {
             ("[[faults]]\nkind = \"clock-jump\"\nat = 1", "database-clock"),
             (
                 "database-clock = true\n[[faults]]\nkind = \"clock-stays\"\nat = 1\n[[faults]]\nkind = \"kill\"\nat = 1",
-                "by itself",
+                "a checker of its own",
             ),
             ("[[faults]]\nkind = \"unplug\"\nat = 1", "namespaces"),
             ("[[faults]]\nkind = \"kill\"\nat = -1.0", "negative"),
