@@ -22,6 +22,8 @@ pub struct Gathering<L> {
 
 /// What a batch loads.
 type Loaded<K, L> = Result<Arc<HashMap<K, <L as Loader<K>>::Value>>, <L as Loader<K>>::Error>;
+/// The work of a batch, for each field that waits for it.
+type Work<K, L> = Shared<BoxFuture<'static, Loaded<K, L>>>;
 
 /// Keys that are loaded together, and the work that does it. Any field that waits for the work drives it: a field that is
 /// dropped, because another one failed, takes nothing from the others.
@@ -31,7 +33,7 @@ where
     L: Loader<K>,
 {
     keys: HashSet<K>,
-    loaded: Shared<BoxFuture<'static, Loaded<K, L>>>,
+    work: Work<K, L>,
 }
 
 impl<L: Send + Sync + 'static> Gathering<L> {
@@ -47,16 +49,16 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         L: Loader<K>,
         L::Error: Sync,
     {
-        let (opened, loaded) = self.join(key.clone());
+        let (opened, work) = self.join(key.clone());
         if let Some(batch_is_open) = opened {
             tokio::task::yield_now().await;
             drop(batch_is_open);
         }
-        Ok(loaded.await?.get(&key).cloned())
+        Ok(work.await?.get(&key).cloned())
     }
 
     /// Adds a key to the open batch of its type, or opens one. Who opens it closes it, by dropping the sender.
-    fn join<K>(&self, key: K) -> (Option<oneshot::Sender<()>>, Shared<BoxFuture<'static, Loaded<K, L>>>)
+    fn join<K>(&self, key: K) -> (Option<oneshot::Sender<()>>, Work<K, L>)
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
         L: Loader<K>,
@@ -71,7 +73,7 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         });
         let batch = batch.downcast_mut::<Batch<K, L>>().expect("a batch lies under the type of its keys");
         batch.keys.insert(key);
-        (opened, batch.loaded.clone())
+        (opened, batch.work.clone())
     }
 
     fn batch<K>(&self, closed: oneshot::Receiver<()>) -> Batch<K, L>
@@ -89,7 +91,7 @@ impl<L: Send + Sync + 'static> Gathering<L> {
             let keys: Vec<K> = batch.map(|mut batch| take(&mut batch.keys)).unwrap_or_default().into_iter().collect();
             loader.load(&keys).await.map(Arc::new)
         };
-        Batch { keys: HashSet::new(), loaded: load.boxed().shared() }
+        Batch { keys: HashSet::new(), work: load.boxed().shared() }
     }
 }
 
