@@ -107,7 +107,7 @@ async fn what_comes_to_wait_while_all_is_cancelled_begins() {
     let attempt = node.lease().await.remove(0);
     node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
     let gate = CommitGate::install_on(&cluster.database, "job_trigger").await;
-    let victim = cluster.victim(Duration::from_secs(60)).await;
+    let victim = cluster.victim(Duration::from_mins(1)).await;
     cluster.advance(60);
     gate.close().await;
     let polled = victim.poll_meanwhile();

@@ -12,7 +12,7 @@ use horolog::store::settlements::LeaseUpdates;
 use std::time::Duration;
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A job whose execution has failed, and a node whose commits stand at the gate.
 async fn failed_once(gated: &str) -> (TestCluster, Job, Uuid, TestNode, CommitGate) {

@@ -90,7 +90,7 @@ impl Ledger {
     /// The keys that had their effect.
     fn effects(&self) -> String {
         let done = self.executions.iter().filter(|(_, execution)| execution.has_effect);
-        done.map(|(key, _)| format!("{key}\n")).collect()
+        done.flat_map(|(key, _)| [key.as_str(), "\n"]).collect()
     }
 }
 

@@ -120,7 +120,10 @@ fn every_page_that_the_sources_name_is_there() {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c)).unwrap_or(rest.len());
             rest[..end].trim_end_matches('.')
         });
-        let missing = named.filter(|page| page.ends_with(".md") && !root().join("docs").join(page).is_file());
+        let missing = named.filter(|page| {
+            Path::new(page).extension().is_some_and(|extension| extension == "md")
+                && !root().join("docs").join(page).is_file()
+        });
         wrong.extend(missing.map(|page| format!("{}: docs/{page}", source.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -78,13 +78,14 @@ fn the_metrics_are_those_of_the_program() {
     let constants = constants(&sources);
     let metrics = described(&sources);
     assert!(metrics.len() > 20, "{}", metrics.len());
-    let rows: String = metrics
+    let rows = metrics
         .iter()
         .map(|(name, metric)| {
             let labels: Vec<_> = labels(name, &sources, &constants).iter().map(|label| code(label)).collect();
             format!("| {} | {} | {} | {} |\n", code(name), metric.kind, labels.join(", "), cell(&metric.meaning))
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     assert_written("docs/reference/metrics.md", &format!("{GENERATED}{INTRODUCTION}{rows}"));
 
     // Names with braces are names with their labels.
