@@ -196,7 +196,7 @@ async fn what_a_start_or_a_long_rest_names_stays_where_it_is() {
     let rests = cluster.create(fixed_delay(400_000)).await;
     // Renamed while the clock was ahead.
     cluster.execute("update job_definition set updated_at = updated_at + interval '26 hours'", &[]).await;
-    let rest = "update job_trigger set runs = 1, fire_time = clock_timestamp() + interval '4 days', due_at = clock_timestamp() + interval '4 days' where id = $1";
+    let rest = "update job_trigger set runs = 1, fire_time = now() + interval '4 days', due_at = now() + interval '4 days' where id = $1";
     cluster.execute(rest, &[&rests.id]).await;
     let fire_times = "select fire_time::text || due_at::text from job_trigger order by id";
     let before = cluster.texts(fire_times, &[]).await;
