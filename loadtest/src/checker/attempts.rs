@@ -6,9 +6,10 @@
 use super::{
     Redelivery,
     deadlines::{kills, rewinds},
-    fire_time::{Checker, NOTICE, Subject},
+    job::{Checker, NOTICE},
     job_history::{Execution, JobHistory, succeeded, unanswered},
     policy_set::PolicySet,
+    subject::Subject,
 };
 use crate::{
     history::{Delivery, Fault, Micros, Scope},

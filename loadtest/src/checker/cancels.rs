@@ -3,12 +3,13 @@
 //! It must never explain by a call what began after it, or what ended long after it without a fault.
 
 use super::{
-    fire_time::{Checker, NOTICE, Subject},
+    job::{Checker, NOTICE},
     job_history::{Execution, JobHistory},
     policy_set::PolicySet,
+    subject::Subject,
 };
 use crate::{
-    history::{Call, CallOutcome, Micros, Operation, Row},
+    history::{Call, CallOutcome, Micros, Operation},
     job::Overlap,
 };
 
@@ -23,7 +24,7 @@ impl<'a> Checker<'a> {
         finished: Micros,
     ) -> bool {
         job.states.possibly_deleted(finished)
-            || (policies.may_overlap(&[Overlap::CancelOther]) && replaced(job, execution, finished))
+            || (policies.may_overlap(&[Overlap::CancelOther]) && was_replaced(job, execution, finished))
             || cancels(job).any(|call| self.cancelled_by(call, execution, finished))
     }
 
@@ -63,16 +64,19 @@ fn cancels<'a>(job: &JobHistory<'a>) -> impl Iterator<Item = &'a Call> {
     job.states.calls.iter().copied().filter(may_have)
 }
 
-fn replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
-    let due_meanwhile = |other: &Execution<'_>| {
-        let at = other.fire_time().unwrap_or(Micros::MAX);
-        other.id != execution.id && execution.fire_time().is_some_and(|own| own <= at) && at <= finished
-    };
-    // What took its place may have had to give way itself, before it ran.
-    let gave_way = |row: &Row| {
-        row.reason.as_deref() == Some("OVERLAP")
-            && execution.fire_time().is_some_and(|own| own < row.fire_time)
-            && row.fire_time <= finished
-    };
-    job.executions.iter().any(due_meanwhile) || job.skips.iter().any(|row| gave_way(row))
+/// Whether another fire time of the job came due before the execution was cancelled.
+fn was_replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
+    let Some(own) = execution.fire_time() else { return false };
+    let by_execution = job
+        .executions
+        .iter()
+        .filter(|other| other.id != execution.id)
+        .any(|other| other.fire_time().is_some_and(|at| (own..=finished).contains(&at)));
+    // The replacement may have been replaced itself, before it ran: then only a row is left of it.
+    let by_row = job
+        .skips
+        .iter()
+        .filter(|row| row.reason.as_deref() == Some("OVERLAP"))
+        .any(|row| own < row.fire_time && row.fire_time <= finished);
+    by_execution || by_row
 }

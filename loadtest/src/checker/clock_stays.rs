@@ -5,10 +5,7 @@
 //! nobody is declared dead. Which fire times a jump passes over is not checked, nor transitions: they are in the order of
 //! the database's clock, and it was set back.
 
-use super::{
-    Analysis, Rules,
-    fire_time::{Checker, Subject},
-};
+use super::{Analysis, Rules, job::Checker, subject::Subject};
 use crate::{
     fire_times,
     history::{Delivery, Fault, History, Micros, Operation, Row},
@@ -81,21 +78,21 @@ impl Checker<'_> {
             attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
         };
         for row in self.history.rows.iter().filter(|row| row.status == "RUNNING" && !at_sink(row)) {
-            let subject = Subject { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+            let subject = Subject::row(row);
             self.report("UNRECOVERED", subject, "RUNNING at the final read");
         }
     }
 
     fn no_deaths(&mut self) {
         for node in self.history.nodes.iter().filter(|node| node.state == "DEAD") {
-            let subject = Subject { job: Uuid::nil(), fire_time: None, execution: None };
+            let subject = Subject::CLUSTER;
             self.report("FALSE-DEATH", subject, format!("{} was declared dead by {:?}", node.name, node.ended_by));
         }
     }
 
     /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
     fn keeps_firing(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
-        let subject = Subject { job, fire_time: None, execution: None };
+        let subject = Subject::job(job);
         let faults: Vec<&Fault> = self.history.faults.iter().collect();
         for fault in &faults {
             let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until).contains(*at));

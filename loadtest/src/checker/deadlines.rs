@@ -23,14 +23,13 @@ pub(super) struct Faults<'a> {
 
 impl<'a> Faults<'a> {
     pub(super) fn new(history: &'a History, rules: &Rules) -> Self {
-        let spans = |end: fn(&Fault, &Rules) -> Micros, left_out: &[Scope]| {
-            let all = history.faults.iter().filter(|fault| !left_out.contains(&fault.scope));
-            Spans::new(all.map(|fault| (fault.from, end(fault, rules), fault)).collect())
-        };
+        let delaying = history.faults.iter().filter(|fault| fault.scope != Scope::Harmless);
+        // A stalled disk delays, and has no other consequence.
+        let effective = delaying.clone().filter(|fault| fault.scope != Scope::Stalls);
         Self {
             rules: *rules,
-            delays: spans(delay_end, &[Scope::Harmless]),
-            effects: spans(effect_end, &[Scope::Harmless, Scope::Stalls]),
+            delays: Spans::new(delaying.map(|fault| (fault.from, delay_end(fault, rules), fault)).collect()),
+            effects: Spans::new(effective.map(|fault| (fault.from, effect_end(fault, rules), fault)).collect()),
             names: history.nodes.iter().map(|node| (node.id, node.name.as_str())).collect(),
         }
     }

@@ -93,11 +93,7 @@ pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<
         return Some(named);
     }
     let schedule = &job.states.spec(grid).schedule;
-    let keeps_it = |operation: &Operation| match operation {
-        Operation::Create(spec) | Operation::Update(spec) => spec.schedule == *schedule,
-        _ => true,
-    };
-    let later = job.states.calls[grid + 1..].iter().take_while(|later| keeps_it(&later.operation));
+    let later = job.states.calls[grid + 1..].iter().take_while(|later| keeps(&later.operation, schedule));
     if let Some(named) = later.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
     {
         let period = Micros::from(seconds.max(1)) * SECOND;
@@ -105,4 +101,12 @@ pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<
     }
     let mut seen = job.executions.iter().filter(|execution| !execution.manual).filter_map(Execution::fire_time);
     seen.find(|at| (call.invoked..=latest).contains(at))
+}
+
+/// Whether an operation leaves the schedule of its job, and so the phase, as it is.
+fn keeps(operation: &Operation, schedule: &Schedule) -> bool {
+    match operation {
+        Operation::Create(spec) | Operation::Update(spec) => spec.schedule == *schedule,
+        _ => true,
+    }
 }

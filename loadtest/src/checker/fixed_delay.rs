@@ -4,8 +4,9 @@
 
 use super::{
     expected::anchor,
-    fire_time::{Checker, Subject},
+    job::Checker,
     job_history::{Execution, JobHistory},
+    subject::Subject,
 };
 use crate::{
     history::{CallOutcome, Micros},
@@ -32,7 +33,7 @@ impl<'a> Checker<'a> {
         let mut labels: Vec<Micros> = runs.iter().filter_map(|run| run.fire_time()).collect();
         labels.sort_unstable();
         for duplicate in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
-            let subject = Subject { job: job.id, fire_time: Some(duplicate[0]), execution: None };
+            let subject = Subject::fire_time(job.id, duplicate[0]);
             self.report("DOUBLE-EXECUTION", subject, "two executions of one fire time");
         }
         for run in &runs {
@@ -117,7 +118,7 @@ impl<'a> Checker<'a> {
     fn fixed_delay_ends(&mut self, job: &JobHistory<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
         let call = job.states.calls[grid];
         let end = self.history.ended;
-        let subject = Subject { job: job.id, fire_time: None, execution: None };
+        let subject = Subject::job(job.id);
         let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
         let first = runs.iter().map(|run| start(run)).find(|at| *at >= call.invoked);
         if let (Some(named), 0) = (named, grid) {
@@ -165,7 +166,7 @@ impl<'a> Checker<'a> {
             // The API names milliseconds.
             let allowed = call.invoked - self.rules.earliness..=call.completed + period + self.rules.earliness;
             if !allowed.contains(&named) {
-                let subject = Subject { job: job.id, fire_time: Some(named), execution: None };
+                let subject = Subject::fire_time(job.id, named);
                 self.report(
                     "ANCHOR",
                     subject,
@@ -173,18 +174,11 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        let unnamed = |grid: &usize| match job.states.spec(*grid).schedule {
-            Schedule::FixedRate { seconds } => anchor(job, *grid, seconds).is_none(),
-            _ => false,
-        };
-        let lost = job
-            .states
-            .grids
-            .iter()
-            .copied()
-            .find(|grid| unnamed(grid) && job.states.surely(*grid, self.history.ended, self.history.ended));
+        let end = self.history.ended;
+        let mut grids = job.states.grids.iter().copied();
+        let lost = grids.find(|grid| has_no_anchor(job, *grid) && job.states.surely(*grid, end, end));
         if let Some(grid) = lost {
-            let subject = Subject { job: job.id, fire_time: None, execution: None };
+            let subject = Subject::job(job.id);
             let since = job.states.calls[grid].completed;
             self.report(
                 "ANCHOR",
@@ -192,6 +186,14 @@ impl<'a> Checker<'a> {
                 format!("no fire time of the schedule given at {since} was ever named or seen"),
             );
         }
+    }
+}
+
+/// Whether the schedule is a fixed rate whose phase is unknown.
+fn has_no_anchor(job: &JobHistory<'_>, grid: usize) -> bool {
+    match job.states.spec(grid).schedule {
+        Schedule::FixedRate { seconds } => anchor(job, grid, seconds).is_none(),
+        _ => false,
     }
 }
 

@@ -27,6 +27,17 @@ impl<'a> Execution<'a> {
         self.asked.or(self.first().map(|first| first.fire_time)).or(self.row.map(|row| row.fire_time))
     }
 
+    /// The fire time that it claims; 0 of none.
+    fn claimed(&self) -> Micros {
+        self.fire_time().unwrap_or(0)
+    }
+
+    /// What its row and its first delivery call it.
+    fn kinds(&self) -> impl Iterator<Item = &'a str> {
+        let row = self.row.map(|row| row.kind.as_str());
+        row.into_iter().chain(self.first().map(|first| first.kind.as_str()))
+    }
+
     pub(super) fn first(&self) -> Option<&'a Delivery> {
         self.deliveries.first().copied()
     }
@@ -74,38 +85,46 @@ impl JobHistory<'_> {
     /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it was. It is a run-now if
     /// its fire time is none of the schedule, and lies in a call that asked for one.
     pub(super) fn classify_manual(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
-        let asked = |at: Micros| {
-            let calls = self.states.calls.iter().filter(|call| call.operation == Operation::RunNow);
-            calls
-                .into_iter()
-                .any(|call| (call.invoked - rules.earliness..=call.completed + rules.earliness).contains(&at))
-        };
-        let waited = |kind: &str, at: Micros| kind == "BUFFERED" && asked(at);
-        let manual = |kind: &str, at: Micros| kind == "MANUAL" || (waited(kind, at) && !on_grid(at));
+        let calls = &self.states.calls;
         // A call in the very millisecond of a fire time: of two executions with it, one that waited is the call's.
-        let all = |execution: &Execution<'_>, says: &dyn Fn(&str, Micros) -> bool| {
-            let row = execution.row.map(|row| row.kind.as_str());
-            let mut kinds = row.into_iter().chain(execution.deliveries.first().map(|first| first.kind.as_str()));
-            kinds.any(|kind| says(kind, execution.fire_time().unwrap_or(0)))
-        };
-        let firm = self.executions.iter().filter(|execution| !execution.manual && !all(execution, &waited));
-        let mut firm: HashSet<Micros> = firm.filter_map(Execution::fire_time).collect();
+        let scheduled = self.executions.iter().filter(|execution| !execution.manual);
+        let mut taken: HashSet<Micros> = scheduled
+            .filter(|execution| !execution.kinds().any(|kind| may_be_run_now(kind, execution.claimed(), calls, rules)))
+            .filter_map(Execution::fire_time)
+            .collect();
         for execution in self.executions.iter_mut().filter(|execution| !execution.manual) {
-            let duplicate = all(execution, &waited) && !firm.insert(execution.fire_time().unwrap_or(0));
-            execution.manual = duplicate || all(execution, &manual);
+            let at = execution.claimed();
+            let may_be_run_now = execution.kinds().any(|kind| may_be_run_now(kind, at, calls, rules));
+            let is_named_manual = execution.kinds().any(|kind| kind == "MANUAL");
+            let is_duplicate = may_be_run_now && !taken.insert(at);
+            execution.manual = is_duplicate || is_named_manual || (may_be_run_now && !on_grid(at));
         }
         let skips = std::mem::take(&mut self.skips);
         let (reruns, skips): (Vec<&Row>, Vec<&Row>) = skips.into_iter().partition(|row| is_rerun(row));
-        let asked = |row: &&Row| asked_for(&self.states.calls, row.execution, Some(row)).unwrap_or(row.due_time);
-        self.skipped_reruns = reruns.iter().map(asked).collect();
-        (self.manual_skips, self.skips) = skips.into_iter().partition(|row| manual(&row.kind, row.fire_time));
+        let asked = reruns.iter().map(|row| asked_for(calls, row.execution, Some(row)).unwrap_or(row.due_time));
+        self.skipped_reruns = asked.collect();
+        (self.manual_skips, self.skips) = skips.into_iter().partition(|row| {
+            let at = row.fire_time;
+            row.kind == "MANUAL" || (may_be_run_now(&row.kind, at, calls, rules) && !on_grid(at))
+        });
+    }
+
+    /// The earliest instant that anything says of it.
+    pub(super) fn first_seen(&self) -> Option<Micros> {
+        let deliveries = self.executions.iter().flat_map(|execution| &execution.deliveries);
+        deliveries
+            .map(|delivery| delivery.arrived)
+            .chain(self.executions.iter().filter_map(Execution::fire_time))
+            .chain(self.skips.iter().map(|row| row.fire_time))
+            .min()
     }
 
     /// Whether an answered creation named it.
     pub(super) fn has_known_creation(&self) -> bool {
-        let created =
-            |call: &&Call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done;
-        self.states.calls.iter().any(created)
+        self.states
+            .calls
+            .iter()
+            .any(|call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done)
     }
 }
 
@@ -165,6 +184,15 @@ fn execution<'a>(id: Uuid, deliveries: Vec<&'a Delivery>, row: Option<&'a Row>, 
     Execution { id, manual: manual || is_rerun, asked, deliveries, row }
 }
 
+/// Whether what waited, which is called `BUFFERED`, may be a run-now: its fire time lies in a call that asked for one.
+fn may_be_run_now(kind: &str, at: Micros, calls: &[&Call], rules: &Rules) -> bool {
+    kind == "BUFFERED"
+        && calls
+            .iter()
+            .filter(|call| call.operation == Operation::RunNow)
+            .any(|call| (call.invoked - rules.earliness..=call.completed + rules.earliness).contains(&at))
+}
+
 fn is_rerun(row: &Row) -> bool {
     row.repeats.is_some() || row.kind == "RERUN"
 }
@@ -172,12 +200,12 @@ fn is_rerun(row: &Row) -> bool {
 /// When a rerun was asked for: by the call whose answer names it, else by one without an answer about what it repeats.
 fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
     let repeats = row.and_then(|row| row.repeats);
-    let unanswered = |call: &&&Call| match call.operation {
+    let named = calls.iter().find(|call| call.made == Some(id));
+    let unanswered = calls.iter().find(|call| match call.operation {
         Operation::Rerun(of) => Some(of) == repeats && call.outcome == CallOutcome::Unknown,
         _ => false,
-    };
-    let named = calls.iter().find(|call| call.made == Some(id));
-    named.or_else(|| calls.iter().find(unanswered)).map(|call| call.invoked)
+    });
+    named.or(unanswered).map(|call| call.invoked)
 }
 
 /// The transitions of each execution, as they happened.

@@ -20,6 +20,15 @@ pub(super) enum State {
     Deleted,
 }
 
+impl State {
+    fn grid(&self) -> Option<usize> {
+        match self {
+            Self::Active { grid, .. } | Self::Paused { grid, .. } => Some(*grid),
+            Self::Absent | Self::Deleted => None,
+        }
+    }
+}
+
 /// A job's states over time.
 #[derive(Debug)]
 pub(super) struct JobStates<'a> {
@@ -42,12 +51,8 @@ impl<'a> JobStates<'a> {
             let states = job_states.fold(turn);
             job_states.segments.push((turn, states));
         }
-        let grid = |state: &State| match state {
-            State::Active { grid, .. } | State::Paused { grid, .. } => Some(*grid),
-            State::Absent | State::Deleted => None,
-        };
         let mut grids: Vec<usize> =
-            job_states.segments.iter().flat_map(|(_, states)| states.iter().filter_map(grid)).collect();
+            job_states.segments.iter().flat_map(|(_, states)| states.iter().filter_map(State::grid)).collect();
         grids.sort_unstable();
         grids.dedup();
         job_states.grids = grids;
@@ -164,11 +169,10 @@ impl<'a> JobStates<'a> {
 
     /// The end of the last pause that may meet the window; `Micros::MAX` when it may last for ever.
     pub(super) fn pause_end(&self, from: Micros, until: Micros) -> Option<Micros> {
-        let paused = |states: &[State]| states.iter().any(|state| matches!(state, State::Paused { .. }));
         let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
         let beyond = self.segments.partition_point(|(at, _)| *at <= until);
-        let last = (first..beyond).rev().find(|index| paused(&self.segments[*index].1))?;
-        let end = self.segments[last..].iter().find(|(_, states)| !paused(states));
+        let last = (first..beyond).rev().find(|index| may_be_paused(&self.segments[*index].1))?;
+        let end = self.segments[last..].iter().find(|(_, states)| !may_be_paused(states));
         Some(end.map_or(Micros::MAX, |(at, _)| *at))
     }
 
@@ -193,10 +197,8 @@ impl<'a> JobStates<'a> {
 
     /// The first and last instant at which the job may fire by this grid; none if it never may.
     pub(super) fn reach(&self, grid: usize, end: Micros) -> Option<(Micros, Micros)> {
-        let active =
-            |states: &[State]| states.iter().any(|state| matches!(state, State::Active { grid: g, .. } if *g == grid));
-        let first = self.segments.iter().position(|(_, states)| active(states))?;
-        let last = self.segments.iter().rposition(|(_, states)| active(states))?;
+        let first = self.segments.iter().position(|(_, states)| may_fire_by(states, grid))?;
+        let last = self.segments.iter().rposition(|(_, states)| may_fire_by(states, grid))?;
         let until = self.segments.get(last + 1).map_or(end, |(at, _)| *at);
         Some((self.segments[first].0, until.min(end)))
     }
@@ -220,4 +222,12 @@ impl<'a> JobStates<'a> {
         }
         since
     }
+}
+
+fn may_be_paused(states: &[State]) -> bool {
+    states.iter().any(|state| matches!(state, State::Paused { .. }))
+}
+
+fn may_fire_by(states: &[State], grid: usize) -> bool {
+    states.iter().any(|state| matches!(state, State::Active { grid: active, .. } if *active == grid))
 }

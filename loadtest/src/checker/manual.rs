@@ -4,33 +4,35 @@
 //! It must never match by label alone: an execution that calls itself manual has to be one that somebody asked for, then.
 
 use super::{
-    fire_time::{Checker, NOTICE, Subject, WAITING},
+    job::{Checker, NOTICE, WAITING},
     job_history::{Execution, JobHistory},
     matching::{Interval, unmatched},
     overlaps::OverlapIndex,
+    subject::Subject,
 };
 use crate::history::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the matching has to find of them.
     pub(super) fn manual(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
-        let calls = |is_asked: fn(&Call) -> bool| {
-            job.states.calls.iter().copied().filter(|call| is_asked(call)).collect::<Vec<&Call>>()
-        };
         let manual = job.executions.iter().filter(|execution| execution.manual);
         let (reruns, runs): (Vec<_>, Vec<_>) = manual.partition(|execution| execution.asked.is_some());
         self.counts().manual += runs.len() + reruns.len();
         // By what they claim: the fire time of a run-now is the instant of the call.
-        let points = |runs: &[&Execution<'a>]| runs.iter().filter_map(|run| run.fire_time()).collect::<Vec<Micros>>();
-        let by_hand = points(&runs).into_iter().chain(job.manual_skips.iter().map(|row| row.fire_time)).collect();
-        self.match_calls(job, overlaps, &calls(|call| call.operation == Operation::RunNow), by_hand);
-        let again = points(&reruns).into_iter().chain(job.skipped_reruns.iter().copied()).collect();
-        // One that found a rerun under way has made none.
-        let makes = |call: &Call| call.made.is_some() || call.outcome != CallOutcome::Done;
-        let asked = calls(|call| matches!(call.operation, Operation::Rerun(_)));
-        let asked: Vec<&Call> = asked.into_iter().filter(|call| makes(call)).collect();
-        self.match_calls(job, overlaps, &asked, again);
-        self.one_at_a_time(job, &asked, &reruns);
+        let mut points = fire_times(&runs);
+        points.extend(job.manual_skips.iter().map(|row| row.fire_time));
+        let calls = job.states.calls.iter().copied();
+        let run_nows: Vec<&Call> = calls.clone().filter(|call| call.operation == Operation::RunNow).collect();
+        self.match_calls(job, overlaps, &run_nows, points);
+        let mut points = fire_times(&reruns);
+        points.extend(&job.skipped_reruns);
+        let calls: Vec<&Call> = calls
+            .filter(|call| matches!(call.operation, Operation::Rerun(_)))
+            // One that found a rerun under way has made none.
+            .filter(|call| call.made.is_some() || call.outcome != CallOutcome::Done)
+            .collect();
+        self.match_calls(job, overlaps, &calls, points);
+        self.one_at_a_time(job, &calls, &reruns);
         // What the sink saw of them has its own intervals: from the call to the latest first start.
         let mut seen = Vec::new();
         for run in runs.into_iter().chain(reruns) {
@@ -60,9 +62,9 @@ impl<'a> Checker<'a> {
                 && (!(waits && overlaps.occupied(self, job, call.invoked)) || deleted),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
-        let subject = Subject { job: job.id, fire_time: None, execution: None };
+        let subject = Subject::job(job.id);
         for extra in unmatched(&points, &intervals).1 {
-            let subject = Subject { fire_time: Some(points[extra]), ..subject };
+            let subject = Subject::fire_time(job.id, points[extra]);
             self.report("MANUAL-EXTRA", subject, format!("{} runs for {} calls", points.len(), calls.len()));
         }
         let required: Vec<Interval> = intervals.iter().copied().filter(|interval| interval.required).collect();
@@ -87,7 +89,7 @@ impl<'a> Checker<'a> {
                         run.id,
                         ended - call.completed
                     );
-                    self.report("RERUN-TWICE", Subject { job: job.id, fire_time: None, execution: call.made }, text);
+                    self.report("RERUN-TWICE", Subject { execution: call.made, ..Subject::job(job.id) }, text);
                 }
             }
         }
@@ -116,6 +118,10 @@ impl<'a> Checker<'a> {
         }
         deadline
     }
+}
+
+fn fire_times(executions: &[&Execution<'_>]) -> Vec<Micros> {
+    executions.iter().filter_map(|execution| execution.fire_time()).collect()
 }
 
 impl Call {

@@ -4,8 +4,9 @@
 //! open interval with the earliest deadline gets the point, which gives a maximum matching. It must never read a header.
 
 use super::{
-    fire_time::{Checker, Subject},
+    job::Checker,
     job_history::{Execution, JobHistory},
+    subject::Subject,
 };
 use crate::history::Micros;
 use std::{
@@ -38,7 +39,7 @@ impl<'a> Checker<'a> {
         let mut points: Vec<Micros> =
             job.executions.iter().filter_map(Execution::first).map(|first| first.arrived).collect();
         points.sort_unstable();
-        let subject = Subject { job: job.id, fire_time: None, execution: None };
+        let subject = Subject::job(job.id);
         for extra in unmatched(&points, &intervals).1 {
             self.report(
                 "MATCHING-EXTRA",

@@ -4,33 +4,38 @@
 //! trust the cluster: the database is read to find contradictions, and for the reason, one of those
 //! allowed, of what did not run. Every allowance is bounded, in time and to a fault (`deadlines`).
 //!
-//! Inside out: `spans` finds what overlaps a window · `deadlines` what faults explain · `job_states` a job's
-//! possible states · `policy_set` the policies that may hold · `job_history` the history by job and execution · `expected` which
-//! fire times there were · `fire_time` each fire time · `attempts` `overlaps` `fixed_delay` `manual` `cancels` `rows` their
-//! rules · `matching` the same without any label · `clock_stays` drills whose clock stays wrong. What each rule says stands in `docs/internals/drills.md`.
+//! Inside out: `spans` finds what overlaps a window · `deadlines` what faults explain · `job_states` the states that a
+//! job may be in · `policy_set` the policies that may hold · `job_history` the history by job and execution ·
+//! `subject` what a violation is about · `expected` which fire times there were · `job` applies the rules to one job:
+//! `fire_time` `misfires` `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `cancels` · `matching` the same without any
+//! label · `clock_stays` drills whose clock stays wrong. Each rule is explained in `docs/internals/drills.md`.
 
 mod attempts;
 mod cancels;
 mod clock_stays;
 mod deadlines;
+mod ends;
 mod expected;
 mod fire_time;
 mod fixed_delay;
+mod job;
 mod job_history;
 mod job_states;
 mod manual;
 mod matching;
+mod misfires;
 mod overlaps;
 mod policy_set;
 mod rows;
 mod spans;
+mod subject;
 
 #[cfg(test)]
 mod tests;
 
 use crate::history::{History, Micros};
 pub use clock_stays::{AHEAD, BACK, check_clock_stays};
-use fire_time::Checker;
+use job::Checker;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

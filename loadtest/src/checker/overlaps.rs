@@ -4,9 +4,10 @@
 
 use super::{
     expected::Expected,
-    fire_time::{Checker, Subject},
+    job::Checker,
     job_history::{Execution, JobHistory},
     spans::Spans,
+    subject::Subject,
 };
 use crate::{
     history::{Micros, Scope},
@@ -28,16 +29,30 @@ struct Run {
     manual: bool,
 }
 
+impl Run {
+    fn of(execution: &Execution<'_>) -> Option<Self> {
+        let first = execution.first();
+        Some(Self {
+            id: execution.id,
+            fire_time: execution.fire_time()?,
+            start: first.map(|first| first.arrived),
+            manual: first.is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN")),
+        })
+    }
+
+    /// Whether it started while its job may have been paused, because a person asked for it.
+    fn started_in_a_pause(&self, job: &JobHistory<'_>) -> bool {
+        self.manual && self.start.is_some_and(|start| job.states.pause_end(start, start).is_some())
+    }
+}
+
 impl OverlapIndex {
     pub(super) fn new(checker: &Checker<'_>, job: &JobHistory<'_>) -> Self {
-        let span = |execution: &Execution<'_>| {
-            let fire_time = execution.fire_time()?;
-            let start = execution.first().map(|first| first.arrived);
-            let manual = execution.first().is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN"));
-            let end = checker.settled(execution).1;
-            Some((fire_time.min(start.unwrap_or(fire_time)), end, Run { id: execution.id, fire_time, start, manual }))
-        };
-        Self { spans: Spans::new(job.executions.iter().filter_map(span).collect()) }
+        let spans = job.executions.iter().filter_map(|execution| {
+            let run = Run::of(execution)?;
+            Some((run.fire_time.min(run.start.unwrap_or(run.fire_time)), checker.settled(execution).1, run))
+        });
+        Self { spans: Spans::new(spans.collect()) }
     }
 
     /// For a fire time that waited: the end of what it waited for, if anything of its job was in flight when it came due,
@@ -45,14 +60,16 @@ impl OverlapIndex {
     /// bounded.
     pub(super) fn waited(&self, execution: &Execution<'_>, at: Micros, deadline: Micros) -> Option<Micros> {
         let start = execution.first()?.arrived;
-        let ahead = |run: &Run| run.id != execution.id && run.start.is_some_and(|begun| begun < start);
-        let met = self.spans.overlapping(at, start);
-        let (mut held, mut end) = (false, None);
-        for (from, until, _) in met.filter(|(_, _, run)| ahead(run)) {
-            held |= from <= deadline;
-            end = end.max(Some(until));
+        let mut had_to_wait = false;
+        let mut end = None;
+        for (from, until, run) in self.spans.overlapping(at, start) {
+            // Only a run that started before it can have been ahead of it in the queue.
+            if run.id != execution.id && run.start.is_some_and(|other| other < start) {
+                had_to_wait |= from <= deadline;
+                end = end.max(Some(until));
+            }
         }
-        end.filter(|_| held)
+        end.filter(|_| had_to_wait)
     }
 
     /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
@@ -82,16 +99,16 @@ impl OverlapIndex {
         at: Micros,
         this: &Expected<'_>,
     ) -> Option<Micros> {
-        let later = self.spans.overlapping(at, checker.history.ended).filter(|(_, _, run)| run.fire_time > at);
-        let overtakes = |run: &Run| {
-            let start = run.start?;
-            let in_a_pause = run.manual && job.states.pause_end(start, start).is_some();
-            (!in_a_pause).then_some(start)
-        };
-        let mut starts = later.filter_map(|(_, _, run)| overtakes(run));
-        let calm = |start: &Micros| checker.faults.deadline(*start) == start + checker.rules.lateness;
-        let start = starts.find(|start| *start > this.deadline && calm(start))?;
-        (this.normal && job.states.policies().exclusive()).then_some(start)
+        if !this.normal || !job.states.policies().exclusive() {
+            return None;
+        }
+        self.spans
+            .overlapping(at, checker.history.ended)
+            .filter(|(_, _, run)| run.fire_time > at && !run.started_in_a_pause(job))
+            .filter_map(|(_, _, run)| run.start)
+            .filter(|start| *start > this.deadline)
+            // Near a fault the queue may have been left to another node.
+            .find(|start| checker.faults.deadline(*start) == start + checker.rules.lateness)
     }
 
     /// Whether the overlap policy may have left that fire time out.
@@ -117,13 +134,19 @@ impl OverlapIndex {
             waiting += usize::from(run.start.is_none_or(|start| start > at));
             free = free.max(until);
         }
-        // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same look.
-        let replaced =
-            || self.spans.overlapping(at, free + checker.rules.lateness).any(|(_, _, run)| run.fire_time > at);
-        (running > 0 && this.policies.may_overlap(&[Overlap::Skip]))
-            || (this.policies.may_overlap(&[Overlap::BufferOne])
-                && (waiting > 0 || (running > 0 && self.occupied(checker, job, at))))
-            || (this.policies.may_overlap(&[Overlap::CancelOther]) && replaced())
+        let policies = &this.policies;
+        if policies.may_overlap(&[Overlap::Skip]) && running > 0 {
+            return true;
+        }
+        // The one place of the buffer is taken, or what runs keeps the next one waiting to the end.
+        if policies.may_overlap(&[Overlap::BufferOne])
+            && (waiting > 0 || (running > 0 && self.occupied(checker, job, at)))
+        {
+            return true;
+        }
+        // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same poll.
+        let mut met = self.spans.overlapping(at, free + checker.rules.lateness);
+        policies.may_overlap(&[Overlap::CancelOther]) && met.any(|(_, _, run)| run.fire_time > at)
     }
 }
 
@@ -141,15 +164,17 @@ impl<'a> Checker<'a> {
         let seen = last.ended.unwrap_or(last.arrived);
         // Between two attempts it is in flight. An end is written soon after it; when exactly the row may say, within bounds.
         let open = execution.row.is_some_and(|row| row.status == "RETRYING");
-        let written = |ended: Micros| match (finished, self.faults.deadline(ended)) {
-            (None, _) if open => end.min(self.faults.deadline(ended + crate::job::SECOND)),
-            (_, later) if later > ended + self.rules.lateness => later,
-            (finished, calm) => finished.unwrap_or(ended).clamp(ended, calm),
-        };
         // Later attempts that nobody saw are in flight too, but only beside a fault.
         let unseen = execution.row.map_or(0, |row| (row.attempt - last.attempt).clamp(0, 10));
         match (self.faults.orphaning(last, end.min(seen)), last.ended) {
-            (None, Some(ended)) if unseen == 0 => (ended, written(ended)),
+            (None, Some(ended)) if unseen == 0 => {
+                let written = match (finished, self.faults.deadline(ended)) {
+                    (None, _) if open => end.min(self.faults.deadline(ended + crate::job::SECOND)),
+                    (_, later) if later > ended + self.rules.lateness => later,
+                    (finished, calm) => finished.unwrap_or(ended).clamp(ended, calm),
+                };
+                (ended, written)
+            }
             (None, None) => (last.arrived, end),
             _ => {
                 let hits: Vec<Micros> = self

@@ -4,9 +4,10 @@
 
 use super::{
     expected::Expected,
-    fire_time::{Checker, NOTICE, Subject, last_fire_time, status_and_reason},
+    job::{Checker, NOTICE},
     job_history::{Execution, JobHistory, succeeded, transitions_by_execution},
     policy_set::PolicySet,
+    subject::{Finding, Subject},
 };
 use crate::history::{Delivery, Micros, Row, Scope, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -37,17 +38,13 @@ impl<'a> Checker<'a> {
             }
             return self.fenced(subject, execution, row);
         }
-        // Nor is it forgotten when its node did not hear of it: cut off from the target, just giving up, or just told to.
-        let finished = row.finished_at.unwrap_or(0);
-        let told = row.status == "CANCELLED" && self.allowed_end(job, execution, policies).is_ok();
-        let unheard = |delivery: &Delivery| {
+        let end = self.allowed_end(job, execution, policies);
+        // A node that was told to cancel may have done so just before the success arrived.
+        let cancelled_at = (row.status == "CANCELLED" && end.is_ok()).then(|| row.finished_at.unwrap_or(0));
+        let forgotten = effects.iter().find(|delivery| {
             let ended = delivery.ended.unwrap_or(delivery.arrived);
-            self.faults.unheard(delivery, Micros::MAX).is_some()
-                || policies.timed_out(ended - delivery.arrived, NOTICE)
-                || (told && ended + NOTICE >= finished)
-        };
-        let kept = |delivery: &Delivery| self.faults.orphaning(delivery, Micros::MAX).is_none() && !unheard(delivery);
-        let forgotten = effects.iter().find(|delivery| kept(delivery));
+            !self.may_be_unknown(delivery, policies) && cancelled_at.is_none_or(|at| ended + NOTICE < at)
+        });
         if let Some(delivery) = forgotten {
             let text = format!(
                 "attempt {} was answered 2xx, no fault hit its node, and its row says {}",
@@ -56,10 +53,19 @@ impl<'a> Checker<'a> {
             );
             return self.report("FORGOTTEN-SUCCESS", subject, text);
         }
-        if let Err((rule, text)) = self.allowed_end(job, execution, policies) {
+        if let Err(Finding { rule, text }) = end {
             return self.report(rule, subject, text);
         }
         self.fenced(subject, execution, row);
+    }
+
+    /// Whether the node of an attempt, or the database, may not know of its success: a fault hit the node, the node was
+    /// cut off from the target, or it was just giving up.
+    fn may_be_unknown(&self, delivery: &Delivery, policies: &PolicySet<'a>) -> bool {
+        let ended = delivery.ended.unwrap_or(delivery.arrived);
+        self.faults.orphaning(delivery, Micros::MAX).is_some()
+            || self.faults.unheard(delivery, Micros::MAX).is_some()
+            || policies.timed_out(ended - delivery.arrived, NOTICE)
     }
 
     /// A row that was written by another attempt than the last, or before its attempt had ended.
@@ -139,7 +145,7 @@ impl<'a> Checker<'a> {
     /// Rows that stand for a range: as many fire times as the schedule names in it.
     pub(super) fn ranges(&mut self, job: &JobHistory<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
         for row in &job.skips {
-            let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+            let subject = Subject::row(row);
             if self.is_fixed_delay_time(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
                 let allowed = match row.reason.as_deref() {
                     Some("OVERLAP") => job.states.policies().exclusive(),
@@ -186,7 +192,7 @@ impl<'a> Checker<'a> {
         let mut latest: Option<&Row> = None;
         for row in rows {
             if let Some(before) = latest.filter(|before| last_fire_time(before) >= row.fire_time) {
-                let subject = Subject { job: job.id, fire_time: Some(row.fire_time), execution: Some(row.execution) };
+                let subject = Subject::row(row);
                 let text = format!(
                     "{} and {} of {} both stand for it",
                     status_and_reason(row),
@@ -250,7 +256,7 @@ impl<'a> Checker<'a> {
             let mut faults =
                 self.history.faults.iter().filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
             if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at)) {
-                let subject = Subject { job: Uuid::nil(), fire_time: None, execution: Some(finding.id) };
+                let subject = Subject { execution: Some(finding.id), ..Subject::CLUSTER };
                 self.report("STUCK", subject, format!("{} at {}", finding.rule, finding.at));
             }
         }
@@ -264,7 +270,7 @@ impl<'a> Checker<'a> {
             if self.faults.hitting(node.id, since, died).any(|fault| fault.scope != Scope::CutsTarget) {
                 continue;
             }
-            let subject = Subject { job: Uuid::nil(), fire_time: None, execution: None };
+            let subject = Subject::CLUSTER;
             let text =
                 format!("{} was declared dead at {died} by {:?}, and nothing had hit it", node.name, node.ended_by);
             self.report("FALSE-DEATH", subject, text);
@@ -276,17 +282,11 @@ impl<'a> Checker<'a> {
         let mut open: Vec<Micros> =
             self.history.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
         open.sort_unstable();
-        let first = |job: &JobHistory<'_>| {
-            let sink = job
-                .executions
-                .iter()
-                .flat_map(|execution| execution.deliveries.iter().map(|delivery| delivery.arrived));
-            sink.chain(job.executions.iter().filter_map(Execution::fire_time))
-                .chain(job.skips.iter().map(|row| row.fire_time))
-                .min()
-        };
-        let mut unknown: Vec<_> =
-            jobs.iter().filter(|job| !job.has_known_creation()).map(|job| (first(job).unwrap_or(0), job)).collect();
+        let mut unknown: Vec<_> = jobs
+            .iter()
+            .filter(|job| !job.has_known_creation())
+            .map(|job| (job.first_seen().unwrap_or(0), job))
+            .collect();
         unknown.sort_by_key(|(at, job)| (*at, job.id));
         let mut taken = HashSet::new();
         for (at, job) in unknown {
@@ -294,7 +294,7 @@ impl<'a> Checker<'a> {
             if let Some(index) = creation {
                 taken.insert(index);
             } else {
-                let subject = Subject { job: job.id, fire_time: None, execution: None };
+                let subject = Subject::job(job.id);
                 self.report("GHOST", subject, "a job that nobody can have created");
             }
             for execution in &job.executions {
@@ -302,4 +302,14 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+/// The last fire time of a row.
+pub(super) fn last_fire_time(row: &Row) -> Micros {
+    row.through_fire_time.unwrap_or(row.fire_time).max(row.fire_time)
+}
+
+/// A row's status and reason.
+pub(super) fn status_and_reason(row: &Row) -> String {
+    row.reason.as_ref().map_or_else(|| row.status.clone(), |reason| format!("{}/{reason}", row.status))
 }

@@ -27,6 +27,28 @@ pub(super) struct Demand<'a> {
 }
 
 impl Demand<'_> {
+    /// The part of its row that does not depend on how it went.
+    fn row(&self) -> Row {
+        Row {
+            execution: self.id,
+            job: self.job,
+            kind: self.kind.to_owned(),
+            fire_time: self.fire_time,
+            due_time: self.due_time,
+            status: String::new(),
+            reason: None,
+            attempt: 0,
+            recoveries: 0,
+            node: None,
+            started_at: None,
+            finished_at: None,
+            through_fire_time: None,
+            occurrences: None,
+            coalesced_into: None,
+            repeats: None,
+        }
+    }
+
     /// The first instant from then on at which its job is not paused; after the final read when it stays so.
     pub(super) fn unpaused(&self, at: Micros) -> Micros {
         let paused = self.pauses.iter().find(|(from, until)| (*from..*until).contains(&at));
@@ -34,7 +56,25 @@ impl Demand<'_> {
     }
 }
 
-/// What became of an attempt.
+/// What a row says of fire times that did not run.
+pub(super) struct Skipped<'a> {
+    pub(super) reason: &'a str,
+    /// The last of them.
+    pub(super) through: Micros,
+    pub(super) occurrences: i32,
+    /// The execution that runs instead.
+    pub(super) into: Option<Uuid>,
+    pub(super) at: Micros,
+}
+
+impl<'a> Skipped<'a> {
+    /// A single fire time.
+    pub(super) fn one(reason: &'a str, fire_time: Micros, at: Micros) -> Self {
+        Self { reason, through: fire_time, occurrences: 1, into: None, at }
+    }
+}
+
+/// The result of an attempt.
 enum AttemptResult {
     Settled { at: Micros, status: u16 },
     Lost { noticed: Micros },
@@ -82,8 +122,16 @@ impl Generator {
             };
             self.transition(demand.id, attempt, status, at);
             let node = Some(self.cluster.lives[life].id);
-            let counts = (attempt, i32::try_from(recoveries).unwrap());
-            self.row(demand, counts, node, (status, reason), (leased, at));
+            self.history.rows.push(Row {
+                status: status.to_owned(),
+                reason: reason.map(ToOwned::to_owned),
+                attempt: attempt,
+                recoveries: i32::try_from(recoveries).unwrap(),
+                node,
+                started_at: Some(leased),
+                finished_at: Some(at),
+                ..demand.row()
+            });
             return at;
         }
     }
@@ -177,47 +225,19 @@ impl Generator {
         self.history.transitions.push(Transition { execution, attempt, status: status.to_owned(), at });
     }
 
-    fn row(
-        &mut self,
-        demand: &Demand<'_>,
-        counts: (i32, i32),
-        node: Option<Uuid>,
-        end: (&str, Option<&str>),
-        at: (Micros, Micros),
-    ) {
-        self.history.rows.push(Row {
-            execution: demand.id,
-            job: demand.job,
-            kind: demand.kind.to_owned(),
-            fire_time: demand.fire_time,
-            due_time: demand.due_time,
-            status: end.0.to_owned(),
-            reason: end.1.map(ToOwned::to_owned),
-            attempt: counts.0,
-            recoveries: counts.1,
-            node,
-            started_at: Some(at.0),
-            finished_at: Some(at.1),
-            through_fire_time: None,
-            occurrences: None,
-            coalesced_into: None,
-            repeats: None,
-        });
-    }
-
     /// A row that says what did not run.
-    pub(super) fn skip(
-        &mut self,
-        demand: &Demand<'_>,
-        reason: &str,
-        range: (Micros, i32),
-        into: Option<Uuid>,
-        at: Micros,
-    ) {
-        self.transition(demand.id, 0, "SKIPPED", at);
-        self.row(demand, (0, 0), None, ("SKIPPED", Some(reason)), (at, at));
-        let row = self.history.rows.last_mut().unwrap();
-        (row.through_fire_time, row.occurrences, row.coalesced_into) = (Some(range.0), Some(range.1), into);
+    pub(super) fn skip(&mut self, demand: &Demand<'_>, skipped: &Skipped<'_>) {
+        self.transition(demand.id, 0, "SKIPPED", skipped.at);
+        self.history.rows.push(Row {
+            status: "SKIPPED".to_owned(),
+            reason: Some(skipped.reason.to_owned()),
+            started_at: Some(skipped.at),
+            finished_at: Some(skipped.at),
+            through_fire_time: Some(skipped.through),
+            occurrences: Some(skipped.occurrences),
+            coalesced_into: skipped.into,
+            ..demand.row()
+        });
     }
 
     /// Ends an execution at that time, whatever it was doing: `CANCEL_OTHER` in calm times.

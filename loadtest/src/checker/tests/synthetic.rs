@@ -1,7 +1,7 @@
 //! Clean histories from a seed: what a right cluster leaves behind under faults and commands.
 
 use super::{
-    execution::{Demand, found, millis},
+    execution::{Demand, Skipped, found, millis},
     model::{MILLI, ModelCluster, RULES},
     specs::{STEADY_NAME, spec},
 };
@@ -245,13 +245,13 @@ impl Generator {
                 (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
                 self.cancel(current, at) + 5 * MILLI
             } else if overlap == Overlap::Skip || (overlap == Overlap::BufferOne && at < waits_until) {
-                self.skip(&demand, "OVERLAP", (demand.fire_time, 1), None, at);
+                self.skip(&demand, &Skipped::one("OVERLAP", demand.fire_time, at));
                 continue;
             } else {
                 (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
                 waits_until = demand.unpaused(free + 3 * MILLI);
                 if waits_until >= demand.deleted {
-                    self.skip(&demand, "DELETED", (demand.fire_time, 1), None, demand.deleted);
+                    self.skip(&demand, &Skipped::one("DELETED", demand.fire_time, demand.deleted));
                     continue;
                 }
                 waits_until
@@ -288,7 +288,7 @@ impl Generator {
                     // It was in the gap between its instant and its due time.
                     let demand = self.demand(life, index, at, due);
                     let reason = if life.deleted == era.until { "DELETED" } else { "PAUSED" };
-                    self.skip(&demand, reason, (at, 1), None, era.until);
+                    self.skip(&demand, &Skipped::one(reason, at, era.until));
                     continue;
                 }
                 // A trigger goes through its fire times in order: what comes due before it is found is found with it.
@@ -355,7 +355,8 @@ impl Generator {
         if gone > 0 {
             let demand = self.demand(life, missed[0].0, missed[0].1, missed[0].1);
             let (reason, into) = if spec.misfire == Misfire::Skip { ("MISFIRE", None) } else { ("COALESCED", into) };
-            self.skip(&demand, reason, (missed[gone - 1].1, i32::try_from(gone).unwrap()), into, now);
+            let (through, occurrences) = (missed[gone - 1].1, i32::try_from(gone).unwrap());
+            self.skip(&demand, &Skipped { reason, through, occurrences, into, at: now });
         }
     }
 
