@@ -74,7 +74,7 @@ for (const name of Object.keys(RECEIVERS)) {
     const input = {
       name: `example ${name}`,
       scheduleType: 'ONCE',
-      startAt: new Date().toISOString(),
+      startAt: new Date(Date.now() + 3_000).toISOString(),
       payload: { hello: 'target' },
       target: { http: { url: receiver.url } },
     }
