@@ -6,7 +6,7 @@
 //! anything; the next heartbeat holds the cluster and says why.
 //!
 //! A node cannot know at once whether the clock is wrong or was corrected. So the pause waits: a clock that comes back
-//! ends it; a correction by at most an hour, and every correction backwards, is accepted after [`PATIENCE`]; a jump of
+//! ends it; a correction by at most an hour, and every correction backwards, is accepted after `PATIENCE`; a jump of
 //! more than an hour ahead waits for a person. What is accepted is treated by the ordinary rules.
 //!
 //! The time that passes is read from a clock that goes on while the machine is suspended, so that to be suspended is
