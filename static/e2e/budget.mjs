@@ -17,6 +17,8 @@ const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 const EXECUTABLE = process.env.HOROLOG_BROWSER ?? BROWSERS.find(existsSync)
 const CREATE = 'mutation ($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }'
 
+const AT_REST = { scheduleType: 'CRON', cronExpression: '0 0 3 1 1 ? 2098' }
+
 const cluster = await startCluster(1)
 const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox'] })
 try {
@@ -31,8 +33,6 @@ try {
   await browser.close()
   await cluster.stop()
 }
-
-const AT_REST = { scheduleType: 'CRON', cronExpression: '0 0 3 1 1 ? 2098' }
 
 /** Creates `length` jobs as `inputOf` has them; answers the ids of the last thousand. */
 async function createJobs(length, inputOf) {
