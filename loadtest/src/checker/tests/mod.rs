@@ -1,6 +1,7 @@
 //! The checker checked: clean histories give no finding, and every way to break them gives one.
 
 mod cancels;
+mod clock_stays;
 mod execution;
 mod model;
 mod mutant;
