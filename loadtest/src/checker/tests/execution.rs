@@ -125,7 +125,7 @@ impl Generator {
             self.history.rows.push(Row {
                 status: status.to_owned(),
                 reason: reason.map(ToOwned::to_owned),
-                attempt: attempt,
+                attempt,
                 recoveries: i32::try_from(recoveries).unwrap(),
                 node,
                 started_at: Some(leased),
