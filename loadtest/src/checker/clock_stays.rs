@@ -21,8 +21,6 @@ pub const BACK: &str = "clock-stays: back";
 
 /// How long a jump may go unseen: a heartbeat, and what had been handed to a handler by then.
 const UNSEEN: Micros = 2 * SECOND;
-/// How much later than the nodes the drill sees the end of a hold: it looks every 50 ms, and a busy machine keeps it from it.
-const SEEN_LATE: Micros = SECOND / 2;
 
 /// Checks a history against the rules.
 pub fn check_clock_stays(history: &History, rules: &Rules) -> Analysis {
@@ -99,7 +97,7 @@ impl Checker<'_> {
         let is_jump = |fault: &&Fault| [AHEAD, BACK].contains(&fault.kind.as_str());
         let faults: Vec<&Fault> = self.history.faults.iter().filter(is_jump).collect();
         for fault in &faults {
-            let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until - SEEN_LATE).contains(*at));
+            let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
             if let Some(at) = early {
                 let text = format!("started {} us after a jump, while the cluster was held", at - fault.from);
                 self.report("RAN-WHILE-HELD", subject, text);

@@ -72,7 +72,7 @@ impl Operator {
         let start_at = start_at(spec);
         let query = format!("mutation($input: CreateJobInput!) {{ createJob(input: $input) {{ {FIELDS} }} }}");
         let variables = json!({"input": self.input(spec, start_at)});
-        let mut call = self.call(node, None, Operation::Create(spec.clone()), &query, variables).await;
+        let (mut call, _) = self.call(node, None, Operation::Create(spec.clone()), &query, variables).await;
         call.start_at = start_at;
         let (id, named) = (call.job, call.next_fire_time);
         self.note(call);
@@ -99,7 +99,7 @@ impl Operator {
         }
         let fields = if fields.is_empty() { String::new() } else { format!("{{ {fields} }}") };
         let query = format!("mutation($id: ID!) {{ {mutation}(id: $id) {fields} }}");
-        let call = self.call(node, Some(id), operation, &query, json!({"id": id})).await;
+        let (call, _) = self.call(node, Some(id), operation, &query, json!({"id": id})).await;
         job.named = call.next_fire_time.or(job.named);
         self.note(call);
     }
@@ -112,7 +112,8 @@ impl Operator {
         let Some(execution) = fastrand::choice(&ended).copied() else { return };
         let query = "mutation($id: ID!) { rerunExecution(id: $id) { made: id created } }";
         let (operation, variables) = (Operation::Rerun(execution), json!({"id": execution}));
-        self.note(self.call(node, Some(id), operation, query, variables).await);
+        let (call, _) = self.call(node, Some(id), operation, query, variables).await;
+        self.note(call);
     }
 
     /// Cancels all that these jobs have in flight, in one call; nothing of a job on which another call is under way.
@@ -124,7 +125,7 @@ impl Operator {
             return;
         }
         let query = "mutation($ids: [ID!]!) { cancelExecutions(jobs: {ids: $ids}) { matched cancelled more } }";
-        let (call, answer) = self.ask(node, None, Operation::Cancel, query, json!({"ids": ids})).await;
+        let (call, answer) = self.call(node, None, Operation::Cancel, query, json!({"ids": ids})).await;
         // What a node held at every try is left, and what was too much.
         let is_whole = answer["matched"] == answer["cancelled"] && answer["more"] == false;
         let outcome = if call.outcome == CallOutcome::Done && !is_whole { CallOutcome::Unknown } else { call.outcome };
@@ -155,7 +156,7 @@ impl Operator {
                 updateJob(id: $id, input: $input, version: $version) {{ {FIELDS} }} }}"
         );
         let variables = json!({"id": id, "version": version, "input": self.input(&spec, None)});
-        let call = self.call(node, Some(id), Operation::Update(spec.clone()), &query, variables).await;
+        let (call, _) = self.call(node, Some(id), Operation::Update(spec.clone()), &query, variables).await;
         if call.outcome == CallOutcome::Done {
             job.spec = spec;
             job.named = call.next_fire_time.or(job.named);
@@ -180,19 +181,8 @@ impl Operator {
         self.state().calls.push(call);
     }
 
-    async fn call(
-        &self,
-        node: SocketAddr,
-        job: Option<Uuid>,
-        operation: Operation,
-        query: &str,
-        variables: Value,
-    ) -> Call {
-        self.ask(node, job, operation, query, variables).await.0
-    }
-
     /// The call, and what its field answered.
-    async fn ask(
+    async fn call(
         &self,
         node: SocketAddr,
         job: Option<Uuid>,
