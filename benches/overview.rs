@@ -17,7 +17,8 @@ use tokio_postgres::Client;
 
 const OVERVIEW: &str = "{ overview { cluster { activeNodes activeJobs pausedJobs } failuresLastHour dueNow
     nextDue { jobId jobName dueTime fireTime kind } attention { kind jobId jobName executionId since message } } }";
-const ACTIVITY: &str = "at seconds fires succeeded failed skipped latenessP50Millis latenessP99Millis";
+const ACTIVITY: &str =
+    "at seconds fires succeeded failed skipped latenessP50Millis latenessP99Millis";
 const UPCOMING: &str = "from stepSeconds buckets crowded { at fires jobs } jobs complete";
 
 /// What three nodes wrote in 25 hours.
@@ -99,10 +100,12 @@ async fn measure(schema: &Schema, client: &Client) -> Result<(), Failure> {
         run(client, "vacuum analyze job_definition").await?;
         println!("jobs {name}:");
         for (hours, step) in [(24, 10), (168, 60)] {
-            let query = format!("{{ upcoming(hours: {hours}, stepMinutes: {step}) {{ {UPCOMING} }} }}");
+            let query =
+                format!("{{ upcoming(hours: {hours}, stepMinutes: {step}) {{ {UPCOMING} }} }}");
             let plan = ask(schema, &format!("upcoming, {hours} hours"), &query).await?;
-            let fires: i64 =
-                plan["upcoming"]["buckets"].as_array().map_or(0, |fires| fires.iter().filter_map(Value::as_i64).sum());
+            let fires: i64 = plan["upcoming"]["buckets"]
+                .as_array()
+                .map_or(0, |fires| fires.iter().filter_map(Value::as_i64).sum());
             println!(
                 "    {} jobs, {fires} fire times, complete: {}",
                 plan["upcoming"]["jobs"], plan["upcoming"]["complete"]
@@ -120,7 +123,10 @@ async fn ask(schema: &Schema, what: &str, query: &str) -> Result<Value, Failure>
     time(what, async || {
         let response = schema.execute(query).await;
         data = response.data.into_json()?;
-        response.errors.first().map_or(Ok(()), |error| Err(Failure::from(error.message.clone())))
+        response
+            .errors
+            .first()
+            .map_or(Ok(()), |error| Err(Failure::from(error.message.clone())))
     })
     .await?;
     Ok(data)

@@ -31,13 +31,19 @@ fn after() -> Timestamp {
 }
 
 fn schedule(expression: &str, zone: &str) -> CronSchedule {
-    let options = CronOptions { zone: zone.parse().expect("a zone"), ..CronOptions::default() };
+    let options = CronOptions {
+        zone: zone.parse().expect("a zone"),
+        ..CronOptions::default()
+    };
     CronSchedule::parse(expression, &options).expect(expression)
 }
 
 fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
-    let options = CronOptions { zone: "America/New_York".parse().expect("a zone"), ..CronOptions::default() };
+    let options = CronOptions {
+        zone: "America/New_York".parse().expect("a zone"),
+        ..CronOptions::default()
+    };
     for expression in EXPRESSIONS {
         group.bench_function(expression, |bencher| {
             bencher.iter(|| CronSchedule::parse(black_box(expression), &options));
@@ -52,7 +58,9 @@ fn next(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("next in {zone}"));
         for expression in EXPRESSIONS {
             let schedule = schedule(expression, zone);
-            group.bench_function(expression, |bencher| bencher.iter(|| schedule.next_after(black_box(after))));
+            group.bench_function(expression, |bencher| {
+                bencher.iter(|| schedule.next_after(black_box(after)))
+            });
         }
         group.finish();
     }
@@ -69,7 +77,9 @@ fn next(criterion: &mut Criterion) {
 /// A million fire times of a schedule that fires every second.
 fn walk(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("walk");
-    group.throughput(Throughput::Elements(1_000_000)).sample_size(10);
+    group
+        .throughput(Throughput::Elements(1_000_000))
+        .sample_size(10);
     for zone in ZONES {
         let (schedule, after) = (schedule("* * * * * ?", zone), after());
         group.bench_function(zone, |bencher| {

@@ -1,7 +1,8 @@
 //! The source of "now": the database in production, the test in tests.
 //!
-//! Rust code never reads the wall clock for a decision: every statement with the time takes [`Clock::stub`] as its first
-//! parameter and reads `coalesce($1, clock_timestamp())`, so that one clock decides on all nodes.
+//! Rust code never reads the wall clock for a decision: every statement with the time takes
+//! [`Clock::stub`] as its first parameter and reads `coalesce($1, clock_timestamp())`, so that one
+//! clock decides on all nodes.
 
 use crate::model::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,7 @@
 //! Settings of a node: each a flag and an environment variable with a unit and a bound.
 //!
-//! Unknown settings and impossible combinations stop the start. `docs/reference/settings.md` is generated from this file.
+//! Unknown settings and impossible combinations stop the start. `docs/reference/settings.md` is
+//! generated from this file.
 
 use crate::model::introspection::Introspection;
 use crate::model::text;
@@ -18,7 +19,8 @@ const NODE_TTL_MIN: Duration = Duration::from_millis(500);
 const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
 /// Longest retention that is a number: a hundred years.
 const LOG_RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
-/// Longest interval or time-out: with more, instants would be beyond what the clocks of the system can say.
+/// Longest interval or time-out: with more, instants would be beyond what the clocks of the system
+/// can say.
 const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
 /// Shortest interval: with less, a node would do nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
@@ -94,7 +96,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_POLL_INTERVAL", default_value = "1s", value_parser = duration)]
     pub poll_interval: Duration,
 
-    /// Time between checks for broken states (an active job without its trigger), while none is found.
+    /// Time between checks for broken states (an active job without its trigger), while none is
+    /// found.
     #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = duration)]
     pub repair_interval: Duration,
 
@@ -132,8 +135,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_MASK", value_delimiter = ',', value_parser = mask, default_values = MASK)]
     pub mask: Vec<String>,
 
-    /// Database connections for the API, and so how many statements of it run at once. Firing has eight of its own,
-    /// which no request can take.
+    /// Database connections for the API, and so how many statements of it run at once. Firing has
+    /// eight of its own, which no request can take.
     #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 4)]
     pub pool_size: usize,
 
@@ -162,7 +165,11 @@ fn cidr(text: &str) -> Result<IpNet, String> {
 /// A duration that is no slip.
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration > DURATION_MAX { Err("expected at most 365days".to_owned()) } else { Ok(duration) }
+    if duration > DURATION_MAX {
+        Err("expected at most 365days".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
 /// A duration, or `forever`.
@@ -170,7 +177,8 @@ fn retention(text: &str) -> Result<Duration, String> {
     if text == "forever" {
         return Ok(Duration::MAX);
     }
-    let retention = humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))?;
+    let retention =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))?;
     if retention > LOG_RETENTION_MAX {
         Err("expected at most 36500days, or `forever`".to_owned())
     } else {
@@ -181,7 +189,11 @@ fn retention(text: &str) -> Result<Duration, String> {
 /// A word of a name; `none` is no word.
 fn mask(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(if text == "none" { String::new() } else { text.to_ascii_lowercase() });
+        return Ok(if text == "none" {
+            String::new()
+        } else {
+            text.to_ascii_lowercase()
+        });
     }
     Err("expected words of letters and digits such as token, or none".to_owned())
 }
@@ -193,10 +205,17 @@ fn base_path(text: &str) -> Result<String, String> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         !name.is_empty() && !matches!(name, "." | "..") && name.bytes().all(is_plain)
     };
-    if path.is_empty() || path.strip_prefix('/').is_some_and(|names| names.split('/').all(is_name)) {
+    if path.is_empty()
+        || path
+            .strip_prefix('/')
+            .is_some_and(|names| names.split('/').all(is_name))
+    {
         return Ok(path.to_owned());
     }
-    Err("expected a path such as /horolog: names of letters, digits and -_.~ between slashes".to_owned())
+    Err(
+        "expected a path such as /horolog: names of letters, digits and -_.~ between slashes"
+            .to_owned(),
+    )
 }
 
 /// A name as it stands in a `Host`, without its port.
@@ -223,13 +242,19 @@ impl ServeConfig {
             ));
         }
         if self.poll_interval > self.node_ttl {
-            return Err(format!("--poll-interval must be at most --node-ttl ({:?})", self.node_ttl));
+            return Err(format!(
+                "--poll-interval must be at most --node-ttl ({:?})",
+                self.node_ttl
+            ));
         }
         if self.repair_interval < Duration::from_secs(1) {
             return Err("--repair-interval must be at least 1s".into());
         }
         if self.log_retention < LOG_RETENTION_MIN {
-            return Err("--log-retention must be at least 2days: today and yesterday are being written".into());
+            return Err(
+                "--log-retention must be at least 2days: today and yesterday are being written"
+                    .into(),
+            );
         }
         if !(1..=SLOTS_MAX).contains(&self.slots) {
             return Err(format!("--slots must be from 1 to {SLOTS_MAX}"));
@@ -237,11 +262,14 @@ impl ServeConfig {
         if !(1..=200).contains(&self.pool_size) {
             return Err("--pool-size must be from 1 to 200".into());
         }
-        text::NODE_NAME.check_given("--node-name", self.node_name.as_deref()).map_err(|invalid| invalid.to_string())?;
+        text::NODE_NAME
+            .check_given("--node-name", self.node_name.as_deref())
+            .map_err(|invalid| invalid.to_string())?;
         match &self.advertise {
-            Some(advertise) if !is_host_and_port(advertise) => {
-                Err(format!("--advertise `{}` must be host:port", advertise.escape_debug()))
-            }
+            Some(advertise) if !is_host_and_port(advertise) => Err(format!(
+                "--advertise `{}` must be host:port",
+                advertise.escape_debug()
+            )),
             _ => Ok(()),
         }
     }
@@ -256,15 +284,23 @@ impl ServeConfig {
 /// Whether it is `host:port`, and nothing that could mean something else where it
 /// is written.
 pub fn is_host_and_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let host_ok =
-        host.starts_with('[') && host.ends_with(']') && host[1..host.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
-            || is_host_name(host);
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let host_ok = host.starts_with('[')
+        && host.ends_with(']')
+        && host[1..host.len() - 1]
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok()
+        || is_host_name(host);
     host_ok && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 fn is_host_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 /// Refuses a misspelt `HOROLOG_…` variable: a setting that is silently ignored
@@ -279,12 +315,16 @@ pub fn refuse_unknown_variables(
         .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
         .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
         .collect();
-    let mut unknown: Vec<String> =
-        variables.filter(|name| name.starts_with("HOROLOG_") && !known.contains(name)).collect();
+    let mut unknown: Vec<String> = variables
+        .filter(|name| name.starts_with("HOROLOG_") && !known.contains(name))
+        .collect();
     unknown.sort();
     match unknown.as_slice() {
         [] => Ok(()),
-        names => Err(format!("unknown setting {}: `horolog serve --help` lists the settings", names.join(", "))),
+        names => Err(format!(
+            "unknown setting {}: `horolog serve --help` lists the settings",
+            names.join(", ")
+        )),
     }
 }
 
@@ -305,22 +345,36 @@ mod tests {
     }
 
     fn parse(flags: &str) -> Result<ServeConfig, String> {
-        let program = Program::try_parse_from(std::iter::once("horolog").chain(flags.split_whitespace()))
-            .map_err(|error| error.to_string())?;
+        let program =
+            Program::try_parse_from(std::iter::once("horolog").chain(flags.split_whitespace()))
+                .map_err(|error| error.to_string())?;
         program.serve.validate().map(|()| program.serve)
     }
 
     #[test]
     fn the_defaults_are_valid() {
         let config = parse("").expect("valid");
-        assert_eq!((config.slots, config.node_ttl), (64, Duration::from_secs(4)));
-        assert_eq!(parse("--log-retention forever").expect("valid").log_retention, Duration::MAX);
+        assert_eq!(
+            (config.slots, config.node_ttl),
+            (64, Duration::from_secs(4))
+        );
+        assert_eq!(
+            parse("--log-retention forever")
+                .expect("valid")
+                .log_retention,
+            Duration::MAX
+        );
         assert!(config.call_timeout() < config.node_ttl / 2);
     }
 
     #[test]
     fn a_base_path_ends_without_a_slash() {
-        for (text, path) in [("/horolog/", "/horolog"), ("/a/b-1.x", "/a/b-1.x"), ("/", ""), ("", "")] {
+        for (text, path) in [
+            ("/horolog/", "/horolog"),
+            ("/a/b-1.x", "/a/b-1.x"),
+            ("/", ""),
+            ("", ""),
+        ] {
             assert_eq!(base_path(text).as_deref(), Ok(path), "{text}");
         }
     }
@@ -332,7 +386,10 @@ mod tests {
             ("--node-ttl 100ms --heartbeat-interval 10ms", "--node-ttl"),
             ("--heartbeat-interval 0s", "--heartbeat-interval"),
             ("--heartbeat-interval 1ns", "--heartbeat-interval"),
-            ("--heartbeat-interval 18446744073709551615s", "--heartbeat-interval"),
+            (
+                "--heartbeat-interval 18446744073709551615s",
+                "--heartbeat-interval",
+            ),
             ("--node-ttl 18446744073709551615s", "--node-ttl"),
             ("--node-ttl 366days", "--node-ttl"),
             ("--drain-timeout 9999999999y", "--drain-timeout"),
@@ -373,8 +430,12 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_refused() {
-        let check = |name: &str| refuse_unknown_variables([name.to_owned()].into_iter(), &Commands::command());
-        assert!(check("HOROLOG_SLOTS").is_ok() && check("HOROLOG_LOG").is_ok() && check("PATH").is_ok());
+        let check = |name: &str| {
+            refuse_unknown_variables([name.to_owned()].into_iter(), &Commands::command())
+        };
+        assert!(
+            check("HOROLOG_SLOTS").is_ok() && check("HOROLOG_LOG").is_ok() && check("PATH").is_ok()
+        );
         assert!(check("HOROLOG_SLOT").is_err_and(|error| error.contains("HOROLOG_SLOT:")));
     }
 }

@@ -1,7 +1,8 @@
 //! File descriptors: the limit of the process and its distribution.
 //!
-//! A webhook, a connection to the database and a DNS query each need a descriptor at once; HTTP clients use as many as
-//! they can get. The descriptors of the node itself are therefore reserved, and HTTP clients share the rest.
+//! A webhook, a connection to the database and a DNS query each need a descriptor at once; HTTP
+//! clients use as many as they can get. The descriptors of the node itself are therefore reserved,
+//! and HTTP clients share the rest.
 
 /// Descriptors of one slot: its webhook's connection, and one that is kept for the next or ends.
 const PER_SLOT: u64 = 2;
@@ -24,18 +25,27 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// The shares of a node with so many slots and database connections. Raises the process's limit as far as it may be raised.
+    /// The shares of a node with so many slots and database connections. Raises the process's limit
+    /// as far as it may be raised.
     pub fn of(slots: usize, database_connections: usize) -> Self {
         Self::share(raised_limit(), slots, database_connections)
     }
 
     fn share(limit: u64, slots: usize, database_connections: usize) -> Self {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let own =
-            count(slots).saturating_mul(PER_SLOT).saturating_add(count(database_connections)).saturating_add(OTHERS);
-        let connections = limit.saturating_sub(own).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
+        let own = count(slots)
+            .saturating_mul(PER_SLOT)
+            .saturating_add(count(database_connections))
+            .saturating_add(OTHERS);
+        let connections = limit
+            .saturating_sub(own)
+            .clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-        Self { limit, wanted: own.saturating_add(CONNECTIONS_MAX), connections }
+        Self {
+            limit,
+            wanted: own.saturating_add(CONNECTIONS_MAX),
+            connections,
+        }
     }
 
     /// Says so when the limit is lower than the node could use.
@@ -59,7 +69,14 @@ fn raised_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // macOS refuses "without limit"; then the soft limit is what there is.
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: limit.maximum,
+                maximum: limit.maximum,
+            },
+        )
+        .ok();
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
@@ -73,7 +90,14 @@ mod tests {
         let usual = Descriptors::share(1_048_576, 64, 8);
         assert_eq!((usual.connections, usual.wanted), (2_000, 2_264));
         assert_eq!(Descriptors::share(1_024, 64, 8).connections, 760);
-        assert_eq!(Descriptors::share(256, 64, 8).connections, 32, "a node that nobody can ask is of no use");
-        assert_eq!(Descriptors::share(u64::MAX, usize::MAX, usize::MAX).connections, 32);
+        assert_eq!(
+            Descriptors::share(256, 64, 8).connections,
+            32,
+            "a node that nobody can ask is of no use"
+        );
+        assert_eq!(
+            Descriptors::share(u64::MAX, usize::MAX, usize::MAX).connections,
+            32
+        );
     }
 }

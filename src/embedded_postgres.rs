@@ -1,13 +1,14 @@
 //! An embedded PostgreSQL server, for a start without a `DATABASE_URL`.
 //!
-//! One directory has all files: `lock`, `pg` (the cluster), `run` (the unix socket), `postgres.log`. The first process
-//! creates the cluster and starts the server; later processes attach to it; the server outlives all of them. All steps
-//! run under a file lock, and only a connection proves that the server runs: a pid file may name a zombie, or another
-//! process after a restart of the container. The server binaries come from the system; nothing is downloaded.
+//! One directory has all files: `lock`, `pg` (the cluster), `run` (the unix socket),
+//! `postgres.log`. The first process creates the cluster and starts the server; later processes
+//! attach to it; the server outlives all of them. All steps run under a file lock, and only a
+//! connection proves that the server runs: a pid file may name a zombie, or another process after a
+//! restart of the container. The server binaries come from the system; nothing is downloaded.
 //!
-//! This module must never: disable fsync or checksums, listen on TCP, put the socket where another user can reach it,
-//! change a cluster outside the given directory, delete anything except its own incomplete clusters, or stop the server
-//! together with the node that started it.
+//! This module must never: disable fsync or checksums, listen on TCP, put the socket where another
+//! user can reach it, change a cluster outside the given directory, delete anything except its own
+//! incomplete clusters, or stop the server together with the node that started it.
 
 mod error;
 mod system;
@@ -33,7 +34,8 @@ use uuid::Uuid;
 
 /// Name of the database, and of the superuser that owns it.
 const NAME: &str = "horolog";
-/// Longest directory of the socket: `sun_path` has 104 bytes (macOS; Linux 108), `/.s.PGSQL.5432` takes 14.
+/// Longest directory of the socket: `sun_path` has 104 bytes (macOS; Linux 108), `/.s.PGSQL.5432`
+/// takes 14.
 const SOCKET_DIR_BYTES_MAX: usize = 85;
 /// How long a server may say "starting up" or "shutting down", or say nothing.
 const BUSY_MAX: Duration = Duration::from_secs(30);
@@ -44,7 +46,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Starts before giving up, after 6 s: backends of a killed postmaster need a moment to go.
 const STARTS_MAX: u32 = 6;
 /// What the product passes to the server; the caller's settings come after and win.
-const SETTINGS: [(&str, &str); 3] = [("listen_addresses", ""), ("fsync", "on"), ("max_connections", "200")];
+const SETTINGS: [(&str, &str); 3] = [
+    ("listen_addresses", ""),
+    ("fsync", "on"),
+    ("max_connections", "200"),
+];
 
 type Result<T> = std::result::Result<T, EmbeddedPostgresError>;
 
@@ -81,15 +87,20 @@ enum Answer {
 }
 
 impl EmbeddedPostgres {
-    /// Finds binaries, creates the cluster when there is none, starts the server when none answers, creates the
-    /// database `horolog`; attaches otherwise. `settings` reach only a server that this call starts.
+    /// Finds binaries, creates the cluster when there is none, starts the server when none answers,
+    /// creates the database `horolog`; attaches otherwise. `settings` reach only a server that this
+    /// call starts.
     pub async fn ensure_running(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let asked = env::var_os("HOROLOG_PG_BIN").map(PathBuf::from);
         Self::ensure_running_from(asked.as_deref(), data_dir, settings).await
     }
 
     /// The same with the directory of the server binaries given; when it is, no other is looked at.
-    pub async fn ensure_running_from(binaries: Option<&Path>, dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+    pub async fn ensure_running_from(
+        binaries: Option<&Path>,
+        dir: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let data_dir = prepare_data_dir(dir)?;
         let _lock = lock(&data_dir).await?;
         let (cluster, used) = (data_dir.join("pg"), data_dir.join("used"));
@@ -98,7 +109,10 @@ impl EmbeddedPostgres {
         let mut server = Self {
             binaries: find_binaries(binaries, cluster_major(&cluster)?).await?,
             account: Account::for_cluster(&cluster).await?,
-            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             data_dir,
             used: Arc::new(file),
             is_started: false,
@@ -122,19 +136,32 @@ impl EmbeddedPostgres {
     #[must_use]
     pub fn url(&self) -> String {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let encode = |byte: &u8| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
-        let host: String = self.socket_dir().as_os_str().as_encoded_bytes().iter().map(encode).collect();
+        let encode = |byte: &u8| {
+            if plain(*byte) {
+                char::from(*byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        };
+        let host: String = self
+            .socket_dir()
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .map(encode)
+            .collect();
         format!("postgresql://{NAME}@{host}/{NAME}")
     }
 
-    /// Stops the server for everybody; sessions end, nothing committed is lost. No error when it is down already.
+    /// Stops the server for everybody; sessions end, nothing committed is lost. No error when it is
+    /// down already.
     pub async fn stop(&self) -> Result<()> {
         let _lock = lock(&self.data_dir).await?;
         self.stop_locked(StopMode::Fast).await
     }
 
-    /// Takes back what [`Self::ensure_running`] did, for a caller that fails: stops the server if it was started here
-    /// and no other process has attached to it.
+    /// Takes back what [`Self::ensure_running`] did, for a caller that fails: stops the server if
+    /// it was started here and no other process has attached to it.
     pub async fn undo(&self) -> Result<()> {
         let _lock = lock(&self.data_dir).await?;
         self.stop_unless_used().await
@@ -145,7 +172,9 @@ impl EmbeddedPostgres {
             return Ok(());
         }
         let stopped = self.stop_locked(StopMode::Fast).await;
-        self.used.lock_shared().map_err(at("lock", &self.data_dir.join("used")))?;
+        self.used
+            .lock_shared()
+            .map_err(at("lock", &self.data_dir.join("used")))?;
         stopped
     }
 
@@ -164,18 +193,23 @@ impl EmbeddedPostgres {
         self.data_dir.join("postgres.log")
     }
 
-    /// The directory of the socket: `run`, or below `/tmp` when that is too long. It depends on the data directory
-    /// alone: with `XDG_RUNTIME_DIR` or `TMPDIR` in it, two nodes of unlike environments would miss each other.
+    /// The directory of the socket: `run`, or below `/tmp` when that is too long. It depends on the
+    /// data directory alone: with `XDG_RUNTIME_DIR` or `TMPDIR` in it, two nodes of unlike
+    /// environments would miss each other.
     fn socket_dir(&self) -> PathBuf {
         let run = self.data_dir.join("run");
         if run.as_os_str().len() <= SOCKET_DIR_BYTES_MAX {
             return run;
         }
         let name = self.data_dir.as_os_str().as_encoded_bytes();
-        Path::new("/tmp").join(format!("{NAME}-{}", Uuid::new_v5(&Uuid::NAMESPACE_URL, name).simple()))
+        Path::new("/tmp").join(format!(
+            "{NAME}-{}",
+            Uuid::new_v5(&Uuid::NAMESPACE_URL, name).simple()
+        ))
     }
 
-    /// Creates the cluster under another name and renames it, so that a half-made one is never taken for good.
+    /// Creates the cluster under another name and renames it, so that a half-made one is never
+    /// taken for good.
     async fn create_cluster_if_missing(&self) -> Result<()> {
         self.sweep_half_made_clusters()?;
         if self.cluster().join("PG_VERSION").exists() {
@@ -187,9 +221,12 @@ impl EmbeddedPostgres {
             tracing::debug!(%error, "initdb with locale C.UTF-8 failed, trying C");
             self.initdb(&half_made, "C").await?;
         }
-        fs::rename(&half_made, self.cluster()).map_err(at("rename the new cluster to", &self.cluster()))?;
+        fs::rename(&half_made, self.cluster())
+            .map_err(at("rename the new cluster to", &self.cluster()))?;
         // The next sweep would delete the data if a power cut undid the rename.
-        File::open(&self.data_dir).and_then(|dir| dir.sync_all()).map_err(at("sync", &self.data_dir))?;
+        File::open(&self.data_dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(at("sync", &self.data_dir))?;
         tracing::info!(path = %self.cluster().display(), "created a PostgreSQL cluster");
         Ok(())
     }
@@ -198,30 +235,46 @@ impl EmbeddedPostgres {
         remove_dir_if_there(path)?;
         self.account.make_private_dir(path)?;
         let locale = format!("--locale={locale}");
-        // Trust means: whoever can open the socket is let in. The socket lies in a directory of mode 0700, so that
-        // is the owner and root, who could read the data files anyway. Over TCP nobody is let in, should anybody
-        // ever turn it on.
+        // Trust means: whoever can open the socket is let in. The socket lies in a directory of
+        // mode 0700, so that is the owner and root, who could read the data files anyway. Over TCP
+        // nobody is let in, should anybody ever turn it on.
         let auth = ["--auth-local=trust", "--auth-host=reject"];
-        let kind = ["--username", NAME, "--encoding=UTF8", &locale, "--data-checksums", "--no-instructions"];
+        let kind = [
+            "--username",
+            NAME,
+            "--encoding=UTF8",
+            &locale,
+            "--data-checksums",
+            "--no-instructions",
+        ];
         let args = [OsStr::new("--pgdata"), path.as_os_str()].into_iter();
-        self.run("initdb", args.chain(auth.into_iter().chain(kind).map(OsStr::new))).await
+        self.run(
+            "initdb",
+            args.chain(auth.into_iter().chain(kind).map(OsStr::new)),
+        )
+        .await
     }
 
-    /// Removes what an initdb that was interrupted left behind: we hold the lock, so nobody is making one.
+    /// Removes what an initdb that was interrupted left behind: we hold the lock, so nobody is
+    /// making one.
     fn sweep_half_made_clusters(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.data_dir).map_err(at("list", &self.data_dir))?.flatten() {
+        for entry in fs::read_dir(&self.data_dir)
+            .map_err(at("list", &self.data_dir))?
+            .flatten()
+        {
             if entry.file_name().as_encoded_bytes().starts_with(b"pg.tmp-")
                 && let Err(error) = fs::remove_dir_all(entry.path())
             {
-                // An initdb whose starter was killed may still be writing; it is harmless, and gone the next time.
+                // An initdb whose starter was killed may still be writing; it is harmless, and gone
+                // the next time.
                 tracing::warn!(path = %entry.path().display(), %error, "cannot remove a half-made cluster");
             }
         }
         Ok(())
     }
 
-    /// Connects, starting the server when nobody listens, which it notes also when it fails later; waits when somebody
-    /// listens and is not ready.
+    /// Connects, starting the server when nobody listens, which it notes also when it fails later;
+    /// waits when somebody listens and is not ready.
     async fn attach_or_start(&self, is_started: &mut bool) -> Result<Client> {
         let begun = Instant::now();
         let mut failed_starts = 0;
@@ -229,7 +282,10 @@ impl EmbeddedPostgres {
             match self.probe().await? {
                 Answer::Ready(client) => return Ok(client),
                 Answer::Busy(why) if begun.elapsed() >= BUSY_MAX => {
-                    return Err(EmbeddedPostgresError::Busy { path: self.data_dir.clone(), why });
+                    return Err(EmbeddedPostgresError::Busy {
+                        path: self.data_dir.clone(),
+                        why,
+                    });
                 }
                 Answer::Busy(_) => {}
                 Answer::Down => match self.start().await {
@@ -237,7 +293,11 @@ impl EmbeddedPostgres {
                         *is_started = true;
                         continue;
                     }
-                    Err(EmbeddedPostgresError::Program { .. }) if failed_starts + 1 < STARTS_MAX => failed_starts += 1,
+                    Err(EmbeddedPostgresError::Program { .. })
+                        if failed_starts + 1 < STARTS_MAX =>
+                    {
+                        failed_starts += 1
+                    }
                     Err(error) => return Err(error),
                 },
             }
@@ -245,10 +305,15 @@ impl EmbeddedPostgres {
         }
     }
 
-    /// Asks the socket whether the server is there. Errors are those which no waiting and no start can heal.
+    /// Asks the socket whether the server is there. Errors are those which no waiting and no start
+    /// can heal.
     async fn probe(&self) -> Result<Answer> {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(self.socket_dir()).user(NAME).dbname("postgres").application_name("horolog launcher");
+        config
+            .host_path(self.socket_dir())
+            .user(NAME)
+            .dbname("postgres")
+            .application_name("horolog launcher");
         let error = match tokio::time::timeout(CONNECT_MAX, config.connect(NoTls)).await {
             Ok(Ok((client, connection))) => {
                 tokio::spawn(connection); // ends with the client
@@ -262,22 +327,37 @@ impl EmbeddedPostgres {
             Some(io::ErrorKind::PermissionDenied) => Err(self.refused("a connection", &error)),
             // A full backlog, or the server went away in the middle.
             Some(_) => Ok(Answer::Busy(reason(&error))),
-            None if error.is_closed() || error.code().is_some_and(is_passing) => Ok(Answer::Busy(reason(&error))),
+            None if error.is_closed() || error.code().is_some_and(is_passing) => {
+                Ok(Answer::Busy(reason(&error)))
+            }
             None => Err(self.refused("a connection", &error)),
         }
     }
 
-    /// One `pg_ctl start`. It gives the server a session of its own: no Ctrl-C, hang-up or death of ours reaches it.
+    /// One `pg_ctl start`. It gives the server a session of its own: no Ctrl-C, hang-up or death of
+    /// ours reaches it.
     async fn start(&self) -> Result<()> {
         self.account.make_private_dir(&self.socket_dir())?;
         let log = self.log_file();
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&log).map_err(at("open", &log))?;
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&log)
+            .map_err(at("open", &log))?;
         self.account.own(&log)?;
         self.remove_stale_pid_file()?;
         let (seconds, options) = (BUSY_MAX.as_secs().to_string(), self.server_options());
         let (cluster, flags) = (self.cluster(), ["-w", "-s", "-t", &seconds, "-o", &options]);
-        let paths = ["start".as_ref(), "-D".as_ref(), cluster.as_os_str(), "-l".as_ref(), log.as_os_str()];
-        self.run("pg_ctl", paths.into_iter().chain(flags.map(OsStr::new))).await?;
+        let paths = [
+            "start".as_ref(),
+            "-D".as_ref(),
+            cluster.as_os_str(),
+            "-l".as_ref(),
+            log.as_os_str(),
+        ];
+        self.run("pg_ctl", paths.into_iter().chain(flags.map(OsStr::new)))
+            .await?;
         tracing::info!(path = %self.data_dir.display(), binaries = %self.binaries.display(), "started PostgreSQL");
         Ok(())
     }
@@ -289,13 +369,18 @@ impl EmbeddedPostgres {
         for (name, value) in SETTINGS {
             options += &shell_option(name, value);
         }
-        self.settings.iter().fold(options, |options, (name, value)| options + &shell_option(name, value))
+        self.settings
+            .iter()
+            .fold(options, |options, (name, value)| {
+                options + &shell_option(name, value)
+            })
     }
 
-    /// Nobody listens, so a pid file is what a killed server left. PostgreSQL ignores it when its process is gone,
-    /// but takes a zombie, or a stranger of the same user and number, for a server; then it is removed here. Two
-    /// servers still cannot run: since version 12 the shared memory is found by the directory, not by this file
-    /// (seen: a backend that outlived its postmaster still blocked the start).
+    /// Nobody listens, so a pid file is what a killed server left. PostgreSQL ignores it when its
+    /// process is gone, but takes a zombie, or a stranger of the same user and number, for a
+    /// server; then it is removed here. Two servers still cannot run: since version 12 the shared
+    /// memory is found by the directory, not by this file (seen: a backend that outlived its
+    /// postmaster still blocked the start).
     fn remove_stale_pid_file(&self) -> Result<()> {
         let path = self.cluster().join("postmaster.pid");
         if !path.exists() || self.server_process_exists() {
@@ -305,14 +390,21 @@ impl EmbeddedPostgres {
         fs::remove_file(&path).map_err(at("remove", &path))
     }
 
-    /// Whether the process in the pid file works in our directory, as every server process does. A doubt means yes.
+    /// Whether the process in the pid file works in our directory, as every server process does. A
+    /// doubt means yes.
     fn server_process_exists(&self) -> bool {
-        let Ok(text) = fs::read_to_string(self.cluster().join("postmaster.pid")) else { return false };
-        let Some(Ok(pid)) = text.lines().next().map(|line| line.trim().parse::<u32>()) else { return true };
+        let Ok(text) = fs::read_to_string(self.cluster().join("postmaster.pid")) else {
+            return false;
+        };
+        let Some(Ok(pid)) = text.lines().next().map(|line| line.trim().parse::<u32>()) else {
+            return true;
+        };
         match fs::read_link(format!("/proc/{pid}/cwd")) {
             Ok(cwd) => fs::canonicalize(self.cluster()).map_or(true, |cluster| cwd == cluster),
             // Without /proc (macOS) PostgreSQL's own check has to do.
-            Err(error) => error.kind() != io::ErrorKind::NotFound || !Path::new("/proc/self/cwd").exists(),
+            Err(error) => {
+                error.kind() != io::ErrorKind::NotFound || !Path::new("/proc/self/cwd").exists()
+            }
         }
     }
 
@@ -327,7 +419,11 @@ impl EmbeddedPostgres {
         };
         let cluster = self.cluster();
         let args = ["stop".as_ref(), "-D".as_ref(), cluster.as_os_str()].into_iter();
-        self.run("pg_ctl", args.chain(["-m", mode, "-w", "-s"].map(OsStr::new))).await?;
+        self.run(
+            "pg_ctl",
+            args.chain(["-m", mode, "-w", "-s"].map(OsStr::new)),
+        )
+        .await?;
         tracing::info!(path = %self.data_dir.display(), mode, "stopped PostgreSQL");
         if !self.socket_dir().starts_with(&self.data_dir) {
             drop(fs::remove_dir(self.socket_dir())); // only tidy: an empty directory in /tmp
@@ -336,20 +432,32 @@ impl EmbeddedPostgres {
     }
 
     async fn create_database_if_missing(&self, client: &Client) -> Result<()> {
-        let known = client.query_opt("select from pg_database where datname = $1", &[&NAME]).await;
-        if known.map_err(|error| self.refused("to list its databases", &error))?.is_none() {
-            let made = client.batch_execute(&format!("create database {NAME}")).await;
+        let known = client
+            .query_opt("select from pg_database where datname = $1", &[&NAME])
+            .await;
+        if known
+            .map_err(|error| self.refused("to list its databases", &error))?
+            .is_none()
+        {
+            let made = client
+                .batch_execute(&format!("create database {NAME}"))
+                .await;
             made.map_err(|error| self.refused("to create a database", &error))?;
         }
         Ok(())
     }
 
-    /// Runs one of PostgreSQL's programs as the right user, in a clean environment: no `PG*` variable, locale or
-    /// unreadable working directory of the caller gets in.
+    /// Runs one of PostgreSQL's programs as the right user, in a clean environment: no `PG*`
+    /// variable, locale or unreadable working directory of the caller gets in.
     async fn run<'a>(&self, program: &str, args: impl Iterator<Item = &'a OsStr>) -> Result<()> {
         let path = self.binaries.join(program);
         let mut command = Command::new(&path);
-        command.args(args).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/");
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C")
+            .current_dir("/");
         command.stdin(Stdio::null()).process_group(0); // a Ctrl-C in the middle is for us, not for initdb
         if is_root() {
             command.uid(self.account.uid).gid(self.account.gid); // std drops the supplementary groups, too
@@ -366,28 +474,49 @@ impl EmbeddedPostgres {
         })
     }
 
-    fn refused(&self, action: &'static str, error: &tokio_postgres::Error) -> EmbeddedPostgresError {
-        EmbeddedPostgresError::Refused { path: self.data_dir.clone(), action, why: reason(error) }
+    fn refused(
+        &self,
+        action: &'static str,
+        error: &tokio_postgres::Error,
+    ) -> EmbeddedPostgresError {
+        EmbeddedPostgresError::Refused {
+            path: self.data_dir.clone(),
+            action,
+            why: reason(error),
+        }
     }
 }
 
-/// Where the data lives unless told otherwise: a place that an unprivileged server can reach also when we are root.
+/// Where the data lives unless told otherwise: a place that an unprivileged server can reach also
+/// when we are root.
 pub fn default_data_dir() -> Result<PathBuf> {
     if is_root() {
         return Ok(Path::new("/var/lib").join(NAME));
     }
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let data_home = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+    let absolute = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let data_home = absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
     Ok(data_home.ok_or(EmbeddedPostgresError::NoHome)?.join(NAME))
 }
 
-/// Creates the directory when there is none; resolves links, so that each of its names means the same server.
+/// Creates the directory when there is none; resolves links, so that each of its names means the
+/// same server.
 fn prepare_data_dir(path: &Path) -> Result<PathBuf> {
     if !path.exists() {
-        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(at("create", path))?;
-        // As root, the unprivileged server passes through, whatever our umask; what it holds is private anyway.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(path)
+            .map_err(at("create", path))?;
+        // As root, the unprivileged server passes through, whatever our umask; what it holds is
+        // private anyway.
         let mode = if is_root() { 0o755 } else { 0o700 };
-        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at("set the mode of", path))?;
+        fs::set_permissions(path, Permissions::from_mode(mode))
+            .map_err(at("set the mode of", path))?;
     }
     let path = fs::canonicalize(path).map_err(at("find", path))?;
     let fits = |c: char| !c.is_control() && !matches!(c, '"' | '`' | '$' | '\\');
@@ -398,8 +527,8 @@ fn prepare_data_dir(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Takes the lock of the directory; dropping the file gives it back, and so does our death, because std opens it
-/// close-on-exec and the server does not inherit it.
+/// Takes the lock of the directory; dropping the file gives it back, and so does our death, because
+/// std opens it close-on-exec and the server does not inherit it.
 async fn lock(data_dir: &Path) -> Result<File> {
     let path = data_dir.join("lock");
     let name = path.clone();
@@ -407,11 +536,19 @@ async fn lock(data_dir: &Path) -> Result<File> {
         let file = lock_file(&name)?;
         file.lock().map(|()| file)
     });
-    locked.await.map_err(io::Error::from).flatten().map_err(at("lock", &path))
+    locked
+        .await
+        .map_err(io::Error::from)
+        .flatten()
+        .map_err(at("lock", &path))
 }
 
 fn lock_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 /// States of a server that end by themselves: starting, stopping, all connections taken.
@@ -449,7 +586,12 @@ fn log_end(path: &Path) -> String {
     }
     let end = String::from_utf8_lossy(&log[log.len().saturating_sub(2000)..]).into_owned();
     let lines: Vec<_> = end.lines().rev().take(10).collect();
-    lines.iter().rev().fold(format!("end of {}:", path.display()), |text, line| text + "\n  " + line)
+    lines
+        .iter()
+        .rev()
+        .fold(format!("end of {}:", path.display()), |text, line| {
+            text + "\n  " + line
+        })
 }
 
 fn remove_dir_if_there(path: &Path) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Horolog: a clustered job scheduler on PostgreSQL.
 //!
-//! This crate is the program `horolog`. The library exists for its tests, benchmarks and fuzz targets; its API is not
-//! stable. The book in `docs/` describes the program: concepts, guarantees, operation, architecture.
+//! This crate is the program `horolog`. The library exists for its tests, benchmarks and fuzz
+//! targets; its API is not stable. The book in `docs/` describes the program: concepts, guarantees,
+//! operation, architecture.
 //!
 //! # Layers
 //!
@@ -18,8 +19,8 @@
 //! | [`server`] | start and stop of a node |
 //! | [`cli`] | the commands of the program |
 //!
-//! Supporting modules: [`clock`], [`config`], [`embedded_postgres`], [`safeguards`], [`telemetry`], [`threads`],
-//! [`traces`].
+//! Supporting modules: [`clock`], [`config`], [`embedded_postgres`], [`safeguards`], [`telemetry`],
+//! [`threads`], [`traces`].
 //!
 //! # Entry points for readers
 //!

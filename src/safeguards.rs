@@ -1,8 +1,8 @@
 //! Safeguards that a drill can disable, one at a time.
 //!
-//! A drill without a safeguard must fail: a safeguard without such a drill is not tested. Only a build with the feature
-//! `drill-bugs` can disable one, and no release has this feature. In every other build [`is_off`] is a constant, and the
-//! compiler removes the branch.
+//! A drill without a safeguard must fail: a safeguard without such a drill is not tested. Only a
+//! build with the feature `drill-bugs` can disable one, and no release has this feature. In every
+//! other build [`is_off`] is a constant, and the compiler removes the branch.
 
 use std::borrow::Cow;
 
@@ -49,17 +49,26 @@ pub const fn is_off(_: Safeguard) -> bool {
 
 /// A statement without the part that makes it safe, if that is switched off.
 pub fn unless_off<'a>(safeguard: Safeguard, statement: &'a str, part: &str) -> Cow<'a, str> {
-    if is_off(safeguard) { Cow::Owned(statement.replace(part, "")) } else { Cow::Borrowed(statement) }
+    if is_off(safeguard) {
+        Cow::Owned(statement.replace(part, ""))
+    } else {
+        Cow::Borrowed(statement)
+    }
 }
 
 /// Says loudly what is switched off; refuses a name that no safeguard has, because a
 /// drill that switches nothing off proves nothing.
 #[cfg(feature = "drill-bugs")]
 pub fn announce() -> Result<(), String> {
-    let Ok(name) = std::env::var(VARIABLE) else { return Ok(()) };
+    let Ok(name) = std::env::var(VARIABLE) else {
+        return Ok(());
+    };
     match named(&name) {
         Some(safeguard) => {
-            tracing::error!(?safeguard, "a safeguard is SWITCHED OFF: this node breaks its promise, for a drill");
+            tracing::error!(
+                ?safeguard,
+                "a safeguard is SWITCHED OFF: this node breaks its promise, for a drill"
+            );
             Ok(())
         }
         None => Err(format!("{VARIABLE}: there is no safeguard `{name}`")),
@@ -68,5 +77,8 @@ pub fn announce() -> Result<(), String> {
 
 #[cfg(feature = "drill-bugs")]
 fn named(name: &str) -> Option<Safeguard> {
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, safeguard)| *safeguard)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, safeguard)| *safeguard)
 }

@@ -1,12 +1,12 @@
 //! The composition root: the start and the stop of a node.
 //!
-//! Start: bind the port, wait for the database and migrate, join, lease. Stop: announce it, take nothing new, finish
-//! running executions, hand over the rest, leave.
+//! Start: bind the port, wait for the database and migrate, join, lease. Stop: announce it, take
+//! nothing new, finish running executions, hand over the rest, leave.
 //!
-//! Firing and the API share no pool and no thread: leases, settlements and the reconciler have this runtime and
-//! `FIRING_CONNECTIONS`, the heartbeat a thread and a connection, requests the HTTP workers, two threads of `threads` and
-//! `--pool-size` connections. The heartbeat stops last; only HTTP answers continue after it, so that load balancers
-//! notice the stop.
+//! Firing and the API share no pool and no thread: leases, settlements and the reconciler have this
+//! runtime and `FIRING_CONNECTIONS`, the heartbeat a thread and a connection, requests the HTTP
+//! workers, two threads of `threads` and `--pool-size` connections. The heartbeat stops last; only
+//! HTTP answers continue after it, so that load balancers notice the stop.
 
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool};
@@ -43,7 +43,8 @@ const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Between two rows about what a node did: as long as the stretch that a row speaks of.
 const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Pooled connections of firing: the acquirer, the settler, cancellations, the reconciler and a drain use one at a time.
+/// Pooled connections of firing: the acquirer, the settler, cancellations, the reconciler and a
+/// drain use one at a time.
 const FIRING_CONNECTIONS: usize = 5;
 
 /// Why a node could not start.
@@ -123,7 +124,10 @@ impl Node {
     /// takes; drop the future to give up.
     pub async fn start(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
         telemetry::metrics();
-        let listen_error = |source| StartError::Listen { address: config.listen, source };
+        let listen_error = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
         let listener = TcpListener::bind(config.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let components = NodeComponents::new(config, database_url)?;
@@ -134,11 +138,18 @@ impl Node {
         let jobs = components.start_jobs(requests.clone());
         let view = components.view(config, requests.clone());
         let (networks, masks) = (config.http_allow.clone(), Masks::new(&config.mask));
-        let schema = crate::api::schema(requests, jobs.clone(), config.introspection, networks, masks);
+        let schema = crate::api::schema(
+            requests,
+            jobs.clone(),
+            config.introspection,
+            networks,
+            masks,
+        );
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();
-        let server = http::serve(listener, schema, view, hosts, descriptors.connections).map_err(listen_error)?;
+        let server = http::serve(listener, schema, view, hosts, descriptors.connections)
+            .map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&components.database, &components.store).await?;
@@ -146,7 +157,11 @@ impl Node {
     }
 
     /// Runs until `stop` resolves or a critical actor dies.
-    pub async fn run_until(self, stop: impl Future<Output = ()>, force_stop: impl Future<Output = ()>) -> Exit {
+    pub async fn run_until(
+        self,
+        stop: impl Future<Output = ()>,
+        force_stop: impl Future<Output = ()>,
+    ) -> Exit {
         tokio::select! {
             () = stop => {}
             reason = self.watchdog.failed() => {
@@ -188,7 +203,11 @@ impl Node {
             tracing::warn!("not everything has finished: the rest is handed over");
         }
         match self.actors.membership.send(Leave).await {
-            Ok(Ok(taken)) => tracing::info!(rerun = taken.rerun.len(), ended = taken.ended.len(), "left the cluster"),
+            Ok(Ok(taken)) => tracing::info!(
+                rerun = taken.rerun.len(),
+                ended = taken.ended.len(),
+                "left the cluster"
+            ),
             Ok(Err(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -210,7 +229,12 @@ impl Node {
 impl NodeComponents {
     fn new(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
         let database = Database::parse(database_url, config.call_timeout())?;
-        let store = Store::new(&database, FIRING_CONNECTIONS, config.call_timeout(), Clock::Database);
+        let store = Store::new(
+            &database,
+            FIRING_CONNECTIONS,
+            config.call_timeout(),
+            Clock::Database,
+        );
         let wake_up = WakeUp::default();
         let slots = Slots::new(config.slots, wake_up.clone(), store.shares());
         let membership_state = watch::Sender::new(MembershipState::Fenced);
@@ -229,8 +253,11 @@ impl NodeComponents {
     async fn requests_store(&self, connections: usize) -> Store {
         let (sender, receiver) = oneshot::channel();
         threads::requests_thread().spawn(async move { drop(sender.send(Handle::current())) });
-        let runtime = receiver.await.expect("a thread that has started runs what it is given");
-        self.store.for_requests(&self.database, connections, runtime)
+        let runtime = receiver
+            .await
+            .expect("a thread that has started runs what it is given");
+        self.store
+            .for_requests(&self.database, connections, runtime)
     }
 
     /// On a thread of the API: commands may be dear to check.
@@ -260,10 +287,25 @@ impl NodeComponents {
         (handlers, jobs): (Handlers, Addr<JobManager>),
         http: actix_web::dev::ServerHandle,
     ) -> Node {
-        let Self { database, store, slots, membership_state, watchdog, wake_up, cancel } = &self;
+        let Self {
+            database,
+            store,
+            slots,
+            membership_state,
+            watchdog,
+            wake_up,
+            cancel,
+        } = &self;
         let subscribe = || membership_state.subscribe();
-        let pool =
-            ExecutorPool::new(store.clone(), handlers, slots.clone(), subscribe(), cancel.clone(), watchdog, true);
+        let pool = ExecutorPool::new(
+            store.clone(),
+            handlers,
+            slots.clone(),
+            subscribe(),
+            cancel.clone(),
+            watchdog,
+            true,
+        );
         let pool = pool.start();
         let acquirer = AcquirerConfig {
             store: store.clone(),
@@ -282,10 +324,23 @@ impl NodeComponents {
         };
         let both = (database.clone(), store.clone());
         let changed = WakeUp::default();
-        let reconciler =
-            Reconciler::new(both, subscribe(), config.node_ttl, reconciling, (changed.clone(), watchdog), true).start();
+        let reconciler = Reconciler::new(
+            both,
+            subscribe(),
+            config.node_ttl,
+            reconciling,
+            (changed.clone(), watchdog),
+            true,
+        )
+        .start();
         let membership = self.start_membership(config, address);
-        let actors = Actors { membership, acquirer, pool, reconciler, jobs };
+        let actors = Actors {
+            membership,
+            acquirer,
+            pool,
+            reconciler,
+            jobs,
+        };
         #[cfg(feature = "drill-bugs")]
         listen_for_panics(&actors);
         let hinted = [wake_up.clone(), cancel.clone()];
@@ -294,7 +349,11 @@ impl NodeComponents {
             _ => hinted.iter().for_each(|wake_up| wake_up.notify_one()),
         };
         actix::spawn(telemetry::sum_up());
-        actix::spawn(listener::listen(database.clone(), &[WAKE_UP_CHANNEL, MEMBERSHIP_CHANNEL], wake));
+        actix::spawn(listener::listen(
+            database.clone(),
+            &[WAKE_UP_CHANNEL, MEMBERSHIP_CHANNEL],
+            wake,
+        ));
         Node {
             address,
             actors,
@@ -308,7 +367,11 @@ impl NodeComponents {
     }
 
     /// On a thread of its own: no busy actor can delay a heartbeat.
-    fn start_membership(&self, config: &ServeConfig, address: SocketAddr) -> Addr<ClusterMembership> {
+    fn start_membership(
+        &self,
+        config: &ServeConfig,
+        address: SocketAddr,
+    ) -> Addr<ClusterMembership> {
         let membership = MembershipConfig {
             database: self.database.clone(),
             store: self.store.clone(),
@@ -332,8 +395,13 @@ impl NodeComponents {
 fn listen_for_panics(actors: &Actors) {
     let (pool, acquirer) = (actors.pool.clone(), actors.acquirer.clone());
     let (reconciler, membership) = (actors.reconciler.clone(), actors.membership.clone());
-    if let Err(error) =
-        (crate::actors::panic_injector::PanicInjector { pool, acquirer, reconciler, membership }).listen()
+    if let Err(error) = (crate::actors::panic_injector::PanicInjector {
+        pool,
+        acquirer,
+        reconciler,
+        membership,
+    })
+    .listen()
     {
         tracing::error!(%error, "no actor can be killed by a signal");
     }
@@ -351,12 +419,21 @@ fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
 fn egress(config: &ServeConfig, address: SocketAddr, database: &Database) -> Egress {
     let own = |(host, port)| OwnService { host, port };
     let api = own((address.ip().to_string(), address.port()));
-    let own = std::iter::once(api).chain(database.tcp_hosts().into_iter().map(own)).collect();
-    Egress { networks: config.http_allow.clone(), ports: config.http_allow_port.clone(), own }
+    let own = std::iter::once(api)
+        .chain(database.tcp_hosts().into_iter().map(own))
+        .collect();
+    Egress {
+        networks: config.http_allow.clone(),
+        ports: config.http_allow_port.clone(),
+        own,
+    }
 }
 
 fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// How other programs reach the node: as it was told, at the listen address or,

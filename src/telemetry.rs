@@ -1,7 +1,8 @@
 //! Telemetry: log output and the metrics registry of the process.
 //!
 //! Code records metrics through the `metrics` facade; this module names, describes and renders them
-//! (`docs/reference/metrics.md` is generated from it). No decision may depend on a metric: the database holds the state.
+//! (`docs/reference/metrics.md` is generated from it). No decision may depend on a metric: the
+//! database holds the state.
 
 mod log;
 
@@ -16,7 +17,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Upper bounds of latency buckets in seconds: a fire is precise to the
 /// millisecond, and a take-over takes seconds.
-const LATENCY_BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+const LATENCY_BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
 /// Upper bounds of lease batches.
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
 
@@ -31,25 +34,41 @@ static LOG: OnceLock<LogBuffer> = OnceLock::new();
 pub fn start_log() -> Result<(), String> {
     let filter = filter()?;
     let format = std::env::var("HOROLOG_LOG_FORMAT").unwrap_or_else(|_| "text".to_owned());
-    let buffer = LogBuffer::start(std::io::stderr()).map_err(|error| format!("cannot start the log: {error}"))?;
+    let buffer = LogBuffer::start(std::io::stderr())
+        .map_err(|error| format!("cannot start the log: {error}"))?;
     let buffer = LOG.get_or_init(|| buffer);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(buffer.clone()).with_target(false);
-    // The subscriber would report its own errors by `eprintln!`, which panics when stderr cannot be written.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(buffer.clone())
+        .with_target(false);
+    // The subscriber would report its own errors by `eprintln!`, which panics when stderr cannot be
+    // written.
     let log = log.log_internal_errors(false);
     match format.as_str() {
         "json" => log.json().flatten_event(true).init(),
-        "text" => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        other => return Err(format!("HOROLOG_LOG_FORMAT is text or json, not `{}`", other.escape_debug())),
+        "text" => log
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
+        other => {
+            return Err(format!(
+                "HOROLOG_LOG_FORMAT is text or json, not `{}`",
+                other.escape_debug()
+            ));
+        }
     }
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// The standard hook writes to stderr itself: the thread that panics would wait for a reader that does not read.
+/// The standard hook writes to stderr itself: the thread that panics would wait for a reader that
+/// does not read.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("unnamed");
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let text = panic.payload_as_str().unwrap_or("no text");
     // It captures nothing unless RUST_BACKTRACE asks for it.
     let backtrace = Backtrace::capture();
@@ -73,23 +92,28 @@ pub fn flush_log() {
 
 /// What is logged unless `HOROLOG_LOG` says otherwise: other crates only when
 /// something is wrong, and in words that do not repeat ours.
-const LOG_DEFAULT: &str = "info,actix_http=off,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
+const LOG_DEFAULT: &str =
+    "info,actix_http=off,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
 
-/// What is left out of any filter that does not name the crate. The driver writes the parameters of statements at
-/// `debug`: payloads and targets' answers. The HTTP server writes an error for each request that it cannot read: any
-/// client could fill the log, and the client is told what was wrong.
+/// What is left out of any filter that does not name the crate. The driver writes the parameters of
+/// statements at `debug`: payloads and targets' answers. The HTTP server writes an error for each
+/// request that it cannot read: any client could fill the log, and the client is told what was
+/// wrong.
 const LEFT_OUT: [(&str, &str); 2] = [("tokio_postgres", "warn"), ("actix_http", "off")];
 
 fn without_what_is_left_out(directives: &str) -> String {
-    let unnamed = LEFT_OUT.iter().filter(|(name, _)| !directives.contains(name));
-    unnamed.fold(directives.to_owned(), |filter, (name, level)| format!("{filter},{name}={level}"))
+    let unnamed = LEFT_OUT
+        .iter()
+        .filter(|(name, _)| !directives.contains(name));
+    unnamed.fold(directives.to_owned(), |filter, (name, level)| {
+        format!("{filter},{name}={level}")
+    })
 }
 
 fn filter() -> Result<EnvFilter, String> {
     match std::env::var("HOROLOG_LOG") {
-        Ok(directives) => {
-            EnvFilter::try_new(without_what_is_left_out(&directives)).map_err(|error| format!("HOROLOG_LOG: {error}"))
-        }
+        Ok(directives) => EnvFilter::try_new(without_what_is_left_out(&directives))
+            .map_err(|error| format!("HOROLOG_LOG: {error}")),
         Err(_) => Ok(EnvFilter::new(LOG_DEFAULT)),
     }
 }
@@ -100,7 +124,9 @@ pub fn metrics() -> &'static PrometheusHandle {
     HANDLE.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS)
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".into()), &BATCH_BUCKETS))
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_size".into()), &BATCH_BUCKETS)
+            })
             .expect("the buckets are not empty")
             .build_recorder();
         let handle = recorder.handle();
@@ -129,17 +155,25 @@ pub async fn sum_up() {
 /// was renamed; alerts need the zero.
 fn begin_at_zero() {
     metrics::counter!(log::DROPPED).absolute(LOG.get().map_or(0, LogBuffer::dropped));
-    for name in ["horolog_fenced_total", "horolog_cancelled_by_fence_total", "horolog_self_fenced_total"] {
+    for name in [
+        "horolog_fenced_total",
+        "horolog_cancelled_by_fence_total",
+        "horolog_self_fenced_total",
+    ] {
         metrics::counter!(name).increment(0);
     }
-    for name in
-        ["horolog_recovered_executions_total", "horolog_log_partitions_dropped_total", "horolog_log_rows_deleted_total"]
-    {
+    for name in [
+        "horolog_recovered_executions_total",
+        "horolog_log_partitions_dropped_total",
+        "horolog_log_rows_deleted_total",
+    ] {
         metrics::counter!(name).increment(0);
     }
-    for name in
-        ["horolog_results_not_stored_total", "horolog_settlements_given_up_total", "horolog_takeovers_given_up_total"]
-    {
+    for name in [
+        "horolog_results_not_stored_total",
+        "horolog_settlements_given_up_total",
+        "horolog_takeovers_given_up_total",
+    ] {
         metrics::counter!(name).increment(0);
     }
     for by in ["TTL", "SESSION"] {
@@ -151,57 +185,128 @@ fn begin_at_zero() {
 }
 
 fn describe() {
-    describe_histogram!("horolog_lateness_seconds", Unit::Seconds, "actual start minus due time");
-    describe_counter!("horolog_attempts_started_total", "attempts started by this node, by kind of trigger");
-    describe_counter!("horolog_executions_total", "attempts settled by this node, by status");
-    describe_counter!("horolog_fenced_total", "settlements refused because another attempt was current");
+    describe_histogram!(
+        "horolog_lateness_seconds",
+        Unit::Seconds,
+        "actual start minus due time"
+    );
+    describe_counter!(
+        "horolog_attempts_started_total",
+        "attempts started by this node, by kind of trigger"
+    );
+    describe_counter!(
+        "horolog_executions_total",
+        "attempts settled by this node, by status"
+    );
+    describe_counter!(
+        "horolog_fenced_total",
+        "settlements refused because another attempt was current"
+    );
     describe_counter!(
         "horolog_results_not_stored_total",
         "results that the database did not take: settled as failures that say why"
     );
-    describe_counter!("horolog_settlements_given_up_total", "ends of attempts that the database did not take at all");
+    describe_counter!(
+        "horolog_settlements_given_up_total",
+        "ends of attempts that the database did not take at all"
+    );
     describe_counter!(
         "horolog_takeovers_given_up_total",
         "executions of dead nodes that could neither be handed over nor ended: they stay RUNNING"
     );
-    describe_gauge!("horolog_unreadable_rows", "rows that this node met of late and cannot read");
-    describe_counter!("horolog_cancelled_by_fence_total", "attempts dropped because this node no longer held them");
-    describe_counter!("horolog_self_fenced_total", "times this node stopped trusting itself");
-    describe_gauge!("horolog_triggers_due", "triggers of the cluster that are due and not taken");
-    describe_gauge!("horolog_oldest_due_seconds", Unit::Seconds, "how long the oldest of them has been due");
-    describe_gauge!("horolog_executions_stuck", "executions of the cluster that run longer than they should");
+    describe_gauge!(
+        "horolog_unreadable_rows",
+        "rows that this node met of late and cannot read"
+    );
+    describe_counter!(
+        "horolog_cancelled_by_fence_total",
+        "attempts dropped because this node no longer held them"
+    );
+    describe_counter!(
+        "horolog_self_fenced_total",
+        "times this node stopped trusting itself"
+    );
+    describe_gauge!(
+        "horolog_triggers_due",
+        "triggers of the cluster that are due and not taken"
+    );
+    describe_gauge!(
+        "horolog_oldest_due_seconds",
+        Unit::Seconds,
+        "how long the oldest of them has been due"
+    );
+    describe_gauge!(
+        "horolog_executions_stuck",
+        "executions of the cluster that run longer than they should"
+    );
     describe_gauge!(
         "horolog_jobs_failing",
         "jobs whose newest settled execution failed or was lost, counted to 10,000"
     );
-    describe_gauge!("horolog_dead_triggers", "old versions of triggers that vacuum has not removed");
+    describe_gauge!(
+        "horolog_dead_triggers",
+        "old versions of triggers that vacuum has not removed"
+    );
     describe_gauge!(
         "horolog_clock_jump_seconds",
         Unit::Seconds,
         "how far the database's clock jumped, while the cluster is held for it"
     );
-    describe_counter!("horolog_clock_jumps_total", "jumps of the database's clock that this node noticed first");
-    describe_gauge!("horolog_held", "1 while the cluster is held and nothing starts");
-    describe_counter!("horolog_takeovers_total", "nodes declared dead by this node, by evidence");
-    describe_counter!("horolog_recovered_executions_total", "executions of dead nodes given to the funnel again");
+    describe_counter!(
+        "horolog_clock_jumps_total",
+        "jumps of the database's clock that this node noticed first"
+    );
+    describe_gauge!(
+        "horolog_held",
+        "1 while the cluster is held and nothing starts"
+    );
+    describe_counter!(
+        "horolog_takeovers_total",
+        "nodes declared dead by this node, by evidence"
+    );
+    describe_counter!(
+        "horolog_recovered_executions_total",
+        "executions of dead nodes given to the funnel again"
+    );
     describe_histogram!("horolog_lease_batch_size", "attempts in one lease");
-    describe_histogram!("horolog_pool_wait_seconds", Unit::Seconds, "wait for a pooled connection");
-    describe_gauge!("horolog_heartbeat_age_seconds", Unit::Seconds, "time since this node last was sure of itself");
-    describe_gauge!("horolog_clock_offset_seconds", Unit::Seconds, "this node's wall clock minus the database's");
+    describe_histogram!(
+        "horolog_pool_wait_seconds",
+        Unit::Seconds,
+        "wait for a pooled connection"
+    );
+    describe_gauge!(
+        "horolog_heartbeat_age_seconds",
+        Unit::Seconds,
+        "time since this node last was sure of itself"
+    );
+    describe_gauge!(
+        "horolog_clock_offset_seconds",
+        Unit::Seconds,
+        "this node's wall clock minus the database's"
+    );
     describe_gauge!("horolog_slots", "executions this node can run at once");
-    describe_gauge!("horolog_http_connections", "connections of HTTP clients that this node holds");
+    describe_gauge!(
+        "horolog_http_connections",
+        "connections of HTTP clients that this node holds"
+    );
     describe_gauge!("horolog_executions_held", "executions this node holds");
     describe_gauge!(
         "horolog_jobs_waiting_for_share",
         "jobs that wait because they or their target host hold half of the slots"
     );
-    describe_counter!("horolog_log_partitions_dropped_total", "days of the log dropped by this node");
+    describe_counter!(
+        "horolog_log_partitions_dropped_total",
+        "days of the log dropped by this node"
+    );
     describe_counter!(
         "horolog_log_rows_deleted_total",
         "executions deleted by this node: above the count that a job keeps"
     );
     describe_gauge!("horolog_log_partitions", "days that the log holds");
-    describe_counter!(log::DROPPED, "log lines that could not be written, or not fast enough");
+    describe_counter!(
+        log::DROPPED,
+        "log lines that could not be written, or not fast enough"
+    );
     describe_gauge!("horolog_build_info", "1, with the version as a label");
 }
 
@@ -211,7 +316,10 @@ mod tests {
 
     #[test]
     fn the_drivers_parameters_are_logged_only_to_who_names_the_driver() {
-        assert_eq!(without_what_is_left_out("debug"), "debug,tokio_postgres=warn,actix_http=off");
+        assert_eq!(
+            without_what_is_left_out("debug"),
+            "debug,tokio_postgres=warn,actix_http=off"
+        );
         assert_eq!(
             without_what_is_left_out("actix_http=info,tokio_postgres=debug"),
             "actix_http=info,tokio_postgres=debug"

@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// Puts the calling thread, and those that it starts, behind the threads of firing. Linux alone has a priority for each
-/// thread; elsewhere nothing happens.
+/// Puts the calling thread, and those that it starts, behind the threads of firing. Linux alone has
+/// a priority for each thread; elsewhere nothing happens.
 pub fn yield_to_firing() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
@@ -37,8 +37,12 @@ impl Computations {
         Self(Semaphore::const_new(most))
     }
 
-    /// Computes on a thread that serves nobody else. What began goes on when the caller goes away, and counts until then.
-    pub async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    /// Computes on a thread that serves nobody else. What began goes on when the caller goes away,
+    /// and counts until then.
+    pub async fn run<T: Send + 'static>(
+        &'static self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let turn = self.0.acquire().await.expect("it is never closed");
         let computed = spawn_blocking(move || {
             yield_to_firing();
@@ -68,7 +72,10 @@ mod tests {
         let first = tokio::spawn(ONE.run(move || finished.recv()));
         tokio::task::yield_now().await;
         let mut second = Box::pin(ONE.run(|| 2));
-        assert!(second.as_mut().now_or_never().is_none(), "it waits for the first, which runs beside this thread");
+        assert!(
+            second.as_mut().now_or_never().is_none(),
+            "it waits for the first, which runs beside this thread"
+        );
         finish.send(1).expect("the first waits for it");
         let (first, second) = join!(first, second);
         assert_eq!((first.expect("it ended"), second), (Ok(1), 2));

@@ -1,12 +1,12 @@
 //! Traces: executions as OpenTelemetry spans.
 //!
-//! The id of an execution is its trace id, so all nodes add their attempts to the same trace without coordination: *fire*
-//! (fire time to end), and below it for each attempt *wait* (due time to start) and *attempt*, whose span id is in the
-//! `traceparent` of the request. An API call is a span of the trace of its caller, linked to the executions that it
-//! starts.
+//! The id of an execution is its trace id, so all nodes add their attempts to the same trace
+//! without coordination: *fire* (fire time to end), and below it for each attempt *wait* (due time
+//! to start) and *attempt*, whose span id is in the `traceparent` of the request. An API call is a
+//! span of the trace of its caller, linked to the executions that it starts.
 //!
-//! Without the feature `otel`, or without `OTEL_EXPORTER_OTLP_ENDPOINT`, no span is sent. A collector that is not
-//! reachable costs spans and delays nothing.
+//! Without the feature `otel`, or without `OTEL_EXPORTER_OTLP_ENDPOINT`, no span is sent. A
+//! collector that is not reachable costs spans and delays nothing.
 
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, ExecutionStatus, Outcome, Settlement, span_id};
@@ -19,7 +19,10 @@ pub use export::{start, stop};
 
 /// One span, as it is sent.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "nobody reads what nobody sends"))]
+#[cfg_attr(
+    not(feature = "otel"),
+    expect(dead_code, reason = "nobody reads what nobody sends")
+)]
 struct Span {
     trace: u128,
     id: u64,
@@ -45,7 +48,9 @@ enum Kind {
 /// Sends what an attempt did. `settlement` says how it ended, at `ended_at`.
 pub fn attempt(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) {
     if export::enabled() {
-        spans(attempt, settlement, ended_at).into_iter().for_each(export::send);
+        spans(attempt, settlement, ended_at)
+            .into_iter()
+            .for_each(export::send);
     }
 }
 
@@ -75,16 +80,39 @@ fn spans(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) -> Vec
         error: error.clone(),
         links: Vec::new(),
     };
-    let mut run = span(span_id(attempt.execution_id, attempt.attempt), "attempt", settlement.started_at, ended_at);
+    let mut run = span(
+        span_id(attempt.execution_id, attempt.attempt),
+        "attempt",
+        settlement.started_at,
+        ended_at,
+    );
     if let Target::Http(target) = &attempt.target {
         run.kind = Kind::Client;
-        run.attributes.push(("http.request.method", target.method.as_str().to_owned()));
-        run.attributes.push(("server.address", target.url.host_str().unwrap_or_default().to_owned()));
+        run.attributes
+            .push(("http.request.method", target.method.as_str().to_owned()));
+        run.attributes.push((
+            "server.address",
+            target.url.host_str().unwrap_or_default().to_owned(),
+        ));
     }
-    let waited = span(span_id(attempt.execution_id, -attempt.attempt), "wait", attempt.due_time, settlement.started_at);
+    let waited = span(
+        span_id(attempt.execution_id, -attempt.attempt),
+        "wait",
+        attempt.due_time,
+        settlement.started_at,
+    );
     let whole = span(fire, "fire", attempt.fire_time, ended_at);
     let is_over = status != ExecutionStatus::Retrying;
-    [Span { error: None, ..waited }, run].into_iter().chain(is_over.then_some(whole)).collect()
+    [
+        Span {
+            error: None,
+            ..waited
+        },
+        run,
+    ]
+    .into_iter()
+    .chain(is_over.then_some(whole))
+    .collect()
 }
 
 /// A call of the API, from its beginning on.
@@ -98,7 +126,8 @@ pub struct ApiCall {
 }
 
 impl ApiCall {
-    /// A call that begins now, in the trace of its `traceparent` or in one of its own; none when nothing is sent.
+    /// A call that begins now, in the trace of its `traceparent` or in one of its own; none when
+    /// nothing is sent.
     pub fn begin(traceparent: Option<&str>) -> Option<Self> {
         let caller = traceparent.and_then(parse);
         export::enabled().then(|| Self {
@@ -112,7 +141,10 @@ impl ApiCall {
 
     /// The call has made this execution due.
     pub fn starts(&self, execution_id: Uuid) {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner).push(execution_id);
+        self.started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(execution_id);
     }
 
     /// The call is answered.
@@ -126,9 +158,15 @@ impl ApiCall {
             kind: Kind::Server,
             from: self.from,
             to: now(),
-            attributes: operation.map(|name| ("graphql.operation.name", name)).into_iter().collect(),
+            attributes: operation
+                .map(|name| ("graphql.operation.name", name))
+                .into_iter()
+                .collect(),
             error,
-            links: started.iter().map(|id| (id.as_u128(), span_id(*id, 0))).collect(),
+            links: started
+                .iter()
+                .map(|id| (id.as_u128(), span_id(*id, 0)))
+                .collect(),
         });
     }
 }
@@ -136,11 +174,16 @@ impl ApiCall {
 /// Trace and span of a W3C `traceparent`; none when it is no such thing.
 fn parse(traceparent: &str) -> Option<(u128, u64)> {
     let parts: Vec<&str> = traceparent.split('-').collect();
-    let [version, trace, span, _flags, ..] = parts[..] else { return None };
+    let [version, trace, span, _flags, ..] = parts[..] else {
+        return None;
+    };
     if version.len() != 2 || version == "ff" || trace.len() != 32 || span.len() != 16 {
         return None;
     }
-    let (trace, span) = (u128::from_str_radix(trace, 16).ok()?, u64::from_str_radix(span, 16).ok()?);
+    let (trace, span) = (
+        u128::from_str_radix(trace, 16).ok()?,
+        u64::from_str_radix(span, 16).ok()?,
+    );
     (trace != 0 && span != 0).then_some((trace, span))
 }
 
@@ -150,10 +193,15 @@ fn now() -> SystemTime {
 }
 
 /// The settings that say where traces go; they are OpenTelemetry's.
-const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+const ENDPOINTS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+];
 
 fn is_wanted() -> bool {
-    ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ENDPOINTS
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 #[cfg(not(feature = "otel"))]
@@ -181,7 +229,9 @@ mod export {
 #[cfg(feature = "otel")]
 mod export {
     use super::{Kind, Span};
-    use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry::trace::{
+        Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+    };
     use opentelemetry::{InstrumentationScope, KeyValue};
     use opentelemetry_sdk::Resource;
     use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanData, SpanLinks, SpanProcessor};
@@ -195,14 +245,25 @@ mod export {
             return Ok(());
         }
         // Fails only when a provider is there already: then that one is used.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build();
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .build();
         let exporter = exporter.map_err(|error| format!("traces cannot be sent: {error}"))?;
         let mut processor = BatchSpanProcessor::builder(exporter).build();
         let service = std::env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "horolog".to_owned());
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-        processor.set_resource(&Resource::builder().with_service_name(service).with_attribute(version).build());
-        PROCESSOR.set(processor).map_err(|_| "traces are sent already".to_owned())
+        processor.set_resource(
+            &Resource::builder()
+                .with_service_name(service)
+                .with_attribute(version)
+                .build(),
+        );
+        PROCESSOR
+            .set(processor)
+            .map_err(|_| "traces are sent already".to_owned())
     }
 
     /// Sends what is left; waits for at most some seconds.
@@ -219,10 +280,20 @@ mod export {
     }
 
     pub(super) fn send(span: Span) {
-        let Some(processor) = PROCESSOR.get() else { return };
+        let Some(processor) = PROCESSOR.get() else {
+            return;
+        };
         let mut links = SpanLinks::default();
-        links.links.extend(span.links.iter().map(|(trace, id)| Link::with_context(context(*trace, *id))));
-        let attributes = span.attributes.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect();
+        links.links.extend(
+            span.links
+                .iter()
+                .map(|(trace, id)| Link::with_context(context(*trace, *id))),
+        );
+        let attributes = span
+            .attributes
+            .into_iter()
+            .map(|(name, value)| KeyValue::new(name, value))
+            .collect();
         processor.on_end(SpanData {
             span_context: context(span.trace, span.id),
             parent_span_id: span.parent.map_or(SpanId::INVALID, SpanId::from),
@@ -245,7 +316,13 @@ mod export {
     }
 
     fn context(trace: u128, span: u64) -> SpanContext {
-        SpanContext::new(TraceId::from(trace), SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::NONE)
+        SpanContext::new(
+            TraceId::from(trace),
+            SpanId::from(span),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        )
     }
 }
 
@@ -256,7 +333,13 @@ mod tests {
     #[test]
     fn a_traceparent_is_read_and_nonsense_is_none() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(parse(good), Some((0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0x00f0_67aa_0ba9_02b7)));
+        assert_eq!(
+            parse(good),
+            Some((
+                0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
+                0x00f0_67aa_0ba9_02b7
+            ))
+        );
         for bad in [
             "",
             "00",

@@ -29,18 +29,34 @@ impl ApiNode {
     /// Starts with other flags, which say where it listens.
     pub async fn start_with(flags: &[&str]) -> Self {
         let database = TestDatabase::new().await;
-        let common = ["horolog", "--http-allow", "127.0.0.0/8", "--node-name", "api-test"];
-        let config = Settings::try_parse_from(common.iter().chain(flags)).unwrap().serve;
+        let common = [
+            "horolog",
+            "--http-allow",
+            "127.0.0.0/8",
+            "--node-name",
+            "api-test",
+        ];
+        let config = Settings::try_parse_from(common.iter().chain(flags))
+            .unwrap()
+            .serve;
         let node = Node::start(&config, database.url()).await.unwrap();
         let url = format!("http://{}", node.address);
         let http = http_client();
-        Self { _node: node, database, http, url }
+        Self {
+            _node: node,
+            database,
+            http,
+            url,
+        }
     }
 
     /// Posts a request at the reference system's path; the whole answer.
     pub async fn post(&self, query: &str, variables: Value) -> Value {
         let request = json!({"query": query, "variables": variables});
-        let answer = self.http.post(format!("{}/scheduler-instance/graphql", self.url)).json(&request);
+        let answer = self
+            .http
+            .post(format!("{}/scheduler-instance/graphql", self.url))
+            .json(&request);
         answer.send().await.unwrap().json().await.unwrap()
     }
 
@@ -76,6 +92,12 @@ impl ApiNode {
 
     /// A path's status.
     pub async fn status(&self, path: &str) -> u16 {
-        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
+        self.http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     }
 }

@@ -21,7 +21,10 @@ async fn every_bad_field_of_a_job_is_named_and_no_job_is_created() {
     let cron = |expression: &str| json!({"name": "x", "scheduleType": "CRON", "cronExpression": expression});
     let rate = |change: Value| {
         let mut input = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60});
-        input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        input
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
         input
     };
     let http = |change: Value| rate(json!({"target": {"http": change}}));
@@ -32,34 +35,103 @@ async fn every_bad_field_of_a_job_is_named_and_no_job_is_created() {
         ("cronExpression", "day of week", cron("* * * * 9")),
         ("cronExpression", "field", cron("not a cron")),
         ("cronExpression", "never fires", cron("0 0 0 31 2 ?")),
-        ("cronExpression", "required", json!({"name": "x", "scheduleType": "CRON"})),
-        ("cronExpression", "does not go with", rate(json!({"cronExpression": "* * * * *"}))),
+        (
+            "cronExpression",
+            "required",
+            json!({"name": "x", "scheduleType": "CRON"}),
+        ),
+        (
+            "cronExpression",
+            "does not go with",
+            rate(json!({"cronExpression": "* * * * *"})),
+        ),
         ("cronExpression", "255", cron(&"*".repeat(300))),
-        ("intervalSeconds", "required", json!({"name": "x", "scheduleType": "FIXED_DELAY"})),
-        ("intervalSeconds", "from 1", rate(json!({"intervalSeconds": 0}))),
-        ("intervalSeconds", "from 1", rate(json!({"intervalSeconds": -1}))),
-        ("intervalSeconds", "ten years", rate(json!({"intervalSeconds": 2_147_483_647}))),
-        ("initialDelaySeconds", "from 0", rate(json!({"initialDelaySeconds": -1}))),
-        ("payload", "U+0000", rate(json!({"payload": {"a": "\u{0}"}}))),
-        ("target.http.url", "http", http(json!({"url": "ftp://example.com/"}))),
-        ("target.http.url", "absolute", http(json!({"url": "example"}))),
-        ("target.http.url", "user name", http(json!({"url": "http://me:secret@example.com/"}))),
-        ("target.http.timeoutSeconds", "1 to 3600", http(json!({"url": "http://example.com/", "timeoutSeconds": 0}))),
-        ("target.http.headers", "Horolog", http(json!({"url": "http://example.com/", "headers": {"Host": "x"}}))),
-        ("target.noop.sleepMillis", "negative", rate(json!({"target": {"noop": {"sleepMillis": -1}}}))),
-        ("maxRecoveries", "0 to 100", rate(json!({"maxRecoveries": -1}))),
+        (
+            "intervalSeconds",
+            "required",
+            json!({"name": "x", "scheduleType": "FIXED_DELAY"}),
+        ),
+        (
+            "intervalSeconds",
+            "from 1",
+            rate(json!({"intervalSeconds": 0})),
+        ),
+        (
+            "intervalSeconds",
+            "from 1",
+            rate(json!({"intervalSeconds": -1})),
+        ),
+        (
+            "intervalSeconds",
+            "ten years",
+            rate(json!({"intervalSeconds": 2_147_483_647})),
+        ),
+        (
+            "initialDelaySeconds",
+            "from 0",
+            rate(json!({"initialDelaySeconds": -1})),
+        ),
+        (
+            "payload",
+            "U+0000",
+            rate(json!({"payload": {"a": "\u{0}"}})),
+        ),
+        (
+            "target.http.url",
+            "http",
+            http(json!({"url": "ftp://example.com/"})),
+        ),
+        (
+            "target.http.url",
+            "absolute",
+            http(json!({"url": "example"})),
+        ),
+        (
+            "target.http.url",
+            "user name",
+            http(json!({"url": "http://me:secret@example.com/"})),
+        ),
+        (
+            "target.http.timeoutSeconds",
+            "1 to 3600",
+            http(json!({"url": "http://example.com/", "timeoutSeconds": 0})),
+        ),
+        (
+            "target.http.headers",
+            "Horolog",
+            http(json!({"url": "http://example.com/", "headers": {"Host": "x"}})),
+        ),
+        (
+            "target.noop.sleepMillis",
+            "negative",
+            rate(json!({"target": {"noop": {"sleepMillis": -1}}})),
+        ),
+        (
+            "maxRecoveries",
+            "0 to 100",
+            rate(json!({"maxRecoveries": -1})),
+        ),
     ];
     for (field, hint, input) in cases {
         let error = node.error(CREATE, json!({"input": input})).await;
-        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{input}: {error}");
+        assert_eq!(
+            error["extensions"]["code"], "BAD_USER_INPUT",
+            "{input}: {error}"
+        );
         assert_eq!(error["extensions"]["field"], field, "{input}: {error}");
-        assert!(error["message"].as_str().unwrap().contains(hint), "{input}: {error}");
+        assert!(
+            error["message"].as_str().unwrap().contains(hint),
+            "{input}: {error}"
+        );
     }
-    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
+    assert_eq!(
+        node.data("{ jobs { id } }", json!({})).await["jobs"],
+        json!([])
+    );
 }
 
-/// Headers of the connection (RFC 9110 §7.6.1, and what HTTP/1.1 and proxies made of it), of the framing, and
-/// Horolog's own.
+/// Headers of the connection (RFC 9110 §7.6.1, and what HTTP/1.1 and proxies made of it), of the
+/// framing, and Horolog's own.
 const NOT_FOR_JOBS: &str = "Connection Keep-Alive Proxy-Connection Proxy-Authenticate Proxy-Authorization TE Trailer \
     Transfer-Encoding Upgrade HTTP2-Settings Expect Content-Length Host Idempotency-Key Traceparent Horolog-Job-Id \
     Horolog-Anything Webhook-Id Webhook-Signature";
@@ -71,37 +143,67 @@ fn in_all_cases(name: &str) -> [String; 4] {
         _ => letter.to_ascii_uppercase(),
     };
     let mixed = name.chars().enumerate().map(flipped).collect();
-    [name.to_owned(), name.to_lowercase(), name.to_uppercase(), mixed]
+    [
+        name.to_owned(),
+        name.to_lowercase(),
+        name.to_uppercase(),
+        mixed,
+    ]
 }
 
 #[actix::test]
 async fn headers_that_are_not_for_jobs_are_refused_by_every_command_in_any_case() {
     let node = ApiNode::start().await;
     let job = |header: &str| {
-        let http = json!({"url": "http://example.com/", "headers": {"X-Team": "a", header: "close"}});
+        let http =
+            json!({"url": "http://example.com/", "headers": {"X-Team": "a", header: "close"}});
         json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "target": {"http": http}})
     };
     let fine = job("X-Other");
     let id = node.create(fine.clone()).await;
     let update = "mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, version: 0) { id } }";
-    let create_many = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
-    let preview = "query($input: CreateJobInput!) { previewSchedule(input: $input) { description } }";
+    let create_many =
+        "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
+    let preview =
+        "query($input: CreateJobInput!) { previewSchedule(input: $input) { description } }";
     for header in NOT_FOR_JOBS.split_whitespace().flat_map(in_all_cases) {
         let bad = job(&header);
         let commands = [
             (CREATE, json!({"input": bad}), "target.http.headers"),
-            (update, json!({"id": id, "input": bad}), "target.http.headers"),
-            (create_many, json!({"inputs": [fine, bad]}), "inputs.1.target.http.headers"),
+            (
+                update,
+                json!({"id": id, "input": bad}),
+                "target.http.headers",
+            ),
+            (
+                create_many,
+                json!({"inputs": [fine, bad]}),
+                "inputs.1.target.http.headers",
+            ),
             (preview, json!({"input": bad}), "target.http.headers"),
         ];
         for (command, variables, field) in commands {
             let error = node.error(command, variables).await;
-            assert_eq!(error["extensions"], json!({"code": "BAD_USER_INPUT", "field": field}), "{header}: {error}");
-            assert!(error["message"].as_str().unwrap().contains(&format!("`{header}`")), "{header}: {error}");
+            assert_eq!(
+                error["extensions"],
+                json!({"code": "BAD_USER_INPUT", "field": field}),
+                "{header}: {error}"
+            );
+            assert!(
+                error["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains(&format!("`{header}`")),
+                "{header}: {error}"
+            );
         }
     }
     let jobs = node.data("{ jobs { id version } }", json!({})).await;
-    assert_eq!(jobs["jobs"], json!([{"id": id, "version": 0}]), "nothing was created or changed");
+    assert_eq!(
+        jobs["jobs"],
+        json!([{"id": id, "version": 0}]),
+        "nothing was created or changed"
+    );
 }
 
 #[actix::test]
@@ -118,7 +220,10 @@ async fn what_the_schema_forbids_is_refused() {
     for input in cases {
         node.error(CREATE, json!({"input": input})).await;
     }
-    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
+    assert_eq!(
+        node.data("{ jobs { id } }", json!({})).await["jobs"],
+        json!([])
+    );
 }
 
 #[actix::test]
@@ -135,18 +240,44 @@ async fn unknown_and_malformed_ids_are_told_apart() {
     for request in requests {
         let error = node.error(request, json!({"id": unknown})).await;
         assert_eq!(error["extensions"]["code"], "NOT_FOUND", "{request}");
-        assert!(error["message"].as_str().unwrap().contains(unknown), "{error}");
+        assert!(
+            error["message"].as_str().unwrap().contains(unknown),
+            "{error}"
+        );
         for malformed in ["", "42", "not-a-uuid", "'; drop table job_definition; --"] {
             let error = node.error(request, json!({"id": malformed})).await;
-            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{request}: {error}");
+            assert_eq!(
+                error["extensions"]["code"], "BAD_USER_INPUT",
+                "{request}: {error}"
+            );
         }
     }
     let logs = "query($id: ID!) { jobLogs(jobId: $id) { id } }";
-    assert_eq!(node.data(logs, json!({"id": unknown})).await["jobLogs"], json!([]), "as in the reference system");
-    assert_eq!(node.error(logs, json!({"id": "x"})).await["extensions"]["code"], "BAD_USER_INPUT");
-    for request in ["query($id: ID!) { job(id: $id) { id } }", "query($id: ID!) { execution(id: $id) { id } }"] {
-        assert!(node.data(request, json!({"id": unknown})).await.as_object().unwrap().values().all(Value::is_null));
-        assert_eq!(node.error(request, json!({"id": "x"})).await["extensions"]["code"], "BAD_USER_INPUT");
+    assert_eq!(
+        node.data(logs, json!({"id": unknown})).await["jobLogs"],
+        json!([]),
+        "as in the reference system"
+    );
+    assert_eq!(
+        node.error(logs, json!({"id": "x"})).await["extensions"]["code"],
+        "BAD_USER_INPUT"
+    );
+    for request in [
+        "query($id: ID!) { job(id: $id) { id } }",
+        "query($id: ID!) { execution(id: $id) { id } }",
+    ] {
+        assert!(
+            node.data(request, json!({"id": unknown}))
+                .await
+                .as_object()
+                .unwrap()
+                .values()
+                .all(Value::is_null)
+        );
+        assert_eq!(
+            node.error(request, json!({"id": "x"})).await["extensions"]["code"],
+            "BAD_USER_INPUT"
+        );
     }
 }
 
@@ -159,31 +290,72 @@ async fn commands_are_taken_as_json_by_post_alone() {
     let get = format!(
         "{url}?query=mutation%20%7BcreateJob(input%3A%7Bname%3A%22x%22%2CscheduleType%3AFIXED_RATE%2CintervalSeconds%3A60%7D)%7Bid%7D%7D"
     );
-    let named = "query%20a%20%7Bcluster%7Bversion%7D%7D%20mutation%20b%20%7BrunJobNow(id%3A%22x%22)%7D";
+    let named =
+        "query%20a%20%7Bcluster%7Bversion%7D%7D%20mutation%20b%20%7BrunJobNow(id%3A%22x%22)%7D";
     for address in [get, format!("{url}?operationName=b&query={named}")] {
         for request in [node.http.get(&address), node.http.head(&address)] {
             let answer = request.send().await.unwrap();
-            assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"POST".parse().unwrap()));
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["allow"]),
+                (405, &"POST".parse().unwrap())
+            );
         }
     }
-    for content_type in
-        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/graphql"]
-    {
-        let request = node.http.post(&url).header("content-type", content_type).body(mutation);
-        assert_eq!(request.send().await.unwrap().status(), 415, "{content_type}");
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/graphql",
+    ] {
+        let request = node
+            .http
+            .post(&url)
+            .header("content-type", content_type)
+            .body(mutation);
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            415,
+            "{content_type}"
+        );
     }
-    assert_eq!(node.http.post(&url).body(mutation).send().await.unwrap().status(), 415, "no content type");
-    let put = node.http.put(&url).header("content-type", "application/json").body(mutation).send().await.unwrap();
+    assert_eq!(
+        node.http
+            .post(&url)
+            .body(mutation)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        415,
+        "no content type"
+    );
+    let put = node
+        .http
+        .put(&url)
+        .header("content-type", "application/json")
+        .body(mutation)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(put.status(), 405);
 
-    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]), "none of them created a job");
+    assert_eq!(
+        node.data("{ jobs { id } }", json!({})).await["jobs"],
+        json!([]),
+        "none of them created a job"
+    );
 }
 
 #[actix::test]
 async fn bodies_that_are_not_one_request_are_refused() {
     let node = ApiNode::start().await;
     let url = format!("{}/graphql", node.url);
-    let post = |body: String| node.http.post(&url).header("content-type", "application/json; charset=utf-8").body(body);
+    let post = |body: String| {
+        node.http
+            .post(&url)
+            .header("content-type", "application/json; charset=utf-8")
+            .body(body)
+    };
     let one = r#"{"query":"{ jobs { id } }"}"#;
     assert_eq!(post(one.into()).send().await.unwrap().status(), 200);
     let post = |body: String| post(body).header("accept", "application/graphql-response+json");
@@ -194,7 +366,13 @@ async fn bodies_that_are_not_one_request_are_refused() {
         (format!("[{one},{one}]"), 400),
         (r#"["{ jobs { id } }"]"#.into(), 400),
         (format!("[{}", "[".repeat(100_000)), 400),
-        (format!(r#"{{"query":"{{ jobs {{ id }} }}","x":"{}"}}"#, "x".repeat(1024 * 1024)), 413),
+        (
+            format!(
+                r#"{{"query":"{{ jobs {{ id }} }}","x":"{}"}}"#,
+                "x".repeat(1024 * 1024)
+            ),
+            413,
+        ),
     ] {
         let answer = post(body.clone()).send().await.unwrap();
         assert_eq!(answer.status(), status, "{}", &body[..body.len().min(40)]);
@@ -207,25 +385,51 @@ async fn bodies_that_are_not_one_request_are_refused() {
 async fn queries_that_would_cost_too_much_are_refused() {
     let node = ApiNode::start().await;
     let deep = format!("{}id{}", "{ jobs ".repeat(40), " }".repeat(40));
-    let aliases: String = (0..500).map(|n| format!("a{n}: jobs {{ id }}")).collect::<Vec<_>>().join(" ");
+    let aliases: String = (0..500)
+        .map(|n| format!("a{n}: jobs {{ id }}"))
+        .collect::<Vec<_>>()
+        .join(" ");
     let fragments = "query { ...A } fragment A on Query { ...B } fragment B on Query { ...A }";
     let directives = format!("{{ jobs {} {{ id }} }}", "@skip(if: false) ".repeat(200));
-    for query in [deep, format!("{{ {aliases} }}"), fragments.into(), directives] {
+    for query in [
+        deep,
+        format!("{{ {aliases} }}"),
+        fragments.into(),
+        directives,
+    ] {
         let answer = node.post(&query, json!({})).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{}", &query[..60]);
-        assert!(answer.to_string().len() < 10_000, "an answer as large as the attack");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"],
+            "BAD_USER_INPUT",
+            "{}",
+            &query[..60]
+        );
+        assert!(
+            answer.to_string().len() < 10_000,
+            "an answer as large as the attack"
+        );
     }
 }
 
 #[actix::test]
 async fn errors_never_show_the_inside() {
-    let database = Database::parse("postgresql://nobody@127.0.0.1:1/none", Duration::from_secs(1)).unwrap();
+    let database = Database::parse(
+        "postgresql://nobody@127.0.0.1:1/none",
+        Duration::from_secs(1),
+    )
+    .unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Watchdog::default()));
     let schema = horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default());
-    for query in ["{ jobs { id } }", "mutation { runJobNow(id: \"0199d0a5-0000-7000-8000-000000000000\") }"] {
+    for query in [
+        "{ jobs { id } }",
+        "mutation { runJobNow(id: \"0199d0a5-0000-7000-8000-000000000000\") }",
+    ] {
         let answer = serde_json::to_value(schema.execute(query).await).unwrap();
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{answer}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+            "{answer}"
+        );
         let text = answer.to_string().to_lowercase();
         for leak in ["select", "127.0.0.1", "src/", "panicked", "tokio"] {
             assert!(!text.contains(leak), "{leak} in {text}");
@@ -254,18 +458,28 @@ async fn every_argument_that_is_refused_is_named() {
         ("x", "{ jobs(x: 1) { id } }".to_owned()),
         ("o", "query($o: JobOrder = GONE) { jobsPage(orderBy: $o) { nodes { id } } }".to_owned()),
     ];
-    let in_query = in_query.into_iter().map(|(field, query)| (field, query, json!({})));
+    let in_query = in_query
+        .into_iter()
+        .map(|(field, query)| (field, query, json!({})));
     let create = CREATE.to_owned();
     let job = |more: Value| {
         let mut job = json!({"name": "x", "scheduleType": "FIXED_RATE"});
-        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        job.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         json!({"input": job})
     };
     let of_a_job = [
         ("intervalSeconds", job(json!({"intervalSeconds": beyond}))),
         ("intervalSeconds", job(json!({"intervalSeconds": 1.5}))),
-        ("retry.maxAttempts", job(json!({"retry": {"maxAttempts": -beyond - 1}}))),
-        ("target.noop.sleepMillis", job(json!({"target": {"noop": {"sleepMillis": beyond}}}))),
+        (
+            "retry.maxAttempts",
+            job(json!({"retry": {"maxAttempts": -beyond - 1}})),
+        ),
+        (
+            "target.noop.sleepMillis",
+            job(json!({"target": {"noop": {"sleepMillis": beyond}}})),
+        ),
         ("target", job(json!({"target": "log"}))),
         ("tags.1", job(json!({"tags": ["a", 1]}))),
         ("nonsense", job(json!({"nonsense": 1}))),
@@ -274,10 +488,16 @@ async fn every_argument_that_is_refused_is_named() {
         ("input", json!({"input": []})),
         ("input", json!({})),
     ];
-    let of_a_job = of_a_job.into_iter().map(|(field, variables)| (field, create.clone(), variables));
+    let of_a_job = of_a_job
+        .into_iter()
+        .map(|(field, variables)| (field, create.clone(), variables));
     let second = json!({"inputs": [{"name": "x", "scheduleType": "CRON"}, {"name": "x", "scheduleType": "CRON", "priority": beyond}]});
     let others = [
-        ("first", "query($n: Int) { jobsPage(first: $n) { nodes { id } } }", json!({"n": beyond})),
+        (
+            "first",
+            "query($n: Int) { jobsPage(first: $n) { nodes { id } } }",
+            json!({"n": beyond}),
+        ),
         (
             "first",
             "query A { jobs { id } } query B($n: Int) { jobsPage(first: $n) { nodes { id } } }",
@@ -288,9 +508,15 @@ async fn every_argument_that_is_refused_is_named() {
             "query($f: JobFilter) { jobsPage(filter: $f) { nodes { id } } }",
             json!({"f": {"ids": [1.5]}}),
         ),
-        ("inputs.1.priority", "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }", second),
+        (
+            "inputs.1.priority",
+            "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }",
+            second,
+        ),
     ];
-    let others = others.into_iter().map(|(field, query, variables)| (field, query.to_owned(), variables));
+    let others = others
+        .into_iter()
+        .map(|(field, query, variables)| (field, query.to_owned(), variables));
     for (field, query, variables) in in_query.chain(of_a_job).chain(others) {
         let mut request = Request::new(&query).variables(Variables::from_json(variables.clone()));
         if query.contains("query B") {
@@ -298,23 +524,42 @@ async fn every_argument_that_is_refused_is_named() {
         }
         let answer = serde_json::to_value(schema.execute(request).await).unwrap();
         let error = &answer["errors"][0];
-        assert_eq!(error["extensions"]["field"], field, "{query} {variables}: {error}");
-        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{query} {variables}: {error}");
+        assert_eq!(
+            error["extensions"]["field"], field,
+            "{query} {variables}: {error}"
+        );
+        assert_eq!(
+            error["extensions"]["code"], "BAD_USER_INPUT",
+            "{query} {variables}: {error}"
+        );
     }
 }
 
-/// What a payload holds is no argument, one value stands for a list, and what may be null may be left out.
+/// What a payload holds is no argument, one value stands for a list, and what may be null may be
+/// left out.
 #[actix::test]
 async fn only_arguments_that_are_read_are_judged() {
     let schema = schema();
     let payload = json!({"input": {"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {"first": 9_999_999_999_i64}}});
     for (query, variables) in [
-        ("mutation($input: CreateJobInput!) { createJob(input: $input) { id } }", payload),
-        ("query($n: Int) { jobsPage(first: $n) { nodes { id } } }", json!({})),
-        ("query($f: JobFilter) { jobsPage(filter: $f) { nodes { id } } }", json!({"f": {"tags": "one"}})),
+        (
+            "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }",
+            payload,
+        ),
+        (
+            "query($n: Int) { jobsPage(first: $n) { nodes { id } } }",
+            json!({}),
+        ),
+        (
+            "query($f: JobFilter) { jobsPage(filter: $f) { nodes { id } } }",
+            json!({"f": {"tags": "one"}}),
+        ),
     ] {
         let request = Request::new(query).variables(Variables::from_json(variables));
         let answer = serde_json::to_value(schema.execute(request).await).unwrap();
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{query}: {answer}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+            "{query}: {answer}"
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! Cancelling all executions of a filter: whatever state they are in, by the rules of a single cancellation, and without
-//! waiting for a node that leases or settles one of them.
+//! Cancelling all executions of a filter: whatever state they are in, by the rules of a single
+//! cancellation, and without waiting for a node that leases or settles one of them.
 
 use crate::api_node::ApiNode;
-use crate::support::{CommitGate, ENDLESS, TestCluster, TestNode, eventually, failed, fixed_delay, fixed_rate, with};
+use crate::support::{
+    CommitGate, ENDLESS, TestCluster, TestNode, eventually, failed, fixed_delay, fixed_rate, with,
+};
 use horolog::actors::job_manager::executions::{CancelExecutions, CancelReport};
 use horolog::actors::job_manager::{PauseJob, RunJobNow};
 use horolog::model::execution::{Attempt, ExecutionStatus};
@@ -18,30 +20,54 @@ use std::time::Duration;
 use uuid::Uuid;
 
 async fn cancel(cluster: &TestCluster, filter: ExecutionFilter, dry_run: bool) -> CancelReport {
-    cluster.command(CancelExecutions { filter, jobs: None, dry_run }).await
+    cluster
+        .command(CancelExecutions {
+            filter,
+            jobs: None,
+            dry_run,
+        })
+        .await
 }
 
 fn of(job: &Job) -> ExecutionFilter {
-    ExecutionFilter { job_id: Some(job.id), ..ExecutionFilter::default() }
+    ExecutionFilter {
+        job_id: Some(job.id),
+        ..ExecutionFilter::default()
+    }
 }
 
 fn report(matched: usize, cancelled: usize) -> CancelReport {
-    CancelReport { matched, cancelled, more: false }
+    CancelReport {
+        matched,
+        cancelled,
+        more: false,
+    }
 }
 
-/// A job whose executions run side by side and never end by themselves; one of them runs on the node.
+/// A job whose executions run side by side and never end by themselves; one of them runs on the
+/// node.
 async fn endless(cluster: &TestCluster, node: &TestNode) -> Job {
-    let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_rate(60) }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_rate(60)
+        })
+        .await;
     assert_eq!(node.poll().await.leased, 1);
     job
 }
 
 /// A job whose execution waits for its next attempt.
 async fn retrying(cluster: &TestCluster, node: &TestNode) -> (Job, Attempt) {
-    let retried = with(fixed_delay(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 10));
+    let retried = with(fixed_delay(60), |p| {
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 10)
+    });
     let job = cluster.create(retried).await;
     let attempt = node.lease().await.remove(0);
-    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&attempt)], &LeaseUpdates::default())
+        .await
+        .unwrap();
     (job, attempt)
 }
 
@@ -54,21 +80,57 @@ async fn all_of_a_filter_is_cancelled_whatever_it_waits_for() {
     cluster.command(RunJobNow(running.id)).await;
     assert_eq!(node.poll().await.leased, 1, "two run side by side");
     cluster.command(RunJobNow(running.id)).await;
-    let before = [cluster.dump("job_trigger").await, cluster.dump("job_execution_log").await];
+    let before = [
+        cluster.dump("job_trigger").await,
+        cluster.dump("job_execution_log").await,
+    ];
 
-    assert_eq!(cancel(&cluster, ExecutionFilter::default(), true).await, report(4, 0));
-    assert_eq!([cluster.dump("job_trigger").await, cluster.dump("job_execution_log").await], before, "nothing is done");
-    assert_eq!(cancel(&cluster, ExecutionFilter::default(), false).await, report(4, 4));
+    assert_eq!(
+        cancel(&cluster, ExecutionFilter::default(), true).await,
+        report(4, 0)
+    );
+    assert_eq!(
+        [
+            cluster.dump("job_trigger").await,
+            cluster.dump("job_execution_log").await
+        ],
+        before,
+        "nothing is done"
+    );
+    assert_eq!(
+        cancel(&cluster, ExecutionFilter::default(), false).await,
+        report(4, 4)
+    );
     assert_eq!(node.cancel().await, 2);
     node.settle_all().await;
 
-    assert_eq!(cluster.ledger(&waiting).await, ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1"]);
-    assert_eq!(cluster.triggers(&waiting).await, ["SCHEDULE fires 07:01:00 due 07:01:00"], "its chain goes on");
+    assert_eq!(
+        cluster.ledger(&waiting).await,
+        ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1"]
+    );
+    assert_eq!(
+        cluster.triggers(&waiting).await,
+        ["SCHEDULE fires 07:01:00 due 07:01:00"],
+        "its chain goes on"
+    );
     let mut ledger = cluster.ledger(&running).await;
     ledger.sort();
-    let by_hand = ["MANUAL 07:00:00 CANCELLED attempt 0", "MANUAL 07:00:00 CANCELLED attempt 1"];
-    assert_eq!(ledger, [by_hand[0], by_hand[1], "SCHEDULE 07:00:00 CANCELLED attempt 1"]);
-    assert_eq!(cancel(&cluster, ExecutionFilter::default(), false).await, report(0, 0));
+    let by_hand = [
+        "MANUAL 07:00:00 CANCELLED attempt 0",
+        "MANUAL 07:00:00 CANCELLED attempt 1",
+    ];
+    assert_eq!(
+        ledger,
+        [
+            by_hand[0],
+            by_hand[1],
+            "SCHEDULE 07:00:00 CANCELLED attempt 1"
+        ]
+    );
+    assert_eq!(
+        cancel(&cluster, ExecutionFilter::default(), false).await,
+        report(0, 0)
+    );
     assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
 }
 
@@ -84,17 +146,27 @@ async fn what_waits_behind_an_execution_does_not_begin_when_both_are_cancelled()
     let attempt = node.lease().await.remove(0);
     cluster.advance(60);
     assert_eq!(node.poll().await.leased, 0, "it waits");
-    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&attempt)], &LeaseUpdates::default())
+        .await
+        .unwrap();
 
     assert_eq!(cancel(&cluster, of(&job), false).await, report(2, 2));
 
     assert_eq!(node.poll().await.leased, 0);
-    let ledger = ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1", "BUFFERED 07:01:00 CANCELLED attempt 0"];
+    let ledger = [
+        "SCHEDULE 07:00:00 CANCELLED ERROR attempt 1",
+        "BUFFERED 07:01:00 CANCELLED attempt 0",
+    ];
     assert_eq!(cluster.ledger(&job).await, ledger);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:02:00 due 07:02:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:02:00 due 07:02:00"]
+    );
 }
 
-/// A lease has seen the execution in flight, lets a fire time wait behind it, and has not committed.
+/// A lease has seen the execution in flight, lets a fire time wait behind it, and has not
+/// committed.
 #[actix::test]
 async fn what_comes_to_wait_while_all_is_cancelled_begins() {
     let cluster = TestCluster::start().await;
@@ -105,7 +177,10 @@ async fn what_comes_to_wait_while_all_is_cancelled_begins() {
     let job = cluster.create(buffered).await;
     let node = cluster.node().await;
     let attempt = node.lease().await.remove(0);
-    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&attempt)], &LeaseUpdates::default())
+        .await
+        .unwrap();
     let gate = CommitGate::install_on(&cluster.database, "job_trigger").await;
     let victim = cluster.victim(Duration::from_mins(1)).await;
     cluster.advance(60);
@@ -118,8 +193,15 @@ async fn what_comes_to_wait_while_all_is_cancelled_begins() {
     });
     assert_eq!((polled.await.leased, cancelled), (0, report(1, 1)));
 
-    assert_eq!(node.poll().await.leased, 1, "what was buffered waits for nothing any more");
-    let ledger = ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1", "BUFFERED 07:01:00 RUNNING attempt 1"];
+    assert_eq!(
+        node.poll().await.leased,
+        1,
+        "what was buffered waits for nothing any more"
+    );
+    let ledger = [
+        "SCHEDULE 07:00:00 CANCELLED ERROR attempt 1",
+        "BUFFERED 07:01:00 RUNNING attempt 1",
+    ];
     assert_eq!(cluster.ledger(&job).await, ledger);
 }
 
@@ -130,25 +212,57 @@ async fn only_what_matches_is_cancelled() {
     let (waiting, attempt) = retrying(&cluster, &node).await;
     let running = endless(&cluster, &node).await;
     cluster.command(RunJobNow(running.id)).await;
-    let status = |status| ExecutionFilter { statuses: Some(vec![status]), ..ExecutionFilter::default() };
+    let status = |status| ExecutionFilter {
+        statuses: Some(vec![status]),
+        ..ExecutionFilter::default()
+    };
     let matches = async |filter| cancel(&cluster, filter, true).await.matched;
 
-    assert_eq!(matches(status(ExecutionStatus::Running)).await, 1, "what has not begun has no status");
+    assert_eq!(
+        matches(status(ExecutionStatus::Running)).await,
+        1,
+        "what has not begun has no status"
+    );
     assert_eq!(matches(status(ExecutionStatus::Retrying)).await, 1);
     assert_eq!(matches(status(ExecutionStatus::Success)).await, 0);
     assert_eq!(matches(of(&waiting)).await, 1);
     assert_eq!(matches(of(&running)).await, 2);
     let ids = Some(vec![attempt.execution_id, Uuid::new_v4()]);
-    assert_eq!(matches(ExecutionFilter { ids, ..ExecutionFilter::default() }).await, 1);
+    assert_eq!(
+        matches(ExecutionFilter {
+            ids,
+            ..ExecutionFilter::default()
+        })
+        .await,
+        1
+    );
     let kinds = Some(vec!["MANUAL".to_owned()]);
-    assert_eq!(matches(ExecutionFilter { kinds, ..ExecutionFilter::default() }).await, 1);
-    let jobs = Some(JobFilter { search: Some(waiting.id.to_string()), ..JobFilter::default() });
-    let of_jobs = CancelExecutions { filter: ExecutionFilter::default(), jobs, dry_run: false };
+    assert_eq!(
+        matches(ExecutionFilter {
+            kinds,
+            ..ExecutionFilter::default()
+        })
+        .await,
+        1
+    );
+    let jobs = Some(JobFilter {
+        search: Some(waiting.id.to_string()),
+        ..JobFilter::default()
+    });
+    let of_jobs = CancelExecutions {
+        filter: ExecutionFilter::default(),
+        jobs,
+        dry_run: false,
+    };
     assert_eq!(cluster.command(of_jobs).await, report(1, 1));
-    assert_eq!(cluster.ledger(&running).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&running).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"]
+    );
 }
 
-/// A lease holds the trigger, a settlement the row: none of them is waited for, and both are tried again.
+/// A lease holds the trigger, a settlement the row: none of them is waited for, and both are tried
+/// again.
 #[actix::test]
 async fn what_a_node_leases_or_settles_is_left_for_another_try() {
     let cluster = TestCluster::start().await;
@@ -156,16 +270,26 @@ async fn what_a_node_leases_or_settles_is_left_for_another_try() {
     let job = endless(&cluster, &node).await;
     let pending = cluster.command(RunJobNow(job.id)).await;
     let batch = node.store.unfinished(&of(&job), 10).await.unwrap();
-    assert_eq!(batch.iter().map(|(id, _)| *id).next(), Some(pending), "what has not begun comes first");
+    assert_eq!(
+        batch.iter().map(|(id, _)| *id).next(),
+        Some(pending),
+        "what has not begun comes first"
+    );
     let (running, holder) = (batch[1].0, cluster.database.client().await);
-    holder.batch_execute("begin; select from job_execution_log where status = 'RUNNING' for update").await.unwrap();
+    holder
+        .batch_execute("begin; select from job_execution_log where status = 'RUNNING' for update")
+        .await
+        .unwrap();
     let done = node.store.cancel_batch(&batch).await.unwrap();
     assert_eq!((done.cancelled, done.busy), (1, HashSet::from([running])));
     holder.batch_execute("rollback").await.unwrap();
 
     let pending = cluster.command(RunJobNow(job.id)).await;
     let batch = node.store.unfinished(&of(&job), 10).await.unwrap();
-    holder.batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update").await.unwrap();
+    holder
+        .batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update")
+        .await
+        .unwrap();
     let done = node.store.cancel_batch(&batch).await.unwrap();
     assert_eq!((done.cancelled, done.busy), (1, HashSet::from([pending])));
     holder.batch_execute("rollback").await.unwrap();
@@ -173,21 +297,33 @@ async fn what_a_node_leases_or_settles_is_left_for_another_try() {
     assert_eq!(node.cancel().await, 1);
 
     cluster.command(RunJobNow(job.id)).await;
-    holder.batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update").await.unwrap();
+    holder
+        .batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update")
+        .await
+        .unwrap();
     let (store, filter) = (cluster.store.clone(), of(&job));
     let (cancelled, ()) = futures_util::join!(cancel(&cluster, filter.clone(), false), async {
-        eventually("it was tried", async || (!store.unfinished(&filter, 10).await.unwrap().is_empty()).then_some(()))
-            .await;
+        eventually("it was tried", async || {
+            (!store.unfinished(&filter, 10).await.unwrap().is_empty()).then_some(())
+        })
+        .await;
         holder.batch_execute("rollback").await.unwrap();
     });
-    assert_eq!((cancelled.cancelled, cancelled.more), (1, false), "{cancelled:?}");
+    assert_eq!(
+        (cancelled.cancelled, cancelled.more),
+        (1, false),
+        "{cancelled:?}"
+    );
 }
 
 #[actix::test]
 async fn a_settlement_beside_a_cancellation_of_all_is_neither_lost_nor_held_up() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let jobs = [cluster.create(fixed_delay(60)).await, cluster.create(fixed_delay(60)).await];
+    let jobs = [
+        cluster.create(fixed_delay(60)).await,
+        cluster.create(fixed_delay(60)).await,
+    ];
     for round in 0..20 {
         let batch: Vec<_> = node.lease().await.iter().map(failed).collect();
         assert_eq!(batch.len(), 2, "{round}");
@@ -201,7 +337,10 @@ async fn a_settlement_beside_a_cancellation_of_all_is_neither_lost_nor_held_up()
     }
     for job in &jobs {
         let ledger = cluster.ledger(job).await;
-        assert!(ledger.len() == 20 && ledger.iter().all(|row| row.contains("FAILED")), "{ledger:?}");
+        assert!(
+            ledger.len() == 20 && ledger.iter().all(|row| row.contains("FAILED")),
+            "{ledger:?}"
+        );
     }
 }
 
@@ -212,31 +351,59 @@ async fn a_job_is_stopped_with_what_it_has_in_flight_over_graphql() {
         "target": {"noop": {"sleepMillis": 86_400_000}}});
     let (one, other) = (node.create(job.clone()).await, node.create(job).await);
     for id in [&one, &one, &other] {
-        node.data("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": id})).await;
+        node.data(
+            "mutation($id: ID!) { runJobNow(id: $id) }",
+            json!({"id": id}),
+        )
+        .await;
     }
     let in_flight = async || {
         let jobs = node.data("{ jobs { inFlight } }", json!({})).await["jobs"].take();
-        jobs.as_array().unwrap().iter().map(|job| job["inFlight"].as_i64().unwrap()).sum::<i64>()
+        jobs.as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["inFlight"].as_i64().unwrap())
+            .sum::<i64>()
     };
     eventually("all run", async || (in_flight().await == 5).then_some(())).await;
 
     let cancel = "mutation($filter: ExecutionFilter, $jobs: JobFilter, $all: Boolean!, $dry: Boolean!) {
         cancelExecutions(filter: $filter, jobs: $jobs, all: $all, dryRun: $dry) { matched cancelled more } }";
-    for empty in [json!({}), json!({"filter": {}}), json!({"jobs": {"tags": []}})] {
+    for empty in [
+        json!({}),
+        json!({"filter": {}}),
+        json!({"jobs": {"tags": []}}),
+    ] {
         let mut variables = empty.clone();
         variables["all"] = json!(false);
         variables["dry"] = json!(false);
-        assert_eq!(node.error(cancel, variables).await["extensions"]["field"], "filter", "{empty}");
+        assert_eq!(
+            node.error(cancel, variables).await["extensions"]["field"],
+            "filter",
+            "{empty}"
+        );
     }
     let both = json!({"filter": {"jobId": one}, "all": true, "dry": true});
     assert_eq!(node.error(cancel, both).await["extensions"]["field"], "all");
-    let dry = node.data(cancel, json!({"jobs": {"tags": ["t"]}, "all": false, "dry": true})).await;
-    assert_eq!(dry["cancelExecutions"], json!({"matched": 5, "cancelled": 0, "more": false}));
+    let dry = node
+        .data(
+            cancel,
+            json!({"jobs": {"tags": ["t"]}, "all": false, "dry": true}),
+        )
+        .await;
+    assert_eq!(
+        dry["cancelExecutions"],
+        json!({"matched": 5, "cancelled": 0, "more": false})
+    );
 
     let pause = "mutation($id: ID!) { pauseJob(id: $id, cancelRunning: true) { status } }";
     node.data(pause, json!({"id": one})).await;
-    eventually("its executions have ended", async || (in_flight().await == 2).then_some(())).await;
-    let delete = "mutation { deleteJobs(filter: {tags: [\"t\"]}, cancelRunning: true) { changed } }";
+    eventually("its executions have ended", async || {
+        (in_flight().await == 2).then_some(())
+    })
+    .await;
+    let delete =
+        "mutation { deleteJobs(filter: {tags: [\"t\"]}, cancelRunning: true) { changed } }";
     node.data(delete, json!({})).await;
     eventually("all have ended", async || {
         let running = "{ executionsPage(filter: {status: [\"RUNNING\"]}) { nodes { id } } }";

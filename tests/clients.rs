@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const HALF: &str =
-    "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+const HALF: &str = "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
 
 async fn connect(address: &str) -> TcpStream {
-    TcpStream::connect(address.trim_start_matches("http://")).await.unwrap()
+    TcpStream::connect(address.trim_start_matches("http://"))
+        .await
+        .unwrap()
 }
 
 /// Everything until the node closes the connection, or resets it.
@@ -30,7 +31,10 @@ async fn half_a_request_ends_wherever_it_stops() {
     let node = ApiNode::start().await;
     let whole = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     let chunked = "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
-    let upgrading = HALF.replace("Host:", "Connection: upgrade\r\nUpgrade: websocket\r\nHost:");
+    let upgrading = HALF.replace(
+        "Host:",
+        "Connection: upgrade\r\nUpgrade: websocket\r\nHost:",
+    );
     let later_head = format!("{whole}GET /healthz HT");
     for (half, answer) in [
         (HALF, " 408 "),
@@ -45,7 +49,11 @@ async fn half_a_request_ends_wherever_it_stops() {
         let begun = Instant::now();
         let said = rest(&mut stream).await;
         assert!(said.contains(answer), "{half:?}: {said}");
-        assert!(begun.elapsed() < Duration::from_secs(25), "{half:?} ended after {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(25),
+            "{half:?} ended after {:?}",
+            begun.elapsed()
+        );
     }
 }
 
@@ -64,16 +72,29 @@ async fn what_is_too_long_is_not_read_on() {
         let begun = Instant::now();
         while stream.write_all(chunk.as_bytes()).await.is_ok() {
             sent += chunk.len();
-            assert!(begun.elapsed() < Duration::from_secs(20), "{path}: {sent} bytes were taken");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{path}: {sent} bytes were taken"
+            );
         }
     }
 }
 
 /// The value of a metric without labels.
 async fn metric(cluster: &Processes, address: &str, name: &str) -> f64 {
-    let text = cluster.http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
-    let line =
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or_else(|| panic!("{text}"));
+    let text = cluster
+        .http
+        .get(format!("http://{address}/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+        .unwrap_or_else(|| panic!("{text}"));
     line.parse().unwrap()
 }
 
@@ -87,7 +108,13 @@ async fn answers_that_are_not_read_are_let_go() {
         let input = json!({"name": format!("large {number}"), "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400,
             "initialDelaySeconds": 86_400, "payload": {"text": "x".repeat(200_000)}});
         let request = json!({"query": create, "variables": {"input": input}});
-        let created = cluster.http.post(format!("http://{address}/graphql")).json(&request).send().await.unwrap();
+        let created = cluster
+            .http
+            .post(format!("http://{address}/graphql"))
+            .json(&request)
+            .send()
+            .await
+            .unwrap();
         assert!(created.json::<Value>().await.unwrap()["errors"].is_null());
     }
 
@@ -115,7 +142,14 @@ async fn answers_that_are_not_read_are_let_go() {
 /// As many descriptors as the system gives this process.
 fn raise_own_limit() {
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )
+    .unwrap();
 }
 
 #[actix::test]
@@ -124,7 +158,9 @@ async fn half_bodies_by_the_thousand_take_no_descriptor_from_a_webhook_and_no_ch
     let database = TestDatabase::empty().await;
     let cluster = Processes::start_limited(database.url(), 512);
     let address = cluster.ready("node-1").await;
-    cluster.nodes[0].says("the limit of open files is low").await;
+    cluster.nodes[0]
+        .says("the limit of open files is low")
+        .await;
     let job = cluster.create_beat().await;
     let mut half = Vec::new();
     for _ in 0..1_100 {
@@ -133,12 +169,23 @@ async fn half_bodies_by_the_thousand_take_no_descriptor_from_a_webhook_and_no_ch
         drop(stream.write_all(HALF.as_bytes()).await);
         half.push(stream);
     }
-    // As a check of health does: on a connection of its own, for those that are kept make room as well.
-    let answer = http_client().get(format!("http://{address}/healthz")).timeout(Duration::from_secs(10)).send().await;
+    // As a check of health does: on a connection of its own, for those that are kept make room as
+    // well.
+    let answer = http_client()
+        .get(format!("http://{address}/healthz"))
+        .timeout(Duration::from_secs(10))
+        .send()
+        .await;
     assert_eq!(answer.unwrap().status(), 200);
     cluster.succeeded(job, 3).await;
     let failed = "select count(*) from job_execution_log where status = 'FAILED'";
-    let failed: i64 = cluster.sql().await.query_one(failed, &[]).await.unwrap().get(0);
+    let failed: i64 = cluster
+        .sql()
+        .await
+        .query_one(failed, &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(failed, 0, "no webhook wanted for a descriptor");
     drop(half);
 }

@@ -1,5 +1,5 @@
-//! Jumps of the database's clock. A clock that has jumped is the same as rows whose times lie elsewhere: the rows are
-//! moved here, the drill `clock-jump` moves the clock.
+//! Jumps of the database's clock. A clock that has jumped is the same as rows whose times lie
+//! elsewhere: the rows are moved here, the drill `clock-jump` moves the clock.
 
 use crate::support::{TestCluster, cron, eventually, fixed_delay, fixed_rate, succeeded};
 use chrono::TimeDelta;
@@ -20,12 +20,26 @@ async fn nobody_is_declared_dead_because_the_clock_has_jumped() {
     let (node, other) = (cluster.node().await, cluster.node().await);
     cluster.execute(AHEAD, &[]).await;
 
-    assert_eq!(node.reconcile().await.dead, Vec::<Uuid>::new(), "no heartbeat is young, its own neither");
+    assert_eq!(
+        node.reconcile().await.dead,
+        Vec::<Uuid>::new(),
+        "no heartbeat is young, its own neither"
+    );
     assert!(node.heartbeat().await);
-    assert_eq!(node.reconcile().await.dead, Vec::<Uuid>::new(), "it has watched the other from now on only");
+    assert_eq!(
+        node.reconcile().await.dead,
+        Vec::<Uuid>::new(),
+        "it has watched the other from now on only"
+    );
 
     assert!(other.heartbeat().await);
-    assert_eq!([cluster.node_state(node.id).await, cluster.node_state(other.id).await], ["ACTIVE", "ACTIVE"]);
+    assert_eq!(
+        [
+            cluster.node_state(node.id).await,
+            cluster.node_state(other.id).await
+        ],
+        ["ACTIVE", "ACTIVE"]
+    );
 }
 
 #[actix::test]
@@ -36,8 +50,7 @@ async fn after_a_clock_was_set_back_a_node_may_declare_others_dead_again() {
 
     assert!(node.heartbeat().await);
 
-    let watched =
-        "select (session_at <= clock_timestamp() and heartbeat_at <= clock_timestamp())::text from cluster_node";
+    let watched = "select (session_at <= clock_timestamp() and heartbeat_at <= clock_timestamp())::text from cluster_node";
     assert_eq!(cluster.texts(watched, &[]).await, ["true"]);
 }
 
@@ -65,19 +78,51 @@ async fn after_an_accepted_step_back_rates_and_rests_go_on_at_once() {
     ] {
         cluster.execute(moved, &[]).await;
     }
-    let now: Timestamp = cluster.sql.query_one("select clock_timestamp()", &[]).await.unwrap().get(0);
-    let jump = Jump { from: now + TimeDelta::milliseconds(3_600_000), to: now };
+    let now: Timestamp = cluster
+        .sql
+        .query_one("select clock_timestamp()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let jump = Jump {
+        from: now + TimeDelta::milliseconds(3_600_000),
+        to: now,
+    };
 
-    assert_eq!(cluster.store.mend_after(ClockVerdict::Accepted(jump)).await.unwrap(), 2);
+    assert_eq!(
+        cluster
+            .store
+            .mend_after(ClockVerdict::Accepted(jump))
+            .await
+            .unwrap(),
+        2
+    );
 
     let soon = "select (due_at < clock_timestamp() + interval '2 seconds')::text from job_trigger where job_id = $1";
     for (job, expected) in [(&rate, "true"), (&delay, "true"), (&later, "false")] {
-        assert_eq!(cluster.texts(soon, &[&job.id]).await, [expected], "{}", job.definition.name);
+        assert_eq!(
+            cluster.texts(soon, &[&job.id]).await,
+            [expected],
+            "{}",
+            job.definition.name
+        );
     }
     let grid = "select (mod(extract(epoch from t.fire_time - j.anchor_at), 1) = 0)::text
         from job_trigger t join job_definition j on j.id = t.job_id where j.id = $1";
-    assert_eq!(cluster.texts(grid, &[&rate.id]).await, ["true"], "anchor and fire time moved alike");
-    assert_eq!(cluster.store.mend_after(ClockVerdict::Returned(jump)).await.unwrap(), 0, "back and come back: nothing");
+    assert_eq!(
+        cluster.texts(grid, &[&rate.id]).await,
+        ["true"],
+        "anchor and fire time moved alike"
+    );
+    assert_eq!(
+        cluster
+            .store
+            .mend_after(ClockVerdict::Returned(jump))
+            .await
+            .unwrap(),
+        0,
+        "back and come back: nothing"
+    );
 }
 
 #[actix::test]
@@ -85,15 +130,31 @@ async fn a_pause_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let node = cluster.node().await;
     cluster.create(fixed_rate(3_600)).await;
-    let now: Timestamp = cluster.sql.query_one("select clock_timestamp()", &[]).await.unwrap().get(0);
+    let now: Timestamp = cluster
+        .sql
+        .query_one("select clock_timestamp()", &[])
+        .await
+        .unwrap()
+        .get(0);
     let (sent, day) = (Moment::now(), TimeDelta::hours(26));
     let good = cluster.store.watch_clock(sent, now, None).await.unwrap();
     assert_eq!(good, ClockVerdict::Good);
 
-    let jumped = cluster.store.watch_clock(sent, now + day, None).await.unwrap();
+    let jumped = cluster
+        .store
+        .watch_clock(sent, now + day, None)
+        .await
+        .unwrap();
 
-    let ClockVerdict::Jumped(jump) = jumped else { panic!("{jumped:?}") };
-    let pause = cluster.store.cluster_pause().await.unwrap().expect("it is held");
+    let ClockVerdict::Jumped(jump) = jumped else {
+        panic!("{jumped:?}")
+    };
+    let pause = cluster
+        .store
+        .cluster_pause()
+        .await
+        .unwrap()
+        .expect("it is held");
     assert!(
         pause.reason.contains("jumped by +26 h 0 min 0 s") || pause.reason.contains("+25 h 59 min"),
         "{}",
@@ -103,9 +164,17 @@ async fn a_pause_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
     assert_eq!(node.poll().await.leased, 0);
     assert!(!cluster.store.is_clock_trusted().await.unwrap());
 
-    let waits = cluster.store.watch_clock(Moment::now(), now + day, Some(jump)).await.unwrap();
+    let waits = cluster
+        .store
+        .watch_clock(Moment::now(), now + day, Some(jump))
+        .await
+        .unwrap();
     assert_eq!(waits, ClockVerdict::Waits(jump));
-    let back = cluster.store.watch_clock(Moment::now(), now, Some(jump)).await.unwrap();
+    let back = cluster
+        .store
+        .watch_clock(Moment::now(), now, Some(jump))
+        .await
+        .unwrap();
     assert_eq!(back, ClockVerdict::Returned(jump));
     assert!(cluster.store.cluster_pause().await.unwrap().is_none());
     assert_eq!(node.poll().await.leased, 1);

@@ -1,5 +1,5 @@
-//! What was counted by a clock that was a day ahead, when it has come back. The rows are made as they are made by the
-//! true clock, and moved to where the wrong one would have put them.
+//! What was counted by a clock that was a day ahead, when it has come back. The rows are made as
+//! they are made by the true clock, and moved to where the wrong one would have put them.
 
 use crate::support::{TestCluster, cron, fixed_delay, fixed_rate, with};
 use chrono::TimeDelta;
@@ -11,7 +11,8 @@ use horolog::model::job_request::JobRequest;
 use horolog::store::clock_jumps::{ClockVerdict, Jump};
 
 /// How the triggers of a job are: due now, within an hour, or later.
-const DUE: &str = "select kind || case when due_at <= clock_timestamp() + interval '2 seconds' then ' now'
+const DUE: &str =
+    "select kind || case when due_at <= clock_timestamp() + interval '2 seconds' then ' now'
     when due_at <= clock_timestamp() + interval '1 hour' then ' within the hour' else ' later' end
 from job_trigger where job_id = $1 order by kind, due_at";
 
@@ -33,12 +34,25 @@ async fn due(cluster: &TestCluster, job: &Job) -> Vec<String> {
 
 /// The clock was 26 hours ahead, and is back.
 async fn mend(cluster: &TestCluster) -> u64 {
-    let now: Timestamp = cluster.sql.query_one("select clock_timestamp()", &[]).await.unwrap().get(0);
-    let jump = Jump { from: now, to: now + TimeDelta::hours(26) };
-    cluster.store.mend_after(ClockVerdict::Returned(jump)).await.unwrap()
+    let now: Timestamp = cluster
+        .sql
+        .query_one("select clock_timestamp()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let jump = Jump {
+        from: now,
+        to: now + TimeDelta::hours(26),
+    };
+    cluster
+        .store
+        .mend_after(ClockVerdict::Returned(jump))
+        .await
+        .unwrap()
 }
 
-/// The job was created, edited or resumed by the clock that was ahead, which named the fire time from then on.
+/// The job was created, edited or resumed by the clock that was ahead, which named the fire time
+/// from then on.
 async fn change_in_the_future(cluster: &TestCluster, job: &Job) {
     for moved in [
         "update job_definition set updated_at = updated_at + interval '26 hours' where id = $1",
@@ -56,12 +70,20 @@ async fn what_a_person_asked_for_while_the_clock_was_ahead_runs_at_once() {
     let ahead = "update job_trigger set due_at = due_at + interval '26 hours' where id = $1";
     assert_eq!(cluster.execute(ahead, &[&id]).await, 1);
     for kind in ["BACKFILL", "BUFFERED", "RERUN"] {
-        cluster.execute(INSERT, &[&job.id, &kind, &"26 hours"]).await;
+        cluster
+            .execute(INSERT, &[&job.id, &kind, &"26 hours"])
+            .await;
     }
 
     assert_eq!(mend(&cluster).await, 4);
 
-    let expected = ["BACKFILL now", "BUFFERED now", "MANUAL now", "RERUN now", "SCHEDULE later"];
+    let expected = [
+        "BACKFILL now",
+        "BUFFERED now",
+        "MANUAL now",
+        "RERUN now",
+        "SCHEDULE later",
+    ];
     assert_eq!(due(&cluster, &job).await, expected);
     assert_eq!(mend(&cluster).await, 0);
 }
@@ -70,9 +92,12 @@ async fn what_a_person_asked_for_while_the_clock_was_ahead_runs_at_once() {
 async fn what_waits_by_its_own_rule_waits_on() {
     let cluster = start().await;
     let job = never(&cluster).await;
-    for (kind, after) in
-        [("RERUN", "9 seconds"), ("BACKFILL", "50 seconds"), ("OWED", "30 minutes"), ("RETRY", "40 minutes")]
-    {
+    for (kind, after) in [
+        ("RERUN", "9 seconds"),
+        ("BACKFILL", "50 seconds"),
+        ("OWED", "30 minutes"),
+        ("RETRY", "40 minutes"),
+    ] {
         cluster.execute(INSERT, &[&job.id, &kind, &after]).await;
     }
     assert_eq!(mend(&cluster).await, 0);
@@ -82,10 +107,18 @@ async fn what_waits_by_its_own_rule_waits_on() {
 async fn what_a_resume_gives_back_is_due_when_it_was() {
     let cluster = start().await;
     let job = never(&cluster).await;
-    cluster.execute(INSERT, &[&job.id, &"BUFFERED", &"26 hours"]).await;
-    cluster.execute("update job_trigger set held_due_at = due_at, due_at = null where kind = 'BUFFERED'", &[]).await;
+    cluster
+        .execute(INSERT, &[&job.id, &"BUFFERED", &"26 hours"])
+        .await;
+    cluster
+        .execute(
+            "update job_trigger set held_due_at = due_at, due_at = null where kind = 'BUFFERED'",
+            &[],
+        )
+        .await;
     assert_eq!(mend(&cluster).await, 1);
-    let held = "select (held_due_at <= clock_timestamp())::text from job_trigger where kind = 'BUFFERED'";
+    let held =
+        "select (held_due_at <= clock_timestamp())::text from job_trigger where kind = 'BUFFERED'";
     assert_eq!(cluster.texts(held, &[]).await, ["true"]);
 }
 
@@ -94,9 +127,16 @@ async fn what_a_resume_gives_back_is_due_when_it_was() {
 async fn a_missed_once_that_was_to_run_now_runs_and_none_before_its_time() {
     let cluster = start().await;
     let jobs = [never(&cluster).await, never(&cluster).await];
-    cluster.execute("update job_definition set schedule_type = 'ONCE', cron_expression = null", &[]).await;
+    cluster
+        .execute(
+            "update job_definition set schedule_type = 'ONCE', cron_expression = null",
+            &[],
+        )
+        .await;
     for (job, fire_time) in jobs.iter().zip(["-1 minute", "40 minutes"]) {
-        cluster.execute(INSERT, &[&job.id, &"OWED", &"26 hours"]).await;
+        cluster
+            .execute(INSERT, &[&job.id, &"OWED", &"26 hours"])
+            .await;
         let named = "update job_trigger set fire_time = clock_timestamp() + $2::text::interval where job_id = $1 and kind = 'OWED'";
         cluster.execute(named, &[&job.id, &fire_time]).await;
     }
@@ -109,7 +149,9 @@ async fn a_missed_once_that_was_to_run_now_runs_and_none_before_its_time() {
 async fn a_recovery_that_the_repairs_made_runs_at_once() {
     let cluster = start().await;
     let job = never(&cluster).await;
-    cluster.execute(INSERT, &[&job.id, &"RECOVERY", &"26 hours"]).await;
+    cluster
+        .execute(INSERT, &[&job.id, &"RECOVERY", &"26 hours"])
+        .await;
     let row = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, retrying, attempt, created_at)
         select id, job_id, 'SCHEDULE', fire_time, fire_time, 'RETRYING', true, 1, fire_time from job_trigger where kind = 'RECOVERY'";
     // The partition of today is found by the id.
@@ -117,7 +159,10 @@ async fn a_recovery_that_the_repairs_made_runs_at_once() {
     cluster.execute(today, &[]).await;
     cluster.execute(row, &[]).await;
     assert_eq!(mend(&cluster).await, 1);
-    assert_eq!(due(&cluster, &job).await, ["RECOVERY now", "SCHEDULE later"]);
+    assert_eq!(
+        due(&cluster, &job).await,
+        ["RECOVERY now", "SCHEDULE later"]
+    );
 }
 
 #[actix::test]
@@ -125,7 +170,12 @@ async fn schedules_that_were_made_while_the_clock_was_ahead_fire_from_now_on() {
     let cluster = start().await;
     let hourly = cluster.create(cron("0 0 * * * ?")).await;
     let rate = cluster.create(fixed_rate(3_600)).await;
-    let delay = cluster.create(JobRequest { initial_delay_seconds: Some(600), ..fixed_delay(86_400) }).await;
+    let delay = cluster
+        .create(JobRequest {
+            initial_delay_seconds: Some(600),
+            ..fixed_delay(86_400)
+        })
+        .await;
     for job in [&hourly, &rate, &delay] {
         change_in_the_future(&cluster, job).await;
     }
@@ -139,7 +189,11 @@ async fn schedules_that_were_made_while_the_clock_was_ahead_fire_from_now_on() {
     assert_eq!(due(&cluster, &rate).await, ["SCHEDULE now"]);
     assert_eq!(due(&cluster, &delay).await, ["SCHEDULE within the hour"]);
     let grid = "select (anchor_at <= clock_timestamp())::text from job_definition where id = $1";
-    assert_eq!(cluster.texts(grid, &[&rate.id]).await, ["true"], "its grid begins with its creation");
+    assert_eq!(
+        cluster.texts(grid, &[&rate.id]).await,
+        ["true"],
+        "its grid begins with its creation"
+    );
 }
 
 #[actix::test]
@@ -151,7 +205,9 @@ async fn schedules_that_were_resumed_while_the_clock_was_ahead_go_on_from_now_on
     let began = "update job_definition set anchor_at = anchor_at - interval '10 days' where anchor_at is not null";
     cluster.execute(began, &[]).await;
     cluster.execute("update job_trigger set runs = 5, fire_time = fire_time + interval '30 minutes' where fire_time < clock_timestamp()", &[]).await;
-    cluster.execute("update job_trigger set due_at = fire_time", &[]).await;
+    cluster
+        .execute("update job_trigger set due_at = fire_time", &[])
+        .await;
     for job in [&hourly, &rate, &delay] {
         change_in_the_future(&cluster, job).await;
     }
@@ -161,7 +217,12 @@ async fn schedules_that_were_resumed_while_the_clock_was_ahead_go_on_from_now_on
     assert_eq!(mend(&cluster).await, 3);
 
     for job in [&hourly, &rate, &delay] {
-        assert_eq!(due(&cluster, job).await, ["SCHEDULE within the hour"], "{:?}", job.definition.schedule);
+        assert_eq!(
+            due(&cluster, job).await,
+            ["SCHEDULE within the hour"],
+            "{:?}",
+            job.definition.schedule
+        );
     }
     assert_eq!(cluster.texts(anchors, &[]).await, before, "the grid stays");
     assert_eq!(mend(&cluster).await, 0);
@@ -171,16 +232,27 @@ async fn schedules_that_were_resumed_while_the_clock_was_ahead_go_on_from_now_on
 async fn a_schedule_whose_end_lies_between_the_clocks_goes_on() {
     let cluster = start().await;
     let tomorrow = chrono::DateTime::from_timestamp(now(&cluster).await.timestamp() + 86_400, 0);
-    let job = cluster.create(with(cron("0 0 * * * ?"), |policies| policies.end_at = tomorrow)).await;
+    let job = cluster
+        .create(with(cron("0 0 * * * ?"), |policies| {
+            policies.end_at = tomorrow
+        }))
+        .await;
     change_in_the_future(&cluster, &job).await;
-    cluster.execute("update job_trigger set due_at = null", &[]).await;
+    cluster
+        .execute("update job_trigger set due_at = null", &[])
+        .await;
     mend(&cluster).await;
     assert_eq!(due(&cluster, &job).await, ["SCHEDULE within the hour"]);
 }
 
 /// In whole milliseconds, as a definition stores it.
 async fn now(cluster: &TestCluster) -> Timestamp {
-    cluster.sql.query_one("select date_trunc('milliseconds', clock_timestamp())", &[]).await.unwrap().get(0)
+    cluster
+        .sql
+        .query_one("select date_trunc('milliseconds', clock_timestamp())", &[])
+        .await
+        .unwrap()
+        .get(0)
 }
 
 #[actix::test]
@@ -188,14 +260,34 @@ async fn what_a_start_or_a_long_rest_names_stays_where_it_is() {
     let cluster = start().await;
     let in_days = Some(now(&cluster).await + TimeDelta::days(3));
     let jobs = [
-        cluster.create(with(fixed_rate(60), |policies| policies.start_at = in_days)).await,
-        cluster.create(with(fixed_delay(60), |policies| policies.start_at = in_days)).await,
-        cluster.create(with(cron("0 * * * * ?"), |policies| policies.start_at = in_days)).await,
-        cluster.create(JobRequest { initial_delay_seconds: Some(200_000), ..fixed_rate(60) }).await,
+        cluster
+            .create(with(fixed_rate(60), |policies| policies.start_at = in_days))
+            .await,
+        cluster
+            .create(with(fixed_delay(60), |policies| {
+                policies.start_at = in_days
+            }))
+            .await,
+        cluster
+            .create(with(cron("0 * * * * ?"), |policies| {
+                policies.start_at = in_days
+            }))
+            .await,
+        cluster
+            .create(JobRequest {
+                initial_delay_seconds: Some(200_000),
+                ..fixed_rate(60)
+            })
+            .await,
     ];
     let rests = cluster.create(fixed_delay(400_000)).await;
     // Renamed while the clock was ahead.
-    cluster.execute("update job_definition set updated_at = updated_at + interval '26 hours'", &[]).await;
+    cluster
+        .execute(
+            "update job_definition set updated_at = updated_at + interval '26 hours'",
+            &[],
+        )
+        .await;
     let rest = "update job_trigger set runs = 1, fire_time = now() + interval '4 days', due_at = now() + interval '4 days' where id = $1";
     cluster.execute(rest, &[&rests.id]).await;
     let fire_times = "select fire_time::text || due_at::text from job_trigger order by id";

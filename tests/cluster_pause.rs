@@ -7,7 +7,8 @@ use horolog::store::overview::Backlog;
 use horolog::store::settlements::LeaseUpdates;
 use serde_json::{Value, json};
 
-const HOLD: &str = "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
+const HOLD: &str =
+    "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
 
 #[actix::test]
 async fn what_is_due_waits_for_the_resume_and_none_of_it_is_lost() {
@@ -20,16 +21,30 @@ async fn what_is_due_waits_for_the_resume_and_none_of_it_is_lost() {
     cluster.command(RunJobNow(job.id)).await;
     assert_eq!(node.poll().await.leased, 0);
     assert_eq!(cluster.ledger(&job).await, Vec::<String>::new());
-    let pause = cluster.store.cluster_pause().await.unwrap().expect("it is held");
-    assert_eq!((pause.due, pause.lost), (2, 0), "the schedule's trigger and the manual one");
+    let pause = cluster
+        .store
+        .cluster_pause()
+        .await
+        .unwrap()
+        .expect("it is held");
+    assert_eq!(
+        (pause.due, pause.lost),
+        (2, 0),
+        "the schedule's trigger and the manual one"
+    );
 
     cluster.command(ResumeCluster).await;
     while node.poll().await.leased > 0 {
         node.settle_all().await;
     }
     let ledger = cluster.ledger(&job).await;
-    let scheduled: Vec<_> = ledger.iter().filter(|row| row.starts_with("SCHEDULE")).cloned().collect();
-    let fired = ["07:00:00", "07:00:10", "07:00:20"].map(|time| format!("SCHEDULE {time} SUCCESS attempt 1"));
+    let scheduled: Vec<_> = ledger
+        .iter()
+        .filter(|row| row.starts_with("SCHEDULE"))
+        .cloned()
+        .collect();
+    let fired = ["07:00:00", "07:00:10", "07:00:20"]
+        .map(|time| format!("SCHEDULE {time} SUCCESS attempt 1"));
     assert_eq!(scheduled, fired);
     assert_eq!(ledger.len(), 4, "and the manual one: {ledger:?}");
 }
@@ -43,24 +58,45 @@ async fn what_runs_goes_on_and_settles_while_the_cluster_is_paused() {
     cluster.command(PauseCluster(None)).await;
 
     let settlement = crate::support::succeeded(&attempts[0]);
-    cluster.store.settle(&[settlement], &LeaseUpdates::default()).await.unwrap();
+    cluster
+        .store
+        .settle(&[settlement], &LeaseUpdates::default())
+        .await
+        .unwrap();
 
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 1"]
+    );
 }
 
 #[actix::test]
 async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
     let node = ApiNode::start().await;
-    assert_eq!(node.data(HOLD, json!({})).await["cluster"]["hold"], Value::Null);
-    assert_eq!(node.error("mutation { releaseCluster }", json!({})).await["extensions"]["code"], "CONFLICT");
+    assert_eq!(
+        node.data(HOLD, json!({})).await["cluster"]["hold"],
+        Value::Null
+    );
+    assert_eq!(
+        node.error("mutation { releaseCluster }", json!({})).await["extensions"]["code"],
+        "CONFLICT"
+    );
 
     let hold = "mutation { holdCluster(reason: \"the warehouse moves\") }";
     assert_eq!(node.data(hold, json!({})).await["holdCluster"], true);
-    let job = node.create(json!({"name": "held", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600})).await;
+    let job = node
+        .create(json!({"name": "held", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600}))
+        .await;
 
     let held = node.data(HOLD, json!({})).await["cluster"]["hold"].take();
-    assert_eq!((&held["reason"], &held["setBackTo"]), (&json!("the warehouse moves"), &Value::Null));
-    assert_eq!(node.error(hold, json!({})).await["extensions"]["code"], "CONFLICT");
+    assert_eq!(
+        (&held["reason"], &held["setBackTo"]),
+        (&json!("the warehouse moves"), &Value::Null)
+    );
+    assert_eq!(
+        node.error(hold, json!({})).await["extensions"]["code"],
+        "CONFLICT"
+    );
     let due = async || {
         let held = node.data(HOLD, json!({})).await["cluster"]["hold"].take();
         (held["triggersDue"] == 1).then_some(())
@@ -68,16 +104,31 @@ async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
     eventually("the job is due, and waits", due).await;
     assert_eq!(node.logs(&job).await, Vec::<Value>::new());
 
-    assert_eq!(node.data("mutation { releaseCluster }", json!({})).await["releaseCluster"], true);
-    eventually("it fires", async || (node.logs(&job).await.len() == 1).then_some(())).await;
-    assert_eq!(node.data(HOLD, json!({})).await["cluster"]["hold"], Value::Null);
+    assert_eq!(
+        node.data("mutation { releaseCluster }", json!({})).await["releaseCluster"],
+        true
+    );
+    eventually("it fires", async || {
+        (node.logs(&job).await.len() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        node.data(HOLD, json!({})).await["cluster"]["hold"],
+        Value::Null
+    );
 }
 
 #[actix::test]
 async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let nothing = Backlog { due: 0, oldest_due_seconds: 0.0, stuck: 0, failing: 0, dead_triggers: 0 };
+    let nothing = Backlog {
+        due: 0,
+        oldest_due_seconds: 0.0,
+        stuck: 0,
+        failing: 0,
+        dead_triggers: 0,
+    };
     assert_eq!(cluster.store.backlog().await.unwrap(), nothing);
     let mut long = fixed_rate(10);
     long.target = ENDLESS;
@@ -87,7 +138,15 @@ async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
     cluster.advance(21);
 
     let backlog = cluster.store.backlog().await.unwrap();
-    assert_eq!(backlog, Backlog { due: 1, oldest_due_seconds: 11.0, stuck: 1, ..backlog });
+    assert_eq!(
+        backlog,
+        Backlog {
+            due: 1,
+            oldest_due_seconds: 11.0,
+            stuck: 1,
+            ..backlog
+        }
+    );
 }
 
 #[actix::test]
@@ -95,12 +154,18 @@ async fn what_an_old_snapshot_keeps_from_vacuum_is_counted_for_the_alerts() {
     let cluster = TestCluster::start().await;
     cluster.create(fixed_rate(60)).await;
     let report = cluster.database.client().await;
-    report.batch_execute("begin isolation level repeatable read; select from job_trigger").await.unwrap();
+    report
+        .batch_execute("begin isolation level repeatable read; select from job_trigger")
+        .await
+        .unwrap();
     for _ in 0..3 {
-        cluster.execute("update job_trigger set due_at = due_at", &[]).await;
+        cluster
+            .execute("update job_trigger set due_at = due_at", &[])
+            .await;
     }
 
-    // Each time anew: what a session counted reaches the statistics up to a second later, and is added to what vacuum said.
+    // Each time anew: what a session counted reaches the statistics up to a second later, and is
+    // added to what vacuum said.
     let vacuum_leaves = async |count: i64| {
         cluster.execute("vacuum job_trigger", &[]).await;
         (cluster.store.backlog().await.unwrap().dead_triggers == count).then_some(())

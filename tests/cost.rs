@@ -83,11 +83,21 @@ async fn the_list_of_all_jobs_counts_with_those_that_there_are() {
         node.data(query, json!({})).await;
     }
     create(1_000).await;
-    let error = node.error("{ jobs { executions { nodes { status } } } }", json!({})).await;
+    let error = node
+        .error("{ jobs { executions { nodes { status } } } }", json!({}))
+        .await;
     assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
     let message = error["message"].as_str().unwrap();
-    assert!(message.contains("`jobs` counts with 1000 jobs") && message.contains("jobsPage(first: …)"), "{message}");
-    let jobs = node.data("{ jobs { executions(first: 2) { nodes { status } } } }", json!({})).await;
+    assert!(
+        message.contains("`jobs` counts with 1000 jobs") && message.contains("jobsPage(first: …)"),
+        "{message}"
+    );
+    let jobs = node
+        .data(
+            "{ jobs { executions(first: 2) { nodes { status } } } }",
+            json!({}),
+        )
+        .await;
     assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1_000);
 }
 
@@ -108,42 +118,65 @@ fn files(directory: PathBuf, ending: &str) -> Vec<String> {
     texts
 }
 
-/// The operations of the dashboard, of the largest pages that it may ask for; each with only the fragments that it
-/// spreads, as it is sent.
+/// The operations of the dashboard, of the largest pages that it may ask for; each with only the
+/// fragments that it spreads, as it is sent.
 #[actix::test]
 async fn the_dashboard_asks_for_nothing_that_is_refused() {
     let schema = schema();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("static/src");
-    let definitions: Vec<String> = files(source, ".graphql").iter().flat_map(|text| split(text)).collect();
-    let (fragments, operations): (Vec<_>, Vec<_>) =
-        definitions.into_iter().partition(|definition| definition.starts_with("fragment"));
+    let definitions: Vec<String> = files(source, ".graphql")
+        .iter()
+        .flat_map(|text| split(text))
+        .collect();
+    let (fragments, operations): (Vec<_>, Vec<_>) = definitions
+        .into_iter()
+        .partition(|definition| definition.starts_with("fragment"));
     assert!(operations.len() > 30, "{} operations", operations.len());
-    for operation in operations.iter().filter(|operation| !operation.starts_with("subscription")) {
+    for operation in operations
+        .iter()
+        .filter(|operation| !operation.starts_with("subscription"))
+    {
         let mut query = operation.clone();
         while let Some(missing) = fragments.iter().find(|fragment| {
             let name = fragment.split_whitespace().nth(1).unwrap();
-            query.split_whitespace().any(|word| word == format!("...{name}")) && !query.contains(*fragment)
+            query
+                .split_whitespace()
+                .any(|word| word == format!("...{name}"))
+                && !query.contains(*fragment)
         }) {
             query += missing;
         }
-        let request = Request::new(&query).variables(Variables::from_json(dashboard_variables(operation)));
+        let request =
+            Request::new(&query).variables(Variables::from_json(dashboard_variables(operation)));
         let answer = serde_json::to_value(schema.execute(request).await).unwrap();
         // What it is refused for, if anything, is one of these made-up values, and no limit.
         let refused = &answer["errors"][0]["extensions"];
-        assert!(refused["code"] == "UNAVAILABLE" || refused["field"].is_string(), "{operation}: {answer}");
+        assert!(
+            refused["code"] == "UNAVAILABLE" || refused["field"].is_string(),
+            "{operation}: {answer}"
+        );
     }
 }
 
 /// The definitions of a file: each begins on the first column.
 fn split(text: &str) -> Vec<String> {
-    let text = text.replace("\nfragment ", "\n\0fragment ").replace("\nquery ", "\n\0query ");
-    let text = text.replace("\nmutation ", "\n\0mutation ").replace("\nsubscription ", "\n\0subscription ");
-    text.split('\0').map(str::to_owned).filter(|definition| !definition.trim().is_empty()).collect()
+    let text = text
+        .replace("\nfragment ", "\n\0fragment ")
+        .replace("\nquery ", "\n\0query ");
+    let text = text
+        .replace("\nmutation ", "\n\0mutation ")
+        .replace("\nsubscription ", "\n\0subscription ");
+    text.split('\0')
+        .map(str::to_owned)
+        .filter(|definition| !definition.trim().is_empty())
+        .collect()
 }
 
 /// A value for each variable that an operation declares.
 fn dashboard_variables(operation: &str) -> Value {
-    let declared = operation.split_once('(').map_or("", |(_, rest)| rest.split_once(')').unwrap().0);
+    let declared = operation
+        .split_once('(')
+        .map_or("", |(_, rest)| rest.split_once(')').unwrap().0);
     let value = |variable: &str| {
         let (name, of) = variable.trim().split_once(": ").unwrap();
         let of = of.split_once(" = ").map_or(of, |(of, _default)| of);
@@ -162,7 +195,9 @@ fn dashboard_variables(operation: &str) -> Value {
             (_, "String") => json!("text"),
             (_, "JobOrder") => json!("NEWEST"),
             (_, "OverlapPolicy") => json!("ALLOW"),
-            (_, "CreateJobInput") => json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60}),
+            (_, "CreateJobInput") => {
+                json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60})
+            }
             (_, "CalendarInput") => json!({"name": "x"}),
             (_, "BlackoutInput") => json!({"reason": "x", "endsAt": "2026-11-28T00:00:00Z"}),
             (_, "JobFilter") => json!({"search": "x"}),
@@ -173,19 +208,29 @@ fn dashboard_variables(operation: &str) -> Value {
         };
         (name.trim_start_matches('$').to_owned(), value)
     };
-    declared.split(", ").filter(|variable| !variable.is_empty()).map(value).collect::<serde_json::Map<_, _>>().into()
+    declared
+        .split(", ")
+        .filter(|variable| !variable.is_empty())
+        .map(value)
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 #[actix::test]
 async fn the_postman_collection_asks_for_nothing_that_is_refused() {
     let schema = schema();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postman/horolog.postman_collection.json");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy/postman/horolog.postman_collection.json");
     let collection: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     let (mut open, mut queries) = (vec![&collection], Vec::new());
     while let Some(value) = open.pop() {
         match value {
             Value::Object(fields) => {
-                queries.extend(fields.get("graphql").and_then(|graphql| graphql["query"].as_str()));
+                queries.extend(
+                    fields
+                        .get("graphql")
+                        .and_then(|graphql| graphql["query"].as_str()),
+                );
                 open.extend(fields.values());
             }
             Value::Array(items) => open.extend(items),

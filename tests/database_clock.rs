@@ -13,17 +13,35 @@ use horolog::store::repairs::Repairs;
 async fn every_pass_works_by_the_databases_clock() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let (node, dead) = (cluster.node().await, cluster.node().await);
-    let rate = cluster.create(JobRequest { target: ENDLESS, ..fixed_rate(3_600) }).await;
+    let rate = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_rate(3_600)
+        })
+        .await;
     let delay = cluster.create(fixed_delay(3_600)).await;
     let id = dead.id;
 
     assert_eq!(dead.poll().await.leased, 2);
-    cluster.execute("update job_definition set target = '\"log\"'", &[]).await;
+    cluster
+        .execute("update job_definition set target = '\"log\"'", &[])
+        .await;
     assert!(dead.heartbeat().await && node.heartbeat().await);
-    assert!(cluster.store.cluster_view(node.id, NODE_TTL).await.unwrap().suspects.is_empty());
+    assert!(
+        cluster
+            .store
+            .cluster_view(node.id, NODE_TTL)
+            .await
+            .unwrap()
+            .suspects
+            .is_empty()
+    );
     dead.kill(&cluster.sql).await;
     let report = node.reconcile().await;
-    assert_eq!((report.dead, report.rerun, report.repairs), (vec![id], 2, Some(Repairs::default())));
+    assert_eq!(
+        (report.dead, report.rerun, report.repairs),
+        (vec![id], 2, Some(Repairs::default()))
+    );
     assert_eq!(node.poll().await.leased, 2);
     assert_eq!(node.settle_all().await.settled, 2);
 
@@ -38,14 +56,23 @@ async fn every_pass_works_by_the_databases_clock() {
     for job in [rate, delay] {
         cluster.command(PauseJob(job.id, None)).await;
         let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-        assert!(resumed.next_fire_time.is_some_and(|next| next > resumed.updated_at), "{resumed:?}");
+        assert!(
+            resumed
+                .next_fire_time
+                .is_some_and(|next| next > resumed.updated_at),
+            "{resumed:?}"
+        );
         cluster.command(RunJobNow(job.id)).await;
         cluster.command(DeleteJob(job.id)).await;
     }
     assert_eq!(node.poll().await.triggers, 0);
     assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
     assert_eq!(cluster.store.nodes().await.unwrap().len(), 2);
-    cluster.store.leave(node.id, &Holdings::default()).await.unwrap();
+    cluster
+        .store
+        .leave(node.id, &Holdings::default())
+        .await
+        .unwrap();
 }
 
 /// The API shows milliseconds, and a target gets them: what is stored must not
@@ -71,11 +98,22 @@ async fn fire_times_are_whole_milliseconds() {
     })
     .await;
 
-    let times = "select fire_time from job_execution_log union all select fire_time from job_trigger
+    let times =
+        "select fire_time from job_execution_log union all select fire_time from job_trigger
         union all select anchor_at from job_definition where anchor_at is not null";
-    let times: Vec<Timestamp> = cluster.sql.query(times, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let times: Vec<Timestamp> = cluster
+        .sql
+        .query(times, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
 
-    let odd: Vec<_> = times.iter().filter(|time| time.timestamp_subsec_nanos() % 1_000_000 != 0).collect();
+    let odd: Vec<_> = times
+        .iter()
+        .filter(|time| time.timestamp_subsec_nanos() % 1_000_000 != 0)
+        .collect();
     assert_eq!(odd, Vec::<&Timestamp>::new());
 }
 
@@ -85,7 +123,10 @@ async fn what_came_to_be_due_in_the_past_is_found_all_the_same() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3_600)).await;
-    eventually("it runs", async || (node.poll().await.leased == 1).then_some(())).await;
+    eventually("it runs", async || {
+        (node.poll().await.leased == 1).then_some(())
+    })
+    .await;
     node.poll().await;
 
     let set_back =
@@ -93,5 +134,8 @@ async fn what_came_to_be_due_in_the_past_is_found_all_the_same() {
         where job_id = $1";
     cluster.execute(set_back, &[&job.id]).await;
 
-    eventually("it is found", async || (node.poll().await.triggers == 1).then_some(())).await;
+    eventually("it is found", async || {
+        (node.poll().await.triggers == 1).then_some(())
+    })
+    .await;
 }

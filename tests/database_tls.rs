@@ -33,24 +33,40 @@ async fn switch_on(sql: &Client, authority: &Authority) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &authority.issuer).unwrap();
-    for (file, text) in [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())] {
+    for (file, text) in [
+        ("server.crt", certificate.pem()),
+        ("server.key", key.serialize_pem()),
+    ] {
         let lines = text.replace('\r', "").trim().replace('\n', "'),('");
         let write = format!("copy (values ('{lines}')) to program 'umask 077; cat > {file}'");
         sql.batch_execute(&write).await.unwrap();
     }
-    let trust =
-        "copy (values ('local all all trust'), ('host all all 127.0.0.0/8 trust')) to program 'cat > pg_hba.conf'";
+    let trust = "copy (values ('local all all trust'), ('host all all 127.0.0.0/8 trust')) to program 'cat > pg_hba.conf'";
     sql.batch_execute(trust).await.unwrap();
-    sql.batch_execute("alter system set ssl = on").await.unwrap();
+    sql.batch_execute("alter system set ssl = on")
+        .await
+        .unwrap();
     sql.batch_execute("select pg_reload_conf()").await.unwrap();
 }
 
 /// Whether the connection is encrypted; the error if there is none.
 async fn encrypted(url: &str) -> Result<bool, String> {
     let database = Database::parse(url, PATIENCE).map_err(|error| error.to_string())?;
-    let (client, _messages) = database.connect().await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
-    let row = client.query_one("select ssl from pg_stat_ssl where pid = pg_backend_pid()", &[]).await.unwrap();
-    Store::new(&database, 1, PATIENCE, Clock::Database).ping().await.unwrap();
+    let (client, _messages) = database
+        .connect()
+        .await
+        .map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    let row = client
+        .query_one(
+            "select ssl from pg_stat_ssl where pid = pg_backend_pid()",
+            &[],
+        )
+        .await
+        .unwrap();
+    Store::new(&database, 1, PATIENCE, Clock::Database)
+        .ping()
+        .await
+        .unwrap();
     Ok(row.get(0))
 }
 
@@ -58,22 +74,42 @@ async fn encrypted(url: &str) -> Result<bool, String> {
 async fn a_server_must_prove_who_it_is_as_far_as_the_url_asks() {
     let dir = std::env::temp_dir().join(format!("horolog-tls-{}", uuid::Uuid::new_v4().simple()));
     // An address of loopback that nobody else listens on: the port is always the same.
-    let address = format!("127.77.{}.{}", std::process::id() >> 8 & 255, std::process::id() & 255);
+    let address = format!(
+        "127.77.{}.{}",
+        std::process::id() >> 8 & 255,
+        std::process::id() & 255
+    );
     let settings = [("fsync", "off"), ("listen_addresses", address.as_str())];
-    let server = EmbeddedPostgres::ensure_running(&dir, &settings).await.unwrap();
-    let url = |host: &str, query: &str| format!("postgresql://horolog@{host}/horolog?hostaddr={address}&{query}");
+    let server = EmbeddedPostgres::ensure_running(&dir, &settings)
+        .await
+        .unwrap();
+    let url = |host: &str, query: &str| {
+        format!("postgresql://horolog@{host}/horolog?hostaddr={address}&{query}")
+    };
     let (sql, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
-    let certificates = std::env::temp_dir().join(format!("horolog-tls-ca-{}", uuid::Uuid::new_v4().simple()));
+    let certificates =
+        std::env::temp_dir().join(format!("horolog-tls-ca-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&certificates).unwrap();
-    let (ours, other) = (Authority::new(&certificates, "ours.pem"), Authority::new(&certificates, "other.pem"));
+    let (ours, other) = (
+        Authority::new(&certificates, "ours.pem"),
+        Authority::new(&certificates, "other.pem"),
+    );
     let root = |authority: &Authority| format!("&sslrootcert={}", authority.file.display());
 
-    let refused = encrypted(&url("127.0.0.1", "sslmode=require")).await.unwrap_err();
-    assert!(refused.contains("does not support TLS; sslmode=disable does without"), "{refused}");
+    let refused = encrypted(&url("127.0.0.1", "sslmode=require"))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("does not support TLS; sslmode=disable does without"),
+        "{refused}"
+    );
 
     switch_on(&sql, &ours).await;
-    crate::support::eventually("TLS is on", async || encrypted(&url("localhost", "sslmode=require")).await.ok()).await;
+    crate::support::eventually("TLS is on", async || {
+        encrypted(&url("localhost", "sslmode=require")).await.ok()
+    })
+    .await;
     let cases = [
         ("localhost", "verify-full", root(&ours), Some(true)),
         ("127.0.0.1", "verify-full", root(&ours), None),
@@ -90,7 +126,10 @@ async fn a_server_must_prove_who_it_is_as_far_as_the_url_asks() {
             Ok(seen) => expected == Some(*seen),
             Err(said) => expected.is_none() && said.contains("certificate"),
         };
-        assert!(as_expected, "{host} {mode}{root}: {seen:?} instead of {expected:?}");
+        assert!(
+            as_expected,
+            "{host} {mode}{root}: {seen:?} instead of {expected:?}"
+        );
     }
 
     server.stop().await.unwrap();

@@ -32,15 +32,36 @@ impl Deliveries {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let deliveries = Self { url, all: Arc::default(), held: watch::Sender::new(true) };
+        let deliveries = Self {
+            url,
+            all: Arc::default(),
+            held: watch::Sender::new(true),
+        };
         let shared = deliveries.clone();
-        let app = move || App::new().app_data(web::Data::new(shared.clone())).default_service(web::to(deliver));
-        actix::spawn(HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run());
+        let app = move || {
+            App::new()
+                .app_data(web::Data::new(shared.clone()))
+                .default_service(web::to(deliver))
+        };
+        actix::spawn(
+            HttpServer::new(app)
+                .workers(1)
+                .disable_signals()
+                .listen(listener)
+                .unwrap()
+                .run(),
+        );
         deliveries
     }
 
     pub fn to(&self, path: &str) -> Vec<Delivery> {
-        self.all.lock().unwrap().iter().filter(|delivery| delivery.path == path).cloned().collect()
+        self.all
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|delivery| delivery.path == path)
+            .cloned()
+            .collect()
     }
 
     pub fn all(&self) -> Vec<Delivery> {
@@ -53,8 +74,20 @@ impl Deliveries {
     }
 }
 
-async fn deliver(request: HttpRequest, deliveries: web::Data<Deliveries>, body: String) -> HttpResponse {
-    let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+async fn deliver(
+    request: HttpRequest,
+    deliveries: web::Data<Deliveries>,
+    body: String,
+) -> HttpResponse {
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     let delivery = Delivery {
         path: request.path().to_owned(),
         execution_id: header("horolog-execution-id"),

@@ -13,8 +13,10 @@ const PROMETHEUS: &str = include_str!("../deploy/prometheus/prometheus.yml");
 const ALERTS: &str = include_str!("../deploy/prometheus/alerts.yml");
 const ALERTS_TEST: &str = include_str!("../deploy/prometheus/alerts_test.yml");
 const GRAFANA: &str = include_str!("../deploy/grafana/dashboards/horolog.json");
-const GRAFANA_SOURCE: &str = include_str!("../deploy/grafana/provisioning/datasources/prometheus.yml");
-const GRAFANA_PROVIDER: &str = include_str!("../deploy/grafana/provisioning/dashboards/horolog.yml");
+const GRAFANA_SOURCE: &str =
+    include_str!("../deploy/grafana/provisioning/datasources/prometheus.yml");
+const GRAFANA_PROVIDER: &str =
+    include_str!("../deploy/grafana/provisioning/dashboards/horolog.yml");
 pub const METRICS: &str = include_str!("../src/telemetry.rs");
 const SCHEMA: &str = include_str!("../schema.graphql");
 const POSTMAN: &str = include_str!("../deploy/postman/horolog.postman_collection.json");
@@ -30,19 +32,30 @@ fn services() -> serde_json::Map<String, Value> {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Names that a stage of the Dockerfile has, or an image with a version.
 fn is_pinned(image: &str) -> bool {
-    image.split_once(':').is_some_and(|(_, tag)| tag != "latest" && tag.contains(|c: char| c.is_ascii_digit()))
+    image
+        .split_once(':')
+        .is_some_and(|(_, tag)| tag != "latest" && tag.contains(|c: char| c.is_ascii_digit()))
         || image == "debian:bookworm-slim"
 }
 
 /// What the program makes of arguments and variables.
 pub fn horolog(arguments: &[&str], variables: &[(String, String)]) -> Output {
     let variables = variables.iter().map(|(name, value)| (name, value));
-    Command::new(env!("CARGO_BIN_EXE_horolog")).args(arguments).envs(variables).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_horolog"))
+        .args(arguments)
+        .envs(variables)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -59,9 +72,14 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
         }
         for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
             let condition = how["condition"].as_str().unwrap();
-            let target = services.get(other).unwrap_or_else(|| panic!("{name} depends on {other}"));
+            let target = services
+                .get(other)
+                .unwrap_or_else(|| panic!("{name} depends on {other}"));
             let healthy = other == "scheduler" || target.get("healthcheck").is_some();
-            assert!(condition != "service_healthy" || healthy, "{other} has no health check");
+            assert!(
+                condition != "service_healthy" || healthy,
+                "{other} has no health check"
+            );
         }
         for mount in texts(&service["volumes"]) {
             let source = mount.split(':').next().unwrap();
@@ -71,12 +89,20 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
             }
         }
         for port in texts(&service["ports"]) {
-            assert!(port.starts_with("127.0.0.1:"), "{name}: the API has no authentication yet: {port}");
+            assert!(
+                port.starts_with("127.0.0.1:"),
+                "{name}: the API has no authentication yet: {port}"
+            );
         }
     }
-    assert!(texts(&services["nginx"]["ports"])[0].ends_with(":8080") && NGINX.contains("listen 8080;"));
+    assert!(
+        texts(&services["nginx"]["ports"])[0].ends_with(":8080") && NGINX.contains("listen 8080;")
+    );
     assert!(PROMETHEUS.contains("http://nginx:8080/cluster/prometheus-sd"));
-    assert!(NGINX.contains("listen 8080 default_server;") && NGINX.contains("server_name localhost nginx "));
+    assert!(
+        NGINX.contains("listen 8080 default_server;")
+            && NGINX.contains("server_name localhost nginx ")
+    );
     assert!(
         services["scheduler"]["environment"]["HOROLOG_ALLOW_HOST"].is_string(),
         "nodes beyond loopback look at Host"
@@ -86,20 +112,39 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
 #[test]
 fn compose_calls_horolog_as_it_can_be_called() {
     for (name, service) in services() {
-        let is_horolog = service["build"]["target"] == "program" || service["entrypoint"][0] == "horolog";
+        let is_horolog =
+            service["build"]["target"] == "program" || service["entrypoint"][0] == "horolog";
         if !is_horolog {
             continue;
         }
         // A flag that there is not is found before --help is.
         let command = texts(&service["command"]);
-        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+        let arguments: Vec<&str> = command
+            .iter()
+            .map(String::as_str)
+            .chain(["--help"])
+            .collect();
         let output = horolog(&arguments, &[]);
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        let variables: Vec<_> = service["environment"].as_object().into_iter().flatten().collect();
-        let variables: Vec<_> =
-            variables.iter().filter_map(|(k, v)| Some(((*k).clone(), v.as_str()?.to_owned()))).collect();
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let variables: Vec<_> = service["environment"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .collect();
+        let variables: Vec<_> = variables
+            .iter()
+            .filter_map(|(k, v)| Some(((*k).clone(), v.as_str()?.to_owned())))
+            .collect();
         let output = horolog(&["schema"], &variables);
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -130,13 +175,18 @@ fn the_images_are_made_of_what_there_is() {
         }
     }
     let program = &DOCKERFILE[DOCKERFILE.find(" AS program\n").unwrap()..];
-    assert!(program.contains("\nUSER horolog\n") && program.contains(r#"CMD ["horolog", "health"]"#));
+    assert!(
+        program.contains("\nUSER horolog\n") && program.contains(r#"CMD ["horolog", "health"]"#)
+    );
     assert!(horolog(&["health", "--help"], &[]).status.success());
 }
 
 fn assert_is_ours_and_described(name: &str) {
     let described = format!("\"{}\"", name.trim_end_matches("_bucket"));
-    assert!(!name.starts_with("horolog_") || METRICS.contains(&described), "{name}");
+    assert!(
+        !name.starts_with("horolog_") || METRICS.contains(&described),
+        "{name}"
+    );
 }
 
 #[test]
@@ -144,7 +194,11 @@ fn the_dashboard_of_grafana_asks_for_metrics_that_there_are_where_they_are_looke
     let dashboard: Value = serde_json::from_str(GRAFANA).unwrap();
     let source: Value = serde_saphyr::from_str(GRAFANA_SOURCE).unwrap();
     let uid = &source["datasources"][0]["uid"];
-    let port = source["datasources"][0]["url"].as_str().unwrap().strip_prefix("http://prometheus:").unwrap();
+    let port = source["datasources"][0]["url"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("http://prometheus:")
+        .unwrap();
     assert!(texts(&services()["prometheus"]["ports"])[0].ends_with(&format!(":{port}")));
     let panels = dashboard["panels"].as_array().unwrap();
     assert!(panels.len() >= 10);
@@ -153,13 +207,20 @@ fn the_dashboard_of_grafana_asks_for_metrics_that_there_are_where_they_are_looke
             assert_eq!(&target["datasource"]["uid"], uid, "{panel}");
             let expression = target["expr"].as_str().unwrap();
             assert!(expression.contains("horolog"), "{expression}");
-            expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').for_each(assert_is_ours_and_described);
+            expression
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .for_each(assert_is_ours_and_described);
         }
     }
     let provider: Value = serde_saphyr::from_str(GRAFANA_PROVIDER).unwrap();
-    let folder = provider["providers"][0]["options"]["path"].as_str().unwrap();
+    let folder = provider["providers"][0]["options"]["path"]
+        .as_str()
+        .unwrap();
     let mounts = texts(&services()["grafana"]["volumes"]);
-    assert!(mounts.contains(&format!("./deploy/grafana/dashboards:{folder}:ro")), "{mounts:?}");
+    assert!(
+        mounts.contains(&format!("./deploy/grafana/dashboards:{folder}:ro")),
+        "{mounts:?}"
+    );
 }
 
 #[test]
@@ -169,7 +230,10 @@ fn alerts_speak_of_metrics_that_there_are() {
     assert!(rules.len() >= 8);
     for rule in rules {
         let annotations = &rule["annotations"];
-        assert!(annotations["summary"].is_string() && annotations["action"].is_string(), "{rule}");
+        assert!(
+            annotations["summary"].is_string() && annotations["action"].is_string(),
+            "{rule}"
+        );
         let expression = rule["expr"].as_str().unwrap();
         let names = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         names.for_each(assert_is_ours_and_described);
@@ -180,8 +244,12 @@ fn alerts_speak_of_metrics_that_there_are() {
 
 /// What comes with Prometheus reads the files, as an operator would have it do.
 fn promtool(args: [&str; 2], file: &str) -> String {
-    let ran = Command::new("promtool").args(args).arg(root().join("deploy/prometheus").join(file)).output();
-    let ran = ran.expect("promtool comes with Prometheus: `make setup-tests` installs it or says how");
+    let ran = Command::new("promtool")
+        .args(args)
+        .arg(root().join("deploy/prometheus").join(file))
+        .output();
+    let ran =
+        ran.expect("promtool comes with Prometheus: `make setup-tests` installs it or says how");
     let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}");
     said.into_owned()
@@ -198,36 +266,59 @@ fn each_alert_fires_on_what_it_is_for_and_on_nothing_else() {
     let alerts: Value = serde_saphyr::from_str(ALERTS).unwrap();
     for rule in alerts["groups"][0]["rules"].as_array().unwrap() {
         let name = rule["alert"].as_str().unwrap();
-        assert!(ALERTS_TEST.contains(&format!(r#"{{alertname="{name}"}}"#)), "{name} has no test in alerts_test.yml");
+        assert!(
+            ALERTS_TEST.contains(&format!(r#"{{alertname="{name}"}}"#)),
+            "{name} has no test in alerts_test.yml"
+        );
     }
 }
 
-/// Names at the start of the lines that are indented by `indent` and no more: the fields of a type, or what an operation asks for.
+/// Names at the start of the lines that are indented by `indent` and no more: the fields of a type,
+/// or what an operation asks for.
 fn fields<'a>(text: &'a str, indent: &'a str) -> impl Iterator<Item = &'a str> {
-    let lines = text.lines().filter_map(move |line| line.strip_prefix(indent));
-    lines.filter_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next()).filter(|name| !name.is_empty())
+    let lines = text
+        .lines()
+        .filter_map(move |line| line.strip_prefix(indent));
+    lines
+        .filter_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next())
+        .filter(|name| !name.is_empty())
 }
 
 /// That the requests are valid and answered is newman's to see.
 #[test]
 fn the_postman_collection_asks_for_all_that_there_is() {
-    // These would stop the cluster that it is run against, or let one go on that is held for a reason.
+    // These would stop the cluster that it is run against, or let one go on that is held for a
+    // reason.
     const LEFT_OUT: [&str; 3] = ["drainNode", "holdCluster", "releaseCluster"];
     let collection: Value = serde_json::from_str(POSTMAN).unwrap();
     let folders = collection["item"].as_array().unwrap();
-    let requests = folders.iter().flat_map(|folder| folder["item"].as_array().unwrap());
-    let queries: Vec<_> = requests.filter_map(|item| item["request"]["body"]["graphql"]["query"].as_str()).collect();
-    let asked: BTreeSet<_> = queries.iter().flat_map(|query| fields(query, "  ")).collect();
+    let requests = folders
+        .iter()
+        .flat_map(|folder| folder["item"].as_array().unwrap());
+    let queries: Vec<_> = requests
+        .filter_map(|item| item["request"]["body"]["graphql"]["query"].as_str())
+        .collect();
+    let asked: BTreeSet<_> = queries
+        .iter()
+        .flat_map(|query| fields(query, "  "))
+        .collect();
     for kind in ["Query", "Mutation"] {
         let (_, rest) = SCHEMA.split_once(&format!("\ntype {kind} {{\n")).unwrap();
         let (body, _) = rest.split_once("\n}").unwrap();
         // Every second part is a description.
         let declared: String = body.split("\"\"\"").step_by(2).collect();
         for field in fields(&declared, "\t") {
-            assert!(asked.contains(field) != LEFT_OUT.contains(&field), "{kind}.{field}");
+            assert!(
+                asked.contains(field) != LEFT_OUT.contains(&field),
+                "{kind}.{field}"
+            );
         }
     }
-    let reference = folders[0]["item"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap());
+    let reference = folders[0]["item"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["name"].as_str().unwrap());
     let names = [
         "Create Job",
         "List Jobs",
@@ -238,7 +329,10 @@ fn the_postman_collection_asks_for_all_that_there_is() {
         "Get Job Logs",
         "Delete Job",
     ];
-    assert!(reference.eq(names), "the reference system's requests, in its order");
+    assert!(
+        reference.eq(names),
+        "the reference system's requests, in its order"
+    );
 }
 
 #[actix::test]
@@ -247,8 +341,14 @@ async fn health_says_what_the_node_says() {
     let database = crate::support::TestDatabase::empty().await;
     let cluster = Processes::start(1, database.url(), &[]).await;
     let ask = |path: &str, address: &str| {
-        let output = horolog(&["health", "--url", &format!("http://{address}{path}")], &[]);
-        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+        let output = horolog(
+            &["health", "--url", &format!("http://{address}{path}")],
+            &[],
+        );
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
     };
     let address = cluster.ready("node-1").await;
     assert!(matches!(ask("/readyz", &address), (0, said) if said.contains("ready")));

@@ -31,7 +31,9 @@ impl Scratch {
     }
 
     async fn server(&self) -> EmbeddedPostgres {
-        EmbeddedPostgres::ensure_running(&self.0, HASTY).await.unwrap_or_else(|error| panic!("{error}"))
+        EmbeddedPostgres::ensure_running(&self.0, HASTY)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn pid_file(&self) -> PathBuf {
@@ -48,9 +50,15 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if self.pid_file().exists() {
             let path = self.0.clone();
-            let stop = async move { EmbeddedPostgres::ensure_running(&path, &[]).await?.stop().await };
+            let stop = async move {
+                EmbeddedPostgres::ensure_running(&path, &[])
+                    .await?
+                    .stop()
+                    .await
+            };
             // A thread, because we are inside a runtime already.
-            let thread = std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(stop));
+            let thread =
+                std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(stop));
             if !matches!(thread.join(), Ok(Ok(()))) {
                 eprintln!("cannot stop the server in {}", self.0.display());
             }
@@ -70,11 +78,19 @@ async fn ask(client: &Client, question: &str) -> String {
 }
 
 async fn start_time(server: &EmbeddedPostgres) -> String {
-    ask(&connect(server).await, "select pg_postmaster_start_time()::text").await
+    ask(
+        &connect(server).await,
+        "select pg_postmaster_start_time()::text",
+    )
+    .await
 }
 
 async fn write_row(server: &EmbeddedPostgres) {
-    connect(server).await.batch_execute("create table kept as select 'it is here'::text as what").await.unwrap();
+    connect(server)
+        .await
+        .batch_execute("create table kept as select 'it is here'::text as what")
+        .await
+        .unwrap();
 }
 
 async fn read_row(server: &EmbeddedPostgres) -> String {
@@ -91,17 +107,29 @@ async fn the_second_caller_attaches_to_the_server_of_the_first() {
     let (first, second) = (scratch.server().await, scratch.server().await);
     assert_eq!(first.url(), second.url());
     assert_eq!(start_time(&first).await, start_time(&second).await);
-    let names = ask(&connect(&first).await, "select current_database() || ' of ' || current_user").await;
+    let names = ask(
+        &connect(&first).await,
+        "select current_database() || ' of ' || current_user",
+    )
+    .await;
     assert_eq!(names, "horolog of horolog");
     first.stop().await.unwrap();
-    assert!(tokio_postgres::connect(&second.url(), NoTls).await.is_err(), "stop means stop");
-    second.stop().await.expect("a server that is down is stopped");
+    assert!(
+        tokio_postgres::connect(&second.url(), NoTls).await.is_err(),
+        "stop means stop"
+    );
+    second
+        .stop()
+        .await
+        .expect("a server that is down is stopped");
 }
 
 #[tokio::test]
 async fn the_server_is_durable_private_and_on_its_own() {
     let scratch = Scratch::new();
-    let server = EmbeddedPostgres::ensure_running(&scratch.0, &[]).await.unwrap_or_else(|error| panic!("{error}"));
+    let server = EmbeddedPostgres::ensure_running(&scratch.0, &[])
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     let client = connect(&server).await;
     let expected = [
         ("fsync", "on"),
@@ -115,22 +143,44 @@ async fn the_server_is_durable_private_and_on_its_own() {
     for (name, value) in expected {
         assert_eq!(ask(&client, &format!("show {name}")).await, value, "{name}");
     }
-    assert_eq!((mode(&scratch.0.join("run")), mode(&scratch.0.join("pg"))), (0o700, 0o700));
+    assert_eq!(
+        (mode(&scratch.0.join("run")), mode(&scratch.0.join("pg"))),
+        (0o700, 0o700)
+    );
     assert_eq!(mode(&scratch.0.join("postgres.log")), 0o600);
-    assert_ne!(fs::metadata(scratch.0.join("pg")).unwrap().uid(), 0, "root must not own it");
-    // Our own session is no yardstick: in a process namespace of its own it may have no number (getsid gives 0).
+    assert_ne!(
+        fs::metadata(scratch.0.join("pg")).unwrap().uid(),
+        0,
+        "root must not own it"
+    );
+    // Our own session is no yardstick: in a process namespace of its own it may have no number
+    // (getsid gives 0).
     let leader = getsid(Some(scratch.postmaster())).unwrap();
-    assert_eq!(leader, scratch.postmaster(), "a hang-up or Ctrl-C of ours must not reach the server");
+    assert_eq!(
+        leader,
+        scratch.postmaster(),
+        "a hang-up or Ctrl-C of ours must not reach the server"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_starters_at_once_make_one_server() {
     let scratch = Scratch::new();
     let start = |path: PathBuf| async move { EmbeddedPostgres::ensure_running(&path, HASTY).await };
-    let starters: Vec<_> = (0..4).map(|_| tokio::spawn(start(scratch.0.clone()))).collect();
+    let starters: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(start(scratch.0.clone())))
+        .collect();
     let mut started_at = Vec::new();
     for starter in starters {
-        started_at.push(start_time(&starter.await.unwrap().unwrap_or_else(|error| panic!("{error}"))).await);
+        started_at.push(
+            start_time(
+                &starter
+                    .await
+                    .unwrap()
+                    .unwrap_or_else(|error| panic!("{error}")),
+            )
+            .await,
+        );
     }
     started_at.dedup();
     assert_eq!(started_at.len(), 1, "{started_at:?}");
@@ -162,7 +212,13 @@ async fn a_killed_server_is_started_again_with_its_data() {
 #[actix::test]
 async fn the_server_outlives_the_node_that_started_it() {
     let scratch = Scratch::new();
-    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", scratch.0.to_str().unwrap()];
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        scratch.0.to_str().unwrap(),
+    ];
     let mut first = NodeProcess::start("node-1", &arguments, &[]);
     first.says("joined the cluster").await;
     let postmaster = scratch.postmaster();
@@ -192,7 +248,10 @@ async fn a_pid_file_that_names_a_zombie_does_not_block_the_start() {
     let rest = pid_file.split_once('\n').unwrap().1;
     fs::write(scratch.pid_file(), format!("{}\n{rest}", dying.id())).unwrap();
     chown(scratch.pid_file(), Some(owner.uid()), Some(owner.gid())).unwrap();
-    server.stop().await.expect("a server that is down is stopped, whatever its pid file says");
+    server
+        .stop()
+        .await
+        .expect("a server that is down is stopped, whatever its pid file says");
     assert_eq!(read_row(&scratch.server().await).await, "it is here");
     dying.wait().unwrap();
 }
@@ -212,14 +271,28 @@ async fn a_restart_keeps_the_data_in_both_modes() {
 
 #[tokio::test]
 async fn a_long_path_gets_a_short_socket_directory() {
-    let scratch = Scratch::named(&format!("horolog-test-{}-{}", Uuid::new_v4().simple(), "long".repeat(20)));
+    let scratch = Scratch::named(&format!(
+        "horolog-test-{}-{}",
+        Uuid::new_v4().simple(),
+        "long".repeat(20)
+    ));
     let server = scratch.server().await;
-    let socket_dir = server.url().replace("postgresql://horolog@", "").replace("/horolog", "").replace("%2F", "/");
+    let socket_dir = server
+        .url()
+        .replace("postgresql://horolog@", "")
+        .replace("/horolog", "")
+        .replace("%2F", "/");
     assert!(socket_dir.starts_with("/tmp/horolog-"), "{socket_dir}");
     assert_eq!(mode(Path::new(&socket_dir)), 0o700);
-    assert_eq!(start_time(&server).await, start_time(&scratch.server().await).await);
+    assert_eq!(
+        start_time(&server).await,
+        start_time(&scratch.server().await).await
+    );
     server.stop().await.unwrap();
-    assert!(!Path::new(&socket_dir).exists(), "nothing is left behind in /tmp");
+    assert!(
+        !Path::new(&socket_dir).exists(),
+        "nothing is left behind in /tmp"
+    );
 }
 
 #[tokio::test]
@@ -227,8 +300,13 @@ async fn awkward_paths_work_or_are_refused() {
     let scratch = Scratch::named(&format!("horolog test, it's {}", Uuid::new_v4().simple()));
     write_row(&scratch.server().await).await;
     let expansion = Scratch::named(&format!("horolog-$(id)-{}", Uuid::new_v4().simple()));
-    let error = EmbeddedPostgres::ensure_running(&expansion.0, HASTY).await.unwrap_err();
-    assert!(matches!(error, EmbeddedPostgresError::UnusablePath(_)), "{error}");
+    let error = EmbeddedPostgres::ensure_running(&expansion.0, HASTY)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, EmbeddedPostgresError::UnusablePath(_)),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -236,7 +314,12 @@ async fn without_binaries_the_error_names_the_commands() {
     let (scratch, empty) = (Scratch::new(), Scratch::new());
     let started = EmbeddedPostgres::ensure_running_from(Some(&empty.0), &scratch.0, HASTY).await;
     let message = started.unwrap_err().to_string();
-    for part in ["apt-get install -y postgresql", "brew install postgresql@17", "DATABASE_URL", "HOROLOG_PG_BIN"] {
+    for part in [
+        "apt-get install -y postgresql",
+        "brew install postgresql@17",
+        "DATABASE_URL",
+        "HOROLOG_PG_BIN",
+    ] {
         assert!(message.contains(part), "{message}");
     }
     assert!(!scratch.0.join("pg").exists());
@@ -252,7 +335,10 @@ async fn an_old_version_is_refused_by_name() {
     }
     let started = EmbeddedPostgres::ensure_running_from(Some(&old.0), &scratch.0, HASTY).await;
     let message = started.unwrap_err().to_string();
-    assert!(message.contains("version 14 or newer") && message.contains("version 13 in"), "{message}");
+    assert!(
+        message.contains("version 14 or newer") && message.contains("version 13 in"),
+        "{message}"
+    );
 }
 
 #[actix::test]
@@ -260,7 +346,13 @@ async fn a_node_that_does_not_start_stops_the_server_that_it_started_and_no_othe
     let scratch = Scratch::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
-    let arguments = ["serve", "--listen", &listen, "--data-dir", scratch.0.to_str().unwrap()];
+    let arguments = [
+        "serve",
+        "--listen",
+        &listen,
+        "--data-dir",
+        scratch.0.to_str().unwrap(),
+    ];
     let fails = async || {
         let mut node = NodeProcess::start("taken", &arguments, &[]);
         let status = node.ended().await;

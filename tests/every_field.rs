@@ -1,5 +1,5 @@
-//! Every field of the schema holds something where there is something, and a list shows of its rows what the query of
-//! one of them shows.
+//! Every field of the schema holds something where there is something, and a list shows of its rows
+//! what the query of one of them shows.
 
 use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
@@ -8,7 +8,8 @@ use crate::text::{Schema, bare};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// A node that has ended, an execution of a job with something in every column, and a time that passed during a pause.
+/// A node that has ended, an execution of a job with something in every column, and a time that
+/// passed during a pause.
 const ROWS: &str = "
 update job_trigger t set fire_time = now() - interval '1 minute' from job_definition j where j.id = t.job_id and j.name = 'missed';
 insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, full_since, ended_at,
@@ -55,22 +56,41 @@ async fn populated() -> (ApiNode, Schema) {
     node.create(full).await;
     let rate = |name: &str, more: Value| {
         let mut job = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
-        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        job.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         job
     };
-    let failing = json!({"target": {"http": {"url": "http://127.0.0.1:1/"}}, "pauseOnFailure": true});
+    let failing =
+        json!({"target": {"http": {"url": "http://127.0.0.1:1/"}}, "pauseOnFailure": true});
     node.create(rate("failing", failing)).await;
     let retry = json!({"maxAttempts": 2, "initialBackoffSeconds": 3600, "maxBackoffSeconds": 3600});
     let retrying = json!({"target": {"http": {"url": "http://127.0.0.1:1/"}}, "retry": retry});
     let retrying = node.create(rate("retrying", retrying)).await;
-    node.create(rate("closed", json!({"tags": ["closed"]}))).await;
-    let now = node.data("{ cluster { databaseTime } }", json!({})).await["cluster"]["databaseTime"].take();
+    node.create(rate("closed", json!({"tags": ["closed"]})))
+        .await;
+    let now = node.data("{ cluster { databaseTime } }", json!({})).await["cluster"]["databaseTime"]
+        .take();
     let now: chrono::DateTime<chrono::Utc> = now.as_str().unwrap().parse().unwrap();
     let soon = (now + chrono::TimeDelta::days(1)).to_rfc3339();
-    command(&node, "createBlackout", "BlackoutInput!", json!({"reason": "r", "endsAt": soon, "tag": "closed"})).await;
-    node.create(rate("minute", json!({"intervalSeconds": 60, "initialDelaySeconds": 3600}))).await;
-    let delivered = node.create(rate("delivered", json!({"target": http}))).await;
-    let paused = node.create(rate("paused", json!({"initialDelaySeconds": 3600}))).await;
+    command(
+        &node,
+        "createBlackout",
+        "BlackoutInput!",
+        json!({"reason": "r", "endsAt": soon, "tag": "closed"}),
+    )
+    .await;
+    node.create(rate(
+        "minute",
+        json!({"intervalSeconds": 60, "initialDelaySeconds": 3600}),
+    ))
+    .await;
+    let delivered = node
+        .create(rate("delivered", json!({"target": http})))
+        .await;
+    let paused = node
+        .create(rate("paused", json!({"initialDelaySeconds": 3600})))
+        .await;
     let once = json!({"name": "missed", "scheduleType": "ONCE", "startAt": "2999-01-01T00:00:00Z"});
     let once = node.create(once).await;
     let pause = "mutation($id: ID!) { pauseJob(id: $id, reason: \"r\") { id } }";
@@ -81,14 +101,26 @@ async fn populated() -> (ApiNode, Schema) {
     let old = node.create(cron).await;
     let backfill = "mutation($id: ID!) { backfillJob(id: $id, from: \"2020-01-01T00:00:00Z\", to: \"2024-01-01T00:00:00Z\", firesPerMinute: 1) { id } }";
     let begun = node.data(backfill, json!({"id": old})).await["backfillJob"]["id"].take();
-    node.data("mutation($id: ID!) { cancelBackfill(id: $id) }", json!({"id": begun})).await;
+    node.data(
+        "mutation($id: ID!) { cancelBackfill(id: $id) }",
+        json!({"id": begun}),
+    )
+    .await;
     node.data(backfill, json!({"id": old})).await;
     for scope in [json!({"tag": "t"}), json!({"jobId": paused})] {
         let mut blackout = json!({"reason": "r", "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-02T00:00:00Z"});
-        blackout.as_object_mut().unwrap().extend(scope.as_object().unwrap().clone());
+        blackout
+            .as_object_mut()
+            .unwrap()
+            .extend(scope.as_object().unwrap().clone());
         command(&node, "createBlackout", "BlackoutInput!", blackout).await;
     }
-    node.database.client().await.batch_execute(ROWS).await.unwrap();
+    node.database
+        .client()
+        .await
+        .batch_execute(ROWS)
+        .await
+        .unwrap();
     eventually("what is to run has run", async || {
         let is_retrying = node.logs(&retrying).await.first().is_some_and(|row| row["status"] == "RETRYING");
         let has_output = is_retrying && node.logs(&delivered).await.first().is_some_and(|row| row["output"] == "done");
@@ -99,7 +131,8 @@ async fn populated() -> (ApiNode, Schema) {
         is_all.then_some(())
     })
     .await;
-    node.data("mutation { holdCluster(reason: \"r\") }", json!({})).await;
+    node.data("mutation { holdCluster(reason: \"r\") }", json!({}))
+        .await;
     (node, schema)
 }
 
@@ -110,7 +143,8 @@ async fn command(node: &ApiNode, name: &str, of: &str, input: Value) {
 
 /// The fields of a type that need no argument.
 fn fields<'a>(schema: &'a Schema, of: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let is_needed = |arg: &Value| arg["type"]["kind"] == "NON_NULL" && arg["defaultValue"].is_null();
+    let is_needed =
+        |arg: &Value| arg["type"]["kind"] == "NON_NULL" && arg["defaultValue"].is_null();
     let fields = schema.types[of]["fields"].as_array().unwrap().iter();
     fields.filter(move |field| !field["args"].as_array().unwrap().iter().any(is_needed))
 }
@@ -152,17 +186,36 @@ fn note(schema: &Schema, of: &str, value: &Value, seen: &mut BTreeSet<String>) {
 /// The id of the first row of a list.
 async fn first(node: &ApiNode, list: &str) -> String {
     let (query, pointer) = (format!("{{ rows: {list} }}"), "/rows/nodes/0/id");
-    node.data(&query, json!({})).await.pointer(pointer).unwrap().as_str().unwrap().to_owned()
+    node.data(&query, json!({}))
+        .await
+        .pointer(pointer)
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[actix::test]
 async fn every_field_of_the_schema_holds_something_where_there_is_something() {
     let (node, schema) = populated().await;
-    let job = first(&node, "jobsPage(filter: {search: \"full\"}) { nodes { id } }").await;
-    let old = first(&node, "jobsPage(filter: {search: \"old\"}) { nodes { id } }").await;
-    let execution = first(&node, "executionsPage(filter: {reason: [\"COALESCED\"]}) { nodes { id } }").await;
+    let job = first(
+        &node,
+        "jobsPage(filter: {search: \"full\"}) { nodes { id } }",
+    )
+    .await;
+    let old = first(
+        &node,
+        "jobsPage(filter: {search: \"old\"}) { nodes { id } }",
+    )
+    .await;
+    let execution = first(
+        &node,
+        "executionsPage(filter: {reason: [\"COALESCED\"]}) { nodes { id } }",
+    )
+    .await;
     let fired = node.logs(&job).await[0]["fireTime"].clone();
-    let arguments = |field: &str| match field {
+    let arguments = |field: &str| {
+        match field {
         "job" => format!("(id: \"{job}\")"),
         "jobLogs" | "jobVersions" => format!("(jobId: \"{job}\")"),
         "execution" => format!("(id: \"{execution}\")"),
@@ -184,6 +237,7 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
                 .to_owned()
         }
         _ => String::new(),
+    }
     };
     let (mut seen, mut types) = (BTreeSet::new(), BTreeSet::new());
     for field in schema.types["Query"]["fields"].as_array().unwrap() {
@@ -192,10 +246,16 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
             continue;
         }
         types.insert(of);
-        let query = format!("{{ {name}{} {} }}", arguments(name), selection(&schema, of, true));
+        let query = format!(
+            "{{ {name}{} {} }}",
+            arguments(name),
+            selection(&schema, of, true)
+        );
         let answer = node.data(&query, json!({})).await;
         match &answer[name] {
-            Value::Array(rows) => rows.iter().for_each(|row| note(&schema, of, row, &mut seen)),
+            Value::Array(rows) => rows
+                .iter()
+                .for_each(|row| note(&schema, of, row, &mut seen)),
             one => note(&schema, of, one, &mut seen),
         }
     }
@@ -209,7 +269,10 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
                 open.push(inner);
             }
             let is_elsewhere = |names: &[&str]| names.contains(&name.as_str());
-            if !seen.contains(&name) && !is_elsewhere(&AFTER_A_RESTORE) && !is_elsewhere(&WITHOUT_AN_EXECUTION) {
+            if !seen.contains(&name)
+                && !is_elsewhere(&AFTER_A_RESTORE)
+                && !is_elsewhere(&WITHOUT_AN_EXECUTION)
+            {
                 empty.push(name);
             }
         }
@@ -221,7 +284,15 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
 async fn a_list_shows_of_its_rows_what_the_query_of_one_of_them_shows() {
     let (node, schema) = populated().await;
     let lists: [(&str, &str, &[&str]); 3] = [
-        ("Job", "job", &["{ jobs ROW }", "{ jobsPage { nodes ROW } }", "{ jobsPage { edges { node ROW } } }"]),
+        (
+            "Job",
+            "job",
+            &[
+                "{ jobs ROW }",
+                "{ jobsPage { nodes ROW } }",
+                "{ jobsPage { edges { node ROW } } }",
+            ],
+        ),
         ("Calendar", "calendar", &["{ calendars ROW }"]),
         (
             "JobExecutionLog",
@@ -239,7 +310,11 @@ async fn a_list_shows_of_its_rows_what_the_query_of_one_of_them_shows() {
             ],
         ),
     ];
-    let full = first(&node, "jobsPage(filter: {search: \"full\"}) { nodes { id } }").await;
+    let full = first(
+        &node,
+        "jobsPage(filter: {search: \"full\"}) { nodes { id } }",
+    )
+    .await;
     for (of, one, lists) in lists {
         let key = if of == "Calendar" { "name" } else { "id" };
         let selection = selection(&schema, of, false);

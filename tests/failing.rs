@@ -12,20 +12,32 @@ use std::time::Duration;
 use uuid::Uuid;
 
 fn failing_jobs() -> JobFilter {
-    JobFilter { states: Some(vec![JobState::Failing]), ..JobFilter::default() }
+    JobFilter {
+        states: Some(vec![JobState::Failing]),
+        ..JobFilter::default()
+    }
 }
 
-/// The failing jobs, by their ids, which are in the order of creation. All that says so must say the same: list, count, overview, metric, the job itself.
+/// The failing jobs, by their ids, which are in the order of creation. All that says so must say
+/// the same: list, count, overview, metric, the job itself.
 async fn failing(cluster: &TestCluster) -> Vec<Uuid> {
     let store = &cluster.store;
-    let mut listed = store.job_keys(&failing_jobs(), JobOrder::Oldest, None, 200).await.unwrap().ids();
+    let mut listed = store
+        .job_keys(&failing_jobs(), JobOrder::Oldest, None, 200)
+        .await
+        .unwrap()
+        .ids();
     listed.sort_unstable();
     let count = i64::try_from(listed.len()).unwrap();
     assert_eq!(store.job_count(&failing_jobs()).await.unwrap(), Some(count));
     let overview = store.overview().await.unwrap();
     assert_eq!(overview.failing_jobs, count);
-    let mut shown: Vec<Uuid> =
-        overview.attention.iter().filter(|one| one.kind == "FAILED").filter_map(|one| one.job_id).collect();
+    let mut shown: Vec<Uuid> = overview
+        .attention
+        .iter()
+        .filter(|one| one.kind == "FAILED")
+        .filter_map(|one| one.job_id)
+        .collect();
     shown.sort_unstable();
     assert_eq!(shown, listed);
     assert_eq!(store.backlog().await.unwrap().failing, count);
@@ -33,13 +45,18 @@ async fn failing(cluster: &TestCluster) -> Vec<Uuid> {
     assert!(
         state_records
             .values()
-            .all(|state_record| state_record.state == JobState::Failing && state_record.failing.is_some())
+            .all(|state_record| state_record.state == JobState::Failing
+                && state_record.failing.is_some())
     );
     listed
 }
 
 async fn settle(node: &TestNode, settlements: &[Settlement]) {
-    let settled = node.store.settle(settlements, &LeaseUpdates::default()).await.unwrap();
+    let settled = node
+        .store
+        .settle(settlements, &LeaseUpdates::default())
+        .await
+        .unwrap();
     assert_eq!(settled.settled.len(), settlements.len());
 }
 
@@ -60,10 +77,22 @@ async fn a_job_fails_from_its_failure_until_an_execution_succeeds_whenever_that_
 
     settle(&node, &[failed(&next(&cluster, &node).await)]).await;
     assert_eq!(failing(&cluster).await, [job.id]);
-    let since =
-        cluster.store.job_state_records(&[job.id]).await.unwrap().remove(&job.id).unwrap().failing.unwrap().since;
+    let since = cluster
+        .store
+        .job_state_records(&[job.id])
+        .await
+        .unwrap()
+        .remove(&job.id)
+        .unwrap()
+        .failing
+        .unwrap()
+        .since;
     cluster.advance(3 * 86_400);
-    assert_eq!(failing(&cluster).await, [job.id], "it was three days ago, and nothing has succeeded since");
+    assert_eq!(
+        failing(&cluster).await,
+        [job.id],
+        "it was three days ago, and nothing has succeeded since"
+    );
 
     // Ends by other means decide nothing.
     let execution = cluster.command(RunJobNow(job.id)).await;
@@ -75,9 +104,20 @@ async fn a_job_fails_from_its_failure_until_an_execution_succeeds_whenever_that_
     cluster.command(RunJobNow(job.id)).await;
     let again = node.lease().await.remove(0);
     settle(&node, &[failed(&again)]).await;
-    let state_record =
-        cluster.store.job_state_records(&[job.id]).await.unwrap().remove(&job.id).unwrap().failing.unwrap();
-    assert_eq!((state_record.since, state_record.execution_id), (since, again.execution_id), "since the first failure");
+    let state_record = cluster
+        .store
+        .job_state_records(&[job.id])
+        .await
+        .unwrap()
+        .remove(&job.id)
+        .unwrap()
+        .failing
+        .unwrap();
+    assert_eq!(
+        (state_record.since, state_record.execution_id),
+        (since, again.execution_id),
+        "since the first failure"
+    );
 
     cluster.command(RunJobNow(job.id)).await;
     settle(&node, &[succeeded(&node.lease().await[0])]).await;
@@ -93,7 +133,11 @@ async fn an_execution_that_began_long_ago_and_fails_now_counts() {
     settle(&node, &[succeeded(&next(&cluster, &node).await)]).await;
     cluster.advance(7_200);
     settle(&node, &[failed(&long)]).await;
-    assert_eq!(failing(&cluster).await, [job.id], "the newest that was settled, not the newest fire time");
+    assert_eq!(
+        failing(&cluster).await,
+        [job.id],
+        "the newest that was settled, not the newest fire time"
+    );
 }
 
 #[actix::test]
@@ -117,7 +161,10 @@ async fn failures_of_one_job_hide_none_of_another_and_the_total_is_true() {
     let attempts = node.lease().await;
     settle(&node, &attempts.iter().map(failed).collect::<Vec<_>>()).await;
     let overview = cluster.store.overview().await.unwrap();
-    assert_eq!((overview.failing_jobs, overview.attention_total), (others + 2, others + 2));
+    assert_eq!(
+        (overview.failing_jobs, overview.attention_total),
+        (others + 2, others + 2)
+    );
     assert!(overview.attention.len() < 50, "the list is bounded");
 }
 
@@ -125,14 +172,37 @@ async fn failures_of_one_job_hide_none_of_another_and_the_total_is_true() {
 async fn of_a_batch_the_end_that_was_written_last_decides() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (job, other) = (cluster.create(fixed_rate(3_600)).await, cluster.create(fixed_rate(3_600)).await);
-    let of = |attempts: &[Attempt], job: &Job| attempts.iter().find(|one| one.job_id == job.id).cloned().unwrap();
+    let (job, other) = (
+        cluster.create(fixed_rate(3_600)).await,
+        cluster.create(fixed_rate(3_600)).await,
+    );
+    let of = |attempts: &[Attempt], job: &Job| {
+        attempts
+            .iter()
+            .find(|one| one.job_id == job.id)
+            .cloned()
+            .unwrap()
+    };
     let attempts = node.lease().await;
-    settle(&node, &[failed(&of(&attempts, &job)), succeeded(&of(&attempts, &other))]).await;
+    settle(
+        &node,
+        &[
+            failed(&of(&attempts, &job)),
+            succeeded(&of(&attempts, &other)),
+        ],
+    )
+    .await;
     assert_eq!(failing(&cluster).await, [job.id]);
     cluster.advance(3_600);
     let attempts = node.lease().await;
-    settle(&node, &[succeeded(&of(&attempts, &job)), failed(&of(&attempts, &other))]).await;
+    settle(
+        &node,
+        &[
+            succeeded(&of(&attempts, &job)),
+            failed(&of(&attempts, &other)),
+        ],
+    )
+    .await;
     assert_eq!(failing(&cluster).await, [other.id]);
 }
 
@@ -143,15 +213,29 @@ async fn a_settlement_that_is_refused_says_nothing() {
     let job = cluster.create(fixed_rate(3_600)).await;
     settle(&node, &[failed(&next(&cluster, &node).await)]).await;
     let current = next(&cluster, &node).await;
-    let fenced = Attempt { attempt: current.attempt + 1, ..current.clone() };
-    let settled = node.store.settle(&[succeeded(&fenced)], &LeaseUpdates::default()).await.unwrap();
+    let fenced = Attempt {
+        attempt: current.attempt + 1,
+        ..current.clone()
+    };
+    let settled = node
+        .store
+        .settle(&[succeeded(&fenced)], &LeaseUpdates::default())
+        .await
+        .unwrap();
     assert_eq!(settled.fenced, [current.execution_id]);
     assert_eq!(failing(&cluster).await, [job.id]);
 
     settle(&node, &[succeeded(&current)]).await;
     let current = next(&cluster, &node).await;
-    let fenced = Attempt { attempt: current.attempt + 1, ..current.clone() };
-    let settled = node.store.settle(&[failed(&fenced)], &LeaseUpdates::default()).await.unwrap();
+    let fenced = Attempt {
+        attempt: current.attempt + 1,
+        ..current.clone()
+    };
+    let settled = node
+        .store
+        .settle(&[failed(&fenced)], &LeaseUpdates::default())
+        .await
+        .unwrap();
     assert_eq!(settled.fenced, [current.execution_id]);
     assert!(failing(&cluster).await.is_empty());
 }
@@ -165,12 +249,21 @@ async fn a_success_waits_for_nobody_and_the_review_makes_up_for_it() {
     settle(&node, &[failed(&next(&cluster, &node).await)]).await;
     let success = succeeded(&next(&cluster, &node).await);
     let holder = cluster.database.client().await;
-    holder.batch_execute("begin; select from job_failing for update").await.unwrap();
+    holder
+        .batch_execute("begin; select from job_failing for update")
+        .await
+        .unwrap();
     settle(&node, &[success]).await;
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(failing(&cluster).await, [job.id]);
     let reviewed = node.store.review_failing(&mut Uuid::nil()).await.unwrap();
-    assert_eq!(reviewed, Reviewed { marked: 0, cleared: 1 });
+    assert_eq!(
+        reviewed,
+        Reviewed {
+            marked: 0,
+            cleared: 1
+        }
+    );
     assert!(failing(&cluster).await.is_empty());
 }
 
@@ -185,13 +278,21 @@ async fn a_success_that_ended_before_the_failure_ends_no_failing() {
     cluster.set_back(60);
     settle(&node, &[succeeded(&earlier)]).await;
     assert_eq!(failing(&cluster).await, [job.id]);
-    assert_eq!(node.store.review_failing(&mut Uuid::nil()).await.unwrap(), Reviewed::default());
+    assert_eq!(
+        node.store.review_failing(&mut Uuid::nil()).await.unwrap(),
+        Reviewed::default()
+    );
 }
 
 #[actix::test]
 async fn an_execution_that_is_lost_with_its_node_makes_its_job_fail() {
     let cluster = TestCluster::start().await;
-    let lost = cluster.create(JobRequest { recovery: Some(Recovery::MarkLost), ..fixed_rate(86_400) }).await;
+    let lost = cluster
+        .create(JobRequest {
+            recovery: Some(Recovery::MarkLost),
+            ..fixed_rate(86_400)
+        })
+        .await;
     let rerun = cluster.create(fixed_rate(86_400)).await;
     let (dying, survivor) = (cluster.node().await, cluster.node().await);
     let attempts = dying.lease().await;
@@ -200,14 +301,23 @@ async fn an_execution_that_is_lost_with_its_node_makes_its_job_fail() {
     cluster.clock.advance(NODE_TTL + Duration::from_secs(1));
     assert!(survivor.heartbeat().await);
     assert_eq!(survivor.reconcile().await.dead.len(), 1);
-    assert_eq!(failing(&cluster).await, [lost.id], "not {}, which runs again", rerun.id);
+    assert_eq!(
+        failing(&cluster).await,
+        [lost.id],
+        "not {}, which runs again",
+        rerun.id
+    );
 }
 
 #[actix::test]
 async fn a_job_that_waits_for_its_next_attempt_does_not_fail_yet_and_a_deleted_one_no_longer() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let job = cluster.create(with(fixed_rate(86_400), |policies| policies.retry.max_attempts = 2)).await;
+    let job = cluster
+        .create(with(fixed_rate(86_400), |policies| {
+            policies.retry.max_attempts = 2
+        }))
+        .await;
     settle(&node, &[failed(&node.lease().await[0])]).await;
     assert!(failing(&cluster).await.is_empty());
     cluster.advance(7_200);
@@ -225,16 +335,37 @@ async fn what_an_older_node_settles_is_found_by_a_review() {
     let settle_as = async |status: &str, error: Option<&str>, attempt: &Attempt| {
         let text = "update job_execution_log set status = $1, error_message = $2, finished_at = $3 where id = $4";
         let at = attempt.due_time;
-        assert_eq!(cluster.execute(text, &[&status, &error, &at, &attempt.execution_id]).await, 1);
+        assert_eq!(
+            cluster
+                .execute(text, &[&status, &error, &at, &attempt.execution_id])
+                .await,
+            1
+        );
     };
     settle_as("FAILED", Some("broken"), &next(&cluster, &node).await).await;
     assert!(failing(&cluster).await.is_empty());
     let review = async || node.store.review_failing(&mut Uuid::nil()).await.unwrap();
-    assert_eq!(review().await, Reviewed { marked: 1, cleared: 0 });
+    assert_eq!(
+        review().await,
+        Reviewed {
+            marked: 1,
+            cleared: 0
+        }
+    );
     assert_eq!(failing(&cluster).await, [job.id]);
     assert_eq!(review().await, Reviewed::default());
     settle_as("SUCCESS", None, &next(&cluster, &node).await).await;
-    assert_eq!(review().await, Reviewed { marked: 0, cleared: 1 });
+    assert_eq!(
+        review().await,
+        Reviewed {
+            marked: 0,
+            cleared: 1
+        }
+    );
     assert!(failing(&cluster).await.is_empty());
-    assert_eq!(review().await, Reviewed::default(), "the failure before the success is not recorded again");
+    assert_eq!(
+        review().await,
+        Reviewed::default(),
+        "the failure before the success is not recorded again"
+    );
 }

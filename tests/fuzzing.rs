@@ -1,4 +1,5 @@
-//! The grammar of the fuzzer, some thousand requests of it, the same each time: `scripts/fuzz` makes others.
+//! The grammar of the fuzzer, some thousand requests of it, the same each time: `scripts/fuzz`
+//! makes others.
 
 #[path = "../fuzz/src/grammar.rs"]
 mod grammar;
@@ -18,11 +19,18 @@ fn requests_of_the_grammar_are_judged_on_a_small_stack() {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut bytes = vec![0; random.usize(20..400)];
             random.fill(&mut bytes);
-            let Ok(request) = grammar::request(&mut Unstructured::new(&bytes)) else { continue };
+            let Ok(request) = grammar::request(&mut Unstructured::new(&bytes)) else {
+                continue;
+            };
             executed += usize::from(judge::judge(&schema, request));
         }
         executed
     };
-    let executed = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(judge).unwrap().join().unwrap();
+    let executed = std::thread::Builder::new()
+        .stack_size(2 * 1024 * 1024)
+        .spawn(judge)
+        .unwrap()
+        .join()
+        .unwrap();
     assert!(executed > 0, "the grammar makes nothing that is valid");
 }

@@ -26,7 +26,8 @@ const NOT_PUBLIC: [&str; 5] = [
 ];
 
 /// The same for every host, so that nobody learns which there are.
-const REFUSED: &str = "there is no such host, or webhooks may not reach it (--http-allow); the node's log says which";
+const REFUSED: &str =
+    "there is no such host, or webhooks may not reach it (--http-allow); the node's log says which";
 
 fn guarded() -> Handlers {
     Handlers::new(Egress::default()).expect("handlers")
@@ -37,12 +38,16 @@ async fn addresses_that_are_not_public_are_refused_in_every_spelling() {
     let (handlers, sink) = (guarded(), Sink::start().await);
     for host in NOT_PUBLIC.iter().flat_map(|hosts| hosts.split_whitespace()) {
         for scheme in ["http", "https"] {
-            let url: Url = format!("{scheme}://{host}:{}/", sink.port).parse().expect(host);
+            let url: Url = format!("{scheme}://{host}:{}/", sink.port)
+                .parse()
+                .expect(host);
             let message = message(handlers.run(&attempt(post(url))).await);
             assert!(message.ends_with(REFUSED), "{host}: {message}");
         }
     }
-    let dotted: Url = format!("http://localhost.:{}/", sink.port).parse().expect("a URL");
+    let dotted: Url = format!("http://localhost.:{}/", sink.port)
+        .parse()
+        .expect("a URL");
     message(handlers.run(&attempt(post(dotted))).await); // some resolvers know it, some do not; none may connect
     sink.expect_untouched().await;
 }
@@ -50,15 +55,23 @@ async fn addresses_that_are_not_public_are_refused_in_every_spelling() {
 #[tokio::test]
 async fn a_name_is_judged_by_its_addresses() {
     let sink = Sink::start().await;
-    let url: Url = format!("http://localhost:{}/", sink.port).parse().expect("a URL");
+    let url: Url = format!("http://localhost:{}/", sink.port)
+        .parse()
+        .expect("a URL");
     let both = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"));
-    let handlers = Handlers::new(Egress { networks: both.to_vec(), ..Egress::default() }).expect("handlers");
+    let handlers = Handlers::new(Egress {
+        networks: both.to_vec(),
+        ..Egress::default()
+    })
+    .expect("handlers");
     let attempt = attempt(post(url));
     let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
     assert_eq!(outcome, succeeded("done"));
-    let elsewhere =
-        Handlers::new(Egress { networks: vec!["10.0.0.0/8".parse().expect("a network")], ..Egress::default() })
-            .expect("handlers");
+    let elsewhere = Handlers::new(Egress {
+        networks: vec!["10.0.0.0/8".parse().expect("a network")],
+        ..Egress::default()
+    })
+    .expect("handlers");
     assert!(message(elsewhere.run(&attempt).await).ends_with(REFUSED));
     sink.expect_untouched().await;
 }
@@ -66,23 +79,42 @@ async fn a_name_is_judged_by_its_addresses() {
 #[tokio::test]
 async fn a_host_that_there_is_not_is_refused_as_one_that_is_private() {
     let handlers = guarded();
-    for host in ["10.0.0.1", "169.254.169.254", "localhost", "no-such-host.invalid"] {
+    for host in [
+        "10.0.0.1",
+        "169.254.169.254",
+        "localhost",
+        "no-such-host.invalid",
+    ] {
         let url: Url = format!("http://{host}/").parse().expect("a URL");
         let message = message(handlers.run(&attempt(post(url))).await);
-        assert_eq!(message, format!("could not connect to http://{host}:80: {REFUSED}"));
+        assert_eq!(
+            message,
+            format!("could not connect to http://{host}:80: {REFUSED}")
+        );
     }
 }
 
 #[tokio::test]
 async fn the_own_api_and_database_are_refused_by_name_and_address_whatever_is_allowed() {
     let sink = Sink::start().await;
-    let networks: Vec<_> = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a network")).to_vec();
+    let networks: Vec<_> = ["0.0.0.0/0", "::/0"]
+        .map(|net| net.parse().expect("a network"))
+        .to_vec();
     for host in ["127.0.0.1", "0.0.0.0", "localhost"] {
-        let own = vec![OwnService { host: host.to_owned(), port: sink.port }];
-        let handlers =
-            Handlers::new(Egress { networks: networks.clone(), own, ..Egress::default() }).expect("handlers");
+        let own = vec![OwnService {
+            host: host.to_owned(),
+            port: sink.port,
+        }];
+        let handlers = Handlers::new(Egress {
+            networks: networks.clone(),
+            own,
+            ..Egress::default()
+        })
+        .expect("handlers");
         for target in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0"] {
-            let url: Url = format!("http://{target}:{}/", sink.port).parse().expect("a URL");
+            let url: Url = format!("http://{target}:{}/", sink.port)
+                .parse()
+                .expect("a URL");
             let message = message(handlers.run(&attempt(post(url))).await);
             assert!(message.ends_with(REFUSED), "{host} by {target}: {message}");
         }
@@ -92,14 +124,22 @@ async fn the_own_api_and_database_are_refused_by_name_and_address_whatever_is_al
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let (handlers, sink, elsewhere) = (allowing_loopback(), Sink::start().await, Sink::start().await);
+    let (handlers, sink, elsewhere) = (
+        allowing_loopback(),
+        Sink::start().await,
+        Sink::start().await,
+    );
     for status in [301, 302, 303, 307, 308] {
         let attempt = attempt(post(sink.url("/")));
         let location = elsewhere.url(&format!("/?{CANARY}"));
-        let response = format!("HTTP/1.1 {status} x\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+        let response =
+            format!("HTTP/1.1 {status} x\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
         let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
         let message = message(outcome);
-        assert!(message.ends_with("; redirects are not followed") && !message.contains(CANARY), "{message}");
+        assert!(
+            message.ends_with("; redirects are not followed") && !message.contains(CANARY),
+            "{message}"
+        );
     }
     elsewhere.expect_untouched().await;
 }
@@ -110,12 +150,29 @@ async fn proxy_variables_have_no_effect() {
     let url = proxy.url("/").to_string();
     // A process of its own: the variables of this one belong to all tests.
     let mut child = tokio::process::Command::new(std::env::current_exe().expect("the test binary"));
-    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+    for name in [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
         child.env(name, &url);
     }
-    child.env_remove("NO_PROXY").env_remove("no_proxy").kill_on_drop(true);
-    let output = child.args(["--exact", "http_egress::redirects_are_not_followed"]).output().await.expect("runs");
+    child
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .kill_on_drop(true);
+    let output = child
+        .args(["--exact", "http_egress::redirects_are_not_followed"])
+        .output()
+        .await
+        .expect("runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
     proxy.expect_untouched().await;
 }

@@ -3,14 +3,18 @@
 use crate::api_node::ApiNode;
 use serde_json::{Value, json};
 
-const CREATE_MANY: &str = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
+const CREATE_MANY: &str =
+    "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
 
 fn job(payload: &Value) -> Value {
     json!({"name": "large", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "payload": payload})
 }
 
 async fn listed(node: &ApiNode, query: &str) -> usize {
-    node.data(query, json!({})).await["jobs"].as_array().unwrap().len()
+    node.data(query, json!({})).await["jobs"]
+        .as_array()
+        .unwrap()
+        .len()
 }
 
 #[actix::test]
@@ -19,15 +23,29 @@ async fn lists_of_large_rows_are_shorter() {
     let inputs: Vec<Value> = (0..210).map(|_| job(&json!({"a": 1}))).collect();
     node.data(CREATE_MANY, json!({"inputs": inputs})).await;
     assert_eq!(listed(&node, "{ jobs { id } }").await, 210);
-    for query in
-        ["{ jobs { id payload } }", "{ jobs { target } }", "{ jobs { ... { ...F } } } fragment F on Job { p: payload }"]
-    {
+    for query in [
+        "{ jobs { id payload } }",
+        "{ jobs { target } }",
+        "{ jobs { ... { ...F } } } fragment F on Job { p: payload }",
+    ] {
         assert_eq!(listed(&node, query).await, 200, "{query}");
     }
-    let page =
-        node.data("{ jobsPage(first: 1) { nodes { payload target } edges { node { name } } } }", json!({})).await;
-    assert_eq!(page["jobsPage"]["nodes"][0], json!({"payload": "{\"a\":1}", "target": {"log": {}}}));
-    let page = node.data("{ jobsPage(first: 1) { nodes { name } edges { node { payload } } } }", json!({})).await;
+    let page = node
+        .data(
+            "{ jobsPage(first: 1) { nodes { payload target } edges { node { name } } } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        page["jobsPage"]["nodes"][0],
+        json!({"payload": "{\"a\":1}", "target": {"log": {}}})
+    );
+    let page = node
+        .data(
+            "{ jobsPage(first: 1) { nodes { name } edges { node { payload } } } }",
+            json!({}),
+        )
+        .await;
     assert_eq!(page["jobsPage"]["edges"][0]["node"]["payload"], "{\"a\":1}");
 }
 
@@ -44,12 +62,29 @@ async fn an_answer_that_would_be_too_large_says_what_to_ask_instead() {
     ] {
         let answer = node.post(query, json!({})).await;
         assert_eq!(answer["data"], Value::Null, "{query}");
-        assert_eq!(answer["errors"].as_array().unwrap().len(), 1, "{query}: {}", answer["errors"]);
-        assert!(answer["errors"][0]["message"].as_str().unwrap().contains("16 MB"), "{query}: {}", answer["errors"]);
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{query}");
+        assert_eq!(
+            answer["errors"].as_array().unwrap().len(),
+            1,
+            "{query}: {}",
+            answer["errors"]
+        );
+        assert!(
+            answer["errors"][0]["message"]
+                .as_str()
+                .unwrap()
+                .contains("16 MB"),
+            "{query}: {}",
+            answer["errors"]
+        );
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+            "{query}"
+        );
     }
     assert_eq!(listed(&node, "{ jobs { id } }").await, 90);
-    let page = node.data("{ jobsPage(first: 60) { nodes { payload } } }", json!({})).await;
+    let page = node
+        .data("{ jobsPage(first: 60) { nodes { payload } } }", json!({}))
+        .await;
     assert_eq!(page["jobsPage"]["nodes"].as_array().unwrap().len(), 60);
 }
 
@@ -59,13 +94,29 @@ async fn values_of_an_answer_count_as_what_they_take_in_memory() {
     let node = ApiNode::start().await;
     let id = node.create(job(&json!(vec![1; 100_000]))).await;
     for command in ["pauseJob", "resumeJob"] {
-        node.data(&format!("mutation($id: ID!) {{ {command}(id: $id) {{ id }} }}"), json!({"id": id})).await;
+        node.data(
+            &format!("mutation($id: ID!) {{ {command}(id: $id) {{ id }} }}"),
+            json!({"id": id}),
+        )
+        .await;
     }
-    let versions = |fields: &str| format!("query($id: ID!) {{ jobVersions(jobId: $id) {{ {fields} }} }}");
+    let versions =
+        |fields: &str| format!("query($id: ID!) {{ jobVersions(jobId: $id) {{ {fields} }} }}");
     let answer = node.post(&versions("definition"), json!({"id": id})).await;
     assert_eq!(answer["data"], Value::Null);
-    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("16 MB"), "{}", answer["errors"]);
+    assert!(
+        answer["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("16 MB"),
+        "{}",
+        answer["errors"]
+    );
     let answer = node.data(&versions("change"), json!({"id": id})).await;
     assert_eq!(answer["jobVersions"].as_array().unwrap().len(), 3);
-    assert_eq!(listed(&node, "{ jobs { payload } }").await, 1, "a payload is text");
+    assert_eq!(
+        listed(&node, "{ jobs { payload } }").await,
+        1,
+        "a payload is text"
+    );
 }

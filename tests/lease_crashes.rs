@@ -2,7 +2,8 @@
 //! exactly one settled execution, and a late hand is refused.
 
 use crate::support::{
-    CommitGate, ENDLESS, TestCluster, TestNode, at, cron, eventually, fixed_delay, fixed_rate, succeeded,
+    CommitGate, ENDLESS, TestCluster, TestNode, at, cron, eventually, fixed_delay, fixed_rate,
+    succeeded,
 };
 use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job::Job;
@@ -19,13 +20,31 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One job of each kind of trigger, all due at 07:15:00, which is now.
-async fn one_of_each_kind(cluster: &TestCluster, edit: impl Fn(JobRequest) -> JobRequest) -> Vec<Job> {
+async fn one_of_each_kind(
+    cluster: &TestCluster,
+    edit: impl Fn(JobRequest) -> JobRequest,
+) -> Vec<Job> {
     let quarter = Some(900);
     let jobs = vec![
         cluster.create(edit(cron("15 * * * *"))).await,
-        cluster.create(edit(JobRequest { initial_delay_seconds: quarter, ..fixed_rate(3_600) })).await,
-        cluster.create(edit(JobRequest { initial_delay_seconds: quarter, ..fixed_delay(3_600) })).await,
-        cluster.create(edit(JobRequest { initial_delay_seconds: Some(86_400), ..fixed_rate(86_400) })).await,
+        cluster
+            .create(edit(JobRequest {
+                initial_delay_seconds: quarter,
+                ..fixed_rate(3_600)
+            }))
+            .await,
+        cluster
+            .create(edit(JobRequest {
+                initial_delay_seconds: quarter,
+                ..fixed_delay(3_600)
+            }))
+            .await,
+        cluster
+            .create(edit(JobRequest {
+                initial_delay_seconds: Some(86_400),
+                ..fixed_rate(86_400)
+            }))
+            .await,
     ];
     cluster.advance(900);
     cluster.command(RunJobNow(jobs[3].id)).await;
@@ -34,24 +53,48 @@ async fn one_of_each_kind(cluster: &TestCluster, edit: impl Fn(JobRequest) -> Jo
 
 /// Each job has run once, in the attempt that counts, and its trigger has moved on.
 async fn assert_each_ran_once(cluster: &TestCluster, jobs: &[Job], attempt: u32) {
-    for (job, kind) in jobs.iter().zip(["SCHEDULE", "SCHEDULE", "SCHEDULE", "MANUAL"]) {
-        assert_eq!(cluster.ledger(job).await, [format!("{kind} 07:15:00 SUCCESS attempt {attempt}")]);
+    for (job, kind) in jobs
+        .iter()
+        .zip(["SCHEDULE", "SCHEDULE", "SCHEDULE", "MANUAL"])
+    {
+        assert_eq!(
+            cluster.ledger(job).await,
+            [format!("{kind} 07:15:00 SUCCESS attempt {attempt}")]
+        );
     }
     for job in &jobs[..3] {
-        assert_eq!(cluster.triggers(job).await, ["SCHEDULE fires 08:15:00 due 08:15:00"]);
+        assert_eq!(
+            cluster.triggers(job).await,
+            ["SCHEDULE fires 08:15:00 due 08:15:00"]
+        );
     }
-    assert_eq!(cluster.triggers(&jobs[3]).await, ["SCHEDULE fires 07:00:00 due 07:00:00"], "run-now moves nothing");
+    assert_eq!(
+        cluster.triggers(&jobs[3]).await,
+        ["SCHEDULE fires 07:00:00 due 07:00:00"],
+        "run-now moves nothing"
+    );
 }
 
 /// The survivor's passes after the victim's death. `left` attempts were the victim's.
 async fn survive(cluster: &TestCluster, survivor: &TestNode, victim: Uuid, left: usize) {
     let report = survivor.reconcile().await;
-    assert_eq!((report.dead, report.rerun, report.ended), (vec![victim], left, 0));
-    assert_eq!(report.repairs, Some(Repairs::default()), "the take-over leaves nothing to repair");
+    assert_eq!(
+        (report.dead, report.rerun, report.ended),
+        (vec![victim], left, 0)
+    );
+    assert_eq!(
+        report.repairs,
+        Some(Repairs::default()),
+        "the take-over leaves nothing to repair"
+    );
     survivor.poll().await;
     survivor.settle_all().await;
     assert_eq!(survivor.poll().await.leased, 0, "nothing is left");
-    assert_eq!(survivor.reconcile().await.repairs, Some(Repairs::default()), "nothing is left to put right");
+    assert_eq!(
+        survivor.reconcile().await.repairs,
+        Some(Repairs::default()),
+        "nothing is left to put right"
+    );
     assert_eq!(cluster.node_state(victim).await, "DEAD by SESSION");
 }
 
@@ -114,21 +157,33 @@ async fn what_was_leased_ahead_of_its_due_time_does_not_start_earlier_after_a_de
     let again = survivor.lease().await;
 
     assert_eq!(
-        again.iter().map(|attempt| (attempt.attempt, attempt.due_time)).collect::<Vec<_>>(),
+        again
+            .iter()
+            .map(|attempt| (attempt.attempt, attempt.due_time))
+            .collect::<Vec<_>>(),
         [(2, at("07:01:00"))]
     );
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:02:00 due 07:02:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:02:00 due 07:02:00"]
+    );
 }
 
 #[actix::test]
 async fn a_death_in_the_middle_of_the_run_is_a_second_attempt() {
     let cluster = TestCluster::start().await;
-    let jobs = one_of_each_kind(&cluster, |job| JobRequest { target: ENDLESS, ..job }).await;
+    let jobs = one_of_each_kind(&cluster, |job| JobRequest {
+        target: ENDLESS,
+        ..job
+    })
+    .await;
     let (survivor, victim) = (cluster.node().await, cluster.node().await);
     let id = victim.id;
 
     assert_eq!(victim.poll().await.leased, 4);
-    cluster.execute("update job_definition set target = '\"log\"'", &[]).await;
+    cluster
+        .execute("update job_definition set target = '\"log\"'", &[])
+        .await;
     victim.kill(&cluster.sql).await;
     survive(&cluster, &survivor, id, 4).await;
 
@@ -145,7 +200,10 @@ async fn a_death_before_the_settlement_commits_is_a_second_attempt() {
 
     let attempts = victim.lease().await;
     gate.close().await;
-    let (store, batch) = (victim.store.clone(), attempts.iter().map(succeeded).collect::<Vec<_>>());
+    let (store, batch) = (
+        victim.store.clone(),
+        attempts.iter().map(succeeded).collect::<Vec<_>>(),
+    );
     let settled = actix::spawn(async move { store.settle(&batch, &LeaseUpdates::default()).await });
     gate.cut().await;
     settled.await.unwrap().unwrap_err();
@@ -190,8 +248,14 @@ async fn a_frozen_node_that_wakes_cannot_settle_what_was_taken_over() {
     assert_eq!(cluster.node_state(frozen.id).await, "DEAD by TTL");
     assert!(!frozen.heartbeat().await, "it learns of its death");
     survivor.settle_all().await;
-    for (job, kind) in jobs.iter().zip(["SCHEDULE", "SCHEDULE", "SCHEDULE", "MANUAL"]) {
-        assert_eq!(cluster.ledger(job).await, [format!("{kind} 07:15:00 SUCCESS attempt 2")]);
+    for (job, kind) in jobs
+        .iter()
+        .zip(["SCHEDULE", "SCHEDULE", "SCHEDULE", "MANUAL"])
+    {
+        assert_eq!(
+            cluster.ledger(job).await,
+            [format!("{kind} 07:15:00 SUCCESS attempt 2")]
+        );
     }
 }
 
@@ -204,8 +268,13 @@ async fn two_nodes_that_lease_at_the_same_time_share_without_a_rest() {
         cluster.advance(seconds_late);
 
         let (mut leased, mut triggers) = (Vec::new(), 0);
-        let lease =
-            async |node: &TestNode| node.store.lease(node.id, Batch::of(50), Duration::ZERO).await.unwrap().unwrap();
+        let lease = async |node: &TestNode| {
+            node.store
+                .lease(node.id, Batch::of(50), Duration::ZERO)
+                .await
+                .unwrap()
+                .unwrap()
+        };
         loop {
             let (mine, yours) = futures_util::join!(lease(&one), lease(&other));
             if mine.triggers + yours.triggers == 0 {
@@ -225,7 +294,13 @@ async fn two_nodes_that_lease_at_the_same_time_share_without_a_rest() {
             from job_execution_log";
         assert_eq!(cluster.texts(query, &[]).await, ["600 600 RUNNING 1"]);
         assert_eq!(
-            cluster.texts("select 'due' from job_trigger where due_at < '2026-11-23T08:00Z'", &[]).await.len(),
+            cluster
+                .texts(
+                    "select 'due' from job_trigger where due_at < '2026-11-23T08:00Z'",
+                    &[]
+                )
+                .await
+                .len(),
             0
         );
     }
@@ -237,7 +312,10 @@ async fn many_jobs(cluster: &TestCluster, count: i32) {
     let copies = "insert into job_definition
         select (json_populate_record(j, json_build_object('id', gen_random_uuid()))).* from job_definition j,
         generate_series(2, $1)";
-    assert_eq!(cluster.execute(copies, &[&count]).await, u64::try_from(count - 1).unwrap());
+    assert_eq!(
+        cluster.execute(copies, &[&count]).await,
+        u64::try_from(count - 1).unwrap()
+    );
     let triggers = "insert into job_trigger (id, job_id, kind, fire_time, due_at)
         select id, id, 'SCHEDULE', anchor_at, anchor_at from job_definition where id <> $1";
     cluster.execute(triggers, &[&job.id]).await;
@@ -247,17 +325,32 @@ async fn many_jobs(cluster: &TestCluster, count: i32) {
 async fn a_lease_passes_over_what_others_hold() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (held, free) = (cluster.create(fixed_rate(60)).await, cluster.create(fixed_rate(60)).await);
+    let (held, free) = (
+        cluster.create(fixed_rate(60)).await,
+        cluster.create(fixed_rate(60)).await,
+    );
     let holder = cluster.database.client().await;
     holder.batch_execute("begin").await.unwrap();
-    holder.query_one("select from job_trigger where id = $1 for update", &[&held.id]).await.unwrap();
+    holder
+        .query_one(
+            "select from job_trigger where id = $1 for update",
+            &[&held.id],
+        )
+        .await
+        .unwrap();
 
     assert_eq!(node.poll().await.triggers, 1);
-    assert_eq!(cluster.ledger(&free).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&free).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"]
+    );
     holder.batch_execute("commit").await.unwrap();
     assert_eq!(node.poll().await.triggers, 1);
 
-    assert_eq!(cluster.ledger(&held).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&held).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"]
+    );
 }
 
 #[actix::test]
@@ -265,15 +358,30 @@ async fn a_dead_node_leases_nothing() {
     let cluster = TestCluster::start().await;
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
     let job = cluster.create(fixed_rate(60)).await;
-    let suspect =
-        Suspect { node_id: dead.id, name: "node".into(), ended_by: EndedBy::Ttl, joined_while_observed: false };
+    let suspect = Suspect {
+        node_id: dead.id,
+        name: "node".into(),
+        ended_by: EndedBy::Ttl,
+        joined_while_observed: false,
+    };
     cluster.advance(5);
-    survivor.store.take_over(&suspect, survivor.id, Duration::from_secs(4)).await.unwrap().expect("it is gone");
+    survivor
+        .store
+        .take_over(&suspect, survivor.id, Duration::from_secs(4))
+        .await
+        .unwrap()
+        .expect("it is gone");
 
     let report = dead.poll().await;
 
-    assert_eq!((report.polled, report.leased, report.triggers), (false, 0, 0));
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 due 07:00:00"]);
+    assert_eq!(
+        (report.polled, report.leased, report.triggers),
+        (false, 0, 0)
+    );
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:00 due 07:00:00"]
+    );
     assert!(cluster.ledger(&job).await.is_empty());
 }
 
@@ -284,7 +392,13 @@ async fn a_lease_that_waits_for_a_takeover_gets_nothing() {
     let job = cluster.create(fixed_rate(60)).await;
     let takeover = cluster.database.client().await;
     takeover.batch_execute("begin").await.unwrap();
-    takeover.query_one("select from cluster_node where id = $1 for update", &[&slow.id]).await.unwrap();
+    takeover
+        .query_one(
+            "select from cluster_node where id = $1 for update",
+            &[&slow.id],
+        )
+        .await
+        .unwrap();
 
     let polled = slow.poll_meanwhile();
     eventually("the lease waits", async || {
@@ -292,13 +406,26 @@ async fn a_lease_that_waits_for_a_takeover_gets_nothing() {
         cluster.sql.query_opt(waits, &[]).await.unwrap().map(drop)
     })
     .await;
-    takeover.execute("update cluster_node set state = 'DEAD' where id = $1", &[&slow.id]).await.unwrap();
+    takeover
+        .execute(
+            "update cluster_node set state = 'DEAD' where id = $1",
+            &[&slow.id],
+        )
+        .await
+        .unwrap();
     takeover.batch_execute("commit").await.unwrap();
     let report = polled.await;
 
     assert_eq!((report.polled, report.leased), (false, 0));
-    assert_eq!(survivor.poll().await.leased, 1, "what it had locked is free again");
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+    assert_eq!(
+        survivor.poll().await.leased,
+        1,
+        "what it had locked is free again"
+    );
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"]
+    );
 }
 
 /// Between its commit and its arrival a lease looks like one that was lost.
@@ -328,7 +455,10 @@ async fn an_audit_waits_for_the_polls_that_are_under_way() {
     }
 
     assert_eq!((first.await.leased, second.await.reclaimed), (1, 0));
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"]
+    );
 }
 
 #[actix::test]
@@ -336,7 +466,12 @@ async fn a_lease_whose_answer_was_lost_is_reclaimed_and_runs_once() {
     let cluster = TestCluster::start().await;
     let gate = CommitGate::install(&cluster.database).await;
     let node = cluster.victim(Duration::from_millis(500)).await;
-    let busy = cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
+    let busy = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_delay(60)
+        })
+        .await;
     assert_eq!(node.poll().await.leased, 1);
     let job = cluster.create(fixed_delay(60)).await;
 
@@ -353,13 +488,25 @@ async fn a_lease_whose_answer_was_lost_is_reclaimed_and_runs_once() {
     let report = node.poll().await;
 
     assert_eq!((report.reclaimed, report.leased), (1, 1));
-    eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
-    assert_eq!(cluster.ledger(&busy).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "what it holds, it keeps");
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
-    let history =
-        "select (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where job_id = $1";
+    eventually("it has run", async || {
+        (node.settle().await.settled == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        cluster.ledger(&busy).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"],
+        "what it holds, it keeps"
+    );
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
+    );
+    let history = "select (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where job_id = $1";
     assert_eq!(cluster.texts(history, &[&job.id]).await, ["NOT_STARTED 0"]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:00 due 07:01:00"]
+    );
 }
 
 #[actix::test]
@@ -368,34 +515,82 @@ async fn a_batch_settled_twice_is_settled_and_not_fenced() {
     one_of_each_kind(&cluster, |job| job).await;
     let node = cluster.node().await;
     let batch: Vec<_> = node.lease().await.iter().map(succeeded).collect();
-    let ids: Vec<Uuid> = batch.iter().map(|settlement| settlement.execution_id).collect();
+    let ids: Vec<Uuid> = batch
+        .iter()
+        .map(|settlement| settlement.execution_id)
+        .collect();
 
-    let first = node.store.settle(&batch, &LeaseUpdates::default()).await.unwrap();
+    let first = node
+        .store
+        .settle(&batch, &LeaseUpdates::default())
+        .await
+        .unwrap();
     cluster.advance(10);
-    let before = (cluster.dump("job_execution_log").await, cluster.dump("job_trigger").await);
-    let again = node.store.settle(&batch, &LeaseUpdates::default()).await.unwrap();
+    let before = (
+        cluster.dump("job_execution_log").await,
+        cluster.dump("job_trigger").await,
+    );
+    let again = node
+        .store
+        .settle(&batch, &LeaseUpdates::default())
+        .await
+        .unwrap();
 
-    assert_eq!(first, Settled { settled: ids, fenced: Vec::new() });
+    assert_eq!(
+        first,
+        Settled {
+            settled: ids,
+            fenced: Vec::new()
+        }
+    );
     assert_eq!(again, first);
-    assert_eq!((cluster.dump("job_execution_log").await, cluster.dump("job_trigger").await), before);
+    assert_eq!(
+        (
+            cluster.dump("job_execution_log").await,
+            cluster.dump("job_trigger").await
+        ),
+        before
+    );
 }
 
 #[actix::test]
 async fn a_fire_time_that_was_taken_is_not_taken_again_when_its_trigger_comes_back() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (rate, delay) = (cluster.create(fixed_rate(60)).await, cluster.create(fixed_delay(60)).await);
+    let (rate, delay) = (
+        cluster.create(fixed_rate(60)).await,
+        cluster.create(fixed_delay(60)).await,
+    );
     node.poll().await;
     node.settle_all().await;
 
-    let come_back = "update job_trigger set fire_time = '2026-11-23T07:00Z', due_at = '2026-11-23T07:00Z'";
+    let come_back =
+        "update job_trigger set fire_time = '2026-11-23T07:00Z', due_at = '2026-11-23T07:00Z'";
     assert_eq!(cluster.execute(come_back, &[]).await, 2);
     let report = node.poll().await;
 
     assert_eq!((report.triggers, report.leased), (2, 0));
-    assert_eq!(cluster.ledger(&rate).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
-    assert_eq!(cluster.triggers(&rate).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
-    assert_eq!(cluster.ledger(&delay).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
-    assert_eq!(node.reconcile().await.repairs.map(|repairs| repairs.continued), Some(1));
-    assert_eq!(cluster.triggers(&delay).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
+    assert_eq!(
+        cluster.ledger(&rate).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 1"]
+    );
+    assert_eq!(
+        cluster.triggers(&rate).await,
+        ["SCHEDULE fires 07:01:00 due 07:01:00"]
+    );
+    assert_eq!(
+        cluster.ledger(&delay).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 1"]
+    );
+    assert_eq!(
+        node.reconcile()
+            .await
+            .repairs
+            .map(|repairs| repairs.continued),
+        Some(1)
+    );
+    assert_eq!(
+        cluster.triggers(&delay).await,
+        ["SCHEDULE fires 07:01:00 due 07:01:00"]
+    );
 }

@@ -1,6 +1,8 @@
 //! Leases: whatever is in flight is listed by one, and a settlement costs no index anything.
 
-use crate::support::{ENDLESS, TestCluster, TestDatabase, TestNode, at, cron, eventually, fixed_rate, succeeded, with};
+use crate::support::{
+    ENDLESS, TestCluster, TestDatabase, TestNode, at, cron, eventually, fixed_rate, succeeded, with,
+};
 use horolog::actors::job_manager::UpdateJob;
 use horolog::actors::job_manager::backfills::BackfillJob;
 use horolog::actors::periodic::WakeUp;
@@ -12,7 +14,8 @@ use horolog::store::reclaim::Holdings;
 
 /// How many executions each lease lists, and whether it names their job.
 async fn leases(cluster: &TestCluster) -> Vec<String> {
-    let query = "select cardinality(execution_ids) || case when job_id is null then '' else ' of a job' end
+    let query =
+        "select cardinality(execution_ids) || case when job_id is null then '' else ' of a job' end
         from job_lease order by 1";
     cluster.texts(query, &[]).await
 }
@@ -31,7 +34,11 @@ async fn a_lease_lists_what_it_puts_in_flight_and_ends_with_it() {
     for _ in 0..3 {
         cluster.create(fixed_rate(3_600)).await;
     }
-    cluster.create(with(fixed_rate(3_600), |policies| policies.overlap_policy = OverlapPolicy::Skip)).await;
+    cluster
+        .create(with(fixed_rate(3_600), |policies| {
+            policies.overlap_policy = OverlapPolicy::Skip
+        }))
+        .await;
     let node = cluster.node().await;
 
     assert_eq!(node.poll().await.leased, 4);
@@ -49,7 +56,12 @@ async fn a_long_lease_of_which_little_is_left_is_shortened() {
         cluster.create(fixed_rate(3_600)).await;
     }
     for _ in 0..2 {
-        cluster.create(JobRequest { target: ENDLESS, ..fixed_rate(3_600) }).await;
+        cluster
+            .create(JobRequest {
+                target: ENDLESS,
+                ..fixed_rate(3_600)
+            })
+            .await;
     }
     let (node, other) = (cluster.node().await, cluster.node().await);
     assert_eq!(node.poll().await.leased, 40);
@@ -57,14 +69,18 @@ async fn a_long_lease_of_which_little_is_left_is_shortened() {
 
     settle_until_held(&node, 2).await;
     let listed: usize = leases(&cluster).await[0].parse().unwrap();
-    assert!((2..=8).contains(&listed), "{listed} are listed, and 2 are held");
+    assert!(
+        (2..=8).contains(&listed),
+        "{listed} are listed, and 2 are held"
+    );
 
     node.kill(&cluster.sql).await;
     assert_eq!(other.reconcile().await.rerun, 2, "what is left is found");
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
 }
 
-/// In HOT updates no index changes: no column may be in one, nor in its predicate, that a run changes which succeeds.
+/// In HOT updates no index changes: no column may be in one, nor in its predicate, that a run
+/// changes which succeeds.
 #[actix::test]
 async fn a_settlement_touches_no_index() {
     let database = TestDatabase::new().await;
@@ -74,36 +90,74 @@ async fn a_settlement_touches_no_index() {
         join pg_attribute a on a.attrelid = i.indrelid and a.attnum = d.refobjsubid
         where i.indrelid = 'job_execution_log'::regclass order by 1";
     let client = database.client().await;
-    let columns: Vec<String> = client.query(indexed, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let columns: Vec<String> = client
+        .query(indexed, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
 
-    assert_eq!(columns, ["error_message", "id", "job_id", "retrying"], "of these a success changes none");
+    assert_eq!(
+        columns,
+        ["error_message", "id", "job_id", "retrying"],
+        "of these a success changes none"
+    );
 }
 
 #[actix::test]
 async fn an_edit_that_forbids_overlaps_sees_what_was_leased_before_it() {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_rate(60) }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_rate(60)
+        })
+        .await;
     let node = cluster.node().await;
     assert_eq!(node.poll().await.leased, 1);
 
-    let edited = JobRequest { target: ENDLESS, ..fixed_rate(60) };
-    let edited = with(edited, |policies| policies.overlap_policy = OverlapPolicy::Skip);
-    cluster.command(UpdateJob { id: job.id, request: edited, version: 0 }).await;
+    let edited = JobRequest {
+        target: ENDLESS,
+        ..fixed_rate(60)
+    };
+    let edited = with(edited, |policies| {
+        policies.overlap_policy = OverlapPolicy::Skip
+    });
+    cluster
+        .command(UpdateJob {
+            id: job.id,
+            request: edited,
+            version: 0,
+        })
+        .await;
     cluster.advance(60);
 
     assert_eq!(node.poll().await.leased, 0);
     let ledger = cluster.ledger(&job).await;
     assert_eq!(ledger[0], "SCHEDULE 07:00:00 RUNNING attempt 1");
-    assert!(ledger[1].starts_with("SCHEDULE 07:01:00 SKIPPED OVERLAP"), "{ledger:?}");
+    assert!(
+        ledger[1].starts_with("SCHEDULE 07:01:00 SKIPPED OVERLAP"),
+        "{ledger:?}"
+    );
 }
 
 #[actix::test]
 async fn a_backfill_that_may_not_overlap_sees_what_its_job_runs() {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(JobRequest { target: ENDLESS, ..cron("0 * * * *") }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..cron("0 * * * *")
+        })
+        .await;
     let node = cluster.node().await;
     cluster.advance(3_600);
-    assert_eq!(node.poll().await.leased, 1, "08:00, which allows others beside it");
+    assert_eq!(
+        node.poll().await.leased,
+        1,
+        "08:00, which allows others beside it"
+    );
 
     let request = BackfillRequest {
         from: at("06:00:00"),
@@ -115,25 +169,45 @@ async fn a_backfill_that_may_not_overlap_sees_what_its_job_runs() {
 
     assert_eq!(node.poll().await.leased, 0);
     let ledger = cluster.ledger(&job).await;
-    assert!(ledger.iter().any(|row| row.starts_with("BACKFILL 06:00:00 SKIPPED OVERLAP")), "{ledger:?}");
+    assert!(
+        ledger
+            .iter()
+            .any(|row| row.starts_with("BACKFILL 06:00:00 SKIPPED OVERLAP")),
+        "{ledger:?}"
+    );
 }
 
 /// What was leased and never heard of is reclaimed, and its lease goes.
 #[actix::test]
 async fn a_lease_that_its_node_does_not_know_ends() {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_rate(3_600) }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_rate(3_600)
+        })
+        .await;
     let node = cluster.node().await;
     assert_eq!(node.lease().await.len(), 1, "and the pool is not told");
 
-    assert_eq!(node.store.reclaim_unacknowledged(node.id, &Holdings::default()).await.unwrap(), 1);
+    assert_eq!(
+        node.store
+            .reclaim_unacknowledged(node.id, &Holdings::default())
+            .await
+            .unwrap(),
+        1
+    );
 
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
     assert_eq!(node.poll().await.leased, 1);
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 2"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 2"]
+    );
 }
 
-/// A fenced node drops what runs and may still settle what had ended: the lease of both must stay for the take-over.
+/// A fenced node drops what runs and may still settle what had ended: the lease of both must stay
+/// for the take-over.
 #[actix::test]
 async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
     let cluster = TestCluster::start().await;
@@ -147,11 +221,24 @@ async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
     for (attempt, slot) in attempts.iter().zip(&mut taken) {
         slots.hold(attempt, slot);
     }
-    let [ended, dropped] = &attempts[..] else { panic!("{attempts:?}") };
+    let [ended, dropped] = &attempts[..] else {
+        panic!("{attempts:?}")
+    };
 
-    slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.remove(0));
+    slots.lose(
+        (dropped.execution_id, dropped.attempt),
+        dropped.lease_id,
+        taken.remove(0),
+    );
     let updates = slots.lease_updates([(ended.lease_id, ended.execution_id)].into_iter());
-    assert_eq!(node.store.settle(&[succeeded(ended)], &updates).await.unwrap().settled, [ended.execution_id]);
+    assert_eq!(
+        node.store
+            .settle(&[succeeded(ended)], &updates)
+            .await
+            .unwrap()
+            .settled,
+        [ended.execution_id]
+    );
 
     assert_eq!(leases(&cluster).await, ["2"]);
     node.kill(&cluster.sql).await;

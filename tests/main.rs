@@ -1,6 +1,12 @@
 //! One binary for every test that needs PostgreSQL, a socket or a process.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report; clippy.toml spares #[test] functions only")]
-#![expect(clippy::disallowed_methods, reason = "the same: `Row::get` panics on a row that the test does not expect")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report; clippy.toml spares #[test] functions only"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the same: `Row::get` panics on a row that the test does not expect"
+)]
 
 mod admission;
 mod agendas;

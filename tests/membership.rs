@@ -3,7 +3,9 @@
 
 use crate::support::{TestCluster, at, eventually, fixed_rate};
 use actix::{Actor, Addr};
-use horolog::actors::cluster_membership::{ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig};
+use horolog::actors::cluster_membership::{
+    ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig,
+};
 use horolog::actors::periodic::WakeUp;
 use horolog::actors::slots::Slots;
 use horolog::actors::watchdog::Watchdog;
@@ -26,12 +28,19 @@ struct Member {
 
 impl Member {
     fn new(cluster: &TestCluster, node_ttl: Duration) -> Self {
-        let (membership_state, watchdog) = (watch::Sender::new(MembershipState::Fenced), Watchdog::default());
+        let (membership_state, watchdog) = (
+            watch::Sender::new(MembershipState::Fenced),
+            Watchdog::default(),
+        );
         let config = MembershipConfig {
             database: cluster.database.database(),
             store: cluster.store.clone(),
             clock: cluster.clock.clone(),
-            profile: NodeProfile { name: "node".into(), address: "127.0.0.1:1".into(), slots: 3 },
+            profile: NodeProfile {
+                name: "node".into(),
+                address: "127.0.0.1:1".into(),
+                slots: 3,
+            },
             heartbeat_interval: TTL,
             node_ttl,
             call_timeout: node_ttl * 9 / 20,
@@ -39,13 +48,19 @@ impl Member {
             watchdog: watchdog.clone(),
         };
         let membership = ClusterMembership::new(config, membership_state.clone(), false).start();
-        Self { membership, membership_state, watchdog }
+        Self {
+            membership,
+            membership_state,
+            watchdog,
+        }
     }
 
     /// A member and its id.
     async fn joined(cluster: &TestCluster) -> (Self, Uuid) {
         let member = Self::new(cluster, TTL);
-        let HeartbeatReport::Joined(id) = member.heartbeat().await else { panic!("not joined") };
+        let HeartbeatReport::Joined(id) = member.heartbeat().await else {
+            panic!("not joined")
+        };
         (member, id)
     }
 
@@ -66,7 +81,11 @@ async fn cut_session(cluster: &TestCluster, node_id: Uuid) {
     let cut = "select pg_terminate_backend(k.pid) from pg_locks k, cluster_node n
         where n.id = $1 and k.locktype = 'advisory' and k.granted
           and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key";
-    assert_eq!(cluster.execute(cut, &[&node_id]).await, 1, "one session holds the lock");
+    assert_eq!(
+        cluster.execute(cut, &[&node_id]).await,
+        1,
+        "one session holds the lock"
+    );
 }
 
 #[actix::test]
@@ -80,13 +99,30 @@ async fn a_node_joins_and_renews_under_one_id() {
     assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
     let renewed = member.membership_state().expect("a member");
 
-    assert_eq!((joined.node_id, renewed.node_id, renewed.session_alive, renewed.draining), (id, id, true, false));
-    assert!(joined.trusted_until >= before + TTL * 7 / 8 && renewed.trusted_until > joined.trusted_until);
+    assert_eq!(
+        (
+            joined.node_id,
+            renewed.node_id,
+            renewed.session_alive,
+            renewed.draining
+        ),
+        (id, id, true, false)
+    );
+    assert!(
+        joined.trusted_until >= before + TTL * 7 / 8
+            && renewed.trusted_until > joined.trusted_until
+    );
     assert_eq!(renewed.session_opened_at, joined.session_opened_at);
     let nodes = cluster.store.nodes().await.unwrap();
     assert_eq!((nodes.len(), nodes[0].id, nodes[0].slots), (1, id, 3));
-    assert_eq!((nodes[0].heartbeat_at - nodes[0].started_at).num_seconds(), 1);
-    assert!(nodes[0].clock_offset_micros.abs() < 60_000_000 || nodes[0].clock_offset_micros == 0, "{nodes:?}");
+    assert_eq!(
+        (nodes[0].heartbeat_at - nodes[0].started_at).num_seconds(),
+        1
+    );
+    assert!(
+        nodes[0].clock_offset_micros.abs() < 60_000_000 || nodes[0].clock_offset_micros == 0,
+        "{nodes:?}"
+    );
 }
 
 #[actix::test]
@@ -96,11 +132,22 @@ async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
     let before = member.membership_state().expect("a member");
 
     cut_session(&cluster, id).await;
-    let suspended =
-        eventually("the node knows", async || member.membership_state().filter(|member| !member.session_alive)).await;
-    assert_eq!(suspended, Membership { session_alive: false, ..before });
+    let suspended = eventually("the node knows", async || {
+        member
+            .membership_state()
+            .filter(|member| !member.session_alive)
+    })
+    .await;
+    assert_eq!(
+        suspended,
+        Membership {
+            session_alive: false,
+            ..before
+        }
+    );
     let healed = eventually("the node has a session again", async || {
-        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(member.membership_state().expect("a member"))
+        (member.heartbeat().await == HeartbeatReport::Renewed)
+            .then_some(member.membership_state().expect("a member"))
     })
     .await;
 
@@ -112,28 +159,52 @@ async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
     cut_session(&cluster, id).await;
 }
 
-/// What heals within the TTL: to close the session because it did not answer is to look dead, while what runs goes on.
+/// What heals within the TTL: to close the session because it did not answer is to look dead, while
+/// what runs goes on.
 #[actix::test]
 async fn a_session_whose_heartbeat_failed_holds_the_lock_until_another_takes_its_place() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
-    cluster.execute("alter table cluster_node rename executions_running to unknown", &[]).await;
+    cluster
+        .execute(
+            "alter table cluster_node rename executions_running to unknown",
+            &[],
+        )
+        .await;
     assert_eq!(member.heartbeat().await, HeartbeatReport::Failed);
-    assert!(member.membership_state().is_some_and(|membership_state| !membership_state.session_alive));
-    cluster.execute("alter table cluster_node rename unknown to executions_running", &[]).await;
-
-    assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
-
-    eventually("its successor has ended it, and not the node before", async || {
-        let ended = "select sessions_killed from pg_stat_database where datname = current_database()";
-        (cluster.sql.query_one(ended, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
-    })
-    .await;
     assert!(
         member
             .membership_state()
-            .is_some_and(|membership_state| membership_state.session_alive && membership_state.node_id == id)
+            .is_some_and(|membership_state| !membership_state.session_alive)
     );
+    cluster
+        .execute(
+            "alter table cluster_node rename unknown to executions_running",
+            &[],
+        )
+        .await;
+
+    assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
+
+    eventually(
+        "its successor has ended it, and not the node before",
+        async || {
+            let ended =
+                "select sessions_killed from pg_stat_database where datname = current_database()";
+            (cluster
+                .sql
+                .query_one(ended, &[])
+                .await
+                .unwrap()
+                .get::<_, i64>(0)
+                == 1)
+                .then_some(())
+        },
+    )
+    .await;
+    assert!(member.membership_state().is_some_and(
+        |membership_state| membership_state.session_alive && membership_state.node_id == id
+    ));
     cut_session(&cluster, id).await;
 }
 
@@ -141,11 +212,18 @@ async fn a_session_whose_heartbeat_failed_holds_the_lock_until_another_takes_its
 async fn a_node_that_was_declared_dead_is_fenced_and_joins_under_a_new_id() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
-    cluster.execute("update cluster_node set state = 'DEAD' where id = $1", &[&id]).await;
+    cluster
+        .execute(
+            "update cluster_node set state = 'DEAD' where id = $1",
+            &[&id],
+        )
+        .await;
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
     assert_eq!(member.membership_state(), None);
-    let HeartbeatReport::Joined(new) = member.heartbeat().await else { panic!("not joined") };
+    let HeartbeatReport::Joined(new) = member.heartbeat().await else {
+        panic!("not joined")
+    };
 
     assert_ne!(new, id);
     assert_eq!(cluster.node_state(id).await, "DEAD");
@@ -160,10 +238,16 @@ async fn a_node_whose_trust_has_run_out_joins_under_a_new_id() {
 
     member
         .membership_state
-        .send_replace(MembershipState::Member(Membership { trusted_until: Instant::now(), ..membership_state }));
+        .send_replace(MembershipState::Member(Membership {
+            trusted_until: Instant::now(),
+            ..membership_state
+        }));
     let report = member.heartbeat().await;
 
-    assert!(matches!(report, HeartbeatReport::Joined(new) if new != id), "{report:?}");
+    assert!(
+        matches!(report, HeartbeatReport::Joined(new) if new != id),
+        "{report:?}"
+    );
 }
 
 /// What it ran was cancelled when its trust ran out, so under its old id it
@@ -175,12 +259,23 @@ async fn an_answer_that_comes_after_trust_ran_out_does_not_restore_it() {
     let membership_state = member.membership_state().expect("a member");
     let blocker = cluster.database.client().await;
     blocker.batch_execute("begin").await.unwrap();
-    blocker.query_one("select from cluster_node where id = $1 for update", &[&id]).await.unwrap();
+    blocker
+        .query_one("select from cluster_node where id = $1 for update", &[&id])
+        .await
+        .unwrap();
 
     let trusted_until = Instant::now() + Duration::from_secs(1);
-    member.membership_state.send_replace(MembershipState::Member(Membership { trusted_until, ..membership_state }));
+    member
+        .membership_state
+        .send_replace(MembershipState::Member(Membership {
+            trusted_until,
+            ..membership_state
+        }));
     let answer = actix::spawn(member.membership.send(Heartbeat));
-    eventually("trust has run out", async || (Instant::now() >= trusted_until).then_some(())).await;
+    eventually("trust has run out", async || {
+        (Instant::now() >= trusted_until).then_some(())
+    })
+    .await;
     blocker.batch_execute("commit").await.unwrap();
 
     assert_eq!(answer.await.unwrap().unwrap(), HeartbeatReport::Fenced);
@@ -195,7 +290,11 @@ async fn a_node_asked_to_drain_learns_it_from_its_heartbeat() {
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
 
-    assert!(member.membership_state().is_some_and(|member| member.draining));
+    assert!(
+        member
+            .membership_state()
+            .is_some_and(|member| member.draining)
+    );
 }
 
 #[actix::test]
@@ -203,13 +302,26 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     cluster.create(fixed_rate(60)).await;
-    let held = cluster.store.lease(id, Batch::of(1), Duration::ZERO).await.unwrap().expect("a member").attempts;
+    let held = cluster
+        .store
+        .lease(id, Batch::of(1), Duration::ZERO)
+        .await
+        .unwrap()
+        .expect("a member")
+        .attempts;
 
     let taken = member.membership.send(Leave).await.unwrap().unwrap();
 
-    assert_eq!(taken, TakeoverReport::default(), "what has not begun is reclaimed");
+    assert_eq!(
+        taken,
+        TakeoverReport::default(),
+        "what has not begun is reclaimed"
+    );
     let reclaimed = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where id = $1";
-    assert_eq!(cluster.texts(reclaimed, &[&held[0].execution_id]).await, ["RETRYING NOT_STARTED 0"]);
+    assert_eq!(
+        cluster.texts(reclaimed, &[&held[0].execution_id]).await,
+        ["RETRYING NOT_STARTED 0"]
+    );
     assert_eq!(member.membership_state(), None);
     assert_eq!(member.heartbeat().await, HeartbeatReport::Fenced);
     assert_eq!(cluster.node_state(id).await, "LEFT by LEFT");
@@ -223,7 +335,10 @@ async fn a_node_whose_actor_makes_no_progress_withholds_its_heartbeat_and_gives_
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Withheld);
 
-    assert_eq!(member.watchdog.failed().await, "the critical actor TriggerAcquirer makes no progress");
+    assert_eq!(
+        member.watchdog.failed().await,
+        "the critical actor TriggerAcquirer makes no progress"
+    );
     assert!(cluster.store.nodes().await.unwrap().is_empty());
 }
 
@@ -242,14 +357,26 @@ async fn a_node_that_meets_a_database_older_than_it_remembers_pauses_the_cluster
     assert_eq!(member.heartbeat().await, HeartbeatReport::Renewed);
 
     restore(&cluster, id, 61.0).await;
-    eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
+    eventually("it is back", async || {
+        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())
+    })
+    .await;
 
     let pause = cluster.store.cluster_pause().await.unwrap().expect("held");
-    assert_eq!((pause.last_known, pause.set_back_to), (Some(at("07:01:40")), Some(at("07:00:39"))));
+    assert_eq!(
+        (pause.last_known, pause.set_back_to),
+        (Some(at("07:01:40")), Some(at("07:00:39")))
+    );
     assert!(cluster.store.resume_cluster().await.unwrap());
     cut_session(&cluster, id).await;
-    eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
-    assert!(cluster.store.cluster_pause().await.unwrap().is_none(), "once released, it stays so");
+    eventually("it is back", async || {
+        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())
+    })
+    .await;
+    assert!(
+        cluster.store.cluster_pause().await.unwrap().is_none(),
+        "once released, it stays so"
+    );
 }
 
 #[actix::test]
@@ -260,9 +387,16 @@ async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_pa
     cluster.advance(3600);
     let (_newcomer, _) = Member::joined(&cluster).await;
 
-    cluster.execute("update cluster_node set id = gen_random_uuid() where id = $1", &[&id]).await;
-    eventually("it joins anew", async || matches!(member.heartbeat().await, HeartbeatReport::Joined(_)).then_some(()))
+    cluster
+        .execute(
+            "update cluster_node set id = gen_random_uuid() where id = $1",
+            &[&id],
+        )
         .await;
+    eventually("it joins anew", async || {
+        matches!(member.heartbeat().await, HeartbeatReport::Joined(_)).then_some(())
+    })
+    .await;
 
     assert!(cluster.store.cluster_pause().await.unwrap().is_some());
 }
@@ -273,7 +407,10 @@ async fn what_an_asynchronous_failover_may_lose_pauses_nothing() {
     let (member, id) = Member::joined(&cluster).await;
 
     restore(&cluster, id, 60.0).await;
-    eventually("it is back", async || (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())).await;
+    eventually("it is back", async || {
+        (member.heartbeat().await == HeartbeatReport::Renewed).then_some(())
+    })
+    .await;
 
     assert!(cluster.store.cluster_pause().await.unwrap().is_none());
 }

@@ -50,11 +50,18 @@ async fn fire_once_runs_the_last_missed_and_folds_the_others_into_it() {
     assert_eq!(catch_up(&node).await, 1);
 
     let folded = "SCHEDULE 07:10:00 SKIPPED COALESCED attempt 0, 17 times until 09:50:00";
-    assert_eq!(cluster.ledger(&job).await, [&ran("07:00:00"), folded, &ran("10:00:00")]);
-    let names = "select (f.coalesced_into = l.id)::text from job_execution_log f, job_execution_log l
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [&ran("07:00:00"), folded, &ran("10:00:00")]
+    );
+    let names =
+        "select (f.coalesced_into = l.id)::text from job_execution_log f, job_execution_log l
         where f.status = 'SKIPPED' and l.fire_time = '2026-11-23T10:00Z'";
     assert_eq!(cluster.texts(names, &[]).await, ["true"]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 10:10:00 due 10:10:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 10:10:00 due 10:10:00"]
+    );
 }
 
 #[actix::test]
@@ -65,12 +72,16 @@ async fn skip_runs_none() {
 
     let skipped = "SCHEDULE 07:10:00 SKIPPED MISFIRE attempt 0, 18 times until 10:00:00";
     assert_eq!(cluster.ledger(&job).await, [&ran("07:00:00"), skipped]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 10:10:00 due 10:10:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 10:10:00 due 10:10:00"]
+    );
 }
 
 #[actix::test]
 async fn fire_all_runs_every_one_oldest_first() {
-    let (cluster, job, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    let (cluster, job, node) =
+        missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
 
     let mut fire_times = Vec::new();
     loop {
@@ -81,7 +92,9 @@ async fn fire_all_runs_every_one_oldest_first() {
         fire_times.extend(attempts.iter().map(|attempt| attempt.fire_time));
     }
 
-    let all: Vec<_> = (1..=18).map(|k| at("07:00:00") + Duration::from_mins(10 * k)).collect();
+    let all: Vec<_> = (1..=18)
+        .map(|k| at("07:00:00") + Duration::from_mins(10 * k))
+        .collect();
     assert_eq!(fire_times, all);
     assert_eq!(cluster.ledger(&job).await.len(), 19);
 }
@@ -89,31 +102,59 @@ async fn fire_all_runs_every_one_oldest_first() {
 /// Deeper at every poll, because the trigger is due still.
 #[actix::test]
 async fn a_node_that_catches_up_does_not_rest_in_between() {
-    let (_cluster, _, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    let (_cluster, _, node) =
+        missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
     for leased in [1, 2, 4, 8] {
         let report = node.poll().await;
-        assert_eq!((report.leased, report.triggers, report.next_poll), (leased, 1, Duration::ZERO));
+        assert_eq!(
+            (report.leased, report.triggers, report.next_poll),
+            (leased, 1, Duration::ZERO)
+        );
     }
     let last = node.poll().await;
-    assert!(last.leased == 3 && last.next_poll > Duration::from_secs(569), "{last:?}");
+    assert!(
+        last.leased == 3 && last.next_poll > Duration::from_secs(569),
+        "{last:?}"
+    );
 }
 
 #[actix::test]
 async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
-    let (cluster, job, node) = missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    let (cluster, job, node) =
+        missed(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
     copies(&cluster, &job, 5).await;
     let on_time = cluster.create(fixed_rate(3_600)).await;
     let poll = async |fire_times, fires_per_trigger| {
-        let batch = Batch { fire_times, fires_per_trigger };
-        let leased = node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
-        (leased.attempts.len(), leased.triggers, leased.still_due, leased.more)
+        let batch = Batch {
+            fire_times,
+            fires_per_trigger,
+        };
+        let leased = node
+            .store
+            .lease(node.id, batch, Duration::ZERO)
+            .await
+            .unwrap()
+            .unwrap();
+        (
+            leased.attempts.len(),
+            leased.triggers,
+            leased.still_due,
+            leased.more,
+        )
     };
 
     // Two of what is overdue by four, then what is on time, then what fits of the others.
     assert_eq!(poll(20, 4).await, (20, 6, 5, true));
-    assert_eq!(cluster.ledger(&on_time).await, ["SCHEDULE 10:00:30 RUNNING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&on_time).await,
+        ["SCHEDULE 10:00:30 RUNNING attempt 1"]
+    );
     for slots in 1..=3 {
-        assert_eq!(poll(slots, 8).await.0, slots, "no more than there are slots");
+        assert_eq!(
+            poll(slots, 8).await.0,
+            slots,
+            "no more than there are slots"
+        );
     }
     while poll(64, 8).await.3 {}
 
@@ -121,7 +162,10 @@ async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
         from job_execution_log where fire_time > '2026-11-23T07:00Z' and job_id <> $1 group by job_id";
     let each = "18 18 2026-11-23 07:10:00+00 2026-11-23 10:00:00+00";
     assert_eq!(cluster.texts(jobs, &[&on_time.id]).await, [each; 5]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 10:10:00 due 10:10:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 10:10:00 due 10:10:00"]
+    );
 }
 
 #[actix::test]
@@ -129,38 +173,62 @@ async fn a_deep_poll_goes_no_deeper_than_a_job_may() {
     let all = |request| missing(MisfirePolicy::FireAll, request);
     let limited = with(all(fixed_rate(TEN_MINUTES)), |p| p.max_runs = Some(4));
     let (cluster, limited, node) = missed(limited).await;
-    let alone = with(all(fixed_rate(TEN_MINUTES)), |p| p.overlap_policy = OverlapPolicy::Skip);
+    let alone = with(all(fixed_rate(TEN_MINUTES)), |p| {
+        p.overlap_policy = OverlapPolicy::Skip
+    });
     let alone = cluster.create(alone).await;
     cluster.advance(3 * 3_600);
 
-    let batch = Batch { fire_times: 64, fires_per_trigger: 8 };
-    node.store.lease(node.id, batch, Duration::ZERO).await.unwrap().unwrap();
+    let batch = Batch {
+        fire_times: 64,
+        fires_per_trigger: 8,
+    };
+    node.store
+        .lease(node.id, batch, Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
 
     let running = |time: &str| format!("SCHEDULE {time} RUNNING attempt 1");
     let [second, third, fourth] = ["07:10:00", "07:20:00", "07:30:00"].map(running);
-    assert_eq!(cluster.ledger(&limited).await, [ran("07:00:00"), second, third, fourth]);
-    assert_eq!(cluster.triggers(&limited).await, ["SCHEDULE fires 07:30:00"]);
+    assert_eq!(
+        cluster.ledger(&limited).await,
+        [ran("07:00:00"), second, third, fourth]
+    );
+    assert_eq!(
+        cluster.triggers(&limited).await,
+        ["SCHEDULE fires 07:30:00"]
+    );
     assert_eq!(cluster.ledger(&alone).await, [running("10:00:30")]);
 }
 
 #[actix::test]
 async fn fire_all_is_bounded_by_its_window_and_its_number() {
-    let skipped = |times, until| format!("SCHEDULE 07:10:00 SKIPPED MISFIRE attempt 0, {times} times until {until}");
+    let skipped = |times, until| {
+        format!("SCHEDULE 07:10:00 SKIPPED MISFIRE attempt 0, {times} times until {until}")
+    };
     for (window, most, first_line, count) in [
         (Some(3_600), None, skipped(12, "09:00:00"), 6),
         (None, Some(4), skipped(14, "09:20:00"), 4),
         (Some(3_600), Some(4), skipped(14, "09:20:00"), 4),
         (Some(1_800), Some(4), skipped(15, "09:30:00"), 3),
     ] {
-        let bounded = with(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES)), |p| {
-            (p.catch_up_window_seconds, p.max_catch_up) = (window, most);
-        });
+        let bounded = with(
+            missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES)),
+            |p| {
+                (p.catch_up_window_seconds, p.max_catch_up) = (window, most);
+            },
+        );
         let (cluster, job, node) = missed(bounded).await;
 
         assert_eq!(catch_up(&node).await, count);
 
         let ledger = cluster.ledger(&job).await;
-        assert_eq!((&ledger[1], ledger.len()), (&first_line, count + 2), "{ledger:?}");
+        assert_eq!(
+            (&ledger[1], ledger.len()),
+            (&first_line, count + 2),
+            "{ledger:?}"
+        );
         assert_eq!(ledger.last(), Some(&ran("10:00:00")));
     }
 }
@@ -181,16 +249,30 @@ async fn copies(cluster: &TestCluster, job: &Job, count: i32) {
 async fn what_is_overdue_never_holds_up_what_is_due_on_time() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let late = cluster.create(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES))).await;
+    let late = cluster
+        .create(missing(MisfirePolicy::FireAll, fixed_rate(TEN_MINUTES)))
+        .await;
     copies(&cluster, &late, 300).await;
     cluster.advance(5 * 3_600);
-    let on_time = cluster.create(JobRequest { name: "on time".into(), ..fixed_rate(3_600) }).await;
+    let on_time = cluster
+        .create(JobRequest {
+            name: "on time".into(),
+            ..fixed_rate(3_600)
+        })
+        .await;
     copies(&cluster, &on_time, 10).await;
 
-    let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
+    let leased = node
+        .store
+        .lease(node.id, Batch::of(20), Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
 
-    let (punctual, others): (Vec<_>, Vec<_>) =
-        leased.attempts.iter().partition(|attempt| attempt.job_name == "on time");
+    let (punctual, others): (Vec<_>, Vec<_>) = leased
+        .attempts
+        .iter()
+        .partition(|attempt| attempt.job_name == "on time");
     assert_eq!((punctual.len(), others.len(), leased.more), (10, 10, true));
 }
 
@@ -202,15 +284,42 @@ async fn a_flood_does_not_hold_up_what_comes_due_after_it() {
     let flood = cluster.create(fixed_rate(3_600)).await;
     copies(&cluster, &flood, 300).await;
     cluster.advance(2);
-    let on_time = cluster.create(JobRequest { name: "on time".into(), ..fixed_rate(3_600) }).await;
+    let on_time = cluster
+        .create(JobRequest {
+            name: "on time".into(),
+            ..fixed_rate(3_600)
+        })
+        .await;
     copies(&cluster, &on_time, 5).await;
 
-    let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
+    let leased = node
+        .store
+        .lease(node.id, Batch::of(20), Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
 
-    let punctual = leased.attempts.iter().filter(|attempt| attempt.job_name == "on time").count();
-    assert_eq!((punctual, leased.attempts.len(), leased.more), (5, 20, true), "and fills the poll");
-    let leased = node.store.lease(node.id, Batch::of(20), Duration::ZERO).await.unwrap().unwrap();
-    assert_eq!((leased.attempts.len(), leased.more), (20, true), "nothing else is due");
+    let punctual = leased
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.job_name == "on time")
+        .count();
+    assert_eq!(
+        (punctual, leased.attempts.len(), leased.more),
+        (5, 20, true),
+        "and fills the poll"
+    );
+    let leased = node
+        .store
+        .lease(node.id, Batch::of(20), Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (leased.attempts.len(), leased.more),
+        (20, true),
+        "nothing else is due"
+    );
 }
 
 #[actix::test]
@@ -224,10 +333,24 @@ async fn a_single_slot_is_taken_by_what_there_is() {
     copies(&cluster, &on_time, 8).await;
 
     for left in (0..16).rev() {
-        let leased = node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap();
-        assert_eq!((leased.attempts.len(), leased.more), (1, true), "{left} are left");
+        let leased = node
+            .store
+            .lease(node.id, Batch::of(1), Duration::ZERO)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (leased.attempts.len(), leased.more),
+            (1, true),
+            "{left} are left"
+        );
     }
-    let leased = node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap();
+    let leased = node
+        .store
+        .lease(node.id, Batch::of(1), Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((leased.attempts.len(), leased.more), (0, false));
 }
 
@@ -235,21 +358,29 @@ async fn a_single_slot_is_taken_by_what_there_is() {
 async fn the_grace_is_the_jobs_own() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let strict = cluster.create(with(fixed_rate(60), |p| p.misfire_grace_seconds = 5)).await;
-    let patient = cluster.create(with(fixed_rate(60), |p| p.misfire_grace_seconds = 600)).await;
+    let strict = cluster
+        .create(with(fixed_rate(60), |p| p.misfire_grace_seconds = 5))
+        .await;
+    let patient = cluster
+        .create(with(fixed_rate(60), |p| p.misfire_grace_seconds = 600))
+        .await;
     cluster.advance(90);
 
     assert_eq!(catch_up(&node).await, 3);
 
     let folded = "SCHEDULE 07:00:00 SKIPPED COALESCED attempt 0, 1 times until 07:00:00";
     assert_eq!(cluster.ledger(&strict).await, [folded, &ran("07:01:00")]);
-    assert_eq!(cluster.ledger(&patient).await, ["07:00:00", "07:01:00"].map(ran));
+    assert_eq!(
+        cluster.ledger(&patient).await,
+        ["07:00:00", "07:01:00"].map(ran)
+    );
 }
 
 #[actix::test]
 async fn an_outage_of_many_jobs_is_settled_completely() {
     const JOBS: i32 = 10_000;
-    const LEDGER: &str = "select format('%s: %s rows, %s fire times', concat_ws(' ', status, reason), count(*),
+    const LEDGER: &str =
+        "select format('%s: %s rows, %s fire times', concat_ws(' ', status, reason), count(*),
         sum(coalesce(occurrences, 1))) from job_execution_log group by status, reason order by 1";
     for policy in [MisfirePolicy::Skip, MisfirePolicy::FireOnce] {
         let cluster = TestCluster::start().await;
@@ -260,17 +391,28 @@ async fn an_outage_of_many_jobs_is_settled_completely() {
 
         let (begun, mut polls) = (Instant::now(), 0);
         loop {
-            let leased = node.store.lease(node.id, Batch::of(500), Duration::ZERO).await.unwrap().unwrap();
+            let leased = node
+                .store
+                .lease(node.id, Batch::of(500), Duration::ZERO)
+                .await
+                .unwrap()
+                .unwrap();
             polls += 1;
             if leased.triggers == 0 {
                 break;
             }
         }
-        println!("{policy}: {JOBS} jobs in {polls} polls, {:?}", begun.elapsed());
+        println!(
+            "{policy}: {JOBS} jobs in {polls} polls, {:?}",
+            begun.elapsed()
+        );
 
         let expected: &[&str] = match policy {
             MisfirePolicy::Skip => &["SKIPPED MISFIRE: 10000 rows, 1000000 fire times"],
-            _ => &["RUNNING: 10000 rows, 10000 fire times", "SKIPPED COALESCED: 10000 rows, 990000 fire times"],
+            _ => &[
+                "RUNNING: 10000 rows, 10000 fire times",
+                "SKIPPED COALESCED: 10000 rows, 990000 fire times",
+            ],
         };
         assert_eq!(cluster.texts(LEDGER, &[]).await, expected);
         let behind = "select '' from job_trigger where due_at is distinct from '2026-11-23T08:40Z'";
@@ -282,9 +424,15 @@ async fn an_outage_of_many_jobs_is_settled_completely() {
 async fn a_schedule_fires_between_its_start_and_its_end() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let bounded = |job| with(job, |p| (p.start_at, p.end_at) = (Some(at("07:10:00")), Some(at("07:12:00"))));
-    let (rate, by_cron) =
-        (cluster.create(bounded(fixed_rate(60))).await, cluster.create(bounded(cron("* * * * *"))).await);
+    let bounded = |job| {
+        with(job, |p| {
+            (p.start_at, p.end_at) = (Some(at("07:10:00")), Some(at("07:12:00")))
+        })
+    };
+    let (rate, by_cron) = (
+        cluster.create(bounded(fixed_rate(60))).await,
+        cluster.create(bounded(cron("* * * * *"))).await,
+    );
     let delay = cluster.create(bounded(fixed_delay(60))).await;
 
     for _ in 0..15 {
@@ -293,13 +441,28 @@ async fn a_schedule_fires_between_its_start_and_its_end() {
     }
 
     let fired = ["07:10:00", "07:11:00", "07:12:00"].map(ran);
-    assert_eq!((cluster.ledger(&rate).await, cluster.ledger(&by_cron).await), (fired.to_vec(), fired.to_vec()));
+    assert_eq!(
+        (cluster.ledger(&rate).await, cluster.ledger(&by_cron).await),
+        (fired.to_vec(), fired.to_vec())
+    );
     assert_eq!(cluster.ledger(&delay).await, fired);
     for job in [rate, by_cron, delay] {
-        assert_eq!(cluster.store.job(job.id).await.unwrap().unwrap().next_fire_time, None);
+        assert_eq!(
+            cluster
+                .store
+                .job(job.id)
+                .await
+                .unwrap()
+                .unwrap()
+                .next_fire_time,
+            None
+        );
         cluster.command(PauseJob(job.id, None)).await;
         assert_eq!(
-            cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time,
+            cluster
+                .command(ResumeJob(job.id, MissedOnce::Skip))
+                .await
+                .next_fire_time,
             None,
             "what has ended stays so"
         );
@@ -311,9 +474,17 @@ async fn a_schedule_fires_between_its_start_and_its_end() {
 async fn a_schedule_that_was_resumed_before_its_start_waits_for_it() {
     let cluster = TestCluster::start().await;
     for job in [fixed_rate(60), fixed_delay(60), cron("* * * * *")] {
-        let job = cluster.create(with(job, |p| p.start_at = Some(at("07:10:00")))).await;
+        let job = cluster
+            .create(with(job, |p| p.start_at = Some(at("07:10:00"))))
+            .await;
         cluster.command(PauseJob(job.id, None)).await;
-        assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, Some(at("07:10:00")));
+        assert_eq!(
+            cluster
+                .command(ResumeJob(job.id, MissedOnce::Skip))
+                .await
+                .next_fire_time,
+            Some(at("07:10:00"))
+        );
     }
 }
 
@@ -328,18 +499,31 @@ async fn after_its_last_run_a_schedule_rests_for_good_and_run_now_still_works() 
             catch_up(&node).await;
         }
         cluster.command(PauseJob(job.id, None)).await;
-        assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, None);
+        assert_eq!(
+            cluster
+                .command(ResumeJob(job.id, MissedOnce::Skip))
+                .await
+                .next_fire_time,
+            None
+        );
         cluster.advance(600);
         assert_eq!(catch_up(&node).await, 0);
         cluster.command(RunJobNow(job.id)).await;
         assert_eq!(catch_up(&node).await, 1);
-        assert_eq!(cluster.ledger(&job).await.len(), 3, "{:?}", cluster.ledger(&job).await);
+        assert_eq!(
+            cluster.ledger(&job).await.len(),
+            3,
+            "{:?}",
+            cluster.ledger(&job).await
+        );
     }
 }
 
 #[actix::test]
 async fn what_was_skipped_does_not_count_as_a_run() {
-    let request = with(missing(MisfirePolicy::Skip, fixed_rate(TEN_MINUTES)), |p| p.max_runs = Some(2));
+    let request = with(missing(MisfirePolicy::Skip, fixed_rate(TEN_MINUTES)), |p| {
+        p.max_runs = Some(2)
+    });
     let (cluster, job, node) = missed(request).await;
     assert_eq!(catch_up(&node).await, 0);
     cluster.advance(600);
@@ -356,10 +540,18 @@ async fn once_fires_once() {
     let (job, late, skipped) = (
         cluster.create(once("07:05:00")).await,
         cluster.create(once("07:06:00")).await,
-        cluster.create(missing(MisfirePolicy::Skip, once("07:06:00"))).await,
+        cluster
+            .create(missing(MisfirePolicy::Skip, once("07:06:00")))
+            .await,
     );
     cluster.command(PauseJob(job.id, None)).await;
-    assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, Some(at("07:05:00")));
+    assert_eq!(
+        cluster
+            .command(ResumeJob(job.id, MissedOnce::Skip))
+            .await
+            .next_fire_time,
+        Some(at("07:05:00"))
+    );
     cluster.advance(300);
     assert_eq!(catch_up(&node).await, 1);
     cluster.advance(3_600);
@@ -372,7 +564,13 @@ async fn once_fires_once() {
     let misfire = "SCHEDULE 07:06:00 SKIPPED MISFIRE attempt 0, 1 times until 07:06:00";
     assert_eq!(cluster.ledger(&skipped).await, [misfire]);
     cluster.command(PauseJob(job.id, None)).await;
-    assert_eq!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await.next_fire_time, None);
+    assert_eq!(
+        cluster
+            .command(ResumeJob(job.id, MissedOnce::Skip))
+            .await
+            .next_fire_time,
+        None
+    );
     assert_eq!(cluster.triggers(&job).await.len(), 1);
 }
 
@@ -380,7 +578,9 @@ async fn once_fires_once() {
 async fn jitter_delays_a_fire_time_within_its_bounds_and_keeps_the_order() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let job = cluster.create(with(fixed_rate(60), |p| p.jitter_seconds = 600)).await;
+    let job = cluster
+        .create(with(fixed_rate(60), |p| p.jitter_seconds = 600))
+        .await;
 
     for _ in 0..600 {
         cluster.advance(1);
@@ -392,5 +592,9 @@ async fn jitter_delays_a_fire_time_within_its_bounds_and_keeps_the_order() {
     assert_eq!(cluster.texts(odd, &[]).await, Vec::<String>::new());
     let distinct = "select (count(distinct due_time - fire_time) > 5)::text || ' ' || count(*) from job_execution_log";
     let seen = cluster.texts(distinct, &[]).await;
-    assert!(["true 9", "true 10"].contains(&seen[0].as_str()), "{seen:?} {:?}", cluster.ledger(&job).await);
+    assert!(
+        ["true 9", "true 10"].contains(&seen[0].as_str()),
+        "{seen:?} {:?}",
+        cluster.ledger(&job).await
+    );
 }

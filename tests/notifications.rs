@@ -11,7 +11,9 @@ use tokio_postgres::AsyncMessage;
 #[actix::test]
 async fn commands_that_make_something_due_wake_the_nodes() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database(), &[WAKE_UP_CHANNEL]).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), &[WAKE_UP_CHANNEL])
+        .await
+        .unwrap();
 
     let job = cluster.create(fixed_rate(60)).await;
     listener.wake_up().await.expect("creation");
@@ -22,7 +24,10 @@ async fn commands_that_make_something_due_wake_the_nodes() {
     listener.wake_up().await.expect("run-now");
     let node = cluster.node().await;
     node.lease().await;
-    node.store.leave(node.id, &Holdings::default()).await.unwrap();
+    node.store
+        .leave(node.id, &Holdings::default())
+        .await
+        .unwrap();
     listener.wake_up().await.expect("a take-over");
 }
 
@@ -32,21 +37,31 @@ async fn lease_and_settlement_wake_nobody() {
     let node = cluster.node().await;
     cluster.create(fixed_delay(60)).await;
     let (client, mut messages) = cluster.database.database().connect().await.unwrap();
-    client.batch_execute(&format!("listen {WAKE_UP_CHANNEL}")).await.unwrap();
+    client
+        .batch_execute(&format!("listen {WAKE_UP_CHANNEL}"))
+        .await
+        .unwrap();
 
     node.poll().await;
     assert_eq!(node.settle_all().await.settled, 1);
     // Notifications arrive in the order of their commits.
-    cluster.execute("select pg_notify($1, 'the first')", &[&WAKE_UP_CHANNEL]).await;
+    cluster
+        .execute("select pg_notify($1, 'the first')", &[&WAKE_UP_CHANNEL])
+        .await;
 
     let message = messages.recv().await.expect("connected");
-    assert!(matches!(&message, AsyncMessage::Notification(n) if n.payload() == "the first"), "{message:?}");
+    assert!(
+        matches!(&message, AsyncMessage::Notification(n) if n.payload() == "the first"),
+        "{message:?}"
+    );
 }
 
 #[actix::test]
 async fn the_end_of_the_listening_connection_is_noticed() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database(), &[WAKE_UP_CHANNEL]).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), &[WAKE_UP_CHANNEL])
+        .await
+        .unwrap();
 
     let cut = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and query like 'listen %'";
@@ -58,22 +73,38 @@ async fn the_end_of_the_listening_connection_is_noticed() {
 #[actix::test]
 async fn nodes_that_come_drain_and_go_are_hinted_at_and_heartbeats_are_not() {
     let cluster = TestCluster::start().await;
-    let mut listener = Listener::connect(&cluster.database.database(), &[MEMBERSHIP_CHANNEL]).await.unwrap();
+    let mut listener = Listener::connect(&cluster.database.database(), &[MEMBERSHIP_CHANNEL])
+        .await
+        .unwrap();
 
     let node = cluster.node().await;
     listener.wake_up().await.expect("a node has come");
     assert!(node.heartbeat().await);
     let (client, mut messages) = cluster.database.database().connect().await.unwrap();
-    client.batch_execute(&format!("listen {MEMBERSHIP_CHANNEL}")).await.unwrap();
+    client
+        .batch_execute(&format!("listen {MEMBERSHIP_CHANNEL}"))
+        .await
+        .unwrap();
     assert!(node.heartbeat().await);
     // Notifications arrive in the order of their commits.
-    cluster.execute("select pg_notify($1, 'after the heartbeat')", &[&MEMBERSHIP_CHANNEL]).await;
+    cluster
+        .execute(
+            "select pg_notify($1, 'after the heartbeat')",
+            &[&MEMBERSHIP_CHANNEL],
+        )
+        .await;
     let message = messages.recv().await.expect("connected");
-    assert!(matches!(&message, AsyncMessage::Notification(n) if n.payload() == "after the heartbeat"), "{message:?}");
+    assert!(
+        matches!(&message, AsyncMessage::Notification(n) if n.payload() == "after the heartbeat"),
+        "{message:?}"
+    );
     listener.wake_up().await.expect("the test's own");
 
     node.store.drain(node.id).await.unwrap();
     listener.wake_up().await.expect("it drains");
-    node.store.leave(node.id, &Holdings::default()).await.unwrap();
+    node.store
+        .leave(node.id, &Holdings::default())
+        .await
+        .unwrap();
     listener.wake_up().await.expect("it has gone");
 }

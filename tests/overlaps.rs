@@ -1,7 +1,9 @@
 //! Overlaps: what becomes of a fire time that comes due while an execution of
 //! its job is in flight, on whatever node.
 
-use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, failed, fixed_delay, fixed_rate, succeeded, with};
+use crate::support::{
+    ENDLESS, NODE_TTL, TestCluster, TestNode, at, failed, fixed_delay, fixed_rate, succeeded, with,
+};
 use horolog::actors::job_manager::{CancelExecution, DeleteJob, RunJobNow};
 use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::execution::{Attempt, execution_id};
@@ -39,8 +41,18 @@ async fn one(node: &TestNode) -> Attempt {
 }
 
 async fn end(node: &TestNode, attempt: &Attempt) {
-    let updates = LeaseUpdates { ended: vec![attempt.lease_id], ..LeaseUpdates::default() };
-    assert_eq!(node.store.settle(&[succeeded(attempt)], &updates).await.unwrap().settled, [attempt.execution_id]);
+    let updates = LeaseUpdates {
+        ended: vec![attempt.lease_id],
+        ..LeaseUpdates::default()
+    };
+    assert_eq!(
+        node.store
+            .settle(&[succeeded(attempt)], &updates)
+            .await
+            .unwrap()
+            .settled,
+        [attempt.execution_id]
+    );
 }
 
 /// A minute passes, and the node polls: nothing can run.
@@ -69,13 +81,21 @@ async fn skip_records_the_fire_time_and_runs_the_next_after_the_end() {
         "SCHEDULE 07:02:00 RUNNING attempt 1",
     ];
     assert_eq!(cluster.ledger(&job).await, log);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:03:00 due 07:03:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:03:00 due 07:03:00"]
+    );
 }
 
-/// What runs may end in the quarter of a second that nodes look ahead, and a person may ask for another run.
+/// What runs may end in the quarter of a second that nodes look ahead, and a person may ask for
+/// another run.
 #[actix::test]
 async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
-    for policy in [OverlapPolicy::Skip, OverlapPolicy::BufferAll, OverlapPolicy::CancelOther] {
+    for policy in [
+        OverlapPolicy::Skip,
+        OverlapPolicy::BufferAll,
+        OverlapPolicy::CancelOther,
+    ] {
         let (cluster, job, [one_node, other], attempt) = running(policy).await;
         cluster.clock.advance(Duration::from_millis(59_800));
         let begun = Instant::now();
@@ -83,10 +103,21 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
         assert_eq!((early.triggers, early.leased), (0, 0), "{policy}");
         // At the due time: so much less as has passed since the poll read the clock.
         let (until_due, took) = (Duration::from_millis(200), begun.elapsed());
-        assert!((until_due.saturating_sub(took)..=until_due).contains(&early.next_poll), "{policy}: {early:?}");
+        assert!(
+            (until_due.saturating_sub(took)..=until_due).contains(&early.next_poll),
+            "{policy}: {early:?}"
+        );
         end(&one_node, &attempt).await;
-        assert_eq!(other.poll().await.triggers, 0, "{policy}: nor when nothing runs");
-        assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"], "{policy}");
+        assert_eq!(
+            other.poll().await.triggers,
+            0,
+            "{policy}: nor when nothing runs"
+        );
+        assert_eq!(
+            cluster.triggers(&job).await,
+            ["SCHEDULE fires 07:01:00 due 07:01:00"],
+            "{policy}"
+        );
 
         cluster.command(RunJobNow(job.id)).await;
         let by_hand = one(&other).await;
@@ -96,7 +127,11 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
         cluster.clock.advance(Duration::from_millis(100));
         let next = one(&other).await;
 
-        assert_eq!((next.fire_time, next.due_time, next.attempt), (at("07:01:00"), at("07:01:00"), 1), "{policy}");
+        assert_eq!(
+            (next.fire_time, next.due_time, next.attempt),
+            (at("07:01:00"), at("07:01:00"), 1),
+            "{policy}"
+        );
     }
 }
 
@@ -104,15 +139,28 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
 async fn a_poll_full_of_what_is_not_decided_about_yet_is_not_repeated_before_the_due_time() {
     let cluster = TestCluster::start().await;
     for _ in 0..3 {
-        let request = JobRequest { initial_delay_seconds: Some(60), ..fixed_delay(60) };
-        cluster.create(overlapping(OverlapPolicy::Skip, request)).await;
+        let request = JobRequest {
+            initial_delay_seconds: Some(60),
+            ..fixed_delay(60)
+        };
+        cluster
+            .create(overlapping(OverlapPolicy::Skip, request))
+            .await;
     }
     let node = cluster.node().await;
     cluster.clock.advance(Duration::from_millis(59_800));
 
-    let poll = node.store.lease(node.id, Batch::of(2), LOOK_AHEAD).await.unwrap().unwrap();
+    let poll = node
+        .store
+        .lease(node.id, Batch::of(2), LOOK_AHEAD)
+        .await
+        .unwrap()
+        .unwrap();
 
-    assert_eq!((poll.triggers, poll.more, poll.undecided_until), (0, false, Some(at("07:01:00"))));
+    assert_eq!(
+        (poll.triggers, poll.more, poll.undecided_until),
+        (0, false, Some(at("07:01:00")))
+    );
 }
 
 #[actix::test]
@@ -121,20 +169,32 @@ async fn buffer_one_keeps_the_first_that_waits_and_runs_it_after_the_end() {
 
     a_minute_in_vain(&cluster, &other).await;
     a_minute_in_vain(&cluster, &other).await;
-    assert_eq!(cluster.triggers(&job).await, ["BUFFERED fires 07:01:00", "SCHEDULE fires 07:03:00 due 07:03:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        [
+            "BUFFERED fires 07:01:00",
+            "SCHEDULE fires 07:03:00 due 07:03:00"
+        ]
+    );
     let repairs = other.store.repair(&mut Uuid::nil()).await.unwrap();
     assert_eq!(repairs, Repairs::default(), "waiting is healthy");
     end(&one_node, &attempt).await;
     let buffered = one(&other).await;
 
-    assert_eq!(buffered.execution_id, execution_id(job.id, TriggerKind::Schedule, at("07:01:00")));
+    assert_eq!(
+        buffered.execution_id,
+        execution_id(job.id, TriggerKind::Schedule, at("07:01:00"))
+    );
     let log = [
         "SCHEDULE 07:00:00 SUCCESS attempt 1",
         "BUFFERED 07:01:00 RUNNING attempt 1",
         &skipped("SCHEDULE", "07:02:00"),
     ];
     assert_eq!(cluster.ledger(&job).await, log);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:03:00 due 07:03:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:03:00 due 07:03:00"]
+    );
 }
 
 #[actix::test]
@@ -148,12 +208,18 @@ async fn buffer_all_runs_one_by_one_in_order() {
     for time in ["07:01:00", "07:02:00", "07:03:00"] {
         end(&one_node, &attempt).await;
         attempt = one(&one_node).await;
-        assert_eq!((attempt.fire_time, attempt.kind), (at(time), TriggerKind::Buffered));
+        assert_eq!(
+            (attempt.fire_time, attempt.kind),
+            (at(time), TriggerKind::Buffered)
+        );
         assert!(other.lease().await.is_empty(), "one by one");
     }
 
     end(&one_node, &attempt).await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:04:00 due 07:04:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:04:00 due 07:04:00"]
+    );
 }
 
 #[actix::test]
@@ -163,9 +229,15 @@ async fn what_waited_runs_before_what_comes_due_even_if_another_poll_finds_that_
     end(&one_node, &attempt).await;
     cluster.advance(60);
     let holder = cluster.database.client().await;
-    holder.batch_execute("begin; select from job_trigger where kind = 'BUFFERED' for update").await.unwrap();
+    holder
+        .batch_execute("begin; select from job_trigger where kind = 'BUFFERED' for update")
+        .await
+        .unwrap();
 
-    assert!(other.lease().await.is_empty(), "it waits behind what another poll holds");
+    assert!(
+        other.lease().await.is_empty(),
+        "it waits behind what another poll holds"
+    );
     holder.batch_execute("commit").await.unwrap();
 
     assert_eq!(one(&other).await.fire_time, at("07:01:00"));
@@ -175,29 +247,48 @@ async fn what_waited_runs_before_what_comes_due_even_if_another_poll_finds_that_
 #[actix::test]
 async fn cancel_other_cancels_what_runs_and_runs_the_latest_after_its_end() {
     let cluster = TestCluster::start().await;
-    let endless = JobRequest { target: ENDLESS, ..fixed_rate(60) };
-    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, endless)).await;
+    let endless = JobRequest {
+        target: ENDLESS,
+        ..fixed_rate(60)
+    };
+    let job = cluster
+        .create(overlapping(OverlapPolicy::CancelOther, endless))
+        .await;
     let (busy, other) = (cluster.node().await, cluster.node().await);
     assert_eq!((busy.poll().await.leased, busy.cancel().await), (1, 0));
 
     a_minute_in_vain(&cluster, &other).await;
     a_minute_in_vain(&cluster, &other).await;
     assert_eq!(cluster.triggers(&job).await[0], "BUFFERED fires 07:02:00");
-    assert_eq!((busy.cancel().await, busy.settle_all().await.settled), (1, 1));
+    assert_eq!(
+        (busy.cancel().await, busy.settle_all().await.settled),
+        (1, 1)
+    );
     assert_eq!(other.poll().await.leased, 1);
 
     let gave_way = skipped("BUFFERED", "07:01:00");
-    let log = ["SCHEDULE 07:00:00 CANCELLED attempt 1", &gave_way, "BUFFERED 07:02:00 RUNNING attempt 1"];
+    let log = [
+        "SCHEDULE 07:00:00 CANCELLED attempt 1",
+        &gave_way,
+        "BUFFERED 07:02:00 RUNNING attempt 1",
+    ];
     assert_eq!(cluster.ledger(&job).await, log);
 }
 
 #[actix::test]
 async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
     let cluster = TestCluster::start().await;
-    let retried = with(fixed_rate(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600));
-    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, retried)).await;
+    let retried = with(fixed_rate(60), |p| {
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600)
+    });
+    let job = cluster
+        .create(overlapping(OverlapPolicy::CancelOther, retried))
+        .await;
     let node = cluster.node().await;
-    node.store.settle(&[failed(&one(&node).await)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&one(&node).await)], &LeaseUpdates::default())
+        .await
+        .unwrap();
 
     cluster.advance(60);
     node.poll().await;
@@ -205,46 +296,75 @@ async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
 
     assert_eq!(
         cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 CANCELLED ERROR attempt 1", "BUFFERED 07:01:00 RUNNING attempt 1"]
+        [
+            "SCHEDULE 07:00:00 CANCELLED ERROR attempt 1",
+            "BUFFERED 07:01:00 RUNNING attempt 1"
+        ]
     );
 }
 
 #[actix::test]
 async fn of_two_that_come_due_in_one_poll_cancel_other_runs_the_later() {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60))).await;
+    let job = cluster
+        .create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60)))
+        .await;
     let node = cluster.node().await;
     cluster.advance(1);
     cluster.command(RunJobNow(job.id)).await;
 
     assert_eq!(one(&node).await.kind, TriggerKind::Manual);
 
-    assert_eq!(cluster.ledger(&job).await, [&skipped("SCHEDULE", "07:00:00"), "MANUAL 07:00:01 RUNNING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [
+            &skipped("SCHEDULE", "07:00:00"),
+            "MANUAL 07:00:01 RUNNING attempt 1"
+        ]
+    );
 }
 
 /// A poll may be held up, so that an older fire time is decided about after a younger one.
 #[actix::test]
 async fn cancel_other_never_cancels_what_came_due_later() {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60))).await;
+    let job = cluster
+        .create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60)))
+        .await;
     let [busy, late] = [cluster.node().await, cluster.node().await];
     end(&busy, &one(&busy).await).await;
     cluster.advance(55);
     cluster.command(RunJobNow(job.id)).await;
     let holder = cluster.database.client().await;
-    holder.batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update").await.unwrap();
+    holder
+        .batch_execute("begin; select from job_trigger where kind = 'MANUAL' for update")
+        .await
+        .unwrap();
     cluster.advance(5);
     let on_time = one(&busy).await;
     holder.batch_execute("commit").await.unwrap();
 
     assert_eq!(late.poll().await.leased, 0);
 
-    assert_eq!((on_time.fire_time, cluster.triggers(&job).await.len()), (at("07:01:00"), 1));
+    assert_eq!(
+        (on_time.fire_time, cluster.triggers(&job).await.len()),
+        (at("07:01:00"), 1)
+    );
     let by_hand = skipped("MANUAL", "07:00:55");
-    let log = ["SCHEDULE 07:00:00 SUCCESS attempt 1", &by_hand, "SCHEDULE 07:01:00 RUNNING attempt 1"];
+    let log = [
+        "SCHEDULE 07:00:00 SUCCESS attempt 1",
+        &by_hand,
+        "SCHEDULE 07:01:00 RUNNING attempt 1",
+    ];
     assert_eq!(cluster.ledger(&job).await, log);
     assert_eq!(
-        cluster.texts("select '' from job_execution_log where cancel_requested_at is not null", &[]).await.len(),
+        cluster
+            .texts(
+                "select '' from job_execution_log where cancel_requested_at is not null",
+                &[]
+            )
+            .await
+            .len(),
         0
     );
 }
@@ -253,8 +373,14 @@ async fn cancel_other_never_cancels_what_came_due_later() {
 async fn run_now_obeys_the_policy() {
     for (policy, becomes) in [
         (OverlapPolicy::Allow, "MANUAL 07:00:05 RUNNING attempt 1"),
-        (OverlapPolicy::Skip, "MANUAL 07:00:05 SKIPPED OVERLAP attempt 0, 1 times until 07:00:05"),
-        (OverlapPolicy::BufferOne, "BUFFERED 07:00:05 RUNNING attempt 1"),
+        (
+            OverlapPolicy::Skip,
+            "MANUAL 07:00:05 SKIPPED OVERLAP attempt 0, 1 times until 07:00:05",
+        ),
+        (
+            OverlapPolicy::BufferOne,
+            "BUFFERED 07:00:05 RUNNING attempt 1",
+        ),
     ] {
         let (cluster, job, [one_node, other], attempt) = running(policy).await;
         cluster.advance(5);
@@ -263,23 +389,36 @@ async fn run_now_obeys_the_policy() {
         end(&one_node, &attempt).await;
         other.poll().await;
         assert_eq!(cluster.ledger(&job).await[1], becomes, "{policy}");
-        assert!(cluster.store.execution(id).await.unwrap().is_some(), "the id that the person was given");
+        assert!(
+            cluster.store.execution(id).await.unwrap().is_some(),
+            "the id that the person was given"
+        );
     }
 }
 
 #[actix::test]
 async fn an_execution_between_two_attempts_counts_as_running() {
     let cluster = TestCluster::start().await;
-    let retried = with(fixed_rate(60), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 600));
-    let job = cluster.create(overlapping(OverlapPolicy::Skip, retried)).await;
+    let retried = with(fixed_rate(60), |p| {
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 600)
+    });
+    let job = cluster
+        .create(overlapping(OverlapPolicy::Skip, retried))
+        .await;
     let node = cluster.node().await;
-    node.store.settle(&[failed(&one(&node).await)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&one(&node).await)], &LeaseUpdates::default())
+        .await
+        .unwrap();
 
     a_minute_in_vain(&cluster, &node).await;
 
     assert_eq!(
         cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 RETRYING ERROR attempt 1", &skipped("SCHEDULE", "07:01:00")]
+        [
+            "SCHEDULE 07:00:00 RETRYING ERROR attempt 1",
+            &skipped("SCHEDULE", "07:01:00")
+        ]
     );
 }
 
@@ -287,7 +426,10 @@ async fn an_execution_between_two_attempts_counts_as_running() {
 async fn a_fixed_delay_whose_fire_time_gives_way_keeps_its_chain() {
     for policy in [OverlapPolicy::Skip, OverlapPolicy::CancelOther] {
         let cluster = TestCluster::start().await;
-        let delayed = JobRequest { initial_delay_seconds: Some(30), ..fixed_delay(60) };
+        let delayed = JobRequest {
+            initial_delay_seconds: Some(30),
+            ..fixed_delay(60)
+        };
         let job = cluster.create(overlapping(policy, delayed)).await;
         let (one_node, other) = (cluster.node().await, cluster.node().await);
         cluster.command(RunJobNow(job.id)).await;
@@ -302,9 +444,17 @@ async fn a_fixed_delay_whose_fire_time_gives_way_keeps_its_chain() {
         }
 
         let log = cluster.ledger(&job).await;
-        assert!(log.iter().any(|line| line.contains("07:00:30 SKIPPED OVERLAP")), "{policy}: {log:?}");
+        assert!(
+            log.iter()
+                .any(|line| line.contains("07:00:30 SKIPPED OVERLAP")),
+            "{policy}: {log:?}"
+        );
         let triggers = cluster.triggers(&job).await;
-        assert_eq!(triggers.last().unwrap(), "SCHEDULE fires 07:01:30 due 07:01:30", "{policy}");
+        assert_eq!(
+            triggers.last().unwrap(),
+            "SCHEDULE fires 07:01:30 due 07:01:30",
+            "{policy}"
+        );
     }
 }
 
@@ -312,8 +462,13 @@ async fn a_fixed_delay_whose_fire_time_gives_way_keeps_its_chain() {
 async fn what_waits_behind_a_node_that_dies_runs_after_the_takeover_or_the_recovery() {
     for recovery in [Recovery::MarkLost, Recovery::Rerun] {
         let cluster = TestCluster::start().await;
-        let request = JobRequest { recovery: Some(recovery), ..fixed_rate(60) };
-        let job = cluster.create(overlapping(OverlapPolicy::BufferAll, request)).await;
+        let request = JobRequest {
+            recovery: Some(recovery),
+            ..fixed_rate(60)
+        };
+        let job = cluster
+            .create(overlapping(OverlapPolicy::BufferAll, request))
+            .await;
         let (survivor, dead) = (cluster.node().await, cluster.node().await);
         one(&dead).await;
         a_minute_in_vain(&cluster, &survivor).await;
@@ -323,7 +478,10 @@ async fn what_waits_behind_a_node_that_dies_runs_after_the_takeover_or_the_recov
         assert_eq!(survivor.reconcile().await.repairs, Some(Repairs::default()));
         if recovery == Recovery::Rerun {
             let recovered = one(&survivor).await;
-            assert_eq!((recovered.kind, recovered.attempt), (TriggerKind::Recovery, 2));
+            assert_eq!(
+                (recovered.kind, recovered.attempt),
+                (TriggerKind::Recovery, 2)
+            );
             end(&survivor, &recovered).await;
         }
         assert_eq!(one(&survivor).await.fire_time, at("07:01:00"), "{recovery}");
@@ -341,7 +499,10 @@ async fn deletion_removes_what_waits() {
 
     assert!(cluster.triggers(&job).await.is_empty() && other.lease().await.is_empty());
     let waited = "BUFFERED 07:01:00 SKIPPED DELETED attempt 0, 1 times until 07:01:00";
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1", waited]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 1", waited]
+    );
 }
 
 #[actix::test]
@@ -351,10 +512,19 @@ async fn the_cancellation_of_what_is_about_to_run_lets_the_next_one_run() {
     a_minute_in_vain(&cluster, &other).await;
     end(&one_node, &attempt).await;
 
-    cluster.command(CancelExecution(execution_id(job.id, TriggerKind::Schedule, at("07:01:00")))).await;
+    cluster
+        .command(CancelExecution(execution_id(
+            job.id,
+            TriggerKind::Schedule,
+            at("07:01:00"),
+        )))
+        .await;
 
     assert_eq!(one(&other).await.fire_time, at("07:02:00"));
-    assert_eq!(cluster.ledger(&job).await[1], "BUFFERED 07:01:00 CANCELLED attempt 0");
+    assert_eq!(
+        cluster.ledger(&job).await[1],
+        "BUFFERED 07:01:00 CANCELLED attempt 0"
+    );
 }
 
 #[actix::test]
@@ -362,16 +532,32 @@ async fn a_fire_time_that_waits_behind_nothing_is_repaired() {
     let (cluster, _, [one_node, other], attempt) = running(OverlapPolicy::BufferOne).await;
     a_minute_in_vain(&cluster, &other).await;
     end(&one_node, &attempt).await;
-    cluster.execute("update job_trigger set due_at = null where kind = 'BUFFERED'", &[]).await;
+    cluster
+        .execute(
+            "update job_trigger set due_at = null where kind = 'BUFFERED'",
+            &[],
+        )
+        .await;
 
-    assert_eq!(other.reconcile().await.repairs, Some(Repairs { released: 1, ..Repairs::default() }));
+    assert_eq!(
+        other.reconcile().await.repairs,
+        Some(Repairs {
+            released: 1,
+            ..Repairs::default()
+        })
+    );
 
     assert_eq!(one(&other).await.fire_time, at("07:01:00"));
 }
 
 /// One poll of a node with a single slot.
 async fn poll(node: &TestNode) -> Vec<Attempt> {
-    node.store.lease(node.id, Batch::of(1), Duration::ZERO).await.unwrap().unwrap().attempts
+    node.store
+        .lease(node.id, Batch::of(1), Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap()
+        .attempts
 }
 
 #[actix::test]
@@ -383,7 +569,11 @@ async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
         cluster.command(RunJobNow(job.id)).await;
         cluster.command(RunJobNow(job.id)).await;
         let mut running: Vec<Attempt> = Vec::new();
-        while cluster.texts("select '' from job_trigger where kind = 'MANUAL'", &[]).await != Vec::<String>::new() {
+        while cluster
+            .texts("select '' from job_trigger where kind = 'MANUAL'", &[])
+            .await
+            != Vec::<String>::new()
+        {
             let (mine, yours) = futures_util::join!(poll(&one_node), poll(&other));
             running.extend(mine.into_iter().chain(yours));
             assert!(running.len() <= 1, "round {round}: {running:?}");
@@ -391,9 +581,11 @@ async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
         end(&one_node, &running[0]).await;
     }
 
-    let query =
-        "select count(*) || ' ' || status from job_execution_log where kind = 'MANUAL' group by status order by 1";
-    assert_eq!(cluster.texts(query, &[]).await, [format!("{ROUNDS} SKIPPED"), format!("{ROUNDS} SUCCESS")]);
+    let query = "select count(*) || ' ' || status from job_execution_log where kind = 'MANUAL' group by status order by 1";
+    assert_eq!(
+        cluster.texts(query, &[]).await,
+        [format!("{ROUNDS} SKIPPED"), format!("{ROUNDS} SUCCESS")]
+    );
 }
 
 #[actix::test]
@@ -401,15 +593,23 @@ async fn an_end_that_races_with_a_poll_strands_nothing() {
     const STRANDED: &str = "select b.id::text from job_trigger b where b.kind = 'BUFFERED' and b.due_at is null
         and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))";
     let cluster = TestCluster::start().await;
-    let retried = with(fixed_rate(86_400), |p| (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (99, 600));
-    let job = cluster.create(overlapping(OverlapPolicy::BufferOne, retried)).await;
+    let retried = with(fixed_rate(86_400), |p| {
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (99, 600)
+    });
+    let job = cluster
+        .create(overlapping(OverlapPolicy::BufferOne, retried))
+        .await;
     let (one_node, other) = (cluster.node().await, cluster.node().await);
     let mut attempt = one(&one_node).await;
 
     for round in 0..ROUNDS {
         let by_cancelling = round % 2 == 1;
         if by_cancelling {
-            one_node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
+            one_node
+                .store
+                .settle(&[failed(&attempt)], &LeaseUpdates::default())
+                .await
+                .unwrap();
         }
         cluster.command(RunJobNow(job.id)).await;
         let ending = async {
@@ -420,7 +620,15 @@ async fn an_end_that_races_with_a_poll_strands_nothing() {
             }
         };
         let ((), leased) = futures_util::join!(ending, poll(&other));
-        assert_eq!(cluster.texts(STRANDED, &[]).await, Vec::<String>::new(), "round {round}");
-        attempt = if leased.is_empty() { one(&other).await } else { leased[0].clone() };
+        assert_eq!(
+            cluster.texts(STRANDED, &[]).await,
+            Vec::<String>::new(),
+            "round {round}"
+        );
+        attempt = if leased.is_empty() {
+            one(&other).await
+        } else {
+            leased[0].clone()
+        };
     }
 }

@@ -1,4 +1,5 @@
-//! Runs with a payload of their own: each attempt has it, wherever it runs, and so has what repeats them.
+//! Runs with a payload of their own: each attempt has it, wherever it runs, and so has what repeats
+//! them.
 
 use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
@@ -32,7 +33,13 @@ async fn job(cluster: &TestCluster, policy: OverlapPolicy) -> Job {
         (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 10);
     });
     let own = Some(payload("{\"of\": \"job\"}"));
-    cluster.create(JobRequest { initial_delay_seconds: Some(3_600), payload: own, ..job }).await
+    cluster
+        .create(JobRequest {
+            initial_delay_seconds: Some(3_600),
+            payload: own,
+            ..job
+        })
+        .await
 }
 
 #[actix::test]
@@ -45,20 +52,39 @@ async fn every_attempt_of_a_run_has_its_payload_and_so_has_its_rerun() {
     let id = cluster.command(RunWithPayload(job.id, own.clone())).await;
 
     let attempt = one(&victim).await;
-    assert_eq!((attempt.execution_id, attempt.payload.as_ref()), (id, Some(&own)));
+    assert_eq!(
+        (attempt.execution_id, attempt.payload.as_ref()),
+        (id, Some(&own))
+    );
     victim.kill(&cluster.sql).await;
     let report = node.reconcile().await;
-    assert_eq!((report.rerun, report.repairs), (1, Some(Repairs::default())));
+    assert_eq!(
+        (report.rerun, report.repairs),
+        (1, Some(Repairs::default()))
+    );
     let recovered = one(&node).await;
-    assert_eq!((recovered.attempt, recovered.payload.as_ref()), (2, Some(&own)));
-    node.store.settle(&[failed(&recovered)], &LeaseUpdates::default()).await.unwrap();
+    assert_eq!(
+        (recovered.attempt, recovered.payload.as_ref()),
+        (2, Some(&own))
+    );
+    node.store
+        .settle(&[failed(&recovered)], &LeaseUpdates::default())
+        .await
+        .unwrap();
     cluster.advance(10);
     let retried = one(&node).await;
     assert_eq!((retried.attempt, retried.payload.as_ref()), (3, Some(&own)));
-    node.store.settle(&[failed(&retried)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&retried)], &LeaseUpdates::default())
+        .await
+        .unwrap();
 
     cluster.command(RerunExecution(id)).await;
-    assert_eq!(one(&node).await.payload, Some(own), "the same fire time with what it ran with");
+    assert_eq!(
+        one(&node).await.payload,
+        Some(own),
+        "the same fire time with what it ran with"
+    );
     cluster.command(RunJobNow(job.id)).await;
     assert_eq!(one(&node).await.payload, job.definition.payload);
 }
@@ -74,12 +100,21 @@ async fn what_waits_behind_an_execution_keeps_its_payload() {
     let id = cluster.command(RunWithPayload(job.id, own.clone())).await;
     assert!(node.lease().await.is_empty(), "it waits");
     node.store
-        .settle(&[succeeded(&first)], &LeaseUpdates { ended: vec![first.lease_id], ..LeaseUpdates::default() })
+        .settle(
+            &[succeeded(&first)],
+            &LeaseUpdates {
+                ended: vec![first.lease_id],
+                ..LeaseUpdates::default()
+            },
+        )
         .await
         .unwrap();
 
     let second = one(&node).await;
-    assert_eq!((second.execution_id, second.payload.as_ref()), (id, Some(&own)));
+    assert_eq!(
+        (second.execution_id, second.payload.as_ref()),
+        (id, Some(&own))
+    );
     let kept = "select payload::text from job_execution_log where id = $1";
     assert_eq!(cluster.texts(kept, &[&id]).await, ["[1]"]);
 }
@@ -94,15 +129,30 @@ async fn a_payload_is_given_with_the_command_and_shown_with_the_execution() {
     for payload in [json!({"of": "run"}), json!(null)] {
         node.data(run, json!({"id": id, "payload": payload})).await;
     }
-    eventually("both were delivered", async || (target.to("/").len() == 2).then_some(())).await;
-    let mut bodies: Vec<String> = target.to("/").into_iter().map(|delivery| delivery.body).collect();
+    eventually("both were delivered", async || {
+        (target.to("/").len() == 2).then_some(())
+    })
+    .await;
+    let mut bodies: Vec<String> = target
+        .to("/")
+        .into_iter()
+        .map(|delivery| delivery.body)
+        .collect();
     bodies.sort();
     assert_eq!(bodies, ["{\"of\":\"job\"}", "{\"of\":\"run\"}"]);
-    for query in ["{ executionsPage { nodes { payload } } }", "{ executionsPage { nodes { payload status } } }"] {
-        let mut rows: Vec<serde_json::Value> =
-            serde_json::from_value(node.data(query, json!({})).await["executionsPage"]["nodes"].take()).unwrap();
+    for query in [
+        "{ executionsPage { nodes { payload } } }",
+        "{ executionsPage { nodes { payload status } } }",
+    ] {
+        let mut rows: Vec<serde_json::Value> = serde_json::from_value(
+            node.data(query, json!({})).await["executionsPage"]["nodes"].take(),
+        )
+        .unwrap();
         rows.retain(|row| !row["payload"].is_null());
-        assert_eq!((rows.len(), &rows[0]["payload"]), (1, &json!("{\"of\":\"run\"}")));
+        assert_eq!(
+            (rows.len(), &rows[0]["payload"]),
+            (1, &json!("{\"of\":\"run\"}"))
+        );
     }
 
     let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
@@ -117,7 +167,9 @@ async fn a_payload_is_given_with_the_command_and_shown_with_the_execution() {
     let get = node.create(get).await;
     let error = node.error(run, json!({"id": get, "payload": 1})).await;
     assert_eq!(error["extensions"]["field"], "payload", "{error}");
-    let unknown = node.error(run, json!({"id": Uuid::nil(), "payload": 1})).await;
+    let unknown = node
+        .error(run, json!({"id": Uuid::nil(), "payload": 1}))
+        .await;
     assert_eq!(unknown["extensions"]["code"], "NOT_FOUND");
 }
 
@@ -128,7 +180,12 @@ async fn no_run_has_a_payload_beside_a_node_that_would_not_read_it() {
     let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, protocol)
         values (gen_random_uuid(), 'older', 'a:1', '0', 'DRAINING', 1, 1, now(), now(), now(), 2)";
     cluster.execute(older, &[]).await;
-    let refused = cluster.try_command(RunWithPayload(job.id, payload("1"))).await;
-    assert!(matches!(&refused, Err(CommandError::Conflict(message)) if message.contains("older")), "{refused:?}");
+    let refused = cluster
+        .try_command(RunWithPayload(job.id, payload("1")))
+        .await;
+    assert!(
+        matches!(&refused, Err(CommandError::Conflict(message)) if message.contains("older")),
+        "{refused:?}"
+    );
     cluster.command(RunJobNow(job.id)).await;
 }

@@ -15,7 +15,11 @@ const KUSTOMIZATION: &str = include_str!("../deploy/kubernetes/kustomization.yam
 
 fn printed(arguments: &[&str]) -> String {
     let output = horolog(arguments, &[]);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -34,11 +38,21 @@ fn default_of(flag: &str) -> u64 {
 
 #[test]
 fn the_unit_calls_the_program_as_it_can_be_called_and_gives_it_time_to_drain() {
-    let value = |key: &str| UNIT.lines().find_map(|line| line.strip_prefix(&format!("{key}="))).unwrap();
+    let value = |key: &str| {
+        UNIT.lines()
+            .find_map(|line| line.strip_prefix(&format!("{key}=")))
+            .unwrap()
+    };
     let command: Vec<&str> = value("ExecStart").split_whitespace().skip(1).collect();
     assert!(printed(&[command, vec!["--help"]].concat()).contains("Usage: horolog serve"));
-    assert!(seconds(value("TimeoutStopSec")) > default_of("--drain-timeout") + default_of("--drain-delay"));
-    assert_eq!((value("Type"), value("RestartPreventExitStatus")), ("notify", "2"));
+    assert!(
+        seconds(value("TimeoutStopSec"))
+            > default_of("--drain-timeout") + default_of("--drain-delay")
+    );
+    assert_eq!(
+        (value("Type"), value("RestartPreventExitStatus")),
+        ("notify", "2")
+    );
 }
 
 #[test]
@@ -50,68 +64,151 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.to_owned())))
-        .map(|(name, value)| (name, value.replace("$(POD_IP)", "10.1.2.3").replace("$(POD_NAMESPACE)", "jobs")))
+        .filter_map(|one| {
+            Some((
+                one["name"].as_str()?.to_owned(),
+                one["value"].as_str()?.to_owned(),
+            ))
+        })
+        .map(|(name, value)| {
+            (
+                name,
+                value
+                    .replace("$(POD_IP)", "10.1.2.3")
+                    .replace("$(POD_NAMESPACE)", "jobs"),
+            )
+        })
         .collect();
-    let arguments: Vec<&str> = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let arguments: Vec<&str> = container["args"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap())
+        .collect();
     let output = horolog(&[arguments, vec!["--help"]].concat(), &variables);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     // Names that there are not are refused by every command.
     let output = horolog(&["schema"], &variables);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let value = |name: &str| variables.iter().find(|(one, _)| one == name).unwrap().1.as_str();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let value = |name: &str| {
+        variables
+            .iter()
+            .find(|(one, _)| one == name)
+            .unwrap()
+            .1
+            .as_str()
+    };
     let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
-    assert!(grace > seconds(value("HOROLOG_DRAIN_TIMEOUT")) + seconds(value("HOROLOG_DRAIN_DELAY")));
-    assert_eq!(pod["enableServiceLinks"], false, "HOROLOG_SERVICE_HOST would stop the start");
+    assert!(
+        grace > seconds(value("HOROLOG_DRAIN_TIMEOUT")) + seconds(value("HOROLOG_DRAIN_DELAY"))
+    );
+    assert_eq!(
+        pod["enableServiceLinks"], false,
+        "HOROLOG_SERVICE_HOST would stop the start"
+    );
 
     let port = &container["ports"][0]["containerPort"];
     assert!(value("HOROLOG_LISTEN").ends_with(&format!(":{port}")));
     assert!(value("HOROLOG_ADVERTISE").ends_with(&format!(":{port}")));
-    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"], port.to_string());
-    for (probe, path) in [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+    assert_eq!(
+        deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"],
+        port.to_string()
+    );
+    for (probe, path) in [
+        ("startupProbe", "/healthz"),
+        ("livenessProbe", "/healthz"),
+        ("readinessProbe", "/readyz"),
+    ] {
         assert_eq!(container[probe]["httpGet"]["path"], path);
-        assert_eq!(container[probe]["httpGet"]["port"], container["ports"][0]["name"]);
+        assert_eq!(
+            container[probe]["httpGet"]["port"],
+            container["ports"][0]["name"]
+        );
     }
     let service: Value = serde_saphyr::from_str(SERVICE).unwrap();
     let name = service["metadata"]["name"].as_str().unwrap();
     for suffix in ["jobs", "jobs.svc", "jobs.svc.cluster.local"] {
         let called = format!("{name}.{suffix}");
-        assert!(value("HOROLOG_ALLOW_HOST").split(',').any(|allowed| allowed == called), "{called} is refused");
+        assert!(
+            value("HOROLOG_ALLOW_HOST")
+                .split(',')
+                .any(|allowed| allowed == called),
+            "{called} is refused"
+        );
     }
-    assert_eq!(service["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
+    assert_eq!(
+        service["spec"]["ports"][0]["targetPort"],
+        container["ports"][0]["name"]
+    );
 
     let autoscaler: Value = serde_saphyr::from_str(AUTOSCALER).unwrap();
-    assert_eq!(autoscaler["spec"]["scaleTargetRef"]["name"], deployment["metadata"]["name"]);
-    let metric = autoscaler["spec"]["metrics"][0]["external"]["metric"]["name"].as_str().unwrap();
+    assert_eq!(
+        autoscaler["spec"]["scaleTargetRef"]["name"],
+        deployment["metadata"]["name"]
+    );
+    let metric = autoscaler["spec"]["metrics"][0]["external"]["metric"]["name"]
+        .as_str()
+        .unwrap();
     assert!(METRICS.contains(&format!("\"{metric}\"")), "{metric}");
 
     let budget: Value = serde_saphyr::from_str(BUDGET).unwrap();
     let pods = &budget["spec"]["selector"]["matchLabels"];
-    assert_eq!(pods["app.kubernetes.io/name"], "horolog", "an empty selector is every pod of the namespace");
+    assert_eq!(
+        pods["app.kubernetes.io/name"], "horolog",
+        "an empty selector is every pod of the namespace"
+    );
 
     let kustomization: Value = serde_saphyr::from_str(KUSTOMIZATION).unwrap();
     for file in kustomization["resources"].as_array().unwrap() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes").join(file.as_str().unwrap());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("deploy/kubernetes")
+            .join(file.as_str().unwrap());
         assert!(path.exists(), "{file}");
     }
     assert_eq!(kustomization["images"][0]["name"], container["image"]);
-    assert_eq!(kustomization["images"][0]["newTag"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        kustomization["images"][0]["newTag"],
+        env!("CARGO_PKG_VERSION")
+    );
 }
 
 /// The policy as `kubectl apply -k` sends it: kustomize adds labels to selectors.
 #[test]
 fn the_network_policy_lets_in_labelled_clients_and_nobody_else() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes");
-    let rendered = Command::new("kubectl").arg("kustomize").arg(folder).output();
+    let rendered = Command::new("kubectl")
+        .arg("kustomize")
+        .arg(folder)
+        .output();
     let rendered = match &rendered {
         Ok(output) if output.status.success() => std::str::from_utf8(&output.stdout).unwrap(),
         _ => NETWORK_POLICY, // not everybody has kubectl
     };
-    let documents = rendered.split("\n---\n").map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
-    let policy = documents.into_iter().find(|document| document["kind"] == "NetworkPolicy").unwrap();
-    assert_eq!(policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"], "horolog");
-    assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
-    let labelled = serde_json::json!({"matchExpressions": [{"key": "horolog-client", "operator": "Exists"}]});
+    let documents = rendered
+        .split("\n---\n")
+        .map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
+    let policy = documents
+        .into_iter()
+        .find(|document| document["kind"] == "NetworkPolicy")
+        .unwrap();
+    assert_eq!(
+        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"],
+        "horolog"
+    );
+    assert_eq!(
+        policy["spec"]["policyTypes"],
+        serde_json::json!(["Ingress"])
+    );
+    let labelled =
+        serde_json::json!({"matchExpressions": [{"key": "horolog-client", "operator": "Exists"}]});
     let clients = serde_json::json!([{"podSelector": labelled}, {"namespaceSelector": labelled}]);
     assert_eq!(policy["spec"]["ingress"].as_array().unwrap().len(), 1);
     assert_eq!(policy["spec"]["ingress"][0]["from"], clients);
@@ -127,17 +224,30 @@ fn completions_and_manual_pages_know_every_command() {
         .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect();
-    assert!(commands.contains(&"serve") && commands.contains(&"nginx-upstreams"), "{commands:?}");
+    assert!(
+        commands.contains(&"serve") && commands.contains(&"nginx-upstreams"),
+        "{commands:?}"
+    );
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = printed(&["completions", shell]);
         for command in &commands {
             assert!(text.contains(command), "{shell}: {command}");
         }
-        assert!(text.contains("--node-ttl") || shell == "fish" && text.contains("node-ttl"), "{shell}");
+        assert!(
+            text.contains("--node-ttl") || shell == "fish" && text.contains("node-ttl"),
+            "{shell}"
+        );
     }
     let bash = printed(&["completions", "bash"]);
-    let checked = Command::new("bash").args(["-n", "-c", &bash]).output().unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let checked = Command::new("bash")
+        .args(["-n", "-c", &bash])
+        .output()
+        .unwrap();
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stderr)
+    );
 
     let directory = std::env::temp_dir().join(format!("horolog-man-{}", std::process::id()));
     std::fs::create_dir(&directory).unwrap();
@@ -148,5 +258,10 @@ fn completions_and_manual_pages_know_every_command() {
     }
     std::fs::remove_dir_all(directory).unwrap();
     assert!(printed(&["man"]).contains("nginx\\-upstreams"));
-    assert_eq!(horolog(&["man", "--out", "/nowhere/at/all"], &[]).status.code(), Some(1));
+    assert_eq!(
+        horolog(&["man", "--out", "/nowhere/at/all"], &[])
+            .status
+            .code(),
+        Some(1)
+    );
 }

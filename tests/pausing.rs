@@ -10,7 +10,10 @@ const RAN_ONCE: [&str; 1] = ["SCHEDULE 07:00:00 SUCCESS attempt 1"];
 
 /// A job to be paused and one to be deleted, both due now.
 async fn two_jobs(cluster: &TestCluster) -> (Job, Job) {
-    (cluster.create(fixed_rate(60)).await, cluster.create(fixed_rate(60)).await)
+    (
+        cluster.create(fixed_rate(60)).await,
+        cluster.create(fixed_rate(60)).await,
+    )
 }
 
 #[actix::test]
@@ -27,7 +30,10 @@ async fn what_was_leased_within_the_look_ahead_runs_although_its_job_is_paused_o
     cluster.command(DeleteJob(deleted.id)).await;
 
     assert_eq!(node.settle_all().await.settled, 2);
-    assert!(before.elapsed() >= Duration::from_millis(200), "they waited for their due time");
+    assert!(
+        before.elapsed() >= Duration::from_millis(200),
+        "they waited for their due time"
+    );
     for job in [&paused, &deleted] {
         assert_eq!(cluster.ledger(job).await, RAN_ONCE);
     }
@@ -52,7 +58,11 @@ async fn a_command_that_meets_a_lease_waits_for_it_and_then_holds() {
         .await;
         gate.open().await;
     };
-    futures_util::join!(cluster.command(PauseJob(paused.id, None)), cluster.command(DeleteJob(deleted.id)), open);
+    futures_util::join!(
+        cluster.command(PauseJob(paused.id, None)),
+        cluster.command(DeleteJob(deleted.id)),
+        open
+    );
 
     assert_eq!(polled.await.leased, 2);
     node.settle_all().await;
@@ -61,6 +71,9 @@ async fn a_command_that_meets_a_lease_waits_for_it_and_then_holds() {
     for job in [&paused, &deleted] {
         assert_eq!(cluster.ledger(job).await, RAN_ONCE);
     }
-    assert_eq!(cluster.triggers(&paused).await, ["SCHEDULE fires 07:01:00 paused"]);
+    assert_eq!(
+        cluster.triggers(&paused).await,
+        ["SCHEDULE fires 07:01:00 paused"]
+    );
     assert!(cluster.triggers(&deleted).await.is_empty());
 }

@@ -3,32 +3,48 @@
 use crate::api_node::ApiNode;
 use serde_json::{Value, json};
 
-const PREVIEW: &str = "query($input: CreateJobInput!, $count: Int) { previewSchedule(input: $input, count: $count) {
+const PREVIEW: &str =
+    "query($input: CreateJobInput!, $count: Int) { previewSchedule(input: $input, count: $count) {
     expression dialect zone description fireTimes warnings } }";
 
 async fn preview(node: &ApiNode, input: Value) -> Value {
-    node.data(PREVIEW, json!({"input": input, "count": 3})).await["previewSchedule"].take()
+    node.data(PREVIEW, json!({"input": input, "count": 3}))
+        .await["previewSchedule"]
+        .take()
 }
 
 #[actix::test]
 async fn a_cron_is_shown_in_words_instants_and_surprises() {
     let node = ApiNode::start().await;
-    let cron =
-        json!({"name": "x", "scheduleType": "CRON", "cronExpression": "30 2 * * *", "timeZone": "america/new_york"});
+    let cron = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "30 2 * * *", "timeZone": "america/new_york"});
     let shown = preview(&node, cron).await;
-    assert_eq!((&shown["dialect"], &shown["zone"]), (&json!("UNIX"), &json!("America/New_York")));
+    assert_eq!(
+        (&shown["dialect"], &shown["zone"]),
+        (&json!("UNIX"), &json!("America/New_York"))
+    );
     assert_eq!(shown["description"], "at 02:30 every day");
     assert_eq!(shown["fireTimes"].as_array().unwrap().len(), 3);
     let warning = shown["warnings"][0].as_str().unwrap();
-    assert!(warning.contains("02:30 does not exist: runs 03:00"), "{warning}");
+    assert!(
+        warning.contains("02:30 does not exist: runs 03:00"),
+        "{warning}"
+    );
 }
 
 #[actix::test]
 async fn every_type_can_be_previewed() {
     let node = ApiNode::start().await;
     let cases = [
-        (json!({"scheduleType": "FIXED_RATE", "intervalSeconds": 60}), "every 60 seconds from", 3),
-        (json!({"scheduleType": "FIXED_DELAY", "intervalSeconds": 60}), "60 seconds after the end", 1),
+        (
+            json!({"scheduleType": "FIXED_RATE", "intervalSeconds": 60}),
+            "every 60 seconds from",
+            3,
+        ),
+        (
+            json!({"scheduleType": "FIXED_DELAY", "intervalSeconds": 60}),
+            "60 seconds after the end",
+            1,
+        ),
         (
             json!({"scheduleType": "ONCE", "startAt": "2999-01-01T00:00:00+01:00"}),
             "once, at 2998-12-31T23:00:00.000Z",
@@ -38,8 +54,15 @@ async fn every_type_can_be_previewed() {
     for (mut input, words, count) in cases {
         input["name"] = json!(""); // only the schedule matters
         let shown = preview(&node, input).await;
-        assert!(shown["description"].as_str().unwrap().contains(words), "{shown}");
-        assert_eq!(shown["fireTimes"].as_array().unwrap().len(), count, "{shown}");
+        assert!(
+            shown["description"].as_str().unwrap().contains(words),
+            "{shown}"
+        );
+        assert_eq!(
+            shown["fireTimes"].as_array().unwrap().len(),
+            count,
+            "{shown}"
+        );
     }
 }
 
@@ -52,17 +75,24 @@ async fn a_bad_schedule_is_named_before_it_is_anybodys() {
         ("timeZone", cron("0 2 * * *", "+02:00")),
         ("cronExpression", cron("0 0 30 2 ?", "UTC")),
         ("cronExpression", cron("0 0 0 ? * 6#9", "UTC")),
-        ("startAt", json!({"name": "x", "scheduleType": "ONCE", "startAt": "tomorrow"})),
+        (
+            "startAt",
+            json!({"name": "x", "scheduleType": "ONCE", "startAt": "tomorrow"}),
+        ),
     ];
     for (field, input) in cases {
-        let error = node.error(PREVIEW, json!({"input": input, "count": 1})).await;
+        let error = node
+            .error(PREVIEW, json!({"input": input, "count": 1}))
+            .await;
         assert_eq!(
             (&error["extensions"]["code"], &error["extensions"]["field"]),
             (&json!("BAD_USER_INPUT"), &json!(field))
         );
     }
     let rate = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60});
-    let error = node.error(PREVIEW, json!({"input": rate, "count": 1_001})).await;
+    let error = node
+        .error(PREVIEW, json!({"input": rate, "count": 1_001}))
+        .await;
     assert_eq!(error["extensions"]["field"], "count");
 }
 
@@ -78,10 +108,19 @@ async fn a_job_keeps_its_zone_and_the_cluster_names_its_tz_database() {
         (&job["timeZone"], &job["dstGap"], &job["dstOverlap"]),
         (&json!("Asia/Kolkata"), &json!("SKIP"), &json!("BOTH"))
     );
-    let times: Vec<&str> = job["nextFireTimes"].as_array().unwrap().iter().map(|time| time.as_str().unwrap()).collect();
-    assert!(times.len() == 4 && times.iter().all(|time| time.ends_with("T03:30:00.000Z")), "{times:?}");
+    let times: Vec<&str> = job["nextFireTimes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|time| time.as_str().unwrap())
+        .collect();
+    assert!(
+        times.len() == 4 && times.iter().all(|time| time.ends_with("T03:30:00.000Z")),
+        "{times:?}"
+    );
 
-    let version = node.data("{ cluster { tzdbVersion } }", json!({})).await["cluster"]["tzdbVersion"].take();
+    let version =
+        node.data("{ cluster { tzdbVersion } }", json!({})).await["cluster"]["tzdbVersion"].take();
     let version = version.as_str().unwrap();
     assert!(version.len() >= 5 && version.starts_with("20"), "{version}");
 }
@@ -91,13 +130,24 @@ async fn the_next_fire_times_end_with_the_last_run_and_follow_the_job_that_is_ed
     let node = ApiNode::start().await;
     let input = json!({"name": "thrice", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "maxRuns": 3});
     let job = node.create(input.clone()).await;
-    let shown = node.data("query($id: ID!) { job(id: $id) { nextFireTimes(count: 10) } }", json!({"id": job})).await;
+    let shown = node
+        .data(
+            "query($id: ID!) { job(id: $id) { nextFireTimes(count: 10) } }",
+            json!({"id": job}),
+        )
+        .await;
     assert_eq!(shown["job"]["nextFireTimes"].as_array().unwrap().len(), 3);
 
-    let preview =
-        "query($input: CreateJobInput!, $jobId: ID) { previewSchedule(input: $input, jobId: $jobId) { fireTimes } }";
-    let edited = node.data(preview, json!({"input": input, "jobId": job})).await;
-    assert_eq!(edited["previewSchedule"]["fireTimes"], shown["job"]["nextFireTimes"], "an edit keeps the phase");
-    let unknown = node.error(preview, json!({"input": input, "jobId": uuid::Uuid::nil()})).await;
+    let preview = "query($input: CreateJobInput!, $jobId: ID) { previewSchedule(input: $input, jobId: $jobId) { fireTimes } }";
+    let edited = node
+        .data(preview, json!({"input": input, "jobId": job}))
+        .await;
+    assert_eq!(
+        edited["previewSchedule"]["fireTimes"], shown["job"]["nextFireTimes"],
+        "an edit keeps the phase"
+    );
+    let unknown = node
+        .error(preview, json!({"input": input, "jobId": uuid::Uuid::nil()}))
+        .await;
     assert_eq!(unknown["extensions"]["code"], "NOT_FOUND");
 }

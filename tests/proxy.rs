@@ -17,11 +17,16 @@ impl Proxy {
     pub async fn to(database_url: &str) -> Self {
         let socket = socket_of(database_url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), silent: watch::Sender::new(false) };
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            silent: watch::Sender::new(false),
+        };
         let silent = proxy.silent.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = UnixStream::connect(&socket).await else { continue };
+                let Ok(server) = UnixStream::connect(&socket).await else {
+                    continue;
+                };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
                 tokio::spawn(pump(from_client, to_server, silent.subscribe()));
@@ -56,7 +61,9 @@ async fn pump(
 ) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        if silent.wait_for(|silent| !silent).await.is_err() || to.write_all(&buffer[..count]).await.is_err() {
+        if silent.wait_for(|silent| !silent).await.is_err()
+            || to.write_all(&buffer[..count]).await.is_err()
+        {
             return;
         }
     }

@@ -1,6 +1,9 @@
-//! Reclaiming: what a living node has not begun is neither lost nor recovered when it gives up its id.
+//! Reclaiming: what a living node has not begun is neither lost nor recovered when it gives up its
+//! id.
 
-use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate};
+use crate::support::{
+    ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate,
+};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob};
 use horolog::actors::periodic::WakeUp;
 use horolog::actors::slots::Slots;
@@ -10,19 +13,32 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::node::MembershipState;
 
 /// Previous attempts and recoveries of a job's executions.
-const HISTORY: &str = "select coalesce(previous_attempts -> 0 ->> 'outcome', 'none') || ' ' || recoveries
+const HISTORY: &str =
+    "select coalesce(previous_attempts -> 0 ->> 'outcome', 'none') || ' ' || recoveries
     from job_execution_log where job_id = $1 order by fire_time";
 
 fn marked_lost(request: JobRequest) -> JobRequest {
-    JobRequest { recovery: Some(Recovery::MarkLost), ..request }
+    JobRequest {
+        recovery: Some(Recovery::MarkLost),
+        ..request
+    }
 }
 
-/// A node that runs one execution of a `MARK_LOST` job, and to which the database counts another that has not begun.
+/// A node that runs one execution of a `MARK_LOST` job, and to which the database counts another
+/// that has not begun.
 async fn with_begun_and_unstarted(cluster: &TestCluster) -> (TestNode, [Job; 2]) {
     let node = cluster.node().await;
-    let begun = cluster.create(marked_lost(JobRequest { target: ENDLESS, ..fixed_delay(60) })).await;
+    let begun = cluster
+        .create(marked_lost(JobRequest {
+            target: ENDLESS,
+            ..fixed_delay(60)
+        }))
+        .await;
     assert_eq!(node.poll().await.leased, 1);
-    eventually("it has begun", async || (node.holdings().begun.len() == 1).then_some(())).await;
+    eventually("it has begun", async || {
+        (node.holdings().begun.len() == 1).then_some(())
+    })
+    .await;
     let unstarted = cluster.create(marked_lost(fixed_delay(60))).await;
     assert_eq!(node.lease().await.len(), 1);
     (node, [begun, unstarted])
@@ -38,15 +54,31 @@ async fn what_had_not_begun_is_reclaimed_when_the_node_joins_under_another_id() 
     let report = node.poll().await;
 
     assert_eq!((report.reclaimed, report.leased), (1, 1));
-    eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
-    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
-    assert_eq!(cluster.texts(HISTORY, &[&unstarted.id]).await, ["NOT_STARTED 0"]);
-    assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"], "left to who takes over");
+    eventually("it has run", async || {
+        (node.settle().await.settled == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        cluster.ledger(&unstarted).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
+    );
+    assert_eq!(
+        cluster.texts(HISTORY, &[&unstarted.id]).await,
+        ["NOT_STARTED 0"]
+    );
+    assert_eq!(
+        cluster.ledger(&begun).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"],
+        "left to who takes over"
+    );
     let observer = cluster.node().await;
     cluster.advance(NODE_TTL.as_secs() + 1);
     assert!(observer.heartbeat().await && node.heartbeat().await);
     assert_eq!(observer.reconcile().await.dead, [former]);
-    assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&begun).await,
+        ["SCHEDULE 07:00:00 LOST attempt 1"]
+    );
 }
 
 #[actix::test]
@@ -63,7 +95,10 @@ async fn a_node_that_drains_reclaims_as_well_and_leases_nothing() {
     let report = node.poll().await;
 
     assert_eq!((report.reclaimed, report.leased), (1, 0));
-    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&unstarted).await,
+        ["SCHEDULE 07:00:00 RETRYING attempt 1"]
+    );
 }
 
 #[actix::test]
@@ -78,7 +113,10 @@ async fn what_was_taken_over_first_stays_as_the_take_over_left_it() {
     node.join_again(&cluster.database.database()).await;
 
     assert_eq!(node.poll().await.reclaimed, 0);
-    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&unstarted).await,
+        ["SCHEDULE 07:00:00 LOST attempt 1"]
+    );
 }
 
 #[actix::test]
@@ -89,9 +127,18 @@ async fn a_node_that_leaves_reclaims_what_it_has_not_begun() {
     let taken = node.store.leave(node.id, &node.holdings()).await.unwrap();
 
     assert_eq!((taken.rerun.len(), taken.ended.len()), (0, 1));
-    assert_eq!(cluster.ledger(&begun).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
-    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
-    assert_eq!(cluster.texts(HISTORY, &[&unstarted.id]).await, ["NOT_STARTED 0"]);
+    assert_eq!(
+        cluster.ledger(&begun).await,
+        ["SCHEDULE 07:00:00 LOST attempt 1"]
+    );
+    assert_eq!(
+        cluster.ledger(&unstarted).await,
+        ["SCHEDULE 07:00:00 RETRYING attempt 1"]
+    );
+    assert_eq!(
+        cluster.texts(HISTORY, &[&unstarted.id]).await,
+        ["NOT_STARTED 0"]
+    );
 }
 
 /// It is tried again as a retry is, and a pause holds it like one.
@@ -109,14 +156,31 @@ async fn what_is_reclaimed_of_a_paused_job_waits_for_the_resume() {
         assert_eq!(node.lease().await.len(), 0);
         node.reconcile().await;
     }
-    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
-    assert_eq!(cluster.triggers(&unstarted).await[0], "RETRY fires 07:00:00");
+    assert_eq!(
+        cluster.ledger(&unstarted).await,
+        ["SCHEDULE 07:00:00 RETRYING attempt 1"]
+    );
+    assert_eq!(
+        cluster.triggers(&unstarted).await[0],
+        "RETRY fires 07:00:00"
+    );
 
-    cluster.command(ResumeJob(unstarted.id, MissedOnce::Skip)).await;
+    cluster
+        .command(ResumeJob(unstarted.id, MissedOnce::Skip))
+        .await;
     assert_eq!(node.poll().await.leased, 1);
-    eventually("it has run", async || (node.settle().await.settled == 1).then_some(())).await;
-    assert_eq!(cluster.ledger(&unstarted).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
-    assert_eq!(cluster.texts(HISTORY, &[&unstarted.id]).await, ["NOT_STARTED 0"]);
+    eventually("it has run", async || {
+        (node.settle().await.settled == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        cluster.ledger(&unstarted).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
+    );
+    assert_eq!(
+        cluster.texts(HISTORY, &[&unstarted.id]).await,
+        ["NOT_STARTED 0"]
+    );
 }
 
 #[actix::test]
@@ -138,12 +202,23 @@ async fn nothing_begins_after_it_was_found_unbegun_and_what_began_stays_begun() 
     node.believe(MembershipState::Fenced);
     let holdings = slots.holdings();
 
-    assert!(slots.begin(&attempts[1], &membership_state).is_none(), "it counts as not begun");
+    assert!(
+        slots.begin(&attempts[1], &membership_state).is_none(),
+        "it counts as not begun"
+    );
     assert_eq!(Vec::from_iter(&holdings.begun), [&attempts[0].execution_id]);
     let dropped = &attempts[0];
-    slots.lose((dropped.execution_id, dropped.attempt), dropped.lease_id, taken.swap_remove(0));
+    slots.lose(
+        (dropped.execution_id, dropped.attempt),
+        dropped.lease_id,
+        taken.swap_remove(0),
+    );
     let given_up = slots.holdings().given_up;
-    assert_eq!(Vec::from_iter(&given_up), [&dropped.execution_id], "although it is not held any more");
+    assert_eq!(
+        Vec::from_iter(&given_up),
+        [&dropped.execution_id],
+        "although it is not held any more"
+    );
     slots.clear_given_up(&given_up);
     assert!(slots.holdings().given_up.is_empty());
 }

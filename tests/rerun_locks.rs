@@ -1,5 +1,5 @@
-//! Two commands about one execution at the same moment. One of them stands before its COMMIT, its work done; the other
-//! waits for it, and sees what it did.
+//! Two commands about one execution at the same moment. One of them stands before its COMMIT, its
+//! work done; the other waits for it, and sees what it did.
 
 use crate::support::{CommitGate, TestCluster, TestNode, failed, fixed_rate};
 use chrono::TimeDelta;
@@ -20,7 +20,10 @@ async fn failed_once(gated: &str) -> (TestCluster, Job, Uuid, TestNode, CommitGa
     let job = cluster.create(fixed_rate(3_600)).await;
     let node = cluster.node().await;
     let attempt = node.lease().await.remove(0);
-    node.store.settle(&[failed(&attempt)], &LeaseUpdates::default()).await.unwrap();
+    node.store
+        .settle(&[failed(&attempt)], &LeaseUpdates::default())
+        .await
+        .unwrap();
     let gate = CommitGate::install_on(&cluster.database, gated).await;
     let victim = cluster.victim(PATIENCE).await;
     gate.close().await;
@@ -28,7 +31,11 @@ async fn failed_once(gated: &str) -> (TestCluster, Job, Uuid, TestNode, CommitGa
 }
 
 /// Runs `second` once a commit stands at the gate, and opens that when both wait.
-async fn meanwhile<T>(cluster: &TestCluster, gate: &CommitGate, second: impl Future<Output = T>) -> T {
+async fn meanwhile<T>(
+    cluster: &TestCluster,
+    gate: &CommitGate,
+    second: impl Future<Output = T>,
+) -> T {
     gate.await_victim().await;
     let opened = async {
         cluster.wait_for_locks(2).await;
@@ -45,21 +52,46 @@ async fn a_rerun_sees_the_one_that_is_about_to_commit() {
     let second = meanwhile(&cluster, &gate, cluster.command(RerunExecution(id)));
     let (first, second) = futures_util::join!(first, second);
     let first = first.unwrap();
-    assert_eq!((first.verdicts.as_slice(), first.reruns.len()), ([Verdict::Run].as_slice(), 1));
+    assert_eq!(
+        (first.verdicts.as_slice(), first.reruns.len()),
+        ([Verdict::Run].as_slice(), 1)
+    );
     assert_eq!((second.id, second.created), (first.reruns[0], false));
-    assert_eq!(cluster.triggers(&job).await.len(), 2, "the schedule's, and one rerun");
+    assert_eq!(
+        cluster.triggers(&job).await.len(),
+        2,
+        "the schedule's, and one rerun"
+    );
 }
 
 #[actix::test]
 async fn a_rerun_of_a_filter_sees_the_one_that_is_about_to_commit() {
     let (cluster, job, id, victim, gate) = failed_once("job_trigger").await;
     let asked = [id];
-    let first = victim.store.rerun(&asked, Asked::ByFilter, TimeDelta::zero());
-    let all = RerunExecutions { filter: ExecutionFilter::default(), jobs: None, dry_run: false };
-    let (first, second) = futures_util::join!(first, meanwhile(&cluster, &gate, cluster.command(all)));
+    let first = victim
+        .store
+        .rerun(&asked, Asked::ByFilter, TimeDelta::zero());
+    let all = RerunExecutions {
+        filter: ExecutionFilter::default(),
+        jobs: None,
+        dry_run: false,
+    };
+    let (first, second) =
+        futures_util::join!(first, meanwhile(&cluster, &gate, cluster.command(all)));
     assert_eq!(first.unwrap().reruns.len(), 1);
-    assert_eq!(second, RerunReport { matched: 1, under_way: 1, ..RerunReport::default() });
-    assert_eq!(cluster.triggers(&job).await.len(), 2, "the schedule's, and one rerun");
+    assert_eq!(
+        second,
+        RerunReport {
+            matched: 1,
+            under_way: 1,
+            ..RerunReport::default()
+        }
+    );
+    assert_eq!(
+        cluster.triggers(&job).await.len(),
+        2,
+        "the schedule's, and one rerun"
+    );
 }
 
 #[actix::test]
@@ -69,7 +101,10 @@ async fn nothing_of_a_job_runs_again_that_is_about_to_be_deleted() {
     let rerun = meanwhile(&cluster, &gate, cluster.try_command(RerunExecution(id)));
     let (deleted, rerun) = futures_util::join!(deleted, rerun);
     assert!(deleted.unwrap());
-    assert!(matches!(&rerun, Err(CommandError::Conflict(message)) if message.contains("deleted")), "{rerun:?}");
+    assert!(
+        matches!(&rerun, Err(CommandError::Conflict(message)) if message.contains("deleted")),
+        "{rerun:?}"
+    );
     assert_eq!(cluster.triggers(&job).await, [] as [&str; 0]);
 }
 
@@ -84,5 +119,8 @@ async fn a_deletion_takes_the_rerun_with_it_that_is_about_to_commit() {
     assert_eq!(rerun.unwrap().reruns.len(), 1);
     assert_eq!(cluster.triggers(&job).await, [] as [&str; 0]);
     let left_out = "RERUN 07:00:00 SKIPPED DELETED attempt 0, 1 times until 07:00:00";
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 FAILED ERROR attempt 1", left_out]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 FAILED ERROR attempt 1", left_out]
+    );
 }

@@ -1,9 +1,13 @@
-//! Reruns: the fire time of an ended execution runs again, once at a time, under an id of its own, whatever dies in
-//! between.
+//! Reruns: the fire time of an ended execution runs again, once at a time, under an id of its own,
+//! whatever dies in between.
 
 use crate::api_node::ApiNode;
-use crate::support::{CommitGate, TestCluster, TestNode, at, eventually, failed, fixed_rate, succeeded, with};
-use horolog::actors::job_manager::executions::{Rerun, RerunExecution, RerunExecutions, RerunReport};
+use crate::support::{
+    CommitGate, TestCluster, TestNode, at, eventually, failed, fixed_rate, succeeded, with,
+};
+use horolog::actors::job_manager::executions::{
+    Rerun, RerunExecution, RerunExecutions, RerunReport,
+};
 use horolog::actors::job_manager::{CancelExecution, CommandError, DeleteJob, PauseJob};
 use horolog::model::execution::{Attempt, ExecutionStatus};
 use horolog::model::job::Job;
@@ -27,15 +31,33 @@ async fn one(node: &TestNode) -> Attempt {
 }
 
 async fn end(node: &TestNode, attempt: &Attempt, well: bool) {
-    let settlement = if well { succeeded(attempt) } else { failed(attempt) };
-    let updates = LeaseUpdates { ended: vec![attempt.lease_id], ..LeaseUpdates::default() };
-    assert_eq!(node.store.settle(&[settlement], &updates).await.unwrap().settled, [attempt.execution_id]);
+    let settlement = if well {
+        succeeded(attempt)
+    } else {
+        failed(attempt)
+    };
+    let updates = LeaseUpdates {
+        ended: vec![attempt.lease_id],
+        ..LeaseUpdates::default()
+    };
+    assert_eq!(
+        node.store
+            .settle(&[settlement], &updates)
+            .await
+            .unwrap()
+            .settled,
+        [attempt.execution_id]
+    );
 }
 
 /// An hourly job whose first execution has failed; it is 07:10.
 async fn with_failure(policy: OverlapPolicy) -> (TestCluster, Job, TestNode, Uuid) {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(with(fixed_rate(3_600), |policies| policies.overlap_policy = policy)).await;
+    let job = cluster
+        .create(with(fixed_rate(3_600), |policies| {
+            policies.overlap_policy = policy
+        }))
+        .await;
     let node = cluster.node().await;
     let attempt = one(&node).await;
     end(&node, &attempt, false).await;
@@ -48,7 +70,13 @@ async fn rerun(cluster: &TestCluster, id: Uuid) -> Rerun {
 }
 
 async fn rerun_all(cluster: &TestCluster, filter: ExecutionFilter) -> RerunReport {
-    cluster.command(RerunExecutions { filter, jobs: None, dry_run: false }).await
+    cluster
+        .command(RerunExecutions {
+            filter,
+            jobs: None,
+            dry_run: false,
+        })
+        .await
 }
 
 async fn refusal(cluster: &TestCluster, id: Uuid) -> String {
@@ -67,17 +95,36 @@ async fn a_fire_time_runs_again_under_an_id_of_its_own() {
     let (cluster, job, node, id) = with_failure(OverlapPolicy::Allow).await;
 
     let again = rerun(&cluster, id).await;
-    assert!(again.created && again.id > id, "it sorts behind what it repeats");
-    let triggers = ["RERUN fires 07:00:00 due 07:10:00", "SCHEDULE fires 08:00:00 due 08:00:00"];
+    assert!(
+        again.created && again.id > id,
+        "it sorts behind what it repeats"
+    );
+    let triggers = [
+        "RERUN fires 07:00:00 due 07:10:00",
+        "SCHEDULE fires 08:00:00 due 08:00:00",
+    ];
     assert_eq!(cluster.triggers(&job).await, triggers);
     let attempt = one(&node).await;
-    assert_eq!((attempt.execution_id, attempt.kind, attempt.attempt), (again.id, TriggerKind::Rerun, 1));
-    assert_eq!((attempt.fire_time, attempt.due_time), (at("07:00:00"), at("07:10:00")));
+    assert_eq!(
+        (attempt.execution_id, attempt.kind, attempt.attempt),
+        (again.id, TriggerKind::Rerun, 1)
+    );
+    assert_eq!(
+        (attempt.fire_time, attempt.due_time),
+        (at("07:00:00"), at("07:10:00"))
+    );
     end(&node, &attempt, true).await;
 
-    assert_eq!(cluster.ledger(&job).await, [FAILED, "RERUN 07:00:00 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [FAILED, "RERUN 07:00:00 SUCCESS attempt 1"]
+    );
     assert_eq!(cluster.texts(LINKS, &[]).await, ["nothing", "SCHEDULE"]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 08:00:00 due 08:00:00"], "the schedule does not notice");
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 08:00:00 due 08:00:00"],
+        "the schedule does not notice"
+    );
     assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()));
 }
 
@@ -90,23 +137,45 @@ async fn an_execution_has_one_rerun_at_a_time() {
     assert_eq!(cluster.triggers(&job).await.len(), 2);
 
     let attempt = one(&node).await;
-    let under_way = Rerun { created: false, ..first };
+    let under_way = Rerun {
+        created: false,
+        ..first
+    };
     assert_eq!(rerun(&cluster, id).await, under_way, "it runs");
     assert!(refusal(&cluster, first.id).await.contains("has not ended"));
-    let expected = RerunReport { matched: 1, under_way: 1, ..RerunReport::default() };
+    let expected = RerunReport {
+        matched: 1,
+        under_way: 1,
+        ..RerunReport::default()
+    };
     assert_eq!(rerun_all(&cluster, everything()).await, expected);
     end(&node, &attempt, false).await;
 
     // The rerun has failed as well: a filter asks for it, and not for what it repeats.
-    let expected = RerunReport { matched: 2, reruns: 1, repeated: 1, ..RerunReport::default() };
+    let expected = RerunReport {
+        matched: 2,
+        reruns: 1,
+        repeated: 1,
+        ..RerunReport::default()
+    };
     assert_eq!(rerun_all(&cluster, everything()).await, expected);
     end(&node, &one(&node).await, true).await;
-    let expected = RerunReport { matched: 2, repeated: 2, ..RerunReport::default() };
+    let expected = RerunReport {
+        matched: 2,
+        repeated: 2,
+        ..RerunReport::default()
+    };
     assert_eq!(rerun_all(&cluster, everything()).await, expected);
     let third = rerun(&cluster, id).await;
-    assert!(third.created && third.id > first.id, "a person who names it means it");
+    assert!(
+        third.created && third.id > first.id,
+        "a person who names it means it"
+    );
     end(&node, &one(&node).await, true).await;
-    assert_eq!(cluster.texts(LINKS, &[]).await, ["nothing", "SCHEDULE", "RERUN", "SCHEDULE"]);
+    assert_eq!(
+        cluster.texts(LINKS, &[]).await,
+        ["nothing", "SCHEDULE", "RERUN", "SCHEDULE"]
+    );
 }
 
 #[actix::test]
@@ -129,27 +198,47 @@ async fn a_rerun_is_taken_once_whatever_dies() {
     assert_eq!(one(&victim).await.execution_id, again.id);
     victim.kill(&cluster.sql).await;
     let report = node.reconcile().await;
-    assert_eq!((report.rerun, report.repairs), (1, Some(Repairs::default())));
+    assert_eq!(
+        (report.rerun, report.repairs),
+        (1, Some(Repairs::default()))
+    );
     let attempt = one(&node).await;
-    assert_eq!((attempt.execution_id, attempt.attempt, attempt.kind), (again.id, 2, TriggerKind::Recovery));
+    assert_eq!(
+        (attempt.execution_id, attempt.attempt, attempt.kind),
+        (again.id, 2, TriggerKind::Recovery)
+    );
     end(&node, &attempt, true).await;
 
     assert!(node.lease().await.is_empty());
-    assert_eq!(cluster.ledger(&job).await, [FAILED, "RERUN 07:00:00 SUCCESS attempt 2"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [FAILED, "RERUN 07:00:00 SUCCESS attempt 2"]
+    );
     assert_eq!(cluster.texts(LINKS, &[]).await, ["nothing", "SCHEDULE"]);
 }
 
-/// A set-back of the database that brought the trigger back: the execution is not taken a second time.
+/// A set-back of the database that brought the trigger back: the execution is not taken a second
+/// time.
 #[actix::test]
 async fn a_rerun_whose_trigger_comes_back_does_not_run_again() {
     let (cluster, job, node, id) = with_failure(OverlapPolicy::Allow).await;
     rerun(&cluster, id).await;
-    cluster.execute("create table kept as select * from job_trigger where kind = 'RERUN'", &[]).await;
+    cluster
+        .execute(
+            "create table kept as select * from job_trigger where kind = 'RERUN'",
+            &[],
+        )
+        .await;
     end(&node, &one(&node).await, true).await;
-    cluster.execute("insert into job_trigger select * from kept", &[]).await;
+    cluster
+        .execute("insert into job_trigger select * from kept", &[])
+        .await;
 
     assert!(node.lease().await.is_empty());
-    assert_eq!(cluster.ledger(&job).await, [FAILED, "RERUN 07:00:00 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [FAILED, "RERUN 07:00:00 SUCCESS attempt 1"]
+    );
     assert_eq!(cluster.triggers(&job).await.len(), 1);
 }
 
@@ -157,9 +246,18 @@ async fn a_rerun_whose_trigger_comes_back_does_not_run_again() {
 async fn a_rerun_obeys_the_overlap_policy_as_a_run_now_does() {
     let cases = [
         (OverlapPolicy::Allow, "RERUN 07:00:00 RUNNING attempt 1"),
-        (OverlapPolicy::Skip, "RERUN 07:00:00 SKIPPED OVERLAP attempt 0, 1 times until 07:00:00"),
-        (OverlapPolicy::BufferOne, "BUFFERED 07:00:00 RUNNING attempt 1"),
-        (OverlapPolicy::BufferAll, "BUFFERED 07:00:00 RUNNING attempt 1"),
+        (
+            OverlapPolicy::Skip,
+            "RERUN 07:00:00 SKIPPED OVERLAP attempt 0, 1 times until 07:00:00",
+        ),
+        (
+            OverlapPolicy::BufferOne,
+            "BUFFERED 07:00:00 RUNNING attempt 1",
+        ),
+        (
+            OverlapPolicy::BufferAll,
+            "BUFFERED 07:00:00 RUNNING attempt 1",
+        ),
     ];
     for (policy, expected) in cases {
         let (cluster, job, node, id) = with_failure(policy).await;
@@ -167,13 +265,21 @@ async fn a_rerun_obeys_the_overlap_policy_as_a_run_now_does() {
         let running = one(&node).await;
         rerun(&cluster, id).await;
         let taken = node.lease().await.len();
-        assert_eq!(taken, usize::from(policy == OverlapPolicy::Allow), "{policy}");
+        assert_eq!(
+            taken,
+            usize::from(policy == OverlapPolicy::Allow),
+            "{policy}"
+        );
         end(&node, &running, true).await;
         node.lease().await;
 
         let ledger = [FAILED, expected, "SCHEDULE 08:00:00 SUCCESS attempt 1"];
         assert_eq!(cluster.ledger(&job).await, ledger, "{policy}");
-        assert_eq!(cluster.texts(LINKS, &[]).await, ["nothing", "SCHEDULE", "nothing"], "{policy}");
+        assert_eq!(
+            cluster.texts(LINKS, &[]).await,
+            ["nothing", "SCHEDULE", "nothing"],
+            "{policy}"
+        );
     }
 }
 
@@ -181,29 +287,73 @@ async fn a_rerun_obeys_the_overlap_policy_as_a_run_now_does() {
 async fn what_cannot_run_again_is_refused_and_left_out() {
     let (cluster, job, node, id) = with_failure(OverlapPolicy::Allow).await;
     let unknown = cluster.try_command(RerunExecution(Uuid::new_v4())).await;
-    assert!(matches!(unknown, Err(CommandError::NotFound { what: "execution", .. })), "{unknown:?}");
+    assert!(
+        matches!(
+            unknown,
+            Err(CommandError::NotFound {
+                what: "execution",
+                ..
+            })
+        ),
+        "{unknown:?}"
+    );
     cluster.command(PauseJob(job.id, None)).await;
     let again = rerun(&cluster, id).await;
-    assert_eq!(one(&node).await.execution_id, again.id, "a paused job runs what a person asks for");
+    assert_eq!(
+        one(&node).await.execution_id,
+        again.id,
+        "a paused job runs what a person asks for"
+    );
 
-    assert_eq!(rerun(&cluster, id).await, Rerun { created: false, ..again });
+    assert_eq!(
+        rerun(&cluster, id).await,
+        Rerun {
+            created: false,
+            ..again
+        }
+    );
     let range = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, created_at)
         values ($2, $1, 'SCHEDULE', now(), now(), 'SKIPPED', 'MISFIRE', 0, now(), 4, now())";
     let skipped = Uuid::new_v4();
     cluster.execute(range, &[&job.id, &skipped]).await;
     assert!(refusal(&cluster, skipped).await.contains("backfill"));
     let statuses = Some(vec![ExecutionStatus::Skipped, ExecutionStatus::Running]);
-    let skips = ExecutionFilter { statuses, ..everything() };
-    assert_eq!(rerun_all(&cluster, skips).await, RerunReport { matched: 1, ranges: 1, ..RerunReport::default() });
+    let skips = ExecutionFilter {
+        statuses,
+        ..everything()
+    };
+    assert_eq!(
+        rerun_all(&cluster, skips).await,
+        RerunReport {
+            matched: 1,
+            ranges: 1,
+            ..RerunReport::default()
+        }
+    );
 
     cluster.command(CancelExecution(again.id)).await;
     cluster.command(DeleteJob(job.id)).await;
     assert!(refusal(&cluster, id).await.contains("deleted"));
-    let expected = RerunReport { matched: 1, of_deleted: 1, ..RerunReport::default() };
+    let expected = RerunReport {
+        matched: 1,
+        of_deleted: 1,
+        ..RerunReport::default()
+    };
     assert_eq!(rerun_all(&cluster, everything()).await, expected);
-    let running = ExecutionFilter { statuses: Some(vec![ExecutionStatus::Running]), ..everything() };
-    let refused = cluster.try_command(RerunExecutions { filter: running, jobs: None, dry_run: true }).await;
-    assert!(matches!(refused, Err(CommandError::Invalid(invalid)) if invalid.field == "filter.status"));
+    let running = ExecutionFilter {
+        statuses: Some(vec![ExecutionStatus::Running]),
+        ..everything()
+    };
+    let refused = cluster
+        .try_command(RerunExecutions {
+            filter: running,
+            jobs: None,
+            dry_run: true,
+        })
+        .await;
+    assert!(
+        matches!(refused, Err(CommandError::Invalid(invalid)) if invalid.field == "filter.status")
+    );
 }
 
 #[actix::test]
@@ -211,14 +361,23 @@ async fn a_pending_rerun_is_cancelled_and_goes_with_its_job() {
     let (cluster, job, node, id) = with_failure(OverlapPolicy::Allow).await;
     let again = rerun(&cluster, id).await;
     cluster.command(CancelExecution(again.id)).await;
-    assert_eq!(cluster.ledger(&job).await, [FAILED, "RERUN 07:00:00 CANCELLED attempt 0"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [FAILED, "RERUN 07:00:00 CANCELLED attempt 0"]
+    );
     rerun(&cluster, id).await;
     cluster.command(DeleteJob(job.id)).await;
 
     assert!(node.lease().await.is_empty());
     let deleted = "RERUN 07:00:00 SKIPPED DELETED attempt 0, 1 times until 07:00:00";
-    assert_eq!(cluster.ledger(&job).await, [FAILED, "RERUN 07:00:00 CANCELLED attempt 0", deleted]);
-    assert_eq!(cluster.texts(LINKS, &[]).await, ["nothing", "SCHEDULE", "SCHEDULE"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [FAILED, "RERUN 07:00:00 CANCELLED attempt 0", deleted]
+    );
+    assert_eq!(
+        cluster.texts(LINKS, &[]).await,
+        ["nothing", "SCHEDULE", "SCHEDULE"]
+    );
 }
 
 /// `count` executions of the job that have failed, a second apart.
@@ -233,16 +392,30 @@ async fn failures(cluster: &TestCluster, job: &Job, count: i32) {
 async fn a_thousand_run_again_at_once_and_a_thousand_more_each_second() {
     let (cluster, job, _, _) = with_failure(OverlapPolicy::Allow).await;
     failures(&cluster, &job, 2_500).await;
-    let of = |dry_run| RerunExecutions { filter: everything(), jobs: None, dry_run };
-    let expected = RerunReport { matched: 2_501, reruns: 2_501, ..RerunReport::default() };
+    let of = |dry_run| RerunExecutions {
+        filter: everything(),
+        jobs: None,
+        dry_run,
+    };
+    let expected = RerunReport {
+        matched: 2_501,
+        reruns: 2_501,
+        ..RerunReport::default()
+    };
     assert_eq!(cluster.command(of(true)).await, expected);
     assert_eq!(cluster.triggers(&job).await.len(), 1, "nothing is done");
     assert_eq!(cluster.command(of(false)).await, expected);
     let due = "select to_char(due_at, 'HH24:MI:SS ') || count(*) from job_trigger where kind = 'RERUN' group by due_at order by due_at";
-    assert_eq!(cluster.texts(due, &[]).await, ["07:10:00 1000", "07:10:01 1000", "07:10:02 501"]);
-    let oldest =
-        "select fire_time::date::text from job_trigger where kind = 'RERUN' order by due_at, fire_time limit 1";
-    assert_eq!(cluster.texts(oldest, &[]).await, ["2026-11-22"], "oldest first");
+    assert_eq!(
+        cluster.texts(due, &[]).await,
+        ["07:10:00 1000", "07:10:01 1000", "07:10:02 501"]
+    );
+    let oldest = "select fire_time::date::text from job_trigger where kind = 'RERUN' order by due_at, fire_time limit 1";
+    assert_eq!(
+        cluster.texts(oldest, &[]).await,
+        ["2026-11-22"],
+        "oldest first"
+    );
 }
 
 #[actix::test]
@@ -250,11 +423,31 @@ async fn too_many_are_refused_and_none_runs() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(3_600)).await;
     failures(&cluster, &job, 10_001).await;
-    let refused = cluster.try_command(RerunExecutions { filter: everything(), jobs: None, dry_run: false }).await;
-    assert!(matches!(&refused, Err(CommandError::Invalid(invalid)) if invalid.field == "filter"), "{refused:?}");
+    let refused = cluster
+        .try_command(RerunExecutions {
+            filter: everything(),
+            jobs: None,
+            dry_run: false,
+        })
+        .await;
+    assert!(
+        matches!(&refused, Err(CommandError::Invalid(invalid)) if invalid.field == "filter"),
+        "{refused:?}"
+    );
     assert_eq!(cluster.triggers(&job).await.len(), 1);
     let from = Some("2026-11-22T00:00:02Z".parse().unwrap());
-    assert_eq!(rerun_all(&cluster, ExecutionFilter { from, ..everything() }).await.reruns, 10_000);
+    assert_eq!(
+        rerun_all(
+            &cluster,
+            ExecutionFilter {
+                from,
+                ..everything()
+            }
+        )
+        .await
+        .reruns,
+        10_000
+    );
 }
 
 #[actix::test]
@@ -267,7 +460,9 @@ async fn nothing_runs_again_beside_a_node_that_does_not_know_it() {
     cluster.execute(older, &[&"ACTIVE"]).await;
     assert!(refusal(&cluster, id).await.contains("older"));
     assert_eq!(
-        cluster.texts("select id::text from job_trigger where kind = 'RERUN'", &[]).await,
+        cluster
+            .texts("select id::text from job_trigger where kind = 'RERUN'", &[])
+            .await,
         [again.id.to_string()]
     );
 }
@@ -283,29 +478,41 @@ async fn executions_run_again_over_graphql_and_say_what_they_repeat() {
         eventually("they have failed", async || {
             let rows = node.data(page, json!({})).await["executionsPage"]["nodes"].take();
             let rows = rows.as_array().unwrap().clone();
-            (rows.len() == count && rows.iter().all(|row| row["status"] == "FAILED")).then_some(rows)
+            (rows.len() == count && rows.iter().all(|row| row["status"] == "FAILED"))
+                .then_some(rows)
         })
         .await
     };
     let first = rows(1).await.remove(0);
-    assert_eq!((&first["repeats"], &first["repeatedBy"]), (&json!(null), &json!([])));
+    assert_eq!(
+        (&first["repeats"], &first["repeatedBy"]),
+        (&json!(null), &json!([]))
+    );
 
     let rerun = "mutation($id: ID!) { rerunExecution(id: $id) { id created } }";
     let again = node.data(rerun, json!({"id": first["id"]})).await["rerunExecution"].take();
     assert_eq!(again["created"], true);
     let both = rows(2).await;
-    assert_eq!((&both[0]["id"], &both[0]["repeats"], &both[0]["kind"]), (&again["id"], &first["id"], &json!("RERUN")));
+    assert_eq!(
+        (&both[0]["id"], &both[0]["repeats"], &both[0]["kind"]),
+        (&again["id"], &first["id"], &json!("RERUN"))
+    );
     assert_eq!(both[1]["repeatedBy"], json!([again["id"]]));
 
     let all = "mutation($filter: ExecutionFilter, $dry: Boolean!) {
         rerunExecutions(filter: $filter, dryRun: $dry) { matched reruns underWay repeated ofDeletedJobs ranges } }";
     let expected = json!({"matched": 2, "reruns": 1, "underWay": 0, "repeated": 1, "ofDeletedJobs": 0, "ranges": 0});
     for dry in [true, false] {
-        let report = node.data(all, json!({"filter": {"jobId": job}, "dry": dry})).await;
+        let report = node
+            .data(all, json!({"filter": {"jobId": job}, "dry": dry}))
+            .await;
         assert_eq!(report["rerunExecutions"], expected, "{dry}");
     }
     rows(3).await;
-    assert_eq!(node.error(all, json!({"filter": {}, "dry": true})).await["extensions"]["field"], "filter");
+    assert_eq!(
+        node.error(all, json!({"filter": {}, "dry": true})).await["extensions"]["field"],
+        "filter"
+    );
     let unknown = node.error(rerun, json!({"id": Uuid::nil()})).await;
     assert_eq!(unknown["extensions"]["code"], "NOT_FOUND");
 }

@@ -16,15 +16,26 @@ async fn jobs_whose_fire_times_were_taken_ahead_are_shown_until_they_are_schedul
     while node.poll().await.leased > 0 {
         node.settle_all().await;
     }
-    assert_eq!(cluster.store.resting().await.unwrap(), None, "nothing lies in the future");
+    assert_eq!(
+        cluster.store.resting().await.unwrap(),
+        None,
+        "nothing lies in the future"
+    );
 
     cluster.set_back(3_600);
 
     let resting = cluster.store.resting().await.unwrap().expect("a job rests");
     assert_eq!(resting.jobs, 1, "{} does not", rare.definition.name);
     let attention = cluster.store.overview().await.unwrap().attention;
-    assert_eq!((attention[0].kind.as_str(), attention[0].job_id), ("RESTING", None));
-    assert!(attention[0].message.contains("pauseJobs and resumeJobs"), "{}", attention[0].message);
+    assert_eq!(
+        (attention[0].kind.as_str(), attention[0].job_id),
+        ("RESTING", None)
+    );
+    assert!(
+        attention[0].message.contains("pauseJobs and resumeJobs"),
+        "{}",
+        attention[0].message
+    );
 
     cluster.command(PauseJob(job.id, None)).await;
     cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
@@ -47,15 +58,32 @@ async fn what_is_ahead_by_less_than_a_minute_or_for_another_reason_is_no_rest() 
 #[actix::test]
 async fn a_cluster_pause_is_the_first_thing_to_look_at_and_says_what_ends_it() {
     let node = ApiNode::start().await;
-    node.data("mutation { holdCluster(reason: \"the warehouse moves\") }", json!({})).await;
+    node.data(
+        "mutation { holdCluster(reason: \"the warehouse moves\") }",
+        json!({}),
+    )
+    .await;
 
-    let overview = node.data("{ overview { attention { kind jobId jobName message } } }", json!({})).await;
+    let overview = node
+        .data(
+            "{ overview { attention { kind jobId jobName message } } }",
+            json!({}),
+        )
+        .await;
 
     let first = &overview["overview"]["attention"][0];
-    assert_eq!((&first["kind"], &first["jobId"], &first["jobName"]), (&json!("HELD"), &json!(null), &json!(null)));
+    assert_eq!(
+        (&first["kind"], &first["jobId"], &first["jobName"]),
+        (&json!("HELD"), &json!(null), &json!(null))
+    );
     let message = first["message"].as_str().unwrap();
-    assert!(message.contains("the warehouse moves") && message.contains("horolog release"), "{message}");
+    assert!(
+        message.contains("the warehouse moves") && message.contains("horolog release"),
+        "{message}"
+    );
     node.data("mutation { releaseCluster }", json!({})).await;
-    let overview = node.data("{ overview { attention { kind } } }", json!({})).await;
+    let overview = node
+        .data("{ overview { attention { kind } } }", json!({}))
+        .await;
     assert_eq!(overview["overview"]["attention"], json!([]));
 }

@@ -2,7 +2,9 @@
 //! and deaths make of it.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, cron, fixed_delay, fixed_rate};
-use horolog::actors::job_manager::{CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
+use horolog::actors::job_manager::{
+    CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob,
+};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::lists::JobFilter;
@@ -21,22 +23,40 @@ async fn turn(node: &TestNode) -> usize {
 }
 
 async fn status(cluster: &TestCluster, job: &Job) -> String {
-    cluster.texts("select status from job_definition where id = $1", &[&job.id]).await.remove(0)
+    cluster
+        .texts(
+            "select status from job_definition where id = $1",
+            &[&job.id],
+        )
+        .await
+        .remove(0)
 }
 
 /// Declares a node that has not beaten for a while dead, and takes over.
-async fn declare_dead(cluster: &TestCluster, survivor: &TestNode, dead: &TestNode) -> (usize, usize) {
+async fn declare_dead(
+    cluster: &TestCluster,
+    survivor: &TestNode,
+    dead: &TestNode,
+) -> (usize, usize) {
     cluster.clock.advance(NODE_TTL + Duration::from_secs(1));
     assert!(survivor.heartbeat().await);
     let report = survivor.reconcile().await;
-    assert_eq!((report.dead, report.repairs), (vec![dead.id], Some(Repairs::default())));
+    assert_eq!(
+        (report.dead, report.repairs),
+        (vec![dead.id], Some(Repairs::default()))
+    );
     (report.rerun, report.ended)
 }
 
 #[actix::test]
 async fn a_fixed_rate_keeps_its_phase_through_late_leases_and_pauses() {
     let cluster = TestCluster::start().await;
-    let job = cluster.create(JobRequest { initial_delay_seconds: Some(7), ..fixed_rate(20) }).await;
+    let job = cluster
+        .create(JobRequest {
+            initial_delay_seconds: Some(7),
+            ..fixed_rate(20)
+        })
+        .await;
     let node = cluster.node().await;
     assert_eq!(turn(&node).await, 0, "not before its time");
 
@@ -44,17 +64,25 @@ async fn a_fixed_rate_keeps_its_phase_through_late_leases_and_pauses() {
     assert_eq!(turn(&node).await, 1);
     cluster.advance(33); // 07:00:40, the fire time of :27 is late
     assert_eq!((turn(&node).await, turn(&node).await), (1, 0));
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:47 due 07:00:47"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:47 due 07:00:47"]
+    );
     cluster.command(PauseJob(job.id, None)).await;
     cluster.advance(101); // 07:02:21
     assert_eq!(turn(&node).await, 0);
     let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
 
     assert_eq!(resumed.next_fire_time, Some(at("07:02:27")));
-    assert_eq!(turn(&node).await, 0, "what was due while it was paused does not exist");
+    assert_eq!(
+        turn(&node).await,
+        0,
+        "what was due while it was paused does not exist"
+    );
     cluster.advance(6);
     assert_eq!(turn(&node).await, 1);
-    let fired = ["07:00:07", "07:00:27", "07:02:27"].map(|time| format!("SCHEDULE {time} SUCCESS attempt 1"));
+    let fired = ["07:00:07", "07:00:27", "07:02:27"]
+        .map(|time| format!("SCHEDULE {time} SUCCESS attempt 1"));
     assert_eq!(cluster.ledger(&job).await, fired);
 }
 
@@ -62,18 +90,32 @@ async fn a_fixed_rate_keeps_its_phase_through_late_leases_and_pauses() {
 async fn a_cron_fires_at_its_times() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (unix, quartz) = (cluster.create(cron("*/15 * * * *")).await, cluster.create(cron("0/30 15 7 * * ?")).await);
+    let (unix, quartz) = (
+        cluster.create(cron("*/15 * * * *")).await,
+        cluster.create(cron("0/30 15 7 * * ?")).await,
+    );
 
     cluster.advance(900);
     assert_eq!(turn(&node).await, 2);
     cluster.advance(30);
     assert_eq!(turn(&node).await, 1);
 
-    assert_eq!(cluster.ledger(&unix).await, ["SCHEDULE 07:15:00 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&unix).await,
+        ["SCHEDULE 07:15:00 SUCCESS attempt 1"]
+    );
     let twice = ["07:15:00", "07:15:30"].map(|time| format!("SCHEDULE {time} SUCCESS attempt 1"));
     assert_eq!(cluster.ledger(&quartz).await, twice);
-    assert_eq!(cluster.triggers(&unix).await, ["SCHEDULE fires 07:30:00 due 07:30:00"]);
-    let tomorrow = cluster.texts("select due_at::text from job_trigger where id = $1", &[&quartz.id]).await;
+    assert_eq!(
+        cluster.triggers(&unix).await,
+        ["SCHEDULE fires 07:30:00 due 07:30:00"]
+    );
+    let tomorrow = cluster
+        .texts(
+            "select due_at::text from job_trigger where id = $1",
+            &[&quartz.id],
+        )
+        .await;
     assert_eq!(tomorrow, ["2026-11-24 07:15:00+00"]);
 }
 
@@ -87,27 +129,61 @@ async fn a_cron_that_never_fires_again_rests_for_good() {
     assert_eq!(turn(&node).await, 1);
 
     assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00"]);
-    assert_eq!(cluster.store.job(job.id).await.unwrap().unwrap().next_fire_time, None);
+    assert_eq!(
+        cluster
+            .store
+            .job(job.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .next_fire_time,
+        None
+    );
     node.reconcile().await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00"], "nothing to repair");
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:00"],
+        "nothing to repair"
+    );
 }
 
 #[actix::test]
 async fn a_fixed_delay_rests_after_the_end_of_its_run_and_is_parked_while_it_runs() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let job = cluster.create(JobRequest { initial_delay_seconds: Some(5), ..fixed_delay(60) }).await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:05 due 07:00:05"]);
+    let job = cluster
+        .create(JobRequest {
+            initial_delay_seconds: Some(5),
+            ..fixed_delay(60)
+        })
+        .await;
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:05 due 07:00:05"]
+    );
 
     cluster.advance(10);
     assert_eq!(node.poll().await.leased, 1);
     cluster.advance(600);
-    assert_eq!(node.poll().await.triggers, 0, "nothing is due however long it runs");
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:05 awaiting"]);
+    assert_eq!(
+        node.poll().await.triggers,
+        0,
+        "nothing is due however long it runs"
+    );
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:05 awaiting"]
+    );
     node.settle_all().await;
 
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:11:10 due 07:11:10"]);
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:05 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:11:10 due 07:11:10"]
+    );
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:05 SUCCESS attempt 1"]
+    );
 }
 
 #[actix::test]
@@ -118,27 +194,50 @@ async fn a_fixed_delay_stays_parked_until_its_recovery_has_ended() {
     dead.poll().await;
 
     assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (1, 0));
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RETRYING attempt 1"]
+    );
     let recovery = "RECOVERY fires 07:00:00 due 07:00:05";
-    assert_eq!(cluster.triggers(&job).await, [recovery, "SCHEDULE fires 07:00:00 awaiting"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        [recovery, "SCHEDULE fires 07:00:00 awaiting"]
+    );
     assert_eq!(turn(&survivor).await, 1);
 
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 2"]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
+    );
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:05 due 07:01:05"]
+    );
 }
 
 /// Replaces what a job is, whatever its version.
 async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) {
     let version = cluster.store.job(job.id).await.unwrap().unwrap().version;
-    cluster.command(UpdateJob { id: job.id, request, version }).await;
+    cluster
+        .command(UpdateJob {
+            id: job.id,
+            request,
+            version,
+        })
+        .await;
 }
 
 #[actix::test]
 async fn a_chain_goes_on_whatever_its_job_became_during_a_run() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let [to_rate, to_delay, back, longer] =
-        [fixed_delay(60), fixed_rate(60), fixed_delay(60), fixed_delay(60)].map(async |job| cluster.create(job).await);
+    let [to_rate, to_delay, back, longer] = [
+        fixed_delay(60),
+        fixed_rate(60),
+        fixed_delay(60),
+        fixed_delay(60),
+    ]
+    .map(async |job| cluster.create(job).await);
     let (to_rate, to_delay, back, longer) = futures_util::join!(to_rate, to_delay, back, longer);
     assert_eq!(node.poll().await.leased, 4);
 
@@ -151,12 +250,24 @@ async fn a_chain_goes_on_whatever_its_job_became_during_a_run() {
     node.settle_all().await;
 
     for job in [&to_rate, &to_delay, &back] {
-        assert_eq!(cluster.triggers(job).await, ["SCHEDULE fires 07:02:00 due 07:02:00"], "from its edit");
+        assert_eq!(
+            cluster.triggers(job).await,
+            ["SCHEDULE fires 07:02:00 due 07:02:00"],
+            "from its edit"
+        );
     }
-    assert_eq!(cluster.triggers(&longer).await, ["SCHEDULE fires 07:02:30 due 07:02:30"], "from its end");
+    assert_eq!(
+        cluster.triggers(&longer).await,
+        ["SCHEDULE fires 07:02:30 due 07:02:30"],
+        "from its end"
+    );
     cluster.advance(120);
     assert_eq!(turn(&node).await, 4);
-    assert_eq!(node.reconcile().await.repairs, Some(Repairs::default()), "nothing is left to put right");
+    assert_eq!(
+        node.reconcile().await.repairs,
+        Some(Repairs::default()),
+        "nothing is left to put right"
+    );
 }
 
 /// A paused trigger goes on awaiting, whatever its job becomes meanwhile.
@@ -173,10 +284,16 @@ async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt()
 
     edit(&cluster, &job, fixed_delay(60)).await;
     cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:00 awaiting"]
+    );
     survivor.settle_all().await;
 
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:05 due 07:01:05"]
+    );
 }
 
 #[actix::test]
@@ -187,14 +304,24 @@ async fn a_fixed_delay_paused_during_a_run_goes_on_when_it_is_resumed() {
     node.poll().await;
 
     cluster.command(PauseJob(job.id, None)).await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting paused"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:00 awaiting paused"]
+    );
     node.settle_all().await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 paused"], "its end makes nothing due");
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:00 paused"],
+        "its end makes nothing due"
+    );
     cluster.advance(600);
     assert_eq!(turn(&node).await, 0);
     cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
 
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:11:00 due 07:11:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:11:00 due 07:11:00"]
+    );
 }
 
 #[actix::test]
@@ -206,11 +333,17 @@ async fn a_fixed_delay_resumed_during_the_run_waits_for_its_end() {
 
     cluster.command(PauseJob(job.id, None)).await;
     cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:00:00 awaiting"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:00:00 awaiting"]
+    );
     cluster.advance(30);
     node.settle_all().await;
 
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:30 due 07:01:30"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:30 due 07:01:30"]
+    );
 }
 
 #[actix::test]
@@ -224,42 +357,92 @@ async fn a_failed_run_is_recorded_and_the_chain_goes_on() {
         body: None,
         timeout_seconds: 5,
     };
-    let job = cluster.create(JobRequest { target: Target::Http(nowhere), ..fixed_delay(60) }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: Target::Http(nowhere),
+            ..fixed_delay(60)
+        })
+        .await;
 
     assert_eq!(turn(&node).await, 1);
 
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 FAILED ERROR attempt 1"]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
-    let executions = cluster.store.executions_of(job.id, 10, ExecutionTexts::All).await.unwrap();
-    assert!(executions[0].error_message.as_ref().is_some_and(|message| !message.is_empty()), "{executions:?}");
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 FAILED ERROR attempt 1"]
+    );
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:00 due 07:01:00"]
+    );
+    let executions = cluster
+        .store
+        .executions_of(job.id, 10, ExecutionTexts::All)
+        .await
+        .unwrap();
+    assert!(
+        executions[0]
+            .error_message
+            .as_ref()
+            .is_some_and(|message| !message.is_empty()),
+        "{executions:?}"
+    );
 }
 
 #[actix::test]
 async fn hours_missed_leave_one_execution_and_one_row_that_counts_the_others() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (rate, cron) = (cluster.create(fixed_rate(60)).await, cluster.create(cron("*/10 * * * *")).await);
+    let (rate, cron) = (
+        cluster.create(fixed_rate(60)).await,
+        cluster.create(cron("*/10 * * * *")).await,
+    );
 
     cluster.advance(3 * 3_600 + 30); // 10:00:30
     assert_eq!(turn(&node).await, 2);
 
     let range = "SCHEDULE 07:00:00 SKIPPED COALESCED attempt 0, 180 times until 09:59:00";
-    assert_eq!(cluster.ledger(&rate).await, [range, "SCHEDULE 10:00:00 SUCCESS attempt 1"]);
-    assert_eq!(cluster.triggers(&rate).await, ["SCHEDULE fires 10:01:00 due 10:01:00"]);
+    assert_eq!(
+        cluster.ledger(&rate).await,
+        [range, "SCHEDULE 10:00:00 SUCCESS attempt 1"]
+    );
+    assert_eq!(
+        cluster.triggers(&rate).await,
+        ["SCHEDULE fires 10:01:00 due 10:01:00"]
+    );
     let range = "SCHEDULE 07:10:00 SKIPPED COALESCED attempt 0, 17 times until 09:50:00";
-    assert_eq!(cluster.ledger(&cron).await, [range, "SCHEDULE 10:00:00 SUCCESS attempt 1"]);
-    let executions = cluster.store.executions_of(rate.id, 10, ExecutionTexts::All).await.unwrap();
-    assert_eq!(executions[1].coalesced_into, Some(executions[0].id), "newest first");
+    assert_eq!(
+        cluster.ledger(&cron).await,
+        [range, "SCHEDULE 10:00:00 SUCCESS attempt 1"]
+    );
+    let executions = cluster
+        .store
+        .executions_of(rate.id, 10, ExecutionTexts::All)
+        .await
+        .unwrap();
+    assert_eq!(
+        executions[1].coalesced_into,
+        Some(executions[0].id),
+        "newest first"
+    );
 }
 
 #[actix::test]
 async fn run_now_runs_active_and_paused_jobs_once_beside_their_schedule() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let delayed = || JobRequest { initial_delay_seconds: Some(3_600), ..fixed_delay(60) };
-    let (active, paused) = (cluster.create(delayed()).await, cluster.create(delayed()).await);
+    let delayed = || JobRequest {
+        initial_delay_seconds: Some(3_600),
+        ..fixed_delay(60)
+    };
+    let (active, paused) = (
+        cluster.create(delayed()).await,
+        cluster.create(delayed()).await,
+    );
     cluster.command(PauseJob(paused.id, None)).await;
-    let schedules = (cluster.triggers(&active).await, cluster.triggers(&paused).await);
+    let schedules = (
+        cluster.triggers(&active).await,
+        cluster.triggers(&paused).await,
+    );
 
     let first = cluster.command(RunJobNow(active.id)).await;
     let second = cluster.command(RunJobNow(active.id)).await;
@@ -267,14 +450,32 @@ async fn run_now_runs_active_and_paused_jobs_once_beside_their_schedule() {
     assert_eq!((turn(&node).await, turn(&node).await), (3, 0));
 
     assert_ne!(first, second);
-    assert_eq!(cluster.ledger(&active).await, ["MANUAL 07:00:00 SUCCESS attempt 1"; 2]);
-    assert_eq!(cluster.ledger(&paused).await, ["MANUAL 07:00:00 SUCCESS attempt 1"]);
-    assert!(cluster.store.execution(first).await.unwrap().is_some(), "under the id that was announced");
-    assert_eq!((cluster.triggers(&active).await, cluster.triggers(&paused).await), schedules);
+    assert_eq!(
+        cluster.ledger(&active).await,
+        ["MANUAL 07:00:00 SUCCESS attempt 1"; 2]
+    );
+    assert_eq!(
+        cluster.ledger(&paused).await,
+        ["MANUAL 07:00:00 SUCCESS attempt 1"]
+    );
+    assert!(
+        cluster.store.execution(first).await.unwrap().is_some(),
+        "under the id that was announced"
+    );
+    assert_eq!(
+        (
+            cluster.triggers(&active).await,
+            cluster.triggers(&paused).await
+        ),
+        schedules
+    );
     let deleted = cluster.create(delayed()).await;
     cluster.command(DeleteJob(deleted.id)).await;
     let refused = cluster.try_command(RunJobNow(deleted.id)).await;
-    assert!(matches!(refused, Err(CommandError::NotFound { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(CommandError::NotFound { .. })),
+        "{refused:?}"
+    );
 }
 
 #[actix::test]
@@ -287,11 +488,18 @@ async fn a_paused_job_does_not_fire() {
     let again = cluster.command(PauseJob(job.id, None)).await;
     cluster.advance(30);
 
-    assert_eq!((turn(&node).await, status(&cluster, &job).await.as_str()), (0, "PAUSED"));
+    assert_eq!(
+        (turn(&node).await, status(&cluster, &job).await.as_str()),
+        (0, "PAUSED")
+    );
     assert_eq!((paused.next_fire_time, paused.version), (None, 1));
     assert_eq!(again, paused, "pausing a paused job changes nothing");
     let passed = "SCHEDULE 07:00:00 SKIPPED PAUSED attempt 0, 1 times until 07:00:00";
-    assert_eq!(cluster.ledger(&job).await, [passed], "it was due at once, and not taken");
+    assert_eq!(
+        cluster.ledger(&job).await,
+        [passed],
+        "it was due at once, and not taken"
+    );
 }
 
 #[actix::test]
@@ -302,7 +510,10 @@ async fn resuming_an_active_job_does_not_move_it() {
 
     let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
 
-    assert_eq!((resumed.next_fire_time, resumed.version), (job.next_fire_time, 0));
+    assert_eq!(
+        (resumed.next_fire_time, resumed.version),
+        (job.next_fire_time, 0)
+    );
 }
 
 #[actix::test]
@@ -321,38 +532,75 @@ async fn a_deleted_job_leaves_its_log_and_nothing_that_could_start() {
     assert!(cluster.triggers(&job).await.is_empty());
     assert_eq!(turn(&survivor).await, 0);
     let by_hand = "MANUAL 07:01:05 SKIPPED DELETED attempt 0, 1 times until 07:01:05";
-    let log = ["SCHEDULE 07:00:00 SUCCESS attempt 1", "SCHEDULE 07:01:00 CANCELLED attempt 1", by_hand];
+    let log = [
+        "SCHEDULE 07:00:00 SUCCESS attempt 1",
+        "SCHEDULE 07:01:00 CANCELLED attempt 1",
+        by_hand,
+    ];
     assert_eq!(cluster.ledger(&job).await, log);
     assert_eq!(status(&cluster, &job).await, "DELETED");
-    assert!(cluster.try_command(ResumeJob(job.id, MissedOnce::Skip)).await.is_err());
+    assert!(
+        cluster
+            .try_command(ResumeJob(job.id, MissedOnce::Skip))
+            .await
+            .is_err()
+    );
     assert!(cluster.try_command(DeleteJob(job.id)).await.is_err());
 }
 
 #[actix::test]
 async fn what_runs_when_its_job_is_deleted_ends_by_itself_or_with_its_node() {
     let cluster = TestCluster::start().await;
-    let (job, orphan) = (cluster.create(fixed_delay(60)).await, cluster.create(fixed_delay(60)).await);
+    let (job, orphan) = (
+        cluster.create(fixed_delay(60)).await,
+        cluster.create(fixed_delay(60)).await,
+    );
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
     let attempts = dead.lease().await;
-    let (mine, _): (Vec<_>, Vec<_>) = attempts.iter().partition(|attempt| attempt.job_id == job.id);
+    let (mine, _): (Vec<_>, Vec<_>) = attempts
+        .iter()
+        .partition(|attempt| attempt.job_id == job.id);
 
     cluster.command(DeleteJob(job.id)).await;
     cluster.command(DeleteJob(orphan.id)).await;
-    dead.store.settle(&[crate::support::succeeded(mine[0])], &LeaseUpdates::default()).await.unwrap();
+    dead.store
+        .settle(
+            &[crate::support::succeeded(mine[0])],
+            &LeaseUpdates::default(),
+        )
+        .await
+        .unwrap();
     assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (0, 1));
 
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 SUCCESS attempt 1"]);
-    assert_eq!(cluster.ledger(&orphan).await, ["SCHEDULE 07:00:00 CANCELLED attempt 1"]);
-    assert_eq!((cluster.triggers(&job).await, cluster.triggers(&orphan).await), (Vec::new(), Vec::new()));
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 SUCCESS attempt 1"]
+    );
+    assert_eq!(
+        cluster.ledger(&orphan).await,
+        ["SCHEDULE 07:00:00 CANCELLED attempt 1"]
+    );
+    assert_eq!(
+        (
+            cluster.triggers(&job).await,
+            cluster.triggers(&orphan).await
+        ),
+        (Vec::new(), Vec::new())
+    );
 }
 
 #[actix::test]
 async fn only_what_is_due_within_the_look_ahead_is_leased() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (near, far) = (cluster.create(fixed_rate(60)).await, cluster.create(fixed_rate(60)).await);
+    let (near, far) = (
+        cluster.create(fixed_rate(60)).await,
+        cluster.create(fixed_rate(60)).await,
+    );
     let move_to = "update job_trigger set fire_time = $2, due_at = $2 where id = $1";
-    cluster.execute(move_to, &[&near.id, &at("07:00:00.200")]).await;
+    cluster
+        .execute(move_to, &[&near.id, &at("07:00:00.200")])
+        .await;
     cluster.execute(move_to, &[&far.id, &at("07:00:10")]).await;
 
     let begun = Instant::now();
@@ -360,38 +608,68 @@ async fn only_what_is_due_within_the_look_ahead_is_leased() {
 
     assert_eq!((report.leased, report.triggers), (1, 1));
     // Less what has passed since the poll read the clock.
-    let until_far = Duration::from_millis(9_750).saturating_sub(begun.elapsed())..Duration::from_millis(9_800);
+    let until_far =
+        Duration::from_millis(9_750).saturating_sub(begun.elapsed())..Duration::from_millis(9_800);
     assert!(until_far.contains(&report.next_poll), "{report:?}");
     assert!(cluster.ledger(&far).await.is_empty());
     node.settle_all().await;
     let started = "select (started_at >= due_time)::text from job_execution_log where job_id = $1";
-    assert_eq!(cluster.texts(started, &[&near.id]).await, ["true"], "leased early, started on time");
+    assert_eq!(
+        cluster.texts(started, &[&near.id]).await,
+        ["true"],
+        "leased early, started on time"
+    );
 }
 
 #[actix::test]
 async fn an_execution_whose_nodes_keep_dying_fails_with_crash_loop() {
     let cluster = TestCluster::start().await;
-    let endless = JobRequest { target: ENDLESS, max_recoveries: Some(2), ..fixed_delay(60) };
+    let endless = JobRequest {
+        target: ENDLESS,
+        max_recoveries: Some(2),
+        ..fixed_delay(60)
+    };
     let job = cluster.create(endless).await;
 
     for (attempt, (rerun, ended)) in [(1, 0), (1, 0), (0, 1)].into_iter().enumerate() {
         let (survivor, dead) = (cluster.node().await, cluster.node().await);
         assert_eq!(dead.poll().await.leased, 1, "attempt {}", attempt + 1);
-        assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (rerun, ended));
-        survivor.store.leave(survivor.id, &survivor.holdings()).await.unwrap();
+        assert_eq!(
+            declare_dead(&cluster, &survivor, &dead).await,
+            (rerun, ended)
+        );
+        survivor
+            .store
+            .leave(survivor.id, &survivor.holdings())
+            .await
+            .unwrap();
     }
 
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 FAILED CRASH_LOOP attempt 3"]);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:01:15 due 07:01:15"], "the chain goes on");
-    let history = "select jsonb_array_length(previous_attempts) || ' ' || recoveries || ' ' || error_message
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 FAILED CRASH_LOOP attempt 3"]
+    );
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:01:15 due 07:01:15"],
+        "the chain goes on"
+    );
+    let history =
+        "select jsonb_array_length(previous_attempts) || ' ' || recoveries || ' ' || error_message
         from job_execution_log";
-    assert_eq!(cluster.texts(history, &[]).await, ["3 3 the node died in the middle of attempt 3"]);
+    assert_eq!(
+        cluster.texts(history, &[]).await,
+        ["3 3 the node died in the middle of attempt 3"]
+    );
 }
 
 #[actix::test]
 async fn a_lost_run_of_a_mark_lost_job_is_never_run_again_and_its_chain_goes_on() {
     let cluster = TestCluster::start().await;
-    let at_most_once = |job| JobRequest { recovery: Some(Recovery::MarkLost), ..job };
+    let at_most_once = |job| JobRequest {
+        recovery: Some(Recovery::MarkLost),
+        ..job
+    };
     let delay = cluster.create(at_most_once(fixed_delay(60))).await;
     let rate = cluster.create(at_most_once(fixed_rate(60))).await;
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
@@ -400,17 +678,32 @@ async fn a_lost_run_of_a_mark_lost_job_is_never_run_again_and_its_chain_goes_on(
     assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (0, 2));
     assert_eq!(turn(&survivor).await, 0);
 
-    assert_eq!(cluster.ledger(&delay).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
-    assert_eq!(cluster.ledger(&rate).await, ["SCHEDULE 07:00:00 LOST attempt 1"]);
-    assert_eq!(cluster.triggers(&delay).await, ["SCHEDULE fires 07:01:05 due 07:01:05"]);
-    assert_eq!(cluster.triggers(&rate).await, ["SCHEDULE fires 07:01:00 due 07:01:00"]);
+    assert_eq!(
+        cluster.ledger(&delay).await,
+        ["SCHEDULE 07:00:00 LOST attempt 1"]
+    );
+    assert_eq!(
+        cluster.ledger(&rate).await,
+        ["SCHEDULE 07:00:00 LOST attempt 1"]
+    );
+    assert_eq!(
+        cluster.triggers(&delay).await,
+        ["SCHEDULE fires 07:01:05 due 07:01:05"]
+    );
+    assert_eq!(
+        cluster.triggers(&rate).await,
+        ["SCHEDULE fires 07:01:00 due 07:01:00"]
+    );
 }
 
 #[actix::test]
 async fn jobs_with_one_schedule_are_one_group_of_what_is_upcoming() {
     let cluster = TestCluster::start().await;
     let thursdays = || cron("0 0 7 ? * THU");
-    let (of_before, _) = (cluster.create(thursdays()).await, cluster.create(thursdays()).await);
+    let (of_before, _) = (
+        cluster.create(thursdays()).await,
+        cluster.create(thursdays()).await,
+    );
     let all = r#"update job_definition set policies = '{"startAt": null, "endAt": null, "dstGap": "RUN_AT_GAP_END", "dstOverlap": "AUTO"}'
         where id = $1"#;
     cluster.execute(all, &[&of_before.id]).await;
@@ -418,7 +711,18 @@ async fn jobs_with_one_schedule_are_one_group_of_what_is_upcoming() {
         cluster.create(cron("0 H 7 ? * THU")).await; // another minute for each
     }
 
-    let schedules = cluster.store.schedules(&JobFilter::default()).await.unwrap();
+    let schedules = cluster
+        .store
+        .schedules(&JobFilter::default())
+        .await
+        .unwrap();
 
-    assert_eq!(schedules.groups.iter().map(|group| group.jobs).collect::<Vec<_>>(), [2, 1, 1]);
+    assert_eq!(
+        schedules
+            .groups
+            .iter()
+            .map(|group| group.jobs)
+            .collect::<Vec<_>>(),
+        [2, 1, 1]
+    );
 }

@@ -10,7 +10,8 @@ use tokio::runtime::{Builder, Handle};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Everything that somebody may have set for the role in this database, and that would change what a statement does.
+/// Everything that somebody may have set for the role in this database, and that would change what
+/// a statement does.
 const DEFAULTS: &str = "
 default_transaction_isolation = 'serializable'
 default_transaction_read_only = on
@@ -47,12 +48,22 @@ pub async fn set_defaults(database: &TestDatabase, settings: &str) {
 async fn shown(database: &Database, names: &str) -> Vec<String> {
     let (client, _messages) = database.connect().await.unwrap();
     let show = "select format('%s %s', name, current_setting(name)) from unnest(string_to_array($1, ' ')) as name";
-    client.query(show, &[&names]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    client
+        .query(show, &[&names])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
 }
 
 /// The error with its causes.
 async fn refused(url: &str) -> String {
-    let error = Database::parse(url, PATIENCE).unwrap().connect().await.unwrap_err();
+    let error = Database::parse(url, PATIENCE)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap_err();
     format!("{:#}", anyhow::Error::from(error))
 }
 
@@ -92,39 +103,81 @@ async fn a_session_states_what_the_defaults_of_its_role_would_change() {
 async fn tables_of_the_same_name_in_another_schema_of_the_path_are_not_ours() {
     let database = TestDatabase::new().await;
     let client = database.client().await;
-    client.batch_execute("create schema early; create table early.cluster_node (id int)").await.unwrap();
+    client
+        .batch_execute("create schema early; create table early.cluster_node (id int)")
+        .await
+        .unwrap();
     for path in ["early, public", "early", "''", "pg_catalog"] {
         set_defaults(&database, &format!("search_path = {path}")).await;
-        assert_eq!(shown(&database.database(), "search_path").await, ["search_path public, pg_temp"], "{path}");
+        assert_eq!(
+            shown(&database.database(), "search_path").await,
+            ["search_path public, pg_temp"],
+            "{path}"
+        );
     }
 }
 
 #[actix::test]
 async fn the_search_path_of_the_url_says_where_horolog_lives() {
     let database = TestDatabase::new().await;
-    let url = format!("{}?options=-c%20search_path%3Djobs%2Cpublic", database.url());
+    let url = format!(
+        "{}?options=-c%20search_path%3Djobs%2Cpublic",
+        database.url()
+    );
     let client = database.client().await;
-    client.batch_execute("create schema \"my jobs\"").await.unwrap();
+    client
+        .batch_execute("create schema \"my jobs\"")
+        .await
+        .unwrap();
 
-    let named = format!("{}?options=-c%20search_path%3D%22my%5C%20jobs%22", database.url());
-    migrate(&Database::parse(&named, PATIENCE).unwrap()).await.unwrap();
-    let tables = "select count(*) from pg_tables where schemaname = 'my jobs' and tablename = 'job_trigger'";
-    assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
+    let named = format!(
+        "{}?options=-c%20search_path%3D%22my%5C%20jobs%22",
+        database.url()
+    );
+    migrate(&Database::parse(&named, PATIENCE).unwrap())
+        .await
+        .unwrap();
+    let tables =
+        "select count(*) from pg_tables where schemaname = 'my jobs' and tablename = 'job_trigger'";
+    assert_eq!(
+        client
+            .query_one(tables, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        1
+    );
     let others = Database::parse(&url, PATIENCE).unwrap();
-    assert_eq!(shown(&others, "search_path").await, ["search_path public, pg_temp"], "where the tables are");
-    let reason = refused(&format!("{}?options=-c%20search_path%3Dnowhere", database.url())).await;
-    assert!(reason.contains("none of the schemas of the URL's search_path exists (nowhere)"), "{reason}");
+    assert_eq!(
+        shown(&others, "search_path").await,
+        ["search_path public, pg_temp"],
+        "where the tables are"
+    );
+    let reason = refused(&format!(
+        "{}?options=-c%20search_path%3Dnowhere",
+        database.url()
+    ))
+    .await;
+    assert!(
+        reason.contains("none of the schemas of the URL's search_path exists (nowhere)"),
+        "{reason}"
+    );
 }
 
 #[actix::test]
 async fn a_database_of_another_encoding_is_refused_with_what_to_do() {
-    let database = TestDatabase::with("encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0").await;
+    let database =
+        TestDatabase::with("encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
+            .await;
 
     let error = migrate(&database.database()).await.unwrap_err();
 
     assert!(!error.is_passing(), "waiting does not help");
     let reason = format!("{:#}", anyhow::Error::from(error));
-    for words in ["has the encoding LATIN1, and horolog needs UTF8", "create database"] {
+    for words in [
+        "has the encoding LATIN1, and horolog needs UTF8",
+        "create database",
+    ] {
         assert!(reason.contains(words), "{reason}");
     }
 }
@@ -133,42 +186,73 @@ async fn a_database_of_another_encoding_is_refused_with_what_to_do() {
 #[actix::test]
 async fn engines_that_only_look_like_postgresql_are_refused_by_name() {
     let engines = [
-        ("CockroachDB CCL v25.2.1 (x86_64-pc-linux-gnu, built 2025/06/20)", "CockroachDB"),
-        ("PostgreSQL 15.12-YB-2.25.2.0-b0 on x86_64-pc-linux-gnu", "YugabyteDB"),
+        (
+            "CockroachDB CCL v25.2.1 (x86_64-pc-linux-gnu, built 2025/06/20)",
+            "CockroachDB",
+        ),
+        (
+            "PostgreSQL 15.12-YB-2.25.2.0-b0 on x86_64-pc-linux-gnu",
+            "YugabyteDB",
+        ),
     ];
     for (version, name) in engines {
         let database = TestDatabase::empty().await;
-        let function = format!("create function version() returns text language sql as $$ select '{version}' $$");
-        database.client().await.batch_execute(&function).await.unwrap();
+        let function = format!(
+            "create function version() returns text language sql as $$ select '{version}' $$"
+        );
+        database
+            .client()
+            .await
+            .batch_execute(&function)
+            .await
+            .unwrap();
         set_defaults(&database, "search_path = public, pg_catalog").await;
 
         let error = migrate(&database.database()).await.unwrap_err();
 
         assert!(!error.is_passing(), "waiting does not help");
         let reason = format!("{:#}", anyhow::Error::from(error));
-        assert!(reason.contains(name) && reason.contains("horolog needs PostgreSQL"), "{reason}");
+        assert!(
+            reason.contains(name) && reason.contains("horolog needs PostgreSQL"),
+            "{reason}"
+        );
     }
 }
 
 #[actix::test]
 async fn an_error_by_way_of_the_pool_names_the_hosts_and_their_reasons() {
-    let database = Database::parse("postgresql://nobody@127.0.0.1:1,localhost:2/none", PATIENCE).unwrap();
+    let database =
+        Database::parse("postgresql://nobody@127.0.0.1:1,localhost:2/none", PATIENCE).unwrap();
 
-    let error = Store::new(&database, 1, PATIENCE, Clock::Database).ping().await.unwrap_err();
+    let error = Store::new(&database, 1, PATIENCE, Clock::Database)
+        .ping()
+        .await
+        .unwrap_err();
 
     let reason = format!("{:#}", anyhow::Error::from(error));
-    assert!(reason.contains("127.0.0.1:1: Connection refused"), "{reason}");
-    assert!(reason.contains("localhost:2: Connection refused"), "{reason}");
+    assert!(
+        reason.contains("127.0.0.1:1: Connection refused"),
+        "{reason}"
+    );
+    assert!(
+        reason.contains("localhost:2: Connection refused"),
+        "{reason}"
+    );
 }
 
 #[actix::test]
 async fn requests_that_hold_all_their_connections_leave_those_of_firing() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(60)).await;
-    let requests = cluster.store.for_requests(&cluster.database.database(), 1, Handle::current());
+    let requests = cluster
+        .store
+        .for_requests(&cluster.database.database(), 1, Handle::current());
     let mut busy = cluster.database.client().await;
     let locked = busy.transaction().await.unwrap();
-    locked.batch_execute("lock table job_definition_version").await.unwrap();
+    locked
+        .batch_execute("lock table job_definition_version")
+        .await
+        .unwrap();
     let waiting = actix::spawn({
         let requests = requests.clone();
         async move { requests.job_versions(job.id, 10).await }
@@ -176,7 +260,10 @@ async fn requests_that_hold_all_their_connections_leave_those_of_firing() {
     cluster.wait_for_locks(1).await;
 
     let mut another = std::pin::pin!(requests.ping());
-    assert!(futures_util::poll!(&mut another).is_pending(), "there is no connection for it");
+    assert!(
+        futures_util::poll!(&mut another).is_pending(),
+        "there is no connection for it"
+    );
     cluster.store.ping().await.unwrap();
 
     locked.rollback().await.unwrap();
@@ -189,7 +276,11 @@ async fn a_thread_of_the_api_that_is_busy_does_not_keep_firing_from_its_connecti
     let database = TestDatabase::new().await;
     let firing = database.store(Clock::Database);
     let (idle, block) = std::sync::mpsc::channel::<()>();
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let requests = firing.for_requests(&database.database(), 1, runtime.handle().clone());
     requests.ping().await.unwrap();
     // The only thread of that runtime stands still.

@@ -31,7 +31,9 @@ impl Sink {
     }
 
     pub fn url(&self, path: &str) -> Url {
-        format!("http://127.0.0.1:{}{path}", self.port).parse().expect("a URL")
+        format!("http://127.0.0.1:{}{path}", self.port)
+            .parse()
+            .expect("a URL")
     }
 
     /// Takes one connection and reads its request.
@@ -50,31 +52,48 @@ impl Sink {
     pub async fn answer_blindly(&self, response: &str) {
         let (mut stream, _) = self.next().await;
         let mut first = vec![0; 64 * 1024]; // unread bytes would turn the close into a reset
-        assert_ne!(stream.read(&mut first).await.expect("readable"), 0, "the client said nothing");
-        stream.write_all(response.as_bytes()).await.expect("the client listens");
+        assert_ne!(
+            stream.read(&mut first).await.expect("readable"),
+            0,
+            "the client said nothing"
+        );
+        stream
+            .write_all(response.as_bytes())
+            .await
+            .expect("the client listens");
     }
 
     /// Takes one connection, answers its request and closes it.
     pub async fn answer(&self, response: &str) -> Request {
         let (mut stream, request) = self.accept().await;
-        stream.write_all(response.as_bytes()).await.expect("the client listens");
+        stream
+            .write_all(response.as_bytes())
+            .await
+            .expect("the client listens");
         request
     }
 
     /// The next connection; a test that waits for one in vain fails instead of hanging.
     async fn next(&self) -> (TcpStream, SocketAddr) {
         let accepted = timeout(Duration::from_secs(10), self.listener.accept()).await;
-        accepted.expect("nobody connected to the sink").expect("a connection")
+        accepted
+            .expect("nobody connected to the sink")
+            .expect("a connection")
     }
 
     /// Connections queue in order: if the first to come out is the one made
     /// here, none came before it. So absence needs no waiting.
     pub async fn expect_untouched(&self) {
-        let sentinel =
-            TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], self.port))).await.expect("the sink listens");
+        let sentinel = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], self.port)))
+            .await
+            .expect("the sink listens");
         let (_, peer) = self.next().await;
         let sentinel = sentinel.local_addr().expect("connected");
-        assert_eq!(peer.port(), sentinel.port(), "somebody connected to the sink");
+        assert_eq!(
+            peer.port(),
+            sentinel.port(),
+            "somebody connected to the sink"
+        );
     }
 }
 
@@ -84,7 +103,11 @@ async fn read_request(stream: &mut TcpStream) -> Request {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
-        assert_ne!(stream.read_buf(&mut bytes).await.expect("readable"), 0, "the request ended early");
+        assert_ne!(
+            stream.read_buf(&mut bytes).await.expect("readable"),
+            0,
+            "the request ended early"
+        );
     };
     let mut body = bytes.split_off(head_end + 4);
     let head = String::from_utf8(bytes).expect("text");
@@ -93,11 +116,26 @@ async fn read_request(stream: &mut TcpStream) -> Request {
     let mut headers = BTreeMap::new();
     for header in lines {
         let (name, value) = header.split_once(": ").expect("a header");
-        assert!(headers.insert(name.to_ascii_lowercase(), value.to_owned()).is_none(), "{name} came twice");
+        assert!(
+            headers
+                .insert(name.to_ascii_lowercase(), value.to_owned())
+                .is_none(),
+            "{name} came twice"
+        );
     }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().expect("a number"));
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().expect("a number"));
     while body.len() < length {
-        assert_ne!(stream.read_buf(&mut body).await.expect("readable"), 0, "the body ended early");
+        assert_ne!(
+            stream.read_buf(&mut body).await.expect("readable"),
+            0,
+            "the body ended early"
+        );
     }
-    Request { line, headers, body: String::from_utf8(body).expect("text") }
+    Request {
+        line,
+        headers,
+        body: String::from_utf8(body).expect("text"),
+    }
 }

@@ -18,8 +18,13 @@ const OVERVIEW: &str = "subscription { overviewUpdated { dueNow } }";
 
 /// A socket of which nothing is known but the handshake.
 async fn connect(node: &ApiNode) -> Wire {
-    let mut request = (node.url.replacen("http", "ws", 1) + "/graphql").into_client_request().unwrap();
-    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    let mut request = (node.url.replacen("http", "ws", 1) + "/graphql")
+        .into_client_request()
+        .unwrap();
+    request.headers_mut().insert(
+        "sec-websocket-protocol",
+        "graphql-transport-ws".parse().unwrap(),
+    );
     connect_async(request).await.unwrap().0
 }
 
@@ -38,7 +43,9 @@ async fn closed(wire: &mut Wire) -> u16 {
 async fn a_message_is_bounded_over_all_its_frames() {
     let node = ApiNode::start().await;
     let mut wire = connect(&node).await;
-    wire.send(Message::text("x".repeat(64 * 1024 + 1))).await.unwrap();
+    wire.send(Message::text("x".repeat(64 * 1024 + 1)))
+        .await
+        .unwrap();
     assert_eq!(closed(&mut wire).await, 1009, "in one frame");
 
     let mut wire = connect(&node).await;
@@ -53,23 +60,47 @@ async fn a_message_is_bounded_over_all_its_frames() {
     }
     match wire.next().await {
         Some(Ok(Message::Close(Some(reason)))) => assert_eq!(u16::from(reason.code), 1009),
-        Some(Ok(Message::Ping(_))) => assert_eq!(closed(&mut wire).await, 1009, "in frames without end"),
+        Some(Ok(Message::Ping(_))) => {
+            assert_eq!(closed(&mut wire).await, 1009, "in frames without end")
+        }
         Some(Err(_)) | None => {} // the reason was lost with the connection
         other => panic!("{other:?}"),
     }
 
     // A frame that announces 2⁶² bytes, of which no end comes.
-    let MaybeTlsStream::Plain(mut wire) = connect(&node).await.into_inner() else { panic!("plain text") };
+    let MaybeTlsStream::Plain(mut wire) = connect(&node).await.into_inner() else {
+        panic!("plain text")
+    };
     let head = [&[0x81, 0xff][..], &(1_u64 << 62).to_be_bytes(), b"mask"].concat();
-    tokio::io::AsyncWriteExt::write_all(&mut wire, &[head, vec![b'x'; 65 * 1024]].concat()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut wire, &[head, vec![b'x'; 65 * 1024]].concat())
+        .await
+        .unwrap();
     let mut bytes = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut wire, &mut bytes).await.unwrap();
-    assert!(bytes.windows(2).any(|code| code == 1009_u16.to_be_bytes()), "a frame without an end");
+    tokio::io::AsyncReadExt::read_to_end(&mut wire, &mut bytes)
+        .await
+        .unwrap();
+    assert!(
+        bytes.windows(2).any(|code| code == 1009_u16.to_be_bytes()),
+        "a frame without an end"
+    );
 
-    // The largest that is allowed goes through, in frames as well: it is no message of GraphQL, and says so.
+    // The largest that is allowed goes through, in frames as well: it is no message of GraphQL, and
+    // says so.
     let mut wire = connect(&node).await;
-    wire.send(Message::Frame(Frame::message(vec![b'x'; 32 * 1024], OpCode::Data(Data::Text), false))).await.unwrap();
-    wire.send(Message::Frame(Frame::message(vec![b'x'; 32 * 1024], OpCode::Data(Data::Continue), true))).await.unwrap();
+    wire.send(Message::Frame(Frame::message(
+        vec![b'x'; 32 * 1024],
+        OpCode::Data(Data::Text),
+        false,
+    )))
+    .await
+    .unwrap();
+    wire.send(Message::Frame(Frame::message(
+        vec![b'x'; 32 * 1024],
+        OpCode::Data(Data::Continue),
+        true,
+    )))
+    .await
+    .unwrap();
     assert_eq!(closed(&mut wire).await, 1002);
 }
 
@@ -92,18 +123,30 @@ async fn queries_and_mutations_are_for_post() {
         socket.subscribe("1", query).await;
         let refused = answer(&mut socket, "1").await;
         let error = &refused["payload"]["errors"][0];
-        assert!(error["message"].as_str().unwrap().contains("POST"), "{refused}");
+        assert!(
+            error["message"].as_str().unwrap().contains("POST"),
+            "{refused}"
+        );
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
         assert_eq!(answer(&mut socket, "1").await["type"], "complete");
     }
-    assert_eq!(node.data("{ jobs { id } }", json!({})).await["jobs"], json!([]));
+    assert_eq!(
+        node.data("{ jobs { id } }", json!({})).await["jobs"],
+        json!([])
+    );
 
     // GraphiQL sends all that stands in its editor, and which of it is meant.
     let both = "query Q { jobs { id } } subscription S { overviewUpdated { dueNow } }";
     for (name, is_refused) in [("Q", true), ("S", false)] {
         let payload = json!({"query": both, "operationName": name});
-        socket.send(json!({"id": name, "type": "subscribe", "payload": payload})).await;
-        assert_eq!(answer(&mut socket, name).await["payload"]["errors"].is_array(), is_refused, "{name}");
+        socket
+            .send(json!({"id": name, "type": "subscribe", "payload": payload}))
+            .await;
+        assert_eq!(
+            answer(&mut socket, name).await["payload"]["errors"].is_array(),
+            is_refused,
+            "{name}"
+        );
     }
 }
 
@@ -112,15 +155,23 @@ async fn a_socket_has_twenty_operations_and_one_more_when_one_has_ended() {
     let node = ApiNode::start().await;
     let mut socket = Socket::open(&node.url, None).await.unwrap();
     for number in 0..20 {
-        socket.subscribe(&number.to_string(), "subscription { jobUpdated { id } }").await;
+        socket
+            .subscribe(&number.to_string(), "subscription { jobUpdated { id } }")
+            .await;
     }
     socket.subscribe("more", OVERVIEW).await;
     let refused = answer(&mut socket, "more").await;
-    assert_eq!(refused["payload"]["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{refused}");
+    assert_eq!(
+        refused["payload"]["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+        "{refused}"
+    );
     assert_eq!(answer(&mut socket, "more").await["type"], "complete");
     socket.send(json!({"id": "7", "type": "complete"})).await;
     socket.subscribe("again", OVERVIEW).await;
-    assert_eq!(answer(&mut socket, "again").await["payload"]["data"]["overviewUpdated"]["dueNow"], 0);
+    assert_eq!(
+        answer(&mut socket, "again").await["payload"]["data"]["overviewUpdated"]["dueNow"],
+        0
+    );
 }
 
 #[actix::test]
@@ -130,11 +181,16 @@ async fn an_address_has_a_hundred_sockets_and_one_more_when_one_is_closed() {
     for _ in 0..100 {
         open.push(connect(&node).await);
     }
-    let Err(Error::Http(refused)) = Socket::open(&node.url, None).await else { panic!("there is no room") };
+    let Err(Error::Http(refused)) = Socket::open(&node.url, None).await else {
+        panic!("there is no room")
+    };
     assert_eq!(refused.status(), 429);
     assert_eq!(node.status("/healthz").await, 200);
     open.pop();
-    eventually("there is room again", async || Socket::open(&node.url, None).await.ok()).await;
+    eventually("there is room again", async || {
+        Socket::open(&node.url, None).await.ok()
+    })
+    .await;
 }
 
 #[actix::test]
@@ -166,11 +222,25 @@ async fn a_socket_that_does_not_begin_or_says_nothing_is_closed() {
     let node = ApiNode::start().await;
     let mut late = connect(&node).await;
     let mut silent = connect(&node).await;
-    silent.send(Message::text("{\"type\": \"connection_init\"}")).await.unwrap();
+    silent
+        .send(Message::text("{\"type\": \"connection_init\"}"))
+        .await
+        .unwrap();
     // From here on nobody answers its pings.
-    let MaybeTlsStream::Plain(mut silent) = silent.into_inner() else { panic!("plain text") };
-    assert_eq!(closed(&mut late).await, 4408, "no connection_init within ten seconds");
+    let MaybeTlsStream::Plain(mut silent) = silent.into_inner() else {
+        panic!("plain text")
+    };
+    assert_eq!(
+        closed(&mut late).await,
+        4408,
+        "no connection_init within ten seconds"
+    );
     let mut bytes = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes).await.unwrap();
-    assert!(bytes.windows(2).any(|code| code == 3008_u16.to_be_bytes()), "no pong within twenty seconds");
+    tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes)
+        .await
+        .unwrap();
+    assert!(
+        bytes.windows(2).any(|code| code == 3008_u16.to_be_bytes()),
+        "no pong within twenty seconds"
+    );
 }

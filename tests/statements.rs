@@ -53,27 +53,55 @@ fn value(kind: &str) -> &'static str {
 
 /// The statement's generic plan.
 pub async fn plan(cluster: &TestCluster, statement: &str) -> String {
-    cluster.sql.batch_execute(&format!("deallocate all; prepare hot as {statement}")).await.unwrap();
-    let types = "select unnest(parameter_types)::text from pg_prepared_statements where name = 'hot'";
+    cluster
+        .sql
+        .batch_execute(&format!("deallocate all; prepare hot as {statement}"))
+        .await
+        .unwrap();
+    let types =
+        "select unnest(parameter_types)::text from pg_prepared_statements where name = 'hot'";
     let mut values = Vec::new();
     for kind in cluster.texts(types, &[]).await {
         // EXECUTE takes no subquery.
-        values.push(cluster.texts(&format!("select quote_literal(({})::text)", value(&kind)), &[]).await.remove(0));
+        values.push(
+            cluster
+                .texts(
+                    &format!("select quote_literal(({})::text)", value(&kind)),
+                    &[],
+                )
+                .await
+                .remove(0),
+        );
     }
-    cluster.texts(&format!("explain execute hot({})", values.join(", ")), &[]).await.join("\n")
+    cluster
+        .texts(&format!("explain execute hot({})", values.join(", ")), &[])
+        .await
+        .join("\n")
 }
 
 #[actix::test]
 async fn no_hot_statement_reads_a_whole_table() {
     let cluster = TestCluster::start().await;
     cluster.sql.batch_execute(FILL).await.unwrap();
-    cluster.sql.batch_execute("set plan_cache_mode = force_generic_plan").await.unwrap();
+    cluster
+        .sql
+        .batch_execute("set plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
 
     let mut bad = Vec::new();
     for statement in hot_statements() {
         let plan = plan(&cluster, statement).await;
         let reads_all = |table: &str| plan.contains(&format!("Seq Scan on {table}"));
-        if ["job_trigger", "job_definition", "job_execution_log", "job_lease"].into_iter().any(reads_all) {
+        if [
+            "job_trigger",
+            "job_definition",
+            "job_execution_log",
+            "job_lease",
+        ]
+        .into_iter()
+        .any(reads_all)
+        {
             bad.push(format!("{statement}\n\n{plan}\n"));
         }
     }
@@ -85,7 +113,11 @@ async fn no_hot_statement_reads_a_whole_table() {
 async fn a_settlement_touches_the_partitions_and_the_rows_of_its_batch_only() {
     let cluster = TestCluster::start().await;
     cluster.sql.batch_execute(FILL).await.unwrap();
-    cluster.sql.batch_execute("set plan_cache_mode = force_generic_plan").await.unwrap();
+    cluster
+        .sql
+        .batch_execute("set plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
 
     let names = [
         "settlements.settle",
@@ -97,14 +129,28 @@ async fn a_settlement_touches_the_partitions_and_the_rows_of_its_batch_only() {
         "give_backs.give_back",
     ];
     for name in names {
-        let statement = hot_statements().into_iter().find(|statement| statement.starts_with(&format!("-- {name}\n")));
+        let statement = hot_statements()
+            .into_iter()
+            .find(|statement| statement.starts_with(&format!("-- {name}\n")));
         let plan = plan(&cluster, statement.expect(name)).await;
         assert!(plan.contains("Subplans Removed"), "{name}\n{plan}");
-        let scanned: Vec<&str> = plan.lines().filter(|line| line.contains("Scan") && line.contains("_log_")).collect();
-        assert!(!scanned.is_empty() && scanned.iter().all(|line| line.contains("_log_20261123")), "{name}\n{plan}");
+        let scanned: Vec<&str> = plan
+            .lines()
+            .filter(|line| line.contains("Scan") && line.contains("_log_"))
+            .collect();
+        assert!(
+            !scanned.is_empty() && scanned.iter().all(|line| line.contains("_log_20261123")),
+            "{name}\n{plan}"
+        );
         // All rows between the least and the greatest id may be all of a day.
-        let ranges: Vec<&str> = plan.lines().filter(|line| line.contains("Cond: ") && line.contains(">=")).collect();
+        let ranges: Vec<&str> = plan
+            .lines()
+            .filter(|line| line.contains("Cond: ") && line.contains(">="))
+            .collect();
         let by_id = |line: &&str| line.contains("id = ANY") || line.contains("(id = ");
-        assert!(!ranges.is_empty() && ranges.iter().all(by_id), "{name}\n{plan}");
+        assert!(
+            !ranges.is_empty() && ranges.iter().all(by_id),
+            "{name}\n{plan}"
+        );
     }
 }

@@ -9,7 +9,12 @@ use uuid::Uuid;
 async fn what_runs_and_is_listed_by_no_lease_is_handed_over() {
     let cluster = TestCluster::start().await;
     let (survivor, killed) = (cluster.node().await, cluster.node().await);
-    let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_delay(60) }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_delay(60)
+        })
+        .await;
     assert_eq!(killed.poll().await.leased, 1);
     cluster.execute("delete from job_lease", &[]).await;
     let id = killed.id;
@@ -17,8 +22,21 @@ async fn what_runs_and_is_listed_by_no_lease_is_handed_over() {
 
     let report = survivor.reconcile().await;
 
-    assert_eq!((report.dead, report.rerun, report.swept), (vec![id], 0, Swept { listed: 1, handed_over: 1 }));
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RETRYING attempt 1"]);
+    assert_eq!(
+        (report.dead, report.rerun, report.swept),
+        (
+            vec![id],
+            0,
+            Swept {
+                listed: 1,
+                handed_over: 1
+            }
+        )
+    );
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RETRYING attempt 1"]
+    );
     assert_eq!(survivor.reconcile().await.swept, Swept::default(), "once");
     assert_eq!(survivor.poll().await.leased, 1);
 }
@@ -27,16 +45,33 @@ async fn what_runs_and_is_listed_by_no_lease_is_handed_over() {
 async fn what_a_living_node_holds_is_left_alone_and_listed_again() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let job = cluster.create(JobRequest { target: ENDLESS, ..fixed_rate(3_600) }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..fixed_rate(3_600)
+        })
+        .await;
     assert_eq!(node.poll().await.leased, 1);
-    assert_eq!(node.reconcile().await.swept, Swept::default(), "it is listed");
+    assert_eq!(
+        node.reconcile().await.swept,
+        Swept::default(),
+        "it is listed"
+    );
     cluster.execute("delete from job_lease", &[]).await;
 
-    assert_eq!(node.reconcile().await.swept, Swept { listed: 1, handed_over: 0 });
+    assert_eq!(
+        node.reconcile().await.swept,
+        Swept {
+            listed: 1,
+            handed_over: 0
+        }
+    );
 
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 RUNNING attempt 1"]);
-    let listed =
-        "select (l.id = any(h.execution_ids) and l.node_id = h.node_id)::text from job_lease h, job_execution_log l";
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 RUNNING attempt 1"]
+    );
+    let listed = "select (l.id = any(h.execution_ids) and l.node_id = h.node_id)::text from job_lease h, job_execution_log l";
     assert_eq!(cluster.texts(listed, &[]).await, ["true"]);
 }
 
@@ -51,7 +86,10 @@ async fn a_sweep_reads_a_slice_and_begins_again_at_the_end() {
     cluster.execute(rows, &[]).await;
 
     for expected in [0, 0, 1] {
-        assert_eq!(cluster.store.sweep(&mut after).await.unwrap().listed, expected);
+        assert_eq!(
+            cluster.store.sweep(&mut after).await.unwrap().listed,
+            expected
+        );
     }
     assert_eq!(after, Uuid::nil(), "from the beginning");
 }

@@ -1,4 +1,5 @@
-//! Values from outside: whatever the schema takes is judged before the database is asked, and named in one form.
+//! Values from outside: whatever the schema takes is judged before the database is asked, and named
+//! in one form.
 
 use crate::api_node::ApiNode;
 use serde_json::{Map, Value, json};
@@ -44,9 +45,15 @@ impl Schema {
     pub async fn of(node: &ApiNode) -> Self {
         let answer = node.data(TYPES, json!({})).await;
         let types = answer["__schema"]["types"].as_array().unwrap();
-        let types = types.iter().map(|of| (of["name"].as_str().unwrap().to_owned(), of.clone())).collect();
+        let types = types
+            .iter()
+            .map(|of| (of["name"].as_str().unwrap().to_owned(), of.clone()))
+            .collect();
         let job = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
-        Self { types, job: node.create(job).await }
+        Self {
+            types,
+            job: node.create(job).await,
+        }
     }
 
     /// A value of the type that the API takes.
@@ -60,7 +67,9 @@ impl Schema {
             (_, "JSON") => json!({}),
             (_, "String") => json!("2030-01-01T00:00:00Z"),
             ("ENUM", _) => self.types[name]["enumValues"][0]["name"].clone(),
-            (_, "CreateJobInput") => json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60}),
+            (_, "CreateJobInput") => {
+                json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60})
+            }
             (_, "HttpTargetInput") => json!({"url": "http://example.com/"}),
             (_, "DayWindowInput") => json!({"from": "22:00", "to": "06:00"}),
             (_, "CalendarInput") => json!({"name": "fine"}),
@@ -72,16 +81,27 @@ impl Schema {
         if list { json!([one]) } else { one }
     }
 
-    /// Each place in the type where such a value can stand, with a value that is fine but for the one there.
+    /// Each place in the type where such a value can stand, with a value that is fine but for the
+    /// one there.
     fn odd(&self, path: &str, of: &Value, odd: Odd) -> Vec<(String, Value)> {
         let (kind, name, list) = bare(of);
-        let path = &if list { format!("{path}.0") } else { path.to_owned() };
-        let here = odd(kind, name).into_iter().map(|value| (path.clone(), value));
-        let fields = self.types[name]["inputFields"].as_array().into_iter().flatten();
+        let path = &if list {
+            format!("{path}.0")
+        } else {
+            path.to_owned()
+        };
+        let here = odd(kind, name)
+            .into_iter()
+            .map(|value| (path.clone(), value));
+        let fields = self.types[name]["inputFields"]
+            .as_array()
+            .into_iter()
+            .flatten();
         let inside = fields.flat_map(|field| {
             let key = field["name"].as_str().unwrap();
             let odd = self.odd(&format!("{path}.{key}"), &field["type"], odd);
-            odd.into_iter().map(move |(path, value)| (path, self.with(name, of, key, value)))
+            odd.into_iter()
+                .map(move |(path, value)| (path, self.with(name, of, key, value)))
         });
         let listed = |(path, value)| (path, if list { json!([value]) } else { value });
         here.chain(inside).map(listed).collect()
@@ -89,8 +109,16 @@ impl Schema {
 
     fn with(&self, name: &str, of: &Value, key: &str, value: Value) -> Value {
         let bare = json!({"kind": "INPUT_OBJECT", "name": name});
-        let fine = if name == "TargetInput" { json!({}) } else { self.fine(&bare) };
-        let mut fine = if fine.is_object() { fine } else { self.fine(of) };
+        let fine = if name == "TargetInput" {
+            json!({})
+        } else {
+            self.fine(&bare)
+        };
+        let mut fine = if fine.is_object() {
+            fine
+        } else {
+            self.fine(of)
+        };
         fine.as_object_mut().unwrap().insert(key.to_owned(), value);
         // They exclude each other.
         if key == "tag" || key == "jobId" {
@@ -106,27 +134,52 @@ impl Schema {
 fn request(field: &Value, (before, after): (&str, &str)) -> String {
     let args = field["args"].as_array().unwrap();
     let name = |arg: &Value| arg["name"].as_str().unwrap().to_owned();
-    let declared: Vec<String> = args.iter().map(|arg| format!("${}: {}", name(arg), written(&arg["type"]))).collect();
-    let passed: Vec<String> = args.iter().map(|arg| format!("{0}: ${0}", name(arg))).collect();
-    let selection = if bare(&field["type"]).0 == "OBJECT" { "{ __typename }" } else { "" };
-    let called = format!("{}({}) {selection}", field["name"].as_str().unwrap(), passed.join(", "));
-    format!("{} {called} {after}", before.replace("()", &format!("({})", declared.join(", "))))
+    let declared: Vec<String> = args
+        .iter()
+        .map(|arg| format!("${}: {}", name(arg), written(&arg["type"])))
+        .collect();
+    let passed: Vec<String> = args
+        .iter()
+        .map(|arg| format!("{0}: ${0}", name(arg)))
+        .collect();
+    let selection = if bare(&field["type"]).0 == "OBJECT" {
+        "{ __typename }"
+    } else {
+        ""
+    };
+    let called = format!(
+        "{}({}) {selection}",
+        field["name"].as_str().unwrap(),
+        passed.join(", ")
+    );
+    format!(
+        "{} {called} {after}",
+        before.replace("()", &format!("({})", declared.join(", ")))
+    )
 }
 
-/// Sends such a value to every place of the schema that takes it, one at a time, and expects a refusal that names the
-/// place; how many there are.
+/// Sends such a value to every place of the schema that takes it, one at a time, and expects a
+/// refusal that names the place; how many there are.
 async fn each_is_refused_with_its_field(odd: Odd) -> usize {
     let node = ApiNode::start().await;
     let schema = Schema::of(&node).await;
     let of_job = format!("query() {{ job(id: \"{}\") {{", schema.job);
-    let places =
-        [("Query", ("query() {", "}")), ("Mutation", ("mutation() {", "}")), ("Job", (of_job.as_str(), "} }"))];
+    let places = [
+        ("Query", ("query() {", "}")),
+        ("Mutation", ("mutation() {", "}")),
+        ("Job", (of_job.as_str(), "} }")),
+    ];
     let mut tried = 0;
     for (of, around) in places {
         for field in schema.types[of]["fields"].as_array().unwrap() {
             let args = field["args"].as_array().unwrap();
             let required = args.iter().filter(|arg| arg["type"]["kind"] == "NON_NULL");
-            let fine = |arg: &Value| (arg["name"].as_str().unwrap().to_owned(), schema.fine(&arg["type"]));
+            let fine = |arg: &Value| {
+                (
+                    arg["name"].as_str().unwrap().to_owned(),
+                    schema.fine(&arg["type"]),
+                )
+            };
             let fine: Map<String, Value> = required.map(fine).collect();
             for arg in args {
                 let name = arg["name"].as_str().unwrap();
@@ -138,11 +191,17 @@ async fn each_is_refused_with_its_field(odd: Odd) -> usize {
                     }
                     let mut variables = fine.clone();
                     variables.insert(name.to_owned(), odd);
-                    let answer = node.post(&request(field, around), Value::Object(variables)).await;
+                    let answer = node
+                        .post(&request(field, around), Value::Object(variables))
+                        .await;
                     let refusal = &answer["errors"][0]["extensions"];
                     let expected = path.strip_prefix("input.").unwrap_or(&path);
                     let place = format!("{of}.{} {path}: {answer}", field["name"]);
-                    assert_eq!(*refusal, json!({"code": "BAD_USER_INPUT", "field": expected}), "{place}");
+                    assert_eq!(
+                        *refusal,
+                        json!({"code": "BAD_USER_INPUT", "field": expected}),
+                        "{place}"
+                    );
                     tried += 1;
                 }
             }
@@ -178,8 +237,14 @@ async fn half_of_a_character_is_refused_in_a_query_and_in_a_variable() {
     let node = ApiNode::start().await;
     for half in [r"\\ud800", r"\\uDFFF", r"\\ud83d\\ude00", r"\ud800"] {
         let body = format!(r#"{{"query":"{{ calendar(name: \"{half}\") {{ name }} }}"}}"#);
-        let post = node.http.post(format!("{}/graphql", node.url)).header("content-type", "application/json");
+        let post = node
+            .http
+            .post(format!("{}/graphql", node.url))
+            .header("content-type", "application/json");
         let answer: Value = post.body(body).send().await.unwrap().json().await.unwrap();
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{half}: {answer}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+            "{half}: {answer}"
+        );
     }
 }

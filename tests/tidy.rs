@@ -22,9 +22,36 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("embedded_postgres", &[]),
     ("handlers", &["model"]),
     ("store", &["model", "safeguards", "clock"]),
-    ("actors", &["model", "safeguards", "clock", "threads", "traces", "handlers", "store"]),
-    ("api", &["model", "clock", "threads", "traces", "store", "actors"]),
-    ("http", &["model", "clock", "config", "telemetry", "threads", "traces", "store", "actors", "api"]),
+    (
+        "actors",
+        &[
+            "model",
+            "safeguards",
+            "clock",
+            "threads",
+            "traces",
+            "handlers",
+            "store",
+        ],
+    ),
+    (
+        "api",
+        &["model", "clock", "threads", "traces", "store", "actors"],
+    ),
+    (
+        "http",
+        &[
+            "model",
+            "clock",
+            "config",
+            "telemetry",
+            "threads",
+            "traces",
+            "store",
+            "actors",
+            "api",
+        ],
+    ),
     (
         "server",
         &[
@@ -89,25 +116,44 @@ fn rust_files(directory: &str) -> Vec<(PathBuf, String)> {
 
 /// Lines of code, without comments, and their numbers.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
 }
 
 /// The room of a file: the first part of its path below `src`.
 fn room(path: &Path) -> String {
-    path.strip_prefix("src").unwrap().with_extension("").iter().next().unwrap().to_str().unwrap().to_owned()
+    path.strip_prefix("src")
+        .unwrap()
+        .with_extension("")
+        .iter()
+        .next()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The rooms that a line names after `crate::` (or `horolog::`, in the program),
 /// also inside braces.
 fn named_rooms(line: &str) -> BTreeSet<&str> {
     let paths = line.match_indices("::").filter_map(|(at, _)| {
-        let from = line[..at].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |before| before + 1);
+        let from = line[..at]
+            .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+            .map_or(0, |before| before + 1);
         matches!(&line[from..at], "crate" | "horolog").then_some(&line[at + 2..])
     });
-    let name = |path: &str| path.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(path.len());
+    let name = |path: &str| {
+        path.find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(path.len())
+    };
     paths
         .flat_map(|path| match path.strip_prefix('{') {
-            Some(group) => group.split(',').map(str::trim).map(|path| &path[..name(path)]).collect::<Vec<_>>(),
+            Some(group) => group
+                .split(',')
+                .map(str::trim)
+                .map(|path| &path[..name(path)])
+                .collect::<Vec<_>>(),
             None => vec![&path[..name(path)]],
         })
         .collect()
@@ -123,13 +169,21 @@ fn imports_point_one_way() {
             continue; // the program may know everything
         }
         let Some((_, may_know)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{}: the room `{room}` has no place in tests/tidy.rs", path.display()));
+            wrong.push(format!(
+                "{}: the room `{room}` has no place in tests/tidy.rs",
+                path.display()
+            ));
             continue;
         };
         for (number, line) in code(&text) {
-            let rooms = named_rooms(line).into_iter().filter(|name| known.contains(name));
+            let rooms = named_rooms(line)
+                .into_iter()
+                .filter(|name| known.contains(name));
             for name in rooms.filter(|name| *name != room && !may_know.contains(name)) {
-                wrong.push(format!("{}:{number}: {room} must not know {name}", path.display()));
+                wrong.push(format!(
+                    "{}:{number}: {room} must not know {name}",
+                    path.display()
+                ));
             }
         }
     }
@@ -143,8 +197,10 @@ fn the_store_alone_knows_the_database() {
     for (path, text) in rust_files("src") {
         if !may.contains(&room(&path).as_str()) {
             let crates = ["tokio_postgres::", "deadpool_postgres::", "refinery::"];
-            let names = code(&text).filter(|(_, line)| crates.iter().any(|name| line.contains(name)));
-            wrong.extend(names.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
+            let names =
+                code(&text).filter(|(_, line)| crates.iter().any(|name| line.contains(name)));
+            wrong
+                .extend(names.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -152,9 +208,13 @@ fn the_store_alone_knows_the_database() {
 
 #[test]
 fn no_file_is_longer_than_a_reader_can_hold() {
-    let files = ["src", "tests", "loadtest", "protocol"].into_iter().flat_map(rust_files);
+    let files = ["src", "tests", "loadtest", "protocol"]
+        .into_iter()
+        .flat_map(rust_files);
     let long = files.filter(|(_, text)| text.lines().count() > LINES_MAX);
-    let long: Vec<_> = long.map(|(path, text)| format!("{}: {} lines", path.display(), text.lines().count())).collect();
+    let long: Vec<_> = long
+        .map(|(path, text)| format!("{}: {} lines", path.display(), text.lines().count()))
+        .collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
@@ -164,19 +224,36 @@ fn no_test_waits_for_time_to_pass() {
     for (path, text) in rust_files("tests") {
         if !path.starts_with("tests/support") {
             let waits = code(&text).filter(|(_, line)| line.contains(concat!("sle", "ep(")));
-            wrong.extend(waits.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
+            wrong
+                .extend(waits.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
         }
     }
-    assert!(wrong.is_empty(), "use support::eventually:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "use support::eventually:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn nothing_is_left_for_later_in_the_code() {
-    let later = [concat!("to", "do!"), concat!("unimple", "mented!"), concat!("FIX", "ME"), concat!("TO", "DO")];
+    let later = [
+        concat!("to", "do!"),
+        concat!("unimple", "mented!"),
+        concat!("FIX", "ME"),
+        concat!("TO", "DO"),
+    ];
     let mut wrong = Vec::new();
-    for (path, text) in ["src", "tests", "loadtest", "protocol"].into_iter().flat_map(rust_files) {
-        let lines = text.lines().enumerate().filter(|(_, line)| later.iter().any(|word| line.contains(word)));
-        wrong.extend(lines.map(|(index, line)| format!("{}:{}: {line}", path.display(), index + 1)));
+    for (path, text) in ["src", "tests", "loadtest", "protocol"]
+        .into_iter()
+        .flat_map(rust_files)
+    {
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| later.iter().any(|word| line.contains(word)));
+        wrong
+            .extend(lines.map(|(index, line)| format!("{}:{}: {line}", path.display(), index + 1)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -184,9 +261,18 @@ fn nothing_is_left_for_later_in_the_code() {
 #[test]
 fn the_names_after_crate_are_found_wherever_they_stand() {
     assert_eq!(named_rooms("use crate::model::job::Job;"), ["model"].into());
-    assert_eq!(named_rooms("use crate::{clock, store::Store};"), ["clock", "store"].into());
-    assert_eq!(named_rooms("fn f(a: crate::api::A, b: horolog::http::B)"), ["api", "http"].into());
-    assert_eq!(named_rooms("use subcrate::model; use std::fmt;"), BTreeSet::new());
+    assert_eq!(
+        named_rooms("use crate::{clock, store::Store};"),
+        ["clock", "store"].into()
+    );
+    assert_eq!(
+        named_rooms("fn f(a: crate::api::A, b: horolog::http::B)"),
+        ["api", "http"].into()
+    );
+    assert_eq!(
+        named_rooms("use subcrate::model; use std::fmt;"),
+        BTreeSet::new()
+    );
 }
 
 /// What judges the program shares no code with it.
@@ -195,7 +281,9 @@ fn the_drills_and_the_model_do_not_know_the_program() {
     for member in ["loadtest", "protocol"] {
         let manifest = fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
         let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
-        let known = dependencies.lines().filter(|line| line.starts_with("horolog") || line.contains("path ="));
+        let known = dependencies
+            .lines()
+            .filter(|line| line.starts_with("horolog") || line.contains("path ="));
         assert_eq!(known.collect::<Vec<_>>(), Vec::<&str>::new(), "{member}");
     }
 }

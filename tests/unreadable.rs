@@ -1,5 +1,5 @@
-//! A row that cannot be read costs its own job alone, in every reader. The values come by SQL: another version, a
-//! restored backup or a person with psql may have written them.
+//! A row that cannot be read costs its own job alone, in every reader. The values come by SQL:
+//! another version, a restored backup or a person with psql may have written them.
 
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, TestNode, fixed_rate};
@@ -17,18 +17,32 @@ use uuid::Uuid;
 const ODD_POLICIES: &str = "policies = '[1]'";
 
 /// Payloads that no reader of numbers or of recursive values can hold: they are passed on as text.
-const ODD_PAYLOADS: [&str; 2] =
-    [r#"payload = '{"v": 17976931348623157e400}'"#, "payload = (repeat('[', 200) || repeat(']', 200))::json"];
+const ODD_PAYLOADS: [&str; 2] = [
+    r#"payload = '{"v": 17976931348623157e400}'"#,
+    "payload = (repeat('[', 200) || repeat(']', 200))::json",
+];
 
 /// What makes a job unreadable, and what the reason names.
 const ODD_JOBS: [(&str, &str); 10] = [
     (ODD_POLICIES, "column policies"),
-    (r#"policies = '{"retry": {"maxBackoffSeconds": -1}}'"#, "retry.maxBackoffSeconds"),
+    (
+        r#"policies = '{"retry": {"maxBackoffSeconds": -1}}'"#,
+        "retry.maxBackoffSeconds",
+    ),
     (r#"policies = '{"jitterSeconds": 1e99}'"#, "column policies"),
-    (r#"policies = '{"endAt": "+262000-01-01T00:00:00Z"}'"#, "endAt"),
-    (r#"policies = '{"timeoutSeconds": "soon"}'"#, "column policies"),
+    (
+        r#"policies = '{"endAt": "+262000-01-01T00:00:00Z"}'"#,
+        "endAt",
+    ),
+    (
+        r#"policies = '{"timeoutSeconds": "soon"}'"#,
+        "column policies",
+    ),
     (r#"target = '{"teleport": {}}'"#, "teleport"),
-    ("interval_seconds = 9223372036854775807", "column interval_seconds"),
+    (
+        "interval_seconds = 9223372036854775807",
+        "column interval_seconds",
+    ),
     ("anchor_at = 'infinity'", "column anchor_at"),
     ("created_at = '-infinity'", "column created_at"),
     ("updated_at = '20000-01-01'", "column updated_at"),
@@ -36,7 +50,10 @@ const ODD_JOBS: [(&str, &str); 10] = [
 
 /// Two jobs that are due in a minute.
 async fn two_jobs(cluster: &TestCluster) -> (Job, Job) {
-    (cluster.create(fixed_rate(60)).await, cluster.create(fixed_rate(60)).await)
+    (
+        cluster.create(fixed_rate(60)).await,
+        cluster.create(fixed_rate(60)).await,
+    )
 }
 
 async fn change(sql: &Client, table: &str, change: &str, id: Uuid) {
@@ -45,7 +62,11 @@ async fn change(sql: &Client, table: &str, change: &str, id: Uuid) {
 }
 
 async fn leased(node: &TestNode) -> Vec<Uuid> {
-    node.lease().await.iter().map(|attempt| attempt.job_id).collect()
+    node.lease()
+        .await
+        .iter()
+        .map(|attempt| attempt.job_id)
+        .collect()
 }
 
 #[actix::test]
@@ -62,13 +83,26 @@ async fn a_job_that_cannot_be_read_is_shown_with_its_reason_and_stops_no_other()
         assert_eq!(leased(&node).await, [readable.id], "{odd}");
 
         let error = node.store.job(unreadable.id).await.unwrap_err();
-        assert!(matches!(error, StoreError::Unreadable { .. }) && !error.is_passing(), "{odd}: {error}");
+        assert!(
+            matches!(error, StoreError::Unreadable { .. }) && !error.is_passing(),
+            "{odd}: {error}"
+        );
         assert!(error.to_string().contains(named), "{odd}: {error}");
-        let listed: Vec<Uuid> =
-            node.store.newest_jobs(10, JobParts::All).await.unwrap().iter().map(|job| job.id).collect();
+        let listed: Vec<Uuid> = node
+            .store
+            .newest_jobs(10, JobParts::All)
+            .await
+            .unwrap()
+            .iter()
+            .map(|job| job.id)
+            .collect();
         assert_eq!(listed, [readable.id], "{odd}");
         let overview = node.store.overview().await.unwrap();
-        let shown = overview.attention.iter().find(|shown| shown.kind == "UNREADABLE").unwrap();
+        let shown = overview
+            .attention
+            .iter()
+            .find(|shown| shown.kind == "UNREADABLE")
+            .unwrap();
         assert_eq!(shown.job_id, Some(unreadable.id), "{odd}");
         assert!(shown.message.contains(named), "{odd}: {}", shown.message);
         node.store.changed_jobs(&mut seen).await.unwrap();
@@ -90,7 +124,15 @@ async fn a_payload_that_no_reader_can_hold_is_passed_on_as_text() {
         due.sort();
 
         assert_eq!(due, [first.id, second.id], "{odd}");
-        assert_eq!(node.store.newest_jobs(10, JobParts::All).await.unwrap().len(), 2, "{odd}");
+        assert_eq!(
+            node.store
+                .newest_jobs(10, JobParts::All)
+                .await
+                .unwrap()
+                .len(),
+            2,
+            "{odd}"
+        );
         let versions = node.store.job_versions(first.id, 10).await.unwrap();
         assert_eq!(versions.len(), 1, "{odd}");
     }
@@ -98,9 +140,17 @@ async fn a_payload_that_no_reader_can_hold_is_passed_on_as_text() {
 
 #[actix::test]
 async fn a_trigger_that_cannot_be_read_costs_its_job_alone() {
-    for odd in ["fire_time = '-infinity'", "closed_from = 'infinity'", "kind = 'LUNAR', id = job_id"] {
+    for odd in [
+        "fire_time = '-infinity'",
+        "closed_from = 'infinity'",
+        "kind = 'LUNAR', id = job_id",
+    ] {
         let cluster = TestCluster::start().await;
-        cluster.sql.batch_execute("alter table job_trigger drop constraint job_trigger_kind_check").await.unwrap();
+        cluster
+            .sql
+            .batch_execute("alter table job_trigger drop constraint job_trigger_kind_check")
+            .await
+            .unwrap();
         let (unreadable, readable) = two_jobs(&cluster).await;
         let node = cluster.node().await;
         change(&cluster.sql, "job_trigger", odd, unreadable.id).await;
@@ -110,7 +160,10 @@ async fn a_trigger_that_cannot_be_read_costs_its_job_alone() {
 
         let overview = node.store.overview().await.unwrap();
         assert!(
-            overview.attention.iter().any(|shown| shown.job_id == Some(unreadable.id) && shown.kind == "UNREADABLE")
+            overview
+                .attention
+                .iter()
+                .any(|shown| shown.job_id == Some(unreadable.id) && shown.kind == "UNREADABLE")
         );
     }
 }
@@ -120,7 +173,13 @@ async fn a_due_time_without_end_hides_no_other_and_keeps_no_node_from_polling() 
     let cluster = TestCluster::start().await;
     let (odd, readable) = two_jobs(&cluster).await;
     for due_at in ["infinity", "-infinity", "20000-01-01"] {
-        change(&cluster.sql, "job_trigger", &format!("due_at = '{due_at}'"), odd.id).await;
+        change(
+            &cluster.sql,
+            "job_trigger",
+            &format!("due_at = '{due_at}'"),
+            odd.id,
+        )
+        .await;
         let node = cluster.node().await;
         cluster.advance(60);
         node.store.peek().await.unwrap();
@@ -144,10 +203,24 @@ insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason,
     cluster.sql.execute(blacked_out, &[&odd.id]).await.unwrap();
     let node = cluster.node().await;
     cluster.advance(60);
-    assert_eq!(leased(&node).await, [readable.id], "the blackout cannot be read");
+    assert_eq!(
+        leased(&node).await,
+        [readable.id],
+        "the blackout cannot be read"
+    );
 
-    change(&cluster.sql, "job_definition", "calendar = 'odd'", readable.id).await;
-    cluster.sql.execute("delete from blackout", &[]).await.unwrap();
+    change(
+        &cluster.sql,
+        "job_definition",
+        "calendar = 'odd'",
+        readable.id,
+    )
+    .await;
+    cluster
+        .sql
+        .execute("delete from blackout", &[])
+        .await
+        .unwrap();
     let fresh = cluster.node().await;
     cluster.advance(60);
     assert_eq!(leased(&fresh).await, [odd.id], "nor can the calendar");
@@ -161,13 +234,22 @@ async fn a_blackout_without_end_defers_until_the_last_instant_that_can_be_shown(
     let (held_back, readable) = two_jobs(&cluster).await;
     let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)
 values (gen_random_uuid(), 'JOB', $1, '-infinity', 'infinity', 'SKIP', 'for ever', now())";
-    cluster.sql.execute(blackout, &[&held_back.id]).await.unwrap();
+    cluster
+        .sql
+        .execute(blackout, &[&held_back.id])
+        .await
+        .unwrap();
     let node = cluster.node().await;
     cluster.advance(60);
 
     assert_eq!(leased(&node).await, [readable.id]);
 
-    assert_eq!(node.store.blackouts(10).await.unwrap()[0].ends_at.to_string(), "9999-12-31 23:59:59.999999 UTC");
+    assert_eq!(
+        node.store.blackouts(10).await.unwrap()[0]
+            .ends_at
+            .to_string(),
+        "9999-12-31 23:59:59.999999 UTC"
+    );
 }
 
 #[actix::test]
@@ -185,7 +267,11 @@ select id, job_id, 'BACKFILL', '2026-11-20', '2026-11-20', 5 from made";
 
     assert_eq!(leased(&node).await, [readable.id]);
 
-    assert_eq!(cluster.triggers(&odd).await.len(), 2, "the trigger of the backfill is still there");
+    assert_eq!(
+        cluster.triggers(&odd).await.len(),
+        2,
+        "the trigger of the backfill is still there"
+    );
     assert_eq!(node.store.backfills(None, 10).await.unwrap().len(), 0);
 }
 
@@ -200,7 +286,12 @@ async fn executions_and_versions_that_cannot_be_read_are_left_out_of_their_lists
     cluster.advance(60);
     node.poll().await;
     node.settle_all().await;
-    let before = node.store.executions_of(job.id, 10, ExecutionTexts::All).await.unwrap().len();
+    let before = node
+        .store
+        .executions_of(job.id, 10, ExecutionTexts::All)
+        .await
+        .unwrap()
+        .len();
 
     let odd = "update job_execution_log set finished_at = 'infinity'
 where id = (select id from job_execution_log where job_id = $1 order by id desc limit 1)";
@@ -208,9 +299,21 @@ where id = (select id from job_execution_log where job_id = $1 order by id desc 
     let odd = "update job_definition_version set changed_at = 'infinity' where job_id = $1";
     cluster.sql.execute(odd, &[&job.id]).await.unwrap();
 
-    assert_eq!(node.store.executions_of(job.id, 10, ExecutionTexts::All).await.unwrap().len(), before - 1);
     assert_eq!(
-        node.store.first_pages(&[job.id], 10, ExecutionTexts::None).await.unwrap()[&job.id].rows.len(),
+        node.store
+            .executions_of(job.id, 10, ExecutionTexts::All)
+            .await
+            .unwrap()
+            .len(),
+        before - 1
+    );
+    assert_eq!(
+        node.store
+            .first_pages(&[job.id], 10, ExecutionTexts::None)
+            .await
+            .unwrap()[&job.id]
+            .rows
+            .len(),
         before - 1
     );
     assert_eq!(node.store.job_versions(job.id, 10).await.unwrap().len(), 0);
@@ -220,22 +323,39 @@ where id = (select id from job_execution_log where job_id = $1 order by id desc 
 #[actix::test]
 async fn the_api_says_which_job_cannot_be_read_and_why_and_lists_the_others() {
     let node = ApiNode::start().await;
-    let input = |name: &str| json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
+    let input =
+        |name: &str| json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
     let odd = node.create(input("odd")).await;
     node.create(input("plain")).await;
-    change(&node.database.client().await, "job_definition", ODD_POLICIES, odd.parse().unwrap()).await;
+    change(
+        &node.database.client().await,
+        "job_definition",
+        ODD_POLICIES,
+        odd.parse().unwrap(),
+    )
+    .await;
 
-    let error = node.error("query($id: ID!) { job(id: $id) { id } }", json!({ "id": odd })).await;
+    let error = node
+        .error(
+            "query($id: ID!) { job(id: $id) { id } }",
+            json!({ "id": odd }),
+        )
+        .await;
 
     assert_eq!(error["extensions"]["code"], "UNREADABLE", "{error}");
     let message = error["message"].as_str().unwrap();
-    assert!(message.contains(&odd) && message.contains("column policies"), "{message}");
-    let lists =
-        "{ jobs { name payload } jobsPage(first: 5) { nodes { name } } overview { attention { kind message } } }";
+    assert!(
+        message.contains(&odd) && message.contains("column policies"),
+        "{message}"
+    );
+    let lists = "{ jobs { name payload } jobsPage(first: 5) { nodes { name } } overview { attention { kind message } } }";
     let lists = node.data(lists, json!({})).await;
     assert_eq!(lists["jobs"], json!([{"name": "plain", "payload": null}]));
     assert_eq!(lists["jobsPage"]["nodes"], json!([{"name": "plain"}]));
     assert_eq!(lists["overview"]["attention"][0]["kind"], "UNREADABLE");
     let delete = "mutation($id: ID!) { deleteJob(id: $id) }";
-    assert_eq!(node.data(delete, json!({ "id": odd })).await["deleteJob"], true);
+    assert_eq!(
+        node.data(delete, json!({ "id": odd })).await["deleteJob"],
+        true
+    );
 }

@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls};
 
 /// Nothing to keep, so nothing to wait for while it is filled.
-const SETTINGS: [(&str, &str); 4] =
-    [("fsync", "off"), ("synchronous_commit", "off"), ("max_wal_size", "8GB"), ("shared_buffers", "1GB")];
+const SETTINGS: [(&str, &str); 4] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("max_wal_size", "8GB"),
+    ("shared_buffers", "1GB"),
+];
 const PATIENCE: Duration = Duration::from_mins(10);
 const CALLS: usize = 15;
 
@@ -20,9 +24,16 @@ pub type Failure = Box<dyn std::error::Error>;
 
 /// Fills a database with as many jobs and executions as the arguments say, and
 /// measures on it.
-pub async fn beside(measure: impl AsyncFnOnce(Store, Client) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut sizes = std::env::args().skip(1).filter_map(|argument| argument.parse::<i64>().ok());
-    let (jobs, executions) = (sizes.next().unwrap_or(100_000), sizes.next().unwrap_or(5_000_000));
+pub async fn beside(
+    measure: impl AsyncFnOnce(Store, Client) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut sizes = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse::<i64>().ok());
+    let (jobs, executions) = (
+        sizes.next().unwrap_or(100_000),
+        sizes.next().unwrap_or(5_000_000),
+    );
     let dir = std::env::temp_dir().join(format!("horolog-bench-{}", uuid::Uuid::new_v4().simple()));
     let server = EmbeddedPostgres::ensure_running(&dir, &SETTINGS).await?;
     let measured = async {
@@ -35,7 +46,9 @@ pub async fn beside(measure: impl AsyncFnOnce(Store, Client) -> Result<(), Failu
         let begun = Instant::now();
         fill(&client, jobs, executions).await?;
         let took = begun.elapsed();
-        println!("{jobs} jobs, {executions} executions, filled in {took:.0?}; of {CALLS} calls, median / longest:");
+        println!(
+            "{jobs} jobs, {executions} executions, filled in {took:.0?}; of {CALLS} calls, median / longest:"
+        );
         measure(store, client).await
     };
     let measured = measured.await;
@@ -54,7 +67,11 @@ pub async fn time<E>(what: &str, mut call: impl AsyncFnMut() -> Result<(), E>) -
         times.push(begun.elapsed());
     }
     times.sort();
-    println!("{what:56} {:>8.1?} / {:>8.1?}", times[CALLS / 2], times[CALLS - 1]);
+    println!(
+        "{what:56} {:>8.1?} / {:>8.1?}",
+        times[CALLS / 2],
+        times[CALLS - 1]
+    );
     Ok(())
 }
 

@@ -1,11 +1,13 @@
-//! An idempotent webhook receiver in Rust: each execution has its effect once. Standard library only.
+//! An idempotent webhook receiver in Rust: each execution has its effect once. Standard library
+//! only.
 //!
 //! ```sh
 //! rustc --edition 2024 -O -o receiver examples/receiver_rust/main.rs && ./receiver ledger.tsv 9000
 //! ```
 //!
-//! The ledger is a file with one line for each accepted attempt: attempt, key, 1 for an effect. A line is the effect and its
-//! record at once, so that a crash leaves both or none. A service with a database writes them in one transaction instead.
+//! The ledger is a file with one line for each accepted attempt: attempt, key, 1 for an effect. A
+//! line is the effect and its record at once, so that a crash leaves both or none. A service with a
+//! database writes them in one transaction instead.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -43,9 +45,14 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the ledger. A last line without an end is the rest of a crash: its effect has not happened.
+    /// Reads the ledger. A last line without an end is the rest of a crash: its effect has not
+    /// happened.
     fn open(path: &str) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
@@ -53,7 +60,9 @@ impl Ledger {
         let mut executions = HashMap::<String, Execution>::new();
         for line in text[..whole].lines() {
             let mut columns = line.split('\t');
-            let (Some(attempt), Some(key), Some(effect)) = (columns.next(), columns.next(), columns.next()) else {
+            let (Some(attempt), Some(key), Some(effect)) =
+                (columns.next(), columns.next(), columns.next())
+            else {
                 return Err(io::Error::other(format!("not a line of a ledger: {line}")));
             };
             let execution = executions.entry(key.to_owned()).or_default();
@@ -74,12 +83,18 @@ impl Ledger {
         if known.is_none_or(|execution| execution.attempt < attempt) {
             self.write(key, attempt, !has_effect)?;
         }
-        Ok(if has_effect { Outcome::AlreadyDone } else { Outcome::Done })
+        Ok(if has_effect {
+            Outcome::AlreadyDone
+        } else {
+            Outcome::Done
+        })
     }
 
-    /// The effect and its record, on disk before the answer: an answer of 200 is never asked for again.
+    /// The effect and its record, on disk before the answer: an answer of 200 is never asked for
+    /// again.
     fn write(&mut self, key: &str, attempt: u64, effect: bool) -> io::Result<()> {
-        self.file.write_all(format!("{attempt}\t{key}\t{}\n", u8::from(effect)).as_bytes())?;
+        self.file
+            .write_all(format!("{attempt}\t{key}\t{}\n", u8::from(effect)).as_bytes())?;
         self.file.sync_data()?;
         let execution = self.executions.entry(key.to_owned()).or_default();
         execution.attempt = attempt;
@@ -89,7 +104,10 @@ impl Ledger {
 
     /// The keys that had their effect.
     fn effects(&self) -> String {
-        let done = self.executions.iter().filter(|(_, execution)| execution.has_effect);
+        let done = self
+            .executions
+            .iter()
+            .filter(|(_, execution)| execution.has_effect);
         done.flat_map(|(key, _)| [key.as_str(), "\n"]).collect()
     }
 }
@@ -111,22 +129,33 @@ impl Request {
             if reader.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            let Some((name, value)) = line.trim_end().split_once(':') else {
+                break;
+            };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
-        let length: u64 = headers.get("content-length").map_or(Ok(0), |text| text.parse()).map_err(io::Error::other)?;
+        let length: u64 = headers
+            .get("content-length")
+            .map_or(Ok(0), |text| text.parse())
+            .map_err(io::Error::other)?;
         if length > BODY_MAX {
             return Err(io::Error::other("a body that is too long"));
         }
         reader.get_mut().set_limit(length);
         io::copy(&mut reader.take(length), &mut io::sink())?;
-        Ok(Self { first_line, headers })
+        Ok(Self {
+            first_line,
+            headers,
+        })
     }
 
     /// The key and the attempt of a delivery; none when one is missing or malformed.
     fn delivery(&self) -> Option<(&str, u64)> {
         let key = self.headers.get("idempotency-key")?;
-        let is_plain = key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_plain = key.len() <= 64
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let attempt = self.headers.get("horolog-attempt")?.parse().ok()?;
         (!key.is_empty() && is_plain && attempt > 0).then_some((key.as_str(), attempt))
     }
@@ -139,7 +168,10 @@ fn answer(request: &Request, ledger: &Mutex<Ledger>) -> (&'static str, String) {
         return ("200 OK", ledger.effects());
     }
     let Some((key, attempt)) = request.delivery() else {
-        return ("400 Bad Request", "Idempotency-Key and Horolog-Attempt are required\n".to_owned());
+        return (
+            "400 Bad Request",
+            "Idempotency-Key and Horolog-Attempt are required\n".to_owned(),
+        );
     };
     let (status, text) = match ledger.accept(key, attempt) {
         Ok(Outcome::Done) => ("200 OK", "done\n"),
@@ -147,7 +179,8 @@ fn answer(request: &Request, ledger: &Mutex<Ledger>) -> (&'static str, String) {
         Ok(Outcome::Stale) => ("409 Conflict", "stale\n"),
         Err(error) => {
             eprintln!("cannot write the ledger: {error}");
-            // Whether the line is on disk is unknown: only a new start, which reads the file, can tell.
+            // Whether the line is on disk is unknown: only a new start, which reads the file, can
+            // tell.
             std::process::exit(1);
         }
     };
@@ -169,7 +202,10 @@ fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) -> io::Result<()> {
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().unwrap_or_else(|| "ledger.tsv".to_owned());
-    let port = arguments.next().map_or(Ok(0), |text| text.parse()).map_err(io::Error::other)?;
+    let port = arguments
+        .next()
+        .map_or(Ok(0), |text| text.parse())
+        .map_err(io::Error::other)?;
     let ledger = Arc::new(Mutex::new(Ledger::open(&path)?));
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on http://{}/", listener.local_addr()?);

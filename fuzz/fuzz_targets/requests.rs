@@ -1,4 +1,5 @@
-//! Requests of the grammar, and raw text, through admission, parser and validation, on a worker's stack.
+//! Requests of the grammar, and raw text, through admission, parser and validation, on a worker's
+//! stack.
 #![no_main]
 
 #[path = "../src/grammar.rs"]

@@ -1,4 +1,5 @@
-//! Requests that GraphQL's grammar allows, mostly of the schema's own names: choices are the fuzzer's bytes.
+//! Requests that GraphQL's grammar allows, mostly of the schema's own names: choices are the
+//! fuzzer's bytes.
 //!
 //! A choice may repeat what it made, so that a few bytes make deep, wide and multiplied requests.
 
@@ -31,8 +32,19 @@ const FIELDS: [&str; 24] = [
     "createJobs",
     "nonsense",
 ];
-const ARGUMENTS: [&str; 10] = ["id", "jobId", "first", "filter", "input", "inputs", "count", "if", "hours", "x"];
-const TYPES: [&str; 8] = ["Query", "Job", "JobConnection", "Mutation", "JSON", "CreateJobInput", "Int", "Nothing"];
+const ARGUMENTS: [&str; 10] = [
+    "id", "jobId", "first", "filter", "input", "inputs", "count", "if", "hours", "x",
+];
+const TYPES: [&str; 8] = [
+    "Query",
+    "Job",
+    "JobConnection",
+    "Mutation",
+    "JSON",
+    "CreateJobInput",
+    "Int",
+    "Nothing",
+];
 const REPEATS: [usize; 8] = [1, 1, 1, 2, 10, 30, 70, 500];
 /// Fields of a query that are valid by themselves.
 const VALID: [&str; 8] = [
@@ -60,12 +72,21 @@ pub fn request(bytes: &mut Unstructured<'_>) -> Result<Request> {
     for number in 0..bytes.int_in_range(0..=12_u8)? {
         let on = bytes.choose(&TYPES)?;
         let selection_set = selection_set(bytes, 3)?;
-        query.extend([" fragment f", &number.to_string(), " on ", on, " ", &selection_set]);
+        query.extend([
+            " fragment f",
+            &number.to_string(),
+            " on ",
+            on,
+            " ",
+            &selection_set,
+        ]);
     }
     if bytes.ratio(1, 20)? {
         damage(bytes, &mut query)?;
     }
-    let variables = Variables::from_value(Value::Object([(Name::new("v0"), variable(bytes)?)].into_iter().collect()));
+    let variables = Variables::from_value(Value::Object(
+        [(Name::new("v0"), variable(bytes)?)].into_iter().collect(),
+    ));
     Ok(Request::new(query).variables(variables))
 }
 
@@ -105,17 +126,37 @@ fn selection_set(bytes: &mut Unstructured<'_>, room: u8) -> Result<String> {
     }
     let open = bytes.choose(&["{ ", "{ ... { ", "{ jobs { ", "{ ... on Query { "])?;
     let close = "} ".repeat(open.matches('{').count());
-    Ok(if inner.len() < BYTES_MAX { repeated(bytes, open, &inner, &close)? } else { "{ id }".to_owned() })
+    Ok(if inner.len() < BYTES_MAX {
+        repeated(bytes, open, &inner, &close)?
+    } else {
+        "{ id }".to_owned()
+    })
 }
 
 fn selection(bytes: &mut Unstructured<'_>, room: u8) -> Result<String> {
     Ok(match bytes.int_in_range(0..=6_u8)? {
         0 => format!("...f{}", bytes.int_in_range(0..=12_u8)?),
-        1 if room > 0 => format!("... on {} {}", bytes.choose(&TYPES)?, selection_set(bytes, room - 1)?),
+        1 if room > 0 => format!(
+            "... on {} {}",
+            bytes.choose(&TYPES)?,
+            selection_set(bytes, room - 1)?
+        ),
         choice => {
-            let alias = if choice == 2 { format!("a{}: ", bytes.int_in_range(0..=99_u8)?) } else { String::new() };
-            let (name, arguments, directives) = (bytes.choose(&FIELDS)?, arguments(bytes)?, directives(bytes)?);
-            let of = if room > 0 && bytes.ratio(1, 2)? { selection_set(bytes, room - 1)? } else { String::new() };
+            let alias = if choice == 2 {
+                format!("a{}: ", bytes.int_in_range(0..=99_u8)?)
+            } else {
+                String::new()
+            };
+            let (name, arguments, directives) = (
+                bytes.choose(&FIELDS)?,
+                arguments(bytes)?,
+                directives(bytes)?,
+            );
+            let of = if room > 0 && bytes.ratio(1, 2)? {
+                selection_set(bytes, room - 1)?
+            } else {
+                String::new()
+            };
             format!("{alias}{name}{arguments}{directives}{of}")
         }
     })
@@ -127,15 +168,30 @@ fn arguments(bytes: &mut Unstructured<'_>) -> Result<String> {
     }
     let (name, value) = (bytes.choose(&ARGUMENTS)?, value(bytes, 3)?);
     let argument = format!("{name}: {value} ");
-    Ok(format!("({})", if argument.len() < 200 { argument.repeat(*bytes.choose(&REPEATS)?) } else { argument }))
+    Ok(format!(
+        "({})",
+        if argument.len() < 200 {
+            argument.repeat(*bytes.choose(&REPEATS)?)
+        } else {
+            argument
+        }
+    ))
 }
 
 fn directives(bytes: &mut Unstructured<'_>) -> Result<String> {
     if bytes.ratio(5, 6)? {
         return Ok(String::new());
     }
-    let directive = format!(" @{}{}", bytes.choose(&["skip", "include", "x"])?, arguments(bytes)?);
-    Ok(if directive.len() < 200 { directive.repeat(*bytes.choose(&REPEATS)?) } else { directive })
+    let directive = format!(
+        " @{}{}",
+        bytes.choose(&["skip", "include", "x"])?,
+        arguments(bytes)?
+    );
+    Ok(if directive.len() < 200 {
+        directive.repeat(*bytes.choose(&REPEATS)?)
+    } else {
+        directive
+    })
 }
 
 fn value(bytes: &mut Unstructured<'_>, room: u8) -> Result<String> {
@@ -167,13 +223,19 @@ fn variable(bytes: &mut Unstructured<'_>) -> Result<Value> {
 
 fn repeated(bytes: &mut Unstructured<'_>, open: &str, inner: &str, close: &str) -> Result<String> {
     let times = *bytes.choose(&REPEATS)?;
-    Ok(format!("{}{inner}{}", open.repeat(times), close.repeat(times)))
+    Ok(format!(
+        "{}{inner}{}",
+        open.repeat(times),
+        close.repeat(times)
+    ))
 }
 
 /// Takes a piece out, or puts an odd one in.
 fn damage(bytes: &mut Unstructured<'_>, query: &mut String) -> Result<()> {
     let at = query.floor_char_boundary(bytes.choose_index(query.len() + 1)?);
-    match bytes.choose(&["", "\"", "\"\"\"", "#", "\r", "}", "{", "\u{feff}", "\u{0}", "é"])? {
+    match bytes.choose(&[
+        "", "\"", "\"\"\"", "#", "\r", "}", "{", "\u{feff}", "\u{0}", "é",
+    ])? {
         &"" => query.truncate(at),
         odd => query.insert_str(at, odd),
     }

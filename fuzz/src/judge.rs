@@ -18,23 +18,42 @@ impl ExtensionFactory for ExecuteNothing {
 
 #[async_trait]
 impl Extension for ExecuteNothing {
-    async fn execute(&self, _: &ExtensionContext<'_>, _: Option<&str>, _: NextExecute<'_>) -> Response {
+    async fn execute(
+        &self,
+        _: &ExtensionContext<'_>,
+        _: Option<&str>,
+        _: NextExecute<'_>,
+    ) -> Response {
         Response::default()
     }
 }
 
 /// The schema that judges.
 pub fn schema() -> Schema {
-    horolog::api::builder().extension(ExecuteNothing).data(LargeAnswers::default()).finish()
+    horolog::api::builder()
+        .extension(ExecuteNothing)
+        .data(LargeAnswers::default())
+        .finish()
 }
 
-/// Judges and validates a request; panics when its answer breaks a promise. Whether it would be executed.
+/// Judges and validates a request; panics when its answer breaks a promise. Whether it would be
+/// executed.
 pub fn judge(schema: &Schema, request: Request) -> bool {
-    let answer = schema.execute(request).now_or_never().expect("nothing waits before the execution");
+    let answer = schema
+        .execute(request)
+        .now_or_never()
+        .expect("nothing waits before the execution");
     assert!(answer.errors.len() <= 20, "{} errors", answer.errors.len());
     for error in &answer.errors {
-        assert!(error.message.len() <= 500, "a message of {} bytes", error.message.len());
-        assert!(error.extensions.is_some(), "an error without a code: {error:?}");
+        assert!(
+            error.message.len() <= 500,
+            "a message of {} bytes",
+            error.message.len()
+        );
+        assert!(
+            error.extensions.is_some(),
+            "an error without a code: {error:?}"
+        );
     }
     answer.errors.is_empty()
 }

@@ -104,7 +104,8 @@ pub enum Operation {
     RunNow,
     /// `rerunExecution` of that execution.
     Rerun(Uuid),
-    /// `cancelExecutions` of all that the job has in flight, perhaps of other jobs in the same call.
+    /// `cancelExecutions` of all that the job has in flight, perhaps of other jobs in the same
+    /// call.
     Cancel,
 }
 
@@ -164,7 +165,8 @@ pub enum Scope {
     CutsOff,
     /// Nodes that live and are cut off from their target.
     CutsTarget,
-    /// Everybody waits for the machine, and goes on where they were: it explains lateness and nothing else.
+    /// Everybody waits for the machine, and goes on where they were: it explains lateness and
+    /// nothing else.
     Stalls,
     /// A disturbance that must have no effect: it explains nothing.
     Harmless,

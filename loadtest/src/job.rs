@@ -33,7 +33,8 @@ pub struct JobSpec {
     /// `timeoutSeconds` of an attempt.
     #[serde(default)]
     pub timeout_seconds: Option<u32>,
-    /// `jitterSeconds`: a start is due at most so long after its fire time, and before the next one.
+    /// `jitterSeconds`: a start is due at most so long after its fire time, and before the next
+    /// one.
     #[serde(default)]
     pub jitter_seconds: u32,
     /// `endAt`: the last instant that may be a fire time.
@@ -122,7 +123,10 @@ pub enum Recovery {
 /// How the sink treats a delivery. It travels in the URL's query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named in drill files")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, named in drill files"
+)]
 pub struct Target {
     /// Milliseconds before the answer.
     pub delay: u32,

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Failover drills and benchmarks for Horolog: real nodes, real PostgreSQL, real faults, and a checker that trusts neither.
+/// Failover drills and benchmarks for Horolog: real nodes, real PostgreSQL, real faults, and a
+/// checker that trusts neither.
 #[derive(Parser)]
 #[command(name = "horolog-loadtest", version)]
 struct Program {
@@ -53,19 +54,20 @@ struct RunArguments {
     /// `horolog`. [default: beside this program]
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where history, logs and reports go: one directory a run. [default: a new one in the system's temporary directory]
+    /// Where history, logs and reports go: one directory a run. [default: a new one in the system's
+    /// temporary directory]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Switch off the safeguard that each drill names, and require that the checker notices. Needs a `horolog` with the
-    /// feature `drill-bugs`.
+    /// Switch off the safeguard that each drill names, and require that the checker notices. Needs
+    /// a `horolog` with the feature `drill-bugs`.
     #[arg(long)]
     bug: bool,
 }
 
 #[derive(clap::Args)]
 struct BenchArguments {
-    /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api, start, wal, snapshot,
-    /// create, limit, flood.
+    /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api,
+    /// start, wal, snapshot, create, limit, flood.
     #[arg(required = true)]
     names: Vec<String>,
     /// `horolog`, built with --release. [default: beside this program]
@@ -98,7 +100,8 @@ struct BenchArguments {
     /// A setting of PostgreSQL other than its default, as name=value; may be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     postgres: Vec<String>,
-    /// SQL that throughput, growth, nodes and wal run on the migrated database first: to try a lever.
+    /// SQL that throughput, growth, nodes and wal run on the migrated database first: to try a
+    /// lever.
     #[arg(long)]
     sql: Option<String>,
     /// `throughput` tells on stderr which statements the server spends its time on.
@@ -116,7 +119,9 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.expect("the system gives a poller, or nothing can run");
     let outcome = match program.command {
         Command::List => list(),
@@ -162,12 +167,19 @@ fn drills() -> PathBuf {
 }
 
 fn list() -> Result<Outcome, anyhow::Error> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(drills())?.flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(drills())?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     paths.sort();
     for path in paths {
         let drill = Drill::read(&path)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        println!("{name:24} {:>4} s  {}", drill.seconds + drill.quiesce_seconds, drill.about);
+        println!(
+            "{name:24} {:>4} s  {}",
+            drill.seconds + drill.quiesce_seconds,
+            drill.about
+        );
     }
     Ok(Outcome::Passed)
 }
@@ -175,12 +187,24 @@ fn list() -> Result<Outcome, anyhow::Error> {
 /// A drill by name or file.
 fn find(name: &str) -> Result<(String, Drill), anyhow::Error> {
     let file = Path::new(name);
-    let path = if file.extension().is_some() { file.to_owned() } else { drills().join(format!("{name}.toml")) };
+    let path = if file.extension().is_some() {
+        file.to_owned()
+    } else {
+        drills().join(format!("{name}.toml"))
+    };
     if !path.exists() {
-        return Err(Usage(format!("there is no drill `{name}`: `horolog-loadtest list` names them")).into());
+        return Err(Usage(format!(
+            "there is no drill `{name}`: `horolog-loadtest list` names them"
+        ))
+        .into());
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let drill = Drill::read(&path).map_err(|error| anyhow::Error::from(Usage(format!("{error:#}"))))?;
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let drill =
+        Drill::read(&path).map_err(|error| anyhow::Error::from(Usage(format!("{error:#}"))))?;
     Ok((stem, drill))
 }
 
@@ -189,7 +213,10 @@ fn program(named: Option<&Path>) -> Result<PathBuf, anyhow::Error> {
     let beside = std::env::current_exe()?.with_file_name("horolog");
     let program = named.map_or(beside, Path::to_owned);
     if !program.exists() {
-        let what = format!("there is no {}: `cargo build` makes it, or --program names another", program.display());
+        let what = format!(
+            "there is no {}: `cargo build` makes it, or --program names another",
+            program.display()
+        );
         return Err(Usage(what).into());
     }
     // Nodes run in directories of their own.
@@ -197,21 +224,36 @@ fn program(named: Option<&Path>) -> Result<PathBuf, anyhow::Error> {
 }
 
 async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
-    let found: Vec<(String, Drill)> = arguments.drills.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
+    let found: Vec<(String, Drill)> = arguments
+        .drills
+        .iter()
+        .map(|name| find(name))
+        .collect::<Result<_, _>>()?;
     let program = program(arguments.program.as_deref())?;
-    if let Some((name, _)) = found.iter().find(|(_, drill)| arguments.bug && drill.bug.is_none()) {
-        return Err(Usage(format!("the drill `{name}` names no safeguard to switch off")).into());
+    if let Some((name, _)) = found
+        .iter()
+        .find(|(_, drill)| arguments.bug && drill.bug.is_none())
+    {
+        return Err(Usage(format!(
+            "the drill `{name}` names no safeguard to switch off"
+        ))
+        .into());
     }
     let mut results = Vec::new();
     for ((name, drill), named) in found.into_iter().zip(&arguments.drills) {
         let result = if let Some(missing) = DrillTestbed::missing(&drill).await {
             (Outcome::Skipped, format!("SKIPPED, not passed: {missing}"))
-        } else if let Some(begin) = drill.wall_clock.filter(|_| clock::of_this_process().is_empty()) {
+        } else if let Some(begin) = drill
+            .wall_clock
+            .filter(|_| clock::of_this_process().is_empty())
+        {
             run_shifted(named, begin, &program, arguments).await?
         } else if let Some(bug) = drill.bug.as_ref().filter(|_| arguments.bug) {
             run_until_noticed(&name, &drill, bug, &program, arguments).await?
         } else {
-            run_one(&name, &drill, &program, arguments).await.map(|ended| outcome_of(&ended))?
+            run_one(&name, &drill, &program, arguments)
+                .await
+                .map(|ended| outcome_of(&ended))?
         };
         println!("{name}: {}\n", result.1);
         results.push((name, result));
@@ -220,7 +262,11 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     for (name, (_, message)) in results.iter().filter(|_| results.len() > 1) {
         println!("{name}: {message}");
     }
-    Ok(results.iter().map(|(_, (outcome, _))| *outcome).max().unwrap_or(Outcome::Passed))
+    Ok(results
+        .iter()
+        .map(|(_, (outcome, _))| *outcome)
+        .max()
+        .unwrap_or(Outcome::Passed))
 }
 
 /// Runs a drill by a program like this one, for which and for whose children it is another time.
@@ -241,21 +287,43 @@ async fn run_shifted(
     clock::begin_at(&mut command, library, begin);
     Ok(match command.status().await?.code() {
         Some(0) => (Outcome::Passed, format!("kept, begun at {begin}")),
-        Some(3) => (Outcome::Skipped, "SKIPPED, not passed: see above".to_owned()),
-        _ => (Outcome::Failed, "BROKEN, or it did not come to its end: see above".to_owned()),
+        Some(3) => (
+            Outcome::Skipped,
+            "SKIPPED, not passed: see above".to_owned(),
+        ),
+        _ => (
+            Outcome::Failed,
+            "BROKEN, or it did not come to its end: see above".to_owned(),
+        ),
     })
 }
 
-async fn run_one(name: &str, drill: &Drill, program: &Path, arguments: &RunArguments) -> Result<Ended, anyhow::Error> {
+async fn run_one(
+    name: &str,
+    drill: &Drill,
+    program: &Path,
+    arguments: &RunArguments,
+) -> Result<Ended, anyhow::Error> {
     let directory = directory(arguments.out.as_deref(), "horolog-drills", name)?;
-    let options = Options { program: program.to_owned(), seed: arguments.seed, directory, bug: arguments.bug };
+    let options = Options {
+        program: program.to_owned(),
+        seed: arguments.seed,
+        directory,
+        bug: arguments.bug,
+    };
     println!("{name}: {}", drill.about);
     let ended = run(name, drill.clone(), &options)
         .await
         .with_context(|| format!("{name}, in {}", options.directory.display()))?;
     ended.write(&options.directory)?;
-    println!("{}", report::summary(&ended.run, &ended.history, &ended.analysis));
-    println!("report: {}\n", options.directory.join("report.html").display());
+    println!(
+        "{}",
+        report::summary(&ended.run, &ended.history, &ended.analysis)
+    );
+    println!(
+        "report: {}\n",
+        options.directory.join("report.html").display()
+    );
     Ok(ended)
 }
 
@@ -273,24 +341,39 @@ async fn run_until_noticed(
     let safeguard = &bug.safeguard;
     for attempt in 1..=TRIES {
         let ended = run_one(name, drill, program, arguments).await?;
-        let noticed = ended.analysis.violations.iter().find(|violation| bug.finds.contains(&violation.rule));
+        let noticed = ended
+            .analysis
+            .violations
+            .iter()
+            .find(|violation| bug.finds.contains(&violation.rule));
         if let Some(violation) = noticed {
             let rule = &violation.rule;
-            let message =
-                format!("without the safeguard `{safeguard}` the checker says {rule}, as it must (run {attempt})");
+            let message = format!(
+                "without the safeguard `{safeguard}` the checker says {rule}, as it must (run {attempt})"
+            );
             return Ok((Outcome::Passed, message));
         }
-        println!("{name}: in run {attempt} nobody noticed that the safeguard `{safeguard}` was off\n");
+        println!(
+            "{name}: in run {attempt} nobody noticed that the safeguard `{safeguard}` was off\n"
+        );
     }
-    Ok((Outcome::Failed, format!("NOBODY NOTICED in {TRIES} runs that the safeguard `{safeguard}` was off")))
+    Ok((
+        Outcome::Failed,
+        format!("NOBODY NOTICED in {TRIES} runs that the safeguard `{safeguard}` was off"),
+    ))
 }
 
 fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
     let parent = out.map_or_else(|| std::env::temp_dir().join(default), Path::to_owned);
     // A drill that begins at another time always begins at the same.
-    let life = format!("{name}-{}-{}", horolog_loadtest::testbed::now() / 1_000_000, std::process::id());
+    let life = format!(
+        "{name}-{}-{}",
+        horolog_loadtest::testbed::now() / 1_000_000,
+        std::process::id()
+    );
     let directory = parent.join(life);
-    std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory.canonicalize()?)
 }
 
@@ -302,10 +385,20 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
         directory: directory(arguments.out.as_deref(), "horolog-benchmarks", "bench")?,
         small,
         large: arguments.large,
-        runs: arguments.runs.map_or(if small { 1 } else { 3 }, usize::from),
+        runs: arguments
+            .runs
+            .map_or(if small { 1 } else { 3 }, usize::from),
         warm_up: Duration::from_millis(if small { 300 } else { 3_000 }),
-        window: Duration::from_secs(arguments.seconds.map_or(if small { 1 } else { 10 }, u64::from)),
-        hold: Duration::from_secs(arguments.hold.map_or(if small { 2 } else { 600 }, u64::from)),
+        window: Duration::from_secs(
+            arguments
+                .seconds
+                .map_or(if small { 1 } else { 10 }, u64::from),
+        ),
+        hold: Duration::from_secs(
+            arguments
+                .hold
+                .map_or(if small { 2 } else { 600 }, u64::from),
+        ),
         slots: arguments.slots,
         flags: arguments.node_flag.clone(),
         postgres: arguments.postgres.clone(),
@@ -334,9 +427,18 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
             continue;
         }
         let known = bench::Name::from_str(name, false);
-        let all = || bench::Name::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let all = || {
+            bench::Name::value_variants()
+                .iter()
+                .filter_map(ValueEnum::to_possible_value)
+        };
         let all: Vec<String> = all().map(|value| value.get_name().to_owned()).collect();
-        found.push(known.map_err(|_| Usage(format!("there is no benchmark `{name}`: all, {}", all.join(", "))))?);
+        found.push(known.map_err(|_| {
+            Usage(format!(
+                "there is no benchmark `{name}`: all, {}",
+                all.join(", ")
+            ))
+        })?);
     }
     Ok(found)
 }
@@ -344,9 +446,18 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
 fn outcome_of(ended: &Ended) -> (Outcome, String) {
     match ended.run.conclusion(&ended.analysis) {
         Conclusion::Kept if ended.reached() => (Outcome::Passed, "kept".to_owned()),
-        Conclusion::Kept => (Outcome::Failed, "kept, but a figure was not reached".to_owned()),
-        Conclusion::Broken => (Outcome::Failed, format!("BROKEN: {} violations", ended.analysis.violations.len())),
-        Conclusion::Inconclusive => (Outcome::Failed, "INCONCLUSIVE: it did not come to its end".to_owned()),
+        Conclusion::Kept => (
+            Outcome::Failed,
+            "kept, but a figure was not reached".to_owned(),
+        ),
+        Conclusion::Broken => (
+            Outcome::Failed,
+            format!("BROKEN: {} violations", ended.analysis.violations.len()),
+        ),
+        Conclusion::Inconclusive => (
+            Outcome::Failed,
+            "INCONCLUSIVE: it did not come to its end".to_owned(),
+        ),
     }
 }
 
@@ -355,7 +466,16 @@ fn recheck(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let text = std::fs::read_to_string(directory.join("history.json"))?;
     let history: History = serde_json::from_str(&text)?;
     let analysis = drill.check(&history);
-    let run = report::Run { name: name.to_owned(), about: drill.about, nodes: drill.nodes, ..report::Run::default() };
+    let run = report::Run {
+        name: name.to_owned(),
+        about: drill.about,
+        nodes: drill.nodes,
+        ..report::Run::default()
+    };
     println!("{}", report::summary(&run, &history, &analysis));
-    Ok(if analysis.violations.is_empty() { Outcome::Passed } else { Outcome::Failed })
+    Ok(if analysis.violations.is_empty() {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    })
 }

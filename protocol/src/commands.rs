@@ -1,7 +1,7 @@
 //! What a person does to the job: each command is one transaction under the lock of the trigger.
 //!
-//! A fire time whose instant has passed belongs to the version of the job that named it. Whatever is done to the
-//! job then, it runs, or is recorded.
+//! A fire time whose instant has passed belongs to the version of the job that named it. Whatever
+//! is done to the job then, it runs, or is recorded.
 
 use crate::database::{Due, JobState, Tables};
 use crate::model::Protocol;
@@ -36,7 +36,9 @@ impl Protocol {
             }
             Command::Resume if job == JobState::Paused => tables.trigger.job = JobState::Active,
             Command::Edit if job != JobState::Deleted => {
-                let own = tables.pending().filter(|_| self.has(Safeguard::OwnedFireTimes));
+                let own = tables
+                    .pending()
+                    .filter(|_| self.has(Safeguard::OwnedFireTimes));
                 tables.trigger.end = own.map_or(tables.trigger.fire_time, |pending| pending + 1);
                 tables.trigger.parked = false;
             }
@@ -53,7 +55,9 @@ impl Protocol {
 
     /// Records the fire time whose instant has passed, and moves on.
     fn give_up_pending(&self, tables: &mut Tables) {
-        let Some(pending) = tables.pending() else { return };
+        let Some(pending) = tables.pending() else {
+            return;
+        };
         if self.has(Safeguard::OwnedFireTimes) {
             tables.skip(pending);
         }

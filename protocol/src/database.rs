@@ -134,8 +134,8 @@ pub struct Database {
     pub previous: Option<Tables>,
     /// Nodes whose membership session lives: whose advisory lock is held.
     pub sessions: [[bool; LIVES]; NODES],
-    /// Nodes that joined under the eyes of the other name's session, which lasts since, and have had no other
-    /// session.
+    /// Nodes that joined under the eyes of the other name's session, which lasts since, and have
+    /// had no other session.
     pub watched: [[bool; LIVES]; NODES],
 }
 
@@ -160,9 +160,15 @@ impl Tables {
     /// Nodes that are not dead.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         let ids = (0u8..).zip(&self.ages).flat_map(|(name, lives)| {
-            (0u8..).zip(lives).filter(|(_, age)| age.is_some()).map(move |(life, _)| (name, life))
+            (0u8..)
+                .zip(lives)
+                .filter(|(_, age)| age.is_some())
+                .map(move |(life, _)| (name, life))
         });
-        ids.map(|(name, life)| NodeId { name: Name(name), life })
+        ids.map(|(name, life)| NodeId {
+            name: Name(name),
+            life,
+        })
     }
 
     /// The executions.
@@ -182,20 +188,29 @@ impl Tables {
     /// What a lease could take.
     pub fn due(&self) -> impl Iterator<Item = Due> + '_ {
         let schedule = self.pending().map(Due::Schedule);
-        let next = self.executions().filter(|row| row.status == Status::Retrying).map(|row| Due::Next(row.id));
+        let next = self
+            .executions()
+            .filter(|row| row.status == Status::Retrying)
+            .map(|row| Due::Next(row.id));
         schedule.into_iter().chain(next)
     }
 
     /// The fire time whose instant has passed and which is not taken yet.
     pub fn pending(&self) -> Option<u8> {
-        let Trigger { fire_time, end, parked, job } = self.trigger;
+        let Trigger {
+            fire_time,
+            end,
+            parked,
+            job,
+        } = self.trigger;
         (job == JobState::Active && !parked && fire_time < end).then_some(fire_time)
     }
 
     /// Sends the schedule on to its next fire time, or to await the end of this one.
     pub fn move_on(&mut self, schedule: Schedule) {
         self.trigger.fire_time += 1;
-        self.trigger.parked = schedule == Schedule::FixedDelay && self.trigger.fire_time < self.trigger.end;
+        self.trigger.parked =
+            schedule == Schedule::FixedDelay && self.trigger.fire_time < self.trigger.end;
     }
 
     /// Takes a fire time. A row that is there already stays as it is.
@@ -203,22 +218,42 @@ impl Tables {
         if self.execution(id).is_some() {
             return None;
         }
-        let free = self.log.iter_mut().find(|row| row.is_none()).expect("the log has room for every id that is drawn");
-        *free = Some(Execution { id, attempt: 1, status: Status::Running(node) });
-        Some(Attempt { id, attempt: 1, node })
+        let free = self
+            .log
+            .iter_mut()
+            .find(|row| row.is_none())
+            .expect("the log has room for every id that is drawn");
+        *free = Some(Execution {
+            id,
+            attempt: 1,
+            status: Status::Running(node),
+        });
+        Some(Attempt {
+            id,
+            attempt: 1,
+            node,
+        })
     }
 
     /// Starts the next attempt of an execution that waits for one.
     pub fn resume(&mut self, id: ExecutionId, node: NodeId) -> Option<Attempt> {
-        let row = self.execution_mut(id).filter(|row| row.status == Status::Retrying)?;
+        let row = self
+            .execution_mut(id)
+            .filter(|row| row.status == Status::Retrying)?;
         row.attempt += 1;
         row.status = Status::Running(node);
-        Some(Attempt { id, attempt: row.attempt, node })
+        Some(Attempt {
+            id,
+            attempt: row.attempt,
+            node,
+        })
     }
 
     /// Writes the end of an attempt, if it is the current one or nothing asks.
     pub fn settle(&mut self, ended: Attempt, fence: bool) -> bool {
-        let Some(row) = self.execution_mut(ended.id) else { return false };
+        let Some(row) = self.execution_mut(ended.id) else {
+            return false;
+        };
         let current = row.attempt == ended.attempt && row.status == Status::Running(ended.node);
         if current || !fence {
             row.status = Status::Settled;
@@ -247,25 +282,47 @@ impl Tables {
         }
     }
 
-    /// Puts back what is counted to a node and which it does not hold. What a deleted job has left ends.
+    /// Puts back what is counted to a node and which it does not hold. What a deleted job has left
+    /// ends.
     pub fn reclaim(&mut self, node: NodeId, held: Option<ExecutionId>) {
-        let lost = |row: &&mut Execution| row.status == Status::Running(node) && Some(row.id) != held;
+        let lost =
+            |row: &&mut Execution| row.status == Status::Running(node) && Some(row.id) != held;
         let deleted = self.trigger.job == JobState::Deleted;
-        let reclaimed = if deleted { Status::Cancelled } else { Status::Retrying };
-        self.log.iter_mut().flatten().filter(lost).for_each(|row| row.status = reclaimed);
+        let reclaimed = if deleted {
+            Status::Cancelled
+        } else {
+            Status::Retrying
+        };
+        self.log
+            .iter_mut()
+            .flatten()
+            .filter(lost)
+            .for_each(|row| row.status = reclaimed);
     }
 
     /// Whether a node counts as the holder of something that it does not hold.
     pub fn holds_other_than(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
-        self.executions().any(|row| row.status == Status::Running(node) && Some(row.id) != held)
+        self.executions()
+            .any(|row| row.status == Status::Running(node) && Some(row.id) != held)
     }
 
     /// Whether every fire time was taken, or waits for a resume, and all executions have ended.
     pub fn all_settled(&self) -> bool {
-        let Trigger { fire_time, end, job, .. } = self.trigger;
-        let until = if job == JobState::Paused { fire_time.min(end) } else { end };
+        let Trigger {
+            fire_time,
+            end,
+            job,
+            ..
+        } = self.trigger;
+        let until = if job == JobState::Paused {
+            fire_time.min(end)
+        } else {
+            end
+        };
         fire_time >= until
-            && self.executions().all(|row| !matches!(row.status, Status::Running(_) | Status::Retrying))
+            && self
+                .executions()
+                .all(|row| !matches!(row.status, Status::Running(_) | Status::Retrying))
             && (0..until).all(|at| self.has_row(at))
     }
 
@@ -276,18 +333,29 @@ impl Tables {
 
     /// Records a fire time as one that is not run. A row that is there already stays as it is.
     pub fn skip(&mut self, fire_time: u8) {
-        let id = ExecutionId { fire_time, drawn: 0 };
+        let id = ExecutionId {
+            fire_time,
+            drawn: 0,
+        };
         if self.execution(id).is_none()
             && let Some(free) = self.log.iter_mut().find(|row| row.is_none())
         {
-            *free = Some(Execution { id, attempt: 0, status: Status::Skipped });
+            *free = Some(Execution {
+                id,
+                attempt: 0,
+                status: Status::Skipped,
+            });
         }
     }
 
     /// Ends what waits for its next attempt.
     pub fn cancel_retrying(&mut self) {
         let waiting = |row: &&mut Execution| row.status == Status::Retrying;
-        self.log.iter_mut().flatten().filter(waiting).for_each(|row| row.status = Status::Cancelled);
+        self.log
+            .iter_mut()
+            .flatten()
+            .filter(waiting)
+            .for_each(|row| row.status = Status::Cancelled);
     }
 }
 
@@ -325,13 +393,18 @@ impl Database {
 
     /// Whether a node that is not dead looks so.
     pub fn is_gone(&self, node: NodeId) -> bool {
-        self.tables.age(node).is_some_and(|age| age >= TTL || !self.session(node))
+        self.tables
+            .age(node)
+            .is_some_and(|age| age >= TTL || !self.session(node))
     }
 
-    /// Whether a node counts as the holder of something that it does not hold, here or at the standby.
+    /// Whether a node counts as the holder of something that it does not hold, here or at the
+    /// standby.
     pub fn holds_other_than(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
         self.tables.holds_other_than(node, held)
-            || self.previous.is_some_and(|before| before.holds_other_than(node, held))
+            || self
+                .previous
+                .is_some_and(|before| before.holds_other_than(node, held))
     }
 
     /// Forgets a node that holds nothing and of which no process speaks: its death
@@ -351,9 +424,14 @@ impl Database {
     /// Whether a row or a session speaks of a node.
     pub fn mentions(&self, node: NodeId) -> bool {
         let in_tables = |tables: &Tables| {
-            tables.age(node).is_some() || tables.executions().any(|row| row.status == Status::Running(node))
+            tables.age(node).is_some()
+                || tables
+                    .executions()
+                    .any(|row| row.status == Status::Running(node))
         };
-        in_tables(&self.tables) || self.previous.as_ref().is_some_and(in_tables) || self.session(node)
+        in_tables(&self.tables)
+            || self.previous.as_ref().is_some_and(in_tables)
+            || self.session(node)
     }
 }
 
@@ -372,7 +450,11 @@ impl fmt::Display for NodeId {
 impl fmt::Display for ExecutionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.fire_time + 1)?;
-        if self.drawn == 0 { Ok(()) } else { write!(f, "-{}", self.drawn) }
+        if self.drawn == 0 {
+            Ok(())
+        } else {
+            write!(f, "-{}", self.drawn)
+        }
     }
 }
 

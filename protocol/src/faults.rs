@@ -28,7 +28,10 @@ impl Protocol {
                 (process.body, process.hindered) = (Body::Stuck, true);
             }
             Fault::SessionBreaks(name) => {
-                let id = state.process(name).id.filter(|id| state.database.session(*id))?;
+                let id = state
+                    .process(name)
+                    .id
+                    .filter(|id| state.database.session(*id))?;
                 state.database.set_session(id, false);
                 let process = state.process_mut(name);
                 (process.broken_off, process.hindered) = (true, true);
@@ -41,7 +44,14 @@ impl Protocol {
             Fault::DatabaseRestarts => self.restart_database(state)?,
             Fault::FailsOver => self.fail_over(state)?,
             Fault::ClockJumps => {
-                state.database.tables.ages.iter_mut().flatten().flatten().for_each(|age| *age = crate::database::TTL);
+                state
+                    .database
+                    .tables
+                    .ages
+                    .iter_mut()
+                    .flatten()
+                    .flatten()
+                    .for_each(|age| *age = crate::database::TTL);
             }
         }
         if state.faults_left == 0 {
@@ -59,7 +69,10 @@ impl Protocol {
         {
             state.database.set_session(id, false);
         }
-        process = Process { late: process.late, ..Process::gone() };
+        process = Process {
+            late: process.late,
+            ..Process::gone()
+        };
         *state.process_mut(name) = process;
     }
 
@@ -79,7 +92,11 @@ impl Protocol {
     fn restart_database(&self, state: &mut State) -> Option<()> {
         state.database.up.then_some(())?;
         let sessions = Default::default();
-        state.database = Database { up: false, sessions, ..state.database };
+        state.database = Database {
+            up: false,
+            sessions,
+            ..state.database
+        };
         for process in &mut state.processes {
             if process.lease != Lease::Idle {
                 (process.lease, process.unsure) = (Lease::Idle, true);
@@ -133,5 +150,8 @@ impl Protocol {
 
 /// From now on the attempt may overlap with a later one.
 fn allow_overlap(slot: Slot) -> Slot {
-    Slot { may_overlap: matches!(slot.stage, Stage::Leased | Stage::Running) || slot.may_overlap, ..slot }
+    Slot {
+        may_overlap: matches!(slot.stage, Stage::Leased | Stage::Running) || slot.may_overlap,
+        ..slot
+    }
 }

@@ -31,7 +31,9 @@ impl Protocol {
 
     pub(crate) fn lease_locks(&self, state: &mut State, name: Name, due: Due) -> Option<()> {
         let process = state.process(name);
-        let Lease::Asking(node) = process.lease else { return None };
+        let Lease::Asking(node) = process.lease else {
+            return None;
+        };
         let free = !state.processes.iter().any(|process| process.locks(due));
         if !process.reaches(&state.database) || !free || !self.is_member(state, node)? {
             return None;
@@ -43,7 +45,9 @@ impl Protocol {
     /// It finds no member, or nothing that another does not hold.
     pub(crate) fn lease_ends(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
-        let Lease::Asking(node) = process.lease else { return None };
+        let Lease::Asking(node) = process.lease else {
+            return None;
+        };
         let free = |due: Due| !state.processes.iter().any(|process| process.locks(due));
         let any = state.database.tables.due().any(free);
         if !process.reaches(&state.database) || any && self.is_member(state, node)? {
@@ -58,7 +62,9 @@ impl Protocol {
             return None;
         }
         let lease = match state.process(name).lease {
-            Lease::Open(node, Due::Schedule(fire_time)) if !self.has(Safeguard::OneLeaseTransaction) => {
+            Lease::Open(node, Due::Schedule(fire_time))
+                if !self.has(Safeguard::OneLeaseTransaction) =>
+            {
                 self.commit(state, |state| state.database.tables.move_on(self.schedule));
                 Lease::Moved(node, fire_time)
             }
@@ -91,19 +97,28 @@ impl Protocol {
         if !self.has(Safeguard::DeterministicId) {
             state.drawn += 1;
         }
-        ExecutionId { fire_time, drawn: state.drawn }
+        ExecutionId {
+            fire_time,
+            drawn: state.drawn,
+        }
     }
 
     pub(crate) fn lease_answered(state: &mut State, name: Name) -> Option<()> {
         let process = state.process_mut(name);
-        let Lease::Answering(attempt) = process.lease else { return None };
+        let Lease::Answering(attempt) = process.lease else {
+            return None;
+        };
         if process.body != Body::Alive || process.cut_off {
             return None;
         }
         process.lease = Lease::Idle;
         // What was leased under an id that was given up meanwhile is dropped.
         let own = attempt.filter(|attempt| process.id == Some(attempt.node));
-        process.slot = own.map(|attempt| Slot { attempt, stage: Stage::Leased, may_overlap: process.broken_off });
+        process.slot = own.map(|attempt| Slot {
+            attempt,
+            stage: Stage::Leased,
+            may_overlap: process.broken_off,
+        });
         Some(())
     }
 
@@ -122,7 +137,10 @@ impl Protocol {
             Lease::Answering(_) => !self.has(Safeguard::ReclaimBetweenLeases),
             _ => false,
         };
-        if !between || !process.reaches(&state.database) || !(process.unsure || self.has(Safeguard::AuditAgain)) {
+        if !between
+            || !process.reaches(&state.database)
+            || !(process.unsure || self.has(Safeguard::AuditAgain))
+        {
             return None;
         }
         let held = process.slot.map(|slot| slot.attempt.id);
@@ -131,13 +149,22 @@ impl Protocol {
         Some(())
     }
 
-    /// The same under the id that the node gave up, before it leases under another: what it had started, and what it
-    /// has still to settle, is left to whoever takes over. The lock on the node's row waits for a lease that was given up.
+    /// The same under the id that the node gave up, before it leases under another: what it had
+    /// started, and what it has still to settle, is left to whoever takes over. The lock on the
+    /// node's row waits for a lease that was given up.
     pub(crate) fn reclaims_former(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         let Former { node, started } = process.former?;
-        let waits = state.processes.iter().any(|process| process.leases_for(node)) || state.is_being_taken_over(node);
-        if !self.owes(process) || process.lease != Lease::Idle || waits || !process.reaches(&state.database) {
+        let waits = state
+            .processes
+            .iter()
+            .any(|process| process.leases_for(node))
+            || state.is_being_taken_over(node);
+        if !self.owes(process)
+            || process.lease != Lease::Idle
+            || waits
+            || !process.reaches(&state.database)
+        {
             return None;
         }
         let process = state.process_mut(name);
@@ -154,7 +181,9 @@ impl Protocol {
     }
 
     fn reclaim(&self, state: &mut State, node: NodeId, kept: Option<ExecutionId>) {
-        let started = state.counted_to(node).any(|row| Some(row.id) != kept && state.has_started(row));
+        let started = state
+            .counted_to(node)
+            .any(|row| Some(row.id) != kept && state.has_started(row));
         if started && !state.set_back {
             state.violation = Some(Violation::ReclaimedStarted);
         }

@@ -45,17 +45,27 @@ impl Protocol {
             || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
     }
 
-    /// Whether a node that nothing hinders still has to end its lease of an earlier id, or to reclaim under that id. Its
-    /// acquirer polls many times in a tick.
+    /// Whether a node that nothing hinders still has to end its lease of an earlier id, or to
+    /// reclaim under that id. Its acquirer polls many times in a tick.
     fn is_about_to_reclaim(&self, state: &State, name: Name) -> bool {
         let process = state.process(name);
         if process.former.is_none() || process.hindered || !process.reaches(&state.database) {
             return false;
         }
-        let locks = state.database.tables.due().map(|due| Step::LeaseLocks(name, due));
-        let steps =
-            [Step::LeaseEnds(name), Step::LeaseCommits(name), Step::LeaseAnswered(name), Step::ReclaimsFormer(name)];
-        locks.chain(steps).any(|step| self.step(&mut state.clone(), step).is_some())
+        let locks = state
+            .database
+            .tables
+            .due()
+            .map(|due| Step::LeaseLocks(name, due));
+        let steps = [
+            Step::LeaseEnds(name),
+            Step::LeaseCommits(name),
+            Step::LeaseAnswered(name),
+            Step::ReclaimsFormer(name),
+        ];
+        locks
+            .chain(steps)
+            .any(|step| self.step(&mut state.clone(), step).is_some())
     }
 
     /// Whether a heartbeat would go through now.
@@ -81,7 +91,8 @@ impl Protocol {
         if state.database.tables.age(id).is_none() {
             process.fence(&mut state.database);
         } else {
-            // A heartbeat that is older than the node's trust: the clock has jumped, and it watches from now on only.
+            // A heartbeat that is older than the node's trust: the clock has jumped, and it watches
+            // from now on only.
             let jumped = state.database.tables.age(id).is_some_and(|age| age > TRUST);
             if jumped {
                 process.session_age = 0;
@@ -124,7 +135,13 @@ impl Protocol {
             state.database.note_who_sees(id);
         }
         let process = state.process_mut(name);
-        *process = Process { id: Some(id), trust: TRUST, session_age: 0, connected: true, ..*process };
+        *process = Process {
+            id: Some(id),
+            trust: TRUST,
+            session_age: 0,
+            connected: true,
+            ..*process
+        };
         Some(())
     }
 
@@ -135,7 +152,11 @@ impl Protocol {
             return None;
         }
         let by_ttl = state.database.tables.age(suspect)? >= TTL;
-        state.process_mut(name).take_over = Some(TakeOver { suspect, by_ttl, open: false });
+        state.process_mut(name).take_over = Some(TakeOver {
+            suspect,
+            by_ttl,
+            open: false,
+        });
         Some(())
     }
 
@@ -144,44 +165,67 @@ impl Protocol {
         let process = state.process(name);
         let take_over = process.take_over.filter(|take_over| !take_over.open)?;
         let suspect = take_over.suspect;
-        let leases = state.processes.iter().any(|process| process.leases_for(suspect));
+        let leases = state
+            .processes
+            .iter()
+            .any(|process| process.leases_for(suspect));
         let waits = leases && self.has(Safeguard::LockOnNode) || state.is_being_taken_over(suspect);
         if !process.reaches(&state.database) || waits {
             return None;
         }
         let there = state.database.tables.age(suspect).is_some();
         let gone = there && (state.database.is_gone(suspect) || !self.has(Safeguard::StillGone));
-        let attested = !self.has(Safeguard::AttestedObserver) || Self::has_lasted(state, name, suspect);
+        let attested =
+            !self.has(Safeguard::AttestedObserver) || Self::has_lasted(state, name, suspect);
         let young = !self.has(Safeguard::YoungObserver) || Self::is_young(state, process);
-        let opened = (gone && attested && young).then_some(TakeOver { open: true, ..take_over });
+        let opened = (gone && attested && young).then_some(TakeOver {
+            open: true,
+            ..take_over
+        });
         state.process_mut(name).take_over = opened;
         Some(())
     }
 
-    /// Whether the database has had a session of this node for a TTL, or since before its suspect joined.
+    /// Whether the database has had a session of this node for a TTL, or since before its suspect
+    /// joined.
     fn has_lasted(state: &State, name: Name, suspect: NodeId) -> bool {
         let process = state.process(name);
-        let long_enough = process.session_age >= TTL || state.database.joined_under_eyes_of(name, suspect);
+        let long_enough =
+            process.session_age >= TTL || state.database.joined_under_eyes_of(name, suspect);
         process.id.is_some_and(|id| state.database.session(id)) && long_enough
     }
 
     /// Whether the observer's heartbeat is younger than half a TTL.
     fn is_young(state: &State, process: &Process) -> bool {
-        process.id.and_then(|id| state.database.tables.age(id)).is_some_and(|age| age <= TTL / 2)
+        process
+            .id
+            .and_then(|id| state.database.tables.age(id))
+            .is_some_and(|age| age <= TTL / 2)
     }
 
     pub(crate) fn take_over_commits(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
-        let suspect = process.take_over.filter(|take_over| take_over.open)?.suspect;
+        let suspect = process
+            .take_over
+            .filter(|take_over| take_over.open)?
+            .suspect;
         if !process.reaches(&state.database) {
             return None;
         }
         state.process_mut(name).take_over = None;
-        let owner_lives = state.processes.iter().any(|process| process.lives_as(suspect));
-        if owner_lives && !state.set_back && state.counted_to(suspect).any(|row| !state.has_started(row)) {
+        let owner_lives = state
+            .processes
+            .iter()
+            .any(|process| process.lives_as(suspect));
+        if owner_lives
+            && !state.set_back
+            && state.counted_to(suspect).any(|row| !state.has_started(row))
+        {
             state.violation = Some(Violation::CountedUnstarted);
         }
-        self.commit(state, |state| state.database.tables.take_over(suspect, self.recovery));
+        self.commit(state, |state| {
+            state.database.tables.take_over(suspect, self.recovery)
+        });
         state.database.end(suspect);
         Some(())
     }

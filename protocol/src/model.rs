@@ -13,7 +13,10 @@ use crate::{Recovery, Schedule, properties};
 use stateright::{Model, Property};
 
 /// The lease protocol, with these safeguards and against these faults.
-#[expect(clippy::struct_excessive_bools, reason = "each can happen or not whatever else can")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each can happen or not whatever else can"
+)]
 #[derive(Debug, Clone)]
 pub struct Protocol {
     /// The rules in force.
@@ -63,19 +66,28 @@ impl Protocol {
     /// The same with a standby.
     #[must_use]
     pub const fn with_failover(self) -> Self {
-        Self { fails_over: true, ..self }
+        Self {
+            fails_over: true,
+            ..self
+        }
     }
 
     /// The same where the database's clock may jump.
     #[must_use]
     pub const fn with_clock_jumps(self) -> Self {
-        Self { clock_jumps: true, ..self }
+        Self {
+            clock_jumps: true,
+            ..self
+        }
     }
 
     /// The same where who has not watched for a TTL declares dead whoever joined under its eyes.
     #[must_use]
     pub const fn with_young_observers(self) -> Self {
-        Self { young_observers: true, ..self }
+        Self {
+            young_observers: true,
+            ..self
+        }
     }
 
     /// The same with commands.
@@ -87,7 +99,10 @@ impl Protocol {
     /// The same where a restart of the database is noticed before it is over.
     #[must_use]
     pub const fn where_all_notice(self) -> Self {
-        Self { all_notice: true, ..self }
+        Self {
+            all_notice: true,
+            ..self
+        }
     }
 
     /// The same for another recovery.
@@ -105,7 +120,10 @@ impl Protocol {
     /// The same without a safeguard.
     #[must_use]
     pub const fn without(self, safeguard: Safeguard) -> Self {
-        Self { safeguards: self.safeguards.without(safeguard), ..self }
+        Self {
+            safeguards: self.safeguards.without(safeguard),
+            ..self
+        }
     }
 
     pub(crate) const fn has(&self, safeguard: Safeguard) -> bool {
@@ -117,9 +135,13 @@ impl Protocol {
             Step::Tick => self.tick(state),
             Step::Fault(fault) => self.fault(state, fault),
             Step::Command(command) => self.command(state, command),
-            Step::DatabaseReturns => (!std::mem::replace(&mut state.database.up, true)).then_some(()),
+            Step::DatabaseReturns => {
+                (!std::mem::replace(&mut state.database.up, true)).then_some(())
+            }
             Step::Wakes(name) => Self::wakes(state, name),
-            Step::Reconnects(name) => std::mem::replace(&mut state.process_mut(name).cut_off, false).then_some(()),
+            Step::Reconnects(name) => {
+                std::mem::replace(&mut state.process_mut(name).cut_off, false).then_some(())
+            }
             Step::Restarts(name) => Self::restarts(state, name),
             Step::GivesUp(name) => self.gives_up(state, name),
             Step::Heartbeat(name) => self.heartbeat(state, name),
@@ -149,7 +171,12 @@ impl Protocol {
     /// remembered for as long as one may be promoted.
     pub(crate) fn commit<T>(&self, state: &mut State, write: impl FnOnce(&mut State) -> T) -> T {
         let mut before = state.database.tables;
-        before.ages.iter_mut().flatten().flatten().for_each(|age| *age = 0);
+        before
+            .ages
+            .iter_mut()
+            .flatten()
+            .flatten()
+            .for_each(|age| *age = 0);
         let written = write(state);
         state.database.previous = (self.fails_over && state.faults_left > 0).then_some(before);
         written
@@ -160,7 +187,9 @@ impl Protocol {
         let set_back = state.set_back;
         let process = state.process_mut(name);
         let (body, connected) = (process.body, process.connected);
-        let slot = process.slot.filter(|slot| slot.stage == Stage::Leased && body == Body::Alive && connected)?;
+        let slot = process
+            .slot
+            .filter(|slot| slot.stage == Stage::Leased && body == Body::Alive && connected)?;
         if !process.may_run(slot.attempt.node, self.has(Safeguard::Deadline)) {
             return None;
         }
@@ -184,13 +213,15 @@ impl Protocol {
     fn ends(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process_mut(name);
         let slot = process.slot.filter(|slot| slot.stage == Stage::Running)?;
-        let may = process.body == Body::Alive && process.may_run(slot.attempt.node, self.has(Safeguard::Deadline));
+        let may = process.body == Body::Alive
+            && process.may_run(slot.attempt.node, self.has(Safeguard::Deadline));
         process.slot.as_mut().filter(|_| may)?.stage = Stage::Ended;
         Some(())
     }
 
     fn settles(&self, state: &mut State, name: Name) -> Option<()> {
-        let parts = !self.has(Safeguard::OneSettlementTransaction) && self.schedule == Schedule::FixedDelay;
+        let parts =
+            !self.has(Safeguard::OneSettlementTransaction) && self.schedule == Schedule::FixedDelay;
         let written = self.write_settlement(state, name, parts)?;
         let slot = &mut state.process_mut(name).slot;
         match slot {
@@ -201,20 +232,31 @@ impl Protocol {
     }
 
     /// The database's part of a settlement: whether it was written.
-    pub(crate) fn write_settlement(&self, state: &mut State, name: Name, parts: bool) -> Option<bool> {
+    pub(crate) fn write_settlement(
+        &self,
+        state: &mut State,
+        name: Name,
+        parts: bool,
+    ) -> Option<bool> {
         let process = state.process(name);
         if !process.reaches(&state.database) {
             return None;
         }
-        let ended = process.slot.filter(|slot| slot.stage == Stage::Ended)?.attempt;
+        let ended = process
+            .slot
+            .filter(|slot| slot.stage == Stage::Ended)?
+            .attempt;
         let before = state.database.tables;
         let own = |row: &&crate::database::Execution| row.attempt == ended.attempt;
-        let current = before.execution(ended.id).filter(own).is_some_and(|row| match row.status {
-            crate::database::Status::Running(node) => node == ended.node,
-            // An earlier try, whose answer was lost.
-            crate::database::Status::Settled => true,
-            _ => false,
-        });
+        let current = before
+            .execution(ended.id)
+            .filter(own)
+            .is_some_and(|row| match row.status {
+                crate::database::Status::Running(node) => node == ended.node,
+                // An earlier try, whose answer was lost.
+                crate::database::Status::Settled => true,
+                _ => false,
+            });
         let mut settled = before;
         let written = settled.settle(ended, self.has(Safeguard::FenceOnSettlement));
         if written && !current {
@@ -247,7 +289,12 @@ impl Protocol {
             Body::Frozen => steps.extend([Step::Wakes(name), Step::IdleEnds(name)]),
             Body::Down => steps.push(Step::Restarts(name)),
             Body::Stuck => {
-                steps.extend([Step::GivesUp(name), Step::Heartbeat(name), Step::IdleEnds(name), Step::Fences(name)]);
+                steps.extend([
+                    Step::GivesUp(name),
+                    Step::Heartbeat(name),
+                    Step::IdleEnds(name),
+                    Step::Fences(name),
+                ]);
             }
             Body::Alive => self.propose_to_living(state, name, steps),
         }
@@ -276,7 +323,13 @@ impl Protocol {
             Lease::Idle if process.slot.is_none() => steps.push(Step::Polls(name)),
             Lease::Idle => {}
             Lease::Asking(_) => {
-                steps.extend(state.database.tables.due().map(|due| Step::LeaseLocks(name, due)));
+                steps.extend(
+                    state
+                        .database
+                        .tables
+                        .due()
+                        .map(|due| Step::LeaseLocks(name, due)),
+                );
                 steps.push(Step::LeaseEnds(name));
             }
             Lease::Open(..) | Lease::Moved(..) => steps.push(Step::LeaseCommits(name)),
@@ -291,11 +344,16 @@ impl Protocol {
         }
         match process.take_over {
             None => {
-                let (deadline, seasoned) = (self.has(Safeguard::Deadline), self.has(Safeguard::SeasonedObserver));
+                let (deadline, seasoned) = (
+                    self.has(Safeguard::Deadline),
+                    self.has(Safeguard::SeasonedObserver),
+                );
                 let has_watched = process.may_declare_dead(deadline, seasoned);
                 let may_act = process.may_lease(deadline).is_some();
                 let gone = |node: &NodeId| state.database.is_gone(*node);
-                let may = |node: &NodeId| has_watched || may_act && state.database.joined_under_eyes_of(name, *node);
+                let may = |node: &NodeId| {
+                    has_watched || may_act && state.database.joined_under_eyes_of(name, *node)
+                };
                 let suspects = state.database.tables.nodes().filter(gone).filter(may);
                 steps.extend(suspects.map(|node| Step::Suspects(name, node)));
             }
@@ -310,8 +368,17 @@ impl Protocol {
             steps.extend([Fault::Crash(name), Fault::SessionBreaks(name)].map(Step::Fault));
         }
         if process.body == Body::Alive {
-            steps.extend([Fault::Freeze(name), Fault::CutOff(name), Fault::GetsStuck(name)].map(Step::Fault));
-            steps.extend([Fault::LeaseAnswerLost(name), Fault::SettleAnswerLost(name)].map(Step::Fault));
+            steps.extend(
+                [
+                    Fault::Freeze(name),
+                    Fault::CutOff(name),
+                    Fault::GetsStuck(name),
+                ]
+                .map(Step::Fault),
+            );
+            steps.extend(
+                [Fault::LeaseAnswerLost(name), Fault::SettleAnswerLost(name)].map(Step::Fault),
+            );
         }
     }
 }
@@ -331,7 +398,15 @@ impl Model for Protocol {
         if self.fails_over && state.faults_left > 0 {
             steps.push(Step::Fault(Fault::FailsOver));
         }
-        steps.extend([Command::Pause, Command::Resume, Command::Edit, Command::Delete].map(Step::Command));
+        steps.extend(
+            [
+                Command::Pause,
+                Command::Resume,
+                Command::Edit,
+                Command::Delete,
+            ]
+            .map(Step::Command),
+        );
         if state.is_quiet() {
             return;
         }
@@ -339,8 +414,14 @@ impl Model for Protocol {
         steps.extend([Step::Tick, Step::DatabaseReturns]);
         if state.faults_left > 0 {
             // The names are alike: when one breaks first, it is called A.
-            let names = if state.faults_left == self.faults { 1 } else { NODES };
-            State::names().take(names).for_each(|name| Self::propose_faults(state, name, steps));
+            let names = if state.faults_left == self.faults {
+                1
+            } else {
+                NODES
+            };
+            State::names()
+                .take(names)
+                .for_each(|name| Self::propose_faults(state, name, steps));
             steps.push(Step::Fault(Fault::DatabaseRestarts));
             if self.clock_jumps {
                 steps.push(Step::Fault(Fault::ClockJumps));
@@ -358,10 +439,15 @@ impl Model for Protocol {
                 .for_each(|former| former.started = None);
         }
         next.drop_formers();
-        let passed = next.database.tables.pending().map_or(0, |pending| pending + 1);
+        let passed = next
+            .database
+            .tables
+            .pending()
+            .map_or(0, |pending| pending + 1);
         next.passed = next.passed.max(passed);
         let processes = next.processes;
-        next.database.sweep(|node| processes.iter().any(|process| process.mentions(node)));
+        next.database
+            .sweep(|node| processes.iter().any(|process| process.mentions(node)));
         (next != *last).then_some(next)
     }
 

@@ -80,7 +80,10 @@ pub struct Former {
 }
 
 /// A process.
-#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not whatever the others are"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Process {
     /// What it does.
@@ -109,8 +112,9 @@ pub struct Process {
     pub take_over: Option<TakeOver>,
     /// The id that it gave up last, until it has reclaimed what had not started under it.
     pub former: Option<Former>,
-    /// Whether a fault of its own keeps it from the others' eyes: it was frozen or cut off, its session was
-    /// broken off, an actor is stuck. Until its next heartbeat, or until it has reclaimed.
+    /// Whether a fault of its own keeps it from the others' eyes: it was frozen or cut off, its
+    /// session was broken off, an actor is stuck. Until its next heartbeat, or until it has
+    /// reclaimed.
     pub hindered: bool,
 }
 
@@ -118,7 +122,14 @@ impl Process {
     /// A member whose session has lasted a TTL.
     pub fn member(name: Name) -> Self {
         let id = NodeId { name, life: 0 };
-        Self { body: Body::Alive, id: Some(id), trust: TRUST, session_age: TTL, connected: true, ..Self::gone() }
+        Self {
+            body: Body::Alive,
+            id: Some(id),
+            trust: TRUST,
+            session_age: TTL,
+            connected: true,
+            ..Self::gone()
+        }
     }
 
     /// No process.
@@ -153,7 +164,8 @@ impl Process {
 
     /// The id as which work may be leased now.
     pub fn may_lease(&self, deadline: bool) -> Option<NodeId> {
-        self.id.filter(|id| self.connected && self.may_run(*id, deadline))
+        self.id
+            .filter(|id| self.connected && self.may_run(*id, deadline))
     }
 
     /// Whether it has watched for long enough, as it believes, to declare others dead.
@@ -167,12 +179,24 @@ impl Process {
             if !self.cut_off {
                 database.set_session(id, false);
             }
-            let started = self.slot.filter(|slot| slot.attempt.node == id && slot.stage != Stage::Leased);
+            let started = self
+                .slot
+                .filter(|slot| slot.attempt.node == id && slot.stage != Stage::Leased);
             // It leases nothing before the earlier one is reclaimed: this one holds nothing then.
-            self.former.get_or_insert(Former { node: id, started: started.map(|slot| slot.attempt.id) });
+            self.former.get_or_insert(Former {
+                node: id,
+                started: started.map(|slot| slot.attempt.id),
+            });
         }
-        self.slot = self.slot.filter(|slot| matches!(slot.stage, Stage::Ended | Stage::Settled));
-        (self.trust, self.session_age, self.connected, self.broken_off) = (0, 0, false, false);
+        self.slot = self
+            .slot
+            .filter(|slot| matches!(slot.stage, Stage::Ended | Stage::Settled));
+        (
+            self.trust,
+            self.session_age,
+            self.connected,
+            self.broken_off,
+        ) = (0, 0, false, false);
     }
 
     /// Whether it lives in everybody's eyes and is, or was until it gave the id up, this node.
@@ -192,12 +216,14 @@ impl Process {
 
     /// The node for which it has a lease open in the database, now or late.
     pub fn leases_for(&self, node: NodeId) -> bool {
-        matches!(self.lease, Lease::Open(id, _) if id == node) || self.late.is_some_and(|(id, _)| id == node)
+        matches!(self.lease, Lease::Open(id, _) if id == node)
+            || self.late.is_some_and(|(id, _)| id == node)
     }
 
     /// Whether it holds a trigger in an open transaction.
     pub fn locks(&self, due: Due) -> bool {
-        matches!(self.lease, Lease::Open(_, held) if held == due) || self.late.is_some_and(|(_, held)| held == due)
+        matches!(self.lease, Lease::Open(_, held) if held == due)
+            || self.late.is_some_and(|(_, held)| held == due)
     }
 
     /// Whether something that it does or sends speaks of a node.
@@ -206,7 +232,9 @@ impl Process {
             || self.id == Some(node)
             || self.late.is_some_and(|(id, _)| id == node)
             || self.slot.is_some_and(|slot| slot.attempt.node == node)
-            || self.take_over.is_some_and(|take_over| take_over.suspect == node)
+            || self
+                .take_over
+                .is_some_and(|take_over| take_over.suspect == node)
             || self.former.is_some_and(|former| former.node == node)
     }
 }

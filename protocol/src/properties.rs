@@ -14,75 +14,133 @@ pub const FENCED: &str = "no settlement of an attempt that is not the current on
 /// What a node held is handed over with its death, and it takes nothing after it.
 pub const DEAD_HOLD_NOTHING: &str = "a node that was declared dead holds nothing";
 /// Nobody is declared dead who runs something.
-pub const WHO_RUNS_LIVES: &str = "no node that runs is declared dead, unless frozen or its session broken off";
+pub const WHO_RUNS_LIVES: &str =
+    "no node that runs is declared dead, unless frozen or its session broken off";
 /// Two attempts at the target at once.
-pub const NO_OVERLAP: &str = "attempts overlap only when the earlier node was frozen or its session broken off";
+pub const NO_OVERLAP: &str =
+    "attempts overlap only when the earlier node was frozen or its session broken off";
 /// The idempotency key.
 pub const ONE_ID: &str = "a fire time runs under one execution id";
 /// The fencing token.
-pub const TOKEN_GROWS: &str = "the attempt number grows, unless a node was frozen or its session broken off";
+pub const TOKEN_GROWS: &str =
+    "the attempt number grows, unless a node was frozen or its session broken off";
 /// The promise of `MARK_LOST`.
 pub const AT_MOST_ONCE: &str = "MARK_LOST runs at most once";
 
 /// Nothing is lost that never started.
-pub const UNSTARTED_IS_RECLAIMED: &str = "no attempt is counted as lost that a living node has not started";
+pub const UNSTARTED_IS_RECLAIMED: &str =
+    "no attempt is counted as lost that a living node has not started";
 /// … and nothing begins twice for that.
 pub const ONLY_UNSTARTED: &str = "nothing is reclaimed that has started";
 /// Every fire time has an owner.
-pub const ACCOUNTED: &str = "a fire time whose instant has passed runs, or has a row, whatever is done to its job";
+pub const ACCOUNTED: &str =
+    "a fire time whose instant has passed runs, or has a row, whatever is done to its job";
 
 /// The properties of a protocol.
 pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let mut properties = vec![
         Property::always(ONE_ROW, |_, state| one_row(state)),
-        Property::always(FENCED, |_, state: &State| state.violation != Some(Violation::SettledByFenced)),
+        Property::always(FENCED, |_, state: &State| {
+            state.violation != Some(Violation::SettledByFenced)
+        }),
         Property::always(DEAD_HOLD_NOTHING, |_, state| dead_hold_nothing(state)),
         Property::always(WHO_RUNS_LIVES, |_, state| who_runs_lives(state)),
         Property::always(NO_OVERLAP, |_, state| no_overlap(state)),
-        Property::always(ONE_ID, |_, state: &State| state.violation != Some(Violation::AnotherId)),
-        Property::always(TOKEN_GROWS, |_, state: &State| state.violation != Some(Violation::TokenWentBack)),
+        Property::always(ONE_ID, |_, state: &State| {
+            state.violation != Some(Violation::AnotherId)
+        }),
+        Property::always(TOKEN_GROWS, |_, state: &State| {
+            state.violation != Some(Violation::TokenWentBack)
+        }),
         Property::always(UNSTARTED_IS_RECLAIMED, |_, state: &State| {
             state.violation != Some(Violation::CountedUnstarted)
         }),
-        Property::always(ONLY_UNSTARTED, |_, state: &State| state.violation != Some(Violation::ReclaimedStarted)),
+        Property::always(ONLY_UNSTARTED, |_, state: &State| {
+            state.violation != Some(Violation::ReclaimedStarted)
+        }),
         Property::always(ACCOUNTED, |_, state| accounted(state)),
-        Property::sometimes("a node reclaims under the id that it gave up", |_, state| reclaims_former(state)),
-        Property::sometimes("a node is taken over by its TTL", |_, state| taken_over(state, true)),
-        Property::sometimes("a node is taken over by its session", |_, state| taken_over(state, false)),
+        Property::sometimes(
+            "a node reclaims under the id that it gave up",
+            |_, state| reclaims_former(state),
+        ),
+        Property::sometimes("a node is taken over by its TTL", |_, state| {
+            taken_over(state, true)
+        }),
+        Property::sometimes("a node is taken over by its session", |_, state| {
+            taken_over(state, false)
+        }),
         Property::sometimes("a settlement is refused", |_, state| refused(state)),
         Property::sometimes("a zombie wakes", |_, state| zombie(state)),
-        Property::sometimes("a lease is reclaimed that was never answered", |_, state| never_answered(state)),
-        Property::sometimes("a cut off node has let go", |_, state: &State| state.processes.iter().any(let_go)),
+        Property::sometimes(
+            "a lease is reclaimed that was never answered",
+            |_, state| never_answered(state),
+        ),
+        Property::sometimes("a cut off node has let go", |_, state: &State| {
+            state.processes.iter().any(let_go)
+        }),
     ];
     match protocol.recovery {
         Recovery::MarkLost => {
-            properties.push(Property::always(AT_MOST_ONCE, |_, state: &State| state.set_back || at_most_once(state)));
-            properties.push(Property::sometimes("an execution is LOST", |_, state: &State| {
-                state.database.tables.executions().any(|row| row.status == Status::Lost)
+            properties.push(Property::always(AT_MOST_ONCE, |_, state: &State| {
+                state.set_back || at_most_once(state)
             }));
+            properties.push(Property::sometimes(
+                "an execution is LOST",
+                |_, state: &State| {
+                    state
+                        .database
+                        .tables
+                        .executions()
+                        .any(|row| row.status == Status::Lost)
+                },
+            ));
         }
         Recovery::Rerun => {
-            properties.push(Property::sometimes("RERUN runs twice", |_, state| !at_most_once(state)));
+            properties.push(Property::sometimes("RERUN runs twice", |_, state| {
+                !at_most_once(state)
+            }));
         }
     }
     if protocol.commands > 0 {
-        properties.push(Property::sometimes("a fire time is recorded by a command", |_, state: &State| {
-            state.database.tables.executions().any(|row| row.status == Status::Skipped)
-        }));
-        properties.push(Property::sometimes("an execution ends with its job", |_, state: &State| {
-            state.database.tables.executions().any(|row| row.status == Status::Cancelled)
-        }));
+        properties.push(Property::sometimes(
+            "a fire time is recorded by a command",
+            |_, state: &State| {
+                state
+                    .database
+                    .tables
+                    .executions()
+                    .any(|row| row.status == Status::Skipped)
+            },
+        ));
+        properties.push(Property::sometimes(
+            "an execution ends with its job",
+            |_, state: &State| {
+                state
+                    .database
+                    .tables
+                    .executions()
+                    .any(|row| row.status == Status::Cancelled)
+            },
+        ));
     }
     if protocol.fails_over {
-        properties.push(Property::sometimes("what a standby lacks runs again", |_, state: &State| {
-            state.set_back && !at_most_once(state)
-        }));
+        properties.push(Property::sometimes(
+            "what a standby lacks runs again",
+            |_, state: &State| state.set_back && !at_most_once(state),
+        ));
     }
     properties
 }
 
 fn one_row(state: &State) -> bool {
-    let rows = |at: u8| state.database.tables.executions().filter(|row| row.id.fire_time == at).count();
+    let rows = |at: u8| {
+        state
+            .database
+            .tables
+            .executions()
+            .filter(|row| row.id.fire_time == at)
+            .count()
+    };
     (0..FIRE_TIMES).all(|at| rows(at) <= 1)
 }
 
@@ -96,7 +154,11 @@ fn accounted(state: &State) -> bool {
 fn reclaims_former(state: &State) -> bool {
     let unstarted = |process: &Process| {
         let former = process.former.filter(|_| process.id.is_some());
-        former.is_some_and(|former| state.counted_to(former.node).any(|row| Some(row.id) != former.started))
+        former.is_some_and(|former| {
+            state
+                .counted_to(former.node)
+                .any(|row| Some(row.id) != former.started)
+        })
     };
     state.processes.iter().any(unstarted)
 }
@@ -115,11 +177,15 @@ fn runs(process: &Process) -> Option<Slot> {
 
 fn who_runs_lives(state: &State) -> bool {
     let running = state.processes.iter().filter_map(runs);
-    running.into_iter().all(|slot| slot.may_overlap || state.database.tables.age(slot.attempt.node).is_some())
+    running
+        .into_iter()
+        .all(|slot| slot.may_overlap || state.database.tables.age(slot.attempt.node).is_some())
 }
 
 fn no_overlap(state: &State) -> bool {
-    let [Some(one), Some(other)] = state.processes.each_ref().map(runs) else { return true };
+    let [Some(one), Some(other)] = state.processes.each_ref().map(runs) else {
+        return true;
+    };
     let earlier_may_overlap = match one.attempt.attempt.cmp(&other.attempt.attempt) {
         std::cmp::Ordering::Less => one.may_overlap,
         std::cmp::Ordering::Equal => one.may_overlap || other.may_overlap,
@@ -133,29 +199,50 @@ fn at_most_once(state: &State) -> bool {
 }
 
 fn taken_over(state: &State, by_ttl: bool) -> bool {
-    state.processes.iter().filter_map(|process| process.take_over).any(|it| it.open && it.by_ttl == by_ttl)
+    state
+        .processes
+        .iter()
+        .filter_map(|process| process.take_over)
+        .any(|it| it.open && it.by_ttl == by_ttl)
 }
 
 fn refused(state: &State) -> bool {
     let ended = |process: &&Process| process.reaches(&state.database);
-    let ended = state.processes.iter().filter(ended).filter_map(|process| process.slot);
-    ended.into_iter().filter(|slot| slot.stage == Stage::Ended).any(|slot| {
-        let row = state.database.tables.execution(slot.attempt.id);
-        row.is_some_and(|row| {
-            row.attempt != slot.attempt.attempt || matches!(row.status, Status::Retrying | Status::Lost)
+    let ended = state
+        .processes
+        .iter()
+        .filter(ended)
+        .filter_map(|process| process.slot);
+    ended
+        .into_iter()
+        .filter(|slot| slot.stage == Stage::Ended)
+        .any(|slot| {
+            let row = state.database.tables.execution(slot.attempt.id);
+            row.is_some_and(|row| {
+                row.attempt != slot.attempt.attempt
+                    || matches!(row.status, Status::Retrying | Status::Lost)
+            })
         })
-    })
 }
 
 fn zombie(state: &State) -> bool {
-    let dead = |process: &Process| process.id.is_some_and(|id| state.database.tables.age(id).is_none());
-    state.processes.iter().any(|process| process.body == Body::Alive && process.trust == 0 && dead(process))
+    let dead = |process: &Process| {
+        process
+            .id
+            .is_some_and(|id| state.database.tables.age(id).is_none())
+    };
+    state
+        .processes
+        .iter()
+        .any(|process| process.body == Body::Alive && process.trust == 0 && dead(process))
 }
 
 fn never_answered(state: &State) -> bool {
     let held = |process: &Process| process.slot.map(|slot| slot.attempt.id);
     let beside = |process: &Process| {
-        process.id.is_some_and(|id| process.unsure && state.database.tables.holds_other_than(id, held(process)))
+        process.id.is_some_and(|id| {
+            process.unsure && state.database.tables.holds_other_than(id, held(process))
+        })
     };
     state.processes.iter().any(beside)
 }

@@ -35,15 +35,23 @@ pub struct Behaviour {
 impl Graph {
     /// Walks through everything that can happen.
     pub fn explore(protocol: &Protocol) -> Self {
-        let mut graph = Self { states: protocol.init_states(), parents: vec![None], own: vec![], help: vec![] };
-        let mut places: HashMap<State, u32> = graph.states.iter().map(|state| (*state, 0)).collect();
+        let mut graph = Self {
+            states: protocol.init_states(),
+            parents: vec![None],
+            own: vec![],
+            help: vec![],
+        };
+        let mut places: HashMap<State, u32> =
+            graph.states.iter().map(|state| (*state, 0)).collect();
         let mut steps = Vec::new();
         let mut at = 0;
         while let Some(state) = graph.states.get(at).copied() {
             let from = index(at);
             protocol.actions(&state, &mut steps);
             for step in steps.drain(..) {
-                let Some(next) = protocol.next_state(&state, step) else { continue };
+                let Some(next) = protocol.next_state(&state, step) else {
+                    continue;
+                };
                 let to = match places.entry(next) {
                     Entry::Occupied(place) => *place.get(),
                     Entry::Vacant(place) => {
@@ -78,7 +86,13 @@ impl Graph {
     pub fn stuck(&self) -> Option<Behaviour> {
         let alone = self.can_settle(&[&self.own]);
         let with_help = self.can_settle(&[&self.own, &self.help]);
-        let settles = |at: usize| if self.states[at].somebody_lives() { alone[at] } else { with_help[at] };
+        let settles = |at: usize| {
+            if self.states[at].somebody_lives() {
+                alone[at]
+            } else {
+                with_help[at]
+            }
+        };
         // What went wrong already is another property's.
         let stuck = |at: &usize| self.states[*at].violation.is_none() && !settles(*at);
         (0..self.len()).find(stuck).map(|at| self.behaviour(at))
@@ -86,12 +100,19 @@ impl Graph {
 
     fn can_settle(&self, edges: &[&Vec<(u32, u32)>]) -> Vec<bool> {
         let mut first = vec![u32::MAX; self.len()];
-        let edges: Vec<(u32, u32)> = edges.iter().flat_map(|edges| edges.iter().copied()).collect();
+        let edges: Vec<(u32, u32)> = edges
+            .iter()
+            .flat_map(|edges| edges.iter().copied())
+            .collect();
         let mut following = vec![u32::MAX; edges.len()];
         for (edge, (to, _)) in edges.iter().enumerate() {
             following[edge] = std::mem::replace(&mut first[*to as usize], index(edge));
         }
-        let mut settles: Vec<bool> = self.states.iter().map(|state| state.database.tables.all_settled()).collect();
+        let mut settles: Vec<bool> = self
+            .states
+            .iter()
+            .map(|state| state.database.tables.all_settled())
+            .collect();
         let mut open: Vec<usize> = (0..self.len()).filter(|at| settles[*at]).collect();
         while let Some(at) = open.pop() {
             let mut edge = first[at];
@@ -114,7 +135,10 @@ impl Graph {
             at = from as usize;
         }
         steps.reverse();
-        Behaviour { steps, end: self.states[end] }
+        Behaviour {
+            steps,
+            end: self.states[end],
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A state of the whole cluster, and what the checker remembers of its past.
 
-use crate::database::{Database, Execution, FIRE_TIMES, JobState, LIVES, NODES, Name, NodeId, Status, Tables, Trigger};
+use crate::database::{
+    Database, Execution, FIRE_TIMES, JobState, LIVES, NODES, Name, NodeId, Status, Tables, Trigger,
+};
 use crate::node::{Body, Former, Lease, Process};
 use std::fmt;
 
@@ -59,10 +61,25 @@ impl State {
         let first = |life: usize| life == 0;
         let ages = [std::array::from_fn(|life| first(life).then_some(0)); NODES];
         let sessions = [std::array::from_fn(first); NODES];
-        let trigger = Trigger { fire_time: 0, end: fire_times, parked: false, job: JobState::Active };
-        let tables = Tables { ages, trigger, log: [None; _] };
+        let trigger = Trigger {
+            fire_time: 0,
+            end: fire_times,
+            parked: false,
+            job: JobState::Active,
+        };
+        let tables = Tables {
+            ages,
+            trigger,
+            log: [None; _],
+        };
         Self {
-            database: Database { up: true, tables, previous: None, sessions, watched: Default::default() },
+            database: Database {
+                up: true,
+                tables,
+                previous: None,
+                sessions,
+                watched: Default::default(),
+            },
             processes: [Process::member(Name(0)), Process::member(Name(1))],
             faults_left: faults,
             commands_left: commands,
@@ -91,13 +108,20 @@ impl State {
 
     /// The node row that somebody's take-over has locked.
     pub fn is_being_taken_over(&self, node: NodeId) -> bool {
-        let locks = |process: &Process| process.take_over.is_some_and(|it| it.open && it.suspect == node);
+        let locks = |process: &Process| {
+            process
+                .take_over
+                .is_some_and(|it| it.open && it.suspect == node)
+        };
         self.processes.iter().any(locks)
     }
 
     /// What the log counts to a node.
     pub fn counted_to(&self, node: NodeId) -> impl Iterator<Item = &Execution> {
-        self.database.tables.executions().filter(move |row| row.status == Status::Running(node))
+        self.database
+            .tables
+            .executions()
+            .filter(move |row| row.status == Status::Running(node))
     }
 
     /// Whether the current attempt of an execution has started.
@@ -105,12 +129,20 @@ impl State {
         self.seen[usize::from(row.id.fire_time)].attempt >= row.attempt
     }
 
-    /// Lets go of ids that were given up and under which nothing unstarted is counted to anybody, nor can be: to give
-    /// back under them would change nothing.
+    /// Lets go of ids that were given up and under which nothing unstarted is counted to anybody,
+    /// nor can be: to give back under them would change nothing.
     pub fn drop_formers(&mut self) {
-        let leases = |node: NodeId| self.processes.iter().any(|it| it.leases_for(node) || it.asks_as(node));
-        let owed = |it: &Former| self.database.holds_other_than(it.node, it.started) || leases(it.node);
-        let over = self.processes.each_ref().map(|process| process.former.is_some_and(|former| !owed(&former)));
+        let leases = |node: NodeId| {
+            self.processes
+                .iter()
+                .any(|it| it.leases_for(node) || it.asks_as(node))
+        };
+        let owed =
+            |it: &Former| self.database.holds_other_than(it.node, it.started) || leases(it.node);
+        let over = self
+            .processes
+            .each_ref()
+            .map(|process| process.former.is_some_and(|former| !owed(&former)));
         for (process, over) in self.processes.iter_mut().zip(over) {
             process.former = process.former.filter(|_| !over);
         }
@@ -119,20 +151,30 @@ impl State {
     /// An id of which nothing speaks.
     pub fn fresh_id(&self, name: Name) -> NodeId {
         let lives = (0u8..).take(LIVES).map(|life| NodeId { name, life });
-        let unused = |id: &NodeId| !self.database.mentions(*id) && !self.processes.iter().any(|it| it.mentions(*id));
-        lives.into_iter().find(unused).expect("no name has more lives at once than LIVES")
+        let unused = |id: &NodeId| {
+            !self.database.mentions(*id) && !self.processes.iter().any(|it| it.mentions(*id))
+        };
+        lives
+            .into_iter()
+            .find(unused)
+            .expect("no name has more lives at once than LIVES")
     }
 
     /// Whether somebody is there who could do everything alone.
     pub fn somebody_lives(&self) -> bool {
-        self.processes.iter().any(|process| process.body == Body::Alive && !process.cut_off)
+        self.processes
+            .iter()
+            .any(|process| process.body == Body::Alive && !process.cut_off)
     }
 
     /// Whether everything is settled and nothing is on its way: whatever happens
     /// now, the log stays as it is.
     pub fn is_quiet(&self) -> bool {
         let idle = |it: &Process| {
-            let takes = matches!(it.lease, Lease::Open(..) | Lease::Moved(..) | Lease::Answering(Some(_)));
+            let takes = matches!(
+                it.lease,
+                Lease::Open(..) | Lease::Moved(..) | Lease::Answering(Some(_))
+            );
             it.slot.is_none() && !takes && it.late.is_none()
         };
         self.database.tables.all_settled() && self.processes.iter().all(idle)
@@ -150,7 +192,11 @@ impl fmt::Display for State {
                 None => write!(f, "{name} is no member, {:?}", process.body)?,
             }
             if let Some(slot) = process.slot {
-                write!(f, ", holds {} attempt {} ({:?})", slot.attempt.id, slot.attempt.attempt, slot.stage)?;
+                write!(
+                    f,
+                    ", holds {} attempt {} ({:?})",
+                    slot.attempt.id, slot.attempt.attempt, slot.stage
+                )?;
             }
             f.write_str("; ")?;
         }

@@ -106,7 +106,14 @@ impl Step {
     /// Whether the protocol needs no luck for this step: nothing breaks, and
     /// nobody comes to help.
     pub const fn is_own(self) -> bool {
-        !matches!(self, Self::Fault(_) | Self::Command(_) | Self::Wakes(_) | Self::Reconnects(_) | Self::Restarts(_))
+        !matches!(
+            self,
+            Self::Fault(_)
+                | Self::Command(_)
+                | Self::Wakes(_)
+                | Self::Reconnects(_)
+                | Self::Restarts(_)
+        )
     }
 }
 
@@ -118,12 +125,18 @@ impl fmt::Display for Fault {
             Self::Freeze(name) => write!(f, "{name} freezes"),
             Self::CutOff(name) => write!(f, "{name} is cut off from the database"),
             Self::GetsStuck(name) => write!(f, "a critical actor of {name} makes no more progress"),
-            Self::SessionBreaks(name) => write!(f, "the membership session of {name} is broken off"),
+            Self::SessionBreaks(name) => {
+                write!(f, "the membership session of {name} is broken off")
+            }
             Self::LeaseAnswerLost(name) => write!(f, "the answer to {name}'s lease is lost"),
             Self::SettleAnswerLost(name) => write!(f, "{name} settles, and the answer is lost"),
             Self::DatabaseRestarts => f.write_str("PostgreSQL goes away; all sessions end"),
-            Self::FailsOver => f.write_str("a standby takes over that lacks the last transaction; all sessions end"),
-            Self::ClockJumps => f.write_str("the database's clock jumps ahead: all heartbeats are old"),
+            Self::FailsOver => f.write_str(
+                "a standby takes over that lacks the last transaction; all sessions end",
+            ),
+            Self::ClockJumps => {
+                f.write_str("the database's clock jumps ahead: all heartbeats are old")
+            }
         }
     }
 }
@@ -151,7 +164,9 @@ impl fmt::Display for Step {
             Self::Restarts(name) => write!(f, "{name} is started again"),
             Self::GivesUp(name) => write!(f, "{name} makes no progress and gives itself up"),
             Self::Heartbeat(name) => write!(f, "{name} sends a heartbeat"),
-            Self::Fences(name) => write!(f, "{name} no longer trusts itself and cancels what it runs"),
+            Self::Fences(name) => {
+                write!(f, "{name} no longer trusts itself and cancels what it runs")
+            }
             Self::Joins(name) => write!(f, "{name} joins under a new id"),
             Self::Polls(name) => write!(f, "{name} may lease, and asks"),
             Self::LeaseLocks(name, due) => write!(f, "{name}'s lease holds its node row and {due}"),
@@ -160,14 +175,23 @@ impl fmt::Display for Step {
             Self::LeaseAnswered(name) => write!(f, "{name} has the answer to its lease"),
             Self::LateCommit(name) => write!(f, "{name}'s lease, given up, commits all the same"),
             Self::LateEnds(name) => write!(f, "{name}'s lease, given up, is rolled back"),
-            Self::Reclaims(name) => write!(f, "{name} reclaims what is counted to it and it does not hold"),
-            Self::ReclaimsFormer(name) => write!(f, "{name} reclaims what had not started under its earlier id"),
+            Self::Reclaims(name) => write!(
+                f,
+                "{name} reclaims what is counted to it and it does not hold"
+            ),
+            Self::ReclaimsFormer(name) => write!(
+                f,
+                "{name} reclaims what had not started under its earlier id"
+            ),
             Self::Starts(name) => write!(f, "{name} starts its attempt"),
             Self::Ends(name) => write!(f, "{name}'s attempt ends by itself"),
             Self::Settles(name) => write!(f, "{name} settles its attempt"),
             Self::Rearms(name) => write!(f, "{name} makes the next fixed delay due"),
             Self::Suspects(name, node) => write!(f, "{name} finds that node {node} looks dead"),
-            Self::TakeOverLocks(name) => write!(f, "{name}'s take-over looks at its suspect's row under the lock"),
+            Self::TakeOverLocks(name) => write!(
+                f,
+                "{name}'s take-over looks at its suspect's row under the lock"
+            ),
             Self::TakeOverCommits(name) => write!(f, "{name}'s take-over commits"),
             Self::IdleEnds(name) => write!(f, "PostgreSQL ends the open transaction of {name}"),
         }

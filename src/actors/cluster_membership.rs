@@ -46,8 +46,8 @@ pub struct Heartbeat;
 #[rtype(result = "()")]
 pub struct BeginDrain;
 
-/// Leaves the cluster: what has begun goes to the others as if the node had died, at once, and what has not is given
-/// back. The last message of a node's life.
+/// Leaves the cluster: what has begun goes to the others as if the node had died, at once, and what
+/// has not is given back. The last message of a node's life.
 #[derive(Message)]
 #[rtype(result = "Result<TakeoverReport, StoreError>")]
 pub struct Leave;
@@ -81,10 +81,11 @@ pub struct MembershipConfig {
     pub heartbeat_interval: Duration,
     /// Age at which a heartbeat means death.
     pub node_ttl: Duration,
-    /// How long the database may take for an answer: as long as leaves time for another try, by a new session, before
-    /// trust ends. A checkpoint on a busy disk is no death.
+    /// How long the database may take for an answer: as long as leaves time for another try, by a
+    /// new session, before trust ends. A checkpoint on a busy disk is no death.
     pub call_timeout: Duration,
-    /// What the node holds: its number is shown in the node's row, and what has not begun is reclaimed when it leaves.
+    /// What the node holds: its number is shown in the node's row, and what has not begun is
+    /// reclaimed when it leaves.
     pub slots: Slots,
     /// Whether the other actors make progress.
     pub watchdog: Watchdog,
@@ -105,8 +106,8 @@ struct Member {
     config: MembershipConfig,
     membership_state: watch::Sender<MembershipState>,
     session: Option<MembershipSession>,
-    /// A session of this id that has not answered in time. It is kept until another has taken its place or trust has
-    /// ended: to close it is to look dead, and what runs goes on.
+    /// A session of this id that has not answered in time. It is kept until another has taken its
+    /// place or trust has ended: to close it is to look dead, and what runs goes on.
     unanswered: Option<MembershipSession>,
     clock_offset: Option<TimeDelta>,
     /// The last heartbeat that the database has acknowledged, and whose: what a
@@ -124,10 +125,16 @@ struct Member {
 impl ClusterMembership {
     /// A membership that publishes on `membership_state`. `periodic` heartbeats by itself;
     /// otherwise whoever sends [`Heartbeat`] sets the pace.
-    pub fn new(config: MembershipConfig, membership_state: watch::Sender<MembershipState>, periodic: bool) -> Self {
+    pub fn new(
+        config: MembershipConfig,
+        membership_state: watch::Sender<MembershipState>,
+        periodic: bool,
+    ) -> Self {
         let wake_up = Arc::new(Notify::new());
-        let (heartbeat_interval, guard) =
-            (config.heartbeat_interval, config.watchdog.passive_guard("ClusterMembership"));
+        let (heartbeat_interval, guard) = (
+            config.heartbeat_interval,
+            config.watchdog.passive_guard("ClusterMembership"),
+        );
         let member = Member {
             config,
             membership_state,
@@ -142,7 +149,13 @@ impl ClusterMembership {
             left: false,
             wake_up: wake_up.clone(),
         };
-        Self { member: Rc::new(Mutex::new(member)), heartbeat_interval, wake_up, _guard: guard, periodic }
+        Self {
+            member: Rc::new(Mutex::new(member)),
+            heartbeat_interval,
+            wake_up,
+            _guard: guard,
+            periodic,
+        }
     }
 }
 
@@ -152,13 +165,17 @@ impl Member {
             return HeartbeatReport::Fenced;
         }
         if let Some(actor) = self.config.watchdog.watch(self.config.node_ttl) {
-            self.config.watchdog.fail(format!("the critical actor {actor} makes no progress"));
+            self.config
+                .watchdog
+                .fail(format!("the critical actor {actor} makes no progress"));
             return HeartbeatReport::Withheld;
         }
         let sent = Instant::now();
         let membership_state = *self.membership_state.borrow();
         match membership_state {
-            MembershipState::Member(member) if sent < member.trusted_until => self.renew(member, sent).await,
+            MembershipState::Member(member) if sent < member.trusted_until => {
+                self.renew(member, sent).await
+            }
             MembershipState::Member(_) => {
                 self.fence("its last good heartbeat is too old");
                 self.join(sent).await
@@ -167,9 +184,20 @@ impl Member {
         }
     }
 
-    /// No call outlasts the trust: the node lets go at its end, not when a call that is under way has given up.
-    async fn renew(&mut self, Membership { node_id, trusted_until, .. }: Membership, sent: Instant) -> HeartbeatReport {
-        let Ok(answer) = tokio::time::timeout_at(trusted_until.into(), self.try_renew(node_id)).await else {
+    /// No call outlasts the trust: the node lets go at its end, not when a call that is under way
+    /// has given up.
+    async fn renew(
+        &mut self,
+        Membership {
+            node_id,
+            trusted_until,
+            ..
+        }: Membership,
+        sent: Instant,
+    ) -> HeartbeatReport {
+        let Ok(answer) =
+            tokio::time::timeout_at(trusted_until.into(), self.try_renew(node_id)).await
+        else {
             self.fence("its last good heartbeat is too old");
             return HeartbeatReport::Fenced;
         };
@@ -180,7 +208,8 @@ impl Member {
                     return HeartbeatReport::Fenced;
                 }
                 self.clock_offset = Some(renewal.clock_offset);
-                (self.acknowledged, self.acknowledged_at) = (Some((node_id, renewal.heartbeat_at)), Some(sent));
+                (self.acknowledged, self.acknowledged_at) =
+                    (Some((node_id, renewal.heartbeat_at)), Some(sent));
                 self.note_pause(renewal.cluster_paused);
                 self.watch_clock(&renewal).await;
                 self.recovered();
@@ -196,7 +225,11 @@ impl Member {
     }
 
     async fn try_renew(&mut self, node_id: Uuid) -> Result<Option<Renewal>, StoreError> {
-        if self.session.as_ref().is_none_or(MembershipSession::is_closed) {
+        if self
+            .session
+            .as_ref()
+            .is_none_or(MembershipSession::is_closed)
+        {
             let session = self.open().await?;
             session.take_lock(node_id).await?;
             self.session = Some(session);
@@ -206,9 +239,13 @@ impl Member {
         self.config.store.note_load(held, self.config.profile.slots);
         match &self.session {
             Some(session) => {
-                let since = self.acknowledged_at.map_or(Duration::from_hours(24), |at| at.elapsed());
+                let since = self
+                    .acknowledged_at
+                    .map_or(Duration::from_hours(24), |at| at.elapsed());
                 let longest = since.saturating_add(self.config.node_ttl / 2);
-                session.heartbeat(node_id, held, self.clock_offset, longest).await
+                session
+                    .heartbeat(node_id, held, self.clock_offset, longest)
+                    .await
             }
             None => Ok(None),
         }
@@ -221,7 +258,8 @@ impl Member {
         match self.try_join(node_id).await {
             Ok(()) => {
                 if let Some(joined) = self.membership(node_id, sent, false) {
-                    self.membership_state.send_replace(MembershipState::Member(joined));
+                    self.membership_state
+                        .send_replace(MembershipState::Member(joined));
                 }
                 self.recovered();
                 tracing::info!(node.id = %node_id, node.name = %self.config.profile.name, "joined the cluster");
@@ -236,7 +274,8 @@ impl Member {
         (self.session, self.unanswered) = (None, None);
         let session = self.open().await?;
         let heartbeat_at = session.join(node_id, &self.config.profile).await?;
-        (self.acknowledged, self.acknowledged_at) = (Some((node_id, heartbeat_at)), Some(Instant::now()));
+        (self.acknowledged, self.acknowledged_at) =
+            (Some((node_id, heartbeat_at)), Some(Instant::now()));
         self.session = Some(session);
         Ok(())
     }
@@ -245,7 +284,8 @@ impl Member {
     async fn open(&self) -> Result<MembershipSession, StoreError> {
         let timeout = self.config.call_timeout;
         let (session, ended) =
-            MembershipSession::open(&self.config.database, timeout, self.config.clock.clone()).await?;
+            MembershipSession::open(&self.config.database, timeout, self.config.clock.clone())
+                .await?;
         // Before the membership state says that this node may lease.
         if let Some((node_id, acknowledged)) = self.acknowledged
             && session.pause_if_set_back(node_id, acknowledged).await?
@@ -255,11 +295,15 @@ impl Member {
                 "the database was set back: the cluster is held, because what fired in between would fire again; see `cluster {{ hold }}`, then releaseCluster"
             );
         }
-        let (membership_state, wake_up, opened_at) =
-            (self.membership_state.clone(), self.wake_up.clone(), session.opened_at);
+        let (membership_state, wake_up, opened_at) = (
+            self.membership_state.clone(),
+            self.wake_up.clone(),
+            session.opened_at,
+        );
         actix::spawn(async move {
             ended.await;
-            let suspended = membership_state.send_if_modified(|membership_state| suspend(membership_state, opened_at));
+            let suspended = membership_state
+                .send_if_modified(|membership_state| suspend(membership_state, opened_at));
             if suspended {
                 tracing::warn!("the membership session broke: nothing starts until it is back");
                 wake_up.notify_one();
@@ -274,7 +318,9 @@ impl Member {
     /// before it by the executions, so that nobody sees the end of trust and a
     /// renewal.
     fn extend(&self, node_id: Uuid, sent: Instant, draining: bool) -> bool {
-        let Some(renewed) = self.membership(node_id, sent, draining) else { return false };
+        let Some(renewed) = self.membership(node_id, sent, draining) else {
+            return false;
+        };
         self.membership_state.send_if_modified(|membership_state| {
             let trusted = membership_state.may_run(node_id, Instant::now());
             if trusted {
@@ -286,8 +332,11 @@ impl Member {
 
     fn membership(&self, node_id: Uuid, sent: Instant, draining: bool) -> Option<Membership> {
         let session = self.session.as_ref()?;
-        let trust =
-            if is_off(Safeguard::SelfFencing) { Duration::from_hours(24) } else { self.config.node_ttl * 7 / 8 };
+        let trust = if is_off(Safeguard::SelfFencing) {
+            Duration::from_hours(24)
+        } else {
+            self.config.node_ttl * 7 / 8
+        };
         Some(Membership {
             node_id,
             // The margin is for cancelling what runs before anybody else starts it.
@@ -299,7 +348,10 @@ impl Member {
     }
 
     fn fence(&mut self, why: &str) {
-        tracing::error!(why, "this node is fenced: it cancels what it runs and joins again under a new id");
+        tracing::error!(
+            why,
+            "this node is fenced: it cancels what it runs and joins again under a new id"
+        );
         metrics::counter!("horolog_self_fenced_total").increment(1);
         (self.session, self.unanswered) = (None, None);
         self.membership_state.send_replace(MembershipState::Fenced);
@@ -316,7 +368,8 @@ impl Member {
             );
         }
         if let Some(session) = self.session.take() {
-            self.membership_state.send_if_modified(|membership_state| suspend(membership_state, session.opened_at));
+            self.membership_state
+                .send_if_modified(|membership_state| suspend(membership_state, session.opened_at));
             self.unanswered = Some(session);
         }
         HeartbeatReport::Failed
@@ -326,23 +379,36 @@ impl Member {
     fn note_pause(&mut self, paused: bool) {
         metrics::gauge!("horolog_held").set(if paused { 1.0 } else { 0.0 });
         match (std::mem::replace(&mut self.cluster_paused, paused), paused) {
-            (false, true) => tracing::warn!("the cluster is held: nothing starts until it is released"),
+            (false, true) => {
+                tracing::warn!("the cluster is held: nothing starts until it is released")
+            }
             (true, false) => tracing::info!("the cluster is released"),
             _ => {}
         }
     }
 
-    /// What does not work here is tried again at the next heartbeat; until then every lease refuses by itself.
+    /// What does not work here is tried again at the next heartbeat; until then every lease refuses
+    /// by itself.
     async fn watch_clock(&self, renewal: &Renewal) {
-        let verdict = match self.config.store.watch_clock(renewal.sent, renewal.now, renewal.paused_for).await {
+        let verdict = match self
+            .config
+            .store
+            .watch_clock(renewal.sent, renewal.now, renewal.paused_for)
+            .await
+        {
             Ok(verdict) => verdict,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the database's clock cannot be watched");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the database's clock cannot be watched"
+                );
                 return;
             }
         };
         let paused_for = match verdict {
-            ClockVerdict::Jumped(jump) | ClockVerdict::Waits(jump) => jump.distance().as_seconds_f64(),
+            ClockVerdict::Jumped(jump) | ClockVerdict::Waits(jump) => {
+                jump.distance().as_seconds_f64()
+            }
             _ => 0.0,
         };
         metrics::gauge!("horolog_clock_jump_seconds").set(paused_for);
@@ -352,14 +418,24 @@ impl Member {
                 metrics::counter!("horolog_clock_jumps_total").increment(1);
                 tracing::error!(from = %rfc3339(jump.from), to = %rfc3339(jump.to), "{jump}");
             }
-            ClockVerdict::Returned(_) => tracing::warn!("the database's clock has come back: the cluster goes on"),
-            ClockVerdict::Accepted(_) => tracing::warn!("the database's clock stays as it is: the cluster goes on"),
+            ClockVerdict::Returned(_) => {
+                tracing::warn!("the database's clock has come back: the cluster goes on")
+            }
+            ClockVerdict::Accepted(_) => {
+                tracing::warn!("the database's clock stays as it is: the cluster goes on")
+            }
         }
-        if matches!(verdict, ClockVerdict::Returned(_) | ClockVerdict::Accepted(_)) {
+        if matches!(
+            verdict,
+            ClockVerdict::Returned(_) | ClockVerdict::Accepted(_)
+        ) {
             let store = self.config.store.clone();
             actix::spawn(async move {
                 match store.mend_after(verdict).await {
-                    Ok(mended) => tracing::info!(mended, "triggers that were set by the other clock are put right"),
+                    Ok(mended) => tracing::info!(
+                        mended,
+                        "triggers that were set by the other clock are put right"
+                    ),
                     Err(error) => tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "triggers that were set by the other clock may rest until it comes to them"
@@ -371,29 +447,44 @@ impl Member {
 
     fn recovered(&mut self) {
         if let Some(since) = self.failing_since.take() {
-            tracing::info!(after_ms = since.elapsed().as_millis(), "heartbeats go through again");
+            tracing::info!(
+                after_ms = since.elapsed().as_millis(),
+                "heartbeats go through again"
+            );
         }
     }
 
     async fn begin_drain(&mut self) {
         self.draining = true;
-        self.membership_state.send_if_modified(|membership_state| match membership_state {
-            MembershipState::Member(member) => !std::mem::replace(&mut member.draining, true),
-            MembershipState::Fenced => false,
-        });
-        let MembershipState::Member(member) = *self.membership_state.borrow() else { return };
+        self.membership_state
+            .send_if_modified(|membership_state| match membership_state {
+                MembershipState::Member(member) => !std::mem::replace(&mut member.draining, true),
+                MembershipState::Fenced => false,
+            });
+        let MembershipState::Member(member) = *self.membership_state.borrow() else {
+            return;
+        };
         if let Err(error) = self.config.store.drain(member.node_id).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "could not tell the others that this node drains");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not tell the others that this node drains"
+            );
         }
     }
 
     /// Fences first, so that nothing runs any more when the others take it.
     async fn leave(&mut self) -> Result<TakeoverReport, StoreError> {
         self.left = true;
-        let MembershipState::Member(member) = self.membership_state.send_replace(MembershipState::Fenced) else {
+        let MembershipState::Member(member) =
+            self.membership_state.send_replace(MembershipState::Fenced)
+        else {
             return Ok(TakeoverReport::default());
         };
-        let taken = self.config.store.leave(member.node_id, &self.config.slots.holdings()).await;
+        let taken = self
+            .config
+            .store
+            .leave(member.node_id, &self.config.slots.holdings())
+            .await;
         (self.session, self.unanswered) = (None, None);
         taken
     }
@@ -402,7 +493,9 @@ impl Member {
 /// Marks the membership state of this very session as disconnected.
 fn suspend(membership_state: &mut MembershipState, opened_at: Instant) -> bool {
     match membership_state {
-        MembershipState::Member(member) if member.session_opened_at == opened_at && member.session_alive => {
+        MembershipState::Member(member)
+            if member.session_opened_at == opened_at && member.session_alive =>
+        {
             member.session_alive = false;
             true
         }
@@ -428,7 +521,12 @@ impl Actor for ClusterMembership {
                 HeartbeatReport::Failed => Some(interval / 4),
                 _ => Some(interval),
             };
-            actix::spawn(run_periodically(ctx.address(), || Heartbeat, self.wake_up.clone(), wait));
+            actix::spawn(run_periodically(
+                ctx.address(),
+                || Heartbeat,
+                self.wake_up.clone(),
+                wait,
+            ));
         }
     }
 }
@@ -438,7 +536,9 @@ impl Handler<Heartbeat> for ClusterMembership {
 
     fn handle(&mut self, _: Heartbeat, _: &mut Self::Context) -> Self::Result {
         let member = self.member.clone();
-        AtomicResponse::new(Box::pin(async move { member.lock().await.heartbeat().await }.into_actor(self)))
+        AtomicResponse::new(Box::pin(
+            async move { member.lock().await.heartbeat().await }.into_actor(self),
+        ))
     }
 }
 
@@ -447,7 +547,9 @@ impl Handler<Leave> for ClusterMembership {
 
     fn handle(&mut self, _: Leave, _: &mut Self::Context) -> Self::Result {
         let member = self.member.clone();
-        AtomicResponse::new(Box::pin(async move { member.lock().await.leave().await }.into_actor(self)))
+        AtomicResponse::new(Box::pin(
+            async move { member.lock().await.leave().await }.into_actor(self),
+        ))
     }
 }
 
@@ -456,6 +558,8 @@ impl Handler<BeginDrain> for ClusterMembership {
 
     fn handle(&mut self, _: BeginDrain, _: &mut Self::Context) -> Self::Result {
         let member = self.member.clone();
-        AtomicResponse::new(Box::pin(async move { member.lock().await.begin_drain().await }.into_actor(self)))
+        AtomicResponse::new(Box::pin(
+            async move { member.lock().await.begin_drain().await }.into_actor(self),
+        ))
     }
 }

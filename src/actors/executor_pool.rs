@@ -120,7 +120,13 @@ impl ExecutorPool {
         let ended = Arc::new(Notify::new());
         let settler = Settler::new(store.clone(), slots.clone(), receiver);
         Self {
-            runner: Runner { handlers, membership_state, slots: slots.clone(), results: sender, ended: ended.clone() },
+            runner: Runner {
+                handlers,
+                membership_state,
+                slots: slots.clone(),
+                results: sender,
+                ended: ended.clone(),
+            },
             settler: Rc::new(tokio::sync::Mutex::new(settler)),
             store,
             slots,
@@ -146,11 +152,16 @@ impl Runner {
         } else {
             metrics::counter!("horolog_cancelled_by_fence_total").increment(1);
             tracing::warn!(execution.id = %attempt.execution_id, attempt = attempt.attempt, "attempt dropped: this node no longer holds it");
-            self.slots.lose((attempt.execution_id, attempt.attempt), attempt.lease_id, slot);
+            self.slots.lose(
+                (attempt.execution_id, attempt.attempt),
+                attempt.lease_id,
+                slot,
+            );
         }
     }
 
-    /// Waits while the node is suspended; none once the attempt is not its own, else what cancels it.
+    /// Waits while the node is suspended; none once the attempt is not its own, else what cancels
+    /// it.
     async fn begin(&mut self, attempt: &Attempt) -> Option<Arc<Notify>> {
         loop {
             // The clock before the membership state: see `ClusterMembership`'s `extend`.
@@ -193,7 +204,12 @@ impl Runner {
 
     /// Runs the handler. None when the node was fenced meanwhile: the handler's
     /// future is dropped, which cancels it.
-    async fn attempt(&mut self, attempt: &Attempt, time: LeaseTime, cancelled: &Notify) -> Option<Settlement> {
+    async fn attempt(
+        &mut self,
+        attempt: &Attempt,
+        time: LeaseTime,
+        cancelled: &Notify,
+    ) -> Option<Settlement> {
         let started_at = time.database_now();
         record_start(attempt, started_at);
         let handlers = self.handlers.clone();
@@ -238,10 +254,15 @@ async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
             for (id, attempt) in &requested {
                 slots.cancellation(*id, *attempt).notify_one();
             }
-            CancelReport { cancelled: requested.len() }
+            CancelReport {
+                cancelled: requested.len(),
+            }
         }
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no check for cancellations: trying again");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "no check for cancellations: trying again"
+            );
             CancelReport::default()
         }
     }
@@ -249,14 +270,17 @@ async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Outcome {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    let text = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
     Outcome::failed(Reason::Error, format!("the handler panicked: {text}"))
 }
 
 fn record_start(attempt: &Attempt, started_at: Timestamp) {
     let lateness = (started_at - attempt.due_time).to_std().unwrap_or_default();
     metrics::histogram!("horolog_lateness_seconds").record(lateness.as_secs_f64());
-    metrics::counter!("horolog_attempts_started_total", "kind" => attempt.kind.as_str()).increment(1);
+    metrics::counter!("horolog_attempts_started_total", "kind" => attempt.kind.as_str())
+        .increment(1);
 }
 
 impl Actor for ExecutorPool {
@@ -266,12 +290,26 @@ impl Actor for ExecutorPool {
         if self.periodic {
             let wait = |report: &SettleReport| match report {
                 SettleReport { unsettled: 1.., .. } => Some(SETTLE_RETRY),
-                SettleReport { settled: 0, fenced: 0, .. } => Some(IDLE_PASS),
+                SettleReport {
+                    settled: 0,
+                    fenced: 0,
+                    ..
+                } => Some(IDLE_PASS),
                 _ => Some(Duration::ZERO),
             };
-            actix::spawn(run_periodically(ctx.address(), || Settle, self.ended.clone(), wait));
+            actix::spawn(run_periodically(
+                ctx.address(),
+                || Settle,
+                self.ended.clone(),
+                wait,
+            ));
             let wait = |_: &CancelReport| Some(CANCEL_INTERVAL);
-            actix::spawn(run_periodically(ctx.address(), || Cancel, self.wake_up.clone(), wait));
+            actix::spawn(run_periodically(
+                ctx.address(),
+                || Cancel,
+                self.wake_up.clone(),
+                wait,
+            ));
         }
     }
 }
@@ -313,6 +351,10 @@ impl Handler<Drain> for ExecutorPool {
 
     fn handle(&mut self, Drain(longest): Drain, _: &mut Self::Context) -> Self::Result {
         let slots = self.slots.clone();
-        Box::pin(async move { tokio::time::timeout(longest, slots.all_free()).await.is_ok() })
+        Box::pin(async move {
+            tokio::time::timeout(longest, slots.all_free())
+                .await
+                .is_ok()
+        })
     }
 }

@@ -114,7 +114,10 @@ pub struct JobManager {
 impl JobManager {
     /// A manager of the jobs in `store`.
     pub fn new(store: Store, watchdog: &Watchdog) -> Self {
-        Self { store, _guard: watchdog.passive_guard("JobManager") }
+        Self {
+            store,
+            _guard: watchdog.passive_guard("JobManager"),
+        }
     }
 }
 
@@ -124,13 +127,27 @@ impl Actor for JobManager {
 
 /// The result of a look-up that must find something.
 fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, CommandError> {
-    thing.ok_or_else(|| CommandError::NotFound { what, id: id.to_string() })
+    thing.ok_or_else(|| CommandError::NotFound {
+        what,
+        id: id.to_string(),
+    })
 }
 
 /// The calendars that jobs name: not asked for when they name none.
-async fn named_calendars(store: &Store, jobs: &[(Uuid, JobDefinition)]) -> Result<Exclusions, CommandError> {
-    let named: Vec<&JobDefinition> = jobs.iter().map(|(_, job)| job).filter(|job| job.calendar.is_some()).collect();
-    if named.is_empty() { Ok(Exclusions::default()) } else { Ok(store.exclusions(&named).await?) }
+async fn named_calendars(
+    store: &Store,
+    jobs: &[(Uuid, JobDefinition)],
+) -> Result<Exclusions, CommandError> {
+    let named: Vec<&JobDefinition> = jobs
+        .iter()
+        .map(|(_, job)| job)
+        .filter(|job| job.calendar.is_some())
+        .collect();
+    if named.is_empty() {
+        Ok(Exclusions::default())
+    } else {
+        Ok(store.exclusions(&named).await?)
+    }
 }
 
 impl CreateJobs {
@@ -165,13 +182,21 @@ impl Handler<CreateJobs> for JobManager {
             let now = store.now().await?;
             let validate = |(index, request): (usize, JobRequest)| {
                 let id = Uuid::now_v7();
-                let definition = request.validate(id, now).map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+                let definition = request
+                    .validate(id, now)
+                    .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
                 Ok::<_, InvalidInput>((id, definition))
             };
-            let definitions = requests.into_iter().enumerate().map(validate).collect::<Result<Vec<_>, _>>()?;
+            let definitions = requests
+                .into_iter()
+                .enumerate()
+                .map(validate)
+                .collect::<Result<Vec<_>, _>>()?;
             let exclusions = named_calendars(&store, &definitions).await?;
             for (index, (id, job)) in definitions.iter().enumerate() {
-                exclusions.validate(*id, job, now).map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+                exclusions
+                    .validate(*id, job, now)
+                    .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
             }
             Ok(store.create_jobs(definitions, now).await?)
         })
@@ -181,7 +206,15 @@ impl Handler<CreateJobs> for JobManager {
 impl Handler<UpdateJob> for JobManager {
     type Result = ResponseFuture<Result<Job, CommandError>>;
 
-    fn handle(&mut self, UpdateJob { id, request, version }: UpdateJob, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        UpdateJob {
+            id,
+            request,
+            version,
+        }: UpdateJob,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             let now = store.now().await?;
@@ -193,7 +226,10 @@ impl Handler<UpdateJob> for JobManager {
             exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
             match store.update_job(&old, definition, version).await? {
                 UpdateOutcome::Done(job) => Ok(*job),
-                UpdateOutcome::NotFound => Err(CommandError::NotFound { what: "job", id: id.to_string() }),
+                UpdateOutcome::NotFound => Err(CommandError::NotFound {
+                    what: "job",
+                    id: id.to_string(),
+                }),
                 UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
                     "the job has version {current}, not {version}: somebody changed it; load it again"
                 ))),
@@ -205,15 +241,22 @@ impl Handler<UpdateJob> for JobManager {
 impl Handler<CancelExecution> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, CancelExecution(id): CancelExecution, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        CancelExecution(id): CancelExecution,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             match store.cancel_execution(id).await? {
                 CancelOutcome::Requested => Ok(()),
-                CancelOutcome::NotFound => Err(CommandError::NotFound { what: "execution", id: id.to_string() }),
-                CancelOutcome::AlreadyEnded => {
-                    Err(CommandError::Conflict("the execution has ended already".to_owned()))
-                }
+                CancelOutcome::NotFound => Err(CommandError::NotFound {
+                    what: "execution",
+                    id: id.to_string(),
+                }),
+                CancelOutcome::AlreadyEnded => Err(CommandError::Conflict(
+                    "the execution has ended already".to_owned(),
+                )),
             }
         })
     }
@@ -267,11 +310,23 @@ impl Handler<DrainNode> for JobManager {
 impl Handler<PauseCluster> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, PauseCluster(reason): PauseCluster, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        PauseCluster(reason): PauseCluster,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let held = store.pause_cluster(reason.as_deref().unwrap_or("somebody asked for it")).await?;
-            if held { Ok(()) } else { Err(CommandError::Conflict("the cluster is held already".to_owned())) }
+            let held = store
+                .pause_cluster(reason.as_deref().unwrap_or("somebody asked for it"))
+                .await?;
+            if held {
+                Ok(())
+            } else {
+                Err(CommandError::Conflict(
+                    "the cluster is held already".to_owned(),
+                ))
+            }
         })
     }
 }
@@ -283,7 +338,11 @@ impl Handler<ResumeCluster> for JobManager {
         let store = self.store.clone();
         Box::pin(async move {
             let released = store.resume_cluster().await?;
-            if released { Ok(()) } else { Err(CommandError::Conflict("the cluster is not held".to_owned())) }
+            if released {
+                Ok(())
+            } else {
+                Err(CommandError::Conflict("the cluster is not held".to_owned()))
+            }
         })
     }
 }

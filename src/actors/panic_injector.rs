@@ -48,7 +48,10 @@ impl PanicInjector {
     }
 }
 
-fn on<A: Actor<Context = Context<A>> + Handler<Panic>>(kind: SignalKind, actor: Addr<A>) -> std::io::Result<()> {
+fn on<A: Actor<Context = Context<A>> + Handler<Panic>>(
+    kind: SignalKind,
+    actor: Addr<A>,
+) -> std::io::Result<()> {
     let mut signal = signal(kind)?;
     actix::spawn(async move {
         signal.recv().await;

@@ -72,8 +72,9 @@ impl ReconcileReport {
 pub struct ReconcilerConfig {
     /// Between checks for dead nodes.
     pub deaths: Duration,
-    /// Between checks for broken states and missing partitions, at least: they take no more than
-    /// a two-hundredth of the time while nothing is broken, and go on with the jobs behind those of the last one.
+    /// Between checks for broken states and missing partitions, at least: they take no more than a
+    /// two-hundredth of the time while nothing is broken, and go on with the jobs behind those of
+    /// the last one.
     pub repairs: Duration,
     /// Between two rows about what this node did.
     pub activity: Duration,
@@ -114,8 +115,8 @@ struct Reconciliation {
 }
 
 impl Reconciler {
-    /// A reconciler. `periodic` looks by itself, and at once when the session of a
-    /// successor ends or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
+    /// A reconciler. `periodic` looks by itself, and at once when the session of a successor ends
+    /// or at `wake_up` (nodes come and go); otherwise whoever sends [`Reconcile`] does.
     pub fn new(
         (database, store): (Database, Store),
         membership_state: watch::Receiver<MembershipState>,
@@ -154,16 +155,25 @@ impl Reconciliation {
     async fn reconcile(&mut self) -> ReconcileReport {
         let mut report = ReconcileReport::default();
         if let Err(error) = self.declare_dead(&mut report).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no check for dead nodes: trying again");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "no check for dead nodes: trying again"
+            );
         }
         if Instant::now() >= self.next_repairs {
             self.repair_in_turn(&mut report).await;
         }
         let membership_state = *self.membership_state.borrow();
         if let MembershipState::Member(member) = membership_state
-            && let Err(error) = self.store.write_activity(member.node_id, self.config.activity).await
+            && let Err(error) = self
+                .store
+                .write_activity(member.node_id, self.config.activity)
+                .await
         {
-            tracing::debug!(error = &error as &dyn std::error::Error, "no activity written: trying again");
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "no activity written: trying again"
+            );
         }
         if let MembershipState::Member(member) = membership_state
             && Instant::now() >= self.next_load
@@ -173,14 +183,19 @@ impl Reconciliation {
                 Ok(true) => self.next_load = next,
                 // No heartbeat has followed another yet.
                 Ok(false) => {}
-                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "no load written"),
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "no load written")
+                }
             }
         }
         if Instant::now() >= self.next_backlog {
             self.next_backlog = Instant::now() + self.config.activity;
             match self.store.backlog().await {
                 Ok(backlog) => publish(backlog),
-                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the backlog is unknown"),
+                Err(error) => tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the backlog is unknown"
+                ),
             }
         }
         report
@@ -189,17 +204,28 @@ impl Reconciliation {
     /// Declares dead who is gone, if this node has watched for long enough.
     async fn declare_dead(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         let membership_state = *self.membership_state.borrow();
-        let MembershipState::Member(member) = membership_state else { return Ok(()) };
-        let view = self.store.cluster_view(member.node_id, self.node_ttl).await?;
+        let MembershipState::Member(member) = membership_state else {
+            return Ok(());
+        };
+        let view = self
+            .store
+            .cluster_view(member.node_id, self.node_ttl)
+            .await?;
         report.alone = view.successor.is_none() && view.suspects.is_empty();
-        self.successor.send_if_modified(|known| std::mem::replace(known, view.successor) != view.successor);
+        self.successor
+            .send_if_modified(|known| std::mem::replace(known, view.successor) != view.successor);
         let now = Instant::now();
         let has_watched = membership_state.may_declare_dead(self.node_ttl, now);
         let may = |suspect: &Suspect| {
-            has_watched || suspect.joined_while_observed && membership_state.session_node_id(now).is_some()
+            has_watched
+                || suspect.joined_while_observed && membership_state.session_node_id(now).is_some()
         };
         for suspect in view.suspects.into_iter().filter(may) {
-            match self.store.take_over(&suspect, member.node_id, self.node_ttl).await {
+            match self
+                .store
+                .take_over(&suspect, member.node_id, self.node_ttl)
+                .await
+            {
                 Ok(Some(taken)) => {
                     record(&suspect, taken.rerun.len(), taken.ended.len());
                     report.dead.push(suspect.node_id);
@@ -220,10 +246,17 @@ impl Reconciliation {
     /// No reason to leave the rest broken when it does not work: a log that is too
     /// long harms nobody for a while.
     async fn purge(&mut self, report: &mut ReconcileReport) {
-        match self.store.purge(self.config.log_retention, &mut self.counted).await {
+        match self
+            .store
+            .purge(self.config.log_retention, &mut self.counted)
+            .await
+        {
             Ok(purged) => {
                 if purged.partitions > 0 {
-                    tracing::info!(days = purged.partitions, "days of the log dropped: older than --log-retention");
+                    tracing::info!(
+                        days = purged.partitions,
+                        "days of the log dropped: older than --log-retention"
+                    );
                 }
                 count(purged);
                 report.purged = purged;
@@ -237,21 +270,26 @@ impl Reconciliation {
         }
     }
 
-    /// Repairs, and says when to repair again: at the next pass when there may be more of the same, after
-    /// a restore say. What did not work has its turn as well: tried at every
-    /// pass, a poll that takes too long would cost most just where there is most to read.
+    /// Repairs, and says when to repair again: at the next pass when there may be more of the same,
+    /// after a restore say. What did not work has its turn as well: tried at every pass, a poll
+    /// that takes too long would cost most just where there is most to read.
     async fn repair_in_turn(&mut self, report: &mut ReconcileReport) {
         let begun = Instant::now();
         if let Err(error) = self.repair(report).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no repairs: trying again later");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "no repairs: trying again later"
+            );
         }
         self.is_repairing = report.has_more_to_repair();
         if self.is_repairing {
             return;
         }
         let every = self.config.repairs;
-        let intervals = begun.elapsed().as_millis() * u128::from(REPAIRS_SHARE) / every.as_millis().max(1);
-        self.next_repairs = Instant::now() + every * u32::try_from(intervals.max(1)).unwrap_or(u32::MAX);
+        let intervals =
+            begun.elapsed().as_millis() * u128::from(REPAIRS_SHARE) / every.as_millis().max(1);
+        self.next_repairs =
+            Instant::now() + every * u32::try_from(intervals.max(1)).unwrap_or(u32::MAX);
     }
 
     async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
@@ -266,7 +304,10 @@ impl Reconciliation {
         report.repairs = Some(repairs);
         let reviewed = self.store.review_failing(&mut self.reviewed).await?;
         if reviewed != Reviewed::default() {
-            tracing::debug!(?reviewed, "failing jobs recorded anew: an older node settled, or two nodes at once");
+            tracing::debug!(
+                ?reviewed,
+                "failing jobs recorded anew: an older node settled, or two nodes at once"
+            );
         }
         report.swept = self.store.sweep(&mut self.swept).await?;
         if report.swept != Swept::default() {
@@ -287,9 +328,13 @@ impl Reconciliation {
     async fn tidy(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         match self.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
-            // No reason to leave the rest broken: executions land in the DEFAULT partition meanwhile.
+            // No reason to leave the rest broken: executions land in the DEFAULT partition
+            // meanwhile.
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no partitions made: trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no partitions made: trying again"
+                );
             }
         }
         // By a clock that is a year ahead, everything would be old.
@@ -302,7 +347,13 @@ impl Reconciliation {
     }
 }
 
-fn count(RetentionReport { partitions, rows, days_left }: RetentionReport) {
+fn count(
+    RetentionReport {
+        partitions,
+        rows,
+        days_left,
+    }: RetentionReport,
+) {
     metrics::counter!("horolog_log_partitions_dropped_total").increment(partitions as u64);
     metrics::counter!("horolog_log_rows_deleted_total").increment(rows.unsigned_abs());
     if days_left > 0 {
@@ -311,9 +362,18 @@ fn count(RetentionReport { partitions, rows, days_left }: RetentionReport) {
 }
 
 /// Each node says the same of the whole cluster: any one that lives will do for an alert.
-fn publish(Backlog { due, oldest_due_seconds, stuck, failing, dead_triggers }: Backlog) {
+fn publish(
+    Backlog {
+        due,
+        oldest_due_seconds,
+        stuck,
+        failing,
+        dead_triggers,
+    }: Backlog,
+) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-    let [due, stuck, failing, dead_triggers] = [due, stuck, failing, dead_triggers].map(|count| count as f64);
+    let [due, stuck, failing, dead_triggers] =
+        [due, stuck, failing, dead_triggers].map(|count| count as f64);
     metrics::gauge!("horolog_triggers_due").set(due);
     metrics::gauge!("horolog_oldest_due_seconds").set(oldest_due_seconds);
     metrics::gauge!("horolog_executions_stuck").set(stuck);
@@ -345,7 +405,8 @@ async fn keep_watch(
         tokio::select! {
             watched = watched => {
                 wake_up.notify_one();
-                // Time for the pass that it wakes to find another successor, or for the database to come back.
+                // Time for the pass that it wakes to find another successor, or for the database to
+                // come back.
                 tokio::time::sleep(if watched.is_ok() { MOMENT } else { poll_interval }).await;
             }
             changed = successor.changed() => if changed.is_err() { return },
@@ -361,16 +422,25 @@ impl Actor for Reconciler {
             return;
         }
         let reconciliation = self.reconciliation.clone();
-        let (database, wake_up, address) = (self.database.clone(), self.wake_up.clone(), ctx.address());
+        let (database, wake_up, address) =
+            (self.database.clone(), self.wake_up.clone(), ctx.address());
         actix::spawn(async move {
             let (successor, interval, alone) = {
                 let reconciliation = reconciliation.lock().await;
-                (reconciliation.successor.subscribe(), reconciliation.config.deaths, reconciliation.node_ttl)
+                (
+                    reconciliation.successor.subscribe(),
+                    reconciliation.config.deaths,
+                    reconciliation.node_ttl,
+                )
             };
             actix::spawn(keep_watch(database, successor, wake_up.clone(), interval));
             // Who comes to a node that is alone says so.
             let wait = move |report: &ReconcileReport| {
-                Some(if report.alone && !report.has_more_to_repair() { alone } else { interval })
+                Some(if report.alone && !report.has_more_to_repair() {
+                    alone
+                } else {
+                    interval
+                })
             };
             run_periodically(address, || Reconcile, wake_up, wait).await;
         });
@@ -382,7 +452,8 @@ impl Handler<Reconcile> for Reconciler {
 
     fn handle(&mut self, _: Reconcile, _: &mut Self::Context) -> Self::Result {
         let reconciliation = self.reconciliation.clone();
-        let reconciled = async move { reconciliation.lock().await.reconcile().await }.into_actor(self);
+        let reconciled =
+            async move { reconciliation.lock().await.reconcile().await }.into_actor(self);
         AtomicResponse::new(Box::pin(reconciled.map(|report, actor, _| {
             actor.guard.touch();
             report

@@ -45,7 +45,13 @@ pub(super) struct Ended {
 
 impl Settler {
     pub(super) fn new(store: Store, slots: Slots, results: mpsc::UnboundedReceiver<Ended>) -> Self {
-        Self { store, slots, results, unsettled: Vec::new(), failing_since: None }
+        Self {
+            store,
+            slots,
+            results,
+            unsettled: Vec::new(),
+            failing_since: None,
+        }
     }
 
     pub(super) async fn settle(&mut self) -> SettleReport {
@@ -64,7 +70,9 @@ impl Settler {
                     batches.extend([second, batch]);
                     continue;
                 }
-                Err(error) if error.is_of_a_row() => self.settle_odd(batch, error, &mut report).await,
+                Err(error) if error.is_of_a_row() => {
+                    self.settle_odd(batch, error, &mut report).await
+                }
                 Err(error) => Err((batch, error)),
             };
             // The outcome is unknown: all that is left is sent again, as one batch.
@@ -81,8 +89,12 @@ impl Settler {
     }
 
     async fn write(&mut self, batch: &[Ended]) -> Result<Settled, StoreError> {
-        let settlements: Vec<Settlement> = batch.iter().map(|ended| ended.settlement.clone()).collect();
-        let settled = self.store.settle(&settlements, &self.lease_updates(batch)).await?;
+        let settlements: Vec<Settlement> =
+            batch.iter().map(|ended| ended.settlement.clone()).collect();
+        let settled = self
+            .store
+            .settle(&settlements, &self.lease_updates(batch))
+            .await?;
         if let Some(since) = self.failing_since.take_if(|_| !batch.is_empty()) {
             tracing::warn!(after = ?since.elapsed(), "settlements go through again");
         }
@@ -90,21 +102,31 @@ impl Settler {
     }
 
     fn lease_updates(&self, batch: &[Ended]) -> LeaseUpdates {
-        self.slots.lease_updates(batch.iter().map(|Ended { settlement: s, .. }| (s.lease_id, s.execution_id)))
+        self.slots.lease_updates(
+            batch
+                .iter()
+                .map(|Ended { settlement: s, .. }| (s.lease_id, s.execution_id)),
+        )
     }
 
-    /// The end of one attempt that the database does not take. It is settled as a failure that says why; else without
-    /// what follows from it; else not at all, so that its slot is free and an audit or a take-over finds it.
+    /// The end of one attempt that the database does not take. It is settled as a failure that says
+    /// why; else without what follows from it; else not at all, so that its slot is free and an
+    /// audit or a take-over finds it.
     async fn settle_odd(
         &mut self,
         mut batch: Vec<Ended>,
         error: StoreError,
         report: &mut SettleReport,
     ) -> Result<(), (Vec<Ended>, StoreError)> {
-        let Some(ended) = batch.first_mut() else { return Ok(()) };
+        let Some(ended) = batch.first_mut() else {
+            return Ok(());
+        };
         let failed = ended.settlement.not_storable(&error.in_words());
         let updates = self.lease_updates(&batch);
-        let mut written = self.store.settle(std::slice::from_ref(&failed), &updates).await;
+        let mut written = self
+            .store
+            .settle(std::slice::from_ref(&failed), &updates)
+            .await;
         if written.as_ref().is_err_and(StoreError::is_of_a_row) {
             written = self.store.settle_alone(&failed, &updates).await;
         }
@@ -125,7 +147,11 @@ impl Settler {
                 tracing::error!(execution.id = %execution_id, error, "a settlement is given up: the execution stays RUNNING until an audit or a take-over finds it");
                 metrics::counter!("horolog_settlements_given_up_total").increment(1);
                 for Ended { settlement, slot } in batch {
-                    self.slots.lose((settlement.execution_id, settlement.attempt), settlement.lease_id, slot);
+                    self.slots.lose(
+                        (settlement.execution_id, settlement.attempt),
+                        settlement.lease_id,
+                        slot,
+                    );
                 }
                 Ok(())
             }
@@ -137,19 +163,26 @@ impl Settler {
     fn note_trouble(&mut self, error: &StoreError) {
         let (error, unsettled) = (error as &dyn std::error::Error, self.unsettled.len());
         if self.failing_since.is_none() {
-            tracing::warn!(error, unsettled, "settlements fail: trying again until they go through");
+            tracing::warn!(
+                error,
+                unsettled,
+                "settlements fail: trying again until they go through"
+            );
         } else {
             tracing::debug!(error, unsettled, "settlements still fail");
         }
         self.failing_since.get_or_insert_with(Instant::now);
     }
 
-    /// What has ended by now, and while it is received, up to a batch; however much this task has done
-    /// since it last yielded. Polled: `try_recv` may swallow a wake-up of this thread's runtime (clippy.toml).
+    /// What has ended by now, and while it is received, up to a batch; however much this task has
+    /// done since it last yielded. Polled: `try_recv` may swallow a wake-up of this thread's
+    /// runtime (clippy.toml).
     fn receive(&mut self) {
         while let room @ 1.. = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len())
-            && let Some(1..) = unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never()
-        {}
+            && let Some(1..) =
+                unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never()
+        {
+        }
     }
 
     fn free(&self, batch: Vec<Ended>, fenced: &[Uuid], report: &mut SettleReport) {
@@ -164,7 +197,11 @@ impl Settler {
             if settlement.is_serialized || settlement.retry_in.is_some() {
                 self.slots.wake(); // something may be due sooner than the next poll
             }
-            self.slots.free((settlement.execution_id, settlement.attempt), settlement.lease_id, slot);
+            self.slots.free(
+                (settlement.execution_id, settlement.attempt),
+                settlement.lease_id,
+                slot,
+            );
         }
     }
 }

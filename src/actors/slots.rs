@@ -1,7 +1,8 @@
 //! The node's slots, what is in them, and the leases by which it is held.
 //!
-//! It must never free a slot before its attempt is settled or lost, nor forget a lease of which something is held:
-//! a lease that the database lists and the node does not know is one whose answer was lost.
+//! It must never free a slot before its attempt is settled or lost, nor forget a lease of which
+//! something is held: a lease that the database lists and the node does not know is one whose
+//! answer was lost.
 
 use super::periodic::WakeUp;
 use crate::model::execution::Attempt;
@@ -16,8 +17,8 @@ use std::time::Instant;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
-/// A lease is written anew when it lists so many times what is held of it. So the leases of a node list at most so many
-/// times its slots, and a lease of 500 is written five times at most.
+/// A lease is written anew when it lists so many times what is held of it. So the leases of a node
+/// list at most so many times its slots, and a lease of 500 is written five times at most.
 const COMPACTION_RATIO: usize = 4;
 /// A list so short costs less than writing it anew.
 const COMPACTION_MIN: usize = 16;
@@ -45,8 +46,8 @@ pub struct Slot {
 struct Holding {
     attempts: HashMap<Uuid, Held>,
     leases: HashMap<Uuid, Lease>,
-    /// Executions of attempts that began and were let go of unsettled, until an audit has handed them over or the id is
-    /// given up under which they are counted to this node.
+    /// Executions of attempts that began and were let go of unsettled, until an audit has handed
+    /// them over or the id is given up under which they are counted to this node.
     given_up: HashSet<Uuid>,
 }
 
@@ -64,14 +65,14 @@ struct Held {
 struct Lease {
     listed: usize,
     held: usize,
-    /// Whether an attempt of it was let go of unsettled: the database has it as running still, and only this lease says
-    /// where to look. An audit or a take-over ends it then.
+    /// Whether an attempt of it was let go of unsettled: the database has it as running still, and
+    /// only this lease says where to look. An audit or a take-over ends it then.
     lost: bool,
 }
 
 impl Slots {
-    /// `total` free slots, of which `shares` gives half to one holder at most; `freed` is woken when one is freed that somebody
-    /// waits for.
+    /// `total` free slots, of which `shares` gives half to one holder at most; `freed` is woken
+    /// when one is freed that somebody waits for.
     pub fn new(total: usize, freed: WakeUp, shares: &Shares) -> Self {
         shares.limit_to_half_of(total);
         Self {
@@ -88,7 +89,12 @@ impl Slots {
     /// Up to `most` free slots, now.
     pub fn take(&self, most: usize) -> Vec<Slot> {
         let permits = (0..most).map_while(|_| self.free.clone().try_acquire_owned().ok());
-        let slots: Vec<_> = permits.map(|permit| Slot { _permit: permit, share: None }).collect();
+        let slots: Vec<_> = permits
+            .map(|permit| Slot {
+                _permit: permit,
+                share: None,
+            })
+            .collect();
         if slots.is_empty() {
             self.starved.store(true, Ordering::Release);
         }
@@ -114,7 +120,9 @@ impl Slots {
 
     /// Others have what was given up.
     pub fn clear_given_up(&self, handed_over: &HashSet<Uuid>) {
-        self.map().given_up.retain(|execution| !handed_over.contains(execution));
+        self.map()
+            .given_up
+            .retain(|execution| !handed_over.contains(execution));
     }
 
     /// Number of executions held, for the heartbeat.
@@ -127,32 +135,46 @@ impl Slots {
         slot.share = Some(self.shares.hold(attempt));
         let mut holding = self.map();
         let lease_id = attempt.lease_id;
-        let held = Held { attempt: attempt.attempt, lease_id, begun: false, cancel: Arc::default() };
+        let held = Held {
+            attempt: attempt.attempt,
+            lease_id,
+            begun: false,
+            cancel: Arc::default(),
+        };
         holding.attempts.insert(attempt.execution_id, held);
         let lease = holding.leases.entry(lease_id).or_default();
         lease.listed += 1;
         lease.held += 1;
-        self.held_count.store(holding.attempts.len(), Ordering::Relaxed);
+        self.held_count
+            .store(holding.attempts.len(), Ordering::Relaxed);
     }
 
-    /// What changes in the leases when these executions of them are settled. A lease whose list is shortened counts as
-    /// short at once: should that fail, it only lists more for a while.
+    /// What changes in the leases when these executions of them are settled. A lease whose list is
+    /// shortened counts as short at once: should that fail, it only lists more for a while.
     pub fn lease_updates(&self, settled: impl Iterator<Item = (Uuid, Uuid)>) -> LeaseUpdates {
         let mut ending: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
         for (lease_id, execution_id) in settled {
             ending.entry(lease_id).or_default().insert(execution_id);
         }
         let mut holding = self.map();
-        let Holding { attempts, leases, .. } = &mut *holding;
+        let Holding {
+            attempts, leases, ..
+        } = &mut *holding;
         let mut updates = LeaseUpdates::default();
         for (lease_id, ended) in ending {
-            let Some(lease) = leases.get_mut(&lease_id).filter(|lease| !lease.lost) else { continue };
+            let Some(lease) = leases.get_mut(&lease_id).filter(|lease| !lease.lost) else {
+                continue;
+            };
             let remain = lease.held.saturating_sub(ended.len());
             if remain == 0 {
                 updates.ended.push(lease_id);
             } else if lease.listed > COMPACTION_MIN && lease.listed > COMPACTION_RATIO * remain {
-                let remaining = attempts.iter().filter(|(id, held)| held.lease_id == lease_id && !ended.contains(id));
-                updates.shortened.push((lease_id, remaining.map(|(id, _)| *id).collect()));
+                let remaining = attempts
+                    .iter()
+                    .filter(|(id, held)| held.lease_id == lease_id && !ended.contains(id));
+                updates
+                    .shortened
+                    .push((lease_id, remaining.map(|(id, _)| *id).collect()));
                 lease.listed = remain;
             }
         }
@@ -167,7 +189,11 @@ impl Slots {
                 lease.lost = true;
             }
             let (execution_id, attempt) = execution;
-            if holding.attempts.get(&execution_id).is_some_and(|held| held.attempt == attempt && held.begun) {
+            if holding
+                .attempts
+                .get(&execution_id)
+                .is_some_and(|held| held.attempt == attempt && held.begun)
+            {
                 holding.given_up.insert(execution_id);
             }
         }
@@ -178,7 +204,11 @@ impl Slots {
     pub fn free(&self, (execution_id, attempt): (Uuid, i32), lease_id: Uuid, slot: Slot) {
         {
             let mut holding = self.map();
-            if holding.attempts.get(&execution_id).is_some_and(|held| held.attempt == attempt) {
+            if holding
+                .attempts
+                .get(&execution_id)
+                .is_some_and(|held| held.attempt == attempt)
+            {
                 holding.attempts.remove(&execution_id);
             }
             if let Some(lease) = holding.leases.get_mut(&lease_id) {
@@ -187,7 +217,8 @@ impl Slots {
                     holding.leases.remove(&lease_id);
                 }
             }
-            self.held_count.store(holding.attempts.len(), Ordering::Relaxed);
+            self.held_count
+                .store(holding.attempts.len(), Ordering::Relaxed);
         }
         drop(slot);
         if self.starved.swap(false, Ordering::AcqRel) | self.shares.take_room_made() {
@@ -200,14 +231,25 @@ impl Slots {
         self.freed.notify_one();
     }
 
-    /// Counts an attempt as begun if it may start still, and says what cancels it. Both under the lock under which
-    /// [`Slots::holdings`] is read: what has not begun when it is reclaimed never begins.
-    pub fn begin(&self, attempt: &Attempt, membership_state: &watch::Receiver<MembershipState>) -> Option<Arc<Notify>> {
+    /// Counts an attempt as begun if it may start still, and says what cancels it. Both under the
+    /// lock under which [`Slots::holdings`] is read: what has not begun when it is reclaimed never
+    /// begins.
+    pub fn begin(
+        &self,
+        attempt: &Attempt,
+        membership_state: &watch::Receiver<MembershipState>,
+    ) -> Option<Arc<Notify>> {
         let mut holding = self.map();
-        if !membership_state.borrow().may_start(attempt.node_id, Instant::now()) {
+        if !membership_state
+            .borrow()
+            .may_start(attempt.node_id, Instant::now())
+        {
             return None;
         }
-        let held = holding.attempts.get_mut(&attempt.execution_id).filter(|held| held.attempt == attempt.attempt);
+        let held = holding
+            .attempts
+            .get_mut(&attempt.execution_id)
+            .filter(|held| held.attempt == attempt.attempt);
         Some(held.map_or_else(Arc::default, |held| {
             held.begun = true;
             held.cancel.clone()
@@ -217,7 +259,10 @@ impl Slots {
     /// What cancels an attempt, if it is held.
     pub fn cancellation(&self, execution_id: Uuid, attempt: i32) -> Arc<Notify> {
         let holding = self.map();
-        let held = holding.attempts.get(&execution_id).filter(|held| held.attempt == attempt);
+        let held = holding
+            .attempts
+            .get(&execution_id)
+            .filter(|held| held.attempt == attempt);
         held.map(|held| held.cancel.clone()).unwrap_or_default()
     }
 

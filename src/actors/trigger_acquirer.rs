@@ -52,7 +52,8 @@ pub struct PollReport {
     pub leased: usize,
     /// Triggers taken, whether they run or not.
     pub triggers: usize,
-    /// Attempts reclaimed: their lease was never answered, or they had not begun under an earlier id.
+    /// Attempts reclaimed: their lease was never answered, or they had not begun under an earlier
+    /// id.
     pub reclaimed: usize,
     /// Whether the node could poll at all.
     pub polled: bool,
@@ -111,7 +112,12 @@ impl PollReport {
 impl TriggerAcquirer {
     /// An acquirer that polls by itself and at `wake_up` when it is `periodic`;
     /// otherwise only a [`Poll`] that is sent to it makes it poll.
-    pub fn new(config: AcquirerConfig, wake_up: WakeUp, watchdog: &Watchdog, periodic: bool) -> Self {
+    pub fn new(
+        config: AcquirerConfig,
+        wake_up: WakeUp,
+        watchdog: &Watchdog,
+        periodic: bool,
+    ) -> Self {
         let next_audit = Cell::new(Instant::now() + config.audit_interval);
         let acquirer = Rc::new(Acquirer {
             config,
@@ -122,30 +128,55 @@ impl TriggerAcquirer {
             polling: RwLock::default(),
         });
         let guard = watchdog.guard("TriggerAcquirer");
-        Self { acquirer, wake_up, flood: WakeUp::default(), guard, periodic }
+        Self {
+            acquirer,
+            wake_up,
+            flood: WakeUp::default(),
+            guard,
+            periodic,
+        }
     }
 }
 
 impl Acquirer {
     async fn poll(&self) -> PollReport {
-        let idle =
-            PollReport { leased: 0, triggers: 0, reclaimed: 0, polled: false, next_poll: self.config.poll_interval };
-        let waiting = PollReport { next_poll: self.config.poll_interval.min(LOOK_AHEAD), ..idle };
+        let idle = PollReport {
+            leased: 0,
+            triggers: 0,
+            reclaimed: 0,
+            polled: false,
+            next_poll: self.config.poll_interval,
+        };
+        let waiting = PollReport {
+            next_poll: self.config.poll_interval.min(LOOK_AHEAD),
+            ..idle
+        };
         let membership_state = *self.config.membership_state.borrow();
-        let Some(node_id) = membership_state.session_node_id(Instant::now()) else { return waiting };
+        let Some(node_id) = membership_state.session_node_id(Instant::now()) else {
+            return waiting;
+        };
         let reclaimed = match self.reclaim_former(node_id).await {
             Ok(reclaimed) => reclaimed,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "what had not begun is not reclaimed: trying again before anything is leased");
+                tracing::warn!(
+                    error,
+                    "what had not begun is not reclaimed: trying again before anything is leased"
+                );
                 return waiting;
             }
         };
         if membership_state.may_lease(Instant::now()).is_none() {
-            return PollReport { reclaimed, ..waiting };
+            return PollReport {
+                reclaimed,
+                ..waiting
+            };
         }
         match self.try_poll(node_id).await {
-            Ok(report) => PollReport { reclaimed: reclaimed + report.reclaimed, ..report },
+            Ok(report) => PollReport {
+                reclaimed: reclaimed + report.reclaimed,
+                ..report
+            },
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -164,24 +195,53 @@ impl Acquirer {
         if self.idle.take()
             && let Some(next_poll) = self.peek().await?
         {
-            return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: true, next_poll });
+            return Ok(PollReport {
+                leased: 0,
+                triggers: 0,
+                reclaimed,
+                polled: true,
+                next_poll,
+            });
         }
         let slots = self.config.slots.take(LEASE_BATCH_MAX);
         if slots.is_empty() {
             let next_poll = self.config.poll_interval;
-            return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: false, next_poll });
+            return Ok(PollReport {
+                leased: 0,
+                triggers: 0,
+                reclaimed,
+                polled: false,
+                next_poll,
+            });
         }
-        let batch = Batch { fire_times: slots.len(), fires_per_trigger: self.fires_per_trigger.get() };
+        let batch = Batch {
+            fire_times: slots.len(),
+            fires_per_trigger: self.fires_per_trigger.get(),
+        };
         let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
             // Declared dead, asked to drain, or the cluster is paused: the next heartbeat tells.
             let next_poll = self.config.poll_interval;
-            return Ok(PollReport { leased: 0, triggers: 0, reclaimed, polled: false, next_poll });
+            return Ok(PollReport {
+                leased: 0,
+                triggers: 0,
+                reclaimed,
+                polled: false,
+                next_poll,
+            });
         };
         let (triggers, next_poll) = (leased.triggers, self.next_poll(&leased));
-        self.fires_per_trigger.set(next_fires_per_trigger(batch.fires_per_trigger, &leased));
-        self.idle.set(triggers == 0 && next_poll == self.config.poll_interval);
+        self.fires_per_trigger
+            .set(next_fires_per_trigger(batch.fires_per_trigger, &leased));
+        self.idle
+            .set(triggers == 0 && next_poll == self.config.poll_interval);
         let leased = self.hand_over(leased, slots).await;
-        Ok(PollReport { leased, triggers, reclaimed, polled: true, next_poll })
+        Ok(PollReport {
+            leased,
+            triggers,
+            reclaimed,
+            polled: true,
+            next_poll,
+        })
     }
 
     /// How long until there may be something to take; none when there is.
@@ -189,11 +249,13 @@ impl Acquirer {
         let (now, next_due) = self.config.store.peek().await?;
         let until_due = next_due.map_or(self.config.poll_interval, |due| until_lease(due, now));
         let nothing = next_due.is_none_or(|due| due > now + LOOK_AHEAD);
-        self.idle.set(nothing && until_due >= self.config.poll_interval);
+        self.idle
+            .set(nothing && until_due >= self.config.poll_interval);
         Ok(nothing.then(|| until_due.min(self.config.poll_interval)))
     }
 
-    /// What has not begun under an earlier id of this process never will: nobody has to find it lost.
+    /// What has not begun under an earlier id of this process never will: nobody has to find it
+    /// lost.
     async fn reclaim_former(&self, node_id: Uuid) -> Result<usize, StoreError> {
         if self.leased_as.get() == Some(node_id) {
             return Ok(0);
@@ -221,7 +283,11 @@ impl Acquirer {
         }
         let _alone = self.polling.write().await;
         let holdings = self.config.slots.holdings();
-        let reclaimed = self.config.store.reclaim_unacknowledged(node_id, &holdings).await?;
+        let reclaimed = self
+            .config
+            .store
+            .reclaim_unacknowledged(node_id, &holdings)
+            .await?;
         self.config.slots.clear_given_up(&holdings.given_up);
         if reclaimed > 0 {
             tracing::warn!(
@@ -229,22 +295,30 @@ impl Acquirer {
                 "attempts reclaimed: their lease was never answered, or their end could not be written"
             );
         }
-        self.next_audit.set(Instant::now() + self.config.audit_interval);
+        self.next_audit
+            .set(Instant::now() + self.config.audit_interval);
         Ok(reclaimed)
     }
 
     async fn hand_over(&self, leased: Leased, mut slots: Vec<Slot>) -> usize {
-        let time = LeaseTime { now: leased.now, read_at: leased.read_at };
+        let time = LeaseTime {
+            now: leased.now,
+            read_at: leased.read_at,
+        };
         for (attempt, slot) in leased.attempts.iter().zip(&mut slots) {
             self.config.slots.hold(attempt, slot);
         }
         drop(leased.reservation);
         let count = leased.attempts.len();
         if count > 0 {
-            metrics::histogram!("horolog_lease_batch_size").record(u32::try_from(count).map_or(f64::MAX, f64::from));
+            metrics::histogram!("horolog_lease_batch_size")
+                .record(u32::try_from(count).map_or(f64::MAX, f64::from));
             let attempts = leased.attempts.into_iter().zip(slots).collect();
             if self.config.pool.send(Run(attempts, time)).await.is_err() {
-                tracing::error!(count, "the executor pool died: this process gives itself up");
+                tracing::error!(
+                    count,
+                    "the executor pool died: this process gives itself up"
+                );
             }
         }
         count
@@ -253,12 +327,21 @@ impl Acquirer {
     fn next_poll(&self, leased: &Leased) -> Duration {
         if leased.more {
             // What waits for a share is left out of the next poll: there it stands in nobody's way.
-            return if leased.triggers + leased.left_alone == 0 { CONTENDED_PAUSE } else { Duration::ZERO };
+            return if leased.triggers + leased.left_alone == 0 {
+                CONTENDED_PAUSE
+            } else {
+                Duration::ZERO
+            };
         }
-        // The reading of the clock is older than its arrival: so long after it the due time has come.
+        // The reading of the clock is older than its arrival: so long after it the due time has
+        // come.
         let now = leased.now + leased.read_at.elapsed();
-        let until_due = leased.next_due.map_or(self.config.poll_interval, |due| until_lease(due, now));
-        let decided = leased.undecided_until.map_or(Duration::MAX, |due| (due - now).to_std().unwrap_or_default());
+        let until_due = leased
+            .next_due
+            .map_or(self.config.poll_interval, |due| until_lease(due, now));
+        let decided = leased.undecided_until.map_or(Duration::MAX, |due| {
+            (due - now).to_std().unwrap_or_default()
+        });
         until_due.min(self.config.poll_interval).min(decided)
     }
 }
@@ -267,13 +350,20 @@ impl Acquirer {
 /// are not. One that is on time has one fire time to take.
 fn next_fires_per_trigger(fires_per_trigger: usize, leased: &Leased) -> usize {
     let most_are_due = leased.still_due * 2 > leased.triggers;
-    if most_are_due { (fires_per_trigger * 2).min(FIRES_PER_TRIGGER_MAX) } else { (fires_per_trigger / 2).max(1) }
+    if most_are_due {
+        (fires_per_trigger * 2).min(FIRES_PER_TRIGGER_MAX)
+    } else {
+        (fires_per_trigger / 2).max(1)
+    }
 }
 
 /// Time until a trigger comes into the look-ahead, spread a little so that the
 /// nodes do not all poll in the same instant.
 fn until_lease(due: Timestamp, now: Timestamp) -> Duration {
-    let until = (due - now).to_std().unwrap_or_default().saturating_sub(LOOK_AHEAD);
+    let until = (due - now)
+        .to_std()
+        .unwrap_or_default()
+        .saturating_sub(LOOK_AHEAD);
     until + Duration::from_millis(fastrand::u64(1..=40))
 }
 
@@ -289,9 +379,19 @@ impl Actor for TriggerAcquirer {
                 }
                 Some(report.next_poll)
             };
-            actix::spawn(run_periodically(ctx.address(), || Poll, self.wake_up.clone(), wait));
+            actix::spawn(run_periodically(
+                ctx.address(),
+                || Poll,
+                self.wake_up.clone(),
+                wait,
+            ));
             let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
-            actix::spawn(run_periodically(ctx.address(), || Poll, self.flood.clone(), while_full));
+            actix::spawn(run_periodically(
+                ctx.address(),
+                || Poll,
+                self.flood.clone(),
+                while_full,
+            ));
         }
     }
 }
@@ -318,7 +418,10 @@ mod tests {
     fn the_next_poll_comes_when_the_due_time_enters_the_look_ahead() {
         let now = Timestamp::from_timestamp(1_795_000_000, 0).expect("in range");
         let wait = until_lease(now + TimeDelta::seconds(10), now);
-        assert!((Duration::from_millis(9_751)..=Duration::from_millis(9_790)).contains(&wait), "{wait:?}");
+        assert!(
+            (Duration::from_millis(9_751)..=Duration::from_millis(9_790)).contains(&wait),
+            "{wait:?}"
+        );
         assert!(until_lease(now - TimeDelta::seconds(5), now) <= Duration::from_millis(40));
     }
 }

@@ -6,18 +6,26 @@ use std::time::Duration;
 
 /// As the system counts it. Its memory is known on Linux only.
 pub(super) fn usage() -> Usage {
-    Usage { cpu: cpu_time(), memory_bytes: resident_bytes() }
+    Usage {
+        cpu: cpu_time(),
+        memory_bytes: resident_bytes(),
+    }
 }
 
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// "VmRSS:     12345 kB".
 fn resident_bytes() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kilobytes.checked_mul(1_024)
 }
@@ -30,6 +38,9 @@ mod tests {
     fn a_process_has_used_time_and_memory() {
         let usage = usage();
         assert!(usage.cpu > Duration::ZERO);
-        assert!(usage.memory_bytes.is_some_and(|bytes| bytes > 1_000_000), "{usage:?}");
+        assert!(
+            usage.memory_bytes.is_some_and(|bytes| bytes > 1_000_000),
+            "{usage:?}"
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! The watchdog: whether every critical actor of this process makes progress.
 //!
-//! An Actix actor that panics dies silently while the others go on: such a node
-//! would heartbeat for ever and fire nothing. So each critical actor holds a
-//! [`WatchdogGuard`]. It is touched at the end of a pass; when it is not touched for too long the heartbeat
-//! stops too, and when it is dropped before it is disarmed (a panic drops the actor) the
-//! process gives itself up with exit code 70.
+//! An Actix actor that panics dies silently while the others go on: such a node would heartbeat for
+//! ever and fire nothing. So each critical actor holds a [`WatchdogGuard`]. It is touched at the
+//! end of a pass; when it is not touched for too long the heartbeat stops too, and when it is
+//! dropped before it is disarmed (a panic drops the actor) the process gives itself up with exit
+//! code 70.
 
 use crate::safeguards::{Safeguard, is_off};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,11 @@ pub struct WatchdogGuard {
 impl Default for Watchdog {
     fn default() -> Self {
         let watched = Arc::new(Mutex::new(Instant::now()));
-        Self { touched: Arc::default(), watched, failure: watch::Sender::new(None) }
+        Self {
+            touched: Arc::default(),
+            watched,
+            failure: watch::Sender::new(None),
+        }
     }
 }
 
@@ -40,35 +44,49 @@ impl Watchdog {
         self.passive_guard(name)
     }
 
-    /// A guard that need not be touched, for an actor that has no passes or watches over the others:
-    /// only its death counts.
+    /// A guard that need not be touched, for an actor that has no passes or watches over the
+    /// others: only its death counts.
     pub fn passive_guard(&self, name: &'static str) -> WatchdogGuard {
-        WatchdogGuard { name, watchdog: self.clone(), disarmed: false }
+        WatchdogGuard {
+            name,
+            watchdog: self.clone(),
+            disarmed: false,
+        }
     }
 
-    /// The first critical actor whose guard was not touched for longer than three TTLs of the node: a pass may
-    /// wait for a silent database, bounded by half a TTL a call.
+    /// The first critical actor whose guard was not touched for longer than three TTLs of the node:
+    /// a pass may wait for a silent database, bounded by half a TTL a call.
     pub fn stalled(&self, node_ttl: Duration) -> Option<&'static str> {
-        let stalled =
-            self.touched().iter().find(|(_, touched_at)| touched_at.elapsed() > node_ttl * 3).map(|(name, _)| *name);
+        let stalled = self
+            .touched()
+            .iter()
+            .find(|(_, touched_at)| touched_at.elapsed() > node_ttl * 3)
+            .map(|(name, _)| *name);
         stalled.filter(|_| !is_off(Safeguard::ProgressAttestation))
     }
 
-    /// The same, for who looks at least once in a TTL. When longer has passed the whole process stood still, and nobody could
-    /// touch its guard: that time does not count. (All nodes of a host that is stopped and goes on would give themselves up.)
+    /// The same, for who looks at least once in a TTL. When longer has passed the whole process
+    /// stood still, and nobody could touch its guard: that time does not count. (All nodes of a
+    /// host that is stopped and goes on would give themselves up.)
     pub fn watch(&self, node_ttl: Duration) -> Option<&'static str> {
         let now = Instant::now();
-        let watched = std::mem::replace(&mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let watched = std::mem::replace(
+            &mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner),
+            now,
+        );
         let stood_still = now.saturating_duration_since(watched);
         if stood_still > node_ttl {
-            self.touched().iter_mut().for_each(|(_, touched_at)| *touched_at = now.min(*touched_at + stood_still));
+            self.touched()
+                .iter_mut()
+                .for_each(|(_, touched_at)| *touched_at = now.min(*touched_at + stood_still));
         }
         self.stalled(node_ttl)
     }
 
     /// Gives the process up: [`Watchdog::failed`] resolves with the reason.
     pub fn fail(&self, reason: String) {
-        self.failure.send_if_modified(|failure| failure.is_none() && failure.replace(reason).is_none());
+        self.failure
+            .send_if_modified(|failure| failure.is_none() && failure.replace(reason).is_none());
     }
 
     /// Resolves when the process must give itself up, with the reason.
@@ -89,7 +107,12 @@ impl Watchdog {
 impl WatchdogGuard {
     /// A pass has ended, well or not: the actor is alive.
     pub fn touch(&self) {
-        if let Some((_, touched_at)) = self.watchdog.touched().iter_mut().find(|(name, _)| *name == self.name) {
+        if let Some((_, touched_at)) = self
+            .watchdog
+            .touched()
+            .iter_mut()
+            .find(|(name, _)| *name == self.name)
+        {
             *touched_at = Instant::now();
         }
     }
@@ -97,14 +120,17 @@ impl WatchdogGuard {
     /// The actor stops because it should: no failure.
     pub fn disarm(&mut self) {
         self.disarmed = true;
-        self.watchdog.touched().retain(|(name, _)| *name != self.name);
+        self.watchdog
+            .touched()
+            .retain(|(name, _)| *name != self.name);
     }
 }
 
 impl Drop for WatchdogGuard {
     fn drop(&mut self) {
         if !self.disarmed && !is_off(Safeguard::ProgressAttestation) {
-            self.watchdog.fail(format!("the critical actor {} died", self.name));
+            self.watchdog
+                .fail(format!("the critical actor {} died", self.name));
         }
     }
 }
@@ -126,7 +152,9 @@ mod tests {
     fn only_time_that_was_watched_counts() {
         let (watchdog, ttl) = (Watchdog::default(), Duration::from_secs(10));
         let _guard = watchdog.guard("Acquirer");
-        let long_ago = Instant::now().checked_sub(ttl * 4).expect("this machine runs for 40 s");
+        let long_ago = Instant::now()
+            .checked_sub(ttl * 4)
+            .expect("this machine runs for 40 s");
         watchdog.touched()[0].1 = long_ago;
         *watchdog.watched.lock().unwrap() = long_ago;
         assert_eq!(watchdog.watch(ttl), None, "everybody stood still");

@@ -65,7 +65,9 @@ impl AgendaQuery {
     /// later, at most a week later): the first instants, 100 by default, at most 500. A
     /// fixed delay is not planned. `hideEverySeconds` leaves out what fires as often
     /// as that: schedules whose next 24 fire times are no further apart on average.
-    #[graphql(complexity = "cost::PLAN + 2 * cost::rows(cost::bound(first, ENTRIES, ENTRIES_MAX), child_complexity)")]
+    #[graphql(
+        complexity = "cost::PLAN + 2 * cost::rows(cost::bound(first, ENTRIES, ENTRIES_MAX), child_complexity)"
+    )]
     async fn agenda(
         &self,
         ctx: &Context<'_>,
@@ -75,9 +77,14 @@ impl AgendaQuery {
         hide_every_seconds: Option<i32>,
         #[graphql(default = 100)] first: Option<i32>,
     ) -> Result<Agenda> {
-        let first = usize::try_from(first.unwrap_or(ENTRIES)).ok().filter(|first| (1..=ENTRIES_MAX).contains(first));
-        let first = first.ok_or_else(|| errors::bad_input("first", "first: must be from 1 to 500"))?;
-        let from = from.map(|text| errors::instant("from", &text)).transpose()?;
+        let first = usize::try_from(first.unwrap_or(ENTRIES))
+            .ok()
+            .filter(|first| (1..=ENTRIES_MAX).contains(first));
+        let first =
+            first.ok_or_else(|| errors::bad_input("first", "first: must be from 1 to 500"))?;
+        let from = from
+            .map(|text| errors::instant("from", &text))
+            .transpose()?;
         let to = to.map(|text| errors::instant("to", &text)).transpose()?;
         let hidden = hidden(hide_every_seconds)?;
         let schedules = schedules(ctx, filter).await?;
@@ -87,7 +94,10 @@ impl AgendaQuery {
         let to = to.unwrap_or(from + TimeDelta::days(1));
         let longest = TimeDelta::minutes(i64::try_from(MINUTES_MAX).unwrap_or(i64::MAX));
         if to <= from || to - from > longest || to.year() > 9_999 {
-            return Err(errors::bad_input("to", "to: must be after `from` and after now, by a week at most"));
+            return Err(errors::bad_input(
+                "to",
+                "to: must be after `from` and after now, by a week at most",
+            ));
         }
         let complete = schedules.complete;
         let agenda = move || {
@@ -106,18 +116,27 @@ impl AgendaQuery {
 }
 
 /// The schedules of a filter.
-pub(super) async fn schedules(ctx: &Context<'_>, filter: Option<JobFilterInput>) -> Result<Schedules> {
+pub(super) async fn schedules(
+    ctx: &Context<'_>,
+    filter: Option<JobFilterInput>,
+) -> Result<Schedules> {
     let filter = filter.unwrap_or_default().into_filter("filter")?;
     if filter.last_outcomes.is_some() {
         let message = "filter.lastOutcome: says nothing of what is to come: leave it out";
         return Err(errors::bad_input("filter.lastOutcome", message));
     }
-    store(ctx).await?.schedules(&filter).await.map_err(errors::store)
+    store(ctx)
+        .await?
+        .schedules(&filter)
+        .await
+        .map_err(errors::store)
 }
 
 /// The interval of `hideEverySeconds`.
 pub(super) fn hidden(seconds: Option<i32>) -> Result<Option<TimeDelta>> {
-    let Some(seconds) = seconds else { return Ok(None) };
+    let Some(seconds) = seconds else {
+        return Ok(None);
+    };
     if !(1..=HIDE_SECONDS_MAX).contains(&seconds) {
         let message = format!("hideEverySeconds: must be from 1 to {HIDE_SECONDS_MAX}");
         return Err(errors::bad_input("hideEverySeconds", message));
@@ -132,12 +151,20 @@ pub(super) fn shown(
     now: Timestamp,
     hidden: Option<TimeDelta>,
 ) -> Vec<Group> {
-    let Some(interval) = hidden else { return groups };
-    groups.into_iter().filter(|group| !fires_every(group, exclusions, now, interval)).collect()
+    let Some(interval) = hidden else {
+        return groups;
+    };
+    groups
+        .into_iter()
+        .filter(|group| !fires_every(group, exclusions, now, interval))
+        .collect()
 }
 
 fn entry(entry: agenda::AgendaEntry) -> AgendaEntry {
-    let job = |(id, name): (uuid::Uuid, String)| AgendaJob { id: id.into(), name };
+    let job = |(id, name): (uuid::Uuid, String)| AgendaJob {
+        id: id.into(),
+        name,
+    };
     AgendaEntry {
         fire_time: rfc3339(entry.fire_time),
         jobs: i32::try_from(entry.jobs).unwrap_or(i32::MAX),

@@ -1,7 +1,9 @@
-//! What one request may take of its node: connections at once, memory for rows, bytes of its answer.
+//! What one request may take of its node: connections at once, memory for rows, bytes of its
+//! answer.
 //!
-//! An answer that becomes large takes one of the few places of the node for large answers, and keeps it until it is
-//! sent: so ten clients that ask for the largest answers take the memory of two.
+//! An answer that becomes large takes one of the few places of the node for large answers, and
+//! keeps it until it is sent: so ten clients that ask for the largest answers take the memory of
+//! two.
 
 use super::errors;
 use crate::store::Store;
@@ -91,16 +93,28 @@ impl Allowance {
         if self.rows.taken() > LARGE_BYTES {
             self.take_place().await?;
         }
-        let turn = self.statements.acquire().await.map_err(|_| errors::internal())?;
-        Ok(StoreTurn { store: store.within(self.rows.clone()), _turn: turn })
+        let turn = self
+            .statements
+            .acquire()
+            .await
+            .map_err(|_| errors::internal())?;
+        Ok(StoreTurn {
+            store: store.within(self.rows.clone()),
+            _turn: turn,
+        })
     }
 
     /// Takes a place for a large answer, or waits for one.
     pub async fn take_place(&self) -> Result<()> {
         let mut place = self.place.lock().await;
         if place.is_none() {
-            let free = tokio::time::timeout(LARGE_WAIT, self.places.0.clone().acquire_owned()).await;
-            let busy = || errors::unavailable("this node is sending other large answers: try again, or ask for less");
+            let free =
+                tokio::time::timeout(LARGE_WAIT, self.places.0.clone().acquire_owned()).await;
+            let busy = || {
+                errors::unavailable(
+                    "this node is sending other large answers: try again, or ask for less",
+                )
+            };
             *place = Some(free.map_err(|_| busy())?.map_err(|_| errors::internal())?);
         }
         Ok(())
@@ -118,7 +132,8 @@ impl Allowance {
             self.take_place().await?;
         }
         if self.fields.fetch_add(1, Ordering::Relaxed) % FIELDS_AT_A_TIME == FIELDS_AT_A_TIME - 1 {
-            // Nothing waits in a list that is there already: without this a large one would keep its thread.
+            // Nothing waits in a list that is there already: without this a large one would keep
+            // its thread.
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -134,9 +149,14 @@ impl Allowance {
         self.is_executed.load(Ordering::Relaxed)
     }
 
-    /// The answer, or the one error of an answer that is too large: what there is of it is of no use.
+    /// The answer, or the one error of an answer that is too large: what there is of it is of no
+    /// use.
     pub fn judged(&self, response: Response) -> Response {
-        if self.is_exceeded.load(Ordering::Relaxed) { too_large() } else { response }
+        if self.is_exceeded.load(Ordering::Relaxed) {
+            too_large()
+        } else {
+            response
+        }
     }
 
     /// Gives back what an event of a subscription took.
@@ -152,7 +172,9 @@ impl Allowance {
 
 /// The answer in place of one that is too large.
 pub fn too_large() -> Response {
-    Response::from_errors(vec![errors::too_large().into_server_error(async_graphql::Pos::default())])
+    Response::from_errors(vec![
+        errors::too_large().into_server_error(async_graphql::Pos::default()),
+    ])
 }
 
 /// The allowance of the request that is executed.
@@ -192,10 +214,23 @@ mod tests {
         let [first, second, third] = [(); 3].map(|()| places.allowance());
         let large = Value::String("x".repeat(LARGE_BYTES));
         assert!(first.count(&large).await.is_ok() && second.count(&large).await.is_ok());
-        assert!(third.count(&value!("small")).now_or_never().is_some_and(|counted| counted.is_ok()));
-        assert!(third.count(&large).now_or_never().is_none(), "there is no place");
+        assert!(
+            third
+                .count(&value!("small"))
+                .now_or_never()
+                .is_some_and(|counted| counted.is_ok())
+        );
+        assert!(
+            third.count(&large).now_or_never().is_none(),
+            "there is no place"
+        );
         drop(first);
-        assert!(third.count(&large).now_or_never().is_some_and(|counted| counted.is_ok()));
+        assert!(
+            third
+                .count(&large)
+                .now_or_never()
+                .is_some_and(|counted| counted.is_ok())
+        );
     }
 
     #[tokio::test]
@@ -207,11 +242,17 @@ mod tests {
         assert!(allowance.count(&large).await.is_err());
         assert_eq!(allowance.judged(Response::default()).errors.len(), 1);
         allowance.next_event();
-        assert!(allowance.count(&large).await.is_ok(), "the next event of a subscription");
+        assert!(
+            allowance.count(&large).await.is_ok(),
+            "the next event of a subscription"
+        );
     }
 
     #[test]
     fn a_value_counts_with_all_that_is_in_it() {
-        assert_eq!(size(&value!({"ab": ["cde", 1, null]})), 5 * FIELD_BYTES + 2 + 3);
+        assert_eq!(
+            size(&value!({"ab": ["cde", 1, null]})),
+            5 * FIELD_BYTES + 2 + 3
+        );
     }
 }

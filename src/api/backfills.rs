@@ -51,15 +51,29 @@ pub struct BackfillPreview {
 impl BackfillQuery {
     /// The newest backfills of a job, or of all jobs, at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
-    async fn backfills(&self, ctx: &Context<'_>, job_id: Option<ID>) -> Result<Vec<BackfillRecord>> {
+    async fn backfills(
+        &self,
+        ctx: &Context<'_>,
+        job_id: Option<ID>,
+    ) -> Result<Vec<BackfillRecord>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
-        store(ctx).await?.backfills(job_id, LIST_MAX).await.map_err(errors::store)
+        store(ctx)
+            .await?
+            .backfills(job_id, LIST_MAX)
+            .await
+            .map_err(errors::store)
     }
 
     /// What a backfill from the first instant `from` to the last instant `to`
     /// would run.
     #[graphql(complexity = "cost::BACKFILL + child_complexity")]
-    async fn preview_backfill(&self, ctx: &Context<'_>, id: ID, from: String, to: String) -> Result<BackfillPreview> {
+    async fn preview_backfill(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        from: String,
+        to: String,
+    ) -> Result<BackfillPreview> {
         let (id, request) = (errors::uuid("id", &id)?, request(&from, &to, None, None)?);
         let found = fire_times(&*store(ctx).await?, id, request, &COMPUTATIONS).await;
         let (fire_times, _) = found.map_err(errors::command)?;
@@ -94,7 +108,9 @@ impl BackfillMutation {
     /// Stops a backfill; what it started goes on.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn cancel_backfill(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
-        command(ctx, CancelBackfill(errors::uuid("id", &id)?)).await.map(|()| true)
+        command(ctx, CancelBackfill(errors::uuid("id", &id)?))
+            .await
+            .map(|()| true)
     }
 }
 

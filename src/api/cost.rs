@@ -1,8 +1,9 @@
 //! What a query costs, before anything of it is done.
 //!
-//! The unit is one field of one row: some 2 µs of the node and its database together. Each list counts with the most
-//! rows that it can have, whatever it has, except `jobs`: if a query is too dear with 1,000 of them, it counts with
-//! those that there are. A field without a cost of its own counts 1 and what is selected of it.
+//! The unit is one field of one row: some 2 µs of the node and its database together. Each list
+//! counts with the most rows that it can have, whatever it has, except `jobs`: if a query is too
+//! dear with 1,000 of them, it counts with those that there are. A field without a cost of its own
+//! counts 1 and what is selected of it.
 //!
 //! | what                                   | cost                                  | why, on two cores |
 //! |----------------------------------------|---------------------------------------|-------------------|
@@ -50,7 +51,11 @@ pub const COMMAND_ABOUT_MANY: usize = 20_000;
 
 /// A command about one job, and about its executions as well.
 pub fn command(is_about_executions: bool) -> usize {
-    if is_about_executions { COMMAND_ABOUT_MANY } else { COMMAND }
+    if is_about_executions {
+        COMMAND_ABOUT_MANY
+    } else {
+        COMMAND
+    }
 }
 
 /// A list of at most `bound` rows, of each of which `fields` are asked for.
@@ -65,14 +70,25 @@ pub fn rows(bound: usize, fields: usize) -> usize {
 
 /// A page of a list, `first` rows or the default; with a filter it is searched for.
 pub fn page(first: Option<i32>, is_filtered: bool, fields: usize) -> usize {
-    let first = bound(first, super::lists::PAGE_DEFAULT, crate::model::lists::PAGE_MAX);
+    let first = bound(
+        first,
+        super::lists::PAGE_DEFAULT,
+        crate::model::lists::PAGE_MAX,
+    );
     let search = if is_filtered { SEARCH } else { 5 * STATEMENT };
     search.saturating_add(rows(first, fields))
 }
 
 /// The first page of a list, read with those of the other jobs of the answer.
 pub fn first_page(first: Option<i32>, fields: usize) -> usize {
-    NEWEST.saturating_add(rows(bound(first, super::lists::PAGE_DEFAULT, crate::model::lists::PAGE_MAX), fields))
+    NEWEST.saturating_add(rows(
+        bound(
+            first,
+            super::lists::PAGE_DEFAULT,
+            crate::model::lists::PAGE_MAX,
+        ),
+        fields,
+    ))
 }
 
 tokio::task_local! {
@@ -89,12 +105,18 @@ pub fn jobs(fields: usize) -> usize {
 
 /// Works a cost out, and what of it each job makes: the cost with fewer jobs is that much less.
 pub async fn with_cost_of_each_job<T>(validation: impl Future<Output = T>) -> (T, usize) {
-    OF_EACH_JOB.scope(Cell::new(0), async { (validation.await, OF_EACH_JOB.with(Cell::get)) }).await
+    OF_EACH_JOB
+        .scope(Cell::new(0), async {
+            (validation.await, OF_EACH_JOB.with(Cell::get))
+        })
+        .await
 }
 
 /// The number of rows that an argument asks for.
 pub fn bound(asked: Option<i32>, default: i32, max: usize) -> usize {
-    usize::try_from(asked.unwrap_or(default)).unwrap_or(0).min(max)
+    usize::try_from(asked.unwrap_or(default))
+        .unwrap_or(0)
+        .min(max)
 }
 
 #[cfg(test)]

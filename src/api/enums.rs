@@ -31,14 +31,16 @@ pub enum JobScheduleType {
 pub enum JobStateName {
     /// It is gone for good.
     Deleted,
-    /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not count. It may be paused.
+    /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not
+    /// count. It may be paused.
     Failing,
     /// It is paused.
     Paused,
-    /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed.
+    /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
+    /// passed.
     Ended,
-    /// A fire time has come and has not begun: it is late, a blackout holds it back, or it waits behind an execution of
-    /// the job.
+    /// A fire time has come and has not begun: it is late, a blackout holds it back, or it waits
+    /// behind an execution of the job.
     Waiting,
     /// None of these: it fires.
     Active,
@@ -48,8 +50,8 @@ pub enum JobStateName {
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "DstGap", remote = "DstGap")]
 pub enum DstGapName {
-    /// It fires at the end of the gap, once, if its hours are fixed ones; with `*`, a range or a step of hours it goes on
-    /// with its next time.
+    /// It fires at the end of the gap, once, if its hours are fixed ones; with `*`, a range or a
+    /// step of hours it goes on with its next time.
     RunAtGapEnd,
     /// It does not fire.
     Skip,

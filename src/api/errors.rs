@@ -1,9 +1,10 @@
 //! Errors of the API: a stable code, a sentence for the person, nothing else.
 //!
-//! `BAD_USER_INPUT` has the place of what is refused as its `field`, in one form whatever refuses it, the library or
-//! the model: names of arguments and fields joined by dots, members of lists counted from 0. The argument `input`, of
-//! which a command has no other beside it that could be meant, is left out. So `first`, `filter.ids.0`,
-//! `cronExpression`, `retry.maxAttempts`, `tags.1`, `inputs.37.cronExpression`.
+//! `BAD_USER_INPUT` has the place of what is refused as its `field`, in one form whatever refuses
+//! it, the library or the model: names of arguments and fields joined by dots, members of lists
+//! counted from 0. The argument `input`, of which a command has no other beside it that could be
+//! meant, is left out. So `first`, `filter.ids.0`, `cronExpression`, `retry.maxAttempts`, `tags.1`,
+//! `inputs.37.cronExpression`.
 //!
 //! No SQL, path or stack leaves the process; what an operator needs is logged.
 
@@ -33,8 +34,8 @@ pub fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
     coded(format!("no {what} has the id {id}"), "NOT_FOUND")
 }
 
-/// What the log says of an error and its answer does not. It travels with the error, so that a request logs once
-/// however many of its fields failed.
+/// What the log says of an error and its answer does not. It travels with the error, so that a
+/// request logs once however many of its fields failed.
 pub struct Inside(Box<dyn std::error::Error + Send + Sync>);
 
 /// Logs why fields of one answer failed inside: the first reason, and how many there are.
@@ -42,7 +43,11 @@ pub fn log(answer: &[ServerError]) {
     let mut inside = answer.iter().filter_map(ServerError::source::<Inside>);
     if let Some(Inside(first)) = inside.next() {
         let fields = 1 + inside.count();
-        tracing::error!(error = &**first as &dyn std::error::Error, fields, "a request failed inside");
+        tracing::error!(
+            error = &**first as &dyn std::error::Error,
+            fields,
+            "a request failed inside"
+        );
     }
 }
 
@@ -63,11 +68,17 @@ pub fn store(error: StoreError) -> Error {
         return coded(error.to_string(), "UNREADABLE");
     }
     let shown = if error.is_passing() {
-        coded("the database does not answer at the moment: try again", "UNAVAILABLE")
+        coded(
+            "the database does not answer at the moment: try again",
+            "UNAVAILABLE",
+        )
     } else {
         internal()
     };
-    Error { source: Some(Arc::new(Inside(error.into()))), ..shown }
+    Error {
+        source: Some(Arc::new(Inside(error.into()))),
+        ..shown
+    }
 }
 
 /// The command's error, as the API says it.
@@ -83,7 +94,10 @@ pub fn command(error: CommandError) -> Error {
 /// The actor did not take the message: the node is stopping.
 pub fn mailbox(error: MailboxError) -> Error {
     let shown = coded("this node is stopping: try another", "UNAVAILABLE");
-    Error { source: Some(Arc::new(Inside(error.into()))), ..shown }
+    Error {
+        source: Some(Arc::new(Inside(error.into()))),
+        ..shown
+    }
 }
 
 /// An id of the API.
@@ -108,18 +122,27 @@ pub fn unavailable(message: &str) -> Error {
 /// No query, but the hash of one: in the words that Apollo's clients know, who then send the query.
 pub fn persisted_query_not_supported() -> ServerError {
     let mut error = ServerError::new("PersistedQueryNotSupported", None);
-    error.extensions.get_or_insert_default().set("code", "PERSISTED_QUERY_NOT_SUPPORTED");
+    error
+        .extensions
+        .get_or_insert_default()
+        .set("code", "PERSISTED_QUERY_NOT_SUPPORTED");
     error
 }
 
 /// What is stored is not what the API can show.
 pub fn unshowable(error: serde_json::Error) -> Error {
-    Error { source: Some(Arc::new(Inside(error.into()))), ..internal() }
+    Error {
+        source: Some(Arc::new(Inside(error.into()))),
+        ..internal()
+    }
 }
 
 /// Something broke that should not.
 pub fn internal() -> Error {
-    coded("the request failed inside; the node's log says why", "INTERNAL")
+    coded(
+        "the request failed inside; the node's log says why",
+        "INTERNAL",
+    )
 }
 
 fn coded(message: impl Into<String>, code: &str) -> Error {

@@ -96,20 +96,34 @@ impl ExclusionQuery {
     /// All calendars by name, at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn calendars(&self, ctx: &Context<'_>) -> Result<Vec<CalendarRecord>> {
-        store(ctx).await?.calendars(LIST_MAX).await.map_err(errors::store)
+        store(ctx)
+            .await?
+            .calendars(LIST_MAX)
+            .await
+            .map_err(errors::store)
     }
 
     /// A calendar.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn calendar(&self, ctx: &Context<'_>, name: String) -> Result<Option<CalendarRecord>> {
-        text::CALENDAR_NAME.check("name", &name).map_err(|invalid| errors::invalid(&invalid))?;
-        store(ctx).await?.calendar(&name).await.map_err(errors::store)
+        text::CALENDAR_NAME
+            .check("name", &name)
+            .map_err(|invalid| errors::invalid(&invalid))?;
+        store(ctx)
+            .await?
+            .calendar(&name)
+            .await
+            .map_err(errors::store)
     }
 
     /// Blackouts, those that are not over first, at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn blackouts(&self, ctx: &Context<'_>) -> Result<Vec<Blackout>> {
-        store(ctx).await?.blackouts(LIST_MAX).await.map_err(errors::store)
+        store(ctx)
+            .await?
+            .blackouts(LIST_MAX)
+            .await
+            .map_err(errors::store)
     }
 }
 
@@ -117,7 +131,11 @@ impl ExclusionQuery {
 impl ExclusionMutation {
     /// Creates a calendar.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn create_calendar(&self, ctx: &Context<'_>, input: CalendarInput) -> Result<CalendarRecord> {
+    async fn create_calendar(
+        &self,
+        ctx: &Context<'_>,
+        input: CalendarInput,
+    ) -> Result<CalendarRecord> {
         command(ctx, CreateCalendar(input.into_request())).await
     }
 
@@ -125,7 +143,12 @@ impl ExclusionMutation {
     /// pending fire times of its jobs follow at once; what it closed before its
     /// change stays closed.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn update_calendar(&self, ctx: &Context<'_>, input: CalendarInput, version: i32) -> Result<CalendarRecord> {
+    async fn update_calendar(
+        &self,
+        ctx: &Context<'_>,
+        input: CalendarInput,
+        version: i32,
+    ) -> Result<CalendarRecord> {
         command(ctx, UpdateCalendar(input.into_request(), version)).await
     }
 
@@ -144,8 +167,20 @@ impl ExclusionMutation {
 
     /// Moves the end of a blackout that is not over.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn set_blackout_end(&self, ctx: &Context<'_>, id: ID, ends_at: String) -> Result<Blackout> {
-        command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, Some(errors::instant("endsAt", &ends_at)?))).await
+    async fn set_blackout_end(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        ends_at: String,
+    ) -> Result<Blackout> {
+        command(
+            ctx,
+            SetBlackoutEnd(
+                errors::uuid("id", &id)?,
+                Some(errors::instant("endsAt", &ends_at)?),
+            ),
+        )
+        .await
     }
 
     /// Ends a blackout now; one that has not begun never begins.
@@ -204,11 +239,19 @@ impl CalendarRecord {
     }
     /// Times of day that do not count.
     async fn exclude_windows(&self) -> Vec<DayWindowObject> {
-        self.rules.exclude_windows.iter().map(DayWindowObject::of).collect()
+        self.rules
+            .exclude_windows
+            .iter()
+            .map(DayWindowObject::of)
+            .collect()
     }
     /// The only times of day that count.
     async fn include_windows(&self) -> Vec<DayWindowObject> {
-        self.rules.include_windows.iter().map(DayWindowObject::of).collect()
+        self.rules
+            .include_windows
+            .iter()
+            .map(DayWindowObject::of)
+            .collect()
     }
 }
 
@@ -233,11 +276,19 @@ impl Blackout {
     }
     /// Only jobs with this tag.
     async fn tag(&self) -> Option<&str> {
-        if let Scope::Tag(tag) = &self.scope { Some(tag) } else { None }
+        if let Scope::Tag(tag) = &self.scope {
+            Some(tag)
+        } else {
+            None
+        }
     }
     /// Only this job.
     async fn job_id(&self) -> Option<ID> {
-        if let Scope::Job(job) = &self.scope { Some((*job).into()) } else { None }
+        if let Scope::Job(job) = &self.scope {
+            Some((*job).into())
+        } else {
+            None
+        }
     }
     /// What becomes of its fire times at its end.
     async fn afterwards(&self) -> BlackoutEndPolicyName {
@@ -264,7 +315,8 @@ impl JobExclusion {
     async fn until(&self) -> Option<String> {
         self.until.map(rfc3339)
     }
-    /// What becomes of the fire times of a blackout; none for a calendar, whose fire times are skipped.
+    /// What becomes of the fire times of a blackout; none for a calendar, whose fire times are
+    /// skipped.
     async fn afterwards(&self) -> Option<BlackoutEndPolicyName> {
         self.on_end.map(Into::into)
     }
@@ -273,7 +325,11 @@ impl JobExclusion {
 impl CalendarInput {
     fn into_request(self) -> CalendarRequest {
         let windows = |windows: Option<Vec<DayWindowInput>>| {
-            windows.unwrap_or_default().into_iter().map(DayWindowInput::into_window).collect()
+            windows
+                .unwrap_or_default()
+                .into_iter()
+                .map(DayWindowInput::into_window)
+                .collect()
         };
         CalendarRequest {
             name: self.name,
@@ -293,14 +349,22 @@ impl CalendarInput {
 
 impl DayWindowInput {
     fn into_window(self) -> DayWindow {
-        DayWindow { from: self.from, to: self.to, weekdays: weekdays(self.weekdays) }
+        DayWindow {
+            from: self.from,
+            to: self.to,
+            weekdays: weekdays(self.weekdays),
+        }
     }
 }
 
 impl DayWindowObject {
     fn of(window: &DayWindow) -> Self {
         let DayWindow { from, to, weekdays } = window;
-        Self { from: from.clone(), to: to.clone(), weekdays: weekday_names(weekdays) }
+        Self {
+            from: from.clone(),
+            to: to.clone(),
+            weekdays: weekday_names(weekdays),
+        }
     }
 }
 
@@ -310,20 +374,35 @@ impl BlackoutInput {
             (None, None) => Scope::Cluster,
             (Some(tag), None) => Scope::Tag(tag),
             (None, Some(job)) => Scope::Job(errors::uuid("jobId", &job)?),
-            (Some(_), Some(_)) => return Err(errors::bad_input("jobId", "jobId: does not go with tag: leave one out")),
+            (Some(_), Some(_)) => {
+                return Err(errors::bad_input(
+                    "jobId",
+                    "jobId: does not go with tag: leave one out",
+                ));
+            }
         };
         Ok(CreateBlackout {
             scope,
-            starts_at: self.starts_at.as_deref().map(|text| errors::instant("startsAt", text)).transpose()?,
+            starts_at: self
+                .starts_at
+                .as_deref()
+                .map(|text| errors::instant("startsAt", text))
+                .transpose()?,
             ends_at: errors::instant("endsAt", &self.ends_at)?,
-            on_end: self.afterwards.map_or(BlackoutEndPolicy::Collapse, Into::into),
+            on_end: self
+                .afterwards
+                .map_or(BlackoutEndPolicy::Collapse, Into::into),
             reason: self.reason,
         })
     }
 }
 
 fn weekdays(names: Option<Vec<WeekdayName>>) -> Vec<DayOfWeek> {
-    names.unwrap_or_default().into_iter().map(Into::into).collect()
+    names
+        .unwrap_or_default()
+        .into_iter()
+        .map(Into::into)
+        .collect()
 }
 
 fn weekday_names(days: &[DayOfWeek]) -> Vec<WeekdayName> {

@@ -17,15 +17,28 @@ pub struct ExplanationQuery;
 
 #[Object]
 impl ExplanationQuery {
-    /// Why a job ran at an instant (RFC 3339), or did not, or will: from the log, the versions of the job, its calendar,
-    /// the blackouts, and what waits. An instant of the past is judged by the version that was in force then.
+    /// Why a job ran at an instant (RFC 3339), or did not, or will: from the log, the versions of
+    /// the job, its calendar, the blackouts, and what waits. An instant of the past is judged by
+    /// the version that was in force then.
     #[graphql(complexity = "STATEMENTS * cost::STATEMENT + cost::FIRE_TIMES + child_complexity")]
-    async fn explain_fire_time(&self, ctx: &Context<'_>, job_id: ID, at: String) -> Result<Explanation> {
+    async fn explain_fire_time(
+        &self,
+        ctx: &Context<'_>,
+        job_id: ID,
+        at: String,
+    ) -> Result<Explanation> {
         let id = errors::uuid("jobId", &job_id)?;
         let at = errors::instant("at", &at)?;
         let store = store(ctx).await?;
-        let job = store.job(id).await.map_err(errors::store)?.ok_or_else(|| errors::not_found("job", id))?;
-        let facts = store.fire_time_facts(job, at).await.map_err(errors::store)?;
+        let job = store
+            .job(id)
+            .await
+            .map_err(errors::store)?
+            .ok_or_else(|| errors::not_found("job", id))?;
+        let facts = store
+            .fire_time_facts(job, at)
+            .await
+            .map_err(errors::store)?;
         Ok(facts.explain(at))
     }
 }
@@ -44,7 +57,9 @@ impl Explanation {
     /// The execution, or the row of skipped fire times that covers the instant.
     #[graphql(complexity = "cost::STATEMENT + child_complexity")]
     async fn execution(&self, ctx: &Context<'_>) -> Result<Option<ExecutionRecord>> {
-        let Some(id) = self.execution_id else { return Ok(None) };
+        let Some(id) = self.execution_id else {
+            return Ok(None);
+        };
         store(ctx).await?.execution(id).await.map_err(errors::store)
     }
     /// Since when what keeps it from running does so.

@@ -1,8 +1,9 @@
 //! Gathering: fields of one answer that ask for the same kind of fact share a statement.
 //!
-//! async-graphql polls the fields of a request in one task. The first field that asks opens a batch and yields; until the
-//! task polls it again, every other field at that place of the answer has added its key. The `DataLoader` of async-graphql
-//! waits a millisecond in a task of its own instead, which was the larger part of a short answer (docs/decisions/0044).
+//! async-graphql polls the fields of a request in one task. The first field that asks opens a batch
+//! and yields; until the task polls it again, every other field at that place of the answer has
+//! added its key. The `DataLoader` of async-graphql waits a millisecond in a task of its own
+//! instead, which was the larger part of a short answer (docs/decisions/0044).
 
 use async_graphql::dataloader::Loader;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
@@ -25,8 +26,8 @@ type Loaded<K, L> = Result<Arc<HashMap<K, <L as Loader<K>>::Value>>, <L as Loade
 /// The work of a batch, for each field that waits for it.
 type Work<K, L> = Shared<BoxFuture<'static, Loaded<K, L>>>;
 
-/// Keys that are loaded together, and the work that does it. Any field that waits for the work drives it: a field that is
-/// dropped, because another one failed, takes nothing from the others.
+/// Keys that are loaded together, and the work that does it. Any field that waits for the work
+/// drives it: a field that is dropped, because another one failed, takes nothing from the others.
 struct Batch<K, L>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -39,7 +40,10 @@ where
 impl<L: Send + Sync + 'static> Gathering<L> {
     /// The gathering of one request.
     pub fn new(loader: L) -> Self {
-        Self { loader: Arc::new(loader), open: Arc::default() }
+        Self {
+            loader: Arc::new(loader),
+            open: Arc::default(),
+        }
     }
 
     /// The value of a key; none if the loader has none.
@@ -57,7 +61,8 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         Ok(work.await?.get(&key).cloned())
     }
 
-    /// Adds a key to the open batch of its type, or opens one. Who opens it closes it, by dropping the sender.
+    /// Adds a key to the open batch of its type, or opens one. Who opens it closes it, by dropping
+    /// the sender.
     fn join<K>(&self, key: K) -> (Option<oneshot::Sender<()>>, Work<K, L>)
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -71,7 +76,9 @@ impl<L: Send + Sync + 'static> Gathering<L> {
             opened = Some(is_open);
             Box::new(self.batch::<K>(closed))
         });
-        let batch = batch.downcast_mut::<Batch<K, L>>().expect("a batch lies under the type of its keys");
+        let batch = batch
+            .downcast_mut::<Batch<K, L>>()
+            .expect("a batch lies under the type of its keys");
         batch.keys.insert(key);
         (opened, batch.work.clone())
     }
@@ -86,12 +93,22 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         let load = async move {
             // An error says no more than that the sender is gone.
             drop(closed.await);
-            let batch = open.lock().unwrap_or_else(PoisonError::into_inner).remove(&TypeId::of::<K>());
+            let batch = open
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&TypeId::of::<K>());
             let batch = batch.and_then(|batch| batch.downcast::<Batch<K, L>>().ok());
-            let keys: Vec<K> = batch.map(|mut batch| take(&mut batch.keys)).unwrap_or_default().into_iter().collect();
+            let keys: Vec<K> = batch
+                .map(|mut batch| take(&mut batch.keys))
+                .unwrap_or_default()
+                .into_iter()
+                .collect();
             loader.load(&keys).await.map(Arc::new)
         };
-        Batch { keys: HashSet::new(), work: load.boxed().shared() }
+        Batch {
+            keys: HashSet::new(),
+            work: load.boxed().shared(),
+        }
     }
 }
 
@@ -109,7 +126,11 @@ mod tests {
 
         async fn load(&self, keys: &[u32]) -> Result<HashMap<u32, usize>, ()> {
             tokio::task::yield_now().await;
-            if keys.contains(&13) { Err(()) } else { Ok(even(keys).map(|key| (key, keys.len())).collect()) }
+            if keys.contains(&13) {
+                Err(())
+            } else {
+                Ok(even(keys).map(|key| (key, keys.len())).collect())
+            }
         }
     }
 
@@ -122,7 +143,11 @@ mod tests {
         let sizes = Gathering::new(Sizes);
         let loaded = join_all([2, 4, 5, 4].map(|key| sizes.load(key))).await;
         assert_eq!(loaded, [Ok(Some(3)), Ok(Some(3)), Ok(None), Ok(Some(3))]);
-        assert_eq!(sizes.load(2).await, Ok(Some(1)), "a later key opens a batch of its own");
+        assert_eq!(
+            sizes.load(2).await,
+            Ok(Some(1)),
+            "a later key opens a batch of its own"
+        );
     }
 
     #[tokio::test]
@@ -130,7 +155,10 @@ mod tests {
         let sizes = Gathering::new(Sizes);
         let mut first = Box::pin(sizes.load(2));
         let mut second = Box::pin(sizes.load(4));
-        assert!(futures_util::poll!(&mut first).is_pending() && futures_util::poll!(&mut second).is_pending());
+        assert!(
+            futures_util::poll!(&mut first).is_pending()
+                && futures_util::poll!(&mut second).is_pending()
+        );
         drop(first);
         assert_eq!(second.await, Ok(Some(2)));
     }
@@ -138,7 +166,10 @@ mod tests {
     #[tokio::test]
     async fn a_failure_reaches_every_key_of_its_batch_and_no_other() {
         let sizes = Gathering::new(Sizes);
-        assert_eq!(join_all([13, 2].map(|key| sizes.load(key))).await, [Err(()), Err(())]);
+        assert_eq!(
+            join_all([13, 2].map(|key| sizes.load(key))).await,
+            [Err(()), Err(())]
+        );
         assert_eq!(sizes.load(2).await, Ok(Some(1)));
     }
 }

@@ -1,7 +1,8 @@
 //! Inputs: what people send, turned into requests of the model.
 
 use super::enums::{
-    DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName, OverlapPolicyName, RecoveryPolicy,
+    DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName,
+    OverlapPolicyName, RecoveryPolicy,
 };
 use super::json::Json;
 use super::masks::{Masks, Stored};
@@ -27,7 +28,8 @@ pub struct CreateJobInput {
     cron_expression: Option<String>,
     /// For CRON: an IANA name such as Europe/Berlin; UTC unless said.
     time_zone: Option<String>,
-    /// For CRON: what happens when the clock goes forward over its time; RUN_AT_GAP_END unless said.
+    /// For CRON: what happens when the clock goes forward over its time; RUN_AT_GAP_END unless
+    /// said.
     dst_gap: Option<DstGapName>,
     /// For CRON: what happens when the clock goes back over its time; AUTO unless said.
     dst_overlap: Option<DstOverlapName>,
@@ -35,8 +37,8 @@ pub struct CreateJobInput {
     interval_seconds: Option<i32>,
     /// For FIXED_RATE and FIXED_DELAY: seconds before the first fire time; 0 unless said.
     initial_delay_seconds: Option<i32>,
-    /// Handed to the target as it is: JSON of at most 262,144 bytes (256 KB) without white space between its tokens,
-    /// nested at most 64 levels deep. Numbers keep their digits.
+    /// Handed to the target as it is: JSON of at most 262,144 bytes (256 KB) without white space
+    /// between its tokens, nested at most 64 levels deep. Numbers keep their digits.
     payload: Option<Json>,
     /// What to run; a log line unless said.
     target: Option<TargetInput>,
@@ -68,7 +70,8 @@ pub struct CreateJobInput {
     catch_up_window_seconds: Option<i32>,
     /// FIRE_ALL: only so many of the newest run.
     max_catch_up: Option<i32>,
-    /// What becomes of a fire time that comes due while an execution is in flight; ALLOW unless said.
+    /// What becomes of a fire time that comes due while an execution is in flight; ALLOW unless
+    /// said.
     overlap_policy: Option<OverlapPolicyName>,
     /// How long one attempt may take.
     timeout_seconds: Option<i32>,
@@ -148,7 +151,11 @@ impl CreateJobInput {
     }
 
     /// The request of the model with what is stored in place of masks.
-    pub fn into_request_with(mut self, masks: &Masks, stored: &Stored) -> Result<JobRequest, InvalidInput> {
+    pub fn into_request_with(
+        mut self,
+        masks: &Masks,
+        stored: &Stored,
+    ) -> Result<JobRequest, InvalidInput> {
         let (mut headers, mut payload) = (None, self.payload.take());
         if let Some(TargetInput::Http(http)) = &mut self.target {
             headers = http.headers.take();
@@ -183,7 +190,9 @@ impl CreateJobInput {
             interval_seconds: self.interval_seconds.map(i64::from),
             initial_delay_seconds: self.initial_delay_seconds.map(i64::from),
             payload: self.payload.map(payload).transpose()?,
-            target: self.target.map_or(Ok(Target::Log), TargetInput::into_target)?,
+            target: self
+                .target
+                .map_or(Ok(Target::Log), TargetInput::into_target)?,
             recovery: self.recovery.map(Into::into),
             max_recoveries: self.max_recoveries,
         })
@@ -194,17 +203,34 @@ impl CreateJobInput {
     fn policies(&self) -> Result<Policies, InvalidInput> {
         let default = Policies::default();
         Ok(Policies {
-            start_at: self.start_at.as_deref().map(|text| instant("startAt", text)).transpose()?,
-            end_at: self.end_at.as_deref().map(|text| instant("endAt", text)).transpose()?,
+            start_at: self
+                .start_at
+                .as_deref()
+                .map(|text| instant("startAt", text))
+                .transpose()?,
+            end_at: self
+                .end_at
+                .as_deref()
+                .map(|text| instant("endAt", text))
+                .transpose()?,
             max_runs: self.max_runs.map(i64::from),
             jitter_seconds: self.jitter_seconds.unwrap_or(default.jitter_seconds),
-            misfire_policy: self.misfire_policy.map_or(default.misfire_policy, Into::into),
-            misfire_grace_seconds: self.misfire_grace_seconds.unwrap_or(default.misfire_grace_seconds),
+            misfire_policy: self
+                .misfire_policy
+                .map_or(default.misfire_policy, Into::into),
+            misfire_grace_seconds: self
+                .misfire_grace_seconds
+                .unwrap_or(default.misfire_grace_seconds),
             catch_up_window_seconds: self.catch_up_window_seconds,
             max_catch_up: self.max_catch_up,
-            overlap_policy: self.overlap_policy.map_or(default.overlap_policy, Into::into),
+            overlap_policy: self
+                .overlap_policy
+                .map_or(default.overlap_policy, Into::into),
             timeout_seconds: self.timeout_seconds,
-            retry: self.retry.as_ref().map_or(default.retry, RetryInput::policy),
+            retry: self
+                .retry
+                .as_ref()
+                .map_or(default.retry, RetryInput::policy),
             pause_on_failure: self.pause_on_failure.unwrap_or(default.pause_on_failure),
             keep_executions: self.keep_executions,
             dst_gap: self.dst_gap.map_or(default.dst_gap, Into::into),
@@ -218,20 +244,27 @@ impl RetryInput {
         let default = RetryPolicy::default();
         RetryPolicy {
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
-            initial_backoff_seconds: self.initial_backoff_seconds.unwrap_or(default.initial_backoff_seconds),
-            max_backoff_seconds: self.max_backoff_seconds.unwrap_or(default.max_backoff_seconds),
+            initial_backoff_seconds: self
+                .initial_backoff_seconds
+                .unwrap_or(default.initial_backoff_seconds),
+            max_backoff_seconds: self
+                .max_backoff_seconds
+                .unwrap_or(default.max_backoff_seconds),
             multiplier: self.multiplier.unwrap_or(default.multiplier),
         }
     }
 }
 
 pub(super) fn payload(json: Json) -> Result<Payload, InvalidInput> {
-    let text = json.into_text().map_err(|reason| InvalidInput::new("payload", reason))?;
+    let text = json
+        .into_text()
+        .map_err(|reason| InvalidInput::new("payload", reason))?;
     Payload::of_json(text).map_err(|error| InvalidInput::new("payload", error.to_string()))
 }
 
 fn headers(json: Json) -> Result<BTreeMap<String, String>, InvalidInput> {
-    json.into_texts().map_err(|reason| InvalidInput::new("target.http.headers", reason))
+    json.into_texts()
+        .map_err(|reason| InvalidInput::new("target.http.headers", reason))
 }
 
 impl TargetInput {
@@ -239,8 +272,9 @@ impl TargetInput {
         match self {
             Self::Log(_) => Ok(Target::Log),
             Self::Noop(NoopTargetInput { sleep_millis }) => {
-                let sleep_millis = u64::try_from(sleep_millis)
-                    .map_err(|_| InvalidInput::new("target.noop.sleepMillis", "must not be negative"))?;
+                let sleep_millis = u64::try_from(sleep_millis).map_err(|_| {
+                    InvalidInput::new("target.noop.sleepMillis", "must not be negative")
+                })?;
                 Ok(Target::Noop(NoopTarget { sleep_millis }))
             }
             Self::Http(http) => http.into_target(),
@@ -251,16 +285,22 @@ impl TargetInput {
 impl HttpTargetInput {
     fn into_target(self) -> Result<Target, InvalidInput> {
         let url = Url::parse(&self.url).map_err(|error| {
-            InvalidInput::new("target.http.url", format!("is not an absolute http or https address ({error})"))
+            InvalidInput::new(
+                "target.http.url",
+                format!("is not an absolute http or https address ({error})"),
+            )
         })?;
-        let seconds = self.timeout_seconds.map_or(Ok(HttpTarget::TIMEOUT_SECONDS_DEFAULT), u32::try_from);
+        let seconds = self
+            .timeout_seconds
+            .map_or(Ok(HttpTarget::TIMEOUT_SECONDS_DEFAULT), u32::try_from);
         Ok(Target::Http(HttpTarget {
             url,
             method: self.method.map(Into::into).unwrap_or_default(),
             headers: self.headers.map(headers).transpose()?.unwrap_or_default(),
             body: self.body,
-            timeout_seconds: seconds
-                .map_err(|_| InvalidInput::new("target.http.timeoutSeconds", "must be from 1 to 3600"))?,
+            timeout_seconds: seconds.map_err(|_| {
+                InvalidInput::new("target.http.timeoutSeconds", "must be from 1 to 3600")
+            })?,
         }))
     }
 }

@@ -99,7 +99,10 @@ where
 
 /// The first page of a job's executions, without rows if it has none.
 pub async fn first_page(ctx: &Context<'_>, page: RecentKey) -> Result<ExecutionPage> {
-    Ok(load(ctx, page).await?.unwrap_or(ExecutionPage { rows: Vec::new(), next: None }))
+    Ok(load(ctx, page).await?.unwrap_or(ExecutionPage {
+        rows: Vec::new(),
+        next: None,
+    }))
 }
 
 impl Loader<InFlightKey> for JobLoader {
@@ -108,8 +111,17 @@ impl Loader<InFlightKey> for JobLoader {
 
     async fn load(&self, keys: &[InFlightKey]) -> Result<HashMap<InFlightKey, i64>, Self::Error> {
         let jobs: Vec<Uuid> = keys.iter().map(|InFlightKey(job)| *job).collect();
-        let in_flight = self.allowance.store(&self.store).await?.in_flight(&jobs).await.map_err(errors::store)?;
-        Ok(in_flight.into_iter().map(|(job, count)| (InFlightKey(job), count)).collect())
+        let in_flight = self
+            .allowance
+            .store(&self.store)
+            .await?
+            .in_flight(&jobs)
+            .await
+            .map_err(errors::store)?;
+        Ok(in_flight
+            .into_iter()
+            .map(|(job, count)| (InFlightKey(job), count))
+            .collect())
     }
 }
 
@@ -118,8 +130,15 @@ impl Loader<RerunsKey> for JobLoader {
     type Error = Arc<Error>;
 
     async fn load(&self, keys: &[RerunsKey]) -> Result<HashMap<RerunsKey, Vec<Uuid>>, Self::Error> {
-        let (ids, jobs): (Vec<Uuid>, Vec<Uuid>) = keys.iter().map(|key| (key.execution, key.job)).unzip();
-        let reruns = self.allowance.store(&self.store).await?.reruns_of(&ids, &jobs).await.map_err(errors::store)?;
+        let (ids, jobs): (Vec<Uuid>, Vec<Uuid>) =
+            keys.iter().map(|key| (key.execution, key.job)).unzip();
+        let reruns = self
+            .allowance
+            .store(&self.store)
+            .await?
+            .reruns_of(&ids, &jobs)
+            .await
+            .map_err(errors::store)?;
         let of = |key: &RerunsKey| Some((*key, reruns.get(&key.execution)?.clone()));
         Ok(keys.iter().filter_map(of).collect())
     }
@@ -129,11 +148,22 @@ impl Loader<StateKey> for JobLoader {
     type Value = JobStateRecord;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[StateKey]) -> Result<HashMap<StateKey, JobStateRecord>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<HashMap<StateKey, JobStateRecord>, Self::Error> {
         let jobs: Vec<Uuid> = keys.iter().map(|StateKey(job)| *job).collect();
-        let state_records =
-            self.allowance.store(&self.store).await?.job_state_records(&jobs).await.map_err(errors::store)?;
-        Ok(state_records.into_iter().map(|(job, state_record)| (StateKey(job), state_record)).collect())
+        let state_records = self
+            .allowance
+            .store(&self.store)
+            .await?
+            .job_state_records(&jobs)
+            .await
+            .map_err(errors::store)?;
+        Ok(state_records
+            .into_iter()
+            .map(|(job, state_record)| (StateKey(job), state_record))
+            .collect())
     }
 }
 
@@ -142,7 +172,13 @@ impl Loader<NowKey> for JobLoader {
     type Error = Arc<Error>;
 
     async fn load(&self, _: &[NowKey]) -> Result<HashMap<NowKey, Timestamp>, Self::Error> {
-        let now = self.allowance.store(&self.store).await?.now().await.map_err(errors::store)?;
+        let now = self
+            .allowance
+            .store(&self.store)
+            .await?
+            .now()
+            .await
+            .map_err(errors::store)?;
         Ok(HashMap::from([(NowKey, now)]))
     }
 }
@@ -151,27 +187,56 @@ impl Loader<NextAttemptKey> for JobLoader {
     type Value = Timestamp;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[NextAttemptKey]) -> Result<HashMap<NextAttemptKey, Timestamp>, Self::Error> {
-        let executions: Vec<Uuid> = keys.iter().map(|NextAttemptKey(execution)| *execution).collect();
+    async fn load(
+        &self,
+        keys: &[NextAttemptKey],
+    ) -> Result<HashMap<NextAttemptKey, Timestamp>, Self::Error> {
+        let executions: Vec<Uuid> = keys
+            .iter()
+            .map(|NextAttemptKey(execution)| *execution)
+            .collect();
         let store = self.allowance.store(&self.store).await?;
-        let attempts = store.next_attempts_at(&executions).await.map_err(errors::store)?;
-        Ok(attempts.into_iter().map(|(execution, at)| (NextAttemptKey(execution), at)).collect())
+        let attempts = store
+            .next_attempts_at(&executions)
+            .await
+            .map_err(errors::store)?;
+        Ok(attempts
+            .into_iter()
+            .map(|(execution, at)| (NextAttemptKey(execution), at))
+            .collect())
     }
 }
 
-/// All that is in force for any of the jobs: fields of one job that are asked for together are judged by the same.
+/// All that is in force for any of the jobs: fields of one job that are asked for together are
+/// judged by the same.
 impl Loader<ExclusionsKey> for JobLoader {
     type Value = Arc<Exclusions>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[ExclusionsKey]) -> Result<HashMap<ExclusionsKey, Self::Value>, Self::Error> {
-        let Some(since) = keys.iter().map(|key| key.since).min() else { return Ok(HashMap::new()) };
-        let mut calendars: Vec<&str> = keys.iter().filter_map(|key| key.calendar.as_deref()).collect();
+    async fn load(
+        &self,
+        keys: &[ExclusionsKey],
+    ) -> Result<HashMap<ExclusionsKey, Self::Value>, Self::Error> {
+        let Some(since) = keys.iter().map(|key| key.since).min() else {
+            return Ok(HashMap::new());
+        };
+        let mut calendars: Vec<&str> = keys
+            .iter()
+            .filter_map(|key| key.calendar.as_deref())
+            .collect();
         calendars.sort_unstable();
         calendars.dedup();
         let store = self.allowance.store(&self.store).await?;
-        let exclusions = Arc::new(store.exclusions_since(&calendars, since).await.map_err(errors::store)?);
-        Ok(keys.iter().map(|key| (key.clone(), exclusions.clone())).collect())
+        let exclusions = Arc::new(
+            store
+                .exclusions_since(&calendars, since)
+                .await
+                .map_err(errors::store)?,
+        );
+        Ok(keys
+            .iter()
+            .map(|key| (key.clone(), exclusions.clone()))
+            .collect())
     }
 }
 
@@ -179,7 +244,10 @@ impl Loader<RecentKey> for JobLoader {
     type Value = ExecutionPage;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[RecentKey]) -> Result<HashMap<RecentKey, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[RecentKey],
+    ) -> Result<HashMap<RecentKey, Self::Value>, Self::Error> {
         let mut jobs_by_kind: HashMap<(usize, ExecutionTexts), Vec<Uuid>> = HashMap::new();
         for RecentKey { job, limit, texts } in keys {
             jobs_by_kind.entry((*limit, *texts)).or_default().push(*job);
@@ -187,8 +255,15 @@ impl Loader<RecentKey> for JobLoader {
         let store = self.allowance.store(&self.store).await?;
         let mut loaded = HashMap::new();
         for ((limit, texts), jobs) in jobs_by_kind {
-            let pages = store.first_pages(&jobs, limit, texts).await.map_err(errors::store)?;
-            loaded.extend(pages.into_iter().map(|(job, page)| (RecentKey { job, limit, texts }, page)));
+            let pages = store
+                .first_pages(&jobs, limit, texts)
+                .await
+                .map_err(errors::store)?;
+            loaded.extend(
+                pages
+                    .into_iter()
+                    .map(|(job, page)| (RecentKey { job, limit, texts }, page)),
+            );
         }
         Ok(loaded)
     }
@@ -198,7 +273,10 @@ impl Loader<OutcomesKey> for JobLoader {
     type Value = Arc<RecentOutcomes>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[OutcomesKey]) -> Result<HashMap<OutcomesKey, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[OutcomesKey],
+    ) -> Result<HashMap<OutcomesKey, Self::Value>, Self::Error> {
         let mut jobs_by_axis: HashMap<OutcomeAxis, Vec<Uuid>> = HashMap::new();
         for OutcomesKey { job, axis } in keys {
             jobs_by_axis.entry(*axis).or_default().push(*job);
@@ -206,8 +284,15 @@ impl Loader<OutcomesKey> for JobLoader {
         let store = self.allowance.store(&self.store).await?;
         let mut loaded = HashMap::new();
         for (axis, jobs) in jobs_by_axis {
-            let outcomes = store.recent_outcomes(&jobs, axis).await.map_err(errors::store)?;
-            loaded.extend(outcomes.into_iter().map(|(job, outcomes)| (OutcomesKey { job, axis }, outcomes)));
+            let outcomes = store
+                .recent_outcomes(&jobs, axis)
+                .await
+                .map_err(errors::store)?;
+            loaded.extend(
+                outcomes
+                    .into_iter()
+                    .map(|(job, outcomes)| (OutcomesKey { job, axis }, outcomes)),
+            );
         }
         Ok(loaded)
     }

@@ -37,7 +37,11 @@ impl Json {
     /// JSON text, as a value of the API.
     pub fn read(text: &str) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let value = Seed { room: usize::MAX, left: &Cell::new(usize::MAX) }.deserialize(&mut json)?;
+        let value = Seed {
+            room: usize::MAX,
+            left: &Cell::new(usize::MAX),
+        }
+        .deserialize(&mut json)?;
         json.end()?;
         Ok(Self(value))
     }
@@ -78,7 +82,8 @@ impl Json {
     /// An object of texts.
     pub fn into_texts(self) -> Result<BTreeMap<String, String>, String> {
         let Value::Object(fields) = self.0 else {
-            return Err(flaw(&self.0).unwrap_or_else(|| "must be a JSON object of names and texts".to_owned()));
+            return Err(flaw(&self.0)
+                .unwrap_or_else(|| "must be a JSON object of names and texts".to_owned()));
         };
         let text = |(name, value): (Name, Value)| match value {
             Value::String(text) => Ok((name.to_string(), text)),
@@ -91,7 +96,11 @@ impl Json {
 /// The variables of a request. What cannot be kept stands in them as a flaw, so
 /// that its field is named once that is known.
 pub fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    Seed { room: DEPTH_MAX, left: &Cell::new(VALUES_MAX) }.deserialize(deserializer)
+    Seed {
+        room: DEPTH_MAX,
+        left: &Cell::new(VALUES_MAX),
+    }
+    .deserialize(deserializer)
 }
 
 /// No JSON becomes `Binary`: it holds the reason why a value cannot be kept.
@@ -110,7 +119,11 @@ fn flaw(value: &Value) -> Option<String> {
 
 /// A name in a message.
 fn shown(name: &str) -> String {
-    name.chars().take(40).collect::<String>().escape_debug().to_string()
+    name.chars()
+        .take(40)
+        .collect::<String>()
+        .escape_debug()
+        .to_string()
 }
 
 /// Reads a value that may nest so many levels, of a document that may hold so many more.
@@ -125,7 +138,8 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let left = self.left.get().checked_sub(1);
-        self.left.set(left.ok_or_else(|| D::Error::custom(format!("more than {VALUES_MAX} values")))?);
+        self.left
+            .set(left.ok_or_else(|| D::Error::custom(format!("more than {VALUES_MAX} values")))?);
         deserializer.deserialize_any(self)
     }
 }
@@ -181,7 +195,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 (Key::OfNumber, _) => return number(&fields.next_value::<String>()?),
                 (Key::Name(_), None) => drop(fields.next_value::<IgnoredAny>()?),
                 (Key::Name(name), Some(room)) => {
-                    if object.insert(Name::new(&name), fields.next_value_seed(Self { room, ..self })?).is_some() {
+                    if object
+                        .insert(
+                            Name::new(&name),
+                            fields.next_value_seed(Self { room, ..self })?,
+                        )
+                        .is_some()
+                    {
                         twice = Some(name);
                     }
                 }
@@ -191,7 +211,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
             return Ok(too_deep());
         }
         // Each reader picks another one of the two.
-        let flawed = twice.map(|name| flawed(format!("holds the key `{}` twice in one object", shown(&name))));
+        let flawed = twice.map(|name| {
+            flawed(format!(
+                "holds the key `{}` twice in one object",
+                shown(&name)
+            ))
+        });
         Ok(flawed.unwrap_or(Value::Object(object)))
     }
 }
@@ -212,8 +237,8 @@ enum Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A key that was sent comes as the bytes that are asked for, the name of a number always as text: so an object
-        // that has that name for a key stays an object.
+        // A key that was sent comes as the bytes that are asked for, the name of a number always as
+        // text: so an object that has that name for a key stays an object.
         deserializer.deserialize_bytes(KeyVisitor)
     }
 }
@@ -228,7 +253,8 @@ impl Visitor<'_> for KeyVisitor {
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Key, E> {
-        let name = std::str::from_utf8(bytes).map_err(|_| E::custom("a key holds half of a surrogate pair"))?;
+        let name = std::str::from_utf8(bytes)
+            .map_err(|_| E::custom("a key holds half of a surrogate pair"))?;
         Ok(Key::Name(name.to_owned()))
     }
 
@@ -268,12 +294,19 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(of_variables(&nested(DEPTH_MAX)).is_ok());
         for depth in [DEPTH_MAX + 1, 127, 128, 129, 10_000] {
-            assert_eq!(of_variables(&nested(depth)), Err("is nested too deep".to_owned()), "{depth}");
+            assert_eq!(
+                of_variables(&nested(depth)),
+                Err("is nested too deep".to_owned()),
+                "{depth}"
+            );
         }
         let objects = format!("{}1{}", r#"{"a":"#.repeat(5_000), "}".repeat(5_000));
         assert_eq!(of_variables(&objects), Err("is nested too deep".to_owned()));
         let twice = of_variables(r#"[{"a":1,"b":2,"a":1}]"#);
-        assert_eq!(twice, Err("holds the key `a` twice in one object".to_owned()));
+        assert_eq!(
+            twice,
+            Err("holds the key `a` twice in one object".to_owned())
+        );
         let many = |count: usize| format!("[{}0]", "0,".repeat(count));
         assert!(of_variables(&many(VALUES_MAX - 2)).is_ok());
         let too_many = many(VALUES_MAX - 1);
@@ -284,8 +317,17 @@ mod tests {
     #[test]
     fn headers_are_texts() {
         let texts = |text: &str| Json::read(text).expect("JSON").into_texts();
-        assert_eq!(texts(r#"{"X-Team":"ops"}"#), Ok(BTreeMap::from([("X-Team".to_owned(), "ops".to_owned())])));
-        assert_eq!(texts(r#"{"X-Team":5}"#), Err("the value of `X-Team` must be a text".to_owned()));
-        assert_eq!(texts("[]"), Err("must be a JSON object of names and texts".to_owned()));
+        assert_eq!(
+            texts(r#"{"X-Team":"ops"}"#),
+            Ok(BTreeMap::from([("X-Team".to_owned(), "ops".to_owned())]))
+        );
+        assert_eq!(
+            texts(r#"{"X-Team":5}"#),
+            Err("the value of `X-Team` must be a text".to_owned())
+        );
+        assert_eq!(
+            texts("[]"),
+            Err("must be a JSON object of names and texts".to_owned())
+        );
     }
 }

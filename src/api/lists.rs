@@ -46,9 +46,10 @@ pub struct JobFilterInput {
     schedule_type: Option<Vec<JobScheduleType>>,
     /// All of these.
     tags: Option<Vec<String>>,
-    /// Status of the newest execution, whatever it is; NONE for a job that has none. A newer one that runs, was skipped
-    /// or was cancelled hides a failure here, and not from `state: [FAILING]`, which is about the newest settled one. Of
-    /// what ended badly only the newest 10,000 within 30 days are found.
+    /// Status of the newest execution, whatever it is; NONE for a job that has none. A newer one
+    /// that runs, was skipped or was cancelled hides a failure here, and not from `state:
+    /// [FAILING]`, which is about the newest settled one. Of what ended badly only the newest
+    /// 10,000 within 30 days are found.
     last_outcome: Option<Vec<String>>,
 }
 
@@ -172,8 +173,15 @@ impl ListQuery {
         } else {
             JobParts::Small
         };
-        let page = store(ctx).await?.job_page(&filter, order, after.as_ref(), limit, parts).await;
-        Ok(JobConnection { filter, page: page.map_err(errors::store)?, begun: after.is_some() })
+        let page = store(ctx)
+            .await?
+            .job_page(&filter, order, after.as_ref(), limit, parts)
+            .await;
+        Ok(JobConnection {
+            filter,
+            page: page.map_err(errors::store)?,
+            begun: after.is_some(),
+        })
     }
 
     /// Executions, newest fire time first, a page at a time: at most 200. A filter
@@ -193,15 +201,25 @@ impl ListQuery {
     /// All tags, the commonest first, at most 1,000.
     #[graphql(complexity = "cost::SEARCH + cost::list(TAGS_MAX as usize, child_complexity)")]
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
-        let tags = store(ctx).await?.tags(TAGS_MAX).await.map_err(errors::store)?;
-        Ok(tags.into_iter().map(|(tag, jobs)| TagCount { tag, jobs: count(jobs) }).collect())
+        let tags = store(ctx)
+            .await?
+            .tags(TAGS_MAX)
+            .await
+            .map_err(errors::store)?;
+        Ok(tags
+            .into_iter()
+            .map(|(tag, jobs)| TagCount {
+                tag,
+                jobs: count(jobs),
+            })
+            .collect())
     }
 }
 
 #[Object]
 impl BulkMutation {
-    /// Pauses all active jobs of a filter that has a condition, or with `all: true` all. With `cancelRunning: true` what
-    /// the jobs of the filter have in flight is cancelled after that.
+    /// Pauses all active jobs of a filter that has a condition, or with `all: true` all. With
+    /// `cancelRunning: true` what the jobs of the filter have in flight is cancelled after that.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn pause_jobs(
         &self,
@@ -211,7 +229,13 @@ impl BulkMutation {
         #[graphql(default)] all: bool,
         #[graphql(default)] cancel_running: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, (BulkAction::Pause(validate_reason(reason)?), cancel_running)).await
+        bulk(
+            ctx,
+            filter,
+            all,
+            (BulkAction::Pause(validate_reason(reason)?), cancel_running),
+        )
+        .await
     }
 
     /// Resumes all paused jobs of a filter that has a condition, or with `all: true` all.
@@ -224,11 +248,18 @@ impl BulkMutation {
         #[graphql(default)] all: bool,
         #[graphql(default)] run_missed: bool,
     ) -> Result<BulkResult> {
-        bulk(ctx, filter, all, (BulkAction::Resume(missed_once(run_missed)), false)).await
+        bulk(
+            ctx,
+            filter,
+            all,
+            (BulkAction::Resume(missed_once(run_missed)), false),
+        )
+        .await
     }
 
-    /// Deletes all jobs of a filter that has a condition, or with `all: true` all; their
-    /// logs stay. With `cancelRunning: true` what the jobs of the filter have in flight is cancelled after that.
+    /// Deletes all jobs of a filter that has a condition, or with `all: true` all; their logs stay.
+    /// With `cancelRunning: true` what the jobs of the filter have in flight is cancelled after
+    /// that.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn delete_jobs(
         &self,
@@ -257,7 +288,10 @@ impl BulkMutation {
 impl JobConnection {
     /// The rows with their cursors.
     async fn edges(&self) -> Vec<JobEdge> {
-        let edge = |(key, job): &(JobKey, Arc<Job>)| JobEdge { cursor: cursor(key), node: job.clone() };
+        let edge = |(key, job): &(JobKey, Arc<Job>)| JobEdge {
+            cursor: cursor(key),
+            node: job.clone(),
+        };
         self.page.rows.iter().map(edge).collect()
     }
     /// The rows.
@@ -271,7 +305,12 @@ impl JobConnection {
             has_next_page: self.page.next.is_some(),
             has_previous_page: self.begun,
             start_cursor: rows.first().map(|(key, _)| cursor(key)),
-            end_cursor: self.page.next.as_ref().or(rows.last().map(|(key, _)| key)).map(cursor),
+            end_cursor: self
+                .page
+                .next
+                .as_ref()
+                .or(rows.last().map(|(key, _)| key))
+                .map(cursor),
         }
     }
     /// How many jobs the filter holds; none when that would be dear to know.
@@ -282,7 +321,11 @@ impl JobConnection {
         if self.page.is_short {
             return Ok(None);
         }
-        let total = store(ctx).await?.job_count(&self.filter).await.map_err(errors::store)?;
+        let total = store(ctx)
+            .await?
+            .job_count(&self.filter)
+            .await
+            .map_err(errors::store)?;
         Ok(total.map(count))
     }
 }
@@ -291,7 +334,10 @@ impl JobConnection {
 impl ExecutionConnection {
     /// The rows with their cursors.
     async fn edges(&self) -> Vec<ExecutionEdge> {
-        let edge = |row: &Arc<ExecutionRecord>| ExecutionEdge { cursor: row.id.to_string(), node: row.clone() };
+        let edge = |row: &Arc<ExecutionRecord>| ExecutionEdge {
+            cursor: row.id.to_string(),
+            node: row.clone(),
+        };
         self.page.rows.iter().map(edge).collect()
     }
     /// The rows.
@@ -300,7 +346,10 @@ impl ExecutionConnection {
     }
     /// Where the page lies.
     async fn page_info(&self) -> PageInfo {
-        let last = self.page.next.or_else(|| self.page.rows.last().map(|row| row.id));
+        let last = self
+            .page
+            .next
+            .or_else(|| self.page.rows.last().map(|row| row.id));
         PageInfo {
             has_next_page: self.page.next.is_some(),
             has_previous_page: self.begun,
@@ -311,7 +360,11 @@ impl ExecutionConnection {
     /// How many executions the filter holds; none when that would be dear to
     /// know: it is known of those in flight.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
-        let total = store(ctx).await?.execution_count(&self.filter).await.map_err(errors::store)?;
+        let total = store(ctx)
+            .await?
+            .execution_count(&self.filter)
+            .await
+            .map_err(errors::store)?;
         Ok(total.map(count))
     }
 }
@@ -326,45 +379,85 @@ pub(super) async fn executions(
     let limit = page_size(first)?;
     let after = after_id(after)?;
     let texts = texts(ctx, &ROWS_OF_A_PAGE).await?;
-    let page = store(ctx).await?.execution_page(&filter, after, limit, texts).await.map_err(errors::store)?;
-    Ok(ExecutionConnection { filter, page, begun: after.is_some() })
+    let page = store(ctx)
+        .await?
+        .execution_page(&filter, after, limit, texts)
+        .await
+        .map_err(errors::store)?;
+    Ok(ExecutionConnection {
+        filter,
+        page,
+        begun: after.is_some(),
+    })
 }
 
 /// The cursor of a list of executions.
 pub(super) fn after_id(after: Option<String>) -> Result<Option<Uuid>> {
-    after.map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor())).transpose()
+    after
+        .map(|cursor| Uuid::try_parse(&cursor).map_err(|_| bad_cursor()))
+        .transpose()
 }
 
 impl ExecutionConnection {
     /// A page of what a search found: how many there are is not known.
     pub(super) fn found(page: ExecutionPage, begun: bool) -> Self {
-        Self { filter: ExecutionFilter::default(), page, begun }
+        Self {
+            filter: ExecutionFilter::default(),
+            page,
+            begun,
+        }
     }
 }
 
 /// The first page of a job's executions, read with those of the other jobs of the answer.
-pub(super) async fn first_executions(ctx: &Context<'_>, job: Uuid, first: Option<i32>) -> Result<ExecutionConnection> {
+pub(super) async fn first_executions(
+    ctx: &Context<'_>,
+    job: Uuid,
+    first: Option<i32>,
+) -> Result<ExecutionConnection> {
     let (limit, texts) = (page_size(first)?, texts(ctx, &ROWS_OF_A_PAGE).await?);
     let page = job_loader::first_page(ctx, RecentKey { job, limit, texts }).await?;
-    Ok(ExecutionConnection { filter: ExecutionFilter { job_id: Some(job), ..Default::default() }, page, begun: false })
+    Ok(ExecutionConnection {
+        filter: ExecutionFilter {
+            job_id: Some(job),
+            ..Default::default()
+        },
+        page,
+        begun: false,
+    })
 }
 
 impl JobFilterInput {
     /// The filter, which stands at this place of the request.
     pub(super) fn into_filter(self, place: &str) -> Result<JobFilter> {
         let filter = JobFilter {
-            ids: self.ids.map(|ids| each(&format!("{place}.ids"), &ids, errors::uuid)).transpose()?,
+            ids: self
+                .ids
+                .map(|ids| each(&format!("{place}.ids"), &ids, errors::uuid))
+                .transpose()?,
             search: self.search,
-            statuses: self.status.map(|names| names.into_iter().map(Into::into).collect()),
-            states: self.state.map(|names| names.into_iter().map(Into::into).collect()),
-            schedule_types: self.schedule_type.map(|names| names.into_iter().map(Into::into).collect()),
+            statuses: self
+                .status
+                .map(|names| names.into_iter().map(Into::into).collect()),
+            states: self
+                .state
+                .map(|names| names.into_iter().map(Into::into).collect()),
+            schedule_types: self
+                .schedule_type
+                .map(|names| names.into_iter().map(Into::into).collect()),
             tags: self.tags.unwrap_or_default(),
             last_outcomes: self
                 .last_outcome
-                .map(|names| each(&format!("{place}.lastOutcome"), &names, |field, name| last_outcome(field, name)))
+                .map(|names| {
+                    each(&format!("{place}.lastOutcome"), &names, |field, name| {
+                        last_outcome(field, name)
+                    })
+                })
                 .transpose()?,
         };
-        filter.validate().map_err(|invalid| errors::invalid(&invalid.at(place)))?;
+        filter
+            .validate()
+            .map_err(|invalid| errors::invalid(&invalid.at(place)))?;
         Ok(filter)
     }
 }
@@ -373,19 +466,36 @@ impl ExecutionFilterInput {
     pub(super) fn into_filter(self) -> Result<ExecutionFilter> {
         let statuses = filter_names("filter.status", self.status)?;
         let filter = ExecutionFilter {
-            ids: self.ids.map(|ids| each("filter.ids", &ids, errors::uuid)).transpose()?,
+            ids: self
+                .ids
+                .map(|ids| each("filter.ids", &ids, errors::uuid))
+                .transpose()?,
             job_ids: None,
-            job_id: self.job_id.map(|id| errors::uuid("filter.jobId", &id)).transpose()?,
+            job_id: self
+                .job_id
+                .map(|id| errors::uuid("filter.jobId", &id))
+                .transpose()?,
             statuses: statuses
                 .map(|names| each("filter.status", &names, |field, name| status(field, name)))
                 .transpose()?,
             kinds: filter_names("filter.kind", self.kind)?,
             reasons: filter_names("filter.reason", self.reason)?,
-            node_id: self.node_id.map(|id| errors::uuid("filter.nodeId", &id)).transpose()?,
-            from: self.from.map(|text| errors::instant("filter.from", &text)).transpose()?,
-            to: self.to.map(|text| errors::instant("filter.to", &text)).transpose()?,
+            node_id: self
+                .node_id
+                .map(|id| errors::uuid("filter.nodeId", &id))
+                .transpose()?,
+            from: self
+                .from
+                .map(|text| errors::instant("filter.from", &text))
+                .transpose()?,
+            to: self
+                .to
+                .map(|text| errors::instant("filter.to", &text))
+                .transpose()?,
         };
-        filter.validate().map_err(|invalid| errors::invalid(&invalid))?;
+        filter
+            .validate()
+            .map_err(|invalid| errors::invalid(&invalid))?;
         Ok(filter)
     }
 }
@@ -393,9 +503,14 @@ impl ExecutionFilterInput {
 fn filter_names(field: &'static str, names: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
     let given = names.as_deref().unwrap_or_default();
     if given.len() > NAMES_MAX {
-        return Err(errors::bad_input(field, format!("{field}: must be at most {NAMES_MAX} names")));
+        return Err(errors::bad_input(
+            field,
+            format!("{field}: must be at most {NAMES_MAX} names"),
+        ));
     }
-    text::FILTER_NAME.check_each(field, given).map_err(|invalid| errors::invalid(&invalid))?;
+    text::FILTER_NAME
+        .check_each(field, given)
+        .map_err(|invalid| errors::invalid(&invalid))?;
     Ok(names)
 }
 
@@ -407,17 +522,32 @@ async fn bulk(
 ) -> Result<BulkResult> {
     let filter = filter.unwrap_or_default().into_filter("filter")?;
     refuse_unbound(filter.has_condition(), all, "jobs")?;
-    let BulkReport { matched, changed } = command(ctx, Bulk { filter, action, cancels }).await?;
-    Ok(BulkResult { matched: size(matched), changed: size(changed) })
+    let BulkReport { matched, changed } = command(
+        ctx,
+        Bulk {
+            filter,
+            action,
+            cancels,
+        },
+    )
+    .await?;
+    Ok(BulkResult {
+        matched: size(matched),
+        changed: size(changed),
+    })
 }
 
 /// Refuses a command about many whose filter leaves out none, unless all are meant.
 pub(super) fn refuse_unbound(has_condition: bool, all: bool, what: &str) -> Result<()> {
     match (has_condition, all) {
-        (true, true) => Err(errors::bad_input("all", "all: does not go with a filter: leave one out")),
+        (true, true) => Err(errors::bad_input(
+            "all",
+            "all: does not go with a filter: leave one out",
+        )),
         (false, false) => {
-            let message =
-                format!("filter: has no condition, so that it means all {what}: say which, or say `all: true`");
+            let message = format!(
+                "filter: has no condition, so that it means all {what}: say which, or say `all: true`"
+            );
             Err(errors::bad_input("filter", message))
         }
         (true, false) | (false, true) => Ok(()),
@@ -431,16 +561,23 @@ fn each<T, R>(place: &str, members: &[T], read: impl Fn(&str, &T) -> Result<R>) 
 }
 
 fn status(field: &str, name: &str) -> Result<ExecutionStatus> {
-    name.parse().map_err(|error: UnknownName| errors::bad_input(field, format!("{field}: {error}")))
+    name.parse()
+        .map_err(|error: UnknownName| errors::bad_input(field, format!("{field}: {error}")))
 }
 
 fn last_outcome(field: &str, name: &str) -> Result<LastOutcome> {
-    if name == "NONE" { Ok(LastOutcome::None) } else { status(field, name).map(LastOutcome::Is) }
+    if name == "NONE" {
+        Ok(LastOutcome::None)
+    } else {
+        status(field, name).map(LastOutcome::Is)
+    }
 }
 
 /// A variable that was left out comes as none, whatever the default says.
 pub(super) fn page_size(first: Option<i32>) -> Result<usize> {
-    let size = usize::try_from(first.unwrap_or(PAGE_DEFAULT)).ok().filter(|size| (1..=PAGE_MAX).contains(size));
+    let size = usize::try_from(first.unwrap_or(PAGE_DEFAULT))
+        .ok()
+        .filter(|size| (1..=PAGE_MAX).contains(size));
     size.ok_or_else(|| errors::bad_input("first", format!("first: must be from 1 to {PAGE_MAX}")))
 }
 
@@ -451,20 +588,29 @@ fn cursor(key: &JobKey) -> String {
 
 /// A cursor of this order.
 fn job_key(cursor: &str, order: JobOrder) -> Result<JobKey> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad_cursor())?;
+    let bytes = BASE64_URL_SAFE_NO_PAD
+        .decode(cursor)
+        .map_err(|_| bad_cursor())?;
     let key: JobKey = serde_json::from_slice(&bytes).map_err(|_| bad_cursor())?;
     // The database knows no earlier years.
     let is_sane = |at: &Timestamp| (0..=9999).contains(&at.year());
     let fits = match &key {
-        JobKey::Created(at, _) => matches!(order, JobOrder::Newest | JobOrder::Oldest) && is_sane(at),
-        JobKey::Name(name, _) => order == JobOrder::Name && text::NAME_KEY.check("after", name).is_ok(),
+        JobKey::Created(at, _) => {
+            matches!(order, JobOrder::Newest | JobOrder::Oldest) && is_sane(at)
+        }
+        JobKey::Name(name, _) => {
+            order == JobOrder::Name && text::NAME_KEY.check("after", name).is_ok()
+        }
         JobKey::Due(at, _) => order == JobOrder::NextFireTime && at.iter().all(is_sane),
     };
     if fits { Ok(key) } else { Err(bad_cursor()) }
 }
 
 fn bad_cursor() -> async_graphql::Error {
-    errors::bad_input("after", "after: is no cursor of this list: take one from a page of it")
+    errors::bad_input(
+        "after",
+        "after: is no cursor of this list: take one from a page of it",
+    )
 }
 
 fn count(number: i64) -> i32 {

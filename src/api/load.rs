@@ -57,10 +57,17 @@ impl LoadQuery {
         let id = errors::uuid("id", &id)?;
         let minutes = minutes.unwrap_or(60);
         if !usize::try_from(minutes).is_ok_and(|minutes| (1..=MINUTES_MAX).contains(&minutes)) {
-            return Err(errors::bad_input("minutes", format!("minutes: must be from 1 to {MINUTES_MAX}")));
+            return Err(errors::bad_input(
+                "minutes",
+                format!("minutes: must be from 1 to {MINUTES_MAX}"),
+            ));
         }
         let step = (i64::from(minutes) * 60 / POINTS).max(60);
-        let load = store(ctx).await?.load(id, minutes, step).await.map_err(errors::store)?;
+        let load = store(ctx)
+            .await?
+            .load(id, minutes, step)
+            .await
+            .map_err(errors::store)?;
         Ok(load.iter().map(point).collect())
     }
 }

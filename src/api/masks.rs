@@ -1,7 +1,7 @@
 //! Masks: what looks like a secret by its name is stored and sent to targets, and not shown.
 //!
-//! A mask that comes back with an edit stands for what is stored at the same place, as long as it would go where it went
-//! before. It is never stored itself.
+//! A mask that comes back with an edit stands for what is stored at the same place, as long as it
+//! would go where it went before. It is never stored itself.
 
 use super::errors;
 use super::json::Json;
@@ -31,7 +31,11 @@ impl Stored {
     /// What a job has.
     pub fn of(job: &Job) -> Result<Self> {
         let definition = &job.definition;
-        let payload = definition.payload.as_ref().map(|payload| Json::read(payload.as_str())).transpose();
+        let payload = definition
+            .payload
+            .as_ref()
+            .map(|payload| Json::read(payload.as_str()))
+            .transpose();
         let headers = match &definition.target {
             Target::Http(http) => Json::of(&http.headers).map(Some),
             Target::Log | Target::Noop(_) => Ok(None),
@@ -47,7 +51,13 @@ impl Stored {
 impl Masks {
     /// Masks of these words.
     pub fn new(words: &[String]) -> Self {
-        Self(words.iter().filter(|word| !word.is_empty()).map(|word| word.to_ascii_lowercase()).collect())
+        Self(
+            words
+                .iter()
+                .filter(|word| !word.is_empty())
+                .map(|word| word.to_ascii_lowercase())
+                .collect(),
+        )
     }
 
     /// Those of the node.
@@ -64,8 +74,12 @@ impl Masks {
 
     /// A payload as it is shown.
     pub async fn shown<'a>(ctx: &Context<'_>, payload: &'a Payload) -> Result<Cow<'a, str>> {
-        let hidden = Self::of(ctx)?.hide_text(payload.as_str()).map_err(errors::unshowable)?;
-        let Some(hidden) = hidden else { return Ok(payload.as_str().into()) };
+        let hidden = Self::of(ctx)?
+            .hide_text(payload.as_str())
+            .map_err(errors::unshowable)?;
+        let Some(hidden) = hidden else {
+            return Ok(payload.as_str().into());
+        };
         // It was read, which takes some milliseconds of a large one.
         tokio::task::yield_now().await;
         Ok(hidden.into())
@@ -79,7 +93,11 @@ impl Masks {
             return Ok(None);
         }
         let mut value = Json::read(text)?.into_value();
-        if self.hide_in(&mut value) { serde_json::to_string(&value).map(Some) } else { Ok(None) }
+        if self.hide_in(&mut value) {
+            serde_json::to_string(&value).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Whether an input holds a mask.
@@ -88,13 +106,24 @@ impl Masks {
     }
 
     /// Puts what is stored in place of the masks of a payload that goes to `target`.
-    pub fn restore_payload(&self, payload: &mut Json, stored: &Stored, target: &Target) -> Result<(), InvalidInput> {
+    pub fn restore_payload(
+        &self,
+        payload: &mut Json,
+        stored: &Stored,
+        target: &Target,
+    ) -> Result<(), InvalidInput> {
         let known = stored.payload.as_ref().filter(|_| stored.goes_to(target));
-        self.restore(payload.value_mut(), known).map_err(|name| InvalidInput::new("payload", refusal(&name)))
+        self.restore(payload.value_mut(), known)
+            .map_err(|name| InvalidInput::new("payload", refusal(&name)))
     }
 
     /// The same of the headers of a request to `target`.
-    pub fn restore_headers(&self, headers: &mut Json, stored: &Stored, target: &Target) -> Result<(), InvalidInput> {
+    pub fn restore_headers(
+        &self,
+        headers: &mut Json,
+        stored: &Stored,
+        target: &Target,
+    ) -> Result<(), InvalidInput> {
         let known = stored.headers.as_ref().filter(|_| stored.goes_to(target));
         self.restore(headers.value_mut(), known)
             .map_err(|name| InvalidInput::new("target.http.headers", refusal(&name)))
@@ -114,7 +143,9 @@ impl Masks {
                     }
                 }
             }
-            Value::List(items) => items.iter_mut().for_each(|item| hidden |= self.hide_in(item)),
+            Value::List(items) => items
+                .iter_mut()
+                .for_each(|item| hidden |= self.hide_in(item)),
             _ => {}
         }
         hidden
@@ -122,9 +153,9 @@ impl Masks {
 
     fn is_in(&self, value: &Value) -> bool {
         match value {
-            Value::Object(fields) => {
-                fields.iter().any(|(name, value)| self.is_in(value) || self.is_secret(name) && is_mask(value))
-            }
+            Value::Object(fields) => fields
+                .iter()
+                .any(|(name, value)| self.is_in(value) || self.is_secret(name) && is_mask(value)),
             Value::List(items) => items.iter().any(|item| self.is_in(item)),
             _ => false,
         }
@@ -152,13 +183,16 @@ impl Masks {
                 self.hide_in(&mut shown);
                 shown == *given
             };
-            *given =
-                stored.filter(is_shown_so).cloned().ok_or_else(|| "a value in a list that was changed".to_owned())?;
+            *given = stored
+                .filter(is_shown_so)
+                .cloned()
+                .ok_or_else(|| "a value in a list that was changed".to_owned())?;
         }
         Ok(())
     }
 
-    /// Whether one of the words of a name is a mask's: of `X-Api-Key`, `apiKey` and `api_key` they are `api` and `key`.
+    /// Whether one of the words of a name is a mask's: of `X-Api-Key`, `apiKey` and `api_key` they
+    /// are `api` and `key`.
     fn is_secret(&self, name: &str) -> bool {
         let (mut word, mut was_small) = (String::new(), false);
         for letter in name.chars().chain(std::iter::once(' ')) {
@@ -179,10 +213,13 @@ impl Masks {
 }
 
 impl Stored {
-    /// Whether what goes to `target` goes where it went: else whoever may edit a job could have its secrets sent to them.
+    /// Whether what goes to `target` goes where it went: else whoever may edit a job could have its
+    /// secrets sent to them.
     fn goes_to(&self, target: &Target) -> bool {
         match (&self.target, target) {
-            (Some(Target::Http(stored)), Target::Http(given)) => stored.url.origin() == given.url.origin(),
+            (Some(Target::Http(stored)), Target::Http(given)) => {
+                stored.url.origin() == given.url.origin()
+            }
             (Some(Target::Log), Target::Log) | (Some(Target::Noop(_)), Target::Noop(_)) => true,
             _ => false,
         }
@@ -195,7 +232,8 @@ fn is_mask(value: &Value) -> bool {
 
 /// Nothing, a yes, a no and an empty text are no secrets.
 fn says_something(value: &Value) -> bool {
-    !matches!(value, Value::Null | Value::Boolean(_)) && !matches!(value, Value::String(text) if text.is_empty())
+    !matches!(value, Value::Null | Value::Boolean(_))
+        && !matches!(value, Value::String(text) if text.is_empty())
 }
 
 fn refusal(name: &str) -> String {
@@ -222,7 +260,15 @@ mod tests {
     #[test]
     fn a_name_is_secret_by_one_of_its_words() {
         let masks = masks();
-        for name in ["token", "X-Api-Key", "apiKey", "API_KEY", "key2Of.password", "accessToken", "KEY"] {
+        for name in [
+            "token",
+            "X-Api-Key",
+            "apiKey",
+            "API_KEY",
+            "key2Of.password",
+            "accessToken",
+            "KEY",
+        ] {
             assert!(masks.is_secret(name), "{name}");
         }
         for name in ["", "monkey", "tokens", "keyboard", "apikey", "passwordless"] {
@@ -249,7 +295,8 @@ mod tests {
     #[test]
     fn masks_that_come_back_are_what_is_stored_and_never_stored_themselves() {
         let masks = masks();
-        let stored = value(r#"{"token":"t","in":{"key":5,"x":1},"list":[{"key":"a"},{"key":"b"}]}"#);
+        let stored =
+            value(r#"{"token":"t","in":{"key":5,"x":1},"list":[{"key":"a"},{"key":"b"}]}"#);
         let mut shown = stored.clone();
         assert!(masks.hide_in(&mut shown) && masks.is_in(&shown));
         let mut given = shown.clone();
@@ -258,9 +305,14 @@ mod tests {
 
         let restored = |text: &str| {
             let mut given = value(text);
-            masks.restore(&mut given, Some(&stored)).map(|()| given.to_string())
+            masks
+                .restore(&mut given, Some(&stored))
+                .map(|()| given.to_string())
         };
-        assert!(restored(r#"{"in":{"x":2,"key":"********"},"token":"new"}"#).is_ok_and(|kept| kept.contains("key: 5")));
+        assert!(
+            restored(r#"{"in":{"x":2,"key":"********"},"token":"new"}"#)
+                .is_ok_and(|kept| kept.contains("key: 5"))
+        );
         for moved in [
             r#"{"password":"********"}"#,
             r#"{"in":{"token":"********"}}"#,
@@ -270,6 +322,9 @@ mod tests {
         ] {
             assert!(restored(moved).is_err(), "{moved}");
         }
-        assert!(restored(r#"{"note":"********"}"#).is_ok(), "no name of a secret");
+        assert!(
+            restored(r#"{"note":"********"}"#).is_ok(),
+            "no name of a secret"
+        );
     }
 }

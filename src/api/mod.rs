@@ -1,7 +1,7 @@
 //! GraphQL: a translation between the terms of the API and the commands, without decisions.
 //!
-//! Queries read the store; mutations send a command to the JobManager actor. The schema is an extension of the schema of
-//! the reference system (`schema.graphql`).
+//! Queries read the store; mutations send a command to the JobManager actor. The schema is an
+//! extension of the schema of the reference system (`schema.graphql`).
 
 mod admission;
 mod agenda;
@@ -56,7 +56,8 @@ use subscriptions::{Feeds, Subscription};
 use transports::KindsOfTransports;
 pub use transports::{OnlyByPost, Transport};
 
-/// All queries. Merged in groups: a fragment takes a frame of the stack for each type of the row that it stands in.
+/// All queries. Merged in groups: a fragment takes a frame of the stack for each type of the row
+/// that it stands in.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
 pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries);
@@ -76,7 +77,13 @@ pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 /// All mutations.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(Mutation, ExecutionMutation, BulkMutation, ExclusionMutation, BackfillMutation);
+pub struct Mutations(
+    Mutation,
+    ExecutionMutation,
+    BulkMutation,
+    ExclusionMutation,
+    BackfillMutation,
+);
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Queries, Mutations, Subscription>;

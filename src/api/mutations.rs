@@ -6,8 +6,8 @@ use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::executions::CancelExecutions;
 use crate::actors::job_manager::{
-    CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, JobManager, MissedOnce, PauseCluster, PauseJob,
-    ResumeCluster, ResumeJob, UpdateJob,
+    CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, JobManager, MissedOnce,
+    PauseCluster, PauseJob, ResumeCluster, ResumeJob, UpdateJob,
 };
 use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
@@ -30,40 +30,74 @@ pub struct Mutation;
 
 #[Object(name = "JobMutation")]
 impl Mutation {
-    /// Creates and schedules a job. With `maskedFrom`, a copy: masks (`********`) of its payload and headers stand for what that job has.
+    /// Creates and schedules a job. With `maskedFrom`, a copy: masks (`********`) of its payload
+    /// and headers stand for what that job has.
     #[graphql(complexity = "cost::COMMAND + cost::STATEMENT + child_complexity")]
-    async fn create_job(&self, ctx: &Context<'_>, input: CreateJobInput, masked_from: Option<ID>) -> Result<Job> {
-        let original = masked_from.map(|id| errors::uuid("maskedFrom", &id)).transpose()?;
+    async fn create_job(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateJobInput,
+        masked_from: Option<ID>,
+    ) -> Result<Job> {
+        let original = masked_from
+            .map(|id| errors::uuid("maskedFrom", &id))
+            .transpose()?;
         command(ctx, CreateJob(request(ctx, input, original).await?)).await
     }
 
-    /// Creates and schedules up to 1,000 jobs: all or none. A refusal names the first that is wrong, counted from 0: `inputs.37.cronExpression`.
+    /// Creates and schedules up to 1,000 jobs: all or none. A refusal names the first that is
+    /// wrong, counted from 0: `inputs.37.cronExpression`.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + cost::rows(JOBS_MAX, child_complexity)")]
-    async fn create_jobs(&self, ctx: &Context<'_>, inputs: Vec<CreateJobInput>) -> Result<Vec<Job>> {
+    async fn create_jobs(
+        &self,
+        ctx: &Context<'_>,
+        inputs: Vec<CreateJobInput>,
+    ) -> Result<Vec<Job>> {
         if inputs.len() > JOBS_MAX {
-            return Err(errors::bad_input("inputs", "inputs: must be at most 1000 jobs"));
+            return Err(errors::bad_input(
+                "inputs",
+                "inputs: must be at most 1000 jobs",
+            ));
         }
         let masks = Masks::of(ctx)?;
         let indexed = |(index, input): (usize, CreateJobInput)| {
             let request = input.into_request_with(masks, &Stored::default());
             request.map_err(|invalid| errors::invalid(&invalid.at(&CreateJobs::place(index))))
         };
-        let requests = inputs.into_iter().enumerate().map(indexed).collect::<Result<_>>()?;
+        let requests = inputs
+            .into_iter()
+            .enumerate()
+            .map(indexed)
+            .collect::<Result<_>>()?;
         command(ctx, CreateJobs(requests)).await
     }
 
-    /// Replaces the definition of a job that still has this version. What is in
-    /// flight ends on the old one; a fixed rate keeps its phase unless its
-    /// interval changes; a paused job stays paused. Masks (`********`) keep what they stand for, unless it would go to another host.
+    /// Replaces the definition of a job that still has this version. What is in flight ends on the
+    /// old one; a fixed rate keeps its phase unless its interval changes; a paused job stays
+    /// paused. Masks (`********`) keep what they stand for, unless it would go to another host.
     #[graphql(complexity = "cost::COMMAND + cost::STATEMENT + child_complexity")]
-    async fn update_job(&self, ctx: &Context<'_>, id: ID, input: CreateJobInput, version: i32) -> Result<Job> {
+    async fn update_job(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        input: CreateJobInput,
+        version: i32,
+    ) -> Result<Job> {
         let id = errors::uuid("id", &id)?;
         let request = request(ctx, input, Some(id)).await?;
-        command(ctx, UpdateJob { id, request, version }).await
+        command(
+            ctx,
+            UpdateJob {
+                id,
+                request,
+                version,
+            },
+        )
+        .await
     }
 
-    /// Stops a job from firing and keeps its definition. With `cancelRunning: true` what it has in flight is cancelled
-    /// after that.
+    /// Stops a job from firing and keeps its definition. With `cancelRunning: true` what it has in
+    /// flight is cancelled after that.
     #[graphql(complexity = "cost::command(cancel_running) + child_complexity")]
     async fn pause_job(
         &self,
@@ -83,13 +117,28 @@ impl Mutation {
     /// Lets a paused job fire again, from now on. A ONCE whose time passed while it was paused
     /// (`missedFireTime`) runs now with `runMissed: true`, and is recorded as SKIPPED without.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn resume_job(&self, ctx: &Context<'_>, id: ID, #[graphql(default)] run_missed: bool) -> Result<Job> {
-        command(ctx, ResumeJob(errors::uuid("id", &id)?, missed_once(run_missed))).await
+    async fn resume_job(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        #[graphql(default)] run_missed: bool,
+    ) -> Result<Job> {
+        command(
+            ctx,
+            ResumeJob(errors::uuid("id", &id)?, missed_once(run_missed)),
+        )
+        .await
     }
 
-    /// Deletes a job; its log stays. With `cancelRunning: true` what it has in flight is cancelled after that.
+    /// Deletes a job; its log stays. With `cancelRunning: true` what it has in flight is cancelled
+    /// after that.
     #[graphql(complexity = "cost::command(cancel_running) + child_complexity")]
-    async fn delete_job(&self, ctx: &Context<'_>, id: ID, #[graphql(default)] cancel_running: bool) -> Result<bool> {
+    async fn delete_job(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        #[graphql(default)] cancel_running: bool,
+    ) -> Result<bool> {
         let id = errors::uuid("id", &id)?;
         command(ctx, DeleteJob(id)).await?;
         if cancel_running {
@@ -101,13 +150,17 @@ impl Mutation {
     /// Lets a node finish what runs and take nothing new.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn drain_node(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
-        command(ctx, DrainNode(errors::uuid("id", &id)?)).await.map(|()| true)
+        command(ctx, DrainNode(errors::uuid("id", &id)?))
+            .await
+            .map(|()| true)
     }
 
     /// Stops the whole cluster from starting anything; what runs goes on.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
-        command(ctx, PauseCluster(validate_reason(reason)?)).await.map(|()| true)
+        command(ctx, PauseCluster(validate_reason(reason)?))
+            .await
+            .map(|()| true)
     }
 
     /// Lets a cluster that is held go on: what is due by then starts.
@@ -118,7 +171,11 @@ impl Mutation {
 }
 
 /// The request of the model. Masks stand for what `original` has.
-async fn request(ctx: &Context<'_>, input: CreateJobInput, original: Option<Uuid>) -> Result<JobRequest> {
+async fn request(
+    ctx: &Context<'_>,
+    input: CreateJobInput,
+    original: Option<Uuid>,
+) -> Result<JobRequest> {
     let masks = Masks::of(ctx)?;
     let stored = match original.filter(|_| input.holds_masks(masks)) {
         Some(id) => {
@@ -128,25 +185,46 @@ async fn request(ctx: &Context<'_>, input: CreateJobInput, original: Option<Uuid
         }
         None => Stored::default(),
     };
-    input.into_request_with(masks, &stored).map_err(|invalid| errors::invalid(&invalid))
+    input
+        .into_request_with(masks, &stored)
+        .map_err(|invalid| errors::invalid(&invalid))
 }
 
 /// What a resume does with a ONCE whose time has passed.
 pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
-    if run_missed { MissedOnce::Run } else { MissedOnce::Skip }
+    if run_missed {
+        MissedOnce::Run
+    } else {
+        MissedOnce::Skip
+    }
 }
 
 /// Why a job is paused, or the cluster held, in so many words.
 pub(super) fn validate_reason(reason: Option<String>) -> Result<Option<String>> {
-    text::REASON.check_given("reason", reason.as_deref()).map_err(|invalid| errors::invalid(&invalid))?;
+    text::REASON
+        .check_given("reason", reason.as_deref())
+        .map_err(|invalid| errors::invalid(&invalid))?;
     Ok(reason)
 }
 
 /// Cancels what a job has in flight.
 async fn cancel_running_of(ctx: &Context<'_>, job_id: Uuid) -> Result<()> {
     let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
-    let filter = ExecutionFilter { job_id: Some(job_id), statuses, ..ExecutionFilter::default() };
-    command(ctx, CancelExecutions { filter, jobs: None, dry_run: false }).await.map(drop)
+    let filter = ExecutionFilter {
+        job_id: Some(job_id),
+        statuses,
+        ..ExecutionFilter::default()
+    };
+    command(
+        ctx,
+        CancelExecutions {
+            filter,
+            jobs: None,
+            dry_run: false,
+        },
+    )
+    .await
+    .map(drop)
 }
 
 /// Tells the trace of the call which execution it starts.
@@ -164,5 +242,9 @@ where
     actix::Context<JobManager>: ToEnvelope<JobManager, M>,
 {
     let manager = ctx.data::<Addr<JobManager>>()?;
-    manager.send(message).await.map_err(errors::mailbox)?.map_err(errors::command)
+    manager
+        .send(message)
+        .await
+        .map_err(errors::mailbox)?
+        .map_err(errors::command)
 }

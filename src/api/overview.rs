@@ -40,7 +40,8 @@ pub struct Overview {
 pub enum AttentionKind {
     /// The cluster is held: nothing starts. The message says why, and what ends the hold.
     Held,
-    /// Jobs rest until the database's clock has come to fire times that were taken while it was ahead.
+    /// Jobs rest until the database's clock has come to fire times that were taken while it was
+    /// ahead.
     Resting,
     /// Due for more than five seconds, and taken by no node.
     Late,
@@ -48,11 +49,13 @@ pub enum AttentionKind {
     Stuck,
     /// Waits for its next attempt.
     Retrying,
-    /// Its newest settled execution failed or was lost, and none has succeeded since: FAILING in `jobsPage`.
+    /// Its newest settled execution failed or was lost, and none has succeeded since: FAILING in
+    /// `jobsPage`.
     Failed,
     /// The answering node cannot read the job.
     Unreadable,
-    /// Its executions, or those of its target host, hold half of the answering node's slots: what is due of it waits.
+    /// Its executions, or those of its target host, hold half of the answering node's slots: what
+    /// is due of it waits.
     Saturated,
     /// Its last failure paused the job.
     PausedByFailure,
@@ -91,7 +94,8 @@ pub struct Upcoming {
     buckets: Vec<i32>,
     /// The ten fullest minutes, fullest first.
     crowded: Vec<CrowdedMinute>,
-    /// Jobs that were planned: the active ones but fixed delays, whose next fire time depends on the end of a run.
+    /// Jobs that were planned: the active ones but fixed delays, whose next fire time depends on
+    /// the end of a run.
     jobs: i32,
     /// False when something was left out to bound the work.
     complete: bool,
@@ -130,7 +134,10 @@ impl OverviewQuery {
     ) -> Result<Vec<ActivityPoint>> {
         let minutes = minutes.unwrap_or(60);
         if !(1..=ACTIVITY_MINUTES_MAX).contains(&minutes) {
-            return Err(errors::bad_input("minutes", format!("minutes: must be from 1 to {ACTIVITY_MINUTES_MAX}")));
+            return Err(errors::bad_input(
+                "minutes",
+                format!("minutes: must be from 1 to {ACTIVITY_MINUTES_MAX}"),
+            ));
         }
         let store = store(ctx).await?;
         let rows = store.activity(minutes).await.map_err(errors::store)?;
@@ -153,18 +160,32 @@ impl OverviewQuery {
         filter: Option<JobFilterInput>,
         hide_every_seconds: Option<i32>,
     ) -> Result<Upcoming> {
-        let minutes = usize::try_from(hours.unwrap_or(24)).unwrap_or(0).saturating_mul(60);
+        let minutes = usize::try_from(hours.unwrap_or(24))
+            .unwrap_or(0)
+            .saturating_mul(60);
         if !(1..=MINUTES_MAX).contains(&minutes) {
             return Err(errors::bad_input("hours", "hours: must be from 1 to 168"));
         }
-        let step = usize::try_from(step_minutes.unwrap_or(10)).ok().filter(|step| (1..=1_440).contains(step));
-        let step = step.ok_or_else(|| errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440"))?;
+        let step = usize::try_from(step_minutes.unwrap_or(10))
+            .ok()
+            .filter(|step| (1..=1_440).contains(step));
+        let step = step.ok_or_else(|| {
+            errors::bad_input("stepMinutes", "stepMinutes: must be from 1 to 1440")
+        })?;
         let (schedules, hidden) = (schedules(ctx, filter).await?, hidden(hide_every_seconds)?);
         let complete = schedules.complete;
         let plan = move || {
-            let groups = shown(schedules.groups, &schedules.exclusions, schedules.now, hidden);
+            let groups = shown(
+                schedules.groups,
+                &schedules.exclusions,
+                schedules.now,
+                hidden,
+            );
             let jobs = groups.iter().map(|group| group.jobs).sum::<u32>();
-            (Plan::of(&groups, &schedules.exclusions, schedules.now, minutes), jobs)
+            (
+                Plan::of(&groups, &schedules.exclusions, schedules.now, minutes),
+                jobs,
+            )
         };
         let (plan, jobs) = COMPUTATIONS.run(plan).await;
         Ok(upcoming(&plan, step, jobs, complete))
@@ -182,8 +203,9 @@ impl Overview {
     async fn failures_last_hour(&self) -> i32 {
         int(self.record.failures_last_hour)
     }
-    /// Jobs that fail: the newest execution that succeeded, failed or was lost did not succeed, however long ago that
-    /// was. Counted to 10,000. `jobsPage(filter: {state: [FAILING]})` lists them.
+    /// Jobs that fail: the newest execution that succeeded, failed or was lost did not succeed,
+    /// however long ago that was. Counted to 10,000. `jobsPage(filter: {state: [FAILING]})` lists
+    /// them.
     async fn failing_jobs(&self) -> i32 {
         int(self.record.failing_jobs)
     }
@@ -196,7 +218,8 @@ impl Overview {
     async fn next_due(&self) -> &[UpcomingFire] {
         &self.record.next_due
     }
-    /// What a person should look at: the whole cluster, then late or stuck jobs, then the others; at most 50.
+    /// What a person should look at: the whole cluster, then late or stuck jobs, then the others;
+    /// at most 50.
     #[graphql(complexity = "cost::rows(ATTENTION, child_complexity)")]
     async fn attention(&self) -> &[Attention] {
         &self.record.attention
@@ -279,8 +302,15 @@ impl Attention {
 /// Reads the overview.
 pub(super) async fn overview(store: &Store) -> Result<Overview> {
     let cluster = cluster(store).await?;
-    let blackouts = store.blackouts_in_force(BLACKOUTS).await.map_err(errors::store)?;
-    Ok(Overview { cluster, record: store.overview().await.map_err(errors::store)?, blackouts })
+    let blackouts = store
+        .blackouts_in_force(BLACKOUTS)
+        .await
+        .map_err(errors::store)?;
+    Ok(Overview {
+        cluster,
+        record: store.overview().await.map_err(errors::store)?,
+        blackouts,
+    })
 }
 
 /// Sums the rows into stretches of equal length, also those without any.
@@ -296,7 +326,9 @@ fn points(rows: &[(Timestamp, Activity)], now: Timestamp, minutes: i32) -> Vec<A
         }
     }
     let point = |(at, activity): (i64, Activity)| ActivityPoint {
-        at: Timestamp::from_timestamp(at, 0).map(rfc3339).unwrap_or_default(),
+        at: Timestamp::from_timestamp(at, 0)
+            .map(rfc3339)
+            .unwrap_or_default(),
         seconds: int(step),
         fires: int(activity.fires),
         succeeded: int(activity.succeeded),

@@ -39,7 +39,8 @@ pub struct Query;
 
 #[Object(name = "JobQuery")]
 impl Query {
-    /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target`, at most 200.
+    /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target`, at most
+    /// 200.
     #[graphql(complexity = "cost::jobs(child_complexity)")]
     async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
         let (limit, parts) = if asks_for(ctx, &[], &LARGE_OF_JOBS) {
@@ -48,7 +49,11 @@ impl Query {
         } else {
             (LIST_MAX, JobParts::Small)
         };
-        store(ctx).await?.newest_jobs(limit, parts).await.map_err(errors::store)
+        store(ctx)
+            .await?
+            .newest_jobs(limit, parts)
+            .await
+            .map_err(errors::store)
     }
 
     /// A job, also a deleted one.
@@ -58,15 +63,22 @@ impl Query {
         store(ctx).await?.job(id).await.map_err(errors::store)
     }
 
-    /// The newest executions of a job, at most 1,000; with `output`, `payload` or `previousAttempts`, at most 200. An
-    /// unknown job has none.
+    /// The newest executions of a job, at most 1,000; with `output`, `payload` or
+    /// `previousAttempts`, at most 200. An unknown job has none.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
         let id = errors::uuid("jobId", &job_id)?;
         let texts = texts(ctx, &[&[]]).await?;
-        let limit = if texts == ExecutionTexts::All { LARGE_LIST_MAX } else { LIST_MAX };
+        let limit = if texts == ExecutionTexts::All {
+            LARGE_LIST_MAX
+        } else {
+            LIST_MAX
+        };
         let store = store(ctx).await?;
-        store.executions_of(id, limit, texts).await.map_err(errors::store)
+        store
+            .executions_of(id, limit, texts)
+            .await
+            .map_err(errors::store)
     }
 
     /// The newest versions of a job, at most 1,000; with `definition`, at most 200.
@@ -79,7 +91,11 @@ impl Query {
         } else {
             LIST_MAX
         };
-        store(ctx).await?.job_versions(id, limit).await.map_err(errors::store)
+        store(ctx)
+            .await?
+            .job_versions(id, limit)
+            .await
+            .map_err(errors::store)
     }
 
     /// What a schedule means: words, the next fire times, and what may surprise.
@@ -96,12 +112,18 @@ impl Query {
         #[graphql(default = 10)] count: i32,
         job_id: Option<ID>,
     ) -> Result<SchedulePreview> {
-        let count = usize::try_from(count).ok().filter(|count| *count <= COUNT_MAX);
-        let count = count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
+        let count = usize::try_from(count)
+            .ok()
+            .filter(|count| *count <= COUNT_MAX);
+        let count =
+            count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
         let now = store(ctx).await?.now().await.map_err(errors::store)?;
         let refuse = |invalid: InvalidInput| errors::invalid(&invalid);
         // No job gets the name.
-        let request = JobRequest { name: "preview".to_owned(), ..input.into_request().map_err(refuse)? };
+        let request = JobRequest {
+            name: "preview".to_owned(),
+            ..input.into_request().map_err(refuse)?
+        };
         let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
             Some(id) => {
                 let job = store(ctx).await?.job(id).await.map_err(errors::store)?;
@@ -115,15 +137,30 @@ impl Query {
             None => request.validate(id, now),
         };
         let definition = definition.map_err(refuse)?;
-        let exclusions = store(ctx).await?.exclusions(&[&definition]).await.map_err(errors::store)?;
-        exclusions.validate_edit(id, &definition, now, edited.as_ref().map(|job| &job.definition)).map_err(refuse)?;
+        let exclusions = store(ctx)
+            .await?
+            .exclusions(&[&definition])
+            .await
+            .map_err(errors::store)?;
+        exclusions
+            .validate_edit(
+                id,
+                &definition,
+                now,
+                edited.as_ref().map(|job| &job.definition),
+            )
+            .map_err(refuse)?;
         let first = match &edited {
             Some(_) => definition.next_fire_time(now),
             None => definition.first_fire_time(now),
         };
         let count = count.min(definition.runs_left(edited.as_ref().map_or(0, |job| job.runs)));
-        let pending = first.map(|fire_time| Pending { fire_time, excluded_from: None });
-        let fire_times = pending.map(|pending| exclusions.fire_times(id, &definition, pending, count));
+        let pending = first.map(|fire_time| Pending {
+            fire_time,
+            excluded_from: None,
+        });
+        let fire_times =
+            pending.map(|pending| exclusions.fire_times(id, &definition, pending, count));
         Ok(preview(&definition, now, fire_times.unwrap_or_default()))
     }
 
@@ -152,14 +189,17 @@ pub(super) async fn store<'a>(ctx: &Context<'a>) -> Result<StoreTurn<'a>> {
     allowance::of(ctx)?.store(ctx.data::<Store>()?).await
 }
 
-/// Whether any of these is selected of the rows of a list; the names before the last lead to its rows.
+/// Whether any of these is selected of the rows of a list; the names before the last lead to its
+/// rows.
 pub(super) fn asks_for(ctx: &Context<'_>, path: &[&str], fields: &[&str]) -> bool {
-    let rows = path.iter().fold(ctx.look_ahead(), |ahead, name| ahead.field(name));
+    let rows = path
+        .iter()
+        .fold(ctx.look_ahead(), |ahead, name| ahead.field(name));
     fields.iter().any(|field| rows.field(field).exists())
 }
 
-/// Which texts of the executions of a list are asked for, at any of the paths to its rows. All of them are a large
-/// answer.
+/// Which texts of the executions of a list are asked for, at any of the paths to its rows. All of
+/// them are a large answer.
 pub(super) async fn texts(ctx: &Context<'_>, paths: &[&[&str]]) -> Result<ExecutionTexts> {
     let at = |path: &&[&str]| {
         if asks_for(ctx, path, &LARGE_OF_EXECUTIONS) {
@@ -177,15 +217,28 @@ pub(super) async fn texts(ctx: &Context<'_>, paths: &[&[&str]]) -> Result<Execut
     Ok(texts)
 }
 
-fn preview(definition: &JobDefinition, now: Timestamp, fire_times: Vec<Timestamp>) -> SchedulePreview {
+fn preview(
+    definition: &JobDefinition,
+    now: Timestamp,
+    fire_times: Vec<Timestamp>,
+) -> SchedulePreview {
     let (cron, description) = match &definition.schedule {
         Schedule::Cron(cron) => (Some(cron), cron.description()),
-        Schedule::FixedRate { interval, anchor } => {
-            (None, format!("every {} seconds from {}", interval.num_seconds(), rfc3339(*anchor)))
-        }
-        Schedule::FixedDelay { interval } => {
-            (None, format!("{} seconds after the end of the previous execution", interval.num_seconds()))
-        }
+        Schedule::FixedRate { interval, anchor } => (
+            None,
+            format!(
+                "every {} seconds from {}",
+                interval.num_seconds(),
+                rfc3339(*anchor)
+            ),
+        ),
+        Schedule::FixedDelay { interval } => (
+            None,
+            format!(
+                "{} seconds after the end of the previous execution",
+                interval.num_seconds()
+            ),
+        ),
         Schedule::Once { at } => (None, format!("once, at {}", rfc3339(*at))),
     };
     let warnings = |cron: &CronSchedule| [cron.warnings(), cron.clock_changes(now)].concat();
@@ -212,7 +265,11 @@ pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
         active_nodes: in_state(NodeState::Active),
         draining_nodes: in_state(NodeState::Draining),
         slots: nodes.iter().filter(alive).map(|node| node.slots).sum(),
-        executions_running: nodes.iter().filter(alive).map(|node| node.executions_running).sum(),
+        executions_running: nodes
+            .iter()
+            .filter(alive)
+            .map(|node| node.executions_running)
+            .sum(),
         active_jobs: count(jobs.active),
         paused_jobs: count(jobs.paused),
         ended_jobs: count(jobs.ended),

@@ -24,7 +24,9 @@ impl GraphqlRequest {
             let value = match &*name {
                 "query" | "operationName" => serde_json::to_string(&value)?,
                 // Whole values of JSON: nothing can end the object that they are put into.
-                "variables" | "extensions" => RawValue::from_string(value.into_owned())?.get().to_owned(),
+                "variables" | "extensions" => {
+                    RawValue::from_string(value.into_owned())?.get().to_owned()
+                }
                 _ => continue,
             };
             fields.push(format!("\"{name}\":{value}"));
@@ -66,17 +68,23 @@ impl<'de> Visitor<'de> for RequestVisitor {
         while let Some(field) = fields.next_key()? {
             if field != Field::Other {
                 if seen.contains(&field) {
-                    return Err(A::Error::custom("a request holds `query`, `variables` and their like once"));
+                    return Err(A::Error::custom(
+                        "a request holds `query`, `variables` and their like once",
+                    ));
                 }
                 seen.push(field);
             }
             match field {
                 Field::Query => request.query = fields.next_value()?,
                 Field::OperationName => request.operation_name = fields.next_value()?,
-                Field::Variables => request.variables = Variables::from_value(fields.next_value_seed(ObjectSeed)?),
+                Field::Variables => {
+                    request.variables = Variables::from_value(fields.next_value_seed(ObjectSeed)?)
+                }
                 Field::Extensions => {
                     let extensions = Variables::from_value(fields.next_value_seed(ObjectSeed)?);
-                    let named = extensions.iter().map(|(name, value)| (name.to_string(), value.clone()));
+                    let named = extensions
+                        .iter()
+                        .map(|(name, value)| (name.to_string(), value.clone()));
                     request.extensions.0.extend(named);
                 }
                 Field::Other => drop(fields.next_value::<IgnoredAny>()?),
@@ -95,7 +103,9 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         match json::variables(deserializer)? {
             value @ (Value::Object(_) | Value::Null) => Ok(value),
-            _ => Err(D::Error::custom("`variables` and `extensions` must be objects that hold each name once")),
+            _ => Err(D::Error::custom(
+                "`variables` and `extensions` must be objects that hold each name once",
+            )),
         }
     }
 }
@@ -109,7 +119,10 @@ mod tests {
         let read = |body: &str| GraphqlRequest::read(body.as_bytes());
         let body = r#"{"query":"{ a }","operationName":"b","variables":{"n":1e400},"extensions":null,"x":[[]]}"#;
         let GraphqlRequest(request) = read(body).expect("a request");
-        assert_eq!((request.query.as_str(), request.operation_name.as_deref()), ("{ a }", Some("b")));
+        assert_eq!(
+            (request.query.as_str(), request.operation_name.as_deref()),
+            ("{ a }", Some("b"))
+        );
         assert_eq!(request.variables["n"].to_string(), "1e+400");
         assert!(read(r#"{"query":"{ a }","variables":null}"#).is_ok());
         for body in [
@@ -131,9 +144,15 @@ mod tests {
         let read = GraphqlRequest::of_address;
         let address = "query=%7B+a+%7D&operationName=b&variables=%7B%22n%22%3A1e400%7D&extensions=null&x=%7B&x=1";
         let GraphqlRequest(request) = read(address).expect("a request");
-        assert_eq!((request.query.as_str(), request.operation_name.as_deref()), ("{ a }", Some("b")));
+        assert_eq!(
+            (request.query.as_str(), request.operation_name.as_deref()),
+            ("{ a }", Some("b"))
+        );
         assert_eq!(request.variables["n"].to_string(), "1e+400");
-        assert!(read("").is_ok_and(|GraphqlRequest(request)| request.query.is_empty()), "refused later, by admission");
+        assert!(
+            read("").is_ok_and(|GraphqlRequest(request)| request.query.is_empty()),
+            "refused later, by admission"
+        );
         for address in [
             "query=%7Ba%7D&query=%7Bb%7D",
             "query=%7Ba%7D&variables=",

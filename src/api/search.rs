@@ -1,6 +1,8 @@
 //! Executions by a text.
 
-use super::lists::{ExecutionConnection, ExecutionFilterInput, PAGE_DEFAULT, ROWS_OF_A_PAGE, after_id, page_size};
+use super::lists::{
+    ExecutionConnection, ExecutionFilterInput, PAGE_DEFAULT, ROWS_OF_A_PAGE, after_id, page_size,
+};
 use super::queries::{store, texts};
 use super::{cost, errors};
 use crate::model::lists::PAGE_MAX;
@@ -35,16 +37,30 @@ impl SearchQuery {
         after: Option<String>,
         filter: Option<ExecutionFilterInput>,
     ) -> Result<ExecutionConnection> {
-        text::SEARCH.check("text", &text).map_err(|invalid| errors::invalid(&invalid))?;
+        text::SEARCH
+            .check("text", &text)
+            .map_err(|invalid| errors::invalid(&invalid))?;
         let looked_for = text.trim();
         if looked_for.is_empty() {
-            return Err(errors::bad_input("text", "text: must hold something to look for"));
+            return Err(errors::bad_input(
+                "text",
+                "text: must hold something to look for",
+            ));
         }
         let filter = filter.unwrap_or_default().into_filter()?;
         let (limit, after) = (page_size(first)?, after_id(after)?);
         let texts = texts(ctx, &ROWS_OF_A_PAGE).await?;
-        let search = ExecutionSearch { text: looked_for, outputs };
-        let page = store(ctx).await?.execution_search(search, &filter, after, limit, texts).await;
-        Ok(ExecutionConnection::found(page.map_err(errors::store)?, after.is_some()))
+        let search = ExecutionSearch {
+            text: looked_for,
+            outputs,
+        };
+        let page = store(ctx)
+            .await?
+            .execution_search(search, &filter, after, limit, texts)
+            .await;
+        Ok(ExecutionConnection::found(
+            page.map_err(errors::store)?,
+            after.is_some(),
+        ))
     }
 }

@@ -33,8 +33,8 @@ const OVERVIEW_EVERY: Duration = Duration::from_secs(1);
 const GATHERED_FOR: Duration = Duration::from_secs(1);
 /// Longest pause between two overviews that a listener may ask for, in seconds.
 const PAUSE_SECONDS_MAX: i32 = 60;
-/// Events that a slow listener may be behind. The slowest of a feed keeps them in memory, once for all listeners: at
-/// most 16 MB, since an event takes at most some 15 KB.
+/// Events that a slow listener may be behind. The slowest of a feed keeps them in memory, once for
+/// all listeners: at most 16 MB, since an event takes at most some 15 KB.
 const BEHIND_MAX: usize = 1_024;
 /// The same of overviews: each says all that the one before said.
 const OVERVIEWS_BEHIND_MAX: usize = 1;
@@ -110,22 +110,34 @@ impl Listeners {
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.contains_key(&subscriber) {
             let more = |(_, count): (&Subscriber, &usize)| count - 1;
-            let of_client =
-                listeners.iter().filter(|(other, _)| other.client == subscriber.client).map(more).sum::<usize>();
-            if of_client >= LISTENERS_PER_CLIENT_MAX || listeners.iter().map(more).sum::<usize>() >= LISTENERS_MAX {
+            let of_client = listeners
+                .iter()
+                .filter(|(other, _)| other.client == subscriber.client)
+                .map(more)
+                .sum::<usize>();
+            if of_client >= LISTENERS_PER_CLIENT_MAX
+                || listeners.iter().map(more).sum::<usize>() >= LISTENERS_MAX
+            {
                 return Err(errors::unavailable(
                     "too many listeners on this node: end a subscription, or try another node",
                 ));
             }
         }
         *listeners.entry(subscriber).or_default() += 1;
-        Ok(Place { listeners: self.clone(), subscriber })
+        Ok(Place {
+            listeners: self.clone(),
+            subscriber,
+        })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut listeners = self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self
+            .listeners
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = listeners.get_mut(&self.subscriber) {
             *count -= 1;
             if *count == 0 {
@@ -137,10 +149,15 @@ impl Drop for Place {
 
 impl<T: Clone + Send + 'static> Feed<T> {
     fn new(behind_max: usize) -> Self {
-        Self { told: Arc::default(), listeners: Listeners::default(), behind_max }
+        Self {
+            told: Arc::default(),
+            listeners: Listeners::default(),
+            behind_max,
+        }
     }
 
-    /// Listens; the first listener makes the feed look. With the last event before, if there was one.
+    /// Listens; the first listener makes the feed look. With the last event before, if there was
+    /// one.
     fn listen<S: Default + Send + 'static>(
         &self,
         ctx: &Context<'_>,
@@ -172,7 +189,11 @@ impl<T: Clone + Send + 'static> Feed<T> {
 }
 
 /// Looks until nobody listens any more.
-async fn feed<T: Clone, S: Default>(told: Told<T>, every: Duration, mut poll: impl AsyncFnMut(&mut S) -> Vec<T>) {
+async fn feed<T: Clone, S: Default>(
+    told: Told<T>,
+    every: Duration,
+    mut poll: impl AsyncFnMut(&mut S) -> Vec<T>,
+) {
     let mut seen = S::default();
     loop {
         let found = poll(&mut seen).await;
@@ -196,7 +217,10 @@ async fn feed<T: Clone, S: Default>(told: Told<T>, every: Duration, mut poll: im
     }
 }
 
-#[expect(clippy::unused_async, reason = "the macro wants every subscription asynchronous")]
+#[expect(
+    clippy::unused_async,
+    reason = "the macro wants every subscription asynchronous"
+)]
 #[GraphqlSubscription]
 impl Subscription {
     /// Executions that are new or stand otherwise, of one job or of all. What
@@ -221,9 +245,13 @@ impl Subscription {
         Ok(events.filter_map(read).boxed())
     }
 
-    /// How many executions, of one job or of all, are new or stand otherwise: told once a second at most, for who reads
-    /// lists again. In a busy cluster it is a thousandth of `executionUpdated`.
-    async fn executions_changed(&self, ctx: &Context<'_>, job_id: Option<ID>) -> Result<BoxStream<'static, i32>> {
+    /// How many executions, of one job or of all, are new or stand otherwise: told once a second at
+    /// most, for who reads lists again. In a busy cluster it is a thousandth of `executionUpdated`.
+    async fn executions_changed(
+        &self,
+        ctx: &Context<'_>,
+        job_id: Option<ID>,
+    ) -> Result<BoxStream<'static, i32>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
         Ok(gathered(executions(ctx, job_id)?, GATHERED_FOR).boxed())
     }
@@ -246,10 +274,16 @@ impl Subscription {
     }
 
     /// Nodes that joined, changed their state or load, or renewed their heartbeat.
-    async fn node_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = NodeRecord> + use<>> {
+    async fn node_updated(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<impl Stream<Item = NodeRecord> + use<>> {
         let store = ctx.data::<Store>()?.clone();
         let poll = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
-        let (_, events) = ctx.data::<Feeds>()?.nodes.listen(ctx, POLL_INTERVAL, poll)?;
+        let (_, events) = ctx
+            .data::<Feeds>()?
+            .nodes
+            .listen(ctx, POLL_INTERVAL, poll)?;
         Ok(events)
     }
 
@@ -265,27 +299,43 @@ impl Subscription {
         }
         let store = ctx.data::<Store>()?.clone();
         let poll = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
-        // The last one at once: a poll of its own for each listener would be thousands a second for those who come and go.
-        let (last, events) = ctx.data::<Feeds>()?.overviews.listen(ctx, OVERVIEW_EVERY, poll)?;
+        // The last one at once: a poll of its own for each listener would be thousands a second for
+        // those who come and go.
+        let (last, events) = ctx
+            .data::<Feeds>()?
+            .overviews
+            .listen(ctx, OVERVIEW_EVERY, poll)?;
         // The feed tells it each second.
         let every = usize::try_from(every_seconds).unwrap_or(1);
         let told = stream::iter(last).chain(events).enumerate();
-        Ok(told
-            .filter_map(move |(number, overview)| std::future::ready(number.is_multiple_of(every).then_some(overview))))
+        Ok(told.filter_map(move |(number, overview)| {
+            std::future::ready(number.is_multiple_of(every).then_some(overview))
+        }))
     }
 }
 
 /// Executions that changed, of one job or of all.
-fn executions(ctx: &Context<'_>, job_id: Option<Uuid>) -> Result<BoxStream<'static, ExecutionRecord>> {
+fn executions(
+    ctx: &Context<'_>,
+    job_id: Option<Uuid>,
+) -> Result<BoxStream<'static, ExecutionRecord>> {
     let store = ctx.data::<Store>()?.clone();
     let poll = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
-    let (_, events) = ctx.data::<Feeds>()?.executions.listen(ctx, POLL_INTERVAL, poll)?;
+    let (_, events) = ctx
+        .data::<Feeds>()?
+        .executions
+        .listen(ctx, POLL_INTERVAL, poll)?;
     let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id| execution.job_id == id);
-    Ok(events.filter(move |execution| std::future::ready(wanted(execution))).boxed())
+    Ok(events
+        .filter(move |execution| std::future::ready(wanted(execution)))
+        .boxed())
 }
 
 /// How many events came within a time after the first.
-fn gathered<T: Send + 'static>(events: BoxStream<'static, T>, time: Duration) -> impl Stream<Item = i32> + use<T> {
+fn gathered<T: Send + 'static>(
+    events: BoxStream<'static, T>,
+    time: Duration,
+) -> impl Stream<Item = i32> + use<T> {
     stream::unfold(events, move |mut events| async move {
         events.next().await?;
         let until = tokio::time::Instant::now() + time;
@@ -300,7 +350,10 @@ fn gathered<T: Send + 'static>(events: BoxStream<'static, T>, time: Duration) ->
 /// What was found; when the database did not answer, nothing is told.
 fn told<T: Default>(found: Result<T, crate::store::StoreError>) -> T {
     found.unwrap_or_else(|error| {
-        tracing::debug!(error = &error as &dyn std::error::Error, "no check for changes: trying again");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "no check for changes: trying again"
+        );
         T::default()
     })
 }
@@ -310,7 +363,10 @@ mod tests {
     use super::*;
 
     fn subscriber(client: u8, socket: u64) -> Subscriber {
-        Subscriber { client: IpAddr::from([10, 0, 0, client]), socket }
+        Subscriber {
+            client: IpAddr::from([10, 0, 0, client]),
+            socket,
+        }
     }
 
     #[tokio::test]
@@ -340,9 +396,17 @@ mod tests {
         };
         let mut taken = hoard(1, 1);
         assert_eq!(taken.len(), 1 + LISTENERS_PER_CLIENT_MAX);
-        assert_eq!(hoard(1, 2).len(), 1, "another socket of the same address, or of the same proxy");
+        assert_eq!(
+            hoard(1, 2).len(),
+            1,
+            "another socket of the same address, or of the same proxy"
+        );
         taken.extend((2..6).flat_map(|client| hoard(client, client.into())));
-        assert_eq!(hoard(7, 7).len(), 1, "all are taken, but for the first of each socket");
+        assert_eq!(
+            hoard(7, 7).len(),
+            1,
+            "all are taken, but for the first of each socket"
+        );
         drop(taken);
         assert!(listeners.0.lock().expect("not poisoned").is_empty());
     }

@@ -1,7 +1,7 @@
 //! Which operations come over which transport: a socket is for subscriptions, `GET` for queries.
 //!
-//! A query or mutation over a socket would have none of what `POST` has: a bound
-//! of its time, a trace, a status. A mutation by `GET` would be executed by whatever follows a link.
+//! A query or mutation over a socket would have none of what `POST` has: a bound of its time, a
+//! trace, a status. A mutation by `GET` would be executed by whatever follows a link.
 
 use super::errors;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery};
@@ -40,13 +40,21 @@ impl Extension for KindsOfTransports {
     ) -> ServerResult<ExecutableDocument> {
         let document = next.run(ctx, query, variables).await?;
         match ctx.data_opt::<Transport>() {
-            Some(Transport::Socket(name)) if meant(&document, name.as_deref()).is_some_and(is_answered_once) => {
+            Some(Transport::Socket(name))
+                if meant(&document, name.as_deref()).is_some_and(is_answered_once) =>
+            {
                 let message = "a socket is for subscriptions: send queries and mutations by POST";
                 Err(errors::bad_input("query", message).into_server_error(Pos::default()))
             }
-            Some(Transport::Get(name)) if meant(&document, name.as_deref()) == Some(OperationType::Mutation) => {
-                let error = errors::bad_input("query", "GET is for queries: send mutations by POST");
-                Err(ServerError { source: Some(Arc::new(OnlyByPost)), ..error.into_server_error(Pos::default()) })
+            Some(Transport::Get(name))
+                if meant(&document, name.as_deref()) == Some(OperationType::Mutation) =>
+            {
+                let error =
+                    errors::bad_input("query", "GET is for queries: send mutations by POST");
+                Err(ServerError {
+                    source: Some(Arc::new(OnlyByPost)),
+                    ..error.into_server_error(Pos::default())
+                })
             }
             _ => Ok(document),
         }

@@ -1,5 +1,6 @@
-//! Executions and jobs with all that the feeds leave out, as they stand now, read once for all listeners that want them
-//! at the same moment: a thousand listeners to one execution cost the database one row.
+//! Executions and jobs with all that the feeds leave out, as they stand now, read once for all
+//! listeners that want them at the same moment: a thousand listeners to one execution cost the
+//! database one row.
 
 use crate::model::job::Job;
 use crate::store::executions::ExecutionRecord;
@@ -37,9 +38,15 @@ struct JobId(Uuid);
 impl Whole {
     /// For all listeners of a node.
     pub fn new(store: &Store) -> Self {
-        let rows = || Rows { store: store.clone(), turns: Semaphore::new(STATEMENTS_AT_ONCE) };
+        let rows = || Rows {
+            store: store.clone(),
+            turns: Semaphore::new(STATEMENTS_AT_ONCE),
+        };
         let loader = |most| DataLoader::new(rows(), tokio::spawn).max_batch_size(most);
-        Self { executions: loader(EXECUTIONS_MAX), jobs: loader(JOBS_MAX) }
+        Self {
+            executions: loader(EXECUTIONS_MAX),
+            jobs: loader(JOBS_MAX),
+        }
     }
 
     /// An execution. None when it is gone, or the database does not answer.
@@ -57,11 +64,21 @@ impl Loader<ExecutionId> for Rows {
     type Value = ExecutionRecord;
     type Error = ();
 
-    async fn load(&self, keys: &[ExecutionId]) -> Result<HashMap<ExecutionId, ExecutionRecord>, ()> {
+    async fn load(
+        &self,
+        keys: &[ExecutionId],
+    ) -> Result<HashMap<ExecutionId, ExecutionRecord>, ()> {
         let _turn = self.turns.acquire().await.map_err(drop)?;
         let ids: Vec<Uuid> = keys.iter().map(|ExecutionId(id)| *id).collect();
-        let found = self.store.executions(&ids).await.map_err(|error| said(&error))?;
-        Ok(found.into_iter().map(|execution| (ExecutionId(execution.id), execution)).collect())
+        let found = self
+            .store
+            .executions(&ids)
+            .await
+            .map_err(|error| said(&error))?;
+        Ok(found
+            .into_iter()
+            .map(|execution| (ExecutionId(execution.id), execution))
+            .collect())
     }
 }
 
@@ -78,5 +95,8 @@ impl Loader<JobId> for Rows {
 }
 
 fn said(error: &StoreError) {
-    tracing::debug!(error = error as &dyn std::error::Error, "events are left out: the database did not answer");
+    tracing::debug!(
+        error = error as &dyn std::error::Error,
+        "events are left out: the database did not answer"
+    );
 }

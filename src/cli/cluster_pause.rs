@@ -8,12 +8,17 @@ use crate::store::Store;
 use crate::store::connect::Database;
 use crate::store::migrate::migrate;
 
-/// Brings the schema up to date, so that the backup of an older version can be paused, and pauses the cluster.
+/// Brings the schema up to date, so that the backup of an older version can be paused, and pauses
+/// the cluster.
 pub async fn pause(database_url: String, reason: String) -> Result<i32, anyhow::Error> {
     let database = Database::parse(&database_url, CALL_TIMEOUT)?;
     migrate(&database).await?;
     let paused = store(&database).pause_cluster(&reason).await?;
-    say(if paused { "the cluster is held: no node starts anything" } else { "the cluster was held already" });
+    say(if paused {
+        "the cluster is held: no node starts anything"
+    } else {
+        "the cluster was held already"
+    });
     Ok(CLEAN)
 }
 

@@ -1,9 +1,9 @@
 //! `horolog demo`: a cluster on one machine, to look at and to hurt.
 //!
-//! It starts the embedded PostgreSQL, node *processes* (so that one can be
-//! killed), sample jobs of every schedule type, and an HTTP endpoint that the
-//! jobs call and that counts what arrives, by execution and attempt. A node that
-//! dies is started again, as a service manager would. Ctrl-C stops everything, and so does a terminal that closes.
+//! It starts the embedded PostgreSQL, node *processes* (so that one can be killed), sample jobs of
+//! every schedule type, and an HTTP endpoint that the jobs call and that counts what arrives, by
+//! execution and attempt. A node that dies is started again, as a service manager would. Ctrl-C
+//! stops everything, and so does a terminal that closes.
 
 mod nodes;
 mod samples;
@@ -49,8 +49,15 @@ pub async fn run(config: DemoConfig) -> Result<i32, anyhow::Error> {
         None => default_data_dir()?.join("demo"),
     };
     // From here on: a Ctrl-C while PostgreSQL starts must not leave it running.
-    let stop = any_signal(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])?;
-    say(format_args!("starting postgresql in {} …", data_dir.display()));
+    let stop = any_signal(&[
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ])?;
+    say(format_args!(
+        "starting postgresql in {} …",
+        data_dir.display()
+    ));
     let postgres = EmbeddedPostgres::ensure_running(&data_dir, &[]).await?;
     let played = play(&config, &postgres, stop).await;
     say("stopping postgresql …");
@@ -76,7 +83,11 @@ async fn play(
     hosted
 }
 
-async fn host(config: &DemoConfig, nodes: &mut DemoNodes, sink: &Sink) -> Result<(), anyhow::Error> {
+async fn host(
+    config: &DemoConfig,
+    nodes: &mut DemoNodes,
+    sink: &Sink,
+) -> Result<(), anyhow::Error> {
     nodes.wait_until_ready().await?;
     let created = samples::create(&nodes.url(0), &sink.url()).await?;
     say(welcome(nodes, sink, created));

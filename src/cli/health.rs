@@ -21,9 +21,18 @@ pub struct HealthConfig {
 /// Prints the answer; 0 when it is a good one.
 pub async fn run(config: HealthConfig) -> Result<i32, anyhow::Error> {
     // Fails only when a provider is there already: then that one is used.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-    let answer = client.get(&config.url).send().await.with_context(|| format!("{} does not answer", config.url))?;
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .build()?;
+    let answer = client
+        .get(&config.url)
+        .send()
+        .await
+        .with_context(|| format!("{} does not answer", config.url))?;
     let is_good = answer.status().is_success();
     say(answer.text().await.unwrap_or_default());
     Ok(if is_good { CLEAN } else { FAILED })

@@ -1,6 +1,7 @@
 //! The program: commands, exit codes, signals.
 //!
-//! Exit codes: 0 clean stop, 1 failure, 2 wrong usage or configuration, 70 an actor died and the node stopped itself.
+//! Exit codes: 0 clean stop, 1 failure, 2 wrong usage or configuration, 70 an actor died and the
+//! node stopped itself.
 
 mod cluster_pause;
 mod demo;
@@ -36,7 +37,11 @@ const NODE_FAILED: i32 = 70;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
-#[command(name = "horolog", version, about = "Clustered job scheduler on PostgreSQL: every fire time exactly once")]
+#[command(
+    name = "horolog",
+    version,
+    about = "Clustered job scheduler on PostgreSQL: every fire time exactly once"
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -54,8 +59,8 @@ enum Command {
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
-    /// Holds the cluster: no node starts anything until it is released. For a database restored from a backup, before
-    /// the first node starts on it.
+    /// Holds the cluster: no node starts anything until it is released. For a database restored
+    /// from a backup, before the first node starts on it.
     Hold {
         /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -96,7 +101,9 @@ pub fn run() -> i32 {
     let program = match Program::try_parse() {
         Ok(program) => program,
         Err(error) => {
-            let arguments: Vec<String> = std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
+            let arguments: Vec<String> = std::env::args_os()
+                .filter_map(|word| word.into_string().ok())
+                .collect();
             match Refusal::of_command_line(&error, &arguments) {
                 Some(refusal) => return refused(&refusal),
                 // clap prints and knows its codes: 0 for --help, 2 for bad usage.
@@ -127,7 +134,10 @@ pub fn run() -> i32 {
         Command::Health(config) => in_system(health::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
-        Command::Hold { database_url, reason } => in_system(cluster_pause::pause(database_url, reason)),
+        Command::Hold {
+            database_url,
+            reason,
+        } => in_system(cluster_pause::pause(database_url, reason)),
         Command::Release { database_url } => in_system(cluster_pause::resume(database_url)),
     }
 }
@@ -163,7 +173,11 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
-            if error.is::<crate::store::connect::BadDatabaseUrl>() { USAGE } else { FAILED }
+            if error.is::<crate::store::connect::BadDatabaseUrl>() {
+                USAGE
+            } else {
+                FAILED
+            }
         }
     };
     telemetry::flush_log();

@@ -23,7 +23,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-/// Longest time between two polls: a change is in the file within a second, also when its hint is lost.
+/// Longest time between two polls: a change is in the file within a second, also when its hint is
+/// lost.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Bound of a look at the table.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,7 +63,9 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
     let database = Database::parse(&config.database_url, CALL_TIMEOUT)?;
     let mut upstreams = Upstreams {
         store: Store::new(&database, 1, CALL_TIMEOUT, Clock::Database),
-        check: config.check.or_else(|| config.reload.is_some().then(|| "nginx -t".to_owned())),
+        check: config
+            .check
+            .or_else(|| config.reload.is_some().then(|| "nginx -t".to_owned())),
         reload: config.reload,
         out: config.out,
         applied: None,
@@ -73,12 +76,18 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
     }
     let hint = Rc::new(Notify::new());
     let hinted = hint.clone();
-    actix::spawn(listen(database, &[MEMBERSHIP_CHANNEL], move |_| hinted.notify_one()));
+    actix::spawn(listen(database, &[MEMBERSHIP_CHANNEL], move |_| {
+        hinted.notify_one()
+    }));
     let stop = stop_signal()?;
     tokio::pin!(stop);
     let mut trouble = None;
     loop {
-        let said = upstreams.refresh().await.err().map(|error| format!("{error:#}"));
+        let said = upstreams
+            .refresh()
+            .await
+            .err()
+            .map(|error| format!("{error:#}"));
         if said != trouble {
             if let Some(said) = &said {
                 tracing::error!("{said}; what nginx has stays, trying again");
@@ -108,14 +117,18 @@ impl Upstreams {
     /// Brings the file to what the table says, if it says something else.
     async fn refresh(&mut self) -> Result<(), anyhow::Error> {
         let nodes = self.store.nodes().await.context("cannot read the nodes")?;
-        let Some(text) = render(&nodes) else { bail!("no node is ACTIVE") };
+        let Some(text) = render(&nodes) else {
+            bail!("no node is ACTIVE")
+        };
         if self.applied.as_ref() == Some(&text) {
             return Ok(());
         }
         let before = match fs::read_to_string(&self.out) {
             Ok(before) => Some(before),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", self.out.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", self.out.display()));
+            }
         };
         if before.as_ref() != Some(&text) {
             replace(&self.out, &text)?;
@@ -130,7 +143,9 @@ impl Upstreams {
             return Err(error.context("the new upstreams were refused and taken back"));
         }
         if let Some(reload) = &self.reload {
-            succeeds(reload).await.context("the upstreams are written, but nginx was not told")?;
+            succeeds(reload)
+                .await
+                .context("the upstreams are written, but nginx was not told")?;
         }
         tracing::info!(nodes = text.matches("\n    server ").count(), file = %self.out.display(), "upstreams changed");
         self.applied = Some(text);
@@ -152,8 +167,10 @@ fn render(nodes: &[NodeRecord]) -> Option<String> {
     if addresses.is_empty() {
         return None;
     }
-    let servers: Vec<_> =
-        addresses.iter().map(|address| format!("    server {address} max_fails=1 fail_timeout=2s;\n")).collect();
+    let servers: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("    server {address} max_fails=1 fail_timeout=2s;\n"))
+        .collect();
     Some(format!(
         "# Written by `horolog nginx-upstreams` whenever nodes come and go. Do not edit.\n\
          upstream {NAME} {{\n{}    keepalive 16;\n}}\n",
@@ -176,14 +193,22 @@ fn replace(file: &Path, text: &str) -> Result<(), anyhow::Error> {
 
 /// Runs a command of the operator's by the shell; the error holds its words.
 async fn succeeds(command: &str) -> Result<(), anyhow::Error> {
-    let output = Command::new("sh").arg("-c").arg(command).kill_on_drop(true).output();
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .kill_on_drop(true)
+        .output();
     let output = tokio::time::timeout(COMMAND_TIMEOUT, output)
         .await
         .with_context(|| format!("`{command}` did not end within {COMMAND_TIMEOUT:?}"))?
         .with_context(|| format!("cannot run `{command}`"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{command}` ended with {}: {}", output.status, said.trim().escape_debug());
+        bail!(
+            "`{command}` ended with {}: {}",
+            output.status,
+            said.trim().escape_debug()
+        );
     }
     Ok(())
 }
@@ -225,15 +250,27 @@ mod tests {
             node("no-port", NodeState::Active),
         ];
         let text = render(&nodes).expect("there are nodes");
-        let servers: Vec<_> = text.lines().filter(|line| line.contains("server ")).collect();
+        let servers: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("server "))
+            .collect();
         assert_eq!(servers.len(), 3, "{text}");
-        assert!(servers[0].starts_with("    server [::1]:3 ") && servers[2].starts_with("    server b:2 "));
+        assert!(
+            servers[0].starts_with("    server [::1]:3 ")
+                && servers[2].starts_with("    server b:2 ")
+        );
         assert!(!text.contains("evil"));
     }
 
     #[test]
     fn an_upstream_without_a_server_is_never_written() {
         assert_eq!(render(&[]), None);
-        assert_eq!(render(&[node("a:1", NodeState::Draining), node("x y:1", NodeState::Active)]), None);
+        assert_eq!(
+            render(&[
+                node("a:1", NodeState::Draining),
+                node("x y:1", NodeState::Active)
+            ]),
+            None
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What commands print. Stdout and stderr may be full or closed: `print!` and `eprint!` would panic then.
+//! What commands print. Stdout and stderr may be full or closed: `print!` and `eprint!` would panic
+//! then.
 
 use super::{CLEAN, FAILED};
 use std::fmt::Display;

@@ -77,12 +77,20 @@ impl Refusal {
     /// The refusal of a command line that clap could not read, when it asks for JSON.
     pub fn of_command_line(error: &clap::Error, arguments: &[String]) -> Option<Self> {
         let is_json = |output: &str| output.eq_ignore_ascii_case("json");
-        let asks_for_json = arguments.windows(2).any(|pair| pair[0] == "--output" && is_json(&pair[1]))
-            || arguments.iter().any(|argument| argument.strip_prefix("--output=").is_some_and(is_json));
+        let asks_for_json = arguments
+            .windows(2)
+            .any(|pair| pair[0] == "--output" && is_json(&pair[1]))
+            || arguments
+                .iter()
+                .any(|argument| argument.strip_prefix("--output=").is_some_and(is_json));
         let is_preview = arguments.get(1).is_some_and(|command| command == "preview");
         let text = error.render().to_string();
         // What follows the first empty line is about the usage.
-        let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let what = text
+            .split("\n\n")
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
         let what = what.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         (is_preview && asks_for_json && error.use_stderr()).then(|| Self::new(Output::Json, what))
     }
@@ -97,10 +105,19 @@ impl PreviewConfig {
 
 /// The answer, or what is wrong with the question.
 pub fn run(config: &PreviewConfig) -> Result<String, Refusal> {
-    let options = CronOptions { zone: config.zone.clone(), ..CronOptions::default() };
+    let options = CronOptions {
+        zone: config.zone.clone(),
+        ..CronOptions::default()
+    };
     let after = config.after.unwrap_or_else(now);
-    let preview = preview(&config.expression, &options, after, usize::from(config.count));
-    let preview = preview.map_err(|error| Refusal::new(config.output, format!("cron expression: {error}")))?;
+    let preview = preview(
+        &config.expression,
+        &options,
+        after,
+        usize::from(config.count),
+    );
+    let preview = preview
+        .map_err(|error| Refusal::new(config.output, format!("cron expression: {error}")))?;
     Ok(match config.output {
         Output::Text => text(&preview),
         Output::Json => json(&preview),
@@ -108,13 +125,17 @@ pub fn run(config: &PreviewConfig) -> Result<String, Refusal> {
 }
 
 /// No job depends on this: only a person looks at it.
-#[expect(clippy::disallowed_methods, reason = "there is no database whose clock could be asked")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no database whose clock could be asked"
+)]
 fn now() -> Timestamp {
     chrono::Utc::now()
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "not a time of RFC 3339, such as 2026-11-23T07:15:00Z".to_owned())
+    text.parse()
+        .map_err(|_| "not a time of RFC 3339, such as 2026-11-23T07:15:00Z".to_owned())
 }
 
 fn json(preview: &Preview) -> String {
@@ -130,7 +151,13 @@ fn json(preview: &Preview) -> String {
 }
 
 fn text(preview: &Preview) -> String {
-    let Preview { expression, dialect, zone, description, .. } = preview;
+    let Preview {
+        expression,
+        dialect,
+        zone,
+        description,
+        ..
+    } = preview;
     let mut text = format!("{expression}   ({dialect}, {zone})\n{description}\n\n");
     for time in &preview.fire_times {
         let local = zone.local(*time).format("%a %Y-%m-%d %H:%M:%S %:z");
@@ -155,7 +182,8 @@ mod tests {
     }
 
     fn ask(arguments: &[&str]) -> Result<String, String> {
-        let program = Program::try_parse_from([&["preview"], arguments].concat()).map_err(|error| error.to_string())?;
+        let program = Program::try_parse_from([&["preview"], arguments].concat())
+            .map_err(|error| error.to_string())?;
         run(&program.config).map_err(|refusal| match refusal {
             Refusal::Text(error) | Refusal::Json(error) => error,
         })
@@ -168,22 +196,46 @@ mod tests {
         let expected = "cron expression: hours: `99` at position 3 is out of range 0-23";
         assert_eq!(error, serde_json::json!({ "error": expected }));
         let cases: [(&[&str], Option<&str>); 7] = [
-            (&["--output", "json"], Some("were not provided: <EXPRESSION>")),
-            (&["@daily", "--output", "JSON", "--every"], Some("unexpected argument '--every'")),
-            (&["@daily", "--zone", "-05:00", "--output=json"], Some("Etc/GMT+5")),
-            (&["@daily", "--zone", "Berlin", "--output", "json"], Some("did you mean Europe/Berlin?")),
-            (&["@daily", "--count=0", "--output=json"], Some("0 is not in 1..=1000")),
+            (
+                &["--output", "json"],
+                Some("were not provided: <EXPRESSION>"),
+            ),
+            (
+                &["@daily", "--output", "JSON", "--every"],
+                Some("unexpected argument '--every'"),
+            ),
+            (
+                &["@daily", "--zone", "-05:00", "--output=json"],
+                Some("Etc/GMT+5"),
+            ),
+            (
+                &["@daily", "--zone", "Berlin", "--output", "json"],
+                Some("did you mean Europe/Berlin?"),
+            ),
+            (
+                &["@daily", "--count=0", "--output=json"],
+                Some("0 is not in 1..=1000"),
+            ),
             (&["@daily", "--zone", "Berlin"], None),
             (&["--help", "--output", "json"], None),
         ];
         for (arguments, expected) in cases {
-            let error = Program::try_parse_from([&["preview"], arguments].concat()).expect_err("refused");
-            let line: Vec<String> =
-                ["horolog", "preview"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+            let error =
+                Program::try_parse_from([&["preview"], arguments].concat()).expect_err("refused");
+            let line: Vec<String> = ["horolog", "preview"]
+                .iter()
+                .chain(arguments)
+                .map(|word| (*word).to_owned())
+                .collect();
             match (Refusal::of_command_line(&error, &line), expected) {
                 (Some(Refusal::Json(json)), Some(expected)) => {
                     let json: serde_json::Value = serde_json::from_str(&json).expect("json");
-                    assert!(json["error"].as_str().is_some_and(|error| error.contains(expected)), "{json}");
+                    assert!(
+                        json["error"]
+                            .as_str()
+                            .is_some_and(|error| error.contains(expected)),
+                        "{json}"
+                    );
                 }
                 (None, None) => {}
                 (refusal, _) => panic!("{arguments:?}: {refusal:?}"),
@@ -193,10 +245,20 @@ mod tests {
 
     #[test]
     fn json_has_the_fields_of_the_contract() {
-        let after = ["--after", "2027-03-13T00:00:00+01:00", "--count", "2", "--output", "json"];
+        let after = [
+            "--after",
+            "2027-03-13T00:00:00+01:00",
+            "--count",
+            "2",
+            "--output",
+            "json",
+        ];
         let arguments = [&["30 2 * * *", "--zone", "america/new_york"], &after[..]].concat();
         let answer = ask(&arguments).expect("valid");
-        assert!(answer.starts_with("{\"expression\":") && answer.ends_with("}\n"), "{answer}");
+        assert!(
+            answer.starts_with("{\"expression\":") && answer.ends_with("}\n"),
+            "{answer}"
+        );
         let answer: serde_json::Value = serde_json::from_str(&answer).expect("json");
         let expected = serde_json::json!({
             "expression": "30 2 * * *",
@@ -214,7 +276,14 @@ mod tests {
 
     #[test]
     fn text_shows_local_times_beside_utc_and_warnings_at_the_end() {
-        let options = ["--zone", "Europe/Berlin", "--after", "2026-11-23T07:15:00Z", "--count", "1"];
+        let options = [
+            "--zone",
+            "Europe/Berlin",
+            "--after",
+            "2026-11-23T07:15:00Z",
+            "--count",
+            "1",
+        ];
         let answer = ask(&[&["0 */40 9 ? * MON-FRI"], &options[..]].concat()).expect("valid");
         let expected = "\
 0 */40 9 ? * MON-FRI   (QUARTZ, Europe/Berlin)
@@ -229,9 +298,15 @@ warning: `*/40` in minutes runs at :00 and :40, not every 40 minutes
     #[test]
     fn a_bad_question_is_answered_with_what_is_wrong() {
         let cases: [(&[&str], &str); 6] = [
-            (&["0 99 * * *"], "cron expression: hours: `99` at position 3 is out of range 0-23"),
+            (
+                &["0 99 * * *"],
+                "cron expression: hours: `99` at position 3 is out of range 0-23",
+            ),
             (&["0 0 31 2 *"], "never fires"),
-            (&["@daily", "--zone", "Berlin"], "did you mean Europe/Berlin?"),
+            (
+                &["@daily", "--zone", "Berlin"],
+                "did you mean Europe/Berlin?",
+            ),
             (&["@daily", "--after", "tomorrow"], "not a time of RFC 3339"),
             (&["@daily", "--count", "1001"], "1001 is not in 1..=1000"),
             (&[], "<EXPRESSION>"),

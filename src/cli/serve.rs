@@ -20,7 +20,8 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     ignore_signals()?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
-    // Held until the end: nodes that come later attach to its server, and none of them stops it under the others.
+    // Held until the end: nodes that come later attach to its server, and none of them stops it
+    // under the others.
     let postgres = tokio::select! {
         postgres = embedded(&config) => postgres?,
         () = &mut stop => return Ok(stopped_early()),
@@ -61,13 +62,17 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     })
 }
 
-/// Signals that would end a process that does not handle them, and mean nothing to a node: a terminal that is closed, a
-/// habit from another daemon (rotate the log, read the configuration again). In builds for drills SIGUSR1 and SIGUSR2 kill actors.
+/// Signals that would end a process that does not handle them, and mean nothing to a node: a
+/// terminal that is closed, a habit from another daemon (rotate the log, read the configuration
+/// again). In builds for drills SIGUSR1 and SIGUSR2 kill actors.
 fn ignore_signals() -> Result<(), anyhow::Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut ignored = vec![(SignalKind::hangup(), "SIGHUP")];
     if !cfg!(feature = "drill-bugs") {
-        ignored.extend([(SignalKind::user_defined1(), "SIGUSR1"), (SignalKind::user_defined2(), "SIGUSR2")]);
+        ignored.extend([
+            (SignalKind::user_defined1(), "SIGUSR1"),
+            (SignalKind::user_defined2(), "SIGUSR2"),
+        ]);
     }
     for (kind, name) in ignored {
         let mut received = signal(kind).context("cannot wait for signals")?;
@@ -95,9 +100,15 @@ fn stop_with_parent() -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-async fn start(config: &ServeConfig, postgres: Option<&EmbeddedPostgres>) -> Result<Node, anyhow::Error> {
+async fn start(
+    config: &ServeConfig,
+    postgres: Option<&EmbeddedPostgres>,
+) -> Result<Node, anyhow::Error> {
     let embedded = postgres.map(EmbeddedPostgres::url);
-    let url = embedded.as_ref().or(config.database_url.as_ref()).context("there is no database")?;
+    let url = embedded
+        .as_ref()
+        .or(config.database_url.as_ref())
+        .context("there is no database")?;
     Node::start(config, url).await.map_err(|error| match error {
         StartError::DatabaseUrl(error) => error.into(),
         error => error.into(),
@@ -114,7 +125,10 @@ async fn undo(postgres: Option<&EmbeddedPostgres>) {
     if let Some(postgres) = postgres
         && let Err(error) = postgres.undo().await
     {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the embedded postgresql goes on");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the embedded postgresql goes on"
+        );
     }
 }
 
@@ -131,7 +145,9 @@ async fn embedded(config: &ServeConfig) -> Result<Option<EmbeddedPostgres>, anyh
         data_dir = %data_dir.display(),
         "using the embedded postgresql of this machine: set DATABASE_URL in production"
     );
-    Ok(Some(EmbeddedPostgres::ensure_running(&data_dir, &[]).await?))
+    Ok(Some(
+        EmbeddedPostgres::ensure_running(&data_dir, &[]).await?,
+    ))
 }
 
 fn warn_when_open(address: std::net::SocketAddr) {

@@ -1,7 +1,7 @@
 //! What a service manager is told of a node, by sd_notify(3): that it is ready, stops, and lives.
 //!
-//! Without `NOTIFY_SOCKET` nobody is told. It must never say that a node lives whose critical actors do not: the watchdog then
-//! ends it, and the others take over what it held.
+//! Without `NOTIFY_SOCKET` nobody is told. It must never say that a node lives whose critical
+//! actors do not: the watchdog then ends it, and the others take over what it held.
 
 use crate::server::Node;
 use sd_notify::{NotifyState, notify, watchdog_enabled};
@@ -16,7 +16,8 @@ pub fn follow(node: &Node) {
     if systemd_limit.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let (mut membership_state, watchdog, ttl) = (node.membership_state(), node.watchdog(), node.ttl());
+    let (mut membership_state, watchdog, ttl) =
+        (node.membership_state(), node.watchdog(), node.ttl());
     // Twice as often as asked for, so that one late turn is no death.
     let poll_interval = systemd_limit.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
     actix::spawn(async move {
@@ -35,7 +36,9 @@ pub fn follow(node: &Node) {
                 tell(&[NotifyState::Watchdog]);
             }
             // The node is gone with the sender.
-            if let Ok(Err(_)) = tokio::time::timeout(poll_interval, membership_state.changed()).await {
+            if let Ok(Err(_)) =
+                tokio::time::timeout(poll_interval, membership_state.changed()).await
+            {
                 return;
             }
         }

@@ -62,7 +62,9 @@ pub enum EmbeddedPostgresError {
         source: io::Error,
     },
     /// One of PostgreSQL's programs failed.
-    #[error("{status} for uid {uid} (who must be able to reach the paths) of `{command}`:\n{output}")]
+    #[error(
+        "{status} for uid {uid} (who must be able to reach the paths) of `{command}`:\n{output}"
+    )]
     Program {
         /// The command line.
         command: String,
@@ -94,6 +96,13 @@ pub enum EmbeddedPostgresError {
 }
 
 /// Names the operation and the path of an I/O error.
-pub(super) fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> EmbeddedPostgresError + 'a {
-    move |source| EmbeddedPostgresError::Io { action, path: path.to_owned(), source }
+pub(super) fn at<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> EmbeddedPostgresError + 'a {
+    move |source| EmbeddedPostgresError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }

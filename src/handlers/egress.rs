@@ -61,7 +61,10 @@ const FORBIDDEN: [(IpNet, &str); 24] = [
     (v4([203, 0, 113, 0], 24), "a documentation address"),
     (v4([224, 0, 0, 0], 4), "a multicast address"),
     (v4([240, 0, 0, 0], 4), "a reserved address"), // and 255.255.255.255
-    (IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)), "a loopback address"),
+    (
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+        "a loopback address",
+    ),
     (v6(0xfc00, 0, 7), "a private address"),
     (v6(0xfe80, 0, 10), "a link-local address"),
     (v6(0xff00, 0, 8), "a multicast address"),
@@ -85,14 +88,19 @@ const fn v4(octets: [u8; 4], bits: u8) -> IpNet {
 
 /// A network by its first two segments; no entry needs more.
 const fn v6(first: u16, second: u16, bits: u8) -> IpNet {
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0), bits))
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0),
+        bits,
+    ))
 }
 
 /// Why a webhook is not sent. The texts name no address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// One of its addresses is not public, or there is none.
-    #[error("there is no such host, or webhooks may not reach it (--http-allow); the node's log says which")]
+    #[error(
+        "there is no such host, or webhooks may not reach it (--http-allow); the node's log says which"
+    )]
     Unreachable,
     /// Something else than HTTP is at home there, or the operator did not list it.
     #[error("webhooks may not go to port {0} (--http-allow-port)")]
@@ -138,7 +146,8 @@ fn is_local(ip: IpAddr) -> bool {
 
 impl Egress {
     /// Judges a URL before it is asked for: its port and, if its host is an address, that; names
-    /// are the resolver's business. The `url` crate has already read `2130706433`, `0x7f.1` and the like as IPv4.
+    /// are the resolver's business. The `url` crate has already read `2130706433`, `0x7f.1` and the
+    /// like as IPv4.
     pub(super) async fn check(&self, url: &Url) -> Result<(), Refusal> {
         let port = url.port_or_known_default().unwrap_or_default();
         if !self.may_go_to(port) {
@@ -161,12 +170,19 @@ impl Egress {
     }
 
     fn may_go_to(&self, port: u16) -> bool {
-        if self.ports.is_empty() { !ports::is_of_another_protocol(port) } else { self.ports.contains(&port) }
+        if self.ports.is_empty() {
+            !ports::is_of_another_protocol(port)
+        } else {
+            self.ports.contains(&port)
+        }
     }
 
-    /// Whether one of the own services has this port: then names are looked up by a resolver that knows them.
+    /// Whether one of the own services has this port: then names are looked up by a resolver that
+    /// knows them.
     pub(super) fn is_own_port(&self, url: &Url) -> bool {
-        self.own.iter().any(|own| url.port_or_known_default() == Some(own.port))
+        self.own
+            .iter()
+            .any(|own| url.port_or_known_default() == Some(own.port))
     }
 
     /// Whether one of the addresses is that of a machine of the own services.
@@ -192,8 +208,8 @@ impl Egress {
     }
 }
 
-/// Networks that are wider than any private one, also where several make one: `0.0.0.0/1` and `128.0.0.0/1` are all of
-/// IPv4. The widest private networks are 10.0.0.0/8 and fc00::/7.
+/// Networks that are wider than any private one, also where several make one: `0.0.0.0/1` and
+/// `128.0.0.0/1` are all of IPv4. The widest private networks are 10.0.0.0/8 and fc00::/7.
 fn wider_than_private(networks: &Vec<IpNet>) -> Vec<IpNet> {
     let mut joined = IpNet::aggregate(networks);
     joined.retain(|network| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 7 });
@@ -211,12 +227,19 @@ pub(super) fn forbidden(ip: IpAddr, allow: &[IpNet]) -> Option<&'static str> {
         let [.., a, b, c, d] = ip.octets(); // the IPv4 address that the gateway would connect to
         return forbidden(Ipv4Addr::new(a, b, c, d).into(), allow);
     }
-    let named = FORBIDDEN.iter().find(|(net, _)| net.contains(&ip)).map(|(_, reason)| *reason);
+    let named = FORBIDDEN
+        .iter()
+        .find(|(net, _)| net.contains(&ip))
+        .map(|(_, reason)| *reason);
     named.or((ip.is_ipv6() && !GLOBAL_UNICAST.contains(&ip)).then_some("not a public address"))
 }
 
 /// Passes all addresses of a name, or none.
-fn check_all(host: &str, addresses: Vec<SocketAddr>, allow: &[IpNet]) -> Result<Vec<SocketAddr>, Refusal> {
+fn check_all(
+    host: &str,
+    addresses: Vec<SocketAddr>,
+    allow: &[IpNet],
+) -> Result<Vec<SocketAddr>, Refusal> {
     if addresses.is_empty() {
         return Err(refuse(host, "the name has no address"));
     }
@@ -232,7 +255,8 @@ fn check_all(host: &str, addresses: Vec<SocketAddr>, allow: &[IpNet]) -> Result<
 pub(super) struct GuardedResolver {
     /// The rules.
     pub(super) egress: Arc<Egress>,
-    /// Whether to refuse the machines of the own services: a resolver does not learn for which port it is asked.
+    /// Whether to refuse the machines of the own services: a resolver does not learn for which port
+    /// it is asked.
     pub(super) knows_own: bool,
 }
 
@@ -261,7 +285,10 @@ mod tests {
     }
 
     fn nets(texts: &[&str]) -> Vec<IpNet> {
-        texts.iter().map(|text| text.parse().expect("a network")).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().expect("a network"))
+            .collect()
     }
 
     #[test]
@@ -300,20 +327,39 @@ mod tests {
         let allow = nets(&["127.0.0.0/8", "fd00:1::/32"]);
         assert_eq!(forbidden(ip("127.1.2.3"), &allow), None);
         assert_eq!(forbidden(ip("fd00:1::9"), &allow), None);
-        for text in ["10.0.0.1", "::1", "fd00:2::1", "::ffff:127.0.0.1", "169.254.169.254"] {
+        for text in [
+            "10.0.0.1",
+            "::1",
+            "fd00:2::1",
+            "::ffff:127.0.0.1",
+            "169.254.169.254",
+        ] {
             assert!(forbidden(ip(text), &allow).is_some(), "{text}");
         }
     }
 
     #[test]
     fn networks_that_hold_more_than_a_private_one_are_warned_of() {
-        let wide =
-            |texts: &[&str]| wider_than_private(&nets(texts)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let wide = |texts: &[&str]| {
+            wider_than_private(&nets(texts))
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
         for network in ["0.0.0.0/0", "::/0", "0.0.0.0/1", "8.0.0.0/7", "fc00::/6"] {
             assert_eq!(wide(&[network]), [network]);
         }
         assert_eq!(wide(&["0.0.0.0/1", "128.0.0.0/1"]), ["0.0.0.0/0"]);
-        assert!(wide(&["10.0.0.0/8", "172.16.0.0/12", "127.0.0.0/8", "fc00::/7", "::1/128"]).is_empty());
+        assert!(
+            wide(&[
+                "10.0.0.0/8",
+                "172.16.0.0/12",
+                "127.0.0.0/8",
+                "fc00::/7",
+                "::1/128"
+            ])
+            .is_empty()
+        );
     }
 
     #[test]
@@ -321,19 +367,42 @@ mod tests {
         let public = SocketAddr::new(ip("1.1.1.1"), 0);
         let private = SocketAddr::new(ip("10.0.0.1"), 0);
         let refused = Err(Refusal::Unreachable);
-        assert_eq!(check_all("mixed.example", vec![public, private], &[]), refused);
-        assert_eq!(check_all("mixed.example", vec![private, public], &[]), refused);
-        assert_eq!(check_all("public.example", vec![public], &[]), Ok(vec![public]));
         assert_eq!(
-            check_all("mixed.example", vec![public, private], &nets(&["10.0.0.0/8"])),
+            check_all("mixed.example", vec![public, private], &[]),
+            refused
+        );
+        assert_eq!(
+            check_all("mixed.example", vec![private, public], &[]),
+            refused
+        );
+        assert_eq!(
+            check_all("public.example", vec![public], &[]),
+            Ok(vec![public])
+        );
+        assert_eq!(
+            check_all(
+                "mixed.example",
+                vec![public, private],
+                &nets(&["10.0.0.0/8"])
+            ),
             Ok(vec![public, private])
         );
-        assert_eq!(check_all("empty.example", Vec::new(), &[]), Err(Refusal::Unreachable));
+        assert_eq!(
+            check_all("empty.example", Vec::new(), &[]),
+            Err(Refusal::Unreachable)
+        );
     }
 
     fn own(host: &str, port: u16) -> Egress {
-        let own = vec![OwnService { host: host.to_owned(), port }];
-        Egress { networks: nets(&["0.0.0.0/0", "::/0"]), own, ..Egress::default() }
+        let own = vec![OwnService {
+            host: host.to_owned(),
+            port,
+        }];
+        Egress {
+            networks: nets(&["0.0.0.0/0", "::/0"]),
+            own,
+            ..Egress::default()
+        }
     }
 
     async fn may_go(egress: &Egress, url: &str) -> bool {
@@ -343,19 +412,35 @@ mod tests {
     #[tokio::test]
     async fn no_network_opens_the_nodes_own_services() {
         let node = own("127.0.0.1", 8081);
-        for refused in ["http://127.0.0.1:8081/graphql", "http://[::ffff:127.0.0.1]:8081/", "http://0:8081/"] {
+        for refused in [
+            "http://127.0.0.1:8081/graphql",
+            "http://[::ffff:127.0.0.1]:8081/",
+            "http://0:8081/",
+        ] {
             assert!(!may_go(&node, refused).await, "{refused}");
         }
-        assert!(may_go(&node, "http://127.0.0.1:39757/").await, "the demo's endpoint");
-        assert!(may_go(&node, "http://10.1.2.3:8081/").await, "another machine's");
+        assert!(
+            may_go(&node, "http://127.0.0.1:39757/").await,
+            "the demo's endpoint"
+        );
+        assert!(
+            may_go(&node, "http://10.1.2.3:8081/").await,
+            "another machine's"
+        );
         for everywhere in [own("0.0.0.0", 8081), own("::", 8081)] {
             assert!(
                 !may_go(&everywhere, "http://127.0.0.1:8081/").await
                     && !may_go(&everywhere, "http://[::1]:8081/").await
             );
-            assert!(may_go(&everywhere, "http://203.0.113.1:8081/").await, "no address of this machine");
+            assert!(
+                may_go(&everywhere, "http://203.0.113.1:8081/").await,
+                "no address of this machine"
+            );
         }
-        assert!(!may_go(&own("localhost", 15_432), "http://127.0.0.1:15432/").await, "a database by its name");
+        assert!(
+            !may_go(&own("localhost", 15_432), "http://127.0.0.1:15432/").await,
+            "a database by its name"
+        );
     }
 
     #[tokio::test]
@@ -363,7 +448,10 @@ mod tests {
         let egress = Arc::new(own("127.0.0.1", 8081));
         assert!(egress.is_own_port(&"http://localhost:8081/".parse().expect("a URL")));
         for knows_own in [false, true] {
-            let resolver = GuardedResolver { egress: egress.clone(), knows_own };
+            let resolver = GuardedResolver {
+                egress: egress.clone(),
+                knows_own,
+            };
             let found = resolver.resolve("localhost".parse().expect("a name")).await;
             assert_eq!(found.is_err(), knows_own);
         }
@@ -373,13 +461,27 @@ mod tests {
     async fn ports_of_other_protocols_are_refused_unless_they_are_listed() {
         let usual = Egress::default();
         for port in [22, 25, 5432, 6379, 11_211, 0] {
-            assert!(!may_go(&usual, &format!("http://1.1.1.1:{port}/")).await, "{port}");
+            assert!(
+                !may_go(&usual, &format!("http://1.1.1.1:{port}/")).await,
+                "{port}"
+            );
         }
-        for url in ["http://1.1.1.1/", "https://1.1.1.1/", "http://1.1.1.1:8080/", "http://1.1.1.1:39757/"] {
+        for url in [
+            "http://1.1.1.1/",
+            "https://1.1.1.1/",
+            "http://1.1.1.1:8080/",
+            "http://1.1.1.1:39757/",
+        ] {
             assert!(may_go(&usual, url).await, "{url}");
         }
-        let listed = Egress { ports: vec![443, 6379], ..Egress::default() };
-        assert!(may_go(&listed, "https://1.1.1.1/").await && may_go(&listed, "http://1.1.1.1:6379/").await);
+        let listed = Egress {
+            ports: vec![443, 6379],
+            ..Egress::default()
+        };
+        assert!(
+            may_go(&listed, "https://1.1.1.1/").await
+                && may_go(&listed, "http://1.1.1.1:6379/").await
+        );
         assert!(!may_go(&listed, "http://1.1.1.1/").await);
     }
 }

@@ -31,18 +31,19 @@ use url::Url;
 /// Longest wait for name, connection and TLS together: a host that is down
 /// should not hold a slot for the whole timeout of a slow job.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next request. Shorter than the 5 s of
-/// Node.js, the shortest common server default. A request whose kept connection is closed before a byte of it was written
-/// goes out on a new one (the client does that). One that was written before the close arrived fails: the target may have
-/// taken it, and an `Idempotency-Key` does not say that it would notice the second (ADR 40). The job's retry policy decides.
+/// How long a connection is kept for the next request. Shorter than the 5 s of Node.js, the
+/// shortest common server default. A request whose kept connection is closed before a byte of it
+/// was written goes out on a new one (the client does that). One that was written before the close
+/// arrived fails: the target may have taken it, and an `Idempotency-Key` does not say that it would
+/// notice the second (ADR 40). The job's retry policy decides.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Most headers of an answer; its head ends at some 400 KB as well. The client's own bound, 100, would fail targets
-/// behind proxies that add many.
+/// Most headers of an answer; its head ends at some 400 KB as well. The client's own bound, 100,
+/// would fail targets behind proxies that add many.
 const ANSWER_HEADERS_MAX: usize = 4_096;
 
-/// Sends webhooks, on a thread of their own: what a target answers may take long to read (informational answers
-/// without an end, for one), and it must not be firing that waits.
+/// Sends webhooks, on a thread of their own: what a target answers may take long to read
+/// (informational answers without an end, for one), and it must not be firing that waits.
 #[derive(Clone)]
 pub(super) struct HttpHandler {
     sender: Sender,
@@ -62,13 +63,30 @@ impl HttpHandler {
     /// A handler that obeys these rules.
     pub(super) fn new(egress: Egress) -> Result<Self, SetUpError> {
         // Fails only when a provider is there already: then that one is used.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
         let egress = Arc::new(egress);
-        let client = |knows_own| client(GuardedResolver { egress: Arc::clone(&egress), knows_own });
+        let client = |knows_own| {
+            client(GuardedResolver {
+                egress: Arc::clone(&egress),
+                knows_own,
+            })
+        };
         let set_up = |error: reqwest::Error| SetUpError(root_cause(&error));
-        let (usual, wary) = (client(false).map_err(set_up)?, client(true).map_err(set_up)?);
+        let (usual, wary) = (
+            client(false).map_err(set_up)?,
+            client(true).map_err(set_up)?,
+        );
         let thread = Arc::new(WebhookThread::start()?);
-        Ok(Self { sender: Sender { client: usual, wary, egress }, thread })
+        Ok(Self {
+            sender: Sender {
+                client: usual,
+                wary,
+                egress,
+            },
+            thread,
+        })
     }
 
     /// Sends the attempt's request and judges the answer. Dropping the future
@@ -77,11 +95,17 @@ impl HttpHandler {
         let (sender, attempt, target) = (self.sender.clone(), attempt.clone(), target.clone());
         // A set ends what is in it when it is dropped.
         let mut exchange = JoinSet::new();
-        exchange.spawn_on(async move { sender.exchange(&attempt, &target).await }, self.thread.handle());
+        exchange.spawn_on(
+            async move { sender.exchange(&attempt, &target).await },
+            self.thread.handle(),
+        );
         match exchange.join_next().await {
             Some(Ok(outcome)) => outcome,
             Some(Err(ended)) if ended.is_panic() => resume_unwind(ended.into_panic()),
-            _ => failed(Reason::Error, "the node stopped in the middle of the request".to_owned()),
+            _ => failed(
+                Reason::Error,
+                "the node stopped in the middle of the request".to_owned(),
+            ),
         }
     }
 }
@@ -90,7 +114,10 @@ impl Sender {
     async fn exchange(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
         let place = place(&target.url);
         if let Err(refusal) = self.egress.check(&target.url).await {
-            return failed(Reason::Error, format!("could not connect to {place}: {refusal}"));
+            return failed(
+                Reason::Error,
+                format!("could not connect to {place}: {refusal}"),
+            );
         }
         let request = match self.request(attempt, target) {
             Ok(request) => request,
@@ -98,19 +125,29 @@ impl Sender {
         };
         let seconds = target.timeout_seconds;
         let deadline = Instant::now() + Duration::from_secs(seconds.into());
-        // The runtime hears what became of kept connections: one that was closed by now is not taken for this request.
+        // The runtime hears what became of kept connections: one that was closed by now is not
+        // taken for this request.
         tokio::task::yield_now().await;
         match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => {
                 let status = response.status();
-                Answer::read(response, deadline).await.outcome(status, seconds)
+                Answer::read(response, deadline)
+                    .await
+                    .outcome(status, seconds)
             }
             Ok(Err(error)) => failed(Reason::Error, send_failure(&error, &place)),
-            Err(_) => failed(Reason::Timeout, format!("no answer from {place} within {seconds} s")),
+            Err(_) => failed(
+                Reason::Timeout,
+                format!("no answer from {place} within {seconds} s"),
+            ),
         }
     }
 
-    fn request(&self, attempt: &Attempt, target: &HttpTarget) -> Result<reqwest::RequestBuilder, String> {
+    fn request(
+        &self,
+        attempt: &Attempt,
+        target: &HttpTarget,
+    ) -> Result<reqwest::RequestBuilder, String> {
         let mut headers = HeaderMap::new();
         let body = body(attempt, target, &mut headers).filter(|body| !body.is_empty());
         if body.is_none() && target.method.takes_body() {
@@ -118,8 +155,14 @@ impl Sender {
         }
         job_headers(target, &mut headers)?;
         identity_headers(attempt, &mut headers)?; // last: nothing that a job says may stand in for these
-        let client = if self.egress.is_own_port(&target.url) { &self.wary } else { &self.client };
-        let request = client.request(method(target.method), target.url.clone()).headers(headers);
+        let client = if self.egress.is_own_port(&target.url) {
+            &self.wary
+        } else {
+            &self.client
+        };
+        let request = client
+            .request(method(target.method), target.url.clone())
+            .headers(headers);
         Ok(match body {
             Some(body) => request.body(body),
             None => request,
@@ -145,13 +188,19 @@ fn body(attempt: &Attempt, target: &HttpTarget, headers: &mut HeaderMap) -> Opti
     if target.body.is_some() {
         return target.body.clone();
     }
-    let payload = attempt.payload.as_ref().filter(|payload| target.method.takes_body() && !payload.is_null())?;
+    let payload = attempt
+        .payload
+        .as_ref()
+        .filter(|payload| target.method.takes_body() && !payload.is_null())?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Some(payload.as_str().to_owned())
 }
 
 fn job_headers(target: &HttpTarget, headers: &mut HeaderMap) -> Result<(), String> {
-    target.headers.iter().try_for_each(|(name, value)| insert(headers, name, value))
+    target
+        .headers
+        .iter()
+        .try_for_each(|(name, value)| insert(headers, name, value))
 }
 
 /// Who asks, for which fire time, and which attempt it is.
@@ -184,7 +233,11 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String
 /// W3C trace context: all attempts are spans of one trace, whose id is the
 /// execution's. Sampled, or else targets that follow the caller drop the trace.
 fn traceparent(attempt: &Attempt) -> String {
-    format!("00-{}-{:016x}-01", attempt.execution_id.simple(), span_id(attempt.execution_id, attempt.attempt))
+    format!(
+        "00-{}-{:016x}-01",
+        attempt.execution_id.simple(),
+        span_id(attempt.execution_id, attempt.attempt)
+    )
 }
 
 fn method(method: HttpMethod) -> Method {
@@ -233,7 +286,11 @@ impl Answer {
                 Err(_) => break End::TimedOut,
             }
         };
-        Self { body, end, retry_after }
+        Self {
+            body,
+            end,
+            retry_after,
+        }
     }
 
     /// A refusal is one whether or not its body arrived whole; a success is not.
@@ -242,10 +299,18 @@ impl Answer {
         let (reason, message) = match self.end {
             _ if !status.is_success() => (Reason::Error, refusal_text(status)),
             End::Enough => return Outcome::Succeeded { output },
-            End::TimedOut => (Reason::Timeout, format!("the answer did not end within {seconds} s")),
+            End::TimedOut => (
+                Reason::Timeout,
+                format!("the answer did not end within {seconds} s"),
+            ),
             End::Broken(cause) => (Reason::Error, format!("the answer broke off: {cause}")),
         };
-        Outcome::Failed { reason, message, output, retry_after: self.retry_after }
+        Outcome::Failed {
+            reason,
+            message,
+            output,
+            retry_after: self.retry_after,
+        }
     }
 
     fn text(&self) -> Option<String> {
@@ -261,8 +326,15 @@ fn failed(reason: Reason, message: String) -> Outcome {
 
 fn refusal_text(status: StatusCode) -> String {
     let name = status.canonical_reason().unwrap_or_default();
-    let redirect = if status.is_redirection() { "; redirects are not followed" } else { "" };
-    format!("the target answered {} {name}", status.as_u16()).trim_end().to_owned() + redirect
+    let redirect = if status.is_redirection() {
+        "; redirects are not followed"
+    } else {
+        ""
+    };
+    format!("the target answered {} {name}", status.as_u16())
+        .trim_end()
+        .to_owned()
+        + redirect
 }
 
 fn send_failure(error: &reqwest::Error, place: &str) -> String {
@@ -290,5 +362,8 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
 /// The part of a URL that is safe to show.
 fn place(url: &Url) -> String {
     let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
-    url.port_or_known_default().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
+    url.port_or_known_default().map_or_else(
+        || format!("{scheme}://{host}"),
+        |port| format!("{scheme}://{host}:{port}"),
+    )
 }

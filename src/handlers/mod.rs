@@ -1,8 +1,8 @@
 //! The targets of executions: one handler per [`Target`].
 //!
-//! A handler gets a leased attempt and returns its result. It has no access to the database or the cluster; it must never
-//! settle, retry or decide about a schedule. A cancel drops the future of the handler, so a handler must hold nothing
-//! that a drop does not clean up.
+//! A handler gets a leased attempt and returns its result. It has no access to the database or the
+//! cluster; it must never settle, retry or decide about a schedule. A cancel drops the future of
+//! the handler, so a handler must hold nothing that a drop does not clean up.
 
 mod egress;
 mod http;
@@ -34,7 +34,9 @@ pub struct Handlers {
 impl Handlers {
     /// Handlers whose webhooks reach public addresses and what `egress` opens.
     pub fn new(egress: Egress) -> Result<Self, SetUpError> {
-        Ok(Self { http: HttpHandler::new(egress)? })
+        Ok(Self {
+            http: HttpHandler::new(egress)?,
+        })
     }
 
     /// Runs the attempt's target to its end; dropping the future stops it.
@@ -119,23 +121,38 @@ mod tests {
     fn the_log_target_writes_one_escaped_line_with_ids_and_a_cut_payload() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
         let outcome = tracing::subscriber::with_default(subscriber, || log(&attempt(Target::Log)));
         assert_eq!(outcome, Outcome::Succeeded { output: None });
         let bytes = lines.0.lock().expect("not poisoned").clone();
         let text = String::from_utf8(bytes).expect("text");
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains(r#"job.name="nightly\nreport""#), "{text}");
-        assert!(text.contains("execution.id=00000000-0000-0000-0000-000000000001 attempt=2"), "{text}");
-        assert!(!text.contains(['\u{1b}', '\u{85}']), "control characters are escaped");
-        assert!(text.len() < LOG_PAYLOAD_BYTES_MAX + 512, "{} bytes", text.len());
+        assert!(
+            text.contains("execution.id=00000000-0000-0000-0000-000000000001 attempt=2"),
+            "{text}"
+        );
+        assert!(
+            !text.contains(['\u{1b}', '\u{85}']),
+            "control characters are escaped"
+        );
+        assert!(
+            text.len() < LOG_PAYLOAD_BYTES_MAX + 512,
+            "{} bytes",
+            text.len()
+        );
     }
 
     #[tokio::test]
     async fn the_noop_target_sleeps_then_succeeds() {
         let handlers = Handlers::new(Egress::default()).expect("handlers");
         let started = Instant::now();
-        let outcome = handlers.run(&attempt(Target::Noop(NoopTarget { sleep_millis: 20 }))).await;
+        let outcome = handlers
+            .run(&attempt(Target::Noop(NoopTarget { sleep_millis: 20 })))
+            .await;
         assert_eq!(outcome, Outcome::Succeeded { output: None });
         assert!(started.elapsed() >= Duration::from_millis(20));
     }

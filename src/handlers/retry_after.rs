@@ -3,8 +3,9 @@
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// The delay, in seconds or up to a date. A date is compared with the target's own clock (`Date`) and, of a target that
-/// sends none, with this node's. The retry policy bounds what comes of either.
+/// The delay, in seconds or up to a date. A date is compared with the target's own clock (`Date`)
+/// and, of a target that sends none, with this node's. The retry policy bounds what comes of
+/// either.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let asked = text(headers, RETRY_AFTER)?;
     if let Some(seconds) = seconds(asked) {
@@ -12,7 +13,11 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let until = httpdate::parse_http_date(asked).ok()?;
     let now = text(headers, DATE).and_then(|date| httpdate::parse_http_date(date).ok());
-    Some(until.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
+    Some(
+        until
+            .duration_since(now.unwrap_or_else(SystemTime::now))
+            .unwrap_or_default(),
+    )
 }
 
 /// `delay-seconds = 1*DIGIT`: a number that no integer holds is the longest delay.
@@ -31,7 +36,8 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     fn asked(retry_after: &str, date: Option<&str>) -> Option<Duration> {
-        let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).expect("a header's value");
+        let value =
+            |text: &str| HeaderValue::from_bytes(text.as_bytes()).expect("a header's value");
         let mut headers = HeaderMap::from_iter([(RETRY_AFTER, value(retry_after))]);
         headers.extend(date.map(|date| (DATE, value(date))));
         super::retry_after(&headers)
@@ -39,8 +45,17 @@ mod tests {
 
     #[test]
     fn seconds_of_any_size_are_read() {
-        for (text, seconds) in [("0", 0), (" 120 ", 120), ("007", 7), ("18446744073709551615", u64::MAX)] {
-            assert_eq!(asked(text, None), Some(Duration::from_secs(seconds)), "{text}");
+        for (text, seconds) in [
+            ("0", 0),
+            (" 120 ", 120),
+            ("007", 7),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(
+                asked(text, None),
+                Some(Duration::from_secs(seconds)),
+                "{text}"
+            );
         }
         for text in ["18446744073709551616", &"9".repeat(5_000)] {
             assert_eq!(asked(text, None), Some(Duration::MAX), "{text}");
@@ -50,18 +65,45 @@ mod tests {
     #[test]
     fn every_form_of_a_date_is_read_by_the_clock_of_the_target() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        for form in ["Sun, 06 Nov 1994 08:50:37 GMT", "Sunday, 06-Nov-94 08:50:37 GMT", "Sun Nov  6 08:50:37 1994"] {
-            assert_eq!(asked(form, Some(date)), Some(Duration::from_mins(1)), "{form}");
+        for form in [
+            "Sun, 06 Nov 1994 08:50:37 GMT",
+            "Sunday, 06-Nov-94 08:50:37 GMT",
+            "Sun Nov  6 08:50:37 1994",
+        ] {
+            assert_eq!(
+                asked(form, Some(date)),
+                Some(Duration::from_mins(1)),
+                "{form}"
+            );
         }
-        assert_eq!(asked("Sun, 06 Nov 1994 08:49:36 GMT", Some(date)), Some(Duration::ZERO), "it is past");
-        assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT", Some("yesterday")), Some(Duration::ZERO), "by this clock");
+        assert_eq!(
+            asked("Sun, 06 Nov 1994 08:49:36 GMT", Some(date)),
+            Some(Duration::ZERO),
+            "it is past"
+        );
+        assert_eq!(
+            asked("Sun, 06 Nov 1994 08:50:37 GMT", Some("yesterday")),
+            Some(Duration::ZERO),
+            "by this clock"
+        );
         let last = asked("Fri, 31 Dec 9999 23:59:59 GMT", None).expect("a date");
         assert!(last.as_secs() > 7_000 * 365 * 86_400, "{last:?}");
     }
 
     #[test]
     fn what_is_no_delay_asks_for_none() {
-        for text in ["", "soon", "-1", "+1", "1.5", "1e3", "1 2", "٣", "1970-01-01T00:00:00Z", "Sun, 06 Nov 1994"] {
+        for text in [
+            "",
+            "soon",
+            "-1",
+            "+1",
+            "1.5",
+            "1e3",
+            "1 2",
+            "٣",
+            "1970-01-01T00:00:00Z",
+            "Sun, 06 Nov 1994",
+        ] {
             assert_eq!(asked(text, None), None, "{text}");
         }
     }

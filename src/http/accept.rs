@@ -8,8 +8,8 @@ use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING};
 /// (<https://graphql.github.io/graphql-over-http/draft/>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// What most clients read, and the default. Its status is 200 whatever GraphQL says: clients that read it take
-    /// another one for the transport's, and do not look for errors.
+    /// What most clients read, and the default. Its status is 200 whatever GraphQL says: clients
+    /// that read it take another one for the transport's, and do not look for errors.
     Json,
     /// GraphQL's own: its status also says whether the request was executed.
     Graphql,
@@ -18,7 +18,10 @@ pub enum MediaType {
 impl MediaType {
     /// The one that the client prefers.
     pub fn of(request: &HttpRequest) -> Self {
-        let accepted = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+        let accepted = request
+            .headers()
+            .get_all(ACCEPT)
+            .filter_map(|value| value.to_str().ok());
         Self::preferred(accepted.flat_map(|value| value.split(',')))
     }
 
@@ -38,15 +41,21 @@ impl MediaType {
         }
     }
 
-    /// The one with the greatest weight, of equal ones the first. What is not named has the weight 0.
+    /// The one with the greatest weight, of equal ones the first. What is not named has the weight
+    /// 0.
     fn preferred<'a>(ranges: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::Json, 0.0);
         for range in ranges {
             let mut parts = range.split(';').map(str::trim);
             let named = parts.next().unwrap_or_default();
             let mut offered = [Self::Json, Self::Graphql].into_iter();
-            let Some(offered) = offered.find(|offered| named.eq_ignore_ascii_case(offered.name())) else { continue };
-            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |weight| weight.parse().ok());
+            let Some(offered) = offered.find(|offered| named.eq_ignore_ascii_case(offered.name()))
+            else {
+                continue;
+            };
+            let weight = parts
+                .find_map(|part| part.strip_prefix("q="))
+                .map_or(Some(1.0), |weight| weight.parse().ok());
             if let Some(weight) = weight.filter(|weight| *weight > best.1) {
                 best = (offered, weight);
             }
@@ -55,24 +64,37 @@ impl MediaType {
     }
 }
 
-/// Whether it is a browser that goes somewhere: a person typed the address, followed a link or reloaded.
+/// Whether it is a browser that goes somewhere: a person typed the address, followed a link or
+/// reloaded.
 pub fn wants_page(request: &HttpRequest) -> bool {
-    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let accepted = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
     accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 /// Whether the client takes a body in this encoding.
 pub fn takes(request: &HttpRequest, encoding: &str) -> bool {
-    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let accepted = request
+        .headers()
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok());
     accepted.is_some_and(|accepted| names(accepted, encoding))
 }
 
 /// Whether a list of encodings names one of them. `br;q=0` refuses it.
 fn names(accepted: &str, encoding: &str) -> bool {
-    accepted.split(',').map(|one| one.split(';').map(str::trim)).any(|mut parts| {
-        let is_named = parts.next().is_some_and(|named| named.eq_ignore_ascii_case(encoding));
-        is_named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+    accepted
+        .split(',')
+        .map(|one| one.split(';').map(str::trim))
+        .any(|mut parts| {
+            let is_named = parts
+                .next()
+                .is_some_and(|named| named.eq_ignore_ascii_case(encoding));
+            is_named
+                && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
 }
 
 #[cfg(test)]

@@ -48,12 +48,24 @@ struct Refused<'a> {
 }
 
 /// The answer as the client prefers it. `allowance` knows whether the request was executed.
-pub async fn of(request: &HttpRequest, response: Response, allowance: Option<Arc<Allowance>>) -> HttpResponse {
+pub async fn of(
+    request: &HttpRequest,
+    response: Response,
+    allowance: Option<Arc<Allowance>>,
+) -> HttpResponse {
     let media_type = MediaType::of(request);
-    let is_executed = allowance.as_ref().is_some_and(|allowance| allowance.is_executed());
-    let status = if is_executed { StatusCode::OK } else { refusal(media_type, &response.errors) };
+    let is_executed = allowance
+        .as_ref()
+        .is_some_and(|allowance| allowance.is_executed());
+    let status = if is_executed {
+        StatusCode::OK
+    } else {
+        refusal(media_type, &response.errors)
+    };
     let mut answer = HttpResponse::build(status);
-    answer.content_type(media_type.name()).insert_header((VARY, "accept, accept-encoding"));
+    answer
+        .content_type(media_type.name())
+        .insert_header((VARY, "accept, accept-encoding"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         answer.insert_header((ALLOW, "POST"));
     }
@@ -61,7 +73,12 @@ pub async fn of(request: &HttpRequest, response: Response, allowance: Option<Arc
     let written = if is_executed {
         serde_json::to_writer(&mut chunks, &response)
     } else {
-        serde_json::to_writer(&mut chunks, &Refused { errors: &response.errors })
+        serde_json::to_writer(
+            &mut chunks,
+            &Refused {
+                errors: &response.errors,
+            },
+        )
     };
     if written.is_err() {
         // Nothing but its length can be wrong with it.
@@ -76,7 +93,11 @@ pub async fn of(request: &HttpRequest, response: Response, allowance: Option<Arc
         answer.insert_header((CONTENT_ENCODING, "gzip"));
     }
     let length = chunks.length;
-    answer.body(Sending { chunks, length, _allowance: allowance })
+    answer.body(Sending {
+        chunks,
+        length,
+        _allowance: allowance,
+    })
 }
 
 /// The answer to what is no request of GraphQL, after `what` it is instead.
@@ -88,7 +109,9 @@ pub fn malformed(request: &HttpRequest, what: &str, error: &serde_json::Error) -
         Category::Syntax | Category::Eof | Category::Io => StatusCode::BAD_REQUEST,
     };
     let message = format!("{what}: {error}");
-    HttpResponse::build(status).content_type(media_type.name()).json(errors(&message, "BAD_USER_INPUT"))
+    HttpResponse::build(status)
+        .content_type(media_type.name())
+        .json(errors(&message, "BAD_USER_INPUT"))
 }
 
 /// One error in GraphQL's own shape.
@@ -98,19 +121,28 @@ pub fn errors(message: &str, code: &str) -> Value {
 
 /// The status that says why a request was not executed.
 fn refusal(media_type: MediaType, errors: &[ServerError]) -> StatusCode {
-    if errors.iter().any(|error| error.source::<OnlyByPost>().is_some()) {
+    if errors
+        .iter()
+        .any(|error| error.source::<OnlyByPost>().is_some())
+    {
         return StatusCode::METHOD_NOT_ALLOWED;
     }
-    let code = errors.first().and_then(|error| error.extensions.as_ref()?.get("code"));
+    let code = errors
+        .first()
+        .and_then(|error| error.extensions.as_ref()?.get("code"));
     media_type.refused_with(match code {
-        Some(async_graphql::Value::String(code)) if code == "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
-        Some(async_graphql::Value::String(code)) if code == "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(async_graphql::Value::String(code)) if code == "UNAVAILABLE" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Some(async_graphql::Value::String(code)) if code == "INTERNAL" => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         _ => StatusCode::BAD_REQUEST,
     })
 }
 
-/// The same by gzip at its fastest, some 5 ms of a core for a megabyte. Other requests of the thread get their turn
-/// after each chunk.
+/// The same by gzip at its fastest, some 5 ms of a core for a megabyte. Other requests of the
+/// thread get their turn after each chunk.
 async fn compressed(mut plain: Chunks) -> std::io::Result<Chunks> {
     let mut gzip = GzEncoder::new(Chunks::up_to(usize::MAX), Compression::fast());
     while let Some(chunk) = plain.next() {
@@ -125,12 +157,19 @@ async fn compressed(mut plain: Chunks) -> std::io::Result<Chunks> {
 impl Chunks {
     /// Takes that many bytes and no more.
     fn up_to(length_max: usize) -> Self {
-        Self { full: VecDeque::new(), last: Vec::new(), length: 0, length_max }
+        Self {
+            full: VecDeque::new(),
+            last: Vec::new(),
+            length: 0,
+            length_max,
+        }
     }
 
     /// What was written first.
     fn next(&mut self) -> Option<Bytes> {
-        self.full.pop_front().or_else(|| (!self.last.is_empty()).then(|| std::mem::take(&mut self.last).into()))
+        self.full
+            .pop_front()
+            .or_else(|| (!self.last.is_empty()).then(|| std::mem::take(&mut self.last).into()))
     }
 
     fn is_empty(&self) -> bool {
@@ -164,7 +203,10 @@ impl MessageBody for Sending {
         BodySize::Sized(self.length as u64)
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
         Poll::Ready(self.chunks.next().map(Ok))
     }
 }
@@ -185,7 +227,9 @@ mod tests {
         assert!(smaller.length < text.len() / 10);
         let bytes: Vec<u8> = std::iter::from_fn(|| smaller.next()).flatten().collect();
         let mut read = String::new();
-        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut read).expect("gzip");
+        flate2::read::GzDecoder::new(bytes.as_slice())
+            .read_to_string(&mut read)
+            .expect("gzip");
         assert!(read == text);
     }
 

@@ -1,5 +1,5 @@
-//! The base path: what a proxy puts before the addresses of a node. One that leaves it in a request is understood, and so
-//! is one that takes it out; pages name it in either case.
+//! The base path: what a proxy puts before the addresses of a node. One that leaves it in a request
+//! is understood, and so is one that takes it out; pages name it in either case.
 
 use super::NodeView;
 use actix_web::body::MessageBody;
@@ -28,14 +28,20 @@ pub fn put_in(base_path: &str, page: &str) -> String {
 
 /// An address without its base path, if it has one.
 fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
-    let rest = uri.path().strip_prefix(base_path).filter(|_| !base_path.is_empty())?;
+    let rest = uri
+        .path()
+        .strip_prefix(base_path)
+        .filter(|_| !base_path.is_empty())?;
     let root = match rest.chars().next() {
         None => "/",
         Some('/') => "",
         // `/jobs` is not above `/jobs-of-others`.
         Some(_) => return None,
     };
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(format!("{root}{rest}{query}").parse().ok()?);
     Uri::from_parts(parts).ok()
@@ -47,11 +53,16 @@ mod tests {
 
     #[test]
     fn the_base_path_is_taken_out_of_what_is_below_it() {
-        let rest = |uri: &str| without("/a/b", &uri.parse().expect("an address")).map(|rest| rest.to_string());
+        let rest = |uri: &str| {
+            without("/a/b", &uri.parse().expect("an address")).map(|rest| rest.to_string())
+        };
         assert_eq!(rest("/a/b/jobs?x=%2F&y").as_deref(), Some("/jobs?x=%2F&y"));
         assert_eq!(rest("/a/b/a/b").as_deref(), Some("/a/b"), "once");
         assert_eq!(rest("/a/b").as_deref(), Some("/"));
-        assert_eq!(rest("http://host:1/a/b//x").as_deref(), Some("http://host:1//x"));
+        assert_eq!(
+            rest("http://host:1/a/b//x").as_deref(),
+            Some("http://host:1//x")
+        );
         for other in ["/", "/a", "/a/bc", "/jobs", "/x/a/b/"] {
             assert_eq!(rest(other), None, "{other}");
         }

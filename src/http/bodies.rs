@@ -16,7 +16,8 @@ use tokio::time::timeout;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body that takes nothing of the budget: that of nearly every request.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
-/// What larger ones share. With twice as much ten clients that send the dearest ones brought a node to 260 MB.
+/// What larger ones share. With twice as much ten clients that send the dearest ones brought a node
+/// to 260 MB.
 const BUDGET_BYTES: usize = BODY_BYTES_MAX;
 /// What the budget is counted in: a semaphore counts in 32 bits.
 const UNIT: usize = 1024;
@@ -53,11 +54,17 @@ impl Bodies {
 
     /// Reads the body of a request.
     pub async fn read(&self, request: &HttpRequest, payload: Payload) -> Result<Body, NoBody> {
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let announced = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
         // One that comes in chunks says nothing about its size.
         let share = self.share(announced.unwrap_or(BODY_BYTES_MAX)).await?;
         match payload.to_bytes_limited(BODY_BYTES_MAX).await {
-            Ok(Ok(bytes)) => Ok(Body { bytes, _share: share }),
+            Ok(Ok(bytes)) => Ok(Body {
+                bytes,
+                _share: share,
+            }),
             Ok(Err(error)) => Err(NoBody::Broken(error)),
             Err(_) => Err(NoBody::TooLarge),
         }
@@ -86,17 +93,37 @@ mod tests {
     async fn large_bodies_wait_for_each_other_and_small_ones_for_nobody() {
         let bodies = Bodies::new();
         let largest = bodies.share(BODY_BYTES_MAX).await.expect("there is room");
-        assert!(bodies.share(SMALL_BYTES_MAX).await.is_ok_and(|share| share.is_none()));
-        assert!(timeout(Duration::ZERO, bodies.share(SMALL_BYTES_MAX + 1)).await.is_err(), "it waits");
+        assert!(
+            bodies
+                .share(SMALL_BYTES_MAX)
+                .await
+                .is_ok_and(|share| share.is_none())
+        );
+        assert!(
+            timeout(Duration::ZERO, bodies.share(SMALL_BYTES_MAX + 1))
+                .await
+                .is_err(),
+            "it waits"
+        );
         let (waiting, ()) = tokio::join!(bodies.share(BODY_BYTES_MAX), async { drop(largest) });
         assert!(waiting.is_ok_and(|share| share.is_some()));
-        assert_eq!(bodies.0.available_permits(), BUDGET_BYTES / UNIT, "all came back");
-        assert!(matches!(bodies.share(BODY_BYTES_MAX + 1).await, Err(NoBody::TooLarge)));
+        assert_eq!(
+            bodies.0.available_permits(),
+            BUDGET_BYTES / UNIT,
+            "all came back"
+        );
+        assert!(matches!(
+            bodies.share(BODY_BYTES_MAX + 1).await,
+            Err(NoBody::TooLarge)
+        ));
     }
 
     #[test]
     fn the_shipped_proxy_takes_as_much() {
         let nginx = include_str!("../../deploy/nginx/nginx.conf");
-        assert!(nginx.contains(&format!("client_max_body_size {}m;", BODY_BYTES_MAX / 1024 / 1024)));
+        assert!(nginx.contains(&format!(
+            "client_max_body_size {}m;",
+            BODY_BYTES_MAX / 1024 / 1024
+        )));
     }
 }

@@ -27,18 +27,28 @@ pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
 /// The living nodes as Prometheus' HTTP service discovery wants them:
 /// <https://prometheus.io/docs/prometheus/latest/http_sd/>.
 pub async fn prometheus_sd(view: web::Data<NodeView>) -> HttpResponse {
-    list_living(&view, |node| json!({"targets": [node.address], "labels": {"node": node.name}})).await
+    list_living(
+        &view,
+        |node| json!({"targets": [node.address], "labels": {"node": node.name}}),
+    )
+    .await
 }
 
 async fn list_living(view: &NodeView, shown: impl Fn(&NodeRecord) -> Value) -> HttpResponse {
     match view.store.nodes().await {
         Ok(nodes) => {
-            let living = nodes.iter().filter(|node| matches!(node.state, NodeState::Active | NodeState::Draining));
+            let living = nodes
+                .iter()
+                .filter(|node| matches!(node.state, NodeState::Active | NodeState::Draining));
             HttpResponse::Ok().json(living.map(shown).collect::<Vec<_>>())
         }
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "nobody knows who is in the cluster");
-            HttpResponse::ServiceUnavailable().json(json!({"status": "the database does not answer"}))
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "nobody knows who is in the cluster"
+            );
+            HttpResponse::ServiceUnavailable()
+                .json(json!({"status": "the database does not answer"}))
         }
     }
 }

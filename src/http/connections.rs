@@ -61,7 +61,10 @@ pub struct UnderWay(Arc<Connection>);
 impl Connections {
     /// At most `max` at once.
     pub fn new(max: usize) -> Self {
-        Self(Arc::new(Open { max, connections: Mutex::default() }))
+        Self(Arc::new(Open {
+            max,
+            connections: Mutex::default(),
+        }))
     }
 
     /// Most connections that may be accepted, with those that are about to be closed.
@@ -71,24 +74,44 @@ impl Connections {
 
     /// Takes a connection, and closes another one when there are too many.
     pub fn admit(&self, io: TcpStream) -> io::Result<Watched> {
-        // Answers leave in pieces. With Nagle's algorithm the last one waits for the client's delayed acknowledgement, 40 ms.
+        // Answers leave in pieces. With Nagle's algorithm the last one waits for the client's
+        // delayed acknowledgement, 40 ms.
         io.set_nodelay(true)?;
-        let address = io.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
-        let connection = self.open(client_of(address)).ok_or(io::ErrorKind::ConnectionAborted)?;
+        let address = io
+            .peer_addr()
+            .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+        let connection = self
+            .open(client_of(address))
+            .ok_or(io::ErrorKind::ConnectionAborted)?;
         let check = Box::pin(sleep(CHECK_EVERY));
-        Ok(Watched { io, connection, connections: self.clone(), check, stalled: None, read_waits: false })
+        Ok(Watched {
+            io,
+            connection,
+            connections: self.clone(),
+            check,
+            stalled: None,
+            read_waits: false,
+        })
     }
 
     fn open(&self, client: IpAddr) -> Option<Arc<Connection>> {
-        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self
+            .0
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if open.len() >= self.accepted_max() {
             return None;
         }
-        let living = || open.iter().filter(|other| !other.is_closing.load(Ordering::Relaxed));
+        let living = || {
+            open.iter()
+                .filter(|other| !other.is_closing.load(Ordering::Relaxed))
+        };
         if living().count() >= self.0.max {
             let mut of_clients: HashMap<IpAddr, usize> = HashMap::new();
             living().for_each(|other| *of_clients.entry(other.client).or_default() += 1);
-            let quietest = living().max_by_key(|other| (of_clients[&other.client], other.silence()));
+            let quietest =
+                living().max_by_key(|other| (of_clients[&other.client], other.silence()));
             quietest.inspect(|other| other.close());
         }
         let connection = Arc::new(Connection::new(client));
@@ -98,14 +121,19 @@ impl Connections {
     }
 
     fn closed(&self, connection: &Arc<Connection>) {
-        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self
+            .0
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         open.retain(|other| !Arc::ptr_eq(other, connection));
         count(open.len());
     }
 }
 
 fn count(open: usize) {
-    metrics::gauge!("horolog_http_connections").set(u32::try_from(open).map_or(f64::MAX, f64::from));
+    metrics::gauge!("horolog_http_connections")
+        .set(u32::try_from(open).map_or(f64::MAX, f64::from));
 }
 
 impl Connection {
@@ -127,7 +155,8 @@ impl Connection {
     }
 
     fn silence(&self) -> u64 {
-        self.age().saturating_sub(self.heard.load(Ordering::Relaxed))
+        self.age()
+            .saturating_sub(self.heard.load(Ordering::Relaxed))
     }
 
     fn close(&self) {
@@ -142,7 +171,9 @@ impl Connection {
     }
 
     fn is_idle_for_too_long(&self) -> bool {
-        let idle = self.age().saturating_sub(self.idle_since.load(Ordering::Relaxed));
+        let idle = self
+            .age()
+            .saturating_sub(self.idle_since.load(Ordering::Relaxed));
         self.requests.load(Ordering::Relaxed) == 0 && u128::from(idle) >= IDLE_MAX.as_millis()
     }
 }
@@ -199,21 +230,35 @@ impl Watched {
         }
     }
 
-    /// Whether the client has taken too little for too long; if it has taken enough, its time begins again.
+    /// Whether the client has taken too little for too long; if it has taken enough, its time
+    /// begins again.
     fn is_stalled(&mut self) -> bool {
-        let Some(stall) = self.stalled.filter(|stall| stall.since.elapsed() >= STALL_MAX) else { return false };
-        self.stalled = Some(Stall { since: Instant::now(), taken: 0 });
+        let Some(stall) = self
+            .stalled
+            .filter(|stall| stall.since.elapsed() >= STALL_MAX)
+        else {
+            return false;
+        };
+        self.stalled = Some(Stall {
+            since: Instant::now(),
+            taken: 0,
+        });
         stall.taken < STALL_BYTES_MIN
     }
 
-    /// Whether whole answers wait for a client that does not read them. The server bounds the bodies that it holds, but not
-    /// the heads of answers without one: for a client that goes on asking they would pile up.
+    /// Whether whole answers wait for a client that does not read them. The server bounds the
+    /// bodies that it holds, but not the heads of answers without one: for a client that goes on
+    /// asking they would pile up.
     fn owes_answers(&self) -> bool {
         self.stalled.is_some() && self.connection.requests.load(Ordering::Relaxed) == 0
     }
 
     /// Takes note of what a write came to.
-    fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
                 if let Some(stall) = &mut self.stalled {
@@ -223,7 +268,10 @@ impl Watched {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                self.stalled.get_or_insert_with(|| Stall { since: Instant::now(), taken: 0 });
+                self.stalled.get_or_insert_with(|| Stall {
+                    since: Instant::now(),
+                    taken: 0,
+                });
                 self.poll_over(context).map(Err)
             }
         }
@@ -250,7 +298,9 @@ impl AsyncRead for Watched {
         match Pin::new(&mut self.io).poll_read(context, buffer) {
             Poll::Ready(read) => {
                 if buffer.filled().len() > before {
-                    self.connection.heard.store(self.connection.age(), Ordering::Relaxed);
+                    self.connection
+                        .heard
+                        .store(self.connection.age(), Ordering::Relaxed);
                 }
                 Poll::Ready(read)
             }
@@ -260,7 +310,11 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
         self.wrote(context, written)
     }
@@ -289,8 +343,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_piece_of_an_answer_does_not_wait_for_an_acknowledgement() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let _client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("a connection");
         let (io, _) = listener.accept().await.expect("a connection");
         let watched = Connections::new(1).admit(io).expect("room");
         assert!(watched.io.nodelay().expect("an option"));
@@ -299,26 +357,46 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_does_not_read_whole_answers_is_not_read_either() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("a connection");
         let (io, _) = listener.accept().await.expect("a connection");
         let mut watched = Connections::new(1).admit(io).expect("room");
-        client.write_all(b"once more").await.expect("room in the kernel");
+        client
+            .write_all(b"once more")
+            .await
+            .expect("room in the kernel");
         watched.io.readable().await.expect("it has come");
 
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut sent = 0;
-        while let Poll::Ready(written) = Pin::new(&mut watched).poll_write(&mut context, &vec![b'x'; 65_536]) {
+        while let Poll::Ready(written) =
+            Pin::new(&mut watched).poll_write(&mut context, &vec![b'x'; 65_536])
+        {
             sent += written.expect("the client is there");
         }
         let mut bytes = [0; 9];
         let mut poll_read = |watched: &mut Watched| {
             let mut buffer = ReadBuf::new(&mut bytes);
-            Pin::new(watched).poll_read(&mut Context::from_waker(std::task::Waker::noop()), &mut buffer).is_ready()
+            Pin::new(watched)
+                .poll_read(
+                    &mut Context::from_waker(std::task::Waker::noop()),
+                    &mut buffer,
+                )
+                .is_ready()
         };
-        assert!(!poll_read(&mut watched), "the client owes the reading of {sent} bytes");
+        assert!(
+            !poll_read(&mut watched),
+            "the client owes the reading of {sent} bytes"
+        );
 
-        client.read_exact(&mut vec![0; sent]).await.expect("they have come");
+        client
+            .read_exact(&mut vec![0; sent])
+            .await
+            .expect("they have come");
         watched.flush().await.expect("the client is there");
         assert!(poll_read(&mut watched));
     }
@@ -327,19 +405,32 @@ mod tests {
     fn a_full_node_closes_a_connection_of_the_client_that_has_the_most() {
         let connections = Connections::new(3);
         let open = |last| connections.open(client(last)).expect("room");
-        let is_closing = |connection: &Arc<Connection>| connection.is_closing.load(Ordering::Relaxed);
+        let is_closing =
+            |connection: &Arc<Connection>| connection.is_closing.load(Ordering::Relaxed);
         let (single, first, second) = (open(1), open(2), open(2));
         first.heard.store(u64::MAX, Ordering::Relaxed); // it has just said something
         let third = open(3);
-        assert!(is_closing(&second) && !is_closing(&first) && !is_closing(&single) && !is_closing(&third));
+        assert!(
+            is_closing(&second)
+                && !is_closing(&first)
+                && !is_closing(&single)
+                && !is_closing(&third)
+        );
         connections.closed(&second);
         open(1);
         assert_eq!(
-            [&single, &first, &third].map(is_closing).iter().filter(|closing| **closing).count(),
+            [&single, &first, &third]
+                .map(is_closing)
+                .iter()
+                .filter(|closing| **closing)
+                .count(),
             1,
             "all have as many"
         );
         let refused = (0..=CLOSING_MAX).find(|_| connections.open(client(4)).is_none());
-        assert!(refused.is_some(), "nothing is taken while those that are closed do not end");
+        assert!(
+            refused.is_some(),
+            "nothing is taken while those that are closed do not end"
+        );
     }
 }

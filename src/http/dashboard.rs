@@ -2,9 +2,9 @@
 //! built, each beside its brotli and its gzip; or one plain page when there were
 //! none.
 //!
-//! Whoever navigates to an unknown path gets the dashboard's page, which has
-//! routes of its own; so does whoever asks for `/`. A program, or a page that asks for an asset, never gets
-//! HTML for something that is not there: a 404 says so, and no cache keeps it.
+//! Whoever navigates to an unknown path gets the dashboard's page, which has routes of its own; so
+//! does whoever asks for `/`. A program, or a page that asks for an asset, never gets HTML for
+//! something that is not there: a 404 says so, and no cache keeps it.
 
 use super::accept::{takes, wants_page};
 use super::base_path::put_in;
@@ -12,7 +12,8 @@ use super::{GRAPHQL_PATHS, NodeView};
 use crate::model::introspection::Introspection;
 use actix_web::http::Method;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag,
+    Header, IfNoneMatch, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -30,8 +31,7 @@ const PAGE: &str = "index.html";
 const PLAIN_PAGE: &str = include_str!("plain.html");
 /// Everything from this node, nothing inline. The live connection is of the
 /// same origin, which `connect-src 'self'` covers in all current browsers.
-const POLICY: &str =
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// GraphiQL, which cannot do without introspection.
 const PLAYGROUND: &str = "graphiql";
 /// Names below it hold a hash of the content: whoever has one has it for ever.
@@ -63,25 +63,34 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
     }
     file(&request, PAGE).unwrap_or_else(|| {
         let mut answer = HttpResponse::Ok();
-        answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, ASK_AGAIN));
+        answer
+            .content_type("text/html; charset=utf-8")
+            .insert_header((CACHE_CONTROL, ASK_AGAIN));
         answer.body(put_in(base_path(&request), PLAIN_PAGE))
     })
 }
 
 /// What a proxy puts before the addresses of the page.
 fn base_path(request: &HttpRequest) -> &str {
-    request.app_data::<web::Data<NodeView>>().map_or("", |view| &view.base_path)
+    request
+        .app_data::<web::Data<NodeView>>()
+        .map_or("", |view| &view.base_path)
 }
 
 /// Whether there is GraphiQL.
 pub fn has_playground(request: &HttpRequest) -> bool {
-    request.app_data::<web::Data<NodeView>>().is_some_and(|view| view.introspection == Introspection::On)
+    request
+        .app_data::<web::Data<NodeView>>()
+        .is_some_and(|view| view.introspection == Introspection::On)
 }
 
 /// A browser goes to one of the dashboard's pages.
 fn is_navigation(request: &HttpRequest) -> bool {
     let path = request.path();
-    let below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below = |root: &&str| {
+        path.strip_prefix(*root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     let is_of_programs = GRAPHQL_PATHS.iter().chain(&MACHINE_PATHS).any(below);
     let is_asset = path.trim_start_matches('/').starts_with(HASHED);
     !is_of_programs && !is_asset && wants_page(request)
@@ -92,17 +101,25 @@ fn is_navigation(request: &HttpRequest) -> bool {
 fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     let plain = Files::get(name)?;
     let base_path = base_path(request);
-    if !base_path.is_empty() && Path::new(name).extension().is_some_and(|extension| extension == "html") {
+    if !base_path.is_empty()
+        && Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension == "html")
+    {
         // Not what lies there compressed; it is small.
         let mut answer = HttpResponse::Ok();
-        answer.content_type(media_type(name)).insert_header((CACHE_CONTROL, ASK_AGAIN));
+        answer
+            .content_type(media_type(name))
+            .insert_header((CACHE_CONTROL, ASK_AGAIN));
         answer.insert_header((CONTENT_SECURITY_POLICY, POLICY));
         return Some(answer.body(put_in(base_path, &String::from_utf8_lossy(&plain.data))));
     }
     let encoded = ENCODINGS
         .into_iter()
         .filter(|(encoding, _)| takes(request, encoding))
-        .find_map(|(encoding, suffix)| Some((Some(encoding), Files::get(&format!("{name}.{suffix}"))?)));
+        .find_map(|(encoding, suffix)| {
+            Some((Some(encoding), Files::get(&format!("{name}.{suffix}"))?))
+        });
     let (encoding, file) = encoded.unwrap_or((None, plain));
 
     let tag = entity_tag(&file);
@@ -111,11 +128,22 @@ fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
         Ok(IfNoneMatch::Any) => request.headers().contains_key("if-none-match"),
         Err(_) => false,
     };
-    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut answer = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
     answer
         .insert_header((ETAG, tag.to_string()))
         .insert_header((VARY, "accept-encoding"))
-        .insert_header((CACHE_CONTROL, if name.starts_with(HASHED) { FOR_EVER } else { ASK_AGAIN }));
+        .insert_header((
+            CACHE_CONTROL,
+            if name.starts_with(HASHED) {
+                FOR_EVER
+            } else {
+                ASK_AGAIN
+            },
+        ));
     let media_type = media_type(name);
     if media_type.starts_with("text/html") {
         answer.insert_header((CONTENT_SECURITY_POLICY, POLICY));
@@ -126,12 +154,20 @@ fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     if let Some(encoding) = encoding {
         answer.insert_header((CONTENT_ENCODING, encoding));
     }
-    Some(answer.insert_header((CONTENT_TYPE, media_type)).body(file.data))
+    Some(
+        answer
+            .insert_header((CONTENT_TYPE, media_type))
+            .body(file.data),
+    )
 }
 
 fn entity_tag(file: &EmbeddedFile) -> EntityTag {
     // 64 bits are plenty to tell two builds of one file apart.
-    let hash = file.metadata.sha256_hash().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+    let hash = file
+        .metadata
+        .sha256_hash()
+        .first_chunk()
+        .map_or(0, |start| u64::from_be_bytes(*start));
     EntityTag::new_strong(format!("{hash:016x}"))
 }
 

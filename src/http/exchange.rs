@@ -51,8 +51,13 @@ impl Answers {
             let with_it = under_way.saturating_add(bytes);
             (bytes <= SMALL_ANSWER_BYTES || with_it <= ANSWERS_BYTES_MAX).then_some(with_it)
         };
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Share { answers: self.clone(), bytes })
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
+        Some(Share {
+            answers: self.clone(),
+            bytes,
+        })
     }
 }
 
@@ -68,14 +73,19 @@ pub async fn bound(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<Answer>, Error> {
-    let under_way = request.request().conn_data::<Arc<Connection>>().map(Connection::begin);
+    let under_way = request
+        .request()
+        .conn_data::<Arc<Connection>>()
+        .map(Connection::begin);
     // `GET` has no body; but for a socket, which may be as long as it likes.
     let is_timed = request.method() != Method::GET;
     let body = Rc::new(RefCell::new(RequestBody {
         payload: request.take_payload(),
         timeout: is_timed.then(|| Box::pin(sleep(BODY_TIMEOUT))),
     }));
-    request.set_payload(Payload::Stream { payload: Box::pin(Shared(body.clone())) });
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(Shared(body.clone())),
+    });
     let response = next.call(request).await?.map_into_boxed_body();
     let bytes = match response.response().body().size() {
         BodySize::Sized(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -119,7 +129,9 @@ impl Stream for Shared {
         if let Poll::Ready(next) = body.payload.poll_next_unpin(context) {
             return Poll::Ready(next);
         }
-        let Some(timeout) = &mut body.timeout else { return Poll::Pending };
+        let Some(timeout) = &mut body.timeout else {
+            return Poll::Pending;
+        };
         ready!(timeout.as_mut().poll(context));
         Poll::Ready(Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into()))))
     }
@@ -142,7 +154,10 @@ impl MessageBody for Answer {
         self.body.size()
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         if self.piece.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_next(context)) {
                 Some(Ok(piece)) => self.piece = piece,

@@ -42,18 +42,29 @@ pub async fn post(
     };
     match GraphqlRequest::read(&body.bytes) {
         Ok(GraphqlRequest(query)) => execute(&request, &schema, query).await,
-        Err(error) => answer::malformed(&request, "the body is not one GraphQL request as JSON", &error),
+        Err(error) => answer::malformed(
+            &request,
+            "the body is not one GraphQL request as JSON",
+            &error,
+        ),
     }
 }
 
-/// Executes the query of an address. What changes something is for `POST`: a link, an image or a prefetch asks by `GET`.
-/// A browser that goes there, as to the reference system's playground, is sent to GraphiQL.
+/// Executes the query of an address. What changes something is for `POST`: a link, an image or a
+/// prefetch asks by `GET`. A browser that goes there, as to the reference system's playground, is
+/// sent to GraphiQL.
 pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpResponse {
     let parameters = request.query_string();
     if parameters.is_empty() && wants_page(&request) && dashboard::has_playground(&request) {
-        let up = if request.path().ends_with(REFERENCE_PATH) { "../" } else { "" };
+        let up = if request.path().ends_with(REFERENCE_PATH) {
+            "../"
+        } else {
+            ""
+        };
         // Relative: a proxy may have put something before the path.
-        return HttpResponse::Found().insert_header((LOCATION, format!("{up}graphiql"))).finish();
+        return HttpResponse::Found()
+            .insert_header((LOCATION, format!("{up}graphiql")))
+            .finish();
     }
     if origins::is_foreign_page(&request) {
         return refuse_foreign();
@@ -61,7 +72,9 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
     if parameters.len() > ADDRESS_BYTES_MAX {
         return refuse(
             StatusCode::URI_TOO_LONG,
-            &format!("the query of the address must be at most {ADDRESS_BYTES_MAX} bytes: send longer ones by POST"),
+            &format!(
+                "the query of the address must be at most {ADDRESS_BYTES_MAX} bytes: send longer ones by POST"
+            ),
         );
     }
     match GraphqlRequest::of_address(parameters) {
@@ -75,8 +88,14 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
 
 /// Executes a request within its time and its allowance.
 async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> HttpResponse {
-    let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let (call, operation) = (ApiCall::begin(traceparent).map(Arc::new), query.operation_name.clone());
+    let traceparent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let (call, operation) = (
+        ApiCall::begin(traceparent).map(Arc::new),
+        query.operation_name.clone(),
+    );
     if let Some(call) = &call {
         query = query.data(call.clone());
     }
@@ -86,8 +105,14 @@ async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> 
     }
     let executed = tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await;
     if let Some(call) = call {
-        let refused = |response: &async_graphql::Response| Some(response.errors.first()?.message.clone());
-        call.end(operation, executed.as_ref().map_or_else(|_| Some("it took too long".to_owned()), refused));
+        let refused =
+            |response: &async_graphql::Response| Some(response.errors.first()?.message.clone());
+        call.end(
+            operation,
+            executed
+                .as_ref()
+                .map_or_else(|_| Some("it took too long".to_owned()), refused),
+        );
     }
     match executed {
         Ok(response) => answer::of(request, response, allowance).await,
@@ -99,7 +124,10 @@ async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> 
 pub async fn other_method() -> HttpResponse {
     let message = "send GraphQL requests by POST, as application/json; queries also by GET";
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, message);
-    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("GET, HEAD, POST"));
+    response.headers_mut().insert(
+        ALLOW,
+        actix_web::http::header::HeaderValue::from_static("GET, HEAD, POST"),
+    );
     response
 }
 
@@ -112,8 +140,15 @@ fn refuse_foreign() -> HttpResponse {
 
 /// `application/json`, with or without parameters.
 fn is_json(request: &HttpRequest) -> bool {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    content_type
+        .split(';')
+        .next()
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// The answer to a request whose body did not come.
@@ -134,9 +169,10 @@ fn refuse_body(reason: &NoBody) -> HttpResponse {
         NoBody::Broken(error) => error.as_error(),
     };
     match error {
-        Some(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => {
-            refuse(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time")
-        }
+        Some(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body of the request did not come in time",
+        ),
         _ => refuse(StatusCode::BAD_REQUEST, "the body of the request broke off"),
     }
 }
@@ -144,7 +180,9 @@ fn refuse_body(reason: &NoBody) -> HttpResponse {
 /// An error of the transport in GraphQL's own shape, so that clients need one way to read them.
 pub(super) fn refuse(status: StatusCode, message: &str) -> HttpResponse {
     let code = match status {
-        StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "UNAVAILABLE",
+        StatusCode::GATEWAY_TIMEOUT
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::TOO_MANY_REQUESTS => "UNAVAILABLE",
         _ => "BAD_USER_INPUT",
     };
     HttpResponse::build(status).json(answer::errors(message, code))

@@ -15,7 +15,9 @@ use std::time::Instant;
 pub async fn healthz(view: web::Data<NodeView>) -> HttpResponse {
     match view.watchdog.stalled(view.node_ttl) {
         None => HttpResponse::Ok().json(json!({"status": "ok"})),
-        Some(actor) => HttpResponse::ServiceUnavailable().json(json!({"status": "stalled", "actor": actor})),
+        Some(actor) => {
+            HttpResponse::ServiceUnavailable().json(json!({"status": "stalled", "actor": actor}))
+        }
     }
 }
 
@@ -25,7 +27,8 @@ pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
     if let Some(node_id) = membership_state.may_lease(Instant::now()) {
         return HttpResponse::Ok().json(json!({"status": "ready", "nodeId": node_id}));
     }
-    HttpResponse::ServiceUnavailable().json(json!({"status": membership_state.description(Instant::now())}))
+    HttpResponse::ServiceUnavailable()
+        .json(json!({"status": membership_state.description(Instant::now())}))
 }
 
 /// Prometheus text.
@@ -39,7 +42,9 @@ pub async fn metrics(view: web::Data<NodeView>) -> HttpResponse {
         let age = renewed.map(|renewed| renewed.elapsed()).unwrap_or_default();
         metrics::gauge!("horolog_heartbeat_age_seconds").set(age.as_secs_f64());
     }
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(telemetry::metrics().render())
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(telemetry::metrics().render())
 }
 
 fn gauge(count: usize) -> f64 {

@@ -26,7 +26,12 @@ impl Hosts {
     /// The name by which other programs reach the node (`host:port`), and those of `--allow-host`.
     pub fn new(advertised: &str, allowed: &[String]) -> Self {
         let advertised = advertised.rsplit_once(':').map(|(name, _)| name.to_owned());
-        Self(advertised.into_iter().chain(allowed.iter().cloned()).collect())
+        Self(
+            advertised
+                .into_iter()
+                .chain(allowed.iter().cloned())
+                .collect(),
+        )
     }
 
     /// Besides what it was told: an address, which no page has for a name; a name
@@ -38,7 +43,10 @@ impl Hosts {
             return true;
         }
         let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| is_port(port))
+            .map_or(host, |(name, _)| name);
         let name = name.strip_suffix('.').unwrap_or(name);
         is_address(name)
             || is_single_label(name)
@@ -48,7 +56,9 @@ impl Hosts {
 }
 
 fn is_address(name: &str) -> bool {
-    let in_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let in_brackets = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     match in_brackets {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => name.parse::<IpAddr>().is_ok(),
@@ -56,7 +66,10 @@ fn is_address(name: &str) -> bool {
 }
 
 fn is_single_label(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Serves what is asked of one of the node's own names, and refuses the rest
@@ -67,7 +80,9 @@ pub async fn refuse_strange(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let refusal = match asked(&request) {
-        Some(host) if hosts.answer_to(&host) => return Ok(next.call(request).await?.map_into_left_body()),
+        Some(host) if hosts.answer_to(&host) => {
+            return Ok(next.call(request).await?.map_into_left_body());
+        }
         Some(host) => {
             let shown: String = host.escape_debug().take(NAME_BYTES_MAX).collect();
             tracing::debug!(host = %shown, path = request.path(), "refused a request for a name that is not this node's");
@@ -75,10 +90,14 @@ pub async fn refuse_strange(
                 "this node does not answer to the host `{shown}`: if browsers, a proxy or a service call it so, start the node with --allow-host and the name without its port\n"
             )
         }
-        None => "the request names two hosts: send the same in Host as in the request line\n".to_owned(),
+        None => {
+            "the request names two hosts: send the same in Host as in the request line\n".to_owned()
+        }
     };
     let mut answer = HttpResponse::build(StatusCode::MISDIRECTED_REQUEST);
-    let answer = answer.content_type("text/plain; charset=utf-8").body(refusal);
+    let answer = answer
+        .content_type("text/plain; charset=utf-8")
+        .body(refusal);
     Ok(request.into_response(answer).map_into_right_body())
 }
 
@@ -87,7 +106,10 @@ pub async fn refuse_strange(
 /// so that a server that looks at one of them alone can be led past its check. A second
 /// `Host` is no HTTP, and never gets here.
 fn asked(request: &ServiceRequest) -> Option<String> {
-    let host = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    let host = request
+        .headers()
+        .get(HOST)
+        .map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
     let target = request.uri().authority().map(ToString::to_string);
     match (host, target) {
         (Some(host), Some(target)) => host.eq_ignore_ascii_case(&target).then_some(host),
@@ -106,7 +128,12 @@ mod tests {
 
     #[test]
     fn a_node_answers_to_no_name_that_a_stranger_could_own() {
-        for advertised in ["127.0.0.1:8081", "[::1]:8081", "10.1.2.3:8081", "node-1:8081"] {
+        for advertised in [
+            "127.0.0.1:8081",
+            "[::1]:8081",
+            "10.1.2.3:8081",
+            "node-1:8081",
+        ] {
             let hosts = hosts(advertised, &[]);
             for own in [
                 "127.0.0.1:8081",

@@ -1,8 +1,8 @@
 //! HTTP: the routes of a node.
 //!
-//! The GraphQL endpoint accepts commands only by `POST` with `application/json`: a page of another site can send a form
-//! or plain text with the cookies of the user, but not JSON. Bodies have a limit before they are parsed. No route is
-//! reachable under a foreign host name, or by a webhook.
+//! The GraphQL endpoint accepts commands only by `POST` with `application/json`: a page of another
+//! site can send a form or plain text with the cookies of the user, but not JSON. Bodies have a
+//! limit before they are parsed. No route is reachable under a foreign host name, or by a webhook.
 
 mod accept;
 mod answer;
@@ -53,14 +53,15 @@ const WORKERS: usize = 2;
 const BACKLOG: i32 = 1_024;
 /// What the kernel holds for a client that does not read: enough for 10 MB/s at 25 ms.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// How long a connection is kept for its next request; below the minute for which nginx keeps its own.
+/// How long a connection is kept for its next request; below the minute for which nginx keeps its
+/// own.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long the head of a connection's first request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a closed connection is read on, so that the client gets the answer.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Threads of each worker for long arithmetic (`upcoming`). With more, ten requests at once would leave firing and the
-/// database little of two cores, however nice the threads are.
+/// Threads of each worker for long arithmetic (`upcoming`). With more, ten requests at once would
+/// leave firing and the database little of two cores, however nice the threads are.
 const BLOCKING_THREADS: usize = 1;
 
 /// What the routes show of their node.
@@ -98,8 +99,12 @@ pub fn serve(
     rustix::net::listen(&listener, BACKLOG)?;
     let (sockets, answers, bodies) = (Sockets::default(), Answers::default(), Bodies::new());
     let connections = Connections::new(connections_max);
-    // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for ever.
-    let server = Server::build().workers(WORKERS).disable_signals().shutdown_timeout(1);
+    // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for
+    // ever.
+    let server = Server::build()
+        .workers(WORKERS)
+        .disable_signals()
+        .shutdown_timeout(1);
     let stopping = server.graceful_shutdown_signal();
     let server = server.worker_max_blocking_threads(BLOCKING_THREADS);
     // Each worker counts for itself, and the next connection goes to the other one when it is full.
@@ -155,7 +160,10 @@ fn headers() -> DefaultHeaders {
         .add(("referrer-policy", "no-referrer"))
         // What is not a file of the dashboard, which says otherwise itself.
         .add(("cache-control", "no-store"))
-        .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"))
+        .add((
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+        ))
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -163,7 +171,12 @@ fn routes(config: &mut web::ServiceConfig) {
         config.service(
             web::resource(path)
                 .route(web::route().guard(guard::Post()).to(graphql::post))
-                .route(web::route().guard(guard::Get()).guard(guard::fn_guard(is_upgrade)).to(sockets::open))
+                .route(
+                    web::route()
+                        .guard(guard::Get())
+                        .guard(guard::fn_guard(is_upgrade))
+                        .to(sockets::open),
+                )
                 .route(reading().to(graphql::get))
                 .default_service(web::to(graphql::other_method)),
         );
@@ -173,7 +186,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/readyz", reading().to(health::readyz))
         .route("/metrics", reading().to(health::metrics))
         .route("/cluster/members", reading().to(cluster::members))
-        .route("/cluster/prometheus-sd", reading().to(cluster::prometheus_sd))
+        .route(
+            "/cluster/prometheus-sd",
+            reading().to(cluster::prometheus_sd),
+        )
         .default_service(web::to(dashboard::serve));
 }
 
@@ -183,6 +199,9 @@ fn reading() -> Route {
 }
 
 fn is_upgrade(request: &guard::GuardContext<'_>) -> bool {
-    let upgrade = request.head().headers().get(actix_web::http::header::UPGRADE);
+    let upgrade = request
+        .head()
+        .headers()
+        .get(actix_web::http::header::UPGRADE);
     upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

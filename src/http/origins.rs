@@ -23,13 +23,21 @@ const EXECUTION_ID: HeaderName = HeaderName::from_static("horolog-execution-id")
 /// the host and port that the request was sent to, or the browser says so.
 pub fn is_foreign_page(request: &HttpRequest) -> bool {
     let headers = request.headers();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let elsewhere = headers.get_all(ORIGIN).any(|origin| !is_of(origin.to_str().unwrap_or_default(), text(HOST)));
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let elsewhere = headers
+        .get_all(ORIGIN)
+        .any(|origin| !is_of(origin.to_str().unwrap_or_default(), text(HOST)));
     let site = headers.contains_key(FETCH_SITE).then(|| text(FETCH_SITE));
     elsewhere || site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// Refuses what a node of Horolog, of whatever cluster, sends for a job: no job commands its cluster.
+/// Refuses what a node of Horolog, of whatever cluster, sends for a job: no job commands its
+/// cluster.
 pub async fn refuse_webhooks(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -37,20 +45,30 @@ pub async fn refuse_webhooks(
     if !request.headers().contains_key(EXECUTION_ID) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
-    tracing::warn!(path = request.path(), "refused a webhook: a job's target is a node of Horolog");
+    tracing::warn!(
+        path = request.path(),
+        "refused a webhook: a job's target is a node of Horolog"
+    );
     let mut answer = HttpResponse::Forbidden();
     let answer = answer.content_type("text/plain; charset=utf-8");
-    let answer = answer.body("a node of Horolog is no target for webhooks: let a program of yours call the API\n");
+    let answer = answer
+        .body("a node of Horolog is no target for webhooks: let a program of yours call the API\n");
     Ok(request.into_response(answer).map_into_right_body())
 }
 
 /// Whether `origin` names the same host and port as `host`, whose port is the
 /// scheme's where it names none: a proxy that ends TLS speaks of it as the browser does.
 fn is_of(origin: &str, host: &str) -> bool {
-    let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else { return false };
-    match (Url::parse(origin), Url::parse(&format!("{scheme}://{host}"))) {
+    let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
+        return false;
+    };
+    match (
+        Url::parse(origin),
+        Url::parse(&format!("{scheme}://{host}")),
+    ) {
         (Ok(origin), Ok(host)) => {
-            origin.host() == host.host() && origin.port_or_known_default() == host.port_or_known_default()
+            origin.host() == host.host()
+                && origin.port_or_known_default() == host.port_or_known_default()
         }
         _ => false,
     }
@@ -89,13 +107,27 @@ mod tests {
     #[test]
     fn what_a_page_of_another_site_sends_is_told_from_programs_and_own_pages() {
         let from = |headers: &[(&'static str, &'static str)]| {
-            let request = headers.iter().fold(TestRequest::post(), |request, header| request.append_header(*header));
-            is_foreign_page(&request.append_header(("host", "127.0.0.1:8081")).to_http_request())
+            let request = headers.iter().fold(TestRequest::post(), |request, header| {
+                request.append_header(*header)
+            });
+            is_foreign_page(
+                &request
+                    .append_header(("host", "127.0.0.1:8081"))
+                    .to_http_request(),
+            )
         };
         assert!(!from(&[]));
-        assert!(!from(&[("origin", "http://127.0.0.1:8081"), ("sec-fetch-site", "same-origin")]));
+        assert!(!from(&[
+            ("origin", "http://127.0.0.1:8081"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(!from(&[("sec-fetch-site", "none")]));
-        assert!(from(&[("origin", "http://127.0.0.1:8081"), ("origin", "https://evil.example")]));
-        assert!(from(&[("sec-fetch-site", "cross-site")]) && from(&[("sec-fetch-site", "same-site")]));
+        assert!(from(&[
+            ("origin", "http://127.0.0.1:8081"),
+            ("origin", "https://evil.example")
+        ]));
+        assert!(
+            from(&[("sec-fetch-site", "cross-site")]) && from(&[("sec-fetch-site", "same-site")])
+        );
     }
 }

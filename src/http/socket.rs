@@ -41,7 +41,8 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long a client may say nothing, not even a pong.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
-/// Codes of graphql-transport-ws: <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>.
+/// Codes of graphql-transport-ws:
+/// <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>.
 const INVALID_MESSAGE: u16 = 4400;
 const INIT_TIMED_OUT: u16 = 4408;
 /// A socket whose client is silent, as `async-graphql` calls it.
@@ -72,18 +73,26 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(schema: Schema, protocol: WebSocketProtocols, place: Place, payload: web::Payload) -> Self {
+    fn new(
+        schema: Schema,
+        protocol: WebSocketProtocols,
+        place: Place,
+        payload: web::Payload,
+    ) -> Self {
         let (messages, mut received) = mpsc::unbounded_channel();
         let received = stream::poll_fn(move |context| received.poll_recv(context));
         let initialised = Arc::new(AtomicBool::new(false));
         let begun = initialised.clone();
-        let operations = Operations { schema, subscriber: place.subscriber, open: Arc::default() };
-        let answers = WebSocket::from_message_stream(operations, received, protocol).on_connection_init(
-            move |_: serde_json::Value| {
+        let operations = Operations {
+            schema,
+            subscriber: place.subscriber,
+            open: Arc::default(),
+        };
+        let answers = WebSocket::from_message_stream(operations, received, protocol)
+            .on_connection_init(move |_: serde_json::Value| {
                 begun.store(true, Ordering::Relaxed);
                 std::future::ready(Ok(Data::default()))
-            },
-        );
+            });
         let now = Instant::now();
         Self {
             frames: Frames::new(payload),
@@ -161,7 +170,10 @@ impl Socket {
         if let Ok(ClientMessage::Start { id, .. } | ClientMessage::Stop { id }) = &message
             && id.len() > ID_BYTES_MAX
         {
-            return Some(close(INVALID_MESSAGE, &format!("an id is at most {ID_BYTES_MAX} bytes")));
+            return Some(close(
+                INVALID_MESSAGE,
+                &format!("an id is at most {ID_BYTES_MAX} bytes"),
+            ));
         }
         // The other end lives as long as `answers`.
         drop(self.messages.send(message));
@@ -184,14 +196,18 @@ fn said(message: WsMessage) -> Message {
 fn close(code: u16, reason: &str) -> Message {
     // A close frame has room for 123 bytes.
     let reason = &reason[..reason.floor_char_boundary(123)];
-    Message::Close(Some(CloseReason { code: code.into(), description: Some(reason.to_owned()) }))
+    Message::Close(Some(CloseReason {
+        code: code.into(),
+        description: Some(reason.to_owned()),
+    }))
 }
 
 fn broken(error: &ProtocolError) -> Message {
     match error {
-        ProtocolError::Overflow => {
-            close(u16::from(CloseCode::Size), &format!("a message is at most {MESSAGE_BYTES_MAX} bytes"))
-        }
+        ProtocolError::Overflow => close(
+            u16::from(CloseCode::Size),
+            &format!("a message is at most {MESSAGE_BYTES_MAX} bytes"),
+        ),
         error => close(u16::from(CloseCode::Protocol), &error.to_string()),
     }
 }
@@ -221,7 +237,8 @@ impl Frames {
             if let Some(frame) = self.codec.decode(&mut self.buffer)? {
                 return Ok(Some(frame));
             }
-            // The codec judges a frame when it is whole, which one that announces exabytes never is.
+            // The codec judges a frame when it is whole, which one that announces exabytes never
+            // is.
             if self.buffer.len() > FRAME_BYTES_MAX {
                 return Err(ProtocolError::Overflow);
             }
@@ -264,7 +281,8 @@ struct Operation(Arc<AtomicUsize>);
 impl Operation {
     fn begin(open: &Arc<AtomicUsize>) -> Option<Self> {
         let more = |open: usize| (open < OPERATIONS_MAX).then_some(open + 1);
-        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
         Some(Self(open.clone()))
     }
 }
@@ -280,13 +298,19 @@ impl Executor for Operations {
         self.schema.execute(request).await
     }
 
-    fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+    fn execute_stream(
+        &self,
+        request: Request,
+        session: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
         let Some(operation) = Operation::begin(&self.open) else {
             return stream::iter([too_many()]).boxed();
         };
         let transport = Transport::Socket(request.operation_name.clone());
         let request = request.data(self.subscriber).data(transport);
-        let events = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
+        let events = self
+            .schema
+            .execute_stream_with_session_data(request, session.unwrap_or_default());
         let events = events.map(move |event| {
             let _counted = &operation;
             event
@@ -296,7 +320,9 @@ impl Executor for Operations {
 }
 
 fn too_many() -> Response {
-    let error = async_graphql::Error::new(format!("a socket has at most {OPERATIONS_MAX} operations at once: end one"));
+    let error = async_graphql::Error::new(format!(
+        "a socket has at most {OPERATIONS_MAX} operations at once: end one"
+    ));
     let error = error.extend_with(|_, extensions| extensions.set("code", "UNAVAILABLE"));
     Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
 }

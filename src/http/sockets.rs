@@ -45,22 +45,36 @@ impl Sockets {
     fn admit(&self, client: IpAddr) -> Result<Place, String> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.open >= SOCKETS_MAX {
-            return Err(format!("this node has {SOCKETS_MAX} sockets: try another node"));
+            return Err(format!(
+                "this node has {SOCKETS_MAX} sockets: try another node"
+            ));
         }
         let of_client = counts.of_clients.entry(client).or_default();
         if *of_client >= SOCKETS_PER_CLIENT_MAX {
-            return Err(format!("your address has {SOCKETS_PER_CLIENT_MAX} sockets on this node: close one"));
+            return Err(format!(
+                "your address has {SOCKETS_PER_CLIENT_MAX} sockets on this node: close one"
+            ));
         }
         *of_client += 1;
         counts.open += 1;
         counts.opened += 1;
-        Ok(Place { sockets: self.clone(), subscriber: Subscriber { client, socket: counts.opened } })
+        Ok(Place {
+            sockets: self.clone(),
+            subscriber: Subscriber {
+                client,
+                socket: counts.opened,
+            },
+        })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.sockets.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self
+            .sockets
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         counts.open -= 1;
         let client = self.subscriber.client;
         if let Some(of_client) = counts.of_clients.get_mut(&client) {
@@ -86,14 +100,25 @@ pub async fn open(
             "sockets are opened by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
         );
     }
-    let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let offered = request
+        .headers()
+        .get(SEC_WEBSOCKET_PROTOCOL)
+        .and_then(|value| value.to_str().ok());
     let known = |name: &str| name.trim().parse::<WebSocketProtocols>().ok();
     let Some(protocol) = offered.and_then(|offered| offered.split(',').find_map(known)) else {
-        return refuse(StatusCode::BAD_REQUEST, "Sec-WebSocket-Protocol must offer graphql-transport-ws");
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "Sec-WebSocket-Protocol must offer graphql-transport-ws",
+        );
     };
     let mut response = match actix_http::ws::handshake(request.head()) {
         Ok(response) => response,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("no WebSocket handshake: {error}")),
+        Err(error) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                &format!("no WebSocket handshake: {error}"),
+            );
+        }
     };
     let place = match sockets.admit(client(&request)) {
         Ok(place) => place,
@@ -109,14 +134,18 @@ pub async fn open(
 
 /// Whom a request counts for: the address, of IPv6 its network.
 fn client(request: &HttpRequest) -> IpAddr {
-    let address = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+    let address = request
+        .peer_addr()
+        .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
     client_of(address)
 }
 
 /// See [`client`].
 pub fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << IPV6_CLIENT_BITS))),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
+            address.to_bits() & (u128::MAX << IPV6_CLIENT_BITS),
+        )),
         address @ IpAddr::V4(_) => address,
     }
 }
@@ -132,24 +161,48 @@ mod tests {
     #[test]
     fn a_client_has_its_share_of_the_sockets_and_no_more() {
         let sockets = Sockets::default();
-        let mut places: Vec<Place> =
-            (0..SOCKETS_PER_CLIENT_MAX).map(|_| sockets.admit(ip("10.0.0.1")).expect("room")).collect();
-        assert!(sockets.admit(ip("10.0.0.1")).is_err_and(|reason| reason.contains("your address")));
+        let mut places: Vec<Place> = (0..SOCKETS_PER_CLIENT_MAX)
+            .map(|_| sockets.admit(ip("10.0.0.1")).expect("room"))
+            .collect();
+        assert!(
+            sockets
+                .admit(ip("10.0.0.1"))
+                .is_err_and(|reason| reason.contains("your address"))
+        );
         assert!(sockets.admit(ip("10.0.0.2")).is_ok());
         drop(places.pop());
         places.push(sockets.admit(ip("10.0.0.1")).expect("one was closed"));
-        let last = |number: usize| IpAddr::from([10, 0, 1, u8::try_from(number / 90).expect("small")]);
-        let all = (SOCKETS_PER_CLIENT_MAX..SOCKETS_MAX).map(|number| sockets.admit(last(number)).expect("room"));
+        let last =
+            |number: usize| IpAddr::from([10, 0, 1, u8::try_from(number / 90).expect("small")]);
+        let all = (SOCKETS_PER_CLIENT_MAX..SOCKETS_MAX)
+            .map(|number| sockets.admit(last(number)).expect("room"));
         places.extend(all);
-        assert!(sockets.admit(ip("10.0.0.2")).is_err_and(|reason| reason.contains("another node")));
+        assert!(
+            sockets
+                .admit(ip("10.0.0.2"))
+                .is_err_and(|reason| reason.contains("another node"))
+        );
         drop(places);
-        assert!(sockets.0.lock().expect("not poisoned").of_clients.is_empty());
+        assert!(
+            sockets
+                .0
+                .lock()
+                .expect("not poisoned")
+                .of_clients
+                .is_empty()
+        );
     }
 
     #[test]
     fn an_ipv6_network_is_one_client_and_a_mapped_address_that_of_ipv4() {
-        assert_eq!(client_of(ip("2001:db8::1")), client_of(ip("2001:db8::ffff:1")));
-        assert_ne!(client_of(ip("2001:db8::1")), client_of(ip("2001:db8:0:1::1")));
+        assert_eq!(
+            client_of(ip("2001:db8::1")),
+            client_of(ip("2001:db8::ffff:1"))
+        );
+        assert_ne!(
+            client_of(ip("2001:db8::1")),
+            client_of(ip("2001:db8:0:1::1"))
+        );
         assert_eq!(client_of(ip("::ffff:10.0.0.1")), ip("10.0.0.1"));
     }
 }

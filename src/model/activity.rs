@@ -6,8 +6,8 @@ use std::time::Duration;
 /// Upper bounds of the lateness buckets in milliseconds; the last bucket has
 /// none. They are part of the stored rows: append, never change.
 const BOUNDS_MILLIS: [f64; 19] = [
-    0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 35.0, 60.0, 100.0, 200.0, 350.0, 600.0, 1_000.0, 2_000.0, 5_000.0,
-    10_000.0, 60_000.0,
+    0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 35.0, 60.0, 100.0, 200.0, 350.0, 600.0, 1_000.0,
+    2_000.0, 5_000.0, 10_000.0, 60_000.0,
 ];
 
 /// How many buckets there are.
@@ -61,7 +61,9 @@ impl Activity {
         for (bucket, count) in self.lateness.iter().enumerate() {
             let count = *count as f64;
             if count > 0.0 && below + count >= wanted {
-                let lower = bucket.checked_sub(1).map_or(0.0, |lower| BOUNDS_MILLIS[lower]);
+                let lower = bucket
+                    .checked_sub(1)
+                    .map_or(0.0, |lower| BOUNDS_MILLIS[lower]);
                 let upper = BOUNDS_MILLIS.get(bucket).copied().unwrap_or(lower);
                 return Some(lower + (upper - lower) * ((wanted - below) / count).clamp(0.0, 1.0));
             }
@@ -85,18 +87,43 @@ mod tests {
         activity.settled(ExecutionStatus::Failed, Duration::from_millis(150));
         activity.settled(ExecutionStatus::Retrying, Duration::from_mins(10));
         assert_eq!((activity.succeeded, activity.failed), (98, 2));
-        let percentile = |share| activity.lateness_percentile(share).expect("there are attempts");
-        assert!((2.0..=3.0).contains(&percentile(0.5)), "{}", percentile(0.5));
-        assert!((100.0..=200.0).contains(&percentile(0.99)), "{}", percentile(0.99));
-        assert!((percentile(1.0) - 60_000.0).abs() < f64::EPSILON, "beyond the last bound it says the bound");
+        let percentile = |share| {
+            activity
+                .lateness_percentile(share)
+                .expect("there are attempts")
+        };
+        assert!(
+            (2.0..=3.0).contains(&percentile(0.5)),
+            "{}",
+            percentile(0.5)
+        );
+        assert!(
+            (100.0..=200.0).contains(&percentile(0.99)),
+            "{}",
+            percentile(0.99)
+        );
+        assert!(
+            (percentile(1.0) - 60_000.0).abs() < f64::EPSILON,
+            "beyond the last bound it says the bound"
+        );
     }
 
     #[test]
     fn activities_add_up() {
-        let mut sum = Activity { fires: 1, skipped: 2, ..Activity::default() };
-        let mut other = Activity { fires: 3, ..Activity::default() };
+        let mut sum = Activity {
+            fires: 1,
+            skipped: 2,
+            ..Activity::default()
+        };
+        let mut other = Activity {
+            fires: 3,
+            ..Activity::default()
+        };
         other.settled(ExecutionStatus::Success, Duration::ZERO);
         sum.add(&other);
-        assert_eq!((sum.fires, sum.skipped, sum.succeeded, sum.lateness[0]), (4, 2, 1, 1));
+        assert_eq!(
+            (sum.fires, sum.skipped, sum.succeeded, sum.lateness[0]),
+            (4, 2, 1, 1)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Agenda: what fires in a stretch of time to come, in the order of time. Bounded by the number of schedules.
+//! Agenda: what fires in a stretch of time to come, in the order of time. Bounded by the number of
+//! schedules.
 
 use super::Timestamp;
 use super::exclusions::Exclusions;
@@ -8,7 +9,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Fire times of one schedule that are listed one by one; of one with more it is said that it fires often.
+/// Fire times of one schedule that are listed one by one; of one with more it is said that it fires
+/// often.
 const LISTED: usize = 12;
 /// Jobs that are named at one time.
 const NAMED: usize = 10;
@@ -39,7 +41,12 @@ pub struct AgendaEntry {
 
 impl Agenda {
     /// The fire times of the groups from `from` until before `to`, at most `first` instants.
-    pub fn of(groups: &[Group], exclusions: &Exclusions, (from, to): (Timestamp, Timestamp), first: usize) -> Self {
+    pub fn of(
+        groups: &[Group],
+        exclusions: &Exclusions,
+        (from, to): (Timestamp, Timestamp),
+        first: usize,
+    ) -> Self {
         let mut times: BTreeMap<Timestamp, AgendaEntry> = BTreeMap::new();
         let mut often = Vec::new();
         for group in groups {
@@ -50,13 +57,24 @@ impl Agenda {
             }
             for fire_time in fire_times {
                 let new = entry(fire_time, group);
-                times.entry(fire_time).and_modify(|known| known.add(&new)).or_insert(new);
+                times
+                    .entry(fire_time)
+                    .and_modify(|known| known.add(&new))
+                    .or_insert(new);
             }
         }
         often.sort_by_key(|(last, _)| Reverse(*last));
         let complete = times.len() <= first && often.len() <= first;
         let entries = times.into_values().take(first).collect();
-        Self { entries, often: often.into_iter().take(first).map(|(_, entry)| entry).collect(), complete }
+        Self {
+            entries,
+            often: often
+                .into_iter()
+                .take(first)
+                .map(|(_, entry)| entry)
+                .collect(),
+            complete,
+        }
     }
 }
 
@@ -69,15 +87,29 @@ impl AgendaEntry {
 }
 
 fn entry(fire_time: Timestamp, group: &Group) -> AgendaEntry {
-    AgendaEntry { fire_time, jobs: group.jobs, named: group.named.clone() }
+    AgendaEntry {
+        fire_time,
+        jobs: group.jobs,
+        named: group.named.clone(),
+    }
 }
 
 /// Fire times of a stretch, one more than is listed.
-fn fire_times(group: &Group, exclusions: &Exclusions, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+fn fire_times(
+    group: &Group,
+    exclusions: &Exclusions,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Timestamp> {
     let mut after = from - TimeDelta::microseconds(1);
     let mut found = Vec::new();
     while found.len() <= LISTED {
-        let Some(next) = exclusions.next_open(group.id, &group.job, after).filter(|next| *next < to) else { break };
+        let Some(next) = exclusions
+            .next_open(group.id, &group.job, after)
+            .filter(|next| *next < to)
+        else {
+            break;
+        };
         found.push(next);
         after = next;
     }
@@ -85,12 +117,19 @@ fn fire_times(group: &Group, exclusions: &Exclusions, from: Timestamp, to: Times
 }
 
 /// Whether the next 24 fire times of a schedule are no further apart, on average, than that.
-pub fn fires_every(group: &Group, exclusions: &Exclusions, now: Timestamp, interval: TimeDelta) -> bool {
+pub fn fires_every(
+    group: &Group,
+    exclusions: &Exclusions,
+    now: Timestamp,
+    interval: TimeDelta,
+) -> bool {
     let next = |after| exclusions.next_open(group.id, &group.job, after);
     let Some(first) = next(now) else { return false };
     let mut last = first;
     for _ in 1..IN_A_ROW {
-        let Some(fire_time) = next(last) else { return false };
+        let Some(fire_time) = next(last) else {
+            return false;
+        };
         last = fire_time;
     }
     last - first <= interval * (IN_A_ROW - 1)
@@ -107,9 +146,17 @@ mod tests {
     }
 
     fn group(name: &str, seconds: i64, jobs: u32) -> Group {
-        let schedule = Schedule::FixedRate { interval: TimeDelta::seconds(seconds), anchor: at(0) };
+        let schedule = Schedule::FixedRate {
+            interval: TimeDelta::seconds(seconds),
+            anchor: at(0),
+        };
         let id = Uuid::from_u128(seconds.unsigned_abs().into());
-        Group { id, job: JobDefinition::plain(name, schedule), jobs, named: vec![(id, name.to_owned())] }
+        Group {
+            id,
+            job: JobDefinition::plain(name, schedule),
+            jobs,
+            named: vec![(id, name.to_owned())],
+        }
     }
 
     fn names(entry: &AgendaEntry) -> Vec<&str> {
@@ -118,9 +165,18 @@ mod tests {
 
     #[test]
     fn instants_stand_in_the_order_of_time_with_all_that_fires_then() {
-        let groups = [group("half", 1_800, 1), group("hour", 3_600, 7), group("minute", 60, 1), group("second", 1, 2)];
+        let groups = [
+            group("half", 1_800, 1),
+            group("hour", 3_600, 7),
+            group("minute", 60, 1),
+            group("second", 1, 2),
+        ];
         let agenda = Agenda::of(&groups, &Exclusions::default(), (at(0), at(7_200)), 100);
-        let seen: Vec<_> = agenda.entries.iter().map(|entry| (entry.fire_time, entry.jobs, names(entry))).collect();
+        let seen: Vec<_> = agenda
+            .entries
+            .iter()
+            .map(|entry| (entry.fire_time, entry.jobs, names(entry)))
+            .collect();
         let both = vec!["half", "hour"];
         let expected = [
             (at(0), 8, both.clone()),
@@ -129,16 +185,29 @@ mod tests {
             (at(5_400), 1, vec!["half"]),
         ];
         assert_eq!(seen, expected);
-        let often: Vec<_> = agenda.often.iter().map(|entry| (entry.fire_time, entry.jobs, names(entry))).collect();
-        assert_eq!(often, [(at(0), 1, vec!["minute"]), (at(0), 2, vec!["second"])], "the rarest first");
+        let often: Vec<_> = agenda
+            .often
+            .iter()
+            .map(|entry| (entry.fire_time, entry.jobs, names(entry)))
+            .collect();
+        assert_eq!(
+            often,
+            [(at(0), 1, vec!["minute"]), (at(0), 2, vec!["second"])],
+            "the rarest first"
+        );
         assert!(agenda.complete);
     }
 
     #[test]
     fn an_agenda_is_bounded_and_says_so() {
-        let groups: Vec<Group> = (1..40).map(|minutes| group("job", 60 * minutes, 1)).collect();
+        let groups: Vec<Group> = (1..40)
+            .map(|minutes| group("job", 60 * minutes, 1))
+            .collect();
         let agenda = Agenda::of(&groups, &Exclusions::default(), (at(0), at(3_600)), 5);
-        assert_eq!((agenda.entries.len(), agenda.entries[4].fire_time), (5, at(480)));
+        assert_eq!(
+            (agenda.entries.len(), agenda.entries[4].fire_time),
+            (5, at(480))
+        );
         assert!(!agenda.complete);
         assert_eq!(agenda.entries[0].named.len(), NAMED);
     }
@@ -146,7 +215,12 @@ mod tests {
     #[test]
     fn what_fires_as_often_as_that_is_known_by_its_next_fire_times() {
         let every = |seconds, interval| {
-            fires_every(&group("job", seconds, 1), &Exclusions::default(), at(1), TimeDelta::seconds(interval))
+            fires_every(
+                &group("job", seconds, 1),
+                &Exclusions::default(),
+                at(1),
+                TimeDelta::seconds(interval),
+            )
         };
         assert!(every(1, 60) && every(60, 60) && !every(61, 60));
         assert!(every(3_600, 3_600) && !every(86_400, 3_600));

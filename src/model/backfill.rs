@@ -62,69 +62,126 @@ impl BackfillRequest {
         exclusions: &Exclusions,
         now: Timestamp,
     ) -> Result<Vec<Timestamp>, InvalidInput> {
-        let Self { from, to, overlap_policy, fires_per_minute } = *self;
+        let Self {
+            from,
+            to,
+            overlap_policy,
+            fires_per_minute,
+        } = *self;
         if to < from || to > now {
-            return Err(InvalidInput::new("to", "must be neither before from nor in the future"));
+            return Err(InvalidInput::new(
+                "to",
+                "must be neither before from nor in the future",
+            ));
         }
-        if !matches!(overlap_policy, OverlapPolicy::Allow | OverlapPolicy::Skip | OverlapPolicy::BufferAll) {
-            return Err(InvalidInput::new("overlapPolicy", "must be ALLOW, SKIP or BUFFER_ALL"));
+        if !matches!(
+            overlap_policy,
+            OverlapPolicy::Allow | OverlapPolicy::Skip | OverlapPolicy::BufferAll
+        ) {
+            return Err(InvalidInput::new(
+                "overlapPolicy",
+                "must be ALLOW, SKIP or BUFFER_ALL",
+            ));
         }
         if !(1..=FIRES_PER_MINUTE_MAX).contains(&fires_per_minute) {
-            return Err(InvalidInput::new("firesPerMinute", format!("must be from 1 to {FIRES_PER_MINUTE_MAX}")));
+            return Err(InvalidInput::new(
+                "firesPerMinute",
+                format!("must be from 1 to {FIRES_PER_MINUTE_MAX}"),
+            ));
         }
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            return Err(InvalidInput::new("id", "a fixed delay names no past fire times: there is nothing to run"));
+            return Err(InvalidInput::new(
+                "id",
+                "a fixed delay names no past fire times: there is nothing to run",
+            ));
         }
-        let next = |after: Timestamp| next_counting(job, exclusions, after).filter(|fire_time| *fire_time <= to);
+        let next = |after: Timestamp| {
+            next_counting(job, exclusions, after).filter(|fire_time| *fire_time <= to)
+        };
         let first = next(from - TimeDelta::microseconds(1));
-        let fire_times: Vec<_> = successors(first, |last| next(*last)).take(FIRE_TIMES_MAX + 1).collect();
+        let fire_times: Vec<_> = successors(first, |last| next(*last))
+            .take(FIRE_TIMES_MAX + 1)
+            .collect();
         match fire_times.len() {
-            0 => Err(InvalidInput::new("from", "the schedule names no fire time in this range")),
+            0 => Err(InvalidInput::new(
+                "from",
+                "the schedule names no fire time in this range",
+            )),
             1..=FIRE_TIMES_MAX => Ok(fire_times),
-            _ => {
-                Err(InvalidInput::new("from", format!("the range has more than {FIRE_TIMES_MAX} fire times: split it")))
-            }
+            _ => Err(InvalidInput::new(
+                "from",
+                format!("the range has more than {FIRE_TIMES_MAX} fire times: split it"),
+            )),
         }
     }
 }
 
 impl Backfill {
     /// Runs the trigger's fire time and goes to the next.
-    pub fn fire(&self, trigger: &Trigger, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> FireOutcome {
+    pub fn fire(
+        &self,
+        trigger: &Trigger,
+        job: &JobDefinition,
+        exclusions: &Exclusions,
+        now: Timestamp,
+    ) -> FireOutcome {
         let execution = NewExecution {
-            execution_id: execution::execution_id(self.id, TriggerKind::Backfill, trigger.fire_time),
+            execution_id: execution::execution_id(
+                self.id,
+                TriggerKind::Backfill,
+                trigger.fire_time,
+            ),
             fire_time: trigger.fire_time,
             due_time: trigger.due_at,
             resumes: false,
         };
         let distance = TimeDelta::milliseconds(60_000 / i64::from(self.fires_per_minute.max(1)));
-        let next = next_counting(job, exclusions, trigger.fire_time).filter(|fire_time| *fire_time <= self.to);
+        let next = next_counting(job, exclusions, trigger.fire_time)
+            .filter(|fire_time| *fire_time <= self.to);
         let next_state = next.map_or(NextState::Remove, |fire_time| NextState::Advance {
             fire_time,
             due_at: trigger.due_at.max(now) + distance,
             excluded_from: None,
         });
-        FireOutcome { execution: Some(execution), skipped: Vec::new(), next_state }
+        FireOutcome {
+            execution: Some(execution),
+            skipped: Vec::new(),
+            next_state,
+        }
     }
 
     /// The trigger is polled again later: another execution is in flight, or the job
     /// is paused.
     pub fn wait(trigger: &Trigger, paused: bool, now: Timestamp) -> NextState {
         let due_at = now + if paused { PAUSE } else { WAIT };
-        NextState::Advance { fire_time: trigger.fire_time, due_at, excluded_from: None }
+        NextState::Advance {
+            fire_time: trigger.fire_time,
+            due_at,
+            excluded_from: None,
+        }
     }
 }
 
 /// The first fire time after `after` that the job's calendar lets count.
-fn next_counting(job: &JobDefinition, exclusions: &Exclusions, mut after: Timestamp) -> Option<Timestamp> {
+fn next_counting(
+    job: &JobDefinition,
+    exclusions: &Exclusions,
+    mut after: Timestamp,
+) -> Option<Timestamp> {
     /// Closed stretches leapt over before giving up.
     const LEAPS_MAX: usize = 1_000;
     let sight = Calendar::sight(after);
     for _ in 0..LEAPS_MAX {
         let fire_time = job.next_fire_time(after)?;
-        match exclusions.calendar_of(job).filter(|calendar| !calendar.is_open(fire_time)) {
+        match exclusions
+            .calendar_of(job)
+            .filter(|calendar| !calendar.is_open(fire_time))
+        {
             None => return Some(fire_time),
-            Some(closed) => after = fire_time.max(closed.open_again(fire_time, sight)? - TimeDelta::microseconds(1)),
+            Some(closed) => {
+                after =
+                    fire_time.max(closed.open_again(fire_time, sight)? - TimeDelta::microseconds(1))
+            }
         }
     }
     None
@@ -139,12 +196,23 @@ mod tests {
     }
 
     fn hourly() -> JobDefinition {
-        JobDefinition::plain("job", Schedule::FixedRate { interval: TimeDelta::hours(1), anchor: at(0) })
+        JobDefinition::plain(
+            "job",
+            Schedule::FixedRate {
+                interval: TimeDelta::hours(1),
+                anchor: at(0),
+            },
+        )
     }
 
     fn request(from: i64, to: i64) -> BackfillRequest {
         let (from, to) = (at(from), at(to));
-        BackfillRequest { from, to, overlap_policy: OverlapPolicy::BufferAll, fires_per_minute: 60 }
+        BackfillRequest {
+            from,
+            to,
+            overlap_policy: OverlapPolicy::BufferAll,
+            fires_per_minute: 60,
+        }
     }
 
     fn asked(request: BackfillRequest) -> Result<Vec<Timestamp>, InvalidInput> {
@@ -164,20 +232,45 @@ mod tests {
         assert_eq!(field(request(60, 10_001)), "to");
         assert_eq!(field(request(61, 62)), "from");
         assert_eq!(
-            field(BackfillRequest { overlap_policy: OverlapPolicy::CancelOther, ..request(0, 60) }),
+            field(BackfillRequest {
+                overlap_policy: OverlapPolicy::CancelOther,
+                ..request(0, 60)
+            }),
             "overlapPolicy"
         );
-        assert_eq!(field(BackfillRequest { fires_per_minute: 0, ..request(0, 60) }), "firesPerMinute");
-        let every_second = Schedule::FixedRate { interval: TimeDelta::seconds(1), anchor: at(0) };
+        assert_eq!(
+            field(BackfillRequest {
+                fires_per_minute: 0,
+                ..request(0, 60)
+            }),
+            "firesPerMinute"
+        );
+        let every_second = Schedule::FixedRate {
+            interval: TimeDelta::seconds(1),
+            anchor: at(0),
+        };
         let too_many = request(0, 10_000).fire_times(
             &JobDefinition::plain("job", every_second),
             &Exclusions::default(),
             at(10_000),
         );
-        assert!(too_many.expect_err("refused").message.contains("more than 100000"));
-        let delay = JobDefinition::plain("job", Schedule::FixedDelay { interval: TimeDelta::hours(1) });
+        assert!(
+            too_many
+                .expect_err("refused")
+                .message
+                .contains("more than 100000")
+        );
+        let delay = JobDefinition::plain(
+            "job",
+            Schedule::FixedDelay {
+                interval: TimeDelta::hours(1),
+            },
+        );
         assert_eq!(
-            request(0, 60).fire_times(&delay, &Exclusions::default(), at(100)).expect_err("refused").field,
+            request(0, 60)
+                .fire_times(&delay, &Exclusions::default(), at(100))
+                .expect_err("refused")
+                .field,
             "id"
         );
     }
@@ -185,7 +278,12 @@ mod tests {
     #[test]
     fn each_fire_time_has_an_id_of_its_own_and_a_distance_to_the_next() {
         let (id, job) = (Uuid::from_u128(7), hourly());
-        let backfill = Backfill { id, to: at(120), overlap_policy: OverlapPolicy::Allow, fires_per_minute: 120 };
+        let backfill = Backfill {
+            id,
+            to: at(120),
+            overlap_policy: OverlapPolicy::Allow,
+            fires_per_minute: 120,
+        };
         let trigger = Trigger {
             id,
             job_id: Uuid::from_u128(42),
@@ -197,14 +295,27 @@ mod tests {
         };
         let outcome = backfill.fire(&trigger, &job, &Exclusions::default(), at(9_000));
         let due_at = at(9_000) + TimeDelta::milliseconds(500);
-        assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(120), due_at, excluded_from: None });
-        let scheduled = execution::execution_id(trigger.job_id, TriggerKind::Schedule, at(60));
-        assert!(
-            outcome
-                .execution
-                .is_some_and(|execution| execution.fire_time == at(60) && execution.execution_id != scheduled)
+        assert_eq!(
+            outcome.next_state,
+            NextState::Advance {
+                fire_time: at(120),
+                due_at,
+                excluded_from: None
+            }
         );
-        let last = backfill.fire(&Trigger { fire_time: at(120), ..trigger }, &job, &Exclusions::default(), at(9_000));
+        let scheduled = execution::execution_id(trigger.job_id, TriggerKind::Schedule, at(60));
+        assert!(outcome.execution.is_some_and(
+            |execution| execution.fire_time == at(60) && execution.execution_id != scheduled
+        ));
+        let last = backfill.fire(
+            &Trigger {
+                fire_time: at(120),
+                ..trigger
+            },
+            &job,
+            &Exclusions::default(),
+            at(9_000),
+        );
         assert_eq!(last.next_state, NextState::Remove);
     }
 }

@@ -1,8 +1,9 @@
 //! Closures: exclusions of fire times, and their effect.
 //!
-//! Two kinds exist. A *calendar* decides which fire times of a schedule count; it is evaluated at the fire time. A
-//! *blackout* is a period without starts by schedule; it is evaluated at the due time. Neither affects manual starts (run
-//! now, backfill) or earlier executions (retries, recoveries).
+//! Two kinds exist. A *calendar* decides which fire times of a schedule count; it is evaluated at
+//! the fire time. A *blackout* is a period without starts by schedule; it is evaluated at the due
+//! time. Neither affects manual starts (run now, backfill) or earlier executions (retries,
+//! recoveries).
 
 mod fire_times;
 #[cfg(test)]
@@ -79,10 +80,16 @@ impl Blackout {
     /// Refuses what cannot be; the error names the field.
     pub fn validate(&self, now: Timestamp) -> Result<(), InvalidInput> {
         if self.ends_at <= self.starts_at || self.ends_at <= now {
-            return Err(InvalidInput::new("endsAt", "must be later than startsAt, and than now"));
+            return Err(InvalidInput::new(
+                "endsAt",
+                "must be later than startsAt, and than now",
+            ));
         }
         if self.ends_at - self.starts_at > BLACKOUT_MAX {
-            return Err(InvalidInput::new("endsAt", "must be within a year of startsAt: pause the jobs instead"));
+            return Err(InvalidInput::new(
+                "endsAt",
+                "must be within a year of startsAt: pause the jobs instead",
+            ));
         }
         if let Scope::Tag(tag) = &self.scope {
             text::TAG.check("tag", tag)?;
@@ -128,10 +135,15 @@ pub struct Exclusions {
 }
 
 impl Exclusions {
-    /// What keeps this node from judging fire times of a job, in words: its calendar or a blackout cannot be read. A
-    /// blackout of the whole cluster is no reason: it would stop every job, and no row may.
+    /// What keeps this node from judging fire times of a job, in words: its calendar or a blackout
+    /// cannot be read. A blackout of the whole cluster is no reason: it would stop every job, and
+    /// no row may.
     pub fn obstacle(&self, id: Uuid, job: &JobDefinition) -> Option<String> {
-        if let Some(name) = job.calendar.as_ref().filter(|_| self.calendar_of(job).is_none()) {
+        if let Some(name) = job
+            .calendar
+            .as_ref()
+            .filter(|_| self.calendar_of(job).is_none())
+        {
             return Some(format!("its calendar `{name}` cannot be read"));
         }
         let may_defer = self.unknown.iter().any(|scope| match scope {
@@ -142,7 +154,12 @@ impl Exclusions {
     }
 
     /// Whether one fire time of a job is available.
-    pub fn availability(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Availability<'_> {
+    pub fn availability(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        fire_time: Timestamp,
+    ) -> Availability<'_> {
         if let Some(calendar) = self.calendar_of(job)
             && !calendar.is_open(fire_time)
         {
@@ -152,7 +169,12 @@ impl Exclusions {
     }
 
     /// The same by the blackouts alone: its job's calendar has let it pass.
-    pub fn availability_by_blackouts(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp) -> Availability<'_> {
+    pub fn availability_by_blackouts(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        fire_time: Timestamp,
+    ) -> Availability<'_> {
         if self.blackouts.is_empty() {
             return Availability::Open;
         }
@@ -166,20 +188,34 @@ impl Exclusions {
     }
 
     /// Refuses a job whose calendar does not exist or excludes all its fire times.
-    pub fn validate(&self, id: Uuid, job: &JobDefinition, now: Timestamp) -> Result<(), InvalidInput> {
-        let Some(name) = &job.calendar else { return Ok(()) };
+    pub fn validate(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        now: Timestamp,
+    ) -> Result<(), InvalidInput> {
+        let Some(name) = &job.calendar else {
+            return Ok(());
+        };
         if self.calendar_of(job).is_none() {
             let shown: String = name.chars().take(100).collect();
-            return Err(InvalidInput::new("calendar", format!("there is no calendar `{}`", shown.escape_debug())));
+            return Err(InvalidInput::new(
+                "calendar",
+                format!("there is no calendar `{}`", shown.escape_debug()),
+            ));
         }
         let before = now - TimeDelta::microseconds(1);
         if job.next_fire_time(before).is_some() && self.next_open(id, job, before).is_none() {
-            return Err(InvalidInput::new("calendar", "closes every fire time of the schedule that is in sight"));
+            return Err(InvalidInput::new(
+                "calendar",
+                "closes every fire time of the schedule that is in sight",
+            ));
         }
         Ok(())
     }
 
-    /// The same for an edit of the `old` definition: a calendar that was edited since is no reason to refuse another name.
+    /// The same for an edit of the `old` definition: a calendar that was edited since is no reason
+    /// to refuse another name.
     pub fn validate_edit(
         &self,
         id: Uuid,
@@ -194,18 +230,29 @@ impl Exclusions {
     }
 
     /// Whether a fire time may run at the instant `at`.
-    pub fn is_open(&self, id: Uuid, job: &JobDefinition, fire_time: Timestamp, at: Timestamp) -> bool {
-        matches!(self.availability(id, job, fire_time), Availability::Open) && self.blackout_at(id, job, at).is_none()
+    pub fn is_open(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        fire_time: Timestamp,
+        at: Timestamp,
+    ) -> bool {
+        matches!(self.availability(id, job, fire_time), Availability::Open)
+            && self.blackout_at(id, job, at).is_none()
     }
 
     /// The blackout in which a job may not start anything at this instant: of
     /// several the one that ends last.
     pub fn blackout_at(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> Option<&Blackout> {
-        let covering = self.blackouts.iter().filter(|blackout| blackout.covers(id, job, time));
+        let covering = self
+            .blackouts
+            .iter()
+            .filter(|blackout| blackout.covers(id, job, time));
         covering.max_by_key(|blackout| blackout.ends_at)
     }
 
-    /// Until when what this blackout leaves out is left out: one that begins meanwhile and ends later may hold it back.
+    /// Until when what this blackout leaves out is left out: one that begins meanwhile and ends
+    /// later may hold it back.
     fn decides_until(&self, id: Uuid, job: &JobDefinition, blackout: &Blackout) -> Timestamp {
         let meanwhile = |other: &&Blackout| {
             (blackout.starts_at..blackout.ends_at).contains(&other.starts_at)
@@ -213,7 +260,12 @@ impl Exclusions {
                 && other.on_end != BlackoutEndPolicy::Skip
                 && other.scope.covers(id, job)
         };
-        let next = self.blackouts.iter().filter(meanwhile).map(|other| other.starts_at).min();
+        let next = self
+            .blackouts
+            .iter()
+            .filter(meanwhile)
+            .map(|other| other.starts_at)
+            .min();
         next.unwrap_or(blackout.ends_at)
     }
 
@@ -222,25 +274,30 @@ impl Exclusions {
         self.calendars.get(job.calendar.as_ref()?)
     }
 
-    /// A hash of the rules of the zones that name the fire times of a job; none when no zone does, or only UTC.
+    /// A hash of the rules of the zones that name the fire times of a job; none when no zone does,
+    /// or only UTC.
     pub fn zone_rules(&self, job: &JobDefinition) -> Option<i64> {
         let of_schedule = match &job.schedule {
             Schedule::Cron(cron) => cron.zone().rules_hash(),
             Schedule::FixedRate { .. } => 0,
             Schedule::FixedDelay { .. } | Schedule::Once { .. } => return None,
         };
-        zone_rules(of_schedule, self.calendar_of(job).map_or(0, |calendar| calendar.zone().rules_hash()))
+        zone_rules(
+            of_schedule,
+            self.calendar_of(job)
+                .map_or(0, |calendar| calendar.zone().rules_hash()),
+        )
     }
 
-    /// The first fire time after `after` that is not excluded. None when the schedule ends before, or when there is none in
-    /// sight.
+    /// The first fire time after `after` that is not excluded. None when the schedule ends before,
+    /// or when there is none in sight.
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
         let mut leaps = LEAPS_MAX;
         self.next_open_within(id, job, after, &mut leaps)
     }
 
-    /// The same with so many leaps from excluded stretch to excluded stretch, which it takes from `leaps`: none when there
-    /// are none left.
+    /// The same with so many leaps from excluded stretch to excluded stretch, which it takes from
+    /// `leaps`: none when there are none left.
     fn next_open_within(
         &self,
         id: Uuid,
@@ -259,7 +316,8 @@ impl Exclusions {
                 ExcludedBy::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
                 // By its due time; the fire time may lie before the end by its jitter.
                 ExcludedBy::Blackout(blackout) => {
-                    self.decides_until(id, job, blackout) - TimeDelta::seconds(job.policies.jitter_seconds.into())
+                    self.decides_until(id, job, blackout)
+                        - TimeDelta::seconds(job.policies.jitter_seconds.into())
                 }
             };
             after = fire_time.max(opens - TimeDelta::microseconds(1));

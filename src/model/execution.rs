@@ -75,11 +75,13 @@ pub fn one_off_execution_id(fire_time: Timestamp) -> Uuid {
     time_ordered(fire_time, *Uuid::new_v4().as_bytes())
 }
 
-/// An id for the run that repeats a fire time for the `generation`th time. It sorts behind what it repeats, and behind
-/// the runs that repeated it before: lists show the newest of a fire time first.
+/// An id for the run that repeats a fire time for the `generation`th time. It sorts behind what it
+/// repeats, and behind the runs that repeated it before: lists show the newest of a fire time
+/// first.
 pub fn rerun_execution_id(fire_time: Timestamp, generation: usize) -> Uuid {
     let mut tail = *Uuid::new_v4().as_bytes();
-    // The first bits behind the milliseconds that are free in a UUID: all ones, as in one id of the schedule among 4,096.
+    // The first bits behind the milliseconds that are free in a UUID: all ones, as in one id of the
+    // schedule among 4,096.
     (tail[6], tail[7]) = (0xff, 0xff);
     // The variant takes two bits of the first byte; six are left there, and two of the next.
     let generation = u8::try_from(generation).unwrap_or(u8::MAX);
@@ -91,7 +93,10 @@ pub fn rerun_execution_id(fire_time: Timestamp, generation: usize) -> Uuid {
 /// context), the same wherever it is asked for; attempt 0 is the whole execution.
 pub fn span_id(execution_id: Uuid, attempt: i32) -> u64 {
     // A span id of zeros is invalid.
-    Uuid::new_v5(&execution_id, &attempt.to_be_bytes()).as_u64_pair().1.max(1)
+    Uuid::new_v5(&execution_id, &attempt.to_be_bytes())
+        .as_u64_pair()
+        .1
+        .max(1)
 }
 
 /// The smallest execution id of a fire time: bounds of the log's partitions.
@@ -109,7 +114,9 @@ fn time_ordered(fire_time: Timestamp, tail: [u8; 16]) -> Uuid {
 
 /// Milliseconds since 1970, big-endian, clamped to 48 bits (the year 10889).
 fn millis_48(time: Timestamp) -> [u8; 6] {
-    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0).min((1 << 48) - 1);
+    let millis = u64::try_from(time.timestamp_millis())
+        .unwrap_or(0)
+        .min((1 << 48) - 1);
     let bytes = millis.to_be_bytes();
     [bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]]
 }
@@ -175,7 +182,10 @@ impl Attempt {
             policies: job.definition.policies.clone(),
             failures,
             may_unblock_fixed_delay: matches!(job.definition.schedule, Schedule::FixedDelay { .. })
-                || matches!(kind, TriggerKind::Retry | TriggerKind::Recovery | TriggerKind::Buffered),
+                || matches!(
+                    kind,
+                    TriggerKind::Retry | TriggerKind::Recovery | TriggerKind::Buffered
+                ),
         }
     }
 
@@ -184,7 +194,9 @@ impl Attempt {
     pub fn settlement(&self, started_at: Timestamp, outcome: Outcome, random: f64) -> Settlement {
         let retry_in = match &outcome {
             Outcome::Failed { retry_after, .. } => {
-                self.policies.retry.delay(self.failures.saturating_add(1), random, *retry_after)
+                self.policies
+                    .retry
+                    .delay(self.failures.saturating_add(1), random, *retry_after)
             }
             Outcome::Succeeded { .. } | Outcome::Cancelled => None,
         };
@@ -231,7 +243,12 @@ pub enum Outcome {
 impl Outcome {
     /// A failure without output.
     pub fn failed(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Failed { reason, message: message.into(), output: None, retry_after: None }
+        Self::Failed {
+            reason,
+            message: message.into(),
+            output: None,
+            retry_after: None,
+        }
     }
 }
 
@@ -280,18 +297,29 @@ impl Settlement {
 
     /// Actual start minus due time.
     pub fn lateness(&self) -> Duration {
-        (self.started_at - self.due_time).to_std().unwrap_or_default()
+        (self.started_at - self.due_time)
+            .to_std()
+            .unwrap_or_default()
     }
 
-    /// What is written instead when the database does not take this: that it failed, and `why`. What failed and was to be
-    /// tried again is; what succeeded is not, for it has happened.
+    /// What is written instead when the database does not take this: that it failed, and `why`.
+    /// What failed and was to be tried again is; what succeeded is not, for it has happened.
     #[must_use]
     pub fn not_storable(&self, why: &str) -> Self {
         let ended_as = self.status();
         // In ASCII, which every database can hold, and not for ever.
-        let why: String = why.chars().flat_map(char::escape_default).take(NOT_STORABLE_CHARS_MAX).collect();
-        let message = format!("the attempt ended as {ended_as}, but the database does not take its result: {why}");
-        Self { outcome: Outcome::failed(self.reason().unwrap_or(Reason::Error), message), ..self.clone() }
+        let why: String = why
+            .chars()
+            .flat_map(char::escape_default)
+            .take(NOT_STORABLE_CHARS_MAX)
+            .collect();
+        let message = format!(
+            "the attempt ended as {ended_as}, but the database does not take its result: {why}"
+        );
+        Self {
+            outcome: Outcome::failed(self.reason().unwrap_or(Reason::Error), message),
+            ..self.clone()
+        }
     }
 
     /// The reason that goes with the status.
@@ -316,10 +344,26 @@ mod tests {
     fn the_id_is_a_function_of_job_kind_and_fire_time() {
         let job = Uuid::from_u128(7);
         let id = execution_id(job, TriggerKind::Schedule, at(1_795_000_000_000));
-        assert_eq!(id, execution_id(job, TriggerKind::Schedule, at(1_795_000_000_000)));
-        assert_ne!(id, execution_id(Uuid::from_u128(8), TriggerKind::Schedule, at(1_795_000_000_000)));
-        assert_ne!(id, execution_id(job, TriggerKind::Backfill, at(1_795_000_000_000)));
-        assert_ne!(id, execution_id(job, TriggerKind::Schedule, at(1_795_000_000_001)));
+        assert_eq!(
+            id,
+            execution_id(job, TriggerKind::Schedule, at(1_795_000_000_000))
+        );
+        assert_ne!(
+            id,
+            execution_id(
+                Uuid::from_u128(8),
+                TriggerKind::Schedule,
+                at(1_795_000_000_000)
+            )
+        );
+        assert_ne!(
+            id,
+            execution_id(job, TriggerKind::Backfill, at(1_795_000_000_000))
+        );
+        assert_ne!(
+            id,
+            execution_id(job, TriggerKind::Schedule, at(1_795_000_000_001))
+        );
         assert_eq!(id.get_version_num(), 8);
         // Pinned: an id that changes between releases would fire everything again.
         assert_eq!(id.to_string(), "01a1ee56-5e00-8805-be2d-aaf1843d6d8e");
@@ -334,14 +378,22 @@ mod tests {
     fn what_repeats_a_fire_time_sorts_behind_it_and_behind_the_repetitions_before() {
         let fire_time = at(1_795_000_000_000);
         let first = execution_id(Uuid::from_u128(7), TriggerKind::Schedule, fire_time);
-        let ids: Vec<Uuid> = (0..300).map(|generation| rerun_execution_id(fire_time, generation)).collect();
+        let ids: Vec<Uuid> = (0..300)
+            .map(|generation| rerun_execution_id(fire_time, generation))
+            .collect();
         assert!(first < ids[0] && ids[..256].is_sorted(), "{ids:?}");
-        assert!(ids.iter().all(|id| id.get_version_num() == 8 && id.get_variant() == uuid::Variant::RFC4122));
         assert!(
             ids.iter()
-                .all(|id| (lowest_execution_id(fire_time)..lowest_execution_id(at(1_795_000_000_001))).contains(id))
+                .all(|id| id.get_version_num() == 8 && id.get_variant() == uuid::Variant::RFC4122)
         );
-        assert_ne!(rerun_execution_id(fire_time, 1), rerun_execution_id(fire_time, 1));
+        assert!(ids.iter().all(|id| {
+            (lowest_execution_id(fire_time)..lowest_execution_id(at(1_795_000_000_001)))
+                .contains(id)
+        }));
+        assert_ne!(
+            rerun_execution_id(fire_time, 1),
+            rerun_execution_id(fire_time, 1)
+        );
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Why a job ran at an instant, or did not: decided from what is stored about it.
 //!
-//! Each step asks for less than the one before it: a row of the log knows best, then the version of the job that was in
-//! force, then its schedule, then what still waits.
+//! Each step asks for less than the one before it: a row of the log knows best, then the version of
+//! the job that was in force, then its schedule, then what still waits.
 
 use super::exclusions::{Availability, Exclusions};
 use super::execution::ExecutionStatus;
@@ -72,8 +72,8 @@ pub struct FireTimeFacts {
     pub row: Option<RowThen>,
     /// When the pending fire time of the schedule is due.
     pub due_at: Option<Timestamp>,
-    /// Whether a trigger besides the schedule's waits for this fire time, and when it is due; never while it waits
-    /// behind an execution.
+    /// Whether a trigger besides the schedule's waits for this fire time, and when it is due; never
+    /// while it waits behind an execution.
     pub one_off: Option<Option<Timestamp>>,
     /// What judges fire times from the instant on.
     pub exclusions: Exclusions,
@@ -135,7 +135,16 @@ pub struct Explanation {
 impl Explanation {
     fn new(reason: FireTimeReason, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { reason, message, execution_id: None, since: None, until: None, by: None, before: None, after: None }
+        Self {
+            reason,
+            message,
+            execution_id: None,
+            since: None,
+            until: None,
+            by: None,
+            before: None,
+            after: None,
+        }
     }
 }
 
@@ -144,23 +153,42 @@ impl FireTimeFacts {
     pub fn explain(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{BeforeCreation, Ran, Skipped};
         if let Some(row) = &self.row {
-            let reason = if row.status == ExecutionStatus::Skipped { Skipped } else { Ran };
+            let reason = if row.status == ExecutionStatus::Skipped {
+                Skipped
+            } else {
+                Ran
+            };
             let explained = Explanation::new(reason, row.in_words());
-            return Explanation { execution_id: Some(row.id), ..explained };
+            return Explanation {
+                execution_id: Some(row.id),
+                ..explained
+            };
         }
         if at < self.job.created_at {
             let created = self.job.created_at;
             let message = format!("the job was created later, at {}", rfc3339(created));
-            return Explanation { until: Some(created), ..Explanation::new(BeforeCreation, message) };
+            return Explanation {
+                until: Some(created),
+                ..Explanation::new(BeforeCreation, message)
+            };
         }
         self.out_of_service(at)
             .or_else(|| self.off_schedule(at))
-            .unwrap_or_else(|| if at > self.now { self.ahead(at) } else { self.passed(at) })
+            .unwrap_or_else(|| {
+                if at > self.now {
+                    self.ahead(at)
+                } else {
+                    self.passed(at)
+                }
+            })
     }
 
     /// The job as it was at the instant; as it is for one ahead.
     fn then(&self, at: Timestamp) -> &Job {
-        self.version.as_ref().filter(|_| at <= self.now).map_or(&self.job, |version| &version.job)
+        self.version
+            .as_ref()
+            .filter(|_| at <= self.now)
+            .map_or(&self.job, |version| &version.job)
     }
 
     /// The job was paused or deleted.
@@ -179,11 +207,18 @@ impl FireTimeFacts {
             Some(format!("the job {verb} {word}")),
             since.map(|since| format!(" since {}", rfc3339(since))),
             by.as_ref().map(|by| format!(" by {by}")),
-            then.pause_reason.as_ref().map(|reason| format!(" ({reason})")),
+            then.pause_reason
+                .as_ref()
+                .map(|reason| format!(" ({reason})")),
             until.map(|until| format!(", until {}", rfc3339(until))),
         ];
         let message: String = parts.into_iter().flatten().collect();
-        Some(Explanation { since, until, by, ..Explanation::new(reason, message) })
+        Some(Explanation {
+            since,
+            until,
+            by,
+            ..Explanation::new(reason, message)
+        })
     }
 
     /// The schedule does not name the instant.
@@ -192,40 +227,63 @@ impl FireTimeFacts {
         let definition = &self.then(at).definition;
         if let Some(start) = definition.policies.start_at.filter(|start| at < *start) {
             let message = format!("the schedule starts later, at {}", rfc3339(start));
-            return Some(Explanation { until: Some(start), ..Explanation::new(BeforeStart, message) });
+            return Some(Explanation {
+                until: Some(start),
+                ..Explanation::new(BeforeStart, message)
+            });
         }
         if let Some(end) = definition.policies.end_at.filter(|end| at > *end) {
             let message = format!("the schedule had its end at {}", rfc3339(end));
-            return Some(Explanation { since: Some(end), ..Explanation::new(AfterEnd, message) });
+            return Some(Explanation {
+                since: Some(end),
+                ..Explanation::new(AfterEnd, message)
+            });
         }
         if matches!(definition.schedule, Schedule::FixedDelay { .. }) {
             // Only the pending one is known before it is taken.
             if self.job.next_fire_time == Some(at) {
                 return None;
             }
-            let (before, after) = (self.neighbours.0, self.neighbours.1.or(self.job.next_fire_time));
-            let message = "a fixed delay names no fire times: each run follows the end of the one before it";
-            return Some(Explanation { before, after, ..Explanation::new(NotAFireTime, message) });
+            let (before, after) = (
+                self.neighbours.0,
+                self.neighbours.1.or(self.job.next_fire_time),
+            );
+            let message =
+                "a fixed delay names no fire times: each run follows the end of the one before it";
+            return Some(Explanation {
+                before,
+                after,
+                ..Explanation::new(NotAFireTime, message)
+            });
         }
         let just_before = at - TimeDelta::microseconds(1);
         if definition.next_fire_time(just_before) == Some(at) {
             return None;
         }
-        let (before, after) = (previous_fire_time(definition, at), definition.next_fire_time(at));
+        let (before, after) = (
+            previous_fire_time(definition, at),
+            definition.next_fire_time(at),
+        );
         let parts = [
             Some("it is not a fire time of the schedule".to_owned()),
             before.map(|before| format!("; the one before is {}", rfc3339(before))),
             after.map(|after| format!("; the one after is {}", rfc3339(after))),
         ];
         let message: String = parts.into_iter().flatten().collect();
-        Some(Explanation { before, after, ..Explanation::new(NotAFireTime, message) })
+        Some(Explanation {
+            before,
+            after,
+            ..Explanation::new(NotAFireTime, message)
+        })
     }
 
     /// A fire time to come.
     fn ahead(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{AfterEnd, WillRun};
         let job = &self.job;
-        if job.definition.runs_left(job.runs) == 0 || job.next_fire_time.is_none() && !self.awaits_an_end() {
+        if job.definition.runs_left(job.runs) == 0
+            || job.next_fire_time.is_none() && !self.awaits_an_end()
+        {
             return Explanation::new(AfterEnd, "the schedule has ended: no fire time is left");
         }
         if let Some(excluded) = self.excluded(at) {
@@ -251,24 +309,40 @@ impl FireTimeFacts {
                 None => "it waits behind an execution of the job".to_owned(),
                 Some(due_at) => format!("it waits: it is due at {}", rfc3339(due_at)),
             };
-            return Explanation { until: due_at, ..Explanation::new(Waiting, message) };
+            return Explanation {
+                until: due_at,
+                ..Explanation::new(Waiting, message)
+            };
         }
         if let Some(pending) = self.pending(at) {
             return pending;
         }
-        let keeps = self.job.definition.policies.keep_executions.and(self.oldest);
+        let keeps = self
+            .job
+            .definition
+            .policies
+            .keep_executions
+            .and(self.oldest);
         if let Some(from) = self.kept_from.max(keeps).filter(|from| at < *from) {
-            let message = format!("the log keeps nothing from before {} of this job any more", rfc3339(from));
-            return Explanation { until: Some(from), ..Explanation::new(NotKept, message) };
+            let message = format!(
+                "the log keeps nothing from before {} of this job any more",
+                rfc3339(from)
+            );
+            return Explanation {
+                until: Some(from),
+                ..Explanation::new(NotKept, message)
+            };
         }
-        if self.job.status == JobStatus::Active && self.job.next_fire_time.is_none() && !self.awaits_an_end() {
+        if self.job.status == JobStatus::Active
+            && self.job.next_fire_time.is_none()
+            && !self.awaits_an_end()
+        {
             return Explanation::new(AfterEnd, "the schedule had ended: its last run came before");
         }
         if let Some(excluded) = self.excluded(at) {
             return excluded;
         }
-        let message =
-            "nothing is recorded: the job may have been edited at that moment, or its row was removed by hand";
+        let message = "nothing is recorded: the job may have been edited at that moment, or its row was removed by hand";
         Explanation::new(Unknown, message)
     }
 
@@ -284,30 +358,50 @@ impl FireTimeFacts {
         }
         if let Some((since, why)) = &self.cluster_paused {
             let message = format!("the cluster is held since {}: {why}", rfc3339(*since));
-            return Some(Explanation { since: Some(*since), ..Explanation::new(ClusterHeld, message) });
+            return Some(Explanation {
+                since: Some(*since),
+                ..Explanation::new(ClusterHeld, message)
+            });
         }
         let due_at = self.due_at.unwrap_or(next);
         if due_at > self.now {
             let message = format!("it waits for its due time, {}", rfc3339(due_at));
-            return Some(Explanation { until: Some(due_at), ..Explanation::new(Waiting, message) });
+            return Some(Explanation {
+                until: Some(due_at),
+                ..Explanation::new(Waiting, message)
+            });
         }
         let message = "it is due, and no node has taken it: no node takes work, or no slot is free";
-        Some(Explanation { since: Some(due_at), ..Explanation::new(Waiting, message) })
+        Some(Explanation {
+            since: Some(due_at),
+            ..Explanation::new(Waiting, message)
+        })
     }
 
     /// What the calendars and blackouts of now say.
     fn excluded(&self, at: Timestamp) -> Option<Explanation> {
         use FireTimeReason::{Closed, HeldBack};
-        match self.exclusions.availability(self.job.id, &self.job.definition, at) {
+        match self
+            .exclusions
+            .availability(self.job.id, &self.job.definition, at)
+        {
             Availability::Open => None,
-            Availability::Excluded(excluded) => {
-                Some(Explanation::new(Closed, format!("it is closed by the {}", excluded.reason())))
-            }
+            Availability::Excluded(excluded) => Some(Explanation::new(
+                Closed,
+                format!("it is closed by the {}", excluded.reason()),
+            )),
             Availability::Deferred(blackout) => {
                 let (until, reason) = (blackout.ends_at, &blackout.reason);
-                let message = format!("a blackout holds it back until {}: {reason}", rfc3339(until));
+                let message = format!(
+                    "a blackout holds it back until {}: {reason}",
+                    rfc3339(until)
+                );
                 let explained = Explanation::new(HeldBack, message);
-                Some(Explanation { since: Some(blackout.starts_at), until: Some(until), ..explained })
+                Some(Explanation {
+                    since: Some(blackout.starts_at),
+                    until: Some(until),
+                    ..explained
+                })
             }
         }
     }
@@ -318,9 +412,15 @@ impl RowThen {
         let skipped = self.status == ExecutionStatus::Skipped;
         let short = |message: &String| message.chars().take(200).collect::<String>();
         let parts = [
-            Some(if skipped { "it was not run".to_owned() } else { format!("it was taken: {}", self.status) }),
+            Some(if skipped {
+                "it was not run".to_owned()
+            } else {
+                format!("it was taken: {}", self.status)
+            }),
             self.reason.as_ref().map(|reason| format!(", {reason}")),
-            self.message.as_ref().map(|message| format!(" ({})", short(message))),
+            self.message
+                .as_ref()
+                .map(|message| format!(" ({})", short(message))),
         ];
         parts.into_iter().flatten().collect()
     }
@@ -328,12 +428,18 @@ impl RowThen {
 
 /// The last fire time before an instant, within two years.
 fn previous_fire_time(definition: &JobDefinition, at: Timestamp) -> Option<Timestamp> {
-    let first_since = |since: Timestamp| definition.next_fire_time(since).filter(|fire_time| *fire_time < at);
+    let first_since = |since: Timestamp| {
+        definition
+            .next_fire_time(since)
+            .filter(|fire_time| *fire_time < at)
+    };
     let first = |reach: &TimeDelta| at.checked_sub_signed(*reach).and_then(first_since);
     let mut last = REACHES.iter().find_map(first)?;
     let mut bound = at;
     for _ in 0..STEPS_MAX {
-        let Some(next) = first_since(last) else { return Some(last) };
+        let Some(next) = first_since(last) else {
+            return Some(last);
+        };
         last = next;
         let middle = last + (bound - last) / 2;
         match first_since(middle) {
@@ -401,8 +507,14 @@ mod tests {
     fn an_instant_that_is_no_fire_time_has_neighbours() {
         let explained = facts().explain(at("09:10:30"));
         assert_eq!(explained.reason, FireTimeReason::NotAFireTime);
-        assert_eq!((explained.before, explained.after), (Some(at("09:00:00")), Some(at("10:00:00"))));
-        assert_eq!(previous_fire_time(&hourly(), at("09:00:00")), Some(at("08:00:00")));
+        assert_eq!(
+            (explained.before, explained.after),
+            (Some(at("09:00:00")), Some(at("10:00:00")))
+        );
+        assert_eq!(
+            previous_fire_time(&hourly(), at("09:00:00")),
+            Some(at("08:00:00"))
+        );
     }
 
     #[test]
@@ -420,23 +532,53 @@ mod tests {
 
     #[test]
     fn a_pause_of_then_is_told_although_the_job_fires_now() {
-        let then = Job { status: JobStatus::Paused, pause_reason: Some("the target moves".into()), ..job(hourly()) };
+        let then = Job {
+            status: JobStatus::Paused,
+            pause_reason: Some("the target moves".into()),
+            ..job(hourly())
+        };
         let since = Some((at("08:30:00"), "api".to_owned()));
-        let version = VersionThen { job: then, since, until: Some(at("09:30:00")) };
-        let explained = FireTimeFacts { version: Some(version), ..facts() }.explain(at("09:00:00"));
+        let version = VersionThen {
+            job: then,
+            since,
+            until: Some(at("09:30:00")),
+        };
+        let explained = FireTimeFacts {
+            version: Some(version),
+            ..facts()
+        }
+        .explain(at("09:00:00"));
         assert_eq!(explained.reason, FireTimeReason::Paused);
-        assert_eq!((explained.since, explained.until), (Some(at("08:30:00")), Some(at("09:30:00"))));
-        assert!(explained.message.contains("the target moves"), "{}", explained.message);
+        assert_eq!(
+            (explained.since, explained.until),
+            (Some(at("08:30:00")), Some(at("09:30:00")))
+        );
+        assert!(
+            explained.message.contains("the target moves"),
+            "{}",
+            explained.message
+        );
     }
 
     #[test]
     fn the_schedule_of_then_decides_not_the_one_of_now() {
         let daily = CronSchedule::parse("0 9 * * *", &CronOptions::default()).expect("valid");
         let then = job(JobDefinition::plain("job", Schedule::Cron(daily)));
-        let version = VersionThen { job: then, since: None, until: None };
-        let facts = FireTimeFacts { version: Some(version), ..facts() };
+        let version = VersionThen {
+            job: then,
+            since: None,
+            until: None,
+        };
+        let facts = FireTimeFacts {
+            version: Some(version),
+            ..facts()
+        };
         assert_eq!(reason(&facts, "10:00:00"), FireTimeReason::NotAFireTime);
-        assert_eq!(reason(&facts, "15:00:00"), FireTimeReason::WillRun, "the schedule of now speaks of what is ahead");
+        assert_eq!(
+            reason(&facts, "15:00:00"),
+            FireTimeReason::WillRun,
+            "the schedule of now speaks of what is ahead"
+        );
     }
 
     #[test]
@@ -447,7 +589,10 @@ mod tests {
         assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::NotKept);
         facts.one_off = Some(None);
         assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::Waiting);
-        facts = FireTimeFacts { due_at: Some(at("12:00:00")), ..self::facts() };
+        facts = FireTimeFacts {
+            due_at: Some(at("12:00:00")),
+            ..self::facts()
+        };
         facts.job.next_fire_time = Some(at("12:00:00"));
         assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::Waiting);
         facts.cluster_paused = Some((at("11:00:00"), "restored".into()));
@@ -457,9 +602,21 @@ mod tests {
 
     #[test]
     fn a_row_knows_best() {
-        let row = RowThen { id: JOB, status: ExecutionStatus::Skipped, reason: Some("OVERLAP".into()), message: None };
-        let explained = FireTimeFacts { row: Some(row), ..facts() }.explain(at("09:00:00"));
-        assert_eq!((explained.reason, explained.execution_id), (FireTimeReason::Skipped, Some(JOB)));
+        let row = RowThen {
+            id: JOB,
+            status: ExecutionStatus::Skipped,
+            reason: Some("OVERLAP".into()),
+            message: None,
+        };
+        let explained = FireTimeFacts {
+            row: Some(row),
+            ..facts()
+        }
+        .explain(at("09:00:00"));
+        assert_eq!(
+            (explained.reason, explained.execution_id),
+            (FireTimeReason::Skipped, Some(JOB))
+        );
         assert_eq!(explained.message, "it was not run, OVERLAP");
     }
 }

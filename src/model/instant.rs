@@ -13,7 +13,9 @@ pub fn instant(field: &'static str, text: &str) -> Result<Timestamp, InvalidInpu
     let time = time.to_utc();
     // So chrono counts it.
     if time.timestamp_subsec_nanos() >= 1_000_000_000 {
-        return refuse("is a leap second, which the database's clock does not have: take the second after it");
+        return refuse(
+            "is a leap second, which the database's clock does not have: take the second after it",
+        );
     }
     if digits_of_second(text).skip(3).any(|digit| digit != '0') {
         return refuse("must not be more precise than a millisecond");
@@ -39,11 +41,18 @@ mod tests {
     fn what_is_taken_is_shown_as_it_was_sent() {
         for (sent, shown) in [
             ("2029-12-31T23:59:59.999Z", "2029-12-31T23:59:59.999Z"),
-            ("2029-12-31T23:59:59.120000+02:00", "2029-12-31T21:59:59.120Z"),
+            (
+                "2029-12-31T23:59:59.120000+02:00",
+                "2029-12-31T21:59:59.120Z",
+            ),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
             ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(instant("at", sent).map(rfc3339), Ok(shown.to_owned()), "{sent}");
+            assert_eq!(
+                instant("at", sent).map(rfc3339),
+                Ok(shown.to_owned()),
+                "{sent}"
+            );
         }
     }
 

@@ -3,7 +3,8 @@
 use super::text_enum;
 
 text_enum! {
-    /// Whether clients may ask for the schema, and are told similar names for one that it does not have.
+    /// Whether clients may ask for the schema, and are told similar names for one that it does not
+    /// have.
     Introspection, "introspection" {
         /// They may; the playground at `/graphiql` needs it.
         On = "on",

@@ -46,11 +46,13 @@ text_enum! {
     JobState, "job state" {
         /// It is gone for good.
         Deleted = "DELETED",
-        /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not count.
+        /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not
+        /// count.
         Failing = "FAILING",
         /// It is paused.
         Paused = "PAUSED",
-        /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed.
+        /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
+        /// passed.
         Ended = "ENDED",
         /// A fire time has come and has not begun.
         Waiting = "WAITING",
@@ -115,7 +117,8 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its next fire time, if the trigger names one: it may be closed, or not the one of a blackout that runs.
+    /// Its next fire time, if the trigger names one: it may be closed, or not the one of a blackout
+    /// that runs.
     pub next_fire_time: Option<Timestamp>,
     /// The first closed fire time that the trigger was sent past.
     pub excluded_from: Option<Timestamp>,
@@ -148,9 +151,12 @@ impl JobDefinition {
     pub fn first_fire_time(&self, now: Timestamp) -> Option<Timestamp> {
         let start = self.policies.start_at.unwrap_or(now);
         match &self.schedule {
-            Schedule::FixedRate { anchor, .. } if *anchor >= now => Some(*anchor).filter(|at| self.within_end(*at)),
+            Schedule::FixedRate { anchor, .. } if *anchor >= now => {
+                Some(*anchor).filter(|at| self.within_end(*at))
+            }
             Schedule::FixedDelay { .. } => {
-                let first = start.max(now) + TimeDelta::seconds(self.initial_delay_seconds.unwrap_or(0));
+                let first =
+                    start.max(now) + TimeDelta::seconds(self.initial_delay_seconds.unwrap_or(0));
                 Some(first).filter(|at| self.within_end(*at))
             }
             // The very instant of `now` counts: a job may start at once.
@@ -162,8 +168,13 @@ impl JobDefinition {
     /// The first fire time after `after`, between `startAt` and `endAt`.
     pub fn next_fire_time(&self, after: Timestamp) -> Option<Timestamp> {
         let just_before = |start: Timestamp| start - TimeDelta::microseconds(1);
-        let after = self.policies.start_at.map_or(after, |start| after.max(just_before(start)));
-        self.schedule.next_after(after).filter(|at| self.within_end(*at))
+        let after = self
+            .policies
+            .start_at
+            .map_or(after, |start| after.max(just_before(start)));
+        self.schedule
+            .next_after(after)
+            .filter(|at| self.within_end(*at))
     }
 
     /// When a fire time may start: later by a jitter that is a hash of job and
@@ -174,15 +185,22 @@ impl JobDefinition {
             return fire_time;
         }
         let jitter = TimeDelta::seconds(self.policies.jitter_seconds.into());
-        let next = self.next_fire_time(fire_time).map_or(jitter, |next| next - fire_time);
+        let next = self
+            .next_fire_time(fire_time)
+            .map_or(jitter, |next| next - fire_time);
         let span = u64::try_from(jitter.min(next).num_milliseconds()).unwrap_or(0);
-        let hash = Uuid::new_v5(&job_id, &fire_time.timestamp_micros().to_be_bytes()).as_u64_pair().0 >> 32;
+        let hash = Uuid::new_v5(&job_id, &fire_time.timestamp_micros().to_be_bytes())
+            .as_u64_pair()
+            .0
+            >> 32;
         fire_time + TimeDelta::milliseconds(i64::try_from((hash * span) >> 32).unwrap_or(0))
     }
 
     /// How many more fire times may run, when so many have.
     pub fn runs_left(&self, runs: i64) -> usize {
-        self.policies.max_runs.map_or(usize::MAX, |most| usize::try_from(most - runs).unwrap_or(0))
+        self.policies
+            .max_runs
+            .map_or(usize::MAX, |most| usize::try_from(most - runs).unwrap_or(0))
     }
 
     /// Whether it fires when another definition does: an edit between the two
@@ -190,17 +208,28 @@ impl JobDefinition {
     pub fn fires_like(&self, other: &Self) -> bool {
         let (this, that) = (&self.policies, &other.policies);
         (&self.schedule, &self.calendar) == (&other.schedule, &other.calendar)
-            && (this.start_at, this.end_at, this.max_runs) == (that.start_at, that.end_at, that.max_runs)
+            && (this.start_at, this.end_at, this.max_runs)
+                == (that.start_at, that.end_at, that.max_runs)
             && this.jitter_seconds == that.jitter_seconds
     }
 
     /// Keeps the phase of an earlier definition: the grid of a fixed rate moves
     /// only with its interval, its start or its delay.
     pub fn keep_phase(&mut self, old: &Self) {
-        let same_start = (self.policies.start_at, self.initial_delay_seconds.unwrap_or(0))
-            == (old.policies.start_at, old.initial_delay_seconds.unwrap_or(0));
-        if let (Schedule::FixedRate { interval, anchor }, Schedule::FixedRate { interval: old_interval, anchor: kept }) =
-            (&mut self.schedule, &old.schedule)
+        let same_start = (
+            self.policies.start_at,
+            self.initial_delay_seconds.unwrap_or(0),
+        ) == (
+            old.policies.start_at,
+            old.initial_delay_seconds.unwrap_or(0),
+        );
+        if let (
+            Schedule::FixedRate { interval, anchor },
+            Schedule::FixedRate {
+                interval: old_interval,
+                anchor: kept,
+            },
+        ) = (&mut self.schedule, &old.schedule)
             && *interval == *old_interval
             && same_start
         {
@@ -224,17 +253,30 @@ impl JobDefinition {
     }
 
     /// Only what is not as it was in the `old` definition is a reason.
-    pub(super) fn refuse_never_firing(&self, now: Timestamp, old: Option<&Self>) -> Result<(), InvalidInput> {
+    pub(super) fn refuse_never_firing(
+        &self,
+        now: Timestamp,
+        old: Option<&Self>,
+    ) -> Result<(), InvalidInput> {
         if self.first_fire_time(now).is_some() || old.is_some_and(|old| self.names_like(old)) {
             return Ok(());
         }
         let end_is_old = old.is_some_and(|old| self.policies.end_at == old.policies.end_at);
         let ended = self.policies.end_at.is_some_and(|end| end < now);
-        let endless = Self { policies: Policies { end_at: None, ..self.policies.clone() }, ..self.clone() };
+        let endless = Self {
+            policies: Policies {
+                end_at: None,
+                ..self.policies.clone()
+            },
+            ..self.clone()
+        };
         if endless.first_fire_time(now).is_some() {
             return match (end_is_old, ended) {
                 (true, true) => Ok(()),
-                _ => Err(InvalidInput::new("endAt", "comes before the first fire time: the job would never fire")),
+                _ => Err(InvalidInput::new(
+                    "endAt",
+                    "comes before the first fire time: the job would never fire",
+                )),
             };
         }
         if ended && !end_is_old {

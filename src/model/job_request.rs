@@ -19,7 +19,8 @@ use uuid::Uuid;
 const TAGS_MAX: usize = 20;
 /// Longest interval and initial delay, in seconds: ten years.
 pub const SECONDS_MAX: i64 = 10 * 366 * 86_400;
-/// Fire times after a start reckon with delays and intervals, and the API shows no year beyond 9999.
+/// Fire times after a start reckon with delays and intervals, and the API shows no year beyond
+/// 9999.
 const START_YEAR_MAX: i32 = 9_000;
 /// Most recoveries that a job may ask for.
 const RECOVERIES_MAX: i32 = 100;
@@ -67,13 +68,23 @@ impl JobRequest {
         self.checked(id, now, None)
     }
 
-    /// The same for an edit of the `old` definition: what was right once and stays as it is is not judged by `now`, and
-    /// a fixed rate keeps its phase.
-    pub fn validate_edit(self, id: Uuid, now: Timestamp, old: &JobDefinition) -> Result<JobDefinition, InvalidInput> {
+    /// The same for an edit of the `old` definition: what was right once and stays as it is is not
+    /// judged by `now`, and a fixed rate keeps its phase.
+    pub fn validate_edit(
+        self,
+        id: Uuid,
+        now: Timestamp,
+        old: &JobDefinition,
+    ) -> Result<JobDefinition, InvalidInput> {
         self.checked(id, now, Some(old))
     }
 
-    fn checked(self, id: Uuid, now: Timestamp, old: Option<&JobDefinition>) -> Result<JobDefinition, InvalidInput> {
+    fn checked(
+        self,
+        id: Uuid,
+        now: Timestamp,
+        old: Option<&JobDefinition>,
+    ) -> Result<JobDefinition, InvalidInput> {
         let name = validate_name(&self.name)?;
         text::DESCRIPTION.check_given("description", self.description.as_deref())?;
         text::CALENDAR_NAME.check_given("calendar", self.calendar.as_deref())?;
@@ -109,13 +120,33 @@ impl JobRequest {
         Ok(definition)
     }
 
-    fn schedule(&self, id: Uuid, now: Timestamp, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
-        if self.policies.start_at.is_some_and(|start| start.year() >= START_YEAR_MAX) {
-            return Err(InvalidInput::new("startAt", format!("must be before the year {START_YEAR_MAX}")));
+    fn schedule(
+        &self,
+        id: Uuid,
+        now: Timestamp,
+        old: Option<&JobDefinition>,
+    ) -> Result<Schedule, InvalidInput> {
+        if self
+            .policies
+            .start_at
+            .is_some_and(|start| start.year() >= START_YEAR_MAX)
+        {
+            return Err(InvalidInput::new(
+                "startAt",
+                format!("must be before the year {START_YEAR_MAX}"),
+            ));
         }
         let instants = matches!(self.schedule_type, ScheduleType::Cron | ScheduleType::Once);
-        refuse_given("intervalSeconds", instants && self.interval_seconds.is_some(), self.schedule_type)?;
-        refuse_given("initialDelaySeconds", instants && self.initial_delay_seconds.is_some(), self.schedule_type)?;
+        refuse_given(
+            "intervalSeconds",
+            instants && self.interval_seconds.is_some(),
+            self.schedule_type,
+        )?;
+        refuse_given(
+            "initialDelaySeconds",
+            instants && self.initial_delay_seconds.is_some(),
+            self.schedule_type,
+        )?;
         let zoned = self.time_zone.is_some() && self.schedule_type != ScheduleType::Cron;
         refuse_given("timeZone", zoned, self.schedule_type)?;
         match self.schedule_type {
@@ -130,7 +161,11 @@ impl JobRequest {
             ScheduleType::FixedDelay => {
                 let interval = self.interval()?;
                 self.initial_delay()?;
-                refuse_given("jitterSeconds", self.policies.jitter_seconds != 0, self.schedule_type)?;
+                refuse_given(
+                    "jitterSeconds",
+                    self.policies.jitter_seconds != 0,
+                    self.schedule_type,
+                )?;
                 Ok(Schedule::FixedDelay { interval })
             }
         }
@@ -138,7 +173,10 @@ impl JobRequest {
 
     fn cron(&self, id: Uuid, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
         let Some(expression) = &self.cron_expression else {
-            return Err(InvalidInput::new("cronExpression", "is required for scheduleType CRON"));
+            return Err(InvalidInput::new(
+                "cronExpression",
+                "is required for scheduleType CRON",
+            ));
         };
         let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
             .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
@@ -146,30 +184,56 @@ impl JobRequest {
         // An expression that a later version refuses stays one in the job that has it.
         let is_kept = old
             .is_some_and(|old| matches!(&old.schedule, Schedule::Cron(cron) if cron.expression() == expression.trim()));
-        let parse = if is_kept { CronSchedule::stored } else { CronSchedule::parse };
-        let cron =
-            parse(expression, &options).map_err(|error| InvalidInput::new("cronExpression", error.to_string()))?;
+        let parse = if is_kept {
+            CronSchedule::stored
+        } else {
+            CronSchedule::parse
+        };
+        let cron = parse(expression, &options)
+            .map_err(|error| InvalidInput::new("cronExpression", error.to_string()))?;
         Ok(Schedule::Cron(cron))
     }
 
     fn once(&self, now: Timestamp, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
-        refuse_given("cronExpression", self.cron_expression.is_some(), self.schedule_type)?;
+        refuse_given(
+            "cronExpression",
+            self.cron_expression.is_some(),
+            self.schedule_type,
+        )?;
         match self.policies.start_at {
-            None => Err(InvalidInput::new("startAt", "is required for scheduleType ONCE")),
+            None => Err(InvalidInput::new(
+                "startAt",
+                "is required for scheduleType ONCE",
+            )),
             Some(at) if at < now && old.is_none_or(|old| old.schedule != Schedule::Once { at }) => {
-                Err(InvalidInput::new("startAt", format!("is past: it is {} now", rfc3339(now))))
+                Err(InvalidInput::new(
+                    "startAt",
+                    format!("is past: it is {} now", rfc3339(now)),
+                ))
             }
             Some(at) => Ok(Schedule::Once { at }),
         }
     }
 
     fn interval(&self) -> Result<TimeDelta, InvalidInput> {
-        refuse_given("cronExpression", self.cron_expression.is_some(), self.schedule_type)?;
+        refuse_given(
+            "cronExpression",
+            self.cron_expression.is_some(),
+            self.schedule_type,
+        )?;
         let field = "intervalSeconds";
         match self.interval_seconds {
-            None => Err(InvalidInput::new(field, format!("is required for scheduleType {}", self.schedule_type))),
-            Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => Ok(TimeDelta::seconds(seconds)),
-            Some(_) => Err(InvalidInput::new(field, format!("must be from 1 to {SECONDS_MAX} (ten years)"))),
+            None => Err(InvalidInput::new(
+                field,
+                format!("is required for scheduleType {}", self.schedule_type),
+            )),
+            Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => {
+                Ok(TimeDelta::seconds(seconds))
+            }
+            Some(_) => Err(InvalidInput::new(
+                field,
+                format!("must be from 1 to {SECONDS_MAX} (ten years)"),
+            )),
         }
     }
 
@@ -178,14 +242,24 @@ impl JobRequest {
         if (0..=SECONDS_MAX).contains(&seconds) {
             Ok(TimeDelta::seconds(seconds))
         } else {
-            Err(InvalidInput::new("initialDelaySeconds", format!("must be from 0 to {SECONDS_MAX} (ten years)")))
+            Err(InvalidInput::new(
+                "initialDelaySeconds",
+                format!("must be from 0 to {SECONDS_MAX} (ten years)"),
+            ))
         }
     }
 }
 
-fn refuse_given(field: &'static str, given: bool, schedule_type: ScheduleType) -> Result<(), InvalidInput> {
+fn refuse_given(
+    field: &'static str,
+    given: bool,
+    schedule_type: ScheduleType,
+) -> Result<(), InvalidInput> {
     if given {
-        return Err(InvalidInput::new(field, format!("does not go with scheduleType {schedule_type}: leave it out")));
+        return Err(InvalidInput::new(
+            field,
+            format!("does not go with scheduleType {schedule_type}: leave it out"),
+        ));
     }
     Ok(())
 }
@@ -270,13 +344,19 @@ mod tests {
             ("tags.0", |r| r.tags = vec![String::new()]),
             ("tags", |r| r.tags = vec!["x".into(); 21]),
             ("priority", |r| r.priority = Some(10)),
-            ("endAt", |r| r.policies.end_at = Some(now() - TimeDelta::days(1))),
-            ("startAt", |r| (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None)),
+            ("endAt", |r| {
+                r.policies.end_at = Some(now() - TimeDelta::days(1))
+            }),
+            ("startAt", |r| {
+                (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None)
+            }),
             ("startAt", |r| {
                 (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None);
                 r.policies.start_at = Some(now() - TimeDelta::seconds(1));
             }),
-            ("jitterSeconds", |r| (r.schedule_type, r.policies.jitter_seconds) = (ScheduleType::FixedDelay, 5)),
+            ("jitterSeconds", |r| {
+                (r.schedule_type, r.policies.jitter_seconds) = (ScheduleType::FixedDelay, 5)
+            }),
             ("name", |r| r.name = String::new()),
             ("name", |r| r.name = "  ".into()),
             ("name", |r| r.name = "x".repeat(256)),
@@ -285,9 +365,15 @@ mod tests {
             ("intervalSeconds", |r| r.interval_seconds = Some(0)),
             ("intervalSeconds", |r| r.interval_seconds = Some(-5)),
             ("intervalSeconds", |r| r.interval_seconds = Some(i64::MAX)),
-            ("initialDelaySeconds", |r| r.initial_delay_seconds = Some(-1)),
-            ("initialDelaySeconds", |r| r.initial_delay_seconds = Some(i64::MAX)),
-            ("cronExpression", |r| r.cron_expression = Some("* * * * *".into())),
+            ("initialDelaySeconds", |r| {
+                r.initial_delay_seconds = Some(-1)
+            }),
+            ("initialDelaySeconds", |r| {
+                r.initial_delay_seconds = Some(i64::MAX)
+            }),
+            ("cronExpression", |r| {
+                r.cron_expression = Some("* * * * *".into())
+            }),
             ("cronExpression", |r| cron(r, None)),
             ("cronExpression", |r| cron(r, Some("0 99 * * * ?"))),
             ("cronExpression", |r| cron(r, Some("0 0 0 31 2 ?"))),
@@ -295,7 +381,9 @@ mod tests {
                 cron(r, Some("0 2 * * *"));
                 r.interval_seconds = Some(5);
             }),
-            ("payload", |r| r.payload = Payload::of_json(json!({"a": ["\u{0}"]}).to_string()).ok()),
+            ("payload", |r| {
+                r.payload = Payload::of_json(json!({"a": ["\u{0}"]}).to_string()).ok()
+            }),
             ("maxRecoveries", |r| r.max_recoveries = Some(-1)),
         ];
         for (field, change) in cases {
@@ -306,17 +394,34 @@ mod tests {
     #[test]
     fn targets_that_could_never_run_are_refused() {
         let http = |url: &str, header: (&str, &str)| {
-            let target =
-                json!({"http": {"url": url, "method": "POST", "timeoutSeconds": 30, "headers": {header.0: header.1}}});
+            let target = json!({"http": {"url": url, "method": "POST", "timeoutSeconds": 30, "headers": {header.0: header.1}}});
             let target = serde_json::from_value(target).expect("parses");
             request(|r| r.target = target)
         };
         assert!(http("https://example.com/hook", ("X-Team", "ops")).is_ok());
-        for url in ["ftp://example.com/", "file:///etc/passwd", "http://user:secret@example.com/"] {
-            assert_eq!(http(url, ("X-Team", "ops")).expect_err(url).field, "target.http.url");
+        for url in [
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "http://user:secret@example.com/",
+        ] {
+            assert_eq!(
+                http(url, ("X-Team", "ops")).expect_err(url).field,
+                "target.http.url"
+            );
         }
-        for header in [("Host", "x"), ("Horolog-Attempt", "9"), ("a b", "x"), ("X-Team", "a\r\nEvil: 1"), ("", "x")] {
-            assert_eq!(http("http://example.com/", header).expect_err(header.0).field, "target.http.headers");
+        for header in [
+            ("Host", "x"),
+            ("Horolog-Attempt", "9"),
+            ("a b", "x"),
+            ("X-Team", "a\r\nEvil: 1"),
+            ("", "x"),
+        ] {
+            assert_eq!(
+                http("http://example.com/", header)
+                    .expect_err(header.0)
+                    .field,
+                "target.http.headers"
+            );
         }
     }
 }

@@ -78,7 +78,17 @@ pub struct ExecutionFilter {
 impl ExecutionFilter {
     /// Whether it leaves any execution out. An empty list leaves out all.
     pub fn has_condition(&self) -> bool {
-        let Self { ids, job_ids, job_id, statuses, kinds, reasons, node_id, from, to } = self;
+        let Self {
+            ids,
+            job_ids,
+            job_id,
+            statuses,
+            kinds,
+            reasons,
+            node_id,
+            from,
+            to,
+        } = self;
         ids.is_some()
             || job_ids.is_some()
             || job_id.is_some()
@@ -100,10 +110,18 @@ impl ExecutionFilter {
 }
 
 impl JobFilter {
-    /// Whether it leaves any job out. An empty text and an empty list of tags leave out none, an empty list of
-    /// anything else leaves out all.
+    /// Whether it leaves any job out. An empty text and an empty list of tags leave out none, an
+    /// empty list of anything else leaves out all.
     pub fn has_condition(&self) -> bool {
-        let Self { ids, search, statuses, states, schedule_types, tags, last_outcomes } = self;
+        let Self {
+            ids,
+            search,
+            statuses,
+            states,
+            schedule_types,
+            tags,
+            last_outcomes,
+        } = self;
         ids.is_some()
             || search.as_ref().is_some_and(|search| !search.is_empty())
             || statuses.is_some()

@@ -1,7 +1,7 @@
 //! The rules of Horolog: jobs, schedules, triggers, executions, nodes. Pure.
 //!
-//! No code in this module does I/O or reads a clock: callers pass the `now` of the database. Every rule of firing is
-//! therefore tested as a table of cases.
+//! No code in this module does I/O or reads a clock: callers pass the `now` of the database. Every
+//! rule of firing is therefore tested as a table of cases.
 
 pub mod activity;
 pub mod agenda;
@@ -37,7 +37,8 @@ pub type Timestamp = DateTime<Utc>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct InvalidInput {
-    /// The place in the input as the API spells it, e.g. `cronExpression`, `retry.maxAttempts`, `tags.1`.
+    /// The place in the input as the API spells it, e.g. `cronExpression`, `retry.maxAttempts`,
+    /// `tags.1`.
     pub field: Cow<'static, str>,
     /// What is wrong and what would be right, for the person who typed it.
     pub message: String,
@@ -46,13 +47,19 @@ pub struct InvalidInput {
 impl InvalidInput {
     /// A refusal of `field` with the reason.
     pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
     }
 
     /// The same, of what stands at a place in the input: `inputs.37`.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
-        Self { field: format!("{place}.{}", self.field).into(), ..self }
+        Self {
+            field: format!("{place}.{}", self.field).into(),
+            ..self
+        }
     }
 
     /// A refusal of one member of the list `field`, counted from 0.

@@ -54,7 +54,9 @@ impl MembershipState {
     /// The node id under which work may be leased now, if any may.
     pub fn may_lease(&self, now: Instant) -> Option<Uuid> {
         match self {
-            Self::Member(m) if m.session_alive && !m.draining && now < m.trusted_until => Some(m.node_id),
+            Self::Member(m) if m.session_alive && !m.draining && now < m.trusted_until => {
+                Some(m.node_id)
+            }
             _ => None,
         }
     }
@@ -72,8 +74,12 @@ impl MembershipState {
         match self {
             Self::Fenced => "not a member of the cluster (yet): waiting for the database",
             Self::Member(member) if member.draining => "draining",
-            Self::Member(member) if !member.session_alive => "suspended: the membership session is broken",
-            Self::Member(member) if now >= member.trusted_until => "suspended: no good heartbeat lately",
+            Self::Member(member) if !member.session_alive => {
+                "suspended: the membership session is broken"
+            }
+            Self::Member(member) if now >= member.trusted_until => {
+                "suspended: no good heartbeat lately"
+            }
             Self::Member(_) => "leasing",
         }
     }

@@ -1,4 +1,5 @@
-//! Outcomes over time: stretches of equal length that the newest executions of many jobs are laid out on.
+//! Outcomes over time: stretches of equal length that the newest executions of many jobs are laid
+//! out on.
 
 use super::{InvalidInput, Timestamp};
 use chrono::{DateTime, TimeDelta};
@@ -19,21 +20,30 @@ impl OutcomeAxis {
     /// An axis of at most a day and 100 cells.
     pub fn new(minutes: i32, cells: i32) -> Result<Self, InvalidInput> {
         if !(1..=MINUTES_MAX).contains(&minutes) {
-            return Err(InvalidInput::new("minutes", format!("must be from 1 to {MINUTES_MAX}")));
+            return Err(InvalidInput::new(
+                "minutes",
+                format!("must be from 1 to {MINUTES_MAX}"),
+            ));
         }
         if !usize::try_from(cells).is_ok_and(|cells| (1..=CELLS_MAX).contains(&cells)) {
-            return Err(InvalidInput::new("cells", format!("must be from 1 to {CELLS_MAX}")));
+            return Err(InvalidInput::new(
+                "cells",
+                format!("must be from 1 to {CELLS_MAX}"),
+            ));
         }
         Ok(Self { minutes, cells })
     }
 
-    /// Where each cell begins, the oldest first, and where the last one ends, which is the first multiple of a cell's
-    /// length after `now`: so a cell keeps its executions while time passes.
+    /// Where each cell begins, the oldest first, and where the last one ends, which is the first
+    /// multiple of a cell's length after `now`: so a cell keeps its executions while time passes.
     pub fn bounds(self, now: Timestamp) -> Vec<Timestamp> {
         let length = i64::from(self.minutes) * 60_000 / i64::from(self.cells);
         let end = (now.timestamp_millis().div_euclid(length) + 1) * length;
         let end = DateTime::from_timestamp_millis(end).unwrap_or(now);
-        (0..=self.cells).rev().map(|back| end - TimeDelta::milliseconds(i64::from(back) * length)).collect()
+        (0..=self.cells)
+            .rev()
+            .map(|back| end - TimeDelta::milliseconds(i64::from(back) * length))
+            .collect()
     }
 }
 
@@ -56,7 +66,11 @@ mod tests {
 
     #[test]
     fn an_axis_is_at_most_a_day_and_a_hundred_cells_long() {
-        let field = |minutes, cells| OutcomeAxis::new(minutes, cells).err().map(|invalid| invalid.field.into_owned());
+        let field = |minutes, cells| {
+            OutcomeAxis::new(minutes, cells)
+                .err()
+                .map(|invalid| invalid.field.into_owned())
+        };
         assert_eq!(field(1_440, 100), None);
         for minutes in [i32::MIN, 0, 1_441, i32::MAX] {
             assert_eq!(field(minutes, 1).as_deref(), Some("minutes"));
@@ -64,6 +78,12 @@ mod tests {
         for cells in [i32::MIN, 0, 101, i32::MAX] {
             assert_eq!(field(1, cells).as_deref(), Some("cells"));
         }
-        assert_eq!(OutcomeAxis::new(1, 100).expect("it fits").bounds(at("2026-11-23T07:15:00Z")).len(), 101);
+        assert_eq!(
+            OutcomeAxis::new(1, 100)
+                .expect("it fits")
+                .bounds(at("2026-11-23T07:15:00Z"))
+                .len(),
+            101
+        );
     }
 }

@@ -60,8 +60,15 @@ mod tests {
         use OverlapPolicy::{Allow, BufferAll, BufferOne, CancelOther, Skip};
         let at = |time: &str| time.parse::<Timestamp>().expect("a time");
         let now = at("2026-11-27T07:00:00Z");
-        let busy = |buffered| InFlight { running: true, buffered, ..InFlight::default() };
-        let since = |time| InFlight { latest: Some(at(time)), ..busy(0) };
+        let busy = |buffered| InFlight {
+            running: true,
+            buffered,
+            ..InFlight::default()
+        };
+        let since = |time| InFlight {
+            latest: Some(at(time)),
+            ..busy(0)
+        };
         let cases = [
             (Allow, busy(0), Verdict::Run),
             (Skip, busy(0), Verdict::Skip),
@@ -72,11 +79,23 @@ mod tests {
             (CancelOther, busy(0), Verdict::Replace),
             (CancelOther, busy(1), Verdict::Replace),
             (CancelOther, since("2026-11-27T07:00:00Z"), Verdict::Replace),
-            (CancelOther, since("2026-11-27T07:00:00.001Z"), Verdict::Skip),
+            (
+                CancelOther,
+                since("2026-11-27T07:00:00.001Z"),
+                Verdict::Skip,
+            ),
         ];
         for (policy, in_flight, verdict) in cases {
-            assert_eq!(resolve(policy, in_flight, now), verdict, "{policy} {in_flight:?}");
-            assert_eq!(resolve(policy, InFlight::default(), now), Verdict::Run, "{policy} with nothing running");
+            assert_eq!(
+                resolve(policy, in_flight, now),
+                verdict,
+                "{policy} {in_flight:?}"
+            );
+            assert_eq!(
+                resolve(policy, InFlight::default(), now),
+                Verdict::Run,
+                "{policy} with nothing running"
+            );
         }
     }
 }

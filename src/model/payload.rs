@@ -42,7 +42,8 @@ impl Payload {
     pub fn validate(&self) -> Result<(), InvalidInput> {
         let bytes = self.as_str().len();
         if bytes > PAYLOAD_BYTES_MAX {
-            let message = format!("must be at most 262144 bytes (256 KB) of compact JSON, and has {bytes}");
+            let message =
+                format!("must be at most 262144 bytes (256 KB) of compact JSON, and has {bytes}");
             return Err(InvalidInput::new("payload", message));
         }
         let Shape { depth, holds_nul } = Shape::of(self.as_str());
@@ -116,7 +117,10 @@ mod tests {
     }
 
     fn refusal(text: &str) -> Option<String> {
-        payload(&text).validate().err().map(|invalid| invalid.to_string())
+        payload(&text)
+            .validate()
+            .err()
+            .map(|invalid| invalid.to_string())
     }
 
     #[test]
@@ -124,15 +128,24 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
         assert_eq!(refusal(&nested(PAYLOAD_DEPTH_MAX)), None);
-        assert!(refusal(&nested(PAYLOAD_DEPTH_MAX + 1)).is_some_and(|why| why.contains("64 levels")));
+        assert!(
+            refusal(&nested(PAYLOAD_DEPTH_MAX + 1)).is_some_and(|why| why.contains("64 levels"))
+        );
         assert!(refusal(&nested(100_000)).is_some());
         assert_eq!(refusal(&text(PAYLOAD_BYTES_MAX)), None);
-        assert!(refusal(&text(PAYLOAD_BYTES_MAX + 1)).is_some_and(|why| why.contains("262144 bytes")));
+        assert!(
+            refusal(&text(PAYLOAD_BYTES_MAX + 1)).is_some_and(|why| why.contains("262144 bytes"))
+        );
     }
 
     #[test]
     fn brackets_and_backslashes_in_texts_are_texts() {
-        for text in ["[".repeat(500), "\\\"[{".repeat(100), "\\u0000".to_owned(), "\\".to_owned()] {
+        for text in [
+            "[".repeat(500),
+            "\\\"[{".repeat(100),
+            "\\u0000".to_owned(),
+            "\\".to_owned(),
+        ] {
             let odd = payload(&json!({ text.as_str(): [text] }));
             assert_eq!(odd.validate(), Ok(()), "{odd:?}");
         }

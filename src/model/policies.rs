@@ -118,8 +118,9 @@ impl Default for Policies {
 }
 
 impl Policies {
-    /// What is stored: that which differs from the defaults. Most jobs have them all, twice with their first version:
-    /// `createJobs` is an eighth faster without (docs/internals/performance.md).
+    /// What is stored: that which differs from the defaults. Most jobs have them all, twice with
+    /// their first version: `createJobs` is an eighth faster without
+    /// (docs/internals/performance.md).
     pub fn stored(&self) -> Map<String, Value> {
         if *self == *DEFAULTS {
             return Map::new();
@@ -159,8 +160,18 @@ impl Policies {
             return Err(InvalidInput::new("maxRuns", "must be at least 1"));
         }
         within("jitterSeconds", Some(self.jitter_seconds), 0, SECONDS_MAX)?;
-        within("misfireGraceSeconds", Some(self.misfire_grace_seconds), 0, SECONDS_MAX)?;
-        within("catchUpWindowSeconds", self.catch_up_window_seconds, 1, SECONDS_MAX)?;
+        within(
+            "misfireGraceSeconds",
+            Some(self.misfire_grace_seconds),
+            0,
+            SECONDS_MAX,
+        )?;
+        within(
+            "catchUpWindowSeconds",
+            self.catch_up_window_seconds,
+            1,
+            SECONDS_MAX,
+        )?;
         within("maxCatchUp", self.max_catch_up, 1, CATCH_UP_MAX)?;
         within("keepExecutions", self.keep_executions, 1, KEEP_MAX)?;
         within("timeoutSeconds", self.timeout_seconds, 1, SECONDS_MAX)?;
@@ -169,7 +180,12 @@ impl Policies {
 
     /// How the cron expression of the job `id` is read.
     pub fn cron_options(&self, zone: Zone, id: Uuid) -> CronOptions {
-        CronOptions { zone, dst_gap: self.dst_gap, dst_overlap: self.dst_overlap, seed: Some(id) }
+        CronOptions {
+            zone,
+            dst_gap: self.dst_gap,
+            dst_overlap: self.dst_overlap,
+            seed: Some(id),
+        }
     }
 
     /// See [`Policies::misfire_grace_seconds`].
@@ -179,11 +195,17 @@ impl Policies {
 }
 
 /// Refuses a number outside its bounds, which the error names.
-pub(super) fn within(field: &'static str, value: Option<i32>, least: i32, most: i32) -> Result<(), InvalidInput> {
+pub(super) fn within(
+    field: &'static str,
+    value: Option<i32>,
+    least: i32,
+    most: i32,
+) -> Result<(), InvalidInput> {
     match value {
-        Some(value) if !(least..=most).contains(&value) => {
-            Err(InvalidInput::new(field, format!("must be from {least} to {most}")))
-        }
+        Some(value) if !(least..=most).contains(&value) => Err(InvalidInput::new(
+            field,
+            format!("must be from {least} to {most}"),
+        )),
         _ => Ok(()),
     }
 }
@@ -197,17 +219,30 @@ mod tests {
         let stored: Policies = serde_json::from_str("{}").expect("parses");
         assert_eq!(stored, Policies::default());
         let text = serde_json::to_string(&stored).expect("serializes");
-        assert_eq!(serde_json::from_str::<Policies>(&text).expect("parses"), stored);
+        assert_eq!(
+            serde_json::from_str::<Policies>(&text).expect("parses"),
+            stored
+        );
     }
 
     #[test]
     fn what_differs_is_stored_and_people_see_all() {
         assert!(Policies::default().stored().is_empty());
-        let mut policies = Policies { jitter_seconds: 7, timeout_seconds: Some(30), ..Policies::default() };
+        let mut policies = Policies {
+            jitter_seconds: 7,
+            timeout_seconds: Some(30),
+            ..Policies::default()
+        };
         policies.retry.max_attempts = 3;
         let stored = policies.stored();
-        assert_eq!(stored.keys().collect::<Vec<_>>(), ["jitterSeconds", "retry", "timeoutSeconds"]);
-        assert_eq!(serde_json::from_value::<Policies>(Value::Object(stored.clone())).expect("parses"), policies);
+        assert_eq!(
+            stored.keys().collect::<Vec<_>>(),
+            ["jitterSeconds", "retry", "timeoutSeconds"]
+        );
+        assert_eq!(
+            serde_json::from_value::<Policies>(Value::Object(stored.clone())).expect("parses"),
+            policies
+        );
         assert_eq!(Policies::completed(stored), policies.to_map());
     }
 
@@ -229,17 +264,27 @@ mod tests {
     fn every_bound_is_named() {
         type Change = fn(&mut Policies);
         let cases: [(&str, Change); 13] = [
-            ("endAt", |p| (p.start_at, p.end_at) = (Some(Timestamp::MAX_UTC), Some(Timestamp::MIN_UTC))),
+            ("endAt", |p| {
+                (p.start_at, p.end_at) = (Some(Timestamp::MAX_UTC), Some(Timestamp::MIN_UTC))
+            }),
             ("maxRuns", |p| p.max_runs = Some(0)),
             ("jitterSeconds", |p| p.jitter_seconds = -1),
-            ("misfireGraceSeconds", |p| p.misfire_grace_seconds = i32::MAX),
-            ("catchUpWindowSeconds", |p| p.catch_up_window_seconds = Some(0)),
+            ("misfireGraceSeconds", |p| {
+                p.misfire_grace_seconds = i32::MAX
+            }),
+            ("catchUpWindowSeconds", |p| {
+                p.catch_up_window_seconds = Some(0)
+            }),
             ("maxCatchUp", |p| p.max_catch_up = Some(0)),
             ("keepExecutions", |p| p.keep_executions = Some(0)),
             ("timeoutSeconds", |p| p.timeout_seconds = Some(0)),
             ("retry.maxAttempts", |p| p.retry.max_attempts = 0),
-            ("retry.initialBackoffSeconds", |p| p.retry.initial_backoff_seconds = -1),
-            ("retry.maxBackoffSeconds", |p| p.retry.max_backoff_seconds = -1),
+            ("retry.initialBackoffSeconds", |p| {
+                p.retry.initial_backoff_seconds = -1
+            }),
+            ("retry.maxBackoffSeconds", |p| {
+                p.retry.max_backoff_seconds = -1
+            }),
             ("retry.multiplier", |p| p.retry.multiplier = 0.5),
             ("retry.multiplier", |p| p.retry.multiplier = f64::NAN),
         ];

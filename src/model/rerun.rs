@@ -1,8 +1,8 @@
 //! Reruns: which ended executions run again when a person asks.
 //!
-//! A rerun is an execution of its own, with the fire time of the one that it repeats. What a filter holds runs again once
-//! for a fire time: of an execution, its rerun, and the rerun of that one, the last speaks for all. Who names one
-//! execution means that one, whatever became of its reruns.
+//! A rerun is an execution of its own, with the fire time of the one that it repeats. What a filter
+//! holds runs again once for a fire time: of an execution, its rerun, and the rerun of that one,
+//! the last speaks for all. Who names one execution means that one, whatever became of its reruns.
 
 use super::execution::ExecutionStatus;
 use uuid::Uuid;
@@ -54,11 +54,22 @@ impl Candidate {
     /// Decides about it.
     pub fn judge(&self, asked: Asked) -> Verdict {
         match self {
-            Self { status: ExecutionStatus::Running | ExecutionStatus::Retrying, .. } => Verdict::NotEnded,
-            Self { is_of_deleted: true, .. } => Verdict::OfDeleted,
+            Self {
+                status: ExecutionStatus::Running | ExecutionStatus::Retrying,
+                ..
+            } => Verdict::NotEnded,
+            Self {
+                is_of_deleted: true,
+                ..
+            } => Verdict::OfDeleted,
             Self { is_range: true, .. } => Verdict::Range,
-            Self { under_way: Some(rerun), .. } => Verdict::UnderWay(*rerun),
-            Self { is_repeated: true, .. } if asked == Asked::ByFilter => Verdict::Repeated,
+            Self {
+                under_way: Some(rerun),
+                ..
+            } => Verdict::UnderWay(*rerun),
+            Self {
+                is_repeated: true, ..
+            } if asked == Asked::ByFilter => Verdict::Repeated,
             _ => Verdict::Run,
         }
     }
@@ -86,13 +97,37 @@ mod tests {
         };
         let cases = [
             (failed.clone(), Verdict::Run, Verdict::Run),
-            (with(|of| of.status = ExecutionStatus::Success), Verdict::Run, Verdict::Run),
-            (with(|of| of.is_repeated = true), Verdict::Run, Verdict::Repeated),
-            (with(|of| of.is_range = true), Verdict::Range, Verdict::Range),
-            (with(|of| of.is_of_deleted = true), Verdict::OfDeleted, Verdict::OfDeleted),
-            (with(|of| of.status = ExecutionStatus::Retrying), Verdict::NotEnded, Verdict::NotEnded),
             (
-                Candidate { under_way: Some(rerun), is_repeated: true, ..failed.clone() },
+                with(|of| of.status = ExecutionStatus::Success),
+                Verdict::Run,
+                Verdict::Run,
+            ),
+            (
+                with(|of| of.is_repeated = true),
+                Verdict::Run,
+                Verdict::Repeated,
+            ),
+            (
+                with(|of| of.is_range = true),
+                Verdict::Range,
+                Verdict::Range,
+            ),
+            (
+                with(|of| of.is_of_deleted = true),
+                Verdict::OfDeleted,
+                Verdict::OfDeleted,
+            ),
+            (
+                with(|of| of.status = ExecutionStatus::Retrying),
+                Verdict::NotEnded,
+                Verdict::NotEnded,
+            ),
+            (
+                Candidate {
+                    under_way: Some(rerun),
+                    is_repeated: true,
+                    ..failed.clone()
+                },
                 Verdict::UnderWay(rerun),
                 Verdict::UnderWay(rerun),
             ),

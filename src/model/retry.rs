@@ -33,18 +33,41 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 1, initial_backoff_seconds: 5, max_backoff_seconds: 3_600, multiplier: 2.0 }
+        Self {
+            max_attempts: 1,
+            initial_backoff_seconds: 5,
+            max_backoff_seconds: 3_600,
+            multiplier: 2.0,
+        }
     }
 }
 
 impl RetryPolicy {
     /// Refuses what cannot be; the error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
-        within("retry.maxAttempts", Some(self.max_attempts), 1, ATTEMPTS_MAX)?;
-        within("retry.initialBackoffSeconds", Some(self.initial_backoff_seconds), 0, BACKOFF_SECONDS_MAX)?;
-        within("retry.maxBackoffSeconds", Some(self.max_backoff_seconds), 0, BACKOFF_SECONDS_MAX)?;
+        within(
+            "retry.maxAttempts",
+            Some(self.max_attempts),
+            1,
+            ATTEMPTS_MAX,
+        )?;
+        within(
+            "retry.initialBackoffSeconds",
+            Some(self.initial_backoff_seconds),
+            0,
+            BACKOFF_SECONDS_MAX,
+        )?;
+        within(
+            "retry.maxBackoffSeconds",
+            Some(self.max_backoff_seconds),
+            0,
+            BACKOFF_SECONDS_MAX,
+        )?;
         if !(1.0..=MULTIPLIER_MAX).contains(&self.multiplier) {
-            return Err(InvalidInput::new("retry.multiplier", "must be from 1 to 100"));
+            return Err(InvalidInput::new(
+                "retry.multiplier",
+                "must be from 1 to 100",
+            ));
         }
         Ok(())
     }
@@ -69,19 +92,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const POLICY: RetryPolicy =
-        RetryPolicy { max_attempts: 6, initial_backoff_seconds: 10, max_backoff_seconds: 100, multiplier: 2.0 };
+    const POLICY: RetryPolicy = RetryPolicy {
+        max_attempts: 6,
+        initial_backoff_seconds: 10,
+        max_backoff_seconds: 100,
+        multiplier: 2.0,
+    };
 
     #[test]
     fn the_upper_end_doubles_up_to_the_cap_and_ends_with_the_attempts() {
-        let upper = |failures| POLICY.delay(failures, 1.0, None).map(|delay| delay.as_secs());
-        assert_eq!([1, 2, 3, 4, 5, 6].map(upper), [Some(10), Some(20), Some(40), Some(80), Some(100), None]);
-        assert_eq!(RetryPolicy::default().delay(1, 1.0, None), None, "one attempt unless asked for more");
+        let upper = |failures| {
+            POLICY
+                .delay(failures, 1.0, None)
+                .map(|delay| delay.as_secs())
+        };
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6].map(upper),
+            [Some(10), Some(20), Some(40), Some(80), Some(100), None]
+        );
+        assert_eq!(
+            RetryPolicy::default().delay(1, 1.0, None),
+            None,
+            "one attempt unless asked for more"
+        );
     }
 
     #[test]
     fn retry_after_is_the_least_delay_within_the_cap() {
-        let asked = |seconds| POLICY.delay(1, 0.0, Some(Duration::from_secs(seconds))).map(|delay| delay.as_secs());
+        let asked = |seconds| {
+            POLICY
+                .delay(1, 0.0, Some(Duration::from_secs(seconds)))
+                .map(|delay| delay.as_secs())
+        };
         assert_eq!((asked(30), asked(5_000)), (Some(30), Some(100)));
     }
 

@@ -103,7 +103,11 @@ impl Target {
     /// `name:port` of the host that the target calls, if it calls one.
     pub fn host(&self) -> Option<String> {
         let Self::Http(http) = self else { return None };
-        Some(format!("{}:{}", http.url.host_str()?, http.url.port_or_known_default()?))
+        Some(format!(
+            "{}:{}",
+            http.url.host_str()?,
+            http.url.port_or_known_default()?
+        ))
     }
 
     /// Whether the payload of a run goes to the target.
@@ -117,10 +121,12 @@ impl Target {
     /// Refuses what could never run: the error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         match self {
-            Self::Noop(noop) if noop.sleep_millis > NOOP_SLEEP_MILLIS_MAX => Err(InvalidInput::new(
-                "target.noop.sleepMillis",
-                format!("must be at most {NOOP_SLEEP_MILLIS_MAX} (a day)"),
-            )),
+            Self::Noop(noop) if noop.sleep_millis > NOOP_SLEEP_MILLIS_MAX => {
+                Err(InvalidInput::new(
+                    "target.noop.sleepMillis",
+                    format!("must be at most {NOOP_SLEEP_MILLIS_MAX} (a day)"),
+                ))
+            }
             Self::Log | Self::Noop(_) => Ok(()),
             Self::Http(http) => http.validate(),
         }
@@ -143,16 +149,31 @@ impl HttpTarget {
             return url_error("must be at most 2048 bytes long");
         }
         if self.timeout_seconds == 0 || self.timeout_seconds > HTTP_TIMEOUT_SECONDS_MAX {
-            return Err(InvalidInput::new("target.http.timeoutSeconds", "must be from 1 to 3600"));
+            return Err(InvalidInput::new(
+                "target.http.timeoutSeconds",
+                "must be from 1 to 3600",
+            ));
         }
         if self.headers.len() > HEADERS_MAX {
-            return Err(InvalidInput::new("target.http.headers", "must be at most 50 headers"));
+            return Err(InvalidInput::new(
+                "target.http.headers",
+                "must be at most 50 headers",
+            ));
         }
         text::HTTP_BODY.check_given("target.http.body", self.body.as_deref())?;
-        self.headers.iter().try_for_each(|(name, value)| validate_header(name, value))?;
-        let lower: BTreeSet<String> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+        self.headers
+            .iter()
+            .try_for_each(|(name, value)| validate_header(name, value))?;
+        let lower: BTreeSet<String> = self
+            .headers
+            .keys()
+            .map(|name| name.to_ascii_lowercase())
+            .collect();
         if lower.len() < self.headers.len() {
-            return Err(InvalidInput::new("target.http.headers", "must not hold one name in two spellings"));
+            return Err(InvalidInput::new(
+                "target.http.headers",
+                "must not hold one name in two spellings",
+            ));
         }
         Ok(())
     }
@@ -187,12 +208,17 @@ fn validate_header(name: &str, value: &str) -> Result<(), InvalidInput> {
         return refuse(format!("`{}` is not a header name", name.escape_debug()));
     }
     let lower = name.to_ascii_lowercase();
-    if RESERVED_HEADERS.contains(&lower.as_str()) || lower.starts_with("horolog-") || lower.starts_with("webhook-") {
+    if RESERVED_HEADERS.contains(&lower.as_str())
+        || lower.starts_with("horolog-")
+        || lower.starts_with("webhook-")
+    {
         return refuse(format!("`{name}` is set by Horolog itself"));
     }
     let printable = |byte: u8| byte == b'\t' || (0x20..0x7f).contains(&byte);
     if value.len() > HEADER_VALUE_BYTES_MAX || !value.bytes().all(printable) {
-        return refuse(format!("the value of `{name}` must be printable ASCII of at most 4096 bytes"));
+        return refuse(format!(
+            "the value of `{name}` must be printable ASCII of at most 4096 bytes"
+        ));
     }
     Ok(())
 }

@@ -42,33 +42,48 @@ pub struct Text {
 impl Text {
     /// One line: no control characters.
     const fn line(chars_min: usize, chars_max: usize) -> Self {
-        Self { chars_min, chars_max, one_line: true }
+        Self {
+            chars_min,
+            chars_max,
+            one_line: true,
+        }
     }
 
     /// Any lines.
     const fn lines(chars_min: usize, chars_max: usize) -> Self {
-        Self { chars_min, chars_max, one_line: false }
+        Self {
+            chars_min,
+            chars_max,
+            one_line: false,
+        }
     }
 
     /// Refuses a text that is too short without the white space around it, too
     /// long, or holds what it must not.
     pub fn check(self, field: &'static str, text: &str) -> Result<(), InvalidInput> {
         let refuse = |message: String| Err(InvalidInput::new(field, message));
-        let Self { chars_min, chars_max, one_line } = self;
+        let Self {
+            chars_min,
+            chars_max,
+            one_line,
+        } = self;
         if text.trim().chars().take(chars_min).count() < chars_min {
             return refuse("must not be empty".to_owned());
         }
         // Bytes are counted first: to count the characters of a large text takes long.
-        if text.len() > chars_max && (text.len() > 4 * chars_max || text.chars().count() > chars_max) {
+        if text.len() > chars_max
+            && (text.len() > 4 * chars_max || text.chars().count() > chars_max)
+        {
             return refuse(format!("must be at most {chars_max} characters long"));
         }
         if text.contains('\0') {
             return refuse("must not hold the character U+0000".to_owned());
         }
         match text.chars().find(|char| one_line && char.is_control()) {
-            Some(control) => {
-                refuse(format!("must be one line: it holds the control character U+{:04X}", u32::from(control)))
-            }
+            Some(control) => refuse(format!(
+                "must be one line: it holds the control character U+{:04X}",
+                u32::from(control)
+            )),
             None => Ok(()),
         }
     }
@@ -81,7 +96,8 @@ impl Text {
     /// The same of each of a list.
     pub fn check_each(self, field: &'static str, texts: &[String]) -> Result<(), InvalidInput> {
         let check = |(index, text): (usize, &String)| {
-            self.check(field, text).map_err(|invalid| InvalidInput::of_member(field, index, invalid.message))
+            self.check(field, text)
+                .map_err(|invalid| InvalidInput::of_member(field, index, invalid.message))
         };
         texts.iter().enumerate().try_for_each(check)
     }
@@ -102,16 +118,36 @@ mod tests {
 
     #[test]
     fn a_text_is_judged_by_its_rule() {
-        let refused = |text: Text, value: &str| text.check("x", value).err().map(|invalid| invalid.to_string());
+        let refused = |text: Text, value: &str| {
+            text.check("x", value)
+                .err()
+                .map(|invalid| invalid.to_string())
+        };
         assert_eq!(refused(JOB_NAME, "report ä"), None);
         assert_eq!(refused(JOB_NAME, &"ä".repeat(255)), None);
-        for name in ["", " ", "\n", "a\0b", "a\nb", "a\u{85}b", "a\u{1b}[31m", &"x".repeat(256), &"x".repeat(10_000)] {
+        for name in [
+            "",
+            " ",
+            "\n",
+            "a\0b",
+            "a\nb",
+            "a\u{85}b",
+            "a\u{1b}[31m",
+            &"x".repeat(256),
+            &"x".repeat(10_000),
+        ] {
             assert!(refused(JOB_NAME, name).is_some(), "{name:?}");
         }
         assert_eq!(refused(DESCRIPTION, "one\n\ttwo"), None);
         assert_eq!(refused(DESCRIPTION, ""), None);
-        assert_eq!(refused(BLACKOUT_REASON, " "), Some("x: must not be empty".to_owned()));
-        assert_eq!(refused(HTTP_BODY, "a\0b"), Some("x: must not hold the character U+0000".to_owned()));
+        assert_eq!(
+            refused(BLACKOUT_REASON, " "),
+            Some("x: must not be empty".to_owned())
+        );
+        assert_eq!(
+            refused(HTTP_BODY, "a\0b"),
+            Some("x: must not hold the character U+0000".to_owned())
+        );
         assert_eq!(
             refused(TAG, "a\u{7}"),
             Some("x: must be one line: it holds the control character U+0007".to_owned())

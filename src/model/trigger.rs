@@ -49,7 +49,11 @@ impl TriggerKind {
     /// What the log calls the executions of this trigger.
     #[must_use]
     pub fn in_log(self) -> Self {
-        if self == Self::Owed { Self::Schedule } else { self }
+        if self == Self::Owed {
+            Self::Schedule
+        } else {
+            self
+        }
     }
 }
 
@@ -68,14 +72,15 @@ pub struct Trigger {
     pub due_at: Timestamp,
     /// Fire times of the schedule that were run, for `maxRuns`.
     pub runs: i64,
-    /// The first fire time up to `fire_time` that is excluded and not recorded yet: an excluded weekend becomes one row at its
-    /// end. It is `fire_time` itself when no open one was in sight.
+    /// The first fire time up to `fire_time` that is excluded and not recorded yet: an excluded
+    /// weekend becomes one row at its end. It is `fire_time` itself when no open one was in sight.
     pub excluded_from: Option<Timestamp>,
 }
 
 impl Trigger {
-    /// Whether it waits while its job is paused: what the schedule named and what waits behind an execution or for its
-    /// next attempt. What a person started goes on, and so does the recovery of what ran.
+    /// Whether it waits while its job is paused: what the schedule named and what waits behind an
+    /// execution or for its next attempt. What a person started goes on, and so does the recovery
+    /// of what ran.
     pub fn waits_for_resume(&self) -> bool {
         match self.kind {
             TriggerKind::Owed => true,

@@ -47,7 +47,12 @@ impl Plan {
     /// Counts the fire times of the groups in so many minutes after `now`.
     pub fn of(groups: &[Group], exclusions: &Exclusions, now: Timestamp, minutes: usize) -> Self {
         let from = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
-        let mut plan = Self { from, minutes: vec![0; minutes.min(MINUTES_MAX)], crowded: Vec::new(), complete: true };
+        let mut plan = Self {
+            from,
+            minutes: vec![0; minutes.min(MINUTES_MAX)],
+            crowded: Vec::new(),
+            complete: true,
+        };
         let mut budget = WALK_MAX;
         for group in groups {
             plan.add(group, exclusions, now, &mut budget);
@@ -88,7 +93,11 @@ impl Plan {
                 let next = exclusions.next_open(group.id, &group.job, before);
                 next.is_some_and(|next| next < start + TimeDelta::minutes(1))
             };
-            let some = groups.iter().filter(fires_then).flat_map(|group| &group.named).take(5);
+            let some = groups
+                .iter()
+                .filter(fires_then)
+                .flat_map(|group| &group.named)
+                .take(5);
             let names = some.map(|(_, name)| name.clone()).collect();
             (start, fires, names)
         });
@@ -114,9 +123,17 @@ mod tests {
     }
 
     fn group(name: &str, seconds: i64, jobs: u32) -> Group {
-        let schedule = Schedule::FixedRate { interval: TimeDelta::seconds(seconds), anchor: at(0) };
+        let schedule = Schedule::FixedRate {
+            interval: TimeDelta::seconds(seconds),
+            anchor: at(0),
+        };
         let id = Uuid::from_u128(seconds.unsigned_abs().into());
-        Group { id, job: JobDefinition::plain(name, schedule), jobs, named: vec![(id, name.to_owned())] }
+        Group {
+            id,
+            job: JobDefinition::plain(name, schedule),
+            jobs,
+            named: vec![(id, name.to_owned())],
+        }
     }
 
     #[test]
@@ -125,7 +142,10 @@ mod tests {
         let plan = Plan::of(&groups, &Exclusions::default(), at(30), 4);
         assert_eq!((plan.from, plan.complete), (at(0), true));
         assert_eq!(plan.minutes, [2, 6, 11, 6], "what is past counts no more");
-        assert_eq!(plan.crowded[0], (at(120), 11, vec!["often".to_owned(), "seldom".to_owned()]));
+        assert_eq!(
+            plan.crowded[0],
+            (at(120), 11, vec!["often".to_owned(), "seldom".to_owned()])
+        );
     }
 
     #[test]

@@ -43,7 +43,10 @@ struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { activity: Activity::default(), since: Instant::now() }
+        Self {
+            activity: Activity::default(),
+            since: Instant::now(),
+        }
     }
 }
 
@@ -66,7 +69,13 @@ impl ActivityCounter {
     }
 
     fn note(&self, note: impl FnOnce(&mut Activity)) {
-        note(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).activity);
+        note(
+            &mut self
+                .counts
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .activity,
+        );
     }
 
     /// What there is to write, if it is time.
@@ -84,7 +93,9 @@ impl Store {
     /// Writes what this node did, when so much time has passed and it did
     /// something. What could not be written is written later.
     pub async fn write_activity(&self, node_id: Uuid, every: Duration) -> Result<(), StoreError> {
-        let Some(activity) = self.activity_counter.take(every) else { return Ok(()) };
+        let Some(activity) = self.activity_counter.take(every) else {
+            return Ok(());
+        };
         let written = self.insert_activity(node_id, &activity).await;
         if written.is_err() {
             self.activity_counter.note(|counts| counts.add(&activity));
@@ -95,13 +106,25 @@ impl Store {
     async fn insert_activity(&self, node_id: Uuid, activity: &Activity) -> Result<(), StoreError> {
         let int = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
         let lateness: Vec<i32> = activity.lateness.iter().map(|count| int(*count)).collect();
-        let Activity { fires, succeeded, failed, skipped, .. } = activity;
-        let (fires, succeeded, failed, skipped) = (int(*fires), int(*succeeded), int(*failed), int(*skipped));
+        let Activity {
+            fires,
+            succeeded,
+            failed,
+            skipped,
+            ..
+        } = activity;
+        let (fires, succeeded, failed, skipped) =
+            (int(*fires), int(*succeeded), int(*failed), int(*skipped));
         self.bounded("activity.write", async {
             let session = self.session().await?;
             let stub = self.clock().stub();
             session
-                .execute(WRITE, &[&stub, &node_id, &fires, &succeeded, &failed, &skipped, &lateness])
+                .execute(
+                    WRITE,
+                    &[
+                        &stub, &node_id, &fires, &succeeded, &failed, &skipped, &lateness,
+                    ],
+                )
                 .await
                 .during("activity.write")?;
             session.release();
@@ -114,7 +137,10 @@ impl Store {
     pub async fn prune_activity(&self) -> Result<(), StoreError> {
         self.bounded("activity.prune", async {
             let session = self.session().await?;
-            session.execute(PRUNE, &[&self.clock().stub()]).await.during("activity.prune")?;
+            session
+                .execute(PRUNE, &[&self.clock().stub()])
+                .await
+                .during("activity.prune")?;
             session.release();
             Ok(())
         })
@@ -126,7 +152,10 @@ impl Store {
     pub async fn activity(&self, minutes: i32) -> Result<Vec<(Timestamp, Activity)>, StoreError> {
         self.bounded("activity.read", async {
             let session = self.session().await?;
-            let rows = session.query(READ, &[&self.clock().stub(), &minutes]).await.during("activity.read")?;
+            let rows = session
+                .query(READ, &[&self.clock().stub(), &minutes])
+                .await
+                .during("activity.read")?;
             session.release();
             Ok(self.unreadable.readable(&rows, read))
         })
@@ -143,5 +172,14 @@ fn read(row: &Row) -> Result<(Timestamp, Activity), StoreError> {
     }
     let (fires, succeeded) = (number("fires")?, number("succeeded")?);
     let (failed, skipped) = (number("failed")?, number("skipped")?);
-    Ok((row.get("at")?, Activity { fires, succeeded, failed, skipped, lateness }))
+    Ok((
+        row.get("at")?,
+        Activity {
+            fires,
+            succeeded,
+            failed,
+            skipped,
+            lateness,
+        },
+    ))
 }

@@ -14,8 +14,8 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 /// Oldest supported major version of PostgreSQL, as `server_version_num`.
 const SERVER_VERSION_MIN: u32 = 140_000;
 
-/// Settings with a value that does not depend on ours. SET takes no snapshot, so that a default of `deferrable` cannot
-/// make it wait.
+/// Settings with a value that does not depend on ours. SET takes no snapshot, so that a default of
+/// `deferrable` cannot make it wait.
 const SETTINGS: &str = "
 set default_transaction_isolation = 'read committed';
 set default_transaction_read_only = off;
@@ -30,9 +30,10 @@ set standard_conforming_strings = on;
 set transform_null_equals = off;
 set plan_cache_mode = auto;
 ";
-// No statement of ours runs long enough to be worth compiling, but over a month of partitions the planner takes some
-// for it: compiling took 117 of 200 ms (`cargo bench --bench lists`). And one statement has one core: with helpers a
-// few lists of the API would take those that leases and settlements need.
+// No statement of ours runs long enough to be worth compiling, but over a month of partitions the
+// planner takes some for it: compiling took 117 of 200 ms (`cargo bench --bench lists`). And one
+// statement has one core: with helpers a few lists of the API would take those that leases and
+// settlements need.
 const PLANNER: &str = "set jit = off; set max_parallel_workers_per_gather = 0;";
 
 /// A message of its own, because another engine may refuse all others.
@@ -43,9 +44,10 @@ select current_setting('server_version_num') as version_number, current_setting(
        current_setting('server_encoding') as encoding, current_database() as database,
        pg_is_in_recovery() as is_standby, pg_backend_pid() as pid";
 
-/// The schema that holds Horolog's tables, and nothing else: a table of the same name in another schema must not come
-/// between, and `pg_temp` would be looked at first if it were not named. The role's path decides when it leads to the
-/// tables; else the one schema that has them; else, before the first migration, the role's first schema.
+/// The schema that holds Horolog's tables, and nothing else: a table of the same name in another
+/// schema must not come between, and `pg_temp` would be looked at first if it were not named. The
+/// role's path decides when it leads to the tables; else the one schema that has them; else, before
+/// the first migration, the role's first schema.
 const PATH: &str = "-- admission.path
 with here as (
     select n.nspname, pg_catalog.pg_table_is_visible(c.oid) as is_visible
@@ -66,9 +68,10 @@ select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coal
     pg_catalog.current_schema())) || ', pg_temp', ''), false);
 ";
 
-/// Settings that depend on what the server has: `transaction_timeout` came with PostgreSQL 17; and of what it says:
-/// a commit that is acknowledged before it is durable would fire again after a crash of the server. How many standbys
-/// wait with it is the operator's business. Then what shows a pooler between: another session than a moment ago.
+/// Settings that depend on what the server has: `transaction_timeout` came with PostgreSQL 17; and
+/// of what it says: a commit that is acknowledged before it is durable would fire again after a
+/// crash of the server. How many standbys wait with it is the operator's business. Then what shows
+/// a pooler between: another session than a moment ago.
 const REST: &str = "
 select pg_catalog.set_config('transaction_timeout', '0', false)
 where pg_catalog.current_setting('transaction_timeout', true) is not null;
@@ -109,14 +112,17 @@ impl Refusal {
 /// What the driver says, without its own "error connecting to server" and "db error".
 impl From<&Error> for Refusal {
     fn from(error: &Error) -> Self {
-        let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let cause =
+            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         if cause.contains("unsupported startup parameter") {
             return Self::ForGood(format!(
                 "a pooler, which refuses the `options` of the URL: leave them out ({cause})"
             ));
         }
         if cause == "server does not support TLS" {
-            return Self::ForNow(format!("{cause}; sslmode=disable does without, inside a network that you trust"));
+            return Self::ForNow(format!(
+                "{cause}; sslmode=disable does without, inside a network that you trust"
+            ));
         }
         Self::ForNow(cause)
     }
@@ -125,8 +131,8 @@ impl From<&Error> for Refusal {
 /// What the sessions of a process state.
 #[derive(Debug, Clone)]
 pub(super) struct SessionSettings {
-    /// Bounds waits for locks and idle transactions on the server too, so that a frozen node cannot hide rows from the
-    /// others for longer.
+    /// Bounds waits for locks and idle transactions on the server too, so that a frozen node cannot
+    /// hide rows from the others for longer.
     pub(super) timeout: Duration,
     /// `search_path` of the URL's options.
     pub(super) search_path: Option<String>,
@@ -163,11 +169,15 @@ pub(super) async fn admit(
     refuse_session(&server, &row(rest)?, settings)?;
     match timeline.map(|messages| place(&messages)) {
         Ok(Some(place)) => newest.admit(place),
-        // It must never refuse a server that cannot say on which timeline it is (some managed services).
+        // It must never refuse a server that cannot say on which timeline it is (some managed
+        // services).
         Ok(None) => Ok(()),
         Err(error) if error.is_closed() => Err(Refusal::from(&error)),
         Err(error) => {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the server does not tell its timeline");
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the server does not tell its timeline"
+            );
             Ok(())
         }
     }
@@ -176,7 +186,11 @@ pub(super) async fn admit(
 impl SessionSettings {
     fn statements(&self, statements: Statements) -> String {
         let millis = self.timeout.as_millis();
-        let statement = if statements == Statements::Bounded { millis } else { 0 };
+        let statement = if statements == Statements::Bounded {
+            millis
+        } else {
+            0
+        };
         format!(
             "{SETTINGS}{PLANNER} set lock_timeout = {millis}; set idle_in_transaction_session_timeout = {millis}; \
              set statement_timeout = {statement}"
@@ -214,9 +228,14 @@ fn refuse_engine(version: &str) -> Result<(), Refusal> {
 
 fn refuse_server(server: &SimpleQueryRow) -> Result<(), Refusal> {
     let number = text(server, "version_number")?;
-    if number.parse::<u32>().is_ok_and(|number| number < SERVER_VERSION_MIN) {
+    if number
+        .parse::<u32>()
+        .is_ok_and(|number| number < SERVER_VERSION_MIN)
+    {
         let version = text(server, "version")?;
-        return Err(Refusal::ForGood(format!("PostgreSQL {version} is too old: horolog needs 14 or newer")));
+        return Err(Refusal::ForGood(format!(
+            "PostgreSQL {version} is too old: horolog needs 14 or newer"
+        )));
     }
     let encoding = text(server, "encoding")?;
     if encoding != "UTF8" {
@@ -227,7 +246,9 @@ fn refuse_server(server: &SimpleQueryRow) -> Result<(), Refusal> {
         )));
     }
     if text(server, "is_standby")? == "t" {
-        return Err(Refusal::ForNow("a standby, which takes no writes; name the primary too".to_owned()));
+        return Err(Refusal::ForNow(
+            "a standby, which takes no writes; name the primary too".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -257,16 +278,21 @@ fn refuse_session(
 }
 
 /// The last row of an answer.
-pub(super) fn row(answer: Result<Vec<SimpleQueryMessage>, Error>) -> Result<SimpleQueryRow, Refusal> {
+pub(super) fn row(
+    answer: Result<Vec<SimpleQueryMessage>, Error>,
+) -> Result<SimpleQueryRow, Refusal> {
     let messages = answer.map_err(|error| Refusal::from(&error))?;
     last_row(messages).ok_or_else(|| Refusal::ForNow("it does not say what it is".to_owned()))
 }
 
 fn last_row(messages: Vec<SimpleQueryMessage>) -> Option<SimpleQueryRow> {
-    messages.into_iter().rev().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    })
+    messages
+        .into_iter()
+        .rev()
+        .find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        })
 }
 
 pub(super) fn text<'row>(row: &'row SimpleQueryRow, column: &str) -> Result<&'row str, Refusal> {
@@ -278,14 +304,17 @@ fn place(messages: &[SimpleQueryMessage]) -> Option<Place> {
     messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
             let number = |column: &str| row.try_get(column).ok().flatten();
-            Some(Place { system: number("system")?.parse().ok()?, timeline: number("timeline")?.parse().ok()? })
+            Some(Place {
+                system: number("system")?.parse().ok()?,
+                timeline: number("timeline")?.parse().ok()?,
+            })
         }
         _ => None,
     })
 }
 
-/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`; the last one counts, as for the server.
-/// A backslash keeps the character after it, a blank say, from ending a word.
+/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`; the last one counts,
+/// as for the server. A backslash keeps the character after it, a blank say, from ending a word.
 pub(super) fn search_path_of(options: &str) -> Option<String> {
     let mut words = vec![String::new()];
     let mut characters = options.chars();
@@ -300,9 +329,17 @@ pub(super) fn search_path_of(options: &str) -> Option<String> {
     words.retain(|word| !word.is_empty());
     let mut path = None;
     for (index, word) in words.iter().enumerate() {
-        let follows_c = index.checked_sub(1).and_then(|before| words.get(before)).is_some_and(|before| before == "-c");
-        let setting = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).or(follows_c.then_some(word));
-        let Some((name, value)) = setting.and_then(|setting| setting.split_once('=')) else { continue };
+        let follows_c = index
+            .checked_sub(1)
+            .and_then(|before| words.get(before))
+            .is_some_and(|before| before == "-c");
+        let setting = word
+            .strip_prefix("--")
+            .or_else(|| word.strip_prefix("-c"))
+            .or(follows_c.then_some(word));
+        let Some((name, value)) = setting.and_then(|setting| setting.split_once('=')) else {
+            continue;
+        };
         if name.replace('-', "_").eq_ignore_ascii_case("search_path") {
             path = Some(value.to_owned());
         }
@@ -322,7 +359,10 @@ mod tests {
             ("-c search_path=jobs", Some("jobs")),
             ("-csearch_path=jobs,public", Some("jobs,public")),
             ("--search-path=jobs -c jit=off", Some("jobs")),
-            ("-c search_path=a -c search_path=b\\ c,\\\"d\\\"", Some("b c,\"d\"")),
+            (
+                "-c search_path=a -c search_path=b\\ c,\\\"d\\\"",
+                Some("b c,\"d\""),
+            ),
             ("search_path=jobs", None),
         ];
         for (options, expected) in cases {
@@ -332,9 +372,22 @@ mod tests {
 
     #[test]
     fn an_engine_that_only_looks_like_postgresql_is_refused_by_name() {
-        let named = |version: &str| refuse_engine(version).err().map(|refusal| refusal.reason().to_owned());
-        assert_eq!(named("PostgreSQL 17.2 (Debian 17.2-1) on x86_64-pc-linux-gnu, compiled by gcc"), None);
-        assert!(named("CockroachDB CCL v25.2.1 (x86_64-pc-linux-gnu)").is_some_and(|why| why.contains("CockroachDB")));
-        assert!(named("PostgreSQL 15.12-YB-2.25.2.0-b0 on x86_64").is_some_and(|why| why.contains("YugabyteDB")));
+        let named = |version: &str| {
+            refuse_engine(version)
+                .err()
+                .map(|refusal| refusal.reason().to_owned())
+        };
+        assert_eq!(
+            named("PostgreSQL 17.2 (Debian 17.2-1) on x86_64-pc-linux-gnu, compiled by gcc"),
+            None
+        );
+        assert!(
+            named("CockroachDB CCL v25.2.1 (x86_64-pc-linux-gnu)")
+                .is_some_and(|why| why.contains("CockroachDB"))
+        );
+        assert!(
+            named("PostgreSQL 15.12-YB-2.25.2.0-b0 on x86_64")
+                .is_some_and(|why| why.contains("YugabyteDB"))
+        );
     }
 }

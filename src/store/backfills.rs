@@ -77,17 +77,46 @@ impl Store {
         request: &BackfillRequest,
         (first, fire_times): (Timestamp, usize),
     ) -> Result<Option<BackfillRecord>, StoreError> {
-        let (stub, fire_times) = (self.clock().stub(), i32::try_from(fire_times).unwrap_or(i32::MAX));
+        let (stub, fire_times) = (
+            self.clock().stub(),
+            i32::try_from(fire_times).unwrap_or(i32::MAX),
+        );
         let policy = request.overlap_policy.as_str();
-        let BackfillRequest { from, to, fires_per_minute, .. } = request;
-        let values: [&(dyn ToSql + Sync); 9] =
-            [&stub, &id, &job_id, from, to, &fire_times, &policy, fires_per_minute, &first];
+        let BackfillRequest {
+            from,
+            to,
+            fires_per_minute,
+            ..
+        } = request;
+        let values: [&(dyn ToSql + Sync); 9] = [
+            &stub,
+            &id,
+            &job_id,
+            from,
+            to,
+            &fire_times,
+            &policy,
+            fires_per_minute,
+            &first,
+        ];
         self.bounded("backfills.begin", async {
             let transaction = self.begin("backfills.begin").await?;
-            transaction.execute(INSERT, &values).await.during("backfills.insert")?;
-            transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("backfills.notify")?;
-            let row = transaction.query_opt(LIST, &[&None::<Uuid>, &Some(id), &1_i64]).await;
-            let begun = row.during("backfills.get")?.as_ref().map(record).transpose()?;
+            transaction
+                .execute(INSERT, &values)
+                .await
+                .during("backfills.insert")?;
+            transaction
+                .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
+                .await
+                .during("backfills.notify")?;
+            let row = transaction
+                .query_opt(LIST, &[&None::<Uuid>, &Some(id), &1_i64])
+                .await;
+            let begun = row
+                .during("backfills.get")?
+                .as_ref()
+                .map(record)
+                .transpose()?;
             transaction.commit().await.during("backfills.commit")?;
             Ok(begun)
         })
@@ -99,7 +128,10 @@ impl Store {
     pub async fn cancel_backfill(&self, id: Uuid) -> Result<bool, StoreError> {
         self.bounded("backfills.cancel", async {
             let session = self.session().await?;
-            let cancelled = session.execute(CANCEL, &[&self.clock().stub(), &id]).await.during("backfills.cancel")?;
+            let cancelled = session
+                .execute(CANCEL, &[&self.clock().stub(), &id])
+                .await
+                .during("backfills.cancel")?;
             session.release();
             Ok(cancelled == 1)
         })
@@ -107,10 +139,16 @@ impl Store {
     }
 
     /// The newest backfills of a job, or of all jobs, at most `limit`.
-    pub async fn backfills(&self, job_id: Option<Uuid>, limit: u32) -> Result<Vec<BackfillRecord>, StoreError> {
+    pub async fn backfills(
+        &self,
+        job_id: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<BackfillRecord>, StoreError> {
         self.bounded("backfills.list", async {
             let session = self.session().await?;
-            let rows = session.query(LIST, &[&job_id, &None::<Uuid>, &i64::from(limit)]).await;
+            let rows = session
+                .query(LIST, &[&job_id, &None::<Uuid>, &i64::from(limit)])
+                .await;
             let rows = rows.during("backfills.list")?;
             session.release();
             Ok(self.unreadable.readable(&rows, record))
@@ -127,8 +165,13 @@ pub(super) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<Fo
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = transaction.query(BY_IDS, &[&ids]).await.during("backfills.by_ids")?;
-    rows.iter().map(|row| Ok((Values::of("job_backfill", row).get("id")?, backfill(row)))).collect()
+    let rows = transaction
+        .query(BY_IDS, &[&ids])
+        .await
+        .during("backfills.by_ids")?;
+    rows.iter()
+        .map(|row| Ok((Values::of("job_backfill", row).get("id")?, backfill(row))))
+        .collect()
 }
 
 fn backfill(row: &Row) -> Result<Backfill, StoreError> {
@@ -142,7 +185,9 @@ fn backfill(row: &Row) -> Result<Backfill, StoreError> {
 }
 
 fn overlap_policy(row: Values<'_>) -> Result<OverlapPolicy, StoreError> {
-    row.get::<&str>("overlap_policy")?.parse().map_err(|error: UnknownName| row.unreadable(error))
+    row.get::<&str>("overlap_policy")?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))
 }
 
 fn record(row: &Row) -> Result<BackfillRecord, StoreError> {

@@ -42,7 +42,10 @@ impl Store {
     pub async fn blackouts_not_over(&self, most: i64) -> Result<i64, StoreError> {
         self.bounded("blackouts.not_over", async {
             let session = self.session().await?;
-            let row = session.query_one(NOT_OVER, &[&self.clock().stub(), &most]).await.during("blackouts.not_over")?;
+            let row = session
+                .query_one(NOT_OVER, &[&self.clock().stub(), &most])
+                .await
+                .during("blackouts.not_over")?;
             session.release();
             Values::of("blackouts.not_over", &row).get(0)
         })
@@ -53,8 +56,10 @@ impl Store {
     pub async fn blackouts(&self, limit: u32) -> Result<Vec<Blackout>, StoreError> {
         self.bounded("blackouts.list", async {
             let session = self.session().await?;
-            let rows =
-                session.query(LIST, &[&self.clock().stub(), &i64::from(limit)]).await.during("blackouts.list")?;
+            let rows = session
+                .query(LIST, &[&self.clock().stub(), &i64::from(limit)])
+                .await
+                .during("blackouts.list")?;
             session.release();
             Ok(self.unreadable.readable(&rows, blackout))
         })
@@ -66,7 +71,10 @@ impl Store {
         self.bounded("blackouts.in_force", async {
             let session = self.session().await?;
             let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &i64::from(limit)];
-            let rows = session.query(IN_FORCE, &values).await.during("blackouts.in_force")?;
+            let rows = session
+                .query(IN_FORCE, &values)
+                .await
+                .during("blackouts.in_force")?;
             session.release();
             Ok(self.unreadable.readable(&rows, blackout))
         })
@@ -77,8 +85,10 @@ impl Store {
     pub async fn blackout(&self, id: Uuid) -> Result<Option<Blackout>, StoreError> {
         self.bounded("blackouts.get", async {
             let session = self.session().await?;
-            let row =
-                session.query_opt("select * from blackout where id = $1", &[&id]).await.during("blackouts.get")?;
+            let row = session
+                .query_opt("select * from blackout where id = $1", &[&id])
+                .await
+                .during("blackouts.get")?;
             session.release();
             row.as_ref().map(blackout).transpose()
         })
@@ -94,11 +104,22 @@ impl Store {
             Scope::Job(job) => ("JOB", None, Some(job)),
         };
         let (stub, on_end) = (self.clock().stub(), blackout.on_end.as_str());
-        let Blackout { id, starts_at, ends_at, reason, .. } = blackout;
-        let values: [&(dyn ToSql + Sync); 9] = [&stub, id, &scope, &tag, &job, starts_at, ends_at, &on_end, reason];
+        let Blackout {
+            id,
+            starts_at,
+            ends_at,
+            reason,
+            ..
+        } = blackout;
+        let values: [&(dyn ToSql + Sync); 9] = [
+            &stub, id, &scope, &tag, &job, starts_at, ends_at, &on_end, reason,
+        ];
         self.bounded("blackouts.create", async {
             let session = self.session().await?;
-            let created = session.execute(INSERT, &values).await.during("blackouts.insert")?;
+            let created = session
+                .execute(INSERT, &values)
+                .await
+                .during("blackouts.insert")?;
             session.release();
             Ok(created == 1)
         })
@@ -113,9 +134,13 @@ impl Store {
             let transaction = self.begin("blackouts.begin").await?;
             lock_exclusive(&transaction).await?;
             let stub = self.clock().stub();
-            let old = transaction.query_opt(SET_END, &[&stub, &id, &ends_at]).await.during("blackouts.set_end")?;
+            let old = transaction
+                .query_opt(SET_END, &[&stub, &id, &ends_at])
+                .await
+                .during("blackouts.set_end")?;
             if let Some(old) = &old {
-                repoll_by_blackout(&transaction, stub, id, Values::of("blackout", old).get(0)?).await?;
+                repoll_by_blackout(&transaction, stub, id, Values::of("blackout", old).get(0)?)
+                    .await?;
             }
             transaction.commit().await.during("blackouts.commit")?;
             Ok(old.is_some())

@@ -1,6 +1,7 @@
 //! How much memory the rows of one request may take.
 //!
-//! Rows are read as a stream and counted one by one, so that a list of large rows is never in memory as a whole.
+//! Rows are read as a stream and counted one by one, so that a list of large rows is never in
+//! memory as a whole.
 
 use super::session::Session;
 use super::{During, Store, StoreError};
@@ -24,7 +25,10 @@ pub struct Budget {
 impl Budget {
     /// A budget of that many bytes.
     pub fn of(max: usize) -> Self {
-        Self { max, taken: AtomicUsize::new(0) }
+        Self {
+            max,
+            taken: AtomicUsize::new(0),
+        }
     }
 
     /// Bytes that were taken.
@@ -40,7 +44,11 @@ impl Budget {
     fn take(&self, row: &Row) -> Result<(), StoreError> {
         let bytes = row.raw_size_bytes() + JSON_VALUE_BYTES * json_values(row);
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if taken > self.max { Err(StoreError::TooLarge { max: self.max }) } else { Ok(()) }
+        if taken > self.max {
+            Err(StoreError::TooLarge { max: self.max })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -48,7 +56,10 @@ impl Store {
     /// The same store, whose lists of large rows end at a budget.
     #[must_use]
     pub fn within(&self, budget: Arc<Budget>) -> Self {
-        Self { budget: Some(budget), ..self.clone() }
+        Self {
+            budget: Some(budget),
+            ..self.clone()
+        }
     }
 
     /// The rows of a statement, within the budget if there is one.
@@ -60,8 +71,13 @@ impl Store {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let statement = session.prepare_cached(statement).await.during(call)?;
-        let Some(budget) = &self.budget else { return session.query(&statement, values).await.during(call) };
-        let stream = session.query_raw(&statement, values.iter().copied()).await.during(call)?;
+        let Some(budget) = &self.budget else {
+            return session.query(&statement, values).await.during(call);
+        };
+        let stream = session
+            .query_raw(&statement, values.iter().copied())
+            .await
+            .during(call)?;
         pin_mut!(stream);
         let mut rows = Vec::new();
         while let Some(row) = stream.try_next().await.during(call)? {
@@ -77,7 +93,10 @@ struct Commas(usize);
 
 impl<'a> FromSql<'a> for Commas {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Self(raw.iter().fold(0, |count, byte| count + usize::from(*byte == b','))))
+        Ok(Self(
+            raw.iter()
+                .fold(0, |count, byte| count + usize::from(*byte == b',')),
+        ))
     }
 
     fn accepts(of: &Type) -> bool {
@@ -86,7 +105,12 @@ impl<'a> FromSql<'a> for Commas {
 }
 
 fn json_values(row: &Row) -> usize {
-    let columns = row.columns().iter().enumerate().filter(|(_, column)| *column.type_() == Type::JSONB);
-    let commas = columns.filter_map(|(index, _)| row.try_get::<_, Option<Commas>>(index).ok().flatten());
+    let columns = row
+        .columns()
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| *column.type_() == Type::JSONB);
+    let commas =
+        columns.filter_map(|(index, _)| row.try_get::<_, Option<Commas>>(index).ok().flatten());
     commas.map(|Commas(count)| count).sum()
 }

@@ -35,7 +35,9 @@ impl Store {
     pub async fn matching_jobs(&self, filter: &JobFilter) -> Result<Vec<Uuid>, StoreError> {
         let (mut jobs, mut after) = (Vec::new(), None);
         loop {
-            let page = self.job_keys(filter, JobOrder::Oldest, after.as_ref(), BATCH).await?;
+            let page = self
+                .job_keys(filter, JobOrder::Oldest, after.as_ref(), BATCH)
+                .await?;
             jobs.extend(page.ids());
             match page.next {
                 Some(next) => after = Some(next),
@@ -46,16 +48,28 @@ impl Store {
 
     /// Carries out a command for some jobs, at most `BATCH`; how many of them there
     /// are, and how many were changed.
-    pub async fn bulk(&self, jobs: &[Uuid], action: &BulkAction) -> Result<(usize, usize), StoreError> {
+    pub async fn bulk(
+        &self,
+        jobs: &[Uuid],
+        action: &BulkAction,
+    ) -> Result<(usize, usize), StoreError> {
         self.bounded("bulk.batch", async {
             let transaction = self.begin("bulk.begin").await?;
-            let rows = transaction.query(LOCK_JOBS, &[&jobs]).await.during("bulk.lock_jobs")?;
+            let rows = transaction
+                .query(LOCK_JOBS, &[&jobs])
+                .await
+                .during("bulk.lock_jobs")?;
             let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
             let act = async |ids: &[Uuid]| match action {
-                BulkAction::Pause(reason) => self.pause_in(&transaction, ids, reason.as_deref()).await,
+                BulkAction::Pause(reason) => {
+                    self.pause_in(&transaction, ids, reason.as_deref()).await
+                }
                 BulkAction::Resume(missed) => self.resume_in(&transaction, ids, *missed).await,
                 BulkAction::Delete => self.delete_in(&transaction, ids).await,
-                BulkAction::RunNow => self.run_now_in(&transaction, ids, None).await.map(|executions| executions.len()),
+                BulkAction::RunNow => self
+                    .run_now_in(&transaction, ids, None)
+                    .await
+                    .map(|executions| executions.len()),
             };
             let parts = in_parts(&transaction, &ids, act).await?;
             transaction.commit().await.during("bulk.commit")?;

@@ -84,7 +84,10 @@ impl Store {
     pub async fn calendars(&self, limit: u32) -> Result<Vec<CalendarRecord>, StoreError> {
         self.bounded("calendars.list", async {
             let session = self.session().await?;
-            let rows = session.query(LIST, &[&None::<&str>, &i64::from(limit)]).await.during("calendars.list")?;
+            let rows = session
+                .query(LIST, &[&None::<&str>, &i64::from(limit)])
+                .await
+                .during("calendars.list")?;
             session.release();
             Ok(self.unreadable.readable(&rows, record))
         })
@@ -95,9 +98,15 @@ impl Store {
     pub async fn calendar(&self, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
         self.bounded("calendars.get", async {
             let session = self.session().await?;
-            let row = session.query_opt(LIST, &[&Some(name), &1_i64]).await.during("calendars.get")?;
+            let row = session
+                .query_opt(LIST, &[&Some(name), &1_i64])
+                .await
+                .during("calendars.get")?;
             session.release();
-            row.as_ref().map(record).transpose().inspect_err(|error| self.unreadable.note(error))
+            row.as_ref()
+                .map(record)
+                .transpose()
+                .inspect_err(|error| self.unreadable.note(error))
         })
         .await
     }
@@ -105,10 +114,20 @@ impl Store {
     /// Stores a new calendar; false when one has its name.
     pub async fn create_calendar(&self, calendar: &CalendarDefinition) -> Result<bool, StoreError> {
         let rules = rules(calendar)?;
-        let (CalendarDefinition { name, description, time_zone, .. }, stub) = (calendar, self.clock().stub());
+        let (
+            CalendarDefinition {
+                name,
+                description,
+                time_zone,
+                ..
+            },
+            stub,
+        ) = (calendar, self.clock().stub());
         self.bounded("calendars.create", async {
             let session = self.session().await?;
-            let created = session.execute(INSERT, &[&stub, name, description, time_zone, &rules]).await;
+            let created = session
+                .execute(INSERT, &[&stub, name, description, time_zone, &rules])
+                .await;
             let created = created.during("calendars.insert")?;
             session.release();
             Ok(created == 1)
@@ -124,18 +143,33 @@ impl Store {
         version: i32,
     ) -> Result<UpdateOutcome, StoreError> {
         let rules = rules(calendar)?;
-        let (CalendarDefinition { name, description, time_zone, .. }, stub) = (calendar, self.clock().stub());
+        let (
+            CalendarDefinition {
+                name,
+                description,
+                time_zone,
+                ..
+            },
+            stub,
+        ) = (calendar, self.clock().stub());
         self.bounded("calendars.update", async {
             let transaction = self.begin("calendars.begin").await?;
             lock_exclusive(&transaction).await?;
-            let replaced = transaction.execute(REPLACE, &[&stub, name, description, time_zone, &rules, &version]).await;
+            let replaced = transaction
+                .execute(
+                    REPLACE,
+                    &[&stub, name, description, time_zone, &rules, &version],
+                )
+                .await;
             let changed = if replaced.during("calendars.replace")? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;
                 UpdateOutcome::Done
             } else {
                 get_not_deleted(&transaction, name)
                     .await?
-                    .map_or(UpdateOutcome::NotFound, |found| UpdateOutcome::Stale(found.version))
+                    .map_or(UpdateOutcome::NotFound, |found| {
+                        UpdateOutcome::Stale(found.version)
+                    })
             };
             transaction.commit().await.during("calendars.commit")?;
             Ok(changed)
@@ -151,13 +185,18 @@ impl Store {
                 None => UpdateOutcome::NotFound,
                 Some(found) if found.jobs > 0 => UpdateOutcome::InUse(found.jobs),
                 Some(_) => {
-                    transaction.execute(LET_GO, &[&name]).await.during("calendars.let_go")?;
+                    transaction
+                        .execute(LET_GO, &[&name])
+                        .await
+                        .during("calendars.let_go")?;
                     match transaction.execute(DELETE, &[&name]).await {
                         // A job named it since.
                         Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
                             return Ok(UpdateOutcome::InUse(1));
                         }
-                        deleted => deleted.during("calendars.delete").map(|_| UpdateOutcome::Done)?,
+                        deleted => deleted
+                            .during("calendars.delete")
+                            .map(|_| UpdateOutcome::Done)?,
                     }
                 }
             };
@@ -168,8 +207,14 @@ impl Store {
     }
 }
 
-async fn get_not_deleted(transaction: &Transaction, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
-    let row = transaction.query_opt(LIST, &[&Some(name), &1_i64]).await.during("calendars.get")?;
+async fn get_not_deleted(
+    transaction: &Transaction,
+    name: &str,
+) -> Result<Option<CalendarRecord>, StoreError> {
+    let row = transaction
+        .query_opt(LIST, &[&Some(name), &1_i64])
+        .await
+        .during("calendars.get")?;
     row.as_ref().map(record).transpose()
 }
 
@@ -192,5 +237,9 @@ fn record(row: &Row) -> Result<CalendarRecord, StoreError> {
 }
 
 fn unreadable(name: &str, error: &serde_json::Error) -> StoreError {
-    StoreError::Unreadable { table: "calendar", id: name.to_owned(), reason: error.to_string() }
+    StoreError::Unreadable {
+        table: "calendar",
+        id: name.to_owned(),
+        reason: error.to_string(),
+    }
 }

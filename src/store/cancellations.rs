@@ -1,9 +1,10 @@
 //! Cancelling many executions: all that a filter holds, a batch in a transaction.
 //!
-//! A batch takes its locks in the order of the settlements: first those under which the overlaps of its jobs are decided,
-//! then the jobs, as every command does, then triggers and executions. Of these it takes what nobody else holds and waits
-//! for none: what a node leases or settles at this moment is busy, and is tried again. So it never waits for a lease, and
-//! a lease or a settlement waits for one batch at most.
+//! A batch takes its locks in the order of the settlements: first those under which the overlaps of
+//! its jobs are decided, then the jobs, as every command does, then triggers and executions. Of
+//! these it takes what nobody else holds and waits for none: what a node leases or settles at this
+//! moment is busy, and is tried again. So it never waits for a lease, and a lease or a settlement
+//! waits for one batch at most.
 
 use super::commands::{LOCK_JOB_ROWS, notify};
 use super::execution_list::conditions;
@@ -89,28 +90,53 @@ pub struct CancelledBatch {
 }
 
 impl Store {
-    /// The executions of a filter that have not ended, at most `most`: first those that have not begun, or one that ends
-    /// would let them begin; then by fire time. A filter that names a status, a reason or a node is about rows of the
-    /// log: it holds none that has not begun.
-    pub async fn unfinished(&self, filter: &ExecutionFilter, most: usize) -> Result<Vec<OfJob>, StoreError> {
+    /// The executions of a filter that have not ended, at most `most`: first those that have not
+    /// begun, or one that ends would let them begin; then by fire time. A filter that names a
+    /// status, a reason or a node is about rows of the log: it holds none that has not begun.
+    pub async fn unfinished(
+        &self,
+        filter: &ExecutionFilter,
+        most: usize,
+    ) -> Result<Vec<OfJob>, StoreError> {
         let mut found = Vec::new();
         if (&filter.statuses, &filter.reasons, filter.node_id) == (&None, &None, None) {
-            found = self.find_unfinished("cancellations.pending", &pending(filter, most)).await?;
+            found = self
+                .find_unfinished("cancellations.pending", &pending(filter, most))
+                .await?;
         }
         let statuses = [ExecutionStatus::Running, ExecutionStatus::Retrying];
-        let is_asked = |status: &ExecutionStatus| filter.statuses.as_ref().is_none_or(|of| of.contains(status));
-        let statuses: Vec<&str> = statuses.iter().filter(|status| is_asked(status)).map(|s| s.as_str()).collect();
+        let is_asked = |status: &ExecutionStatus| {
+            filter
+                .statuses
+                .as_ref()
+                .is_none_or(|of| of.contains(status))
+        };
+        let statuses: Vec<&str> = statuses
+            .iter()
+            .filter(|status| is_asked(status))
+            .map(|s| s.as_str())
+            .collect();
         if !statuses.is_empty() && found.len() < most {
             let in_flight = in_flight(filter, &statuses, most - found.len());
-            found.extend(self.find_unfinished("cancellations.in_flight", &in_flight).await?);
+            found.extend(
+                self.find_unfinished("cancellations.in_flight", &in_flight)
+                    .await?,
+            );
         }
         Ok(found)
     }
 
-    async fn find_unfinished(&self, call: &'static str, find: &Find) -> Result<Vec<OfJob>, StoreError> {
+    async fn find_unfinished(
+        &self,
+        call: &'static str,
+        find: &Find,
+    ) -> Result<Vec<OfJob>, StoreError> {
         self.bounded(call, async {
             let session = self.session().await?;
-            let rows = session.query(&find.text, &find.conditions.values()).await.during(call)?;
+            let rows = session
+                .query(&find.text, &find.conditions.values())
+                .await
+                .during(call)?;
             session.release();
             let read = |row: &Row| {
                 let row = Values::of(call, row);
@@ -130,12 +156,22 @@ impl Store {
             let transaction = self.begin("cancellations.begin").await?;
             lock_jobs(&transaction, &jobs).await?;
             let stub = self.clock().stub();
-            transaction.query(LOCK_JOB_ROWS, &[&stub, &jobs]).await.during("cancellations.hold_jobs")?;
+            transaction
+                .query(LOCK_JOB_ROWS, &[&stub, &jobs])
+                .await
+                .during("cancellations.hold_jobs")?;
             let cancel = async |ids: &[Uuid]| self.cancel_in(&transaction, ids).await;
             let parts = in_parts(&transaction, &ids, cancel).await?;
             let cancelled: HashSet<Uuid> = parts.done.into_iter().flatten().collect();
-            let left: Vec<Uuid> = ids.iter().filter(|id| !cancelled.contains(id)).copied().collect();
-            let busy = transaction.query(BUSY, &[&left]).await.during("cancellations.busy")?;
+            let left: Vec<Uuid> = ids
+                .iter()
+                .filter(|id| !cancelled.contains(id))
+                .copied()
+                .collect();
+            let busy = transaction
+                .query(BUSY, &[&left])
+                .await
+                .during("cancellations.busy")?;
             let mut busy: HashSet<Uuid> = column("cancellations.busy", &busy, 0)?;
             busy.retain(|id| !parts.odd.iter().any(|(odd, _)| odd == id));
             release_buffered(&transaction, stub, &jobs).await?;
@@ -143,23 +179,45 @@ impl Store {
             transaction.commit().await.during("cancellations.commit")?;
             // They stay as they are, and are not counted.
             self.note_odd("job_execution_log", parts.odd);
-            Ok(CancelledBatch { cancelled: cancelled.len(), busy })
+            Ok(CancelledBatch {
+                cancelled: cancelled.len(),
+                busy,
+            })
         })
         .await
     }
 
     /// Cancels those that nobody holds; which.
-    async fn cancel_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
-        let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+    async fn cancel_in(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
+            return Ok(Vec::new());
+        };
         let stub = self.clock().stub();
-        let locked = transaction.query(LOCK_TRIGGERS, &[&ids]).await.during("cancellations.lock_triggers")?;
+        let locked = transaction
+            .query(LOCK_TRIGGERS, &[&ids])
+            .await
+            .during("cancellations.lock_triggers")?;
         let locked: Vec<Uuid> = column("cancellations.lock_triggers", &locked, 0)?;
-        let mut rows = transaction.query(CANCEL_PENDING, &[&stub, &locked]).await.during("cancellations.cancel")?;
-        let retrying = transaction.query(CANCEL_RETRYING, &[&stub, &locked, low, high]).await;
+        let mut rows = transaction
+            .query(CANCEL_PENDING, &[&stub, &locked])
+            .await
+            .during("cancellations.cancel")?;
+        let retrying = transaction
+            .query(CANCEL_RETRYING, &[&stub, &locked, low, high])
+            .await;
         rows.extend(retrying.during("cancellations.cancel")?);
         let ended: Vec<Uuid> = column("cancellations.cancel", &rows, 0)?;
         rearm_fixed_delay(transaction, &ended).await?;
-        rows.extend(transaction.query(REQUEST, &[&stub, &ids, low, high]).await.during("cancellations.request")?);
+        rows.extend(
+            transaction
+                .query(REQUEST, &[&stub, &ids, low, high])
+                .await
+                .during("cancellations.request")?,
+        );
         column("cancellations.cancel", &rows, 0)
     }
 }
@@ -186,9 +244,16 @@ where {} and {} order by l.id limit {most}",
     Find { text, conditions }
 }
 
-/// Executions in flight: where leases and next attempts say, one look-up a row, each in its own partition only.
+/// Executions in flight: where leases and next attempts say, one look-up a row, each in its own
+/// partition only.
 fn in_flight(filter: &ExecutionFilter, statuses: &[&str], most: usize) -> Find {
-    let mut conditions = conditions(&ExecutionFilter { statuses: None, ..filter.clone() }, None);
+    let mut conditions = conditions(
+        &ExecutionFilter {
+            statuses: None,
+            ..filter.clone()
+        },
+        None,
+    );
     let statuses: Vec<String> = statuses.iter().map(|status| (*status).to_owned()).collect();
     conditions.fit("l.status = any(?::text[])", statuses);
     let text = format!(

@@ -3,8 +3,9 @@
 //! path tells. What changes faster than it is asked for may be missed; the lists
 //! are the truth.
 //!
-//! Changes wait in memory until slow listeners take them. So they hold nothing large: no payload, target, output or
-//! previous attempts, and no more than the beginning of an error message. That makes some 15 KB at most, mostly 1.
+//! Changes wait in memory until slow listeners take them. So they hold nothing large: no payload,
+//! target, output or previous attempts, and no more than the beginning of an error message. That
+//! makes some 15 KB at most, mostly 1.
 
 use super::executions::{ExecutionRecord, record};
 use super::jobs::{JobParts, job};
@@ -49,29 +50,54 @@ pub struct NodesSeen(Option<HashMap<Uuid, (NodeState, i32, Timestamp)>>);
 impl Store {
     /// Executions that are new or stand otherwise than at the last look; none at
     /// the first.
-    pub async fn changed_executions(&self, seen: &mut ExecutionsSeen) -> Result<Vec<ExecutionRecord>, StoreError> {
-        let in_flight =
-            |status: &ExecutionStatus| matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying);
-        let known = seen.0.iter().flatten().filter(|(_, (status, _))| in_flight(status));
+    pub async fn changed_executions(
+        &self,
+        seen: &mut ExecutionsSeen,
+    ) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let in_flight = |status: &ExecutionStatus| {
+            matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying)
+        };
+        let known = seen
+            .0
+            .iter()
+            .flatten()
+            .filter(|(_, (status, _))| in_flight(status));
         let known: Vec<Uuid> = known.map(|(id, _)| *id).take(1_000).collect();
         self.bounded("changes.executions", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(EXECUTIONS).await.during("changes.prepare")?;
-            let rows = session.query(&statement, &[&known, &CHECKED_MAX]).await.during("changes.executions")?;
+            let statement = session
+                .prepare_cached(EXECUTIONS)
+                .await
+                .during("changes.prepare")?;
+            let rows = session
+                .query(&statement, &[&known, &CHECKED_MAX])
+                .await
+                .during("changes.executions")?;
             session.release();
             let found = self.unreadable.readable(&rows, record);
-            let now = found.iter().map(|found| (found.id, (found.status, found.attempt))).collect();
-            let Some(before) = seen.0.replace(now) else { return Ok(Vec::new()) };
-            let changed = |found: &ExecutionRecord| before.get(&found.id) != Some(&(found.status, found.attempt));
+            let now = found
+                .iter()
+                .map(|found| (found.id, (found.status, found.attempt)))
+                .collect();
+            let Some(before) = seen.0.replace(now) else {
+                return Ok(Vec::new());
+            };
+            let changed = |found: &ExecutionRecord| {
+                before.get(&found.id) != Some(&(found.status, found.attempt))
+            };
             Ok(found.into_iter().filter(changed).collect())
         })
         .await
     }
 
-    /// Jobs that were created or changed since the last look, the newest of them; none at the first.
+    /// Jobs that were created or changed since the last look, the newest of them; none at the
+    /// first.
     pub async fn changed_jobs(&self, seen: &mut JobsSeen) -> Result<Vec<Job>, StoreError> {
         // A change may become visible a little after its time: what was told is not told again.
-        let since = seen.0.as_ref().map(|(since, _)| *since - chrono::TimeDelta::seconds(5));
+        let since = seen
+            .0
+            .as_ref()
+            .map(|(since, _)| *since - chrono::TimeDelta::seconds(5));
         self.bounded("changes.jobs", async {
             let session = self.session().await?;
             let text = format!(
@@ -89,7 +115,8 @@ where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition))
             let newest = newest.or(seen.0.as_ref().map(|(since, _)| *since)).unwrap_or(Timestamp::UNIX_EPOCH);
             let now = found.iter().map(|found| (found.id, found.version)).collect();
             let Some((_, before)) = seen.0.replace((newest, now)) else { return Ok(Vec::new()) };
-            // The newest are looked at: a look that began with the oldest would never pass as many of one instant.
+            // The newest are looked at: a look that began with the oldest would never pass as many
+            // of one instant.
             let oldest_first = found.into_iter().rev();
             Ok(oldest_first.filter(|found| before.get(&found.id) != Some(&found.version)).collect())
         })
@@ -100,9 +127,15 @@ where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition))
     /// none at the first.
     pub async fn changed_nodes(&self, seen: &mut NodesSeen) -> Result<Vec<NodeRecord>, StoreError> {
         let found = self.nodes().await?;
-        let state = |found: &NodeRecord| (found.state, found.executions_running, found.heartbeat_at);
+        let state =
+            |found: &NodeRecord| (found.state, found.executions_running, found.heartbeat_at);
         let now = found.iter().map(|found| (found.id, state(found))).collect();
-        let Some(before) = seen.0.replace(now) else { return Ok(Vec::new()) };
-        Ok(found.into_iter().filter(|found| before.get(&found.id) != Some(&state(found))).collect())
+        let Some(before) = seen.0.replace(now) else {
+            return Ok(Vec::new());
+        };
+        Ok(found
+            .into_iter()
+            .filter(|found| before.get(&found.id) != Some(&state(found)))
+            .collect())
     }
 }

@@ -67,20 +67,29 @@ impl Store {
     pub async fn pause_cluster(&self, reason: &str) -> Result<bool, StoreError> {
         self.bounded("hold.hold", async {
             let session = self.session().await?;
-            let made = session.execute(PAUSE, &[&self.clock().stub(), &reason]).await.during("hold.hold")?;
+            let made = session
+                .execute(PAUSE, &[&self.clock().stub(), &reason])
+                .await
+                .during("hold.hold")?;
             session.release();
             Ok(made == 1)
         })
         .await
     }
 
-    /// Resumes the cluster, and wakes it; false when it was not paused. The time of a clock that has jumped is the time
-    /// from then on.
+    /// Resumes the cluster, and wakes it; false when it was not paused. The time of a clock that
+    /// has jumped is the time from then on.
     pub async fn resume_cluster(&self) -> Result<bool, StoreError> {
         let resumed = self.bounded("hold.release", async {
             let transaction = self.begin("hold.begin").await?;
-            let ended = transaction.query_opt(RESUME, &[]).await.during("hold.release")?;
-            let paused_for = ended.as_ref().map(|row| paused_for(Values::of("cluster_hold", row))).transpose()?;
+            let ended = transaction
+                .query_opt(RESUME, &[])
+                .await
+                .during("hold.release")?;
+            let paused_for = ended
+                .as_ref()
+                .map(|row| paused_for(Values::of("cluster_hold", row)))
+                .transpose()?;
             notify(&transaction).await?;
             transaction.commit().await.during("hold.commit")?;
             Ok(paused_for)
@@ -97,7 +106,10 @@ impl Store {
         self.bounded("hold.read", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(READ).await.during("hold.prepare")?;
-            let row = session.query_opt(&statement, &[&self.clock().stub(), &COUNT_MAX]).await.during("hold.read")?;
+            let row = session
+                .query_opt(&statement, &[&self.clock().stub(), &COUNT_MAX])
+                .await
+                .during("hold.read")?;
             session.release();
             row.as_ref().map(record).transpose()
         })

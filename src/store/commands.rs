@@ -93,7 +93,8 @@ const RECORD_VERSIONS: &str = "-- commands.record_versions
 insert into job_definition_version (job_id, version, changed_at, changed_by, change, definition)
 select j.id, j.version, j.updated_at, 'api', $2, to_json(j) from job_definition j where j.id = any($1::uuid[])";
 
-/// What runs beside its like was leased without naming its job; what may not, from now on, must see it.
+/// What runs beside its like was leased without naming its job; what may not, from now on, must see
+/// it.
 const NAME_LEASES: &str = "-- commands.name_leases
 insert into job_lease (id, node_id, job_id, execution_ids)
 select gen_random_uuid(), f.node_id, f.job_id, array[f.id] from execution_in_flight f
@@ -117,12 +118,19 @@ impl Store {
         definitions: Vec<(Uuid, JobDefinition)>,
         now: Timestamp,
     ) -> Result<Vec<Job>, StoreError> {
-        let mut jobs: Vec<Job> = definitions.into_iter().map(|(id, definition)| new_job(id, definition, now)).collect();
+        let mut jobs: Vec<Job> = definitions
+            .into_iter()
+            .map(|(id, definition)| new_job(id, definition, now))
+            .collect();
         self.bounded("commands.create", async {
             let transaction = self.begin("commands.begin").await?;
-            let exclusions =
-                exclusions::lock_shared(&transaction, jobs.iter().map(|job| &job.definition), now, &self.unreadable)
-                    .await?;
+            let exclusions = exclusions::lock_shared(
+                &transaction,
+                jobs.iter().map(|job| &job.definition),
+                now,
+                &self.unreadable,
+            )
+            .await?;
             insert(&transaction, &jobs, now).await?;
             insert_triggers(&transaction, &mut jobs, &exclusions, now).await?;
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
@@ -146,14 +154,21 @@ impl Store {
     ) -> Result<UpdateOutcome, StoreError> {
         self.bounded("commands.update", async {
             let transaction = self.begin("commands.begin").await?;
-            let held = transaction.query_opt(LOCK_JOB, &[&self.clock().stub(), &old.id]).await;
+            let held = transaction
+                .query_opt(LOCK_JOB, &[&self.clock().stub(), &old.id])
+                .await;
             let held = held.during("commands.lock_job")?;
             let edited = match held.as_ref().map(now_and_version).transpose()? {
                 None => UpdateOutcome::NotFound,
-                Some((_, stored)) if [stored, old.version] != [version, version] => UpdateOutcome::Stale(stored),
+                Some((_, stored)) if [stored, old.version] != [version, version] => {
+                    UpdateOutcome::Stale(stored)
+                }
                 Some((now, _)) => {
                     replace(&transaction, old.id, &definition, now).await?;
-                    match get_not_deleted(&transaction, old.id).await?.map(|job| job.status) {
+                    match get_not_deleted(&transaction, old.id)
+                        .await?
+                        .map(|job| job.status)
+                    {
                         Some(JobStatus::Active) => {
                             reschedule(&transaction, self, old, &definition, now).await?;
                         }
@@ -162,14 +177,22 @@ impl Store {
                         }
                         Some(JobStatus::Deleted) | None => {}
                     }
-                    // Now that the trigger is ours: a lease of it that read the old policy has committed.
-                    if definition.policies.is_serialized() && !old.definition.policies.is_serialized() {
-                        transaction.execute(NAME_LEASES, &[&old.id]).await.during("commands.name_leases")?;
+                    // Now that the trigger is ours: a lease of it that read the old policy has
+                    // committed.
+                    if definition.policies.is_serialized()
+                        && !old.definition.policies.is_serialized()
+                    {
+                        transaction
+                            .execute(NAME_LEASES, &[&old.id])
+                            .await
+                            .during("commands.name_leases")?;
                     }
                     record_versions(&transaction, &[old.id], "UPDATED").await?;
                     get_not_deleted(&transaction, old.id)
                         .await?
-                        .map_or(UpdateOutcome::NotFound, |job| UpdateOutcome::Done(Box::new(job)))
+                        .map_or(UpdateOutcome::NotFound, |job| {
+                            UpdateOutcome::Done(Box::new(job))
+                        })
                 }
             };
             transaction.commit().await.during("commands.commit")?;
@@ -180,7 +203,11 @@ impl Store {
 
     /// Pauses an active job; one that is paused stays as it is. None when there
     /// is no such job.
-    pub async fn pause_job(&self, id: Uuid, reason: Option<&str>) -> Result<Option<Job>, StoreError> {
+    pub async fn pause_job(
+        &self,
+        id: Uuid,
+        reason: Option<&str>,
+    ) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.pause", async {
             let transaction = self.begin("commands.begin").await?;
             self.pause_in(&transaction, &[id], reason).await?;
@@ -193,7 +220,11 @@ impl Store {
 
     /// Resumes a paused job with its next fire time from now; what was due while
     /// it was paused does not exist, but for a ONCE. None when there is no such job.
-    pub async fn resume_job(&self, id: Uuid, missed: MissedOnce) -> Result<Option<Job>, StoreError> {
+    pub async fn resume_job(
+        &self,
+        id: Uuid,
+        missed: MissedOnce,
+    ) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.resume", async {
             let transaction = self.begin("commands.begin").await?;
             self.resume_in(&transaction, &[id], missed).await?;
@@ -216,9 +247,13 @@ impl Store {
         .await
     }
 
-    /// Makes a job due now, once, whatever its schedule, with a payload of its own or that of the job; the id of the
-    /// execution that will run. None when there is no such job.
-    pub async fn run_job_now(&self, id: Uuid, payload: Option<&Payload>) -> Result<Option<Uuid>, StoreError> {
+    /// Makes a job due now, once, whatever its schedule, with a payload of its own or that of the
+    /// job; the id of the execution that will run. None when there is no such job.
+    pub async fn run_job_now(
+        &self,
+        id: Uuid,
+        payload: Option<&Payload>,
+    ) -> Result<Option<Uuid>, StoreError> {
         self.bounded("commands.run_now", async {
             let transaction = self.begin("commands.begin").await?;
             let executions = self.run_now_in(&transaction, &[id], payload).await?;
@@ -229,12 +264,22 @@ impl Store {
     }
 
     /// Deletes those of the jobs that there are, within a transaction; how many.
-    pub(super) async fn delete_in(&self, transaction: &Transaction, ids: &[Uuid]) -> Result<usize, StoreError> {
-        let (deleted, now) = self.set_status(transaction, ids, JobStatus::Deleted, None).await?;
+    pub(super) async fn delete_in(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+    ) -> Result<usize, StoreError> {
+        let (deleted, now) = self
+            .set_status(transaction, ids, JobStatus::Deleted, None)
+            .await?;
         if let Some(now) = now {
-            self.leave_out_passed(transaction, &deleted, now, Reason::Deleted).await?;
+            self.leave_out_passed(transaction, &deleted, now, Reason::Deleted)
+                .await?;
             let stub = self.clock().stub();
-            transaction.execute(REMOVE_TRIGGERS, &[&stub, &deleted]).await.during("commands.remove_triggers")?;
+            transaction
+                .execute(REMOVE_TRIGGERS, &[&stub, &deleted])
+                .await
+                .during("commands.remove_triggers")?;
             failing::delete(transaction, &deleted).await?;
             record_versions(transaction, &deleted, "DELETED").await?;
         }
@@ -249,13 +294,20 @@ impl Store {
         ids: &[Uuid],
         payload: Option<&Payload>,
     ) -> Result<Vec<Uuid>, StoreError> {
-        let held = transaction.query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids]).await.during("commands.hold")?;
-        let Some(first) = held.first() else { return Ok(Vec::new()) };
+        let held = transaction
+            .query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids])
+            .await
+            .during("commands.hold")?;
+        let Some(first) = held.first() else {
+            return Ok(Vec::new());
+        };
         let now = whole_millis(Values::of("commands.hold", first).get(0)?);
         let jobs: Vec<Uuid> = column("commands.hold", &held, 1)?;
         let executions: Vec<Uuid> = jobs.iter().map(|_| one_off_execution_id(now)).collect();
         let payload = payload.map(|payload| Json(payload.json()));
-        let inserted = transaction.execute(INSERT_MANUAL, &[&executions, &jobs, &now, &payload]).await;
+        let inserted = transaction
+            .execute(INSERT_MANUAL, &[&executions, &jobs, &now, &payload])
+            .await;
         inserted.during("commands.insert_manual")?;
         notify(transaction).await?;
         Ok(executions)
@@ -275,11 +327,17 @@ impl Store {
             JobStatus::Deleted => &["ACTIVE", "PAUSED"],
         };
         let rows = transaction
-            .query(SET_STATUS, &[&self.clock().stub(), &status.as_str(), &ids, &from, &reason])
+            .query(
+                SET_STATUS,
+                &[&self.clock().stub(), &status.as_str(), &ids, &from, &reason],
+            )
             .await
             .during("commands.set_status")?;
         let times: Vec<Timestamp> = column("commands.set_status", &rows, 1)?;
-        Ok((column("commands.set_status", &rows, 0)?, times.into_iter().max()))
+        Ok((
+            column("commands.set_status", &rows, 0)?,
+            times.into_iter().max(),
+        ))
     }
 }
 
@@ -305,11 +363,17 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
 }
 
 /// The next fire time of a job that is resumed, or whose schedule is replaced.
-pub(super) fn next_fire_time_after_resume(definition: &JobDefinition, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn next_fire_time_after_resume(
+    definition: &JobDefinition,
+    now: Timestamp,
+) -> Option<Timestamp> {
     match &definition.schedule {
         Schedule::FixedDelay { interval } => {
             let next = whole_millis(now) + *interval;
-            let next = definition.policies.start_at.map_or(next, |start| next.max(start));
+            let next = definition
+                .policies
+                .start_at
+                .map_or(next, |start| next.max(start));
             Some(next).filter(|at| definition.policies.end_at.is_none_or(|end| *at <= end))
         }
         _ => definition.next_fire_time(now),
@@ -318,8 +382,15 @@ pub(super) fn next_fire_time_after_resume(definition: &JobDefinition, now: Times
 
 /// A job that is not deleted, as it stands in this transaction.
 async fn get_not_deleted(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, StoreError> {
-    let row = transaction.query_opt(GET, &[&[id].as_slice()]).await.during("jobs.get")?;
-    Ok(row.as_ref().map(job).transpose()?.filter(|job| job.status != JobStatus::Deleted))
+    let row = transaction
+        .query_opt(GET, &[&[id].as_slice()])
+        .await
+        .during("jobs.get")?;
+    Ok(row
+        .as_ref()
+        .map(job)
+        .transpose()?
+        .filter(|job| job.status != JobStatus::Deleted))
 }
 
 /// Gives a job's schedule trigger its next fire time, or the first after it that
@@ -336,15 +407,31 @@ pub(super) async fn schedule(
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
     let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, exclusions, fire_time));
     let priority = &definition.priority;
-    let values: [&(dyn ToSql + Sync); 10] =
-        [&id, &fire_time, &now, &due_at, priority, &runs_max, &is_delay, &excluded_from, &zone_rules, &tzdb_edition()];
-    let statement = transaction.prepare_cached(SCHEDULE).await.during("commands.prepare")?;
-    transaction.execute(&statement, &values).await.during("commands.schedule")?;
+    let values: [&(dyn ToSql + Sync); 10] = [
+        &id,
+        &fire_time,
+        &now,
+        &due_at,
+        priority,
+        &runs_max,
+        &is_delay,
+        &excluded_from,
+        &zone_rules,
+        &tzdb_edition(),
+    ];
+    let statement = transaction
+        .prepare_cached(SCHEDULE)
+        .await
+        .during("commands.prepare")?;
+    transaction
+        .execute(&statement, &values)
+        .await
+        .during("commands.schedule")?;
     Ok(fire_time)
 }
 
-/// The next fire time of a trigger that is to fire at `next` unless that is excluded, when it is due, and from
-/// where on it is sent past excluded ones.
+/// The next fire time of a trigger that is to fire at `next` unless that is excluded, when it is
+/// due, and from where on it is sent past excluded ones.
 fn next_trigger_state(
     id: Uuid,
     definition: &JobDefinition,
@@ -354,20 +441,29 @@ fn next_trigger_state(
     let before = |next: Timestamp| next - TimeDelta::microseconds(1);
     let next_state = match next {
         Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
-            NextState::Advance { fire_time: next, due_at: next, excluded_from: None }
+            NextState::Advance {
+                fire_time: next,
+                due_at: next,
+                excluded_from: None,
+            }
         }
         Some(next) => schedule_next(id, definition, exclusions, before(next)),
         None => NextState::Exhaust,
     };
     match next_state {
-        NextState::Advance { fire_time, due_at, excluded_from } => (Some(fire_time), Some(due_at), excluded_from),
+        NextState::Advance {
+            fire_time,
+            due_at,
+            excluded_from,
+        } => (Some(fire_time), Some(due_at), excluded_from),
         NextState::Await(_) | NextState::Exhaust | NextState::Remove => (None, None, None),
     }
 }
 
-/// Moves the pending fire time of a job edited at `began` if what makes it was edited. What has passed and is not taken
-/// is left to the old version. The new one begins when the trigger is locked: a lease that held it may have taken a fire
-/// time after `began`, which must not come again.
+/// Moves the pending fire time of a job edited at `began` if what makes it was edited. What has
+/// passed and is not taken is left to the old version. The new one begins when the trigger is
+/// locked: a lease that held it may have taken a fire time after `began`, which must not come
+/// again.
 async fn reschedule(
     transaction: &Transaction,
     store: &Store,
@@ -376,54 +472,97 @@ async fn reschedule(
     began: Timestamp,
 ) -> Result<(), StoreError> {
     if new.fires_like(&old.definition) {
-        transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
+        transaction
+            .execute(SET_PRIORITY, &[&old.id, &new.priority])
+            .await
+            .during("commands.set_priority")?;
         return Ok(());
     }
     let since = passed::since(transaction, &[old.id], began).await?;
     let definitions = [&old.definition, new].into_iter();
-    let exclusions = exclusions::lock_shared(transaction, definitions, since, &store.unreadable).await?;
+    let exclusions =
+        exclusions::lock_shared(transaction, definitions, since, &store.unreadable).await?;
     let is_delay = |job: &JobDefinition| matches!(job.schedule, Schedule::FixedDelay { .. });
     let (locked, now) = passed::lock_one(transaction, store, old.id).await?;
-    if let Some(Locked { trigger, .. }) = locked.filter(|locked| locked.is_due && locked.trigger.has_passed(now)) {
+    if let Some(Locked { trigger, .. }) =
+        locked.filter(|locked| locked.is_due && locked.trigger.has_passed(now))
+    {
         if is_delay(new) && is_delay(&old.definition) {
             // The chain has one fire time at most: it stays that.
-            transaction.execute(SET_PRIORITY, &[&old.id, &new.priority]).await.during("commands.set_priority")?;
+            transaction
+                .execute(SET_PRIORITY, &[&old.id, &new.priority])
+                .await
+                .during("commands.set_priority")?;
             return notify(transaction).await;
         }
         passed::leave_to(transaction, &trigger, &old.definition, &exclusions, now).await?;
     }
-    schedule(transaction, old.id, new, &exclusions, (next_fire_time_after_resume(new, now), now)).await?;
+    schedule(
+        transaction,
+        old.id,
+        new,
+        &exclusions,
+        (next_fire_time_after_resume(new, now), now),
+    )
+    .await?;
     notify(transaction).await
 }
 
 /// Wakes the nodes, which may be asleep until later.
 pub(super) async fn notify(transaction: &Transaction) -> Result<(), StoreError> {
-    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("commands.notify")?;
+    transaction
+        .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
+        .await
+        .during("commands.notify")?;
     Ok(())
 }
 
-pub(super) async fn record_versions(transaction: &Transaction, ids: &[Uuid], change: &str) -> Result<(), StoreError> {
-    let statement = transaction.prepare_cached(RECORD_VERSIONS).await.during("commands.prepare")?;
-    transaction.execute(&statement, &[&ids, &change]).await.during("commands.record_versions")?;
+pub(super) async fn record_versions(
+    transaction: &Transaction,
+    ids: &[Uuid],
+    change: &str,
+) -> Result<(), StoreError> {
+    let statement = transaction
+        .prepare_cached(RECORD_VERSIONS)
+        .await
+        .during("commands.prepare")?;
+    transaction
+        .execute(&statement, &[&ids, &change])
+        .await
+        .during("commands.record_versions")?;
     Ok(())
 }
 
-/// A COPY: as an INSERT of JSON the same rows took half as much again of the database's time (docs/internals/performance.md).
+/// A COPY: as an INSERT of JSON the same rows took half as much again of the database's time
+/// (docs/internals/performance.md).
 async fn insert(transaction: &Transaction, jobs: &[Job], now: Timestamp) -> Result<(), StoreError> {
     let text = format!(
         "-- commands.insert
 copy job_definition (id, status, version, created_at, updated_at, {columns}) from stdin (format binary)",
         columns = DefinitionRow::column_names()
     );
-    let own = [Type::UUID, Type::TEXT, Type::INT4, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ];
-    let types: Vec<Type> = own.into_iter().chain(DefinitionRow::COLUMNS.map(|(_, of)| of)).collect();
-    let statement = transaction.prepare_cached(&text).await.during("commands.prepare")?;
+    let own = [
+        Type::UUID,
+        Type::TEXT,
+        Type::INT4,
+        Type::TIMESTAMPTZ,
+        Type::TIMESTAMPTZ,
+    ];
+    let types: Vec<Type> = own
+        .into_iter()
+        .chain(DefinitionRow::COLUMNS.map(|(_, of)| of))
+        .collect();
+    let statement = transaction
+        .prepare_cached(&text)
+        .await
+        .during("commands.prepare")?;
     let copy = async {
         let rows = BinaryCopyInWriter::new(transaction.copy_in(&statement).await?, &types);
         let mut rows = std::pin::pin!(rows);
         for job in jobs {
             let definition = DefinitionRow::of(&job.definition);
-            let own: [&(dyn ToSql + Sync); 5] = [&job.id, &job.status.as_str(), &job.version, &now, &now];
+            let own: [&(dyn ToSql + Sync); 5] =
+                [&job.id, &job.status.as_str(), &job.version, &now, &now];
             let values: Vec<_> = own.into_iter().chain(definition.values()).collect();
             rows.as_mut().write(&values).await?;
         }
@@ -449,15 +588,33 @@ async fn insert_triggers(
         (job.next_fire_time, job.excluded_from) = (fire_time, excluded_from);
         due_ats.push(due_at);
         excluded_froms.push(excluded_from);
-        zone_rules.push(fire_time.and_then(|fire_time| zones::mark(&job.definition, exclusions, fire_time)));
+        zone_rules.push(
+            fire_time.and_then(|fire_time| zones::mark(&job.definition, exclusions, fire_time)),
+        );
     }
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
-    let fire_times: Vec<Timestamp> = jobs.iter().map(|job| job.next_fire_time.unwrap_or(now)).collect();
+    let fire_times: Vec<Timestamp> = jobs
+        .iter()
+        .map(|job| job.next_fire_time.unwrap_or(now))
+        .collect();
     let priorities: Vec<i16> = jobs.iter().map(|job| job.definition.priority).collect();
-    let statement = transaction.prepare_cached(INSERT_TRIGGERS).await.during("commands.prepare")?;
-    let values: [&(dyn ToSql + Sync); 7] =
-        [&ids, &fire_times, &due_ats, &priorities, &excluded_froms, &zone_rules, &tzdb_edition()];
-    transaction.execute(&statement, &values).await.during("commands.insert_triggers")?;
+    let statement = transaction
+        .prepare_cached(INSERT_TRIGGERS)
+        .await
+        .during("commands.prepare")?;
+    let values: [&(dyn ToSql + Sync); 7] = [
+        &ids,
+        &fire_times,
+        &due_ats,
+        &priorities,
+        &excluded_froms,
+        &zone_rules,
+        &tzdb_edition(),
+    ];
+    transaction
+        .execute(&statement, &values)
+        .await
+        .during("commands.insert_triggers")?;
     Ok(())
 }
 
@@ -472,12 +629,17 @@ async fn replace(
 update job_definition set version = version + 1, updated_at = $2, ({columns}) = row ({values})
 where id = $1",
         columns = DefinitionRow::column_names(),
-        values =
-            (3..3 + DefinitionRow::COLUMNS.len()).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+        values = (3..3 + DefinitionRow::COLUMNS.len())
+            .map(|number| format!("${number}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     let definition = DefinitionRow::of(definition);
     let own: [&(dyn ToSql + Sync); 2] = [&id, &now];
     let values: Vec<_> = own.into_iter().chain(definition.values()).collect();
-    transaction.execute(&text, &values).await.during("commands.replace")?;
+    transaction
+        .execute(&text, &values)
+        .await
+        .during("commands.replace")?;
     Ok(())
 }

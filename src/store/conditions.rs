@@ -62,38 +62,67 @@ impl Conditions {
 
     /// The values in the order of their placeholders.
     pub(super) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+        self.values
+            .iter()
+            .map(|value| &**value as &(dyn ToSql + Sync))
+            .collect()
     }
 }
 
 fn joined(conditions: &[String]) -> String {
-    if conditions.is_empty() { "true".to_owned() } else { conditions.join("\n      and ") }
+    if conditions.is_empty() {
+        "true".to_owned()
+    } else {
+        conditions.join("\n      and ")
+    }
 }
 
 /// The jobs of a filter but for their last outcomes, as conditions about a row
 /// `j`.
 pub(super) fn jobs(filter: &JobFilter) -> Conditions {
     let mut conditions = Conditions::default();
-    let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<String>>();
-    let asks_for_deleted = filter.statuses.as_ref().is_some_and(|statuses| statuses.contains(&JobStatus::Deleted))
-        || filter.states.as_ref().is_some_and(|states| states.contains(&JobState::Deleted));
+    let names = |names: Vec<&str>| {
+        names
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    let asks_for_deleted = filter
+        .statuses
+        .as_ref()
+        .is_some_and(|statuses| statuses.contains(&JobStatus::Deleted))
+        || filter
+            .states
+            .as_ref()
+            .is_some_and(|states| states.contains(&JobState::Deleted));
     if !asks_for_deleted {
         // As the partial indexes say it.
         conditions.find_plain("j.status <> 'DELETED'");
     }
     if let Some(statuses) = &filter.statuses {
-        conditions.fit("j.status = any(?::text[])", names(statuses.iter().map(|status| status.as_str()).collect()));
+        conditions.fit(
+            "j.status = any(?::text[])",
+            names(statuses.iter().map(|status| status.as_str()).collect()),
+        );
     }
     if let Some(states) = &filter.states {
         if let Some(candidates) = job_states::candidates(states) {
             conditions.find_plain(&format!("j.id = any(array({candidates}))"));
         }
-        conditions.fit(&job_states::is_in(), names(states.iter().map(|state| state.as_str()).collect()));
+        conditions.fit(
+            &job_states::is_in(),
+            names(states.iter().map(|state| state.as_str()).collect()),
+        );
     }
     if let Some(ids) = &filter.ids {
         conditions.find("j.id = any(?::uuid[])", ids.clone());
     }
-    if let Some(search) = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty()) {
+    if let Some(search) = filter
+        .search
+        .as_deref()
+        .map(str::trim)
+        .filter(|search| !search.is_empty())
+    {
         match Uuid::try_parse(search) {
             Ok(id) => conditions.find("j.id = ?", id),
             // The database makes both lower: it knows other letters by another locale.
@@ -104,7 +133,10 @@ pub(super) fn jobs(filter: &JobFilter) -> Conditions {
         }
     }
     if let Some(types) = &filter.schedule_types {
-        conditions.fit("j.schedule_type = any(?::text[])", names(types.iter().map(|kind| kind.as_str()).collect()));
+        conditions.fit(
+            "j.schedule_type = any(?::text[])",
+            names(types.iter().map(|kind| kind.as_str()).collect()),
+        );
     }
     if !filter.tags.is_empty() {
         conditions.find("j.tags @> ?::text[]", filter.tags.clone());

@@ -35,8 +35,8 @@ pub struct Database {
 /// One host of the URL.
 struct Server {
     config: Config,
-    /// Set once it has shown that a connection to it is a session. Those who come at once each look for themselves: a
-    /// look of the API must not hold up one of firing.
+    /// Set once it has shown that a connection to it is a session. Those who come at once each look
+    /// for themselves: a look of the API must not hold up one of firing.
     gives_sessions: AtomicBool,
 }
 
@@ -56,7 +56,9 @@ struct NoHost(Vec<(String, Refusal)>);
 
 /// Why a database URL was refused.
 #[derive(Debug, thiserror::Error)]
-#[error("DATABASE_URL cannot be understood (expected postgresql://user:password@host:port/database): {0}")]
+#[error(
+    "DATABASE_URL cannot be understood (expected postgresql://user:password@host:port/database): {0}"
+)]
 pub struct BadDatabaseUrl(String);
 
 /// Ends its connection when it is dropped.
@@ -76,7 +78,10 @@ impl Database {
         // The driver's message names the odd part and never the password.
         let (url, keys) = TlsKeys::taken_from(url);
         let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            BadDatabaseUrl(std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string))
+            BadDatabaseUrl(
+                std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), ToString::to_string),
+            )
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(BadDatabaseUrl("it names no host".to_owned()));
@@ -96,8 +101,13 @@ impl Database {
         }
         let mut common = without_hosts(&config);
         common
-            .ssl_mode(if mode == SslMode::Disable { config::SslMode::Disable } else { config::SslMode::Require })
-            // A standby cannot lease, and says so itself: the driver would take a default of the role for one.
+            .ssl_mode(if mode == SslMode::Disable {
+                config::SslMode::Disable
+            } else {
+                config::SslMode::Require
+            })
+            // A standby cannot lease, and says so itself: the driver would take a default of the
+            // role for one.
             .target_session_attrs(TargetSessionAttrs::Any)
             .application_name(config.get_application_name().unwrap_or("horolog"))
             .connect_timeout(timeout)
@@ -112,22 +122,42 @@ impl Database {
             // Poolers refuse them: only who asks for some has them.
             common.options(options);
         }
-        let settings = Arc::new(SessionSettings { timeout, search_path: search_path_of(options) });
+        let settings = Arc::new(SessionSettings {
+            timeout,
+            search_path: search_path_of(options),
+        });
         let hosts = each_host(&config, &common).map_err(BadDatabaseUrl)?;
-        let servers =
-            hosts.into_iter().map(|config| Server { config, gives_sessions: AtomicBool::new(false) }).collect();
-        Ok(Self { servers, writable: Arc::default(), newest: Arc::default(), settings, tls })
+        let servers = hosts
+            .into_iter()
+            .map(|config| Server {
+                config,
+                gives_sessions: AtomicBool::new(false),
+            })
+            .collect();
+        Ok(Self {
+            servers,
+            writable: Arc::default(),
+            newest: Arc::default(),
+            settings,
+            tls,
+        })
     }
 
     /// Name or address, and port, of each host of the URL that is reached over a network.
     pub fn tcp_hosts(&self) -> Vec<(String, u16)> {
         let of_server = |server: &Server| {
-            let host = match (server.config.get_hostaddrs().first(), server.config.get_hosts().first()) {
+            let host = match (
+                server.config.get_hostaddrs().first(),
+                server.config.get_hosts().first(),
+            ) {
                 (Some(address), _) => address.to_string(),
                 (None, Some(Host::Tcp(name))) => name.clone(),
                 (None, _) => return None,
             };
-            Some((host, server.config.get_ports().first().copied().unwrap_or(5432)))
+            Some((
+                host,
+                server.config.get_ports().first().copied().unwrap_or(5432),
+            ))
         };
         self.servers.iter().filter_map(of_server).collect()
     }
@@ -139,13 +169,15 @@ impl Database {
 
     /// Opens a connection of its own. Its messages (NOTIFY) arrive on the
     /// receiver, which closes when the connection ends, for whatever reason.
-    pub async fn connect(&self) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
+    pub async fn connect(
+        &self,
+    ) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
         let opened = self.open(Statements::Unbounded).await?;
         Ok((opened.client, opened.messages))
     }
 
-    /// Opens a connection that ends with its guard, also in the middle of a statement: without one a client that is
-    /// dropped waits for the answer.
+    /// Opens a connection that ends with its guard, also in the middle of a statement: without one
+    /// a client that is dropped waits for the answer.
     pub(super) async fn connect_guarded(&self) -> Result<(Client, Guard), StoreError> {
         let opened = self.open(Statements::Unbounded).await?;
         Ok((opened.client, Guard(opened.driver)))
@@ -167,9 +199,15 @@ impl Database {
                 Err(refusal) => refusals.push((name_of(&server.config), refusal)),
             }
         }
-        let for_good = refusals.iter().all(|(_, refusal)| matches!(refusal, Refusal::ForGood(_)));
+        let for_good = refusals
+            .iter()
+            .all(|(_, refusal)| matches!(refusal, Refusal::ForGood(_)));
         let reasons = Box::new(NoHost(refusals));
-        Err(if for_good { StoreError::Unfit(reasons) } else { StoreError::Unavailable(reasons) })
+        Err(if for_good {
+            StoreError::Unfit(reasons)
+        } else {
+            StoreError::Unavailable(reasons)
+        })
     }
 
     async fn open_at(&self, server: &Server, statements: Statements) -> Result<Opened, Refusal> {
@@ -194,8 +232,11 @@ impl Database {
 
     /// A connection about which nothing is known yet.
     async fn dial(&self, server: &Server) -> Result<Opened, Refusal> {
-        let (client, mut connection) =
-            server.config.connect(self.tls.clone()).await.map_err(|error| Refusal::from(&error))?;
+        let (client, mut connection) = server
+            .config
+            .connect(self.tls.clone())
+            .await
+            .map_err(|error| Refusal::from(&error))?;
         let (sender, messages) = mpsc::unbounded_channel();
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
@@ -203,7 +244,11 @@ impl Database {
                 drop(sender.send(message));
             }
         });
-        Ok(Opened { client, driver, messages })
+        Ok(Opened {
+            client,
+            driver,
+            messages,
+        })
     }
 }
 
@@ -211,7 +256,8 @@ impl Database {
 /// configuration, not take one away.)
 fn without_hosts(config: &Config) -> Config {
     let mut bare = Config::new();
-    bare.ssl_negotiation(config.get_ssl_negotiation()).channel_binding(config.get_channel_binding());
+    bare.ssl_negotiation(config.get_ssl_negotiation())
+        .channel_binding(config.get_channel_binding());
     if let Some(user) = config.get_user() {
         bare.user(user);
     }
@@ -229,7 +275,11 @@ fn each_host(url: &Config, common: &Config) -> Result<Vec<Config>, String> {
     let (names, addresses, ports) = (url.get_hosts(), url.get_hostaddrs(), url.get_ports());
     let count = names.len().max(addresses.len());
     if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
-        return Err(format!("it names {} hosts and {} hostaddrs", names.len(), addresses.len()));
+        return Err(format!(
+            "it names {} hosts and {} hostaddrs",
+            names.len(),
+            addresses.len()
+        ));
     }
     if ports.len() > 1 && ports.len() != count {
         return Err(format!("it names {count} hosts and {} ports", ports.len()));
@@ -269,11 +319,20 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_its_password() {
-        let error = Database::parse("postgresql://me:s3cret@host:notaport/db", Duration::from_secs(2))
-            .err()
-            .expect("no such port")
-            .to_string();
-        assert!(error.contains("DATABASE_URL") && error.contains("port") && !error.contains("s3cret"), "{error}");
-        assert!(Database::parse("", Duration::from_secs(2)).is_err(), "an empty DATABASE_URL is a mistake");
+        let error = Database::parse(
+            "postgresql://me:s3cret@host:notaport/db",
+            Duration::from_secs(2),
+        )
+        .err()
+        .expect("no such port")
+        .to_string();
+        assert!(
+            error.contains("DATABASE_URL") && error.contains("port") && !error.contains("s3cret"),
+            "{error}"
+        );
+        assert!(
+            Database::parse("", Duration::from_secs(2)).is_err(),
+            "an empty DATABASE_URL is a mistake"
+        );
     }
 }

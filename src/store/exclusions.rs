@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 /// Key of the advisory lock: any number that nothing else uses.
 const LOCK: i64 = 0x484f_524f_4c4f_4701;
-/// Key of the lock under which changes stand in line for that one, so that no more than one of them is before a lease
-/// that waits for its turn.
+/// Key of the lock under which changes stand in line for that one, so that no more than one of them
+/// is before a lease that waits for its turn.
 const LINE: i64 = 0x484f_524f_4c4f_4702;
 /// Longest that a lease waits for its turn.
 const TURN_MILLIS: u32 = 250;
@@ -62,8 +62,9 @@ from job_definition j, blackout b
 where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null and t.closed_from is not null)
   and (b.scope = 'CLUSTER' or b.scope = 'TAG' and b.tag = any(j.tags) or b.scope = 'JOB' and b.job_id = j.id)";
 
-/// Whether a change has kept the last lease out. Then the next one waits for its turn: with a try alone, changes that
-/// follow each other without a pause would keep leases out for as long as they like.
+/// Whether a change has kept the last lease out. Then the next one waits for its turn: with a try
+/// alone, changes that follow each other without a pause would keep leases out for as long as they
+/// like.
 #[derive(Clone, Default)]
 pub struct Turn(Arc<AtomicBool>);
 
@@ -88,7 +89,13 @@ impl Store {
     pub async fn exclusions(&self, jobs: &[&JobDefinition]) -> Result<Exclusions, StoreError> {
         self.bounded("closures.read", async {
             let session = self.session().await?;
-            let exclusions = read(&session, jobs.iter().copied(), self.clock().stub(), &self.unreadable).await?;
+            let exclusions = read(
+                &session,
+                jobs.iter().copied(),
+                self.clock().stub(),
+                &self.unreadable,
+            )
+            .await?;
             session.release();
             Ok(exclusions)
         })
@@ -96,7 +103,11 @@ impl Store {
     }
 
     /// What judges fire times from `since` on of jobs with these calendars, for showing them.
-    pub async fn exclusions_since(&self, calendars: &[&str], since: Timestamp) -> Result<Exclusions, StoreError> {
+    pub async fn exclusions_since(
+        &self,
+        calendars: &[&str],
+        since: Timestamp,
+    ) -> Result<Exclusions, StoreError> {
         self.bounded("closures.read", async {
             let session = self.session().await?;
             let exclusions = read_named(&session, calendars, Some(since), &self.unreadable).await?;
@@ -121,8 +132,14 @@ pub(super) async fn lock_shared<'a>(
 
 /// Keeps them from changing until the transaction ends.
 pub(super) async fn hold_as_they_are(transaction: &Transaction) -> Result<(), StoreError> {
-    let hold = transaction.prepare_cached(LOCK_SHARED).await.during("closures.prepare")?;
-    transaction.execute(&hold, &[&LOCK]).await.during("closures.hold")?;
+    let hold = transaction
+        .prepare_cached(LOCK_SHARED)
+        .await
+        .during("closures.prepare")?;
+    transaction
+        .execute(&hold, &[&LOCK])
+        .await
+        .during("closures.hold")?;
     Ok(())
 }
 
@@ -133,10 +150,18 @@ pub(super) async fn try_lock_shared<'a>(
     since: Timestamp,
     unreadable: &UnreadableRows,
 ) -> Result<Option<Exclusions>, StoreError> {
-    let try_hold = transaction.prepare_cached(TRY_LOCK_SHARED).await.during("closures.prepare")?;
-    let locked = transaction.query_one(&try_hold, &[&LOCK]).await.during("closures.try_hold")?;
+    let try_hold = transaction
+        .prepare_cached(TRY_LOCK_SHARED)
+        .await
+        .during("closures.prepare")?;
+    let locked = transaction
+        .query_one(&try_hold, &[&LOCK])
+        .await
+        .during("closures.try_hold")?;
     if Values::of("closures.try_hold", &locked).get(0)? {
-        read(transaction, jobs, Some(since), unreadable).await.map(Some)
+        read(transaction, jobs, Some(since), unreadable)
+            .await
+            .map(Some)
     } else {
         Ok(None)
     }
@@ -144,7 +169,10 @@ pub(super) async fn try_lock_shared<'a>(
 
 /// Keeps everybody else from scheduling triggers until the transaction ends.
 pub(super) async fn lock_exclusive(transaction: &Transaction) -> Result<(), StoreError> {
-    transaction.execute(LOCK_EXCLUSIVE, &[&LINE, &LOCK]).await.during("closures.lock_alone")?;
+    transaction
+        .execute(LOCK_EXCLUSIVE, &[&LINE, &LOCK])
+        .await
+        .during("closures.lock_alone")?;
     Ok(())
 }
 
@@ -154,8 +182,14 @@ pub(super) async fn repoll_by_calendar(
     stub: Option<Timestamp>,
     name: &str,
 ) -> Result<(), StoreError> {
-    transaction.execute(REPOLL_BY_CALENDAR, &[&stub, &name]).await.during("closures.look_again")?;
-    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("closures.notify")?;
+    transaction
+        .execute(REPOLL_BY_CALENDAR, &[&stub, &name])
+        .await
+        .during("closures.look_again")?;
+    transaction
+        .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
+        .await
+        .during("closures.notify")?;
     Ok(())
 }
 
@@ -166,12 +200,19 @@ pub(super) async fn repoll_by_blackout(
     id: Uuid,
     old_end: Timestamp,
 ) -> Result<(), StoreError> {
-    transaction.execute(REPOLL_BY_BLACKOUT, &[&stub, &old_end, &id]).await.during("closures.look_again")?;
-    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("closures.notify")?;
+    transaction
+        .execute(REPOLL_BY_BLACKOUT, &[&stub, &old_end, &id])
+        .await
+        .during("closures.look_again")?;
+    transaction
+        .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
+        .await
+        .during("closures.notify")?;
     Ok(())
 }
 
-/// What cannot be read (made by a newer version) is left out: who needs it must leave its jobs alone.
+/// What cannot be read (made by a newer version) is left out: who needs it must leave its jobs
+/// alone.
 pub(super) async fn read<'a>(
     client: &ClientWrapper,
     jobs: impl Iterator<Item = &'a JobDefinition>,
@@ -192,20 +233,39 @@ async fn read_named(
 ) -> Result<Exclusions, StoreError> {
     let mut calendars = HashMap::new();
     if !names.is_empty() {
-        let statement = client.prepare_cached(CALENDARS).await.during("closures.prepare")?;
-        let rows = client.query(&statement, &[&names]).await.during("closures.calendars")?;
+        let statement = client
+            .prepare_cached(CALENDARS)
+            .await
+            .during("closures.prepare")?;
+        let rows = client
+            .query(&statement, &[&names])
+            .await
+            .during("closures.calendars")?;
         let readable = unreadable.readable(&rows, calendar).into_iter();
-        calendars = readable.map(|calendar| (calendar.name().to_owned(), calendar)).collect();
+        calendars = readable
+            .map(|calendar| (calendar.name().to_owned(), calendar))
+            .collect();
     }
-    let statement = client.prepare_cached(BLACKOUTS).await.during("closures.prepare")?;
-    let rows = client.query(&statement, &[&since]).await.during("closures.blackouts")?;
-    let mut exclusions = Exclusions { calendars, ..Exclusions::default() };
+    let statement = client
+        .prepare_cached(BLACKOUTS)
+        .await
+        .during("closures.prepare")?;
+    let rows = client
+        .query(&statement, &[&since])
+        .await
+        .during("closures.blackouts")?;
+    let mut exclusions = Exclusions {
+        calendars,
+        ..Exclusions::default()
+    };
     for row in &rows {
         match blackout(row) {
             Ok(blackout) => exclusions.blackouts.push(blackout),
             Err(error) => {
                 unreadable.note(&error);
-                exclusions.unknown.extend(scope(Values::of("blackout", row)));
+                exclusions
+                    .unknown
+                    .extend(scope(Values::of("blackout", row)));
             }
         }
     }
@@ -215,13 +275,19 @@ async fn read_named(
 fn calendar(row: &Row) -> Result<Calendar, StoreError> {
     let row = Values::of("calendar", row);
     let zone = Zone::named(row.get("time_zone")?).map_err(|error| row.unreadable(error))?;
-    let rules: CalendarRules = serde_json::from_value(row.get("rules")?).map_err(|error| row.unreadable(error))?;
-    let calendar = Calendar::new(row.get("name")?, zone, &rules).map_err(|error| row.unreadable(error))?;
+    let rules: CalendarRules =
+        serde_json::from_value(row.get("rules")?).map_err(|error| row.unreadable(error))?;
+    let calendar =
+        Calendar::new(row.get("name")?, zone, &rules).map_err(|error| row.unreadable(error))?;
     Ok(calendar.changed(row.get("updated_at")?))
 }
 
 fn scope(row: Values<'_>) -> Result<Scope, StoreError> {
-    match (row.get("scope")?, row.get::<Option<String>>("tag")?, row.get::<Option<Uuid>>("job_id")?) {
+    match (
+        row.get("scope")?,
+        row.get::<Option<String>>("tag")?,
+        row.get::<Option<Uuid>>("job_id")?,
+    ) {
         ("CLUSTER", _, _) => Ok(Scope::Cluster),
         ("TAG", Some(tag), _) => Ok(Scope::Tag(tag)),
         ("JOB", _, Some(job)) => Ok(Scope::Job(job)),

@@ -18,7 +18,8 @@ use uuid::Uuid;
 /// Rows looked through for one page by a filter without an index: 20 to 30 ms.
 pub(super) const SCAN_LIMIT: usize = 20_000;
 
-/// The newest executions of each job, one more than a page holds: for all jobs of an answer at once.
+/// The newest executions of each job, one more than a page holds: for all jobs of an answer at
+/// once.
 const FIRST_PAGES: &str = "-- execution_list.first_pages
 select {columns}, n.name as node_name, j.name as job_name
 from unnest($1::uuid[]) as x (id) left join job_definition j on j.id = x.id
@@ -50,12 +51,19 @@ order by l.id desc";
 /// The conditions of a filter about a row `l`.
 pub(super) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
     let only = |of: &[ExecutionStatus]| {
-        filter.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| of.contains(status)))
+        filter
+            .statuses
+            .as_ref()
+            .is_some_and(|statuses| statuses.iter().all(|status| of.contains(status)))
     };
     let mut conditions = Conditions::default();
     if only(&[ExecutionStatus::Running, ExecutionStatus::Retrying]) {
         conditions.find_plain("l.id in (select id from execution_in_flight)");
-    } else if only(&[ExecutionStatus::Failed, ExecutionStatus::Lost, ExecutionStatus::Cancelled]) {
+    } else if only(&[
+        ExecutionStatus::Failed,
+        ExecutionStatus::Lost,
+        ExecutionStatus::Cancelled,
+    ]) {
         conditions.find_plain("l.error_message is not null");
     }
     if let Some(after) = after {
@@ -77,7 +85,10 @@ pub(super) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Condi
         conditions.fit("l.job_id = any(?::uuid[])", job_ids.clone());
     }
     if let Some(statuses) = &filter.statuses {
-        let names: Vec<String> = statuses.iter().map(|status| status.as_str().to_owned()).collect();
+        let names: Vec<String> = statuses
+            .iter()
+            .map(|status| status.as_str().to_owned())
+            .collect();
         conditions.fit("l.status = any(?::text[])", names);
     }
     if let Some(kinds) = &filter.kinds {
@@ -121,11 +132,19 @@ impl Store {
         self.bounded("execution_list.page", async {
             let session = self.session().await?;
             let conditions = conditions(filter, after);
-            let through = if conditions.are_selective() { SCAN_LIMIT } else { limit + 1 };
+            let through = if conditions.are_selective() {
+                SCAN_LIMIT
+            } else {
+                limit + 1
+            };
             let text = search(&conditions, through, limit);
-            let row = session.query_one(&text, &conditions.values()).await.during("execution_list.search")?;
+            let row = session
+                .query_one(&text, &conditions.values())
+                .await
+                .during("execution_list.search")?;
             let row = Values::of("execution_list.search", &row);
-            let (scanned, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (scanned, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
             let next = match ids.get(limit.saturating_sub(1)) {
                 Some(id) if ids.len() > limit => Some(*id),
                 _ if usize::try_from(scanned) == Ok(through) => last,
@@ -133,20 +152,33 @@ impl Store {
             };
             ids.truncate(limit);
             let by_ids = BY_IDS.replace("{columns}", &texts.columns());
-            let rows = self.rows(&session, "execution_list.by_ids", &by_ids, &[&ids]).await?;
+            let rows = self
+                .rows(&session, "execution_list.by_ids", &by_ids, &[&ids])
+                .await?;
             session.release();
             let record = |row: &Row| record(row).map(Arc::new);
-            Ok(ExecutionPage { rows: self.unreadable.readable(&rows, record), next })
+            Ok(ExecutionPage {
+                rows: self.unreadable.readable(&rows, record),
+                next,
+            })
         })
         .await
     }
 
     /// How many executions of a filter there are, when that is cheap to know:
     /// those in flight.
-    pub async fn execution_count(&self, filter: &ExecutionFilter) -> Result<Option<i64>, StoreError> {
-        let in_flight =
-            |status: &ExecutionStatus| matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying);
-        if !filter.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(in_flight)) {
+    pub async fn execution_count(
+        &self,
+        filter: &ExecutionFilter,
+    ) -> Result<Option<i64>, StoreError> {
+        let in_flight = |status: &ExecutionStatus| {
+            matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying)
+        };
+        if !filter
+            .statuses
+            .as_ref()
+            .is_some_and(|statuses| statuses.iter().all(in_flight))
+        {
             return Ok(None);
         }
         self.bounded("execution_list.count", async {
@@ -162,7 +194,8 @@ impl Store {
         .await
     }
 
-    /// The first page of the executions of each of these jobs, without a filter; none for a job without executions.
+    /// The first page of the executions of each of these jobs, without a filter; none for a job
+    /// without executions.
     pub async fn first_pages(
         &self,
         jobs: &[Uuid],
@@ -173,13 +206,26 @@ impl Store {
             let session = self.session().await?;
             let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
             let statement = FIRST_PAGES.replace("{columns}", &texts.columns());
-            let rows = self.rows(&session, "execution_list.first_pages", &statement, &[&jobs, &one_more]).await?;
+            let rows = self
+                .rows(
+                    &session,
+                    "execution_list.first_pages",
+                    &statement,
+                    &[&jobs, &one_more],
+                )
+                .await?;
             session.release();
             let mut rows_of: HashMap<Uuid, Vec<&Row>> = HashMap::new();
             for row in &rows {
-                rows_of.entry(Values::of("job_execution_log", row).get("job_id")?).or_default().push(row);
+                rows_of
+                    .entry(Values::of("job_execution_log", row).get("job_id")?)
+                    .or_default()
+                    .push(row);
             }
-            rows_of.into_iter().map(|(job, rows)| Ok((job, self.first_page(rows, limit)?))).collect()
+            rows_of
+                .into_iter()
+                .map(|(job, rows)| Ok((job, self.first_page(rows, limit)?)))
+                .collect()
         })
         .await
     }
@@ -188,17 +234,28 @@ impl Store {
         let is_all = rows.len() <= limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| !is_all);
-        let next = last.map(|row| Values::of("job_execution_log", row).get("id")).transpose()?;
+        let next = last
+            .map(|row| Values::of("job_execution_log", row).get("id"))
+            .transpose()?;
         let record = |row: &Row| record(row).map(Arc::new);
-        Ok(ExecutionPage { rows: self.unreadable.readable(rows, record), next })
+        Ok(ExecutionPage {
+            rows: self.unreadable.readable(rows, record),
+            next,
+        })
     }
 
     /// How many executions of each of these jobs are in flight.
     pub async fn in_flight(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, i64>, StoreError> {
         self.bounded("execution_list.in_flight", async {
             let session = self.session().await?;
-            let in_flight = session.prepare_cached(IN_FLIGHT).await.during("execution_list.prepare")?;
-            let rows = session.query(&in_flight, &[&jobs]).await.during("execution_list.in_flight")?;
+            let in_flight = session
+                .prepare_cached(IN_FLIGHT)
+                .await
+                .during("execution_list.prepare")?;
+            let rows = session
+                .query(&in_flight, &[&jobs])
+                .await
+                .during("execution_list.in_flight")?;
             session.release();
             let read = |row: &Row| {
                 let row = Values::of("execution_list.in_flight", row);

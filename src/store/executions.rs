@@ -53,7 +53,9 @@ impl ExecutionTexts {
         match self {
             Self::All => COLUMNS.to_owned(),
             Self::Errors => without_outputs(),
-            Self::None => without_outputs().replace("l.error_message", "null::text as error_message"),
+            Self::None => {
+                without_outputs().replace("l.error_message", "null::text as error_message")
+            }
         }
     }
 }
@@ -120,7 +122,8 @@ where id = any($1::uuid[]) and id between $2 and $3 and status = 'RUNNING' and c
 const JOB_OF: &str = "-- executions.job_of
 select job_id from job_execution_log where id = $1 union select job_id from job_trigger where id = $1 and kind <> 'SCHEDULE'";
 
-/// The triggers of next attempts, of jobs that are not paused: a pause holds an attempt back when it comes due.
+/// The triggers of next attempts, of jobs that are not paused: a pause holds an attempt back when
+/// it comes due.
 const NEXT_ATTEMPTS_AT: &str = "-- executions.next_attempts_at
 select t.id, t.due_at from job_trigger t join job_definition j on j.id = t.job_id
 where t.id = any($1::uuid[]) and t.kind in ('RETRY', 'RECOVERY') and t.due_at is not null and j.status <> 'PAUSED'";
@@ -164,17 +167,35 @@ impl Store {
         self.bounded("executions.cancel", async {
             let transaction = self.begin("executions.begin").await?;
             let stub = self.clock().stub();
-            let jobs = transaction.query(JOB_OF, &[&id]).await.during("executions.job_of")?;
+            let jobs = transaction
+                .query(JOB_OF, &[&id])
+                .await
+                .during("executions.job_of")?;
             let jobs: Vec<Uuid> = column("executions.job_of", &jobs, 0)?;
             lock_jobs(&transaction, &jobs).await?;
-            let mut requested = transaction.execute(REQUEST_CANCEL, &[&stub, &id]).await.during("executions.cancel")?;
-            requested += transaction.execute(CANCEL_RETRYING, &[&stub, &id]).await.during("executions.cancel")?;
-            requested += transaction.execute(CANCEL_PENDING, &[&stub, &id]).await.during("executions.cancel")?;
+            let mut requested = transaction
+                .execute(REQUEST_CANCEL, &[&stub, &id])
+                .await
+                .during("executions.cancel")?;
+            requested += transaction
+                .execute(CANCEL_RETRYING, &[&stub, &id])
+                .await
+                .during("executions.cancel")?;
+            requested += transaction
+                .execute(CANCEL_PENDING, &[&stub, &id])
+                .await
+                .during("executions.cancel")?;
             rearm_fixed_delay(&transaction, &[id]).await?;
             release_buffered(&transaction, stub, &jobs).await?;
-            let known = transaction.query_opt(GET, &[&id]).await.during("executions.get")?;
+            let known = transaction
+                .query_opt(GET, &[&id])
+                .await
+                .during("executions.get")?;
             let notify = "select pg_notify($1, '')";
-            transaction.execute(notify, &[&WAKE_UP_CHANNEL]).await.during("executions.notify")?;
+            transaction
+                .execute(notify, &[&WAKE_UP_CHANNEL])
+                .await
+                .during("executions.notify")?;
             transaction.commit().await.during("executions.commit")?;
             Ok(match (requested, known) {
                 (1.., _) => CancelOutcome::Requested,
@@ -187,11 +208,19 @@ impl Store {
 
     /// Which of the held executions are to be cancelled, with their attempts.
     pub async fn cancellations(&self, held: &[Uuid]) -> Result<Vec<(Uuid, i32)>, StoreError> {
-        let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else { return Ok(Vec::new()) };
+        let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
+            return Ok(Vec::new());
+        };
         self.bounded("executions.cancellations", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(CANCELLATIONS).await.during("executions.prepare")?;
-            let rows = session.query(&statement, &[&held, low, high]).await.during("executions.cancellations")?;
+            let statement = session
+                .prepare_cached(CANCELLATIONS)
+                .await
+                .during("executions.prepare")?;
+            let rows = session
+                .query(&statement, &[&held, low, high])
+                .await
+                .during("executions.cancellations")?;
             session.release();
             let read = |row: &Row| {
                 let row = Values::of("executions.cancellations", row);
@@ -203,11 +232,20 @@ impl Store {
     }
 
     /// When each of these executions is tried again, of those that are.
-    pub async fn next_attempts_at(&self, executions: &[Uuid]) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {
+    pub async fn next_attempts_at(
+        &self,
+        executions: &[Uuid],
+    ) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {
         self.bounded("executions.next_attempts_at", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(NEXT_ATTEMPTS_AT).await.during("executions.prepare")?;
-            let rows = session.query(&statement, &[&executions]).await.during("executions.next_attempts_at")?;
+            let statement = session
+                .prepare_cached(NEXT_ATTEMPTS_AT)
+                .await
+                .during("executions.prepare")?;
+            let rows = session
+                .query(&statement, &[&executions])
+                .await
+                .during("executions.next_attempts_at")?;
             session.release();
             let read = |row: &Row| {
                 let row = Values::of("job_trigger", row);
@@ -228,7 +266,14 @@ impl Store {
         self.bounded("executions.of_job", async {
             let session = self.session().await?;
             let statement = OF_JOB.replace("{columns}", &texts.columns());
-            let rows = self.rows(&session, "executions.of_job", &statement, &[&job_id, &i64::from(limit)]).await?;
+            let rows = self
+                .rows(
+                    &session,
+                    "executions.of_job",
+                    &statement,
+                    &[&job_id, &i64::from(limit)],
+                )
+                .await?;
             session.release();
             Ok(self.unreadable.readable(&rows, record))
         })
@@ -237,11 +282,20 @@ impl Store {
 
     /// These executions, with all their texts. Those that are not there are left out.
     pub async fn executions(&self, ids: &[Uuid]) -> Result<Vec<ExecutionRecord>, StoreError> {
-        let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+        let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
+            return Ok(Vec::new());
+        };
         self.bounded("executions.by_ids", async {
             let session = self.session().await?;
             let statement = BY_IDS.replace("{columns}", &ExecutionTexts::All.columns());
-            let rows = self.rows(&session, "executions.by_ids", &statement, &[&ids, low, high]).await?;
+            let rows = self
+                .rows(
+                    &session,
+                    "executions.by_ids",
+                    &statement,
+                    &[&ids, low, high],
+                )
+                .await?;
             session.release();
             Ok(self.unreadable.readable(&rows, record))
         })
@@ -252,9 +306,15 @@ impl Store {
     pub async fn execution(&self, id: Uuid) -> Result<Option<ExecutionRecord>, StoreError> {
         self.bounded("executions.get", async {
             let session = self.session().await?;
-            let row = session.query_opt(GET, &[&id]).await.during("executions.get")?;
+            let row = session
+                .query_opt(GET, &[&id])
+                .await
+                .during("executions.get")?;
             session.release();
-            row.as_ref().map(record).transpose().inspect_err(|error| self.unreadable.note(error))
+            row.as_ref()
+                .map(record)
+                .transpose()
+                .inspect_err(|error| self.unreadable.note(error))
         })
         .await
     }
@@ -263,7 +323,10 @@ impl Store {
 pub(super) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
     let payload = payload(row)?;
     let row = Values::of("job_execution_log", row);
-    let status = row.get::<&str>("status")?.parse().map_err(|error: UnknownName| row.unreadable(error))?;
+    let status = row
+        .get::<&str>("status")?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))?;
     Ok(ExecutionRecord {
         id: row.get("id")?,
         job_id: row.get("job_id")?,

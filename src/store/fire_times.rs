@@ -12,8 +12,8 @@ use chrono::{NaiveTime, TimeDelta};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// The row of the log that covers the instant: of that fire time, or of a range of skipped ones that began at most 200
-/// rows before. A schedule's row explains more than another's.
+/// The row of the log that covers the instant: of that fire time, or of a range of skipped ones
+/// that began at most 200 rows before. A schedule's row explains more than another's.
 const ROW: &str = "-- fire_times.row
 select id, status, reason, error_message from (
     select id, status, reason, error_message, kind, fire_time, through_fire_time
@@ -39,7 +39,8 @@ const STATUS_THEN: &str = "-- fire_times.status_then
 select definition ->> 'status' from job_definition_version where job_id = $1 and changed_at <= $2
 order by version desc limit 1";
 
-/// The due time of the schedule's trigger; and whether another trigger waits for the instant, and when that is due.
+/// The due time of the schedule's trigger; and whether another trigger waits for the instant, and
+/// when that is due.
 const TRIGGERS: &str = "-- fire_times.triggers
 select (select due_at from job_trigger where id = $1) as due_at, o.id is not null as is_one_off, o.due_at as one_off_due_at
 from (select 1) as one left join lateral (
@@ -56,7 +57,11 @@ select (select fire_time from job_execution_log where job_id = $1 order by id li
 
 impl Store {
     /// What is stored about the job and an instant.
-    pub async fn fire_time_facts(&self, job: Job, at: Timestamp) -> Result<FireTimeFacts, StoreError> {
+    pub async fn fire_time_facts(
+        &self,
+        job: Job,
+        at: Timestamp,
+    ) -> Result<FireTimeFacts, StoreError> {
         let calendars: Vec<&str> = job.definition.calendar.as_deref().into_iter().collect();
         let exclusions = self.exclusions_since(&calendars, at).await?;
         self.bounded("fire_times.read", async {
@@ -78,13 +83,27 @@ impl Store {
         let behind = at + TimeDelta::milliseconds(1);
         let (low, high) = (lowest_execution_id(at), lowest_execution_id(behind));
         let (now, days) = partitions::existing(session, self.clock().stub()).await?;
-        let first_day = days.iter().filter_map(|name| partitions::day_of(name)).min();
-        let row = session.query_opt(ROW, &[&job.id, &high, &at]).await.during("fire_times.row")?;
-        let triggers = session.query_one(TRIGGERS, &[&job.id, &at]).await.during("fire_times.triggers")?;
+        let first_day = days
+            .iter()
+            .filter_map(|name| partitions::day_of(name))
+            .min();
+        let row = session
+            .query_opt(ROW, &[&job.id, &high, &at])
+            .await
+            .during("fire_times.row")?;
+        let triggers = session
+            .query_one(TRIGGERS, &[&job.id, &at])
+            .await
+            .during("fire_times.triggers")?;
         let triggers = Values::of("job_trigger", &triggers);
-        let pause = session.query_opt(CLUSTER_PAUSE, &[]).await.during("fire_times.held")?;
-        let neighbours =
-            session.query_one(NEIGHBOURS, &[&job.id, &low, &high]).await.during("fire_times.neighbours")?;
+        let pause = session
+            .query_opt(CLUSTER_PAUSE, &[])
+            .await
+            .during("fire_times.held")?;
+        let neighbours = session
+            .query_one(NEIGHBOURS, &[&job.id, &low, &high])
+            .await
+            .during("fire_times.neighbours")?;
         let neighbours = Values::of("job_execution_log", &neighbours);
         let one_off_due_at: Option<Timestamp> = triggers.get("one_off_due_at")?;
         Ok(FireTimeFacts {
@@ -92,7 +111,9 @@ impl Store {
             version: self.version_then(session, job.id, at).await?,
             row: row.as_ref().map(row_then).transpose()?,
             due_at: triggers.get("due_at")?,
-            one_off: triggers.get::<bool>("is_one_off")?.then_some(one_off_due_at),
+            one_off: triggers
+                .get::<bool>("is_one_off")?
+                .then_some(one_off_due_at),
             exclusions,
             cluster_paused: pause.as_ref().map(paused_since).transpose()?,
             kept_from: first_day.map(|day| day.and_time(NaiveTime::MIN).and_utc()),
@@ -102,29 +123,48 @@ impl Store {
         })
     }
 
-    /// The version in force at an instant. None when there is none, or when this node cannot read it: it may be older
-    /// than a column.
+    /// The version in force at an instant. None when there is none, or when this node cannot read
+    /// it: it may be older than a column.
     async fn version_then(
         &self,
         session: &Session,
         id: Uuid,
         at: Timestamp,
     ) -> Result<Option<VersionThen>, StoreError> {
-        let status = session.query_opt(STATUS_THEN, &[&id, &at]).await.during("fire_times.status_then")?;
-        let Some(status) = status else { return Ok(None) };
+        let status = session
+            .query_opt(STATUS_THEN, &[&id, &at])
+            .await
+            .during("fire_times.status_then")?;
+        let Some(status) = status else {
+            return Ok(None);
+        };
         let status: Option<&str> = Values::of("job_definition_version", &status).get(0)?;
-        let change = if status == Some(JobStatus::Deleted.as_str()) { "DELETED" } else { "PAUSED" };
+        let change = if status == Some(JobStatus::Deleted.as_str()) {
+            "DELETED"
+        } else {
+            "PAUSED"
+        };
         let text = VERSION.replace("{columns}", COLUMNS);
-        let row = session.query_opt(&text, &[&id, &at, &change]).await.during("fire_times.version")?;
+        let row = session
+            .query_opt(&text, &[&id, &at, &change])
+            .await
+            .during("fire_times.version")?;
         Ok(row.as_ref().and_then(|row| version(row).ok()))
     }
 }
 
 fn row_then(row: &Row) -> Result<RowThen, StoreError> {
     let row = Values::of("job_execution_log", row);
-    let status =
-        row.get::<&str>("status")?.parse().map_err(|error: crate::model::UnknownName| row.unreadable(error))?;
-    Ok(RowThen { id: row.get("id")?, status, reason: row.get("reason")?, message: row.get("error_message")? })
+    let status = row
+        .get::<&str>("status")?
+        .parse()
+        .map_err(|error: crate::model::UnknownName| row.unreadable(error))?;
+    Ok(RowThen {
+        id: row.get("id")?,
+        status,
+        reason: row.get("reason")?,
+        message: row.get("error_message")?,
+    })
 }
 
 fn paused_since(row: &Row) -> Result<(Timestamp, String), StoreError> {
@@ -138,6 +178,8 @@ fn version(row: &Row) -> Result<VersionThen, StoreError> {
     let (since, by): (Option<Timestamp>, Option<String>) = (row.get("since")?, row.get("by")?);
     // A version before the pause, or after the resume, says nothing of it.
     let since = since.zip(by).filter(|_| job.status != JobStatus::Active);
-    let until = row.get::<Option<Timestamp>>("until")?.filter(|_| job.status == JobStatus::Paused);
+    let until = row
+        .get::<Option<Timestamp>>("until")?
+        .filter(|_| job.status == JobStatus::Paused);
     Ok(VersionThen { job, since, until })
 }

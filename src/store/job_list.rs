@@ -135,13 +135,23 @@ impl Store {
         self.bounded("job_list.page", async {
             let session = self.session().await?;
             let found = walk(&session, filter, order, after, limit).await?;
-            let rows = self.rows(&session, "job_list.by_ids", &by_ids(parts), &[&found.ids()]).await?;
+            let rows = self
+                .rows(&session, "job_list.by_ids", &by_ids(parts), &[&found.ids()])
+                .await?;
             session.release();
             let readable = self.unreadable.readable(&rows, job);
-            let mut jobs: HashMap<Uuid, Job> = readable.into_iter().map(|job| (job.id, job)).collect();
+            let mut jobs: HashMap<Uuid, Job> =
+                readable.into_iter().map(|job| (job.id, job)).collect();
             let is_short = found.next.is_some() && found.keys.len() < limit;
-            let rows = found.keys.into_iter().filter_map(|key| jobs.remove(&key.id()).map(|job| (key, Arc::new(job))));
-            Ok(JobPage { rows: rows.collect(), next: found.next, is_short })
+            let rows = found
+                .keys
+                .into_iter()
+                .filter_map(|key| jobs.remove(&key.id()).map(|job| (key, Arc::new(job))));
+            Ok(JobPage {
+                rows: rows.collect(),
+                next: found.next,
+                is_short,
+            })
         })
         .await
     }
@@ -174,8 +184,13 @@ impl Store {
             let session = self.session().await?;
             let conditions = conditions::jobs(filter);
             let (found, fits) = (conditions.found(), conditions.fits());
-            let text = format!("-- job_list.count\nselect count(*) from job_definition j where {found} and {fits}");
-            let row = session.query_one(&text, &conditions.values()).await.during("job_list.count")?;
+            let text = format!(
+                "-- job_list.count\nselect count(*) from job_definition j where {found} and {fits}"
+            );
+            let row = session
+                .query_one(&text, &conditions.values())
+                .await
+                .during("job_list.count")?;
             session.release();
             Values::of("job_list.count", &row).get(0).map(Some)
         })
@@ -186,8 +201,14 @@ impl Store {
     pub async fn jobs_up_to(&self, bound: u32) -> Result<usize, StoreError> {
         self.bounded("job_list.count_up_to", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(COUNT_UP_TO).await.during("job_list.prepare")?;
-            let row = session.query_one(&statement, &[&i64::from(bound)]).await.during("job_list.count_up_to")?;
+            let statement = session
+                .prepare_cached(COUNT_UP_TO)
+                .await
+                .during("job_list.prepare")?;
+            let row = session
+                .query_one(&statement, &[&i64::from(bound)])
+                .await
+                .during("job_list.count_up_to")?;
             session.release();
             let count: i64 = Values::of("job_list.count_up_to", &row).get(0)?;
             Ok(usize::try_from(count).unwrap_or(usize::MAX))
@@ -199,7 +220,10 @@ impl Store {
     pub async fn tags(&self, limit: u32) -> Result<Vec<(String, i64)>, StoreError> {
         self.bounded("job_list.tags", async {
             let session = self.session().await?;
-            let rows = session.query(TAGS, &[&i64::from(limit)]).await.during("job_list.tags")?;
+            let rows = session
+                .query(TAGS, &[&i64::from(limit)])
+                .await
+                .during("job_list.tags")?;
             session.release();
             let read = |row: &Row| {
                 let row = Values::of("job_list.tags", row);
@@ -227,8 +251,20 @@ async fn walk(
     let begun = Instant::now();
     let (mut keys, mut next) = (Vec::new(), after.cloned());
     loop {
-        let wanted = if filter.last_outcomes.is_some() { ASKED_AT_ONCE } else { limit + 1 - keys.len() };
-        let mut scanned = scan(session, filter, candidates.as_deref(), order, next.as_ref(), wanted).await?;
+        let wanted = if filter.last_outcomes.is_some() {
+            ASKED_AT_ONCE
+        } else {
+            limit + 1 - keys.len()
+        };
+        let mut scanned = scan(
+            session,
+            filter,
+            candidates.as_deref(),
+            order,
+            next.as_ref(),
+            wanted,
+        )
+        .await?;
         if let Some(outcomes) = &filter.last_outcomes {
             let ids: Vec<Uuid> = scanned.keys.iter().map(JobKey::id).collect();
             let fit = with_outcome(session, outcomes, &ids).await?;
@@ -241,7 +277,8 @@ async fn walk(
             next = keys.last().cloned();
             break;
         }
-        // A part that ended says nothing of how long the rest takes: the clock is asked after a full stretch alone.
+        // A part that ended says nothing of how long the rest takes: the clock is asked after a
+        // full stretch alone.
         if next.is_none() || scanned.is_full && begun.elapsed() > SCAN_TIME_MAX {
             break;
         }
@@ -251,20 +288,34 @@ async fn walk(
 
 /// The only jobs that can have one of these outcomes, when an index finds them;
 /// else none.
-async fn candidates(session: &Session, outcomes: &[LastOutcome]) -> Result<Option<Vec<Uuid>>, StoreError> {
+async fn candidates(
+    session: &Session,
+    outcomes: &[LastOutcome],
+) -> Result<Option<Vec<Uuid>>, StoreError> {
     use ExecutionStatus::{Cancelled, Failed, Lost, Retrying, Running};
     let in_flight = |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Running | Retrying));
-    let in_trouble = |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Failed | Cancelled | Lost));
-    if !outcomes.iter().all(|outcome| in_flight(outcome) || in_trouble(outcome)) {
+    let in_trouble =
+        |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Failed | Cancelled | Lost));
+    if !outcomes
+        .iter()
+        .all(|outcome| in_flight(outcome) || in_trouble(outcome))
+    {
         return Ok(None);
     }
     let mut found = Vec::new();
-    for (text, is_asked_for) in
-        [(IN_FLIGHT, outcomes.iter().any(in_flight)), (IN_TROUBLE, outcomes.iter().any(in_trouble))]
-    {
+    for (text, is_asked_for) in [
+        (IN_FLIGHT, outcomes.iter().any(in_flight)),
+        (IN_TROUBLE, outcomes.iter().any(in_trouble)),
+    ] {
         if is_asked_for {
-            let statement = session.prepare_cached(text).await.during("job_list.prepare")?;
-            let rows = session.query(&statement, &[]).await.during("job_list.candidates")?;
+            let statement = session
+                .prepare_cached(text)
+                .await
+                .during("job_list.prepare")?;
+            let rows = session
+                .query(&statement, &[])
+                .await
+                .during("job_list.candidates")?;
             found.extend(column::<Uuid, Vec<_>>("job_list.candidates", &rows, 0)?);
         }
     }
@@ -272,9 +323,19 @@ async fn candidates(session: &Session, outcomes: &[LastOutcome]) -> Result<Optio
 }
 
 /// Those of the jobs whose newest execution stands so.
-async fn with_outcome(session: &Session, outcomes: &[LastOutcome], jobs: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
-    let statement = session.prepare_cached(NEWEST).await.during("job_list.prepare")?;
-    let rows = session.query(&statement, &[&jobs]).await.during("job_list.newest")?;
+async fn with_outcome(
+    session: &Session,
+    outcomes: &[LastOutcome],
+    jobs: &[Uuid],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let statement = session
+        .prepare_cached(NEWEST)
+        .await
+        .during("job_list.prepare")?;
+    let rows = session
+        .query(&statement, &[&jobs])
+        .await
+        .during("job_list.newest")?;
     let ids: Vec<Uuid> = column("job_list.newest", &rows, 0)?;
     let statuses: Vec<Option<&str>> = column("job_list.newest", &rows, 1)?;
     let fits = |status: Option<&str>| {
@@ -283,7 +344,12 @@ async fn with_outcome(session: &Session, outcomes: &[LastOutcome], jobs: &[Uuid]
             LastOutcome::None => status.is_none(),
         })
     };
-    Ok(ids.into_iter().zip(statuses).filter(|(_, status)| fits(*status)).map(|(id, _)| id).collect())
+    Ok(ids
+        .into_iter()
+        .zip(statuses)
+        .filter(|(_, status)| fits(*status))
+        .map(|(id, _)| id)
+        .collect())
 }
 
 /// Looks through the next stretch of the list for keys that fit, at most
@@ -302,16 +368,41 @@ async fn scan(
         conditions.find("j.id = any(?::uuid[])", candidates.to_vec());
     }
     part.begin_behind(after, &mut conditions);
-    let most = if filter.states.is_some() { STATES_SCAN_LIMIT } else { SCAN_LIMIT };
-    let through = if conditions.are_selective() { most.max(wanted) } else { wanted };
+    let most = if filter.states.is_some() {
+        STATES_SCAN_LIMIT
+    } else {
+        SCAN_LIMIT
+    };
+    let through = if conditions.are_selective() {
+        most.max(wanted)
+    } else {
+        wanted
+    };
     let text = part.statement(&conditions, through, wanted);
-    let rows = session.query(&text, &conditions.values()).await.during("job_list.look")?;
+    let rows = session
+        .query(&text, &conditions.values())
+        .await
+        .during("job_list.look")?;
     let positions: Vec<i64> = column("job_list.look", &rows, "position")?;
-    let is_end = rows.len() < wanted && positions.last().is_none_or(|last| usize::try_from(*last) != Ok(through));
-    let last = rows.last().filter(|_| !is_end).map(|row| part.key(row)).transpose()?;
+    let is_end = rows.len() < wanted
+        && positions
+            .last()
+            .is_none_or(|last| usize::try_from(*last) != Ok(through));
+    let last = rows
+        .last()
+        .filter(|_| !is_end)
+        .map(|row| part.key(row))
+        .transpose()?;
     let (fitting, _) = partition("job_list.look", &rows, "fits")?;
-    let keys = fitting.into_iter().map(|row| part.key(row)).collect::<Result<_, _>>()?;
-    Ok(Stretch { keys, is_full: last.is_some(), next: last.or_else(|| part.next()) })
+    let keys = fitting
+        .into_iter()
+        .map(|row| part.key(row))
+        .collect::<Result<_, _>>()?;
+    Ok(Stretch {
+        keys,
+        is_full: last.is_some(),
+        next: last.or_else(|| part.next()),
+    })
 }
 
 /// The rows of a page.
@@ -369,7 +460,9 @@ impl Part {
             Self::NotDue => ("", "(j.id >"),
         };
         let (first, id) = match after.cloned() {
-            Some(JobKey::Created(at, id) | JobKey::Due(Some(at), id)) => (Some(conditions.value(at)), id),
+            Some(JobKey::Created(at, id) | JobKey::Due(Some(at), id)) => {
+                (Some(conditions.value(at)), id)
+            }
             Some(JobKey::Name(name, id)) => (Some(conditions.value(name)), id),
             Some(JobKey::Due(None, id)) => (None, id),
             None => return,
@@ -389,11 +482,16 @@ impl Part {
             Self::Oldest => ("j.created_at", "", "created_at, id desc"),
             Self::Name => ("lower(j.name) as name_key", "", "name_key, id"),
             // A trigger of kind SCHEDULE has the job's id.
-            Self::Due => ("t.due_at", "join job_trigger t on t.id = j.id", "due_at, id"),
+            Self::Due => (
+                "t.due_at",
+                "join job_trigger t on t.id = j.id",
+                "due_at, id",
+            ),
             Self::NotDue => ("t.due_at", "left join job_trigger t on t.id = j.id", "id"),
         };
         let (found, fits) = (conditions.found(), conditions.fits());
-        // The last row looked at comes too, whether it fits or not: the next scan goes on behind it.
+        // The last row looked at comes too, whether it fits or not: the next scan goes on behind
+        // it.
         format!(
             "-- job_list.look
 select * from (

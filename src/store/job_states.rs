@@ -1,6 +1,7 @@
 //! How jobs stand, beyond their status: derived here, for lists and for the fields of a job alike.
 //!
-//! Nothing is stored for it but `job_failing`. `ENDED` and `WAITING` follow from the triggers (docs/decisions/0039).
+//! Nothing is stored for it but `job_failing`. `ENDED` and `WAITING` follow from the triggers
+//! (docs/decisions/0039).
 
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -14,8 +15,8 @@ use uuid::Uuid;
 const ENDED: &str = "exists (select from job_trigger s where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null
     and s.awaits is null and not s.paused and s.held_due_at is null)";
 
-/// Jobs with a fire time that has come and has not begun: due for more than a second, behind an execution of the job, or
-/// held back by a blackout, whose end is then the due time.
+/// Jobs with a fire time that has come and has not begun: due for more than a second, behind an
+/// execution of the job, or held back by a blackout, whose end is then the due time.
 const WAITING: &str = "select s.job_id from job_trigger s where s.due_at <= (select {now} - interval '1 second')
     union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null and s.held_due_at is null
     union all select s.job_id from blackout b join job_trigger s on s.due_at = b.ends_at
@@ -24,7 +25,8 @@ const WAITING: &str = "select s.job_id from job_trigger s where s.due_at <= (sel
 /// The instant by the database's clock, in a list.
 const CLOCK: &str = "clock_timestamp()";
 
-/// The state of a job `j`. An earlier line beats the later ones: a failing job is shown as such although it is paused.
+/// The state of a job `j`. An earlier line beats the later ones: a failing job is shown as such
+/// although it is paused.
 fn state(now: &str) -> String {
     let waiting = WAITING.replace("{now}", now);
     format!(
@@ -44,11 +46,18 @@ pub(super) fn is_in() -> String {
 
 /// The ids of the only jobs that can be in these states, when an index finds them.
 pub(super) fn candidates(states: &[JobState]) -> Option<String> {
-    if states.iter().any(|state| !matches!(state, JobState::Failing | JobState::Waiting)) {
+    if states
+        .iter()
+        .any(|state| !matches!(state, JobState::Failing | JobState::Waiting))
+    {
         return None;
     }
-    let failing = states.contains(&JobState::Failing).then(|| "select job_id from job_failing".to_owned());
-    let waiting = states.contains(&JobState::Waiting).then(|| WAITING.replace("{now}", CLOCK));
+    let failing = states
+        .contains(&JobState::Failing)
+        .then(|| "select job_id from job_failing".to_owned());
+    let waiting = states
+        .contains(&JobState::Waiting)
+        .then(|| WAITING.replace("{now}", CLOCK));
     // An empty list leaves out all jobs.
     let none = states.is_empty().then(|| "select null::uuid".to_owned());
     let found: Vec<String> = failing.into_iter().chain(waiting).chain(none).collect();
@@ -81,7 +90,10 @@ pub struct Failing {
 
 impl Store {
     /// How these jobs stand, by their ids.
-    pub async fn job_state_records(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, JobStateRecord>, StoreError> {
+    pub async fn job_state_records(
+        &self,
+        jobs: &[Uuid],
+    ) -> Result<HashMap<Uuid, JobStateRecord>, StoreError> {
         let state = state("coalesce($2::timestamptz, clock_timestamp())");
         let text = format!(
             "-- job_states.read
@@ -91,8 +103,14 @@ from job_definition j left join job_failing f on f.job_id = j.id where j.id = an
         );
         self.bounded("job_states.read", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(&text).await.during("job_states.prepare")?;
-            let rows = session.query(&statement, &[&jobs, &self.clock().stub()]).await.during("job_states.read")?;
+            let statement = session
+                .prepare_cached(&text)
+                .await
+                .during("job_states.prepare")?;
+            let rows = session
+                .query(&statement, &[&jobs, &self.clock().stub()])
+                .await
+                .during("job_states.read")?;
             session.release();
             rows.iter().map(state_record).collect()
         })
@@ -102,7 +120,10 @@ from job_definition j left join job_failing f on f.job_id = j.id where j.id = an
 
 fn state_record(row: &Row) -> Result<(Uuid, JobStateRecord), StoreError> {
     let row = Values::of("job_failing", row);
-    let state = row.get::<&str>("state")?.parse().map_err(|error: crate::model::UnknownName| row.unreadable(error))?;
+    let state = row
+        .get::<&str>("state")?
+        .parse()
+        .map_err(|error: crate::model::UnknownName| row.unreadable(error))?;
     let failing = match row.get("execution_id")? {
         None => None,
         Some(execution_id) => Some(Failing {
@@ -112,5 +133,12 @@ fn state_record(row: &Row) -> Result<(Uuid, JobStateRecord), StoreError> {
             message: row.get("message")?,
         }),
     };
-    Ok((row.get("id")?, JobStateRecord { state, has_ended: row.get("has_ended")?, failing }))
+    Ok((
+        row.get("id")?,
+        JobStateRecord {
+            state,
+            has_ended: row.get("has_ended")?,
+            failing,
+        },
+    ))
 }

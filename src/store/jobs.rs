@@ -50,7 +50,10 @@ impl JobParts {
     pub(super) fn columns(self) -> String {
         match self {
             Self::All => COLUMNS.to_owned(),
-            Self::Small => COLUMNS.replace("j.payload, j.target", "null::json as payload, '\"log\"'::jsonb as target"),
+            Self::Small => COLUMNS.replace(
+                "j.payload, j.target",
+                "null::json as payload, '\"log\"'::jsonb as target",
+            ),
         }
     }
 }
@@ -79,7 +82,8 @@ select {columns}, case when t.due_at is not null then t.fire_time end as next_fi
 from job_definition j left join job_trigger t on t.id = j.id
 where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1";
 
-/// Jobs by their status. Only an active job has a schedule that has ended: `job_trigger_ended` serves the third.
+/// Jobs by their status. Only an active job has a schedule that has ended: `job_trigger_ended`
+/// serves the third.
 const COUNT: &str = "-- jobs.count
 select count(*) filter (where status = 'ACTIVE') as active, count(*) filter (where status = 'PAUSED') as paused,
        (select count(*) from job_trigger where kind = 'SCHEDULE' and due_at is null and awaits is null and not paused
@@ -123,9 +127,19 @@ pub(super) async fn by_ids(
     ids: &[Uuid],
     unreadable: &UnreadableRows,
 ) -> Result<HashMap<Uuid, Job>, StoreError> {
-    let statement = transaction.prepare_cached(BY_IDS).await.during("jobs.prepare")?;
-    let rows = transaction.query(&statement, &[&ids]).await.during("jobs.by_ids")?;
-    Ok(unreadable.readable(&rows, job).into_iter().map(|job| (job.id, job)).collect())
+    let statement = transaction
+        .prepare_cached(BY_IDS)
+        .await
+        .during("jobs.prepare")?;
+    let rows = transaction
+        .query(&statement, &[&ids])
+        .await
+        .during("jobs.by_ids")?;
+    Ok(unreadable
+        .readable(&rows, job)
+        .into_iter()
+        .map(|job| (job.id, job))
+        .collect())
 }
 
 impl Store {
@@ -134,7 +148,10 @@ impl Store {
         self.bounded("jobs.now", async {
             let session = self.session().await?;
             let row = session
-                .query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&self.clock().stub()])
+                .query_one(
+                    "select coalesce($1::timestamptz, clock_timestamp())",
+                    &[&self.clock().stub()],
+                )
                 .await
                 .during("jobs.now")?;
             session.release();
@@ -147,9 +164,14 @@ impl Store {
     pub async fn job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
         self.bounded("jobs.get", async {
             let session = self.session().await?;
-            let rows = self.rows(&session, "jobs.get", GET, &[&[id].as_slice()]).await?;
+            let rows = self
+                .rows(&session, "jobs.get", GET, &[&[id].as_slice()])
+                .await?;
             session.release();
-            rows.first().map(job).transpose().inspect_err(|error| self.unreadable.note(error))
+            rows.first()
+                .map(job)
+                .transpose()
+                .inspect_err(|error| self.unreadable.note(error))
         })
         .await
     }
@@ -170,7 +192,9 @@ impl Store {
         self.bounded("jobs.newest", async {
             let session = self.session().await?;
             let statement = NEWEST.replace("{columns}", &parts.columns());
-            let rows = self.rows(&session, "jobs.newest", &statement, &[&i64::from(limit)]).await?;
+            let rows = self
+                .rows(&session, "jobs.newest", &statement, &[&i64::from(limit)])
+                .await?;
             session.release();
             Ok(self.unreadable.readable(&rows, job))
         })
@@ -181,7 +205,14 @@ impl Store {
     pub async fn job_versions(&self, id: Uuid, limit: u32) -> Result<Vec<JobVersion>, StoreError> {
         self.bounded("jobs.versions", async {
             let session = self.session().await?;
-            let rows = self.rows(&session, "jobs.versions", VERSIONS, &[&id, &i64::from(limit)]).await?;
+            let rows = self
+                .rows(
+                    &session,
+                    "jobs.versions",
+                    VERSIONS,
+                    &[&id, &i64::from(limit)],
+                )
+                .await?;
             session.release();
             Ok(self.unreadable.readable(&rows, version))
         })
@@ -196,7 +227,11 @@ impl Store {
             session.release();
             let row = Values::of("jobs.count", &row);
             let (active, ended): (i64, i64) = (row.get("active")?, row.get("ended")?);
-            Ok(JobCounts { active: active.saturating_sub(ended).max(0), paused: row.get("paused")?, ended })
+            Ok(JobCounts {
+                active: active.saturating_sub(ended).max(0),
+                paused: row.get("paused")?,
+                ended,
+            })
         })
         .await
     }
@@ -217,8 +252,9 @@ fn version(row: &Row) -> Result<JobVersion, StoreError> {
 fn with_every_policy(row: &str) -> serde_json::Result<String> {
     const POLICIES: &str = "policies";
     let mut row: BTreeMap<&str, &RawValue> = serde_json::from_str(row)?;
-    let stored: Map<String, Value> =
-        row.get(POLICIES).map_or(Ok(Map::new()), |json| serde_json::from_str(json.get()))?;
+    let stored: Map<String, Value> = row
+        .get(POLICIES)
+        .map_or(Ok(Map::new()), |json| serde_json::from_str(json.get()))?;
     let policies = to_raw_value(&Policies::completed(stored))?;
     row.insert(POLICIES, &policies);
     serde_json::to_string(&row)
@@ -227,7 +263,11 @@ fn with_every_policy(row: &str) -> serde_json::Result<String> {
 /// Rounded up to a millisecond: fire times survive their trip through the API.
 pub(super) fn whole_millis(time: Timestamp) -> Timestamp {
     let beyond = time.timestamp_subsec_nanos() % 1_000_000;
-    if beyond == 0 { time } else { time + TimeDelta::nanoseconds(i64::from(1_000_000 - beyond)) }
+    if beyond == 0 {
+        time
+    } else {
+        time + TimeDelta::nanoseconds(i64::from(1_000_000 - beyond))
+    }
 }
 
 /// A definition as it stands in its row.
@@ -274,7 +314,9 @@ impl<'a> DefinitionRow<'a> {
     pub(super) fn of(definition: &'a JobDefinition) -> Self {
         let (cron, interval, anchor) = match &definition.schedule {
             Schedule::Cron(cron) => (Some(cron), None, None),
-            Schedule::FixedRate { interval, anchor } => (None, Some(interval.num_seconds()), Some(*anchor)),
+            Schedule::FixedRate { interval, anchor } => {
+                (None, Some(interval.num_seconds()), Some(*anchor))
+            }
             Schedule::FixedDelay { interval } => (None, Some(interval.num_seconds()), None),
             Schedule::Once { .. } => (None, None, None),
         };
@@ -291,7 +333,10 @@ impl<'a> DefinitionRow<'a> {
             calendar: definition.calendar.as_deref(),
             initial_delay_seconds: definition.initial_delay_seconds,
             anchor_at: anchor,
-            payload: definition.payload.as_ref().map(|payload| Json(payload.json())),
+            payload: definition
+                .payload
+                .as_ref()
+                .map(|payload| Json(payload.json())),
             target: Json(&definition.target),
             recovery: definition.recovery.as_str(),
             max_recoveries: definition.max_recoveries,
@@ -341,7 +386,9 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
             initial_delay_seconds: seconds(row, "initial_delay_seconds")?,
             target: serde_json::from_value(row.get("target")?)
                 .map_err(|error| row.unreadable(format_args!("column target: {error}")))?,
-            payload: row.get::<Option<Json<Box<RawValue>>>>("payload")?.map(|Json(json)| Payload::from(json)),
+            payload: row
+                .get::<Option<Json<Box<RawValue>>>>("payload")?
+                .map(|Json(json)| Payload::from(json)),
             recovery: named(row, "recovery")?,
             max_recoveries: row.get("max_recoveries")?,
         },
@@ -358,14 +405,19 @@ pub(super) fn job(row: &Row) -> Result<Job, StoreError> {
 }
 
 fn named<T: FromStr<Err = UnknownName>>(row: Values<'_>, column: &str) -> Result<T, StoreError> {
-    row.get::<&str>(column)?.parse().map_err(|error: UnknownName| row.unreadable(error))
+    row.get::<&str>(column)?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))
 }
 
 /// Within the bounds that everything which counts with them relies on.
 fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
     let odd = |error: &dyn Display| row.unreadable(format_args!("column policies: {error}"));
-    let policies: Policies = serde_json::from_value(row.get("policies")?).map_err(|error| odd(&error))?;
-    policies.validate().map_err(|invalid| odd(&format_args!("{}: {invalid}", invalid.field)))?;
+    let policies: Policies =
+        serde_json::from_value(row.get("policies")?).map_err(|error| odd(&error))?;
+    policies
+        .validate()
+        .map_err(|invalid| odd(&format_args!("{}: {invalid}", invalid.field)))?;
     for (name, instant) in [("startAt", policies.start_at), ("endAt", policies.end_at)] {
         if let Some(oddity) = instant.oddity() {
             return Err(odd(&format_args!("{name}: {oddity}")));
@@ -378,9 +430,9 @@ fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
 fn seconds(row: Values<'_>, column: &str) -> Result<Option<i64>, StoreError> {
     let seconds: Option<i64> = row.get(column)?;
     match seconds {
-        Some(seconds) if !(0..=SECONDS_MAX).contains(&seconds) => {
-            Err(row.unreadable(format_args!("column {column}: {seconds} is not from 0 to {SECONDS_MAX} (ten years)")))
-        }
+        Some(seconds) if !(0..=SECONDS_MAX).contains(&seconds) => Err(row.unreadable(
+            format_args!("column {column}: {seconds} is not from 0 to {SECONDS_MAX} (ten years)"),
+        )),
         seconds => Ok(seconds),
     }
 }
@@ -389,7 +441,9 @@ fn seconds(row: Values<'_>, column: &str) -> Result<Option<i64>, StoreError> {
 fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, StoreError> {
     let interval = || {
         let seconds = seconds(row, "interval_seconds")?.filter(|seconds| *seconds > 0);
-        seconds.map(TimeDelta::seconds).ok_or_else(|| row.unreadable("column interval_seconds: there is no interval"))
+        seconds
+            .map(TimeDelta::seconds)
+            .ok_or_else(|| row.unreadable("column interval_seconds: there is no interval"))
     };
     Ok(match named(row, "schedule_type")? {
         ScheduleType::Cron => {
@@ -398,10 +452,17 @@ fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, Store
             let cron = CronSchedule::stored(row.get("cron_expression")?, &options);
             Schedule::Cron(cron.map_err(|error| row.unreadable(error))?)
         }
-        ScheduleType::FixedRate => Schedule::FixedRate { interval: interval()?, anchor: row.get("anchor_at")? },
-        ScheduleType::FixedDelay => Schedule::FixedDelay { interval: interval()? },
+        ScheduleType::FixedRate => Schedule::FixedRate {
+            interval: interval()?,
+            anchor: row.get("anchor_at")?,
+        },
+        ScheduleType::FixedDelay => Schedule::FixedDelay {
+            interval: interval()?,
+        },
         ScheduleType::Once => {
-            let at = policies.start_at.ok_or_else(|| row.unreadable("ONCE without startAt"))?;
+            let at = policies
+                .start_at
+                .ok_or_else(|| row.unreadable("ONCE without startAt"))?;
             Schedule::Once { at }
         }
     })

@@ -12,8 +12,8 @@ use tokio_postgres::{AsyncMessage, Client};
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Calls `wake` with the channel of every hint, for ever. A new connection is a hint on all of them: what was sent
-/// meanwhile is lost.
+/// Calls `wake` with the channel of every hint, for ever. A new connection is a hint on all of
+/// them: what was sent meanwhile is lost.
 pub async fn listen(database: Database, channels: &[&str], wake: impl Fn(&str)) {
     loop {
         match Listener::connect(&database, channels).await {
@@ -42,9 +42,15 @@ impl Listener {
     pub async fn connect(database: &Database, channels: &[&str]) -> Result<Self, StoreError> {
         let (client, messages) = database.connect().await?;
         for channel in channels {
-            client.batch_execute(&format!("listen {channel}")).await.during("listener.listen")?;
+            client
+                .batch_execute(&format!("listen {channel}"))
+                .await
+                .during("listener.listen")?;
         }
-        Ok(Self { _client: client, messages })
+        Ok(Self {
+            _client: client,
+            messages,
+        })
     }
 
     /// The channel of the next wake-up; none when the connection has ended.

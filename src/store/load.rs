@@ -1,5 +1,5 @@
-//! Load: how full a node was, metered in memory at each heartbeat and written once a minute. For charts: it may lose the last
-//! minute of a node that dies.
+//! Load: how full a node was, metered in memory at each heartbeat and written once a minute. For
+//! charts: it may lose the last minute of a node that dies.
 
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -109,9 +109,16 @@ impl Metered {
         if self.seconds == 0.0 {
             return None;
         }
-        let cpu = self.cpu.map(|before| usage.cpu.saturating_sub(before).as_secs_f64());
-        let next =
-            Self { slots: self.slots, held: self.held, last: self.last, cpu: Some(usage.cpu), ..Self::default() };
+        let cpu = self
+            .cpu
+            .map(|before| usage.cpu.saturating_sub(before).as_secs_f64());
+        let next = Self {
+            slots: self.slots,
+            held: self.held,
+            last: self.last,
+            cpu: Some(usage.cpu),
+            ..Self::default()
+        };
         Some((std::mem::replace(self, next), cpu))
     }
 }
@@ -119,25 +126,49 @@ impl Metered {
 impl Store {
     /// Meters what the node holds; at each heartbeat.
     pub fn note_load(&self, held: usize, slots: usize) {
-        self.activity_counter.meter.metered().note(held, slots, Instant::now());
+        self.activity_counter
+            .meter
+            .metered()
+            .note(held, slots, Instant::now());
     }
 
-    /// Writes what was metered since the last row, if anything was; whether it was. What cannot be written is lost.
-    pub async fn write_load(&self, node_id: Uuid, usage: fn() -> Usage) -> Result<bool, StoreError> {
+    /// Writes what was metered since the last row, if anything was; whether it was. What cannot be
+    /// written is lost.
+    pub async fn write_load(
+        &self,
+        node_id: Uuid,
+        usage: fn() -> Usage,
+    ) -> Result<bool, StoreError> {
         if self.activity_counter.meter.metered().seconds == 0.0 {
             return Ok(false);
         }
         let usage = usage();
-        let Some((metered, cpu)) = self.activity_counter.meter.metered().take(usage) else { return Ok(false) };
+        let Some((metered, cpu)) = self.activity_counter.meter.metered().take(usage) else {
+            return Ok(false);
+        };
         let slots = i32::try_from(metered.slots).unwrap_or(i32::MAX);
-        let (seconds, held, full) = (real(metered.seconds), real(metered.held_seconds), real(metered.full_seconds));
+        let (seconds, held, full) = (
+            real(metered.seconds),
+            real(metered.held_seconds),
+            real(metered.full_seconds),
+        );
         let lateness = |share| metered.settled.lateness_percentile(share).map(real);
         let (p50, p99, cpu) = (lateness(0.5), lateness(0.99), cpu.map(real));
         self.bounded("load.write", async {
             let session = self.session().await?;
             let stub = self.clock().stub();
-            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =
-                [&stub, &node_id, &seconds, &slots, &held, &full, &cpu, &usage.memory_bytes, &p50, &p99];
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+                &stub,
+                &node_id,
+                &seconds,
+                &slots,
+                &held,
+                &full,
+                &cpu,
+                &usage.memory_bytes,
+                &p50,
+                &p99,
+            ];
             session.execute(WRITE, &values).await.during("load.write")?;
             session.release();
             Ok(true)
@@ -149,20 +180,31 @@ impl Store {
     pub async fn prune_load(&self) -> Result<(), StoreError> {
         self.bounded("load.prune", async {
             let session = self.session().await?;
-            session.execute(PRUNE, &[&self.clock().stub()]).await.during("load.prune")?;
+            session
+                .execute(PRUNE, &[&self.clock().stub()])
+                .await
+                .during("load.prune")?;
             session.release();
             Ok(())
         })
         .await
     }
 
-    /// How full a node was in the last minutes, in stretches of so many seconds, oldest first; only those of which
-    /// something is known.
-    pub async fn load(&self, node_id: Uuid, minutes: i32, step_seconds: i64) -> Result<Vec<LoadRecord>, StoreError> {
+    /// How full a node was in the last minutes, in stretches of so many seconds, oldest first; only
+    /// those of which something is known.
+    pub async fn load(
+        &self,
+        node_id: Uuid,
+        minutes: i32,
+        step_seconds: i64,
+    ) -> Result<Vec<LoadRecord>, StoreError> {
         self.bounded("load.read", async {
             let session = self.session().await?;
             let stub = self.clock().stub();
-            let rows = session.query(READ, &[&stub, &node_id, &minutes, &step_seconds]).await.during("load.read")?;
+            let rows = session
+                .query(READ, &[&stub, &node_id, &minutes, &step_seconds])
+                .await
+                .during("load.read")?;
             session.release();
             Ok(self.unreadable.readable(&rows, read))
         })
@@ -170,7 +212,10 @@ impl Store {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "seven digits are enough for a chart")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits are enough for a chart"
+)]
 fn real(number: f64) -> f32 {
     number as f32
 }
@@ -200,16 +245,28 @@ mod tests {
         let begun = Instant::now();
         let second = |number| begun + Duration::from_secs(number);
         let mut metered = Metered::default();
-        assert!(metered.take(Usage::default()).is_none(), "nothing was metered");
+        assert!(
+            metered.take(Usage::default()).is_none(),
+            "nothing was metered"
+        );
         for (at, held) in [(0, 0), (10, 4), (20, 2), (40, 2)] {
             metered.note(held, 4, second(at));
         }
-        let usage = |seconds| Usage { cpu: Duration::from_secs(seconds), memory_bytes: None };
+        let usage = |seconds| Usage {
+            cpu: Duration::from_secs(seconds),
+            memory_bytes: None,
+        };
         let (first, cpu) = metered.take(usage(7)).expect("40 seconds were metered");
-        assert_eq!((first.seconds, first.held_seconds, first.full_seconds), (40.0, 80.0, 10.0));
+        assert_eq!(
+            (first.seconds, first.held_seconds, first.full_seconds),
+            (40.0, 80.0, 10.0)
+        );
         assert_eq!(cpu, None, "since when is not known");
         metered.note(2, 4, second(50));
         let (next, cpu) = metered.take(usage(9)).expect("10 seconds were metered");
-        assert_eq!((next.seconds, next.held_seconds, next.full_seconds, cpu), (10.0, 20.0, 0.0, Some(2.0)));
+        assert_eq!(
+            (next.seconds, next.held_seconds, next.full_seconds, cpu),
+            (10.0, 20.0, 0.0, Some(2.0))
+        );
     }
 }

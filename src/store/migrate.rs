@@ -27,7 +27,8 @@ const MIGRATION_LOCK: i64 = 0x0048_4f52_4f4c_4f47;
 const TRY_LOCK: &str = "-- migrate.try_lock
 select pg_try_advisory_lock($1)";
 
-/// The session that holds the lock, in the words of `pg_stat_activity`; to a role that may not read them, some are null.
+/// The session that holds the lock, in the words of `pg_stat_activity`; to a role that may not read
+/// them, some are null.
 const HOLDER: &str = "-- migrate.holder
 select format('pid %s, application %s, client %s, %s since %s', l.pid, coalesce(nullif(a.application_name, ''), '(none)'),
               coalesce(a.client_addr::text, 'local'), coalesce(a.state, '(hidden)'),
@@ -83,26 +84,38 @@ impl MigrateError {
 
 /// Number of the newest migration in this binary.
 pub fn newest_known() -> i32 {
-    embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
+    embedded::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Brings the schema up to date and checks that this binary may work on it.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     let (mut client, _messages) = database.connect().await?;
     take_lock(&client).await?;
-    client.batch_execute(&format!("set lock_timeout = '{LOCK_TIMEOUT}'")).await.during("migrate.bound")?;
+    client
+        .batch_execute(&format!("set lock_timeout = '{LOCK_TIMEOUT}'"))
+        .await
+        .during("migrate.bound")?;
     apply(&mut client).await?;
     require_compatible(&client).await
     // The connection ends here, and the lock with it.
 }
 
-/// Waits for its turn for as long as it takes: somebody else migrates. It asks again and again instead of waiting in
-/// the server, so that it can say for whom it waits, and keeps no snapshot while it does.
+/// Waits for its turn for as long as it takes: somebody else migrates. It asks again and again
+/// instead of waiting in the server, so that it can say for whom it waits, and keeps no snapshot
+/// while it does.
 async fn take_lock(client: &Client) -> Result<(), StoreError> {
     let begun = Instant::now();
     let mut said = None;
     loop {
-        let row = client.query_one(TRY_LOCK, &[&MIGRATION_LOCK]).await.during("migrate.lock")?;
+        let row = client
+            .query_one(TRY_LOCK, &[&MIGRATION_LOCK])
+            .await
+            .during("migrate.lock")?;
         if Values::of("migrate.lock", &row).get(0)? {
             return Ok(());
         }
@@ -121,8 +134,12 @@ async fn take_lock(client: &Client) -> Result<(), StoreError> {
 }
 
 async fn holder(client: &Client) -> Result<Option<String>, StoreError> {
-    let row = client.query_opt(HOLDER, &[&MIGRATION_LOCK]).await.during("migrate.holder")?;
-    row.map(|row| Values::of("migrate.holder", &row).get(0)).transpose()
+    let row = client
+        .query_opt(HOLDER, &[&MIGRATION_LOCK])
+        .await
+        .during("migrate.holder")?;
+    row.map(|row| Values::of("migrate.holder", &row).get(0))
+        .transpose()
 }
 
 /// Each migration is a transaction: what was applied before a lock could not be had stays.
@@ -130,7 +147,11 @@ async fn apply(client: &mut Client) -> Result<(), MigrateError> {
     let mut tries = 0;
     loop {
         let mut runner = embedded::migrations::runner().set_abort_missing(false);
-        let error = match runner.set_migration_table_name("horolog_migration").run_async(client).await {
+        let error = match runner
+            .set_migration_table_name("horolog_migration")
+            .run_async(client)
+            .await
+        {
             Ok(report) => {
                 for migration in report.applied_migrations() {
                     tracing::info!(migration = %migration, "migration applied");
@@ -143,7 +164,9 @@ async fn apply(client: &mut Client) -> Result<(), MigrateError> {
         match is_locked_out(&error) {
             false => return Err(MigrateError::Migration(error)),
             true if tries == TRIES_MAX => return Err(MigrateError::Locked(error)),
-            true if tries == 1 => tracing::info!("a migration waits for a lock: trying again until it has it"),
+            true if tries == 1 => {
+                tracing::info!("a migration waits for a lock: trying again until it has it")
+            }
             true => {}
         }
         tokio::time::sleep(Duration::from_millis(fastrand::u64(500..1_000))).await;
@@ -153,7 +176,9 @@ async fn apply(client: &mut Client) -> Result<(), MigrateError> {
 fn is_locked_out(error: &refinery::Error) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
     let codes = causes.filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>()?.code());
-    codes.into_iter().any(|code| *code == SqlState::LOCK_NOT_AVAILABLE)
+    codes
+        .into_iter()
+        .any(|code| *code == SqlState::LOCK_NOT_AVAILABLE)
 }
 
 async fn require_compatible(client: &Client) -> Result<(), MigrateError> {

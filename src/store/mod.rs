@@ -1,9 +1,9 @@
 //! All access to the database.
 //!
-//! One file per noun; SQL is in named constants above the rows that it maps. Every call has a time limit on this side of
-//! the wire: `statement_timeout` does not limit COMMIT, and an unreachable server does not answer. A call that exceeds
-//! its limit drops its connection and has an *unknown* outcome; callers read the state again by key (fences make this
-//! safe).
+//! One file per noun; SQL is in named constants above the rows that it maps. Every call has a time
+//! limit on this side of the wire: `statement_timeout` does not limit COMMIT, and an unreachable
+//! server does not answer. A call that exceeds its limit drops its connection and has an *unknown*
+//! outcome; callers read the state again by key (fences make this safe).
 
 pub mod activity;
 mod admission;
@@ -197,8 +197,9 @@ impl StoreError {
         matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
-    /// Whether a row of a batch is the reason, so that the others would go through without it: the row cannot be read,
-    /// or the database does not take it (a value, a constraint, a limit of the server, a trigger that raises).
+    /// Whether a row of a batch is the reason, so that the others would go through without it: the
+    /// row cannot be read, or the database does not take it (a value, a constraint, a limit of the
+    /// server, a trigger that raises).
     pub fn is_of_a_row(&self) -> bool {
         const CLASSES: [&str; 9] = ["21", "22", "23", "2B", "38", "39", "44", "54", "P0"];
         match self {
@@ -207,12 +208,15 @@ impl StoreError {
                 Some(code) => CLASSES.iter().any(|class| code.code().starts_with(class)),
                 None => is_unsendable(source),
             },
-            Self::Unavailable(_) | Self::Unfit(_) | Self::Timeout { .. } | Self::TooLarge { .. } => false,
+            Self::Unavailable(_)
+            | Self::Unfit(_)
+            | Self::Timeout { .. }
+            | Self::TooLarge { .. } => false,
         }
     }
 
-    /// What it says of a row that could not be read or written, for people. The server's detail is left out: it may
-    /// repeat the whole row.
+    /// What it says of a row that could not be read or written, for people. The server's detail is
+    /// left out: it may repeat the whole row.
     pub fn in_words(&self) -> String {
         match self {
             Self::Refused { source, .. } => match source.as_db_error() {
@@ -256,19 +260,24 @@ fn is_passing(error: &tokio_postgres::Error) -> bool {
             || error.code().is_none_or(|code| {
                 *code == SqlState::LOCK_NOT_AVAILABLE
                     || *code == SqlState::READ_ONLY_SQL_TRANSACTION
-                    || ["08", "53", "57", "40"].iter().any(|class| code.code().starts_with(class))
+                    || ["08", "53", "57", "40"]
+                        .iter()
+                        .any(|class| code.code().starts_with(class))
             }))
 }
 
-/// Whether the driver could not turn a value into what the server takes. It has no kind of its own for that, only the
-/// text.
+/// Whether the driver could not turn a value into what the server takes. It has no kind of its own
+/// for that, only the text.
 fn is_unsendable(error: &tokio_postgres::Error) -> bool {
     error.code().is_none() && error.to_string().starts_with("error serializing parameter")
 }
 
-/// Both answers of statements that were sent together. Of two errors the cause: after one the server refuses what follows
-/// in the transaction, and says no more than that.
-fn both<A, B>(one: Result<A, StoreError>, other: Result<B, StoreError>) -> Result<(A, B), StoreError> {
+/// Both answers of statements that were sent together. Of two errors the cause: after one the
+/// server refuses what follows in the transaction, and says no more than that.
+fn both<A, B>(
+    one: Result<A, StoreError>,
+    other: Result<B, StoreError>,
+) -> Result<(A, B), StoreError> {
     match (one, other) {
         (Ok(one), Ok(other)) => Ok((one, other)),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
@@ -288,8 +297,14 @@ impl<T> During<T> for Result<T, tokio_postgres::Error> {
 }
 
 impl Store {
-    /// A store on a pool of at most `connections`, which the runtime of the caller drives. Nothing connects yet.
-    pub fn new(database: &Database, connections: usize, call_timeout: Duration, clock: Clock) -> Self {
+    /// A store on a pool of at most `connections`, which the runtime of the caller drives. Nothing
+    /// connects yet.
+    pub fn new(
+        database: &Database,
+        connections: usize,
+        call_timeout: Duration,
+        clock: Clock,
+    ) -> Self {
         Self {
             pool: pool(database, connections, call_timeout, Handle::current()),
             pool_name: "firing",
@@ -307,12 +322,16 @@ impl Store {
         }
     }
 
-    /// The same database for the API: with connections of its own, on a runtime of its own, so that no request can
-    /// make firing wait. What firing remembers it shows.
+    /// The same database for the API: with connections of its own, on a runtime of its own, so that
+    /// no request can make firing wait. What firing remembers it shows.
     #[must_use]
     pub fn for_requests(&self, database: &Database, connections: usize, runtime: Handle) -> Self {
         let pool = pool(database, connections, self.call_timeout, runtime);
-        Self { pool, pool_name: "requests", ..self.clone() }
+        Self {
+            pool,
+            pool_name: "requests",
+            ..self.clone()
+        }
     }
 
     /// The clock that statements are asked with.
@@ -337,13 +356,19 @@ impl Store {
     }
 
     fn expects_conflicts(&self) -> bool {
-        let until = *self.conflicts_expected_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self
+            .conflicts_expected_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
     /// For a while: where there is one, there are more.
     fn expect_conflicts(&self) {
-        *self.conflicts_expected_until.lock().unwrap_or_else(PoisonError::into_inner) =
+        *self
+            .conflicts_expected_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) =
             Some(Instant::now() + CONFLICTS_EXPECTED_FOR);
     }
 
@@ -356,7 +381,10 @@ impl Store {
     ) -> Result<T, StoreError> {
         match tokio::time::timeout(self.call_timeout, work).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::Timeout { call, after: self.call_timeout }),
+            Err(_) => Err(StoreError::Timeout {
+                call,
+                after: self.call_timeout,
+            }),
         }
     }
 
@@ -372,7 +400,11 @@ impl Store {
     fn note_odd(&self, table: &'static str, odd: Vec<(Uuid, StoreError)>) {
         for (id, error) in odd {
             let reason = format!("it cannot be written: {}", error.in_words());
-            self.unreadable.note(&StoreError::Unreadable { table, id: id.to_string(), reason });
+            self.unreadable.note(&StoreError::Unreadable {
+                table,
+                id: id.to_string(),
+                reason,
+            });
         }
     }
 

@@ -34,8 +34,8 @@ where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid 
   and database = (select oid from pg_database where datname = current_database())
   and ((classid::bigint << 32) | objid::bigint) = $1";
 
-/// The session's age in the row, before the lock: nobody may take the lock of a new session for the age of an
-/// earlier one.
+/// The session's age in the row, before the lock: nobody may take the lock of a new session for the
+/// age of an earlier one.
 const NOTE_SESSION: &str = "-- nodes.note_session
 update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2";
 
@@ -45,9 +45,10 @@ select $2, $3, $4, $5, 'ACTIVE', $6, $7, 3, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at";
 
-/// Renews everything that the node holds. No row: it was declared dead. Where more time has passed since the last one than
-/// can have ($5, seconds; null where the clock is set by hand) the clock has jumped: the heartbeats of others are older or
-/// younger than they were, so this node has watched them from now on only.
+/// Renews everything that the node holds. No row: it was declared dead. Where more time has passed
+/// since the last one than can have ($5, seconds; null where the clock is set by hand) the clock
+/// has jumped: the heartbeats of others are older or younger than they were, so this node has
+/// watched them from now on only.
 const HEARTBEAT: &str = "-- nodes.heartbeat
 update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
     executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros),
@@ -58,7 +59,8 @@ where id = $2 and state in ('ACTIVE', 'DRAINING')
 returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held,
     (select jumped_from from cluster_hold) as jumped_from, (select jumped_to from cluster_hold) as jumped_to";
 
-/// A living node that knows no run with a payload of its own (migration V17): it would run it with that of the job.
+/// A living node that knows no run with a payload of its own (migration V17): it would run it with
+/// that of the job.
 const OF_BEFORE_OWN_RUNS: &str = "-- nodes.of_before_own_runs
 select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol < 3 order by name limit 1";
 
@@ -158,8 +160,20 @@ impl MembershipSession {
         clock: Clock,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), StoreError> {
         let (client, mut messages) = bounded("nodes.open", timeout, database.connect()).await?;
-        let (ended, database) = (async move { while messages.recv().await.is_some() {} }, database.clone());
-        Ok((Self { client, database, clock, timeout, opened_at: Instant::now() }, ended))
+        let (ended, database) = (
+            async move { while messages.recv().await.is_some() {} },
+            database.clone(),
+        );
+        Ok((
+            Self {
+                client,
+                database,
+                clock,
+                timeout,
+                opened_at: Instant::now(),
+            },
+            ended,
+        ))
     }
 
     /// Whether the connection has ended, or goes to a primary that has been replaced.
@@ -169,31 +183,59 @@ impl MembershipSession {
 
     /// Joins under a fresh id. The lock comes first: a node that can be seen has
     /// a session that can be seen. Returns its first heartbeat.
-    pub async fn join(&self, node_id: Uuid, profile: &NodeProfile) -> Result<Timestamp, StoreError> {
+    pub async fn join(
+        &self,
+        node_id: Uuid,
+        profile: &NodeProfile,
+    ) -> Result<Timestamp, StoreError> {
         self.take_lock(node_id).await?;
         let slots = i32::try_from(profile.slots).unwrap_or(i32::MAX);
         let (stub, key) = (self.clock.stub(), lock_key(node_id));
         bounded("nodes.join", self.timeout, async {
-            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
-                [&stub, &node_id, &profile.name, &profile.address, &env!("CARGO_PKG_VERSION"), &key, &slots];
-            let joined = self.client.query_one(JOIN, &row).await.during("nodes.join")?;
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+                &stub,
+                &node_id,
+                &profile.name,
+                &profile.address,
+                &env!("CARGO_PKG_VERSION"),
+                &key,
+                &slots,
+            ];
+            let joined = self
+                .client
+                .query_one(JOIN, &row)
+                .await
+                .during("nodes.join")?;
             Values::of("nodes.join", &joined).get(0)
         })
         .await
     }
 
-    /// Takes the lock of an id, on a new connection, from an earlier session of the id if there is one. It waits in
-    /// line before that session has ended, so that nobody finds the lock free in between.
+    /// Takes the lock of an id, on a new connection, from an earlier session of the id if there is
+    /// one. It waits in line before that session has ended, so that nobody finds the lock free in
+    /// between.
     pub async fn take_lock(&self, node_id: Uuid) -> Result<(), StoreError> {
         let key = lock_key(node_id);
         bounded("nodes.take_lock", self.timeout, async {
-            self.client.execute(NOTE_SESSION, &[&self.clock.stub(), &node_id]).await.during("nodes.note_session")?;
-            let end_earlier = self.client.prepare(END_EARLIER_SESSION).await.during("nodes.prepare")?;
-            let take = self.client.prepare(TAKE_LOCK).await.during("nodes.prepare")?;
+            self.client
+                .execute(NOTE_SESSION, &[&self.clock.stub(), &node_id])
+                .await
+                .during("nodes.note_session")?;
+            let end_earlier = self
+                .client
+                .prepare(END_EARLIER_SESSION)
+                .await
+                .during("nodes.prepare")?;
+            let take = self
+                .client
+                .prepare(TAKE_LOCK)
+                .await
+                .during("nodes.prepare")?;
             // Both are on their way before the first is answered.
-            futures_util::try_join!(async { self.client.query(&end_earlier, &[&key]).await }, async {
-                self.client.query(&take, &[&key]).await
-            },)
+            futures_util::try_join!(
+                async { self.client.query(&end_earlier, &[&key]).await },
+                async { self.client.query(&take, &[&key]).await },
+            )
             .during("nodes.take_lock")?;
             Ok(())
         })
@@ -202,16 +244,23 @@ impl MembershipSession {
 
     /// Pauses the cluster when the database has forgotten this heartbeat of an
     /// earlier session, and more than a minute before it; whether it did.
-    pub async fn pause_if_set_back(&self, node_id: Uuid, acknowledged: Timestamp) -> Result<bool, StoreError> {
+    pub async fn pause_if_set_back(
+        &self,
+        node_id: Uuid,
+        acknowledged: Timestamp,
+    ) -> Result<bool, StoreError> {
         let stub = self.clock.stub();
         let held = bounded("hold.if_set_back", self.timeout, async {
-            self.client.execute(PAUSE_IF_SET_BACK, &[&stub, &node_id, &acknowledged]).await.during("hold.if_set_back")
+            self.client
+                .execute(PAUSE_IF_SET_BACK, &[&stub, &node_id, &acknowledged])
+                .await
+                .during("hold.if_set_back")
         });
         Ok(held.await? == 1)
     }
 
-    /// Renews the membership. None when the node was declared dead. `longest` is the most time that can have passed
-    /// since its last heartbeat.
+    /// Renews the membership. None when the node was declared dead. `longest` is the most time that
+    /// can have passed since its last heartbeat.
     pub async fn heartbeat(
         &self,
         node_id: Uuid,
@@ -221,12 +270,18 @@ impl MembershipSession {
     ) -> Result<Option<Renewal>, StoreError> {
         let running = i32::try_from(executions_running).unwrap_or(i32::MAX);
         let offset = clock_offset.and_then(|offset| offset.num_microseconds());
-        #[expect(clippy::disallowed_methods, reason = "the wall clock is what is measured here")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the wall clock is what is measured here"
+        )]
         let (sent, sent_wall) = (Instant::now(), Utc::now());
         let (stub, sent_moment) = (self.clock.stub(), Moment::now());
         let longest = stub.is_none().then_some(longest.as_secs_f64());
         let row = bounded("nodes.heartbeat", self.timeout, async {
-            let row = self.client.query_opt(HEARTBEAT, &[&stub, &node_id, &running, &offset, &longest]).await;
+            let row = self
+                .client
+                .query_opt(HEARTBEAT, &[&stub, &node_id, &running, &offset, &longest])
+                .await;
             row.during("nodes.heartbeat")
         })
         .await?;
@@ -249,13 +304,17 @@ impl MembershipSession {
 }
 
 /// The advisory lock of a node: the random half of its id.
-#[expect(clippy::cast_possible_wrap, reason = "any 64 bits will do as a lock key")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "any 64 bits will do as a lock key"
+)]
 fn lock_key(node_id: Uuid) -> i64 {
     node_id.as_u64_pair().1 as i64
 }
 
-/// A process that stood still finds its timer run out and the answer in its socket. To give the session up then is to
-/// look dead at once, so the answer gets a moment to be read; whether it came in time the membership state decides.
+/// A process that stood still finds its timer run out and the answer in its socket. To give the
+/// session up then is to look dead at once, so the answer gets a moment to be read; whether it came
+/// in time the membership state decides.
 async fn bounded<T>(
     call: &'static str,
     after: Duration,
@@ -265,16 +324,20 @@ async fn bounded<T>(
     if let Ok(answer) = tokio::time::timeout(after, work.as_mut()).await {
         return answer;
     }
-    tokio::time::timeout(MOMENT, work).await.unwrap_or(Err(StoreError::Timeout { call, after }))
+    tokio::time::timeout(MOMENT, work)
+        .await
+        .unwrap_or(Err(StoreError::Timeout { call, after }))
 }
 
 fn state(row: Values<'_>) -> Result<NodeState, StoreError> {
-    row.get::<&str>("state")?.parse().map_err(|error: UnknownName| row.unreadable(error))
+    row.get::<&str>("state")?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))
 }
 
-/// Ends when the lock can be had: the server tries forty times a second. A statement that waits for it would keep
-/// its snapshot for as long as the successor lives, and no dead row of the whole database could be removed: every
-/// lease would walk past the triggers of all fire times since.
+/// Ends when the lock can be had: the server tries forty times a second. A statement that waits for
+/// it would keep its snapshot for as long as the successor lives, and no dead row of the whole
+/// database could be removed: every lease would walk past the triggers of all fire times since.
 fn wait_for(key: i64) -> String {
     format!(
         "do $$ begin
@@ -292,9 +355,19 @@ pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError>
     let (client, _guard) = database.connect_guarded().await?;
     // The server gives up the wait when this process is gone; where a platform
     // cannot check, the wait ends with the successor's session instead.
-    drop(client.batch_execute("set client_connection_check_interval = '1s'").await);
-    client.batch_execute("set lock_timeout = 0").await.during("nodes.watch")?;
-    client.batch_execute(&wait_for(lock_key)).await.during("nodes.watch")
+    drop(
+        client
+            .batch_execute("set client_connection_check_interval = '1s'")
+            .await,
+    );
+    client
+        .batch_execute("set lock_timeout = 0")
+        .await
+        .during("nodes.watch")?;
+    client
+        .batch_execute(&wait_for(lock_key))
+        .await
+        .during("nodes.watch")
 }
 
 impl Store {
@@ -303,7 +376,10 @@ impl Store {
     pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {
         self.bounded("nodes.drain", async {
             let session = self.session().await?;
-            let changed = session.execute(DRAIN, &[&node_id]).await.during("nodes.drain")?;
+            let changed = session
+                .execute(DRAIN, &[&node_id])
+                .await
+                .during("nodes.drain")?;
             session.release();
             Ok(changed == 1)
         })
@@ -314,9 +390,13 @@ impl Store {
     pub async fn node_of_before_own_runs(&self) -> Result<Option<String>, StoreError> {
         self.bounded("nodes.of_before_own_runs", async {
             let session = self.session().await?;
-            let row = session.query_opt(OF_BEFORE_OWN_RUNS, &[]).await.during("nodes.of_before_own_runs")?;
+            let row = session
+                .query_opt(OF_BEFORE_OWN_RUNS, &[])
+                .await
+                .during("nodes.of_before_own_runs")?;
             session.release();
-            row.map(|row| Values::of("cluster_node", &row).get("name")).transpose()
+            row.map(|row| Values::of("cluster_node", &row).get("name"))
+                .transpose()
         })
         .await
     }
@@ -326,7 +406,10 @@ impl Store {
         self.bounded("nodes.list", async {
             let session = self.session().await?;
             let statement = session.prepare_cached(LIST).await.during("nodes.prepare")?;
-            let rows = session.query(&statement, &[&self.clock().stub()]).await.during("nodes.list")?;
+            let rows = session
+                .query(&statement, &[&self.clock().stub()])
+                .await
+                .during("nodes.list")?;
             session.release();
             Ok(self.unreadable.readable(&rows, record))
         })
@@ -364,8 +447,24 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(7)
         };
-        assert_eq!(bounded("heartbeat", Duration::ZERO, arrived).await.expect("it is there"), 7);
-        let never = bounded("heartbeat", Duration::ZERO, std::future::pending::<Result<(), _>>()).await;
-        assert!(matches!(never, Err(StoreError::Timeout { call: "heartbeat", .. })));
+        assert_eq!(
+            bounded("heartbeat", Duration::ZERO, arrived)
+                .await
+                .expect("it is there"),
+            7
+        );
+        let never = bounded(
+            "heartbeat",
+            Duration::ZERO,
+            std::future::pending::<Result<(), _>>(),
+        )
+        .await;
+        assert!(matches!(
+            never,
+            Err(StoreError::Timeout {
+                call: "heartbeat",
+                ..
+            })
+        ));
     }
 }

@@ -1,8 +1,9 @@
 //! Outcomes: what many jobs ran in each cell of a time axis, read for all jobs of a page at once.
 //!
-//! A job may fire each second, so its executions of a day are never read. Of each cell the newest execution is looked
-//! up, and from there the newest before the cell: a look-up for each cell that has one, however many it has. What
-//! failed among the others stands in the index of what ended badly, of which the newest `TROUBLE_MAX` are read.
+//! A job may fire each second, so its executions of a day are never read. Of each cell the newest
+//! execution is looked up, and from there the newest before the cell: a look-up for each cell that
+//! has one, however many it has. What failed among the others stands in the index of what ended
+//! badly, of which the newest `TROUBLE_MAX` are read.
 
 use super::row::Values;
 use super::{Store, StoreError};
@@ -18,9 +19,9 @@ use uuid::Uuid;
 /// Executions that ended badly that are looked through for one page: 5 to 10 ms.
 const TROUBLE_MAX: i64 = 5_000;
 
-/// The newest execution of each cell of each job, and the newest before the first cell. `$4` holds the lowest ids of the
-/// cells, so that the number of a row's cell is the place of the bound below it; before the first bound there is none,
-/// and the search ends.
+/// The newest execution of each cell of each job, and the newest before the first cell. `$4` holds
+/// the lowest ids of the cells, so that the number of a row's cell is the place of the bound below
+/// it; before the first bound there is none, and the search ends.
 pub const NEWEST: &str = "-- outcomes.newest
 with recursive found as (
     select x.id as of_job, n.* from unnest($1::uuid[]) as x (id) cross join lateral (
@@ -43,8 +44,9 @@ select of_job, width_bucket(id, $4::uuid[]) - 1 as cell, id, status, reason, fir
     coalesce(width_bucket(next_id, $4::uuid[]) = width_bucket(id, $4::uuid[]), false) as several, 0 as failures
 from found";
 
-/// Of each cell of each job the newest execution that failed or was lost, and how many did; and how many that ended badly
-/// were looked through, with the oldest of them. The status is no condition of the search: see `job_list.in_trouble`.
+/// Of each cell of each job the newest execution that failed or was lost, and how many did; and how
+/// many that ended badly were looked through, with the oldest of them. The status is no condition
+/// of the search: see `job_list.in_trouble`.
 pub const FAILED: &str = "-- outcomes.failed
 with trouble as materialized (
     select l.id, l.job_id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at from job_execution_log l
@@ -108,36 +110,69 @@ impl Store {
         let (Some(from), Some(to)) = (bounds.first().copied(), bounds.last().copied()) else {
             return Ok(HashMap::new());
         };
-        let mut cells: Vec<Uuid> = bounds.iter().map(|bound| lowest_execution_id(*bound)).collect();
+        let mut cells: Vec<Uuid> = bounds
+            .iter()
+            .map(|bound| lowest_execution_id(*bound))
+            .collect();
         let (first, end) = (lowest_execution_id(from), lowest_execution_id(to));
         cells.truncate(bounds.len() - 1);
         // What began before the first cell may reach into it.
         let low = lowest_execution_id(from - TimeDelta::days(1));
         self.bounded("outcomes.read", async {
             let session = self.session().await?;
-            let newest = self.rows(&session, "outcomes.newest", NEWEST, &[&jobs, &low, &end, &cells]).await?;
-            let bad: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [&jobs, &first, &end, &cells, &TROUBLE_MAX];
+            let newest = self
+                .rows(
+                    &session,
+                    "outcomes.newest",
+                    NEWEST,
+                    &[&jobs, &low, &end, &cells],
+                )
+                .await?;
+            let bad: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+                [&jobs, &first, &end, &cells, &TROUBLE_MAX];
             let bad = self.rows(&session, "outcomes.failed", FAILED, &bad).await?;
             session.release();
             let failures_from = failures_from(&bad)?.unwrap_or(from);
-            let has_failed =
-                |row: &&Row| Values::of("outcomes.failed", row).get::<Option<Uuid>>("id").is_ok_and(|id| id.is_some());
+            let has_failed = |row: &&Row| {
+                Values::of("outcomes.failed", row)
+                    .get::<Option<Uuid>>("id")
+                    .is_ok_and(|id| id.is_some())
+            };
             let mut found: BTreeMap<(Uuid, i32), OutcomeCell> = BTreeMap::new();
             for (job, cell) in self.unreadable.readable(&newest, outcome_cell) {
                 found.insert((job, cell.cell), cell);
             }
-            for (job, cell) in self.unreadable.readable(bad.iter().filter(has_failed), outcome_cell) {
-                let several = found.get(&(job, cell.cell)).is_some_and(|newest| newest.several || newest.id != cell.id);
+            for (job, cell) in self
+                .unreadable
+                .readable(bad.iter().filter(has_failed), outcome_cell)
+            {
+                let several = found
+                    .get(&(job, cell.cell))
+                    .is_some_and(|newest| newest.several || newest.id != cell.id);
                 found.insert((job, cell.cell), OutcomeCell { several, ..cell });
             }
-            let mut cells_of: HashMap<Uuid, Vec<OutcomeCell>> = jobs.iter().map(|job| (*job, Vec::new())).collect();
+            let mut cells_of: HashMap<Uuid, Vec<OutcomeCell>> =
+                jobs.iter().map(|job| (*job, Vec::new())).collect();
             for ((job, _), cell) in found {
-                if let Some(cells) = cells_of.get_mut(&job).filter(|_| cell.cell >= 0 || cell.lasts_until(from)) {
+                if let Some(cells) = cells_of
+                    .get_mut(&job)
+                    .filter(|_| cell.cell >= 0 || cell.lasts_until(from))
+                {
                     cells.push(cell);
                 }
             }
-            let outcomes = |cells| Arc::new(RecentOutcomes { from, to, failures_from, cells });
-            Ok(cells_of.into_iter().map(|(job, cells)| (job, outcomes(cells))).collect())
+            let outcomes = |cells| {
+                Arc::new(RecentOutcomes {
+                    from,
+                    to,
+                    failures_from,
+                    cells,
+                })
+            };
+            Ok(cells_of
+                .into_iter()
+                .map(|(job, cells)| (job, outcomes(cells)))
+                .collect())
         })
         .await
     }
@@ -155,7 +190,9 @@ impl OutcomeCell {
 
 /// From when on all failures were seen, if not all of the axis were.
 fn failures_from(rows: &[Row]) -> Result<Option<Timestamp>, StoreError> {
-    let Some(row) = rows.first() else { return Ok(None) };
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
     let row = Values::of("outcomes.failed", row);
     if row.get::<i64>("through")? < TROUBLE_MAX {
         return Ok(None);
@@ -172,7 +209,10 @@ fn milliseconds_of(id: Uuid) -> Option<Timestamp> {
 
 fn outcome_cell(row: &Row) -> Result<(Uuid, OutcomeCell), StoreError> {
     let row = Values::of("job_execution_log", row);
-    let status = row.get::<&str>("status")?.parse().map_err(|error: UnknownName| row.unreadable(error))?;
+    let status = row
+        .get::<&str>("status")?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))?;
     let started_at: Option<Timestamp> = row.get("started_at")?;
     let cell = OutcomeCell {
         cell: row.get("cell")?,
@@ -186,6 +226,10 @@ fn outcome_cell(row: &Row) -> Result<(Uuid, OutcomeCell), StoreError> {
         failures: row.get("failures")?,
     };
     let is_bad = matches!(cell.status, ExecutionStatus::Failed | ExecutionStatus::Lost);
-    let failures = if is_bad { cell.failures.max(1) } else { cell.failures };
+    let failures = if is_bad {
+        cell.failures.max(1)
+    } else {
+        cell.failures
+    };
     Ok((row.get("of_job")?, OutcomeCell { failures, ..cell }))
 }

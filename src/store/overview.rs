@@ -40,8 +40,8 @@ select t.job_id, j.name as job_name, t.due_at, t.fire_time, case t.kind when 'OW
 from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp())) order by due_at limit 10) as t
 join job_definition j on j.id = t.job_id order by t.due_at";
 
-/// Runs for longer than its interval, its time-out or an hour; needs `clock`, and shows at most $2. (A cast of what
-/// somebody wrote into `policies` by hand would fail for all jobs.)
+/// Runs for longer than its interval, its time-out or an hour; needs `clock`, and shows at most $2.
+/// (A cast of what somebody wrote into `policies` by hand would fail for all jobs.)
 macro_rules! stuck {
     () => {
         "in_flight as materialized (
@@ -101,8 +101,8 @@ from (select * from late union all select * from stuck union all select * from r
 join job_definition j on j.id = a.job_id and j.status <> 'DELETED'
 order by a.rank, case when a.rank = 4 then a.since end desc, a.since limit 50");
 
-/// How many jobs fail, and how many entries `ATTENTION` would have without its bounds. Each kind is counted to $2, and
-/// paused jobs among the last $2 that were paused.
+/// How many jobs fail, and how many entries `ATTENTION` would have without its bounds. Each kind is
+/// counted to $2, and paused jobs among the last $2 that were paused.
 const TOTALS: &str = concat!(
     "-- overview.totals
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
@@ -121,8 +121,9 @@ select (select count(*) from failing) as failing,
        + (select count(*) from paused) + (select count(*) from failing where job_id not in (select id from paused)) as attention"
 );
 
-/// What is due and not taken, what runs too long, and what vacuum should have removed: for alerts. Who holds the
-/// snapshot that keeps it only the server's administrators may see; how much there is, everybody.
+/// What is due and not taken, what runs too long, and what vacuum should have removed: for alerts.
+/// Who holds the snapshot that keeps it only the server's administrators may see; how much there
+/// is, everybody.
 const BACKLOG: &str = concat!(
     "-- overview.backlog
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
@@ -141,7 +142,8 @@ select id, name from job_definition where id = any($1::uuid[]) and status <> 'DE
 /// What a person should look at.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    /// `HELD`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`, `PAUSED_BY_FAILURE`.
+    /// `HELD`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`,
+    /// `PAUSED_BY_FAILURE`.
     pub kind: String,
     /// The job; none when it is about the cluster.
     pub job_id: Option<Uuid>,
@@ -207,8 +209,13 @@ impl Store {
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.bounded("overview.backlog", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(BACKLOG).await.during("overview.prepare")?;
-            let row = session.query_one(&statement, &[&self.clock().stub(), &COUNT_MAX]).await;
+            let statement = session
+                .prepare_cached(BACKLOG)
+                .await
+                .during("overview.prepare")?;
+            let row = session
+                .query_one(&statement, &[&self.clock().stub(), &COUNT_MAX])
+                .await;
             let row = row.during("overview.backlog")?;
             session.release();
             let row = Values::of("overview.backlog", &row);
@@ -223,7 +230,8 @@ impl Store {
         .await
     }
 
-    /// Whether all is well. What this node cannot read, and what waits for a share of its slots, is its own knowledge.
+    /// Whether all is well. What this node cannot read, and what waits for a share of its slots, is
+    /// its own knowledge.
     pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
         let reasons = self.unreadable.shown();
         let unreadable: Vec<Uuid> = reasons.keys().copied().collect();
@@ -232,26 +240,49 @@ impl Store {
         self.bounded("overview.read", async {
             let stub = self.clock().stub();
             let session = self.session().await?;
-            let (failures, due, next, attention, totals, unreadable, names, pause, resting) = futures_util::try_join!(
-                async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
-                async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
-                async { session.query(NEXT, &[&stub]).await },
-                async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
-                async { session.query_one(TOTALS, &[&stub, &COUNT_MAX]).await },
-                async { session.query(NAMES, &[&unreadable]).await },
-                async { session.query(NAMES, &[&waiting_ids]).await },
-                async { session.query_opt(cluster_pause::READ, &[&stub, &cluster_pause::COUNT_MAX]).await },
-                async { session.query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX]).await },
-            )
-            .during("overview.read")?;
-            let now = session.query_one("select coalesce($1::timestamptz, clock_timestamp())", &[&stub]).await;
+            let (failures, due, next, attention, totals, unreadable, names, pause, resting) =
+                futures_util::try_join!(
+                    async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
+                    async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
+                    async { session.query(NEXT, &[&stub]).await },
+                    async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
+                    async { session.query_one(TOTALS, &[&stub, &COUNT_MAX]).await },
+                    async { session.query(NAMES, &[&unreadable]).await },
+                    async { session.query(NAMES, &[&waiting_ids]).await },
+                    async {
+                        session
+                            .query_opt(cluster_pause::READ, &[&stub, &cluster_pause::COUNT_MAX])
+                            .await
+                    },
+                    async {
+                        session
+                            .query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX])
+                            .await
+                    },
+                )
+                .during("overview.read")?;
+            let now = session
+                .query_one(
+                    "select coalesce($1::timestamptz, clock_timestamp())",
+                    &[&stub],
+                )
+                .await;
             let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
             session.release();
             let totals = Values::of("overview.totals", &totals);
-            let mut shown =
-                of_cluster(pause.as_ref().map(cluster_pause::record).transpose()?, resting::record(&resting)?, now);
-            shown.extend(self.unreadable.readable(&unreadable, |row| unreadable_job(row, &reasons, now)));
-            shown.extend(self.unreadable.readable(&names, |row| saturated_job(row, &waiting)));
+            let mut shown = of_cluster(
+                pause.as_ref().map(cluster_pause::record).transpose()?,
+                resting::record(&resting)?,
+                now,
+            );
+            shown.extend(
+                self.unreadable
+                    .readable(&unreadable, |row| unreadable_job(row, &reasons, now)),
+            );
+            shown.extend(
+                self.unreadable
+                    .readable(&names, |row| saturated_job(row, &waiting)),
+            );
             let of_this_node = i64::try_from(shown.len()).unwrap_or(i64::MAX);
             shown.extend(self.unreadable.readable(&attention, attention_of));
             shown.truncate(SHOWN_MAX);
@@ -269,7 +300,11 @@ impl Store {
 }
 
 /// What concerns the whole cluster comes first.
-fn of_cluster(pause: Option<ClusterPause>, resting: Option<Resting>, now: Timestamp) -> Vec<Attention> {
+fn of_cluster(
+    pause: Option<ClusterPause>,
+    resting: Option<Resting>,
+    now: Timestamp,
+) -> Vec<Attention> {
     let entry = |kind: &str, since: Timestamp, message: String| Attention {
         kind: kind.to_owned(),
         job_id: None,
@@ -279,18 +314,26 @@ fn of_cluster(pause: Option<ClusterPause>, resting: Option<Resting>, now: Timest
         message,
     };
     let stopped = pause.map(|pause| {
-        let message =
-            format!("nothing starts: {} (`horolog release` or releaseCluster ends the hold at once)", pause.reason);
+        let message = format!(
+            "nothing starts: {} (`horolog release` or releaseCluster ends the hold at once)",
+            pause.reason
+        );
         entry("HELD", pause.paused_at, message)
     });
     let resting = resting.map(|resting| entry("RESTING", now, resting.to_string()));
     stopped.into_iter().chain(resting).collect()
 }
 
-fn unreadable_job(row: &Row, reasons: &HashMap<Uuid, String>, now: Timestamp) -> Result<Attention, StoreError> {
+fn unreadable_job(
+    row: &Row,
+    reasons: &HashMap<Uuid, String>,
+    now: Timestamp,
+) -> Result<Attention, StoreError> {
     let row = Values::of("overview.names", row);
     let job_id = row.get("id")?;
-    let reason = reasons.get(&job_id).map_or("it was changed by a newer version", String::as_str);
+    let reason = reasons
+        .get(&job_id)
+        .map_or("it was changed by a newer version", String::as_str);
     Ok(Attention {
         kind: "UNREADABLE".to_owned(),
         job_id: Some(job_id),
@@ -305,7 +348,9 @@ fn saturated_job(row: &Row, waiting: &[WaitingJob]) -> Result<Attention, StoreEr
     let row = Values::of("overview.names", row);
     let job_id = row.get("id")?;
     let waiting = waiting.iter().find(|waiting| waiting.job_id == job_id);
-    let (since, message) = waiting.map(|waiting| (waiting.due_at, waiting.message.clone())).unwrap_or_default();
+    let (since, message) = waiting
+        .map(|waiting| (waiting.due_at, waiting.message.clone()))
+        .unwrap_or_default();
     Ok(Attention {
         kind: "SATURATED".to_owned(),
         job_id: Some(job_id),

@@ -52,7 +52,11 @@ impl Store {
             let session = self.session().await?;
             let missing = missing(&session, self.clock().stub()).await?;
             session.release();
-            if missing.is_empty() { Ok(0) } else { self.create_missing().await }
+            if missing.is_empty() {
+                Ok(0)
+            } else {
+                self.create_missing().await
+            }
         })
         .await
     }
@@ -60,7 +64,10 @@ impl Store {
     /// Looks again once it is alone: another node may have made them.
     async fn create_missing(&self) -> Result<usize, StoreError> {
         let transaction = self.begin("partitions.begin").await?;
-        transaction.execute(LOCK, &[&PARTITION_LOCK]).await.during("partitions.lock")?;
+        transaction
+            .execute(LOCK, &[&PARTITION_LOCK])
+            .await
+            .during("partitions.lock")?;
         let missing = missing(&transaction, self.clock().stub()).await?;
         create(&transaction, &missing).await?;
         transaction.commit().await.during("partitions.commit")?;
@@ -73,30 +80,56 @@ pub(super) async fn existing(
     client: &ClientWrapper,
     stub: Option<Timestamp>,
 ) -> Result<(Timestamp, Vec<String>), StoreError> {
-    let row = client.query_one(EXISTING, &[&stub]).await.during("partitions.existing")?;
+    let row = client
+        .query_one(EXISTING, &[&stub])
+        .await
+        .during("partitions.existing")?;
     let row = Values::of("partitions.existing", &row);
     Ok((row.get(0)?, row.get(1)?))
 }
 
-async fn missing(client: &ClientWrapper, stub: Option<Timestamp>) -> Result<Vec<Partition>, StoreError> {
+async fn missing(
+    client: &ClientWrapper,
+    stub: Option<Timestamp>,
+) -> Result<Vec<Partition>, StoreError> {
     let (now, existing) = existing(client, stub).await?;
     let today = now.date_naive();
     let first = today.checked_sub_days(Days::new(1)).unwrap_or(today);
-    let days = first.iter_days().take(usize::try_from(DAYS_AHEAD).unwrap_or(0) + 2);
-    Ok(days.map(Partition::of).filter(|day| !existing.contains(&day.name)).collect())
+    let days = first
+        .iter_days()
+        .take(usize::try_from(DAYS_AHEAD).unwrap_or(0) + 2);
+    Ok(days
+        .map(Partition::of)
+        .filter(|day| !existing.contains(&day.name))
+        .collect())
 }
 
 async fn create(transaction: &Transaction, missing: &[Partition]) -> Result<(), StoreError> {
-    let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(()) };
-    let early = transaction.query_one(EARLY, &[&first.from, &last.to]).await.during("partitions.early")?;
+    let (Some(first), Some(last)) = (missing.first(), missing.last()) else {
+        return Ok(());
+    };
+    let early = transaction
+        .query_one(EARLY, &[&first.from, &last.to])
+        .await
+        .during("partitions.early")?;
     let early = Values::of("partitions.early", &early).get(0)?;
     if early {
-        transaction.batch_execute(LOCK_LOG).await.during("partitions.lock_log")?;
+        transaction
+            .batch_execute(LOCK_LOG)
+            .await
+            .during("partitions.lock_log")?;
     }
     for partition in missing {
-        let adopt = if early { partition.adopt() } else { String::new() };
+        let adopt = if early {
+            partition.adopt()
+        } else {
+            String::new()
+        };
         let statements = [partition.create(), adopt, partition.attach()].join(";\n");
-        transaction.batch_execute(&statements).await.during("partitions.create")?;
+        transaction
+            .batch_execute(&statements)
+            .await
+            .during("partitions.create")?;
     }
     Ok(())
 }
@@ -115,14 +148,22 @@ pub(super) fn day_of(name: &str) -> Option<NaiveDate> {
 
 impl Partition {
     pub(super) fn of(day: NaiveDate) -> Self {
-        let bound = |day: NaiveDate| lowest_execution_id(day.and_time(chrono::NaiveTime::MIN).and_utc());
+        let bound =
+            |day: NaiveDate| lowest_execution_id(day.and_time(chrono::NaiveTime::MIN).and_utc());
         let name = format!("{PREFIX}{}", day.format("%Y%m%d"));
-        Self { name, from: bound(day), to: bound(day.succ_opt().unwrap_or(day)) }
+        Self {
+            name,
+            from: bound(day),
+            to: bound(day.succ_opt().unwrap_or(day)),
+        }
     }
 
     /// `fillfactor` 50 leaves room for the settlement beside the lease on one page.
     fn create(&self) -> String {
-        format!("create table {} (like job_execution_log including all) with (fillfactor = 50)", self.name)
+        format!(
+            "create table {} (like job_execution_log including all) with (fillfactor = 50)",
+            self.name
+        )
     }
 
     /// Moves what came early.
@@ -136,6 +177,8 @@ impl Partition {
 
     fn attach(&self) -> String {
         let Self { name, from, to } = self;
-        format!("alter table job_execution_log attach partition {name} for values from ('{from}') to ('{to}')")
+        format!(
+            "alter table job_execution_log attach partition {name} for values from ('{from}') to ('{to}')"
+        )
     }
 }

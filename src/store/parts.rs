@@ -1,4 +1,5 @@
-//! Work on many rows of which one may make it fail: it is done in ever smaller parts, down to that row.
+//! Work on many rows of which one may make it fail: it is done in ever smaller parts, down to that
+//! row.
 
 use super::session::Transaction;
 use super::{During, StoreError};
@@ -11,20 +12,34 @@ pub(super) struct Parts<T, R> {
     pub(super) odd: Vec<(T, StoreError)>,
 }
 
-/// Does the work for all of these at once. When it fails for a reason of one row, what it did is undone, and each half
-/// is worked on by itself. Any other error ends all: that the database does not answer is no row's fault.
+/// Does the work for all of these at once. When it fails for a reason of one row, what it did is
+/// undone, and each half is worked on by itself. Any other error ends all: that the database does
+/// not answer is no row's fault.
 pub(super) async fn in_parts<T: Clone, R>(
     transaction: &Transaction,
     all: &[T],
     work: impl AsyncFn(&[T]) -> Result<R, StoreError>,
 ) -> Result<Parts<T, R>, StoreError> {
-    let mut parts = Parts { done: Vec::new(), odd: Vec::new() };
-    let mut ahead = if all.is_empty() { Vec::new() } else { vec![all] };
+    let mut parts = Parts {
+        done: Vec::new(),
+        odd: Vec::new(),
+    };
+    let mut ahead = if all.is_empty() {
+        Vec::new()
+    } else {
+        vec![all]
+    };
     while let Some(part) = ahead.pop() {
-        transaction.batch_execute("savepoint part").await.during("parts.begin")?;
+        transaction
+            .batch_execute("savepoint part")
+            .await
+            .during("parts.begin")?;
         match work(part).await {
             Ok(done) => {
-                transaction.batch_execute("release savepoint part").await.during("parts.end")?;
+                transaction
+                    .batch_execute("release savepoint part")
+                    .await
+                    .during("parts.end")?;
                 parts.done.push(done);
             }
             Err(error) if !error.is_of_a_row() => return Err(error),

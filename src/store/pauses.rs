@@ -1,5 +1,6 @@
-//! Pausing and resuming, within a transaction. What runs when its job is paused runs on; what waits behind it or for its
-//! next attempt is held by the lease that finds it due, and gets its due time back with the resume.
+//! Pausing and resuming, within a transaction. What runs when its job is paused runs on; what waits
+//! behind it or for its next attempt is held by the lease that finds it due, and gets its due time
+//! back with the resume.
 
 use super::commands::{SCHEDULE, next_fire_time_after_resume, notify, record_versions, schedule};
 use super::passed::{self, Locked};
@@ -52,10 +53,16 @@ impl Store {
         ids: &[Uuid],
         reason: Option<&str>,
     ) -> Result<usize, StoreError> {
-        let (paused, now) = self.set_status(transaction, ids, JobStatus::Paused, reason).await?;
+        let (paused, now) = self
+            .set_status(transaction, ids, JobStatus::Paused, reason)
+            .await?;
         let Some(now) = now else { return Ok(0) };
-        self.leave_out_passed(transaction, &paused, now, Reason::Paused).await?;
-        transaction.execute(PAUSE_TRIGGER, &[&paused, &now]).await.during("pauses.pause_trigger")?;
+        self.leave_out_passed(transaction, &paused, now, Reason::Paused)
+            .await?;
+        transaction
+            .execute(PAUSE_TRIGGER, &[&paused, &now])
+            .await
+            .during("pauses.pause_trigger")?;
         record_versions(transaction, &paused, "PAUSED").await?;
         Ok(paused.len())
     }
@@ -67,12 +74,15 @@ impl Store {
         ids: &[Uuid],
         missed: MissedOnce,
     ) -> Result<usize, StoreError> {
-        let (resumed, now) = self.set_status(transaction, ids, JobStatus::Active, None).await?;
+        let (resumed, now) = self
+            .set_status(transaction, ids, JobStatus::Active, None)
+            .await?;
         let Some(now) = now else { return Ok(0) };
         let jobs = jobs::by_ids(transaction, &resumed, &self.unreadable).await?;
         let since = passed::since(transaction, &resumed, now).await?;
         let definitions = jobs.values().map(|job| &job.definition);
-        let exclusions = exclusions::lock_shared(transaction, definitions, since, &self.unreadable).await?;
+        let exclusions =
+            exclusions::lock_shared(transaction, definitions, since, &self.unreadable).await?;
         for locked in passed::lock(transaction, &resumed, &self.unreadable).await? {
             if let Some(job) = jobs.get(&locked.trigger.job_id)
                 && locked.has_missed(now)
@@ -80,14 +90,23 @@ impl Store {
                 settle_missed(transaction, &locked, job, &exclusions, (now, missed)).await?;
             }
         }
-        transaction.prepare_all(&[SCHEDULE]).await.during("pauses.prepare")?;
+        transaction
+            .prepare_all(&[SCHEDULE])
+            .await
+            .during("pauses.prepare")?;
         let scheduled = jobs.values().map(|job| {
             let next = (next_fire_time_after_resume(&job.definition, now), now);
             schedule(transaction, job.id, &job.definition, &exclusions, next)
         });
         futures_util::future::try_join_all(scheduled).await?;
-        transaction.query(LOCK_ONE_OFFS, &[&resumed]).await.during("pauses.lock_one_offs")?;
-        transaction.execute(GIVE_BACK_DUE_TIMES, &[&resumed]).await.during("pauses.give_back_due_times")?;
+        transaction
+            .query(LOCK_ONE_OFFS, &[&resumed])
+            .await
+            .during("pauses.lock_one_offs")?;
+        transaction
+            .execute(GIVE_BACK_DUE_TIMES, &[&resumed])
+            .await
+            .during("pauses.give_back_due_times")?;
         notify(transaction).await?;
         record_versions(transaction, &resumed, "RESUMED").await?;
         Ok(resumed.len())
@@ -124,8 +143,8 @@ async fn settle_missed(
     }
 }
 
-/// After an edit of a paused job: a ONCE whose time has passed is recorded unless it stays as it is, and one whose time
-/// is to come is held at it.
+/// After an edit of a paused job: a ONCE whose time has passed is recorded unless it stays as it
+/// is, and one whose time is to come is held at it.
 pub(super) async fn reschedule_paused(
     transaction: &Transaction,
     store: &Store,
@@ -148,13 +167,20 @@ pub(super) async fn reschedule_paused(
         if locked.has_missed(now) {
             let definitions = std::iter::once(&old.definition);
             let since = Some(locked.trigger.fire_time);
-            let exclusions = exclusions::read(transaction, definitions, since, &store.unreadable).await?;
-            let left_out = locked.trigger.left_out(&old.definition, &exclusions, (now, 1), Reason::Paused);
+            let exclusions =
+                exclusions::read(transaction, definitions, since, &store.unreadable).await?;
+            let left_out =
+                locked
+                    .trigger
+                    .left_out(&old.definition, &exclusions, (now, 1), Reason::Paused);
             passed::record(transaction, old.id, left_out, now).await?;
         }
         let next = once.filter(|_| new.next_fire_time(now).is_some());
         let due_at = next.map(|at| new.due_time(old.id, at));
-        transaction.execute(HOLD_ONCE, &[&old.id, &next, &due_at]).await.during("pauses.hold_once")?;
+        transaction
+            .execute(HOLD_ONCE, &[&old.id, &next, &due_at])
+            .await
+            .during("pauses.hold_once")?;
     }
     Ok(())
 }

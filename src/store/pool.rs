@@ -26,13 +26,16 @@ pub(super) struct Connections {
 
 /// A pool of at most `size` connections on this runtime. Nothing connects yet.
 pub(super) fn pool(database: &Database, size: usize, timeout: Duration, runtime: Handle) -> Pool {
-    Pool::builder(Connections { database: database.clone(), runtime })
-        .max_size(size)
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(timeout))
-        .create_timeout(Some(timeout))
-        .build()
-        .expect("a pool with timeouts builds when it has a runtime, and it has one")
+    Pool::builder(Connections {
+        database: database.clone(),
+        runtime,
+    })
+    .max_size(size)
+    .runtime(Runtime::Tokio1)
+    .wait_timeout(Some(timeout))
+    .create_timeout(Some(timeout))
+    .build()
+    .expect("a pool with timeouts builds when it has a runtime, and it has one")
 }
 
 /// Why the pool gave nothing.
@@ -49,7 +52,9 @@ impl managed::Manager for Connections {
 
     async fn create(&self) -> Result<ClientWrapper, StoreError> {
         let database = self.database.clone();
-        let opened = self.runtime.spawn(async move { database.open(Statements::Bounded).await });
+        let opened = self
+            .runtime
+            .spawn(async move { database.open(Statements::Bounded).await });
         match opened.await {
             Ok(opened) => opened.map(|opened| ClientWrapper::new(opened.client, opened.driver)),
             // The runtime is shutting down, and the process with it.
@@ -57,12 +62,18 @@ impl managed::Manager for Connections {
         }
     }
 
-    async fn recycle(&self, client: &mut ClientWrapper, metrics: &Metrics) -> RecycleResult<StoreError> {
+    async fn recycle(
+        &self,
+        client: &mut ClientWrapper,
+        metrics: &Metrics,
+    ) -> RecycleResult<StoreError> {
         if client.is_closed() {
             return Err(RecycleError::message("it has ended"));
         }
         if self.database.outdates(metrics.created) {
-            return Err(RecycleError::message("it was made before the database failed over"));
+            return Err(RecycleError::message(
+                "it was made before the database failed over",
+            ));
         }
         Ok(())
     }

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 use tokio_postgres::Client;
 
-/// Lets the backend end as soon as it is idle. Not by `pg_terminate_backend`, which would hit it in the middle of a
-/// transaction, when a pooler in any mode knows whose it is.
+/// Lets the backend end as soon as it is idle. Not by `pg_terminate_backend`, which would hit it in
+/// the middle of a transaction, when a pooler in any mode knows whose it is.
 const END_WHEN_IDLE: &str = "-- pooler.end_when_idle
 set idle_session_timeout = 1; select pg_backend_pid() as pid";
 
@@ -48,7 +48,9 @@ pub(super) async fn probe(client: Client, mut ended: JoinHandle<()>) -> Result<S
         if timeout(MOMENT, &mut ended).await.is_ok() {
             return Ok(Shown::Session);
         }
-        let Ok(asked) = row(client.simple_query(WHO).await) else { return Ok(Shown::Nothing) };
+        let Ok(asked) = row(client.simple_query(WHO).await) else {
+            return Ok(Shown::Nothing);
+        };
         if text(&asked, "pid")? != pid || text(&asked, "bound")? != "1ms" {
             return Err(Refusal::ForGood(TRANSACTION_POOLER.to_owned()));
         }

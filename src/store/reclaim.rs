@@ -1,7 +1,7 @@
 //! Reclaiming: attempts that the database counts to a node and that never began there.
 //!
-//! The node itself says which they are. It lives, so nobody needs to take them over: they are tried again under
-//! their own ids, and are neither lost nor recovered.
+//! The node itself says which they are. It lives, so nobody needs to take them over: they are tried
+//! again under their own ids, and are neither lost nor recovered.
 
 use super::parts::in_parts;
 use super::row::column;
@@ -14,8 +14,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Reclaims attempts that never began: this is no recovery. Of a deleted job, or when somebody asked to cancel it, the
-/// execution ends. `between` prunes partitions.
+/// Reclaims attempts that never began: this is no recovery. Of a deleted job, or when somebody
+/// asked to cancel it, the execution ends. `between` prunes partitions.
 pub(super) const RECLAIM: &str = "-- give_backs.give_back
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 verdict as materialized (
@@ -54,13 +54,21 @@ pub struct Holdings {
 }
 
 impl Store {
-    /// Reclaims what the database counts to `node_id` and what the node neither holds nor has begun, hands over what it
-    /// has given up, and ends leases that it does not know; the number of attempts. Only for the taker of leases itself,
-    /// between two leases: anybody else would reclaim what is just being handed over.
-    pub async fn reclaim_unacknowledged(&self, node_id: Uuid, holdings: &Holdings) -> Result<usize, StoreError> {
+    /// Reclaims what the database counts to `node_id` and what the node neither holds nor has
+    /// begun, hands over what it has given up, and ends leases that it does not know; the number of
+    /// attempts. Only for the taker of leases itself, between two leases: anybody else would
+    /// reclaim what is just being handed over.
+    pub async fn reclaim_unacknowledged(
+        &self,
+        node_id: Uuid,
+        holdings: &Holdings,
+    ) -> Result<usize, StoreError> {
         self.bounded("give_backs.give_back", async {
             let session = self.session().await?;
-            let listed = session.query(LEASES, &[&node_id]).await.during("give_backs.leases")?;
+            let listed = session
+                .query(LEASES, &[&node_id])
+                .await
+                .during("give_backs.leases")?;
             let mut lost = executions(&listed)?;
             lost.retain(|execution| !holdings.held.contains(execution));
             if lost.is_empty() {
@@ -69,8 +77,9 @@ impl Store {
             }
             let mut unknown: Vec<Uuid> = column("job_lease", &listed, "id")?;
             unknown.retain(|lease| !holdings.leases.contains(lease));
-            let (given_up, unstarted): (Vec<Uuid>, Vec<Uuid>) =
-                lost.into_iter().partition(|execution| holdings.given_up.contains(execution));
+            let (given_up, unstarted): (Vec<Uuid>, Vec<Uuid>) = lost
+                .into_iter()
+                .partition(|execution| holdings.given_up.contains(execution));
             let transaction = Transaction::new(session);
             transaction.begin().await.during("give_backs.begin")?;
             let jobs = waited_for(&listed)?;
@@ -85,13 +94,20 @@ impl Store {
         .await
     }
 
-    /// Reclaims what has not begun under an id that this process has given up; how many. What began is left to whoever
-    /// takes the id over, and so is what is still to be settled. The lock on the node's row waits for a lease of the id
-    /// that is under way, and excludes a take-over; after the take-over there is nothing to reclaim.
-    pub async fn reclaim_former(&self, node_id: Uuid, holdings: &Holdings) -> Result<usize, StoreError> {
+    /// Reclaims what has not begun under an id that this process has given up; how many. What began
+    /// is left to whoever takes the id over, and so is what is still to be settled. The lock on the
+    /// node's row waits for a lease of the id that is under way, and excludes a take-over; after
+    /// the take-over there is nothing to reclaim.
+    pub async fn reclaim_former(
+        &self,
+        node_id: Uuid,
+        holdings: &Holdings,
+    ) -> Result<usize, StoreError> {
         self.bounded("give_backs.give_back_former", async {
             let transaction = self.begin("give_backs.begin").await?;
-            let reclaimed = self.reclaim_unstarted(&transaction, node_id, holdings).await?;
+            let reclaimed = self
+                .reclaim_unstarted(&transaction, node_id, holdings)
+                .await?;
             transaction.commit().await.during("give_backs.commit")?;
             Ok(reclaimed)
         })
@@ -103,13 +119,21 @@ impl Store {
         &self,
         transaction: &Transaction,
         node_id: Uuid,
-        Holdings { begun, given_up, .. }: &Holdings,
+        Holdings {
+            begun, given_up, ..
+        }: &Holdings,
     ) -> Result<usize, StoreError> {
-        let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("give_backs.lock_own")?;
+        let own = transaction
+            .query_opt(LOCK_OWN, &[&node_id])
+            .await
+            .during("give_backs.lock_own")?;
         if own.is_none() {
             return Ok(0);
         }
-        let listed = transaction.query(LEASES, &[&node_id]).await.during("give_backs.leases")?;
+        let listed = transaction
+            .query(LEASES, &[&node_id])
+            .await
+            .during("give_backs.leases")?;
         let mut unstarted = executions(&listed)?;
         unstarted.retain(|execution| !begun.contains(execution) && !given_up.contains(execution));
         let jobs = waited_for(&listed)?;
@@ -127,11 +151,20 @@ impl Store {
         node_id: Uuid,
         unstarted: &[Uuid],
     ) -> Result<usize, StoreError> {
-        let (Some(low), Some(high)) = (unstarted.iter().min(), unstarted.iter().max()) else { return Ok(0) };
-        let statement = transaction.prepare_cached(RECLAIM).await.during("give_backs.prepare")?;
+        let (Some(low), Some(high)) = (unstarted.iter().min(), unstarted.iter().max()) else {
+            return Ok(0);
+        };
+        let statement = transaction
+            .prepare_cached(RECLAIM)
+            .await
+            .during("give_backs.prepare")?;
         let reclaim = async |unstarted: &[Uuid]| {
-            let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &unstarted, low, high];
-            let rows = transaction.query(&statement, &values).await.during("give_backs.give_back")?;
+            let values: [&(dyn ToSql + Sync); 5] =
+                [&self.clock().stub(), &node_id, &unstarted, low, high];
+            let rows = transaction
+                .query(&statement, &values)
+                .await
+                .during("give_backs.give_back")?;
             let reclaimed = self.next_attempts(transaction, "RETRY", &rows).await?;
             rearm_fixed_delay(transaction, &reclaimed.ended).await?;
             Ok(rows.len())
@@ -148,7 +181,8 @@ impl Store {
         node_id: Uuid,
         given_up: &[Uuid],
     ) -> Result<usize, StoreError> {
-        let hand_over = async |given_up: &[Uuid]| self.hand_over(transaction, node_id, given_up).await;
+        let hand_over =
+            async |given_up: &[Uuid]| self.hand_over(transaction, node_id, given_up).await;
         let handed_over = in_parts(transaction, given_up, hand_over).await?;
         self.note_odd("job_execution_log", handed_over.odd);
         let count = |taken: &TakeoverReport| taken.rerun.len() + taken.ended.len();
@@ -164,7 +198,10 @@ pub(super) fn waited_for(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
 
 async fn end_empty(transaction: &Transaction, leases: &[Uuid]) -> Result<(), StoreError> {
     if !leases.is_empty() {
-        transaction.execute(END_EMPTY_LEASES, &[&leases]).await.during("give_backs.end_empty_leases")?;
+        transaction
+            .execute(END_EMPTY_LEASES, &[&leases])
+            .await
+            .during("give_backs.end_empty_leases")?;
     }
     Ok(())
 }

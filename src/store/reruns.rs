@@ -1,7 +1,8 @@
 //! Reruns: triggers for the fire times of ended executions, under ids of their own.
 //!
-//! Batches wait for each other, whoever asks: so a batch sees every rerun that was asked for before it, pending, in flight
-//! or ended, and no execution gets two at a time. From its trigger on a rerun is taken like a run-now.
+//! Batches wait for each other, whoever asks: so a batch sees every rerun that was asked for before
+//! it, pending, in flight or ended, and no execution gets two at a time. From its trigger on a
+//! rerun is taken like a run-now.
 
 use super::commands::notify;
 use super::execution_list::{SCAN_LIMIT, conditions, search};
@@ -120,7 +121,8 @@ impl Store {
         }
     }
 
-    /// Some of them behind that one, how many rows were looked at, and the last of these if there may be more.
+    /// Some of them behind that one, how many rows were looked at, and the last of these if there
+    /// may be more.
     async fn find_ended(
         &self,
         filter: &ExecutionFilter,
@@ -130,7 +132,10 @@ impl Store {
             let session = self.session().await?;
             let conditions = conditions(filter, after);
             let text = search(&conditions, SCAN_LIMIT, FOUND_AT_A_TIME);
-            let row = session.query_one(&text, &conditions.values()).await.during("reruns.find")?;
+            let row = session
+                .query_one(&text, &conditions.values())
+                .await
+                .during("reruns.find")?;
             session.release();
             let row = Values::of("reruns.find", &row);
             let (scanned, last): (i64, Option<Uuid>) = (row.get(0)?, row.get(1)?);
@@ -140,11 +145,19 @@ impl Store {
         .await
     }
 
-    /// The reruns of these executions, which have these jobs, that began: newest first, at most 20 of each.
-    pub async fn reruns_of(&self, ids: &[Uuid], jobs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, StoreError> {
+    /// The reruns of these executions, which have these jobs, that began: newest first, at most 20
+    /// of each.
+    pub async fn reruns_of(
+        &self,
+        ids: &[Uuid],
+        jobs: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<Uuid>>, StoreError> {
         self.bounded("reruns.of", async {
             let session = self.session().await?;
-            let rows = session.query(OF, &[&ids, &jobs]).await.during("reruns.of")?;
+            let rows = session
+                .query(OF, &[&ids, &jobs])
+                .await
+                .during("reruns.of")?;
             session.release();
             let read = |row: &Row| {
                 let row = Values::of("reruns.of", row);
@@ -156,33 +169,62 @@ impl Store {
     }
 
     /// What would become of each of these, at most `BATCH`.
-    pub async fn judge_reruns(&self, ids: &[Uuid], asked: Asked) -> Result<Vec<Verdict>, StoreError> {
+    pub async fn judge_reruns(
+        &self,
+        ids: &[Uuid],
+        asked: Asked,
+    ) -> Result<Vec<Verdict>, StoreError> {
         self.bounded("reruns.judge", async {
             let session = self.session().await?;
             let candidates = candidates(&session, ids).await?;
             session.release();
-            Ok(candidates.iter().map(|(candidate, ..)| candidate.judge(asked)).collect())
+            Ok(candidates
+                .iter()
+                .map(|(candidate, ..)| candidate.judge(asked))
+                .collect())
         })
         .await
     }
 
     /// Lets those of them run again that may, at most `BATCH`, due in so long.
-    pub async fn rerun(&self, ids: &[Uuid], asked: Asked, due_in: TimeDelta) -> Result<RerunBatch, StoreError> {
+    pub async fn rerun(
+        &self,
+        ids: &[Uuid],
+        asked: Asked,
+        due_in: TimeDelta,
+    ) -> Result<RerunBatch, StoreError> {
         self.bounded("reruns.rerun", async {
             let transaction = self.begin("reruns.begin").await?;
-            transaction.execute(LOCK, &[&RERUN_LOCK]).await.during("reruns.lock")?;
-            let jobs =
-                transaction.query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids]).await.during("reruns.hold_jobs")?;
+            transaction
+                .execute(LOCK, &[&RERUN_LOCK])
+                .await
+                .during("reruns.lock")?;
+            let jobs = transaction
+                .query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids])
+                .await
+                .during("reruns.hold_jobs")?;
             // After the lock: the reruns that others asked for before it are seen.
             let candidates = candidates(&transaction, ids).await?;
-            let verdicts: Vec<Verdict> = candidates.iter().map(|(candidate, ..)| candidate.judge(asked)).collect();
-            let runs = candidates.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Run);
-            let (reruns, repeated): (Vec<Uuid>, Vec<Uuid>) =
-                runs.map(|((of, fire_time, before), _)| (rerun_execution_id(*fire_time, *before), of.id)).unzip();
+            let verdicts: Vec<Verdict> = candidates
+                .iter()
+                .map(|(candidate, ..)| candidate.judge(asked))
+                .collect();
+            let runs = candidates
+                .iter()
+                .zip(&verdicts)
+                .filter(|(_, verdict)| **verdict == Verdict::Run);
+            let (reruns, repeated): (Vec<Uuid>, Vec<Uuid>) = runs
+                .map(|((of, fire_time, before), _)| {
+                    (rerun_execution_id(*fire_time, *before), of.id)
+                })
+                .unzip();
             if let Some(job) = jobs.first().filter(|_| !reruns.is_empty()) {
                 let now: Timestamp = Values::of("reruns.hold_jobs", job).get(0)?;
                 let due_at = whole_millis(now) + due_in;
-                transaction.execute(INSERT, &[&reruns, &repeated, &due_at]).await.during("reruns.insert")?;
+                transaction
+                    .execute(INSERT, &[&reruns, &repeated, &due_at])
+                    .await
+                    .during("reruns.insert")?;
                 notify(&transaction).await?;
             }
             transaction.commit().await.during("reruns.commit")?;
@@ -193,14 +235,23 @@ impl Store {
 }
 
 /// The executions with their fire times, and how many reruns of these there were.
-async fn candidates(client: &ClientWrapper, ids: &[Uuid]) -> Result<Vec<(Candidate, Timestamp, usize)>, StoreError> {
-    let rows = client.query(CANDIDATES, &[&ids]).await.during("reruns.candidates")?;
+async fn candidates(
+    client: &ClientWrapper,
+    ids: &[Uuid],
+) -> Result<Vec<(Candidate, Timestamp, usize)>, StoreError> {
+    let rows = client
+        .query(CANDIDATES, &[&ids])
+        .await
+        .during("reruns.candidates")?;
     rows.iter().map(candidate).collect()
 }
 
 fn candidate(row: &Row) -> Result<(Candidate, Timestamp, usize), StoreError> {
     let row = Values::of("job_execution_log", row);
-    let status = row.get::<&str>("status")?.parse().map_err(|error: UnknownName| row.unreadable(error))?;
+    let status = row
+        .get::<&str>("status")?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))?;
     let candidate = Candidate {
         id: row.get("id")?,
         status,
@@ -209,5 +260,9 @@ fn candidate(row: &Row) -> Result<(Candidate, Timestamp, usize), StoreError> {
         under_way: row.get("under_way")?,
         is_repeated: row.get("is_repeated")?,
     };
-    Ok((candidate, row.get("fire_time")?, usize::try_from(row.get::<i64>("reruns")?).unwrap_or(usize::MAX)))
+    Ok((
+        candidate,
+        row.get("fire_time")?,
+        usize::try_from(row.get::<i64>("reruns")?).unwrap_or(usize::MAX),
+    ))
 }

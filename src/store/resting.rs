@@ -1,8 +1,10 @@
-//! Jobs at rest because the database's clock was ahead: their fire times of the time to come were taken already.
+//! Jobs at rest because the database's clock was ahead: their fire times of the time to come were
+//! taken already.
 //!
-//! Nodes that see a jump hold the cluster (`clock_jumps`). When every node started while the clock was ahead, and none ran
-//! when it was corrected, nobody saw one. What it leaves is in the log: rows whose fire times lie in the future. Nothing
-//! else writes such rows, so normally the question reads nothing.
+//! Nodes that see a jump hold the cluster (`clock_jumps`). When every node started while the clock
+//! was ahead, and none ran when it was corrected, nobody saw one. What it leaves is in the log:
+//! rows whose fire times lie in the future. Nothing else writes such rows, so normally the question
+//! reads nothing.
 
 use super::row::Values;
 use super::{During, Store, StoreError};
@@ -12,7 +14,8 @@ use tokio_postgres::Row;
 /// Most rows of the future that are read; what is at rest is counted among them.
 pub(super) const ROWS_MAX: i64 = 10_000;
 
-/// Nodes lease less than a minute ahead. A trigger that lies before the last fire time that was taken has been put right.
+/// Nodes lease less than a minute ahead. A trigger that lies before the last fire time that was
+/// taken has been put right.
 pub(super) const RESTING: &str = "-- resting.read
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 ahead as materialized (
@@ -47,11 +50,15 @@ impl std::fmt::Display for Resting {
 }
 
 impl Store {
-    /// The jobs that rest until the clock has come to what was taken while it was ahead, if there are any.
+    /// The jobs that rest until the clock has come to what was taken while it was ahead, if there
+    /// are any.
     pub async fn resting(&self) -> Result<Option<Resting>, StoreError> {
         self.bounded("resting.read", async {
             let session = self.session().await?;
-            let row = session.query_one(RESTING, &[&self.clock().stub(), &ROWS_MAX]).await.during("resting.read")?;
+            let row = session
+                .query_one(RESTING, &[&self.clock().stub(), &ROWS_MAX])
+                .await
+                .during("resting.read")?;
             session.release();
             record(&row)
         })

@@ -33,8 +33,8 @@ select pg_try_advisory_xact_lock($1)";
 /// reads it for minutes must not. It is tried again at the next pass.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
 
-/// What is above the count of its job, of the next jobs by id; nothing unless it is alone, as for [`TRY_LOCK`]. A count
-/// that is none, written by hand, keeps everything.
+/// What is above the count of its job, of the next jobs by id; nothing unless it is alone, as for
+/// [`TRY_LOCK`]. A count that is none, written by hand, keeps everything.
 const DELETE_ABOVE: &str = "-- retention.delete_above
 with alone as materialized (
     select pg_try_advisory_xact_lock($4) as is_alone
@@ -56,8 +56,8 @@ select is_alone, (select count(*) from deleted) as deleted, (select count(*) fro
        (select id from keeping order by id desc limit 1) as last
 from alone";
 
-/// Of the DEFAULT partition, which is never dropped: fire times whose own
-/// partition was not there. By their end, because one of long ago may have run today. Alone as well.
+/// Of the DEFAULT partition, which is never dropped: fire times whose own partition was not there.
+/// By their end, because one of long ago may have run today. Alone as well.
 const DELETE_STRAY: &str = "-- retention.delete_stray
 with alone as materialized (
     select pg_try_advisory_xact_lock($4) as is_alone
@@ -89,11 +89,17 @@ impl Store {
     /// Purges executions whose fire time is older than `retention`, and what is
     /// above the count that its job keeps, of the next jobs behind `after`, which
     /// it moves on. Does nothing while another node does it.
-    pub async fn purge(&self, retention: Duration, after: &mut Uuid) -> Result<RetentionReport, StoreError> {
+    pub async fn purge(
+        &self,
+        retention: Duration,
+        after: &mut Uuid,
+    ) -> Result<RetentionReport, StoreError> {
         let begun = Instant::now();
         let mut purged = RetentionReport::default();
         loop {
-            let Some((deleted, last)) = self.delete_above_in_parts(*after).await? else { return Ok(purged) };
+            let Some((deleted, last)) = self.delete_above_in_parts(*after).await? else {
+                return Ok(purged);
+            };
             purged.rows += deleted;
             if deleted < BATCH {
                 *after = last;
@@ -105,9 +111,14 @@ impl Store {
         }
         let (now, days) = self.days().await?;
         // `Duration::MAX` reaches back before all time: nothing is that old.
-        let before = TimeDelta::from_std(retention).ok().and_then(|retention| now.checked_sub_signed(retention));
-        let Some(before) = before else { return Ok(purged) };
-        // No reason to keep whole days: a row of it cannot be deleted, or the database does not answer.
+        let before = TimeDelta::from_std(retention)
+            .ok()
+            .and_then(|retention| now.checked_sub_signed(retention));
+        let Some(before) = before else {
+            return Ok(purged);
+        };
+        // No reason to keep whole days: a row of it cannot be deleted, or the database does not
+        // answer.
         match self.delete_stray(before).await {
             Ok(rows) => purged.rows += rows,
             Err(error) if error.is_of_a_row() => {
@@ -119,7 +130,8 @@ impl Store {
         Ok(purged)
     }
 
-    /// [`Self::delete_above`] for fewer jobs at a time when a row of one cannot be deleted, and past that one.
+    /// [`Self::delete_above`] for fewer jobs at a time when a row of one cannot be deleted, and
+    /// past that one.
     async fn delete_above_in_parts(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
         let mut jobs = JOBS;
         loop {
@@ -139,22 +151,34 @@ impl Store {
     async fn keeping_behind(&self, after: Uuid) -> Result<Uuid, StoreError> {
         self.bounded("retention.keeping_behind", async {
             let session = self.session().await?;
-            let row = session.query_opt(KEEPING_BEHIND, &[&after]).await.during("retention.keeping_behind")?;
+            let row = session
+                .query_opt(KEEPING_BEHIND, &[&after])
+                .await
+                .during("retention.keeping_behind")?;
             session.release();
-            row.map_or(Ok(Uuid::nil()), |row| Values::of("retention.keeping_behind", &row).get(0))
+            row.map_or(Ok(Uuid::nil()), |row| {
+                Values::of("retention.keeping_behind", &row).get(0)
+            })
         })
         .await
     }
 
     /// How many rows it deleted, and the last job it looked at, of so many; none when another
     /// node is at it.
-    async fn delete_above(&self, after: Uuid, jobs: i64) -> Result<Option<(i64, Uuid)>, StoreError> {
+    async fn delete_above(
+        &self,
+        after: Uuid,
+        jobs: i64,
+    ) -> Result<Option<(i64, Uuid)>, StoreError> {
         self.bounded("retention.delete_above", async {
             let transaction = self.begin("retention.begin").await?;
-            let row = transaction.query_one(DELETE_ABOVE, &[&after, &jobs, &BATCH, &PARTITION_LOCK]).await;
+            let row = transaction
+                .query_one(DELETE_ABOVE, &[&after, &jobs, &BATCH, &PARTITION_LOCK])
+                .await;
             let row = match row.during("retention.delete_above") {
                 Err(error) if error.is_of_a_row() => {
-                    // The error arrives before its lock is gone: the next try would take it for another node's.
+                    // The error arrives before its lock is gone: the next try would take it for
+                    // another node's.
                     transaction.rollback().await.during("retention.rollback")?;
                     return Err(error);
                 }
@@ -174,8 +198,16 @@ impl Store {
     async fn delete_stray(&self, before: Timestamp) -> Result<i64, StoreError> {
         self.bounded("retention.delete_stray", async {
             let session = self.session().await?;
-            let values: [&(dyn ToSql + Sync); 4] = [&lowest_execution_id(before), &before, &BATCH, &PARTITION_LOCK];
-            let row = session.query_one(DELETE_STRAY, &values).await.during("retention.delete_stray")?;
+            let values: [&(dyn ToSql + Sync); 4] = [
+                &lowest_execution_id(before),
+                &before,
+                &BATCH,
+                &PARTITION_LOCK,
+            ];
+            let row = session
+                .query_one(DELETE_STRAY, &values)
+                .await
+                .during("retention.delete_stray")?;
             session.release();
             Values::of("retention.delete_stray", &row).get(0)
         })
@@ -184,7 +216,11 @@ impl Store {
 
     /// Drops the partitions of days that were over before then; how many went, and
     /// how many there are.
-    async fn drop_days(&self, mut days: Vec<NaiveDate>, before: Timestamp) -> Result<(usize, u32), StoreError> {
+    async fn drop_days(
+        &self,
+        mut days: Vec<NaiveDate>,
+        before: Timestamp,
+    ) -> Result<(usize, u32), StoreError> {
         let (mut dropped, mut kept, lowest) = (0, 0, lowest_execution_id(before));
         while let Some(day) = days.first().copied() {
             let partition = Partition::of(day);
@@ -194,7 +230,9 @@ impl Store {
             match self.drop_day(&partition.name).await {
                 Ok(true) => dropped += 1,
                 Ok(false) => break,
-                Err(StoreError::Refused { source, .. }) if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                Err(StoreError::Refused { source, .. })
+                    if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) =>
+                {
                     tracing::info!(%day, "the log is being read: its oldest day is dropped later");
                     break;
                 }
@@ -207,7 +245,10 @@ impl Store {
             }
             days.remove(0);
         }
-        Ok((dropped, u32::try_from(kept + days.len()).unwrap_or(u32::MAX)))
+        Ok((
+            dropped,
+            u32::try_from(kept + days.len()).unwrap_or(u32::MAX),
+        ))
     }
 
     /// What time it is, and the days that have a partition, oldest first.
@@ -216,20 +257,27 @@ impl Store {
             let session = self.session().await?;
             let (now, names) = partitions::existing(&session, self.clock().stub()).await?;
             session.release();
-            let mut days: Vec<_> = names.iter().filter_map(|name| partitions::day_of(name)).collect();
+            let mut days: Vec<_> = names
+                .iter()
+                .filter_map(|name| partitions::day_of(name))
+                .collect();
             days.sort_unstable();
             Ok((now, days))
         })
         .await
     }
 
-    /// Drops a day of which nothing is in flight, unless another node purges or makes partitions; whether it did.
+    /// Drops a day of which nothing is in flight, unless another node purges or makes partitions;
+    /// whether it did.
     async fn drop_day(&self, name: &str) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;
-            let alone = transaction.query_one(TRY_LOCK, &[&PARTITION_LOCK]).await.during("retention.try_lock")?;
-            let dropped =
-                Values::of("retention.try_lock", &alone).get(0)? && drop_partition(&transaction, name).await?;
+            let alone = transaction
+                .query_one(TRY_LOCK, &[&PARTITION_LOCK])
+                .await
+                .during("retention.try_lock")?;
+            let dropped = Values::of("retention.try_lock", &alone).get(0)?
+                && drop_partition(&transaction, name).await?;
             transaction.commit().await.during("retention.commit")?;
             Ok(dropped)
         })
@@ -240,10 +288,20 @@ impl Store {
 /// Drops a partition unless something of it is in flight; whether it did. What
 /// its job keeps by count moves to the DEFAULT partition.
 async fn drop_partition(transaction: &Transaction, name: &str) -> Result<bool, StoreError> {
-    transaction.batch_execute(LOCK_TIMEOUT).await.during("retention.lock_timeout")?;
-    transaction.batch_execute(LOCK_LOG).await.during("retention.lock_log")?;
-    let in_flight = format!("select exists (select from execution_in_flight f join {name} l on l.id = f.id)");
-    let in_flight = transaction.query_one(&in_flight, &[]).await.during("retention.in_flight")?;
+    transaction
+        .batch_execute(LOCK_TIMEOUT)
+        .await
+        .during("retention.lock_timeout")?;
+    transaction
+        .batch_execute(LOCK_LOG)
+        .await
+        .during("retention.lock_log")?;
+    let in_flight =
+        format!("select exists (select from execution_in_flight f join {name} l on l.id = f.id)");
+    let in_flight = transaction
+        .query_one(&in_flight, &[])
+        .await
+        .during("retention.in_flight")?;
     if Values::of("retention.in_flight", &in_flight).get(0)? {
         return Ok(false);
     }
@@ -253,6 +311,9 @@ async fn drop_partition(transaction: &Transaction, name: &str) -> Result<bool, S
             where j.policies ->> 'keepExecutions' is not null;
         drop table {name}"
     );
-    transaction.batch_execute(&drop).await.during("retention.drop_day")?;
+    transaction
+        .batch_execute(&drop)
+        .await
+        .during("retention.drop_day")?;
     Ok(true)
 }

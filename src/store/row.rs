@@ -1,6 +1,8 @@
-//! Values of rows, read without a panic: what stands in a table may have been written by another version, or by hand.
+//! Values of rows, read without a panic: what stands in a table may have been written by another
+//! version, or by hand.
 //!
-//! The driver's own accessor (`Row::get`) panics on a value that it cannot convert; clippy.toml forbids it.
+//! The driver's own accessor (`Row::get`) panics on a value that it cannot convert; clippy.toml
+//! forbids it.
 
 use super::StoreError;
 use crate::model::Timestamp;
@@ -22,7 +24,10 @@ const END: Timestamp = beginning_of(10_000);
 const Y2000: Timestamp = beginning_of(2000);
 
 const fn beginning_of(year: i32) -> Timestamp {
-    NaiveDate::from_yo_opt(year, 1).expect("a year of the calendar").and_time(NaiveTime::MIN).and_utc()
+    NaiveDate::from_yo_opt(year, 1)
+        .expect("a year of the calendar")
+        .and_time(NaiveTime::MIN)
+        .and_utc()
 }
 
 /// What a column can be read as.
@@ -36,10 +41,21 @@ pub(super) trait Readable {
 macro_rules! readable {
     ($($of:ty),*) => { $(impl Readable for $of {})* };
 }
-readable!(bool, i16, i32, i64, f64, &str, String, Uuid, Value, Json<Box<RawValue>>);
+readable!(
+    bool,
+    i16,
+    i32,
+    i64,
+    f64,
+    &str,
+    String,
+    Uuid,
+    Value,
+    Json<Box<RawValue>>
+);
 
-/// The API shows instants of the years 1 to 9999. A sum with one of another year may be beyond what can be counted
-/// with, which panics.
+/// The API shows instants of the years 1 to 9999. A sum with one of another year may be beyond what
+/// can be counted with, which panics.
 impl Readable for Timestamp {
     fn oddity(&self) -> Option<&'static str> {
         (!(FIRST..END).contains(self)).then_some("the instant is not in the years 1 to 9999")
@@ -67,7 +83,9 @@ impl<'a> FromSql<'a> for Bound {
         let (first, last) = (FIRST.timestamp_micros(), END.timestamp_micros() - 1);
         let micros = <i64 as FromSql>::from_sql(of, raw)?.saturating_add(Y2000.timestamp_micros());
         let instant = Timestamp::from_timestamp_micros(micros.clamp(first, last));
-        instant.map(Self).ok_or_else(|| "the instant cannot be counted with".into())
+        instant
+            .map(Self)
+            .ok_or_else(|| "the instant cannot be counted with".into())
     }
 
     fn accepts(of: &Type) -> bool {
@@ -96,27 +114,46 @@ impl<'a> Values<'a> {
         let odd = |reason: &dyn Display| self.unreadable(format_args!("column {column}: {reason}"));
         match self.row.try_get::<_, T>(column) {
             Ok(value) => value.oddity().map_or(Ok(value), |oddity| Err(odd(&oddity))),
-            Err(error) => Err(error.source().map_or_else(|| odd(&error), |cause| odd(&cause))),
+            Err(error) => Err(error
+                .source()
+                .map_or_else(|| odd(&error), |cause| odd(&cause))),
         }
     }
 
-    /// The instant of a bound, which may be infinite: then, as for all that the API cannot show, the first or the last
-    /// that it can.
-    pub(super) fn bound(self, column: impl RowIndex + Display + Copy) -> Result<Timestamp, StoreError> {
+    /// The instant of a bound, which may be infinite: then, as for all that the API cannot show,
+    /// the first or the last that it can.
+    pub(super) fn bound(
+        self,
+        column: impl RowIndex + Display + Copy,
+    ) -> Result<Timestamp, StoreError> {
         let bound = self.row.try_get::<_, Bound>(column);
-        bound.map(|Bound(instant)| instant).map_err(|error| self.unreadable(format_args!("column {column}: {error}")))
+        bound
+            .map(|Bound(instant)| instant)
+            .map_err(|error| self.unreadable(format_args!("column {column}: {error}")))
     }
 
     /// The row cannot be understood.
     pub(super) fn unreadable(self, reason: impl Display) -> StoreError {
-        StoreError::Unreadable { table: self.of, id: self.id(), reason: reason.to_string() }
+        StoreError::Unreadable {
+            table: self.of,
+            id: self.id(),
+            reason: reason.to_string(),
+        }
     }
 
     /// What names the row in a log, as far as it was asked for.
     fn id(self) -> String {
-        let uuid = |column| self.row.try_get::<_, Uuid>(column).ok().map(|id| id.to_string());
+        let uuid = |column| {
+            self.row
+                .try_get::<_, Uuid>(column)
+                .ok()
+                .map(|id| id.to_string())
+        };
         let name = || self.row.try_get::<_, String>("name").ok();
-        uuid("id").or_else(|| uuid("job_id")).or_else(name).unwrap_or_else(|| "unknown".to_owned())
+        uuid("id")
+            .or_else(|| uuid("job_id"))
+            .or_else(name)
+            .unwrap_or_else(|| "unknown".to_owned())
     }
 }
 
@@ -126,7 +163,9 @@ pub(super) fn column<'a, T: FromSql<'a> + Readable, C: FromIterator<T>>(
     rows: impl IntoIterator<Item = &'a Row>,
     column: impl RowIndex + Display + Copy,
 ) -> Result<C, StoreError> {
-    rows.into_iter().map(|row| Values::of(of, row).get(column)).collect()
+    rows.into_iter()
+        .map(|row| Values::of(of, row).get(column))
+        .collect()
 }
 
 /// [`Values::bound`] of all rows of an answer.
@@ -135,7 +174,9 @@ pub(super) fn bounds<'a>(
     rows: impl IntoIterator<Item = &'a Row>,
     column: impl RowIndex + Display + Copy,
 ) -> Result<Vec<Timestamp>, StoreError> {
-    rows.into_iter().map(|row| Values::of(of, row).bound(column)).collect()
+    rows.into_iter()
+        .map(|row| Values::of(of, row).bound(column))
+        .collect()
 }
 
 /// The rows whose column is true, and the others.
@@ -146,7 +187,11 @@ pub(super) fn partition<'a>(
 ) -> Result<(Vec<&'a Row>, Vec<&'a Row>), StoreError> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for row in rows {
-        if Values::of(of, row).get(column)? { with.push(row) } else { without.push(row) }
+        if Values::of(of, row).get(column)? {
+            with.push(row)
+        } else {
+            without.push(row)
+        }
     }
     Ok((with, without))
 }

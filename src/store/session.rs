@@ -1,7 +1,7 @@
 //! Pooled connections, and transactions on them.
 //!
-//! A connection never goes back to the pool in a state that nobody knows: what does not end well (an error, a
-//! timeout, a panic) closes it, and the server rolls back.
+//! A connection never goes back to the pool in a state that nobody knows: what does not end well
+//! (an error, a timeout, a panic) closes it, and the server rolls back.
 
 use super::pool::Pooled;
 use deadpool_postgres::ClientWrapper;
@@ -17,7 +17,9 @@ pub struct Session {
 impl Session {
     /// A session on a connection from the pool.
     pub fn new(client: Pooled) -> Self {
-        Self { client: Some(client) }
+        Self {
+            client: Some(client),
+        }
     }
 
     /// Gives the connection back.
@@ -29,7 +31,9 @@ impl Session {
 impl Deref for Session {
     type Target = ClientWrapper;
     fn deref(&self) -> &Self::Target {
-        self.client.as_ref().expect("a session has its client until it is released or dropped")
+        self.client
+            .as_ref()
+            .expect("a session has its client until it is released or dropped")
     }
 }
 
@@ -61,13 +65,20 @@ impl Transaction {
         self.0.batch_execute(&format!("begin; {statements}")).await
     }
 
-    /// Prepares statements that it will need, in one round trip for all that the connection does not know yet.
+    /// Prepares statements that it will need, in one round trip for all that the connection does
+    /// not know yet.
     pub async fn prepare_all(&self, statements: &[&str]) -> Result<(), tokio_postgres::Error> {
-        try_join_all(statements.iter().map(|statement| self.prepare_cached(statement))).await?;
+        try_join_all(
+            statements
+                .iter()
+                .map(|statement| self.prepare_cached(statement)),
+        )
+        .await?;
         Ok(())
     }
 
-    /// Makes it so. (After a failed statement it would roll back and say nothing: so nobody commits after an error.)
+    /// Makes it so. (After a failed statement it would roll back and say nothing: so nobody commits
+    /// after an error.)
     pub async fn commit(self) -> Result<(), tokio_postgres::Error> {
         self.0.batch_execute("commit").await?;
         self.0.release();

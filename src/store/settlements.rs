@@ -17,10 +17,10 @@ use crate::safeguards::{Safeguard, unless_off};
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Settles attempts that are still current. An attempt that is tried again is
-/// kept in the execution's history; one that somebody asked to cancel is not
-/// tried again. `between` lets the generic plan prune
-/// partitions; `any` keeps the look-ups to these ids, because a join alone may read all between them.
+/// Settles attempts that are still current. An attempt that is tried again is kept in the
+/// execution's history; one that somebody asked to cancel is not tried again. `between` lets the
+/// generic plan prune partitions; `any` keeps the look-ups to these ids, because a join alone may
+/// read all between them.
 pub(super) const SETTLE: &str = "-- settlements.settle
 update job_execution_log l
 set status = case when x.status = 'RETRYING' and l.cancel_requested_at is not null then 'CANCELLED' else x.status end,
@@ -99,11 +99,10 @@ join unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[]) as x (id,
 where l.id between $6 and $7 and l.id = any($1::uuid[]) and l.attempt = x.attempt and l.node_id = x.node_id and l.reason is not distinct from x.reason
   and (l.status = x.status or x.status = 'RETRYING' and l.status = 'CANCELLED')";
 
-/// Gives fixed-delay triggers their next due time: one interval after the end of
-/// the execution they await, rounded up to a millisecond so that the fire time
-/// survives its trip through the API. The one statement for settlement,
-/// take-over and repair; after `endAt` there is none. $1 limits it to some executions, `between` to their
-/// partitions.
+/// Gives fixed-delay triggers their next due time: one interval after the end of the execution they
+/// await, rounded up to a millisecond so that the fire time survives its trip through the API. The
+/// one statement for settlement, take-over and repair; after `endAt` there is none. $1 limits it to
+/// some executions, `between` to their partitions.
 pub(super) const REARM_FIXED_DELAY: &str = "-- settlements.rearm
 update job_trigger t
 set awaits = null,
@@ -140,7 +139,11 @@ pub struct LeaseUpdates {
 impl Store {
     /// Settles a batch in one transaction. After an error the outcome is
     /// unknown; settle the same batch again.
-    pub async fn settle(&self, batch: &[Settlement], leases: &LeaseUpdates) -> Result<Settled, StoreError> {
+    pub async fn settle(
+        &self,
+        batch: &[Settlement],
+        leases: &LeaseUpdates,
+    ) -> Result<Settled, StoreError> {
         if batch.is_empty() {
             return Ok(Settled::default());
         }
@@ -148,7 +151,9 @@ impl Store {
         self.bounded("settlements.settle", async {
             let transaction = self.begin("settlements.begin").await?;
             lock_jobs(&transaction, &columns.waited_for).await?;
-            let mut settled = self.settle_and_record(&transaction, &columns, &verdicts, leases).await?;
+            let mut settled = self
+                .settle_and_record(&transaction, &columns, &verdicts, leases)
+                .await?;
             // The job before its trigger, as the commands do.
             self.pause_failed(&transaction, batch, &settled).await?;
             rearm_fixed_delay(&transaction, &columns.awaited).await?;
@@ -158,17 +163,29 @@ impl Store {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
             transaction.commit().await.during("settlements.commit")?;
-            self.activity_counter.settled(batch.iter().filter(|settlement| settled.contains(&settlement.execution_id)));
+            self.activity_counter.settled(
+                batch
+                    .iter()
+                    .filter(|settlement| settled.contains(&settlement.execution_id)),
+            );
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
             Ok(Settled { settled, fenced })
         })
         .await
     }
 
-    /// Settles one attempt, and nothing that follows from it: for when that is what fails. The repairs go on with what
-    /// waits for its end and record whether the job fails; it is not tried again, and does not pause its job.
-    pub async fn settle_alone(&self, settlement: &Settlement, leases: &LeaseUpdates) -> Result<Settled, StoreError> {
-        let alone = Settlement { retry_in: None, ..settlement.clone() };
+    /// Settles one attempt, and nothing that follows from it: for when that is what fails. The
+    /// repairs go on with what waits for its end and record whether the job fails; it is not tried
+    /// again, and does not pause its job.
+    pub async fn settle_alone(
+        &self,
+        settlement: &Settlement,
+        leases: &LeaseUpdates,
+    ) -> Result<Settled, StoreError> {
+        let alone = Settlement {
+            retry_in: None,
+            ..settlement.clone()
+        };
         let columns = Columns::of(std::slice::from_ref(&alone));
         self.bounded("settlements.settle_alone", async {
             let transaction = self.begin("settlements.begin").await?;
@@ -178,8 +195,9 @@ impl Store {
             }
             update_leases(&transaction, leases).await?;
             transaction.commit().await.during("settlements.commit")?;
-            self.activity_counter
-                .settled(std::iter::once(&alone).filter(|alone| settled.contains(&alone.execution_id)));
+            self.activity_counter.settled(
+                std::iter::once(&alone).filter(|alone| settled.contains(&alone.execution_id)),
+            );
             let (settled, fenced) = columns.ids.iter().partition(|id| settled.contains(id));
             Ok(Settled { settled, fenced })
         })
@@ -192,7 +210,17 @@ impl Store {
         }
         let stub = self.clock().stub();
         transaction
-            .execute(RETRY, &[&stub, &c.retried, &c.retried_attempts, &c.delays, &c.low, &c.high])
+            .execute(
+                RETRY,
+                &[
+                    &stub,
+                    &c.retried,
+                    &c.retried_attempts,
+                    &c.delays,
+                    &c.low,
+                    &c.high,
+                ],
+            )
             .await
             .during("settlements.retry")?;
         Ok(())
@@ -206,11 +234,16 @@ impl Store {
         settled: &HashSet<Uuid>,
     ) -> Result<(), StoreError> {
         let failed = |s: &&Settlement| s.pause_on_failure && s.status() == ExecutionStatus::Failed;
-        let mut failed: Vec<_> = batch.iter().filter(failed).filter(|s| settled.contains(&s.execution_id)).collect();
+        let mut failed: Vec<_> = batch
+            .iter()
+            .filter(failed)
+            .filter(|s| settled.contains(&s.execution_id))
+            .collect();
         failed.sort_by_key(|settlement| settlement.job_id);
         for settlement in failed {
             let reason = format!("execution {} failed", settlement.execution_id);
-            self.pause_in(transaction, &[settlement.job_id], Some(&reason)).await?;
+            self.pause_in(transaction, &[settlement.job_id], Some(&reason))
+                .await?;
         }
         Ok(())
     }
@@ -224,7 +257,10 @@ impl Store {
         leases: &LeaseUpdates,
     ) -> Result<HashSet<Uuid>, StoreError> {
         let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
-        transaction.prepare_cached(&settle).await.during("settlements.prepare")?;
+        transaction
+            .prepare_cached(&settle)
+            .await
+            .during("settlements.prepare")?;
         verdicts.prepare(transaction).await?;
         let (settled, updated, recorded) = futures_util::join!(
             self.settle_current(transaction, columns),
@@ -235,10 +271,17 @@ impl Store {
         Ok(settled)
     }
 
-    async fn settle_current(&self, transaction: &Transaction, c: &Columns<'_>) -> Result<HashSet<Uuid>, StoreError> {
+    async fn settle_current(
+        &self,
+        transaction: &Transaction,
+        c: &Columns<'_>,
+    ) -> Result<HashSet<Uuid>, StoreError> {
         let stub = self.clock().stub();
         let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
-        let statement = transaction.prepare_cached(&settle).await.during("settlements.prepare")?;
+        let statement = transaction
+            .prepare_cached(&settle)
+            .await
+            .during("settlements.prepare")?;
         let rows = transaction
             .query(
                 &statement,
@@ -263,14 +306,29 @@ impl Store {
 }
 
 /// Leases say where to look: which of them end here makes nothing true or false.
-async fn update_leases(transaction: &Transaction, updates: &LeaseUpdates) -> Result<(), StoreError> {
+async fn update_leases(
+    transaction: &Transaction,
+    updates: &LeaseUpdates,
+) -> Result<(), StoreError> {
     if !updates.ended.is_empty() {
-        let statement = transaction.prepare_cached(END_LEASES).await.during("settlements.prepare")?;
-        transaction.execute(&statement, &[&updates.ended]).await.during("settlements.end_leases")?;
+        let statement = transaction
+            .prepare_cached(END_LEASES)
+            .await
+            .during("settlements.prepare")?;
+        transaction
+            .execute(&statement, &[&updates.ended])
+            .await
+            .during("settlements.end_leases")?;
     }
     for (lease, executions) in &updates.shortened {
-        let statement = transaction.prepare_cached(SHORTEN_LEASE).await.during("settlements.prepare")?;
-        transaction.execute(&statement, &[lease, executions]).await.during("settlements.shorten_lease")?;
+        let statement = transaction
+            .prepare_cached(SHORTEN_LEASE)
+            .await
+            .during("settlements.prepare")?;
+        transaction
+            .execute(&statement, &[lease, executions])
+            .await
+            .during("settlements.shorten_lease")?;
     }
     Ok(())
 }
@@ -283,8 +341,14 @@ pub(super) async fn lock_jobs(transaction: &Transaction, jobs: &[Uuid]) -> Resul
         return Ok(());
     }
     let keys: Vec<i64> = jobs.iter().map(|job_id| overlap_lock(*job_id)).collect();
-    let statement = transaction.prepare_cached(LOCK_JOBS).await.during("settlements.prepare")?;
-    transaction.execute(&statement, &[&keys]).await.during("settlements.lock_jobs")?;
+    let statement = transaction
+        .prepare_cached(LOCK_JOBS)
+        .await
+        .during("settlements.prepare")?;
+    transaction
+        .execute(&statement, &[&keys])
+        .await
+        .during("settlements.lock_jobs")?;
     Ok(())
 }
 
@@ -297,21 +361,55 @@ pub(super) async fn release_buffered(
     if jobs.is_empty() {
         return Ok(0);
     }
-    let statement = transaction.prepare_cached(RELEASE_BUFFERED).await.during("settlements.prepare")?;
-    transaction.execute(&statement, &[&stub, &jobs]).await.during("settlements.release")
+    let statement = transaction
+        .prepare_cached(RELEASE_BUFFERED)
+        .await
+        .during("settlements.prepare")?;
+    transaction
+        .execute(&statement, &[&stub, &jobs])
+        .await
+        .during("settlements.release")
 }
 
 /// Rearms the fixed-delay triggers that await one of these executions.
-pub(super) async fn rearm_fixed_delay(transaction: &Transaction, executions: &[Uuid]) -> Result<u64, StoreError> {
-    let (Some(low), Some(high)) = (executions.iter().min(), executions.iter().max()) else { return Ok(0) };
-    let statement = transaction.prepare_cached(REARM_FIXED_DELAY).await.during("settlements.prepare")?;
-    transaction.execute(&statement, &[&executions, low, high]).await.during("settlements.rearm")
+pub(super) async fn rearm_fixed_delay(
+    transaction: &Transaction,
+    executions: &[Uuid],
+) -> Result<u64, StoreError> {
+    let (Some(low), Some(high)) = (executions.iter().min(), executions.iter().max()) else {
+        return Ok(0);
+    };
+    let statement = transaction
+        .prepare_cached(REARM_FIXED_DELAY)
+        .await
+        .during("settlements.prepare")?;
+    transaction
+        .execute(&statement, &[&executions, low, high])
+        .await
+        .during("settlements.rearm")
 }
 
-async fn already_settled(transaction: &Transaction, c: &Columns<'_>) -> Result<Vec<Uuid>, StoreError> {
-    let statement = transaction.prepare_cached(ALREADY_SETTLED).await.during("settlements.prepare")?;
+async fn already_settled(
+    transaction: &Transaction,
+    c: &Columns<'_>,
+) -> Result<Vec<Uuid>, StoreError> {
+    let statement = transaction
+        .prepare_cached(ALREADY_SETTLED)
+        .await
+        .during("settlements.prepare")?;
     let rows = transaction
-        .query(&statement, &[&c.ids, &c.attempts, &c.node_ids, &c.statuses, &c.reasons, &c.low, &c.high])
+        .query(
+            &statement,
+            &[
+                &c.ids,
+                &c.attempts,
+                &c.node_ids,
+                &c.statuses,
+                &c.reasons,
+                &c.low,
+                &c.high,
+            ],
+        )
         .await
         .during("settlements.already_settled")?;
     column("settlements.already_settled", &rows, 0)
@@ -350,15 +448,29 @@ impl Columns<'_> {
             attempts: batch.iter().map(|s| s.attempt).collect(),
             node_ids: batch.iter().map(|s| s.node_id).collect(),
             statuses: batch.iter().map(|s| s.status().as_str()).collect(),
-            reasons: batch.iter().map(|s| s.reason().map(Reason::as_str)).collect(),
+            reasons: batch
+                .iter()
+                .map(|s| s.reason().map(Reason::as_str))
+                .collect(),
             started: batch.iter().map(|s| s.started_at).collect(),
             errors: batch.iter().map(|s| error_message(&s.outcome)).collect(),
             outputs: batch.iter().map(|s| output(&s.outcome)).collect(),
             retried: retried().map(|s| s.execution_id).collect(),
             retried_attempts: retried().map(|s| s.attempt).collect(),
-            delays: retried().filter_map(|s| s.retry_in).map(|delay| delay.as_secs_f64()).collect(),
-            waited_for: batch.iter().filter(|s| s.is_serialized).map(|s| s.job_id).collect(),
-            awaited: batch.iter().filter(|s| s.may_unblock_fixed_delay).map(|s| s.execution_id).collect(),
+            delays: retried()
+                .filter_map(|s| s.retry_in)
+                .map(|delay| delay.as_secs_f64())
+                .collect(),
+            waited_for: batch
+                .iter()
+                .filter(|s| s.is_serialized)
+                .map(|s| s.job_id)
+                .collect(),
+            awaited: batch
+                .iter()
+                .filter(|s| s.may_unblock_fixed_delay)
+                .map(|s| s.execution_id)
+                .collect(),
         }
     }
 }
@@ -373,7 +485,9 @@ fn error_message(outcome: &Outcome) -> Option<String> {
 
 fn output(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Succeeded { output } | Outcome::Failed { output, .. } => output.as_deref().map(storable_text),
+        Outcome::Succeeded { output } | Outcome::Failed { output, .. } => {
+            output.as_deref().map(storable_text)
+        }
         Outcome::Cancelled => None,
     }
 }

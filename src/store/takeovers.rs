@@ -10,7 +10,9 @@ use super::parts::in_parts;
 use super::reclaim::{Holdings, waited_for};
 use super::row::{Values, bounds, column, partition};
 use super::session::Transaction;
-use super::settlements::{LOCK_JOBS, RELEASE_BUFFERED, lock_jobs, rearm_fixed_delay, release_buffered};
+use super::settlements::{
+    LOCK_JOBS, RELEASE_BUFFERED, lock_jobs, rearm_fixed_delay, release_buffered,
+};
 use super::{During, Store, StoreError, WAKE_UP_CHANNEL, failing};
 use crate::model::text_enum;
 use std::time::Duration;
@@ -42,9 +44,10 @@ macro_rules! is_gone {
     };
 }
 
-/// True of a node `n` that joined while the session of the observer `o` lasted, and has had no other session since (a
-/// later one is noted before its lock is taken). The observer's session would have ended with the server, so this one
-/// ended by itself. A clock that was set back since makes nothing true.
+/// True of a node `n` that joined while the session of the observer `o` lasted, and has had no
+/// other session since (a later one is noted before its lock is taken). The observer's session
+/// would have ended with the server, so this one ended by itself. A clock that was set back since
+/// makes nothing true.
 macro_rules! joined_under_its_eyes {
     () => {
         "n.session_at = n.started_at and o.session_at <= n.started_at
@@ -52,8 +55,9 @@ macro_rules! joined_under_its_eyes {
     };
 }
 
-/// The other nodes in the ring of ids, from the observer ($3) on: which look dead, and why. After a restart of the
-/// database everybody does: only an observer whose own session has lasted a TTL may act on this ([`LOCK_GONE`]).
+/// The other nodes in the ring of ids, from the observer ($3) on: which look dead, and why. After a
+/// restart of the database everybody does: only an observer whose own session has lasted a TTL may
+/// act on this ([`LOCK_GONE`]).
 pub(super) const CLUSTER_VIEW: &str = concat!(
     "-- takeovers.others
 select n.id, n.name, n.lock_key, ",
@@ -68,11 +72,12 @@ where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3
 order by n.id < $3, n.id"
 );
 
-/// True of an observer ($4) whose membership session has lasted a TTL and still does, as the database sees it; or for as
-/// long as the suspect has been there.
-/// The node's own belief (`MembershipState::may_declare_dead`) comes too late: it may not have heard yet that its session
-/// ended with everybody else's, or its suspicion is from before that (docs/internals/lease-protocol.md). And its own heartbeat must be
-/// young: where the clock has jumped every heartbeat is old (not asked where a test sets the clock).
+/// True of an observer ($4) whose membership session has lasted a TTL and still does, as the
+/// database sees it; or for as long as the suspect has been there. The node's own belief
+/// (`MembershipState::may_declare_dead`) comes too late: it may not have heard yet that its session
+/// ended with everybody else's, or its suspicion is from before that
+/// (docs/internals/lease-protocol.md). And its own heartbeat must be young: where the clock has
+/// jumped every heartbeat is old (not asked where a test sets the clock).
 macro_rules! observer_has_watched {
     () => {
         concat!(
@@ -89,7 +94,8 @@ macro_rules! observer_has_watched {
     };
 }
 
-/// Locks the row of a node that is still gone, against its leases, for an observer that has watched for long enough.
+/// Locks the row of a node that is still gone, against its leases, for an observer that has watched
+/// for long enough.
 pub(super) const LOCK_GONE: &str = concat!(
     "-- takeovers.lock_gone
 select 1 from cluster_node n
@@ -109,7 +115,8 @@ update cluster_node set state = $2, ended_by = $3, ended_at = coalesce($4::times
     executions_running = 0
 where id = $1";
 
-/// Where to look for what a node holds: its leases. Of a lease that names a job later fire times may wait for the end.
+/// Where to look for what a node holds: its leases. Of a lease that names a job later fire times
+/// may wait for the end.
 pub(super) const LEASES: &str = "-- takeovers.leases
 select id, job_id, execution_ids from job_lease where node_id = $1";
 
@@ -117,8 +124,8 @@ select id, job_id, execution_ids from job_lease where node_id = $1";
 const END_LEASES: &str = "-- takeovers.end_leases
 delete from job_lease where node_id = $1";
 
-/// Ends or hands over every execution that the node held, of those that its leases list. A deleted job's
-/// execution is not run again. `between` prunes partitions.
+/// Ends or hands over every execution that the node held, of those that its leases list. A deleted
+/// job's execution is not run again. `between` prunes partitions.
 pub(super) const TAKE_OVER: &str = "-- takeovers.take_over
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 verdict as materialized (
@@ -143,8 +150,8 @@ from verdict v, clock
 where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
 returning l.id, l.job_id, l.status = 'RETRYING' as runs_again, l.fire_time, l.due_time, l.status = 'FAILED' and v.pauses as pauses";
 
-/// The next attempts: due at once, under the execution's own id; but what was leased ahead of its due time and never
-/// started is not due before that.
+/// The next attempts: due at once, under the execution's own id; but what was leased ahead of its
+/// due time and never started is not due before that.
 pub(super) const NEXT_ATTEMPTS: &str = "-- takeovers.next_attempts
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
 select x.id, x.job_id, $2, x.fire_time, greatest(x.due_time, coalesce($1::timestamptz, clock_timestamp())),
@@ -164,8 +171,17 @@ const KEEP_LEASE: &str = "-- takeovers.keep_lease
 insert into job_lease (id, node_id, job_id, execution_ids) values ($1, $2, null, $3)";
 
 /// What a take-over runs, in its order.
-const STATEMENTS: [&str; 9] =
-    [LOCK_GONE, MARK_ENDED, LEASES, LOCK_JOBS, TAKE_OVER, failing::MARK, END_LEASES, NEXT_ATTEMPTS, RELEASE_BUFFERED];
+const STATEMENTS: [&str; 9] = [
+    LOCK_GONE,
+    MARK_ENDED,
+    LEASES,
+    LOCK_JOBS,
+    TAKE_OVER,
+    failing::MARK,
+    END_LEASES,
+    NEXT_ATTEMPTS,
+    RELEASE_BUFFERED,
+];
 
 /// How what a node held is handed over.
 #[derive(Debug, Clone, Copy)]
@@ -185,7 +201,8 @@ pub struct Suspect {
     pub name: String,
     /// Why it looks dead.
     pub ended_by: EndedBy,
-    /// Whether it joined while the observer's session lasted: then the observer need not have watched for a TTL.
+    /// Whether it joined while the observer's session lasted: then the observer need not have
+    /// watched for a TTL.
     pub joined_while_observed: bool,
 }
 
@@ -215,26 +232,50 @@ pub(super) fn executions(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
 
 fn suspect(row: &Row) -> Result<Suspect, StoreError> {
     let row = Values::of("takeovers.others", row);
-    let ended_by = if row.get("by_ttl")? { EndedBy::Ttl } else { EndedBy::Session };
+    let ended_by = if row.get("by_ttl")? {
+        EndedBy::Ttl
+    } else {
+        EndedBy::Session
+    };
     let joined_while_observed = row.get("joined_under_eyes")?;
-    Ok(Suspect { node_id: row.get("id")?, name: row.get("name")?, ended_by, joined_while_observed })
+    Ok(Suspect {
+        node_id: row.get("id")?,
+        name: row.get("name")?,
+        ended_by,
+        joined_while_observed,
+    })
 }
 
 impl Store {
     /// The nodes other than `observer`.
-    pub async fn cluster_view(&self, observer: Uuid, node_ttl: Duration) -> Result<ClusterView, StoreError> {
+    pub async fn cluster_view(
+        &self,
+        observer: Uuid,
+        node_ttl: Duration,
+    ) -> Result<ClusterView, StoreError> {
         self.bounded("takeovers.others", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(CLUSTER_VIEW).await.during("takeovers.prepare")?;
+            let statement = session
+                .prepare_cached(CLUSTER_VIEW)
+                .await
+                .during("takeovers.prepare")?;
             let rows = session
-                .query(&statement, &[&self.clock().stub(), &node_ttl.as_secs_f64(), &observer])
+                .query(
+                    &statement,
+                    &[&self.clock().stub(), &node_ttl.as_secs_f64(), &observer],
+                )
                 .await
                 .during("takeovers.others")?;
             session.release();
             let (gone, living) = partition("takeovers.others", &rows, "gone")?;
-            let successor =
-                living.first().map(|row| Values::of("takeovers.others", row).get("lock_key")).transpose()?;
-            Ok(ClusterView { suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?, successor })
+            let successor = living
+                .first()
+                .map(|row| Values::of("takeovers.others", row).get("lock_key"))
+                .transpose()?;
+            Ok(ClusterView {
+                suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?,
+                successor,
+            })
         })
         .await
     }
@@ -247,11 +288,15 @@ impl Store {
         observer: Uuid,
         node_ttl: Duration,
     ) -> Result<Option<TakeoverReport>, StoreError> {
-        match self.try_take_over(suspect, observer, node_ttl, HandOver::Whole).await {
+        match self
+            .try_take_over(suspect, observer, node_ttl, HandOver::Whole)
+            .await
+        {
             Err(error) if error.is_of_a_row() => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, node.id = %suspect.node_id, "a take-over fails for one execution: taking over in parts");
-                self.try_take_over(suspect, observer, node_ttl, HandOver::InParts).await
+                self.try_take_over(suspect, observer, node_ttl, HandOver::InParts)
+                    .await
             }
             answer => answer,
         }
@@ -266,17 +311,29 @@ impl Store {
     ) -> Result<Option<TakeoverReport>, StoreError> {
         self.bounded("takeovers.take_over", async {
             let transaction = Transaction::new(self.session().await?);
-            // Dead are few and wait: a connection has never prepared this before, and each round trip is late.
-            transaction.prepare_all(&STATEMENTS).await.during("takeovers.prepare")?;
-            let lock_gone = transaction.prepare_cached(LOCK_GONE).await.during("takeovers.prepare")?;
+            // Dead are few and wait: a connection has never prepared this before, and each round
+            // trip is late.
+            transaction
+                .prepare_all(&STATEMENTS)
+                .await
+                .during("takeovers.prepare")?;
+            let lock_gone = transaction
+                .prepare_cached(LOCK_GONE)
+                .await
+                .during("takeovers.prepare")?;
             let (stub, seconds) = (self.clock().stub(), node_ttl.as_secs_f64());
             let ((), gone) = futures_util::try_join!(transaction.begin(), async {
-                transaction.query_opt(&lock_gone, &[&stub, &seconds, &suspect.node_id, &observer]).await
+                transaction
+                    .query_opt(&lock_gone, &[&stub, &seconds, &suspect.node_id, &observer])
+                    .await
             })
             .during("takeovers.lock_gone")?;
             let taken = match gone {
                 None => None,
-                Some(_) => Some(self.end_node(&transaction, suspect.node_id, suspect.ended_by, how).await?),
+                Some(_) => Some(
+                    self.end_node(&transaction, suspect.node_id, suspect.ended_by, how)
+                        .await?,
+                ),
             };
             transaction.commit().await.during("takeovers.commit")?;
             Ok(taken)
@@ -284,23 +341,40 @@ impl Store {
         .await
     }
 
-    /// Leaves the cluster: what the node has begun goes the same way as if it had died, at once; what it has not begun is
-    /// reclaimed.
-    pub async fn leave(&self, node_id: Uuid, holdings: &Holdings) -> Result<TakeoverReport, StoreError> {
+    /// Leaves the cluster: what the node has begun goes the same way as if it had died, at once;
+    /// what it has not begun is reclaimed.
+    pub async fn leave(
+        &self,
+        node_id: Uuid,
+        holdings: &Holdings,
+    ) -> Result<TakeoverReport, StoreError> {
         match self.try_leave(node_id, holdings, HandOver::Whole).await {
-            Err(error) if error.is_of_a_row() => self.try_leave(node_id, holdings, HandOver::InParts).await,
+            Err(error) if error.is_of_a_row() => {
+                self.try_leave(node_id, holdings, HandOver::InParts).await
+            }
             answer => answer,
         }
     }
 
-    async fn try_leave(&self, node_id: Uuid, holdings: &Holdings, how: HandOver) -> Result<TakeoverReport, StoreError> {
+    async fn try_leave(
+        &self,
+        node_id: Uuid,
+        holdings: &Holdings,
+        how: HandOver,
+    ) -> Result<TakeoverReport, StoreError> {
         self.bounded("takeovers.leave", async {
             let transaction = self.begin("takeovers.begin").await?;
-            let own = transaction.query_opt(LOCK_OWN, &[&node_id]).await.during("takeovers.lock_own")?;
+            let own = transaction
+                .query_opt(LOCK_OWN, &[&node_id])
+                .await
+                .during("takeovers.lock_own")?;
             let mut taken = TakeoverReport::default();
             if own.is_some() {
-                self.reclaim_unstarted(&transaction, node_id, holdings).await?;
-                taken = self.end_node(&transaction, node_id, EndedBy::Left, how).await?;
+                self.reclaim_unstarted(&transaction, node_id, holdings)
+                    .await?;
+                taken = self
+                    .end_node(&transaction, node_id, EndedBy::Left, how)
+                    .await?;
             }
             transaction.commit().await.during("takeovers.commit")?;
             Ok(taken)
@@ -316,8 +390,15 @@ impl Store {
         how: HandOver,
     ) -> Result<TakeoverReport, StoreError> {
         let stub = self.clock().stub();
-        let state = if ended_by == EndedBy::Left { "LEFT" } else { "DEAD" };
-        let mark = transaction.prepare_cached(MARK_ENDED).await.during("takeovers.prepare")?;
+        let state = if ended_by == EndedBy::Left {
+            "LEFT"
+        } else {
+            "DEAD"
+        };
+        let mark = transaction
+            .prepare_cached(MARK_ENDED)
+            .await
+            .during("takeovers.prepare")?;
         transaction
             .execute(&mark, &[&node_id, &state, &ended_by.as_str(), &stub])
             .await
@@ -333,16 +414,28 @@ impl Store {
         how: HandOver,
     ) -> Result<TakeoverReport, StoreError> {
         let stub = self.clock().stub();
-        let leases = transaction.prepare_cached(LEASES).await.during("takeovers.prepare")?;
-        let leases = transaction.query(&leases, &[&node_id]).await.during("takeovers.leases")?;
+        let leases = transaction
+            .prepare_cached(LEASES)
+            .await
+            .during("takeovers.prepare")?;
+        let leases = transaction
+            .query(&leases, &[&node_id])
+            .await
+            .during("takeovers.leases")?;
         let waited_for = waited_for(&leases)?;
         lock_jobs(transaction, &waited_for).await?;
         let held = executions(&leases)?;
         if held.is_empty() {
             return Ok(TakeoverReport::default());
         }
-        let end_leases = transaction.prepare_cached(END_LEASES).await.during("takeovers.prepare")?;
-        transaction.execute(&end_leases, &[&node_id]).await.during("takeovers.end_leases")?;
+        let end_leases = transaction
+            .prepare_cached(END_LEASES)
+            .await
+            .during("takeovers.prepare")?;
+        transaction
+            .execute(&end_leases, &[&node_id])
+            .await
+            .during("takeovers.end_leases")?;
         let taken = match how {
             HandOver::Whole => self.hand_over(transaction, node_id, &held).await?,
             HandOver::InParts => self.hand_over_in_parts(transaction, node_id, &held).await?,
@@ -352,14 +445,18 @@ impl Store {
             // What cannot be released now the repairs release.
             HandOver::InParts => {
                 let release = async |jobs: &[Uuid]| release_buffered(transaction, stub, jobs).await;
-                self.note_odd("job_trigger", in_parts(transaction, &waited_for, release).await?.odd);
+                self.note_odd(
+                    "job_trigger",
+                    in_parts(transaction, &waited_for, release).await?.odd,
+                );
             }
         }
         Ok(taken)
     }
 
-    /// What can be handed over is, when an execution keeps all from it. That one ends as a failure that says why; if that
-    /// cannot be written either it stays as it is, and a lease of the node that is gone still lists it.
+    /// What can be handed over is, when an execution keeps all from it. That one ends as a failure
+    /// that says why; if that cannot be written either it stays as it is, and a lease of the node
+    /// that is gone still lists it.
     async fn hand_over_in_parts(
         &self,
         transaction: &Transaction,
@@ -378,7 +475,10 @@ impl Store {
         for (id, error) in parts.odd {
             let why = error.in_words();
             let fail = async |ids: &[Uuid]| {
-                transaction.execute(FAIL, &[&stub, &node_id, &ids, &why]).await.during("takeovers.fail")?;
+                transaction
+                    .execute(FAIL, &[&stub, &node_id, &ids, &why])
+                    .await
+                    .during("takeovers.fail")?;
                 failing::mark(transaction, ids).await
             };
             let failed = in_parts(transaction, &[id], fail).await?;
@@ -392,7 +492,9 @@ impl Store {
         }
         metrics::counter!("horolog_takeovers_given_up_total").increment(given_up.len() as u64);
         if !given_up.is_empty() {
-            let keep = transaction.execute(KEEP_LEASE, &[&Uuid::new_v4(), &node_id, &given_up]).await;
+            let keep = transaction
+                .execute(KEEP_LEASE, &[&Uuid::new_v4(), &node_id, &given_up])
+                .await;
             keep.during("takeovers.keep_lease")?;
         }
         Ok(taken)
@@ -407,9 +509,15 @@ impl Store {
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
             return Ok(TakeoverReport::default());
         };
-        let take_over = transaction.prepare_cached(TAKE_OVER).await.during("takeovers.prepare")?;
+        let take_over = transaction
+            .prepare_cached(TAKE_OVER)
+            .await
+            .during("takeovers.prepare")?;
         let values: [&(dyn ToSql + Sync); 5] = [&self.clock().stub(), &node_id, &held, low, high];
-        let rows = transaction.query(&take_over, &values).await.during("takeovers.take_over")?;
+        let rows = transaction
+            .query(&take_over, &values)
+            .await
+            .during("takeovers.take_over")?;
         let (_, ended) = partition("takeovers.take_over", &rows, "runs_again")?;
         let ended: Vec<Uuid> = column("takeovers.take_over", ended, "id")?;
         // Before the rows of the jobs, as a settlement does.
@@ -417,7 +525,8 @@ impl Store {
         for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
             let row = Values::of("takeovers.take_over", row);
             let reason = format!("execution {} failed", row.get::<Uuid>("id")?);
-            self.pause_in(transaction, &[row.get("job_id")?], Some(&reason)).await?;
+            self.pause_in(transaction, &[row.get("job_id")?], Some(&reason))
+                .await?;
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
         rearm_fixed_delay(transaction, &taken.ended).await?;
@@ -438,13 +547,32 @@ impl Store {
         let fire_times = bounds("job_execution_log", rows(), "fire_time")?;
         let due_times = bounds("job_execution_log", rows(), "due_time")?;
         if !rerun.is_empty() {
-            let next_attempts = transaction.prepare_cached(NEXT_ATTEMPTS).await.during("takeovers.prepare")?;
+            let next_attempts = transaction
+                .prepare_cached(NEXT_ATTEMPTS)
+                .await
+                .during("takeovers.prepare")?;
             transaction
-                .execute(&next_attempts, &[&self.clock().stub(), &kind, &rerun, &job_ids, &fire_times, &due_times])
+                .execute(
+                    &next_attempts,
+                    &[
+                        &self.clock().stub(),
+                        &kind,
+                        &rerun,
+                        &job_ids,
+                        &fire_times,
+                        &due_times,
+                    ],
+                )
                 .await
                 .during("takeovers.next_attempts")?;
-            transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during("takeovers.notify")?;
+            transaction
+                .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
+                .await
+                .during("takeovers.notify")?;
         }
-        Ok(TakeoverReport { rerun, ended: column("job_execution_log", ended, "id")? })
+        Ok(TakeoverReport {
+            rerun,
+            ended: column("job_execution_log", ended, "id")?,
+        })
     }
 }

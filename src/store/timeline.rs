@@ -35,7 +35,9 @@ struct Seen {
 impl NewestTimeline {
     /// Lets a new connection through, or says why it must not be used.
     pub(super) fn admit(&self, place: Place) -> Result<(), Refusal> {
-        let Err((newest, is_news)) = self.learn(place) else { return Ok(()) };
+        let Err((newest, is_news)) = self.learn(place) else {
+            return Ok(());
+        };
         if is_news {
             tracing::warn!(
                 timeline = place.timeline,
@@ -54,7 +56,8 @@ impl NewestTimeline {
         self.newest().is_some_and(|(_, seen)| connected_at < seen)
     }
 
-    /// Remembers the place when it is newer; when it is older, the newest timeline and whether this refusal is news.
+    /// Remembers the place when it is newer; when it is older, the newest timeline and whether this
+    /// refusal is news.
     fn learn(&self, place: Place) -> Result<(), (i32, bool)> {
         let mut seen = self.seen();
         match seen.newest {
@@ -72,7 +75,10 @@ impl NewestTimeline {
                         "the database has failed over: connections to the server of before are given up"
                     );
                 }
-                *seen = Seen { newest: Some((place, Instant::now())), refused: None };
+                *seen = Seen {
+                    newest: Some((place, Instant::now())),
+                    refused: None,
+                };
                 Ok(())
             }
         }
@@ -94,18 +100,35 @@ mod tests {
     #[test]
     fn a_lower_timeline_is_refused_and_a_higher_one_outdates_the_connections_before() {
         let newest = NewestTimeline::default();
-        let place = |timeline| Place { system: 7, timeline };
+        let place = |timeline| Place {
+            system: 7,
+            timeline,
+        };
         assert_eq!(newest.learn(place(1)), Ok(()));
         let connected = Instant::now();
         assert_eq!(newest.learn(place(1)), Ok(()));
-        assert!(!newest.outdates(connected), "a second connection to the same server is no news");
+        assert!(
+            !newest.outdates(connected),
+            "a second connection to the same server is no news"
+        );
 
         assert_eq!(newest.learn(place(2)), Ok(()));
 
         assert!(newest.outdates(connected));
         assert!(!newest.outdates(Instant::now()));
         assert_eq!(newest.learn(place(1)), Err((2, true)));
-        assert_eq!(newest.learn(place(1)), Err((2, false)), "said once, not at each try");
-        assert_eq!(newest.learn(Place { system: 8, timeline: 1 }), Ok(()), "another system: nothing to compare");
+        assert_eq!(
+            newest.learn(place(1)),
+            Err((2, false)),
+            "said once, not at each try"
+        );
+        assert_eq!(
+            newest.learn(Place {
+                system: 8,
+                timeline: 1
+            }),
+            Ok(()),
+            "another system: nothing to compare"
+        );
     }
 }

@@ -7,10 +7,14 @@
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,8 +66,10 @@ impl TlsKeys {
         };
         let mut others = Vec::new();
         for pair in query.split('&') {
-            let (name, value) =
-                form_urlencoded::parse(pair.as_bytes()).next().map(|(name, value)| (name, value.into_owned())).unzip();
+            let (name, value) = form_urlencoded::parse(pair.as_bytes())
+                .next()
+                .map(|(name, value)| (name, value.into_owned()))
+                .unzip();
             let place = match name.as_deref() {
                 Some("sslmode") => &mut keys.mode,
                 Some("sslrootcert") => &mut keys.root,
@@ -105,31 +111,45 @@ impl TlsKeys {
     /// Reads the files; the error names the one that is wrong.
     pub(super) fn connector(&self, mode: SslMode) -> Result<MakeRustlsConnect, String> {
         let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions();
         let builder = builder.map_err(|error| error.to_string())?;
         let builder = match mode {
             SslMode::VerifyFull => builder.with_root_certificates(self.roots()?),
             SslMode::VerifyCa => {
-                let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider.clone());
-                let chain = chain.build().map_err(|error| format!("sslrootcert: {error}"))?;
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(NameUnchecked {
-                    chain: Some(chain),
-                    algorithms: algorithms(&provider),
-                }))
+                let chain = WebPkiServerVerifier::builder_with_provider(
+                    Arc::new(self.roots()?),
+                    provider.clone(),
+                );
+                let chain = chain
+                    .build()
+                    .map_err(|error| format!("sslrootcert: {error}"))?;
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(NameUnchecked {
+                        chain: Some(chain),
+                        algorithms: algorithms(&provider),
+                    }))
             }
             SslMode::Require | SslMode::Disable => {
                 let algorithms = algorithms(&provider);
                 builder
                     .dangerous()
-                    .with_custom_certificate_verifier(Arc::new(NameUnchecked { chain: None, algorithms }))
+                    .with_custom_certificate_verifier(Arc::new(NameUnchecked {
+                        chain: None,
+                        algorithms,
+                    }))
             }
         };
         let config = match (&self.cert, &self.key) {
             (None, None) => builder.with_no_client_auth(),
             (Some(cert), Some(key)) => {
-                let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("sslkey", key, &error))?;
+                let private = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|error| unreadable("sslkey", key, &error))?;
                 let certs = certificates("sslcert", cert)?;
-                builder.with_client_auth_cert(certs, private).map_err(|error| format!("sslcert {cert}: {error}"))?
+                builder
+                    .with_client_auth_cert(certs, private)
+                    .map_err(|error| format!("sslcert {cert}: {error}"))?
             }
             _ => return Err("sslcert and sslkey belong together".to_owned()),
         };
@@ -140,7 +160,8 @@ impl TlsKeys {
         let mut roots = RootCertStore::empty();
         match self.root.as_deref() {
             None | Some("system") => {
-                let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                let (added, _) =
+                    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
                 if added == 0 {
                     return Err("this system has no root certificates: name one with sslrootcert, or install \
                                 ca-certificates"
@@ -149,7 +170,9 @@ impl TlsKeys {
             }
             Some(file) => {
                 for certificate in certificates("sslrootcert", file)? {
-                    roots.add(certificate).map_err(|error| format!("sslrootcert {file}: {error}"))?;
+                    roots
+                        .add(certificate)
+                        .map_err(|error| format!("sslrootcert {file}: {error}"))?;
                 }
             }
         }
@@ -159,8 +182,12 @@ impl TlsKeys {
 
 /// Whether the server is on this machine. An address goes before the name beside it.
 fn is_here(config: &Config) -> bool {
-    let is_loopback =
-        |name: &str| name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let is_loopback = |name: &str| {
+        name == "localhost"
+            || name
+                .parse()
+                .is_ok_and(|address: IpAddr| address.is_loopback())
+    };
     config.get_hostaddrs().iter().all(IpAddr::is_loopback)
         && config.get_hosts().iter().all(|host| match host {
             #[cfg(unix)]
@@ -173,7 +200,11 @@ fn certificates(key: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, S
     let certificates = CertificateDer::pem_file_iter(Path::new(file))
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(key, file, &error))?;
-    if certificates.is_empty() { Err(format!("{key} {file} holds no certificate in PEM")) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err(format!("{key} {file} holds no certificate in PEM"))
+    } else {
+        Ok(certificates)
+    }
 }
 
 fn unreadable(key: &str, file: &str, error: &impl std::fmt::Display) -> String {
@@ -201,7 +232,9 @@ impl ServerCertVerifier for NameUnchecked {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        let Some(chain) = &self.chain else {
+            return Ok(ServerCertVerified::assertion());
+        };
         // It looks at the name last.
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(
@@ -249,14 +282,29 @@ mod tests {
         let cases = [
             ("postgresql://db.example.com/x", SslMode::VerifyFull),
             ("postgresql://127.0.0.1/x", SslMode::Disable),
-            ("postgresql://[::1],localhost/x?connect_timeout=3", SslMode::Disable),
+            (
+                "postgresql://[::1],localhost/x?connect_timeout=3",
+                SslMode::Disable,
+            ),
             ("postgresql://localhost,db/x", SslMode::VerifyFull),
-            ("postgresql://localhost/x?hostaddr=10.0.0.1", SslMode::VerifyFull),
+            (
+                "postgresql://localhost/x?hostaddr=10.0.0.1",
+                SslMode::VerifyFull,
+            ),
             ("postgresql:///x?host=/run/postgresql", SslMode::Disable),
-            ("postgresql://127.0.0.1/x?sslmode=verify-full", SslMode::VerifyFull),
-            ("postgresql://a:1,b:2/x?sslmode=verify-ca&sslrootcert=/etc/a%20b.pem", SslMode::VerifyCa),
+            (
+                "postgresql://127.0.0.1/x?sslmode=verify-full",
+                SslMode::VerifyFull,
+            ),
+            (
+                "postgresql://a:1,b:2/x?sslmode=verify-ca&sslrootcert=/etc/a%20b.pem",
+                SslMode::VerifyCa,
+            ),
             ("postgresql://db/x?sslmode=require", SslMode::Require),
-            ("postgresql://db/x?sslmode=require&sslrootcert=/x.pem", SslMode::VerifyCa),
+            (
+                "postgresql://db/x?sslmode=require&sslrootcert=/x.pem",
+                SslMode::VerifyCa,
+            ),
             ("postgresql://db/x?sslmode=disable", SslMode::Disable),
         ];
         for (url, expected) in cases {
@@ -266,8 +314,15 @@ mod tests {
 
     #[test]
     fn what_can_be_downgraded_or_is_no_mode_is_refused_with_its_name() {
-        for (url, word) in [("prefer", "prefer"), ("allow", "allow"), ("verify_full", "verify_full")] {
-            assert!(mode(&format!("postgresql://db/x?sslmode={url}")).is_err_and(|error| error.contains(word)));
+        for (url, word) in [
+            ("prefer", "prefer"),
+            ("allow", "allow"),
+            ("verify_full", "verify_full"),
+        ] {
+            assert!(
+                mode(&format!("postgresql://db/x?sslmode={url}"))
+                    .is_err_and(|error| error.contains(word))
+            );
         }
     }
 
@@ -282,11 +337,17 @@ mod tests {
             ("sslrootcert=/none.pem".to_owned(), "sslrootcert /none.pem"),
             (format!("sslrootcert={no_pem}"), "holds no certificate"),
             ("sslcert=/none.pem".to_owned(), "belong together"),
-            ("sslcert=/none.pem&sslkey=/none.key".to_owned(), "sslkey /none.key"),
+            (
+                "sslcert=/none.pem&sslkey=/none.key".to_owned(),
+                "sslkey /none.key",
+            ),
         ];
         for (query, text) in cases {
             let error = connector(&query);
-            assert!(error.as_ref().is_some_and(|error| error.contains(text)), "{query}: {error:?}");
+            assert!(
+                error.as_ref().is_some_and(|error| error.contains(text)),
+                "{query}: {error:?}"
+            );
         }
     }
 }

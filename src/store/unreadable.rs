@@ -1,8 +1,8 @@
 //! Rows that this node cannot read: each costs its own job alone.
 //!
-//! A reader of many rows goes on without such a row. The log says it once, a gauge counts them, and the overview shows
-//! the jobs. Leases leave the triggers of such a job to nodes that can read it, for a minute at a time: its due
-//! triggers must not fill this node's polls.
+//! A reader of many rows goes on without such a row. The log says it once, a gauge counts them, and
+//! the overview shows the jobs. Leases leave the triggers of such a job to nodes that can read it,
+//! for a minute at a time: its due triggers must not fill this node's polls.
 
 use super::StoreError;
 use std::collections::HashMap;
@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 /// How long leases leave a job alone before they try it again: it may have been edited.
 const LEFT_ALONE_FOR: Duration = Duration::from_mins(1);
-/// How long a row that no reader meets any more is remembered. Longer than a job is left alone, so that a job that
-/// stays as it is is said once.
+/// How long a row that no reader meets any more is remembered. Longer than a job is left alone, so
+/// that a job that stays as it is is said once.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 /// Most rows whose reasons are remembered: what is beyond is left out and not said.
 const REMEMBERED_MAX: usize = 10_000;
@@ -39,19 +39,28 @@ impl UnreadableRows {
         rows: impl IntoIterator<Item = &'a Row>,
         read: impl Fn(&'a Row) -> Result<T, StoreError>,
     ) -> Vec<T> {
-        rows.into_iter().filter_map(|row| read(row).inspect_err(|error| self.note(error)).ok()).collect()
+        rows.into_iter()
+            .filter_map(|row| read(row).inspect_err(|error| self.note(error)).ok())
+            .collect()
     }
 
-    /// Remembers what could not be read, and logs it when it is news. Other errors are not its business.
+    /// Remembers what could not be read, and logs it when it is news. Other errors are not its
+    /// business.
     pub(super) fn note(&self, error: &StoreError) {
         if let StoreError::Unreadable { table, id, reason } = error
             && self.record((table, id.clone()), reason)
         {
-            tracing::error!(table, row.id = id, reason, "a row cannot be understood by this node: it is left out");
+            tracing::error!(
+                table,
+                row.id = id,
+                reason,
+                "a row cannot be understood by this node: it is left out"
+            );
         }
     }
 
-    /// Leaves a job to nodes that can read what this one cannot: something that it needs, say its calendar.
+    /// Leaves a job to nodes that can read what this one cannot: something that it needs, say its
+    /// calendar.
     pub(super) fn leave_alone(&self, job_id: Uuid, reason: &str) {
         if self.record((JOBS, job_id.to_string()), reason) {
             tracing::error!(job.id = %job_id, reason, "a job is left to other nodes");
@@ -70,8 +79,11 @@ impl UnreadableRows {
 
     fn jobs(&self, within: Duration) -> impl Iterator<Item = (Uuid, String)> + use<> {
         let met = self.met();
-        let jobs = met.iter().filter(|((table, _), met)| *table == JOBS && met.at.elapsed() < within);
-        let jobs = jobs.filter_map(|((_, id), met)| Some((Uuid::try_parse(id).ok()?, met.reason.clone())));
+        let jobs = met
+            .iter()
+            .filter(|((table, _), met)| *table == JOBS && met.at.elapsed() < within);
+        let jobs =
+            jobs.filter_map(|((_, id), met)| Some((Uuid::try_parse(id).ok()?, met.reason.clone())));
         jobs.collect::<Vec<_>>().into_iter()
     }
 
@@ -81,9 +93,13 @@ impl UnreadableRows {
         if met.len() >= REMEMBERED_MAX && !met.contains_key(&key) {
             return false;
         }
-        let now = Met { reason: reason.to_owned(), at: Instant::now() };
+        let now = Met {
+            reason: reason.to_owned(),
+            at: Instant::now(),
+        };
         let before = met.insert(key, now);
-        metrics::gauge!("horolog_unreadable_rows").set(u32::try_from(met.len()).unwrap_or(u32::MAX));
+        metrics::gauge!("horolog_unreadable_rows")
+            .set(u32::try_from(met.len()).unwrap_or(u32::MAX));
         before.is_none_or(|before| before.reason != reason)
     }
 
@@ -92,7 +108,8 @@ impl UnreadableRows {
         let before = met.len();
         met.retain(|_, met| met.at.elapsed() < REMEMBERED_FOR);
         if met.len() < before {
-            metrics::gauge!("horolog_unreadable_rows").set(u32::try_from(met.len()).unwrap_or(u32::MAX));
+            metrics::gauge!("horolog_unreadable_rows")
+                .set(u32::try_from(met.len()).unwrap_or(u32::MAX));
         }
         met
     }

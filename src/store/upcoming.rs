@@ -48,16 +48,28 @@ impl Store {
             let stub = self.clock().stub();
             let mut conditions = conditions::jobs(filter);
             let limit = conditions.value(GROUPS_MAX + 1);
-            let groups = GROUPS.replace("{found}", &conditions.found()).replace("{fits}", &conditions.fits());
+            let groups = GROUPS
+                .replace("{found}", &conditions.found())
+                .replace("{fits}", &conditions.fits());
             let groups = groups.replace("{limit}", &limit);
             let transaction = self.begin("upcoming.begin").await?;
-            let rows = transaction.query(&groups, &conditions.values()).await.during("upcoming.groups")?;
+            let rows = transaction
+                .query(&groups, &conditions.values())
+                .await
+                .during("upcoming.groups")?;
             let ids: Vec<Uuid> = column("upcoming.groups", rows.iter().take(5_000), "id")?;
             let mut jobs = by_ids(&transaction, &ids, &self.unreadable).await?;
-            let exclusions =
-                exclusions::read(&transaction, jobs.values().map(|job| &job.definition), stub, &self.unreadable)
-                    .await?;
-            let now = transaction.query_one(NOW, &[&stub]).await.during("upcoming.now")?;
+            let exclusions = exclusions::read(
+                &transaction,
+                jobs.values().map(|job| &job.definition),
+                stub,
+                &self.unreadable,
+            )
+            .await?;
+            let now = transaction
+                .query_one(NOW, &[&stub])
+                .await
+                .during("upcoming.now")?;
             let now = Values::of("upcoming.now", &now).get(0)?;
             transaction.rollback().await.during("upcoming.rollback")?;
             let mut groups = Vec::with_capacity(ids.len());
@@ -65,13 +77,24 @@ impl Store {
                 let row = Values::of("upcoming.groups", row);
                 if let Some(job) = jobs.remove(id) {
                     let jobs = u32::try_from(row.get::<i64>("jobs")?).unwrap_or(u32::MAX);
-                    let (ids, names): (Vec<Uuid>, Vec<String>) = (row.get("ids")?, row.get("names")?);
+                    let (ids, names): (Vec<Uuid>, Vec<String>) =
+                        (row.get("ids")?, row.get("names")?);
                     let some = ids.into_iter().zip(names).collect();
-                    groups.push(Group { id: job.id, job: job.definition, jobs, named: some });
+                    groups.push(Group {
+                        id: job.id,
+                        job: job.definition,
+                        jobs,
+                        named: some,
+                    });
                 }
             }
             let complete = i64::try_from(rows.len()).is_ok_and(|rows| rows <= GROUPS_MAX);
-            Ok(Schedules { groups, exclusions, now, complete })
+            Ok(Schedules {
+                groups,
+                exclusions,
+                now,
+                complete,
+            })
         })
         .await
     }

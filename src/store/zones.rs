@@ -1,13 +1,15 @@
 //! Pending fire times follow the rules of their time zones: see docs/decisions/0041.
 //!
-//! A trigger says what named its fire time besides the job: a hash of the rules of the zones (that of the cron
-//! expression and that of the calendar) and the edition of the tz database. Each repair compares that with what the tz
-//! database of this process says, in its slice of the jobs. Where other rules named a fire time that is yet to come, and
-//! the edition of this process is not the lesser one, the trigger goes to the next fire time by this process's rules: as
-//! if somebody had edited the schedule at this moment. No fire time is named again without a greater edition, or by the
-//! same process, so that nodes which disagree come to an end.
+//! A trigger says what named its fire time besides the job: a hash of the rules of the zones (that
+//! of the cron expression and that of the calendar) and the edition of the tz database. Each repair
+//! compares that with what the tz database of this process says, in its slice of the jobs. Where
+//! other rules named a fire time that is yet to come, and the edition of this process is not the
+//! lesser one, the trigger goes to the next fire time by this process's rules: as if somebody had
+//! edited the schedule at this moment. No fire time is named again without a greater edition, or by
+//! the same process, so that nodes which disagree come to an end.
 //!
-//! The hash is stored xor the fire time: a node of before V16 moves that alone, and what it leaves fits no rules.
+//! The hash is stored xor the fire time: a node of before V16 moves that alone, and what it leaves
+//! fits no rules.
 
 use super::commands::{SCHEDULE, notify, schedule};
 use super::parts::in_parts;
@@ -27,19 +29,21 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most closed fire times of all these jobs that are looked at one by one, and of each at least so many.
+/// Most closed fire times of all these jobs that are looked at one by one, and of each at least so
+/// many.
 const WALK_MAX: usize = 20_000;
 const WALK_EACH: usize = 20;
 
-/// What named the fire time of a trigger `t`: null when nobody knows. (A conversion of another instant would fail.)
+/// What named the fire time of a trigger `t`: null when nobody knows. (A conversion of another
+/// instant would fail.)
 macro_rules! rules {
     () => {
         "case when t.fire_time between '1970-01-01Z' and '9999-12-31Z' then t.zone_rules # (extract(epoch from t.fire_time) * 1000000)::bigint end"
     };
 }
 
-/// Triggers of active jobs of the slice that name a fire time to come in a zone. (Both tables by the bounds of the
-/// slice, as in `repairs`.)
+/// Triggers of active jobs of the slice that name a fire time to come in a zone. (Both tables by
+/// the bounds of the slice, as in `repairs`.)
 macro_rules! named_in_a_zone {
     () => {
         "from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3 left join calendar c on c.name = j.calendar
@@ -49,7 +53,8 @@ where j.id > $2 and j.id <= $3 and j.status = 'ACTIVE' and j.schedule_type in ('
     };
 }
 
-/// By which rules which zones have named fire times, and whether in a process with a greater edition.
+/// By which rules which zones have named fire times, and whether in a process with a greater
+/// edition.
 const IN_USE: &str = concat!(
     "-- zones.in_use
 select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
@@ -61,7 +66,8 @@ select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
 group by 1, 2, 3, 4"
 );
 
-/// The triggers whose zones have other rules here. A lease or a command that holds one names its fire time itself.
+/// The triggers whose zones have other rules here. A lease or a command that holds one names its
+/// fire time itself.
 const STALE: &str = concat!(
     "-- zones.stale
 select t.id ",
@@ -83,12 +89,20 @@ select x.id, coalesce($1::timestamptz, clock_timestamp()) as now,
         where l.job_id = x.id and l.kind in ('SCHEDULE', 'BUFFERED') order by l.id desc limit 1) as last_fire_time
 from unnest($2::uuid[]) as x (id)";
 
-/// What stands in a trigger beside a fire time: what named it, apart from the job. None when no zone did.
-pub(super) fn mark(job: &JobDefinition, exclusions: &Exclusions, fire_time: Timestamp) -> Option<i64> {
-    exclusions.zone_rules(job).map(|rules| rules ^ fire_time.timestamp_micros())
+/// What stands in a trigger beside a fire time: what named it, apart from the job. None when no
+/// zone did.
+pub(super) fn mark(
+    job: &JobDefinition,
+    exclusions: &Exclusions,
+    fire_time: Timestamp,
+) -> Option<i64> {
+    exclusions
+        .zone_rules(job)
+        .map(|rules| rules ^ fire_time.timestamp_micros())
 }
 
-/// Fire times that were named by other rules than those of this process, or by rules that nobody knows.
+/// Fire times that were named by other rules than those of this process, or by rules that nobody
+/// knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Followed {
     /// Those that are others now.
@@ -116,7 +130,9 @@ pub(super) struct Pending {
 impl Store {
     /// Has the fire times to come of the slice of jobs follow the rules of their zones.
     pub(super) async fn follow_zones(&self, slice: (Uuid, Uuid)) -> Result<Followed, StoreError> {
-        let stale = self.bounded("zones.in_use", self.stale_zones(slice)).await?;
+        let stale = self
+            .bounded("zones.in_use", self.stale_zones(slice))
+            .await?;
         // By a clock that is a day ahead, a day of fire times would be left out.
         if stale.rules.is_empty() || !self.is_clock_trusted().await? {
             return Ok(Followed::default());
@@ -134,8 +150,12 @@ impl Store {
 
     async fn stale_zones(&self, (after, end): (Uuid, Uuid)) -> Result<Stale, StoreError> {
         let session = self.session().await?;
-        let values: [&(dyn ToSql + Sync); 4] = [&self.clock().stub(), &after, &end, &tzdb_edition()];
-        let rows = session.query(IN_USE, &values).await.during("zones.in_use")?;
+        let values: [&(dyn ToSql + Sync); 4] =
+            [&self.clock().stub(), &after, &end, &tzdb_edition()];
+        let rows = session
+            .query(IN_USE, &values)
+            .await
+            .during("zones.in_use")?;
         session.release();
         let (mut stale, mut outdated) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
@@ -143,11 +163,17 @@ impl Store {
             let zones: (&str, &str) = (row.get("time_zone")?, row.get("calendar_zone")?);
             // Whoever cannot read a zone leaves its jobs to others.
             let hash = |name| Zone::named(name).ok().map(|zone| zone.rules_hash());
-            let (Some(of_schedule), Some(of_calendar)) = (hash(zones.0), hash(zones.1)) else { continue };
+            let (Some(of_schedule), Some(of_calendar)) = (hash(zones.0), hash(zones.1)) else {
+                continue;
+            };
             let here = zone_rules(of_schedule, of_calendar);
             match (here, row.get::<Option<i64>>("rules")?) {
                 (Some(here), there) if there != Some(here) => {
-                    let differing = if row.get("is_ahead")? { &mut outdated } else { &mut stale };
+                    let differing = if row.get("is_ahead")? {
+                        &mut outdated
+                    } else {
+                        &mut stale
+                    };
                     differing.insert((zones, here));
                 }
                 _ => {}
@@ -179,10 +205,25 @@ impl Store {
         stale: &Stale,
     ) -> Result<Vec<Pending>, StoreError> {
         let stub = self.clock().stub();
-        let Stale { of_schedules, of_calendars, rules } = stale;
-        let values: [&(dyn ToSql + Sync); 8] =
-            [&stub, &after, &end, &tzdb_edition(), of_schedules, of_calendars, rules, &BATCH];
-        let rows = transaction.query(STALE, &values).await.during("zones.stale")?;
+        let Stale {
+            of_schedules,
+            of_calendars,
+            rules,
+        } = stale;
+        let values: [&(dyn ToSql + Sync); 8] = [
+            &stub,
+            &after,
+            &end,
+            &tzdb_edition(),
+            of_schedules,
+            of_calendars,
+            rules,
+            &BATCH,
+        ];
+        let rows = transaction
+            .query(STALE, &values)
+            .await
+            .during("zones.stale")?;
         let ids: Vec<Uuid> = column("zones.stale", &rows, 0)?;
         self.lock_pending(transaction, &ids).await
     }
@@ -195,13 +236,28 @@ impl Store {
     ) -> Result<Vec<Pending>, StoreError> {
         let mut jobs = jobs::by_ids(transaction, ids, &self.unreadable).await?;
         let triggers = passed::lock(transaction, ids, &self.unreadable).await?;
-        let mut triggers: HashMap<Uuid, Trigger> =
-            triggers.into_iter().map(|locked| (locked.trigger.id, locked.trigger)).collect();
-        let rows = transaction.query(TAKEN, &[&self.clock().stub(), &ids]).await.during("zones.taken")?;
+        let mut triggers: HashMap<Uuid, Trigger> = triggers
+            .into_iter()
+            .map(|locked| (locked.trigger.id, locked.trigger))
+            .collect();
+        let rows = transaction
+            .query(TAKEN, &[&self.clock().stub(), &ids])
+            .await
+            .during("zones.taken")?;
         let pending = |(id, now, last_taken): (Uuid, Timestamp, Option<Timestamp>)| {
-            Some(Pending { trigger: triggers.remove(&id)?, job: jobs.remove(&id)?, now, last_taken })
+            Some(Pending {
+                trigger: triggers.remove(&id)?,
+                job: jobs.remove(&id)?,
+                now,
+                last_taken,
+            })
         };
-        Ok(self.unreadable.readable(&rows, taken).into_iter().filter_map(pending).collect())
+        Ok(self
+            .unreadable
+            .readable(&rows, taken)
+            .into_iter()
+            .filter_map(pending)
+            .collect())
     }
 
     /// The fire times that they had, and those that they have now.
@@ -210,17 +266,29 @@ impl Store {
         transaction: &Transaction,
         pending: &'a [Pending],
     ) -> Result<Vec<(&'a Pending, Option<Timestamp>)>, StoreError> {
-        let Some(since) = pending.iter().map(|pending| pending.trigger.pending().min(pending.now)).min() else {
+        let Some(since) = pending
+            .iter()
+            .map(|pending| pending.trigger.pending().min(pending.now))
+            .min()
+        else {
             return Ok(Vec::new());
         };
         let definitions = pending.iter().map(|pending| &pending.job.definition);
         // Triggers are locked by now: whoever changes exclusions is not waited for.
-        let locked = exclusions::try_lock_shared(transaction, definitions, since, &self.unreadable).await?;
-        let Some(exclusions) = locked else { return Ok(Vec::new()) };
-        transaction.prepare_all(&[SCHEDULE]).await.during("zones.prepare")?;
+        let locked =
+            exclusions::try_lock_shared(transaction, definitions, since, &self.unreadable).await?;
+        let Some(exclusions) = locked else {
+            return Ok(Vec::new());
+        };
+        transaction
+            .prepare_all(&[SCHEDULE])
+            .await
+            .during("zones.prepare")?;
         let walk = (WALK_MAX / pending.len()).max(WALK_EACH);
         let is_to_come = |pending: &&Pending| {
-            let Pending { trigger, job, now, .. } = pending;
+            let Pending {
+                trigger, job, now, ..
+            } = pending;
             // What has passed meanwhile is its own.
             trigger.fire_time > *now && exclusions.obstacle(job.id, &job.definition).is_none()
         };
@@ -233,7 +301,14 @@ impl Store {
             try_join_all(named).await
         };
         let parts = in_parts(transaction, &to_come, name).await?;
-        self.note_odd("job_trigger", parts.odd.into_iter().map(|(pending, error)| (pending.job.id, error)).collect());
+        self.note_odd(
+            "job_trigger",
+            parts
+                .odd
+                .into_iter()
+                .map(|(pending, error)| (pending.job.id, error))
+                .collect(),
+        );
         Ok(parts.done.into_iter().flatten().collect())
     }
 }
@@ -249,21 +324,37 @@ impl Pending {
         to != Some(self.trigger.fire_time)
     }
 
-    /// As an edit of the schedule would: the fire times behind now, and behind what was taken, are the new rules'. Closed
-    /// ones that the trigger was sent past and that have passed get their row.
+    /// As an edit of the schedule would: the fire times behind now, and behind what was taken, are
+    /// the new rules'. Closed ones that the trigger was sent past and that have passed get their
+    /// row.
     async fn name_again(
         &self,
         transaction: &Transaction,
         exclusions: &Exclusions,
         walk: usize,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let Self { trigger, job, now, last_taken } = self;
+        let Self {
+            trigger,
+            job,
+            now,
+            last_taken,
+        } = self;
         if trigger.has_passed(*now) {
-            let closed = trigger.left_out(&job.definition, exclusions, (*now, walk), Reason::Calendar);
+            let closed =
+                trigger.left_out(&job.definition, exclusions, (*now, walk), Reason::Calendar);
             passed::record(transaction, job.id, closed, *now).await?;
         }
-        let next = job.definition.next_fire_time(last_taken.map_or(*now, |last| last.max(*now)));
-        schedule(transaction, job.id, &job.definition, exclusions, (next, *now)).await
+        let next = job
+            .definition
+            .next_fire_time(last_taken.map_or(*now, |last| last.max(*now)));
+        schedule(
+            transaction,
+            job.id,
+            &job.definition,
+            exclusions,
+            (next, *now),
+        )
+        .await
     }
 }
 
@@ -281,5 +372,8 @@ fn said(named: &[(&Pending, Option<Timestamp>)]) -> Followed {
             "pending fire times recomputed: the rules of their time zones are others than those that named them"
         );
     }
-    Followed { recomputed, confirmed: named.len() - recomputed }
+    Followed {
+        recomputed,
+        confirmed: named.len() - recomputed,
+    }
 }

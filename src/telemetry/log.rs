@@ -1,11 +1,12 @@
 //! The log's writer: a bounded buffer, and one thread that writes it to stderr.
 //!
-//! A log line must never stop, delay or end the work. A full disk and a closed reader make every write fail; a reader
-//! that does not read makes every write wait. So the threads of the program only put lines into a buffer: a line for which
-//! there is no room, or that cannot be written, is dropped and counted.
+//! A log line must never stop, delay or end the work. A full disk and a closed reader make every
+//! write fail; a reader that does not read makes every write wait. So the threads of the program
+//! only put lines into a buffer: a line for which there is no room, or that cannot be written, is
+//! dropped and counted.
 //!
-//! The crate `tracing-appender` does not fit: it counts no failed writes, bounds lines and not bytes, and at the exit it prints
-//! to stdout, which panics or waits when nobody reads it.
+//! The crate `tracing-appender` does not fit: it counts no failed writes, bounds lines and not
+//! bytes, and at the exit it prints to stdout, which panics or waits when nobody reads it.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -49,7 +50,9 @@ impl LogBuffer {
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
         let buffer = Self::default();
         let thread = buffer.clone();
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || thread.write_to(out))?;
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || thread.write_to(out))?;
         Ok(buffer)
     }
 
@@ -57,7 +60,11 @@ impl LogBuffer {
     pub fn flush(&self, longest: Duration) {
         let unwritten = |state: &mut State| state.writing || !state.lines.is_empty();
         // What is not written by then is lost with the process: nobody reads.
-        drop(self.0.changed.wait_timeout_while(self.state(), longest, unwritten));
+        drop(
+            self.0
+                .changed
+                .wait_timeout_while(self.state(), longest, unwritten),
+        );
     }
 
     /// Lines that were dropped since the process started.
@@ -83,7 +90,10 @@ impl LogBuffer {
             match self.end_line(written.is_ok()) {
                 0 => {}
                 dropped => {
-                    tracing::warn!(dropped, "log lines were dropped: they could not be written, or not fast enough");
+                    tracing::warn!(
+                        dropped,
+                        "log lines were dropped: they could not be written, or not fast enough"
+                    );
                     self.state().reporting = false;
                 }
             }
@@ -98,7 +108,11 @@ impl LogBuffer {
                 state.writing = true;
                 return line;
             }
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .0
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -112,10 +126,15 @@ impl LogBuffer {
             return 0;
         }
         let unreported = state.dropped - state.reported;
-        if unreported == 0 || state.reported_at.is_some_and(|at| at.elapsed() < REPORT_INTERVAL) {
+        if unreported == 0
+            || state
+                .reported_at
+                .is_some_and(|at| at.elapsed() < REPORT_INTERVAL)
+        {
             return 0;
         }
-        (state.reported, state.reported_at, state.reporting) = (state.dropped, Some(Instant::now()), true);
+        (state.reported, state.reported_at, state.reporting) =
+            (state.dropped, Some(Instant::now()), true);
         unreported
     }
 
@@ -182,7 +201,15 @@ mod tests {
 
     fn gate() -> (LogBuffer, Sender<bool>, Receiver<Vec<u8>>) {
         let ((allow, allowed), (written, lines)) = (channel(), channel());
-        (LogBuffer::start(Gate { allow: allowed, written }).unwrap(), allow, lines)
+        (
+            LogBuffer::start(Gate {
+                allow: allowed,
+                written,
+            })
+            .unwrap(),
+            allow,
+            lines,
+        )
     }
 
     #[test]
@@ -195,7 +222,11 @@ mod tests {
         }
         // The thread holds one line besides what is in the buffer.
         let kept = u64::try_from(most).unwrap();
-        assert!((kept - 1..=kept).contains(&buffer.dropped()), "{}", buffer.dropped());
+        assert!(
+            (kept - 1..=kept).contains(&buffer.dropped()),
+            "{}",
+            buffer.dropped()
+        );
         buffer.flush(Duration::ZERO);
         allow.send(true).unwrap();
         assert_eq!(lines.recv().unwrap(), line);

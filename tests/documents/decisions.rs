@@ -16,7 +16,9 @@ decision is not edited; a later one supersedes it.
 
 /// Number, title and file of each decision.
 fn decisions() -> Vec<(String, String, String)> {
-    let pages = files("docs/decisions", "md").into_iter().filter(|page| !page.ends_with("index.md"));
+    let pages = files("docs/decisions", "md")
+        .into_iter()
+        .filter(|page| !page.ends_with("index.md"));
     let read_one = |page: std::path::PathBuf| {
         let text = read(&page);
         let heading = text.lines().next().unwrap().strip_prefix("# ").unwrap();

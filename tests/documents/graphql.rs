@@ -4,7 +4,8 @@ use super::{GENERATED, assert_written, cell, code, read};
 use async_graphql::Positioned;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    FieldDefinition, InputValueDefinition, ServiceDocument, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+    FieldDefinition, InputValueDefinition, ServiceDocument, Type, TypeDefinition, TypeKind,
+    TypeSystemDefinition,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,14 +16,20 @@ The schema of the [API](../api.md). Times are RFC 3339 with milliseconds, UTC. `
 ";
 
 /// The operations of a page, in the order of the reader; every other type follows by kind.
-const OPERATIONS: [(&str, &str); 3] =
-    [("Query", "Queries"), ("Mutation", "Mutations"), ("Subscription", "Subscriptions")];
+const OPERATIONS: [(&str, &str); 3] = [
+    ("Query", "Queries"),
+    ("Mutation", "Mutations"),
+    ("Subscription", "Subscriptions"),
+];
 
 fn types(document: &ServiceDocument) -> Vec<&TypeDefinition> {
-    let types = document.definitions.iter().filter_map(|definition| match definition {
-        TypeSystemDefinition::Type(definition) => Some(&definition.node),
-        _ => None,
-    });
+    let types = document
+        .definitions
+        .iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(definition) => Some(&definition.node),
+            _ => None,
+        });
     types.collect()
 }
 
@@ -30,22 +37,36 @@ fn types(document: &ServiceDocument) -> Vec<&TypeDefinition> {
 fn linked(shown: &Type, sections: &BTreeSet<String>) -> String {
     let text = shown.to_string();
     let name = text.trim_matches(['[', ']', '!']);
-    if sections.contains(name) { format!("[{}](#{})", code(&text), name.to_lowercase()) } else { code(&text) }
+    if sections.contains(name) {
+        format!("[{}](#{})", code(&text), name.to_lowercase())
+    } else {
+        code(&text)
+    }
 }
 
 fn text(description: Option<&Positioned<String>>) -> String {
-    description.map(|text| cell(&text.node).replace('<', "&lt;")).unwrap_or_default()
+    description
+        .map(|text| cell(&text.node).replace('<', "&lt;"))
+        .unwrap_or_default()
 }
 
 fn argument(argument: &InputValueDefinition) -> String {
-    let default = argument.default_value.as_ref().map(|value| format!(" = {}", value.node)).unwrap_or_default();
+    let default = argument
+        .default_value
+        .as_ref()
+        .map(|value| format!(" = {}", value.node))
+        .unwrap_or_default();
     format!("{}: {}{default}", argument.name.node, argument.ty.node)
 }
 
 fn fields(fields: &[Positioned<FieldDefinition>], sections: &BTreeSet<String>) -> String {
     let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
     for field in fields.iter().map(|field| &field.node) {
-        let arguments: Vec<_> = field.arguments.iter().map(|one| argument(&one.node)).collect();
+        let arguments: Vec<_> = field
+            .arguments
+            .iter()
+            .map(|one| argument(&one.node))
+            .collect();
         let signature = match arguments.as_slice() {
             [] => field.name.node.to_string(),
             arguments => format!("{}({})", field.name.node, arguments.join(", ")),
@@ -56,7 +77,13 @@ fn fields(fields: &[Positioned<FieldDefinition>], sections: &BTreeSet<String>) -
         });
         let meaning = text(field.description.as_ref()) + &described.collect::<String>();
         let shown = linked(&field.ty.node, sections);
-        writeln!(table, "| {} | {shown} | {} |", code(&signature), meaning.trim()).unwrap();
+        writeln!(
+            table,
+            "| {} | {shown} | {} |",
+            code(&signature),
+            meaning.trim()
+        )
+        .unwrap();
     }
     table
 }
@@ -64,10 +91,20 @@ fn fields(fields: &[Positioned<FieldDefinition>], sections: &BTreeSet<String>) -
 fn inputs(fields: &[Positioned<InputValueDefinition>], sections: &BTreeSet<String>) -> String {
     let mut table = "| field | type | default | meaning |\n|---|---|---|---|\n".to_owned();
     for field in fields.iter().map(|field| &field.node) {
-        let default = field.default_value.as_ref().map(|value| value.node.to_string()).unwrap_or_default();
+        let default = field
+            .default_value
+            .as_ref()
+            .map(|value| value.node.to_string())
+            .unwrap_or_default();
         let shown = linked(&field.ty.node, sections);
         let meaning = text(field.description.as_ref());
-        writeln!(table, "| {} | {shown} | {} | {meaning} |", code(&field.name.node), code(&default)).unwrap();
+        writeln!(
+            table,
+            "| {} | {shown} | {} | {meaning} |",
+            code(&field.name.node),
+            code(&default)
+        )
+        .unwrap();
     }
     table
 }
@@ -79,12 +116,23 @@ fn section(definition: &TypeDefinition, sections: &BTreeSet<String>) -> String {
         TypeKind::InputObject(input) => inputs(&input.fields, sections),
         TypeKind::Enum(one) => {
             let rows = one.values.iter().map(|value| {
-                format!("| {} | {} |\n", code(&value.node.value.node), text(value.node.description.as_ref()))
+                format!(
+                    "| {} | {} |\n",
+                    code(&value.node.value.node),
+                    text(value.node.description.as_ref())
+                )
             });
-            format!("| value | meaning |\n|---|---|\n{}", rows.collect::<String>())
+            format!(
+                "| value | meaning |\n|---|---|\n{}",
+                rows.collect::<String>()
+            )
         }
         TypeKind::Union(union) => {
-            let members: Vec<_> = union.members.iter().map(|member| code(&member.node)).collect();
+            let members: Vec<_> = union
+                .members
+                .iter()
+                .map(|member| code(&member.node))
+                .collect();
             format!("One of {}.\n", members.join(", "))
         }
         TypeKind::Scalar => String::new(),
@@ -106,19 +154,32 @@ fn the_graphql_reference_is_the_served_schema() {
     let document = parse_schema(horolog::api::sdl()).unwrap();
     let types = types(&document);
     let is_operation = |name: &str| OPERATIONS.iter().any(|(operation, _)| *operation == name);
-    let others: Vec<_> = types.iter().filter(|one| !is_operation(&one.name.node)).collect();
+    let others: Vec<_> = types
+        .iter()
+        .filter(|one| !is_operation(&one.name.node))
+        .collect();
     let sections: BTreeSet<String> = others.iter().map(|one| one.name.node.to_string()).collect();
     let mut page = format!("{GENERATED}{INTRODUCTION}");
     for (name, heading) in OPERATIONS {
-        let operation = types.iter().find(|one| one.name.node.as_str() == name).unwrap();
+        let operation = types
+            .iter()
+            .find(|one| one.name.node.as_str() == name)
+            .unwrap();
         write!(page, "\n## {heading}\n\n{}", section(operation, &sections)).unwrap();
     }
     for heading in ["Objects", "Inputs", "Enums", "Scalars"] {
         write!(page, "\n## {heading}\n").unwrap();
         for definition in others.iter().filter(|one| kind(one) == heading) {
             let described = text(definition.description.as_ref());
-            let parts = [format!("### {}", definition.name.node), described, section(definition, &sections)];
-            let parts = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty());
+            let parts = [
+                format!("### {}", definition.name.node),
+                described,
+                section(definition, &sections),
+            ];
+            let parts = parts
+                .iter()
+                .map(|part| part.trim_end())
+                .filter(|part| !part.is_empty());
             write!(page, "\n{}\n", parts.collect::<Vec<_>>().join("\n\n")).unwrap();
         }
     }
@@ -128,15 +189,26 @@ fn the_graphql_reference_is_the_served_schema() {
 /// Literals of the file that are nothing but capitals and underscores.
 fn codes(source: &str) -> BTreeSet<&str> {
     let literals = source.split('"').skip(1).step_by(2);
-    literals.filter(|one| one.len() > 4 && one.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')).collect()
+    literals
+        .filter(|one| {
+            one.len() > 4
+                && one
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        })
+        .collect()
 }
 
 #[test]
 fn the_page_of_the_errors_has_each_code_of_the_api() {
     let source = read("src/api/errors.rs");
     let page = read("docs/reference/errors.md");
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let listed: BTreeSet<_> =
-        rows.map(|(code, _)| code).filter(|code| code.contains(|c: char| c.is_ascii_uppercase())).collect();
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let listed: BTreeSet<_> = rows
+        .map(|(code, _)| code)
+        .filter(|code| code.contains(|c: char| c.is_ascii_uppercase()))
+        .collect();
     assert_eq!(listed, codes(&source));
 }

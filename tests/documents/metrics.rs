@@ -1,4 +1,5 @@
-//! `docs/reference/metrics.md` from the descriptions in `src/telemetry.rs` and the labels of the places that record.
+//! `docs/reference/metrics.md` from the descriptions in `src/telemetry.rs` and the labels of the
+//! places that record.
 
 use super::{GENERATED, assert_written, cell, code, files, read};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +36,8 @@ fn constants(source: &str) -> BTreeMap<String, String> {
     let declared = source.split("const ").skip(1).filter_map(|rest| {
         let (name, rest) = rest.split_once(": &str = \"")?;
         let (value, _) = rest.split_once('"')?;
-        (!name.contains(' ') && value.starts_with("horolog_")).then(|| (name.to_owned(), value.to_owned()))
+        (!name.contains(' ') && value.starts_with("horolog_"))
+            .then(|| (name.to_owned(), value.to_owned()))
     });
     declared.collect()
 }
@@ -55,16 +57,22 @@ fn described(sources: &str) -> BTreeMap<String, Metric> {
 
 /// The labels with which a metric is recorded somewhere.
 fn labels(name: &str, sources: &str, constants: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let constant = constants.iter().find(|(_, value)| *value == name).map(|(constant, _)| constant.as_str());
+    let constant = constants
+        .iter()
+        .find(|(_, value)| *value == name)
+        .map(|(constant, _)| constant.as_str());
     let mut found = BTreeSet::new();
     for kind in ["counter", "gauge", "histogram"] {
         for call in sources.split(&format!("{kind}!(")).skip(1) {
             let (call, _) = call.split_once(')').unwrap();
             let first = call.split(',').next().unwrap().trim();
-            if first == format!("\"{name}\"") || constant.is_some_and(|constant| first.ends_with(constant)) {
+            if first == format!("\"{name}\"")
+                || constant.is_some_and(|constant| first.ends_with(constant))
+            {
                 let before = call.split("=>").collect::<Vec<_>>();
-                let labels =
-                    before[..before.len() - 1].iter().filter_map(|text| text.trim_end().split('"').nth_back(1));
+                let labels = before[..before.len() - 1]
+                    .iter()
+                    .filter_map(|text| text.trim_end().split('"').nth_back(1));
                 found.extend(labels.map(str::to_owned));
             }
         }
@@ -81,19 +89,41 @@ fn the_metrics_are_those_of_the_program() {
     let rows = metrics
         .iter()
         .map(|(name, metric)| {
-            let labels: Vec<_> = labels(name, &sources, &constants).iter().map(|label| code(label)).collect();
-            format!("| {} | {} | {} | {} |\n", code(name), metric.kind, labels.join(", "), cell(&metric.meaning))
+            let labels: Vec<_> = labels(name, &sources, &constants)
+                .iter()
+                .map(|label| code(label))
+                .collect();
+            format!(
+                "| {} | {} | {} | {} |\n",
+                code(name),
+                metric.kind,
+                labels.join(", "),
+                cell(&metric.meaning)
+            )
         })
         .collect::<Vec<_>>()
         .concat();
-    assert_written("docs/reference/metrics.md", &format!("{GENERATED}{INTRODUCTION}{rows}"));
+    assert_written(
+        "docs/reference/metrics.md",
+        &format!("{GENERATED}{INTRODUCTION}{rows}"),
+    );
 
     // Names with braces are names with their labels.
     let page = read("docs/monitoring.md");
-    for name in page.split("`horolog_").skip(1).filter_map(|rest| rest.split(['`', '{']).next()) {
-        assert!(metrics.contains_key(&format!("horolog_{name}")), "docs/monitoring.md: horolog_{name}");
+    for name in page
+        .split("`horolog_")
+        .skip(1)
+        .filter_map(|rest| rest.split(['`', '{']).next())
+    {
+        assert!(
+            metrics.contains_key(&format!("horolog_{name}")),
+            "docs/monitoring.md: horolog_{name}"
+        );
     }
     for name in metrics.keys().filter(|name| !name.ends_with("_build_info")) {
-        assert!(page.contains(name.as_str()), "docs/monitoring.md does not interpret {name}");
+        assert!(
+            page.contains(name.as_str()),
+            "docs/monitoring.md does not interpret {name}"
+        );
     }
 }

@@ -24,12 +24,22 @@ fn sources() -> String {
     text
 }
 
-/// What a quoted log line has of the program's own: without values, which stand for `…`, `N`, and after `name=`.
+/// What a quoted log line has of the program's own: without values, which stand for `…`, `N`, and
+/// after `name=`.
 fn fragments(quoted: &str) -> Vec<&str> {
-    let parts = quoted.split(['…', '(']).flat_map(|part| part.split("N ")).map(str::trim);
-    let words =
-        parts.map(|part| part.find('=').map_or(part, |at| part[..at].rfind(' ').map_or("", |space| &part[..space])));
-    words.map(|part| part.trim_end_matches([':', ' '])).filter(|part| part.len() >= FRAGMENT_MIN).collect()
+    let parts = quoted
+        .split(['…', '('])
+        .flat_map(|part| part.split("N "))
+        .map(str::trim);
+    let words = parts.map(|part| {
+        part.find('=').map_or(part, |at| {
+            part[..at].rfind(' ').map_or("", |space| &part[..space])
+        })
+    });
+    words
+        .map(|part| part.trim_end_matches([':', ' ']))
+        .filter(|part| part.len() >= FRAGMENT_MIN)
+        .collect()
 }
 
 #[test]
@@ -41,7 +51,10 @@ fn every_log_line_that_is_explained_is_written_by_the_program() {
     for row in rows {
         let first = row.trim_start_matches("| ").split(" |").next().unwrap();
         for fragment in first.split('`').skip(1).step_by(2).flat_map(fragments) {
-            assert!(sources.contains(fragment), "docs/troubleshooting.md: no log line has `{fragment}`");
+            assert!(
+                sources.contains(fragment),
+                "docs/troubleshooting.md: no log line has `{fragment}`"
+            );
             seen += 1;
         }
     }
@@ -50,7 +63,16 @@ fn every_log_line_that_is_explained_is_written_by_the_program() {
 
 #[test]
 fn a_fragment_has_no_values() {
-    assert_eq!(fragments("broken states repaired repairs=…"), ["broken states repaired"]);
-    assert_eq!(fragments("N jobs rest, the last of them until …"), ["jobs rest, the last of them until"]);
-    assert_eq!(fragments("refused an old primary …"), ["refused an old primary"]);
+    assert_eq!(
+        fragments("broken states repaired repairs=…"),
+        ["broken states repaired"]
+    );
+    assert_eq!(
+        fragments("N jobs rest, the last of them until …"),
+        ["jobs rest, the last of them until"]
+    );
+    assert_eq!(
+        fragments("refused an old primary …"),
+        ["refused an old primary"]
+    );
 }

@@ -1,5 +1,5 @@
-//! What can be done with a job that does not fire any more, or that waits out its jitter: everything that changes no
-//! fire time of the past. Its log and its triggers stay as they are.
+//! What can be done with a job that does not fire any more, or that waits out its jitter:
+//! everything that changes no fire time of the past. Its log and its triggers stay as they are.
 
 use super::jittery::{in_its_jitter, jittery};
 use crate::support::{TestCluster, at, cron, fixed_rate, once, with};
@@ -34,7 +34,13 @@ fn edits(of: &JobRequest) -> Vec<JobRequest> {
 
 async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) -> Result<Job, CommandError> {
     let version = cluster.store.job(job.id).await.unwrap().unwrap().version;
-    cluster.try_command(UpdateJob { id: job.id, request, version }).await
+    cluster
+        .try_command(UpdateJob {
+            id: job.id,
+            request,
+            version,
+        })
+        .await
 }
 
 /// The triggers, without what a priority is.
@@ -48,9 +54,13 @@ async fn a_job_that_is_done_can_be_edited_paused_resumed_run_and_deleted() {
     let node = cluster.node().await;
     let requests = [
         once("07:00:00"),
-        with(fixed_rate(60), |policies| policies.end_at = Some(at("07:00:30"))),
+        with(fixed_rate(60), |policies| {
+            policies.end_at = Some(at("07:00:30"))
+        }),
         with(fixed_rate(60), |policies| policies.max_runs = Some(1)),
-        with(cron("1 7 * * *"), |policies| policies.end_at = Some(at("07:01:30"))),
+        with(cron("1 7 * * *"), |policies| {
+            policies.end_at = Some(at("07:01:30"))
+        }),
     ];
     let mut jobs = Vec::new();
     for request in requests {
@@ -65,14 +75,37 @@ async fn a_job_that_is_done_can_be_edited_paused_resumed_run_and_deleted() {
         let before = state(&cluster, job).await;
         for request in edits(request) {
             let edited = edit(&cluster, job, request.clone()).await.unwrap();
-            assert_eq!((edited.next_fire_time, &edited.definition.name), (None, &request.name));
+            assert_eq!(
+                (edited.next_fire_time, &edited.definition.name),
+                (None, &request.name)
+            );
         }
-        assert_eq!(state(&cluster, job).await, before, "an edit of something else moves nothing");
+        assert_eq!(
+            state(&cluster, job).await,
+            before,
+            "an edit of something else moves nothing"
+        );
         cluster.command(PauseJob(job.id, None)).await;
-        let paused = edit(&cluster, job, JobRequest { name: "while paused".into(), ..request.clone() }).await.unwrap();
-        assert_eq!((paused.status, paused.held_fire_time), (JobStatus::Paused, None), "nothing was missed");
+        let paused = edit(
+            &cluster,
+            job,
+            JobRequest {
+                name: "while paused".into(),
+                ..request.clone()
+            },
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            (paused.status, paused.held_fire_time),
+            (JobStatus::Paused, None),
+            "nothing was missed"
+        );
         let resumed = cluster.command(ResumeJob(job.id, MissedOnce::Run)).await;
-        assert_eq!((resumed.status, resumed.next_fire_time), (JobStatus::Active, None));
+        assert_eq!(
+            (resumed.status, resumed.next_fire_time),
+            (JobStatus::Active, None)
+        );
         assert_eq!(node.poll().await.triggers, 0);
         assert_eq!(cluster.ledger(job).await, before.1, "nothing runs again");
         cluster.command(RunJobNow(job.id)).await;
@@ -107,7 +140,10 @@ async fn a_job_in_its_jitter_can_be_edited_and_runs_once_when_it_was_due() {
         let due = "select concat_ws(' ', status, due_time = $2) from job_execution_log
             where job_id = $1 and fire_time = '2026-11-23T07:00:00Z'";
         let due_time = job.definition.due_time(job.id, at("07:00:00"));
-        assert_eq!(cluster.texts(due, &[&job.id, &due_time]).await, ["SUCCESS t"]);
+        assert_eq!(
+            cluster.texts(due, &[&job.id, &due_time]).await,
+            ["SUCCESS t"]
+        );
     }
 }
 
@@ -116,17 +152,40 @@ async fn a_job_in_its_jitter_can_be_edited_and_runs_once_when_it_was_due() {
 async fn an_expression_that_is_refused_now_stays_in_the_job_that_has_it() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(cron("0 0 * * SAT")).await;
-    cluster.execute("update job_definition set cron_expression = '0 0 * * L'", &[]).await;
+    cluster
+        .execute(
+            "update job_definition set cron_expression = '0 0 * * L'",
+            &[],
+        )
+        .await;
 
-    let renamed = JobRequest { name: "other".into(), ..cron("0 0 * * L") };
-    assert_eq!(edit(&cluster, &job, renamed).await.unwrap().definition.name, "other");
-    let zoned = JobRequest { time_zone: Some("Europe/Berlin".into()), ..cron(" 0 0 * * L") };
-    assert!(edit(&cluster, &job, zoned).await.is_ok(), "the expression is not what changes");
+    let renamed = JobRequest {
+        name: "other".into(),
+        ..cron("0 0 * * L")
+    };
+    assert_eq!(
+        edit(&cluster, &job, renamed).await.unwrap().definition.name,
+        "other"
+    );
+    let zoned = JobRequest {
+        time_zone: Some("Europe/Berlin".into()),
+        ..cron(" 0 0 * * L")
+    };
+    assert!(
+        edit(&cluster, &job, zoned).await.is_ok(),
+        "the expression is not what changes"
+    );
 
     let field = |refused: Result<Job, CommandError>| match refused {
         Err(CommandError::Invalid(invalid)) => invalid.field.into_owned(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(field(edit(&cluster, &job, cron("0 1 * * L")).await), "cronExpression");
-    assert_eq!(field(cluster.try_command(CreateJob(cron("0 0 * * L"))).await), "cronExpression");
+    assert_eq!(
+        field(edit(&cluster, &job, cron("0 1 * * L")).await),
+        "cronExpression"
+    );
+    assert_eq!(
+        field(cluster.try_command(CreateJob(cron("0 0 * * L"))).await),
+        "cronExpression"
+    );
 }

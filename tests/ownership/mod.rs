@@ -1,5 +1,5 @@
-//! Every fire time has an owner: from its instant on it belongs to the version of the job that named it, until it is
-//! taken or recorded, whatever is done to the job meanwhile.
+//! Every fire time has an owner: from its instant on it belongs to the version of the job that
+//! named it, until it is taken or recorded, whatever is done to the job meanwhile.
 
 mod closed;
 mod done;

@@ -1,7 +1,10 @@
-//! What waits while its job is paused: it is held, and goes on with the resume. A ONCE says that its time has passed.
+//! What waits while its job is paused: it is held, and goes on with the resume. A ONCE says that
+//! its time has passed.
 
 use crate::support::{ENDLESS, TestCluster, at, failed, fixed_rate, once, succeeded, with};
-use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob};
+use horolog::actors::job_manager::{
+    DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob,
+};
 use horolog::model::Timestamp;
 use horolog::model::execution::Attempt;
 use horolog::model::job::Job;
@@ -17,23 +20,46 @@ fn tries_again() -> JobRequest {
     })
 }
 
-async fn end(cluster: &TestCluster, attempts: &[Attempt], how: fn(&Attempt) -> horolog::model::execution::Settlement) {
+async fn end(
+    cluster: &TestCluster,
+    attempts: &[Attempt],
+    how: fn(&Attempt) -> horolog::model::execution::Settlement,
+) {
     let batch: Vec<_> = attempts.iter().map(how).collect();
-    let settled = cluster.store.settle(&batch, &LeaseUpdates::default()).await.unwrap();
+    let settled = cluster
+        .store
+        .settle(&batch, &LeaseUpdates::default())
+        .await
+        .unwrap();
     assert_eq!(settled.settled.len(), attempts.len());
 }
 
 async fn missed(cluster: &TestCluster, job: &Job) -> Option<Timestamp> {
-    cluster.store.job(job.id).await.unwrap().unwrap().held_fire_time
+    cluster
+        .store
+        .job(job.id)
+        .await
+        .unwrap()
+        .unwrap()
+        .held_fire_time
 }
 
 #[actix::test]
 async fn a_retry_waits_for_the_resume_whether_it_was_made_before_the_pause_or_after() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let (before, after) = (cluster.create(tries_again()).await, cluster.create(tries_again()).await);
+    let (before, after) = (
+        cluster.create(tries_again()).await,
+        cluster.create(tries_again()).await,
+    );
     let attempts = node.lease().await;
-    let of = |job: &Job| attempts.iter().filter(|attempt| attempt.job_id == job.id).cloned().collect::<Vec<_>>();
+    let of = |job: &Job| {
+        attempts
+            .iter()
+            .filter(|attempt| attempt.job_id == job.id)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     end(&cluster, &of(&before), failed).await;
     cluster.command(PauseJob(before.id, None)).await;
     cluster.command(PauseJob(after.id, None)).await;
@@ -44,13 +70,27 @@ async fn a_retry_waits_for_the_resume_whether_it_was_made_before_the_pause_or_af
     let held = ["RETRY fires 07:00:00", "SCHEDULE fires 08:00:00 paused"];
     for job in [&before, &after] {
         assert_eq!(cluster.triggers(job).await, held);
-        assert_eq!(cluster.ledger(job).await, ["SCHEDULE 07:00:00 RETRYING ERROR attempt 1"]);
+        assert_eq!(
+            cluster.ledger(job).await,
+            ["SCHEDULE 07:00:00 RETRYING ERROR attempt 1"]
+        );
         node.reconcile().await;
         assert_eq!(cluster.triggers(job).await, held, "no repair lets it go");
         cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-        assert_eq!(cluster.triggers(job).await[0], "RETRY fires 07:00:00 due 07:01:40", "as it was");
+        assert_eq!(
+            cluster.triggers(job).await[0],
+            "RETRY fires 07:00:00 due 07:01:40",
+            "as it was"
+        );
     }
-    assert_eq!(node.lease().await.iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), [2, 2]);
+    assert_eq!(
+        node.lease()
+            .await
+            .iter()
+            .map(|attempt| attempt.attempt)
+            .collect::<Vec<_>>(),
+        [2, 2]
+    );
 }
 
 #[actix::test]
@@ -69,8 +109,14 @@ async fn a_resume_that_meets_the_lease_which_holds_a_retry_back_gives_it_its_due
         let held = "update job_trigger set held_due_at = due_at, due_at = null where kind = 'RETRY'; commit";
         lease.batch_execute(held).await.unwrap();
     };
-    futures_util::join!(cluster.command(ResumeJob(job.id, MissedOnce::Skip)), holds_back);
-    assert_eq!(cluster.triggers(&job).await[0], "RETRY fires 07:00:00 due 07:01:40");
+    futures_util::join!(
+        cluster.command(ResumeJob(job.id, MissedOnce::Skip)),
+        holds_back
+    );
+    assert_eq!(
+        cluster.triggers(&job).await[0],
+        "RETRY fires 07:00:00 due 07:01:40"
+    );
 }
 
 #[actix::test]
@@ -82,16 +128,26 @@ async fn what_waits_for_a_resume_that_did_not_know_of_it_is_repaired() {
     cluster.command(PauseJob(job.id, None)).await;
     cluster.advance(200);
     node.lease().await;
-    cluster.execute("update job_definition set status = 'ACTIVE'", &[]).await;
+    cluster
+        .execute("update job_definition set status = 'ACTIVE'", &[])
+        .await;
     node.reconcile().await;
-    assert_eq!(cluster.triggers(&job).await[0], "RETRY fires 07:00:00 due 07:01:40");
+    assert_eq!(
+        cluster.triggers(&job).await[0],
+        "RETRY fires 07:00:00 due 07:01:40"
+    );
 }
 
 #[actix::test]
 async fn what_a_person_starts_of_a_paused_job_is_tried_again_meanwhile() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let job = cluster.create(JobRequest { target: ENDLESS, ..tries_again() }).await;
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..tries_again()
+        })
+        .await;
     cluster.command(PauseJob(job.id, None)).await;
     cluster.command(RunJobNow(job.id)).await;
     let attempts = node.lease().await;
@@ -104,8 +160,15 @@ async fn what_a_person_starts_of_a_paused_job_is_tried_again_meanwhile() {
 async fn what_waits_behind_an_execution_is_not_released_into_a_paused_job() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let buffers = with(fixed_rate(60), |policies| policies.overlap_policy = OverlapPolicy::BufferAll);
-    let job = cluster.create(JobRequest { target: ENDLESS, ..buffers }).await;
+    let buffers = with(fixed_rate(60), |policies| {
+        policies.overlap_policy = OverlapPolicy::BufferAll
+    });
+    let job = cluster
+        .create(JobRequest {
+            target: ENDLESS,
+            ..buffers
+        })
+        .await;
     let first = node.lease().await;
     for _ in 0..2 {
         cluster.advance(60);
@@ -119,7 +182,11 @@ async fn what_waits_behind_an_execution_is_not_released_into_a_paused_job() {
         assert_eq!(node.lease().await.len(), 0);
         node.reconcile().await;
     }
-    let waiting = ["BUFFERED fires 07:01:00", "BUFFERED fires 07:02:00", "SCHEDULE fires 07:03:00 paused"];
+    let waiting = [
+        "BUFFERED fires 07:01:00",
+        "BUFFERED fires 07:02:00",
+        "SCHEDULE fires 07:03:00 paused",
+    ];
     assert_eq!(cluster.triggers(&job).await, waiting);
 
     cluster.command(RunJobNow(job.id)).await;
@@ -131,7 +198,12 @@ async fn what_waits_behind_an_execution_is_not_released_into_a_paused_job() {
     cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
     for minute in ["07:01:00", "07:02:00"] {
         let next = node.lease().await;
-        assert_eq!(next.iter().map(|attempt| attempt.fire_time).collect::<Vec<_>>(), [at(minute)]);
+        assert_eq!(
+            next.iter()
+                .map(|attempt| attempt.fire_time)
+                .collect::<Vec<_>>(),
+            [at(minute)]
+        );
         end(&cluster, &next, succeeded).await;
         node.reconcile().await;
     }
@@ -141,12 +213,19 @@ async fn what_waits_behind_an_execution_is_not_released_into_a_paused_job() {
 async fn a_failure_that_pauses_its_job_records_what_has_passed() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
-    let job = cluster.create(with(fixed_rate(60), |policies| policies.pause_on_failure = true)).await;
+    let job = cluster
+        .create(with(fixed_rate(60), |policies| {
+            policies.pause_on_failure = true
+        }))
+        .await;
     let attempts = node.lease().await;
     cluster.advance(130);
     end(&cluster, &attempts, failed).await;
     let row = "SCHEDULE 07:01:00 SKIPPED PAUSED attempt 0, 2 times until 07:02:00";
-    assert_eq!(cluster.ledger(&job).await, ["SCHEDULE 07:00:00 FAILED ERROR attempt 1", row]);
+    assert_eq!(
+        cluster.ledger(&job).await,
+        ["SCHEDULE 07:00:00 FAILED ERROR attempt 1", row]
+    );
 }
 
 #[actix::test]
@@ -159,35 +238,80 @@ async fn a_once_that_was_paused_over_its_time_says_so_and_runs_with_the_resume_t
         cluster.command(PauseJob(job.id, None)).await;
         jobs.push(job);
     }
-    let [skips, runs, early, edited, deleted, renamed] = &jobs[..] else { panic!("six") };
+    let [skips, runs, early, edited, deleted, renamed] = &jobs[..] else {
+        panic!("six")
+    };
     cluster.command(ResumeJob(early.id, MissedOnce::Run)).await;
-    assert_eq!(cluster.triggers(early).await, ["SCHEDULE fires 07:10:00 due 07:10:00"]);
+    assert_eq!(
+        cluster.triggers(early).await,
+        ["SCHEDULE fires 07:10:00 due 07:10:00"]
+    );
     cluster.advance(720);
     node.poll().await;
     node.settle_all().await;
-    assert_eq!(cluster.ledger(early).await, ["SCHEDULE 07:10:00 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.ledger(early).await,
+        ["SCHEDULE 07:10:00 SUCCESS attempt 1"]
+    );
     assert_eq!(missed(&cluster, skips).await, Some(at("07:10:00")));
 
     cluster.command(ResumeJob(skips.id, MissedOnce::Skip)).await;
     cluster.command(ResumeJob(runs.id, MissedOnce::Run)).await;
-    let later = UpdateJob { id: edited.id, request: once("07:30:00"), version: 1 };
-    assert_eq!(cluster.command(later).await.held_fire_time, Some(at("07:30:00")));
-    let named = JobRequest { name: "other".into(), ..once("07:10:00") };
-    cluster.command(UpdateJob { id: renamed.id, request: named, version: 1 }).await;
+    let later = UpdateJob {
+        id: edited.id,
+        request: once("07:30:00"),
+        version: 1,
+    };
+    assert_eq!(
+        cluster.command(later).await.held_fire_time,
+        Some(at("07:30:00"))
+    );
+    let named = JobRequest {
+        name: "other".into(),
+        ..once("07:10:00")
+    };
+    cluster
+        .command(UpdateJob {
+            id: renamed.id,
+            request: named,
+            version: 1,
+        })
+        .await;
     assert_eq!(missed(&cluster, renamed).await, Some(at("07:10:00")));
     cluster.command(DeleteJob(deleted.id)).await;
     node.poll().await;
     node.settle_all().await;
 
-    let skipped = |reason| [format!("SCHEDULE 07:10:00 SKIPPED {reason} attempt 0, 1 times until 07:10:00")];
+    let skipped = |reason| {
+        [format!(
+            "SCHEDULE 07:10:00 SKIPPED {reason} attempt 0, 1 times until 07:10:00"
+        )]
+    };
     assert_eq!(cluster.ledger(skips).await, skipped("PAUSED"));
-    assert_eq!(cluster.ledger(runs).await, ["SCHEDULE 07:10:00 SUCCESS attempt 1"]);
+    assert_eq!(
+        cluster.ledger(runs).await,
+        ["SCHEDULE 07:10:00 SUCCESS attempt 1"]
+    );
     assert_eq!(cluster.ledger(edited).await, skipped("PAUSED"));
     assert_eq!(cluster.ledger(deleted).await, skipped("DELETED"));
     for job in [skips, runs, early] {
-        assert_eq!(cluster.store.job(job.id).await.unwrap().unwrap().next_fire_time, None);
+        assert_eq!(
+            cluster
+                .store
+                .job(job.id)
+                .await
+                .unwrap()
+                .unwrap()
+                .next_fire_time,
+            None
+        );
         assert_eq!(missed(&cluster, job).await, None);
     }
-    cluster.command(ResumeJob(edited.id, MissedOnce::Skip)).await;
-    assert_eq!(cluster.triggers(edited).await, ["SCHEDULE fires 07:30:00 due 07:30:00"]);
+    cluster
+        .command(ResumeJob(edited.id, MissedOnce::Skip))
+        .await;
+    assert_eq!(
+        cluster.triggers(edited).await,
+        ["SCHEDULE fires 07:30:00 due 07:30:00"]
+    );
 }

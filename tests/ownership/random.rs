@@ -1,12 +1,18 @@
-//! Random edits, pauses, resumes, deletions, holds, blackouts, edits of a calendar, polls and ends at random instants around fire times. An
-//! oracle that knows nothing but the versions of each job and the instants of the commands says which fire times there
-//! were; each must be in one row, or still wait in one trigger.
+//! Random edits, pauses, resumes, deletions, holds, blackouts, edits of a calendar, polls and ends
+//! at random instants around fire times. An oracle that knows nothing but the versions of each job
+//! and the instants of the commands says which fire times there were; each must be in one row, or
+//! still wait in one trigger.
 
-use crate::support::{ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, fixed_rate, once, succeeded, with};
+use crate::support::{
+    ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, fixed_rate, once, succeeded, with,
+};
 use fastrand::Rng;
-use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar};
+use horolog::actors::job_manager::exclusions::{
+    CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar,
+};
 use horolog::actors::job_manager::{
-    CreateJob, DeleteJob, MissedOnce, PauseCluster, PauseJob, ResumeCluster, ResumeJob, RunJobNow, UpdateJob,
+    CreateJob, DeleteJob, MissedOnce, PauseCluster, PauseJob, ResumeCluster, ResumeJob, RunJobNow,
+    UpdateJob,
 };
 use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::Timestamp;
@@ -26,7 +32,8 @@ use uuid::Uuid;
 const JOBS: usize = 6;
 const STEPS: usize = 120;
 
-/// What the log and the triggers say of fire times: id, first, last, how many (null: one that is or will be run).
+/// What the log and the triggers say of fire times: id, first, last, how many (null: one that is or
+/// will be run).
 const ACCOUNTS: &str = "
 select id, fire_time, coalesce(through_fire_time, fire_time), occurrences from job_execution_log
 where job_id = $1 and kind in ('SCHEDULE', 'BUFFERED')
@@ -38,7 +45,8 @@ const PENDING: &str = "
 select coalesce(closed_from, fire_time) from job_trigger
 where id = $1 and (due_at is not null or held_due_at is not null)";
 
-/// A version of a job: what it names after `from` (a created job: at it, too) is its own until the next.
+/// A version of a job: what it names after `from` (a created job: at it, too) is its own until the
+/// next.
 struct Era {
     from: Timestamp,
     definition: JobDefinition,
@@ -64,13 +72,25 @@ struct World {
 fn any_request(rng: &mut Rng, now: Timestamp) -> JobRequest {
     let request = match rng.u8(0..8) {
         0..=2 => fixed_rate(rng.i64(1..5)),
-        3..=4 => cron(["0/2 * * * * ?", "1-50/3 * * * * ?", "* * * * * ?", "7,8,20,41 * * * * ?"][rng.usize(0..4)]),
+        3..=4 => cron(
+            [
+                "0/2 * * * * ?",
+                "1-50/3 * * * * ?",
+                "* * * * * ?",
+                "7,8,20,41 * * * * ?",
+            ][rng.usize(0..4)],
+        ),
         5 => fixed_delay(rng.i64(1..4)),
-        _ => with(once("07:00:00"), |policies| policies.start_at = Some(soon(rng, now))),
+        _ => with(once("07:00:00"), |policies| {
+            policies.start_at = Some(soon(rng, now))
+        }),
     };
     let request = with(request, |policies| {
-        policies.misfire_policy =
-            [MisfirePolicy::FireOnce, MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..3)];
+        policies.misfire_policy = [
+            MisfirePolicy::FireOnce,
+            MisfirePolicy::FireAll,
+            MisfirePolicy::Skip,
+        ][rng.usize(0..3)];
         policies.misfire_grace_seconds = rng.i32(0..4);
         policies.overlap_policy = [
             OverlapPolicy::Allow,
@@ -86,8 +106,16 @@ fn any_request(rng: &mut Rng, now: Timestamp) -> JobRequest {
     });
     let jitters = request.schedule_type != ScheduleType::FixedDelay && rng.bool();
     let calendar = (rng.u8(0..4) == 0).then(|| "seconds".to_owned());
-    let request = JobRequest { target: ENDLESS, calendar, ..request };
-    if jitters { with(request, |policies| policies.jitter_seconds = 4) } else { request }
+    let request = JobRequest {
+        target: ENDLESS,
+        calendar,
+        ..request
+    };
+    if jitters {
+        with(request, |policies| policies.jitter_seconds = 4)
+    } else {
+        request
+    }
 }
 
 /// Some seconds from now, in whole tenths of a second.
@@ -102,14 +130,23 @@ fn edited(rng: &mut Rng, request: &JobRequest, now: Timestamp) -> JobRequest {
     match rng.u8(0..9) {
         0 => request.name = format!("job {}", rng.u16(..)),
         1 => {
-            let ends = [None, Some(now + chrono::TimeDelta::days(1)), Some(soon(rng, now))];
+            let ends = [
+                None,
+                Some(now + chrono::TimeDelta::days(1)),
+                Some(soon(rng, now)),
+            ];
             request.policies.end_at = ends[rng.usize(0..3)];
         }
         2 => request.policies.max_runs = [None, Some(100_000)][rng.usize(0..2)],
         3 if !is_delay => request.policies.jitter_seconds = rng.i32(0..6),
         4 => request.calendar = rng.bool().then(|| "seconds".to_owned()),
-        5 => request.policies.misfire_policy = [MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..2)],
-        6 if request.schedule_type == ScheduleType::Once => request.policies.start_at = Some(soon(rng, now)),
+        5 => {
+            request.policies.misfire_policy =
+                [MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..2)]
+        }
+        6 if request.schedule_type == ScheduleType::Once => {
+            request.policies.start_at = Some(soon(rng, now))
+        }
         // A fixed delay stays one: what it names depends on its ends, and is only seen.
         7 if !is_delay => {
             let other = any_request(rng, now);
@@ -130,8 +167,21 @@ impl World {
             r#"{"excludeWindows": [{"from": "07:00:20", "to": "07:00:31"}, {"from": "07:01:02", "to": "07:01:09"}]}"#,
         );
         let (name, rules) = ("seconds".to_owned(), rules.unwrap());
-        cluster.command(CreateCalendar(CalendarRequest { name, description: None, time_zone: None, rules })).await;
-        let mut world = Self { cluster, node, rng: Rng::with_seed(seed), subjects: Vec::new(), running: Vec::new() };
+        cluster
+            .command(CreateCalendar(CalendarRequest {
+                name,
+                description: None,
+                time_zone: None,
+                rules,
+            }))
+            .await;
+        let mut world = Self {
+            cluster,
+            node,
+            rng: Rng::with_seed(seed),
+            subjects: Vec::new(),
+            running: Vec::new(),
+        };
         for _ in 0..JOBS {
             world.create().await;
         }
@@ -145,9 +195,20 @@ impl World {
     async fn create(&mut self) {
         let now = self.now();
         let request = any_request(&mut self.rng, now);
-        let Ok(job) = self.cluster.try_command(CreateJob(request.clone())).await else { return };
-        let era = Era { from: self.now(), definition: job.definition, status: job.status };
-        self.subjects.push(Subject { id: job.id, request, eras: vec![era], seen: BTreeSet::new() });
+        let Ok(job) = self.cluster.try_command(CreateJob(request.clone())).await else {
+            return;
+        };
+        let era = Era {
+            from: self.now(),
+            definition: job.definition,
+            status: job.status,
+        };
+        self.subjects.push(Subject {
+            id: job.id,
+            request,
+            eras: vec![era],
+            seen: BTreeSet::new(),
+        });
     }
 
     /// Notes what the commands before have made of the jobs: each is its own instant.
@@ -157,12 +218,23 @@ impl World {
             let job: Job = self.cluster.store.job(subject.id).await.unwrap().unwrap();
             let last = subject.eras.last().unwrap();
             if last.definition != job.definition || last.status != job.status {
-                subject.eras.push(Era { from: now, definition: job.definition, status: job.status });
+                subject.eras.push(Era {
+                    from: now,
+                    definition: job.definition,
+                    status: job.status,
+                });
             }
             if last_is_delay(subject) {
-                let fire_time = self.cluster.sql.query_opt(PENDING, &[&subject.id]).await.unwrap();
+                let fire_time = self
+                    .cluster
+                    .sql
+                    .query_opt(PENDING, &[&subject.id])
+                    .await
+                    .unwrap();
                 let fire_time: Option<Timestamp> = fire_time.map(|row| row.get(0));
-                subject.seen.extend(fire_time.filter(|fire_time| *fire_time <= now));
+                subject
+                    .seen
+                    .extend(fire_time.filter(|fire_time| *fire_time <= now));
             }
         }
     }
@@ -172,7 +244,9 @@ impl World {
         let (id, now) = (self.subjects[which].id, self.now());
         match self.rng.u8(0..42) {
             0..=9 => {
-                self.cluster.clock.advance(Duration::from_millis(self.rng.u64(1..1_500)));
+                self.cluster
+                    .clock
+                    .advance(Duration::from_millis(self.rng.u64(1..1_500)));
                 self.note().await;
             }
             10..=19 => self.poll().await,
@@ -180,7 +254,11 @@ impl World {
             24..=29 => {
                 let request = edited(&mut self.rng, &self.subjects[which].request, now);
                 let version = self.cluster.store.job(id).await.unwrap().unwrap().version;
-                let edit = UpdateJob { id, request: request.clone(), version };
+                let edit = UpdateJob {
+                    id,
+                    request: request.clone(),
+                    version,
+                };
                 if self.cluster.try_command(edit).await.is_ok() {
                     self.subjects[which].request = request;
                 }
@@ -199,12 +277,30 @@ impl World {
             38 => drop(self.cluster.try_command(ResumeCluster).await),
             39..=40 => self.edit_calendar().await,
             _ => {
-                let on_end = [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll]
-                    [self.rng.usize(0..3)];
-                let scope = if self.rng.bool() { Scope::Cluster } else { Scope::Job(id) };
-                let (starts_at, ends_at) = (Some(soon(&mut self.rng, now)), soon(&mut self.rng, now));
+                let on_end = [
+                    BlackoutEndPolicy::Skip,
+                    BlackoutEndPolicy::Collapse,
+                    BlackoutEndPolicy::RunAll,
+                ][self.rng.usize(0..3)];
+                let scope = if self.rng.bool() {
+                    Scope::Cluster
+                } else {
+                    Scope::Job(id)
+                };
+                let (starts_at, ends_at) =
+                    (Some(soon(&mut self.rng, now)), soon(&mut self.rng, now));
                 let reason = "work".to_owned();
-                drop(self.cluster.try_command(CreateBlackout { scope, starts_at, ends_at, on_end, reason }).await);
+                drop(
+                    self.cluster
+                        .try_command(CreateBlackout {
+                            scope,
+                            starts_at,
+                            ends_at,
+                            on_end,
+                            reason,
+                        })
+                        .await,
+                );
             }
         }
         self.note().await;
@@ -213,27 +309,58 @@ impl World {
     /// Closes other seconds than before, also those that have passed.
     async fn edit_calendar(&mut self) {
         let version = "select version from calendar where name = 'seconds'";
-        let version = self.cluster.sql.query_one(version, &[]).await.unwrap().get(0);
+        let version = self
+            .cluster
+            .sql
+            .query_one(version, &[])
+            .await
+            .unwrap()
+            .get(0);
         let second = self.rng.u8(0..50);
-        let (from, to) = (format!("07:00:{second:02}"), format!("07:00:{:02}", second + self.rng.u8(1..10)));
+        let (from, to) = (
+            format!("07:00:{second:02}"),
+            format!("07:00:{:02}", second + self.rng.u8(1..10)),
+        );
         let rules = serde_json::json!({"excludeWindows": [{"from": from, "to": to}]});
         let rules = serde_json::from_value(rules).unwrap();
-        let request = CalendarRequest { name: "seconds".to_owned(), description: None, time_zone: None, rules };
+        let request = CalendarRequest {
+            name: "seconds".to_owned(),
+            description: None,
+            time_zone: None,
+            rules,
+        };
         self.cluster.command(UpdateCalendar(request, version)).await;
     }
 
     async fn poll(&mut self) {
-        let leased = self.cluster.store.lease(self.node.id, Batch::of(64), LOOK_AHEAD).await.unwrap();
-        self.running.extend(leased.into_iter().flat_map(|leased| leased.attempts));
+        let leased = self
+            .cluster
+            .store
+            .lease(self.node.id, Batch::of(64), LOOK_AHEAD)
+            .await
+            .unwrap();
+        self.running
+            .extend(leased.into_iter().flat_map(|leased| leased.attempts));
     }
 
     async fn settle(&mut self) {
         let ends: Vec<Attempt> = (0..self.running.len().min(3))
-            .map(|_| self.running.swap_remove(self.rng.usize(0..self.running.len())))
+            .map(|_| {
+                self.running
+                    .swap_remove(self.rng.usize(0..self.running.len()))
+            })
             .collect();
         for attempt in ends {
-            let settlement = if self.rng.u8(0..3) == 0 { failed(&attempt) } else { succeeded(&attempt) };
-            self.cluster.store.settle(&[settlement], &LeaseUpdates::default()).await.unwrap();
+            let settlement = if self.rng.u8(0..3) == 0 {
+                failed(&attempt)
+            } else {
+                succeeded(&attempt)
+            };
+            self.cluster
+                .store
+                .settle(&[settlement], &LeaseUpdates::default())
+                .await
+                .unwrap();
         }
     }
 
@@ -249,16 +376,27 @@ impl World {
         for subject in &self.subjects {
             let (expected, ahead) = named(subject, self.now());
             let mut accounted: BTreeMap<Timestamp, usize> = BTreeMap::new();
-            for row in self.cluster.sql.query(ACCOUNTS, &[&subject.id]).await.unwrap() {
+            for row in self
+                .cluster
+                .sql
+                .query(ACCOUNTS, &[&subject.id])
+                .await
+                .unwrap()
+            {
                 let (id, first, last, count): (Uuid, Timestamp, Timestamp, Option<i32>) =
                     (row.get(0), row.get(1), row.get(2), row.get(3));
                 if id != execution_id(subject.id, TriggerKind::Schedule, first) {
                     continue; // A person started it.
                 }
                 let covered: Vec<_> = expected.range(first..=last).copied().collect();
-                let covered = if last_is_delay(subject) { vec![first] } else { covered };
+                let covered = if last_is_delay(subject) {
+                    vec![first]
+                } else {
+                    covered
+                };
                 let lies_ahead = first == last && ahead.contains(&first);
-                let matches = count.is_none_or(|count| count == i32::try_from(covered.len()).unwrap());
+                let matches =
+                    count.is_none_or(|count| count == i32::try_from(covered.len()).unwrap());
                 assert!(
                     lies_ahead || !covered.is_empty() && matches,
                     "{context}: {first}/{last} ({count:?}) is not what the schedule names: {covered:?}"
@@ -267,7 +405,12 @@ impl World {
                     *accounted.entry(fire_time).or_default() += 1;
                 }
             }
-            let pending = self.cluster.sql.query_opt(PENDING, &[&subject.id]).await.unwrap();
+            let pending = self
+                .cluster
+                .sql
+                .query_opt(PENDING, &[&subject.id])
+                .await
+                .unwrap();
             let pending: Option<Timestamp> = pending.map(|row| row.get(0));
             for fire_time in &expected {
                 let waits = pending.is_some_and(|pending| pending <= *fire_time);
@@ -279,13 +422,20 @@ impl World {
                     self.evidence(subject.id).await
                 );
             }
-            assert!(accounted.values().all(|times| *times == 1), "{context}: {accounted:?}: {}", story(subject));
+            assert!(
+                accounted.values().all(|times| *times == 1),
+                "{context}: {accounted:?}: {}",
+                story(subject)
+            );
         }
     }
 }
 
 fn last_is_delay(subject: &Subject) -> bool {
-    subject.eras.last().is_some_and(|era| matches!(era.definition.schedule, Schedule::FixedDelay { .. }))
+    subject
+        .eras
+        .last()
+        .is_some_and(|era| matches!(era.definition.schedule, Schedule::FixedDelay { .. }))
 }
 
 fn story(subject: &Subject) -> String {
@@ -307,8 +457,8 @@ fn story(subject: &Subject) -> String {
     subject.eras.iter().map(era).collect()
 }
 
-/// The fire times that there were up to now; and those that a lease may have taken up to 250 ms ahead of an edit or a
-/// pause after which they do not exist.
+/// The fire times that there were up to now; and those that a lease may have taken up to 250 ms
+/// ahead of an edit or a pause after which they do not exist.
 fn named(subject: &Subject, now: Timestamp) -> (BTreeSet<Timestamp>, BTreeSet<Timestamp>) {
     if last_is_delay(subject) {
         return (subject.seen.clone(), BTreeSet::new());
@@ -321,8 +471,11 @@ fn named(subject: &Subject, now: Timestamp) -> (BTreeSet<Timestamp>, BTreeSet<Ti
         if era.status == JobStatus::Deleted || era.status == JobStatus::Paused && !is_once {
             continue;
         }
-        let first =
-            if index == 0 { era.definition.first_fire_time(era.from) } else { era.definition.next_fire_time(era.from) };
+        let first = if index == 0 {
+            era.definition.first_fire_time(era.from)
+        } else {
+            era.definition.next_fire_time(era.from)
+        };
         for fire_time in std::iter::successors(first, |last| era.definition.next_fire_time(*last)) {
             if fire_time > until + chrono::TimeDelta::from_std(LOOK_AHEAD).unwrap() {
                 break;
@@ -359,7 +512,12 @@ async fn live(seed: u64) {
     }
     world.check(&format!("seed {seed}, before the end")).await;
     for which in 0..world.subjects.len() {
-        drop(world.cluster.try_command(DeleteJob(world.subjects[which].id)).await);
+        drop(
+            world
+                .cluster
+                .try_command(DeleteJob(world.subjects[which].id))
+                .await,
+        );
     }
     world.note().await;
     world.check(&format!("seed {seed}, the end")).await;
@@ -370,8 +528,14 @@ async fn live(seed: u64) {
 
 #[actix::test]
 async fn every_fire_time_of_every_version_is_accounted_for_once() {
-    let seeds = std::env::var("HOROLOG_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(6);
-    let first = std::env::var("HOROLOG_FIRST_SEED").ok().and_then(|first| first.parse().ok()).unwrap_or(1);
+    let seeds = std::env::var("HOROLOG_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(6);
+    let first = std::env::var("HOROLOG_FIRST_SEED")
+        .ok()
+        .and_then(|first| first.parse().ok())
+        .unwrap_or(1);
     for seed in first..first + seeds {
         live(seed).await;
     }

@@ -22,24 +22,54 @@ struct Prometheus {
 impl Prometheus {
     /// Starts it on our files; only the address of the discovery and the times differ.
     fn start(discovery: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("horolog-prometheus-{}", uuid::Uuid::new_v4().simple()));
+        let dir = std::env::temp_dir().join(format!(
+            "horolog-prometheus-{}",
+            uuid::Uuid::new_v4().simple()
+        ));
         std::fs::create_dir(&dir).unwrap();
-        let config = CONFIG.replace("http://nginx:8080", discovery).replace("_interval: 10s", "_interval: 1s");
+        let config = CONFIG
+            .replace("http://nginx:8080", discovery)
+            .replace("_interval: 10s", "_interval: 1s");
         let config = config.replace("global:\n", "global:\n  evaluation_interval: 1s\n");
         std::fs::write(dir.join("prometheus.yml"), config).unwrap();
         std::fs::write(dir.join("alerts.yml"), ALERTS.replace("for: 1m", "for: 1s")).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let mut command = Command::new("prometheus");
-        command.arg(format!("--config.file={}", dir.join("prometheus.yml").display()));
-        command.arg(format!("--storage.tsdb.path={}", dir.join("data").display()));
+        command.arg(format!(
+            "--config.file={}",
+            dir.join("prometheus.yml").display()
+        ));
+        command.arg(format!(
+            "--storage.tsdb.path={}",
+            dir.join("data").display()
+        ));
         command.arg(format!("--web.listen-address={address}"));
-        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Self { dir, url: format!("http://{address}/api/v1"), child }
+        let child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            dir,
+            url: format!("http://{address}/api/v1"),
+            child,
+        }
     }
 
     async fn ask(&self, path: &str) -> Option<Value> {
-        let answer = http_client().get(format!("{}/{path}", self.url)).send().await.ok()?;
-        answer.json::<Value>().await.ok().map(|mut answer| answer["data"].take())
+        let answer = http_client()
+            .get(format!("{}/{path}", self.url))
+            .send()
+            .await
+            .ok()?;
+        answer
+            .json::<Value>()
+            .await
+            .ok()
+            .map(|mut answer| answer["data"].take())
     }
 }
 
@@ -54,10 +84,18 @@ impl Drop for Prometheus {
 
 /// What the panels of the dashboard ask, with an interval that Grafana would fill in.
 fn questions_of_grafana() -> Vec<String> {
-    let dashboard: Value = serde_json::from_str(include_str!("../../deploy/grafana/dashboards/horolog.json")).unwrap();
+    let dashboard: Value =
+        serde_json::from_str(include_str!("../../deploy/grafana/dashboards/horolog.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
-    targets.map(|target| target["expr"].as_str().unwrap().replace("$__rate_interval", "1m")).collect()
+    targets
+        .map(|target| {
+            target["expr"]
+                .as_str()
+                .unwrap()
+                .replace("$__rate_interval", "1m")
+        })
+        .collect()
 }
 
 #[actix::test]
@@ -78,19 +116,29 @@ async fn prometheus_finds_every_node_and_an_alert_fires_when_one_hangs() {
     assert_eq!(found["result"][0]["metric"]["job"], "horolog");
     let rules = prometheus.ask("rules").await.unwrap();
     let rules = rules["groups"][0]["rules"].as_array().unwrap().clone();
-    assert!(rules.iter().all(|rule| rule["health"] != "err"), "{rules:?}");
+    assert!(
+        rules.iter().all(|rule| rule["health"] != "err"),
+        "{rules:?}"
+    );
 
     for question in questions_of_grafana() {
         let query = url::form_urlencoded::byte_serialize(question.as_bytes()).collect::<String>();
-        let answer = prometheus.ask(&format!("query?query={query}")).await.unwrap();
-        assert!(answer["result"].is_array(), "Prometheus does not understand {question}");
+        let answer = prometheus
+            .ask(&format!("query?query={query}"))
+            .await
+            .unwrap();
+        assert!(
+            answer["result"].is_array(),
+            "Prometheus does not understand {question}"
+        );
     }
 
     cluster.nodes[1].signal(Signal::STOP);
     let firing = async |name: &str| {
         eventually("the alert fires", async || {
             let alerts = prometheus.ask("alerts").await?;
-            let is_it = |alert: &&Value| alert["labels"]["alertname"] == name && alert["state"] == "firing";
+            let is_it =
+                |alert: &&Value| alert["labels"]["alertname"] == name && alert["state"] == "firing";
             alerts["alerts"].as_array()?.iter().find(is_it).cloned()
         })
         .await

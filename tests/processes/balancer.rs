@@ -27,15 +27,27 @@ struct Nginx {
 
 impl Nginx {
     fn new() -> Self {
-        let dir = std::env::temp_dir().join(format!("horolog-nginx-{}", uuid::Uuid::new_v4().simple()));
+        let dir =
+            std::env::temp_dir().join(format!("horolog-nginx-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir(&dir).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let config = NGINX
             .replace("/tmp/", &format!("{}/", dir.display()))
             .replace("listen 8080", &format!("listen 127.0.0.1:{port}"))
-            .replace("/etc/nginx/horolog/upstreams.conf", &dir.join("upstreams.conf").display().to_string());
+            .replace(
+                "/etc/nginx/horolog/upstreams.conf",
+                &dir.join("upstreams.conf").display().to_string(),
+            );
         std::fs::write(dir.join("nginx.conf"), config).unwrap();
-        Self { dir, port, child: None }
+        Self {
+            dir,
+            port,
+            child: None,
+        }
     }
 
     fn upstreams(&self) -> PathBuf {
@@ -44,12 +56,22 @@ impl Nginx {
 
     /// How a person would call it here.
     fn command(&self, what: &str) -> String {
-        format!("PATH=$PATH:/usr/sbin nginx -e stderr -p {0} -c {0}/nginx.conf {what}", self.dir.display())
+        format!(
+            "PATH=$PATH:/usr/sbin nginx -e stderr -p {0} -c {0}/nginx.conf {what}",
+            self.dir.display()
+        )
     }
 
     async fn start(&mut self) {
         let command = format!("exec env {}", self.command("-g 'daemon off;'"));
-        self.child = Some(Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).spawn().unwrap());
+        self.child = Some(
+            Command::new("sh")
+                .arg("-c")
+                .arg(command)
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
         let (http, url) = (http_client(), self.url("/healthz"));
         eventually("nginx answers", async || http.get(&url).send().await.ok()).await;
     }
@@ -61,7 +83,11 @@ impl Nginx {
     /// Arguments that keep it up to date.
     fn arguments(&self, more: &[&str]) -> Vec<String> {
         let out = self.upstreams().display().to_string();
-        ["nginx-upstreams", "--out", &out].iter().chain(more).map(ToString::to_string).collect()
+        ["nginx-upstreams", "--out", &out]
+            .iter()
+            .chain(more)
+            .map(ToString::to_string)
+            .collect()
     }
 }
 
@@ -92,8 +118,12 @@ async fn once(arguments: &[String], database_url: &str) -> (i32, String) {
 /// The servers in the file.
 fn servers(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("server "));
-    servers.map(|server| server.split(' ').next().unwrap().to_owned()).collect()
+    let servers = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("server "));
+    servers
+        .map(|server| server.split(' ').next().unwrap().to_owned())
+        .collect()
 }
 
 /// Requests, one after the other, until it is told to stop.
@@ -105,7 +135,10 @@ struct Traffic {
 
 impl Traffic {
     fn start(request: impl Fn() -> reqwest::RequestBuilder + 'static) -> Self {
-        let (stop, answered) = (Rc::new(AtomicBool::new(false)), Rc::new(AtomicUsize::new(0)));
+        let (stop, answered) = (
+            Rc::new(AtomicBool::new(false)),
+            Rc::new(AtomicUsize::new(0)),
+        );
         let (stopped, count) = (stop.clone(), answered.clone());
         let failures = actix::spawn(async move {
             let mut failures = Vec::new();
@@ -124,7 +157,11 @@ impl Traffic {
             }
             failures
         });
-        Self { stop, answered, failures }
+        Self {
+            stop,
+            answered,
+            failures,
+        }
     }
 
     /// Waits for some more answers, so that what has just changed was asked too.
@@ -156,12 +193,22 @@ async fn nginx_follows_nodes_that_come_leave_and_die_and_nobody_sees_an_error() 
     let mut upstreams = start(&watch, database.url());
     upstreams.says("upstreams changed").await;
 
-    // A connection that is kept open may be closed by a reload just when it is used again: nginx has no way to say so
-    // before 1.27.4 (`keepalive_min_timeout`). Browsers ask again; here each request has its own.
-    // The dashboard's socket, from the page that nginx serves: the node compares its Origin with the Host that nginx passes.
-    let mut socket = Socket::open(&nginx.url(""), Some(&nginx.url(""))).await.unwrap();
-    socket.subscribe("nodes", "subscription { nodeUpdated { name } }").await;
-    assert!(socket.event().await["nodeUpdated"]["name"].as_str().unwrap().starts_with("node-"));
+    // A connection that is kept open may be closed by a reload just when it is used again: nginx
+    // has no way to say so before 1.27.4 (`keepalive_min_timeout`). Browsers ask again; here each
+    // request has its own. The dashboard's socket, from the page that nginx serves: the node
+    // compares its Origin with the Host that nginx passes.
+    let mut socket = Socket::open(&nginx.url(""), Some(&nginx.url("")))
+        .await
+        .unwrap();
+    socket
+        .subscribe("nodes", "subscription { nodeUpdated { name } }")
+        .await;
+    assert!(
+        socket.event().await["nodeUpdated"]["name"]
+            .as_str()
+            .unwrap()
+            .starts_with("node-")
+    );
 
     // A page whose name was rebound to nginx: the nodes would take its Origin for their own.
     for path in ["/healthz", "/graphql", "/"] {
@@ -182,23 +229,37 @@ async fn nginx_follows_nodes_that_come_leave_and_die_and_nobody_sees_an_error() 
     let query = json!({"query": "{ jobs { id } nodes { id } }"});
     let queries = Traffic::start(move || http.post(&url).header(CONNECTION, "close").json(&query));
 
-    cluster.nodes.push(NodeProcess::serve("node-4", database.url(), &["--drain-delay", "2s"]));
+    cluster.nodes.push(NodeProcess::serve(
+        "node-4",
+        database.url(),
+        &["--drain-delay", "2s"],
+    ));
     let fourth = cluster.ready("node-4").await;
     let file = nginx.upstreams();
-    eventually("the new node is in", async || servers(&file).contains(&fourth).then_some(())).await;
+    eventually("the new node is in", async || {
+        servers(&file).contains(&fourth).then_some(())
+    })
+    .await;
     queries.goes_on().await;
 
     let second = cluster.ready("node-2").await;
     cluster.nodes[1].signal(Signal::TERM);
-    eventually("the leaving node is out", async || (!servers(&file).contains(&second)).then_some(())).await;
+    eventually("the leaving node is out", async || {
+        (!servers(&file).contains(&second)).then_some(())
+    })
+    .await;
     assert_eq!(cluster.nodes[1].ended().await.code(), Some(0));
     queries.goes_on().await;
     assert_eq!(queries.end().await, Vec::<String>::new(), "queries");
 
-    // What was sent to a node that is killed is sent again only if it cannot have changed anything: a GET.
+    // What was sent to a node that is killed is sent again only if it cannot have changed anything:
+    // a GET.
     let first = cluster.ready("node-1").await;
     cluster.nodes[0].signal(Signal::KILL);
-    eventually("the dead node is out", async || (!servers(&file).contains(&first)).then_some(())).await;
+    eventually("the dead node is out", async || {
+        (!servers(&file).contains(&first)).then_some(())
+    })
+    .await;
     reads.goes_on().await;
     assert_eq!(reads.end().await, Vec::<String>::new(), "reads");
 
@@ -216,10 +277,19 @@ async fn whatever_goes_wrong_the_last_good_file_stays() {
     let nginx = Nginx::new();
     let file = nginx.upstreams();
     std::fs::write(&file, "# the last good one\n").unwrap();
-    let unchanged = |said: &str| assert_eq!(std::fs::read_to_string(&file).unwrap(), "# the last good one\n", "{said}");
+    let unchanged = |said: &str| {
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            "# the last good one\n",
+            "{said}"
+        )
+    };
     let run = async |more: &[&str], url: &str, expected: (i32, &str)| {
         let (code, said) = once(&nginx.arguments(more), url).await;
-        assert!(code == expected.0 && said.contains(expected.1), "{code}: {said}");
+        assert!(
+            code == expected.0 && said.contains(expected.1),
+            "{code}: {said}"
+        );
         said
     };
 
@@ -227,20 +297,49 @@ async fn whatever_goes_wrong_the_last_good_file_stays() {
     unchanged(&run(&[], "mysql://x", (2, "DATABASE_URL")).await);
     let cluster = Processes::start(1, database.url(), &[]).await;
     let drain = "update cluster_node set state = 'DRAINING' where state = $1";
-    cluster.sql().await.execute(drain, &[&"ACTIVE"]).await.unwrap();
+    cluster
+        .sql()
+        .await
+        .execute(drain, &[&"ACTIVE"])
+        .await
+        .unwrap();
     unchanged(&run(&[], database.url(), (1, "no node is ACTIVE")).await);
     let back = "update cluster_node set state = 'ACTIVE' where state = $1";
-    cluster.sql().await.execute(back, &[&"DRAINING"]).await.unwrap();
+    cluster
+        .sql()
+        .await
+        .execute(back, &[&"DRAINING"])
+        .await
+        .unwrap();
 
-    unchanged(&run(&["--check", "echo not that >&2; false"], database.url(), (1, "not that")).await);
-    unchanged(&run(&["--check", "no-such-program"], database.url(), (1, "no-such-program")).await);
+    unchanged(
+        &run(
+            &["--check", "echo not that >&2; false"],
+            database.url(),
+            (1, "not that"),
+        )
+        .await,
+    );
+    unchanged(
+        &run(
+            &["--check", "no-such-program"],
+            database.url(),
+            (1, "no-such-program"),
+        )
+        .await,
+    );
     let nowhere = nginx.dir.join("gone/upstreams.conf").display().to_string();
     let elsewhere = ["nginx-upstreams", "--out", &nowhere].map(str::to_owned);
     let (code, said) = once(&elsewhere, database.url()).await;
     assert!(code == 1 && said.contains(&nowhere), "{said}");
 
     // The file is good, but nginx does not have it yet: that is a failure too.
-    run(&["--check", "true", "--reload", "false"], database.url(), (1, "nginx was not told")).await;
+    run(
+        &["--check", "true", "--reload", "false"],
+        database.url(),
+        (1, "nginx was not told"),
+    )
+    .await;
     assert_eq!(servers(&file), [cluster.ready("node-1").await]);
 }
 
@@ -254,11 +353,20 @@ async fn whoever_watches_follows_within_a_second_and_keeps_the_file_while_the_da
     let upstreams = start(&nginx.arguments(&["--watch"]), &proxy.url(database.url()));
     upstreams.says("upstreams changed").await;
 
-    cluster.nodes.push(NodeProcess::serve("node-2", database.url(), &[]));
+    cluster
+        .nodes
+        .push(NodeProcess::serve("node-2", database.url(), &[]));
     let second = cluster.ready("node-2").await;
     let joined = Instant::now();
-    eventually("the new node is in", async || servers(&file).contains(&second).then_some(())).await;
-    assert!(joined.elapsed() < Duration::from_secs(1), "{:?}", joined.elapsed());
+    eventually("the new node is in", async || {
+        servers(&file).contains(&second).then_some(())
+    })
+    .await;
+    assert!(
+        joined.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        joined.elapsed()
+    );
 
     proxy.silence(true);
     upstreams.says("what nginx has stays, trying again").await;
@@ -280,14 +388,24 @@ async fn a_node_that_left_answers_until_the_balancers_have_noticed() {
     cluster.nodes[0].says("left the cluster").await;
 
     let http = http_client();
-    let status = async |path: &str| http.get(format!("http://{address}{path}")).send().await.unwrap().status();
+    let status = async |path: &str| {
+        http.get(format!("http://{address}{path}"))
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
     assert_eq!(
         (status("/readyz").await, status("/cluster/members").await),
         (503.try_into().unwrap(), 200.try_into().unwrap())
     );
 
     cluster.nodes[0].signal(Signal::TERM);
-    assert_eq!(cluster.nodes[0].ended().await.code(), Some(0), "whoever is in a hurry says so twice");
+    assert_eq!(
+        cluster.nodes[0].ended().await.code(),
+        Some(0),
+        "whoever is in a hurry says so twice"
+    );
 }
 
 #[actix::test]
@@ -296,7 +414,11 @@ async fn members_are_told_to_other_balancers_and_to_prometheus() {
     let cluster = Processes::start(2, database.url(), &[]).await;
     let address = cluster.ready("node-1").await;
     let ask = async |path: &str| -> Value {
-        let answer = http_client().get(format!("http://{address}/cluster/{path}")).send().await.unwrap();
+        let answer = http_client()
+            .get(format!("http://{address}/cluster/{path}"))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.headers()["content-type"], "application/json");
         answer.json().await.unwrap()
     };
@@ -304,7 +426,16 @@ async fn members_are_told_to_other_balancers_and_to_prometheus() {
     let members = ask("members").await;
     let members = members.as_array().unwrap();
     assert_eq!(members.len(), 2);
-    assert!(members.iter().any(|member| member["address"] == address && member["state"] == "ACTIVE"));
+    assert!(
+        members
+            .iter()
+            .any(|member| member["address"] == address && member["state"] == "ACTIVE")
+    );
     let targets = ask("prometheus-sd").await;
-    assert!(targets.as_array().unwrap().contains(&json!({"targets": [address], "labels": {"node": "node-1"}})));
+    assert!(
+        targets
+            .as_array()
+            .unwrap()
+            .contains(&json!({"targets": [address], "labels": {"node": "node-1"}}))
+    );
 }

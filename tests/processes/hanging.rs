@@ -15,11 +15,24 @@ async fn a_target_that_hangs_leaves_slots_to_others_and_what_waited_runs_when_it
     let other = cluster.create_log().await;
     cluster.succeeded(other, 3).await;
     assert_eq!(cluster.target.to("/hold").len(), 2, "half of the slots");
-    cluster.nodes[0].says("holds half of this node's slots").await;
+    cluster.nodes[0]
+        .says("holds half of this node's slots")
+        .await;
     let address = cluster.ready("node-1").await;
     eventually("the metric says how many wait", async || {
-        let metrics = cluster.http.get(format!("http://{address}/metrics")).send().await.ok()?.text().await.ok()?;
-        metrics.lines().any(|line| line == "horolog_jobs_waiting_for_share 8").then_some(())
+        let metrics = cluster
+            .http
+            .get(format!("http://{address}/metrics"))
+            .send()
+            .await
+            .ok()?
+            .text()
+            .await
+            .ok()?;
+        metrics
+            .lines()
+            .any(|line| line == "horolog_jobs_waiting_for_share 8")
+            .then_some(())
     })
     .await;
 

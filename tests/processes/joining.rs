@@ -1,22 +1,32 @@
-//! Nodes that come: they are watched from their first moment on. Heartbeats are too patient to tell in any of these.
+//! Nodes that come: they are watched from their first moment on. Heartbeats are too patient to tell
+//! in any of these.
 
 use super::node_process::{NodeProcess, Processes};
 use crate::support::{TestDatabase, eventually};
 use rustix::process::Signal;
 use std::time::Instant;
 
-/// A death by heartbeat, and the poll of a node that is alone, come after a minute: later than a test waits.
+/// A death by heartbeat, and the poll of a node that is alone, come after a minute: later than a
+/// test waits.
 const PATIENT: [&str; 2] = ["--node-ttl", "60s"];
 
 /// Kills a process as soon as `it_is_time` says so, and waits until it is declared dead; by what.
 async fn death_of(cluster: &Processes, mut process: NodeProcess, it_is_time: &str) -> String {
     let client = cluster.sql().await;
-    eventually("it is time", async || client.query_opt(it_is_time, &[&process.name]).await.unwrap()).await;
+    eventually("it is time", async || {
+        client
+            .query_opt(it_is_time, &[&process.name])
+            .await
+            .unwrap()
+    })
+    .await;
     process.signal(Signal::KILL);
     let killed = Instant::now();
     process.ended().await;
     let ended = "select ended_by from cluster_node where name = $1 and state = 'DEAD'";
-    let ended = eventually("it is declared dead", async || client.query_opt(ended, &[&process.name]).await.unwrap());
+    let ended = eventually("it is declared dead", async || {
+        client.query_opt(ended, &[&process.name]).await.unwrap()
+    });
     let by = ended.await.get(0);
     println!("kill -9 to declared dead: {:?}, by {by}", killed.elapsed());
     by
@@ -48,7 +58,17 @@ async fn a_node_that_is_killed_when_it_has_just_joined_is_noticed_by_its_session
     assert_eq!(death_of(&cluster, newcomer, has_joined).await, "SESSION");
     let client = cluster.sql().await;
     let lived = "select (ended_at - started_at) < interval '60 seconds' from cluster_node where name = 'newcomer'";
-    assert!(client.query_one(lived, &[]).await.unwrap().get::<_, bool>(0), "before any heartbeat was too old");
+    assert!(
+        client
+            .query_one(lived, &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0),
+        "before any heartbeat was too old"
+    );
     let lives = "select count(*) from cluster_node where state = 'ACTIVE'";
-    assert_eq!(client.query_one(lives, &[]).await.unwrap().get::<_, i64>(0), 2);
+    assert_eq!(
+        client.query_one(lives, &[]).await.unwrap().get::<_, i64>(0),
+        2
+    );
 }

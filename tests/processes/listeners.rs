@@ -13,9 +13,24 @@ const EVENTS: usize = 10 * SUBSCRIPTIONS;
 
 /// Connections that requests took from their pool.
 async fn taken(cluster: &Processes, address: &str) -> usize {
-    let metrics = cluster.http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
-    let count = |line: &str| line.strip_prefix("horolog_pool_wait_seconds_count{pool=\"requests\"} ")?.parse().ok();
-    metrics.lines().find_map(count).unwrap_or_else(|| panic!("{metrics}"))
+    let metrics = cluster
+        .http
+        .get(format!("http://{address}/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let count = |line: &str| {
+        line.strip_prefix("horolog_pool_wait_seconds_count{pool=\"requests\"} ")?
+            .parse()
+            .ok()
+    };
+    metrics
+        .lines()
+        .find_map(count)
+        .unwrap_or_else(|| panic!("{metrics}"))
 }
 
 #[actix::test]
@@ -26,9 +41,16 @@ async fn what_many_listeners_select_is_read_once_for_all_of_them() {
     cluster.create_log().await;
     let mut sockets = Vec::new();
     for _ in 0..SOCKETS {
-        let mut socket = Socket::open(&format!("http://{address}"), None).await.unwrap();
+        let mut socket = Socket::open(&format!("http://{address}"), None)
+            .await
+            .unwrap();
         for id in 0..SUBSCRIPTIONS {
-            socket.subscribe(&id.to_string(), "subscription { executionUpdated { status output } }").await;
+            socket
+                .subscribe(
+                    &id.to_string(),
+                    "subscription { executionUpdated { status output } }",
+                )
+                .await;
         }
         sockets.push(socket);
     }
@@ -43,5 +65,9 @@ async fn what_many_listeners_select_is_read_once_for_all_of_them() {
     let read = taken(&cluster, &address).await - before;
 
     // Each by itself would take 1,000. The feed takes some as well.
-    assert!(read < SOCKETS * EVENTS / 4, "{read} reads for {} events", SOCKETS * EVENTS);
+    assert!(
+        read < SOCKETS * EVENTS / 4,
+        "{read} reads for {} events",
+        SOCKETS * EVENTS
+    );
 }

@@ -21,8 +21,18 @@ async fn working_node(output: impl Into<Stdio>, database: &TestDatabase) -> Proc
 async fn drops_lines(cluster: &Processes) {
     let address = cluster.ready("node-1").await;
     eventually("lines are dropped", async || {
-        let metrics = cluster.http.get(format!("http://{address}/metrics")).send().await.ok()?.text().await.ok()?;
-        let dropped = metrics.lines().find_map(|line| line.strip_prefix("horolog_log_lines_dropped_total "))?;
+        let metrics = cluster
+            .http
+            .get(format!("http://{address}/metrics"))
+            .send()
+            .await
+            .ok()?
+            .text()
+            .await
+            .ok()?;
+        let dropped = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("horolog_log_lines_dropped_total "))?;
         (dropped != "0").then_some(())
     })
     .await;
@@ -80,8 +90,15 @@ async fn the_log_says_how_many_lines_were_dropped_once_it_is_read_again() {
     stops_cleanly(cluster).await;
 
     let log = reader.join().unwrap();
-    assert!(log.contains("log lines were dropped"), "{} bytes", log.len());
-    assert!(log.contains("left the cluster"), "the last lines are written before the end");
+    assert!(
+        log.contains("log lines were dropped"),
+        "{} bytes",
+        log.len()
+    );
+    assert!(
+        log.contains("left the cluster"),
+        "the last lines are written before the end"
+    );
 }
 
 #[actix::test]
@@ -89,23 +106,44 @@ async fn a_request_that_fails_inside_is_one_line_of_the_log_however_many_of_its_
     let database = TestDatabase::new().await;
     let mut cluster = Processes::start(1, database.url(), &[]).await;
     let url = format!("http://{}/graphql", cluster.ready("node-1").await);
-    cluster.sql().await.batch_execute("alter table calendar rename to calendar_away").await.unwrap();
+    cluster
+        .sql()
+        .await
+        .batch_execute("alter table calendar rename to calendar_away")
+        .await
+        .unwrap();
     let before = cluster.nodes[0].output().lines().count();
 
-    let fields = (0..19).map(|n| format!("a{n}: calendar(name: \"c\") {{ name }}")).collect::<Vec<_>>().join(" ");
-    let request = cluster.http.post(&url).json(&json!({"query": format!("{{ {fields} }}")}));
+    let fields = (0..19)
+        .map(|n| format!("a{n}: calendar(name: \"c\") {{ name }}"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let request = cluster
+        .http
+        .post(&url)
+        .json(&json!({"query": format!("{{ {fields} }}")}));
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
 
     let errors = answer["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 19);
-    assert!(errors.iter().all(|error| error["extensions"]["code"] == "INTERNAL"), "{answer}");
+    assert!(
+        errors
+            .iter()
+            .all(|error| error["extensions"]["code"] == "INTERNAL"),
+        "{answer}"
+    );
     let mut node = cluster.nodes.remove(0);
     node.signal(Signal::TERM);
     assert_eq!(node.ended().await.code(), Some(0));
     let output = node.output();
     let lines = || output.lines().skip(before);
-    let failed: Vec<&str> = lines().filter(|line| line.contains("a request failed inside")).collect();
-    assert!(matches!(failed[..], [line] if line.contains("fields=19")), "{output}");
+    let failed: Vec<&str> = lines()
+        .filter(|line| line.contains("a request failed inside"))
+        .collect();
+    assert!(
+        matches!(failed[..], [line] if line.contains("fields=19")),
+        "{output}"
+    );
     // A repair reads calendars as well, and says so in a line of its own.
     let about_it = lines().filter(|line| line.contains("calendars.get"));
     assert_eq!(about_it.count(), 1, "no other line is about it: {output}");
@@ -131,11 +169,21 @@ async fn a_terminal_that_closes_does_not_end_a_node() {
 
 #[test]
 fn a_command_whose_output_cannot_be_written_says_so_by_its_exit_code() {
-    for arguments in [&["schema"][..], &["man"], &["completions", "bash"], &["preview", "0 0 12 * * ?"]] {
+    for arguments in [
+        &["schema"][..],
+        &["man"],
+        &["completions", "bash"],
+        &["preview", "0 0 12 * * ?"],
+    ] {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_horolog"));
-        let ended = command.args(arguments).stdout(writer).stderr(Stdio::null()).status().unwrap();
+        let ended = command
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         assert_eq!(ended.code(), Some(1), "{arguments:?}");
     }
 }

@@ -17,8 +17,13 @@ pub struct OwnServer {
 impl OwnServer {
     pub async fn start(name: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("horolog-{name}-{}", std::process::id()));
-        let postgres = EmbeddedPostgres::ensure_running(&directory, &[]).await.unwrap();
-        Self { directory, postgres }
+        let postgres = EmbeddedPostgres::ensure_running(&directory, &[])
+            .await
+            .unwrap();
+        Self {
+            directory,
+            postgres,
+        }
     }
 
     /// A streaming standby of this server, as far as it by now.
@@ -36,16 +41,28 @@ impl OwnServer {
             socket.trim_matches('"'),
             directory.display()
         );
-        sql.batch_execute(&format!("copy (select) to program '{copy}'")).await.unwrap();
-        let standby = Self { postgres: EmbeddedPostgres::ensure_running(&directory, &[]).await.unwrap(), directory };
+        sql.batch_execute(&format!("copy (select) to program '{copy}'"))
+            .await
+            .unwrap();
+        let standby = Self {
+            postgres: EmbeddedPostgres::ensure_running(&directory, &[])
+                .await
+                .unwrap(),
+            directory,
+        };
         let streams = "select from pg_stat_replication where state = 'streaming'";
-        eventually("the standby streams", async || sql.query_opt(streams, &[]).await.unwrap()).await;
+        eventually("the standby streams", async || {
+            sql.query_opt(streams, &[]).await.unwrap()
+        })
+        .await;
         standby
     }
 
     /// The server of this directory again, after it was killed.
     pub async fn restarted(&self) {
-        EmbeddedPostgres::ensure_running(&self.directory, &[]).await.unwrap();
+        EmbeddedPostgres::ensure_running(&self.directory, &[])
+            .await
+            .unwrap();
     }
 
     /// Kills the server like a power cut: nothing is flushed, nobody is told.
@@ -53,7 +70,10 @@ impl OwnServer {
         let file = fs::read_to_string(self.directory.join("pg/postmaster.pid")).unwrap();
         let pid = Pid::from_raw(file.lines().next().unwrap().parse().unwrap()).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
-        eventually("the server is gone", async || test_kill_process(pid).is_err().then_some(())).await;
+        eventually("the server is gone", async || {
+            test_kill_process(pid).is_err().then_some(())
+        })
+        .await;
     }
 
     /// Where the socket is, as a URL names it.
@@ -64,7 +84,9 @@ impl OwnServer {
     }
 
     pub async fn sql(&self) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.postgres.url(), NoTls).await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&self.postgres.url(), NoTls)
+            .await
+            .unwrap();
         tokio::spawn(connection); // ends with the client
         client
     }
@@ -74,7 +96,10 @@ impl Drop for OwnServer {
     fn drop(&mut self) {
         let postgres = self.postgres.clone();
         let stopped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(postgres.stop())
         });
         // Stopped already when the test went well.

@@ -16,7 +16,9 @@ async fn a_node_cut_off_from_the_database_stops_what_it_runs_before_another_star
     let mut cut_off = Processes::start(1, &proxy.url(database.url()), &flags).await;
     let hold = cut_off.create_hold(json!({})).await;
     let first = cut_off.held(1).await;
-    cut_off.nodes.push(NodeProcess::serve("node-2", database.url(), &flags));
+    cut_off
+        .nodes
+        .push(NodeProcess::serve("node-2", database.url(), &flags));
     cut_off.ready("node-2").await;
 
     proxy.silence(true);
@@ -27,17 +29,35 @@ async fn a_node_cut_off_from_the_database_stops_what_it_runs_before_another_star
     proxy.silence(false);
     cut_off.target.release();
 
-    assert!(dropped_before_second, "the first node let go before the second started");
+    assert!(
+        dropped_before_second,
+        "the first node let go before the second started"
+    );
     assert_eq!(second.execution_id, first.execution_id);
     cut_off.database_url = database.url().to_owned();
     cut_off.succeeded(hold, 1).await;
     cut_off.ready("node-1").await;
     let client = cut_off.sql().await;
-    let row = client.query_one("select attempt, recoveries from job_execution_log where job_id = $1", &[&hold]).await;
+    let row = client
+        .query_one(
+            "select attempt, recoveries from job_execution_log where job_id = $1",
+            &[&hold],
+        )
+        .await;
     let row = row.unwrap();
     assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), (2, 1));
-    let dead = client.query_one("select ended_by from cluster_node where state = 'DEAD'", &[]).await.unwrap();
-    assert_eq!(dead.get::<_, &str>(0), "TTL", "its session was still there: only the heartbeat told");
+    let dead = client
+        .query_one(
+            "select ended_by from cluster_node where state = 'DEAD'",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        dead.get::<_, &str>(0),
+        "TTL",
+        "its session was still there: only the heartbeat told"
+    );
 }
 
 #[actix::test]
@@ -60,7 +80,10 @@ async fn a_node_whose_session_is_broken_off_is_back_once_and_nothing_is_lost() {
     let lives = "select count(*) filter (where state = 'ACTIVE'), count(*) from cluster_node where name = 'node-2'";
     let row = client.query_one(lives, &[]).await.unwrap();
     let (alive, all): (i64, i64) = (row.get(0), row.get(1));
-    assert!(alive == 1 && all <= 2, "{alive} of {all} lives of node-2 are left");
+    assert!(
+        alive == 1 && all <= 2,
+        "{alive} of {all} lives of node-2 are left"
+    );
 
     cluster.assert_every_second_once(beat).await;
 }
@@ -71,8 +94,19 @@ async fn losing_the_listener_costs_no_work() {
     let cluster = Processes::start(1, database.url(), &[]).await;
     let end_listener = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and query like 'listen %'";
-    assert_eq!(cluster.sql().await.query(end_listener, &[]).await.unwrap().len(), 1);
-    cluster.nodes[0].says("the listener lost its connection").await;
+    assert_eq!(
+        cluster
+            .sql()
+            .await
+            .query(end_listener, &[])
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    cluster.nodes[0]
+        .says("the listener lost its connection")
+        .await;
 
     let beat = cluster.create_beat().await;
 
@@ -90,8 +124,17 @@ async fn six_nodes_that_start_at_once_on_an_empty_database_all_come_up() {
 
     cluster.assert_every_second_once(beat).await;
     let today = "select count(*) from job_execution_log_default";
-    let in_default: i64 = cluster.sql().await.query_one(today, &[]).await.unwrap().get(0);
-    assert_eq!(in_default, 0, "today's partition was there before the first fire");
+    let in_default: i64 = cluster
+        .sql()
+        .await
+        .query_one(today, &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(
+        in_default, 0,
+        "today's partition was there before the first fire"
+    );
 }
 
 /// Where Debian and Fedora put it; macOS has no preloading of this kind.
@@ -105,7 +148,10 @@ const FAKETIME: [&str; 3] = [
 #[cfg(target_os = "linux")]
 #[actix::test]
 async fn a_node_whose_wall_clock_is_an_hour_wrong_fires_on_time() {
-    let Some(library) = FAKETIME.into_iter().find(|path| std::path::Path::new(path).exists()) else {
+    let Some(library) = FAKETIME
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists())
+    else {
         panic!("libfaketime is not installed: `make setup-tests` installs it or says how");
     };
     let database = TestDatabase::new().await;
@@ -116,8 +162,18 @@ async fn a_node_whose_wall_clock_is_an_hour_wrong_fires_on_time() {
         ("FAKETIME", "+1h"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ];
-    let arguments = ["serve", "--node-name", "node-2", "--listen", "127.0.0.1:0", "--http-allow", "127.0.0.0/8"];
-    cluster.nodes.push(NodeProcess::start("node-2", &arguments, &wrong));
+    let arguments = [
+        "serve",
+        "--node-name",
+        "node-2",
+        "--listen",
+        "127.0.0.1:0",
+        "--http-allow",
+        "127.0.0.0/8",
+    ];
+    cluster
+        .nodes
+        .push(NodeProcess::start("node-2", &arguments, &wrong));
     cluster.ready("node-2").await;
     let client = cluster.sql().await;
     eventually("the offset is known", async || {
@@ -131,7 +187,10 @@ async fn a_node_whose_wall_clock_is_an_hour_wrong_fires_on_time() {
     cluster.nodes[0].signal(rustix::process::Signal::KILL);
     cluster.nodes.swap(0, 1);
     eventually("node-1 is dead", async || {
-        let state = client.query_one("select state from cluster_node where name = 'node-1'", &[]).await.unwrap();
+        let state = client
+            .query_one("select state from cluster_node where name = 'node-1'", &[])
+            .await
+            .unwrap();
         (state.get::<_, &str>(0) == "DEAD").then_some(())
     })
     .await;
@@ -141,7 +200,14 @@ async fn a_node_whose_wall_clock_is_an_hour_wrong_fires_on_time() {
     cluster.assert_every_second_once(beat).await;
     let off = "select count(*) from job_execution_log
         where started_at < due_time or started_at > due_time + interval '10 seconds' or finished_at < started_at";
-    assert_eq!(client.query_one(off, &[]).await.unwrap().get::<_, i64>(0), 0, "times are the database's");
-    let alive = client.query_one("select state from cluster_node where name = 'node-2'", &[]).await.unwrap();
+    assert_eq!(
+        client.query_one(off, &[]).await.unwrap().get::<_, i64>(0),
+        0,
+        "times are the database's"
+    );
+    let alive = client
+        .query_one("select state from cluster_node where name = 'node-2'", &[])
+        .await
+        .unwrap();
     assert_eq!(alive.get::<_, &str>(0), "ACTIVE");
 }

@@ -15,7 +15,10 @@ fn listen(path: &std::path::Path) -> Arc<Mutex<Vec<String>>> {
         let mut buffer = [0; 4096];
         while let Ok(length) = socket.recv(&mut buffer) {
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            lines.lock().unwrap().extend(text.lines().map(str::to_owned));
+            lines
+                .lock()
+                .unwrap()
+                .extend(text.lines().map(str::to_owned));
         }
     });
     told
@@ -27,7 +30,13 @@ async fn systemd_hears_that_a_node_is_ready_lives_and_stops() {
     let path = std::env::temp_dir().join(format!("horolog-notify-{}", std::process::id()));
     drop(std::fs::remove_file(&path));
     let told = listen(&path);
-    let count = |what: &str| told.lock().unwrap().iter().filter(|line| line.as_str() == what).count();
+    let count = |what: &str| {
+        told.lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line.as_str() == what)
+            .count()
+    };
     let variables = [
         ("DATABASE_URL", database.url()),
         ("HOROLOG_DRAIN_DELAY", "0s"),
@@ -36,14 +45,28 @@ async fn systemd_hears_that_a_node_is_ready_lives_and_stops() {
     ];
 
     let mut node = NodeProcess::start("node-1", &["serve", "--listen", "127.0.0.1:0"], &variables);
-    eventually("it is ready", async || (count("READY=1") == 1).then_some(())).await;
+    eventually("it is ready", async || {
+        (count("READY=1") == 1).then_some(())
+    })
+    .await;
     node.says("joined the cluster").await;
-    eventually("it lives", async || (count("WATCHDOG=1") >= 5).then_some(())).await;
-    eventually("it says what it does", async || (count("STATUS=leasing") >= 1).then_some(())).await;
+    eventually("it lives", async || {
+        (count("WATCHDOG=1") >= 5).then_some(())
+    })
+    .await;
+    eventually("it says what it does", async || {
+        (count("STATUS=leasing") >= 1).then_some(())
+    })
+    .await;
     assert_eq!(count("STOPPING=1"), 0);
     let lines = told.lock().unwrap().clone();
     let after_ready = lines.iter().skip_while(|line| *line != "READY=1");
-    assert!(after_ready.clone().all(|line| !line.starts_with("STATUS=not a member")), "ready too early: {lines:?}");
+    assert!(
+        after_ready
+            .clone()
+            .all(|line| !line.starts_with("STATUS=not a member")),
+        "ready too early: {lines:?}"
+    );
 
     node.signal(Signal::TERM);
     assert!(node.ended().await.success());
@@ -56,8 +79,10 @@ async fn a_node_without_its_database_is_not_ready() {
     let path = std::env::temp_dir().join(format!("horolog-notify-early-{}", std::process::id()));
     drop(std::fs::remove_file(&path));
     let told = listen(&path);
-    let variables =
-        [("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing"), ("NOTIFY_SOCKET", path.to_str().unwrap())];
+    let variables = [
+        ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing"),
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+    ];
 
     let node = NodeProcess::start("node-1", &["serve", "--listen", "127.0.0.1:0"], &variables);
     node.says("the database is not ready").await;

@@ -7,10 +7,15 @@ use horolog::store::migrate::newest_known;
 use rustix::process::Signal;
 
 #[actix::test]
-async fn three_nodes_that_start_at_once_on_an_empty_database_come_up_under_every_default_isolation() {
+async fn three_nodes_that_start_at_once_on_an_empty_database_come_up_under_every_default_isolation()
+{
     for isolation in ["read committed", "repeatable read", "serializable"] {
         let database = TestDatabase::empty().await;
-        set_defaults(&database, &format!("default_transaction_isolation = '{isolation}'")).await;
+        set_defaults(
+            &database,
+            &format!("default_transaction_isolation = '{isolation}'"),
+        )
+        .await;
         let node = |number| NodeProcess::serve(&format!("node-{number}"), database.url(), &[]);
 
         let mut cluster = Processes::of((1..=3).map(node).collect(), database.url()).await;
@@ -21,12 +26,20 @@ async fn three_nodes_that_start_at_once_on_an_empty_database_come_up_under_every
         let applied = "select count(*), max(version) from horolog_migration";
         let applied = cluster.sql().await.query_one(applied, &[]).await.unwrap();
         let newest = newest_known();
-        assert_eq!((applied.get(0), applied.get(1)), (i64::from(newest), newest), "each migration once");
+        assert_eq!(
+            (applied.get(0), applied.get(1)),
+            (i64::from(newest), newest),
+            "each migration once"
+        );
         for node in &mut cluster.nodes {
             node.signal(Signal::TERM);
             assert_eq!(node.ended().await.code(), Some(0), "{isolation}");
             for word in ["WARN", "ERROR"] {
-                assert!(!node.output().contains(word), "{isolation}: {}", node.output());
+                assert!(
+                    !node.output().contains(word),
+                    "{isolation}: {}",
+                    node.output()
+                );
             }
         }
     }

@@ -26,5 +26,8 @@ async fn the_threads_of_the_api_and_no_others_come_after_those_of_firing() {
 
     // Two workers, one for the connections, one for commands.
     assert_eq!(threads.get("10"), Some(&4), "{threads:?}");
-    assert!(threads.get("0").is_some_and(|others| *others >= 3), "{threads:?}");
+    assert!(
+        threads.get("0").is_some_and(|others| *others >= 3),
+        "{threads:?}"
+    );
 }

@@ -5,8 +5,8 @@ use crate::support::{TestDatabase, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
-/// What a later version may do to the schema without a word to the nodes of this one: more tables, columns with
-/// defaults, indexes.
+/// What a later version may do to the schema without a word to the nodes of this one: more tables,
+/// columns with defaults, indexes.
 const EXPANSION: &str = "
 alter table job_definition add column of_the_future text not null default 'new';
 alter table job_trigger add column of_the_future integer not null default 0;
@@ -35,7 +35,9 @@ async fn nodes_go_on_beside_a_later_version_and_leave_it_what_they_do_not_know()
     sql.batch_execute(EXPANSION).await.unwrap();
     sql.batch_execute(JOB_OF_THE_FUTURE).await.unwrap();
     // One more of this version starts on the later schema, and one stops.
-    cluster.nodes.push(NodeProcess::serve("node-3", database.url(), &[]));
+    cluster
+        .nodes
+        .push(NodeProcess::serve("node-3", database.url(), &[]));
     cluster.ready("node-3").await;
     cluster.nodes[0].signal(Signal::TERM);
     assert!(cluster.nodes[0].ended().await.success());
@@ -46,10 +48,14 @@ async fn nodes_go_on_beside_a_later_version_and_leave_it_what_they_do_not_know()
     let left =
         "select from job_trigger t where t.due_at is not null and t.job_id = '00000000-0000-7000-8000-0000000000ff'
         and not exists (select from job_execution_log l where l.job_id = t.job_id)";
-    assert!(sql.query_opt(left, &[]).await.unwrap().is_some(), "the unknown job waits for a node that knows it");
+    assert!(
+        sql.query_opt(left, &[]).await.unwrap().is_some(),
+        "the unknown job waits for a node that knows it"
+    );
 }
 
-/// An earlier version, one node after the other replaced by this one. `scripts/upgrade-drill` builds it and runs this.
+/// An earlier version, one node after the other replaced by this one. `scripts/upgrade-drill`
+/// builds it and runs this.
 #[actix::test]
 #[ignore = "needs OLD_HOROLOG, the program of an earlier version: scripts/upgrade-drill"]
 async fn a_cluster_of_an_earlier_version_is_replaced_node_by_node_and_nothing_is_lost_or_doubled() {
@@ -85,7 +91,11 @@ async fn a_cluster_of_an_earlier_version_is_replaced_node_by_node_and_nothing_is
     println!("migrations: {before} before, {after} after");
     let attempts = "select max(attempt), sum(recoveries)::int from job_execution_log";
     let row = sql.query_one(attempts, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), (1, 0), "nothing was attempted twice");
+    assert_eq!(
+        (row.get::<_, i32>(0), row.get::<_, i32>(1)),
+        (1, 0),
+        "nothing was attempted twice"
+    );
     let left = "select count(*) from cluster_node where state = 'LEFT'";
     eventually("the old ones have left", async || {
         let row = sql.query_one(left, &[]).await.unwrap();

@@ -27,16 +27,28 @@ fn numbered(n: u32) -> Uuid {
 #[actix::test]
 async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
     let cluster = with_many().await;
-    let lose = async |jobs: Vec<Uuid>| cluster.execute("delete from job_trigger where id = any($1)", &[&jobs]).await;
+    let lose = async |jobs: Vec<Uuid>| {
+        cluster
+            .execute("delete from job_trigger where id = any($1)", &[&jobs])
+            .await
+    };
     lose(vec![numbered(1), numbered(75_000)]).await;
-    cluster.execute("update job_definition set status = 'PAUSED' where id = $1", &[&numbered(124_999)]).await;
+    cluster
+        .execute(
+            "update job_definition set status = 'PAUSED' where id = $1",
+            &[&numbered(124_999)],
+        )
+        .await;
     let mut after = Uuid::nil();
     let mut poll = async || {
         let repairs = cluster.store.repair(&mut after).await.unwrap();
         (repairs.scheduled, repairs.stopped, after.is_nil())
     };
 
-    assert_eq!([poll().await, poll().await, poll().await], [(1, 0, false), (1, 0, false), (0, 1, true)]);
+    assert_eq!(
+        [poll().await, poll().await, poll().await],
+        [(1, 0, false), (1, 0, false), (0, 1, true)]
+    );
     lose(vec![numbered(1)]).await;
     assert_eq!(poll().await, (1, 0, false));
 }
@@ -45,14 +57,22 @@ async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
 #[actix::test]
 async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
     let cluster = with_many().await;
-    cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
+    cluster
+        .execute(
+            "delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'",
+            &[],
+        )
+        .await;
     let newer = "update job_definition set target = '{\"teleport\": {}}' where id = $1";
     cluster.execute(newer, &[&numbered(1)]).await;
     let mut after = Uuid::nil();
 
     let first = cluster.store.repair(&mut after).await.unwrap();
     assert_eq!((first.scheduled, after), (999, Uuid::nil()));
-    assert_eq!(cluster.store.repair(&mut after).await.unwrap().scheduled, 500);
+    assert_eq!(
+        cluster.store.repair(&mut after).await.unwrap().scheduled,
+        500
+    );
     assert!(!after.is_nil());
 }
 
@@ -61,14 +81,34 @@ async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
 async fn while_something_is_repaired_no_turn_is_waited_for() {
     let cluster = with_many().await;
     let node = cluster.unhurried_node().await;
-    cluster.execute("delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'", &[]).await;
+    cluster
+        .execute(
+            "delete from job_trigger where id < '00000000-0000-4000-8000-000000001501'",
+            &[],
+        )
+        .await;
 
-    let scheduled = async || node.reconcile().await.repairs.map(|repairs| repairs.scheduled);
-    let passes = [scheduled().await, scheduled().await, scheduled().await, scheduled().await];
-    assert_eq!(passes, [Some(1_000), Some(500), Some(0), None], "the third is of the next slice");
+    let scheduled = async || {
+        node.reconcile()
+            .await
+            .repairs
+            .map(|repairs| repairs.scheduled)
+    };
+    let passes = [
+        scheduled().await,
+        scheduled().await,
+        scheduled().await,
+        scheduled().await,
+    ];
+    assert_eq!(
+        passes,
+        [Some(1_000), Some(500), Some(0), None],
+        "the third is of the next slice"
+    );
 }
 
-/// Lets the look for jobs without a trigger wait in its middle, for as long as somebody holds the lock.
+/// Lets the look for jobs without a trigger wait in its middle, for as long as somebody holds the
+/// lock.
 const GATE: &str = "
 alter table job_trigger rename to every_trigger;
 create view job_trigger as select * from every_trigger
@@ -79,27 +119,47 @@ async fn what_another_node_has_repaired_meanwhile_is_left_alone() {
     let cluster = TestCluster::start().await;
     cluster.create(fixed_rate(60)).await; // the poll waits at its trigger
     let job = cluster.create(fixed_rate(60)).await;
-    cluster.execute("delete from job_trigger where id = $1", &[&job.id]).await;
+    cluster
+        .execute("delete from job_trigger where id = $1", &[&job.id])
+        .await;
     cluster.sql.batch_execute(GATE).await.unwrap();
     let other = cluster.database.client().await;
-    other.batch_execute("select pg_advisory_lock(4711)").await.unwrap();
+    other
+        .batch_execute("select pg_advisory_lock(4711)")
+        .await
+        .unwrap();
 
     let store = cluster.store.clone();
     let repaired = actix::spawn(async move { store.repair(&mut Uuid::nil()).await });
     cluster.wait_for_locks(1).await;
     let repair = "insert into every_trigger (id, job_id, kind, fire_time, due_at) values ($1, $1, 'SCHEDULE', $2, $2)";
-    other.execute(repair, &[&job.id, &at("07:05:00")]).await.unwrap(); // and five fire times since have run
-    other.batch_execute("select pg_advisory_unlock(4711)").await.unwrap();
+    other
+        .execute(repair, &[&job.id, &at("07:05:00")])
+        .await
+        .unwrap(); // and five fire times since have run
+    other
+        .batch_execute("select pg_advisory_unlock(4711)")
+        .await
+        .unwrap();
 
     assert_eq!(repaired.await.unwrap().unwrap().scheduled, 0);
-    assert_eq!(cluster.triggers(&job).await, ["SCHEDULE fires 07:05:00 due 07:05:00"]);
+    assert_eq!(
+        cluster.triggers(&job).await,
+        ["SCHEDULE fires 07:05:00 due 07:05:00"]
+    );
 }
 
-/// A failure that is of no row (those are passed over, see `poisoned`) bars the way to nothing else.
+/// A failure that is of no row (those are passed over, see `poisoned`) bars the way to nothing
+/// else.
 #[actix::test]
 async fn a_slice_that_fails_does_not_bar_the_way_to_those_behind_it() {
     let cluster = with_many().await;
-    cluster.execute("delete from job_trigger where id = any($1)", &[&vec![numbered(1), numbered(75_000)]]).await;
+    cluster
+        .execute(
+            "delete from job_trigger where id = any($1)",
+            &[&vec![numbered(1), numbered(75_000)]],
+        )
+        .await;
     let cancel = "create function cancel() returns trigger language plpgsql as
 $$ begin raise 'cancelled' using errcode = 'query_canceled'; end $$;
 create trigger cancel before insert on job_trigger for each row

@@ -20,7 +20,9 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// A target that ends in no test.
-pub const ENDLESS: Target = Target::Noop(NoopTarget { sleep_millis: 86_400_000 });
+pub const ENDLESS: Target = Target::Noop(NoopTarget {
+    sleep_millis: 86_400_000,
+});
 
 const START: &str = "2026-11-23T07:00:00Z";
 
@@ -58,7 +60,14 @@ impl TestCluster {
         sql.batch_execute("set timezone = 'UTC'").await.unwrap();
         store.create_partitions().await.unwrap();
         let manager = JobManager::new(store.clone(), &Watchdog::default()).start();
-        Self { database, clock, store, sql, manager, handlers: Handlers::new(Egress::default()).unwrap() }
+        Self {
+            database,
+            clock,
+            store,
+            sql,
+            manager,
+            handlers: Handlers::new(Egress::default()).unwrap(),
+        }
     }
 
     /// A node that has joined.
@@ -68,14 +77,29 @@ impl TestCluster {
 
     /// The same with other handlers.
     pub async fn node_with(&self, handlers: Handlers) -> TestNode {
-        let node = TestNode::join(self.database.database(), patient(), self.clock.clone(), handlers).await;
+        let node = TestNode::join(
+            self.database.database(),
+            patient(),
+            self.clock.clone(),
+            handlers,
+        )
+        .await;
         self.season(node).await
     }
 
     /// A node that looks for broken states once in an hour.
     pub async fn unhurried_node(&self) -> TestNode {
-        let times = Times { repairs: Duration::from_hours(1), ..patient() };
-        let node = TestNode::join(self.database.database(), times, self.clock.clone(), self.handlers.clone()).await;
+        let times = Times {
+            repairs: Duration::from_hours(1),
+            ..patient()
+        };
+        let node = TestNode::join(
+            self.database.database(),
+            times,
+            self.clock.clone(),
+            self.handlers.clone(),
+        )
+        .await;
         self.season(node).await
     }
 
@@ -83,7 +107,10 @@ impl TestCluster {
     /// an answer no longer than `call_timeout`.
     pub async fn victim(&self, call_timeout: Duration) -> TestNode {
         let database = self.database.database_as(VICTIM);
-        let times = Times { call_timeout, ..patient() };
+        let times = Times {
+            call_timeout,
+            ..patient()
+        };
         let node = TestNode::join(database, times, self.clock.clone(), self.handlers.clone()).await;
         self.season(node).await
     }
@@ -91,14 +118,18 @@ impl TestCluster {
     /// A victim that is patient, and audits its leases before each poll.
     pub async fn auditing_victim(&self) -> TestNode {
         let database = self.database.database_as(VICTIM);
-        let times = Times { audit_interval: Duration::ZERO, ..patient() };
+        let times = Times {
+            audit_interval: Duration::ZERO,
+            ..patient()
+        };
         let node = TestNode::join(database, times, self.clock.clone(), self.handlers.clone()).await;
         self.season(node).await
     }
 
     /// A node that has been there for an hour in the eyes of the database, as in its own.
     async fn season(&self, node: TestNode) -> TestNode {
-        let hour_ago = "update cluster_node set session_at = session_at - interval '1 hour' where id = $1";
+        let hour_ago =
+            "update cluster_node set session_at = session_at - interval '1 hour' where id = $1";
         self.sql.execute(hour_ago, &[&node.id]).await.unwrap();
         node
     }
@@ -150,7 +181,8 @@ impl TestCluster {
 
     /// Every row of a table as text, for "nothing has changed".
     pub async fn dump(&self, table: &str) -> Vec<String> {
-        self.texts(&format!("select t::text from {table} t order by 1"), &[]).await
+        self.texts(&format!("select t::text from {table} t order by 1"), &[])
+            .await
     }
 
     pub async fn texts(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Vec<String> {
@@ -181,7 +213,11 @@ impl TestCluster {
 }
 
 fn patient() -> Times {
-    Times { call_timeout: Duration::from_secs(30), audit_interval: Duration::from_hours(1), repairs: Duration::ZERO }
+    Times {
+        call_timeout: Duration::from_secs(30),
+        audit_interval: Duration::from_hours(1),
+        repairs: Duration::ZERO,
+    }
 }
 
 /// A time of the cluster's day, e.g. `07:15:00`.
@@ -211,17 +247,25 @@ fn request(schedule_type: ScheduleType) -> JobRequest {
 
 /// A job that fires every `interval` seconds, first at once.
 pub fn fixed_rate(interval: i64) -> JobRequest {
-    JobRequest { interval_seconds: Some(interval), ..request(ScheduleType::FixedRate) }
+    JobRequest {
+        interval_seconds: Some(interval),
+        ..request(ScheduleType::FixedRate)
+    }
 }
 
 /// A job that rests `interval` seconds after each run, first due at once.
 pub fn fixed_delay(interval: i64) -> JobRequest {
-    JobRequest { interval_seconds: Some(interval), ..request(ScheduleType::FixedDelay) }
+    JobRequest {
+        interval_seconds: Some(interval),
+        ..request(ScheduleType::FixedDelay)
+    }
 }
 
 /// A job that fires once, at this time.
 pub fn once(time: &str) -> JobRequest {
-    with(request(ScheduleType::Once), |policies| policies.start_at = Some(at(time)))
+    with(request(ScheduleType::Once), |policies| {
+        policies.start_at = Some(at(time))
+    })
 }
 
 /// A job with other policies.
@@ -231,5 +275,8 @@ pub fn with(mut request: JobRequest, change: impl FnOnce(&mut Policies)) -> JobR
 }
 
 pub fn cron(expression: &str) -> JobRequest {
-    JobRequest { cron_expression: Some(expression.into()), ..request(ScheduleType::Cron) }
+    JobRequest {
+        cron_expression: Some(expression.into()),
+        ..request(ScheduleType::Cron)
+    }
 }

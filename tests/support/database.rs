@@ -19,8 +19,12 @@ use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 /// Nothing to keep, so nothing to wait for; room for many tests at once.
-const SETTINGS: [(&str, &str); 4] =
-    [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "500")];
+const SETTINGS: [(&str, &str); 4] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("max_connections", "500"),
+];
 /// Longer than any test: tests about timeouts bring their own.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TEST_PREFIX: &str = "horolog_test_";
@@ -57,8 +61,15 @@ impl TestDatabase {
         let server = server().await;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{TEST_PREFIX}{}_{number}", std::process::id());
-        connect(&server.url).await.batch_execute(&format!("create database {name} {options}")).await.unwrap();
-        Self { url: url_of(&server.url, &name), name }
+        connect(&server.url)
+            .await
+            .batch_execute(&format!("create database {name} {options}"))
+            .await
+            .unwrap();
+        Self {
+            url: url_of(&server.url, &name),
+            name,
+        }
     }
 
     /// Where other programs connect.
@@ -73,7 +84,11 @@ impl TestDatabase {
     /// The same by another application name, by which a [`super::CommitGate`]
     /// knows whom to stop.
     pub fn database_as(&self, application_name: &str) -> Database {
-        Database::parse(&format!("{}?application_name={application_name}", self.url), PATIENCE).unwrap()
+        Database::parse(
+            &format!("{}?application_name={application_name}", self.url),
+            PATIENCE,
+        )
+        .unwrap()
     }
 
     pub fn store(&self, clock: Clock) -> Store {
@@ -92,12 +107,23 @@ impl Drop for TestDatabase {
         let url = self.url.clone();
         // A thread, because we are inside a runtime already.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let work = async { connect(&url_of(&url, "horolog")).await.batch_execute(&drop_it).await };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let work = async {
+                connect(&url_of(&url, "horolog"))
+                    .await
+                    .batch_execute(&drop_it)
+                    .await
+            };
             runtime.block_on(work).unwrap();
         });
         if dropped.join().is_err() {
-            eprintln!("cannot drop the database {}; the next run sweeps it", self.name);
+            eprintln!(
+                "cannot drop the database {}; the next run sweeps it",
+                self.name
+            );
         }
     }
 }
@@ -121,20 +147,39 @@ async fn server() -> &'static Server {
         let url = server.unwrap_or_else(|error| panic!("{error}")).url();
         let client = connect(&url).await;
         sweep(&client).await;
-        Server { template: template(&client, &url).await, url }
+        Server {
+            template: template(&client, &url).await,
+            url,
+        }
     };
     SERVER.get_or_init(start).await
 }
 
 /// Drops what crashed runs left: databases whose process is gone.
 async fn sweep(client: &Client) {
-    let rows = client.query("select datname from pg_database where starts_with(datname, $1)", &[&TEST_PREFIX]).await;
+    let rows = client
+        .query(
+            "select datname from pg_database where starts_with(datname, $1)",
+            &[&TEST_PREFIX],
+        )
+        .await;
     for row in rows.unwrap() {
         let name: String = row.get(0);
-        let pid = name.trim_start_matches(TEST_PREFIX).split('_').next().and_then(|pid| pid.parse().ok());
-        if pid.and_then(Pid::from_raw).is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH)) {
+        let pid = name
+            .trim_start_matches(TEST_PREFIX)
+            .split('_')
+            .next()
+            .and_then(|pid| pid.parse().ok());
+        if pid
+            .and_then(Pid::from_raw)
+            .is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+        {
             // Another run may sweep at the same moment.
-            drop(client.batch_execute(&format!("drop database if exists {name} with (force)")).await);
+            drop(
+                client
+                    .batch_execute(&format!("drop database if exists {name} with (force)"))
+                    .await,
+            );
         }
     }
 }
@@ -143,22 +188,56 @@ async fn sweep(client: &Client) {
 /// so that a half-made one is never taken.
 async fn template(client: &Client, url: &str) -> String {
     let digest = migrations_digest();
-    let (name, half_made) = (format!("horolog_template_{digest}"), format!("horolog_half_made_{digest}"));
-    client.execute("select pg_advisory_lock(hashtext($1))", &[&name]).await.unwrap();
-    if client.query_opt("select from pg_database where datname = $1", &[&name]).await.unwrap().is_none() {
-        client.batch_execute(&format!("drop database if exists {half_made} with (force)")).await.unwrap();
-        client.batch_execute(&format!("create database {half_made}")).await.unwrap();
-        migrate(&Database::parse(&url_of(url, &half_made), PATIENCE).unwrap()).await.unwrap();
-        client.batch_execute(&format!("alter database {half_made} rename to {name}")).await.unwrap();
+    let (name, half_made) = (
+        format!("horolog_template_{digest}"),
+        format!("horolog_half_made_{digest}"),
+    );
+    client
+        .execute("select pg_advisory_lock(hashtext($1))", &[&name])
+        .await
+        .unwrap();
+    if client
+        .query_opt("select from pg_database where datname = $1", &[&name])
+        .await
+        .unwrap()
+        .is_none()
+    {
+        client
+            .batch_execute(&format!("drop database if exists {half_made} with (force)"))
+            .await
+            .unwrap();
+        client
+            .batch_execute(&format!("create database {half_made}"))
+            .await
+            .unwrap();
+        migrate(&Database::parse(&url_of(url, &half_made), PATIENCE).unwrap())
+            .await
+            .unwrap();
+        client
+            .batch_execute(&format!("alter database {half_made} rename to {name}"))
+            .await
+            .unwrap();
     }
-    client.execute("select pg_advisory_unlock(hashtext($1))", &[&name]).await.unwrap();
+    client
+        .execute("select pg_advisory_unlock(hashtext($1))", &[&name])
+        .await
+        .unwrap();
     name
 }
 
 fn migrations_digest() -> String {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut paths: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
-    let bytes: Vec<u8> = paths.iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, &bytes).simple().to_string()[..16].to_owned()
+    let bytes: Vec<u8> = paths
+        .iter()
+        .flat_map(|path| std::fs::read(path).unwrap())
+        .collect();
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &bytes)
+        .simple()
+        .to_string()[..16]
+        .to_owned()
 }

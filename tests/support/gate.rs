@@ -36,18 +36,28 @@ impl CommitGate {
     /// Before the commits of what writes to this table.
     pub async fn install_on(database: &TestDatabase, table: &str) -> Self {
         let client = database.client().await;
-        client.batch_execute(&INSTALL.replace("{table}", table)).await.unwrap();
+        client
+            .batch_execute(&INSTALL.replace("{table}", table))
+            .await
+            .unwrap();
         Self { client }
     }
 
     pub async fn close(&self) {
-        self.client.execute("select pg_advisory_lock(4711)", &[]).await.unwrap();
+        self.client
+            .execute("select pg_advisory_lock(4711)", &[])
+            .await
+            .unwrap();
     }
 
     /// Waits until a COMMIT stands at the gate.
     pub async fn await_victim(&self) -> i32 {
         eventually("a commit stands at the gate", async || {
-            self.client.query_opt(WAITER, &[]).await.unwrap().map(|row| row.get(0))
+            self.client
+                .query_opt(WAITER, &[])
+                .await
+                .unwrap()
+                .map(|row| row.get(0))
         })
         .await
     }
@@ -56,9 +66,16 @@ impl CommitGate {
     /// does: nothing of its transaction is kept.
     pub async fn cut(&self) {
         let pid = self.await_victim().await;
-        self.client.execute("select pg_terminate_backend($1)", &[&pid]).await.unwrap();
+        self.client
+            .execute("select pg_terminate_backend($1)", &[&pid])
+            .await
+            .unwrap();
         eventually("the session is gone", async || {
-            let row = self.client.query_opt("select from pg_stat_activity where pid = $1", &[&pid]).await.unwrap();
+            let row = self
+                .client
+                .query_opt("select from pg_stat_activity where pid = $1", &[&pid])
+                .await
+                .unwrap();
             row.is_none().then_some(())
         })
         .await;
@@ -67,6 +84,9 @@ impl CommitGate {
 
     /// Lets whoever stands at the gate commit.
     pub async fn open(&self) {
-        self.client.execute("select pg_advisory_unlock(4711)", &[]).await.unwrap();
+        self.client
+            .execute("select pg_advisory_unlock(4711)", &[])
+            .await
+            .unwrap();
     }
 }

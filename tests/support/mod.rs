@@ -27,8 +27,12 @@ pub async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>)
         if let Some(seen) = poll().await {
             return seen;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
-        // Between two checks at a state of the database or of another process, neither of which tells.
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "waited in vain until {what}"
+        );
+        // Between two checks at a state of the database or of another process, neither of which
+        // tells.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

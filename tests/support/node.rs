@@ -11,7 +11,9 @@ use horolog::actors::periodic::WakeUp;
 use horolog::actors::reconciler::{Reconcile, ReconcileReport, Reconciler, ReconcilerConfig};
 use horolog::actors::settler::SettleReport;
 use horolog::actors::slots::Slots;
-use horolog::actors::trigger_acquirer::{AcquirerConfig, LOOK_AHEAD, Poll, PollReport, TriggerAcquirer};
+use horolog::actors::trigger_acquirer::{
+    AcquirerConfig, LOOK_AHEAD, Poll, PollReport, TriggerAcquirer,
+};
 use horolog::actors::watchdog::Watchdog;
 use horolog::clock::Clock;
 use horolog::handlers::Handlers;
@@ -61,10 +63,19 @@ pub struct Times {
 impl TestNode {
     /// Joins the cluster on `database`.
     pub async fn join(database: Database, times: Times, clock: Clock, handlers: Handlers) -> Self {
-        let Times { call_timeout, audit_interval, repairs } = times;
-        let (id, store, watchdog) =
-            (Uuid::new_v4(), Store::new(&database, 8, call_timeout, clock.clone()), Watchdog::default());
-        let (session, _ended) = MembershipSession::open(&database, HOUR, clock).await.unwrap();
+        let Times {
+            call_timeout,
+            audit_interval,
+            repairs,
+        } = times;
+        let (id, store, watchdog) = (
+            Uuid::new_v4(),
+            Store::new(&database, 8, call_timeout, clock.clone()),
+            Watchdog::default(),
+        );
+        let (session, _ended) = MembershipSession::open(&database, HOUR, clock)
+            .await
+            .unwrap();
         session.join(id, &profile()).await.unwrap();
         let membership_state = watch::Sender::new(seasoned_member(id));
         let wake_up = WakeUp::default();
@@ -88,8 +99,12 @@ impl TestNode {
             audit_interval,
         };
         let acquirer = TriggerAcquirer::new(acquirer, wake_up, &watchdog, false);
-        let intervals =
-            ReconcilerConfig { deaths: HOUR, repairs, activity: Duration::ZERO, log_retention: LOG_RETENTION };
+        let intervals = ReconcilerConfig {
+            deaths: HOUR,
+            repairs,
+            activity: Duration::ZERO,
+            log_retention: LOG_RETENTION,
+        };
         let reconciler = Reconciler::new(
             (database, store.clone()),
             membership_state.subscribe(),
@@ -99,7 +114,16 @@ impl TestNode {
             false,
         );
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());
-        Self { id, store, slots, session, membership_state, acquirer, pool, reconciler }
+        Self {
+            id,
+            store,
+            slots,
+            session,
+            membership_state,
+            acquirer,
+            pool,
+            reconciler,
+        }
     }
 
     /// Polls once for due triggers and starts what it leased.
@@ -115,7 +139,12 @@ impl TestNode {
 
     /// Leases what is due and hands it to nobody: it never starts.
     pub async fn lease(&self) -> Vec<Attempt> {
-        self.store.lease(self.id, Batch::of(SLOTS), LOOK_AHEAD).await.unwrap().unwrap().attempts
+        self.store
+            .lease(self.id, Batch::of(SLOTS), LOOK_AHEAD)
+            .await
+            .unwrap()
+            .unwrap()
+            .attempts
     }
 
     /// Settles once what has ended by now.
@@ -167,7 +196,11 @@ impl TestNode {
 
     /// False when the node was declared dead.
     pub async fn heartbeat(&self) -> bool {
-        self.session.heartbeat(self.id, self.slots.held().len(), None, LONGEST).await.unwrap().is_some()
+        self.session
+            .heartbeat(self.id, self.slots.held().len(), None, LONGEST)
+            .await
+            .unwrap()
+            .is_some()
     }
 
     /// What it holds, and what of that has begun.
@@ -178,13 +211,19 @@ impl TestNode {
     /// The same as if all of it had begun.
     pub fn as_begun(&self) -> Holdings {
         let holdings = self.slots.holdings();
-        Holdings { begun: holdings.held.clone(), ..holdings }
+        Holdings {
+            begun: holdings.held.clone(),
+            ..holdings
+        }
     }
 
-    /// Gives its id up and joins again under another, as after an outage of the database. Its session of before ends.
+    /// Gives its id up and joins again under another, as after an outage of the database. Its
+    /// session of before ends.
     pub async fn join_again(&mut self, database: &Database) {
         self.membership_state.send_replace(MembershipState::Fenced);
-        let (session, _ended) = MembershipSession::open(database, HOUR, self.store.clock().clone()).await.unwrap();
+        let (session, _ended) = MembershipSession::open(database, HOUR, self.store.clock().clone())
+            .await
+            .unwrap();
         self.id = Uuid::new_v4();
         session.join(self.id, &profile()).await.unwrap();
         self.session = session;
@@ -209,18 +248,32 @@ impl TestNode {
     /// Dies as by SIGKILL: its sessions end, what it runs stops, nothing is
     /// settled. Returns when the database has seen it.
     pub async fn kill(self, client: &Client) {
-        let Self { id, membership_state, session, .. } = self;
+        let Self {
+            id,
+            membership_state,
+            session,
+            ..
+        } = self;
         membership_state.send_replace(MembershipState::Fenced);
         drop(session);
         eventually("the session has gone", async || {
-            client.query_opt(HELD, &[&id]).await.unwrap().is_none().then_some(())
+            client
+                .query_opt(HELD, &[&id])
+                .await
+                .unwrap()
+                .is_none()
+                .then_some(())
         })
         .await;
     }
 }
 
 fn profile() -> NodeProfile {
-    NodeProfile { name: "node".into(), address: "127.0.0.1:0".into(), slots: SLOTS }
+    NodeProfile {
+        name: "node".into(),
+        address: "127.0.0.1:0".into(),
+        slots: SLOTS,
+    }
 }
 
 /// The membership state of a node that has been a member for an hour and will be for another.
@@ -237,12 +290,22 @@ fn seasoned_member(node_id: Uuid) -> MembershipState {
 
 /// What a node that has begun these attempts says of them.
 pub fn begun(attempts: &[Attempt]) -> Holdings {
-    Holdings { begun: attempts.iter().map(|attempt| attempt.execution_id).collect(), ..Holdings::default() }
+    Holdings {
+        begun: attempts
+            .iter()
+            .map(|attempt| attempt.execution_id)
+            .collect(),
+        ..Holdings::default()
+    }
 }
 
 /// The settlement of an attempt that failed; a retry comes as late as it may.
 pub fn failed(attempt: &Attempt) -> Settlement {
-    attempt.settlement(attempt.due_time, Outcome::failed(Reason::Error, "broken"), 1.0)
+    attempt.settlement(
+        attempt.due_time,
+        Outcome::failed(Reason::Error, "broken"),
+        1.0,
+    )
 }
 
 /// The settlement of an attempt that did what it should.

@@ -1,7 +1,8 @@
 //! The API: simple queries and mutations a second over HTTP, and jobs a second by `createJobs`.
 //!
-//! Callers keep their connections and send the next request when the last was answered. They, the node and
-//! the database share the cores: what the node's own CPU would give on a core by itself is a figure too.
+//! Callers keep their connections and send the next request when the last was answered. They, the
+//! node and the database share the cores: what the node's own CPU would give on a core by itself is
+//! a figure too.
 
 use super::line::{Figures, Line};
 use super::testbed::{BenchTestbed, ask};
@@ -34,12 +35,19 @@ pub(super) async fn api(options: &Options) -> Result<Line, anyhow::Error> {
     let id = testbed.create_manual("asked for").await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        let asked = [("queries", QUERY, json!({"id": id})), ("createJob", MUTATION, json!({"input": job("made")}))];
+        let asked = [
+            ("queries", QUERY, json!({"id": id})),
+            ("createJob", MUTATION, json!({"input": job("made")})),
+        ];
         for (name, query, variables) in asked {
             let (rate, a_core) = calls(&testbed, query, &variables).await?;
             figures.push(name, "1/s", rate);
             if let Some(a_core) = a_core {
-                figures.push(format!("{name} for each second of the node's CPU"), "1/s", a_core);
+                figures.push(
+                    format!("{name} for each second of the node's CPU"),
+                    "1/s",
+                    a_core,
+                );
             }
         }
     }
@@ -52,12 +60,19 @@ async fn calls(
     query: &'static str,
     variables: &Value,
 ) -> Result<(f64, Option<f64>), anyhow::Error> {
-    let (answered, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let (answered, over) = (
+        Arc::new(AtomicU32::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let address = testbed.address()?;
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
-        let (http, variables, answered, over) =
-            (testbed.http.clone(), variables.clone(), answered.clone(), over.clone());
+        let (http, variables, answered, over) = (
+            testbed.http.clone(),
+            variables.clone(),
+            answered.clone(),
+            over.clone(),
+        );
         callers.spawn(async move {
             while !over.load(Ordering::Relaxed) {
                 ask(&http, address, query, variables.clone()).await?;
@@ -76,18 +91,28 @@ async fn calls(
     while let Some(ended) = callers.join_next().await {
         ended??;
     }
-    let used = cpu.zip(cpu_then).map(|((before, _), (after, _))| after - before);
-    Ok((per_second(count, took), used.map(|used| f64::from(count) / used.max(0.01))))
+    let used = cpu
+        .zip(cpu_then)
+        .map(|((before, _), (after, _))| after - before);
+    Ok((
+        per_second(count, took),
+        used.map(|used| f64::from(count) / used.max(0.01)),
+    ))
 }
 
 /// Jobs a second by `createJobs`, of one caller and of four at once.
 pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Create, options).await?;
     let (bulk, calls) = options.pick((BULK, 20), (100, 2));
-    testbed.record_setting("workload", format!("{calls} calls of {bulk} jobs a run by each caller"));
+    testbed.record_setting(
+        "workload",
+        format!("{calls} calls of {bulk} jobs a run by each caller"),
+    );
     testbed.start(1, &[]).await?;
     let query = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
-    let inputs: Vec<Value> = (0..bulk).map(|number| job(&format!("made {number}"))).collect();
+    let inputs: Vec<Value> = (0..bulk)
+        .map(|number| job(&format!("made {number}")))
+        .collect();
     let variables = json!({"inputs": inputs});
     testbed.ask(query, variables.clone()).await?;
     let mut figures = Figures::default();
@@ -100,10 +125,18 @@ pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
         };
         let begun = Instant::now();
         call().await?;
-        figures.push("createJobs, one caller", "jobs/s", per_second(calls * bulk, begun.elapsed()));
+        figures.push(
+            "createJobs, one caller",
+            "jobs/s",
+            per_second(calls * bulk, begun.elapsed()),
+        );
         let begun = Instant::now();
         tokio::try_join!(call(), call(), call(), call())?;
-        figures.push("createJobs, four callers", "jobs/s", per_second(4 * calls * bulk, begun.elapsed()));
+        figures.push(
+            "createJobs, four callers",
+            "jobs/s",
+            per_second(4 * calls * bulk, begun.elapsed()),
+        );
     }
     testbed.close(figures).await
 }

@@ -1,9 +1,9 @@
-//! A backlog: very many run-nows due at one instant, beside jobs that are due each second. How fast it is
-//! drained, and how late the others are meanwhile.
+//! A backlog: very many run-nows due at one instant, beside jobs that are due each second. How fast
+//! it is drained, and how late the others are meanwhile.
 //!
-//! The drain is measured from the instant that the backlog is due (or committed, when that is later) to the
-//! last settlement, by the database's clock. The steady maximum of the same node comes from a run of its own
-//! right before, with triggers of the same kind.
+//! The drain is measured from the instant that the backlog is due (or committed, when that is
+//! later) to the last settlement, by the database's clock. The steady maximum of the same node
+//! comes from a run of its own right before, with triggers of the same kind.
 
 use super::lateness::Window;
 use super::line::{Figures, Line};
@@ -52,7 +52,9 @@ pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
         figures.push("drained", "fires/s", rate);
         figures.push("drained / of the fewer alone", "", rate / maximum);
         figures.push(format!("{steady} alone"), "fires/s", maximum);
-        Window::read(&testbed.sql, from, until).await?.push(&mut figures, "on time meanwhile");
+        Window::read(&testbed.sql, from, until)
+            .await?
+            .push(&mut figures, "on time meanwhile");
     }
     testbed.close(figures).await
 }
@@ -63,14 +65,18 @@ async fn drain(
     job: Uuid,
     amount: u32,
 ) -> Result<(DateTime<Utc>, DateTime<Utc>), anyhow::Error> {
-    // So far ahead that all are there when they are due: some ten thousand are inserted in a second.
+    // So far ahead that all are there when they are due: some ten thousand are inserted in a
+    // second.
     let due = testbed.database_now().await? + TimeDelta::milliseconds(500 + i64::from(amount / 20));
     testbed.add_manual(job, amount, due).await?;
     let there = testbed.database_now().await?;
     let begun = Instant::now();
     let left = "select exists (select from job_trigger where job_id = $1 and kind <> 'SCHEDULE')";
     while testbed.sql.query_one(left, &[&job]).await?.get(0) {
-        ensure!(begun.elapsed() < DRAIN_MAX, "a backlog of {amount} was not drained within {DRAIN_MAX:?}");
+        ensure!(
+            begun.elapsed() < DRAIN_MAX,
+            "a backlog of {amount} was not drained within {DRAIN_MAX:?}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // What is leased may run for a moment.

@@ -1,8 +1,10 @@
-//! The limit: the SQL that no scheduler on PostgreSQL can do without, and nothing else. Two sessions each
-//! lease 500 due triggers in one statement (lock, advance, a RUNNING row under a time-ordered id) and
-//! settle them in the next, on tables of their own with a history's two indexes.
+//! The limit: the SQL that no scheduler on PostgreSQL can do without, and nothing else. Two
+//! sessions each lease 500 due triggers in one statement (lock, advance, a RUNNING row under a
+//! time-ordered id) and settle them in the next, on tables of their own with a history's two
+//! indexes.
 //!
-//! It decides nothing, runs nothing, checks no membership and knows no policies: no program reaches it.
+//! It decides nothing, runs nothing, checks no membership and knows no policies: no program reaches
+//! it.
 
 use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
@@ -67,25 +69,51 @@ pub(super) struct Reached {
 
 impl Bare {
     /// Makes the tables.
-    pub(super) async fn prepare(testbed: &mut BenchTestbed, triggers: u32) -> Result<Self, anyhow::Error> {
+    pub(super) async fn prepare(
+        testbed: &mut BenchTestbed,
+        triggers: u32,
+    ) -> Result<Self, anyhow::Error> {
         testbed.sql.batch_execute(TABLES).await?;
-        testbed.record_setting("limit", json!({"batch": BATCH, "clients": CLIENTS, "triggers": triggers}));
+        testbed.record_setting(
+            "limit",
+            json!({"batch": BATCH, "clients": CLIENTS, "triggers": triggers}),
+        );
         Ok(Self { triggers })
     }
 
     /// A run with fresh rows.
     pub(super) async fn run(&self, testbed: &BenchTestbed) -> Result<Reached, anyhow::Error> {
-        testbed.sql.batch_execute("truncate bare.trigger, bare.log").await?;
-        testbed.sql.execute(FILL, &[&i64::from(self.triggers)]).await?;
-        testbed.sql.batch_execute("vacuum (analyze) bare.trigger").await?;
+        testbed
+            .sql
+            .batch_execute("truncate bare.trigger, bare.log")
+            .await?;
+        testbed
+            .sql
+            .execute(FILL, &[&i64::from(self.triggers)])
+            .await?;
+        testbed
+            .sql
+            .batch_execute("vacuum (analyze) bare.trigger")
+            .await?;
         testbed.sql.batch_execute("checkpoint").await?;
-        let (settled, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let (settled, over) = (
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let mut clients = tokio::task::JoinSet::new();
         for _ in 0..CLIENTS {
-            clients.spawn(lease_and_settle(testbed.postgres.sql().await?, settled.clone(), over.clone()));
+            clients.spawn(lease_and_settle(
+                testbed.postgres.sql().await?,
+                settled.clone(),
+                over.clone(),
+            ));
         }
         tokio::time::sleep(testbed.options.warm_up).await;
-        let (begun, before, wal) = (Instant::now(), settled.load(Ordering::Relaxed), position(&testbed.sql).await?);
+        let (begun, before, wal) = (
+            Instant::now(),
+            settled.load(Ordering::Relaxed),
+            position(&testbed.sql).await?,
+        );
         tokio::time::sleep(testbed.options.window).await;
         let (took, after) = (begun.elapsed(), settled.load(Ordering::Relaxed));
         let written = position(&testbed.sql).await? - wal;
@@ -94,24 +122,40 @@ impl Bare {
             ended??;
         }
         let fires = after - before;
-        Ok(Reached { fires: per_second(fires, took), wal_bytes: written / f64::from(fires.max(1)) })
+        Ok(Reached {
+            fires: per_second(fires, took),
+            wal_bytes: written / f64::from(fires.max(1)),
+        })
     }
 }
 
 async fn position(sql: &Client) -> Result<f64, anyhow::Error> {
-    Ok(sql.query_one("select (pg_current_wal_lsn() - '0/0')::float8", &[]).await?.get(0))
+    Ok(sql
+        .query_one("select (pg_current_wal_lsn() - '0/0')::float8", &[])
+        .await?
+        .get(0))
 }
 
-async fn lease_and_settle(sql: Client, settled: Arc<AtomicU32>, over: Arc<AtomicBool>) -> Result<(), anyhow::Error> {
+async fn lease_and_settle(
+    sql: Client,
+    settled: Arc<AtomicU32>,
+    over: Arc<AtomicBool>,
+) -> Result<(), anyhow::Error> {
     let (lease, settle) = (sql.prepare(LEASE).await?, sql.prepare(SETTLE).await?);
     let node = Uuid::new_v4();
     while !over.load(Ordering::Relaxed) {
         let ids: Vec<Uuid> = (0..BATCH).map(|_| time_ordered()).collect();
         let leased = sql.query(&lease, &[&ids, &node, &i64::from(BATCH)]).await?;
         let leased: Vec<Uuid> = leased.iter().map(|row| row.get(0)).collect();
-        ensure!(!leased.is_empty(), "nothing was due on the tables of the limit");
+        ensure!(
+            !leased.is_empty(),
+            "nothing was due on the tables of the limit"
+        );
         let done = sql.execute(&settle, &[&leased, &node]).await?;
-        ensure!(done == leased.len() as u64, "a settlement of the limit was lost");
+        ensure!(
+            done == leased.len() as u64,
+            "a settlement of the limit was lost"
+        );
         settled.fetch_add(u32::try_from(done)?, Ordering::Relaxed);
     }
     Ok(())

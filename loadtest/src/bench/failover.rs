@@ -1,7 +1,9 @@
-//! Failover: from `kill -9` of a node in the middle of its work to the first request of the next attempt, as
-//! the target sees both. One node of three is killed at a time, with several executions in flight.
+//! Failover: from `kill -9` of a node in the middle of its work to the first request of the next
+//! attempt, as the target sees both. One node of three is killed at a time, with several executions
+//! in flight.
 //!
-//! This is the figure alone. Whether every promise was kept meanwhile is checked by the drills (`run kill`).
+//! This is the figure alone. Whether every promise was kept meanwhile is checked by the drills
+//! (`run kill`).
 
 use super::lateness::millis;
 use super::line::{Figures, Line};
@@ -40,14 +42,20 @@ pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
     let model = testbed.create(input(&sink)).await?;
     testbed.copy(model, "hit", JOBS, Grid::Aligned).await?;
     let kills = options.pick(options.runs * 3, options.runs);
-    testbed
-        .record_setting("workload", format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"));
+    testbed.record_setting(
+        "workload",
+        format!("{kills} kills, one of {NODES} nodes each, {JOBS} executions in flight"),
+    );
     let mut figures = Figures::default();
     for _ in 0..kills {
         // Whoever has just begun declares nobody dead for a TTL.
         tokio::time::sleep(SETTLED).await;
         let took = kill_once(&mut testbed, &sink).await?;
-        let (first, last) = took.iter().min().zip(took.iter().max()).context("nothing was in flight")?;
+        let (first, last) = took
+            .iter()
+            .min()
+            .zip(took.iter().max())
+            .context("nothing was in flight")?;
         figures.push("kill to the first redelivery", "ms", millis(*first));
         figures.push("kill to the last redelivery", "ms", millis(*last));
         testbed.start(NODES, &[]).await?;
@@ -56,24 +64,52 @@ pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
 }
 
 fn input(sink: &Sink) -> serde_json::Value {
-    let target = Target { delay: FIRST_ATTEMPT, delay_later: Some(0), ..Target::default() };
+    let target = Target {
+        delay: FIRST_ATTEMPT,
+        delay_later: Some(0),
+        ..Target::default()
+    };
     let url = sink::url(&format!("http://{}", sink.address), &target);
     json!({"name": "model", "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099", "recovery": "RERUN",
         "maxRecoveries": 100, "target": {"http": {"url": url, "timeoutSeconds": 60}}})
 }
 
-/// Kills the node with the most in flight; how long each of its executions took to be delivered again.
+/// Kills the node with the most in flight; how long each of its executions took to be delivered
+/// again.
 async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros>, anyhow::Error> {
     let begun = sink.count();
-    let jobs = testbed.sql.query("select id from job_definition where name like 'hit %'", &[]).await?;
+    let jobs = testbed
+        .sql
+        .query("select id from job_definition where name like 'hit %'", &[])
+        .await?;
     for row in &jobs {
         let job: Uuid = row.get(0);
-        testbed.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
+        testbed
+            .ask(
+                "mutation($id: ID!) { runJobNow(id: $id) }",
+                json!({"id": job}),
+            )
+            .await?;
     }
-    until("every execution runs", || sink.count() >= begun + jobs.len()).await?;
-    let (id, _) = sink.in_flight().into_iter().max_by_key(|(_, count)| *count).context("nothing is in flight")?;
-    let name: String = testbed.sql.query_one("select name from cluster_node where id = $1", &[&id]).await?.get(0);
-    let node = testbed.nodes().iter_mut().find(|node| node.name() == Some(&name)).context("a node of the past")?;
+    until("every execution runs", || {
+        sink.count() >= begun + jobs.len()
+    })
+    .await?;
+    let (id, _) = sink
+        .in_flight()
+        .into_iter()
+        .max_by_key(|(_, count)| *count)
+        .context("nothing is in flight")?;
+    let name: String = testbed
+        .sql
+        .query_one("select name from cluster_node where id = $1", &[&id])
+        .await?
+        .get(0);
+    let node = testbed
+        .nodes()
+        .iter_mut()
+        .find(|node| node.name() == Some(&name))
+        .context("a node of the past")?;
     let lost: HashMap<Uuid, i32> = sink.deliveries()[begun..]
         .iter()
         .filter(|delivery| delivery.node == id && delivery.ended.is_none())
@@ -82,7 +118,8 @@ async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros
     let killed = node.kill().await?;
     let again = || -> Vec<Micros> {
         let later = |delivery: &crate::history::Delivery| {
-            lost.get(&delivery.execution).is_some_and(|attempt| delivery.attempt > *attempt)
+            lost.get(&delivery.execution)
+                .is_some_and(|attempt| delivery.attempt > *attempt)
         };
         let deliveries = sink.deliveries();
         deliveries[begun..]
@@ -91,7 +128,10 @@ async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros
             .map(|delivery| delivery.arrived - killed)
             .collect()
     };
-    until("every lost execution is delivered again", || again().len() >= lost.len()).await?;
+    until("every lost execution is delivered again", || {
+        again().len() >= lost.len()
+    })
+    .await?;
     Ok(again())
 }
 

@@ -1,9 +1,11 @@
-//! Firing under a flood: lateness at a steady rate, calm and then while ten clients loop the dearest requests that
-//! the API lets through; heartbeats that were late, and the node's memory at its peak.
+//! Firing under a flood: lateness at a steady rate, calm and then while ten clients loop the
+//! dearest requests that the API lets through; heartbeats that were late, and the node's memory at
+//! its peak.
 //!
-//! Between calm and flood the cores are kept busy by threads that do nothing: what that costs is the machine's, not the
-//! node's. The flood is first all families of requests at once, then each by itself. Lateness is read from the log as in `lateness`; a fire
-//! time of the window that has no start by the end of the wait is counted as missing, not left out.
+//! Between calm and flood the cores are kept busy by threads that do nothing: what that costs is
+//! the machine's, not the node's. The flood is first all families of requests at once, then each by
+//! itself. Lateness is read from the log as in `lateness`; a fire time of the window that has no
+//! start by the end of the wait is counted as missing, not left out.
 
 use super::lateness::{GROUPS, Window};
 use super::line::{Figures, Line};
@@ -39,7 +41,10 @@ struct Watched {
 pub(super) async fn flood(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Flood, options).await?;
     let rate = options.pick(1_000, 100);
-    testbed.record_setting("workload", format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"));
+    testbed.record_setting(
+        "workload",
+        format!("{rate} jobs, FIXED_RATE 1 s, noop; {CLIENTS} clients"),
+    );
     testbed.start(1, &[]).await?;
     let model = testbed.create_model().await?;
     let subject = subject(&testbed.http, testbed.address()?).await?;
@@ -100,8 +105,16 @@ async fn flooded(
         measure(testbed, &what, figures).await?;
         let tallies = flood.end().await?;
         for tally in tallies {
-            figures.push(format!("{what}, {:?} answered", tally.family), "requests", number(tally.answered));
-            figures.push(format!("{what}, {:?} refused", tally.family), "requests", number(tally.refused));
+            figures.push(
+                format!("{what}, {:?} answered", tally.family),
+                "requests",
+                number(tally.answered),
+            );
+            figures.push(
+                format!("{what}, {:?} refused", tally.family),
+                "requests",
+                number(tally.refused),
+            );
             if print {
                 testbed.notes.push(format!("{what}: {tally}"));
             }
@@ -116,21 +129,40 @@ fn number(count: u64) -> f64 {
 }
 
 /// A window, and what was late by its end.
-async fn measure(testbed: &BenchTestbed, what: &str, figures: &mut Figures) -> Result<(), anyhow::Error> {
+async fn measure(
+    testbed: &BenchTestbed,
+    what: &str,
+    figures: &mut Figures,
+) -> Result<(), anyhow::Error> {
     let from = testbed.database_now().await?;
     let watched = watch(testbed, testbed.options.window).await?;
     let until = testbed.database_now().await?;
     // What was late in the window is to be seen as well.
     tokio::time::sleep(testbed.options.window.min(Duration::from_secs(2))).await;
-    Window::read(&testbed.sql, from, until).await?.push(figures, what);
-    figures.push(format!("{what}, missing"), "fire times", missing(&testbed.sql, from, until).await?);
-    figures.push(format!("{what}, late heartbeats"), "heartbeats", f64::from(watched.late_heartbeats));
+    Window::read(&testbed.sql, from, until)
+        .await?
+        .push(figures, what);
+    figures.push(
+        format!("{what}, missing"),
+        "fire times",
+        missing(&testbed.sql, from, until).await?,
+    );
+    figures.push(
+        format!("{what}, late heartbeats"),
+        "heartbeats",
+        f64::from(watched.late_heartbeats),
+    );
     figures.push(format!("{what}, peak resident"), "MB", watched.peak_mb);
     Ok(())
 }
 
-/// Fire times that are due in the window and have not started: each job that is behind lacks one a second.
-async fn missing(sql: &Client, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<f64, anyhow::Error> {
+/// Fire times that are due in the window and have not started: each job that is behind lacks one a
+/// second.
+async fn missing(
+    sql: &Client,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<f64, anyhow::Error> {
     let statement =
         "select coalesce(sum(ceil(extract(epoch from $2::timestamptz - greatest(due_at, $1::timestamptz)))), 0)::float8
         from job_trigger where kind = 'SCHEDULE' and due_at < $2";
@@ -140,8 +172,12 @@ async fn missing(sql: &Client, from: DateTime<Utc>, until: DateTime<Utc>) -> Res
 /// Looks at heartbeat and memory of the one node.
 async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, anyhow::Error> {
     let pid = *testbed.pids().first().context("no node lives")?;
-    let statement = testbed.sql.prepare("select max(heartbeat_at), clock_timestamp() from cluster_node").await?;
-    let (begun, mut watched, mut last) = (Instant::now(), Watched::default(), None::<DateTime<Utc>>);
+    let statement = testbed
+        .sql
+        .prepare("select max(heartbeat_at), clock_timestamp() from cluster_node")
+        .await?;
+    let (begun, mut watched, mut last) =
+        (Instant::now(), Watched::default(), None::<DateTime<Utc>>);
     while begun.elapsed() < lasting {
         let row = testbed.sql.query_one(&statement, &[]).await?;
         let (heartbeat, now): (Option<DateTime<Utc>>, DateTime<Utc>) = (row.get(0), row.get(1));
@@ -150,7 +186,9 @@ async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, any
             watched.late_heartbeats += 1;
         }
         last = Some(heartbeat);
-        watched.peak_mb = watched.peak_mb.max(process::resident_mb(pid).unwrap_or_default());
+        watched.peak_mb = watched
+            .peak_mb
+            .max(process::resident_mb(pid).unwrap_or_default());
         let over = begun.elapsed() + LOOK_INTERVAL >= lasting;
         if over && now - heartbeat > HEARTBEAT_LATE {
             watched.late_heartbeats += 1;
@@ -162,7 +200,8 @@ async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, any
 
 /// Waits until nothing is behind: a window must not begin with what the last one left.
 async fn catch_up(testbed: &mut BenchTestbed) -> Result<(), anyhow::Error> {
-    let behind = "select count(*) from job_trigger where due_at < clock_timestamp() - interval '500 ms'";
+    let behind =
+        "select count(*) from job_trigger where due_at < clock_timestamp() - interval '500 ms'";
     let begun = Instant::now();
     while begun.elapsed() < CATCH_UP_MAX {
         if testbed.sql.query_one(behind, &[]).await?.get::<_, i64>(0) == 0 {
@@ -170,6 +209,8 @@ async fn catch_up(testbed: &mut BenchTestbed) -> Result<(), anyhow::Error> {
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    testbed.notes.push(format!("the node had not caught up after {CATCH_UP_MAX:?}: what follows is worse than it was"));
+    testbed.notes.push(format!(
+        "the node had not caught up after {CATCH_UP_MAX:?}: what follows is worse than it was"
+    ));
     Ok(())
 }

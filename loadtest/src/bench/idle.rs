@@ -1,8 +1,8 @@
-//! What a node costs that has nothing to do, beside many jobs that are not due: statements, transactions, CPU
-//! and memory.
+//! What a node costs that has nothing to do, beside many jobs that are not due: statements,
+//! transactions, CPU and memory.
 //!
-//! Statements are counted by the server, those of the harness left out; CPU and memory by the kernel. The
-//! node settles down first: what a start costs is no part of it.
+//! Statements are counted by the server, those of the harness left out; CPU and memory by the
+//! kernel. The node settles down first: what a start costs is no part of it.
 
 use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
@@ -17,7 +17,8 @@ const PRINTED_MAX: usize = 8;
 
 /// A node with nothing due.
 pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
-    let mut testbed = BenchTestbed::with_settings(Name::Idle, options, &[statements::SETTING]).await?;
+    let mut testbed =
+        BenchTestbed::with_settings(Name::Idle, options, &[statements::SETTING]).await?;
     let jobs = options.pick(1_000_000, 1_000);
     testbed.start(1, &[]).await?;
     let model = testbed.create_model().await?;
@@ -37,14 +38,25 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
         let cpu = process::cpu_seconds(pid).context(unknown)? - before;
         let (seconds, measured) = (begun.elapsed().as_secs_f64(), testbed.statements().await?);
         let calls: i64 = measured.iter().map(|statement| statement.calls).sum();
-        figures.push("statements", "1/s", f64::from(i32::try_from(calls)?) / seconds);
+        figures.push(
+            "statements",
+            "1/s",
+            f64::from(i32::try_from(calls)?) / seconds,
+        );
         let millis: f64 = measured.iter().map(|statement| statement.millis).sum();
         figures.push("time in statements", "% of a core", millis / seconds / 10.0);
         figures.push("CPU of the node", "% of a core", cpu / seconds * 100.0);
-        figures.push("resident", "MB", process::resident_mb(pid).context(unknown)?);
+        figures.push(
+            "resident",
+            "MB",
+            process::resident_mb(pid).context(unknown)?,
+        );
         if run + 1 == options.runs {
-            let text = |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);
-            testbed.notes.extend(measured.iter().take(PRINTED_MAX).map(text));
+            let text =
+                |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);
+            testbed
+                .notes
+                .extend(measured.iter().take(PRINTED_MAX).map(text));
         }
     }
     testbed.record_setting("jobs", json!(jobs));

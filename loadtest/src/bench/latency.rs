@@ -1,8 +1,8 @@
-//! How long a person waits: from `runJobNow` sent to its handler started, and from a process started to
-//! `/readyz`.
+//! How long a person waits: from `runJobNow` sent to its handler started, and from a process
+//! started to `/readyz`.
 //!
-//! The call is timed by the harness's clock, the start by the database's: the same clock, for both run here.
-//! Calls come one at a time to a node that has nothing else to do.
+//! The call is timed by the harness's clock, the start by the database's: the same clock, for both
+//! run here. Calls come one at a time to a node that has nothing else to do.
 
 use super::lateness::millis;
 use super::line::{Figures, Line};
@@ -31,24 +31,47 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.start_loaded(1).await?;
     let model = testbed.create_manual("model").await?;
     testbed.copy(model, "now", count, Grid::Aligned).await?;
-    testbed.record_setting("workload", format!("{count} calls a run, one every {} ms", PAUSE.as_millis()));
-    let jobs = testbed.sql.query("select id from job_definition where name like 'now %'", &[]).await?;
+    testbed.record_setting(
+        "workload",
+        format!("{count} calls a run, one every {} ms", PAUSE.as_millis()),
+    );
+    let jobs = testbed
+        .sql
+        .query("select id from job_definition where name like 'now %'", &[])
+        .await?;
     let jobs: Vec<Uuid> = jobs.iter().map(|row| row.get(0)).collect();
     call_each(&testbed, &jobs[..jobs.len().min(20)]).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        testbed.sql.batch_execute("truncate job_execution_log").await?;
+        testbed
+            .sql
+            .batch_execute("truncate job_execution_log")
+            .await?;
         let called = call_each(&testbed, &jobs).await?;
-        let answered: Vec<i64> = called.values().map(|(sent, answered)| answered - sent).collect();
+        let answered: Vec<i64> = called
+            .values()
+            .map(|(sent, answered)| answered - sent)
+            .collect();
         let statement = "select job_id, (extract(epoch from started_at) * 1000000)::bigint from job_execution_log
             where status = 'SUCCESS'";
         let started = testbed.sql.query(statement, &[]).await?;
-        let took = |row: &tokio_postgres::Row| Some(row.get::<_, i64>(1) - called.get(&row.get::<_, Uuid>(0))?.0);
+        let took = |row: &tokio_postgres::Row| {
+            Some(row.get::<_, i64>(1) - called.get(&row.get::<_, Uuid>(0))?.0)
+        };
         let took: Vec<i64> = started.iter().filter_map(took).collect();
-        ensure!(took.len() == jobs.len(), "{} of {} calls were run", took.len(), jobs.len());
+        ensure!(
+            took.len() == jobs.len(),
+            "{} of {} calls were run",
+            took.len(),
+            jobs.len()
+        );
         for (what, values) in [("sent to started", &took), ("sent to answered", &answered)] {
             let spread = Spread::of(values).context("nothing was called")?;
-            for (name, micros) in [("p50", spread.p50), ("p99", spread.p99), ("longest", spread.max)] {
+            for (name, micros) in [
+                ("p50", spread.p50),
+                ("p99", spread.p99),
+                ("longest", spread.max),
+            ] {
                 figures.push(format!("{what}, {name}"), "ms", millis(micros));
             }
         }
@@ -57,11 +80,19 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
 }
 
 /// Runs each job once; when that was sent and answered.
-async fn call_each(testbed: &BenchTestbed, jobs: &[Uuid]) -> Result<HashMap<Uuid, (i64, i64)>, anyhow::Error> {
+async fn call_each(
+    testbed: &BenchTestbed,
+    jobs: &[Uuid],
+) -> Result<HashMap<Uuid, (i64, i64)>, anyhow::Error> {
     let mut called = HashMap::new();
     for job in jobs {
         let sent = now();
-        testbed.ask("mutation($id: ID!) { runJobNow(id: $id) }", json!({"id": job})).await?;
+        testbed
+            .ask(
+                "mutation($id: ID!) { runJobNow(id: $id) }",
+                json!({"id": job}),
+            )
+            .await?;
         called.insert(*job, (sent, now()));
         tokio::time::sleep(PAUSE).await;
     }
@@ -83,8 +114,15 @@ pub(super) async fn start(options: &Options) -> Result<Line, anyhow::Error> {
         let begun = Instant::now();
         node.start()?;
         let url = format!("http://{}/readyz", node.address().context("no address")?);
-        while !http.get(&url, READY_MAX).await.is_ok_and(|(status, _)| status.is_success()) {
-            ensure!(node.lives() && begun.elapsed() < READY_MAX, "the node did not become ready");
+        while !http
+            .get(&url, READY_MAX)
+            .await
+            .is_ok_and(|(status, _)| status.is_success())
+        {
+            ensure!(
+                node.lives() && begun.elapsed() < READY_MAX,
+                "the node did not become ready"
+            );
             tokio::time::sleep(LOOK).await;
         }
         figures.push("start to ready", "ms", begun.elapsed().as_secs_f64() * 1e3);

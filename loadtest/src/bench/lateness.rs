@@ -1,8 +1,9 @@
-//! Lateness at a steady rate: start minus due time of every fire time of a window, on whole seconds and
-//! spread over them.
+//! Lateness at a steady rate: start minus due time of every fire time of a window, on whole seconds
+//! and spread over them.
 //!
-//! Both instants are the log's: the database's clock, as the node that started has carried it on since its
-//! lease. A start before its due time is counted by itself; a fire time of the window without a row is said.
+//! Both instants are the log's: the database's clock, as the node that started has carried it on
+//! since its lease. A start before its due time is counted by itself; a fire time of the window
+//! without a row is said.
 
 use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
@@ -26,20 +27,31 @@ pub(super) struct Window {
 
 impl Window {
     /// Of the due times in [from, until) of schedules.
-    pub(super) async fn read(sql: &Client, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Self, anyhow::Error> {
+    pub(super) async fn read(
+        sql: &Client,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Self, anyhow::Error> {
         let statement = "select round(extract(epoch from started_at - due_time) * 1000000)::bigint
             from job_execution_log
             where kind = 'SCHEDULE' and due_time >= $1 and due_time < $2 and started_at is not null";
         let rows = sql.query(statement, &[&from, &until]).await?;
         let late: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
         let early = late.iter().filter(|micros| **micros < 0).count();
-        Ok(Self { spread: Spread::of(&late), early: u32::try_from(early)? })
+        Ok(Self {
+            spread: Spread::of(&late),
+            early: u32::try_from(early)?,
+        })
     }
 
     /// Its figures.
     pub(super) fn push(&self, figures: &mut Figures, what: &str) {
         if let Some(spread) = self.spread {
-            for (name, micros) in [("p50", spread.p50), ("p99", spread.p99), ("longest", spread.max)] {
+            for (name, micros) in [
+                ("p50", spread.p50),
+                ("p99", spread.p99),
+                ("longest", spread.max),
+            ] {
                 figures.push(format!("{what}, {name}"), "ms", millis(micros));
             }
         }
@@ -72,7 +84,9 @@ pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
             let wanted = f64::from(rate) * seconds.as_secs_f64();
             let missing = wanted - f64::from(u32::try_from(seen)?);
             if missing.abs() > f64::from(rate) {
-                testbed.notes.push(format!("{group}: {seen} fire times were seen where {wanted:.0} were due"));
+                testbed.notes.push(format!(
+                    "{group}: {seen} fire times were seen where {wanted:.0} were due"
+                ));
             }
         }
     }
@@ -80,7 +94,10 @@ pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
 }
 
 /// A run: nodes that have just begun, jobs that become due by and by.
-async fn steady(testbed: &mut BenchTestbed, group: &str) -> Result<(Window, Duration), anyhow::Error> {
+async fn steady(
+    testbed: &mut BenchTestbed,
+    group: &str,
+) -> Result<(Window, Duration), anyhow::Error> {
     testbed.clear_log().await?;
     for known in GROUPS {
         testbed.make_idle(known.0).await?;
@@ -96,5 +113,8 @@ async fn steady(testbed: &mut BenchTestbed, group: &str) -> Result<(Window, Dura
     // What was late in the window is to be seen as well.
     tokio::time::sleep(testbed.options.window.min(Duration::from_secs(2))).await;
     testbed.stop().await?;
-    Ok((Window::read(&testbed.sql, from, until).await?, between(from, until)))
+    Ok((
+        Window::read(&testbed.sql, from, until).await?,
+        between(from, until),
+    ))
 }

@@ -31,7 +31,14 @@ impl Figure {
         let median = short(median(&runs)?);
         let min = runs.iter().copied().fold(f64::INFINITY, f64::min);
         let max = runs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Some(Self { name: name.into(), unit: unit.to_owned(), runs, median, min, max })
+        Some(Self {
+            name: name.into(),
+            unit: unit.to_owned(),
+            runs,
+            median,
+            min,
+            max,
+        })
     }
 }
 
@@ -50,7 +57,10 @@ impl Figures {
     }
 
     fn all(self) -> Vec<Figure> {
-        self.0.into_iter().filter_map(|(name, unit, runs)| Figure::new(name, unit, &runs)).collect()
+        self.0
+            .into_iter()
+            .filter_map(|(name, unit, runs)| Figure::new(name, unit, &runs))
+            .collect()
     }
 }
 
@@ -84,10 +94,20 @@ impl Line {
     pub fn text(&self) -> String {
         let mut text = format!("{} ({}, {})", self.benchmark, self.machine, self.commit);
         for figure in &self.figures {
-            let Figure { name, unit, median, min, max, runs } = figure;
+            let Figure {
+                name,
+                unit,
+                median,
+                min,
+                max,
+                runs,
+            } = figure;
             let runs = runs.len();
             // A `String` takes whatever is written.
-            let _ = write!(text, "\n  {name}: {median} {unit} (median of {runs}; {min} to {max})");
+            let _ = write!(
+                text,
+                "\n  {name}: {median} {unit} (median of {runs}; {min} to {max})"
+            );
         }
         for note in &self.notes {
             let _ = write!(text, "\n  note: {note}");
@@ -108,8 +128,14 @@ mod tests {
             figures.push("wal", "bytes", bytes);
         }
         let all = figures.all();
-        assert_eq!((all[0].name.as_str(), all[0].runs.as_slice()), ("rate", [3.0, 1.0, 2.0].as_slice()));
-        assert_eq!([all[1].median.to_bits(), all[1].min.to_bits()], [8.0_f64.to_bits(), 7.0_f64.to_bits()]);
+        assert_eq!(
+            (all[0].name.as_str(), all[0].runs.as_slice()),
+            ("rate", [3.0, 1.0, 2.0].as_slice())
+        );
+        assert_eq!(
+            [all[1].median.to_bits(), all[1].min.to_bits()],
+            [8.0_f64.to_bits(), 7.0_f64.to_bits()]
+        );
         assert_eq!(Figure::new("nothing", "s", &[]), None);
     }
 }

@@ -1,5 +1,5 @@
-//! On what, and what: the parts of a line that let somebody else repeat it. What cannot be found out is
-//! left empty, never guessed.
+//! On what, and what: the parts of a line that let somebody else repeat it. What cannot be found
+//! out is left empty, never guessed.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -28,23 +28,41 @@ impl Machine {
     pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| -> String {
-            let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(name))
+                .unwrap_or_default();
+            line.split_once(':')
+                .map(|(_, value)| value.trim().to_owned())
+                .unwrap_or_default()
         };
         let memory = field(&read("/proc/meminfo"), "MemTotal");
         Self {
             cpu: field(&read("/proc/cpuinfo"), "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
-            memory: memory.split(' ').next().and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024,
+            memory: memory
+                .split(' ')
+                .next()
+                .and_then(|kb| kb.parse::<u64>().ok())
+                .unwrap_or(0)
+                / 1024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            load_before: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
+            load_before: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|load| load.parse().ok())
+                .unwrap_or(0.0),
         }
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} cores, load {} before", self.cpu, self.cores, self.load_before)
+        write!(
+            f,
+            "{}, {} cores, load {} before",
+            self.cpu, self.cores, self.load_before
+        )
     }
 }
 
@@ -52,8 +70,15 @@ impl fmt::Display for Machine {
 pub(super) async fn commit() -> String {
     let git = async |arguments: &[&str]| {
         let directory = env!("CARGO_MANIFEST_DIR");
-        let output = tokio::process::Command::new("git").arg("-C").arg(directory).args(arguments).output().await;
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+        let output = tokio::process::Command::new("git")
+            .arg("-C")
+            .arg(directory)
+            .args(arguments)
+            .output()
+            .await;
+        output
+            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            .unwrap_or_default()
     };
     let changed = !git(&["status", "--porcelain", "-uno"]).await.is_empty();
     git(&["rev-parse", "--short", "HEAD"]).await + if changed { "+" } else { "" }
@@ -61,7 +86,10 @@ pub(super) async fn commit() -> String {
 
 /// The program under test. Its version alone does not tell two builds apart: size and age do.
 pub(super) async fn program(path: &Path) -> Result<Value, anyhow::Error> {
-    let version = tokio::process::Command::new(path).arg("--version").output().await?;
+    let version = tokio::process::Command::new(path)
+        .arg("--version")
+        .output()
+        .await?;
     let data = std::fs::metadata(path)?;
     let built = chrono::DateTime::<chrono::Utc>::from(data.modified()?).to_rfc3339();
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
@@ -76,6 +104,9 @@ pub(super) async fn postgresql(sql: &Client) -> Result<Value, anyhow::Error> {
            or source in ('configuration file', 'command line') and name !~ '^(lc_|listen|port|unix|default_text|log_)'
         order by name";
     let rows = sql.query(statement, &[]).await?;
-    let settings: Map<String, Value> = rows.iter().map(|row| (row.get(0), Value::String(row.get(1)))).collect();
+    let settings: Map<String, Value> = rows
+        .iter()
+        .map(|row| (row.get(0), Value::String(row.get(1))))
+        .collect();
     Ok(Value::Object(settings))
 }

@@ -18,13 +18,19 @@ pub(super) fn parent(pid: u32) -> Option<u32> {
 pub(super) fn cpu_seconds_of_children(parent_pid: u32) -> Option<f64> {
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    Some(ids.filter(|pid| parent(*pid) == Some(parent_pid)).filter_map(cpu_seconds).sum())
+    Some(
+        ids.filter(|pid| parent(*pid) == Some(parent_pid))
+            .filter_map(cpu_seconds)
+            .sum(),
+    )
 }
 
 /// MB that it has in memory now.
 pub(super) fn resident_mb(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kb: u32 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(f64::from(kb) / 1024.0)
 }

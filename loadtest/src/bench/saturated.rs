@@ -1,10 +1,11 @@
-//! What nodes reach when more is due than can run: jobs that fire each second and do nothing, many fire
-//! times behind. `throughput` in turn with the bare SQL, so that their ratio means something on a machine whose
-//! speed drifts; `growth` beside ever more idle triggers; `nodes`; `wal`; `snapshot` beside one that is held open.
+//! What nodes reach when more is due than can run: jobs that fire each second and do nothing, many
+//! fire times behind. `throughput` in turn with the bare SQL, so that their ratio means something
+//! on a machine whose speed drifts; `growth` beside ever more idle triggers; `nodes`; `wal`;
+//! `snapshot` beside one that is held open.
 //!
-//! Settled executions are counted in the log, by the database's clock, after the nodes have left: nothing
-//! counts while it is measured. Each run begins with the same triggers and an empty log. A run in which
-//! nothing was due any more is no measurement, and says so.
+//! Settled executions are counted in the log, by the database's clock, after the nodes have left:
+//! nothing counts while it is measured. Each run begins with the same triggers and an empty log. A
+//! run in which nothing was due any more is no measurement, and says so.
 
 use super::bare::Bare;
 use super::line::{Figures, Line};
@@ -22,7 +23,8 @@ const HOT: &str = "hot";
 /// The group of those that are not.
 const IDLE: &str = "idle";
 
-/// Jobs that are due and how far behind they are; below a minute, for what is longer overdue takes turns.
+/// Jobs that are due and how far behind they are; below a minute, for what is longer overdue takes
+/// turns.
 struct Load {
     model: Uuid,
     jobs: u32,
@@ -46,12 +48,25 @@ impl BenchTestbed {
         let model = self.create_model().await?;
         self.stop().await?;
         if let Some(lever) = self.options.sql.clone() {
-            self.sql.batch_execute(&lever).await.with_context(|| format!("--sql {lever}"))?;
+            self.sql
+                .batch_execute(&lever)
+                .await
+                .with_context(|| format!("--sql {lever}"))?;
             self.record_setting("sql", lever);
         }
-        let load = Load { model, jobs: self.options.pick(100_000, 3_000), behind: self.options.pick(30, 10) };
+        let load = Load {
+            model,
+            jobs: self.options.pick(100_000, 3_000),
+            behind: self.options.pick(30, 10),
+        };
         self.copy(model, HOT, load.jobs, Grid::Spread).await?;
-        self.record_setting("workload", format!("{} jobs, FIXED_RATE 1 s, noop, {} s behind", load.jobs, load.behind));
+        self.record_setting(
+            "workload",
+            format!(
+                "{} jobs, FIXED_RATE 1 s, noop, {} s behind",
+                load.jobs, load.behind
+            ),
+        );
         Ok(load)
     }
 
@@ -90,15 +105,27 @@ impl BenchTestbed {
         }
         let resident: Option<f64> = self.pids().into_iter().map(process::resident_mb).sum();
         let saturated = "select exists (select from job_trigger where due_at < $1)";
-        if !self.sql.query_one(saturated, &[&until]).await?.get::<_, bool>(0) {
-            self.notes.push(format!("NOT SATURATED with {nodes} nodes: everything had run before the end"));
+        if !self
+            .sql
+            .query_one(saturated, &[&until])
+            .await?
+            .get::<_, bool>(0)
+        {
+            self.notes.push(format!(
+                "NOT SATURATED with {nodes} nodes: everything had run before the end"
+            ));
         }
         self.stop().await?;
         let fires = self.settled(from, until).await?;
         let a_fire = |amount: f64| amount / f64::from(fires.max(1));
-        let cpu_micros = cpu.zip(cpu_then).map(|((nodes, server), (nodes_then, server_then))| {
-            (a_fire((nodes_then - nodes) * 1e6), a_fire((server_then - server) * 1e6))
-        });
+        let cpu_micros = cpu
+            .zip(cpu_then)
+            .map(|((nodes, server), (nodes_then, server_then))| {
+                (
+                    a_fire((nodes_then - nodes) * 1e6),
+                    a_fire((server_then - server) * 1e6),
+                )
+            });
         Ok(Measured {
             fires: per_second(fires, between(from, until)),
             wal_bytes: a_fire(wal_then.0 - wal.0),
@@ -110,7 +137,8 @@ impl BenchTestbed {
 
     /// Bytes of WAL and whole pages in it so far.
     async fn wal(&self) -> Result<(f64, f64), anyhow::Error> {
-        let statement = "select (pg_current_wal_lsn() - '0/0')::float8, wal_fpi::float8 from pg_stat_wal";
+        let statement =
+            "select (pg_current_wal_lsn() - '0/0')::float8, wal_fpi::float8 from pg_stat_wal";
         let row = self.sql.query_one(statement, &[]).await?;
         Ok((row.get(0), row.get(1)))
     }
@@ -118,7 +146,11 @@ impl BenchTestbed {
 
 /// Fires a second of one node, and of the bare SQL in turn.
 pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error> {
-    let preload: &[&str] = if options.statements { &[statements::SETTING] } else { &[] };
+    let preload: &[&str] = if options.statements {
+        &[statements::SETTING]
+    } else {
+        &[]
+    };
     let mut testbed = BenchTestbed::with_settings(Name::Throughput, options, preload).await?;
     let load = testbed.load().await?;
     let bare = Bare::prepare(&mut testbed, load.jobs).await?;
@@ -152,7 +184,14 @@ pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
     let mut figures = Figures::default();
     let (mut there, mut least) = (0, None);
     for size in sizes {
-        testbed.copy(load.model, &format!("{IDLE} {size}"), size - there, Grid::Spread).await?;
+        testbed
+            .copy(
+                load.model,
+                &format!("{IDLE} {size}"),
+                size - there,
+                Grid::Spread,
+            )
+            .await?;
         there = size;
         let mut runs = Vec::new();
         for _ in 0..options.runs {
@@ -161,7 +200,11 @@ pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
             runs.push(fires);
         }
         let median = crate::report::statistics::median(&runs).unwrap_or_default();
-        figures.push(format!("beside {size} / beside the fewest"), "", median / *least.get_or_insert(median));
+        figures.push(
+            format!("beside {size} / beside the fewest"),
+            "",
+            median / *least.get_or_insert(median),
+        );
     }
     testbed.close(figures).await
 }
@@ -177,7 +220,11 @@ pub(super) async fn nodes(options: &Options) -> Result<Line, anyhow::Error> {
         for count in &counts {
             let fires = testbed.saturate(&load, *count).await?.fires;
             figures.push(format!("{count} nodes"), "fires/s", fires);
-            figures.push(format!("{count} nodes / one"), "", fires / *one.get_or_insert(fires));
+            figures.push(
+                format!("{count} nodes / one"),
+                "",
+                fires / *one.get_or_insert(fires),
+            );
         }
     }
     testbed.record_setting("nodes", json!(counts));
@@ -198,8 +245,8 @@ pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.close(figures).await
 }
 
-/// The rate after somebody else has held a snapshot for long, and after as long without one: rows that are dead but
-/// may be seen by it cannot be removed.
+/// The rate after somebody else has held a snapshot for long, and after as long without one: rows
+/// that are dead but may be seen by it cannot be removed.
 pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Snapshot, options).await?;
     let load = testbed.load().await?;
@@ -208,7 +255,11 @@ pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
     for _ in 0..options.runs {
         let without = testbed.saturate_after(&load, 1, options.hold).await?.fires;
         let session = testbed.postgres.sql().await?;
-        session.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
+        session
+            .batch_execute(
+                "begin isolation level repeatable read; select count(*) from job_trigger",
+            )
+            .await?;
         let with = testbed.saturate_after(&load, 1, options.hold).await?.fires;
         session.batch_execute("rollback").await?;
         figures.push("without a snapshot", "fires/s", without);

@@ -1,5 +1,5 @@
-//! What a server spends its time on: by `pg_stat_statements`, which comes with PostgreSQL, and by samples of
-//! what its sessions do and wait for. `COMMIT`'s own time is in the samples alone.
+//! What a server spends its time on: by `pg_stat_statements`, which comes with PostgreSQL, and by
+//! samples of what its sessions do and wait for. `COMMIT`'s own time is in the samples alone.
 
 use super::testbed::BenchTestbed;
 use std::collections::BTreeMap;
@@ -76,7 +76,10 @@ impl Samples {
         seen.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         eprintln!("{samples} samples; sessions on average:");
         for (what, count) in seen.iter().take(20) {
-            eprintln!("{:>9.3}  {what}", f64::from(*count) / f64::from(samples.max(1)));
+            eprintln!(
+                "{:>9.3}  {what}",
+                f64::from(*count) / f64::from(samples.max(1))
+            );
         }
         Ok(())
     }
@@ -85,8 +88,12 @@ impl Samples {
 impl BenchTestbed {
     /// Begins to count.
     pub(super) async fn count_statements(&self) -> Result<(), anyhow::Error> {
-        self.sql.batch_execute("create extension if not exists pg_stat_statements").await?;
-        self.sql.batch_execute("select pg_stat_statements_reset()").await?;
+        self.sql
+            .batch_execute("create extension if not exists pg_stat_statements")
+            .await?;
+        self.sql
+            .batch_execute("select pg_stat_statements_reset()")
+            .await?;
         Ok(())
     }
 
@@ -100,7 +107,12 @@ impl BenchTestbed {
             let text: &str = row.get(0);
             let text: Vec<&str> = text.split_whitespace().collect();
             let text = text.join(" ").chars().take(70).collect();
-            Statement { text, calls: row.get(1), millis: row.get(2), rows: row.get(3) }
+            Statement {
+                text,
+                calls: row.get(1),
+                millis: row.get(2),
+                rows: row.get(3),
+            }
         };
         Ok(rows.iter().map(read).collect())
     }
@@ -109,9 +121,21 @@ impl BenchTestbed {
     pub(super) async fn print_statements(&self) -> Result<(), anyhow::Error> {
         let statements = self.statements().await?;
         let all: f64 = statements.iter().map(|statement| statement.millis).sum();
-        eprintln!("{:>9} {:>11} {:>6} {:>9}  statement", "calls", "ms", "%", "rows");
-        for Statement { text, calls, millis, rows } in statements.iter().take(16) {
-            eprintln!("{calls:>9} {millis:>11.1} {:>6.1} {rows:>9}  {text}", millis / all * 100.0);
+        eprintln!(
+            "{:>9} {:>11} {:>6} {:>9}  statement",
+            "calls", "ms", "%", "rows"
+        );
+        for Statement {
+            text,
+            calls,
+            millis,
+            rows,
+        } in statements.iter().take(16)
+        {
+            eprintln!(
+                "{calls:>9} {millis:>11.1} {:>6.1} {rows:>9}  {text}",
+                millis / all * 100.0
+            );
         }
         let count = "select case when relname like 'job_execution_log%' then 'job_execution_log' else relname end,
                 sum(n_tup_upd)::bigint, sum(n_tup_hot_upd)::bigint from pg_stat_user_tables

@@ -1,5 +1,5 @@
-//! The testbed of a benchmark: a server with durable settings, nodes straight on it (no proxy between
-//! them, which would cost a core), and a session to count by.
+//! The testbed of a benchmark: a server with durable settings, nodes straight on it (no proxy
+//! between them, which would cost a core), and a session to count by.
 
 use super::line::{Figures, Line};
 use super::machine::{self, Machine};
@@ -45,15 +45,34 @@ impl BenchTestbed {
     }
 
     /// The same with settings of PostgreSQL that the benchmark needs.
-    pub(super) async fn with_settings(name: Name, options: &Options, needed: &[&str]) -> Result<Self, anyhow::Error> {
+    pub(super) async fn with_settings(
+        name: Name,
+        options: &Options,
+        needed: &[&str],
+    ) -> Result<Self, anyhow::Error> {
         let machine = Machine::here();
         let name = named(name);
         let directory = options.directory.join(&name);
-        std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let postgres = Postgres::create(&directory.join("postgres"), IpAddr::V4(Ipv4Addr::LOCALHOST), None).await?;
-        let settings: Vec<&str> = options.postgres.iter().map(String::as_str).chain(needed.iter().copied()).collect();
-        if needed.contains(&statements::SETTING) && !statements::available(&postgres.sql().await?).await? {
-            bail!("pg_stat_statements is not installed: it comes with PostgreSQL (RPM: postgresql-contrib)");
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        let postgres = Postgres::create(
+            &directory.join("postgres"),
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            None,
+        )
+        .await?;
+        let settings: Vec<&str> = options
+            .postgres
+            .iter()
+            .map(String::as_str)
+            .chain(needed.iter().copied())
+            .collect();
+        if needed.contains(&statements::SETTING)
+            && !statements::available(&postgres.sql().await?).await?
+        {
+            bail!(
+                "pg_stat_statements is not installed: it comes with PostgreSQL (RPM: postgresql-contrib)"
+            );
         }
         if !settings.is_empty() {
             configure(&postgres, &settings).await?;
@@ -74,7 +93,11 @@ impl BenchTestbed {
     }
 
     /// Starts nodes until so many live, all with these flags, and waits until they lease.
-    pub(super) async fn start(&mut self, count: usize, flags: &[String]) -> Result<(), anyhow::Error> {
+    pub(super) async fn start(
+        &mut self,
+        count: usize,
+        flags: &[String],
+    ) -> Result<(), anyhow::Error> {
         while self.nodes.len() < count {
             let settings = NodeSettings {
                 program: self.options.program.clone(),
@@ -82,7 +105,11 @@ impl BenchTestbed {
                 bug: None,
                 directory: self.directory.clone(),
             };
-            self.nodes.push(Slot::straight(self.nodes.len() + 1, settings, &self.postgres));
+            self.nodes.push(Slot::straight(
+                self.nodes.len() + 1,
+                settings,
+                &self.postgres,
+            ));
         }
         for node in &mut self.nodes {
             if !node.lives() {
@@ -122,7 +149,10 @@ impl BenchTestbed {
 
     /// Where the first node's API is.
     pub(super) fn address(&self) -> Result<SocketAddr, anyhow::Error> {
-        self.nodes.first().and_then(Slot::address).context("no node lives")
+        self.nodes
+            .first()
+            .and_then(Slot::address)
+            .context("no node lives")
     }
 
     /// Asks the first node; the data of its answer. A refusal is an error.
@@ -132,9 +162,14 @@ impl BenchTestbed {
 
     /// CPU seconds so far: of the nodes, and of PostgreSQL's sessions and workers.
     pub(super) async fn cpu(&self) -> Result<Option<(f64, f64)>, anyhow::Error> {
-        let session: i32 = self.sql.query_one("select pg_backend_pid()", &[]).await?.get(0);
+        let session: i32 = self
+            .sql
+            .query_one("select pg_backend_pid()", &[])
+            .await?
+            .get(0);
         let nodes: Option<f64> = self.pids().into_iter().map(process::cpu_seconds).sum();
-        let server = process::parent(session.unsigned_abs()).and_then(process::cpu_seconds_of_children);
+        let server =
+            process::parent(session.unsigned_abs()).and_then(process::cpu_seconds_of_children);
         Ok(nodes.zip(server))
     }
 
@@ -176,13 +211,17 @@ impl BenchTestbed {
 
 /// As on the command line.
 fn named(name: Name) -> String {
-    name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    name.to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }
 
 async fn configure(postgres: &Postgres, settings: &[&str]) -> Result<(), anyhow::Error> {
     let sql = postgres.sql().await?;
     for setting in settings {
-        let Some((name, value)) = setting.split_once('=') else { bail!("`{setting}` is not name=value") };
+        let Some((name, value)) = setting.split_once('=') else {
+            bail!("`{setting}` is not name=value")
+        };
         let name = name.trim().replace('"', "");
         let value = value.trim().replace('\'', "''");
         sql.batch_execute(&format!("alter system set \"{name}\" = '{value}'"))
@@ -191,18 +230,32 @@ async fn configure(postgres: &Postgres, settings: &[&str]) -> Result<(), anyhow:
     }
     drop(sql);
     postgres.stop("fast").await?;
-    postgres.start().await.with_context(|| format!("with the settings {}", settings.join(", ")))?;
+    postgres
+        .start()
+        .await
+        .with_context(|| format!("with the settings {}", settings.join(", ")))?;
     Ok(())
 }
 
 /// Asks a node; the data of its answer. A refusal is an error.
-pub(super) async fn ask(http: &Http, node: SocketAddr, query: &str, variables: Value) -> Result<Value, anyhow::Error> {
+pub(super) async fn ask(
+    http: &Http,
+    node: SocketAddr,
+    query: &str,
+    variables: Value,
+) -> Result<Value, anyhow::Error> {
     let body = json!({"query": query, "variables": variables});
-    let answer = http.post(&format!("http://{node}/graphql"), &body, CALL_MAX).await;
-    let (status, answer) = answer.map_err(|error| anyhow::anyhow!("no answer from {node}: {error:?}"))?;
+    let answer = http
+        .post(&format!("http://{node}/graphql"), &body, CALL_MAX)
+        .await;
+    let (status, answer) =
+        answer.map_err(|error| anyhow::anyhow!("no answer from {node}: {error:?}"))?;
     if !status.is_success() || answer["errors"].is_array() || !answer["data"].is_object() {
         let said = answer.to_string();
-        bail!("{node} refused ({status}): {}", said.chars().take(500).collect::<String>());
+        bail!(
+            "{node} refused ({status}): {}",
+            said.chars().take(500).collect::<String>()
+        );
     }
     Ok(answer["data"].clone())
 }

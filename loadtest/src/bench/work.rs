@@ -29,29 +29,42 @@ pub(super) enum Grid {
 impl BenchTestbed {
     /// Creates a job that no schedule fires soon.
     pub(super) async fn create_manual(&self, name: &str) -> Result<Uuid, anyhow::Error> {
-        self.create(json!({"name": name, "scheduleType": "CRON", "cronExpression": NEVER,
-            "target": {"noop": {"sleepMillis": 0}}}))
-            .await
+        self.create(
+            json!({"name": name, "scheduleType": "CRON", "cronExpression": NEVER,
+            "target": {"noop": {"sleepMillis": 0}}}),
+        )
+        .await
     }
 
     /// Creates the model of jobs that fire each second: its own first fire time is years ahead.
     pub(super) async fn create_model(&self) -> Result<Uuid, anyhow::Error> {
-        self.create(json!({"name": "model", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+        self.create(
+            json!({"name": "model", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
             "initialDelaySeconds": 300_000_000, "misfireGraceSeconds": 86_400,
-            "target": {"noop": {"sleepMillis": 0}}}))
-            .await
+            "target": {"noop": {"sleepMillis": 0}}}),
+        )
+        .await
     }
 
     /// Creates a job.
     pub(super) async fn create(&self, input: Value) -> Result<Uuid, anyhow::Error> {
         let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
         let answer = self.ask(query, json!({"input": input})).await?;
-        Ok(answer["createJob"]["id"].as_str().context("a created job has no id")?.parse()?)
+        Ok(answer["createJob"]["id"]
+            .as_str()
+            .context("a created job has no id")?
+            .parse()?)
     }
 
-    /// Copies a model so often; the copies' names begin with `group`. Each gets its trigger, due on any day
-    /// of the year after next: a job without one would be mended by the nodes.
-    pub(super) async fn copy(&self, model: Uuid, group: &str, count: u32, grid: Grid) -> Result<(), anyhow::Error> {
+    /// Copies a model so often; the copies' names begin with `group`. Each gets its trigger, due on
+    /// any day of the year after next: a job without one would be mended by the nodes.
+    pub(super) async fn copy(
+        &self,
+        model: Uuid,
+        group: &str,
+        count: u32,
+        grid: Grid,
+    ) -> Result<(), anyhow::Error> {
         let step = if grid == Grid::Spread { 1_000 } else { 1 };
         let jobs = format!(
             "insert into job_definition select r.* from job_definition j, generate_series(1, $2::bigint) n,
@@ -62,7 +75,12 @@ impl BenchTestbed {
         );
         // Together, or nodes that live would make the triggers.
         self.sql.batch_execute("begin").await?;
-        self.sql.execute(&jobs, &[&model, &i64::from(count), &group, &i64::from(step)]).await?;
+        self.sql
+            .execute(
+                &jobs,
+                &[&model, &i64::from(count), &group, &i64::from(step)],
+            )
+            .await?;
         let triggers = "insert into job_trigger select r.* from job_trigger t, job_definition j,
                 lateral (select now() + interval '1 year' + random() * interval '1 year' as due) x,
                 lateral jsonb_populate_record(t, jsonb_build_object('id', j.id, 'job_id', j.id,
@@ -73,8 +91,8 @@ impl BenchTestbed {
         Ok(())
     }
 
-    /// Lets the copies of a group be due `behind` seconds ago, each on its grid, as if nobody had fired
-    /// them since; negative for what is due soon.
+    /// Lets the copies of a group be due `behind` seconds ago, each on its grid, as if nobody had
+    /// fired them since; negative for what is due soon.
     pub(super) async fn make_due(&self, group: &str, behind: i32) -> Result<(), anyhow::Error> {
         let due = "date_trunc('second', now()) - make_interval(secs => $2::int)
             + (j.anchor_at - date_trunc('second', j.anchor_at))";
@@ -83,7 +101,8 @@ impl BenchTestbed {
 
     /// Lets the copies of a group be due in a year.
     pub(super) async fn make_idle(&self, group: &str) -> Result<(), anyhow::Error> {
-        self.set_due(group, "now() + make_interval(secs => $2::int)", 31_536_000).await
+        self.set_due(group, "now() + make_interval(secs => $2::int)", 31_536_000)
+            .await
     }
 
     async fn set_due(&self, group: &str, due: &str, seconds: i32) -> Result<(), anyhow::Error> {
@@ -103,33 +122,56 @@ impl BenchTestbed {
 
     /// Vacuums and analyses the tables, and writes a checkpoint.
     pub(super) async fn vacuum(&self) -> Result<(), anyhow::Error> {
-        for statement in ["vacuum (analyze) job_trigger", "vacuum (analyze) job_definition", "checkpoint"] {
+        for statement in [
+            "vacuum (analyze) job_trigger",
+            "vacuum (analyze) job_definition",
+            "checkpoint",
+        ] {
             self.sql.batch_execute(statement).await?;
         }
         Ok(())
     }
 
     /// Triggers of run-nows that are due at one instant.
-    pub(super) async fn add_manual(&self, job: Uuid, count: u32, due: DateTime<Utc>) -> Result<(), anyhow::Error> {
+    pub(super) async fn add_manual(
+        &self,
+        job: Uuid,
+        count: u32,
+        due: DateTime<Utc>,
+    ) -> Result<(), anyhow::Error> {
         let statement = format!(
             "insert into job_trigger (id, job_id, kind, fire_time, due_at)
             select {ID}, $1, 'MANUAL', date_trunc('milliseconds', $3::timestamptz), $3
             from generate_series(1, $2::bigint) as n"
         );
-        self.sql.execute(&statement, &[&job, &i64::from(count), &due]).await?;
+        self.sql
+            .execute(&statement, &[&job, &i64::from(count), &due])
+            .await?;
         Ok(())
     }
 
     /// The database's clock.
     pub(super) async fn database_now(&self) -> Result<DateTime<Utc>, anyhow::Error> {
-        Ok(self.sql.query_one("select clock_timestamp()", &[]).await?.get(0))
+        Ok(self
+            .sql
+            .query_one("select clock_timestamp()", &[])
+            .await?
+            .get(0))
     }
 
     /// Executions that succeeded between two instants.
-    pub(super) async fn settled(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u32, anyhow::Error> {
+    pub(super) async fn settled(
+        &self,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<u32, anyhow::Error> {
         let statement = "select count(*) from job_execution_log
             where status = 'SUCCESS' and finished_at >= $1 and finished_at < $2";
-        let count: i64 = self.sql.query_one(statement, &[&from, &until]).await?.get(0);
+        let count: i64 = self
+            .sql
+            .query_one(statement, &[&from, &until])
+            .await?
+            .get(0);
         Ok(u32::try_from(count)?)
     }
 }

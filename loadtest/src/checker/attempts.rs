@@ -19,7 +19,12 @@ use std::collections::BTreeSet;
 
 impl<'a> Checker<'a> {
     /// All attempts of an execution.
-    pub(super) fn attempts(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
+    pub(super) fn attempts(
+        &mut self,
+        job: &JobHistory<'a>,
+        execution: &Execution<'a>,
+        policies: &PolicySet<'a>,
+    ) {
         let subject = Subject::execution(job, execution);
         let mut attempts = execution.deliveries.clone();
         attempts.sort_by_key(|delivery| (delivery.attempt, delivery.arrived));
@@ -28,17 +33,30 @@ impl<'a> Checker<'a> {
         }
         for delivery in &attempts {
             if delivery.arrived < delivery.due_time.max(delivery.fire_time) - self.rules.earliness {
-                self.report("EARLY", subject, format!("attempt {} arrived before it was due", delivery.attempt));
+                self.report(
+                    "EARLY",
+                    subject,
+                    format!("attempt {} arrived before it was due", delivery.attempt),
+                );
             }
             if (delivery.job, delivery.fire_time) != (attempts[0].job, attempts[0].fire_time) {
-                let text = format!("attempt {} says fire time {}", delivery.attempt, delivery.fire_time);
+                let text = format!(
+                    "attempt {} says fire time {}",
+                    delivery.attempt, delivery.fire_time
+                );
                 self.report("FORGED-LABEL", subject, text);
             }
         }
         self.numbers(subject, execution, &attempts, policies);
-        let effects = execution.successes().filter(|delivery| delivery.effect).count();
+        let effects = execution
+            .successes()
+            .filter(|delivery| delivery.effect)
+            .count();
         self.counts().surplus_effects += effects.saturating_sub(1);
-        self.counts().fenced += attempts.iter().filter(|delivery| delivery.status == Some(409)).count();
+        self.counts().fenced += attempts
+            .iter()
+            .filter(|delivery| delivery.status == Some(409))
+            .count();
         if effects > 1 && policies.fenced() {
             self.report(
                 "DUP-EFFECT-FENCED",
@@ -49,24 +67,44 @@ impl<'a> Checker<'a> {
     }
 
     /// Two attempts, the lower number first.
-    fn pair(&mut self, job: &JobHistory<'a>, subject: Subject, a: &Delivery, b: &Delivery, policies: &PolicySet<'a>) {
+    fn pair(
+        &mut self,
+        job: &JobHistory<'a>,
+        subject: Subject,
+        a: &Delivery,
+        b: &Delivery,
+        policies: &PolicySet<'a>,
+    ) {
         let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
         if a.attempt == b.attempt {
-            // A failover that lost its last writes repeats an attempt under its own number, and only it does.
+            // A failover that lost its last writes repeats an attempt under its own number, and
+            // only it does.
             if !self.faults.rewound(from, until) {
-                let text = format!("attempt {} arrived twice, {} us apart", a.attempt, until - from);
+                let text = format!(
+                    "attempt {} arrived twice, {} us apart",
+                    a.attempt,
+                    until - from
+                );
                 self.report("DUP-ATTEMPT", subject, text);
             }
             return;
         }
         if b.arrived < a.arrived {
-            // A node that was frozen between its last look at the clock and the request sends it when it wakes.
-            let woke =
-                self.faults.hitting(a.node, from, until).any(|fault| fault.scope == Scope::Freezes || rewinds(fault));
+            // A node that was frozen between its last look at the clock and the request sends it
+            // when it wakes.
+            let woke = self
+                .faults
+                .hitting(a.node, from, until)
+                .any(|fault| fault.scope == Scope::Freezes || rewinds(fault));
             if woke {
                 self.counts().frozen_overlaps += 1;
             } else {
-                let text = format!("attempt {} arrived {} us after attempt {}", a.attempt, until - from, b.attempt);
+                let text = format!(
+                    "attempt {} arrived {} us after attempt {}",
+                    a.attempt,
+                    until - from,
+                    b.attempt
+                );
                 self.report("TOKEN-REGRESSION", subject, text);
             }
             return;
@@ -85,18 +123,32 @@ impl<'a> Checker<'a> {
         policies: &PolicySet<'a>,
     ) {
         let fault = self.faults.orphaning(a, b.arrived);
-        let timed_out = a.ended.is_some_and(|ended| policies.timed_out(ended - a.arrived, NOTICE));
-        // A recovery needs a fault whatever was answered; any other next attempt needs an answer that is no success.
-        // Where numbers are missing, the recovery is one of those that nobody saw: then a fault of any node is one.
-        let unseen = b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
-        // A success may be one that the node did not hear of: it was cut off from the target, or had just given up.
-        let unheard = self.faults.unheard(a, b.arrived).filter(|_| b.kind == "RETRY");
-        let answered =
-            if succeeded(a) { timed_out || unheard.is_some() } else { a.status.is_some() || unheard.is_some() };
+        let timed_out = a
+            .ended
+            .is_some_and(|ended| policies.timed_out(ended - a.arrived, NOTICE));
+        // A recovery needs a fault whatever was answered; any other next attempt needs an answer
+        // that is no success. Where numbers are missing, the recovery is one of those that nobody
+        // saw: then a fault of any node is one.
+        let unseen =
+            b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
+        // A success may be one that the node did not hear of: it was cut off from the target, or
+        // had just given up.
+        let unheard = self
+            .faults
+            .unheard(a, b.arrived)
+            .filter(|_| b.kind == "RETRY");
+        let answered = if succeeded(a) {
+            timed_out || unheard.is_some()
+        } else {
+            a.status.is_some() || unheard.is_some()
+        };
         let needs_fault = !answered || (b.kind == "RECOVERY" && !unseen);
         if let Some(cut) = unheard {
             // It gives up when its time is over, or when the way is free again.
-            let gave_up = cut.until.max(a.arrived + policies.longest_timeout()).max(a.ended.unwrap_or(a.arrived));
+            let gave_up = cut
+                .until
+                .max(a.arrived + policies.longest_timeout())
+                .max(a.ended.unwrap_or(a.arrived));
             return self.in_time("RETRY-LATE", job, gave_up + SECOND, a, b);
         }
         let took = b.arrived - a.arrived;
@@ -108,7 +160,13 @@ impl<'a> Checker<'a> {
                 );
                 self.report("REDELIVERY-UNJUSTIFIED", subject, text);
             } else {
-                self.in_time("RETRY-LATE", job, a.ended.unwrap_or(a.arrived) + SECOND, a, b);
+                self.in_time(
+                    "RETRY-LATE",
+                    job,
+                    a.ended.unwrap_or(a.arrived) + SECOND,
+                    a,
+                    b,
+                );
             }
             return;
         };
@@ -126,8 +184,10 @@ impl<'a> Checker<'a> {
         }
         let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
         // An attempt that failed by itself on a node that was hit later is retried, or recovered.
-        let retried =
-            a.ended.filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a)).map_or(0, |ended| ended + SECOND);
+        let retried = a
+            .ended
+            .filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a))
+            .map_or(0, |ended| ended + SECOND);
         if unanswered(a) || succeeded(a) {
             self.analysis.redeliveries.push(Redelivery {
                 fault: fault.kind.clone(),
@@ -135,32 +195,63 @@ impl<'a> Checker<'a> {
                 took: b.arrived - a.arrived.max(fault.from),
             });
         }
-        let due = if succeeded(a) { orphaned } else { orphaned.max(retried) };
+        let due = if succeeded(a) {
+            orphaned
+        } else {
+            orphaned.max(retried)
+        };
         self.in_time("REDELIVERY-LATE", job, due, a, b);
     }
 
-    /// When an attempt was orphaned at the latest, and by what: the first fault of its node that it surely did not
-    /// outlive, else the latest that may have hit it.
+    /// When an attempt was orphaned at the latest, and by what: the first fault of its node that it
+    /// surely did not outlive, else the latest that may have hit it.
     fn orphaned(&self, a: &Delivery, next: Micros, latest: &'a Fault) -> (Micros, &'a Fault) {
         let surely = self.rules.ttl + self.rules.recovery;
         let fatal = |fault: &&Fault| match fault.scope {
             Scope::Ends => fault.until >= a.arrived,
-            Scope::Freezes | Scope::CutsOff => fault.until - fault.from >= surely && fault.until >= a.arrived,
+            Scope::Freezes | Scope::CutsOff => {
+                fault.until - fault.from >= surely && fault.until >= a.arrived
+            }
             _ => false,
         };
         let end = self.faults.deadline(a.ended.unwrap_or(next).min(next));
-        let fault = self.faults.hitting(a.node, a.arrived, end).find(fatal).unwrap_or(latest);
-        // A graceful stop hands over what still runs when its patience is over: at the end of the process.
-        let from = if fault.scope == Scope::Ends && !kills(fault) { fault.until } else { fault.from };
+        let fault = self
+            .faults
+            .hitting(a.node, a.arrived, end)
+            .find(fatal)
+            .unwrap_or(latest);
+        // A graceful stop hands over what still runs when its patience is over: at the end of the
+        // process.
+        let from = if fault.scope == Scope::Ends && !kills(fault) {
+            fault.until
+        } else {
+            fault.from
+        };
         (a.arrived.max(from), fault)
     }
 
-    /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given back: each of
-    /// them, beside a fault alone, costs a recovery more. A retry waits out a pause of its job.
-    fn in_time(&mut self, rule: &str, job: &JobHistory<'a>, due: Micros, a: &Delivery, b: &Delivery) {
-        let subject = Subject { job: job.id, fire_time: Some(b.fire_time), execution: Some(b.execution) };
+    /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given
+    /// back: each of them, beside a fault alone, costs a recovery more. A retry waits out a pause
+    /// of its job.
+    fn in_time(
+        &mut self,
+        rule: &str,
+        job: &JobHistory<'a>,
+        due: Micros,
+        a: &Delivery,
+        b: &Delivery,
+    ) {
+        let subject = Subject {
+            job: job.id,
+            fire_time: Some(b.fire_time),
+            execution: Some(b.execution),
+        };
         let orphan = rule == "REDELIVERY-LATE";
-        let mut deadline = if orphan { self.faults.redelivery(due) } else { self.faults.deadline(due) };
+        let mut deadline = if orphan {
+            self.faults.redelivery(due)
+        } else {
+            self.faults.deadline(due)
+        };
         if b.kind == "RETRY" {
             deadline = deadline.max(self.deadline_after_pauses(job, due));
         }
@@ -188,32 +279,53 @@ impl<'a> Checker<'a> {
         attempts: &[&'a Delivery],
         policies: &PolicySet<'a>,
     ) {
-        let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { return };
+        let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
+            return;
+        };
         let from = first.fire_time.min(first.arrived) - self.rules.look_ahead;
-        let until = execution.row.and_then(|row| row.finished_at).unwrap_or(0).max(last.arrived);
+        let until = execution
+            .row
+            .and_then(|row| row.finished_at)
+            .unwrap_or(0)
+            .max(last.arrived);
         if self.faults.rewound(from, until) {
             return; // numbers that were lost with the writes come again
         }
-        let orphans = attempts.iter().filter(|delivery| self.faults.orphaning(delivery, until).is_some()).count();
+        let orphans = attempts
+            .iter()
+            .filter(|delivery| self.faults.orphaning(delivery, until).is_some())
+            .count();
         let most = policies.most_attempts() + orphans.min(policies.most_recoveries());
         if attempts.len() > most {
-            self.report("TOO-MANY-ATTEMPTS", subject, format!("{} attempts, {most} were allowed", attempts.len()));
+            self.report(
+                "TOO-MANY-ATTEMPTS",
+                subject,
+                format!("{} attempts, {most} were allowed", attempts.len()),
+            );
         }
-        // The last number may have been leased a moment before the final read, or before it was cancelled.
-        let ended = execution.row.filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
+        // The last number may have been leased a moment before the final read, or before it was
+        // cancelled.
+        let ended = execution
+            .row
+            .filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
         let highest = ended.map_or(last.attempt, |row| row.attempt.max(last.attempt));
         let numbers: BTreeSet<i32> = attempts.iter().map(|delivery| delivery.attempt).collect();
         let all = numbers.iter().copied().eq(1..=highest);
         if !all && self.faults.any(from, until).next().is_none() {
-            self.report("ATTEMPT-GAP", subject, format!("attempts {numbers:?} of {highest}, and no fault is near"));
+            self.report(
+                "ATTEMPT-GAP",
+                subject,
+                format!("attempts {numbers:?} of {highest}, and no fault is near"),
+            );
         }
     }
 
     /// Two attempts that must not run at once; true if they did, explained or not.
     ///
-    /// Explained are: a frozen node, which cannot know (until it has woken and had the time to hear of it); a killed
-    /// one, which does nothing more, though the sink may notice late; and the duplicate of an attempt that a failover lost. A node that is
-    /// cut off can know, and must have stopped: never explained.
+    /// Explained are: a frozen node, which cannot know (until it has woken and had the time to hear
+    /// of it); a killed one, which does nothing more, though the sink may notice late; and the
+    /// duplicate of an attempt that a failover lost. A node that is cut off can know, and must have
+    /// stopped: never explained.
     pub(super) fn overlap(&mut self, rule: &str, subject: Subject, a: &Delivery, b: &Delivery) {
         let ended = a.ended.unwrap_or(Micros::MAX);
         if ended <= b.arrived {
@@ -224,15 +336,20 @@ impl<'a> Checker<'a> {
         let mut cut_off = false;
         for fault in self.faults.hitting(a.node, a.arrived, b.arrived) {
             let explained = match fault.scope {
-                Scope::Freezes => a.arrived <= fault.until + NOTICE && known_end <= fault.until + recovery,
-                Scope::Ends | Scope::Cluster => (kills(fault) && fault.from <= b.arrived) || rewinds(fault),
+                Scope::Freezes => {
+                    a.arrived <= fault.until + NOTICE && known_end <= fault.until + recovery
+                }
+                Scope::Ends | Scope::Cluster => {
+                    (kills(fault) && fault.from <= b.arrived) || rewinds(fault)
+                }
                 // The node had given up, and could not tell the sink.
                 Scope::CutsTarget => fault.until >= a.arrived && b.kind == "RETRY",
                 _ => false,
             };
             cut_off |= fault.scope == Scope::CutsOff;
             if explained {
-                self.analysis.counts.frozen_overlaps += usize::from(!kills(fault) && fault.scope != Scope::CutsTarget);
+                self.analysis.counts.frozen_overlaps +=
+                    usize::from(!kills(fault) && fault.scope != Scope::CutsTarget);
                 return;
             }
         }
@@ -240,9 +357,18 @@ impl<'a> Checker<'a> {
             return; // the client had gone; the sink noticed a moment later
         }
         let rule = if cut_off { "SELF-FENCING" } else { rule };
-        let by = a.ended.map_or_else(|| "for ever".to_owned(), |ended| format!("by {} us", ended - b.arrived));
-        let (from, to) = (self.faults.name(a.node).unwrap_or("?"), self.faults.name(b.node).unwrap_or("?"));
-        let text = format!("attempt {} on {from} ran into attempt {} on {to} {by}", a.attempt, b.attempt);
+        let by = a.ended.map_or_else(
+            || "for ever".to_owned(),
+            |ended| format!("by {} us", ended - b.arrived),
+        );
+        let (from, to) = (
+            self.faults.name(a.node).unwrap_or("?"),
+            self.faults.name(b.node).unwrap_or("?"),
+        );
+        let text = format!(
+            "attempt {} on {from} ran into attempt {} on {to} {by}",
+            a.attempt, b.attempt
+        );
         self.report(rule, subject, text);
     }
 }

@@ -1,6 +1,8 @@
-//! Cancellations: nothing ends as cancelled without a cause, and what a call has cancelled does not run on.
+//! Cancellations: nothing ends as cancelled without a cause, and what a call has cancelled does not
+//! run on.
 //!
-//! It must never explain by a call what began after it, or what ended long after it without a fault.
+//! It must never explain by a call what began after it, or what ended long after it without a
+//! fault.
 
 use super::{
     job::{Checker, NOTICE},
@@ -14,8 +16,8 @@ use crate::{
 };
 
 impl<'a> Checker<'a> {
-    /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes due; a call what its
-    /// job has in flight, and what waits.
+    /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes
+    /// due; a call what its job has in flight, and what waits.
     pub(super) fn allowed_cancellation(
         &self,
         job: &JobHistory<'a>,
@@ -24,33 +26,43 @@ impl<'a> Checker<'a> {
         finished: Micros,
     ) -> bool {
         job.states.possibly_deleted(finished)
-            || (policies.may_overlap(&[Overlap::CancelOther]) && was_replaced(job, execution, finished))
+            || (policies.may_overlap(&[Overlap::CancelOther])
+                && was_replaced(job, execution, finished))
             || cancels(job).any(|call| self.cancelled_by(call, execution, finished))
     }
 
-    /// Whether a call may have ended an execution then: it was there by the time of the answer, and a node that was asked
-    /// to stop it has had the time.
+    /// Whether a call may have ended an execution then: it was there by the time of the answer, and
+    /// a node that was asked to stop it has had the time.
     fn cancelled_by(&self, call: &Call, execution: &Execution<'a>, finished: Micros) -> bool {
         let since = execution.fire_time().unwrap_or(Micros::MAX) - self.rules.look_ahead;
         let taken_by = self.faults.deadline(call.completed);
         since <= taken_by
-            && (call.invoked - self.rules.earliness..=self.faults.redelivery(taken_by)).contains(&finished)
+            && (call.invoked - self.rules.earliness..=self.faults.redelivery(taken_by))
+                .contains(&finished)
     }
 
     /// What was in flight when a call cancelled everything, and ran on.
     pub(super) fn cancels(&mut self, job: &JobHistory<'a>) {
         for call in cancels(job).filter(|call| call.outcome == CallOutcome::Done) {
             let stopped = call.completed + self.rules.lateness;
-            if self.faults.any(call.invoked - self.rules.recovery, stopped).next().is_some() {
+            if self
+                .faults
+                .any(call.invoked - self.rules.recovery, stopped)
+                .next()
+                .is_some()
+            {
                 continue;
             }
             for execution in &job.executions {
                 let runs_on = execution.deliveries.iter().find(|delivery| {
-                    delivery.arrived + NOTICE < call.invoked && delivery.ended.is_none_or(|ended| ended > stopped)
+                    delivery.arrived + NOTICE < call.invoked
+                        && delivery.ended.is_none_or(|ended| ended > stopped)
                 });
                 if let Some(delivery) = runs_on {
-                    let text =
-                        format!("attempt {} ran on after the cancellation at {}", delivery.attempt, call.invoked);
+                    let text = format!(
+                        "attempt {} ran on after the cancellation at {}",
+                        delivery.attempt, call.invoked
+                    );
                     self.report("CANCEL-IGNORED", Subject::execution(job, execution), text);
                 }
             }
@@ -60,18 +72,25 @@ impl<'a> Checker<'a> {
 
 /// The calls that cancel all that a job has in flight, and may have done so.
 fn cancels<'a>(job: &JobHistory<'a>) -> impl Iterator<Item = &'a Call> {
-    let may_have = |call: &&Call| call.operation == Operation::Cancel && call.outcome != CallOutcome::Refused;
+    let may_have =
+        |call: &&Call| call.operation == Operation::Cancel && call.outcome != CallOutcome::Refused;
     job.states.calls.iter().copied().filter(may_have)
 }
 
 /// Whether another fire time of the job came due before the execution was cancelled.
 fn was_replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
-    let Some(own) = execution.fire_time() else { return false };
+    let Some(own) = execution.fire_time() else {
+        return false;
+    };
     let by_execution = job
         .executions
         .iter()
         .filter(|other| other.id != execution.id)
-        .any(|other| other.fire_time().is_some_and(|at| (own..=finished).contains(&at)));
+        .any(|other| {
+            other
+                .fire_time()
+                .is_some_and(|at| (own..=finished).contains(&at))
+        });
     // The replacement may have been replaced itself, before it ran: then only a row is left of it.
     let by_row = job
         .skips

@@ -1,9 +1,10 @@
 //! A drill in which the database's clock jumps and stays: checked by fewer rules.
 //!
-//! The checker has one clock, and in such a drill fire times are named by another. What stays true by any clock is checked:
-//! nothing starts while the cluster is held, every schedule goes on within seconds after the hold, nothing runs twice, and
-//! nobody is declared dead. Which fire times a jump passes over is not checked, nor transitions: they are in the order of
-//! the database's clock, and it was set back.
+//! The checker has one clock, and in such a drill fire times are named by another. What stays true
+//! by any clock is checked: nothing starts while the cluster is held, every schedule goes on within
+//! seconds after the hold, nothing runs twice, and nobody is declared dead. Which fire times a jump
+//! passes over is not checked, nor transitions: they are in the order of the database's clock, and
+//! it was set back.
 
 use super::{Analysis, Rules, job::Checker, subject::Subject};
 use crate::{
@@ -28,8 +29,15 @@ pub fn check_clock_stays(history: &History, rules: &Rules) -> Analysis {
     checker.no_duplicates();
     checker.no_deaths();
     let mut arrivals: HashMap<Uuid, Vec<Micros>> = HashMap::new();
-    for delivery in history.deliveries.iter().filter(|delivery| delivery.attempt == 1) {
-        arrivals.entry(delivery.job).or_default().push(delivery.arrived);
+    for delivery in history
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.attempt == 1)
+    {
+        arrivals
+            .entry(delivery.job)
+            .or_default()
+            .push(delivery.arrived);
     }
     for call in &history.calls {
         if let (Operation::Create(spec), Some(job)) = (&call.operation, call.job) {
@@ -49,23 +57,49 @@ impl Checker<'_> {
         let mut executions: BTreeMap<Uuid, Vec<&Delivery>> = BTreeMap::new();
         let mut fire_times: HashMap<(Uuid, Micros), Uuid> = HashMap::new();
         for delivery in &self.history.deliveries {
-            executions.entry(delivery.execution).or_default().push(delivery);
+            executions
+                .entry(delivery.execution)
+                .or_default()
+                .push(delivery);
             let (job, at) = (delivery.job, delivery.fire_time);
-            let subject = Subject { job, fire_time: Some(at), execution: Some(delivery.execution) };
+            let subject = Subject {
+                job,
+                fire_time: Some(at),
+                execution: Some(delivery.execution),
+            };
             let known = *fire_times.entry((job, at)).or_insert(delivery.execution);
             if known != delivery.execution && delivery.attempt == 1 && delivery.kind != "RERUN" {
-                self.report("DOUBLE-EXECUTION", subject, format!("{known} stands for that fire time already"));
+                self.report(
+                    "DOUBLE-EXECUTION",
+                    subject,
+                    format!("{known} stands for that fire time already"),
+                );
             }
             if delivery.kind == "RECOVERY" {
-                self.report("REDELIVERY-UNJUSTIFIED", subject, "a recovery, and no node died");
+                self.report(
+                    "REDELIVERY-UNJUSTIFIED",
+                    subject,
+                    "a recovery, and no node died",
+                );
             }
         }
         for attempts in executions.values() {
-            let subject = Subject { job: attempts[0].job, fire_time: None, execution: Some(attempts[0].execution) };
+            let subject = Subject {
+                job: attempts[0].job,
+                fire_time: None,
+                execution: Some(attempts[0].execution),
+            };
             for (index, attempt) in attempts.iter().enumerate() {
                 let before = &attempts[..index];
-                if before.iter().any(|before| before.attempt == attempt.attempt) {
-                    self.report("DUP-ATTEMPT", subject, format!("attempt {} arrived twice", attempt.attempt));
+                if before
+                    .iter()
+                    .any(|before| before.attempt == attempt.attempt)
+                {
+                    self.report(
+                        "DUP-ATTEMPT",
+                        subject,
+                        format!("attempt {} arrived twice", attempt.attempt),
+                    );
                 } else if before.iter().any(|before| before.status == Some(200)) {
                     let text = format!("attempt {} came after a success", attempt.attempt);
                     self.report("REDELIVERY-UNJUSTIFIED", subject, text);
@@ -77,64 +111,107 @@ impl Checker<'_> {
             let mut attempts = executions.get(&row.execution).into_iter().flatten();
             attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
         };
-        for row in self.history.rows.iter().filter(|row| row.status == "RUNNING" && !at_sink(row)) {
+        for row in self
+            .history
+            .rows
+            .iter()
+            .filter(|row| row.status == "RUNNING" && !at_sink(row))
+        {
             let subject = Subject::row(row);
             self.report("UNRECOVERED", subject, "RUNNING at the final read");
         }
     }
 
     fn no_deaths(&mut self) {
-        for node in self.history.nodes.iter().filter(|node| node.state == "DEAD") {
+        for node in self
+            .history
+            .nodes
+            .iter()
+            .filter(|node| node.state == "DEAD")
+        {
             let subject = Subject::CLUSTER;
-            self.report("FALSE-DEATH", subject, format!("{} was declared dead by {:?}", node.name, node.ended_by));
+            self.report(
+                "FALSE-DEATH",
+                subject,
+                format!("{} was declared dead by {:?}", node.name, node.ended_by),
+            );
         }
     }
 
     /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
     fn keeps_firing(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
         let subject = Subject::job(job);
-        // A stall of the disk is recorded as a fault too. It may lie in a hold, whose rest is not the stall's.
+        // A stall of the disk is recorded as a fault too. It may lie in a hold, whose rest is not
+        // the stall's.
         let is_jump = |fault: &&Fault| [AHEAD, BACK].contains(&fault.kind.as_str());
         let faults: Vec<&Fault> = self.history.faults.iter().filter(is_jump).collect();
         for fault in &faults {
-            let early = arrivals.iter().find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
+            let early = arrivals
+                .iter()
+                .find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
             if let Some(at) = early {
-                let text = format!("started {} us after a jump, while the cluster was held", at - fault.from);
+                let text = format!(
+                    "started {} us after a jump, while the cluster was held",
+                    at - fault.from
+                );
                 self.report("RAN-WHILE-HELD", subject, text);
             }
         }
-        let Some(most) = self.longest_gap(spec) else { return };
-        let pauses = self.history.calls.iter().filter(|call| call.operation == Operation::Pause);
-        let end = pauses.map(|call| call.invoked).min().unwrap_or(self.history.ended);
+        let Some(most) = self.longest_gap(spec) else {
+            return;
+        };
+        let pauses = self
+            .history
+            .calls
+            .iter()
+            .filter(|call| call.operation == Operation::Pause);
+        let end = pauses
+            .map(|call| call.invoked)
+            .min()
+            .unwrap_or(self.history.ended);
         for (index, fault) in faults.iter().enumerate() {
             let was_set_back = faults[..=index].iter().any(|fault| fault.kind == BACK);
             if was_set_back && matches!(spec.schedule, Schedule::Cron { .. }) {
                 continue;
             }
             let until = faults.get(index + 1).map_or(end, |next| next.from);
-            let within = arrivals.iter().copied().filter(|at| (fault.until..until).contains(at));
-            let instants: Vec<Micros> = [fault.until].into_iter().chain(within).chain([until]).collect();
+            let within = arrivals
+                .iter()
+                .copied()
+                .filter(|at| (fault.until..until).contains(at));
+            let instants: Vec<Micros> = [fault.until]
+                .into_iter()
+                .chain(within)
+                .chain([until])
+                .collect();
             self.counts().must += 1;
             self.counts().normal += 1;
             if let Some(pair) = instants.windows(2).find(|pair| pair[1] - pair[0] > most) {
                 let (rest, since) = (pair[1] - pair[0], pair[0] - fault.until);
-                let text = format!("rested for {rest} us, {since} us after {}; {most} us were allowed", fault.kind);
+                let text = format!(
+                    "rested for {rest} us, {since} us after {}; {most} us were allowed",
+                    fault.kind
+                );
                 self.report("RESTS", subject, text);
             }
         }
     }
 
-    /// How long a job may rest between two starts: two periods or what a run takes, and the recovery.
+    /// How long a job may rest between two starts: two periods or what a run takes, and the
+    /// recovery.
     fn longest_gap(&self, spec: &JobSpec) -> Option<Micros> {
         let period = match &spec.schedule {
-            Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => Micros::from(*seconds) * SECOND,
+            Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => {
+                Micros::from(*seconds) * SECOND
+            }
             Schedule::Cron { expression, zone } => {
                 let two = fire_times::cron(expression, zone, 0, 120 * SECOND).ok()?;
                 two.windows(2).map(|pair| pair[1] - pair[0]).max()?
             }
             Schedule::Once { .. } | Schedule::Manual => return None,
         };
-        let run = Micros::from(spec.target.delay) * 1_000 + Micros::from(spec.timeout_seconds.unwrap_or(0)) * SECOND;
+        let run = Micros::from(spec.target.delay) * 1_000
+            + Micros::from(spec.timeout_seconds.unwrap_or(0)) * SECOND;
         let attempts = Micros::from(spec.max_attempts) * (run + 2 * SECOND);
         Some(2 * period + attempts + self.rules.recovery + self.rules.lateness)
     }

@@ -14,18 +14,25 @@ use crate::{
 };
 
 impl<'a> Checker<'a> {
-    /// Whether the end of an execution without success is one that its policies name; else what is wrong.
+    /// Whether the end of an execution without success is one that its policies name; else what is
+    /// wrong.
     pub(super) fn allowed_end(
         &self,
         job: &JobHistory<'a>,
         execution: &Execution<'a>,
         policies: &PolicySet<'a>,
     ) -> Result<(), Finding> {
-        let Some(row) = execution.row else { return Ok(()) };
+        let Some(row) = execution.row else {
+            return Ok(());
+        };
         match row.status.as_str() {
             "FAILED" => self.allowed_failure(execution, row, policies),
             "LOST" => self.allowed_loss(execution, row, policies),
-            "CANCELLED" if self.allowed_cancellation(job, execution, policies, self.finished(row)) => Ok(()),
+            "CANCELLED"
+                if self.allowed_cancellation(job, execution, policies, self.finished(row)) =>
+            {
+                Ok(())
+            }
             "CANCELLED" => Err(Finding::new(
                 "CANCELLED-WITHOUT-CAUSE",
                 "nothing replaced it, and nobody cancelled it or deleted its job",
@@ -34,15 +41,28 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A failure needs as many failed attempts as the policies grant, or as many crashes as they recover from.
-    fn allowed_failure(&self, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) -> Result<(), Finding> {
-        let failed = execution.deliveries.iter().filter(|delivery| !succeeded(delivery)).count();
+    /// A failure needs as many failed attempts as the policies grant, or as many crashes as they
+    /// recover from.
+    fn allowed_failure(
+        &self,
+        execution: &Execution<'a>,
+        row: &Row,
+        policies: &PolicySet<'a>,
+    ) -> Result<(), Finding> {
+        let failed = execution
+            .deliveries
+            .iter()
+            .filter(|delivery| !succeeded(delivery))
+            .count();
         let allowed = match row.reason.as_deref() {
-            // An attempt that the sink did not see fail was cut off from its target, or its node was frozen until
-            // the attempt timed out.
-            Some("ERROR" | "TIMEOUT") => failed >= policies.fewest_attempts() || self.may_fail_unseen(row),
+            // An attempt that the sink did not see fail was cut off from its target, or its node
+            // was frozen until the attempt timed out.
+            Some("ERROR" | "TIMEOUT") => {
+                failed >= policies.fewest_attempts() || self.may_fail_unseen(row)
+            }
             Some("CRASH_LOOP") => {
-                let recovered = u32::try_from(row.recoveries).is_ok_and(|n| n >= policies.fewest_recoveries());
+                let recovered =
+                    u32::try_from(row.recoveries).is_ok_and(|n| n >= policies.fewest_recoveries());
                 recovered && self.may_be_lost(execution, row)
             }
             _ => false,
@@ -50,21 +70,37 @@ impl<'a> Checker<'a> {
         if allowed {
             return Ok(());
         }
-        let text = format!("{} after {failed} failed attempts, {} recoveries", status_and_reason(row), row.recoveries);
+        let text = format!(
+            "{} after {failed} failed attempts, {} recoveries",
+            status_and_reason(row),
+            row.recoveries
+        );
         Err(Finding::new("GAVE-UP-EARLY", text))
     }
 
-    /// A loss needs the policy `MARK_LOST`, an attempt that may have started, and a fault that orphaned it.
-    fn allowed_loss(&self, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) -> Result<(), Finding> {
+    /// A loss needs the policy `MARK_LOST`, an attempt that may have started, and a fault that
+    /// orphaned it.
+    fn allowed_loss(
+        &self,
+        execution: &Execution<'a>,
+        row: &Row,
+        policies: &PolicySet<'a>,
+    ) -> Result<(), Finding> {
         if !policies.may_recover(Recovery::MarkLost) {
             return Err(Finding::new("UNRECOVERED", "LOST, and its policy is RERUN"));
         }
         if self.never_started(execution, row) {
-            let text = format!("attempt {} was never begun, and its node lived on", row.attempt);
+            let text = format!(
+                "attempt {} was never begun, and its node lived on",
+                row.attempt
+            );
             return Err(Finding::new("LOST-UNBEGUN", text));
         }
         if !self.may_be_lost(execution, row) {
-            return Err(Finding::new("LOST-WITHOUT-FAULT", "no fault hit the node of its last attempt"));
+            return Err(Finding::new(
+                "LOST-WITHOUT-FAULT",
+                "no fault hit the node of its last attempt",
+            ));
         }
         Ok(())
     }
@@ -74,13 +110,18 @@ impl<'a> Checker<'a> {
         let finished = self.finished(row);
         match execution.last() {
             // The last attempt may have been lost before it reached the sink.
-            Some(last) if row.attempt > last.attempt => self.faults.any(last.arrived, finished).next().is_some(),
+            Some(last) if row.attempt > last.attempt => {
+                self.faults.any(last.arrived, finished).next().is_some()
+            }
             Some(last) => self.faults.orphaning(last, finished).is_some(),
             // An execution that was buffered first can be lost without a delivery as well.
             None => {
                 let leased = self.leased(row);
                 let started = row.started_at.max(Some(row.fire_time)).unwrap_or(leased);
-                self.faults.any(leased, self.faults.deadline(started)).next().is_some()
+                self.faults
+                    .any(leased, self.faults.deadline(started))
+                    .next()
+                    .is_some()
             }
         }
     }
@@ -91,18 +132,28 @@ impl<'a> Checker<'a> {
         faults.any(|fault| matches!(fault.scope, Scope::CutsTarget | Scope::Freezes))
     }
 
-    /// Whether the attempt that was lost never reached its target although its node lived on and could have reclaimed
-    /// it: the database was away at most.
+    /// Whether the attempt that was lost never reached its target although its node lived on and
+    /// could have reclaimed it: the database was away at most.
     fn never_started(&self, execution: &Execution<'a>, row: &Row) -> bool {
         let Some(node) = row.node else { return false };
-        let started = execution.deliveries.iter().any(|delivery| delivery.attempt == row.attempt);
-        let from = row.started_at.map_or(self.leased(row), |started| started - self.rules.look_ahead);
-        // A fault of the whole cluster takes an attempt only if it ends the process or loses writes.
-        let takes_attempts =
-            |fault: &Fault| fault.scope != Scope::Cluster || rewinds(fault) || self.faults.ends(fault, node);
+        let started = execution
+            .deliveries
+            .iter()
+            .any(|delivery| delivery.attempt == row.attempt);
+        let from = row
+            .started_at
+            .map_or(self.leased(row), |started| started - self.rules.look_ahead);
+        // A fault of the whole cluster takes an attempt only if it ends the process or loses
+        // writes.
+        let takes_attempts = |fault: &Fault| {
+            fault.scope != Scope::Cluster || rewinds(fault) || self.faults.ends(fault, node)
+        };
         !started
             && self.faults.name(node).is_some()
-            && !self.faults.hitting(node, from, self.finished(row)).any(takes_attempts)
+            && !self
+                .faults
+                .hitting(node, from, self.finished(row))
+                .any(takes_attempts)
     }
 
     /// The earliest instant at which the execution of a row can have been leased.

@@ -1,9 +1,9 @@
 //! Which fire times a job had to take, and which it might.
 //!
-//! A fire time MUST be accounted for if the job surely fired by its grid at that very instant: what happens to the job
-//! afterwards changes how, not whether. It MAY be if that is possible at some instant at which it can have been leased.
-//! All others must not exist. It must never look at what was delivered, but for the phase of a fixed rate that the API
-//! never named.
+//! A fire time MUST be accounted for if the job surely fired by its grid at that very instant: what
+//! happens to the job afterwards changes how, not whether. It MAY be if that is possible at some
+//! instant at which it can have been leased. All others must not exist. It must never look at what
+//! was delivered, but for the phase of a fixed rate that the API never named.
 
 use super::{
     Rules,
@@ -42,7 +42,9 @@ pub(super) fn expected<'a>(
     let states = &job.states;
     let mut all: BTreeMap<Micros, Expected<'a>> = BTreeMap::new();
     for grid in states.grids.iter().copied() {
-        let Some((from, until)) = states.reach(grid, end) else { continue };
+        let Some((from, until)) = states.reach(grid, end) else {
+            continue;
+        };
         // What was leased ahead of a pause still runs: hence beyond the grid's own end.
         for at in times(job, grid, from, until + rules.look_ahead)? {
             if !states.possibly_names(grid, at - rules.look_ahead, at) {
@@ -72,7 +74,12 @@ pub(super) fn latest_due(states: &JobStates<'_>, at: Micros, rules: &Rules) -> M
     at + PolicySet::new(states, &states.versions(at - rules.look_ahead, at)).longest_jitter()
 }
 
-fn times(job: &JobHistory<'_>, grid: usize, from: Micros, until: Micros) -> anyhow::Result<Vec<Micros>> {
+fn times(
+    job: &JobHistory<'_>,
+    grid: usize,
+    from: Micros,
+    until: Micros,
+) -> anyhow::Result<Vec<Micros>> {
     let call = job.states.calls[grid];
     Ok(match &job.states.spec(grid).schedule {
         Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until)?,
@@ -84,22 +91,34 @@ fn times(job: &JobHistory<'_>, grid: usize, from: Micros, until: Micros) -> anyh
     })
 }
 
-/// The phase of a fixed rate: the first fire time that the API named, else that a resume or an edit of anything else
-/// named (they keep the phase), else the first that a delivery shows within the period after the call; all later ones are held to it.
+/// The phase of a fixed rate: the first fire time that the API named, else that a resume or an edit
+/// of anything else named (they keep the phase), else the first that a delivery shows within the
+/// period after the call; all later ones are held to it.
 pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<Micros> {
     let call = job.states.calls[grid];
     let latest = call.completed + Micros::from(seconds) * SECOND;
-    if let Some(named) = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done) {
+    if let Some(named) = call
+        .next_fire_time
+        .filter(|_| call.outcome == CallOutcome::Done)
+    {
         return Some(named);
     }
     let schedule = &job.states.spec(grid).schedule;
-    let later = job.states.calls[grid + 1..].iter().take_while(|later| keeps(&later.operation, schedule));
-    if let Some(named) = later.filter(|later| later.outcome == CallOutcome::Done).find_map(|later| later.next_fire_time)
+    let later = job.states.calls[grid + 1..]
+        .iter()
+        .take_while(|later| keeps(&later.operation, schedule));
+    if let Some(named) = later
+        .filter(|later| later.outcome == CallOutcome::Done)
+        .find_map(|later| later.next_fire_time)
     {
         let period = Micros::from(seconds.max(1)) * SECOND;
         return Some(named - (named - call.invoked).div_euclid(period) * period);
     }
-    let mut seen = job.executions.iter().filter(|execution| !execution.manual).filter_map(Execution::fire_time);
+    let mut seen = job
+        .executions
+        .iter()
+        .filter(|execution| !execution.manual)
+        .filter_map(Execution::fire_time);
     seen.find(|at| (call.invoked..=latest).contains(at))
 }
 

@@ -25,9 +25,11 @@ pub(super) struct FireTime<'c, 'a> {
 }
 
 impl<'a> FireTime<'_, 'a> {
-    /// Whether it may wait for a run, and runs of its job followed each other until the final read or a deletion.
+    /// Whether it may wait for a run, and runs of its job followed each other until the final read
+    /// or a deletion.
     fn waits(&self, checker: &Checker<'a>) -> bool {
-        self.expected.policies.may_overlap(&WAITING) && self.overlaps.occupied(checker, self.job, self.at)
+        self.expected.policies.may_overlap(&WAITING)
+            && self.overlaps.occupied(checker, self.job, self.at)
     }
 }
 
@@ -41,22 +43,39 @@ impl<'a> Checker<'a> {
     ) -> Interval {
         let expected = due.expected;
         let first = executions.first().map(|execution| execution.id);
-        let subject = Subject { execution: first, ..Subject::fire_time(due.job.id, due.at) };
+        let subject = Subject {
+            execution: first,
+            ..Subject::fire_time(due.job.id, due.at)
+        };
         let is_normal = expected.must && expected.normal;
         let counts = self.counts();
         counts.must += usize::from(expected.must);
         counts.may += usize::from(!expected.must);
         counts.normal += usize::from(is_normal);
         if executions.len() > 1 {
-            self.report("DOUBLE-EXECUTION", subject, format!("{} executions of one fire time", executions.len()));
+            self.report(
+                "DOUBLE-EXECUTION",
+                subject,
+                format!("{} executions of one fire time", executions.len()),
+            );
         }
-        let mut interval =
-            Interval { from: due.at - self.rules.earliness, until: expected.deadline, required: is_normal };
-        let delivered: Vec<_> = executions.iter().filter(|execution| execution.first().is_some()).collect();
+        let mut interval = Interval {
+            from: due.at - self.rules.earliness,
+            until: expected.deadline,
+            required: is_normal,
+        };
+        let delivered: Vec<_> = executions
+            .iter()
+            .filter(|execution| execution.first().is_some())
+            .collect();
         for execution in &delivered {
             interval.until = interval.until.max(self.first_start(due, execution));
             if let Some(row) = skips.first() {
-                let text = format!("was delivered, and execution {} says {}", row.execution, status_and_reason(row));
+                let text = format!(
+                    "was delivered, and execution {} says {}",
+                    row.execution,
+                    status_and_reason(row)
+                );
                 self.report("SKIPPED-BUT-RUN", subject, text);
             }
         }
@@ -82,7 +101,11 @@ impl<'a> Checker<'a> {
         if let Some(execution) = executions.first() {
             // How it ended is checked by `settlement`.
             let cancelled = execution.status() == Some("CANCELLED");
-            return Ok(if cancelled { Absence::Skipped } else { Absence::Open });
+            return Ok(if cancelled {
+                Absence::Skipped
+            } else {
+                Absence::Open
+            });
         }
         if let Some(row) = skips.first() {
             return self.skip_allowed(due, row).map(|()| Absence::Skipped);
@@ -94,20 +117,34 @@ impl<'a> Checker<'a> {
         if !due.waits(self) || due.job.states.surely_deleted(self.history.ended) {
             return Err(Finding::new("LOST", lost_text(due)));
         }
-        if let Some(start) = due.overlaps.overtaken_at(self, due.job, due.at, due.expected) {
-            return Err(Finding::new("LOST", format!("it would wait still, but a later fire time started at {start}")));
+        if let Some(start) = due
+            .overlaps
+            .overtaken_at(self, due.job, due.at, due.expected)
+        {
+            return Err(Finding::new(
+                "LOST",
+                format!("it would wait still, but a later fire time started at {start}"),
+            ));
         }
         Ok(Absence::Open)
     }
 
     /// The first start of an execution; the latest that is allowed.
     fn first_start(&mut self, due: &FireTime<'_, 'a>, execution: &Execution<'a>) -> Micros {
-        let FireTime { job, expected, overlaps, .. } = *due;
-        let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return expected.deadline };
+        let FireTime {
+            job,
+            expected,
+            overlaps,
+            ..
+        } = *due;
+        let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else {
+            return expected.deadline;
+        };
         let subject = Subject::execution(job, execution);
         let late = first.arrived - at;
         let mut deadline = expected.deadline;
-        // A start after the deadline may have waited for the end of a run, and then for the end of a pause.
+        // A start after the deadline may have waited for the end of a run, and then for the end of
+        // a pause.
         if first.arrived > deadline
             && expected.policies.may_overlap(&WAITING)
             && let Some(end) = overlaps.waited(execution, at, deadline)
@@ -115,13 +152,20 @@ impl<'a> Checker<'a> {
             deadline = deadline.max(self.deadline_after_pauses(job, end));
         }
         if first.arrived < at - self.rules.earliness {
-            self.report("EARLY", subject, format!("arrived {} us before its fire time", -late));
+            self.report(
+                "EARLY",
+                subject,
+                format!("arrived {} us before its fire time", -late),
+            );
         }
         if first.arrived > deadline {
             self.report(
                 "LATE",
                 subject,
-                format!("arrived {late} us after its fire time; {} us were allowed", deadline - at),
+                format!(
+                    "arrived {late} us after its fire time; {} us were allowed",
+                    deadline - at
+                ),
             );
         }
         if first.kind == "SCHEDULE" && first.attempt == 1 {
@@ -129,9 +173,16 @@ impl<'a> Checker<'a> {
         }
         // What waited for the end of a run was late by its policy, not by the cluster.
         if first.kind != "BUFFERED" {
-            let due =
-                if first.attempt == 1 { first.due_time.clamp(at, at + expected.policies.longest_jitter()) } else { at };
-            self.analysis.lateness(expected.normal).push(first.arrived - due);
+            let due = if first.attempt == 1 {
+                first
+                    .due_time
+                    .clamp(at, at + expected.policies.longest_jitter())
+            } else {
+                at
+            };
+            self.analysis
+                .lateness(expected.normal)
+                .push(first.arrived - due);
         }
         self.misfired(job, execution, expected);
         self.fired_after_pause(job, execution);
@@ -139,28 +190,56 @@ impl<'a> Checker<'a> {
     }
 
     /// A jitter lies within what a version that may own the fire time gives.
-    fn due_time(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, first: &Delivery, at: Micros) {
+    fn due_time(
+        &mut self,
+        job: &JobHistory<'a>,
+        execution: &Execution<'a>,
+        first: &Delivery,
+        at: Micros,
+    ) {
         let latest = latest_due(&job.states, at, &self.rules);
         if !(at - self.rules.earliness..=latest + self.rules.earliness).contains(&first.due_time) {
-            let text = format!("due {} us after its fire time; {} us were allowed", first.due_time - at, latest - at);
+            let text = format!(
+                "due {} us after its fire time; {} us were allowed",
+                first.due_time - at,
+                latest - at
+            );
             self.report("FORGED-LABEL", Subject::execution(job, execution), text);
         }
     }
 
-    /// A fire time or a retry that started when its job had surely been paused or deleted for longer than nodes look
-    /// ahead. Beside a fault it may have been leased before and sent late.
+    /// A fire time or a retry that started when its job had surely been paused or deleted for
+    /// longer than nodes look ahead. Beside a fault it may have been leased before and sent late.
     fn fired_after_pause(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>) {
-        let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else { return };
+        let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else {
+            return;
+        };
         for attempt in &execution.deliveries {
             let fires = attempt.kind == "RETRY"
-                || (attempt.attempt == 1 && matches!(attempt.kind.as_str(), "SCHEDULE" | "BUFFERED"));
+                || (attempt.attempt == 1
+                    && matches!(attempt.kind.as_str(), "SCHEDULE" | "BUFFERED"));
             let since = attempt.arrived - self.rules.look_ahead - self.rules.lateness;
-            let leased = if attempt.attempt == first.attempt { at } else { since };
+            let leased = if attempt.attempt == first.attempt {
+                at
+            } else {
+                since
+            };
             if fires
                 && !job.states.possibly_active(since, attempt.arrived)
-                && self.faults.hitting(attempt.node, leased - self.rules.look_ahead, attempt.arrived).next().is_none()
+                && self
+                    .faults
+                    .hitting(
+                        attempt.node,
+                        leased - self.rules.look_ahead,
+                        attempt.arrived,
+                    )
+                    .next()
+                    .is_none()
             {
-                let text = format!("attempt {} started after its job was paused or deleted", attempt.attempt);
+                let text = format!(
+                    "attempt {} started after its job was paused or deleted",
+                    attempt.attempt
+                );
                 self.report("GHOST", Subject::execution(job, execution), text);
             }
         }
@@ -168,10 +247,15 @@ impl<'a> Checker<'a> {
 
     /// Whether a policy allowed that the fire time was left out.
     fn skip_allowed(&self, due: &FireTime<'_, 'a>, row: &Row) -> Result<(), Finding> {
-        let FireTime { job, at, expected, overlaps } = *due;
+        let FireTime {
+            job,
+            at,
+            expected,
+            overlaps,
+        } = *due;
         let policies = &expected.policies;
-        // The instant at which the cluster noticed a misfire is unknown. But only a fault can have made it late, and it
-        // cannot be later than the latest allowed start.
+        // The instant at which the cluster noticed a misfire is unknown. But only a fault can have
+        // made it late, and it cannot be later than the latest allowed start.
         let missed = !expected.normal && self.oldest_missed(job, at, expected, row);
         let allowed = match row.reason.as_deref() {
             // A pause or a deletion that comes before the lease writes the row.
@@ -180,7 +264,11 @@ impl<'a> Checker<'a> {
             Some("DELETED") => job.states.possibly_deleted(expected.deadline) || due.waits(self),
             Some("MISFIRE") => missed && policies.may_misfire(Misfire::Skip),
             Some("COALESCED") if missed && policies.may_misfire(Misfire::FireOnce) => {
-                return if due.waits(self) { Ok(()) } else { coalesced(due, row) };
+                return if due.waits(self) {
+                    Ok(())
+                } else {
+                    coalesced(due, row)
+                };
             }
             Some("OVERLAP") => overlaps.may_skip(self, job, at, expected),
             _ => false,
@@ -188,7 +276,10 @@ impl<'a> Checker<'a> {
         if allowed {
             return Ok(());
         }
-        let text = format!("left out as {}, which nothing allows (policies {policies:?})", status_and_reason(row));
+        let text = format!(
+            "left out as {}, which nothing allows (policies {policies:?})",
+            status_and_reason(row)
+        );
         Err(Finding::new("LOST", text))
     }
 }
@@ -211,26 +302,49 @@ fn lost_text(due: &FireTime<'_, '_>) -> String {
         .states
         .calls
         .iter()
-        .filter(|call| !matches!(call.operation, Operation::RunNow | Operation::Rerun(_) | Operation::Cancel))
+        .filter(|call| {
+            !matches!(
+                call.operation,
+                Operation::RunNow | Operation::Rerun(_) | Operation::Cancel
+            )
+        })
         .find(|call| (due.at..=deadline).contains(&call.invoked));
     let gap = command.map_or_else(String::new, |call| {
         let after = call.invoked - due.at;
-        format!(": lost in the gap, {} came {after} us after it", call.operation.name())
+        format!(
+            ": lost in the gap, {} came {after} us after it",
+            call.operation.name()
+        )
     });
-    format!("nothing was delivered by {} us after it, and no row says why{gap}", deadline - due.at)
+    format!(
+        "nothing was delivered by {} us after it, and no row says why{gap}",
+        deadline - due.at
+    )
 }
 
-/// Whether the execution that it was coalesced into is there: a later one that ran, or that another policy left out.
+/// Whether the execution that it was coalesced into is there: a later one that ran, or that another
+/// policy left out.
 fn coalesced(due: &FireTime<'_, '_>, row: &Row) -> Result<(), Finding> {
     let into = row.coalesced_into;
     // Later than this fire time and than the whole range of the row.
     let earliest = last_fire_time(row).max(due.at + 1);
-    let run = due.job.executions.iter().find(|execution| Some(execution.id) == into);
+    let run = due
+        .job
+        .executions
+        .iter()
+        .find(|execution| Some(execution.id) == into);
     let ran = run.is_some_and(|run| {
-        run.fire_time() >= Some(earliest) && (run.first().is_some() || run.status() != Some("SUCCESS"))
+        run.fire_time() >= Some(earliest)
+            && (run.first().is_some() || run.status() != Some("SUCCESS"))
     });
-    let mut skips = due.job.skips.iter().filter(|skip| Some(skip.execution) == into);
-    if ran || skips.any(|skip| skip.reason.as_deref() == Some("OVERLAP") && skip.fire_time >= earliest) {
+    let mut skips = due
+        .job
+        .skips
+        .iter()
+        .filter(|skip| Some(skip.execution) == into);
+    if ran
+        || skips.any(|skip| skip.reason.as_deref() == Some("OVERLAP") && skip.fire_time >= earliest)
+    {
         return Ok(());
     }
     let text = format!("folded into {into:?}, which is no later execution of its job that ran");

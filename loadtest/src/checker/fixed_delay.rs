@@ -16,16 +16,28 @@ use crate::{
 impl<'a> Checker<'a> {
     /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
     pub(super) fn is_fixed_delay_time(&self, job: &JobHistory<'a>, at: Micros) -> bool {
-        let mut delays = job.states.grids.iter().copied().filter(|grid| delay(job, *grid).is_some());
+        let mut delays = job
+            .states
+            .grids
+            .iter()
+            .copied()
+            .filter(|grid| delay(job, *grid).is_some());
         delays.any(|grid| job.states.possibly(grid, at - self.rules.look_ahead, at))
     }
 
     /// The executions of a fixed delay, in the order of their starts.
     pub(super) fn fixed_delay(&mut self, job: &JobHistory<'a>, executions: &[&Execution<'a>]) {
-        let delays: Vec<(usize, Micros)> =
-            job.states.grids.iter().copied().filter_map(|grid| Some((grid, delay(job, grid)?))).collect();
-        let (Some(least), Some(most)) = (delays.iter().map(|(_, d)| *d).min(), delays.iter().map(|(_, d)| *d).max())
-        else {
+        let delays: Vec<(usize, Micros)> = job
+            .states
+            .grids
+            .iter()
+            .copied()
+            .filter_map(|grid| Some((grid, delay(job, grid)?)))
+            .collect();
+        let (Some(least), Some(most)) = (
+            delays.iter().map(|(_, d)| *d).min(),
+            delays.iter().map(|(_, d)| *d).max(),
+        ) else {
             return;
         };
         let mut runs: Vec<&Execution<'a>> = executions.to_vec();
@@ -34,7 +46,11 @@ impl<'a> Checker<'a> {
         labels.sort_unstable();
         for duplicate in labels.windows(2).filter(|pair| pair[0] == pair[1]) {
             let subject = Subject::fire_time(job.id, duplicate[0]);
-            self.report("DOUBLE-EXECUTION", subject, "two executions of one fire time");
+            self.report(
+                "DOUBLE-EXECUTION",
+                subject,
+                "two executions of one fire time",
+            );
         }
         for run in &runs {
             self.fixed_delay_run(job, run);
@@ -49,7 +65,9 @@ impl<'a> Checker<'a> {
 
     /// A run by itself: it starts when its label says.
     fn fixed_delay_run(&mut self, job: &JobHistory<'a>, run: &Execution<'a>) {
-        let (Some(first), Some(at)) = (run.first(), run.fire_time()) else { return };
+        let (Some(first), Some(at)) = (run.first(), run.fire_time()) else {
+            return;
+        };
         let deadline = self.faults.deadline(at);
         let subject = Subject::execution(job, run);
         let calm = deadline == at + self.rules.lateness;
@@ -57,10 +75,18 @@ impl<'a> Checker<'a> {
         self.counts().normal += usize::from(calm);
         self.analysis.lateness(calm).push(first.arrived - at);
         if first.arrived < at - self.rules.earliness {
-            self.report("EARLY", subject, format!("arrived {} us before its fire time", at - first.arrived));
+            self.report(
+                "EARLY",
+                subject,
+                format!("arrived {} us before its fire time", at - first.arrived),
+            );
         }
         if first.arrived > deadline {
-            self.report("LATE", subject, format!("arrived {} us after its fire time", first.arrived - at));
+            self.report(
+                "LATE",
+                subject,
+                format!("arrived {} us after its fire time", first.arrived - at),
+            );
         }
     }
 
@@ -76,11 +102,18 @@ impl<'a> Checker<'a> {
         let subject = Subject::execution(job, after);
         let (earliest, latest) = self.settled(before);
         let started = start(after);
-        // What a frozen node still does is no end: `settled` looks at the attempt with the highest token.
+        // What a frozen node still does is no end: `settled` looks at the attempt with the highest
+        // token.
         if started < earliest {
-            let text = format!("started {} us before the end of execution {}", earliest - started, before.id);
+            let text = format!(
+                "started {} us before the end of execution {}",
+                earliest - started,
+                before.id
+            );
             self.report("DELAY-FORK", subject, text);
-        } else if started.min(after.fire_time().unwrap_or(started)) < earliest + least - self.rules.earliness {
+        } else if started.min(after.fire_time().unwrap_or(started))
+            < earliest + least - self.rules.earliness
+        {
             let text = format!(
                 "due {} us after the end before it, the delay is {least}",
                 after.fire_time().unwrap_or(started) - earliest
@@ -89,16 +122,26 @@ impl<'a> Checker<'a> {
         }
         // A fire time that is skipped because of a run-now restarts the delay.
         let within = |at: &Micros| (earliest..=started).contains(at);
-        let skipped = job.skips.iter().map(|row| row.fire_time).filter(within).max();
+        let skipped = job
+            .skips
+            .iter()
+            .map(|row| row.fire_time)
+            .filter(within)
+            .max();
         let latest = latest.max(skipped.unwrap_or(latest));
         let deadline = self.next_start(job, earliest, latest, most, started);
         if deadline.is_some_and(|deadline| started > deadline) {
-            self.report("DELAY-LATE", subject, format!("started {} us after the end before it", started - earliest));
+            self.report(
+                "DELAY-LATE",
+                subject,
+                format!("started {} us after the end before it", started - earliest),
+            );
         }
     }
 
-    /// The latest allowed start after an end, seen from `until`; none while the job may have been paused, gone or
-    /// otherwise scheduled. After a resume, or an edit of the schedule, the delay may start again.
+    /// The latest allowed start after an end, seen from `until`; none while the job may have been
+    /// paused, gone or otherwise scheduled. After a resume, or an edit of the schedule, the delay
+    /// may start again.
     fn next_start(
         &self,
         job: &JobHistory<'a>,
@@ -111,16 +154,30 @@ impl<'a> Checker<'a> {
         let restarted = if since > earliest { since + delay } else { 0 };
         // The end is written within the lateness of calm times after it was seen.
         let due = latest.max(earliest + self.rules.lateness) + delay;
-        Some(self.faults.deadline(self.faults.deadline(due.max(restarted)) - self.rules.lateness))
+        Some(
+            self.faults
+                .deadline(self.faults.deadline(due.max(restarted)) - self.rules.lateness),
+        )
     }
 
     /// The first run and the last one of a schedule.
-    fn fixed_delay_ends(&mut self, job: &JobHistory<'a>, grid: usize, delay: Micros, runs: &[&Execution<'a>]) {
+    fn fixed_delay_ends(
+        &mut self,
+        job: &JobHistory<'a>,
+        grid: usize,
+        delay: Micros,
+        runs: &[&Execution<'a>],
+    ) {
         let call = job.states.calls[grid];
         let end = self.history.ended;
         let subject = Subject::job(job.id);
-        let named = call.next_fire_time.filter(|_| call.outcome == CallOutcome::Done);
-        let first = runs.iter().map(|run| start(run)).find(|at| *at >= call.invoked);
+        let named = call
+            .next_fire_time
+            .filter(|_| call.outcome == CallOutcome::Done);
+        let first = runs
+            .iter()
+            .map(|run| start(run))
+            .find(|at| *at >= call.invoked);
         if let (Some(named), 0) = (named, grid) {
             let deadline = self.faults.deadline(named);
             if first.is_some_and(|first| first < named - self.rules.earliness) {
@@ -135,7 +192,10 @@ impl<'a> Checker<'a> {
                 self.report(
                     "DELAY-LATE",
                     subject,
-                    format!("the first start came {} us after the fire time that the creation named", seen - named),
+                    format!(
+                        "the first start came {} us after the fire time that the creation named",
+                        seen - named
+                    ),
                 );
             }
         }
@@ -144,39 +204,60 @@ impl<'a> Checker<'a> {
             return;
         }
         let (earliest, latest) = self.settled(last);
-        let latest = latest.max(job.skips.iter().map(|row| row.fire_time).max().unwrap_or(latest));
+        let latest = latest.max(
+            job.skips
+                .iter()
+                .map(|row| row.fire_time)
+                .max()
+                .unwrap_or(latest),
+        );
         let still = last.last().is_some_and(|last| last.ended.is_none());
-        let open = last.row.is_some_and(|row| matches!(row.status.as_str(), "RUNNING" | "RETRYING"));
+        let open = last
+            .row
+            .is_some_and(|row| matches!(row.status.as_str(), "RUNNING" | "RETRYING"));
         let deadline = self.next_start(job, earliest, latest, delay, end);
         if !still && !open && deadline.is_some_and(|deadline| deadline < end) {
-            let text = format!("the last run ended {} us before the final read, and none followed", end - earliest);
+            let text = format!(
+                "the last run ended {} us before the final read, and none followed",
+                end - earliest
+            );
             self.report("DELAY-STOPPED", subject, text);
         }
     }
 
-    /// The first fire time that the API named for a rate or a delay lies within a period of the call.
+    /// The first fire time that the API named for a rate or a delay lies within a period of the
+    /// call.
     pub(super) fn anchors(&mut self, job: &JobHistory<'a>) {
         for grid in job.states.grids.iter().copied() {
             let call = job.states.calls[grid];
-            let (Some(named), CallOutcome::Done) = (call.next_fire_time, call.outcome) else { continue };
+            let (Some(named), CallOutcome::Done) = (call.next_fire_time, call.outcome) else {
+                continue;
+            };
             let period = match &job.states.spec(grid).schedule {
-                Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => Micros::from(*seconds) * SECOND,
+                Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => {
+                    Micros::from(*seconds) * SECOND
+                }
                 _ => continue,
             };
             // The API names milliseconds.
-            let allowed = call.invoked - self.rules.earliness..=call.completed + period + self.rules.earliness;
+            let allowed = call.invoked - self.rules.earliness
+                ..=call.completed + period + self.rules.earliness;
             if !allowed.contains(&named) {
                 let subject = Subject::fire_time(job.id, named);
                 self.report(
                     "ANCHOR",
                     subject,
-                    format!("the first fire time is {} us after the call", named - call.invoked),
+                    format!(
+                        "the first fire time is {} us after the call",
+                        named - call.invoked
+                    ),
                 );
             }
         }
         let end = self.history.ended;
         let mut grids = job.states.grids.iter().copied();
-        let lost = grids.find(|grid| has_no_anchor(job, *grid) && job.states.surely(*grid, end, end));
+        let lost =
+            grids.find(|grid| has_no_anchor(job, *grid) && job.states.surely(*grid, end, end));
         if let Some(grid) = lost {
             let subject = Subject::job(job.id);
             let since = job.states.calls[grid].completed;
@@ -206,5 +287,8 @@ fn delay(job: &JobHistory<'_>, grid: usize) -> Option<Micros> {
 
 fn start(run: &Execution<'_>) -> Micros {
     let leased = || run.row.and_then(|row| row.started_at).max(run.fire_time());
-    run.first().map(|first| first.arrived).or_else(leased).unwrap_or(0)
+    run.first()
+        .map(|first| first.arrived)
+        .or_else(leased)
+        .unwrap_or(0)
 }

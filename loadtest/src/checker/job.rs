@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 pub(super) const NOTICE: Micros = 250_000;
 
 /// The policies under which a fire time waits for the end of what runs.
-pub(super) const WAITING: [Overlap; 3] = [Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther];
+pub(super) const WAITING: [Overlap; 3] =
+    [Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther];
 
 /// Checks a history, and collects the violations.
 pub(super) struct Checker<'a> {
@@ -35,11 +36,20 @@ pub(super) struct Checker<'a> {
 impl<'a> Checker<'a> {
     pub(super) fn new(history: &'a History, rules: &Rules) -> Self {
         let faults = Faults::new(history, rules);
-        Self { history, rules: *rules, faults, analysis: Analysis::default() }
+        Self {
+            history,
+            rules: *rules,
+            faults,
+            analysis: Analysis::default(),
+        }
     }
 
     pub(super) fn report(&mut self, rule: &str, subject: Subject, text: impl Into<String>) {
-        let Subject { job, fire_time, execution } = subject;
+        let Subject {
+            job,
+            fire_time,
+            execution,
+        } = subject;
         self.analysis.violations.push(Violation {
             rule: rule.to_owned(),
             text: text.into(),
@@ -59,32 +69,52 @@ impl<'a> Checker<'a> {
             Ok(expected) => expected,
             Err(error) => {
                 let subject = Subject::job(job.id);
-                return self.report("SPECIFICATION", subject, format!("its fire times cannot be named: {error:#}"));
+                return self.report(
+                    "SPECIFICATION",
+                    subject,
+                    format!("its fire times cannot be named: {error:#}"),
+                );
             }
         };
         job.classify_manual(|at| expected.contains_key(&at), &self.rules);
         let job = &*job;
         self.anchors(job);
         let overlaps = OverlapIndex::new(self, job);
-        let skips = Spans::new(job.skips.iter().map(|row| (row.fire_time, last_fire_time(row), *row)).collect());
+        let skips = Spans::new(
+            job.skips
+                .iter()
+                .map(|row| (row.fire_time, last_fire_time(row), *row))
+                .collect(),
+        );
         let mut taken: BTreeMap<Micros, Vec<&Execution<'a>>> = BTreeMap::new();
         let mut fixed_delay_runs = Vec::new();
         for execution in job.executions.iter().filter(|execution| !execution.manual) {
-            let Some(at) = execution.fire_time() else { continue };
+            let Some(at) = execution.fire_time() else {
+                continue;
+            };
             if expected.contains_key(&at) {
                 taken.entry(at).or_default().push(execution);
             } else if self.is_fixed_delay_time(job, at) {
                 fixed_delay_runs.push(execution);
             } else {
-                let text = "its job had no such fire time then: paused, deleted, or never scheduled";
+                let text =
+                    "its job had no such fire time then: paused, deleted, or never scheduled";
                 self.report("GHOST", Subject::execution(job, execution), text);
             }
         }
         let mut intervals = Vec::new();
         for (at, expected) in &expected {
             let executions = taken.get(at).map_or(&[][..], Vec::as_slice);
-            let rows: Vec<&Row> = skips.overlapping(*at, *at).map(|(_, _, row)| *row).collect();
-            let due = FireTime { job, at: *at, expected, overlaps: &overlaps };
+            let rows: Vec<&Row> = skips
+                .overlapping(*at, *at)
+                .map(|(_, _, row)| *row)
+                .collect();
+            let due = FireTime {
+                job,
+                at: *at,
+                expected,
+                overlaps: &overlaps,
+            };
             intervals.push(self.fire_time(&due, executions, &rows));
         }
         self.fire_once(job, &expected, &taken);
@@ -102,18 +132,31 @@ impl<'a> Checker<'a> {
         self.matching(job, intervals, &fixed_delay_runs);
     }
 
-    /// The policies that hold for an execution: those of its lease. One that waited for the end of a
-    /// run is leased when it starts.
-    pub(super) fn policies(&self, job: &JobHistory<'a>, execution: &Execution<'a>) -> PolicySet<'a> {
-        let Some(at) = execution.fire_time() else { return PolicySet::default() };
-        let waited = execution.first().filter(|first| first.kind == "BUFFERED").map_or(at, |first| first.arrived);
-        let deadline = self.faults.deadline(latest_due(&job.states, at, &self.rules));
-        let versions = job.states.versions(at - self.rules.look_ahead, deadline.max(waited));
+    /// The policies that hold for an execution: those of its lease. One that waited for the end of
+    /// a run is leased when it starts.
+    pub(super) fn policies(
+        &self,
+        job: &JobHistory<'a>,
+        execution: &Execution<'a>,
+    ) -> PolicySet<'a> {
+        let Some(at) = execution.fire_time() else {
+            return PolicySet::default();
+        };
+        let waited = execution
+            .first()
+            .filter(|first| first.kind == "BUFFERED")
+            .map_or(at, |first| first.arrived);
+        let deadline = self
+            .faults
+            .deadline(latest_due(&job.states, at, &self.rules));
+        let versions = job
+            .states
+            .versions(at - self.rules.look_ahead, deadline.max(waited));
         PolicySet::new(&job.states, &versions)
     }
 
-    /// The latest allowed start of what may start from then on and waits out a pause of its job: a retry, or what is
-    /// buffered. `Micros::MAX` when the pause may have no end.
+    /// The latest allowed start of what may start from then on and waits out a pause of its job: a
+    /// retry, or what is buffered. `Micros::MAX` when the pause may have no end.
     pub(super) fn deadline_after_pauses(&self, job: &JobHistory<'a>, since: Micros) -> Micros {
         let mut since = since;
         loop {

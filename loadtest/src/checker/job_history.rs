@@ -1,4 +1,5 @@
-//! The history, sorted by job and execution. The only decision made here is which executions are manual or reruns.
+//! The history, sorted by job and execution. The only decision made here is which executions are
+//! manual or reruns.
 
 use super::{Rules, job_states::JobStates};
 use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row, Transition};
@@ -9,12 +10,13 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(super) struct Execution<'a> {
     pub(super) id: Uuid,
-    /// Asked for by hand. Its row says so, or any of its deliveries: `Horolog-Kind` is the kind of the trigger
-    /// that made the attempt, so the second one says `RETRY` or `RECOVERY`. To call itself
-    /// manual helps no ghost: manual executions are matched with the calls that asked for them.
+    /// Asked for by hand. Its row says so, or any of its deliveries: `Horolog-Kind` is the kind of
+    /// the trigger that made the attempt, so the second one says `RETRY` or `RECOVERY`. To call
+    /// itself manual helps no ghost: manual executions are matched with the calls that asked for
+    /// them.
     pub(super) manual: bool,
-    /// When somebody asked for it, if it runs a fire time again: to be matched with the call it stands at the instant
-    /// of the call, as a run-now does by its own fire time.
+    /// When somebody asked for it, if it runs a fire time again: to be matched with the call it
+    /// stands at the instant of the call, as a run-now does by its own fire time.
     pub(super) asked: Option<Micros>,
     /// By arrival.
     pub(super) deliveries: Vec<&'a Delivery>,
@@ -24,7 +26,9 @@ pub(super) struct Execution<'a> {
 impl<'a> Execution<'a> {
     /// The fire time that it claims; of a rerun the instant at which it was asked for.
     pub(super) fn fire_time(&self) -> Option<Micros> {
-        self.asked.or(self.first().map(|first| first.fire_time)).or(self.row.map(|row| row.fire_time))
+        self.asked
+            .or(self.first().map(|first| first.fire_time))
+            .or(self.row.map(|row| row.fire_time))
     }
 
     /// The fire time that it claims; 0 of none.
@@ -35,7 +39,8 @@ impl<'a> Execution<'a> {
     /// What its row and its first delivery call it.
     fn kinds(&self) -> impl Iterator<Item = &'a str> {
         let row = self.row.map(|row| row.kind.as_str());
-        row.into_iter().chain(self.first().map(|first| first.kind.as_str()))
+        row.into_iter()
+            .chain(self.first().map(|first| first.kind.as_str()))
     }
 
     pub(super) fn first(&self) -> Option<&'a Delivery> {
@@ -44,7 +49,10 @@ impl<'a> Execution<'a> {
 
     /// The delivery of the highest attempt: by the fence, the one whose end counts.
     pub(super) fn last(&self) -> Option<&'a Delivery> {
-        self.deliveries.iter().copied().max_by_key(|delivery| delivery.attempt)
+        self.deliveries
+            .iter()
+            .copied()
+            .max_by_key(|delivery| delivery.attempt)
     }
 
     pub(super) fn status(&self) -> Option<&'a str> {
@@ -52,13 +60,18 @@ impl<'a> Execution<'a> {
     }
 
     pub(super) fn successes(&self) -> impl Iterator<Item = &'a Delivery> {
-        self.deliveries.iter().copied().filter(|delivery| succeeded(delivery))
+        self.deliveries
+            .iter()
+            .copied()
+            .filter(|delivery| succeeded(delivery))
     }
 }
 
 /// Whether the sink answered 2xx.
 pub(super) fn succeeded(delivery: &Delivery) -> bool {
-    delivery.status.is_some_and(|status| (200..300).contains(&status))
+    delivery
+        .status
+        .is_some_and(|status| (200..300).contains(&status))
 }
 
 /// Whether the sink never answered, or the client had gone.
@@ -71,7 +84,8 @@ pub(super) fn unanswered(delivery: &Delivery) -> bool {
 pub(super) struct JobHistory<'a> {
     pub(super) id: Uuid,
     pub(super) states: JobStates<'a>,
-    /// Executions that have a delivery or a row of their own, by fire time; rows that skip are apart.
+    /// Executions that have a delivery or a row of their own, by fire time; rows that skip are
+    /// apart.
     pub(super) executions: Vec<Execution<'a>>,
     /// Rows that say which fire times of the schedule did not run.
     pub(super) skips: Vec<&'a Row>,
@@ -82,26 +96,41 @@ pub(super) struct JobHistory<'a> {
 }
 
 impl JobHistory<'_> {
-    /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it was. It is a run-now if
-    /// its fire time is none of the schedule, and lies in a call that asked for one.
+    /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it
+    /// was. It is a run-now if its fire time is none of the schedule, and lies in a call that asked
+    /// for one.
     pub(super) fn classify_manual(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
         let calls = &self.states.calls;
-        // A call in the very millisecond of a fire time: of two executions with it, one that waited is the call's.
+        // A call in the very millisecond of a fire time: of two executions with it, one that waited
+        // is the call's.
         let scheduled = self.executions.iter().filter(|execution| !execution.manual);
         let mut taken: HashSet<Micros> = scheduled
-            .filter(|execution| !execution.kinds().any(|kind| may_be_run_now(kind, execution.claimed(), calls, rules)))
+            .filter(|execution| {
+                !execution
+                    .kinds()
+                    .any(|kind| may_be_run_now(kind, execution.claimed(), calls, rules))
+            })
             .filter_map(Execution::fire_time)
             .collect();
-        for execution in self.executions.iter_mut().filter(|execution| !execution.manual) {
+        for execution in self
+            .executions
+            .iter_mut()
+            .filter(|execution| !execution.manual)
+        {
             let at = execution.claimed();
-            let may_be_run_now = execution.kinds().any(|kind| may_be_run_now(kind, at, calls, rules));
+            let may_be_run_now = execution
+                .kinds()
+                .any(|kind| may_be_run_now(kind, at, calls, rules));
             let is_named_manual = execution.kinds().any(|kind| kind == "MANUAL");
             let is_duplicate = may_be_run_now && !taken.insert(at);
             execution.manual = is_duplicate || is_named_manual || (may_be_run_now && !on_grid(at));
         }
         let skips = std::mem::take(&mut self.skips);
-        let (reruns, skips): (Vec<&Row>, Vec<&Row>) = skips.into_iter().partition(|row| is_rerun(row));
-        let asked = reruns.iter().map(|row| asked_for(calls, row.execution, Some(row)).unwrap_or(row.due_time));
+        let (reruns, skips): (Vec<&Row>, Vec<&Row>) =
+            skips.into_iter().partition(|row| is_rerun(row));
+        let asked = reruns
+            .iter()
+            .map(|row| asked_for(calls, row.execution, Some(row)).unwrap_or(row.due_time));
         self.skipped_reruns = asked.collect();
         (self.manual_skips, self.skips) = skips.into_iter().partition(|row| {
             let at = row.fire_time;
@@ -111,7 +140,10 @@ impl JobHistory<'_> {
 
     /// The earliest instant that anything says of it.
     pub(super) fn first_seen(&self) -> Option<Micros> {
-        let deliveries = self.executions.iter().flat_map(|execution| &execution.deliveries);
+        let deliveries = self
+            .executions
+            .iter()
+            .flat_map(|execution| &execution.deliveries);
         deliveries
             .map(|delivery| delivery.arrived)
             .chain(self.executions.iter().filter_map(Execution::fire_time))
@@ -121,10 +153,9 @@ impl JobHistory<'_> {
 
     /// Whether an answered creation named it.
     pub(super) fn has_known_creation(&self) -> bool {
-        self.states
-            .calls
-            .iter()
-            .any(|call| matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done)
+        self.states.calls.iter().any(|call| {
+            matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done
+        })
     }
 }
 
@@ -138,7 +169,10 @@ pub(super) fn jobs(history: &History) -> Vec<JobHistory<'_>> {
     }
     let mut deliveries: HashMap<(Uuid, Uuid), Vec<&Delivery>> = HashMap::new();
     for delivery in &history.deliveries {
-        deliveries.entry((delivery.job, delivery.execution)).or_default().push(delivery);
+        deliveries
+            .entry((delivery.job, delivery.execution))
+            .or_default()
+            .push(delivery);
         calls.entry(delivery.job).or_default();
     }
     let mut rows: HashMap<(Uuid, Uuid), &Row> = HashMap::new();
@@ -155,49 +189,87 @@ pub(super) fn jobs(history: &History) -> Vec<JobHistory<'_>> {
     for ((job, id), mut deliveries) in deliveries {
         deliveries.sort_by_key(|delivery| (delivery.arrived, delivery.attempt));
         let row = rows.remove(&(job, id));
-        executions.entry(job).or_default().push(execution(id, deliveries, row, &calls[&job]));
+        executions
+            .entry(job)
+            .or_default()
+            .push(execution(id, deliveries, row, &calls[&job]));
     }
     for ((job, id), row) in rows {
-        executions.entry(job).or_default().push(execution(id, Vec::new(), Some(row), &calls[&job]));
+        executions
+            .entry(job)
+            .or_default()
+            .push(execution(id, Vec::new(), Some(row), &calls[&job]));
     }
     let job_history = |(id, calls): (Uuid, Vec<_>)| {
         let mut executions = executions.remove(&id).unwrap_or_default();
         executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
         let skips = skips.remove(&id).unwrap_or_default();
         let (manual_skips, skipped_reruns) = (Vec::new(), Vec::new());
-        JobHistory { id, states: JobStates::new(calls), executions, skips, manual_skips, skipped_reruns }
+        JobHistory {
+            id,
+            states: JobStates::new(calls),
+            executions,
+            skips,
+            manual_skips,
+            skipped_reruns,
+        }
     };
     calls.into_iter().map(job_history).collect()
 }
 
-fn execution<'a>(id: Uuid, deliveries: Vec<&'a Delivery>, row: Option<&'a Row>, calls: &[&Call]) -> Execution<'a> {
+fn execution<'a>(
+    id: Uuid,
+    deliveries: Vec<&'a Delivery>,
+    row: Option<&'a Row>,
+    calls: &[&Call],
+) -> Execution<'a> {
     let named = asked_for(calls, id, row);
     let first = deliveries.first().filter(|first| first.kind == "RERUN");
     // Nobody knows what the first attempt was due at when it is another that arrived.
-    let due = first.filter(|first| first.attempt == 1).map(|first| first.due_time);
+    let due = first
+        .filter(|first| first.attempt == 1)
+        .map(|first| first.due_time);
     let is_rerun = named.is_some() || first.is_some() || row.is_some_and(is_rerun);
-    let asked = named.or(due).or(row.map(|row| row.due_time)).filter(|_| is_rerun);
+    let asked = named
+        .or(due)
+        .or(row.map(|row| row.due_time))
+        .filter(|_| is_rerun);
     let manual = row.map_or_else(
         || deliveries.iter().any(|delivery| delivery.kind == "MANUAL"),
-        |row| row.kind == "MANUAL" || deliveries.first().is_some_and(|first| first.kind == "MANUAL"),
+        |row| {
+            row.kind == "MANUAL"
+                || deliveries
+                    .first()
+                    .is_some_and(|first| first.kind == "MANUAL")
+        },
     );
-    Execution { id, manual: manual || is_rerun, asked, deliveries, row }
+    Execution {
+        id,
+        manual: manual || is_rerun,
+        asked,
+        deliveries,
+        row,
+    }
 }
 
-/// Whether what waited, which is called `BUFFERED`, may be a run-now: its fire time lies in a call that asked for one.
+/// Whether what waited, which is called `BUFFERED`, may be a run-now: its fire time lies in a call
+/// that asked for one.
 fn may_be_run_now(kind: &str, at: Micros, calls: &[&Call], rules: &Rules) -> bool {
     kind == "BUFFERED"
         && calls
             .iter()
             .filter(|call| call.operation == Operation::RunNow)
-            .any(|call| (call.invoked - rules.earliness..=call.completed + rules.earliness).contains(&at))
+            .any(|call| {
+                (call.invoked - rules.earliness..=call.completed + rules.earliness).contains(&at)
+            })
 }
 
 fn is_rerun(row: &Row) -> bool {
     row.repeats.is_some() || row.kind == "RERUN"
 }
 
-/// When a rerun was asked for: by the call whose answer names it, else by one without an answer about what it repeats.
+/// When a rerun was asked for: by the call whose answer names it, else by one without an answer
+/// about what it repeats.
 fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
     let repeats = row.and_then(|row| row.repeats);
     let named = calls.iter().find(|call| call.made == Some(id));
@@ -212,7 +284,10 @@ fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
 pub(super) fn transitions_by_execution(history: &History) -> BTreeMap<Uuid, Vec<&Transition>> {
     let mut transitions_by_execution: BTreeMap<Uuid, Vec<&Transition>> = BTreeMap::new();
     for transition in &history.transitions {
-        transitions_by_execution.entry(transition.execution).or_default().push(transition);
+        transitions_by_execution
+            .entry(transition.execution)
+            .or_default()
+            .push(transition);
     }
     for transitions in transitions_by_execution.values_mut() {
         transitions.sort_by_key(|transition| transition.at);

@@ -11,7 +11,8 @@ use crate::{
     job::JobSpec,
 };
 
-/// A state of a job. A version is the index of the call that made it, a grid that of the call that gave the schedule.
+/// A state of a job. A version is the index of the call that made it, a grid that of the call that
+/// gave the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Absent,
@@ -43,26 +44,42 @@ impl<'a> JobStates<'a> {
     pub(super) fn new(mut calls: Vec<&'a Call>) -> Self {
         calls.retain(|call| call.outcome != CallOutcome::Refused);
         calls.sort_by_key(|call| call.invoked);
-        let mut turns: Vec<Micros> = calls.iter().flat_map(|call| [call.invoked, call.completed]).collect();
+        let mut turns: Vec<Micros> = calls
+            .iter()
+            .flat_map(|call| [call.invoked, call.completed])
+            .collect();
         turns.sort_unstable();
         turns.dedup();
-        let mut job_states = Self { calls, grids: Vec::new(), segments: vec![(Micros::MIN, vec![State::Absent])] };
+        let mut job_states = Self {
+            calls,
+            grids: Vec::new(),
+            segments: vec![(Micros::MIN, vec![State::Absent])],
+        };
         for turn in turns {
             let states = job_states.fold(turn);
             job_states.segments.push((turn, states));
         }
-        let mut grids: Vec<usize> =
-            job_states.segments.iter().flat_map(|(_, states)| states.iter().filter_map(State::grid)).collect();
+        let mut grids: Vec<usize> = job_states
+            .segments
+            .iter()
+            .flat_map(|(_, states)| states.iter().filter_map(State::grid))
+            .collect();
         grids.sort_unstable();
         grids.dedup();
         job_states.grids = grids;
         job_states
     }
 
-    /// All states that are possible then: every call before it in order, certain once it was answered.
+    /// All states that are possible then: every call before it in order, certain once it was
+    /// answered.
     fn fold(&self, at: Micros) -> Vec<State> {
         let mut states = vec![State::Absent];
-        for (index, call) in self.calls.iter().enumerate().take_while(|(_, call)| call.invoked <= at) {
+        for (index, call) in self
+            .calls
+            .iter()
+            .enumerate()
+            .take_while(|(_, call)| call.invoked <= at)
+        {
             let after = states.iter().filter_map(|state| self.apply(index, *state));
             let mut next: Vec<State> = after.collect();
             if call.outcome != CallOutcome::Done || call.completed > at {
@@ -82,27 +99,38 @@ impl<'a> JobStates<'a> {
     fn apply(&self, index: usize, state: State) -> Option<State> {
         use State::{Absent, Active, Deleted, Paused};
         match (&self.calls[index].operation, state) {
-            (Operation::Create(_), Absent) => Some(Active { version: index, grid: index }),
-            (Operation::Update(spec), Active { grid, .. }) => {
-                Some(Active { version: index, grid: self.grid_after(index, spec, grid) })
-            }
-            (Operation::Update(spec), Paused { grid, .. }) => {
-                Some(Paused { version: index, grid: self.grid_after(index, spec, grid) })
-            }
+            (Operation::Create(_), Absent) => Some(Active {
+                version: index,
+                grid: index,
+            }),
+            (Operation::Update(spec), Active { grid, .. }) => Some(Active {
+                version: index,
+                grid: self.grid_after(index, spec, grid),
+            }),
+            (Operation::Update(spec), Paused { grid, .. }) => Some(Paused {
+                version: index,
+                grid: self.grid_after(index, spec, grid),
+            }),
             (Operation::Pause, Active { version, grid }) => Some(Paused { version, grid }),
             (Operation::Resume, Paused { version, grid }) => Some(Active { version, grid }),
             (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
             // One call is about many jobs, of which some may be gone.
             (Operation::Cancel, Active { .. } | Paused { .. } | Deleted)
             | (Operation::Pause | Operation::RunNow | Operation::Rerun(_), Paused { .. })
-            | (Operation::Resume | Operation::RunNow | Operation::Rerun(_), Active { .. }) => Some(state),
+            | (Operation::Resume | Operation::RunNow | Operation::Rerun(_), Active { .. }) => {
+                Some(state)
+            }
             _ => None,
         }
     }
 
     /// The same schedule keeps its grid, whatever else was edited.
     fn grid_after(&self, index: usize, spec: &JobSpec, grid: usize) -> usize {
-        if self.spec(grid).schedule == spec.schedule { grid } else { index }
+        if self.spec(grid).schedule == spec.schedule {
+            grid
+        } else {
+            index
+        }
     }
 
     /// What a version asks for.
@@ -115,7 +143,10 @@ impl<'a> JobStates<'a> {
 
     /// The states possible at some instant of the window.
     pub(super) fn over(&self, from: Micros, until: Micros) -> impl Iterator<Item = State> {
-        let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let first = self
+            .segments
+            .partition_point(|(at, _)| *at <= from)
+            .saturating_sub(1);
         self.segments[first..]
             .iter()
             .take_while(move |(at, _)| *at <= until)
@@ -124,32 +155,43 @@ impl<'a> JobStates<'a> {
 
     /// Whether the job surely fires by this grid during the whole window.
     pub(super) fn surely(&self, grid: usize, from: Micros, until: Micros) -> bool {
-        self.over(from, until).all(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
+        self.over(from, until)
+            .all(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
     }
 
-    /// Whether that instant is surely a fire time of the grid: its job fires by it, and ends no earlier.
+    /// Whether that instant is surely a fire time of the grid: its job fires by it, and ends no
+    /// earlier.
     pub(super) fn surely_names(&self, grid: usize, at: Micros) -> bool {
         self.over(at, at).all(|state| self.names(state, grid, at))
     }
 
-    /// Whether it may be one, seen from some instant since `from`: what is leased ahead of a command still runs.
+    /// Whether it may be one, seen from some instant since `from`: what is leased ahead of a
+    /// command still runs.
     pub(super) fn possibly_names(&self, grid: usize, from: Micros, at: Micros) -> bool {
         self.over(from, at).any(|state| self.names(state, grid, at))
     }
 
     fn names(&self, state: State, grid: usize, at: Micros) -> bool {
-        let State::Active { version, grid: active } = state else { return false };
+        let State::Active {
+            version,
+            grid: active,
+        } = state
+        else {
+            return false;
+        };
         active == grid && self.spec(version).end_at.is_none_or(|end| at <= end)
     }
 
     /// Whether the job may fire by this grid at some instant of the window.
     pub(super) fn possibly(&self, grid: usize, from: Micros, until: Micros) -> bool {
-        self.over(from, until).any(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
+        self.over(from, until)
+            .any(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
     }
 
     /// Whether the job may be active, by any grid, at some instant of the window.
     pub(super) fn possibly_active(&self, from: Micros, until: Micros) -> bool {
-        self.over(from, until).any(|state| matches!(state, State::Active { .. }))
+        self.over(from, until)
+            .any(|state| matches!(state, State::Active { .. }))
     }
 
     /// Whether it may have been deleted by then.
@@ -164,15 +206,23 @@ impl<'a> JobStates<'a> {
 
     /// Whether the job may be paused at some instant of the window.
     pub(super) fn possibly_paused(&self, from: Micros, until: Micros) -> bool {
-        self.over(from, until).any(|state| matches!(state, State::Paused { .. }))
+        self.over(from, until)
+            .any(|state| matches!(state, State::Paused { .. }))
     }
 
     /// The end of the last pause that may meet the window; `Micros::MAX` when it may last for ever.
     pub(super) fn pause_end(&self, from: Micros, until: Micros) -> Option<Micros> {
-        let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let first = self
+            .segments
+            .partition_point(|(at, _)| *at <= from)
+            .saturating_sub(1);
         let beyond = self.segments.partition_point(|(at, _)| *at <= until);
-        let last = (first..beyond).rev().find(|index| may_be_paused(&self.segments[*index].1))?;
-        let end = self.segments[last..].iter().find(|(_, states)| !may_be_paused(states));
+        let last = (first..beyond)
+            .rev()
+            .find(|index| may_be_paused(&self.segments[*index].1))?;
+        let end = self.segments[last..]
+            .iter()
+            .find(|(_, states)| !may_be_paused(states));
         Some(end.map_or(Micros::MAX, |(at, _)| *at))
     }
 
@@ -197,18 +247,31 @@ impl<'a> JobStates<'a> {
 
     /// The first and last instant at which the job may fire by this grid; none if it never may.
     pub(super) fn reach(&self, grid: usize, end: Micros) -> Option<(Micros, Micros)> {
-        let first = self.segments.iter().position(|(_, states)| may_fire_by(states, grid))?;
-        let last = self.segments.iter().rposition(|(_, states)| may_fire_by(states, grid))?;
+        let first = self
+            .segments
+            .iter()
+            .position(|(_, states)| may_fire_by(states, grid))?;
+        let last = self
+            .segments
+            .iter()
+            .rposition(|(_, states)| may_fire_by(states, grid))?;
         let until = self.segments.get(last + 1).map_or(end, |(at, _)| *at);
         Some((self.segments[first].0, until.min(end)))
     }
 
-    /// The first instant from which on the job is surely active by one grid until `until`; `from` if it is all the time.
+    /// The first instant from which on the job is surely active by one grid until `until`; `from`
+    /// if it is all the time.
     pub(super) fn settled_since(&self, from: Micros, until: Micros) -> Option<Micros> {
         let mut since = None;
-        let first = self.segments.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let first = self
+            .segments
+            .partition_point(|(at, _)| *at <= from)
+            .saturating_sub(1);
         let mut grid_before = None;
-        for (at, states) in self.segments[first..].iter().take_while(|(at, _)| *at <= until) {
+        for (at, states) in self.segments[first..]
+            .iter()
+            .take_while(|(at, _)| *at <= until)
+        {
             let grid = match states.first() {
                 Some(State::Active { grid, .. }) if self.surely(*grid, *at, *at) => Some(*grid),
                 _ => None,
@@ -225,9 +288,13 @@ impl<'a> JobStates<'a> {
 }
 
 fn may_be_paused(states: &[State]) -> bool {
-    states.iter().any(|state| matches!(state, State::Paused { .. }))
+    states
+        .iter()
+        .any(|state| matches!(state, State::Paused { .. }))
 }
 
 fn may_fire_by(states: &[State], grid: usize) -> bool {
-    states.iter().any(|state| matches!(state, State::Active { grid: active, .. } if *active == grid))
+    states
+        .iter()
+        .any(|state| matches!(state, State::Active { grid: active, .. } if *active == grid))
 }

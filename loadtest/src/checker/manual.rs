@@ -1,7 +1,8 @@
-//! Run-now and reruns: each call that was done is one execution, each without an answer at most one. And an execution has
-//! one rerun at a time.
+//! Run-now and reruns: each call that was done is one execution, each without an answer at most
+//! one. And an execution has one rerun at a time.
 //!
-//! It must never match by label alone: an execution that calls itself manual has to be one that somebody asked for, then.
+//! It must never match by label alone: an execution that calls itself manual has to be one that
+//! somebody asked for, then.
 
 use super::{
     job::{Checker, NOTICE, WAITING},
@@ -14,15 +15,23 @@ use crate::history::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; what the matching has to find of them.
-    pub(super) fn manual(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex) -> Vec<Interval> {
+    pub(super) fn manual(
+        &mut self,
+        job: &JobHistory<'a>,
+        overlaps: &OverlapIndex,
+    ) -> Vec<Interval> {
         let manual = job.executions.iter().filter(|execution| execution.manual);
-        let (reruns, runs): (Vec<_>, Vec<_>) = manual.partition(|execution| execution.asked.is_some());
+        let (reruns, runs): (Vec<_>, Vec<_>) =
+            manual.partition(|execution| execution.asked.is_some());
         self.counts().manual += runs.len() + reruns.len();
         // By what they claim: the fire time of a run-now is the instant of the call.
         let mut points = fire_times(&runs);
         points.extend(job.manual_skips.iter().map(|row| row.fire_time));
         let calls = job.states.calls.iter().copied();
-        let run_nows: Vec<&Call> = calls.clone().filter(|call| call.operation == Operation::RunNow).collect();
+        let run_nows: Vec<&Call> = calls
+            .clone()
+            .filter(|call| call.operation == Operation::RunNow)
+            .collect();
         self.match_calls(job, overlaps, &run_nows, points);
         let mut points = fire_times(&reruns);
         points.extend(&job.skipped_reruns);
@@ -49,7 +58,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The instants at which executions say that they were asked for, against the calls.
-    fn match_calls(&mut self, job: &JobHistory<'a>, overlaps: &OverlapIndex, calls: &[&Call], mut points: Vec<Micros>) {
+    fn match_calls(
+        &mut self,
+        job: &JobHistory<'a>,
+        overlaps: &OverlapIndex,
+        calls: &[&Call],
+        mut points: Vec<Micros>,
+    ) {
         points.sort_unstable();
         let waits = job.states.policies().may_overlap(&WAITING);
         let deleted = job.states.surely_deleted(self.history.ended);
@@ -65,12 +80,26 @@ impl<'a> Checker<'a> {
         let subject = Subject::job(job.id);
         for extra in unmatched(&points, &intervals).1 {
             let subject = Subject::fire_time(job.id, points[extra]);
-            self.report("MANUAL-EXTRA", subject, format!("{} runs for {} calls", points.len(), calls.len()));
+            self.report(
+                "MANUAL-EXTRA",
+                subject,
+                format!("{} runs for {} calls", points.len(), calls.len()),
+            );
         }
-        let required: Vec<Interval> = intervals.iter().copied().filter(|interval| interval.required).collect();
+        let required: Vec<Interval> = intervals
+            .iter()
+            .copied()
+            .filter(|interval| interval.required)
+            .collect();
         for missing in unmatched(&points, &required).0 {
-            if !self.faults.rewound(required[missing].from, required[missing].until) {
-                let text = format!("asked for at {}, and no run stands for it", required[missing].from);
+            if !self
+                .faults
+                .rewound(required[missing].from, required[missing].until)
+            {
+                let text = format!(
+                    "asked for at {}, and no run stands for it",
+                    required[missing].from
+                );
                 self.report("MANUAL-LOST", subject, text);
             }
         }
@@ -79,17 +108,37 @@ impl<'a> Checker<'a> {
     /// A rerun was made while the one before it, of the same execution, surely ran.
     fn one_at_a_time(&mut self, job: &JobHistory<'a>, calls: &[&Call], reruns: &[&Execution<'a>]) {
         for (index, call) in calls.iter().enumerate() {
-            for before in calls[..index].iter().filter(|before| before.operation == call.operation) {
-                let Some(run) = reruns.iter().find(|run| Some(run.id) == before.made) else { continue };
-                let calm = self.faults.any(before.invoked, call.completed).next().is_none();
+            for before in calls[..index]
+                .iter()
+                .filter(|before| before.operation == call.operation)
+            {
+                let Some(run) = reruns.iter().find(|run| Some(run.id) == before.made) else {
+                    continue;
+                };
+                let calm = self
+                    .faults
+                    .any(before.invoked, call.completed)
+                    .next()
+                    .is_none();
                 let ended = self.settled(run).0;
-                if calm && call.made.is_some() && run.first().is_some() && call.completed + NOTICE < ended {
+                if calm
+                    && call.made.is_some()
+                    && run.first().is_some()
+                    && call.completed + NOTICE < ended
+                {
                     let text = format!(
                         "run again although {} ran until {} us after the answer",
                         run.id,
                         ended - call.completed
                     );
-                    self.report("RERUN-TWICE", Subject { execution: call.made, ..Subject::job(job.id) }, text);
+                    self.report(
+                        "RERUN-TWICE",
+                        Subject {
+                            execution: call.made,
+                            ..Subject::job(job.id)
+                        },
+                        text,
+                    );
                 }
             }
         }
@@ -104,24 +153,42 @@ impl<'a> Checker<'a> {
     }
 
     /// The first start of a run-now, in time; its latest.
-    fn manual_start(&mut self, job: &JobHistory<'a>, run: &Execution<'a>, overlaps: &OverlapIndex) -> Micros {
+    fn manual_start(
+        &mut self,
+        job: &JobHistory<'a>,
+        run: &Execution<'a>,
+        overlaps: &OverlapIndex,
+    ) -> Micros {
         let Some(at) = run.fire_time() else { return 0 };
         let deadline = self.faults.deadline(at);
-        let Some(first) = run.first() else { return deadline };
+        let Some(first) = run.first() else {
+            return deadline;
+        };
         let waits = self.policies(job, run).may_overlap(&WAITING);
-        let end = if waits { overlaps.waited(run, at, deadline) } else { None };
+        let end = if waits {
+            overlaps.waited(run, at, deadline)
+        } else {
+            None
+        };
         let waited = end.map(|end| self.deadline_after_pauses(job, end));
         let deadline = waited.map_or(deadline, |waited| waited.max(deadline));
         let subject = Subject::execution(job, run);
         if first.arrived > deadline {
-            self.report("LATE", subject, format!("arrived {} us after it was asked for", first.arrived - at));
+            self.report(
+                "LATE",
+                subject,
+                format!("arrived {} us after it was asked for", first.arrived - at),
+            );
         }
         deadline
     }
 }
 
 fn fire_times(executions: &[&Execution<'_>]) -> Vec<Micros> {
-    executions.iter().filter_map(|execution| execution.fire_time()).collect()
+    executions
+        .iter()
+        .filter_map(|execution| execution.fire_time())
+        .collect()
 }
 
 impl Call {

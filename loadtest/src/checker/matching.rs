@@ -1,7 +1,8 @@
 //! A second check that reads no label: labels may be wrong, arrivals cannot.
 //!
-//! Fire times are intervals from their instant to their latest allowed start, first arrivals are points. The
-//! open interval with the earliest deadline gets the point, which gives a maximum matching. It must never read a header.
+//! Fire times are intervals from their instant to their latest allowed start, first arrivals are
+//! points. The open interval with the earliest deadline gets the point, which gives a maximum
+//! matching. It must never read a header.
 
 use super::{
     job::Checker,
@@ -24,8 +25,9 @@ pub(super) struct Interval {
 }
 
 impl<'a> Checker<'a> {
-    /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those that must start
-    /// can all be matched, and all points can, then one matching does both (Mendelsohn and Dulmage).
+    /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those
+    /// that must start can all be matched, and all points can, then one matching does both
+    /// (Mendelsohn and Dulmage).
     pub(super) fn matching(
         &mut self,
         job: &JobHistory<'a>,
@@ -34,17 +36,28 @@ impl<'a> Checker<'a> {
     ) {
         for run in fixed_delay_runs {
             let first = run.first().map_or(0, |first| first.arrived); // `fixed_delay` checks those
-            intervals.push(Interval { from: first, until: first, required: false });
+            intervals.push(Interval {
+                from: first,
+                until: first,
+                required: false,
+            });
         }
-        let mut points: Vec<Micros> =
-            job.executions.iter().filter_map(Execution::first).map(|first| first.arrived).collect();
+        let mut points: Vec<Micros> = job
+            .executions
+            .iter()
+            .filter_map(Execution::first)
+            .map(|first| first.arrived)
+            .collect();
         points.sort_unstable();
         let subject = Subject::job(job.id);
         for extra in unmatched(&points, &intervals).1 {
             self.report(
                 "MATCHING-EXTRA",
                 subject,
-                format!("without regard to labels, the start at {} is one too many", points[extra]),
+                format!(
+                    "without regard to labels, the start at {} is one too many",
+                    points[extra]
+                ),
             );
         }
         intervals.retain(|interval| interval.required);
@@ -53,7 +66,9 @@ impl<'a> Checker<'a> {
             self.report(
                 "MATCHING-MISSING",
                 subject,
-                format!("without regard to labels, nothing started for the one of {from} to {until}"),
+                format!(
+                    "without regard to labels, nothing started for the one of {from} to {until}"
+                ),
             );
         }
     }

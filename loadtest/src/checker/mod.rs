@@ -4,11 +4,13 @@
 //! trust the cluster: the database is read to find contradictions, and for the reason, one of those
 //! allowed, of what did not run. Every allowance is bounded, in time and to a fault (`deadlines`).
 //!
-//! Inside out: `spans` finds what overlaps a window · `deadlines` what faults explain · `job_states` the states that a
-//! job may be in · `policy_set` the policies that may hold · `job_history` the history by job and execution ·
-//! `subject` what a violation is about · `expected` which fire times there were · `job` applies the rules to one job:
-//! `fire_time` `misfires` `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `cancels` · `matching` the same without any
-//! label · `clock_stays` drills whose clock stays wrong. Each rule is explained in `docs/internals/drills.md`.
+//! Inside out: `spans` finds what overlaps a window · `deadlines` what faults explain ·
+//! `job_states` the states that a job may be in · `policy_set` the policies that may hold ·
+//! `job_history` the history by job and execution · `subject` what a violation is about ·
+//! `expected` which fire times there were · `job` applies the rules to one job: `fire_time`
+//! `misfires` `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `cancels` · `matching` the
+//! same without any label · `clock_stays` drills whose clock stays wrong. Each rule is explained in
+//! `docs/internals/drills.md`.
 
 mod attempts;
 mod cancels;
@@ -72,7 +74,11 @@ pub struct Analysis {
 impl Analysis {
     /// Where the lateness of a start goes.
     fn lateness(&mut self, normal: bool) -> &mut Vec<Micros> {
-        if normal { &mut self.lateness_calm } else { &mut self.lateness_disturbed }
+        if normal {
+            &mut self.lateness_calm
+        } else {
+            &mut self.lateness_disturbed
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{
 };
 use uuid::Uuid;
 
-/// When the executions of a job were in flight, from their fire times to the latest instant at which
-/// their ends can have been written.
+/// When the executions of a job were in flight, from their fire times to the latest instant at
+/// which their ends can have been written.
 pub(super) struct OverlapIndex {
     spans: Spans<Run>,
 }
@@ -42,7 +42,10 @@ impl Run {
 
     /// Whether it started while its job may have been paused, because a person asked for it.
     fn started_in_a_pause(&self, job: &JobHistory<'_>) -> bool {
-        self.manual && self.start.is_some_and(|start| job.states.pause_end(start, start).is_some())
+        self.manual
+            && self
+                .start
+                .is_some_and(|start| job.states.pause_end(start, start).is_some())
     }
 }
 
@@ -50,15 +53,26 @@ impl OverlapIndex {
     pub(super) fn new(checker: &Checker<'_>, job: &JobHistory<'_>) -> Self {
         let spans = job.executions.iter().filter_map(|execution| {
             let run = Run::of(execution)?;
-            Some((run.fire_time.min(run.start.unwrap_or(run.fire_time)), checker.settled(execution).1, run))
+            Some((
+                run.fire_time.min(run.start.unwrap_or(run.fire_time)),
+                checker.settled(execution).1,
+                run,
+            ))
         });
-        Self { spans: Spans::new(spans.collect()) }
+        Self {
+            spans: Spans::new(spans.collect()),
+        }
     }
 
-    /// For a fire time that waited: the end of what it waited for, if anything of its job was in flight when it came due,
-    /// at the latest by `deadline`. Each of those before it in the queue is held to its own deadline, so the whole chain is
-    /// bounded.
-    pub(super) fn waited(&self, execution: &Execution<'_>, at: Micros, deadline: Micros) -> Option<Micros> {
+    /// For a fire time that waited: the end of what it waited for, if anything of its job was in
+    /// flight when it came due, at the latest by `deadline`. Each of those before it in the queue
+    /// is held to its own deadline, so the whole chain is bounded.
+    pub(super) fn waited(
+        &self,
+        execution: &Execution<'_>,
+        at: Micros,
+        deadline: Micros,
+    ) -> Option<Micros> {
         let start = execution.first()?.arrived;
         let mut had_to_wait = false;
         let mut end = None;
@@ -72,12 +86,20 @@ impl OverlapIndex {
         end.filter(|_| had_to_wait)
     }
 
-    /// Whether executions of the job followed each other from that instant to the final read, so that what waits waits
-    /// still; or to the deletion of the job, which takes what waits with it.
-    pub(super) fn occupied<'a>(&self, checker: &Checker<'a>, job: &JobHistory<'a>, at: Micros) -> bool {
+    /// Whether executions of the job followed each other from that instant to the final read, so
+    /// that what waits waits still; or to the deletion of the job, which takes what waits with it.
+    pub(super) fn occupied<'a>(
+        &self,
+        checker: &Checker<'a>,
+        job: &JobHistory<'a>,
+        at: Micros,
+    ) -> bool {
         let end = checker.history.ended;
-        let mut runs: Vec<(Micros, Micros)> =
-            self.spans.overlapping(at, end).filter_map(|(_, until, run)| Some((run.start?, until))).collect();
+        let mut runs: Vec<(Micros, Micros)> = self
+            .spans
+            .overlapping(at, end)
+            .filter_map(|(_, until, run)| Some((run.start?, until)))
+            .collect();
         runs.sort_unstable();
         let mut busy_until = at;
         for (start, until) in runs {
@@ -90,8 +112,9 @@ impl OverlapIndex {
         until >= end || busy_until > at && job.states.possibly_deleted(until)
     }
 
-    /// When a later fire time of the job started, if one did although that one, which no fault explains, had come due
-    /// before it: a queue gives up its oldest first. What waits waits out a pause, and what a person started does not.
+    /// When a later fire time of the job started, if one did although that one, which no fault
+    /// explains, had come due before it: a queue gives up its oldest first. What waits waits out a
+    /// pause, and what a person started does not.
     pub(super) fn overtaken_at(
         &self,
         checker: &Checker<'_>,
@@ -123,13 +146,21 @@ impl OverlapIndex {
         let mut waiting = 0;
         let mut free = this.deadline;
         for (_, until, run) in self.spans.overlapping(at, this.deadline) {
-            // Late fire times may be found after later ones, and two nodes may decide in either order.
-            let latest = if this.normal { at + checker.rules.look_ahead } else { this.deadline };
+            // Late fire times may be found after later ones, and two nodes may decide in either
+            // order.
+            let latest = if this.normal {
+                at + checker.rules.look_ahead
+            } else {
+                this.deadline
+            };
             if run.fire_time == at || run.fire_time > latest {
                 continue;
             }
             // Beside a fault nobody may have seen the run that was in flight.
-            running += usize::from(run.start.map_or(!this.normal, |start| start <= this.deadline));
+            running += usize::from(
+                run.start
+                    .map_or(!this.normal, |start| start <= this.deadline),
+            );
             // What has waited comes first, also after the end of what it waited for.
             waiting += usize::from(run.start.is_none_or(|start| start > at));
             free = free.max(until);
@@ -151,21 +182,32 @@ impl OverlapIndex {
 }
 
 impl<'a> Checker<'a> {
-    /// The earliest and the latest instant at which the end of an execution can have been written. The
-    /// attempt with the highest token counts: what a frozen node still does is nobody's end.
+    /// The earliest and the latest instant at which the end of an execution can have been written.
+    /// The attempt with the highest token counts: what a frozen node still does is nobody's end.
     pub(super) fn settled(&self, execution: &Execution<'_>) -> (Micros, Micros) {
         let end = self.history.ended;
         let finished = execution.row.and_then(|row| row.finished_at);
         let Some(last) = execution.last() else {
-            // Nobody saw it; only its row says since when it may have run, and it can have waited before.
-            let from = execution.row.and_then(|row| row.started_at).max(execution.fire_time()).unwrap_or(end);
-            return (from, finished.unwrap_or(end).min(self.faults.redelivery(from)));
+            // Nobody saw it; only its row says since when it may have run, and it can have waited
+            // before.
+            let from = execution
+                .row
+                .and_then(|row| row.started_at)
+                .max(execution.fire_time())
+                .unwrap_or(end);
+            return (
+                from,
+                finished.unwrap_or(end).min(self.faults.redelivery(from)),
+            );
         };
         let seen = last.ended.unwrap_or(last.arrived);
-        // Between two attempts it is in flight. An end is written soon after it; when exactly the row may say, within bounds.
+        // Between two attempts it is in flight. An end is written soon after it; when exactly the
+        // row may say, within bounds.
         let open = execution.row.is_some_and(|row| row.status == "RETRYING");
         // Later attempts that nobody saw are in flight too, but only beside a fault.
-        let unseen = execution.row.map_or(0, |row| (row.attempt - last.attempt).clamp(0, 10));
+        let unseen = execution
+            .row
+            .map_or(0, |row| (row.attempt - last.attempt).clamp(0, 10));
         match (self.faults.orphaning(last, end.min(seen)), last.ended) {
             (None, Some(ended)) if unseen == 0 => {
                 let written = match (finished, self.faults.deadline(ended)) {
@@ -183,18 +225,32 @@ impl<'a> Checker<'a> {
                     .map(|fault| fault.from)
                     .collect();
                 let from = hits.iter().copied().max().unwrap_or(seen).max(seen);
-                // What was lost ends with the take-over, though the sink still holds what a frozen node had sent.
-                let seen = hits.iter().copied().min().unwrap_or(seen).max(last.arrived).min(seen);
+                // What was lost ends with the take-over, though the sink still holds what a frozen
+                // node had sent.
+                let seen = hits
+                    .iter()
+                    .copied()
+                    .min()
+                    .unwrap_or(seen)
+                    .max(last.arrived)
+                    .min(seen);
                 let until = (0..=unseen).fold(from, |until, _| self.faults.redelivery(until));
-                (seen, until.min(finished.unwrap_or(until).max(seen)).max(seen))
+                (
+                    seen,
+                    until.min(finished.unwrap_or(until).max(seen)).max(seen),
+                )
             }
         }
     }
 
-    /// Executions of a job with an overlap policy, run-now ones too, must not be in flight together.
+    /// Executions of a job with an overlap policy, run-now ones too, must not be in flight
+    /// together.
     pub(super) fn exclusive_runs(&mut self, job: &JobHistory<'a>) {
-        let mut runs: Vec<&Execution<'a>> =
-            job.executions.iter().filter(|execution| execution.first().is_some()).collect();
+        let mut runs: Vec<&Execution<'a>> = job
+            .executions
+            .iter()
+            .filter(|execution| execution.first().is_some())
+            .collect();
         runs.sort_by_key(|execution| execution.first().map(|first| first.arrived));
         for pair in runs.windows(2) {
             let (before, after) = (pair[0], pair[1]);
@@ -213,8 +269,10 @@ impl<'a> Checker<'a> {
                     .hitting(attempt.node, start.arrived, attempt.arrived)
                     .any(|f| f.scope == Scope::Freezes);
                 if !woke {
-                    let text =
-                        format!("it started between two attempts of execution {}, which was in flight", before.id);
+                    let text = format!(
+                        "it started between two attempts of execution {}, which was in flight",
+                        before.id
+                    );
                     self.report("OVERLAP-JOB", subject, text);
                 }
             }

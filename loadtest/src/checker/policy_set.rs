@@ -1,7 +1,7 @@
 //! The policies that hold for one execution.
 //!
-//! Where an edit was under way, several versions may hold; then what any of them allows is allowed, and what
-//! all of them require is required. It must never soften anything beyond that.
+//! Where an edit was under way, several versions may hold; then what any of them allows is allowed,
+//! and what all of them require is required. It must never soften anything beyond that.
 
 use super::job_states::JobStates;
 use crate::{
@@ -17,7 +17,12 @@ pub(super) struct PolicySet<'a> {
 
 impl<'a> PolicySet<'a> {
     pub(super) fn new(states: &JobStates<'a>, versions: &[usize]) -> Self {
-        Self { specs: versions.iter().map(|version| states.spec(*version)).collect() }
+        Self {
+            specs: versions
+                .iter()
+                .map(|version| states.spec(*version))
+                .collect(),
+        }
     }
 
     /// Nothing is known: the job's creation was never answered.
@@ -34,7 +39,11 @@ impl<'a> PolicySet<'a> {
     }
 
     pub(super) fn may_overlap(&self, overlaps: &[Overlap]) -> bool {
-        self.is_unknown() || self.specs.iter().any(|spec| overlaps.contains(&spec.overlap))
+        self.is_unknown()
+            || self
+                .specs
+                .iter()
+                .any(|spec| overlaps.contains(&spec.overlap))
     }
 
     /// Whether executions of the job exclude each other.
@@ -47,45 +56,80 @@ impl<'a> PolicySet<'a> {
     }
 
     pub(super) fn shortest_grace(&self) -> Micros {
-        self.specs.iter().map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND).min().unwrap_or(0)
+        self.specs
+            .iter()
+            .map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND)
+            .min()
+            .unwrap_or(0)
     }
 
     pub(super) fn longest_grace(&self) -> Micros {
-        self.specs.iter().map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND).max().unwrap_or(Micros::MAX / 4)
+        self.specs
+            .iter()
+            .map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND)
+            .max()
+            .unwrap_or(Micros::MAX / 4)
     }
 
     pub(super) fn most_attempts(&self) -> usize {
-        self.specs.iter().map(|spec| spec.max_attempts as usize).max().unwrap_or(usize::MAX / 4)
+        self.specs
+            .iter()
+            .map(|spec| spec.max_attempts as usize)
+            .max()
+            .unwrap_or(usize::MAX / 4)
     }
 
     pub(super) fn fewest_attempts(&self) -> usize {
-        self.specs.iter().map(|spec| spec.max_attempts as usize).min().unwrap_or(0)
+        self.specs
+            .iter()
+            .map(|spec| spec.max_attempts as usize)
+            .min()
+            .unwrap_or(0)
     }
 
     pub(super) fn most_recoveries(&self) -> usize {
-        self.specs.iter().map(|spec| spec.max_recoveries as usize).max().unwrap_or(usize::MAX / 4)
+        self.specs
+            .iter()
+            .map(|spec| spec.max_recoveries as usize)
+            .max()
+            .unwrap_or(usize::MAX / 4)
     }
 
     pub(super) fn fewest_recoveries(&self) -> u32 {
-        self.specs.iter().map(|spec| spec.max_recoveries).min().unwrap_or(0)
+        self.specs
+            .iter()
+            .map(|spec| spec.max_recoveries)
+            .min()
+            .unwrap_or(0)
     }
 
     /// Whether an attempt that its client left after so long may have been timed out by its job.
     pub(super) fn timed_out(&self, took: Micros, tolerance: Micros) -> bool {
-        self.specs.iter().filter_map(|spec| spec.timeout_seconds).any(|seconds| {
-            let timeout = Micros::from(seconds) * SECOND;
-            took >= timeout - tolerance
-        })
+        self.specs
+            .iter()
+            .filter_map(|spec| spec.timeout_seconds)
+            .any(|seconds| {
+                let timeout = Micros::from(seconds) * SECOND;
+                took >= timeout - tolerance
+            })
     }
 
     pub(super) fn longest_timeout(&self) -> Micros {
-        let seconds = self.specs.iter().filter_map(|spec| spec.timeout_seconds).max();
+        let seconds = self
+            .specs
+            .iter()
+            .filter_map(|spec| spec.timeout_seconds)
+            .max();
         seconds.map_or(0, |seconds| Micros::from(seconds) * SECOND)
     }
 
     /// The latest that a start may be due after its fire time.
     pub(super) fn longest_jitter(&self) -> Micros {
-        self.specs.iter().map(|spec| Micros::from(spec.jitter_seconds) * SECOND).max().unwrap_or(0)
+        self.specs
+            .iter()
+            .map(|spec| Micros::from(spec.jitter_seconds) * SECOND)
+            .max()
+            .unwrap_or(0)
     }
 
     pub(super) fn fenced(&self) -> bool {

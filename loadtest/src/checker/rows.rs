@@ -1,4 +1,5 @@
-//! The log of the database against the sink: what it says has happened must have, and what has happened must stand in it.
+//! The log of the database against the sink: what it says has happened must have, and what has
+//! happened must stand in it.
 //!
 //! The rows are checked, never trusted: nothing here explains a deviation that the sink saw.
 
@@ -15,18 +16,36 @@ use uuid::Uuid;
 
 impl<'a> Checker<'a> {
     /// How an execution ended, and whether its row says so.
-    pub(super) fn settlement(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, policies: &PolicySet<'a>) {
+    pub(super) fn settlement(
+        &mut self,
+        job: &JobHistory<'a>,
+        execution: &Execution<'a>,
+        policies: &PolicySet<'a>,
+    ) {
         let subject = Subject::execution(job, execution);
         let Some(row) = execution.row else {
-            let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else { return };
+            let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else {
+                return;
+            };
             // A run-now has a random id: when a failover loses it, it does not come again.
             if !(execution.manual && self.faults.rewound(first.arrived, last.arrived)) {
-                self.report("NO-DB-ROW", subject, "was delivered, and no row stands for it");
+                self.report(
+                    "NO-DB-ROW",
+                    subject,
+                    "was delivered, and no row stands for it",
+                );
             }
             return;
         };
-        if execution.first().is_some_and(|first| first.fire_time != row.fire_time) {
-            self.report("FORGED-LABEL", subject, format!("its row says fire time {}", row.fire_time));
+        if execution
+            .first()
+            .is_some_and(|first| first.fire_time != row.fire_time)
+        {
+            self.report(
+                "FORGED-LABEL",
+                subject,
+                format!("its row says fire time {}", row.fire_time),
+            );
         }
         if matches!(row.status.as_str(), "RUNNING" | "RETRYING") {
             return self.unfinished(job, execution, row, policies);
@@ -34,16 +53,22 @@ impl<'a> Checker<'a> {
         let effects: Vec<_> = execution.successes().collect();
         if row.status == "SUCCESS" {
             if effects.is_empty() {
-                return self.report("PHANTOM-SUCCESS", subject, "SUCCESS, and the sink never answered 2xx");
+                return self.report(
+                    "PHANTOM-SUCCESS",
+                    subject,
+                    "SUCCESS, and the sink never answered 2xx",
+                );
             }
             return self.fenced(subject, execution, row);
         }
         let end = self.allowed_end(job, execution, policies);
         // A node that was told to cancel may have done so just before the success arrived.
-        let cancelled_at = (row.status == "CANCELLED" && end.is_ok()).then(|| row.finished_at.unwrap_or(0));
+        let cancelled_at =
+            (row.status == "CANCELLED" && end.is_ok()).then(|| row.finished_at.unwrap_or(0));
         let forgotten = effects.iter().find(|delivery| {
             let ended = delivery.ended.unwrap_or(delivery.arrived);
-            !self.may_be_unknown(delivery, policies) && cancelled_at.is_none_or(|at| ended + NOTICE < at)
+            !self.may_be_unknown(delivery, policies)
+                && cancelled_at.is_none_or(|at| ended + NOTICE < at)
         });
         if let Some(delivery) = forgotten {
             let text = format!(
@@ -59,8 +84,8 @@ impl<'a> Checker<'a> {
         self.fenced(subject, execution, row);
     }
 
-    /// Whether the node of an attempt, or the database, may not know of its success: a fault hit the node, the node was
-    /// cut off from the target, or it was just giving up.
+    /// Whether the node of an attempt, or the database, may not know of its success: a fault hit
+    /// the node, the node was cut off from the target, or it was just giving up.
     fn may_be_unknown(&self, delivery: &Delivery, policies: &PolicySet<'a>) -> bool {
         let ended = delivery.ended.unwrap_or(delivery.arrived);
         self.faults.orphaning(delivery, Micros::MAX).is_some()
@@ -72,7 +97,10 @@ impl<'a> Checker<'a> {
     fn fenced(&mut self, subject: Subject, execution: &Execution<'a>, row: &Row) {
         let finished = row.finished_at.unwrap_or(Micros::MIN);
         let highest = execution.last().map_or(0, |last| last.attempt);
-        if self.faults.rewound(row.fire_time, finished.max(row.fire_time)) {
+        if self
+            .faults
+            .rewound(row.fire_time, finished.max(row.fire_time))
+        {
             return; // numbers and ends that were lost with the writes come again
         }
         if highest > row.attempt {
@@ -83,10 +111,16 @@ impl<'a> Checker<'a> {
             );
             return self.report("STALE-COMPLETION", subject, text);
         }
-        let mut winners = execution.deliveries.iter().filter(|delivery| delivery.attempt == row.attempt);
+        let mut winners = execution
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.attempt == row.attempt);
         if row.status == "SUCCESS" {
             let earned = winners.clone().any(|delivery| {
-                succeeded(delivery) && delivery.ended.is_some_and(|ended| ended <= finished + self.rules.earliness)
+                succeeded(delivery)
+                    && delivery
+                        .ended
+                        .is_some_and(|ended| ended <= finished + self.rules.earliness)
             });
             if !earned {
                 let text = format!(
@@ -96,8 +130,10 @@ impl<'a> Checker<'a> {
                 self.report("STALE-COMPLETION", subject, text);
             }
         } else if row.status == "FAILED" && row.reason.as_deref() != Some("CRASH_LOOP") {
-            // A failure is written when its attempt is over; who is cut off from the target hangs up unheard.
-            let open = winners.find(|delivery| delivery.ended.is_none_or(|ended| ended > finished + NOTICE));
+            // A failure is written when its attempt is over; who is cut off from the target hangs
+            // up unheard.
+            let open = winners
+                .find(|delivery| delivery.ended.is_none_or(|ended| ended > finished + NOTICE));
             if let Some(open) = open {
                 let unheard = self
                     .faults
@@ -116,7 +152,13 @@ impl<'a> Checker<'a> {
     }
 
     /// A row that still stands open at the final read.
-    fn unfinished(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>, row: &Row, policies: &PolicySet<'a>) {
+    fn unfinished(
+        &mut self,
+        job: &JobHistory<'a>,
+        execution: &Execution<'a>,
+        row: &Row,
+        policies: &PolicySet<'a>,
+    ) {
         let subject = Subject::execution(job, execution);
         let end = self.history.ended;
         let last = execution.last();
@@ -128,7 +170,9 @@ impl<'a> Checker<'a> {
         {
             return; // it hangs, on a node that lives
         }
-        let moved = last.map_or(row.fire_time, |last| last.ended.unwrap_or(last.arrived)).max(row.fire_time);
+        let moved = last
+            .map_or(row.fire_time, |last| last.ended.unwrap_or(last.arrived))
+            .max(row.fire_time);
         let orphaned = orphaning.map_or(moved, |fault| moved.max(fault.from));
         // One retry more may be waiting, and one lost attempt more that nobody saw.
         let retry = self.faults.redelivery(orphaned + crate::job::SECOND);
@@ -137,27 +181,43 @@ impl<'a> Checker<'a> {
         }
         let started = self.faults.redelivery(row.started_at.unwrap_or(0));
         if retry.max(started) < end {
-            let text = format!("{} at the final read; nothing moved since {moved}", row.status);
+            let text = format!(
+                "{} at the final read; nothing moved since {moved}",
+                row.status
+            );
             self.report("UNRECOVERED", subject, text);
         }
     }
 
     /// Rows that stand for a range: as many fire times as the schedule names in it.
-    pub(super) fn ranges(&mut self, job: &JobHistory<'a>, expected: &BTreeMap<Micros, Expected<'a>>) {
+    pub(super) fn ranges(
+        &mut self,
+        job: &JobHistory<'a>,
+        expected: &BTreeMap<Micros, Expected<'a>>,
+    ) {
         for row in &job.skips {
             let subject = Subject::row(row);
-            if self.is_fixed_delay_time(job, row.fire_time) && !expected.contains_key(&row.fire_time) {
+            if self.is_fixed_delay_time(job, row.fire_time)
+                && !expected.contains_key(&row.fire_time)
+            {
                 let allowed = match row.reason.as_deref() {
                     Some("OVERLAP") => job.states.policies().exclusive(),
-                    Some("PAUSED") => job.states.possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
-                    Some("DELETED") => job.states.possibly_deleted(self.faults.deadline(row.fire_time)),
+                    Some("PAUSED") => job
+                        .states
+                        .possibly_paused(row.fire_time, self.faults.deadline(row.fire_time)),
+                    Some("DELETED") => job
+                        .states
+                        .possibly_deleted(self.faults.deadline(row.fire_time)),
                     _ => false,
                 };
                 if !allowed {
                     self.report(
                         "LOST",
                         subject,
-                        format!("a fire time of a fixed delay left out as {}", status_and_reason(row)),
+                        format!(
+                            "a fire time of a fixed delay left out as {}",
+                            status_and_reason(row)
+                        ),
                     );
                 }
                 continue;
@@ -168,17 +228,24 @@ impl<'a> Checker<'a> {
                 most += 1;
                 fewest += i32::from(this.must);
             }
-            let ends = [row.fire_time, last_fire_time(row)].iter().all(|at| expected.contains_key(at));
+            let ends = [row.fire_time, last_fire_time(row)]
+                .iter()
+                .all(|at| expected.contains_key(at));
             let said = row.occurrences.unwrap_or(1);
             if !ends {
                 self.report(
                     "GHOST",
                     subject,
-                    format!("{} of a fire time that its job had not", status_and_reason(row)),
+                    format!(
+                        "{} of a fire time that its job had not",
+                        status_and_reason(row)
+                    ),
                 );
             } else if !(fewest..=most).contains(&said) {
-                let text =
-                    format!("{} says {said} fire times, the schedule names {fewest} to {most}", status_and_reason(row));
+                let text = format!(
+                    "{} says {said} fire times, the schedule names {fewest} to {most}",
+                    status_and_reason(row)
+                );
                 self.report("RANGE-COUNT", subject, text);
             }
         }
@@ -186,7 +253,11 @@ impl<'a> Checker<'a> {
 
     /// Two rows for one fire time of a job, one of them perhaps a range.
     pub(super) fn duplicate_rows(&mut self, job: &JobHistory<'a>) {
-        let taken = job.executions.iter().filter(|execution| !execution.manual).filter_map(|execution| execution.row);
+        let taken = job
+            .executions
+            .iter()
+            .filter(|execution| !execution.manual)
+            .filter_map(|execution| execution.row);
         let mut rows: Vec<&Row> = taken.chain(job.skips.iter().copied()).collect();
         rows.sort_by_key(|row| (row.fire_time, last_fire_time(row)));
         let mut latest: Option<&Row> = None;
@@ -209,7 +280,12 @@ impl<'a> Checker<'a> {
 
     /// Ends are final, and numbers of attempts only grow.
     pub(super) fn transitions(&mut self) {
-        let rows: HashMap<Uuid, &Row> = self.history.rows.iter().map(|row| (row.execution, row)).collect();
+        let rows: HashMap<Uuid, &Row> = self
+            .history
+            .rows
+            .iter()
+            .map(|row| (row.execution, row))
+            .collect();
         for (execution, transitions) in transitions_by_execution(self.history) {
             let row = rows.get(&execution).copied();
             let subject = Subject {
@@ -220,7 +296,9 @@ impl<'a> Checker<'a> {
             for pair in transitions.windows(2) {
                 self.transition(subject, pair[0], pair[1]);
             }
-            let last = transitions.last().map(|last| (last.status.as_str(), last.attempt));
+            let last = transitions
+                .last()
+                .map(|last| (last.status.as_str(), last.attempt));
             let stands = row.map(|row| (row.status.as_str(), row.attempt));
             if stands.is_some_and(|stands| last != Some(stands)) {
                 self.report(
@@ -234,7 +312,8 @@ impl<'a> Checker<'a> {
 
     fn transition(&mut self, subject: Subject, before: &Transition, after: &Transition) {
         let ended = !matches!(before.status.as_str(), "RUNNING" | "RETRYING");
-        // An end that is written again was written by somebody who had no right to it: the first or the second.
+        // An end that is written again was written by somebody who had no right to it: the first or
+        // the second.
         let same = !ended && (&before.status, before.attempt) == (&after.status, after.attempt);
         if same || self.faults.rewound(before.at, after.at) {
             return; // a failover takes back what it lost
@@ -253,34 +332,66 @@ impl<'a> Checker<'a> {
         for finding in &self.history.stuck {
             let since = self.rules.ttl + self.rules.recovery;
             let last = finding.at + crate::job::SECOND >= self.history.ended;
-            let mut faults =
-                self.history.faults.iter().filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
-            if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at)) {
-                let subject = Subject { execution: Some(finding.id), ..Subject::CLUSTER };
-                self.report("STUCK", subject, format!("{} at {}", finding.rule, finding.at));
+            let mut faults = self
+                .history
+                .faults
+                .iter()
+                .filter(|fault| !matches!(fault.scope, Scope::Harmless | Scope::Stalls));
+            if last || !faults.any(|fault| (fault.from..=fault.until + since).contains(&finding.at))
+            {
+                let subject = Subject {
+                    execution: Some(finding.id),
+                    ..Subject::CLUSTER
+                };
+                self.report(
+                    "STUCK",
+                    subject,
+                    format!("{} at {}", finding.rule, finding.at),
+                );
             }
         }
     }
 
     /// Nodes that were declared dead although nothing had hit them.
     pub(super) fn deaths(&mut self) {
-        for node in self.history.nodes.iter().filter(|node| node.state == "DEAD") {
+        for node in self
+            .history
+            .nodes
+            .iter()
+            .filter(|node| node.state == "DEAD")
+        {
             let died = node.ended_at.unwrap_or(self.history.ended);
-            let since = if node.ended_at.is_some() { died } else { node.started_at };
-            if self.faults.hitting(node.id, since, died).any(|fault| fault.scope != Scope::CutsTarget) {
+            let since = if node.ended_at.is_some() {
+                died
+            } else {
+                node.started_at
+            };
+            if self
+                .faults
+                .hitting(node.id, since, died)
+                .any(|fault| fault.scope != Scope::CutsTarget)
+            {
                 continue;
             }
             let subject = Subject::CLUSTER;
-            let text =
-                format!("{} was declared dead at {died} by {:?}, and nothing had hit it", node.name, node.ended_by);
+            let text = format!(
+                "{} was declared dead at {died} by {:?}, and nothing had hit it",
+                node.name, node.ended_by
+            );
             self.report("FALSE-DEATH", subject, text);
         }
     }
 
-    /// Jobs that no answered creation names: as many as creations without an answer, and not before those.
+    /// Jobs that no answered creation names: as many as creations without an answer, and not before
+    /// those.
     pub(super) fn unknown_jobs(&mut self, jobs: &[JobHistory<'a>]) {
-        let mut open: Vec<Micros> =
-            self.history.calls.iter().filter(|call| call.may_have_created()).map(|call| call.invoked).collect();
+        let mut open: Vec<Micros> = self
+            .history
+            .calls
+            .iter()
+            .filter(|call| call.may_have_created())
+            .map(|call| call.invoked)
+            .collect();
         open.sort_unstable();
         let mut unknown: Vec<_> = jobs
             .iter()
@@ -290,7 +401,9 @@ impl<'a> Checker<'a> {
         unknown.sort_by_key(|(at, job)| (*at, job.id));
         let mut taken = HashSet::new();
         for (at, job) in unknown {
-            let creation = (0..open.len()).rev().find(|index| open[*index] <= at && !taken.contains(index));
+            let creation = (0..open.len())
+                .rev()
+                .find(|index| open[*index] <= at && !taken.contains(index));
             if let Some(index) = creation {
                 taken.insert(index);
             } else {
@@ -306,10 +419,15 @@ impl<'a> Checker<'a> {
 
 /// The last fire time of a row.
 pub(super) fn last_fire_time(row: &Row) -> Micros {
-    row.through_fire_time.unwrap_or(row.fire_time).max(row.fire_time)
+    row.through_fire_time
+        .unwrap_or(row.fire_time)
+        .max(row.fire_time)
 }
 
 /// A row's status and reason.
 pub(super) fn status_and_reason(row: &Row) -> String {
-    row.reason.as_ref().map_or_else(|| row.status.clone(), |reason| format!("{}/{reason}", row.status))
+    row.reason.as_ref().map_or_else(
+        || row.status.clone(),
+        |reason| format!("{}/{reason}", row.status),
+    )
 }

@@ -25,7 +25,11 @@ impl<T> Spans<T> {
     }
 
     /// Those that begin at `until` or before and end at `from` or later, by beginning.
-    pub(super) fn overlapping(&self, from: Micros, until: Micros) -> impl Iterator<Item = (Micros, Micros, &T)> {
+    pub(super) fn overlapping(
+        &self,
+        from: Micros,
+        until: Micros,
+    ) -> impl Iterator<Item = (Micros, Micros, &T)> {
         let first = self.latest.partition_point(|latest| *latest < from);
         self.items[first..]
             .iter()
@@ -42,7 +46,12 @@ mod tests {
     #[test]
     fn windows_that_overlap_are_found_and_no_others() {
         let spans = Spans::new(vec![(5, 6, 'c'), (0, 10, 'a'), (1, 2, 'b'), (7, 9, 'd')]);
-        let found = |from, until| spans.overlapping(from, until).map(|(_, _, name)| *name).collect::<String>();
+        let found = |from, until| {
+            spans
+                .overlapping(from, until)
+                .map(|(_, _, name)| *name)
+                .collect::<String>()
+        };
         assert_eq!(found(3, 4), "a");
         assert_eq!(found(2, 5), "abc");
         assert_eq!(found(10, 99), "a");

@@ -14,22 +14,40 @@ pub(super) struct Subject {
 
 impl Subject {
     /// The cluster, or a node of it.
-    pub(super) const CLUSTER: Self = Self { job: Uuid::nil(), fire_time: None, execution: None };
+    pub(super) const CLUSTER: Self = Self {
+        job: Uuid::nil(),
+        fire_time: None,
+        execution: None,
+    };
 
     pub(super) fn job(job: Uuid) -> Self {
-        Self { job, ..Self::CLUSTER }
+        Self {
+            job,
+            ..Self::CLUSTER
+        }
     }
 
     pub(super) fn fire_time(job: Uuid, at: Micros) -> Self {
-        Self { fire_time: Some(at), ..Self::job(job) }
+        Self {
+            fire_time: Some(at),
+            ..Self::job(job)
+        }
     }
 
     pub(super) fn execution(job: &JobHistory<'_>, execution: &Execution<'_>) -> Self {
-        Self { job: job.id, fire_time: execution.fire_time(), execution: Some(execution.id) }
+        Self {
+            job: job.id,
+            fire_time: execution.fire_time(),
+            execution: Some(execution.id),
+        }
     }
 
     pub(super) fn row(row: &Row) -> Self {
-        Self { job: row.job, fire_time: Some(row.fire_time), execution: Some(row.execution) }
+        Self {
+            job: row.job,
+            fire_time: Some(row.fire_time),
+            execution: Some(row.execution),
+        }
     }
 }
 
@@ -42,6 +60,9 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn new(rule: &'static str, text: impl Into<String>) -> Self {
-        Self { rule, text: text.into() }
+        Self {
+            rule,
+            text: text.into(),
+        }
     }
 }

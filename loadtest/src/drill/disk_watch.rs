@@ -1,7 +1,8 @@
 //! The machine's disk: when a write takes so long that every commit waits, no node can help it.
 //!
-//! A block is written and synchronised over and over beside the database's files. What is seen here is seen from
-//! outside: it says nothing of what the cluster does, and the time of such a write is the disk's, not a processor's.
+//! A block is written and synchronised over and over beside the database's files. What is seen here
+//! is seen from outside: it says nothing of what the cluster does, and the time of such a write is
+//! the disk's, not a processor's.
 
 use crate::history::Micros;
 use crate::testbed::now;
@@ -34,26 +35,40 @@ impl DiskWatch {
         let file = File::create(directory.join("disk-watch"))?;
         file.write_all_at(&BLOCK, 0)?;
         file.sync_all()?;
-        let (is_over, stalls) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (is_over, stalls) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(Mutex::new(Vec::new())),
+        );
         let (over, seen) = (is_over.clone(), stalls.clone());
-        let thread = thread::Builder::new().name("disk-watch".to_owned()).spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                let from = now();
-                // A disk that takes nothing at all is seen by everybody.
-                let written = file.write_all_at(&BLOCK, 0).and_then(|()| file.sync_data());
-                let until = now();
-                if written.is_ok() && until - from >= STALL_MIN {
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).push((from, until));
+        let thread = thread::Builder::new()
+            .name("disk-watch".to_owned())
+            .spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let from = now();
+                    // A disk that takes nothing at all is seen by everybody.
+                    let written = file.write_all_at(&BLOCK, 0).and_then(|()| file.sync_data());
+                    let until = now();
+                    if written.is_ok() && until - from >= STALL_MIN {
+                        seen.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push((from, until));
+                    }
+                    thread::sleep(PAUSE);
                 }
-                thread::sleep(PAUSE);
-            }
-        })?;
-        Ok(Self { is_over, stalls, thread: Some(thread) })
+            })?;
+        Ok(Self {
+            is_over,
+            stalls,
+            thread: Some(thread),
+        })
     }
 
     /// The stalls so far: from when until when a write took.
     pub fn stalls(&self) -> Vec<(Micros, Micros)> {
-        self.stalls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stalls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

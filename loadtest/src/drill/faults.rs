@@ -39,9 +39,11 @@ pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), any
         Kind::ListenersLost => database::listeners_lost(testbed).await,
         Kind::MembershipCut => database::membership_cut(testbed, fault.node, fault.amount).await,
         Kind::Backlog => database::backlog(testbed, fault.amount).await,
-        Kind::Partition | Kind::PartitionOut | Kind::PartitionBack | Kind::SlowWire | Kind::Reset => {
-            network::cut_from_database(testbed, fault, lasting).await
-        }
+        Kind::Partition
+        | Kind::PartitionOut
+        | Kind::PartitionBack
+        | Kind::SlowWire
+        | Kind::Reset => network::cut_from_database(testbed, fault, lasting).await,
         Kind::TargetAway => network::target_away(testbed, lasting).await,
         Kind::Unplug => network::unplug(testbed, fault.node, lasting).await,
         Kind::Lossy => network::lossy(testbed, fault.node, lasting).await,

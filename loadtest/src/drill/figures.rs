@@ -14,9 +14,18 @@ pub fn figures(
     analysis: &Analysis,
     measured: Vec<(String, String)>,
 ) -> Vec<Figure> {
-    let redeliveries: Vec<Micros> = analysis.redeliveries.iter().map(|redelivery| redelivery.took).collect();
+    let redeliveries: Vec<Micros> = analysis
+        .redeliveries
+        .iter()
+        .map(|redelivery| redelivery.took)
+        .collect();
     let redelivered = Spread::of(&redeliveries);
-    let lateness: Vec<Micros> = analysis.lateness_calm.iter().chain(&analysis.lateness_disturbed).copied().collect();
+    let lateness: Vec<Micros> = analysis
+        .lateness_calm
+        .iter()
+        .chain(&analysis.lateness_disturbed)
+        .copied()
+        .collect();
     let longest = |times: &[Micros]| times.iter().max().copied();
     let mut figures = Vec::new();
     let mut time = |name: &str, most: Option<i64>, was: Option<Micros>| {
@@ -24,30 +33,62 @@ pub fn figures(
             figures.push(Figure {
                 name: name.to_owned(),
                 target: format!("≤ {most} ms"),
-                measured: was.map_or("nothing to measure".to_owned(), |was| format!("{} ms", was / 1_000)),
+                measured: was.map_or("nothing to measure".to_owned(), |was| {
+                    format!("{} ms", was / 1_000)
+                }),
                 met: was.map(|was| was <= most * 1_000),
             });
         }
     };
     let count = redeliveries.len();
-    time(&format!("fault to next attempt, median of {count}"), expect.redelivery_median, redelivered.map(|s| s.p50));
-    time(&format!("fault to next attempt, longest of {count}"), expect.redelivery_max, longest(&redeliveries));
+    time(
+        &format!("fault to next attempt, median of {count}"),
+        expect.redelivery_median,
+        redelivered.map(|s| s.p50),
+    );
+    time(
+        &format!("fault to next attempt, longest of {count}"),
+        expect.redelivery_max,
+        longest(&redeliveries),
+    );
     let again = fires_again(history);
-    let name = format!("end of a fault of the whole cluster to the next delivery, longest of {}", again.len());
+    let name = format!(
+        "end of a fault of the whole cluster to the next delivery, longest of {}",
+        again.len()
+    );
     time(&name, expect.fires_again_max, longest(&again));
-    time("latest start, faults or not", expect.lateness_max, longest(&lateness));
+    time(
+        "latest start, faults or not",
+        expect.lateness_max,
+        longest(&lateness),
+    );
     figures.extend(expect.flood_factor.map(|most| flooded(most, history)));
     let mut number = |name: &str, target: String, was: usize, met: bool| {
         let measured = was.to_string();
-        figures.push(Figure { name: name.to_owned(), target, measured, met: Some(met) });
+        figures.push(Figure {
+            name: name.to_owned(),
+            target,
+            measured,
+            met: Some(met),
+        });
     };
     if let Some(most) = expect.false_deaths {
         let deaths = false_deaths(history);
-        number("nodes declared dead that were not killed", format!("≤ {most}"), deaths, deaths <= most);
+        number(
+            "nodes declared dead that were not killed",
+            format!("≤ {most}"),
+            deaths,
+            deaths <= most,
+        );
     }
     if let Some(most) = expect.second_attempts {
         let second = second_attempts(history);
-        number("executions with a second attempt", format!("≤ {most}"), second, second <= most);
+        number(
+            "executions with a second attempt",
+            format!("≤ {most}"),
+            second,
+            second <= most,
+        );
     }
     if let Some(least) = expect.faults_min {
         let faults = history.faults.len();
@@ -55,38 +96,65 @@ pub fn figures(
     }
     let checked = analysis.counts.must + analysis.counts.may;
     if let Some(least) = expect.fire_times_min {
-        number("fire times", format!("≥ {least}"), checked, checked >= least);
+        number(
+            "fire times",
+            format!("≥ {least}"),
+            checked,
+            checked >= least,
+        );
     }
     if let Some(least) = expect.normal_min {
         let share = analysis.counts.normal * 100 / checked.max(1);
-        number("checked under normal rules, percent", format!("≥ {least}"), share, share >= least);
+        number(
+            "checked under normal rules, percent",
+            format!("≥ {least}"),
+            share,
+            share >= least,
+        );
     }
-    let figure = |(name, measured)| Figure { name, target: "measured".to_owned(), measured, met: None };
+    let figure = |(name, measured)| Figure {
+        name,
+        target: "measured".to_owned(),
+        measured,
+        met: None,
+    };
     figures.extend(measured.into_iter().map(figure));
     figures
 }
 
-/// Scheduling of the machine, not of Horolog: what is below it means nothing. A build without optimisation on two
-/// processors that the flooding clients burn as well had a p99 of 277 ms at idle priority. (`bench flood` measures more
-/// finely; firing that depends on the API is late by seconds.)
+/// Scheduling of the machine, not of Horolog: what is below it means nothing. A build without
+/// optimisation on two processors that the flooding clients burn as well had a p99 of 277 ms at
+/// idle priority. (`bench flood` measures more finely; firing that depends on the API is late by
+/// seconds.)
 const NOISE: Micros = 250_000;
 
-/// I15: how much later starts are while clients flood the API, p99. Each flood is held against the worse of the two calm
-/// stretches around it, so that a machine which is busy with something else is busy in both; and the middle of all floods
-/// counts, so that one bad moment does not.
+/// I15: how much later starts are while clients flood the API, p99. Each flood is held against the
+/// worse of the two calm stretches around it, so that a machine which is busy with something else
+/// is busy in both; and the middle of all floods counts, so that one bad moment does not.
 fn flooded(most: f64, history: &History) -> Figure {
-    let mut floods: Vec<_> = history.faults.iter().filter(|fault| fault.kind == "flood").collect();
+    let mut floods: Vec<_> = history
+        .faults
+        .iter()
+        .filter(|fault| fault.kind == "flood")
+        .collect();
     floods.sort_by_key(|flood| flood.from);
     let starts = starts(history);
     let late = |from: Micros, until: Micros| {
-        let within: Vec<Micros> =
-            starts.iter().filter(|(due, _)| (from..until).contains(due)).map(|(_, late)| *late).collect();
+        let within: Vec<Micros> = starts
+            .iter()
+            .filter(|(due, _)| (from..until).contains(due))
+            .map(|(_, late)| *late)
+            .collect();
         Spread::of(&within).map(|spread| spread.p99)
     };
     let mut factors: Vec<(f64, Micros, Micros)> = Vec::new();
     for (index, flood) in floods.iter().enumerate() {
-        let before = index.checked_sub(1).map_or(history.began, |before| floods[before].until);
-        let after = floods.get(index + 1).map_or(history.ended, |after| after.from);
+        let before = index
+            .checked_sub(1)
+            .map_or(history.began, |before| floods[before].until);
+        let after = floods
+            .get(index + 1)
+            .map_or(history.ended, |after| after.from);
         let calm = late(before, flood.from).max(late(flood.until, after));
         if let (Some(calm), Some(during)) = (calm, late(flood.from, flood.until)) {
             factors.push((ratio(during, calm.max(NOISE)), during, calm));
@@ -95,10 +163,17 @@ fn flooded(most: f64, history: &History) -> Figure {
     factors.sort_by(|a, b| a.0.total_cmp(&b.0));
     let middle = factors.get(factors.len() / 2).copied();
     Figure {
-        name: format!("lateness (p99) during a flood to that of the calm around it, middle of {}", factors.len()),
+        name: format!(
+            "lateness (p99) during a flood to that of the calm around it, middle of {}",
+            factors.len()
+        ),
         target: format!("≤ {most} times, from {} ms on", NOISE / 1_000),
         measured: middle.map_or("nothing to measure".to_owned(), |(factor, during, calm)| {
-            format!("{factor:.1} ({} ms, calm {} ms)", during / 1_000, calm / 1_000)
+            format!(
+                "{factor:.1} ({} ms, calm {} ms)",
+                during / 1_000,
+                calm / 1_000
+            )
         }),
         met: Some(middle.is_some_and(|(factor, ..)| factor <= most)),
     }
@@ -111,16 +186,26 @@ fn ratio(a: Micros, b: Micros) -> f64 {
 
 /// Due time and lateness of every first start that waited for no run.
 fn starts(history: &History) -> Vec<(Micros, Micros)> {
-    let first = history.deliveries.iter().filter(|delivery| delivery.attempt == 1 && delivery.kind == "SCHEDULE");
-    first.map(|delivery| (delivery.due_time, delivery.arrived - delivery.due_time)).collect()
+    let first = history
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.attempt == 1 && delivery.kind == "SCHEDULE");
+    first
+        .map(|delivery| (delivery.due_time, delivery.arrived - delivery.due_time))
+        .collect()
 }
 
 /// From the end of each fault of the whole cluster to the next delivery.
 fn fires_again(history: &History) -> Vec<Micros> {
-    let of_all = history.faults.iter().filter(|fault| fault.scope == Scope::Cluster);
+    let of_all = history
+        .faults
+        .iter()
+        .filter(|fault| fault.scope == Scope::Cluster);
     of_all
         .filter_map(|fault| {
-            let next = history.deliveries.partition_point(|delivery| delivery.arrived < fault.until);
+            let next = history
+                .deliveries
+                .partition_point(|delivery| delivery.arrived < fault.until);
             Some(history.deliveries.get(next)?.arrived - fault.until)
         })
         .collect()
@@ -128,9 +213,19 @@ fn fires_again(history: &History) -> Vec<Micros> {
 
 /// Nodes that are dead although no fault ended them.
 fn false_deaths(history: &History) -> usize {
-    let ended = |fault: &&crate::history::Fault| fault.scope == Scope::Ends || fault.kind == "restart-all";
-    let killed: HashSet<&String> = history.faults.iter().filter(ended).flat_map(|fault| &fault.nodes).collect();
-    history.nodes.iter().filter(|node| node.state == "DEAD" && !killed.contains(&node.name)).count()
+    let ended =
+        |fault: &&crate::history::Fault| fault.scope == Scope::Ends || fault.kind == "restart-all";
+    let killed: HashSet<&String> = history
+        .faults
+        .iter()
+        .filter(ended)
+        .flat_map(|fault| &fault.nodes)
+        .collect();
+    history
+        .nodes
+        .iter()
+        .filter(|node| node.state == "DEAD" && !killed.contains(&node.name))
+        .count()
 }
 
 /// Executions that were run a second time although they had not failed: lost ones.
@@ -147,7 +242,8 @@ mod tests {
 
     const MILLI: Micros = 1_000;
 
-    /// Three floods of 10 s, 10 s apart, and a start each 100 ms; so late in the calm, and so late in each flood.
+    /// Three floods of 10 s, 10 s apart, and a start each 100 ms; so late in the calm, and so late
+    /// in each flood.
     fn history(calm: Micros, floods: [Micros; 3]) -> History {
         let fault = |number: Micros| Fault {
             kind: "flood".to_owned(),
@@ -159,7 +255,11 @@ mod tests {
         let start = |number: Micros| {
             let due = number * 100 * MILLI;
             let flood = usize::try_from(due / (10 * SECOND) / 2).unwrap();
-            let late = if due / (10 * SECOND) % 2 == 1 { floods[flood.min(2)] } else { calm };
+            let late = if due / (10 * SECOND) % 2 == 1 {
+                floods[flood.min(2)]
+            } else {
+                calm
+            };
             Delivery {
                 job: Uuid::nil(),
                 execution: Uuid::nil(),
@@ -188,12 +288,21 @@ mod tests {
             flooded(2.0, &history(calm * MILLI, floods.map(|late| late * MILLI))).met == Some(true)
         };
         assert!(met(4, [4, 4, 4]), "nothing happened");
-        assert!(met(4, [190, 280, 295]), "below what a machine does by itself");
+        assert!(
+            met(4, [190, 280, 295]),
+            "below what a machine does by itself"
+        );
         assert!(!met(4, [700, 700, 700]), "firing depends on the API");
-        assert!(met(400, [500, 600, 700]), "the machine is busy, in the calm as well");
+        assert!(
+            met(400, [500, 600, 700]),
+            "the machine is busy, in the calm as well"
+        );
         assert!(!met(400, [900, 1_000, 700]), "and yet twice is twice");
         assert!(met(4, [4, 900, 4]), "one bad moment");
-        let none = History { faults: Vec::new(), ..history(4_000, [0; 3]) };
+        let none = History {
+            faults: Vec::new(),
+            ..history(4_000, [0; 3])
+        };
         assert_eq!(flooded(2.0, &none).met, Some(false), "nothing was measured");
     }
 }

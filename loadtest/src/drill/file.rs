@@ -42,7 +42,8 @@ pub struct Drill {
     /// Whether the database has a wall clock of its own (libfaketime).
     #[serde(default)]
     pub database_clock: bool,
-    /// What time it is for everybody, this program and the database too, when it begins (libfaketime).
+    /// What time it is for everybody, this program and the database too, when it begins
+    /// (libfaketime).
     pub wall_clock: Option<DateTime<Utc>>,
     /// A safeguard that the drill can switch off, and what the checker must then say.
     pub bug: Option<Bug>,
@@ -104,7 +105,10 @@ pub struct RulesInFile {
 
 impl Default for RulesInFile {
     fn default() -> Self {
-        Self { lateness_millis: 1_000, recovery_millis: 5_000 }
+        Self {
+            lateness_millis: 1_000,
+            recovery_millis: 5_000,
+        }
     }
 }
 
@@ -235,8 +239,9 @@ pub enum Kind {
     Backlog,
     /// The database's clock is wrong by `amount` seconds for so long (libfaketime).
     ClockJump,
-    /// The database's clock is off by `amount` seconds from then on (libfaketime); `seconds` later somebody releases the
-    /// cluster, or nobody when that is 0. Such a drill is checked by fewer rules (`checker::check_clock_stays`).
+    /// The database's clock is off by `amount` seconds from then on (libfaketime); `seconds` later
+    /// somebody releases the cluster, or nobody when that is 0. Such a drill is checked by fewer
+    /// rules (`checker::check_clock_stays`).
     ClockStays,
     /// Ten clients loop the dearest requests that the nodes let through, for so long.
     Flood,
@@ -294,42 +299,69 @@ pub struct Expect {
 impl Drill {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, anyhow::Error> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let drill: Self = toml::from_str(&text).with_context(|| format!("{} is no drill", path.display()))?;
-        drill.validate().with_context(|| format!("{} is no drill", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let drill: Self =
+            toml::from_str(&text).with_context(|| format!("{} is no drill", path.display()))?;
+        drill
+            .validate()
+            .with_context(|| format!("{} is no drill", path.display()))?;
         Ok(drill)
     }
 
     fn validate(&self) -> Result<(), anyhow::Error> {
         ensure!((1..=20).contains(&self.nodes), "nodes must be from 1 to 20");
         ensure!(self.ttl_seconds >= 1, "ttl-seconds must be at least 1");
-        ensure!(!self.jobs.is_empty() || self.mix > 0, "there is nothing to run: say `mix`, or [[jobs]]");
+        ensure!(
+            !self.jobs.is_empty() || self.mix > 0,
+            "there is nothing to run: say `mix`, or [[jobs]]"
+        );
         let kinds = self.faults.iter().map(|fault| fault.kind);
-        for kind in kinds.chain(self.random.iter().flat_map(|random| random.kinds.iter().copied())) {
+        for kind in kinds.chain(
+            self.random
+                .iter()
+                .flat_map(|random| random.kinds.iter().copied()),
+        ) {
             self.validate_kind(kind)?;
         }
         if let Some(random) = &self.random {
             ensure!(!random.kinds.is_empty(), "[random] names no kinds");
-            ensure!(random.gap >= 0.0 && random.seconds > 0.0, "[random] has a negative time");
+            ensure!(
+                random.gap >= 0.0 && random.seconds > 0.0,
+                "[random] has a negative time"
+            );
         }
         ensure!(
             !self.database_clock || self.wall_clock.is_none(),
             "database-clock and wall-clock would fake each other's"
         );
-        ensure!(!self.clocks || self.wall_clock.is_none(), "clocks and wall-clock would each fake the other's");
-        let stays = self.faults.iter().filter(|fault| fault.kind == Kind::ClockStays).count();
+        ensure!(
+            !self.clocks || self.wall_clock.is_none(),
+            "clocks and wall-clock would each fake the other's"
+        );
+        let stays = self
+            .faults
+            .iter()
+            .filter(|fault| fault.kind == Kind::ClockStays)
+            .count();
         ensure!(
             stays == 0 || (stays == self.faults.len() && self.random.is_none()),
             "clock-stays has a checker of its own: no other fault may be in its drill"
         );
         for fault in &self.faults {
-            ensure!(fault.at >= 0.0 && fault.every >= 0.0 && fault.seconds >= 0.0, "a fault has a negative time");
+            ensure!(
+                fault.at >= 0.0 && fault.every >= 0.0 && fault.seconds >= 0.0,
+                "a fault has a negative time"
+            );
         }
         Ok(())
     }
 
     fn validate_kind(&self, kind: Kind) -> Result<(), anyhow::Error> {
-        let standby = matches!(self.database, Database::SynchronousStandby | Database::AsynchronousStandby);
+        let standby = matches!(
+            self.database,
+            Database::SynchronousStandby | Database::AsynchronousStandby
+        );
         let needs = match kind {
             Kind::Failover | Kind::OldPrimary if !standby => "a standby",
             Kind::DiskFull if self.database != Database::SmallDisk => "database = \"small-disk\"",
@@ -353,8 +385,15 @@ impl Drill {
 
     /// Checks what was seen.
     pub fn check(&self, history: &History) -> Analysis {
-        let stays = self.faults.iter().any(|fault| fault.kind == Kind::ClockStays);
-        if stays { check_clock_stays(history, &self.rules()) } else { check(history, &self.rules()) }
+        let stays = self
+            .faults
+            .iter()
+            .any(|fault| fault.kind == Kind::ClockStays);
+        if stays {
+            check_clock_stays(history, &self.rules())
+        } else {
+            check(history, &self.rules())
+        }
     }
 
     /// What the checker holds the cluster to.
@@ -411,7 +450,10 @@ mod tests {
 
     fn parse(text: &str) -> Result<Drill, String> {
         let drill: Drill = toml::from_str(text).map_err(|error| error.to_string())?;
-        drill.validate().map(|()| drill).map_err(|error| error.to_string())
+        drill
+            .validate()
+            .map(|()| drill)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -426,21 +468,31 @@ mod tests {
             ("[[faults]]\nkind = \"failover\"\nat = 1", "standby"),
             ("[[faults]]\nkind = \"disk-full\"\nat = 1", "small-disk"),
             ("[[faults]]\nkind = \"skew\"\nat = 1", "clocks"),
-            ("[[faults]]\nkind = \"clock-jump\"\nat = 1", "database-clock"),
+            (
+                "[[faults]]\nkind = \"clock-jump\"\nat = 1",
+                "database-clock",
+            ),
             (
                 "database-clock = true\n[[faults]]\nkind = \"clock-stays\"\nat = 1\n[[faults]]\nkind = \"kill\"\nat = 1",
                 "a checker of its own",
             ),
             ("[[faults]]\nkind = \"unplug\"\nat = 1", "namespaces"),
             ("[[faults]]\nkind = \"kill\"\nat = -1.0", "negative"),
-            ("clocks = true\nwall-clock = \"2027-03-28T00:59:35Z\"", "wall-clock"),
+            (
+                "clocks = true\nwall-clock = \"2027-03-28T00:59:35Z\"",
+                "wall-clock",
+            ),
             ("[random]\nfaults = 1\nkinds = []\ngap = 1.0", "kinds"),
         ];
         for (more, expected) in cases {
             let error = parse(&format!("{good}{more}\n")).expect_err(more);
             assert!(error.contains(expected), "{more}: {error}");
         }
-        assert!(parse("about = \"x\"\nseconds = 5\n").expect_err("no jobs").contains("nothing to run"));
+        assert!(
+            parse("about = \"x\"\nseconds = 5\n")
+                .expect_err("no jobs")
+                .contains("nothing to run")
+        );
     }
 
     #[test]

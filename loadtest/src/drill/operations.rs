@@ -1,6 +1,6 @@
-//! An operator who does anything to any job: pauses, resumes, edits, deletes,
-//! runs, runs again, cancels many and creates, while everything else happens. Another one aims: just after a fire time, at jobs whose fire times
-//! wait before they are taken.
+//! An operator who does anything to any job: pauses, resumes, edits, deletes, runs, runs again,
+//! cancels many and creates, while everything else happens. Another one aims: just after a fire
+//! time, at jobs whose fire times wait before they are taken.
 
 use super::testbed::DrillTestbed;
 use super::workload;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 /// How long after a fire time the aimed operator still comes.
 const GAP: Micros = 2 * SECOND;
-/// `endAt` and `maxRuns` that change nothing, but the row: some ten years, more runs than a drill has.
+/// `endAt` and `maxRuns` that change nothing, but the row: some ten years, more runs than a drill
+/// has.
 const FAR: Micros = 300_000_000 * SECOND;
 const MANY_RUNS: u32 = 100_000;
 /// Jobs whose executions one call cancels.
@@ -26,34 +27,72 @@ pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     let mut created = 0;
     while Instant::now() < end {
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-        let Some(address) = testbed.any_address() else { continue };
+        let Some(address) = testbed.any_address() else {
+            continue;
+        };
         let jobs = testbed.operator.jobs();
-        let Some(id) = fastrand::choice(&jobs).copied() else { continue };
+        let Some(id) = fastrand::choice(&jobs).copied() else {
+            continue;
+        };
         match fastrand::u32(..100) {
-            0..20 => testbed.operator.command(address, id, Operation::RunNow).await,
+            0..20 => {
+                testbed
+                    .operator
+                    .command(address, id, Operation::RunNow)
+                    .await
+            }
             20..30 => testbed.operator.rerun(address, id).await,
             30..35 => testbed.operator.cancel(address, &some(&jobs)).await,
-            35..50 => testbed.operator.command(address, id, Operation::Pause).await,
-            50..80 => testbed.operator.command(address, id, Operation::Resume).await,
+            35..50 => {
+                testbed
+                    .operator
+                    .command(address, id, Operation::Pause)
+                    .await
+            }
+            50..80 => {
+                testbed
+                    .operator
+                    .command(address, id, Operation::Resume)
+                    .await
+            }
             80..90 => testbed.operator.update(address, id, edit).await,
-            90..95 => testbed.operator.command(address, id, Operation::Delete).await,
+            90..95 => {
+                testbed
+                    .operator
+                    .command(address, id, Operation::Delete)
+                    .await
+            }
             _ => {
                 // As many as are deleted, or there would soon be nothing to do anything to.
-                testbed.operator.create(address, &spare[created % spare.len()]).await;
+                testbed
+                    .operator
+                    .create(address, &spare[created % spare.len()])
+                    .await;
                 created += 1;
             }
         }
     }
 }
 
-/// Goes on until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two seconds more.
+/// Goes on until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two
+/// seconds more.
 pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     while Instant::now() < end {
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         let jobs = testbed.operator.jobs();
-        let Some(id) = fastrand::choice(&jobs).copied() else { continue };
-        let Some(job) = testbed.operator.believed(id).filter(|job| job.deletable && waits(&job.spec)) else { continue };
-        let Some(next) = next_fire_time(&job.spec, job.named) else { continue };
+        let Some(id) = fastrand::choice(&jobs).copied() else {
+            continue;
+        };
+        let Some(job) = testbed
+            .operator
+            .believed(id)
+            .filter(|job| job.deletable && waits(&job.spec))
+        else {
+            continue;
+        };
+        let Some(next) = next_fire_time(&job.spec, job.named) else {
+            continue;
+        };
         let wait = next + fastrand::i64(0..GAP) - now();
         tokio::time::sleep(Duration::from_micros(wait.try_into().unwrap_or(0))).await;
         strike(testbed, id, &job.spec).await;
@@ -62,17 +101,31 @@ pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
 
 /// Does something in the gap between a fire time and its start.
 async fn strike(testbed: &DrillTestbed, id: Uuid, spec: &JobSpec) {
-    let Some(address) = testbed.any_address() else { return };
+    let Some(address) = testbed.any_address() else {
+        return;
+    };
     match fastrand::u32(..100) {
         0..60 => testbed.operator.update(address, id, edit_limits).await,
         60..90 => {
-            testbed.operator.command(address, id, Operation::Pause).await;
+            testbed
+                .operator
+                .command(address, id, Operation::Pause)
+                .await;
             tokio::time::sleep(Duration::from_millis(fastrand::u64(..2_000))).await;
-            testbed.operator.command(address, id, Operation::Resume).await;
+            testbed
+                .operator
+                .command(address, id, Operation::Resume)
+                .await;
         }
         _ => {
-            testbed.operator.command(address, id, Operation::Delete).await;
-            let again = JobSpec { end_at: None, ..spec.clone() };
+            testbed
+                .operator
+                .command(address, id, Operation::Delete)
+                .await;
+            let again = JobSpec {
+                end_at: None,
+                ..spec.clone()
+            };
             testbed.operator.create(address, &again).await;
         }
     }
@@ -85,7 +138,10 @@ fn some(jobs: &[Uuid]) -> Vec<Uuid> {
 
 fn waits(spec: &JobSpec) -> bool {
     let buffers = matches!(spec.overlap, Overlap::BufferOne | Overlap::BufferAll);
-    let grid = matches!(spec.schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. });
+    let grid = matches!(
+        spec.schedule,
+        Schedule::FixedRate { .. } | Schedule::Cron { .. }
+    );
     grid && (buffers || spec.jitter_seconds > 0)
 }
 
@@ -93,8 +149,13 @@ fn waits(spec: &JobSpec) -> bool {
 fn next_fire_time(spec: &JobSpec, named: Option<Micros>) -> Option<Micros> {
     let (from, until) = (now(), now() + 10 * SECOND);
     match &spec.schedule {
-        Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until).ok()?.first().copied(),
-        Schedule::FixedRate { seconds } => fire_times::fixed_rate(named?, *seconds, from, until).first().copied(),
+        Schedule::Cron { expression, zone } => fire_times::cron(expression, zone, from, until)
+            .ok()?
+            .first()
+            .copied(),
+        Schedule::FixedRate { seconds } => fire_times::fixed_rate(named?, *seconds, from, until)
+            .first()
+            .copied(),
         Schedule::FixedDelay { .. } | Schedule::Once { .. } | Schedule::Manual => None,
     }
 }
@@ -103,7 +164,10 @@ fn next_fire_time(spec: &JobSpec, named: Option<Micros>) -> Option<Micros> {
 pub async fn resume_all(testbed: &DrillTestbed) {
     for id in testbed.operator.jobs() {
         if let Some(address) = testbed.any_address() {
-            testbed.operator.command(address, id, Operation::Resume).await;
+            testbed
+                .operator
+                .command(address, id, Operation::Resume)
+                .await;
         }
     }
 }
@@ -112,7 +176,10 @@ pub async fn resume_all(testbed: &DrillTestbed) {
 pub async fn pause_all(testbed: &DrillTestbed) {
     for id in testbed.operator.jobs() {
         if let Some(address) = testbed.any_address() {
-            testbed.operator.command(address, id, Operation::Pause).await;
+            testbed
+                .operator
+                .command(address, id, Operation::Pause)
+                .await;
         }
     }
 }
@@ -121,17 +188,24 @@ pub async fn pause_all(testbed: &DrillTestbed) {
 fn edit(job: &mut JobSpec) {
     job.name.push('\'');
     if fastrand::bool()
-        && let Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } = &mut job.schedule
+        && let Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } =
+            &mut job.schedule
     {
         *seconds = *seconds % 5 + 1;
     }
 }
 
-/// Another limit or jitter: none of them may touch what is past its instant. An `endAt` close by closes the grid until
-/// a later edit opens it again.
+/// Another limit or jitter: none of them may touch what is past its instant. An `endAt` close by
+/// closes the grid until a later edit opens it again.
 fn edit_limits(job: &mut JobSpec) {
     match fastrand::u32(..4) {
-        0 => job.end_at = if job.end_at.is_none() { Some(millis(now() + FAR)) } else { None },
+        0 => {
+            job.end_at = if job.end_at.is_none() {
+                Some(millis(now() + FAR))
+            } else {
+                None
+            }
+        }
         1 => job.end_at = Some(millis(now() + fastrand::i64(0..4 * SECOND))),
         2 => job.max_runs = Some(job.max_runs.unwrap_or(MANY_RUNS) + 1),
         _ => job.jitter_seconds = (job.jitter_seconds + 1) % 4,

@@ -54,9 +54,16 @@ pub struct Ended {
 /// Runs a drill to its end; reports lie in its directory then. On one thread, so that
 /// every choice comes from the seed.
 pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, anyhow::Error> {
-    let seed = options.seed.or(drill.seed).unwrap_or_else(|| fastrand::u64(1..1_000_000));
+    let seed = options
+        .seed
+        .or(drill.seed)
+        .unwrap_or_else(|| fastrand::u64(1..1_000_000));
     fastrand::seed(seed);
-    let bug = drill.bug.as_ref().filter(|_| options.bug).map(|bug| bug.safeguard.clone());
+    let bug = drill
+        .bug
+        .as_ref()
+        .filter(|_| options.bug)
+        .map(|bug| bug.safeguard.clone());
     let mut run = Run {
         name: name.to_owned(),
         about: drill.about.clone(),
@@ -69,11 +76,15 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         ..Run::default()
     };
     let (killer, wanted_dead) = mpsc::unbounded_channel();
-    let testbed = DrillTestbed::set_up(drill, &options.program, bug, &options.directory, killer).await?;
+    let testbed =
+        DrillTestbed::set_up(drill, &options.program, bug, &options.directory, killer).await?;
     let testbed = Rc::new(testbed);
     let failures = run_phases(&testbed, seed, wanted_dead).await?;
     if !failures.is_empty() {
-        run.inconclusive = Some(format!("not everything could be done: {}", failures.join("; ")));
+        run.inconclusive = Some(format!(
+            "not everything could be done: {}",
+            failures.join("; ")
+        ));
     }
     let history = testbed.history().await?;
     Ok(conclude(&testbed, run, history))
@@ -88,7 +99,9 @@ fn conclude(testbed: &DrillTestbed, mut run: Run, history: History) -> Ended {
         fire_time: None,
         execution: None,
     };
-    analysis.violations.extend(testbed.sink.malformed().into_iter().map(malformed));
+    analysis
+        .violations
+        .extend(testbed.sink.malformed().into_iter().map(malformed));
     let poisoned = |text| crate::checker::Violation {
         rule: "POISONED".to_owned(),
         text,
@@ -96,17 +109,38 @@ fn conclude(testbed: &DrillTestbed, mut run: Run, history: History) -> Ended {
         fire_time: None,
         execution: None,
     };
-    analysis.violations.extend(testbed.all_broken().into_iter().map(poisoned));
-    run.figures = figures(&testbed.drill.expect, &history, &analysis, testbed.measurements());
-    Ended { run, history, analysis }
+    analysis
+        .violations
+        .extend(testbed.all_broken().into_iter().map(poisoned));
+    run.figures = figures(
+        &testbed.drill.expect,
+        &history,
+        &analysis,
+        testbed.measurements(),
+    );
+    Ended {
+        run,
+        history,
+        analysis,
+    }
 }
 
 impl Ended {
     /// Writes page, JSON and history.
     pub fn write(&self, directory: &Path) -> Result<(), anyhow::Error> {
-        let Self { run, history, analysis } = self;
-        std::fs::write(directory.join("report.html"), report::html(run, history, analysis))?;
-        std::fs::write(directory.join("report.json"), report::json(run, history, analysis).to_string())?;
+        let Self {
+            run,
+            history,
+            analysis,
+        } = self;
+        std::fs::write(
+            directory.join("report.html"),
+            report::html(run, history, analysis),
+        )?;
+        std::fs::write(
+            directory.join("report.json"),
+            report::json(run, history, analysis).to_string(),
+        )?;
         let file = std::io::BufWriter::new(std::fs::File::create(directory.join("history.json"))?);
         serde_json::to_writer(file, history)?;
         Ok(())
@@ -114,11 +148,15 @@ impl Ended {
 
     /// Whether every figure that was to be reached was.
     pub fn reached(&self) -> bool {
-        self.run.figures.iter().all(|figure| figure.met != Some(false))
+        self.run
+            .figures
+            .iter()
+            .all(|figure| figure.met != Some(false))
     }
 }
 
-/// Runs the phases of a drill, from the first node to the final read; returns what could not be done.
+/// Runs the phases of a drill, from the first node to the final read; returns what could not be
+/// done.
 async fn run_phases(
     testbed: &Rc<DrillTestbed>,
     seed: u64,
@@ -127,8 +165,12 @@ async fn run_phases(
     let progress = progress(&testbed.drill);
     progress.set_message("starting the nodes");
     testbed.open().await?;
-    // Nodes declare nobody dead before they have been there for a TTL: a cluster that has just begun is a special case.
-    tokio::time::sleep(Duration::from_micros(testbed.drill.rules().ttl.unsigned_abs()) + Duration::from_secs(1)).await;
+    // Nodes declare nobody dead before they have been there for a TTL: a cluster that has just
+    // begun is a special case.
+    tokio::time::sleep(
+        Duration::from_micros(testbed.drill.rules().ttl.unsigned_abs()) + Duration::from_secs(1),
+    )
+    .await;
     create_jobs(testbed).await?;
     let tasks = tokio::task::LocalSet::new();
     let (over, is_over) = watch::channel(false);
@@ -149,7 +191,8 @@ async fn run_phases(
             }
             let rules = testbed.drill.rules();
             let settle = Duration::from_micros((2 * rules.ttl + rules.recovery).unsigned_abs());
-            tokio::time::sleep(settle.max(Duration::from_secs(testbed.drill.quiesce_seconds))).await;
+            tokio::time::sleep(settle.max(Duration::from_secs(testbed.drill.quiesce_seconds)))
+                .await;
             operations::pause_all(testbed).await;
             nothing_in_flight(testbed).await;
             over.send_replace(true);
@@ -213,15 +256,26 @@ async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
     failures.take()
 }
 
-async fn try_inject(testbed: &DrillTestbed, fault: &FaultSpec, failures: &std::cell::RefCell<Vec<String>>) {
+async fn try_inject(
+    testbed: &DrillTestbed,
+    fault: &FaultSpec,
+    failures: &std::cell::RefCell<Vec<String>>,
+) {
     if let Err(error) = inject(testbed, fault).await {
-        failures.borrow_mut().push(format!("{:?}: {error:#}", fault.kind));
+        failures
+            .borrow_mut()
+            .push(format!("{:?}: {error:#}", fault.kind));
     }
 }
 
-/// One after the other, now and then two at once; calm after each burst. Which they are comes from the seed alone,
-/// whatever else draws lots meanwhile.
-async fn random_faults(testbed: &DrillTestbed, random: &Random, seed: u64, failures: &std::cell::RefCell<Vec<String>>) {
+/// One after the other, now and then two at once; calm after each burst. Which they are comes from
+/// the seed alone, whatever else draws lots meanwhile.
+async fn random_faults(
+    testbed: &DrillTestbed,
+    random: &Random,
+    seed: u64,
+    failures: &std::cell::RefCell<Vec<String>>,
+) {
     let mut choices = fastrand::Rng::with_seed(seed);
     let mut deck = Vec::new();
     let mut done = 0;
@@ -229,13 +283,20 @@ async fn random_faults(testbed: &DrillTestbed, random: &Random, seed: u64, failu
         let fault = next_fault(random, &mut deck, &mut choices);
         if choices.u32(..5) == 0 && done + 1 < random.faults {
             let other = next_fault(random, &mut deck, &mut choices);
-            tokio::join!(try_inject(testbed, &fault, failures), try_inject(testbed, &other, failures));
+            tokio::join!(
+                try_inject(testbed, &fault, failures),
+                try_inject(testbed, &other, failures)
+            );
             done += 1;
         } else {
             try_inject(testbed, &fault, failures).await;
         }
         done += 1;
-        let pause = if done % random.burst == 0 { random.calm } else { random.gap * (0.5 + choices.f64() / 2.0) };
+        let pause = if done % random.burst == 0 {
+            random.calm
+        } else {
+            random.gap * (0.5 + choices.f64() / 2.0)
+        };
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
     }
 }
@@ -252,7 +313,11 @@ fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng
         times: 1,
         every: 0.0,
         seconds: random.seconds * (0.1 + 0.9 * choices.f64()),
-        node: if choices.bool() { NodeChoice::Busiest } else { NodeChoice::Random },
+        node: if choices.bool() {
+            NodeChoice::Busiest
+        } else {
+            NodeChoice::Random
+        },
         actor: choices
             .choice([
                 super::file::Actor::ExecutorPool,
@@ -268,7 +333,9 @@ fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng
 /// Kills the node that a target asks for, and starts another in its place.
 async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
     while let Some(id) = wanted_dead.recv().await {
-        let Some(name) = testbed.name_of(id).await else { continue };
+        let Some(name) = testbed.name_of(id).await else {
+            continue;
+        };
         for slot in testbed.slots() {
             let mut slot = slot.lock_owned().await;
             if slot.name() != Some(&name) {
@@ -278,7 +345,8 @@ async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::Unboun
             if let Ok(dead) = slot.kill().await {
                 testbed.record_fault("kill", Scope::Ends, &[&name], from, dead);
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                // A drill goes on with the nodes it has; `restart_stopped_nodes` says what is wrong with this one.
+                // A drill goes on with the nodes it has; `restart_stopped_nodes` says what is wrong
+                // with this one.
                 let _ = slot.start();
             }
         }
@@ -290,9 +358,16 @@ async fn audit(testbed: Rc<DrillTestbed>, is_over: watch::Receiver<bool>) {
     let mut auditor = testbed.auditor.lock().await;
     while !*is_over.borrow() {
         tokio::time::sleep(AUDIT_INTERVAL).await;
-        let Ok(servers) = testbed.servers.try_read() else { continue };
+        let Ok(servers) = testbed.servers.try_read() else {
+            continue;
+        };
         // The database may be away, or its tables locked: the next look will do.
-        let look = async { auditor.look(&servers.primary.sql().await.ok()?, false).await.ok() };
+        let look = async {
+            auditor
+                .look(&servers.primary.sql().await.ok()?, false)
+                .await
+                .ok()
+        };
         let _ = tokio::time::timeout(AUDIT_INTERVAL, look).await;
     }
 }
@@ -306,7 +381,11 @@ async fn nothing_in_flight(testbed: &DrillTestbed) {
             let count = "select count(*) from job_execution_log l where status = 'RUNNING' or status = 'RETRYING' and (
                 not exists (select from job_definition j where j.id = l.job_id and j.status = 'PAUSED')
                 or exists (select from job_trigger t where t.id = l.id and t.kind = 'RECOVERY'))";
-            if sql.query_one(count, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) == 0) {
+            if sql
+                .query_one(count, &[])
+                .await
+                .is_ok_and(|row| row.get::<_, i64>(0) == 0)
+            {
                 return;
             }
         }
@@ -324,7 +403,11 @@ fn progress(drill: &Drill) -> ProgressBar {
 async fn count(testbed: Rc<DrillTestbed>, progress: ProgressBar, is_over: watch::Receiver<bool>) {
     while !*is_over.borrow() {
         progress.set_position(progress.elapsed().as_secs());
-        progress.set_message(format!("{} deliveries, {} faults", testbed.sink.count(), testbed.fault_count()));
+        progress.set_message(format!(
+            "{} deliveries, {} faults",
+            testbed.sink.count(),
+            testbed.fault_count()
+        ));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
@@ -333,17 +416,33 @@ fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
     let mut settings = vec![
         ("--node-ttl".to_owned(), format!("{} s", drill.ttl_seconds)),
         ("database".to_owned(), format!("{:?}", drill.database)),
-        ("latest start in calm times".to_owned(), format!("{} ms", drill.rules.lateness_millis)),
+        (
+            "latest start in calm times".to_owned(),
+            format!("{} ms", drill.rules.lateness_millis),
+        ),
     ];
-    settings.extend(drill.flags.iter().map(|flag| ("flag".to_owned(), flag.clone())));
+    settings.extend(
+        drill
+            .flags
+            .iter()
+            .map(|flag| ("flag".to_owned(), flag.clone())),
+    );
     settings.extend(bug.map(|bug| ("SWITCHED OFF".to_owned(), bug.to_owned())));
     settings
 }
 
 /// What a program says on its first line, if it can be asked.
 async fn first_line_of(program: &str, arguments: &[&str]) -> String {
-    let output = tokio::process::Command::new(program).args(arguments).output().await;
-    let text =
-        output.map(|output| String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned());
+    let output = tokio::process::Command::new(program)
+        .args(arguments)
+        .output()
+        .await;
+    let text = output.map(|output| {
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    });
     text.unwrap_or_default()
 }

@@ -89,11 +89,22 @@ impl DrillTestbed {
         directory: &Path,
         killer: mpsc::UnboundedSender<Uuid>,
     ) -> Result<Self, anyhow::Error> {
-        let bridge = if drill.namespaces { Some(Bridge::create().await?) } else { None };
-        let ip = bridge.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Bridge::ip);
-        let disk = if drill.database == Database::SmallDisk { Some(SmallDisk::mount(directory)?) } else { None };
+        let bridge = if drill.namespaces {
+            Some(Bridge::create().await?)
+        } else {
+            None
+        };
+        let ip = bridge
+            .as_ref()
+            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Bridge::ip);
+        let disk = if drill.database == Database::SmallDisk {
+            Some(SmallDisk::mount(directory)?)
+        } else {
+            None
+        };
         let data = disk.as_ref().map(|disk| disk.directory.join("data"));
-        let mut primary = Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
+        let mut primary =
+            Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
         if drill.database_clock {
             primary.fake_clock().await?;
         }
@@ -104,10 +115,18 @@ impl DrillTestbed {
             }
         };
         let sink = Sink::start(&ip.to_string(), &directory.join("sink.jsonl"), killer).await?;
-        let sink_wire = if drill.namespaces { None } else { Some(Proxy::to(sink.address).await?) };
+        let sink_wire = if drill.namespaces {
+            None
+        } else {
+            Some(Proxy::to(sink.address).await?)
+        };
         let target = sink_wire.as_ref().map_or(sink.address, |wire| wire.address);
         let http = Http::default();
-        let operator = Operator::new(http.clone(), format!("http://{target}"), &directory.join("control.jsonl"))?;
+        let operator = Operator::new(
+            http.clone(),
+            format!("http://{target}"),
+            &directory.join("control.jsonl"),
+        )?;
         let mut flags = vec!["--node-ttl".to_owned(), format!("{}s", drill.ttl_seconds)];
         if !drill.flags.iter().any(|flag| flag == REPAIR_INTERVAL) {
             flags.extend([REPAIR_INTERVAL.to_owned(), "5s".to_owned()]);
@@ -156,18 +175,22 @@ impl DrillTestbed {
         {
             return Some(missing);
         }
-        if (drill.clocks || drill.database_clock || drill.wall_clock.is_some()) && clock::library().is_none() {
+        if (drill.clocks || drill.database_clock || drill.wall_clock.is_some())
+            && clock::library().is_none()
+        {
             return Some("libfaketime is not installed (Debian: apt-get install libfaketime)");
         }
         let root = rustix::process::geteuid().is_root();
-        (drill.database == Database::SmallDisk && !root).then_some("a small disk is mounted by root alone")
+        (drill.database == Database::SmallDisk && !root)
+            .then_some("a small disk is mounted by root alone")
     }
 
     /// Lets every commit wait for the standby.
     pub async fn wait_for_the_standby(&self) -> Result<(), anyhow::Error> {
         let servers = self.servers.read().await;
         let sql = servers.primary.sql().await?;
-        sql.batch_execute("alter system set synchronous_standby_names = '*'").await?;
+        sql.batch_execute("alter system set synchronous_standby_names = '*'")
+            .await?;
         sql.batch_execute("select pg_reload_conf()").await?;
         let synchronous = "select from pg_stat_replication where sync_state = 'sync'";
         for _ in 0..200 {
@@ -183,7 +206,9 @@ impl DrillTestbed {
     pub async fn add_slot(&self) -> Result<SharedSlot, anyhow::Error> {
         let number = self.slots().len() + 1;
         let servers = self.servers.read().await;
-        let both: Vec<&Postgres> = std::iter::once(&servers.primary).chain(servers.other.as_ref()).collect();
+        let both: Vec<&Postgres> = std::iter::once(&servers.primary)
+            .chain(servers.other.as_ref())
+            .collect();
         let mut slot = Slot::new(number, self.settings.clone(), &both).await?;
         if let Some(bridge) = &self.bridge {
             slot.move_to(bridge.namespace(number).await?, &both)?;
@@ -192,13 +217,19 @@ impl DrillTestbed {
             slot.fake_clock()?;
         }
         let slot = Arc::new(tokio::sync::Mutex::new(slot));
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot.clone());
+        self.slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(slot.clone());
         Ok(slot)
     }
 
     /// The places of nodes.
     pub fn slots(&self) -> Vec<SharedSlot> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Lets everybody live, and waits until all lease; then the database records transitions.
@@ -243,10 +274,17 @@ impl DrillTestbed {
             }
             if !free.is_empty() {
                 fastrand::shuffle(&mut free);
-                let index = if who == NodeChoice::Busiest { self.busiest(&free).await } else { 0 };
+                let index = if who == NodeChoice::Busiest {
+                    self.busiest(&free).await
+                } else {
+                    0
+                };
                 return Ok(free.swap_remove(index));
             }
-            ensure!(begun.elapsed() < NODE_WAIT, "every node is dead, or in the hands of another fault");
+            ensure!(
+                begun.elapsed() < NODE_WAIT,
+                "every node is dead, or in the hands of another fault"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -270,8 +308,12 @@ impl DrillTestbed {
 
     /// The life that a node id belongs to.
     pub async fn name_of(&self, id: Uuid) -> Option<String> {
-        let known =
-            |names: &[(Uuid, String)]| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
+        let known = |names: &[(Uuid, String)]| {
+            names
+                .iter()
+                .find(|(known, _)| *known == id)
+                .map(|(_, name)| name.clone())
+        };
         if let Some(name) = known(&self.names.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Some(name);
         }
@@ -287,59 +329,112 @@ impl DrillTestbed {
         let mut addresses: Vec<SocketAddr> = self
             .slots()
             .iter()
-            .filter_map(|slot| slot.try_lock().ok().filter(|slot| slot.name().is_some())?.address())
+            .filter_map(|slot| {
+                slot.try_lock()
+                    .ok()
+                    .filter(|slot| slot.name().is_some())?
+                    .address()
+            })
             .collect();
         fastrand::shuffle(&mut addresses);
         addresses.pop()
     }
 
     /// Records a fault that was injected.
-    pub fn record_fault(&self, kind: &str, scope: Scope, nodes: &[&str], from: Micros, until: Micros) {
+    pub fn record_fault(
+        &self,
+        kind: &str,
+        scope: Scope,
+        nodes: &[&str],
+        from: Micros,
+        until: Micros,
+    ) {
         let nodes = nodes.iter().map(|name| (*name).to_owned()).collect();
-        let fault = Fault { kind: kind.to_owned(), scope, nodes, from, until };
+        let fault = Fault {
+            kind: kind.to_owned(),
+            scope,
+            nodes,
+            from,
+            until,
+        };
         self.fault_journal.append(&fault);
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        self.faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
     }
 
     /// Runs a command of the program that needs the database alone; what it says.
-    pub async fn horolog(&self, database: &Postgres, command: &str) -> Result<String, anyhow::Error> {
+    pub async fn horolog(
+        &self,
+        database: &Postgres,
+        command: &str,
+    ) -> Result<String, anyhow::Error> {
         let output = tokio::process::Command::new(&self.settings.program)
-            .args([command, "--database-url", &database.url(&[database.address])])
+            .args([
+                command,
+                "--database-url",
+                &database.url(&[database.address]),
+            ])
             .output()
             .await?;
         let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "horolog {command} ended with {}: {error}", output.status);
-        Ok(String::from_utf8_lossy(&output.stdout).trim().replace('\n', "; "))
+        ensure!(
+            output.status.success(),
+            "horolog {command} ended with {}: {error}",
+            output.status
+        );
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .replace('\n', "; "))
     }
 
     /// Records a figure that was measured on the way.
     pub fn record_measurement(&self, name: String, value: String) {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+        self.measured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((name, value));
     }
 
     /// What was measured on the way.
     pub fn measurements(&self) -> Vec<(String, String)> {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.measured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Something is broken that no rule of the checker sees.
     pub fn record_broken(&self, what: String) {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+        self.broken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what);
     }
 
     /// What was broken that no rule of the checker sees.
     pub fn all_broken(&self) -> Vec<String> {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.broken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The database's clock was wrong.
     pub fn record_wrong_clock(&self, wrong: WrongClock) {
-        self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).push(wrong);
+        self.wrong_clocks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(wrong);
     }
 
     /// How many faults there were.
     pub fn fault_count(&self) -> usize {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// The final read.
@@ -349,8 +444,15 @@ impl DrillTestbed {
         let mut auditor = self.auditor.lock().await;
         auditor.look(&sql, true).await?;
         let mut jobs: HashSet<Uuid> = self.operator.jobs().into_iter().collect();
-        let (mut rows, mut transitions) = (database::rows(&sql).await?, database::transitions(&sql).await?);
-        let wrong = self.wrong_clocks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mut rows, mut transitions) = (
+            database::rows(&sql).await?,
+            database::transitions(&sql).await?,
+        );
+        let wrong = self
+            .wrong_clocks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         for row in &mut rows {
             row.started_at = row.started_at.map(|at| corrected(&wrong, at));
             row.finished_at = row.finished_at.map(|at| corrected(&wrong, at));
@@ -365,10 +467,25 @@ impl DrillTestbed {
         rows.retain(|row| jobs.contains(&row.job));
         for (from, until) in self.disk_watch.stalls() {
             // Nodes give up a call after half a TTL: beyond it the database is away.
-            let is_long = until - from >= i64::try_from(self.drill.ttl_seconds).unwrap_or(i64::MAX) * SECOND / 2;
-            self.record_fault("slow-disk", if is_long { Scope::Cluster } else { Scope::Stalls }, &[], from, until);
+            let is_long = until - from
+                >= i64::try_from(self.drill.ttl_seconds).unwrap_or(i64::MAX) * SECOND / 2;
+            self.record_fault(
+                "slow-disk",
+                if is_long {
+                    Scope::Cluster
+                } else {
+                    Scope::Stalls
+                },
+                &[],
+                from,
+                until,
+            );
         }
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut faults = self
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         faults.sort_by_key(|fault| fault.from);
         Ok(History {
             began: self.began,
@@ -397,7 +514,9 @@ pub struct WrongClock {
 
 /// An instant that the database wrote down, by the tester's clock.
 fn corrected(wrong: &[WrongClock], at: Micros) -> Micros {
-    let then = wrong.iter().find(|wrong| (wrong.from..=wrong.until).contains(&(at - wrong.ahead)));
+    let then = wrong
+        .iter()
+        .find(|wrong| (wrong.from..=wrong.until).contains(&(at - wrong.ahead)));
     then.map_or(at, |wrong| at - wrong.ahead)
 }
 
@@ -422,6 +541,9 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: the server that was just told to stop may still hold a file.
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.directory).status();
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.directory)
+            .status();
     }
 }

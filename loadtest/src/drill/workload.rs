@@ -20,19 +20,86 @@ pub fn mix(count: usize) -> Vec<JobSpec> {
 
 fn templates() -> Vec<JobSpec> {
     let rate = |seconds| Schedule::FixedRate { seconds };
-    let cron =
-        |expression: &str, zone: &str| Schedule::Cron { expression: expression.to_owned(), zone: zone.to_owned() };
+    let cron = |expression: &str, zone: &str| Schedule::Cron {
+        expression: expression.to_owned(),
+        zone: zone.to_owned(),
+    };
     let mut jobs = vec![
         job("plain", rate(1), Target::default()),
-        job("slow", rate(3), Target { delay: 1_500, ..Target::default() }),
-        job("cron", cron("0/2 * * * * ?", "UTC"), Target { delay: 50, ..Target::default() }),
-        job("fixed delay", Schedule::FixedDelay { seconds: 1 }, Target { delay: 200, ..Target::default() }),
-        job("fenced", rate(2), Target { delay: 700, fenced: true, ..Target::default() }),
-        job("by hand", Schedule::Manual, Target { delay: 100, ..Target::default() }),
-        job("zone", cron("1/5 * * * * ?", "America/New_York"), Target { delay: 300, ..Target::default() }),
-        job("long fixed delay", Schedule::FixedDelay { seconds: 3 }, Target { delay: 2_500, ..Target::default() }),
-        job("large answer", rate(5), Target { body: 300_000, ..Target::default() }),
-        job("odd answer", rate(3), Target { body: 70_000, odd: true, ..Target::default() }),
+        job(
+            "slow",
+            rate(3),
+            Target {
+                delay: 1_500,
+                ..Target::default()
+            },
+        ),
+        job(
+            "cron",
+            cron("0/2 * * * * ?", "UTC"),
+            Target {
+                delay: 50,
+                ..Target::default()
+            },
+        ),
+        job(
+            "fixed delay",
+            Schedule::FixedDelay { seconds: 1 },
+            Target {
+                delay: 200,
+                ..Target::default()
+            },
+        ),
+        job(
+            "fenced",
+            rate(2),
+            Target {
+                delay: 700,
+                fenced: true,
+                ..Target::default()
+            },
+        ),
+        job(
+            "by hand",
+            Schedule::Manual,
+            Target {
+                delay: 100,
+                ..Target::default()
+            },
+        ),
+        job(
+            "zone",
+            cron("1/5 * * * * ?", "America/New_York"),
+            Target {
+                delay: 300,
+                ..Target::default()
+            },
+        ),
+        job(
+            "long fixed delay",
+            Schedule::FixedDelay { seconds: 3 },
+            Target {
+                delay: 2_500,
+                ..Target::default()
+            },
+        ),
+        job(
+            "large answer",
+            rate(5),
+            Target {
+                body: 300_000,
+                ..Target::default()
+            },
+        ),
+        job(
+            "odd answer",
+            rate(3),
+            Target {
+                body: 70_000,
+                odd: true,
+                ..Target::default()
+            },
+        ),
     ];
     jobs.push(JobSpec {
         misfire: Misfire::Skip,
@@ -44,15 +111,42 @@ fn templates() -> Vec<JobSpec> {
         misfire_grace_seconds: SHORT_GRACE,
         ..job("all", rate(2), Target::default())
     });
-    jobs.push(JobSpec { misfire_grace_seconds: SHORT_GRACE, ..job("folds", rate(1), Target::default()) });
-    let at_most_once = Target { delay: 800, ..Target::default() };
-    jobs.push(JobSpec { recovery: Recovery::MarkLost, ..job("at most once", rate(2), at_most_once) });
-    let fails = Target { fail: 1, ..Target::default() };
-    jobs.push(JobSpec { max_attempts: 3, ..job("retries", rate(4), fails) });
-    let never = Target { fail: 9, ..Target::default() };
-    jobs.push(JobSpec { max_attempts: 2, ..job("fails", rate(7), never) });
-    let hangs = Target { hang: true, ..Target::default() };
-    jobs.push(JobSpec { timeout_seconds: Some(2), ..job("hangs", rate(6), hangs) });
+    jobs.push(JobSpec {
+        misfire_grace_seconds: SHORT_GRACE,
+        ..job("folds", rate(1), Target::default())
+    });
+    let at_most_once = Target {
+        delay: 800,
+        ..Target::default()
+    };
+    jobs.push(JobSpec {
+        recovery: Recovery::MarkLost,
+        ..job("at most once", rate(2), at_most_once)
+    });
+    let fails = Target {
+        fail: 1,
+        ..Target::default()
+    };
+    jobs.push(JobSpec {
+        max_attempts: 3,
+        ..job("retries", rate(4), fails)
+    });
+    let never = Target {
+        fail: 9,
+        ..Target::default()
+    };
+    jobs.push(JobSpec {
+        max_attempts: 2,
+        ..job("fails", rate(7), never)
+    });
+    let hangs = Target {
+        hang: true,
+        ..Target::default()
+    };
+    jobs.push(JobSpec {
+        timeout_seconds: Some(2),
+        ..job("hangs", rate(6), hangs)
+    });
     for (name, overlap) in [
         ("skips overlaps", Overlap::Skip),
         ("buffers one", Overlap::BufferOne),
@@ -60,20 +154,48 @@ fn templates() -> Vec<JobSpec> {
         ("cancels", Overlap::CancelOther),
     ] {
         // Longer than the period once in a while: only after a fault does it pile up.
-        let target = Target { delay: 1_700, ..Target::default() };
-        jobs.push(JobSpec { overlap, ..job(name, rate(2), target) });
+        let target = Target {
+            delay: 1_700,
+            ..Target::default()
+        };
+        jobs.push(JobSpec {
+            overlap,
+            ..job(name, rate(2), target)
+        });
     }
     // What waits when an operator comes: for its jitter, and behind a run.
-    jobs.push(JobSpec { jitter_seconds: 3, ..job("jitters", rate(4), Target::default()) });
+    jobs.push(JobSpec {
+        jitter_seconds: 3,
+        ..job("jitters", rate(4), Target::default())
+    });
     let expression = cron("0/3 * * * * ?", "UTC");
     jobs.push(JobSpec {
         jitter_seconds: 2,
-        ..job("cron jitters", expression, Target { delay: 100, ..Target::default() })
+        ..job(
+            "cron jitters",
+            expression,
+            Target {
+                delay: 100,
+                ..Target::default()
+            },
+        )
     });
-    let behind = Target { delay: 3_000, ..Target::default() };
-    jobs.push(JobSpec { overlap: Overlap::BufferOne, ..job("waits behind", rate(2), behind) });
-    let piles_up = Target { delay: 2_600, ..Target::default() };
-    jobs.push(JobSpec { overlap: Overlap::BufferAll, ..job("piles up", rate(3), piles_up) });
+    let behind = Target {
+        delay: 3_000,
+        ..Target::default()
+    };
+    jobs.push(JobSpec {
+        overlap: Overlap::BufferOne,
+        ..job("waits behind", rate(2), behind)
+    });
+    let piles_up = Target {
+        delay: 2_600,
+        ..Target::default()
+    };
+    jobs.push(JobSpec {
+        overlap: Overlap::BufferAll,
+        ..job("piles up", rate(3), piles_up)
+    });
     jobs
 }
 
@@ -102,7 +224,13 @@ mod tests {
     #[test]
     fn a_mix_has_something_of_everything() {
         let jobs = mix(templates().len());
-        for overlap in [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther] {
+        for overlap in [
+            Overlap::Allow,
+            Overlap::Skip,
+            Overlap::BufferOne,
+            Overlap::BufferAll,
+            Overlap::CancelOther,
+        ] {
             assert!(jobs.iter().any(|job| job.overlap == overlap), "{overlap:?}");
         }
         for misfire in [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip] {

@@ -44,8 +44,18 @@ enum Outcome {
 }
 
 /// One client: loops until it is over.
-pub(super) async fn flood(node: SocketAddr, mut ladder: Ladder, mut is_over: watch::Receiver<bool>) -> Tally {
-    let mut tally = Tally { family: ladder.family, request: String::new(), answered: 0, refused: 0, unanswered: 0 };
+pub(super) async fn flood(
+    node: SocketAddr,
+    mut ladder: Ladder,
+    mut is_over: watch::Receiver<bool>,
+) -> Tally {
+    let mut tally = Tally {
+        family: ladder.family,
+        request: String::new(),
+        answered: 0,
+        refused: 0,
+        unanswered: 0,
+    };
     let client = Client::builder(TokioExecutor::new()).build_http();
     while !*is_over.borrow() {
         let outcome = tokio::select! {
@@ -67,17 +77,27 @@ pub(super) async fn flood(node: SocketAddr, mut ladder: Ladder, mut is_over: wat
     tally.request = match ladder.family {
         Family::HalfBodies => format!("{HALF_BODIES} half bodies at once"),
         Family::Sockets => format!("{SOCKETS} sockets at once, {SUBSCRIPTIONS} subscriptions each"),
-        _ => ladder.current().map(|rung| rung.name.clone()).unwrap_or_default(),
+        _ => ladder
+            .current()
+            .map(|rung| rung.name.clone())
+            .unwrap_or_default(),
     };
     tally
 }
 
-async fn once(client: &Client<HttpConnector, Full<Bytes>>, node: SocketAddr, ladder: &Ladder) -> Outcome {
+async fn once(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    node: SocketAddr,
+    ladder: &Ladder,
+) -> Outcome {
     match ladder.family {
         Family::HalfBodies => half_bodies(node).await,
         Family::Sockets => sockets(node).await,
         _ => {
-            let body = ladder.current().map(|rung| rung.body.clone()).unwrap_or_default();
+            let body = ladder
+                .current()
+                .map(|rung| rung.body.clone())
+                .unwrap_or_default();
             let posted = tokio::time::timeout(ANSWER_MAX, post(client, node, body)).await;
             posted.unwrap_or(Outcome::Unanswered)
         }
@@ -85,17 +105,27 @@ async fn once(client: &Client<HttpConnector, Full<Bytes>>, node: SocketAddr, lad
 }
 
 /// Posts, and reads the whole answer without keeping it.
-async fn post(client: &Client<HttpConnector, Full<Bytes>>, node: SocketAddr, body: String) -> Outcome {
+async fn post(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    node: SocketAddr,
+    body: String,
+) -> Outcome {
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://{node}/graphql"))
         .header("content-type", "application/json")
         .body(Full::from(body));
-    let Ok(request) = request else { return Outcome::Unanswered };
-    let Ok(response) = client.request(request).await else { return Outcome::Unanswered };
+    let Ok(request) = request else {
+        return Outcome::Unanswered;
+    };
+    let Ok(response) = client.request(request).await else {
+        return Outcome::Unanswered;
+    };
     let (status, mut body, mut head) = (response.status(), response.into_body(), Vec::new());
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Outcome::Unanswered };
+        let Ok(frame) = frame else {
+            return Outcome::Unanswered;
+        };
         if let Some(data) = frame.data_ref() {
             head.extend_from_slice(&data[..data.len().min(HEAD_BYTES.saturating_sub(head.len()))]);
         }
@@ -104,7 +134,11 @@ async fn post(client: &Client<HttpConnector, Full<Bytes>>, node: SocketAddr, bod
 }
 
 fn classify(status: StatusCode, head: &str) -> Outcome {
-    let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    let busy = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+    ];
     if busy.contains(&status) || head.contains("\"UNAVAILABLE\"") {
         Outcome::Unanswered
     } else if status.is_success() && head.starts_with("{\"data\":{") {
@@ -114,15 +148,17 @@ fn classify(status: StatusCode, head: &str) -> Outcome {
     }
 }
 
-/// Requests whose bodies never end; each is kept until the node gives it up. Held to the node's limit counts as
-/// answered.
+/// Requests whose bodies never end; each is kept until the node gives it up. Held to the node's
+/// limit counts as answered.
 async fn half_bodies(node: SocketAddr) -> Outcome {
     let half = format!(
         "POST /graphql HTTP/1.1\r\nHost: {node}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
     );
     let mut open = Vec::new();
     for _ in 0..HALF_BODIES {
-        let Ok(mut stream) = TcpStream::connect(node).await else { break };
+        let Ok(mut stream) = TcpStream::connect(node).await else {
+            break;
+        };
         if stream.write_all(half.as_bytes()).await.is_err() {
             break;
         }
@@ -140,22 +176,35 @@ async fn half_bodies(node: SocketAddr) -> Outcome {
 
 /// Sockets with as many subscriptions as they may have, every second one unread.
 async fn sockets(node: SocketAddr) -> Outcome {
-    let opened = futures_util::future::join_all((0..SOCKETS).map(|number| socket(node, number % 2 == 0))).await;
-    if opened.iter().any(Result::is_ok) { Outcome::Answered } else { Outcome::Unanswered }
+    let opened =
+        futures_util::future::join_all((0..SOCKETS).map(|number| socket(node, number % 2 == 0)))
+            .await;
+    if opened.iter().any(Result::is_ok) {
+        Outcome::Answered
+    } else {
+        Outcome::Unanswered
+    }
 }
 
 async fn socket(node: SocketAddr, read: bool) -> Result<(), anyhow::Error> {
     let mut request = format!("ws://{node}/graphql").into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-    let connected = tokio::time::timeout(ANSWER_MAX, tokio_tungstenite::connect_async(request)).await;
+    request.headers_mut().insert(
+        "sec-websocket-protocol",
+        HeaderValue::from_static("graphql-transport-ws"),
+    );
+    let connected =
+        tokio::time::timeout(ANSWER_MAX, tokio_tungstenite::connect_async(request)).await;
     let (mut socket, _) = connected??;
     let hello = json!({"type": "connection_init"});
     socket.send(Message::text(hello.to_string())).await?;
     for number in 0..SUBSCRIPTIONS {
-        let feed =
-            ["executionUpdated { id status output }", "overviewUpdated { dueNow attention { message } }"][number % 2];
+        let feed = [
+            "executionUpdated { id status output }",
+            "overviewUpdated { dueNow attention { message } }",
+        ][number % 2];
         let query = format!("subscription {{ {feed} }}");
-        let subscribe = json!({"id": number.to_string(), "type": "subscribe", "payload": {"query": query}});
+        let subscribe =
+            json!({"id": number.to_string(), "type": "subscribe", "payload": {"query": query}});
         socket.send(Message::text(subscribe.to_string())).await?;
     }
     let kept = async {
@@ -175,8 +224,16 @@ mod tests {
     fn only_a_refusal_for_what_it_is_makes_a_client_cheaper() {
         let cases = [
             (StatusCode::OK, r#"{"data":{"jobs":[]}}"#, Outcome::Answered),
-            (StatusCode::OK, r#"{"data":null,"errors":[{"extensions":{"code":"BAD_USER_INPUT"}}]}"#, Outcome::Refused),
-            (StatusCode::OK, r#"{"data":null,"errors":[{"extensions":{"code":"UNAVAILABLE"}}]}"#, Outcome::Unanswered),
+            (
+                StatusCode::OK,
+                r#"{"data":null,"errors":[{"extensions":{"code":"BAD_USER_INPUT"}}]}"#,
+                Outcome::Refused,
+            ),
+            (
+                StatusCode::OK,
+                r#"{"data":null,"errors":[{"extensions":{"code":"UNAVAILABLE"}}]}"#,
+                Outcome::Unanswered,
+            ),
             (StatusCode::BAD_REQUEST, "", Outcome::Refused),
             (StatusCode::PAYLOAD_TOO_LARGE, "", Outcome::Refused),
             (StatusCode::SERVICE_UNAVAILABLE, "", Outcome::Unanswered),

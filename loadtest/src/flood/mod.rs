@@ -1,8 +1,8 @@
 //! A flood: clients that loop the dearest requests that a node's API lets through.
 //!
-//! The clients run on a thread and a runtime of their own, so that what reads large answers does not hold up what
-//! measures. A request that is refused for its cost is not one that the API lets through: its client goes on to the
-//! next cheaper one of the same family.
+//! The clients run on a thread and a runtime of their own, so that what reads large answers does
+//! not hold up what measures. A request that is refused for its cost is not one that the API lets
+//! through: its client goes on to the next cheaper one of the same family.
 
 mod clients;
 mod requests;
@@ -50,17 +50,30 @@ pub struct Tally {
 }
 
 impl Flood {
-    /// Begins with a client for each of `families`, over and over until there are [`CLIENTS`], each at one of
-    /// `nodes`. What the requests ask about is `job`.
-    pub fn begin(nodes: &[SocketAddr], families: &[Family], job: Uuid) -> Result<Self, anyhow::Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// Begins with a client for each of `families`, over and over until there are [`CLIENTS`], each
+    /// at one of `nodes`. What the requests ask about is `job`.
+    pub fn begin(
+        nodes: &[SocketAddr],
+        families: &[Family],
+        job: Uuid,
+    ) -> Result<Self, anyhow::Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let (over, is_over) = watch::channel(false);
-        let clients: Vec<(SocketAddr, Family)> =
-            nodes.iter().copied().cycle().zip(families.iter().copied().cycle()).take(CLIENTS).collect();
-        let thread = std::thread::Builder::new().name("flood".to_owned()).spawn(move || {
-            yield_to_others();
-            runtime.block_on(run(clients, job, is_over))
-        })?;
+        let clients: Vec<(SocketAddr, Family)> = nodes
+            .iter()
+            .copied()
+            .cycle()
+            .zip(families.iter().copied().cycle())
+            .take(CLIENTS)
+            .collect();
+        let thread = std::thread::Builder::new()
+            .name("flood".to_owned())
+            .spawn(move || {
+                yield_to_others();
+                runtime.block_on(run(clients, job, is_over))
+            })?;
         Ok(Self { over, thread })
     }
 
@@ -72,15 +85,15 @@ impl Flood {
     }
 }
 
-/// Clients are other machines. Here they share the node's cores, so their thread has the priority of the node's API:
-/// with that of firing they would measure what they take themselves.
+/// Clients are other machines. Here they share the node's cores, so their thread has the priority
+/// of the node's API: with that of firing they would measure what they take themselves.
 fn yield_to_others() {
     // A lower priority is always allowed.
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-/// Threads that only take time, one for each core, with the priority of a flood. Lateness beside them is what busy cores
-/// cost on this machine, whoever keeps them busy. They end when dropped.
+/// Threads that only take time, one for each core, with the priority of a flood. Lateness beside
+/// them is what busy cores cost on this machine, whoever keeps them busy. They end when dropped.
 #[derive(Debug)]
 pub struct BusyCores(Arc<AtomicBool>);
 
@@ -107,15 +120,26 @@ impl Drop for BusyCores {
     }
 }
 
-async fn run(clients: Vec<(SocketAddr, Family)>, job: Uuid, is_over: watch::Receiver<bool>) -> Vec<Tally> {
+async fn run(
+    clients: Vec<(SocketAddr, Family)>,
+    job: Uuid,
+    is_over: watch::Receiver<bool>,
+) -> Vec<Tally> {
     let mut tasks = JoinSet::new();
     for (node, family) in clients {
-        tasks.spawn(clients::flood(node, Ladder::of(family, job), is_over.clone()));
+        tasks.spawn(clients::flood(
+            node,
+            Ladder::of(family, job),
+            is_over.clone(),
+        ));
     }
     let mut tallies: Vec<Tally> = Vec::new();
     while let Some(ended) = tasks.join_next().await {
         let Ok(tally) = ended else { continue };
-        match tallies.iter_mut().find(|known| known.family == tally.family) {
+        match tallies
+            .iter_mut()
+            .find(|known| known.family == tally.family)
+        {
             Some(known) => known.add(tally),
             None => tallies.push(tally),
         }
@@ -135,26 +159,57 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { family, request, answered, refused, unanswered } = self;
-        write!(f, "{family:?}: {answered} answered, {refused} refused, {unanswered} without an answer; last: {request}")
+        let Self {
+            family,
+            request,
+            answered,
+            refused,
+            unanswered,
+        } = self;
+        write!(
+            f,
+            "{family:?}: {answered} answered, {refused} refused, {unanswered} without an answer; last: {request}"
+        )
     }
 }
 
-/// Creates the job that the requests of a flood ask about: it has a fire time for each second, and is paused.
+/// Creates the job that the requests of a flood ask about: it has a fire time for each second, and
+/// is paused.
 pub async fn subject(http: &Http, node: SocketAddr) -> Result<Uuid, anyhow::Error> {
     let input = json!({"name": "flooded", "scheduleType": "CRON", "cronExpression": "* * * * * *",
         "target": {"noop": {"sleepMillis": 0}}});
     let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
     let created = ask(http, node, create, json!({"input": input})).await?;
-    let id: Uuid = created["createJob"]["id"].as_str().context("a created job has no id")?.parse()?;
-    ask(http, node, "mutation($id: ID!) { pauseJob(id: $id) { id } }", json!({"id": id})).await?;
+    let id: Uuid = created["createJob"]["id"]
+        .as_str()
+        .context("a created job has no id")?
+        .parse()?;
+    ask(
+        http,
+        node,
+        "mutation($id: ID!) { pauseJob(id: $id) { id } }",
+        json!({"id": id}),
+    )
+    .await?;
     Ok(id)
 }
 
-async fn ask(http: &Http, node: SocketAddr, query: &str, variables: Value) -> Result<Value, anyhow::Error> {
+async fn ask(
+    http: &Http,
+    node: SocketAddr,
+    query: &str,
+    variables: Value,
+) -> Result<Value, anyhow::Error> {
     let body = json!({"query": query, "variables": variables});
-    let answer = http.post(&format!("http://{node}/graphql"), &body, Duration::from_secs(10)).await;
-    let (_, answer) = answer.map_err(|error| anyhow::anyhow!("no answer from {node}: {error:?}"))?;
+    let answer = http
+        .post(
+            &format!("http://{node}/graphql"),
+            &body,
+            Duration::from_secs(10),
+        )
+        .await;
+    let (_, answer) =
+        answer.map_err(|error| anyhow::anyhow!("no answer from {node}: {error:?}"))?;
     anyhow::ensure!(answer["data"].is_object(), "{node} refused: {answer}");
     Ok(answer["data"].clone())
 }

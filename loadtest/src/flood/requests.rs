@@ -1,7 +1,8 @@
-//! The requests of a flood: families of what is dear, each a ladder from the dearest request to a cheap one.
+//! The requests of a flood: families of what is dear, each a ladder from the dearest request to a
+//! cheap one.
 //!
-//! The dearest rungs are what brought nodes down before the API had limits. What a later version refuses costs its
-//! client one request, and the next rung is tried.
+//! The dearest rungs are what brought nodes down before the API had limits. What a later version
+//! refuses costs its client one request, and the next rung is tried.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -95,7 +96,11 @@ impl Ladder {
             Family::Deep => deep(),
             Family::HalfBodies | Family::Sockets => Vec::new(),
         };
-        Self { family, rungs, at: 0 }
+        Self {
+            family,
+            rungs,
+            at: 0,
+        }
     }
 
     /// The dearest request that was not refused so far.
@@ -116,14 +121,27 @@ fn lists() -> Vec<Rung> {
             &format!("{{ jobs {{ id executions(first: {inner}) {{ nodes {{ id status }} }} }} }}"),
         )
     });
-    let pages = [(200, 200), (200, 50), (200, 10), (50, 50), (50, 10), (20, 20), (20, 5), (10, 2), (5, 1)];
+    let pages = [
+        (200, 200),
+        (200, 50),
+        (200, 10),
+        (50, 50),
+        (50, 10),
+        (20, 20),
+        (20, 5),
+        (10, 2),
+        (5, 1),
+    ];
     let pages = pages.map(|(outer, inner)| {
         let query = format!(
             "{{ jobsPage(first: {outer}) {{ nodes {{ id executions(first: {inner}) {{ nodes {{ id status }} }} }} }} }}"
         );
         rung(format!("jobsPage(first: {outer}) × executions(first: {inner})"), &query)
     });
-    let last = rung("jobsPage(first: 50)".to_owned(), "{ jobsPage(first: 50) { nodes { id } } }");
+    let last = rung(
+        "jobsPage(first: 50)".to_owned(),
+        "{ jobsPage(first: 50) { nodes { id } } }",
+    );
     whole.into_iter().chain(pages).chain([last]).collect()
 }
 
@@ -139,24 +157,37 @@ fn deep() -> Vec<Rung> {
             format!(" fragment f{level} on Query {{ {next}}}")
         };
         let fragments: String = (0..levels).map(fragment).collect();
-        let query = format!("query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}");
+        let query =
+            format!("query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}");
         rung(format!("fragments, {levels} levels of ten"), &query)
     };
     let bare = rung("cluster".to_owned(), "{ cluster { version } }");
-    [5, 4, 3, 2, 1].map(spread).into_iter().chain([bare]).collect()
+    [5, 4, 3, 2, 1]
+        .map(spread)
+        .into_iter()
+        .chain([bare])
+        .collect()
 }
 
 /// One field under so many aliases.
 fn repeated(amounts: &[usize], field: &str) -> Vec<Rung> {
     let request = |amount: &usize| {
-        let aliases: Vec<String> = (0..*amount).map(|number| format!("a{number}: {field}")).collect();
-        rung(format!("{amount} × {field}"), &format!("{{ {} }}", aliases.join(" ")))
+        let aliases: Vec<String> = (0..*amount)
+            .map(|number| format!("a{number}: {field}"))
+            .collect();
+        rung(
+            format!("{amount} × {field}"),
+            &format!("{{ {} }}", aliases.join(" ")),
+        )
     };
     amounts.iter().map(request).collect()
 }
 
 fn rung(name: String, query: &str) -> Rung {
-    Rung { name, body: json!({"query": query}).to_string() }
+    Rung {
+        name,
+        body: json!({"query": query}).to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -169,7 +200,9 @@ mod tests {
             let mut ladder = Ladder::of(family, Uuid::nil());
             let mut longest = usize::MAX;
             for _ in 0..30 {
-                longest = ladder.current().map_or(0, |rung| rung.body.len().min(longest));
+                longest = ladder
+                    .current()
+                    .map_or(0, |rung| rung.body.len().min(longest));
                 ladder.descend();
             }
             assert!(longest < 250, "{family:?} ends with {longest} bytes");

@@ -19,7 +19,13 @@ pub enum Answer {
 
 impl Answer {
     /// All, as the legend lists them.
-    pub const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Refused, Self::Gone, Self::Hanging];
+    pub const ALL: [Self; 5] = [
+        Self::Done,
+        Self::Failed,
+        Self::Refused,
+        Self::Gone,
+        Self::Hanging,
+    ];
 
     /// Of one delivery.
     pub fn of(delivery: &Delivery) -> Self {

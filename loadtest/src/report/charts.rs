@@ -34,7 +34,8 @@ impl Axis {
 
     /// Edges of the histogram's slots, the axis's two ends among them.
     fn edges(&self) -> Vec<Micros> {
-        let within = (0..self.decades).flat_map(|decade| STEPS.map(|step| step * power(decade) / 100));
+        let within =
+            (0..self.decades).flat_map(|decade| STEPS.map(|step| step * power(decade) / 100));
         within.chain([power(self.decades)]).collect()
     }
 
@@ -53,7 +54,11 @@ impl Axis {
 
 /// The label of a power of ten.
 fn tick(value: Micros) -> String {
-    if value < 1_000_000 { format!("{} ms", value / 1_000) } else { format!("{} s", value / 1_000_000) }
+    if value < 1_000_000 {
+        format!("{} ms", value / 1_000)
+    } else {
+        format!("{} s", value / 1_000_000)
+    }
 }
 
 /// So many decades above the least.
@@ -66,9 +71,18 @@ pub fn lateness(digest: &Digest) -> Markup {
     const HEIGHT: f64 = 100.0;
     let rows = [
         ("calm", digest.calm, &digest.analysis.lateness_calm),
-        ("disturbed", digest.disturbed, &digest.analysis.lateness_disturbed),
+        (
+            "disturbed",
+            digest.disturbed,
+            &digest.analysis.lateness_disturbed,
+        ),
     ];
-    let axis = Axis::up_to(rows.iter().filter_map(|(_, spread, _)| spread.map(|s| s.max)).max().unwrap_or_default());
+    let axis = Axis::up_to(
+        rows.iter()
+            .filter_map(|(_, spread, _)| spread.map(|s| s.max))
+            .max()
+            .unwrap_or_default(),
+    );
     html! {
         figure {
             div.scroll tabindex="0" role="region" aria-label="Lateness of first starts" {
@@ -122,7 +136,11 @@ fn bars(axis: &Axis, name: &str, spread: Option<Spread>, values: &[Micros], base
 
 fn quantile(axis: &Axis, name: &str, value: Micros, base: f64) -> Markup {
     let x = axis.x(value);
-    let (class, label) = if x > LEFT + WIDTH - 120.0 { ("note", x - 4.0) } else { ("note start", x + 4.0) };
+    let (class, label) = if x > LEFT + WIDTH - 120.0 {
+        ("note", x - 4.0)
+    } else {
+        ("note start", x + 4.0)
+    };
     html! {
         path.quantile d=(format!("M{x:.1} {base}v-100")) {}
         text class=(class) x=(format!("{label:.1}")) y=(format!("{:.1}", base - 92.0)) { (name) " " (duration(value)) }
@@ -132,7 +150,13 @@ fn quantile(axis: &Axis, name: &str, value: Micros, base: f64) -> Markup {
 /// Redelivery times, a row for each kind of fault.
 pub fn redeliveries(digest: &Digest) -> Markup {
     const ROW: f64 = 44.0;
-    let max = digest.redeliveries.values().flatten().copied().max().unwrap_or_default();
+    let max = digest
+        .redeliveries
+        .values()
+        .flatten()
+        .copied()
+        .max()
+        .unwrap_or_default();
     let axis = Axis::up_to(max);
     let bottom = ROW * float(digest.redeliveries.len()) + 6.0;
     let count = digest.redeliveries.values().map(Vec::len).sum();
@@ -188,7 +212,10 @@ mod tests {
         assert_eq!(Axis::up_to(1_000_000).decades, 4);
         assert_eq!(Axis::up_to(Micros::MAX).decades, 9);
         let edges = Axis::up_to(0).edges();
-        assert_eq!((edges.len(), edges[0], edges[1], edges[10], edges[20]), (21, 1_000, 1_250, 10_000, 100_000));
+        assert_eq!(
+            (edges.len(), edges[0], edges[1], edges[10], edges[20]),
+            (21, 1_000, 1_250, 10_000, 100_000)
+        );
         assert!(edges.is_sorted());
     }
 }

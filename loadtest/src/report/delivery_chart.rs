@@ -63,16 +63,33 @@ pub fn some<'a>(
     let mut lanes = lanes(history, deliveries);
     lanes.retain(|lane| !lane.deliveries.is_empty());
     let title = "Deliveries of the job around the violation".to_owned();
-    DeliveryChart { history, window, lanes, marks: mark.into_iter().collect(), id, title, dense: false }
+    DeliveryChart {
+        history,
+        window,
+        lanes,
+        marks: mark.into_iter().collect(),
+        id,
+        title,
+        dense: false,
+    }
 }
 
 impl DeliveryChart<'_> {
     /// As a figure with its legend.
     pub fn draw(&self) -> Markup {
-        let faults: Vec<&Fault> = self.history.faults.iter().filter(|f| self.window.meets(f.from, f.until)).collect();
-        let (all, single): (Vec<&Fault>, Vec<&Fault>) =
-            faults.iter().take(FAULTS_MAX).copied().partition(|fault| hits_all(fault));
-        let top = if self.marks.is_empty() { 0.0 } else { 18.0 } + if all.is_empty() { 0.0 } else { CLUSTER_HEAD };
+        let faults: Vec<&Fault> = self
+            .history
+            .faults
+            .iter()
+            .filter(|f| self.window.meets(f.from, f.until))
+            .collect();
+        let (all, single): (Vec<&Fault>, Vec<&Fault>) = faults
+            .iter()
+            .take(FAULTS_MAX)
+            .copied()
+            .partition(|fault| hits_all(fault));
+        let top = if self.marks.is_empty() { 0.0 } else { 18.0 }
+            + if all.is_empty() { 0.0 } else { CLUSTER_HEAD };
         let peak = self.peak();
         let mut y = top;
         let mut drawn = Vec::new();
@@ -133,7 +150,13 @@ impl DeliveryChart<'_> {
         if !self.dense {
             return 0;
         }
-        let peaks = self.lanes.iter().map(|lane| self.columns(lane)[0].iter().copied().max().unwrap_or_default());
+        let peaks = self.lanes.iter().map(|lane| {
+            self.columns(lane)[0]
+                .iter()
+                .copied()
+                .max()
+                .unwrap_or_default()
+        });
         peaks.max().unwrap_or_default()
     }
 
@@ -147,14 +170,33 @@ impl DeliveryChart<'_> {
     }
 
     fn lane(&self, lane: &Lane, y: f64, peak: usize, faults: &[&Fault]) -> (Markup, f64) {
-        let head = if faults.iter().any(|fault| lane.hit_by(fault)) { HEAD } else { 2.0 };
-        let (rows, count) = if self.dense { (Vec::new(), 0) } else { lane.rows(self.window) };
-        let body = if self.dense { ABOVE + 4.0 * BELOW } else { ROW * float(count) };
+        let head = if faults.iter().any(|fault| lane.hit_by(fault)) {
+            HEAD
+        } else {
+            2.0
+        };
+        let (rows, count) = if self.dense {
+            (Vec::new(), 0)
+        } else {
+            lane.rows(self.window)
+        };
+        let body = if self.dense {
+            ABOVE + 4.0 * BELOW
+        } else {
+            ROW * float(count)
+        };
         let height = head + body + 2.0;
-        let hits: Vec<&Fault> = faults.iter().copied().filter(|fault| lane.hit_by(fault)).collect();
+        let hits: Vec<&Fault> = faults
+            .iter()
+            .copied()
+            .filter(|fault| lane.hit_by(fault))
+            .collect();
         let label = lane.label();
-        let cut: String =
-            if label.chars().count() > 18 { label.chars().take(17).chain(['…']).collect() } else { label.clone() };
+        let cut: String = if label.chars().count() > 18 {
+            label.chars().take(17).chain(['…']).collect()
+        } else {
+            label.clone()
+        };
         let markup = html! {
             g {
                 rect.lane x=(LEFT) y=(px(y)) width=(WIDTH) height=(px(height)) {}
@@ -211,9 +253,18 @@ impl DeliveryChart<'_> {
             for (column, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 let x = LEFT + float(column) + 0.5;
                 let written = if answer == Answer::Done {
-                    write!(path, "M{x} {base:.1}v{:.1}", -(float(*count).sqrt() * scale).max(1.0))
+                    write!(
+                        path,
+                        "M{x} {base:.1}v{:.1}",
+                        -(float(*count).sqrt() * scale).max(1.0)
+                    )
                 } else {
-                    write!(path, "M{x} {:.1}v{:.1}", base + BELOW * float(answer as usize - 1) + 0.5, BELOW - 0.5)
+                    write!(
+                        path,
+                        "M{x} {:.1}v{:.1}",
+                        base + BELOW * float(answer as usize - 1) + 0.5,
+                        BELOW - 0.5
+                    )
                 };
                 written.expect("a String takes all");
             }
@@ -234,7 +285,9 @@ impl DeliveryChart<'_> {
         let labels = faults.iter().map(|fault| {
             let from = self.window.x(fault.from);
             let until = from + 6.0 * float(fault.kind.chars().count()) + 6.0;
-            let row = free.iter().position(|free| from >= *free && until < RIGHT)?;
+            let row = free
+                .iter()
+                .position(|free| from >= *free && until < RIGHT)?;
             free[row] = until;
             Some(y + 10.0 + 11.0 * float(row))
         });

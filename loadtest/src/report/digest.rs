@@ -66,7 +66,10 @@ impl<'a> Digest<'a> {
     pub fn of(run: &'a Run, history: &'a History, analysis: &'a Analysis) -> Self {
         let mut redeliveries: BTreeMap<&str, Vec<Micros>> = BTreeMap::new();
         for redelivery in &analysis.redeliveries {
-            redeliveries.entry(&redelivery.fault).or_default().push(redelivery.took);
+            redeliveries
+                .entry(&redelivery.fault)
+                .or_default()
+                .push(redelivery.took);
         }
         let mut answers = Answer::ALL.map(|answer| (answer, 0));
         for delivery in &history.deliveries {
@@ -77,7 +80,12 @@ impl<'a> Digest<'a> {
             history,
             analysis,
             conclusion: Conclusion::of(run, analysis),
-            rules: tally(analysis.violations.iter().map(|violation| violation.rule.as_str())),
+            rules: tally(
+                analysis
+                    .violations
+                    .iter()
+                    .map(|violation| violation.rule.as_str()),
+            ),
             calm: Spread::of(&analysis.lateness_calm),
             disturbed: Spread::of(&analysis.lateness_disturbed),
             redeliveries,
@@ -106,14 +114,22 @@ impl<'a> Digest<'a> {
         match self.analysis.counts.surplus_effects {
             0 => "0".to_owned(),
             1 => "1, explained by a named fault and the policy RERUN".to_owned(),
-            count => format!("{}, each explained by a named fault and the policy RERUN", grouped(count)),
+            count => format!(
+                "{}, each explained by a named fault and the policy RERUN",
+                grouped(count)
+            ),
         }
     }
 
     /// The conclusion in one sentence.
     pub fn sentence(&self) -> String {
         let broken = self.analysis.violations.len();
-        let missed = self.run.figures.iter().filter(|figure| figure.met == Some(false)).count();
+        let missed = self
+            .run
+            .figures
+            .iter()
+            .filter(|figure| figure.met == Some(false))
+            .count();
         let seen = format!(
             "{} and {}, {}",
             counted(self.fire_times(), "fire time"),
@@ -122,7 +138,10 @@ impl<'a> Digest<'a> {
         );
         let text = match self.conclusion {
             Conclusion::Kept => format!("The promise was kept: {seen}, no violation"),
-            Conclusion::Broken => format!("The promise was broken: {seen}, {}", counted(broken, "violation")),
+            Conclusion::Broken => format!(
+                "The promise was broken: {seen}, {}",
+                counted(broken, "violation")
+            ),
             Conclusion::Inconclusive => match &self.run.inconclusive {
                 Some(reason) => format!("Inconclusive: {reason}"),
                 None => "Inconclusive: nothing had to happen in this run".to_owned(),

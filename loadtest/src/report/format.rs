@@ -20,9 +20,17 @@ pub fn duration(micros: Micros) -> String {
         1..MILLISECOND => format!("{sign}{positive} µs"),
         MILLISECOND..10_000 => format!("{sign}{}.{} ms", positive / 1_000, positive / 100 % 10),
         10_000..SECOND => format!("{sign}{} ms", positive / 1_000),
-        SECOND..10_000_000 => format!("{sign}{}.{:02} s", positive / SECOND, positive / 10_000 % 100),
+        SECOND..10_000_000 => format!(
+            "{sign}{}.{:02} s",
+            positive / SECOND,
+            positive / 10_000 % 100
+        ),
         10_000_000..MINUTE => format!("{sign}{}.{} s", positive / SECOND, positive / 100_000 % 10),
-        MINUTE..HOUR => format!("{sign}{} min {} s", positive / MINUTE, positive / SECOND % 60),
+        MINUTE..HOUR => format!(
+            "{sign}{} min {} s",
+            positive / MINUTE,
+            positive / SECOND % 60
+        ),
         _ => format!("{sign}{} h {} min", positive / HOUR, positive / MINUTE % 60),
     }
 }
@@ -31,19 +39,33 @@ pub fn duration(micros: Micros) -> String {
 pub fn clock(since: Micros) -> String {
     let positive = since.saturating_abs();
     let sign = if since < 0 { "−" } else { "" };
-    let (hours, minutes, seconds) = (positive / HOUR, positive / MINUTE % 60, positive / SECOND % 60);
-    if hours > 0 { format!("{sign}{hours}:{minutes:02}:{seconds:02}") } else { format!("{sign}{minutes}:{seconds:02}") }
+    let (hours, minutes, seconds) = (
+        positive / HOUR,
+        positive / MINUTE % 60,
+        positive / SECOND % 60,
+    );
+    if hours > 0 {
+        format!("{sign}{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{sign}{minutes}:{seconds:02}")
+    }
 }
 
 /// The same to the millisecond.
 pub fn clock_exact(since: Micros) -> String {
-    format!("{}.{:03}", clock(since), since.saturating_abs() / MILLISECOND % 1_000)
+    format!(
+        "{}.{:03}",
+        clock(since),
+        since.saturating_abs() / MILLISECOND % 1_000
+    )
 }
 
 /// An instant, in UTC.
 pub fn instant(at: Micros) -> String {
-    DateTime::from_timestamp_micros(at)
-        .map_or_else(|| format!("{at} µs"), |at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
+    DateTime::from_timestamp_micros(at).map_or_else(
+        || format!("{at} µs"),
+        |at| at.to_rfc3339_opts(SecondsFormat::Millis, true),
+    )
 }
 
 /// A number with its thousands set apart.
@@ -110,7 +132,11 @@ pub fn scope(scope: Scope) -> &'static str {
 
 /// Whom a fault hits, by name.
 pub fn hit(fault: &Fault) -> String {
-    if hits_all(fault) { "all".to_owned() } else { fault.nodes.join(", ") }
+    if hits_all(fault) {
+        "all".to_owned()
+    } else {
+        fault.nodes.join(", ")
+    }
 }
 
 /// Whether a fault is drawn over all lanes.
@@ -126,7 +152,15 @@ pub fn short(id: Uuid) -> String {
 
 /// Text for a terminal: what could steer it is shown as `�`.
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
 }
 
 /// Names of nodes, by every id that they had.
@@ -135,12 +169,21 @@ pub struct Names<'a>(HashMap<Uuid, &'a str>);
 impl<'a> Names<'a> {
     /// Of all lifetimes.
     pub fn of(history: &'a History) -> Self {
-        Self(history.nodes.iter().map(|life| (life.id, life.name.as_str())).collect())
+        Self(
+            history
+                .nodes
+                .iter()
+                .map(|life| (life.id, life.name.as_str()))
+                .collect(),
+        )
     }
 
     /// A node that is none of the lifetimes is named by its id.
     pub fn name(&self, id: Uuid) -> String {
-        self.0.get(&id).map_or_else(|| format!("unknown node {}", short(id)), |name| (*name).to_owned())
+        self.0.get(&id).map_or_else(
+            || format!("unknown node {}", short(id)),
+            |name| (*name).to_owned(),
+        )
     }
 }
 
@@ -175,7 +218,10 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(counted(1, "delivery"), "1 delivery");
         assert_eq!(counted(2_000, "redelivery"), "2,000 redeliveries");
-        assert_eq!([0.25, 0.012, 0.0006].map(percent), ["25 %", "1.2 %", "0.06 %"]);
+        assert_eq!(
+            [0.25, 0.012, 0.0006].map(percent),
+            ["25 %", "1.2 %", "0.06 %"]
+        );
         assert_eq!(share_of(2_999, 10_000), "29.9 %");
         assert_eq!(bound_of(12, false), "≤ 25 %");
         assert_eq!(bound_of(12, true), "—");

@@ -33,17 +33,32 @@ use serde_json::{Map, Value, json};
 /// | `bound` | most violations per fault with 95 % confidence, 3/n; null after a violation, when inconclusive or without faults |
 pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
     let digest = Digest::of(run, history, analysis);
-    let settings: Map<_, _> = run.settings.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let answers: Map<_, _> =
-        digest.answers.iter().map(|(answer, count)| (answer.key().to_owned(), json!(count))).collect();
+    let settings: Map<_, _> = run
+        .settings
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let answers: Map<_, _> = digest
+        .answers
+        .iter()
+        .map(|(answer, count)| (answer.key().to_owned(), json!(count)))
+        .collect();
     let redeliveries: Map<_, _> = digest
         .redeliveries
         .iter()
-        .map(|(kind, took)| ((*kind).to_owned(), json!(super::statistics::Spread::of(took))))
+        .map(|(kind, took)| {
+            (
+                (*kind).to_owned(),
+                json!(super::statistics::Spread::of(took)),
+            )
+        })
         .collect();
     let bound_of = |n: usize| if digest.bounded() { bound(n) } else { None };
-    let faults: Map<_, _> =
-        digest.faults.iter().map(|(kind, n)| ((*kind).to_owned(), json!({ "n": n, "bound": bound_of(*n) }))).collect();
+    let faults: Map<_, _> = digest
+        .faults
+        .iter()
+        .map(|(kind, n)| ((*kind).to_owned(), json!({ "n": n, "bound": bound_of(*n) })))
+        .collect();
     json!({
         "format": 1,
         "name": run.name,

@@ -24,8 +24,15 @@ impl Window {
     /// All of a run.
     pub fn of(history: &History) -> Self {
         let arrivals = || history.deliveries.iter().map(|delivery| delivery.arrived);
-        let from = if history.began > 0 { history.began } else { arrivals().min().unwrap_or(0) };
-        let until = history.ended.max(arrivals().max().unwrap_or(from)).max(from.saturating_add(1));
+        let from = if history.began > 0 {
+            history.began
+        } else {
+            arrivals().min().unwrap_or(0)
+        };
+        let until = history
+            .ended
+            .max(arrivals().max().unwrap_or(from))
+            .max(from.saturating_add(1));
         Self { from, until }
     }
 
@@ -47,13 +54,16 @@ impl Window {
     pub fn column(self, at: Micros) -> usize {
         let since = i128::from(at.clamp(self.from, self.until).saturating_sub(self.from));
         let last = i128::try_from(WIDTH).unwrap_or_default() - 1;
-        usize::try_from((since * (last + 1) / i128::from(self.span())).min(last)).unwrap_or_default()
+        usize::try_from((since * (last + 1) / i128::from(self.span())).min(last))
+            .unwrap_or_default()
     }
 
     /// Instants at round times since `start`, some eight of them.
     pub fn ticks(self, start: Micros) -> Vec<Micros> {
-        const STEPS: [Micros; 18] =
-            [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400];
+        const STEPS: [Micros; 18] = [
+            1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600,
+            43_200, 86_400,
+        ];
         let step = STEPS
             .into_iter()
             .map(|seconds| seconds * 1_000_000)
@@ -86,27 +96,44 @@ impl Lane<'_> {
 
     /// Until when a delivery's bar is drawn: one that hangs, until its node or the window ends.
     pub fn until(&self, delivery: &Delivery, window: Window) -> Micros {
-        let life = || self.lives.iter().find(|life| life.id == delivery.node).and_then(|life| life.ended_at);
-        delivery.ended.or_else(life).unwrap_or(window.until).max(delivery.arrived)
+        let life = || {
+            self.lives
+                .iter()
+                .find(|life| life.id == delivery.node)
+                .and_then(|life| life.ended_at)
+        };
+        delivery
+            .ended
+            .or_else(life)
+            .unwrap_or(window.until)
+            .max(delivery.arrived)
     }
 
     pub fn hit_by(&self, fault: &Fault) -> bool {
-        fault.nodes.iter().any(|name| self.names.contains(&name.as_str()))
+        fault
+            .nodes
+            .iter()
+            .any(|name| self.names.contains(&name.as_str()))
     }
 
-    /// The row of each delivery, so that bars beside each other do not touch, and how many rows there are.
+    /// The row of each delivery, so that bars beside each other do not touch, and how many rows
+    /// there are.
     pub fn rows(&self, window: Window) -> (Vec<usize>, usize) {
         let least = window.span() / 400; // a bar is never narrower than it can be seen
         let mut ends: Vec<Micros> = Vec::new();
         let rows = self.deliveries.iter().map(|delivery| {
-            let end = self.until(delivery, window).max(delivery.arrived.saturating_add(least));
+            let end = self
+                .until(delivery, window)
+                .max(delivery.arrived.saturating_add(least));
             let free = ends.iter().position(|end| *end <= delivery.arrived);
             let row = match free {
                 None if ends.len() < ROWS_MAX => {
                     ends.push(end);
                     return ends.len() - 1;
                 }
-                None => (0..ends.len()).min_by_key(|row| ends[*row]).unwrap_or_default(),
+                None => (0..ends.len())
+                    .min_by_key(|row| ends[*row])
+                    .unwrap_or_default(),
                 Some(row) => row,
             };
             ends[row] = end.max(ends[row]);
@@ -126,8 +153,16 @@ pub fn lanes<'a>(history: &'a History, deliveries: &[&'a Delivery]) -> Vec<Lane<
     let mut named: Vec<(Micros, Micros, &str, Vec<&NodeLife>)> = by_name
         .into_iter()
         .map(|(name, lives)| {
-            let from = lives.iter().map(|life| life.started_at).min().unwrap_or_default();
-            let until = lives.iter().map(|life| life.ended_at.unwrap_or(Micros::MAX)).max().unwrap_or(Micros::MAX);
+            let from = lives
+                .iter()
+                .map(|life| life.started_at)
+                .min()
+                .unwrap_or_default();
+            let until = lives
+                .iter()
+                .map(|life| life.ended_at.unwrap_or(Micros::MAX))
+                .max()
+                .unwrap_or(Micros::MAX);
             (from, until, name, lives)
         })
         .collect();
@@ -138,7 +173,10 @@ pub fn lanes<'a>(history: &'a History, deliveries: &[&'a Delivery]) -> Vec<Lane<
     let mut ends: Vec<Micros> = Vec::new();
     let mut lane_of: HashMap<Uuid, usize> = HashMap::new();
     for (from, until, name, lives) in named {
-        let free = ends.iter().position(|end| share && *end <= from).unwrap_or(lanes.len());
+        let free = ends
+            .iter()
+            .position(|end| share && *end <= from)
+            .unwrap_or(lanes.len());
         if free == lanes.len() {
             lanes.push(Lane::default());
             ends.push(until);
@@ -170,13 +208,25 @@ mod tests {
 
     #[test]
     fn instants_are_drawn_inside_the_window() {
-        let window = Window { from: 1_000_000, until: 11_000_000 };
-        assert_eq!([0, 6_000_000, Micros::MAX].map(|at| window.column(at)), [0, WIDTH / 2, WIDTH - 1]);
+        let window = Window {
+            from: 1_000_000,
+            until: 11_000_000,
+        };
+        assert_eq!(
+            [0, 6_000_000, Micros::MAX].map(|at| window.column(at)),
+            [0, WIDTH / 2, WIDTH - 1]
+        );
         assert!((window.x(11_000_000) - LEFT - float(WIDTH)).abs() < 0.01);
         assert!(window.meets(0, 1_000_000) && !window.meets(0, 999_999));
-        assert_eq!(window.ticks(1_000_000)[..3], [1_000_000, 3_000_000, 5_000_000]);
+        assert_eq!(
+            window.ticks(1_000_000)[..3],
+            [1_000_000, 3_000_000, 5_000_000]
+        );
         assert!(Window::of(&History::default()).span() > 0);
-        let endless = Window { from: Micros::MIN, until: Micros::MAX };
+        let endless = Window {
+            from: Micros::MIN,
+            until: Micros::MAX,
+        };
         assert!(endless.ticks(0).len() <= 12 && endless.column(0) < WIDTH);
     }
 
@@ -209,26 +259,47 @@ mod tests {
 
     #[test]
     fn names_share_a_lane_when_there_are_many_and_they_were_not_alive_at_once() {
-        let mut nodes: Vec<NodeLife> = (0..8).map(|n| life(n, 10 * i64::try_from(n).unwrap(), None)).collect();
-        let few = History { nodes: nodes.clone(), ..History::default() };
+        let mut nodes: Vec<NodeLife> = (0..8)
+            .map(|n| life(n, 10 * i64::try_from(n).unwrap(), None))
+            .collect();
+        let few = History {
+            nodes: nodes.clone(),
+            ..History::default()
+        };
         assert_eq!(lanes(&few, &[]).len(), 8);
 
         nodes.truncate(2);
-        nodes.extend(
-            (100..200).map(|n| life(n, 10 * i64::try_from(n).unwrap(), Some(10 * i64::try_from(n + 1).unwrap()))),
-        );
-        let many = History { nodes, ..History::default() };
+        nodes.extend((100..200).map(|n| {
+            life(
+                n,
+                10 * i64::try_from(n).unwrap(),
+                Some(10 * i64::try_from(n + 1).unwrap()),
+            )
+        }));
+        let many = History {
+            nodes,
+            ..History::default()
+        };
         let stranger = delivery(9_999, 1_500, Some(1_600));
         let lanes = lanes(&many, &[&stranger]);
-        assert_eq!(lanes.iter().map(Lane::label).collect::<Vec<_>>(), ["n000", "n001", "n100 +99", "unknown node"]);
+        assert_eq!(
+            lanes.iter().map(Lane::label).collect::<Vec<_>>(),
+            ["n000", "n001", "n100 +99", "unknown node"]
+        );
         assert_eq!(lanes[3].deliveries, [&stranger]);
     }
 
     #[test]
     fn bars_at_once_are_in_rows_of_their_own_and_a_hanging_one_ends_with_its_node() {
         let second = 1_000_000;
-        let window = Window { from: 0, until: 100 * second };
-        let history = History { nodes: vec![life(1, 0, Some(30 * second))], ..History::default() };
+        let window = Window {
+            from: 0,
+            until: 100 * second,
+        };
+        let history = History {
+            nodes: vec![life(1, 0, Some(30 * second))],
+            ..History::default()
+        };
         let deliveries = [
             delivery(1, 0, None),
             delivery(1, second, Some(5 * second)),

@@ -13,12 +13,17 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 const VIOLATIONS_MAX: usize = 50;
 
 /// Nothing may be loaded or run, whatever the history holds.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The report as one HTML page that needs nothing beside itself.
 pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
     let digest = Digest::of(run, history, analysis);
-    let marks = analysis.violations.iter().filter_map(|violation| instant(history, violation)).collect();
+    let marks = analysis
+        .violations
+        .iter()
+        .filter_map(|violation| instant(history, violation))
+        .collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -42,7 +42,11 @@ pub fn median(values: &[f64]) -> Option<f64> {
     sorted.sort_unstable_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     let upper = *sorted.get(middle)?;
-    Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
+    Some(if sorted.len() % 2 == 1 {
+        upper
+    } else {
+        f64::midpoint(sorted[middle - 1], upper)
+    })
 }
 
 /// A part of a whole, 0 to 1; none of nothing.
@@ -67,13 +71,19 @@ pub fn histogram(values: &[Micros], edges: &[Micros]) -> Vec<usize> {
 }
 
 /// For ratios and pixels: nothing is counted in it.
-#[expect(clippy::cast_precision_loss, reason = "ratios and pixels need no more than 52 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "ratios and pixels need no more than 52 bits"
+)]
 pub(super) fn float(count: usize) -> f64 {
     count as f64
 }
 
 /// The same of a duration.
-#[expect(clippy::cast_precision_loss, reason = "ratios and pixels need no more than 52 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "ratios and pixels need no more than 52 bits"
+)]
 pub(crate) fn micros(duration: Micros) -> f64 {
     duration as f64
 }
@@ -85,11 +95,43 @@ mod tests {
     #[test]
     fn quantiles_are_values_that_were_seen_by_nearest_rank() {
         let hundred: Vec<Micros> = (1..=100).rev().collect();
-        assert_eq!(Spread::of(&hundred), Some(Spread { n: 100, p50: 50, p99: 99, max: 100 }));
+        assert_eq!(
+            Spread::of(&hundred),
+            Some(Spread {
+                n: 100,
+                p50: 50,
+                p99: 99,
+                max: 100
+            })
+        );
         let hundred_and_one: Vec<Micros> = (1..=101).collect();
-        assert_eq!(Spread::of(&hundred_and_one), Some(Spread { n: 101, p50: 51, p99: 100, max: 101 }));
-        assert_eq!(Spread::of(&[7]), Some(Spread { n: 1, p50: 7, p99: 7, max: 7 }));
-        assert_eq!(Spread::of(&[9, 1]), Some(Spread { n: 2, p50: 1, p99: 9, max: 9 }));
+        assert_eq!(
+            Spread::of(&hundred_and_one),
+            Some(Spread {
+                n: 101,
+                p50: 51,
+                p99: 100,
+                max: 101
+            })
+        );
+        assert_eq!(
+            Spread::of(&[7]),
+            Some(Spread {
+                n: 1,
+                p50: 7,
+                p99: 7,
+                max: 7
+            })
+        );
+        assert_eq!(
+            Spread::of(&[9, 1]),
+            Some(Spread {
+                n: 2,
+                p50: 1,
+                p99: 9,
+                max: 9
+            })
+        );
         assert_eq!(Spread::of(&[]), None);
         assert_eq!(quantile(&[3, 4, 5], 0), Some(3));
     }
@@ -111,7 +153,10 @@ mod tests {
 
     #[test]
     fn every_value_is_in_one_slot() {
-        assert_eq!(histogram(&[-5, 0, 9, 10, 11, 20, 999], &[10, 20]), [3, 2, 2]);
+        assert_eq!(
+            histogram(&[-5, 0, 9, 10, 11, 20, 999], &[10, 20]),
+            [3, 2, 2]
+        );
         assert_eq!(histogram(&[], &[10]), [0, 0]);
     }
 }

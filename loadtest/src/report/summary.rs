@@ -16,7 +16,11 @@ const COLUMNS: usize = 100;
 pub fn summary(run: &Run, history: &History, analysis: &Analysis) -> String {
     let digest = Digest::of(run, history, analysis);
     let mut lines = vec![format!("{}: {}", run.name, digest.sentence())];
-    lines.extend(run.skipped.iter().map(|skipped| format!("  skipped, not passed: {skipped}")));
+    lines.extend(
+        run.skipped
+            .iter()
+            .map(|skipped| format!("  skipped, not passed: {skipped}")),
+    );
     violations(&digest, &mut lines);
     counts(&digest, &mut lines);
     spreads(&digest, &mut lines);
@@ -27,11 +31,19 @@ pub fn summary(run: &Run, history: &History, analysis: &Analysis) -> String {
             Some(false) => "NOT MET",
             None => "cannot say",
         };
-        lines
-            .push(format!("  figure           {}: {} (target {}): {met}", figure.name, figure.measured, figure.target));
+        lines.push(format!(
+            "  figure           {}: {} (target {}): {met}",
+            figure.name, figure.measured, figure.target
+        ));
     }
-    lines.push(format!("  run              seed {}, commit {}, {}", run.seed, run.commit, run.program));
-    lines.iter().map(|line| harmless(line).trim_end().to_owned() + "\n").collect()
+    lines.push(format!(
+        "  run              seed {}, commit {}, {}",
+        run.seed, run.commit, run.program
+    ));
+    lines
+        .iter()
+        .map(|line| harmless(line).trim_end().to_owned() + "\n")
+        .collect()
 }
 
 fn violations(digest: &Digest, lines: &mut Vec<String>) {
@@ -39,12 +51,21 @@ fn violations(digest: &Digest, lines: &mut Vec<String>) {
     if all.is_empty() {
         return;
     }
-    let rules = digest.rules.iter().map(|(rule, count)| format!("{rule} {}", grouped(*count)));
+    let rules = digest
+        .rules
+        .iter()
+        .map(|(rule, count)| format!("{rule} {}", grouped(*count)));
     lines.extend(wrapped("  violations       ", all.len(), rules));
-    lines
-        .extend(all.iter().take(VIOLATIONS_MAX).map(|violation| format!("    {}: {}", violation.rule, violation.text)));
+    lines.extend(
+        all.iter()
+            .take(VIOLATIONS_MAX)
+            .map(|violation| format!("    {}: {}", violation.rule, violation.text)),
+    );
     if all.len() > VIOLATIONS_MAX {
-        lines.push(format!("    and {} more", grouped(all.len() - VIOLATIONS_MAX)));
+        lines.push(format!(
+            "    and {} more",
+            grouped(all.len() - VIOLATIONS_MAX)
+        ));
     }
 }
 
@@ -58,11 +79,22 @@ fn counts(digest: &Digest, lines: &mut Vec<String>) {
         grouped(counts.may),
         grouped(counts.skipped),
     ));
-    let soft = if digest.lenient() { ": too few, the rules were soft nearly everywhere" } else { "" };
-    lines.push(format!("  checked normal   {}{soft}", share_of(counts.normal, digest.fire_times())));
+    let soft = if digest.lenient() {
+        ": too few, the rules were soft nearly everywhere"
+    } else {
+        ""
+    };
+    lines.push(format!(
+        "  checked normal   {}{soft}",
+        share_of(counts.normal, digest.fire_times())
+    ));
     let answers = digest.answers.iter().filter(|(_, count)| *count > 0);
     let answers = answers.map(|(answer, count)| format!("{} {}", grouped(*count), answer.label()));
-    lines.extend(wrapped("  deliveries       ", digest.history.deliveries.len(), answers));
+    lines.extend(wrapped(
+        "  deliveries       ",
+        digest.history.deliveries.len(),
+        answers,
+    ));
     lines.push(format!("  surplus effects  {}", digest.surplus()));
     lines.push(format!(
         "  zombies          {} while a node was frozen, {} of fenced targets",
@@ -77,11 +109,19 @@ fn spreads(digest: &Digest, lines: &mut Vec<String>) {
             || format!("    {name:<14} none"),
             |Spread { n, p50, p99, max }| {
                 let [p50, p99, max] = [p50, p99, max].map(duration);
-                format!("    {name:<14} {p50:>11} {p99:>11} {max:>11}  {:>9}", grouped(n))
+                format!(
+                    "    {name:<14} {p50:>11} {p99:>11} {max:>11}  {:>9}",
+                    grouped(n)
+                )
             },
         )
     };
-    let head = |name: &str| format!("  {name:<16} {:>11} {:>11} {:>11}  {:>9}", "p50", "p99", "max", "n");
+    let head = |name: &str| {
+        format!(
+            "  {name:<16} {:>11} {:>11} {:>11}  {:>9}",
+            "p50", "p99", "max", "n"
+        )
+    };
     lines.push(head("lateness"));
     lines.push(row("calm", digest.calm));
     lines.push(row("disturbed", digest.disturbed));
@@ -89,13 +129,22 @@ fn spreads(digest: &Digest, lines: &mut Vec<String>) {
         lines.push(head("redelivery"));
     }
     let of = |took: &Vec<Micros>| Spread::of(took);
-    lines.extend(digest.redeliveries.iter().map(|(kind, took)| row(kind, of(took))));
+    lines.extend(
+        digest
+            .redeliveries
+            .iter()
+            .map(|(kind, took)| row(kind, of(took))),
+    );
 }
 
 fn faults(digest: &Digest, lines: &mut Vec<String>) {
     let n = digest.history.faults.len();
     let kinds = digest.faults.iter().map(|(kind, count)| {
-        let bound = if digest.bounded() { format!(" ({})", bound_of(*count, false)) } else { String::new() };
+        let bound = if digest.bounded() {
+            format!(" ({})", bound_of(*count, false))
+        } else {
+            String::new()
+        };
         format!("{kind} {}{bound}", grouped(*count))
     });
     lines.extend(wrapped("  faults           ", n, kinds));

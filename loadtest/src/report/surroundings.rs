@@ -45,7 +45,11 @@ pub struct Surroundings<'a> {
 }
 
 /// Picks it.
-pub fn surroundings<'a>(history: &'a History, names: &Names, violation: &Violation) -> Surroundings<'a> {
+pub fn surroundings<'a>(
+    history: &'a History,
+    names: &Names,
+    violation: &Violation,
+) -> Surroundings<'a> {
     let finder = Finder::of(history, violation);
     let mut items = finder.deliveries(names);
     items.extend(finder.calls());
@@ -63,18 +67,32 @@ pub fn surroundings<'a>(history: &'a History, names: &Names, violation: &Violati
 
     let mut deliveries: Vec<&Delivery> = finder.near_deliveries().collect();
     deliveries.sort_by_key(|delivery| {
-        (!finder.owns(delivery.execution), delivery.arrived.saturating_sub(centre).saturating_abs())
+        (
+            !finder.owns(delivery.execution),
+            delivery.arrived.saturating_sub(centre).saturating_abs(),
+        )
     });
     let not_drawn = deliveries.len().saturating_sub(DELIVERIES_MAX);
     deliveries.truncate(DELIVERIES_MAX);
-    Surroundings { spec: finder.spec(), items, left_out, deliveries, not_drawn, window: finder.window() }
+    Surroundings {
+        spec: finder.spec(),
+        items,
+        left_out,
+        deliveries,
+        not_drawn,
+        window: finder.window(),
+    }
 }
 
 /// When a violation is marked on the chart.
 pub fn instant(history: &History, violation: &Violation) -> Option<Micros> {
     violation.fire_time.or_else(|| {
         let own = |delivery: &&Delivery| Some(delivery.execution) == violation.execution;
-        history.deliveries.iter().find(own).map(|delivery| delivery.arrived)
+        history
+            .deliveries
+            .iter()
+            .find(own)
+            .map(|delivery| delivery.arrived)
     })
 }
 
@@ -93,20 +111,55 @@ impl<'a> Finder<'a> {
         let execution = violation.execution;
         let seen = || {
             let rows = history.rows.iter().map(|row| (row.execution, row.job));
-            history.deliveries.iter().map(|delivery| (delivery.execution, delivery.job)).chain(rows)
+            history
+                .deliveries
+                .iter()
+                .map(|delivery| (delivery.execution, delivery.job))
+                .chain(rows)
         };
-        let own_job = || seen().find(|(id, _)| Some(*id) == execution).map(|(_, job)| job);
+        let own_job = || {
+            seen()
+                .find(|(id, _)| Some(*id) == execution)
+                .map(|(_, job)| job)
+        };
         let job = violation.job.or_else(own_job);
-        let executions = seen().filter(|(_, of)| Some(*of) == job).map(|(id, _)| id).chain(execution).collect();
-        let arrivals = history.deliveries.iter().filter(|d| Some(d.execution) == execution).map(|d| d.arrived);
-        let changes = history.transitions.iter().filter(|t| Some(t.execution) == execution).map(|t| t.at);
-        let mut instants: Vec<Micros> =
-            violation.fire_time.into_iter().chain(arrivals).chain(changes).take(INSTANTS_MAX).collect();
+        let executions = seen()
+            .filter(|(_, of)| Some(*of) == job)
+            .map(|(id, _)| id)
+            .chain(execution)
+            .collect();
+        let arrivals = history
+            .deliveries
+            .iter()
+            .filter(|d| Some(d.execution) == execution)
+            .map(|d| d.arrived);
+        let changes = history
+            .transitions
+            .iter()
+            .filter(|t| Some(t.execution) == execution)
+            .map(|t| t.at);
+        let mut instants: Vec<Micros> = violation
+            .fire_time
+            .into_iter()
+            .chain(arrivals)
+            .chain(changes)
+            .take(INSTANTS_MAX)
+            .collect();
         if instants.is_empty() {
-            let last = history.deliveries.iter().filter(|d| job.is_some() && Some(d.job) == job).map(|d| d.arrived);
+            let last = history
+                .deliveries
+                .iter()
+                .filter(|d| job.is_some() && Some(d.job) == job)
+                .map(|d| d.arrived);
             instants.extend(last.max());
         }
-        Self { history, job, execution, executions, instants }
+        Self {
+            history,
+            job,
+            execution,
+            executions,
+            instants,
+        }
     }
 
     fn owns(&self, execution: Uuid) -> bool {
@@ -118,12 +171,26 @@ impl<'a> Finder<'a> {
     }
 
     fn meets(&self, from: Micros, until: Micros) -> bool {
-        self.instants.iter().any(|at| from <= at.saturating_add(REACH) && until.max(from) >= at.saturating_sub(REACH))
+        self.instants.iter().any(|at| {
+            from <= at.saturating_add(REACH) && until.max(from) >= at.saturating_sub(REACH)
+        })
     }
 
     fn window(&self) -> Window {
-        let from = self.instants.iter().min().copied().unwrap_or(self.history.began).saturating_sub(REACH);
-        let until = self.instants.iter().max().copied().unwrap_or(self.history.ended).saturating_add(REACH);
+        let from = self
+            .instants
+            .iter()
+            .min()
+            .copied()
+            .unwrap_or(self.history.began)
+            .saturating_sub(REACH);
+        let until = self
+            .instants
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or(self.history.ended)
+            .saturating_add(REACH);
         Window { from, until }
     }
 
@@ -134,7 +201,8 @@ impl<'a> Finder<'a> {
     fn near_deliveries(&self) -> impl Iterator<Item = &'a Delivery> {
         let near = |delivery: &&Delivery| {
             let until = delivery.ended.unwrap_or(delivery.arrived);
-            self.owns(delivery.execution) || Some(delivery.job) == self.job && self.meets(delivery.arrived, until)
+            self.owns(delivery.execution)
+                || Some(delivery.job) == self.job && self.meets(delivery.arrived, until)
         };
         self.history.deliveries.iter().filter(near)
     }
@@ -142,9 +210,14 @@ impl<'a> Finder<'a> {
     fn deliveries(&self, names: &Names) -> Vec<Item> {
         let text = |delivery: &Delivery| {
             let took = delivery.ended.map_or_else(String::new, |ended| {
-                format!(" after {}", duration(ended.saturating_sub(delivery.arrived)))
+                format!(
+                    " after {}",
+                    duration(ended.saturating_sub(delivery.arrived))
+                )
             });
-            let status = delivery.status.map_or_else(String::new, |status| format!(" ({status})"));
+            let status = delivery
+                .status
+                .map_or_else(String::new, |status| format!(" ({status})"));
             format!(
                 "attempt {} from {}, {}, fire time {}: {}{status}{took}{}",
                 delivery.attempt,
@@ -152,28 +225,52 @@ impl<'a> Finder<'a> {
                 delivery.kind,
                 self.since(delivery.fire_time),
                 Answer::of(delivery).label().trim_end_matches(" (499)"),
-                if delivery.effect || Answer::of(delivery) != Answer::Done { "" } else { ", without effect" },
+                if delivery.effect || Answer::of(delivery) != Answer::Done {
+                    ""
+                } else {
+                    ", without effect"
+                },
             )
         };
         self.near_deliveries()
-            .map(|delivery| self.item(delivery.arrived, "delivery", Some(delivery.execution), text(delivery)))
+            .map(|delivery| {
+                self.item(
+                    delivery.arrived,
+                    "delivery",
+                    Some(delivery.execution),
+                    text(delivery),
+                )
+            })
             .collect()
     }
 
     fn item(&self, at: Micros, what: &'static str, execution: Option<Uuid>, text: String) -> Item {
-        Item { at, what, own: execution.is_some_and(|execution| self.owns(execution)), execution, text }
+        Item {
+            at,
+            what,
+            own: execution.is_some_and(|execution| self.owns(execution)),
+            execution,
+            text,
+        }
     }
 
     fn calls_of_job(&self) -> impl Iterator<Item = &'a Call> {
-        self.history.calls.iter().filter(|call| call.job.is_some() && call.job == self.job)
+        self.history
+            .calls
+            .iter()
+            .filter(|call| call.job.is_some() && call.job == self.job)
     }
 
     /// Those near by, and the last one before: it says what the job was then.
     fn calls(&self) -> Vec<Item> {
         let from = self.window().from;
-        let before = self.calls_of_job().filter(|call| call.completed < from).max_by_key(|call| call.invoked);
-        let near =
-            self.calls_of_job().filter(|call| call.completed >= from && self.meets(call.invoked, call.completed));
+        let before = self
+            .calls_of_job()
+            .filter(|call| call.completed < from)
+            .max_by_key(|call| call.invoked);
+        let near = self
+            .calls_of_job()
+            .filter(|call| call.completed >= from && self.meets(call.invoked, call.completed));
         let text = |call: &Call| {
             let operation = match &call.operation {
                 Operation::Create(_) => "createJob",
@@ -190,45 +287,70 @@ impl<'a> Finder<'a> {
                 CallOutcome::Refused => "refused",
                 CallOutcome::Unknown => "outcome unknown",
             };
-            let next = call.next_fire_time.map(|at| format!(", next fire time {}", self.since(at)));
+            let next = call
+                .next_fire_time
+                .map(|at| format!(", next fire time {}", self.since(at)));
             let took = duration(call.completed.saturating_sub(call.invoked));
-            format!("{operation}: {outcome} after {took}{}", next.unwrap_or_default())
+            format!(
+                "{operation}: {outcome} after {took}{}",
+                next.unwrap_or_default()
+            )
         };
-        before.into_iter().chain(near).map(|call| self.item(call.invoked, "call", None, text(call))).collect()
+        before
+            .into_iter()
+            .chain(near)
+            .map(|call| self.item(call.invoked, "call", None, text(call)))
+            .collect()
     }
 
     fn spec(&self) -> Option<&'a JobSpec> {
         let at = self.instants.first().copied().unwrap_or(Micros::MAX);
-        let specs = self.calls_of_job().filter(|call| call.outcome != CallOutcome::Refused).filter_map(|call| {
-            let (Operation::Create(spec) | Operation::Update(spec)) = &call.operation else { return None };
-            Some((call.invoked, spec))
-        });
+        let specs = self
+            .calls_of_job()
+            .filter(|call| call.outcome != CallOutcome::Refused)
+            .filter_map(|call| {
+                let (Operation::Create(spec) | Operation::Update(spec)) = &call.operation else {
+                    return None;
+                };
+                Some((call.invoked, spec))
+            });
         let (before, after): (Vec<_>, Vec<_>) = specs.partition(|(invoked, _)| *invoked <= at);
         before.last().or(after.first()).map(|(_, spec)| *spec)
     }
 
     fn rows(&self, names: &Names) -> Vec<Item> {
-        let near = self
-            .history
-            .rows
-            .iter()
-            .filter(|row| self.owns(row.execution) || Some(row.job) == self.job && self.near(row.fire_time));
+        let near = self.history.rows.iter().filter(|row| {
+            self.owns(row.execution) || Some(row.job) == self.job && self.near(row.fire_time)
+        });
         let at = |what: &str, at: Option<Micros>| at.map(|at| format!("{what} {}", self.since(at)));
         let text = |row: &Row| {
             let parts = [
-                Some(format!("{} {}, attempt {}", row.kind, row.status, row.attempt)),
+                Some(format!(
+                    "{} {}, attempt {}",
+                    row.kind, row.status, row.attempt
+                )),
                 row.reason.clone(),
                 (row.recoveries > 0).then(|| format!("recoveries {}", row.recoveries)),
                 row.node.map(|node| names.name(node)),
                 at("started", row.started_at),
                 at("finished", row.finished_at),
                 at("through", row.through_fire_time),
-                row.occurrences.map(|occurrences| format!("{occurrences} occurrences")),
-                row.coalesced_into.map(|into| format!("folded into {}", short(into))),
+                row.occurrences
+                    .map(|occurrences| format!("{occurrences} occurrences")),
+                row.coalesced_into
+                    .map(|into| format!("folded into {}", short(into))),
             ];
             parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
         };
-        near.map(|row| self.item(row.fire_time, "row at the end", Some(row.execution), text(row))).collect()
+        near.map(|row| {
+            self.item(
+                row.fire_time,
+                "row at the end",
+                Some(row.execution),
+                text(row),
+            )
+        })
+        .collect()
     }
 
     fn transitions(&self) -> Vec<Item> {
@@ -237,17 +359,29 @@ impl<'a> Finder<'a> {
                 || self.near(transition.at) && self.executions.contains(&transition.execution)
         });
         near.map(|transition| {
-            let text = format!("attempt {} became {}", transition.attempt, transition.status);
+            let text = format!(
+                "attempt {} became {}",
+                transition.attempt, transition.status
+            );
             self.item(transition.at, "status", Some(transition.execution), text)
         })
         .collect()
     }
 
     fn faults(&self) -> Vec<Item> {
-        let near = self.history.faults.iter().filter(|fault| self.meets(fault.from, fault.until));
+        let near = self
+            .history
+            .faults
+            .iter()
+            .filter(|fault| self.meets(fault.from, fault.until));
         near.map(|fault| {
             let lasted = duration(fault.until.saturating_sub(fault.from));
-            let text = format!("{} of {} for {lasted} ({})", fault.kind, hit(fault), scope(fault.scope));
+            let text = format!(
+                "{} of {} for {lasted} ({})",
+                fault.kind,
+                hit(fault),
+                scope(fault.scope)
+            );
             self.item(fault.from, "fault", None, text)
         })
         .collect()
@@ -256,8 +390,10 @@ impl<'a> Finder<'a> {
     fn stuck(&self) -> Vec<Item> {
         let of_job = |id: Uuid| Some(id) == self.job || self.executions.contains(&id);
         let near = self.history.stuck.iter().filter(|stuck| {
-            self.owns(stuck.id) || of_job(stuck.id) && (self.near(stuck.at) || self.instants.is_empty())
+            self.owns(stuck.id)
+                || of_job(stuck.id) && (self.near(stuck.at) || self.instants.is_empty())
         });
-        near.map(|stuck| self.item(stuck.at, "stuck", Some(stuck.id), stuck.rule.clone())).collect()
+        near.map(|stuck| self.item(stuck.at, "stuck", Some(stuck.id), stuck.rule.clone()))
+            .collect()
     }
 }

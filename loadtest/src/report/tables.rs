@@ -42,7 +42,12 @@ pub fn figures(digest: &Digest) -> Markup {
             Some(false) => "✕ not met",
             None => "– cannot say",
         };
-        vec![figure.name.clone(), figure.measured.clone(), figure.target.clone(), met.to_owned()]
+        vec![
+            figure.name.clone(),
+            figure.measured.clone(),
+            figure.target.clone(),
+            met.to_owned(),
+        ]
     });
     html! {
         section {
@@ -54,7 +59,11 @@ pub fn figures(digest: &Digest) -> Markup {
 
 /// Violations by rule.
 pub fn rules(digest: &Digest) -> Markup {
-    let rows: Vec<_> = digest.rules.iter().map(|(rule, count)| vec![(*rule).to_owned(), grouped(*count)]).collect();
+    let rows: Vec<_> = digest
+        .rules
+        .iter()
+        .map(|(rule, count)| vec![(*rule).to_owned(), grouped(*count)])
+        .collect();
     table("Violations by rule", &["Rule", "Violations"], &rows)
 }
 
@@ -68,38 +77,83 @@ fn spread(name: &str, spread: Option<Spread>) -> Vec<String> {
 
 /// Quantiles of lateness.
 pub fn lateness(digest: &Digest) -> Markup {
-    let rows = [spread("calm", digest.calm), spread("disturbed", digest.disturbed)];
-    table("Lateness of first starts", &["When", "n", "p50", "p99", "max"], &rows)
+    let rows = [
+        spread("calm", digest.calm),
+        spread("disturbed", digest.disturbed),
+    ];
+    table(
+        "Lateness of first starts",
+        &["When", "n", "p50", "p99", "max"],
+        &rows,
+    )
 }
 
 /// Quantiles of redelivery times.
 pub fn redeliveries(digest: &Digest) -> Markup {
-    let rows: Vec<_> = digest.redeliveries.iter().map(|(kind, took)| spread(kind, Spread::of(took))).collect();
-    table("Redelivery times by kind of fault", &["Fault", "n", "p50", "p99", "max"], &rows)
+    let rows: Vec<_> = digest
+        .redeliveries
+        .iter()
+        .map(|(kind, took)| spread(kind, Spread::of(took)))
+        .collect();
+    table(
+        "Redelivery times by kind of fault",
+        &["Fault", "n", "p50", "p99", "max"],
+        &rows,
+    )
 }
 
 /// What was checked.
 pub fn counts(digest: &Digest) -> Markup {
     let counts = &digest.analysis.counts;
-    let soft = if digest.lenient() { " (too few: the rules were soft nearly everywhere)" } else { "" };
+    let soft = if digest.lenient() {
+        " (too few: the rules were soft nearly everywhere)"
+    } else {
+        ""
+    };
     let normal = share_of(counts.normal, digest.fire_times());
     let mut rows: Vec<[String; 2]> = vec![
         ["Jobs".into(), grouped(counts.jobs)],
-        ["Fire times that had to be taken".into(), grouped(counts.must)],
-        ["Fire times that might be taken: a command was under way".into(), grouped(counts.may)],
-        ["Checked under normal rules".into(), format!("{}, {normal}{soft}", grouped(counts.normal))],
+        [
+            "Fire times that had to be taken".into(),
+            grouped(counts.must),
+        ],
+        [
+            "Fire times that might be taken: a command was under way".into(),
+            grouped(counts.may),
+        ],
+        [
+            "Checked under normal rules".into(),
+            format!("{}, {normal}{soft}", grouped(counts.normal)),
+        ],
         ["Left out by a policy".into(), grouped(counts.skipped)],
         ["Manual runs".into(), grouped(counts.manual)],
-        ["Deliveries".into(), grouped(digest.history.deliveries.len())],
+        [
+            "Deliveries".into(),
+            grouped(digest.history.deliveries.len()),
+        ],
     ];
-    rows.extend(digest.answers.iter().map(|(answer, count)| [format!("… {}", answer.label()), grouped(*count)]));
+    rows.extend(
+        digest
+            .answers
+            .iter()
+            .map(|(answer, count)| [format!("… {}", answer.label()), grouped(*count)]),
+    );
     rows.extend([
         ["Surplus effects".into(), digest.surplus()],
-        ["Overlaps of attempts while a node was frozen".into(), grouped(counts.frozen_overlaps)],
+        [
+            "Overlaps of attempts while a node was frozen".into(),
+            grouped(counts.frozen_overlaps),
+        ],
         ["Refusals of fenced targets".into(), grouped(counts.fenced)],
         ["API calls".into(), grouped(digest.history.calls.len())],
-        ["Rows in the database at the end".into(), grouped(digest.history.rows.len())],
-        ["Findings of the audits of stuck states".into(), grouped(digest.history.stuck.len())],
+        [
+            "Rows in the database at the end".into(),
+            grouped(digest.history.rows.len()),
+        ],
+        [
+            "Findings of the audits of stuck states".into(),
+            grouped(digest.history.stuck.len()),
+        ],
     ]);
     let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
     html! {
@@ -114,13 +168,25 @@ pub fn faults(digest: &Digest) -> Markup {
     let mut kinds: Vec<Vec<String>> = digest
         .faults
         .iter()
-        .map(|(kind, count)| vec![(*kind).to_owned(), grouped(*count), bound_of(*count, broken)])
+        .map(|(kind, count)| {
+            vec![
+                (*kind).to_owned(),
+                grouped(*count),
+                bound_of(*count, broken),
+            ]
+        })
         .collect();
     kinds.push(vec!["all".to_owned(), grouped(n), bound_of(n, broken)]);
     let each = digest.history.faults.iter().map(|fault: &Fault| {
         let since = fault.from.saturating_sub(digest.history.began);
         let lasted = duration(fault.until.saturating_sub(fault.from));
-        vec![fault.kind.clone(), scope(fault.scope).to_owned(), hit(fault), clock_exact(since), lasted]
+        vec![
+            fault.kind.clone(),
+            scope(fault.scope).to_owned(),
+            hit(fault),
+            clock_exact(since),
+            lasted,
+        ]
     });
     html! {
         section {

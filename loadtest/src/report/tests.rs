@@ -3,7 +3,8 @@
 use super::{Conclusion, Figure, Run, html, json, summary};
 use crate::checker::{Analysis, Counts, Redelivery, Violation};
 use crate::history::{
-    Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Stuck, Transition,
+    Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Stuck,
+    Transition,
 };
 use crate::job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target};
 use std::time::Instant;
@@ -12,7 +13,8 @@ use uuid::Uuid;
 const BEGAN: Micros = 1_790_000_000_000_000;
 /// How long a synthetic run lasts.
 const LENGTH: Micros = 300 * SECOND;
-const HOSTILE: &str = "</style><script src=\"http://evil.example/x.js\">alert('&')</script>\u{1b}[2J\u{202e}";
+const HOSTILE: &str =
+    "</style><script src=\"http://evil.example/x.js\">alert('&')</script>\u{1b}[2J\u{202e}";
 
 fn id(number: u64) -> Uuid {
     Uuid::from_u64_pair(0x0199_0000_0000_7000, 0x8000_0000_0000_0000 | number)
@@ -37,8 +39,18 @@ fn spec(name: &str) -> JobSpec {
 }
 
 fn fault(kind: &str, scope: Scope, node: &str, from: Micros, seconds: Micros) -> Fault {
-    let nodes = if node.is_empty() { vec![] } else { vec![node.to_owned()] };
-    Fault { kind: kind.to_owned(), scope, nodes, from: BEGAN + from * SECOND, until: BEGAN + (from + seconds) * SECOND }
+    let nodes = if node.is_empty() {
+        vec![]
+    } else {
+        vec![node.to_owned()]
+    };
+    Fault {
+        kind: kind.to_owned(),
+        scope,
+        nodes,
+        from: BEGAN + from * SECOND,
+        until: BEGAN + (from + seconds) * SECOND,
+    }
 }
 
 fn node(number: u64, started: Micros, ended: Option<Micros>) -> NodeLife {
@@ -54,7 +66,12 @@ fn node(number: u64, started: Micros, ended: Option<Micros>) -> NodeLife {
 
 /// A run of five minutes and four nodes, one of which dies and one of which is its successor.
 fn synthetic(deliveries: u64, job: &str) -> History {
-    let nodes = vec![node(1, -2, Some(91)), node(2, -2, None), node(3, -1, None), node(4, 100, None)];
+    let nodes = vec![
+        node(1, -2, Some(91)),
+        node(2, -2, None),
+        node(3, -1, None),
+        node(4, 100, None),
+    ];
     let create = Call {
         job: Some(id(1_000)),
         operation: Operation::Create(spec(job)),
@@ -81,9 +98,18 @@ fn synthetic(deliveries: u64, job: &str) -> History {
             fault("postgres-slow", Scope::Cluster, "", 250, 20),
         ],
         rows: vec![succeeded()],
-        transitions: vec![Transition { execution: id(10_000), attempt: 1, status, at: BEGAN + 4_000 }],
+        transitions: vec![Transition {
+            execution: id(10_000),
+            attempt: 1,
+            status,
+            at: BEGAN + 4_000,
+        }],
         nodes,
-        stuck: vec![Stuck { at: BEGAN + 2 * SECOND, rule: "running on a dead node".to_owned(), id: id(10_000) }],
+        stuck: vec![Stuck {
+            at: BEGAN + 2 * SECOND,
+            rule: "running on a dead node".to_owned(),
+            id: id(10_000),
+        }],
     }
 }
 
@@ -91,8 +117,11 @@ fn synthetic(deliveries: u64, job: &str) -> History {
 fn synthetic_deliveries(count: u64, nodes: &[NodeLife]) -> Vec<Delivery> {
     let mut random = fastrand::Rng::with_seed(7);
     let delivery = |index: u64| {
-        let arrived = BEGAN + LENGTH * i64::try_from(index).unwrap() / i64::try_from(count).unwrap();
-        let lives = |node: &&NodeLife| node.started_at < arrived && node.ended_at.is_none_or(|at| arrived < at);
+        let arrived =
+            BEGAN + LENGTH * i64::try_from(index).unwrap() / i64::try_from(count).unwrap();
+        let lives = |node: &&NodeLife| {
+            node.started_at < arrived && node.ended_at.is_none_or(|at| arrived < at)
+        };
         let alive: Vec<&NodeLife> = nodes.iter().filter(lives).collect();
         let status = match random.u32(0..100) {
             0..3 => Some(500),
@@ -151,7 +180,11 @@ fn violation(execution: u64, fire_time: Micros) -> Violation {
 }
 
 fn analysis(violations: Vec<Violation>) -> Analysis {
-    let redelivery = |fault: &str, took: Micros| Redelivery { fault: fault.to_owned(), execution: id(10_000), took };
+    let redelivery = |fault: &str, took: Micros| Redelivery {
+        fault: fault.to_owned(),
+        execution: id(10_000),
+        took,
+    };
     Analysis {
         violations,
         counts: Counts {
@@ -210,8 +243,14 @@ fn is_balanced(page: &str) -> bool {
     const VOID: [&str; 1] = ["meta"];
     let mut open: Vec<&str> = Vec::new();
     for tag in page.split('<').skip(1) {
-        let Some((tag, _)) = tag.split_once('>') else { return false };
-        let name = tag.trim_start_matches('/').split_whitespace().next().unwrap_or_default();
+        let Some((tag, _)) = tag.split_once('>') else {
+            return false;
+        };
+        let name = tag
+            .trim_start_matches('/')
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
         if tag.starts_with('/') {
             if open.pop() != Some(name) {
                 return false;
@@ -225,13 +264,22 @@ fn is_balanced(page: &str) -> bool {
 
 /// Whether a browser would ask nobody for anything.
 fn loads_nothing(page: &str) -> bool {
-    let loads = ["<script", "<link", "<img", "<iframe", " src=", "href=", "@import", "url(http", "url(\"", "xlink"];
+    let loads = [
+        "<script", "<link", "<img", "<iframe", " src=", "href=", "@import", "url(http", "url(\"",
+        "xlink",
+    ];
     !loads.iter().any(|load| page.contains(load))
 }
 
 #[test]
 fn a_page_is_balanced_and_loads_nothing() {
-    for violations in [vec![], vec![violation(10_000, BEGAN), violation(10_500, BEGAN + 50 * SECOND)]] {
+    for violations in [
+        vec![],
+        vec![
+            violation(10_000, BEGAN),
+            violation(10_500, BEGAN + 50 * SECOND),
+        ],
+    ] {
         let page = html(&run(), &synthetic(3_000, "invoices"), &analysis(violations));
         assert!(is_balanced(&page));
         assert!(loads_nothing(&page));
@@ -254,7 +302,11 @@ fn text_from_the_history_is_text() {
     broken.rule = HOSTILE.to_owned();
     let mut analysis = analysis(vec![broken]);
     analysis.redeliveries[0].fault = HOSTILE.to_owned();
-    let run = Run { name: HOSTILE.to_owned(), skipped: vec![HOSTILE.to_owned()], ..run() };
+    let run = Run {
+        name: HOSTILE.to_owned(),
+        skipped: vec![HOSTILE.to_owned()],
+        ..run()
+    };
 
     let page = html(&run, &history, &analysis);
     assert!(is_balanced(&page) && !page.contains("<script") && page.contains("&lt;script src="));
@@ -267,7 +319,9 @@ fn a_run_in_which_nothing_was_seen_is_inconclusive() {
     let (run, history, analysis) = (Run::default(), History::default(), Analysis::default());
     assert_eq!(run.conclusion(&analysis), Conclusion::Inconclusive);
     let page = html(&run, &history, &analysis);
-    assert!(is_balanced(&page) && page.contains("Inconclusive: nothing had to happen in this run."));
+    assert!(
+        is_balanced(&page) && page.contains("Inconclusive: nothing had to happen in this run.")
+    );
     assert!(!page.contains("NaN") && !page.contains("inf\""));
     assert_eq!(json(&run, &history, &analysis)["judgement"], "not_judged");
     assert!(summary(&run, &history, &analysis).contains("bound            none: inconclusive\n"));
@@ -275,16 +329,23 @@ fn a_run_in_which_nothing_was_seen_is_inconclusive() {
 
 #[test]
 fn a_violation_breaks_the_promise_even_in_a_run_that_was_cut_short() {
-    let cut = Run { inconclusive: Some("interrupted".to_owned()), ..run() };
+    let cut = Run {
+        inconclusive: Some("interrupted".to_owned()),
+        ..run()
+    };
     assert_eq!(cut.conclusion(&analysis(vec![])), Conclusion::Inconclusive);
-    assert_eq!(cut.conclusion(&analysis(vec![violation(10_000, BEGAN)])), Conclusion::Broken);
+    assert_eq!(
+        cut.conclusion(&analysis(vec![violation(10_000, BEGAN)])),
+        Conclusion::Broken
+    );
     assert_eq!(run().conclusion(&analysis(vec![])), Conclusion::Kept);
 }
 
 #[test]
 fn a_long_run_stays_small() {
     let history = synthetic(200_000, "invoices");
-    let violations = (0..200).map(|n| violation(10_000 + n * 900, BEGAN + i64::try_from(n).unwrap() * SECOND));
+    let violations =
+        (0..200).map(|n| violation(10_000 + n * 900, BEGAN + i64::try_from(n).unwrap() * SECOND));
     let analysis = analysis(violations.collect());
     let begun = Instant::now();
     let page = html(&run(), &history, &analysis);
@@ -296,7 +357,11 @@ fn a_long_run_stays_small() {
 
 #[test]
 fn a_violation_is_shown_with_what_was_seen_of_its_job_and_execution() {
-    let page = html(&run(), &synthetic(3_000, "invoices"), &analysis(vec![violation(10_000, BEGAN)]));
+    let page = html(
+        &run(),
+        &synthetic(3_000, "invoices"),
+        &analysis(vec![violation(10_000, BEGAN)]),
+    );
     let article = &page[page.find("<article").unwrap()..page.find("</article>").unwrap()];
     for seen in [
         "createJob: done after 8.0 ms, next fire time 0:01.000",
@@ -308,7 +373,10 @@ fn a_violation_is_shown_with_what_was_seen_of_its_job_and_execution() {
     ] {
         assert!(article.contains(seen), "{seen} is missing");
     }
-    assert!(!article.contains("kill of"), "a fault a minute away explains nothing");
+    assert!(
+        !article.contains("kill of"),
+        "a fault a minute away explains nothing"
+    );
 }
 
 #[test]
@@ -317,8 +385,13 @@ fn the_summary_says_all_that_decides() {
     assert_eq!(kept, include_str!("summary.kept.txt"));
     let six = (0..6).map(|n| violation(10_000 + n, BEGAN)).collect();
     let broken = summary(&run(), &synthetic(100, "invoices"), &analysis(six));
-    assert!(broken.contains("  violations       6: LOST 6\n    LOST: no delivery, deadline 0:07.000 passed\n"));
-    assert!(broken.contains("    and 1 more\n") && broken.contains("  bound            none: there are violations\n"));
+    assert!(broken.contains(
+        "  violations       6: LOST 6\n    LOST: no delivery, deadline 0:07.000 passed\n"
+    ));
+    assert!(
+        broken.contains("    and 1 more\n")
+            && broken.contains("  bound            none: there are violations\n")
+    );
 }
 
 #[test]
@@ -329,7 +402,12 @@ fn the_json_has_the_keys_that_are_documented() {
         .filter_map(|line| line.strip_prefix("/// | `")?.split_once(" |"))
         .flat_map(|(keys, _)| keys.trim_end_matches('`').split("` `"))
         .collect();
-    let mut keys: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys: Vec<&str> = report
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     keys.sort_unstable();
     let mut sorted = documented.clone();
     sorted.sort_unstable();
@@ -342,7 +420,12 @@ fn the_json_has_the_keys_that_are_documented() {
 #[test]
 #[ignore = "writes pages to look at into the system's temporary directory"]
 fn pages_to_look_at() {
-    let violations = || vec![violation(10_000, BEGAN), violation(10_500, BEGAN + 50 * SECOND)];
+    let violations = || {
+        vec![
+            violation(10_000, BEGAN),
+            violation(10_500, BEGAN + 50 * SECOND),
+        ]
+    };
     let missed = Run {
         figures: vec![Figure {
             name: "lateness in calm, p99".to_owned(),
@@ -353,9 +436,24 @@ fn pages_to_look_at() {
         ..run()
     };
     for (name, run, history, analysis) in [
-        ("kept", run(), synthetic(1_200, "invoices"), analysis(vec![])),
-        ("broken", missed, synthetic(60_000, HOSTILE), analysis(violations())),
-        ("empty", Run::default(), History::default(), Analysis::default()),
+        (
+            "kept",
+            run(),
+            synthetic(1_200, "invoices"),
+            analysis(vec![]),
+        ),
+        (
+            "broken",
+            missed,
+            synthetic(60_000, HOSTILE),
+            analysis(violations()),
+        ),
+        (
+            "empty",
+            Run::default(),
+            History::default(),
+            Analysis::default(),
+        ),
     ] {
         let file = std::env::temp_dir().join(format!("horolog-report-{name}.html"));
         std::fs::write(&file, html(&run, &history, &analysis)).unwrap();

@@ -23,21 +23,35 @@ pub fn library() -> Option<&'static str> {
     LIBRARIES.into_iter().find(|path| Path::new(path).exists())
 }
 
-/// Lets the process read a clock that is wrong by as many seconds as the file says, which may change.
+/// Lets the process read a clock that is wrong by as many seconds as the file says, which may
+/// change.
 pub fn by_file(command: &mut Command, library: &str, file: &Path) {
-    command.env(PRELOAD, library).env("FAKETIME_TIMESTAMP_FILE", file).env("FAKETIME_NO_CACHE", "1");
+    command
+        .env(PRELOAD, library)
+        .env("FAKETIME_TIMESTAMP_FILE", file)
+        .env("FAKETIME_NO_CACHE", "1");
     command.env(REAL_MONOTONIC, "1");
 }
 
 /// Lets it be that time when the process begins.
 pub fn begin_at(command: &mut Command, library: &str, begin: DateTime<Utc>) {
     let shift = begin.timestamp() - now() / crate::job::SECOND;
-    command.env(PRELOAD, library).env(SHIFT, format!("{shift:+}")).env(REAL_MONOTONIC, "1");
+    command
+        .env(PRELOAD, library)
+        .env(SHIFT, format!("{shift:+}"))
+        .env(REAL_MONOTONIC, "1");
 }
 
-/// What makes it another time for this process, if it is one; for children that get nothing else of its environment.
+/// What makes it another time for this process, if it is one; for children that get nothing else of
+/// its environment.
 pub fn of_this_process() -> Vec<(&'static str, OsString)> {
     let variables = [PRELOAD, SHIFT, REAL_MONOTONIC].into_iter();
-    let found: Vec<_> = variables.filter_map(|name| Some((name, std::env::var_os(name)?))).collect();
-    if found.iter().any(|(name, _)| *name == SHIFT) { found } else { Vec::new() }
+    let found: Vec<_> = variables
+        .filter_map(|name| Some((name, std::env::var_os(name)?)))
+        .collect();
+    if found.iter().any(|(name, _)| *name == SHIFT) {
+        found
+    } else {
+        Vec::new()
+    }
 }

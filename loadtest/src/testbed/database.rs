@@ -92,7 +92,11 @@ impl Auditor {
                 let at = now();
                 let since = self.since.get(&(rule, id)).copied().unwrap_or(at);
                 if last || at - since > STUCK_AFTER {
-                    self.stuck.push(Stuck { at, rule: rule.to_owned(), id });
+                    self.stuck.push(Stuck {
+                        at,
+                        rule: rule.to_owned(),
+                        id,
+                    });
                 }
                 seen.insert((rule, id), since);
             }
@@ -131,7 +135,12 @@ pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
 
 /// The transitions that [`record_transitions`] asked for.
 pub async fn transitions(sql: &Client) -> Result<Vec<Transition>, tokio_postgres::Error> {
-    let rows = sql.query("select execution, attempt, status, at from drill.history order by seq", &[]).await?;
+    let rows = sql
+        .query(
+            "select execution, attempt, status, at from drill.history order by seq",
+            &[],
+        )
+        .await?;
     let read = |row: &tokio_postgres::Row| Transition {
         execution: row.get(0),
         attempt: row.get(1),

@@ -8,7 +8,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How long a connection waits for the next request: shorter than nodes do (5 s), or a request might meet the close.
+/// How long a connection waits for the next request: shorter than nodes do (5 s), or a request
+/// might meet the close.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// The client; clones share its connections.
@@ -29,41 +30,76 @@ pub enum NoAnswer {
 impl Default for Http {
     fn default() -> Self {
         let mut client = Client::builder(TokioExecutor::new());
-        client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
-        Self { client: client.build_http() }
+        client
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_MAX);
+        Self {
+            client: client.build_http(),
+        }
     }
 }
 
 impl Http {
     /// Posts JSON; the status and the JSON of the answer.
-    pub async fn post(&self, url: &str, body: &Value, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+    pub async fn post(
+        &self,
+        url: &str,
+        body: &Value,
+        longest: Duration,
+    ) -> Result<(StatusCode, Value), NoAnswer> {
         self.post_text(url, body.to_string(), longest).await
     }
 
     /// Posts what may be no JSON, as if it were.
-    pub async fn post_text(&self, url: &str, body: String, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
-        let request = Request::builder().method(Method::POST).uri(url).header("content-type", "application/json");
-        let request = request.body(Full::from(body)).map_err(|_| NoAnswer::NotConnected)?;
+    pub async fn post_text(
+        &self,
+        url: &str,
+        body: String,
+        longest: Duration,
+    ) -> Result<(StatusCode, Value), NoAnswer> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(url)
+            .header("content-type", "application/json");
+        let request = request
+            .body(Full::from(body))
+            .map_err(|_| NoAnswer::NotConnected)?;
         self.send(request, longest).await
     }
 
     /// Gets a page; its status and, if it is JSON, its content.
     pub async fn get(&self, url: &str, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
-        let request = Request::builder().uri(url).body(Full::default()).map_err(|_| NoAnswer::NotConnected)?;
+        let request = Request::builder()
+            .uri(url)
+            .body(Full::default())
+            .map_err(|_| NoAnswer::NotConnected)?;
         self.send(request, longest).await
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        longest: Duration,
+    ) -> Result<(StatusCode, Value), NoAnswer> {
         let exchange = async {
-            let response = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| if error.is_connect() { NoAnswer::NotConnected } else { NoAnswer::Unknown })?;
+            let response = self.client.request(request).await.map_err(|error| {
+                if error.is_connect() {
+                    NoAnswer::NotConnected
+                } else {
+                    NoAnswer::Unknown
+                }
+            })?;
             let status = response.status();
-            let body = response.into_body().collect().await.map_err(|_| NoAnswer::Unknown)?.to_bytes();
+            let body = response
+                .into_body()
+                .collect()
+                .await
+                .map_err(|_| NoAnswer::Unknown)?
+                .to_bytes();
             Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
         };
-        tokio::time::timeout(longest, exchange).await.unwrap_or(Err(NoAnswer::Unknown))
+        tokio::time::timeout(longest, exchange)
+            .await
+            .unwrap_or(Err(NoAnswer::Unknown))
     }
 }

@@ -15,8 +15,13 @@ pub struct Journal {
 impl Journal {
     /// A new file; an earlier one of that name is an error.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create_new(true).append(true).open(path)?;
-        Ok(Self { file: Mutex::new(file) })
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .open(path)?;
+        Ok(Self {
+            file: Mutex::new(file),
+        })
     }
 
     /// Appends a line. A journal that cannot be written ends the drill: a drill

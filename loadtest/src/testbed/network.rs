@@ -28,7 +28,12 @@ pub async fn missing() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return Some("network namespaces are for root");
     }
-    let works = Command::new("ip").args(["netns", "list"]).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+    let works = Command::new("ip")
+        .args(["netns", "list"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await;
     if works.is_ok_and(|status| status.success()) {
         None
     } else {
@@ -40,9 +45,19 @@ impl Bridge {
     /// A bridge of this process's own.
     pub async fn create() -> Result<Self, anyhow::Error> {
         let id = std::process::id();
-        let bridge = Self { name: format!("hd{}", id % 100_000), subnet: u8::try_from(id % 250).unwrap_or(0) + 1 };
+        let bridge = Self {
+            name: format!("hd{}", id % 100_000),
+            subnet: u8::try_from(id % 250).unwrap_or(0) + 1,
+        };
         ip(&["link", "add", &bridge.name, "type", "bridge"]).await?;
-        ip(&["addr", "add", &format!("{}/24", bridge.ip()), "dev", &bridge.name]).await?;
+        ip(&[
+            "addr",
+            "add",
+            &format!("{}/24", bridge.ip()),
+            "dev",
+            &bridge.name,
+        ])
+        .await?;
         ip(&["link", "set", &bridge.name, "up"]).await?;
         Ok(bridge)
     }
@@ -63,9 +78,21 @@ impl Bridge {
         };
         let (name, port) = (namespace.name.as_str(), namespace.port.as_str());
         ip(&["netns", "add", name]).await?;
-        ip(&["link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name]).await?;
+        ip(&[
+            "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name,
+        ])
+        .await?;
         ip(&["link", "set", port, "master", &self.name, "up"]).await?;
-        ip(&["-n", name, "addr", "add", &format!("{}/24", namespace.ip), "dev", "eth0"]).await?;
+        ip(&[
+            "-n",
+            name,
+            "addr",
+            "add",
+            &format!("{}/24", namespace.ip),
+            "dev",
+            "eth0",
+        ])
+        .await?;
         ip(&["-n", name, "link", "set", "eth0", "up"]).await?;
         ip(&["-n", name, "link", "set", "lo", "up"]).await?;
         Ok(namespace)
@@ -99,8 +126,9 @@ impl Namespace {
     /// Drops what this namespace gets from a port of the bridge's address, or loses a
     /// share of it: a filter of nft, e.g. `tcp sport 5432 drop`.
     pub async fn filter(&self, rule: &str) -> Result<(), anyhow::Error> {
-        let script =
-            format!("table inet drill {{\n chain input {{\n  type filter hook input priority 0\n  {rule}\n }}\n}}\n");
+        let script = format!(
+            "table inet drill {{\n chain input {{\n  type filter hook input priority 0\n  {rule}\n }}\n}}\n"
+        );
         let file = std::env::temp_dir().join(format!("{}.nft", self.name));
         std::fs::write(&file, script)?;
         let loaded = self.nft(&["-f", &file.display().to_string()]).await;
@@ -114,23 +142,46 @@ impl Namespace {
     }
 
     async fn nft(&self, arguments: &[&str]) -> Result<(), anyhow::Error> {
-        let nft = ["/usr/sbin/nft", "/sbin/nft"].into_iter().find(|path| Path::new(path).exists());
+        let nft = ["/usr/sbin/nft", "/sbin/nft"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
         let nft = nft.context("there is no `nft` (Debian: apt-get install nftables)")?;
-        let output = self.command(Path::new(nft)).args(arguments).output().await?;
-        ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let output = self
+            .command(Path::new(nft))
+            .args(arguments)
+            .output()
+            .await?;
+        ensure!(
+            output.status.success(),
+            "nft: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
         Ok(())
     }
 }
 
 async fn ip(arguments: &[&str]) -> Result<(), anyhow::Error> {
-    let output = Command::new("ip").args(arguments).output().await.context("cannot run `ip`")?;
-    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .await
+        .context("cannot run `ip`")?;
+    ensure!(
+        output.status.success(),
+        "ip {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     Ok(())
 }
 
 fn ip_now(arguments: &[&str]) {
     // What is gone already needs no removal.
-    let _ = std::process::Command::new("ip").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ = std::process::Command::new("ip")
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
 }
 
 impl Drop for Namespace {

@@ -58,27 +58,59 @@ struct Process {
 
 impl Slot {
     /// A place with a wire to each of `servers`, as yet empty.
-    pub async fn new(number: usize, settings: NodeSettings, servers: &[&Postgres]) -> Result<Self, anyhow::Error> {
+    pub async fn new(
+        number: usize,
+        settings: NodeSettings,
+        servers: &[&Postgres],
+    ) -> Result<Self, anyhow::Error> {
         let mut wires = Vec::new();
         for server in servers {
             wires.push(Proxy::to(server.address).await?);
         }
         let through: Vec<SocketAddr> = wires.iter().map(|wire| wire.address).collect();
-        let url = servers.first().context("a node needs a server")?.url(&through);
-        Ok(Self { number, lives: 0, settings, namespace: None, wires, url, clock: None, process: None })
+        let url = servers
+            .first()
+            .context("a node needs a server")?
+            .url(&through);
+        Ok(Self {
+            number,
+            lives: 0,
+            settings,
+            namespace: None,
+            wires,
+            url,
+            clock: None,
+            process: None,
+        })
     }
 
     /// A place without wires: straight to `server`.
     pub fn straight(number: usize, settings: NodeSettings, server: &Postgres) -> Self {
         let url = server.url(&[server.address]);
-        Self { number, lives: 0, settings, namespace: None, wires: Vec::new(), url, clock: None, process: None }
+        Self {
+            number,
+            lives: 0,
+            settings,
+            namespace: None,
+            wires: Vec::new(),
+            url,
+            clock: None,
+            process: None,
+        }
     }
 
     /// Lets the nodes of this place live in a network namespace, straight on the wire to
     /// the servers.
-    pub fn move_to(&mut self, namespace: Namespace, servers: &[&Postgres]) -> Result<(), anyhow::Error> {
+    pub fn move_to(
+        &mut self,
+        namespace: Namespace,
+        servers: &[&Postgres],
+    ) -> Result<(), anyhow::Error> {
         let through: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
-        self.url = servers.first().context("a node needs a server")?.url(&through);
+        self.url = servers
+            .first()
+            .context("a node needs a server")?
+            .url(&through);
         self.wires.clear();
         self.namespace = Some(namespace);
         Ok(())
@@ -91,8 +123,14 @@ impl Slot {
 
     /// Gives the lives to come a wall clock of their own, right as yet.
     pub fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
-        ensure!(clock::library().is_some(), "libfaketime is not installed (Debian: apt-get install libfaketime)");
-        let file = self.settings.directory.join(format!("clock-{}", self.number));
+        ensure!(
+            clock::library().is_some(),
+            "libfaketime is not installed (Debian: apt-get install libfaketime)"
+        );
+        let file = self
+            .settings
+            .directory
+            .join(format!("clock-{}", self.number));
         std::fs::write(&file, "+0")?;
         self.clock = Some(file);
         Ok(())
@@ -100,7 +138,10 @@ impl Slot {
 
     /// Sets the wall clock of this place wrong by so many seconds, at once.
     pub fn skew(&self, seconds: i64) -> Result<(), anyhow::Error> {
-        let file = self.clock.as_ref().context("the nodes of this drill have no clocks of their own")?;
+        let file = self
+            .clock
+            .as_ref()
+            .context("the nodes of this drill have no clocks of their own")?;
         std::fs::write(file, format!("{seconds:+}"))?;
         Ok(())
     }
@@ -110,24 +151,46 @@ impl Slot {
         ensure!(self.process.is_none(), "node {} lives already", self.number);
         self.lives += 1;
         let name = format!("n{}-{}", self.number, self.lives);
-        let ip = self.namespace.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Namespace::ip);
+        let ip = self
+            .namespace
+            .as_ref()
+            .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Namespace::ip);
         let address = match self.namespace {
             Some(_) => SocketAddr::new(ip, 8081),
             None => SocketAddr::new(ip, TcpListener::bind((ip, 0))?.local_addr()?.port()),
         };
         let child = self.command(&name, address)?.spawn().with_context(|| {
-            format!("cannot start {}: build it, or name it with --program", self.settings.program.display())
+            format!(
+                "cannot start {}: build it, or name it with --program",
+                self.settings.program.display()
+            )
         })?;
-        self.process = Some(Process { name, address, child });
+        self.process = Some(Process {
+            name,
+            address,
+            child,
+        });
         Ok(())
     }
 
     fn command(&self, name: &str, address: SocketAddr) -> Result<Command, anyhow::Error> {
         let program = &self.settings.program;
-        let mut command = self.namespace.as_ref().map_or_else(|| Command::new(program), |n| n.command(program));
-        let log = OpenOptions::new().create(true).append(true).open(self.log(name))?;
+        let mut command = self
+            .namespace
+            .as_ref()
+            .map_or_else(|| Command::new(program), |n| n.command(program));
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log(name))?;
         command
-            .args(["serve", "--node-name", name, "--listen", &address.to_string()])
+            .args([
+                "serve",
+                "--node-name",
+                name,
+                "--listen",
+                &address.to_string(),
+            ])
             .args(["--http-allow", "127.0.0.0/8,10.0.0.0/8"])
             .args(&self.settings.flags)
             .env("DATABASE_URL", &self.url)
@@ -182,7 +245,10 @@ impl Slot {
         let mut last = String::new();
         let waited = tokio::time::timeout(READY_MAX, async {
             loop {
-                match http.get(&format!("http://{address}/readyz"), Duration::from_secs(2)).await {
+                match http
+                    .get(&format!("http://{address}/readyz"), Duration::from_secs(2))
+                    .await
+                {
                     Ok((status, _)) if status.is_success() => return Ok(()),
                     Ok((status, answer)) => last = format!("{status} {answer}"),
                     Err(error) => last = format!("{error:?}"),
@@ -195,13 +261,20 @@ impl Slot {
         });
         let waited = waited.await;
         waited.with_context(|| {
-            format!("{address} was not ready within {READY_MAX:?} (it said {last}): see {}", log.display())
+            format!(
+                "{address} was not ready within {READY_MAX:?} (it said {last}): see {}",
+                log.display()
+            )
         })?
     }
 
     /// Sends a signal to the life in this place, if there is one.
     pub fn signal(&self, signal: Signal) -> Result<(), anyhow::Error> {
-        let id = self.process.as_ref().and_then(|process| process.child.id()).context("nobody lives there")?;
+        let id = self
+            .process
+            .as_ref()
+            .and_then(|process| process.child.id())
+            .context("nobody lives there")?;
         let pid = Pid::from_raw(id.cast_signed()).context("no process id")?;
         kill_process(pid, signal).context("the process has ended")?;
         Ok(())
@@ -219,7 +292,10 @@ impl Slot {
     pub async fn stop(&mut self) -> Result<ExitStatus, anyhow::Error> {
         self.signal(Signal::TERM)?;
         let status = self.ended(LEAVE_MAX).await?;
-        ensure!(status.success(), "a node that was asked to stop ended with {status}");
+        ensure!(
+            status.success(),
+            "a node that was asked to stop ended with {status}"
+        );
         Ok(status)
     }
 
@@ -235,7 +311,10 @@ impl Slot {
 
     /// Changes all wires to the servers.
     pub fn set_wires(&self, wire: Wire) -> Result<(), anyhow::Error> {
-        ensure!(!self.wires.is_empty(), "the nodes of this drill have no proxies: they live in network namespaces");
+        ensure!(
+            !self.wires.is_empty(),
+            "the nodes of this drill have no proxies: they live in network namespaces"
+        );
         self.wires.iter().for_each(|proxy| proxy.set(wire));
         Ok(())
     }

@@ -48,7 +48,12 @@ pub struct JobState {
 impl Operator {
     /// An operator whose jobs call the sink at `sink`, e.g. `http://127.0.0.1:1234`.
     pub fn new(http: Http, sink: String, journal: &Path) -> Result<Self, anyhow::Error> {
-        Ok(Self { http, journal: Journal::create(journal)?, sink, state: Mutex::default() })
+        Ok(Self {
+            http,
+            journal: Journal::create(journal)?,
+            sink,
+            state: Mutex::default(),
+        })
     }
 
     /// Every call so far, by time.
@@ -70,67 +75,115 @@ impl Operator {
     /// Creates a job at a node; its id, when it is known to exist.
     pub async fn create(&self, node: SocketAddr, spec: &JobSpec) -> Option<Uuid> {
         let start_at = start_at(spec);
-        let query = format!("mutation($input: CreateJobInput!) {{ createJob(input: $input) {{ {FIELDS} }} }}");
+        let query = format!(
+            "mutation($input: CreateJobInput!) {{ createJob(input: $input) {{ {FIELDS} }} }}"
+        );
         let variables = json!({"input": self.input(spec, start_at)});
-        let (mut call, _) = self.call(node, None, Operation::Create(spec.clone()), &query, variables).await;
+        let (mut call, _) = self
+            .call(
+                node,
+                None,
+                Operation::Create(spec.clone()),
+                &query,
+                variables,
+            )
+            .await;
         call.start_at = start_at;
         let (id, named) = (call.job, call.next_fire_time);
         self.note(call);
         if let Some(id) = id {
-            let job = JobState { spec: spec.clone(), deletable: true, named };
-            self.state().jobs.insert(id, Arc::new(tokio::sync::Mutex::new(job)));
+            let job = JobState {
+                spec: spec.clone(),
+                deletable: true,
+                named,
+            };
+            self.state()
+                .jobs
+                .insert(id, Arc::new(tokio::sync::Mutex::new(job)));
         }
         id
     }
 
     /// Pauses, resumes, deletes or runs a job; nothing while another call on it is under way.
     pub async fn command(&self, node: SocketAddr, id: Uuid, operation: Operation) {
-        let Some(job) = self.state().jobs.get(&id).cloned() else { return };
+        let Some(job) = self.state().jobs.get(&id).cloned() else {
+            return;
+        };
         let Ok(mut job) = job.try_lock() else { return };
         let (mutation, fields) = match &operation {
             Operation::Pause => ("pauseJob", FIELDS),
             Operation::Resume => ("resumeJob", FIELDS),
             Operation::Delete => ("deleteJob", ""),
             Operation::RunNow => ("runJobNow", ""),
-            Operation::Create(_) | Operation::Update(_) | Operation::Rerun(_) | Operation::Cancel => return,
+            Operation::Create(_)
+            | Operation::Update(_)
+            | Operation::Rerun(_)
+            | Operation::Cancel => return,
         };
         if operation == Operation::Delete {
             job.deletable = false;
         }
-        let fields = if fields.is_empty() { String::new() } else { format!("{{ {fields} }}") };
+        let fields = if fields.is_empty() {
+            String::new()
+        } else {
+            format!("{{ {fields} }}")
+        };
         let query = format!("mutation($id: ID!) {{ {mutation}(id: $id) {fields} }}");
-        let (call, _) = self.call(node, Some(id), operation, &query, json!({"id": id})).await;
+        let (call, _) = self
+            .call(node, Some(id), operation, &query, json!({"id": id}))
+            .await;
         job.named = call.next_fire_time.or(job.named);
         self.note(call);
     }
 
     /// Runs the fire time of one of a job's newest ended executions again.
     pub async fn rerun(&self, node: SocketAddr, id: Uuid) {
-        let Some(job) = self.state().jobs.get(&id).cloned() else { return };
+        let Some(job) = self.state().jobs.get(&id).cloned() else {
+            return;
+        };
         let Ok(_job) = job.try_lock() else { return };
         let ended = self.ended(node, id).await;
-        let Some(execution) = fastrand::choice(&ended).copied() else { return };
+        let Some(execution) = fastrand::choice(&ended).copied() else {
+            return;
+        };
         let query = "mutation($id: ID!) { rerunExecution(id: $id) { made: id created } }";
         let (operation, variables) = (Operation::Rerun(execution), json!({"id": execution}));
         let (call, _) = self.call(node, Some(id), operation, query, variables).await;
         self.note(call);
     }
 
-    /// Cancels all that these jobs have in flight, in one call; nothing of a job on which another call is under way.
+    /// Cancels all that these jobs have in flight, in one call; nothing of a job on which another
+    /// call is under way.
     pub async fn cancel(&self, node: SocketAddr, ids: &[Uuid]) {
-        let known: Vec<_> = ids.iter().filter_map(|id| Some((*id, self.state().jobs.get(id).cloned()?))).collect();
-        let held: Vec<_> = known.iter().filter_map(|(id, job)| Some((*id, job.try_lock().ok()?))).collect();
+        let known: Vec<_> = ids
+            .iter()
+            .filter_map(|id| Some((*id, self.state().jobs.get(id).cloned()?)))
+            .collect();
+        let held: Vec<_> = known
+            .iter()
+            .filter_map(|(id, job)| Some((*id, job.try_lock().ok()?)))
+            .collect();
         let ids: Vec<Uuid> = held.iter().map(|(id, _)| *id).collect();
         if ids.is_empty() {
             return;
         }
         let query = "mutation($ids: [ID!]!) { cancelExecutions(jobs: {ids: $ids}) { matched cancelled more } }";
-        let (call, answer) = self.call(node, None, Operation::Cancel, query, json!({"ids": ids})).await;
+        let (call, answer) = self
+            .call(node, None, Operation::Cancel, query, json!({"ids": ids}))
+            .await;
         // What a node held at every try is left, and what was too much.
         let is_whole = answer["matched"] == answer["cancelled"] && answer["more"] == false;
-        let outcome = if call.outcome == CallOutcome::Done && !is_whole { CallOutcome::Unknown } else { call.outcome };
+        let outcome = if call.outcome == CallOutcome::Done && !is_whole {
+            CallOutcome::Unknown
+        } else {
+            call.outcome
+        };
         for id in ids {
-            self.note(Call { job: Some(id), outcome, ..call.clone() });
+            self.note(Call {
+                job: Some(id),
+                outcome,
+                ..call.clone()
+            });
         }
     }
 
@@ -138,17 +191,31 @@ impl Operator {
     async fn ended(&self, node: SocketAddr, id: Uuid) -> Vec<Uuid> {
         let query = "query($id: ID!) { executionsPage(first: 5, filter: {jobId: $id, status: [\"SUCCESS\", \"FAILED\", \"LOST\", \"CANCELLED\"]}) { nodes { id } } }";
         let query = json!({"query": query, "variables": {"id": id}});
-        let asked = self.http.post(&format!("http://{node}/graphql"), &query, CALL_MAX).await;
-        let Ok((_, answer)) = asked else { return Vec::new() };
-        let rows = answer["data"]["executionsPage"]["nodes"].as_array().cloned().unwrap_or_default();
-        rows.iter().filter_map(|row| row["id"].as_str()?.parse().ok()).collect()
+        let asked = self
+            .http
+            .post(&format!("http://{node}/graphql"), &query, CALL_MAX)
+            .await;
+        let Ok((_, answer)) = asked else {
+            return Vec::new();
+        };
+        let rows = answer["data"]["executionsPage"]["nodes"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        rows.iter()
+            .filter_map(|row| row["id"].as_str()?.parse().ok())
+            .collect()
     }
 
     /// Replaces a job's definition.
     pub async fn update(&self, node: SocketAddr, id: Uuid, change: impl FnOnce(&mut JobSpec)) {
-        let Some(job) = self.state().jobs.get(&id).cloned() else { return };
+        let Some(job) = self.state().jobs.get(&id).cloned() else {
+            return;
+        };
         let Ok(mut job) = job.try_lock() else { return };
-        let Some(version) = self.version(node, id).await else { return };
+        let Some(version) = self.version(node, id).await else {
+            return;
+        };
         let mut spec = job.spec.clone();
         change(&mut spec);
         let query = format!(
@@ -156,7 +223,15 @@ impl Operator {
                 updateJob(id: $id, input: $input, version: $version) {{ {FIELDS} }} }}"
         );
         let variables = json!({"id": id, "version": version, "input": self.input(&spec, None)});
-        let (call, _) = self.call(node, Some(id), Operation::Update(spec.clone()), &query, variables).await;
+        let (call, _) = self
+            .call(
+                node,
+                Some(id),
+                Operation::Update(spec.clone()),
+                &query,
+                variables,
+            )
+            .await;
         if call.outcome == CallOutcome::Done {
             job.spec = spec;
             job.named = call.next_fire_time.or(job.named);
@@ -172,7 +247,11 @@ impl Operator {
 
     async fn version(&self, node: SocketAddr, id: Uuid) -> Option<i64> {
         let query = json!({"query": "query($id: ID!) { job(id: $id) { version } }", "variables": {"id": id}});
-        let (_, answer) = self.http.post(&format!("http://{node}/graphql"), &query, CALL_MAX).await.ok()?;
+        let (_, answer) = self
+            .http
+            .post(&format!("http://{node}/graphql"), &query, CALL_MAX)
+            .await
+            .ok()?;
         answer["data"]["job"]["version"].as_i64()
     }
 
@@ -192,25 +271,47 @@ impl Operator {
     ) -> (Call, Value) {
         let request = json!({"query": query, "variables": variables});
         let invoked = now();
-        let sent = self.http.post(&format!("http://{node}/graphql"), &request, CALL_MAX).await;
+        let sent = self
+            .http
+            .post(&format!("http://{node}/graphql"), &request, CALL_MAX)
+            .await;
         let completed = now();
         let (outcome, data) = match sent {
-            Ok((_, answer)) => {
-                (outcome(&answer), answer["data"].as_object().and_then(|data| data.values().next().cloned()))
-            }
+            Ok((_, answer)) => (
+                outcome(&answer),
+                answer["data"]
+                    .as_object()
+                    .and_then(|data| data.values().next().cloned()),
+            ),
             Err(NoAnswer::NotConnected) => (CallOutcome::Refused, None),
             Err(NoAnswer::Unknown) => (CallOutcome::Unknown, None),
         };
         let data = data.unwrap_or_default();
         let next_fire_time = data["nextFireTime"].as_str().and_then(micros);
         let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
-        let made = data["made"].as_str().filter(|_| data["created"] == true).and_then(|id| id.parse().ok());
-        (Call { job, operation, invoked, completed, outcome, next_fire_time, start_at: None, made }, data)
+        let made = data["made"]
+            .as_str()
+            .filter(|_| data["created"] == true)
+            .and_then(|id| id.parse().ok());
+        (
+            Call {
+                job,
+                operation,
+                invoked,
+                completed,
+                outcome,
+                next_fire_time,
+                start_at: None,
+                made,
+            },
+            data,
+        )
     }
 
     /// The input of a job, as the API wants it.
     fn input(&self, spec: &JobSpec, start_at: Option<Micros>) -> Value {
-        let target = json!({"http": {"url": sink::url(&self.sink, &spec.target), "timeoutSeconds": 120}});
+        let target =
+            json!({"http": {"url": sink::url(&self.sink, &spec.target), "timeoutSeconds": 120}});
         let retry = json!({"maxAttempts": spec.max_attempts, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1});
         let mut input = json!({
             "name": spec.name, "target": target, "misfirePolicy": spec.misfire,
@@ -222,10 +323,18 @@ impl Operator {
             Schedule::Cron { expression, zone } => {
                 json!({"scheduleType": "CRON", "cronExpression": expression, "timeZone": zone})
             }
-            Schedule::FixedRate { seconds } => json!({"scheduleType": "FIXED_RATE", "intervalSeconds": seconds}),
-            Schedule::FixedDelay { seconds } => json!({"scheduleType": "FIXED_DELAY", "intervalSeconds": seconds}),
-            Schedule::Once { .. } => json!({"scheduleType": "ONCE", "startAt": start_at.map(rfc3339)}),
-            Schedule::Manual => json!({"scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099"}),
+            Schedule::FixedRate { seconds } => {
+                json!({"scheduleType": "FIXED_RATE", "intervalSeconds": seconds})
+            }
+            Schedule::FixedDelay { seconds } => {
+                json!({"scheduleType": "FIXED_DELAY", "intervalSeconds": seconds})
+            }
+            Schedule::Once { .. } => {
+                json!({"scheduleType": "ONCE", "startAt": start_at.map(rfc3339)})
+            }
+            Schedule::Manual => {
+                json!({"scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099"})
+            }
         };
         if let (Some(input), Value::Object(schedule)) = (input.as_object_mut(), schedule) {
             input.extend(schedule);
@@ -235,23 +344,40 @@ impl Operator {
 }
 
 fn start_at(spec: &JobSpec) -> Option<Micros> {
-    let Schedule::Once { after_seconds } = spec.schedule else { return None };
+    let Schedule::Once { after_seconds } = spec.schedule else {
+        return None;
+    };
     let at = now() + Micros::from(after_seconds) * crate::job::SECOND;
     Some(at - at % 1_000) // the API's times have milliseconds
 }
 
 fn outcome(answer: &Value) -> CallOutcome {
     let Some(errors) = answer["errors"].as_array() else {
-        return if answer["data"].is_object() { CallOutcome::Done } else { CallOutcome::Unknown };
+        return if answer["data"].is_object() {
+            CallOutcome::Done
+        } else {
+            CallOutcome::Unknown
+        };
     };
     let surely_not = ["BAD_USER_INPUT", "NOT_FOUND", "CONFLICT"];
-    let refused =
-        errors.iter().any(|error| error["extensions"]["code"].as_str().is_some_and(|code| surely_not.contains(&code)));
-    if refused { CallOutcome::Refused } else { CallOutcome::Unknown }
+    let refused = errors.iter().any(|error| {
+        error["extensions"]["code"]
+            .as_str()
+            .is_some_and(|code| surely_not.contains(&code))
+    });
+    if refused {
+        CallOutcome::Refused
+    } else {
+        CallOutcome::Unknown
+    }
 }
 
 fn micros(instant: &str) -> Option<Micros> {
-    Some(chrono::DateTime::parse_from_rfc3339(instant).ok()?.timestamp_micros())
+    Some(
+        chrono::DateTime::parse_from_rfc3339(instant)
+            .ok()?
+            .timestamp_micros(),
+    )
 }
 
 fn rfc3339(instant: Micros) -> String {

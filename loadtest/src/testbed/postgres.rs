@@ -42,9 +42,14 @@ pub struct Postgres {
 impl Postgres {
     /// Makes a database cluster in `directory`, and starts it. `data` places the
     /// files elsewhere (a small disk).
-    pub async fn create(directory: &Path, ip: IpAddr, data: Option<&Path>) -> Result<Self, anyhow::Error> {
+    pub async fn create(
+        directory: &Path,
+        ip: IpAddr,
+        data: Option<&Path>,
+    ) -> Result<Self, anyhow::Error> {
         let account = account().await?;
-        std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
         give(directory, account)?;
         let password = uuid::Uuid::new_v4().simple().to_string();
         let server = Self {
@@ -69,7 +74,12 @@ impl Postgres {
             "--data-checksums",
             &pwfile,
         ];
-        server.run("initdb", &[&["-D", &server.data()], arguments.as_slice()].concat()).await?;
+        server
+            .run(
+                "initdb",
+                &[&["-D", &server.data()], arguments.as_slice()].concat(),
+            )
+            .await?;
         server.configure(
             "max_connections = 150\nmax_prepared_transactions = 0\nwal_level = replica\nmax_wal_senders = 5\n",
         )?;
@@ -79,13 +89,20 @@ impl Postgres {
             std::fs::write(&hba, known + "host all all samenet scram-sha-256\n")?;
         }
         server.start().await?;
-        server.sql_in("postgres").await?.batch_execute(&format!("create database {DATABASE}")).await?;
+        server
+            .sql_in("postgres")
+            .await?
+            .batch_execute(&format!("create database {DATABASE}"))
+            .await?;
         Ok(server)
     }
 
     /// Gives it a wall clock of its own, right as yet; it begins again for that.
     pub async fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
-        ensure!(clock::library().is_some(), "libfaketime is not installed (Debian: apt-get install libfaketime)");
+        ensure!(
+            clock::library().is_some(),
+            "libfaketime is not installed (Debian: apt-get install libfaketime)"
+        );
         let directory = self.log.parent().context("a server has a directory")?;
         self.clock = Some(directory.join("clock"));
         self.skew(0)?;
@@ -96,7 +113,10 @@ impl Postgres {
 
     /// Sets its wall clock wrong by so many seconds, at once.
     pub fn skew(&self, seconds: i64) -> Result<(), anyhow::Error> {
-        let file = self.clock.as_ref().context("the database of this drill has no clock of its own")?;
+        let file = self
+            .clock
+            .as_ref()
+            .context("the database of this drill has no clock of its own")?;
         // Whole, or a process might read half of it.
         let new = file.with_extension("new");
         std::fs::write(&new, format!("{seconds:+}"))?;
@@ -138,7 +158,21 @@ impl Postgres {
             primary.address.port(),
             primary.password
         );
-        self.run("pg_basebackup", &["-D", &self.data(), "-d", &primary, "-R", "-c", "fast", "-X", "stream"]).await
+        self.run(
+            "pg_basebackup",
+            &[
+                "-D",
+                &self.data(),
+                "-d",
+                &primary,
+                "-R",
+                "-c",
+                "fast",
+                "-X",
+                "stream",
+            ],
+        )
+        .await
     }
 
     fn data(&self) -> String {
@@ -162,7 +196,20 @@ impl Postgres {
             self.address.port()
         );
         let log = self.log.display().to_string();
-        self.run("pg_ctl", &["start", "-W", "-D", &self.data(), "-l", &log, "-o", &options]).await?;
+        self.run(
+            "pg_ctl",
+            &[
+                "start",
+                "-W",
+                "-D",
+                &self.data(),
+                "-l",
+                &log,
+                "-o",
+                &options,
+            ],
+        )
+        .await?;
         self.accepts().await
     }
 
@@ -174,14 +221,18 @@ impl Postgres {
             }
         });
         if waited.await.is_err() {
-            bail!("PostgreSQL did not accept connections within {ACCEPT_MAX:?}: see {}", self.log.display());
+            bail!(
+                "PostgreSQL did not accept connections within {ACCEPT_MAX:?}: see {}",
+                self.log.display()
+            );
         }
         Ok(now())
     }
 
     /// Stops it: `fast` breaks sessions off, `immediate` is a crash.
     pub async fn stop(&self, mode: &str) -> Result<(), anyhow::Error> {
-        self.run("pg_ctl", &["stop", "-w", "-D", &self.data(), "-m", mode]).await
+        self.run("pg_ctl", &["stop", "-w", "-D", &self.data(), "-m", mode])
+            .await
     }
 
     /// Kills it like a power cut. The postmaster's children see that it has gone.
@@ -197,16 +248,25 @@ impl Postgres {
         Ok(())
     }
 
-    /// Sends a signal to the server's every process. (Not by its group: the sessions are leaders of their own.)
+    /// Sends a signal to the server's every process. (Not by its group: the sessions are leaders of
+    /// their own.)
     pub fn signal_all(&self, signal: Signal) -> Result<(), anyhow::Error> {
         let postmaster = self.postmaster()?;
-        let processes = std::fs::read_dir("/proc").context("the processes are looked for in /proc")?;
+        let processes =
+            std::fs::read_dir("/proc").context("the processes are looked for in /proc")?;
         kill_process(postmaster, signal)?;
         for entry in processes.flatten() {
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
             // After the name, which may hold anything: state, then parent.
-            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
-            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+            let parent = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+            let pid = entry
+                .file_name()
+                .to_string_lossy()
+                .parse()
+                .ok()
+                .and_then(Pid::from_raw);
             if let (Some(pid), true) = (pid, parent.and_then(Pid::from_raw) == Some(postmaster)) {
                 // It may have ended meanwhile.
                 let _ = kill_process(pid, signal);
@@ -216,14 +276,20 @@ impl Postgres {
     }
 
     fn postmaster(&self) -> Result<Pid, anyhow::Error> {
-        let file = std::fs::read_to_string(self.data.join("postmaster.pid")).context("the server does not run")?;
-        let pid = file.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
+        let file = std::fs::read_to_string(self.data.join("postmaster.pid"))
+            .context("the server does not run")?;
+        let pid = file
+            .lines()
+            .next()
+            .and_then(|line| line.parse().ok())
+            .and_then(Pid::from_raw);
         pid.context("postmaster.pid names no process")
     }
 
     /// Makes this standby the primary.
     pub async fn promote(&self) -> Result<(), anyhow::Error> {
-        self.run("pg_ctl", &["promote", "-w", "-D", &self.data()]).await
+        self.run("pg_ctl", &["promote", "-w", "-D", &self.data()])
+            .await
     }
 
     /// A URL for who comes by way of `through` instead of the server's own addresses.
@@ -243,8 +309,14 @@ impl Postgres {
 
     async fn sql_in(&self, database: &str) -> Result<Client, anyhow::Error> {
         let mut config = tokio_postgres::Config::new();
-        config.host(self.address.ip().to_string()).port(self.address.port()).user("horolog");
-        config.password(&self.password).dbname(database).application_name("horolog-loadtest");
+        config
+            .host(self.address.ip().to_string())
+            .port(self.address.port())
+            .user("horolog");
+        config
+            .password(&self.password)
+            .dbname(database)
+            .application_name("horolog-loadtest");
         // Not `connect_timeout`: the kernel accepts for a server that stands still.
         let connected = tokio::time::timeout(Duration::from_secs(3), config.connect(NoTls)).await;
         let (client, connection) = connected.context("the database does not answer")??;
@@ -266,10 +338,21 @@ impl Postgres {
         if let Some(Account { uid, gid }) = self.account {
             command.uid(uid).gid(gid);
         }
-        // `pg_ctl` starts a server that lives on: it must not inherit a pipe that somebody waits for.
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log.with_extension("tools.log"))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-        let status = command.status().await.with_context(|| format!("cannot run {program}"))?;
+        // `pg_ctl` starts a server that lives on: it must not inherit a pipe that somebody waits
+        // for.
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log.with_extension("tools.log"))?;
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
+        let status = command
+            .status()
+            .await
+            .with_context(|| format!("cannot run {program}"))?;
         ensure!(
             status.success(),
             "{program} ended with {status}: see {}",
@@ -296,7 +379,8 @@ fn free_port(ip: IpAddr) -> Result<u16, anyhow::Error> {
 
 fn give(path: &Path, account: Option<Account>) -> Result<(), anyhow::Error> {
     if let Some(Account { uid, gid }) = account {
-        chown(path, Some(uid), Some(gid)).with_context(|| format!("cannot give {} away", path.display()))?;
+        chown(path, Some(uid), Some(gid))
+            .with_context(|| format!("cannot give {} away", path.display()))?;
     }
     Ok(())
 }
@@ -323,8 +407,9 @@ fn binaries() -> Result<PathBuf, anyhow::Error> {
     if let Some(directory) = std::env::var_os("HOROLOG_PG_BIN") {
         return Ok(directory.into());
     }
-    let entries =
-        ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"].iter().filter_map(|d| std::fs::read_dir(d).ok());
+    let entries = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
+        .iter()
+        .filter_map(|d| std::fs::read_dir(d).ok());
     let mut found: Vec<PathBuf> = entries
         .flatten()
         .flatten()
@@ -332,10 +417,18 @@ fn binaries() -> Result<PathBuf, anyhow::Error> {
         .filter(|bin| bin.join("initdb").is_file())
         .collect();
     found.sort_by_key(|bin| {
-        let name = bin.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-        name.rsplit('@').next().and_then(|version| version.parse::<u32>().ok())
+        let name = bin
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        name.rsplit('@')
+            .next()
+            .and_then(|version| version.parse::<u32>().ok())
     });
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&paths).find(|directory| directory.join("initdb").is_file());
+    let in_path =
+        std::env::split_paths(&paths).find(|directory| directory.join("initdb").is_file());
     found.pop().or(in_path).context("no PostgreSQL server: install it (Debian: apt-get install postgresql), or name its directory in HOROLOG_PG_BIN")
 }

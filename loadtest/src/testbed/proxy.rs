@@ -34,7 +34,10 @@ impl Proxy {
     /// A whole wire to `server`, listening on a free port of loopback.
     pub async fn to(server: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let proxy = Self { address: listener.local_addr()?, wire: watch::Sender::new(Wire::default()) };
+        let proxy = Self {
+            address: listener.local_addr()?,
+            wire: watch::Sender::new(Wire::default()),
+        };
         let wire = proxy.wire.subscribe();
         tokio::spawn(async move {
             loop {
@@ -73,15 +76,24 @@ async fn connect(client: TcpStream, server: SocketAddr, wire: watch::Receiver<Wi
         let (_, _) = (client.set_nodelay(true), upstream.set_nodelay(true));
         let (mut from_client, mut to_client) = tokio::io::split(client);
         let (mut from_server, mut to_server) = tokio::io::split(upstream);
-        let out = pump(&mut from_client, &mut to_server, wire.clone(), |wire| wire.silent_out);
-        let back = pump(&mut from_server, &mut to_client, wire.clone(), |wire| wire.silent_back);
+        let out = pump(&mut from_client, &mut to_server, wire.clone(), |wire| {
+            wire.silent_out
+        });
+        let back = pump(&mut from_server, &mut to_client, wire.clone(), |wire| {
+            wire.silent_back
+        });
         let torn = tokio::select! {
             // An end is passed on at once: a killed process's sessions end with it.
             () = out => false,
             () = back => false,
             _ = refused.wait_for(|wire| wire.refused) => true,
         };
-        torn.then(|| (from_client.unsplit(to_client), from_server.unsplit(to_server)))
+        torn.then(|| {
+            (
+                from_client.unsplit(to_client),
+                from_server.unsplit(to_server),
+            )
+        })
     };
     if let Some((client, upstream)) = torn {
         reset(&client);
@@ -124,22 +136,32 @@ mod tests {
     /// A wire to a server that sends back what it hears, and a client on it.
     async fn echo() -> (Proxy, TcpStream) {
         let server = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let proxy = Proxy::to(server.local_addr().expect("bound")).await.expect("a free port");
+        let proxy = Proxy::to(server.local_addr().expect("bound"))
+            .await
+            .expect("a free port");
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = server.accept().await {
                 let mut buffer = [0; 64];
                 while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-                    stream.write_all(&buffer[..count]).await.expect("the client listens");
+                    stream
+                        .write_all(&buffer[..count])
+                        .await
+                        .expect("the client listens");
                 }
             }
         });
-        let client = TcpStream::connect(proxy.address).await.expect("the proxy listens");
+        let client = TcpStream::connect(proxy.address)
+            .await
+            .expect("the proxy listens");
         (proxy, client)
     }
 
     async fn hears(client: &mut TcpStream, wanted: &[u8]) {
         let mut heard = vec![0; wanted.len()];
-        client.read_exact(&mut heard).await.expect("the wire is whole");
+        client
+            .read_exact(&mut heard)
+            .await
+            .expect("the wire is whole");
         assert_eq!(heard, wanted);
     }
 
@@ -148,10 +170,20 @@ mod tests {
         let (proxy, mut client) = echo().await;
         client.write_all(b"one").await.expect("open");
         hears(&mut client, b"one").await;
-        for silent in [Wire { silent_out: true, ..Wire::default() }, Wire { silent_back: true, ..Wire::default() }] {
+        for silent in [
+            Wire {
+                silent_out: true,
+                ..Wire::default()
+            },
+            Wire {
+                silent_back: true,
+                ..Wire::default()
+            },
+        ] {
             proxy.set(silent);
             client.write_all(b"two").await.expect("open");
-            let nothing = tokio::time::timeout(Duration::from_millis(100), client.peek(&mut [0; 1])).await;
+            let nothing =
+                tokio::time::timeout(Duration::from_millis(100), client.peek(&mut [0; 1])).await;
             assert!(nothing.is_err(), "{silent:?}");
             proxy.set(Wire::default());
             hears(&mut client, b"two").await;
@@ -163,10 +195,20 @@ mod tests {
         let (proxy, mut client) = echo().await;
         client.write_all(b"one").await.expect("open");
         hears(&mut client, b"one").await;
-        proxy.set(Wire { refused: true, ..Wire::default() });
+        proxy.set(Wire {
+            refused: true,
+            ..Wire::default()
+        });
         let error = client.read(&mut [0; 1]).await.expect_err("it is reset");
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-        let mut late = TcpStream::connect(proxy.address).await.expect("the listener is there");
-        assert!(late.read(&mut [0; 1]).await.map_or(true, |count| count == 0), "nobody answers");
+        let mut late = TcpStream::connect(proxy.address)
+            .await
+            .expect("the listener is there");
+        assert!(
+            late.read(&mut [0; 1])
+                .await
+                .map_or(true, |count| count == 0),
+            "nobody answers"
+        );
     }
 }

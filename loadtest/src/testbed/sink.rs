@@ -57,8 +57,15 @@ impl Sink {
         killer: mpsc::UnboundedSender<Uuid>,
     ) -> Result<Self, anyhow::Error> {
         let listener = TcpListener::bind((address, 0)).await?;
-        let shared = Arc::new(Shared { journal: Journal::create(journal)?, state: Mutex::default(), killer });
-        let sink = Self { shared, address: listener.local_addr()? };
+        let shared = Arc::new(Shared {
+            journal: Journal::create(journal)?,
+            state: Mutex::default(),
+            killer,
+        });
+        let sink = Self {
+            shared,
+            address: listener.local_addr()?,
+        };
         let accepting = sink.clone();
         tokio::spawn(async move {
             loop {
@@ -100,14 +107,23 @@ impl Sink {
         let state = self.state();
         let mut waiting = HashMap::new();
         // What waits is young: look from the end, as far as the longest delay may reach.
-        for delivery in state.deliveries.iter().rev().take(10_000).filter(|delivery| delivery.ended.is_none()) {
+        for delivery in state
+            .deliveries
+            .iter()
+            .rev()
+            .take(10_000)
+            .filter(|delivery| delivery.ended.is_none())
+        {
             *waiting.entry(delivery.node).or_insert(0) += 1;
         }
         waiting
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the arrival down; its index.
@@ -120,9 +136,12 @@ impl Sink {
 
     fn ended(&self, index: usize, status: u16, effect: bool) {
         let mut state = self.state();
-        let Some(delivery) = state.deliveries.get_mut(index) else { return };
+        let Some(delivery) = state.deliveries.get_mut(index) else {
+            return;
+        };
         if delivery.ended.is_none() {
-            (delivery.ended, delivery.status, delivery.effect) = (Some(now()), Some(status), effect);
+            (delivery.ended, delivery.status, delivery.effect) =
+                (Some(now()), Some(status), effect);
             self.shared.journal.append(delivery);
         }
     }
@@ -142,7 +161,9 @@ impl Sink {
     }
 
     fn succeeded(&self, delivery: &Delivery) {
-        self.state().fences.insert(delivery.execution, (delivery.attempt, true));
+        self.state()
+            .fences
+            .insert(delivery.execution, (delivery.attempt, true));
     }
 }
 
@@ -158,18 +179,26 @@ impl Drop for Departure {
     }
 }
 
-async fn answer(sink: Sink, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    sink: Sink,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let arrived = now();
     let delivery = match delivery(&request, arrived) {
         Ok(delivery) => delivery,
         Err(what) => {
-            sink.state().malformed.push(format!("{} {}: {what}", request.method(), request.uri()));
+            sink.state()
+                .malformed
+                .push(format!("{} {}: {what}", request.method(), request.uri()));
             return Ok(response(400, Target::default()));
         }
     };
     let target = target(request.uri().query().unwrap_or_default());
     let index = sink.arrived(delivery.clone());
-    let departure = Departure { sink: sink.clone(), index };
+    let departure = Departure {
+        sink: sink.clone(),
+        index,
+    };
     let (status, effect) = respond(&sink, &delivery, target).await;
     sink.ended(index, status, effect);
     drop(departure);
@@ -194,7 +223,11 @@ async fn respond(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool
     if target.hang {
         return std::future::pending().await;
     }
-    let delay = if delivery.attempt > 1 { target.delay_later.unwrap_or(target.delay) } else { target.delay };
+    let delay = if delivery.attempt > 1 {
+        target.delay_later.unwrap_or(target.delay)
+    } else {
+        target.delay
+    };
     tokio::time::sleep(Duration::from_millis(delay.into())).await;
     if u32::try_from(delivery.attempt).is_ok_and(|attempt| attempt <= target.fail) {
         return (500, false);
@@ -214,19 +247,34 @@ const ODD: &[u8] = b"\0\xff\xc3\x28\x1b[2J\xed\xa0\x80\r\n";
 
 fn response(status: u16, target: Target) -> Response<Full<Bytes>> {
     let pattern = if target.odd { ODD } else { b"x" };
-    let body: Vec<u8> = pattern.iter().copied().cycle().take(usize::try_from(target.body).unwrap_or(0)).collect();
+    let body: Vec<u8> = pattern
+        .iter()
+        .copied()
+        .cycle()
+        .take(usize::try_from(target.body).unwrap_or(0))
+        .collect();
     let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     response
 }
 
 fn delivery(request: &Request<Incoming>, arrived: Micros) -> Result<Delivery, String> {
     let header = |name: &str| {
-        request.headers().get(name).and_then(|value| value.to_str().ok()).ok_or(format!("there is no {name}"))
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .ok_or(format!("there is no {name}"))
     };
-    let id = |name: &str| header(name)?.parse::<Uuid>().map_err(|_| format!("{name} is no UUID"));
+    let id = |name: &str| {
+        header(name)?
+            .parse::<Uuid>()
+            .map_err(|_| format!("{name} is no UUID"))
+    };
     let time = |name: &str| {
-        let time = chrono::DateTime::parse_from_rfc3339(header(name)?).map_err(|_| format!("{name} is no instant"))?;
+        let time = chrono::DateTime::parse_from_rfc3339(header(name)?)
+            .map_err(|_| format!("{name} is no instant"))?;
         Ok::<_, String>(time.timestamp_micros())
     };
     let execution = id("idempotency-key")?;
@@ -238,7 +286,9 @@ fn delivery(request: &Request<Incoming>, arrived: Micros) -> Result<Delivery, St
         execution,
         fire_time: time("horolog-fire-time")?,
         due_time: time("horolog-due-time")?,
-        attempt: header("horolog-attempt")?.parse().map_err(|_| "horolog-attempt is no number".to_owned())?,
+        attempt: header("horolog-attempt")?
+            .parse()
+            .map_err(|_| "horolog-attempt is no number".to_owned())?,
         node: id("horolog-node-id")?,
         kind: header("horolog-kind")?.to_owned(),
         arrived,
@@ -251,12 +301,20 @@ fn delivery(request: &Request<Incoming>, arrived: Micros) -> Result<Delivery, St
 /// The URL of a target behind `base`, e.g. `http://127.0.0.1:1234`.
 pub fn url(base: &str, target: &Target) -> String {
     let mut query = Vec::new();
-    for (name, number) in [("delay", target.delay), ("fail", target.fail), ("body", target.body)] {
+    for (name, number) in [
+        ("delay", target.delay),
+        ("fail", target.fail),
+        ("body", target.body),
+    ] {
         if number > 0 {
             query.push(format!("{name}={number}"));
         }
     }
-    query.extend(target.delay_later.map(|delay| format!("delay_later={delay}")));
+    query.extend(
+        target
+            .delay_later
+            .map(|delay| format!("delay_later={delay}")),
+    );
     for (name, set) in [
         ("hang", target.hang),
         ("fenced", target.fenced),

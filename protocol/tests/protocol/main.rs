@@ -20,31 +20,62 @@ fn assert_holds(what: &str, protocol: &Protocol) {
         let discovery = checker.discovery(property.name);
         let as_expected = discovery.is_some() != property.expectation.discovery_is_failure();
         let path = discovery.map(|path| (path.clone().into_actions(), *path.last_state()));
-        let path = path.map(|(steps, end)| trace_text(&steps, &end)).unwrap_or_default();
-        assert!(as_expected, "{what}: not as it should be: {:?} {}\n{path}", property.expectation, property.name);
+        let path = path
+            .map(|(steps, end)| trace_text(&steps, &end))
+            .unwrap_or_default();
+        assert!(
+            as_expected,
+            "{what}: not as it should be: {:?} {}\n{path}",
+            property.expectation, property.name
+        );
     }
     let graph = Graph::explore(protocol);
     if let Some(Behaviour { steps, end }) = graph.stuck() {
-        panic!("{what}: something is never settled\n{}", trace_text(&steps, &end));
+        panic!(
+            "{what}: something is never settled\n{}",
+            trace_text(&steps, &end)
+        );
     }
-    assert_eq!(graph.len(), checker.unique_state_count(), "both walks see the same states");
-    println!("{what}: {} states, no way to a violation, from each of them to the end", graph.len());
+    assert_eq!(
+        graph.len(),
+        checker.unique_state_count(),
+        "both walks see the same states"
+    );
+    println!(
+        "{what}: {} states, no way to a violation, from each of them to the end",
+        graph.len()
+    );
 }
 
 /// Asserts that this property is violated, and prints the shortest way there.
 fn assert_violates(what: &str, protocol: &Protocol, property: &'static str) -> Vec<Step> {
     let until = HasDiscoveries::AnyOf([property].into());
-    let checker = protocol.clone().checker().finish_when(until).spawn_bfs().join();
-    let path = checker.discovery(property).unwrap_or_else(|| panic!("{what}: nothing goes wrong"));
+    let checker = protocol
+        .clone()
+        .checker()
+        .finish_when(until)
+        .spawn_bfs()
+        .join();
+    let path = checker
+        .discovery(property)
+        .unwrap_or_else(|| panic!("{what}: nothing goes wrong"));
     let (steps, end) = (path.clone().into_actions(), *path.last_state());
-    println!("{what}: violates \"{property}\"\n{}", trace_text(&steps, &end));
+    println!(
+        "{what}: violates \"{property}\"\n{}",
+        trace_text(&steps, &end)
+    );
     steps
 }
 
 /// Asserts that something can remain unsettled for ever, and prints the shortest way there.
 fn assert_gets_stuck(what: &str, protocol: &Protocol) -> Vec<Step> {
-    let Some(Behaviour { steps, end }) = Graph::explore(protocol).stuck() else { panic!("{what}: nothing goes wrong") };
-    println!("{what}: something is never settled after\n{}", trace_text(&steps, &end));
+    let Some(Behaviour { steps, end }) = Graph::explore(protocol).stuck() else {
+        panic!("{what}: nothing goes wrong")
+    };
+    println!(
+        "{what}: something is never settled after\n{}",
+        trace_text(&steps, &end)
+    );
     steps
 }
 

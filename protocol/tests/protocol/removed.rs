@@ -3,18 +3,25 @@
 use crate::{assert_gets_stuck, assert_holds, assert_violates};
 use horolog_protocol::model::Protocol;
 use horolog_protocol::properties::{
-    ACCOUNTED, DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, ONLY_UNSTARTED, TOKEN_GROWS, UNSTARTED_IS_RECLAIMED,
-    WHO_RUNS_LIVES,
+    ACCOUNTED, DEAD_HOLD_NOTHING, FENCED, NO_OVERLAP, ONE_ID, ONLY_UNSTARTED, TOKEN_GROWS,
+    UNSTARTED_IS_RECLAIMED, WHO_RUNS_LIVES,
 };
 use horolog_protocol::safeguards::Safeguard;
 use horolog_protocol::{Recovery, Schedule};
 
 fn violates(safeguard: Safeguard, property: &'static str) {
-    assert_violates(&format!("without {safeguard}"), &Protocol::whole(1, 1).without(safeguard), property);
+    assert_violates(
+        &format!("without {safeguard}"),
+        &Protocol::whole(1, 1).without(safeguard),
+        property,
+    );
 }
 
 fn gets_stuck(safeguard: Safeguard, protocol: &Protocol) {
-    assert_gets_stuck(&format!("without {safeguard}"), &protocol.clone().without(safeguard));
+    assert_gets_stuck(
+        &format!("without {safeguard}"),
+        &protocol.clone().without(safeguard),
+    );
 }
 
 #[test]
@@ -41,7 +48,9 @@ fn without_the_deadline_a_node_that_cannot_renew_runs_on() {
 
 #[test]
 fn without_the_deterministic_id_what_is_repeated_has_another_name() {
-    let protocol = Protocol::whole(1, 1).with_failover().without(Safeguard::DeterministicId);
+    let protocol = Protocol::whole(1, 1)
+        .with_failover()
+        .without(Safeguard::DeterministicId);
     assert_violates("without the deterministic execution id", &protocol, ONE_ID);
 }
 
@@ -68,16 +77,26 @@ fn an_observer_that_does_not_know_yet_of_a_restart_kills_the_living() {
 /// and checks again after it.
 #[test]
 fn a_suspicion_from_before_a_restart_kills_the_living_after_it() {
-    assert_holds("belief alone, where all notice, a fault", &Protocol::on_belief_alone(2, 1).where_all_notice());
+    assert_holds(
+        "belief alone, where all notice, a fault",
+        &Protocol::on_belief_alone(2, 1).where_all_notice(),
+    );
     let protocol = Protocol::on_belief_alone(1, 2).where_all_notice();
-    assert_violates("belief alone, where all notice, two faults", &protocol, WHO_RUNS_LIVES);
+    assert_violates(
+        "belief alone, where all notice, two faults",
+        &protocol,
+        WHO_RUNS_LIVES,
+    );
 }
 
 /// The node's own check is then only an optimization.
 #[test]
 fn what_the_database_attests_needs_no_belief() {
     let protocol = Protocol::whole(1, 1).without(Safeguard::SeasonedObserver);
-    assert_holds("without the node's own check of the age of its session", &protocol);
+    assert_holds(
+        "without the node's own check of the age of its session",
+        &protocol,
+    );
 }
 
 #[test]
@@ -103,20 +122,38 @@ fn without_reclaiming_after_a_fence_an_unstarted_attempt_is_lost() {
 
 #[test]
 fn without_remembering_what_has_started_a_fence_reclaims_what_ran() {
-    let protocol = Protocol::whole(1, 1).with_recovery(Recovery::MarkLost).without(Safeguard::RememberStarted);
-    assert_violates("without remembering what has started", &protocol, ONLY_UNSTARTED);
+    let protocol = Protocol::whole(1, 1)
+        .with_recovery(Recovery::MarkLost)
+        .without(Safeguard::RememberStarted);
+    assert_violates(
+        "without remembering what has started",
+        &protocol,
+        ONLY_UNSTARTED,
+    );
 }
 
 #[test]
 fn without_a_young_heartbeat_of_the_observer_a_jump_of_the_clock_kills_the_living() {
-    let protocol = Protocol::whole(1, 1).with_clock_jumps().without(Safeguard::YoungObserver);
-    assert_violates("without a young heartbeat of the observer", &protocol, WHO_RUNS_LIVES);
+    let protocol = Protocol::whole(1, 1)
+        .with_clock_jumps()
+        .without(Safeguard::YoungObserver);
+    assert_violates(
+        "without a young heartbeat of the observer",
+        &protocol,
+        WHO_RUNS_LIVES,
+    );
 }
 
 #[test]
 fn without_its_owner_a_fire_time_is_lost_in_a_command() {
-    let protocol = Protocol::whole(1, 0).with_commands(1).without(Safeguard::OwnedFireTimes);
-    assert_violates("without a version's claim to its fire times", &protocol, ACCOUNTED);
+    let protocol = Protocol::whole(1, 0)
+        .with_commands(1)
+        .without(Safeguard::OwnedFireTimes);
+    assert_violates(
+        "without a version's claim to its fire times",
+        &protocol,
+        ACCOUNTED,
+    );
 }
 
 #[test]

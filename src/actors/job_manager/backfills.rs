@@ -26,14 +26,25 @@ pub struct CancelBackfill(pub Uuid);
 impl Handler<BackfillJob> for JobManager {
     type Result = ResponseFuture<Result<BackfillRecord, CommandError>>;
 
-    fn handle(&mut self, BackfillJob(job_id, request): BackfillJob, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        BackfillJob(job_id, request): BackfillJob,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             let (fire_times, now) = fire_times(&store, job_id, request, &COMMANDS).await?;
             let ids = (one_off_execution_id(now), job_id);
             // Never empty: the request refuses that.
-            let range = (fire_times.first().copied().unwrap_or(request.from), fire_times.len());
-            found(store.begin_backfill(ids, &request, range).await?, "job", job_id)
+            let range = (
+                fire_times.first().copied().unwrap_or(request.from),
+                fire_times.len(),
+            );
+            found(
+                store.begin_backfill(ids, &request, range).await?,
+                "job",
+                job_id,
+            )
         })
     }
 }
@@ -41,13 +52,24 @@ impl Handler<BackfillJob> for JobManager {
 impl Handler<CancelBackfill> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, CancelBackfill(id): CancelBackfill, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        CancelBackfill(id): CancelBackfill,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
-        Box::pin(async move { found(store.cancel_backfill(id).await?.then_some(()), "running backfill", id) })
+        Box::pin(async move {
+            found(
+                store.cancel_backfill(id).await?.then_some(()),
+                "running backfill",
+                id,
+            )
+        })
     }
 }
 
-/// The fire times that a backfill would run, and the database's clock; worked out within a bound of the caller's.
+/// The fire times that a backfill would run, and the database's clock; worked out within a bound of
+/// the caller's.
 pub async fn fire_times(
     store: &Store,
     job_id: Uuid,
@@ -57,6 +79,8 @@ pub async fn fire_times(
     let now = store.now().await?;
     let job = found(store.job(job_id).await?, "job", job_id)?;
     let exclusions = store.exclusions(&[&job.definition]).await?;
-    let fire_times = computations.run(move || request.fire_times(&job.definition, &exclusions, now)).await?;
+    let fire_times = computations
+        .run(move || request.fire_times(&job.definition, &exclusions, now))
+        .await?;
     Ok((fire_times, now))
 }

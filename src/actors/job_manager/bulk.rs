@@ -32,13 +32,24 @@ pub struct BulkReport {
 impl Handler<Bulk> for JobManager {
     type Result = ResponseFuture<Result<BulkReport, CommandError>>;
 
-    fn handle(&mut self, Bulk { filter, action, cancels }: Bulk, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        Bulk {
+            filter,
+            action,
+            cancels,
+        }: Bulk,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             // All that match now, before anything is done: a command may change what matches.
             let jobs = store.matching_jobs(&filter).await?;
             if matches!(action, BulkAction::RunNow) && jobs.len() > BATCH {
-                let message = format!("must hold at most {BATCH} jobs to run them all now, and holds {}", jobs.len());
+                let message = format!(
+                    "must hold at most {BATCH} jobs to run them all now, and holds {}",
+                    jobs.len()
+                );
                 return Err(InvalidInput::new("filter", message).into());
             }
             let mut report = BulkReport::default();

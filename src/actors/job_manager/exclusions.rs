@@ -80,12 +80,19 @@ impl CalendarRequest {
 impl Handler<CreateCalendar> for JobManager {
     type Result = ResponseFuture<Result<CalendarRecord, CommandError>>;
 
-    fn handle(&mut self, CreateCalendar(request): CreateCalendar, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        CreateCalendar(request): CreateCalendar,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             let calendar = request.validate()?;
             if !store.create_calendar(&calendar).await? {
-                return Err(CommandError::Conflict(format!("there is a calendar `{}` already", calendar.name)));
+                return Err(CommandError::Conflict(format!(
+                    "there is a calendar `{}` already",
+                    calendar.name
+                )));
             }
             stored(&store, calendar.name).await
         })
@@ -95,7 +102,11 @@ impl Handler<CreateCalendar> for JobManager {
 impl Handler<UpdateCalendar> for JobManager {
     type Result = ResponseFuture<Result<CalendarRecord, CommandError>>;
 
-    fn handle(&mut self, UpdateCalendar(request, version): UpdateCalendar, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        UpdateCalendar(request, version): UpdateCalendar,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             let calendar = request.validate()?;
@@ -112,18 +123,23 @@ impl Handler<UpdateCalendar> for JobManager {
 impl Handler<DeleteCalendar> for JobManager {
     type Result = ResponseFuture<Result<(), CommandError>>;
 
-    fn handle(&mut self, DeleteCalendar(name): DeleteCalendar, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        DeleteCalendar(name): DeleteCalendar,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             text::CALENDAR_NAME.check("name", &name)?;
             match store.delete_calendar(&name).await? {
-                UpdateOutcome::InUse(jobs) => {
-                    Err(CommandError::Conflict(format!("{jobs} job(s) name the calendar: edit or delete them first")))
-                }
+                UpdateOutcome::InUse(jobs) => Err(CommandError::Conflict(format!(
+                    "{jobs} job(s) name the calendar: edit or delete them first"
+                ))),
                 UpdateOutcome::Done => Ok(()),
-                UpdateOutcome::NotFound | UpdateOutcome::Stale(_) => {
-                    Err(CommandError::NotFound { what: "calendar", id: name })
-                }
+                UpdateOutcome::NotFound | UpdateOutcome::Stale(_) => Err(CommandError::NotFound {
+                    what: "calendar",
+                    id: name,
+                }),
             }
         })
     }
@@ -153,7 +169,10 @@ impl Handler<CreateBlackout> for JobManager {
                 return Err(CommandError::Conflict(message));
             }
             match (&blackout.scope, store.create_blackout(&blackout).await?) {
-                (Scope::Job(job), false) => Err(CommandError::NotFound { what: "job", id: job.to_string() }),
+                (Scope::Job(job), false) => Err(CommandError::NotFound {
+                    what: "job",
+                    id: job.to_string(),
+                }),
                 _ => Ok(blackout),
             }
         })
@@ -163,17 +182,31 @@ impl Handler<CreateBlackout> for JobManager {
 impl Handler<SetBlackoutEnd> for JobManager {
     type Result = ResponseFuture<Result<Blackout, CommandError>>;
 
-    fn handle(&mut self, SetBlackoutEnd(id, end): SetBlackoutEnd, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        SetBlackoutEnd(id, end): SetBlackoutEnd,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let not_found = || CommandError::NotFound { what: "blackout", id: id.to_string() };
+            let not_found = || CommandError::NotFound {
+                what: "blackout",
+                id: id.to_string(),
+            };
             let now = store.now().await?;
             let old = store.blackout(id).await?.ok_or_else(not_found)?;
             if let Some(end) = end {
-                Blackout { ends_at: end, ..old.clone() }.validate(now)?;
+                Blackout {
+                    ends_at: end,
+                    ..old.clone()
+                }
+                .validate(now)?;
             }
             if !store.set_blackout_end(id, end.unwrap_or(now)).await? {
-                return Err(CommandError::Conflict(format!("the blackout ended at {}", rfc3339(old.ends_at))));
+                return Err(CommandError::Conflict(format!(
+                    "the blackout ended at {}",
+                    rfc3339(old.ends_at)
+                )));
             }
             store.blackout(id).await?.ok_or_else(not_found)
         })
@@ -182,5 +215,8 @@ impl Handler<SetBlackoutEnd> for JobManager {
 
 async fn stored(store: &Store, name: String) -> Result<CalendarRecord, CommandError> {
     let calendar: Result<_, StoreError> = store.calendar(&name).await;
-    calendar?.ok_or(CommandError::NotFound { what: "calendar", id: name })
+    calendar?.ok_or(CommandError::NotFound {
+        what: "calendar",
+        id: name,
+    })
 }

@@ -1,4 +1,5 @@
-//! Commands about executions: cancelling all of a filter, running again, running with another payload.
+//! Commands about executions: cancelling all of a filter, running again, running with another
+//! payload.
 
 use super::{CommandError, JobManager, found};
 use crate::model::InvalidInput;
@@ -66,8 +67,8 @@ pub struct Rerun {
     pub created: bool,
 }
 
-/// Lets all ended executions of a filter run again, or only says what would become of them. Without a status those
-/// that failed, were lost or cancelled.
+/// Lets all ended executions of a filter run again, or only says what would become of them. Without
+/// a status those that failed, were lost or cancelled.
 #[derive(Message)]
 #[rtype(result = "Result<RerunReport, CommandError>")]
 pub struct RerunExecutions {
@@ -113,9 +114,16 @@ impl RerunReport {
 }
 
 /// Cancels all of a filter, a batch in a transaction.
-pub(super) async fn cancel(store: &Store, filter: &ExecutionFilter) -> Result<CancelReport, StoreError> {
+pub(super) async fn cancel(
+    store: &Store,
+    filter: &ExecutionFilter,
+) -> Result<CancelReport, StoreError> {
     let mut left = store.unfinished(filter, CANCELLED_MAX).await?;
-    let mut report = CancelReport { matched: left.len(), more: left.len() == CANCELLED_MAX, cancelled: 0 };
+    let mut report = CancelReport {
+        matched: left.len(),
+        more: left.len() == CANCELLED_MAX,
+        cancelled: 0,
+    };
     for _ in 0..TRIES {
         let mut busy = Vec::new();
         for batch in left.chunks(cancellations::BATCH) {
@@ -135,7 +143,11 @@ pub(super) async fn cancel(store: &Store, filter: &ExecutionFilter) -> Result<Ca
 /// What runs of these jobs, or waits for its next attempt.
 pub(super) fn running_of(jobs: Vec<Uuid>) -> ExecutionFilter {
     let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
-    ExecutionFilter { job_ids: Some(jobs), statuses, ..ExecutionFilter::default() }
+    ExecutionFilter {
+        job_ids: Some(jobs),
+        statuses,
+        ..ExecutionFilter::default()
+    }
 }
 
 async fn of_jobs(
@@ -144,7 +156,10 @@ async fn of_jobs(
     jobs: Option<&JobFilter>,
 ) -> Result<ExecutionFilter, CommandError> {
     match jobs {
-        Some(jobs) => Ok(ExecutionFilter { job_ids: Some(store.matching_jobs(jobs).await?), ..filter }),
+        Some(jobs) => Ok(ExecutionFilter {
+            job_ids: Some(store.matching_jobs(jobs).await?),
+            ..filter
+        }),
         None => Ok(filter),
     }
 }
@@ -162,7 +177,11 @@ async fn refuse_beside_older(store: &Store) -> Result<(), CommandError> {
 impl Handler<RunWithPayload> for JobManager {
     type Result = ResponseFuture<Result<Uuid, CommandError>>;
 
-    fn handle(&mut self, RunWithPayload(id, payload): RunWithPayload, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        RunWithPayload(id, payload): RunWithPayload,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             payload.validate()?;
@@ -183,13 +202,21 @@ impl Handler<CancelExecutions> for JobManager {
     fn handle(&mut self, message: CancelExecutions, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let CancelExecutions { filter, jobs, dry_run } = message;
+            let CancelExecutions {
+                filter,
+                jobs,
+                dry_run,
+            } = message;
             let filter = of_jobs(&store, filter, jobs.as_ref()).await?;
             if !dry_run {
                 return Ok(cancel(&store, &filter).await?);
             }
             let matched = store.unfinished(&filter, CANCELLED_MAX).await?.len();
-            Ok(CancelReport { matched, cancelled: 0, more: matched == CANCELLED_MAX })
+            Ok(CancelReport {
+                matched,
+                cancelled: 0,
+                more: matched == CANCELLED_MAX,
+            })
         })
     }
 }
@@ -197,20 +224,39 @@ impl Handler<CancelExecutions> for JobManager {
 impl Handler<RerunExecution> for JobManager {
     type Result = ResponseFuture<Result<Rerun, CommandError>>;
 
-    fn handle(&mut self, RerunExecution(id): RerunExecution, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        RerunExecution(id): RerunExecution,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
             refuse_beside_older(&store).await?;
             let done = store.rerun(&[id], Asked::ById, TimeDelta::zero()).await?;
             let conflict = |message: &str| Err(CommandError::Conflict(message.to_owned()));
-            match (found(done.verdicts.first(), "execution", id)?, done.reruns.first()) {
-                (Verdict::Run, Some(id)) => Ok(Rerun { id: *id, created: true }),
-                (Verdict::UnderWay(id), _) => Ok(Rerun { id: *id, created: false }),
-                (Verdict::NotEnded, _) => conflict("the execution has not ended: cancel it, or wait for its end"),
+            match (
+                found(done.verdicts.first(), "execution", id)?,
+                done.reruns.first(),
+            ) {
+                (Verdict::Run, Some(id)) => Ok(Rerun {
+                    id: *id,
+                    created: true,
+                }),
+                (Verdict::UnderWay(id), _) => Ok(Rerun {
+                    id: *id,
+                    created: false,
+                }),
+                (Verdict::NotEnded, _) => {
+                    conflict("the execution has not ended: cancel it, or wait for its end")
+                }
                 (Verdict::OfDeleted, _) => conflict("the job of the execution is deleted"),
-                (Verdict::Range, _) => conflict("the row stands for several fire times: run them with a backfill"),
+                (Verdict::Range, _) => {
+                    conflict("the row stands for several fire times: run them with a backfill")
+                }
                 // One that is named is never left out for its reruns.
-                (Verdict::Run | Verdict::Repeated, _) => conflict("the execution has been run again"),
+                (Verdict::Run | Verdict::Repeated, _) => {
+                    conflict("the execution has been run again")
+                }
             }
         })
     }
@@ -222,19 +268,23 @@ impl Handler<RerunExecutions> for JobManager {
     fn handle(&mut self, message: RerunExecutions, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let RerunExecutions { filter, jobs, dry_run } = message;
+            let RerunExecutions {
+                filter,
+                jobs,
+                dry_run,
+            } = message;
             let filter = of_jobs(&store, ended(filter)?, jobs.as_ref()).await?;
             refuse_beside_older(&store).await?;
             let ids = match store.ended(&filter, RERUNS_MAX).await? {
                 Found::All(ids) => ids,
                 Found::TooMany => {
-                    let message =
-                        format!("must hold at most {RERUNS_MAX} executions, and holds more: say `from` and `to`");
+                    let message = format!(
+                        "must hold at most {RERUNS_MAX} executions, and holds more: say `from` and `to`"
+                    );
                     return Err(InvalidInput::new("filter", message).into());
                 }
                 Found::TooWide => {
-                    let message =
-                        "leaves more than 2000000 executions to look through: say `from` and `to`, or `jobId`";
+                    let message = "leaves more than 2000000 executions to look through: say `from` and `to`, or `jobId`";
                     return Err(InvalidInput::new("filter", message).into());
                 }
             };
@@ -257,11 +307,24 @@ impl Handler<RerunExecutions> for JobManager {
 
 /// The filter with the statuses of what has ended and may be repeated.
 fn ended(filter: ExecutionFilter) -> Result<ExecutionFilter, InvalidInput> {
-    let default = || vec![ExecutionStatus::Failed, ExecutionStatus::Lost, ExecutionStatus::Cancelled];
+    let default = || {
+        vec![
+            ExecutionStatus::Failed,
+            ExecutionStatus::Lost,
+            ExecutionStatus::Cancelled,
+        ]
+    };
     let mut statuses = filter.statuses.unwrap_or_else(default);
-    statuses.retain(|status| !matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying));
+    statuses
+        .retain(|status| !matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying));
     if statuses.is_empty() {
-        return Err(InvalidInput::new("filter.status", "must name a status of executions that have ended"));
+        return Err(InvalidInput::new(
+            "filter.status",
+            "must name a status of executions that have ended",
+        ));
     }
-    Ok(ExecutionFilter { statuses: Some(statuses), ..filter })
+    Ok(ExecutionFilter {
+        statuses: Some(statuses),
+        ..filter
+    })
 }

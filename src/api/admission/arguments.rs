@@ -1,5 +1,6 @@
-//! Values of arguments that the validation lets through, and that would be refused later without saying which they are:
-//! integers of more than 32 bits, other values than objects, variables that are not given.
+//! Values of arguments that the validation lets through, and that would be refused later without
+//! saying which they are: integers of more than 32 bits, other values than objects, variables that
+//! are not given.
 
 use super::Refusal;
 use async_graphql::parser::types::{
@@ -27,11 +28,16 @@ pub fn check(
     types: &Types,
 ) -> Result<(), Refusal> {
     let mut operations = document.operations.iter();
-    let executed = operations.find(|(name, _)| operation.is_none() || name.map(Name::as_str) == operation);
+    let executed =
+        operations.find(|(name, _)| operation.is_none() || name.map(Name::as_str) == operation);
     let Some((_, executed)) = executed else {
         return Ok(()); // the execution says that there is none
     };
-    let given = Given { types, declared: &executed.node.variable_definitions, variables };
+    let given = Given {
+        types,
+        declared: &executed.node.variable_definitions,
+        variables,
+    };
     let root = match executed.node.ty {
         OperationType::Query => "Query",
         OperationType::Mutation => "Mutation",
@@ -43,17 +49,28 @@ pub fn check(
         for selection in &selections.items {
             match &selection.node {
                 Selection::Field(field) => {
-                    let Some(found) = field_of(types, of, &field.node) else { continue };
+                    let Some(found) = field_of(types, of, &field.node) else {
+                        continue;
+                    };
                     given.check(&field.node, found)?;
-                    open.push((&field.node.selection_set.node, MetaTypeName::concrete_typename(&found.ty)));
+                    open.push((
+                        &field.node.selection_set.node,
+                        MetaTypeName::concrete_typename(&found.ty),
+                    ));
                 }
                 Selection::InlineFragment(inline) => {
-                    let condition = inline.node.type_condition.as_ref().map(|on| on.node.on.node.as_str());
+                    let condition = inline
+                        .node
+                        .type_condition
+                        .as_ref()
+                        .map(|on| on.node.on.node.as_str());
                     open.push((&inline.node.selection_set.node, condition.unwrap_or(of)));
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = document.fragments.get(name).filter(|_| seen.insert(name)) {
+                    if let Some(fragment) =
+                        document.fragments.get(name).filter(|_| seen.insert(name))
+                    {
                         let on = fragment.node.type_condition.node.on.node.as_str();
                         open.push((&fragment.node.selection_set.node, on));
                     }
@@ -76,9 +93,15 @@ fn field_of<'a>(types: &'a Types, of: &str, field: &Field) -> Option<&'a MetaFie
 impl Given<'_> {
     fn check(&self, field: &Field, found: &MetaField) -> Result<(), Refusal> {
         for (name, value) in &field.arguments {
-            let Some(argument) = found.args.get(name.node.as_str()) else { continue };
+            let Some(argument) = found.args.get(name.node.as_str()) else {
+                continue;
+            };
             let refuse = |flaw: Flaw| flaw.refusal(&argument.name).at(value.pos);
-            let value = value.node.clone().into_const_with(|variable| self.variable(&variable)).map_err(refuse)?;
+            let value = value
+                .node
+                .clone()
+                .into_const_with(|variable| self.variable(&variable))
+                .map_err(refuse)?;
             if let Some(flaw) = self.flaw(&argument.ty, &value) {
                 return Err(refuse(flaw));
             }
@@ -87,11 +110,20 @@ impl Given<'_> {
     }
 
     fn variable(&self, name: &Name) -> Result<Value, Flaw> {
-        let Some(declared) = self.declared.iter().find(|declared| declared.node.name.node == *name) else {
+        let Some(declared) = self
+            .declared
+            .iter()
+            .find(|declared| declared.node.name.node == *name)
+        else {
             return Ok(Value::Null); // the validation says that it is not declared
         };
-        let value = self.variables.get(name).or_else(|| declared.node.default_value());
-        value.cloned().ok_or_else(|| Flaw::new(format!("the variable `{name}` is not given")))
+        let value = self
+            .variables
+            .get(name)
+            .or_else(|| declared.node.default_value());
+        value
+            .cloned()
+            .ok_or_else(|| Flaw::new(format!("the variable `{name}` is not given")))
     }
 
     /// As deep as the types of the schema, however deep the value is.
@@ -105,7 +137,9 @@ impl Given<'_> {
             // One value stands for a list of it.
             (MetaTypeName::NonNull(of) | MetaTypeName::List(of), _) => self.flaw(of, value),
             (MetaTypeName::Named("Int"), Value::Number(number)) => {
-                let is_too_large = number.as_i64().is_some_and(|number| i32::try_from(number).is_err());
+                let is_too_large = number
+                    .as_i64()
+                    .is_some_and(|number| i32::try_from(number).is_err());
                 let bounds = || format!("expected an integer from {} to {}", i32::MIN, i32::MAX);
                 is_too_large.then(|| Flaw::new(bounds()))
             }
@@ -117,7 +151,9 @@ impl Given<'_> {
                     };
                     fields.iter().find_map(flaw)
                 }
-                (MetaType::InputObject { .. }, _) => Some(Flaw::new(format!("expected type \"{of}\""))),
+                (MetaType::InputObject { .. }, _) => {
+                    Some(Flaw::new(format!("expected type \"{of}\"")))
+                }
                 _ => None,
             },
         }
@@ -132,7 +168,10 @@ struct Flaw {
 
 impl Flaw {
     fn new(reason: String) -> Self {
-        Self { reason, places: Vec::new() }
+        Self {
+            reason,
+            places: Vec::new(),
+        }
     }
 
     fn inside(mut self, place: &impl ToString) -> Self {
@@ -144,6 +183,10 @@ impl Flaw {
     fn refusal(mut self, argument: &str) -> Refusal {
         self.places.push(argument.to_owned());
         self.places.reverse();
-        Refusal::new(format!("Invalid value for argument \"{}\", {}", self.places.join("."), self.reason))
+        Refusal::new(format!(
+            "Invalid value for argument \"{}\", {}",
+            self.places.join("."),
+            self.reason
+        ))
     }
 }

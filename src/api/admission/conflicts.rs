@@ -1,7 +1,7 @@
 //! Fields that cannot be merged, found before the validation.
 //!
-//! The validation reports each pair: 800 fields beside one of 300 arguments, inside 30 fragments, are 7 million
-//! errors of 200 bytes. Here the first one ends the request.
+//! The validation reports each pair: 800 fields beside one of 300 arguments, inside 30 fragments,
+//! are 7 million errors of 200 bytes. Here the first one ends the request.
 
 use super::Refusal;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
@@ -10,8 +10,14 @@ use std::collections::{HashMap, HashSet};
 
 /// Refuses a document in which one name of an answer stands for two things.
 pub fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set);
+    let operations = document
+        .operations
+        .iter()
+        .map(|(_, operation)| &operation.node.selection_set);
+    let fragments = document
+        .fragments
+        .values()
+        .map(|fragment| &fragment.node.selection_set);
     let mut open: Vec<&SelectionSet> = operations.chain(fragments).map(|set| &set.node).collect();
     while let Some(selection_set) = open.pop() {
         check_one(document, selection_set)?;
@@ -44,12 +50,18 @@ fn check_one(document: &ExecutableDocument, selection_set: &SelectionSet) -> Res
                     }
                 }
                 Selection::InlineFragment(fragment) => {
-                    let on = fragment.node.type_condition.as_ref().map(|condition| &condition.node.on.node);
+                    let on = fragment
+                        .node
+                        .type_condition
+                        .as_ref()
+                        .map(|condition| &condition.node.on.node);
                     open.push((on, &fragment.node.selection_set.node));
                 }
                 Selection::FragmentSpread(name) => {
                     let fragment = document.fragments.get(&name.node.fragment_name.node);
-                    if let Some(fragment) = fragment.filter(|_| spread.insert(&name.node.fragment_name.node)) {
+                    if let Some(fragment) =
+                        fragment.filter(|_| spread.insert(&name.node.fragment_name.node))
+                    {
                         let on = Some(&fragment.node.type_condition.node.on.node);
                         open.push((on, &fragment.node.selection_set.node));
                     }
@@ -64,10 +76,11 @@ fn is_same(one: &Field, other: &Field) -> bool {
     std::ptr::eq(one, other)
         || one.name.node == other.name.node
             && one.arguments.len() == other.arguments.len()
-            && one
-                .arguments
-                .iter()
-                .all(|(name, value)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node))
+            && one.arguments.iter().all(|(name, value)| {
+                other
+                    .get_argument(&name.node)
+                    .is_some_and(|other| other.node == value.node)
+            })
 }
 
 #[cfg(test)]
@@ -92,7 +105,9 @@ mod tests {
             assert!(judge(query).is_err(), "{query}");
         }
         for query in [
-            "{ a a a(x: 1) }".replace("a(x: 1)", "b(x: 1) b(x: 1)").as_str(),
+            "{ a a a(x: 1) }"
+                .replace("a(x: 1)", "b(x: 1) b(x: 1)")
+                .as_str(),
             "{ a { b } a { c } }",
             "{ x { ... on A { a: b } ... on B { a: c } } }",
             "{ ...F ...F } fragment F on Q { a(x: {y: [1]}) a(x: {y: [1]}) }",

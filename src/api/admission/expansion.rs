@@ -1,7 +1,8 @@
 //! The size of a query once its fragments are expanded, found without expanding them.
 //!
-//! The validation and the execution walk through a fragment again for each spread: twenty fragments of ten spreads
-//! are 10²⁰ fields. Each fragment is counted once, and its count added wherever it is spread.
+//! The validation and the execution walk through a fragment again for each spread: twenty fragments
+//! of ten spreads are 10²⁰ fields. Each fragment is counted once, and its count added wherever it
+//! is spread.
 
 use super::Refusal;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
@@ -58,12 +59,15 @@ impl AddAssign for Size {
 }
 
 impl Size {
-    /// As it counts where it is spread, that deep; below the first level it has no fields of the first.
+    /// As it counts where it is spread, that deep; below the first level it has no fields of the
+    /// first.
     fn spread_at(mut self, depth: usize, on_first_level: bool) -> Self {
         self.depth = self.depth.saturating_add(depth);
         if !on_first_level {
             self.fields = 0;
-            self.inner_copies = self.inner_copies.saturating_add(std::mem::take(&mut self.copies));
+            self.inner_copies = self
+                .inner_copies
+                .saturating_add(std::mem::take(&mut self.copies));
         }
         self
     }
@@ -97,10 +101,15 @@ pub fn check(document: &ExecutableDocument, weights: &Weights) -> Result<(), Ref
     for (_, operation) in document.operations.iter() {
         let own = definition(&operation.node.selection_set, weights)?;
         let mut size = own.size;
-        size.directives = size.directives.saturating_add(operation.node.directives.len());
+        size.directives = size
+            .directives
+            .saturating_add(operation.node.directives.len());
         size += spread_sizes(&own, &expanded);
         if size.fields > ROOT_FIELDS_MAX {
-            let message = format!("an operation has at most {ROOT_FIELDS_MAX} fields, this one has {}", size.fields);
+            let message = format!(
+                "an operation has at most {ROOT_FIELDS_MAX} fields, this one has {}",
+                size.fields
+            );
             return Err(Refusal::new(message).at(operation.pos));
         }
         whole += size;
@@ -110,11 +119,19 @@ pub fn check(document: &ExecutableDocument, weights: &Weights) -> Result<(), Ref
 
 fn bounded(size: &Size) -> Result<(), Refusal> {
     let bounds = [
-        (size.selections, SELECTIONS_MAX, "selections, with its fragments expanded"),
+        (
+            size.selections,
+            SELECTIONS_MAX,
+            "selections, with its fragments expanded",
+        ),
         (size.depth, DEPTH_MAX, "levels of selections"),
         (size.aliases, ALIASES_MAX, "aliases"),
         (size.directives, DIRECTIVES_MAX, "directives"),
-        (size.copies, ROOT_COPIES_MAX, "bytes of variables in all the places that name them"),
+        (
+            size.copies,
+            ROOT_COPIES_MAX,
+            "bytes of variables in all the places that name them",
+        ),
         (
             size.inner_copies,
             INNER_COPIES_MAX,
@@ -127,14 +144,20 @@ fn bounded(size: &Size) -> Result<(), Refusal> {
     }
 }
 
-/// The size of each fragment with all that it spreads. A fragment waits on the stack for those that it spreads.
-fn expand<'a>(fragments: &HashMap<&'a Name, Definition<'a>>) -> Result<HashMap<&'a Name, Size>, Refusal> {
+/// The size of each fragment with all that it spreads. A fragment waits on the stack for those that
+/// it spreads.
+fn expand<'a>(
+    fragments: &HashMap<&'a Name, Definition<'a>>,
+) -> Result<HashMap<&'a Name, Size>, Refusal> {
     let mut expanded: HashMap<&Name, Size> = HashMap::with_capacity(fragments.len());
     for name in fragments.keys() {
         // With each fragment, how many of its spreads have been followed.
         let mut waiting: Vec<(&'a Name, usize)> = vec![(*name, 0)];
         while let Some((name, followed)) = waiting.last_mut() {
-            let Some(definition) = fragments.get(*name).filter(|_| !expanded.contains_key(*name)) else {
+            let Some(definition) = fragments
+                .get(*name)
+                .filter(|_| !expanded.contains_key(*name))
+            else {
                 waiting.pop();
                 continue;
             };
@@ -167,16 +190,27 @@ fn spread_sizes(definition: &Definition<'_>, expanded: &HashMap<&Name, Size>) ->
 }
 
 /// Counts a definition without what it spreads.
-fn definition<'a>(selection_set: &'a Positioned<SelectionSet>, weights: &Weights) -> Result<Definition<'a>, Refusal> {
-    let mut counted = Definition { size: Size::default(), spreads: Vec::new() };
+fn definition<'a>(
+    selection_set: &'a Positioned<SelectionSet>,
+    weights: &Weights,
+) -> Result<Definition<'a>, Refusal> {
+    let mut counted = Definition {
+        size: Size::default(),
+        spreads: Vec::new(),
+    };
     let mut open = vec![(&selection_set.node, 1, true)];
     while let Some((selection_set, depth, on_first_level)) = open.pop() {
         counted.size.depth = counted.size.depth.max(depth);
         for selection in &selection_set.items {
-            let mut size = Size { selections: 1, ..Size::default() };
+            let mut size = Size {
+                selections: 1,
+                ..Size::default()
+            };
             for directive in selection.node.directives() {
                 size.directives += 1;
-                size.inner_copies = size.inner_copies.saturating_add(copies(&directive.node.arguments, weights)?);
+                size.inner_copies = size
+                    .inner_copies
+                    .saturating_add(copies(&directive.node.arguments, weights)?);
             }
             match &selection.node {
                 Selection::Field(Positioned { node: field, .. }) => {
@@ -190,7 +224,12 @@ fn definition<'a>(selection_set: &'a Positioned<SelectionSet>, weights: &Weights
                 }
                 Selection::FragmentSpread(spread) => {
                     let (fragment, pos) = (&spread.node.fragment_name.node, spread.pos);
-                    counted.spreads.push(Spread { fragment, pos, depth, on_first_level });
+                    counted.spreads.push(Spread {
+                        fragment,
+                        pos,
+                        depth,
+                        on_first_level,
+                    });
                 }
             }
             counted.size += size;
@@ -210,15 +249,21 @@ fn field_size(field: &Field, weights: &Weights) -> Result<Size, Refusal> {
 }
 
 /// Bytes of the variables in some arguments.
-fn copies(arguments: &[(Positioned<Name>, Positioned<Value>)], weights: &Weights) -> Result<usize, Refusal> {
+fn copies(
+    arguments: &[(Positioned<Name>, Positioned<Value>)],
+    weights: &Weights,
+) -> Result<usize, Refusal> {
     if let Some((name, _)) = arguments.get(ARGUMENTS_MAX) {
         let message = format!("a field or a directive has at most {ARGUMENTS_MAX} arguments");
         return Err(Refusal::new(message).at(name.pos));
     }
-    let (mut bytes, mut open): (usize, Vec<&Value>) = (0, arguments.iter().map(|(_, value)| &value.node).collect());
+    let (mut bytes, mut open): (usize, Vec<&Value>) =
+        (0, arguments.iter().map(|(_, value)| &value.node).collect());
     while let Some(value) = open.pop() {
         match value {
-            Value::Variable(name) => bytes = bytes.saturating_add(weights.get(name).copied().unwrap_or(0)),
+            Value::Variable(name) => {
+                bytes = bytes.saturating_add(weights.get(name).copied().unwrap_or(0))
+            }
             Value::List(items) => open.extend(items),
             Value::Object(fields) => open.extend(fields.values()),
             _ => {}
@@ -234,7 +279,8 @@ mod tests {
     use async_graphql::{Variables, value};
 
     fn judge(query: &str, variables: &Variables) -> Result<(), String> {
-        let weights = crate::api::admission::variables::weights(variables).map_err(|refusal| refusal.message)?;
+        let weights = crate::api::admission::variables::weights(variables)
+            .map_err(|refusal| refusal.message)?;
         let document = parse_query(query).expect(query);
         check(&document, &weights).map_err(|refusal| refusal.message)
     }
@@ -246,10 +292,17 @@ mod tests {
     /// `count` fragments, each with `spreads` spreads of the next.
     fn chain(count: usize, spreads: usize) -> String {
         let fragment = |n: usize| {
-            let next = if n + 1 == count { "a ".to_owned() } else { format!("...f{} ", n + 1).repeat(spreads) };
+            let next = if n + 1 == count {
+                "a ".to_owned()
+            } else {
+                format!("...f{} ", n + 1).repeat(spreads)
+            };
             format!("fragment f{n} on Query {{ {next} }}")
         };
-        format!("query {{ ...f0 }} {}", (0..count).map(fragment).collect::<Vec<_>>().join(" "))
+        format!(
+            "query {{ ...f0 }} {}",
+            (0..count).map(fragment).collect::<Vec<_>>().join(" ")
+        )
     }
 
     #[test]
@@ -257,7 +310,10 @@ mod tests {
         let begun = std::time::Instant::now();
         for query in [chain(20, 10), chain(200, 2), chain(60, 25)] {
             let message = refusal(&query);
-            assert!(message.contains("expanded") || message.contains("20 fields"), "{message}");
+            assert!(
+                message.contains("expanded") || message.contains("20 fields"),
+                "{message}"
+            );
         }
         assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
         assert_eq!(judge(&chain(20, 1), &Variables::default()), Ok(()));
@@ -280,15 +336,26 @@ mod tests {
             assert!(refusal(query).contains("spreads itself"), "{query}");
         }
         assert_eq!(
-            judge("{ ...A ...B } fragment A on Q { ...B } fragment B on Q { a }", &Variables::default()),
+            judge(
+                "{ ...A ...B } fragment A on Q { ...B } fragment B on Q { a }",
+                &Variables::default()
+            ),
             Ok(())
         );
     }
 
     #[test]
     fn fields_of_the_operation_count_however_they_are_spread() {
-        let many = |count: usize| (0..count).map(|n| format!("a{n}: a")).collect::<Vec<_>>().join(" ");
-        assert_eq!(judge(&format!("{{ {} }}", many(20)), &Variables::default()), Ok(()));
+        let many = |count: usize| {
+            (0..count)
+                .map(|n| format!("a{n}: a"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(
+            judge(&format!("{{ {} }}", many(20)), &Variables::default()),
+            Ok(())
+        );
         for query in [
             format!("{{ {} }}", many(21)),
             format!("{{ ... {{ ... on Q {{ {} }} }} }}", many(21)),
@@ -298,16 +365,28 @@ mod tests {
         ] {
             assert!(refusal(&query).contains("at most 20 fields"), "{query}");
         }
-        assert_eq!(judge(&format!("{{ x {{ {} }} }}", "a ".repeat(1_000)), &Variables::default()), Ok(()));
+        assert_eq!(
+            judge(
+                &format!("{{ x {{ {} }} }}", "a ".repeat(1_000)),
+                &Variables::default()
+            ),
+            Ok(())
+        );
     }
 
     #[test]
     fn aliases_directives_and_arguments_are_bounded() {
-        let aliases = (0..101).map(|n| format!("a{n}: a")).collect::<Vec<_>>().join(" ");
+        let aliases = (0..101)
+            .map(|n| format!("a{n}: a"))
+            .collect::<Vec<_>>()
+            .join(" ");
         assert!(refusal(&format!("{{ x {{ {aliases} }} }}")).contains("100 aliases"));
         let directives = "a @skip(if: false) ".repeat(101);
         assert!(refusal(&format!("{{ x {{ {directives} }} }}")).contains("100 directives"));
-        let arguments = (0..21).map(|n| format!("a{n}: 1")).collect::<Vec<_>>().join(" ");
+        let arguments = (0..21)
+            .map(|n| format!("a{n}: 1"))
+            .collect::<Vec<_>>()
+            .join(" ");
         assert!(refusal(&format!("{{ x({arguments}) }}")).contains("20 arguments"));
         assert!(refusal(&format!("{{ x @d({arguments}) }}")).contains("20 arguments"));
     }
@@ -315,12 +394,22 @@ mod tests {
     #[test]
     fn copies_of_large_variables_are_bounded() {
         let variables = Variables::from_value(value!({"v": "x".repeat(1_000_000)}));
-        assert_eq!(judge("query($v: String) { a(x: [{y: $v}]) }", &variables), Ok(()));
+        assert_eq!(
+            judge("query($v: String) { a(x: [{y: $v}]) }", &variables),
+            Ok(())
+        );
         assert!(judge("query($v: String) { a { b(x: $v) } }", &variables).is_err());
         assert!(judge("query($v: String) { a @skip(if: $v) }", &variables).is_err());
         let often = format!("query($v: String) {{ {} }}", "a(x: [$v, $v]) ".repeat(9));
-        assert!(judge(&often, &variables).expect_err("copied 18 times").contains("bytes of variables"));
+        assert!(
+            judge(&often, &variables)
+                .expect_err("copied 18 times")
+                .contains("bytes of variables")
+        );
         let spread = "query($v: String) { x { ...A } } fragment A on Q { a(x: $v) }";
-        assert!(judge(spread, &variables).is_err(), "below the first level where it is spread");
+        assert!(
+            judge(spread, &variables).is_err(),
+            "below the first level where it is spread"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The text of a query, token by token, without recursion and in one pass.
 //!
-//! It knows the tokens of GraphQL and nothing of the grammar: each token begins and ends where the parser's does, so
-//! no bracket is hidden from it in a string or a comment. What is no token is refused here.
+//! It knows the tokens of GraphQL and nothing of the grammar: each token begins and ends where the
+//! parser's does, so no bracket is hidden from it in a string or a comment. What is no token is
+//! refused here.
 
 use super::Refusal;
 use async_graphql::Pos;
@@ -9,8 +10,9 @@ use std::collections::HashSet;
 
 /// Tokens of a query at most.
 const TOKENS_MAX: usize = 2_000;
-/// Brackets inside brackets at most: selections, arguments, lists and objects alike. The parser and the validation of
-/// a debug build take 25 KB of stack for each, so that these take half of a thread's 2 MB.
+/// Brackets inside brackets at most: selections, arguments, lists and objects alike. The parser and
+/// the validation of a debug build take 25 KB of stack for each, so that these take half of a
+/// thread's 2 MB.
 pub const NESTING_MAX: usize = 40;
 /// Bytes of all names at most: the search for similar names costs their length times the schema's.
 const NAME_BYTES_MAX: usize = 32 * 1024;
@@ -35,13 +37,22 @@ enum Bracket<'a> {
     Selection,
     /// Of arguments, or of the values of a list.
     Values,
-    /// Of an object, with the names of its fields. The parser would keep the last of two that have one name.
+    /// Of an object, with the names of its fields. The parser would keep the last of two that have
+    /// one name.
     Object(HashSet<&'a str>),
 }
 
-/// Refuses a text with too many tokens, too deep brackets, a name twice in an object, or what is no token.
+/// Refuses a text with too many tokens, too deep brackets, a name twice in an object, or what is no
+/// token.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let mut lexer = Lexer { text, at: 0, tokens: 0, open: Vec::new(), name: None, name_bytes: 0 };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        tokens: 0,
+        open: Vec::new(),
+        name: None,
+        name_bytes: 0,
+    };
     while lexer.skip_ignored() {
         lexer.token()?;
     }
@@ -56,7 +67,9 @@ impl<'a> Lexer<'a> {
     /// Passes over whitespace, commas and comments; whether anything follows.
     fn skip_ignored(&mut self) -> bool {
         loop {
-            let rest = self.rest().trim_start_matches([' ', '\t', ',', '\u{feff}', '\r', '\n']);
+            let rest = self
+                .rest()
+                .trim_start_matches([' ', '\t', ',', '\u{feff}', '\r', '\n']);
             self.at = self.text.len() - rest.len();
             if !rest.starts_with('#') {
                 return !rest.is_empty();
@@ -85,13 +98,16 @@ impl<'a> Lexer<'a> {
             [b'.', b'.', b'.', ..] => 3,
             [b'"', b'"', b'"', ..] => self.block_string()?,
             [b'"', ..] => self.string()?,
-            [b'-' | b'0'..=b'9', ..] => {
-                self.run(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
-            }
+            [b'-' | b'0'..=b'9', ..] => self.run(|byte| {
+                byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-')
+            }),
             [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => self.name()?,
             _ => {
                 let shown = rest.chars().take(1).collect::<String>();
-                return Err(self.refuse(format!("{SYNTAX}: `{}` is no part of one", shown.escape_debug())));
+                return Err(self.refuse(format!(
+                    "{SYNTAX}: `{}` is no part of one",
+                    shown.escape_debug()
+                )));
             }
         };
         self.at += length;
@@ -119,7 +135,9 @@ impl<'a> Lexer<'a> {
             && !names.insert(name)
         {
             let shown: String = name.chars().take(40).collect();
-            return Err(self.refuse(format!("an object holds the name `{shown}` twice: leave one out")));
+            return Err(self.refuse(format!(
+                "an object holds the name `{shown}` twice: leave one out"
+            )));
         }
         Ok(1)
     }
@@ -128,7 +146,9 @@ impl<'a> Lexer<'a> {
         let length = self.run(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         self.name_bytes += length;
         if self.name_bytes > NAME_BYTES_MAX {
-            return Err(self.refuse(format!("the query has more than {NAME_BYTES_MAX} bytes of names")));
+            return Err(self.refuse(format!(
+                "the query has more than {NAME_BYTES_MAX} bytes of names"
+            )));
         }
         self.name = self.rest().get(..length);
         Ok(length)
@@ -163,14 +183,20 @@ impl<'a> Lexer<'a> {
 
     /// Bytes from here on that are of a kind.
     fn run(&self, is_of_kind: impl Fn(u8) -> bool) -> usize {
-        self.rest().bytes().take_while(|byte| is_of_kind(*byte)).count()
+        self.rest()
+            .bytes()
+            .take_while(|byte| is_of_kind(*byte))
+            .count()
     }
 
     fn refuse(&self, message: String) -> Refusal {
         let before = &self.text[..self.at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        Refusal::new(message).at(Pos { line, column: before[line_start..].chars().count() + 1 })
+        Refusal::new(message).at(Pos {
+            line,
+            column: before[line_start..].chars().count() + 1,
+        })
     }
 }
 
@@ -191,7 +217,10 @@ mod tests {
         for (open, close) in [("{a", "}"), ("[", "]"), ("{a:", "}"), ("(", ")")] {
             let nested = |count: usize| open.repeat(count) + &close.repeat(count);
             assert_eq!(check(&nested(NESTING_MAX)), Ok(()), "{open}");
-            assert!(refusal(&nested(NESTING_MAX + 1)).contains("40 levels"), "{open}");
+            assert!(
+                refusal(&nested(NESTING_MAX + 1)).contains("40 levels"),
+                "{open}"
+            );
         }
         assert!(refusal(&format!("{{ {} }}", "n".repeat(NAME_BYTES_MAX + 1))).contains("names"));
     }
@@ -241,9 +270,20 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused_with_its_place() {
-        for text in ["{ a(x: \"", "{ a(x: \"a\n\") }", "{ a(x: \"\"\"a\") }", "{ ü }", "{ a .. }", "{ a; }", "\u{0}"] {
+        for text in [
+            "{ a(x: \"",
+            "{ a(x: \"a\n\") }",
+            "{ a(x: \"\"\"a\") }",
+            "{ ü }",
+            "{ a .. }",
+            "{ a; }",
+            "\u{0}",
+        ] {
             assert!(refusal(text).starts_with(SYNTAX), "{text}");
         }
-        assert_eq!(check("{\n  a ?\n}").expect_err("no token").at, Some(Pos { line: 2, column: 5 }));
+        assert_eq!(
+            check("{\n  a ?\n}").expect_err("no token").at,
+            Some(Pos { line: 2, column: 5 })
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! The one operation of a document that is executed.
 //!
-//! A document may hold several operations, of which the request names one and gives the variables (GraphQL §6.1). The
-//! validation works out what all of them cost, and so wants the variables of all. Therefore the others are taken out,
-//! after the size of the whole document has been judged.
+//! A document may hold several operations, of which the request names one and gives the variables
+//! (GraphQL §6.1). The validation works out what all of them cost, and so wants the variables of
+//! all. Therefore the others are taken out, after the size of the whole document has been judged.
 
 use super::Refusal;
 use async_graphql::parser::types::{
@@ -11,24 +11,38 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 use std::collections::{HashMap, HashSet};
 
-/// The document without the operations that are not executed, and without the fragments that only they spread; none
-/// when there is nothing to take out.
-pub fn only_executed(document: &ExecutableDocument, name: Option<&str>) -> Result<Option<ExecutableDocument>, Refusal> {
-    let DocumentOperations::Multiple(operations) = &document.operations else { return Ok(None) };
+/// The document without the operations that are not executed, and without the fragments that only
+/// they spread; none when there is nothing to take out.
+pub fn only_executed(
+    document: &ExecutableDocument,
+    name: Option<&str>,
+) -> Result<Option<ExecutableDocument>, Refusal> {
+    let DocumentOperations::Multiple(operations) = &document.operations else {
+        return Ok(None);
+    };
     if operations.len() < 2 {
         return Ok(None);
     }
-    let name = name.ok_or_else(|| Refusal::new("the query has several operations: say which by `operationName`"))?;
+    let name = name.ok_or_else(|| {
+        Refusal::new("the query has several operations: say which by `operationName`")
+    })?;
     let Some((name, executed)) = operations.get_key_value(name) else {
         return Err(Refusal::new(format!("Unknown operation named \"{name}\"")));
     };
-    let others = operations.iter().filter(|(other, _)| *other != name).map(|(_, operation)| operation);
+    let others = operations
+        .iter()
+        .filter(|(other, _)| *other != name)
+        .map(|(_, operation)| operation);
     let (used, unused) = (spread_by(document, [executed]), spread_by(document, others));
     let mut fragments = document.fragments.clone();
     // A fragment that none of them spreads stays, and is refused for it.
     fragments.retain(|fragment, _| used.contains(fragment) || !unused.contains(fragment));
-    let operations = DocumentOperations::Multiple(HashMap::from([(name.clone(), executed.clone())]));
-    Ok(Some(ExecutableDocument { operations, fragments }))
+    let operations =
+        DocumentOperations::Multiple(HashMap::from([(name.clone(), executed.clone())]));
+    Ok(Some(ExecutableDocument {
+        operations,
+        fragments,
+    }))
 }
 
 /// The fragments that some operations spread, also inside fragments.
@@ -36,8 +50,11 @@ fn spread_by<'a>(
     document: &'a ExecutableDocument,
     operations: impl IntoIterator<Item = &'a Positioned<OperationDefinition>>,
 ) -> HashSet<&'a Name> {
-    let sets = operations.into_iter().map(|operation| &operation.node.selection_set.node);
-    let (mut open, mut spread): (Vec<&SelectionSet>, HashSet<&Name>) = (sets.collect(), HashSet::new());
+    let sets = operations
+        .into_iter()
+        .map(|operation| &operation.node.selection_set.node);
+    let (mut open, mut spread): (Vec<&SelectionSet>, HashSet<&Name>) =
+        (sets.collect(), HashSet::new());
     while let Some(selections) = open.pop() {
         for selection in &selections.items {
             match &selection.node {
@@ -46,7 +63,12 @@ fn spread_by<'a>(
                 Selection::FragmentSpread(found) => {
                     let name = &found.node.fragment_name.node;
                     if spread.insert(name) {
-                        open.extend(document.fragments.get(name).map(|fragment| &fragment.node.selection_set.node));
+                        open.extend(
+                            document
+                                .fragments
+                                .get(name)
+                                .map(|fragment| &fragment.node.selection_set.node),
+                        );
                     }
                 }
             }
@@ -62,10 +84,14 @@ mod tests {
 
     /// The names of the operations and fragments that are left.
     fn left(query: &str, name: Option<&str>) -> Result<Option<Vec<String>>, String> {
-        let document = only_executed(&parse_query(query).expect(query), name).map_err(|refusal| refusal.message)?;
+        let document = only_executed(&parse_query(query).expect(query), name)
+            .map_err(|refusal| refusal.message)?;
         Ok(document.map(|document| {
             let operations = document.operations.iter().filter_map(|(name, _)| name);
-            let mut names: Vec<_> = operations.chain(document.fragments.keys()).map(ToString::to_string).collect();
+            let mut names: Vec<_> = operations
+                .chain(document.fragments.keys())
+                .map(ToString::to_string)
+                .collect();
             names.sort();
             names
         }))
@@ -76,16 +102,36 @@ mod tests {
         let query = "query A { ...F x { ...G } } query B { ...G ... on Q { ...H } }
             fragment F on Q { a } fragment G on X { ...I } fragment H on Q { b ...H } fragment I on X { c }
             fragment Nobodys on Q { d }";
-        let names = |names: &[&str]| Ok(Some(names.iter().map(ToString::to_string).collect::<Vec<_>>()));
-        assert_eq!(left(query, Some("A")), names(&["A", "F", "G", "I", "Nobodys"]));
-        assert_eq!(left(query, Some("B")), names(&["B", "G", "H", "I", "Nobodys"]));
+        let names = |names: &[&str]| {
+            Ok(Some(
+                names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ))
+        };
+        assert_eq!(
+            left(query, Some("A")),
+            names(&["A", "F", "G", "I", "Nobodys"])
+        );
+        assert_eq!(
+            left(query, Some("B")),
+            names(&["B", "G", "H", "I", "Nobodys"])
+        );
     }
 
     #[test]
     fn one_operation_stays_and_one_of_several_must_be_named() {
         assert_eq!(left("{ a }", None), Ok(None));
-        assert_eq!(left("query A { a }", Some("B")), Ok(None), "the execution says that there is none");
-        assert!(left("query A { a } query B { b }", None).is_err_and(|message| message.contains("operationName")));
-        assert!(left("query A { a } query B { b }", Some("C")).is_err_and(|message| message.contains("\"C\"")));
+        assert_eq!(
+            left("query A { a }", Some("B")),
+            Ok(None),
+            "the execution says that there is none"
+        );
+        assert!(
+            left("query A { a } query B { b }", None)
+                .is_err_and(|message| message.contains("operationName"))
+        );
+        assert!(
+            left("query A { a } query B { b }", Some("C"))
+                .is_err_and(|message| message.contains("\"C\""))
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The variables of a request: how deep they are, what a copy of each costs, and that their types exist.
+//! The variables of a request: how deep they are, what a copy of each costs, and that their types
+//! exist.
 
 use super::Refusal;
 use async_graphql::parser::types::{BaseType, ExecutableDocument};
@@ -10,9 +11,13 @@ pub const NESTING_MAX: usize = 100;
 /// Bytes that a value costs besides its text.
 const VALUE_BYTES: usize = 8;
 
-/// Bytes that a copy of each variable costs, about: validation and execution copy it for each place that names it.
+/// Bytes that a copy of each variable costs, about: validation and execution copy it for each place
+/// that names it.
 pub fn weights(variables: &Variables) -> Result<HashMap<Name, usize>, Refusal> {
-    variables.iter().map(|(name, value)| Ok((name.clone(), weight(value).ok_or_else(|| too_deep(name))?))).collect()
+    variables
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), weight(value).ok_or_else(|| too_deep(name))?)))
+        .collect()
 }
 
 /// None for a value that is nested too deep.
@@ -38,8 +43,12 @@ fn weight(value: &Value) -> Option<usize> {
     Some(weight)
 }
 
-/// Refuses a variable of a type that there is not: the validation panics at a default for a list of such a type.
-pub fn check_types(document: &ExecutableDocument, is_known: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+/// Refuses a variable of a type that there is not: the validation panics at a default for a list of
+/// such a type.
+pub fn check_types(
+    document: &ExecutableDocument,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
     for (_, operation) in document.operations.iter() {
         for variable in &operation.node.variable_definitions {
             let mut of = &variable.node.var_type.node.base;
@@ -58,7 +67,10 @@ pub fn check_types(document: &ExecutableDocument, is_known: impl Fn(&str) -> boo
 
 fn too_deep(name: &str) -> Refusal {
     let shown: String = name.chars().take(40).collect();
-    Refusal::new(format!("the variable `{}` is nested more than {NESTING_MAX} levels deep", shown.escape_debug()))
+    Refusal::new(format!(
+        "the variable `{}` is nested more than {NESTING_MAX} levels deep",
+        shown.escape_debug()
+    ))
 }
 
 #[cfg(test)]

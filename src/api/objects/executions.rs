@@ -97,18 +97,28 @@ impl ExecutionRecord {
     async fn occurrences(&self) -> Option<i32> {
         self.occurrences
     }
-    /// When a RETRYING execution is tried again; none while its job is paused, which holds the attempt.
+    /// When a RETRYING execution is tried again; none while its job is paused, which holds the
+    /// attempt.
     #[graphql(complexity = "cost::BATCHED")]
     async fn next_attempt_at(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         if self.status != ExecutionStatus::Retrying {
             return Ok(None);
         }
-        Ok(job_loader::load(ctx, NextAttemptKey(self.id)).await?.map(rfc3339))
+        Ok(job_loader::load(ctx, NextAttemptKey(self.id))
+            .await?
+            .map(rfc3339))
     }
     /// Earlier attempts: attempt, nodeId, startedAt, endedAt, outcome, error.
-    #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
     async fn previous_attempts(&self) -> Result<Option<Json>> {
-        self.previous_attempts.as_ref().map(Json::of).transpose().map_err(errors::unshowable)
+        self.previous_attempts
+            .as_ref()
+            .map(Json::of)
+            .transpose()
+            .map_err(errors::unshowable)
     }
     /// The execution that a skipped range was folded into.
     async fn coalesced_into(&self) -> Option<ID> {
@@ -121,10 +131,22 @@ impl ExecutionRecord {
     /// The executions that run its fire time again and have begun, newest first, at most 20.
     #[graphql(complexity = "2 * cost::BATCHED")]
     async fn repeated_by(&self, ctx: &Context<'_>) -> Result<Vec<ID>> {
-        let reruns = job_loader::load(ctx, RerunsKey { execution: self.id, job: self.job_id }).await?;
-        Ok(reruns.unwrap_or_default().into_iter().map(Into::into).collect())
+        let reruns = job_loader::load(
+            ctx,
+            RerunsKey {
+                execution: self.id,
+                job: self.job_id,
+            },
+        )
+        .await?;
+        Ok(reruns
+            .unwrap_or_default()
+            .into_iter()
+            .map(Into::into)
+            .collect())
     }
-    /// The payload of its own, as JSON text with masks as in a job's; none when its attempts have that of the job.
+    /// The payload of its own, as JSON text with masks as in a job's; none when its attempts have
+    /// that of the job.
     async fn payload(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, str>>> {
         match &self.payload {
             Some(payload) => Masks::shown(ctx, payload).await.map(Some),

@@ -1,10 +1,12 @@
 //! Jobs, as the API shows them.
 
 use crate::api::enums::{
-    DstGapName, DstOverlapName, JobScheduleType, JobStateName, JobStatusName, MisfirePolicyName, OverlapPolicyName,
-    RecoveryPolicy,
+    DstGapName, DstOverlapName, JobScheduleType, JobStateName, JobStatusName, MisfirePolicyName,
+    OverlapPolicyName, RecoveryPolicy,
 };
-use crate::api::job_loader::{self, ExclusionsKey, InFlightKey, NowKey, OutcomesKey, RecentKey, StateKey};
+use crate::api::job_loader::{
+    self, ExclusionsKey, InFlightKey, NowKey, OutcomesKey, RecentKey, StateKey,
+};
 use crate::api::json::Json;
 use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
 use crate::api::masks::Masks;
@@ -101,7 +103,10 @@ impl JobVersion {
         &self.change
     }
     /// The whole row after the change, with every policy; secrets masked as in the job.
-    #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
     async fn definition(&self, ctx: &Context<'_>) -> Result<Json> {
         Ok(Masks::of(ctx)?.hide(Json::read(&self.definition).map_err(errors::unshowable)?))
     }
@@ -132,7 +137,9 @@ impl Job {
     /// For FIXED_RATE and FIXED_DELAY.
     async fn interval_seconds(&self) -> Option<i32> {
         match &self.definition.schedule {
-            Schedule::FixedRate { interval, .. } | Schedule::FixedDelay { interval } => int(interval.num_seconds()),
+            Schedule::FixedRate { interval, .. } | Schedule::FixedDelay { interval } => {
+                int(interval.num_seconds())
+            }
             Schedule::Cron(_) | Schedule::Once { .. } => None,
         }
     }
@@ -140,7 +147,8 @@ impl Job {
     async fn initial_delay_seconds(&self) -> Option<i32> {
         self.definition.initial_delay_seconds.and_then(int)
     }
-    /// Handed to the target, as JSON text. Values whose names look like secrets (`--mask`) are `********`; the target gets them.
+    /// Handed to the target, as JSON text. Values whose names look like secrets (`--mask`) are
+    /// `********`; the target gets them.
     async fn payload(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, str>>> {
         match &self.definition.payload {
             Some(payload) => Masks::shown(ctx, payload).await.map(Some),
@@ -154,18 +162,26 @@ impl Job {
     /// How it stands, beyond its status.
     #[graphql(complexity = "cost::BATCHED")]
     async fn state(&self, ctx: &Context<'_>) -> Result<JobStateName> {
-        Ok(state_record(ctx, self).await?.map_or(JobStateName::Deleted, |state_record| state_record.state.into()))
+        Ok(state_record(ctx, self)
+            .await?
+            .map_or(JobStateName::Deleted, |state_record| {
+                state_record.state.into()
+            }))
     }
-    /// Whether its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has passed. False of a
-    /// job that is paused or deleted.
+    /// Whether its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt`
+    /// has passed. False of a job that is paused or deleted.
     #[graphql(complexity = "cost::BATCHED")]
     async fn has_ended(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(state_record(ctx, self).await?.is_some_and(|state_record| state_record.has_ended))
+        Ok(state_record(ctx, self)
+            .await?
+            .is_some_and(|state_record| state_record.has_ended))
     }
     /// Why it fails; none unless its newest settled execution failed or was lost.
     #[graphql(complexity = "cost::BATCHED + child_complexity")]
     async fn failing(&self, ctx: &Context<'_>) -> Result<Option<Failing>> {
-        Ok(state_record(ctx, self).await?.and_then(|state_record| state_record.failing))
+        Ok(state_record(ctx, self)
+            .await?
+            .and_then(|state_record| state_record.failing))
     }
     /// Raised by every change.
     async fn version(&self) -> i32 {
@@ -197,45 +213,77 @@ impl Job {
     #[graphql(
         complexity = "cost::BATCHED + cost::FIRE_TIMES + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)"
     )]
-    async fn next_fire_times(&self, ctx: &Context<'_>, #[graphql(default = 10)] count: i32) -> Result<Vec<String>> {
-        fire_times(ctx, self, usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX)).await
+    async fn next_fire_times(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 10)] count: i32,
+    ) -> Result<Vec<String>> {
+        fire_times(
+            ctx,
+            self,
+            usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX),
+        )
+        .await
     }
-    /// The calendar or blackout that keeps it from firing now, or the blackout ahead that holds its next fire time; none
-    /// when that takes no fire time of the job, and while it is paused.
+    /// The calendar or blackout that keeps it from firing now, or the blackout ahead that holds its
+    /// next fire time; none when that takes no fire time of the job, and while it is paused.
     #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
     async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
-        let Some(pending) = pending(self) else { return Ok(None) };
-        let now = job_loader::load(ctx, NowKey).await?.unwrap_or(pending.fire_time);
+        let Some(pending) = pending(self) else {
+            return Ok(None);
+        };
+        let now = job_loader::load(ctx, NowKey)
+            .await?
+            .unwrap_or(pending.fire_time);
         let exclusions = exclusions(ctx, self, pending).await?;
         Ok(exclusions.exclusion_of(self.id, &self.definition, pending, now))
     }
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
     async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let newest = RecentKey { job: self.id, limit: 1, texts: ExecutionTexts::None };
+        let newest = RecentKey {
+            job: self.id,
+            limit: 1,
+            texts: ExecutionTexts::None,
+        };
         let newest = job_loader::first_page(ctx, newest).await?;
-        Ok(newest.rows.first().map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
+        Ok(newest
+            .rows
+            .first()
+            .map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
     }
     /// Executions that run or wait for their next attempt.
     #[graphql(complexity = "cost::BATCHED")]
     async fn in_flight(&self, ctx: &Context<'_>) -> Result<i32> {
-        let in_flight = job_loader::load(ctx, InFlightKey(self.id)).await?.unwrap_or(0);
+        let in_flight = job_loader::load(ctx, InFlightKey(self.id))
+            .await?
+            .unwrap_or(0);
         Ok(i32::try_from(in_flight).unwrap_or(i32::MAX))
     }
     /// The newest executions, newest fire time first: at most 50.
-    #[graphql(complexity = "cost::NEWEST + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)")]
+    #[graphql(
+        complexity = "cost::NEWEST + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)"
+    )]
     async fn recent_executions(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20)] count: Option<i32>,
     ) -> Result<Vec<Arc<ExecutionRecord>>> {
-        let limit = usize::try_from(count.unwrap_or(20)).unwrap_or(0).min(RECENT_MAX);
-        let newest = RecentKey { job: self.id, limit, texts: texts(ctx, &[&[]]).await? };
+        let limit = usize::try_from(count.unwrap_or(20))
+            .unwrap_or(0)
+            .min(RECENT_MAX);
+        let newest = RecentKey {
+            job: self.id,
+            limit,
+            texts: texts(ctx, &[&[]]).await?,
+        };
         Ok(job_loader::first_page(ctx, newest).await?.rows)
     }
     /// How its executions of the last minutes ended, at most a day, in cells of equal
     /// length, at most 100: of each cell what failed, else the newest.
-    #[graphql(complexity = "cost::NEWEST + cost::rows(cost::bound(Some(cells), 0, CELLS_MAX), child_complexity)")]
+    #[graphql(
+        complexity = "cost::NEWEST + cost::rows(cost::bound(Some(cells), 0, CELLS_MAX), child_complexity)"
+    )]
     async fn recent_outcomes(
         &self,
         ctx: &Context<'_>,
@@ -260,7 +308,10 @@ impl Job {
         if after.is_none() && filter.is_none() {
             return first_executions(ctx, self.id, first).await;
         }
-        let filter = ExecutionFilter { job_id: Some(self.id), ..filter.unwrap_or_default().into_filter()? };
+        let filter = ExecutionFilter {
+            job_id: Some(self.id),
+            ..filter.unwrap_or_default().into_filter()?
+        };
         executions(ctx, filter, first, after).await
     }
     /// For people.
@@ -302,7 +353,9 @@ impl Job {
     /// `runMissed: true`, and records it as SKIPPED without.
     #[graphql(complexity = "cost::STATEMENT")]
     async fn missed_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let Some(held) = self.held_fire_time else { return Ok(None) };
+        let Some(held) = self.held_fire_time else {
+            return Ok(None);
+        };
         let now = store(ctx).await?.now().await.map_err(errors::store)?;
         Ok(Some(held).filter(|held| *held <= now).map(rfc3339))
     }
@@ -364,8 +417,12 @@ impl Job {
     async fn keep_executions(&self) -> Option<i32> {
         self.definition.policies.keep_executions
     }
-    /// What it runs, as JSON with the kind as its one key. Headers whose names look like secrets (`--mask`) are `********`.
-    #[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+    /// What it runs, as JSON with the kind as its one key. Headers whose names look like secrets
+    /// (`--mask`) are `********`.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
     async fn target(&self, ctx: &Context<'_>) -> Result<Json> {
         Ok(Masks::of(ctx)?.hide(target(&self.definition.target).map_err(errors::unshowable)?))
     }
@@ -394,14 +451,19 @@ fn int(seconds: i64) -> Option<i32> {
 
 /// The fire time that the job's trigger names.
 fn pending(job: &Job) -> Option<Pending> {
-    job.next_fire_time.map(|fire_time| Pending { fire_time, excluded_from: job.excluded_from })
+    job.next_fire_time.map(|fire_time| Pending {
+        fire_time,
+        excluded_from: job.excluded_from,
+    })
 }
 
 /// What judges the fire times of a job from the pending one on.
 async fn exclusions(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Exclusions>> {
     let since = pending.excluded_from.unwrap_or(pending.fire_time);
     let calendar = job.definition.calendar.clone();
-    Ok(job_loader::load(ctx, ExclusionsKey { calendar, since }).await?.unwrap_or_default())
+    Ok(job_loader::load(ctx, ExclusionsKey { calendar, since })
+        .await?
+        .unwrap_or_default())
 }
 
 async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRecord>> {
@@ -411,7 +473,9 @@ async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRec
 /// The next fire times of a job. The first of them are the same, however many are asked for.
 async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<String>> {
     let count = count.min(job.definition.runs_left(job.runs));
-    let Some(pending) = pending(job).filter(|_| count > 0) else { return Ok(Vec::new()) };
+    let Some(pending) = pending(job).filter(|_| count > 0) else {
+        return Ok(Vec::new());
+    };
     let exclusions = exclusions(ctx, job, pending).await?;
     let fire_times = exclusions.fire_times(job.id, &job.definition, pending, count);
     Ok(fire_times.into_iter().map(rfc3339).collect())

@@ -132,12 +132,20 @@ pub struct Cluster {
 /// Networks that webhooks of the answering node may reach besides public addresses.
 pub struct WebhookNetworks(pub Vec<IpNet>);
 
-#[expect(clippy::unused_async, reason = "the macro wants every field asynchronous")]
+#[expect(
+    clippy::unused_async,
+    reason = "the macro wants every field asynchronous"
+)]
 #[ComplexObject]
 impl Cluster {
     /// Networks that webhooks of the answering node may reach besides public
     /// addresses (`--http-allow`), e.g. 10.0.0.0/8.
     async fn webhook_networks(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
-        Ok(ctx.data::<WebhookNetworks>()?.0.iter().map(ToString::to_string).collect())
+        Ok(ctx
+            .data::<WebhookNetworks>()?
+            .0
+            .iter()
+            .map(ToString::to_string)
+            .collect())
     }
 }

@@ -33,12 +33,24 @@ struct DemoNode {
 impl DemoNodes {
     /// Starts `count` processes of this very program.
     pub fn start(count: u16, first_port: u16, database_url: &str) -> Result<Self, anyhow::Error> {
-        let mut nodes = Self { database_url: database_url.to_owned(), nodes: Vec::new() };
+        let mut nodes = Self {
+            database_url: database_url.to_owned(),
+            nodes: Vec::new(),
+        };
         for number in 1..=count {
-            let port = if first_port == 0 { free_port()? } else { first_port + number - 1 };
+            let port = if first_port == 0 {
+                free_port()?
+            } else {
+                first_port + number - 1
+            };
             let name = format!("node-{number}");
             let child = nodes.spawn(&name, port)?;
-            nodes.nodes.push(DemoNode { name, port, child, died_at: None });
+            nodes.nodes.push(DemoNode {
+                name,
+                port,
+                child,
+                died_at: None,
+            });
         }
         Ok(nodes)
     }
@@ -48,7 +60,11 @@ impl DemoNodes {
         let level = std::env::var("HOROLOG_LOG").unwrap_or_else(|_| "warn".to_owned());
         Command::new(program)
             .args(["serve", "--node-name", name, "--http-allow", "127.0.0.0/8"])
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--stop-with-parent"])
+            .args([
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--stop-with-parent",
+            ])
             .env("DATABASE_URL", &self.database_url)
             .env("HOROLOG_LOG", level)
             .stdin(Stdio::null())
@@ -67,8 +83,14 @@ impl DemoNodes {
     /// One line a node.
     pub fn lines(&self) -> Vec<String> {
         let line = |node: &DemoNode| {
-            let pid = node.child.id().map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-            format!("  {}   http://127.0.0.1:{}   pid {pid}", node.name, node.port)
+            let pid = node
+                .child
+                .id()
+                .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+            format!(
+                "  {}   http://127.0.0.1:{}   pid {pid}",
+                node.name, node.port
+            )
         };
         self.nodes.iter().map(line).collect()
     }
@@ -79,10 +101,19 @@ impl DemoNodes {
         let until = Instant::now() + READY_MAX;
         for index in 0..self.nodes.len() {
             let url = format!("{}/readyz", self.url(index));
-            while !http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            while !http
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
                 let node = &mut self.nodes[index];
                 if let Ok(Some(status)) = node.child.try_wait() {
-                    bail!("{} ended with {status}: its message stands above (is port {} taken?)", node.name, node.port);
+                    bail!(
+                        "{} ended with {status}: its message stands above (is port {} taken?)",
+                        node.name,
+                        node.port
+                    );
                 }
                 if Instant::now() > until {
                     bail!("{} was not ready within {READY_MAX:?}", node.name);
@@ -125,7 +156,10 @@ impl DemoNodes {
         let (name, port) = (self.nodes[index].name.clone(), self.nodes[index].port);
         match self.spawn(&name, port) {
             Ok(child) => {
-                say(format_args!("{name} started again   pid {}", child.id().unwrap_or_default()));
+                say(format_args!(
+                    "{name} started again   pid {}",
+                    child.id().unwrap_or_default()
+                ));
                 self.nodes[index].child = child;
                 self.nodes[index].died_at = None;
             }
@@ -139,7 +173,10 @@ impl DemoNodes {
             signal(&node.child, Signal::TERM);
         }
         for node in &mut self.nodes {
-            if tokio::time::timeout(STOP_MAX, node.child.wait()).await.is_err() {
+            if tokio::time::timeout(STOP_MAX, node.child.wait())
+                .await
+                .is_err()
+            {
                 say(format_args!("{} does not stop: killed", node.name));
                 signal(&node.child, Signal::KILL);
             }
@@ -148,7 +185,12 @@ impl DemoNodes {
 }
 
 fn signal(child: &Child, signal: Signal) {
-    let Some(pid) = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else { return };
+    let Some(pid) = child
+        .id()
+        .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+    else {
+        return;
+    };
     if let Err(error) = kill_process(pid, signal) {
         tracing::debug!(%error, "a node could not be signalled: it has ended");
     }
@@ -156,5 +198,8 @@ fn signal(child: &Child, signal: Signal) {
 
 /// A port that was free a moment ago.
 fn free_port() -> Result<u16, anyhow::Error> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?.port())
+    Ok(TcpListener::bind("127.0.0.1:0")
+        .context("no free port")?
+        .local_addr()?
+        .port())
 }

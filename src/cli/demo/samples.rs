@@ -9,7 +9,10 @@ use std::time::Duration;
 pub fn client() -> Result<Client, anyhow::Error> {
     // The crate's own guard set the TLS provider when it was first made.
     drop(rustls::crypto::ring::default_provider().install_default());
-    Ok(Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?)
+    Ok(Client::builder()
+        .timeout(Duration::from_secs(10))
+        .no_proxy()
+        .build()?)
 }
 
 /// Creates the sample jobs that are not there yet; how many samples there are.
@@ -25,13 +28,19 @@ pub async fn create(node: &str, sink: &str) -> Result<usize, anyhow::Error> {
             graphql(&http, node, delete).await?;
         }
         let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
-        graphql(&http, node, json!({"query": create, "variables": {"input": sample}})).await?;
+        graphql(
+            &http,
+            node,
+            json!({"query": create, "variables": {"input": sample}}),
+        )
+        .await?;
     }
     Ok(samples.len())
 }
 
 fn samples(sink: &str) -> Vec<Value> {
-    let http = |path: &str| json!({"http": {"url": format!("{sink}/{path}"), "timeoutSeconds": 10}});
+    let http =
+        |path: &str| json!({"http": {"url": format!("{sink}/{path}"), "timeoutSeconds": 10}});
     vec![
         json!({"name": "Sample: every 5 seconds (CRON)", "scheduleType": "CRON", "cronExpression": "0/5 * * * * ?",
                "target": http("cron"), "payload": {"report": "five seconds"}}),
@@ -47,10 +56,23 @@ fn samples(sink: &str) -> Vec<Value> {
 }
 
 async fn graphql(http: &Client, node: &str, request: Value) -> Result<Value, anyhow::Error> {
-    let answer = http.post(format!("{node}/graphql")).json(&request).send().await;
-    let mut answer: Value = answer.and_then(reqwest::Response::error_for_status)?.json().await?;
-    if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
+    let answer = http
+        .post(format!("{node}/graphql"))
+        .json(&request)
+        .send()
+        .await;
+    let mut answer: Value = answer
+        .and_then(reqwest::Response::error_for_status)?
+        .json()
+        .await?;
+    if let Some(error) = answer["errors"]
+        .as_array()
+        .and_then(|errors| errors.first())
+    {
         bail!("a sample job was refused: {}", error["message"]);
     }
-    answer.get_mut("data").map(Value::take).context("an answer without data")
+    answer
+        .get_mut("data")
+        .map(Value::take)
+        .context("an answer without data")
 }

@@ -32,10 +32,23 @@ impl Sink {
     /// Listens on a free port.
     pub fn start() -> Result<Self, std::io::Error> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let sink = Self { port: listener.local_addr()?.port(), deliveries: Arc::default() };
+        let sink = Self {
+            port: listener.local_addr()?.port(),
+            deliveries: Arc::default(),
+        };
         let shared = sink.clone();
-        let app = move || App::new().app_data(web::Data::new(shared.clone())).default_service(web::to(deliver));
-        actix::spawn(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run());
+        let app = move || {
+            App::new()
+                .app_data(web::Data::new(shared.clone()))
+                .default_service(web::to(deliver))
+        };
+        actix::spawn(
+            HttpServer::new(app)
+                .workers(1)
+                .disable_signals()
+                .listen(listener)?
+                .run(),
+        );
         Ok(sink)
     }
 
@@ -47,9 +60,16 @@ impl Sink {
     /// One line about all that arrived.
     pub fn summary(&self) -> String {
         let deliveries = self.deliveries();
-        let again = deliveries.attempts.values().filter(|attempts| attempts.len() > 1).count();
-        let nodes: Vec<String> =
-            deliveries.by_node.iter().map(|(node, count)| format!("{}… {count}", &node[..node.len().min(8)])).collect();
+        let again = deliveries
+            .attempts
+            .values()
+            .filter(|attempts| attempts.len() > 1)
+            .count();
+        let nodes: Vec<String> = deliveries
+            .by_node
+            .iter()
+            .map(|(node, count)| format!("{}… {count}", &node[..node.len().min(8)]))
+            .collect();
         format!(
             "{} deliveries of {} executions ({again} run again after a death, {} doubled), by node: {}",
             deliveries.total,
@@ -61,24 +81,41 @@ impl Sink {
 
     fn record(&self, request: &HttpRequest) {
         let header = |name: &str| {
-            request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+            request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
         };
         let mut deliveries = self.deliveries();
         deliveries.total += 1;
-        *deliveries.by_node.entry(header("horolog-node-id")).or_default() += 1;
+        *deliveries
+            .by_node
+            .entry(header("horolog-node-id"))
+            .or_default() += 1;
         let attempt = header("horolog-attempt");
-        let attempts = deliveries.attempts.entry(header("horolog-execution-id")).or_default();
+        let attempts = deliveries
+            .attempts
+            .entry(header("horolog-execution-id"))
+            .or_default();
         let doubled = attempts.contains(&attempt);
         attempts.push(attempt);
         deliveries.doubled += usize::from(doubled);
     }
 
     fn deliveries(&self) -> MutexGuard<'_, Deliveries> {
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn deliver(request: HttpRequest, sink: web::Data<Sink>, slowness: web::Query<Slowness>) -> HttpResponse {
+async fn deliver(
+    request: HttpRequest,
+    sink: web::Data<Sink>,
+    slowness: web::Query<Slowness>,
+) -> HttpResponse {
     sink.record(&request);
     tokio::time::sleep(Duration::from_secs(slowness.seconds.unwrap_or(0).min(60))).await;
     HttpResponse::Ok().body("thank you")

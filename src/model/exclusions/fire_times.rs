@@ -1,6 +1,7 @@
-//! The fire times of a schedule that run if nothing is changed, as a person is shown them: what polls that come when
-//! something is due make of them (`crate::model::trigger`). What does not run is leapt over, not walked, so that a
-//! year-long blackout of a job that fires every second costs some fifty looks at its schedule.
+//! The fire times of a schedule that run if nothing is changed, as a person is shown them: what
+//! polls that come when something is due make of them (`crate::model::trigger`). What does not run
+//! is leapt over, not walked, so that a year-long blackout of a job that fires every second costs
+//! some fifty looks at its schedule.
 
 use super::{Availability, BlackoutEndPolicy, ExcludedBy, Exclusions, LEAPS_MAX};
 use crate::model::Timestamp;
@@ -9,7 +10,8 @@ use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-/// Looks at the schedule for the first fire time: more than it takes to find the last one of a year of seconds.
+/// Looks at the schedule for the first fire time: more than it takes to find the last one of a year
+/// of seconds.
 const STEPS_OF_FIRST: usize = 128;
 /// Looks for each of the others; and for all of them together as many as one search may leap.
 const STEPS_OF_EACH: usize = 8;
@@ -24,10 +26,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Whether a fire time was excluded when the trigger was set, be it the one that the trigger goes to because no open
-    /// one was in sight.
+    /// Whether a fire time was excluded when the trigger was set, be it the one that the trigger
+    /// goes to because no open one was in sight.
     pub fn was_sent_past(&self, fire_time: Timestamp) -> bool {
-        self.excluded_from.is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
+        self.excluded_from
+            .is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
     }
 }
 
@@ -41,9 +44,10 @@ struct Search<'a> {
 }
 
 impl Exclusions {
-    /// Whether a fire time that a trigger has not taken yet is available. A calendar that was edited since judges what is to come: what
-    /// had passed before stays excluded if the trigger was sent past it, and stays open if the trigger was sent to it.
-    /// (What came after that in an outage is judged by the calendar of now: the rules of before are not kept.)
+    /// Whether a fire time that a trigger has not taken yet is available. A calendar that was
+    /// edited since judges what is to come: what had passed before stays excluded if the trigger
+    /// was sent past it, and stays open if the trigger was sent to it. (What came after that in an
+    /// outage is judged by the calendar of now: the rules of before are not kept.)
     pub fn availability_of_pending(
         &self,
         id: Uuid,
@@ -51,29 +55,56 @@ impl Exclusions {
         pending: Pending,
         fire_time: Timestamp,
     ) -> Availability<'_> {
-        match self.calendar_of(job).filter(|calendar| fire_time < calendar.changed_at()) {
+        match self
+            .calendar_of(job)
+            .filter(|calendar| fire_time < calendar.changed_at())
+        {
             Some(calendar) if pending.was_sent_past(fire_time) => {
                 Availability::Excluded(ExcludedBy::Calendar(calendar))
             }
-            Some(_) if fire_time == pending.fire_time => self.availability_by_blackouts(id, job, fire_time),
+            Some(_) if fire_time == pending.fire_time => {
+                self.availability_by_blackouts(id, job, fire_time)
+            }
             _ => self.availability(id, job, fire_time),
         }
     }
 
-    /// Whether a fire time had passed, excluded, when its job's calendar was edited: whatever the calendar says now.
-    pub fn passed_excluded(&self, job: &JobDefinition, pending: Pending, fire_time: Timestamp) -> bool {
-        let edited_since = self.calendar_of(job).is_some_and(|calendar| fire_time < calendar.changed_at());
+    /// Whether a fire time had passed, excluded, when its job's calendar was edited: whatever the
+    /// calendar says now.
+    pub fn passed_excluded(
+        &self,
+        job: &JobDefinition,
+        pending: Pending,
+        fire_time: Timestamp,
+    ) -> bool {
+        let edited_since = self
+            .calendar_of(job)
+            .is_some_and(|calendar| fire_time < calendar.changed_at());
         edited_since && pending.was_sent_past(fire_time)
     }
 
-    /// The fire times from `pending` on that run, at most `count`; only the pending one of a fixed delay. Fewer when too
-    /// many that do not run lie between them.
-    pub fn fire_times(&self, id: Uuid, job: &JobDefinition, pending: Pending, count: usize) -> Vec<Timestamp> {
-        let mut search = Search { id, job, exclusions: self, steps: STEPS_OF_FIRST };
-        let mut fire_times: Vec<Timestamp> = search.first(pending).into_iter().take(count).collect();
+    /// The fire times from `pending` on that run, at most `count`; only the pending one of a fixed
+    /// delay. Fewer when too many that do not run lie between them.
+    pub fn fire_times(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        pending: Pending,
+        count: usize,
+    ) -> Vec<Timestamp> {
+        let mut search = Search {
+            id,
+            job,
+            exclusions: self,
+            steps: STEPS_OF_FIRST,
+        };
+        let mut fire_times: Vec<Timestamp> =
+            search.first(pending).into_iter().take(count).collect();
         search.steps = LEAPS_MAX + STEPS_OF_EACH * count;
         while let Some(last) = fire_times.last().filter(|_| fire_times.len() < count) {
-            let next = search.next_open(*last).and_then(|fire_time| search.what_runs(fire_time, pending));
+            let next = search
+                .next_open(*last)
+                .and_then(|fire_time| search.what_runs(fire_time, pending));
             let Some(next) = next else { break };
             fire_times.push(next);
         }
@@ -82,44 +113,61 @@ impl Exclusions {
 }
 
 impl Search<'_> {
-    /// When the search for it takes too long, the first is what the trigger names, unless that is excluded.
+    /// When the search for it takes too long, the first is what the trigger names, unless that is
+    /// excluded.
     fn first(&mut self, pending: Pending) -> Option<Timestamp> {
         if matches!(self.job.schedule, Schedule::FixedDelay { .. }) {
             return Some(pending.fire_time);
         }
         let open = self.first_open(pending);
         let runs = open.and_then(|fire_time| self.what_runs(fire_time, pending));
-        if self.steps > 0 { runs } else { Some(pending.fire_time).filter(|_| !self.is_excluded(pending)) }
+        if self.steps > 0 {
+            runs
+        } else {
+            Some(pending.fire_time).filter(|_| !self.is_excluded(pending))
+        }
     }
 
-    /// The trigger may have been sent past what a calendar or a blackout excludes no longer; but what a calendar had excluded
-    /// before it was edited stays excluded.
+    /// The trigger may have been sent past what a calendar or a blackout excludes no longer; but
+    /// what a calendar had excluded before it was edited stays excluded.
     fn first_open(&mut self, pending: Pending) -> Option<Timestamp> {
         if let Some(excluded_from) = pending.excluded_from {
             let calendar = self.exclusions.calendar_of(self.job);
-            let from = calendar.map_or(excluded_from, |calendar| excluded_from.max(calendar.changed_at()));
+            let from = calendar.map_or(excluded_from, |calendar| {
+                excluded_from.max(calendar.changed_at())
+            });
             let open = self.next_open(from - TimeDelta::microseconds(1));
             if let Some(open) = open.filter(|open| *open < pending.fire_time) {
                 return Some(open);
             }
         }
-        if self.is_excluded(pending) { self.next_open(pending.fire_time) } else { Some(pending.fire_time) }
+        if self.is_excluded(pending) {
+            self.next_open(pending.fire_time)
+        } else {
+            Some(pending.fire_time)
+        }
     }
 
     /// Whether what the trigger names does not run.
     fn is_excluded(&self, pending: Pending) -> bool {
-        let availability = self.exclusions.availability_of_pending(self.id, self.job, pending, pending.fire_time);
+        let availability =
+            self.exclusions
+                .availability_of_pending(self.id, self.job, pending, pending.fire_time);
         matches!(availability, Availability::Excluded(_))
     }
 
     fn next_open(&mut self, after: Timestamp) -> Option<Timestamp> {
-        self.exclusions.next_open_within(self.id, self.job, after, &mut self.steps)
+        self.exclusions
+            .next_open_within(self.id, self.job, after, &mut self.steps)
     }
 
-    /// The fire time that runs of those with which this open one is decided about: itself, or the last that a blackout
-    /// defers with it. None when the search takes too long.
+    /// The fire time that runs of those with which this open one is decided about: itself, or the
+    /// last that a blackout defers with it. None when the search takes too long.
     fn what_runs(&mut self, fire_time: Timestamp, pending: Pending) -> Option<Timestamp> {
-        match self.exclusions.availability_of_pending(self.id, self.job, pending, fire_time) {
+        match self
+            .exclusions
+            .availability_of_pending(self.id, self.job, pending, fire_time)
+        {
             Availability::Deferred(blackout) if blackout.on_end == BlackoutEndPolicy::Collapse => {
                 let end = self.end_of_blackouts(blackout.ends_at);
                 let last = self.last_due_before(end, fire_time);
@@ -131,15 +179,19 @@ impl Search<'_> {
 
     /// The first instant from the end of a blackout on that lies in none.
     fn end_of_blackouts(&mut self, mut end: Timestamp) -> Timestamp {
-        while let Some(next) = self.exclusions.blackout_at(self.id, self.job, end).filter(|_| self.steps > 0) {
+        while let Some(next) = self
+            .exclusions
+            .blackout_at(self.id, self.job, end)
+            .filter(|_| self.steps > 0)
+        {
             end = next.ends_at;
             self.steps -= 1;
         }
         end
     }
 
-    /// The last open fire time from `first` on that is due before `end`: each round steps to the next, and halves what
-    /// lies behind it.
+    /// The last open fire time from `first` on that is due before `end`: each round steps to the
+    /// next, and halves what lies behind it.
     fn last_due_before(&mut self, end: Timestamp, first: Timestamp) -> Timestamp {
         let (mut last, mut bound) = (first, end);
         while let Some(next) = self.next_due_before(end, last) {
@@ -154,6 +206,7 @@ impl Search<'_> {
     }
 
     fn next_due_before(&mut self, end: Timestamp, after: Timestamp) -> Option<Timestamp> {
-        self.next_open(after).filter(|next| self.job.due_time(self.id, *next) < end)
+        self.next_open(after)
+            .filter(|next| self.job.due_time(self.id, *next) < end)
     }
 }

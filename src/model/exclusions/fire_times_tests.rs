@@ -1,4 +1,5 @@
-//! What a person is shown of the next fire times is what polls make of them that come when something is due.
+//! What a person is shown of the next fire times is what polls make of them that come when
+//! something is due.
 
 use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending, Scope};
 use crate::model::Timestamp;
@@ -20,12 +21,25 @@ fn at(minutes: i64) -> Timestamp {
 }
 
 fn every(seconds: i64) -> JobDefinition {
-    JobDefinition::plain("job", Schedule::FixedRate { interval: TimeDelta::seconds(seconds), anchor: at(0) })
+    JobDefinition::plain(
+        "job",
+        Schedule::FixedRate {
+            interval: TimeDelta::seconds(seconds),
+            anchor: at(0),
+        },
+    )
 }
 
 fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
     let (starts_at, ends_at) = (at(from), at(to));
-    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, on_end, reason: "move".into() }
+    Blackout {
+        id: Uuid::from_u128(1),
+        scope: Scope::Cluster,
+        starts_at,
+        ends_at,
+        on_end,
+        reason: "move".into(),
+    }
 }
 
 fn calendar(rules: serde_json::Value) -> Calendar {
@@ -34,33 +48,60 @@ fn calendar(rules: serde_json::Value) -> Calendar {
 }
 
 fn pending(minutes: i64) -> Pending {
-    Pending { fire_time: at(minutes), excluded_from: None }
+    Pending {
+        fire_time: at(minutes),
+        excluded_from: None,
+    }
 }
 
 fn minutes(fire_times: &[Timestamp]) -> Vec<i64> {
-    fire_times.iter().map(|time| (*time - at(0)).num_minutes()).collect()
+    fire_times
+        .iter()
+        .map(|time| (*time - at(0)).num_minutes())
+        .collect()
 }
 
 #[test]
 fn what_a_blackout_excludes_or_folds_is_left_out_and_what_it_defers_is_not() {
     let cases: [(&[Blackout], &[i64]); 6] = [
-        (&[blackout(25, 60, BlackoutEndPolicy::Skip)], &[10, 20, 60, 70, 80]),
-        (&[blackout(25, 60, BlackoutEndPolicy::Collapse)], &[10, 20, 50, 60, 70]),
-        (&[blackout(25, 60, BlackoutEndPolicy::RunAll)], &[10, 20, 30, 40, 50]),
+        (
+            &[blackout(25, 60, BlackoutEndPolicy::Skip)],
+            &[10, 20, 60, 70, 80],
+        ),
+        (
+            &[blackout(25, 60, BlackoutEndPolicy::Collapse)],
+            &[10, 20, 50, 60, 70],
+        ),
+        (
+            &[blackout(25, 60, BlackoutEndPolicy::RunAll)],
+            &[10, 20, 30, 40, 50],
+        ),
         // What is pending lies in it: it was made since.
-        (&[blackout(5, 15, BlackoutEndPolicy::Skip)], &[20, 30, 40, 50, 60]),
+        (
+            &[blackout(5, 15, BlackoutEndPolicy::Skip)],
+            &[20, 30, 40, 50, 60],
+        ),
         // One that begins before the other has ended defers what was to be folded.
         (
-            &[blackout(5, 35, BlackoutEndPolicy::Collapse), blackout(30, 60, BlackoutEndPolicy::RunAll)],
+            &[
+                blackout(5, 35, BlackoutEndPolicy::Collapse),
+                blackout(30, 60, BlackoutEndPolicy::RunAll),
+            ],
             &[50, 60, 70, 80, 90],
         ),
         (
-            &[blackout(5, 35, BlackoutEndPolicy::RunAll), blackout(30, 60, BlackoutEndPolicy::Skip)],
+            &[
+                blackout(5, 35, BlackoutEndPolicy::RunAll),
+                blackout(30, 60, BlackoutEndPolicy::Skip),
+            ],
             &[10, 20, 60, 70, 80],
         ),
     ];
     for (blackouts, expected) in cases {
-        let exclusions = Exclusions { blackouts: blackouts.to_vec(), ..Exclusions::default() };
+        let exclusions = Exclusions {
+            blackouts: blackouts.to_vec(),
+            ..Exclusions::default()
+        };
         let fire_times = exclusions.fire_times(JOB, &every(600), pending(10), 5);
         assert_eq!(minutes(&fire_times), expected, "{blackouts:?}");
     }
@@ -68,8 +109,10 @@ fn what_a_blackout_excludes_or_folds_is_left_out_and_what_it_defers_is_not() {
 
 #[test]
 fn the_first_is_the_same_however_many_are_asked_for() {
-    let exclusions =
-        Exclusions { blackouts: vec![blackout(5, 100, BlackoutEndPolicy::Collapse)], ..Exclusions::default() };
+    let exclusions = Exclusions {
+        blackouts: vec![blackout(5, 100, BlackoutEndPolicy::Collapse)],
+        ..Exclusions::default()
+    };
     let ask = |count| exclusions.fire_times(JOB, &every(600), pending(10), count);
     assert_eq!((ask(0), ask(1)), (vec![], vec![at(90)]));
     assert_eq!(ask(1_000)[..2], [at(90), at(100)]);
@@ -77,33 +120,68 @@ fn the_first_is_the_same_however_many_are_asked_for() {
 
 #[test]
 fn a_fixed_delay_has_its_pending_one_whatever_closes_it() {
-    let delay = JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(1) };
-    let exclusions = Exclusions { blackouts: vec![blackout(0, 60, BlackoutEndPolicy::Skip)], ..Exclusions::default() };
+    let delay = JobDefinition {
+        schedule: Schedule::FixedDelay {
+            interval: TimeDelta::minutes(5),
+        },
+        ..every(1)
+    };
+    let exclusions = Exclusions {
+        blackouts: vec![blackout(0, 60, BlackoutEndPolicy::Skip)],
+        ..Exclusions::default()
+    };
     assert_eq!(exclusions.fire_times(JOB, &delay, pending(10), 5), [at(10)]);
 }
 
 #[test]
 fn a_once_that_is_closed_has_none() {
-    let once = JobDefinition { schedule: Schedule::Once { at: at(10) }, ..every(1) };
-    let exclusions = |on_end| Exclusions { blackouts: vec![blackout(0, 60, on_end)], ..Exclusions::default() };
-    assert!(exclusions(BlackoutEndPolicy::Skip).fire_times(JOB, &once, pending(10), 5).is_empty());
-    assert_eq!(exclusions(BlackoutEndPolicy::Collapse).fire_times(JOB, &once, pending(10), 5), [at(10)]);
+    let once = JobDefinition {
+        schedule: Schedule::Once { at: at(10) },
+        ..every(1)
+    };
+    let exclusions = |on_end| Exclusions {
+        blackouts: vec![blackout(0, 60, on_end)],
+        ..Exclusions::default()
+    };
+    assert!(
+        exclusions(BlackoutEndPolicy::Skip)
+            .fire_times(JOB, &once, pending(10), 5)
+            .is_empty()
+    );
+    assert_eq!(
+        exclusions(BlackoutEndPolicy::Collapse).fire_times(JOB, &once, pending(10), 5),
+        [at(10)]
+    );
 }
 
 #[test]
 fn a_calendar_that_opened_shows_what_is_to_come_and_not_what_was_closed() {
-    let job = JobDefinition { calendar: Some("closed".into()), ..every(3_600) };
+    let job = JobDefinition {
+        calendar: Some("closed".into()),
+        ..every(3_600)
+    };
     let opened = calendar(serde_json::json!({})).changed(at(12 * 60 + 30));
-    let exclusions = Exclusions { calendars: [("closed".to_owned(), opened)].into(), ..Exclusions::default() };
-    let pending = Pending { fire_time: at(72 * 60), excluded_from: Some(at(60)) };
-    assert_eq!(minutes(&exclusions.fire_times(JOB, &job, pending, 2)), [13 * 60, 14 * 60]);
+    let exclusions = Exclusions {
+        calendars: [("closed".to_owned(), opened)].into(),
+        ..Exclusions::default()
+    };
+    let pending = Pending {
+        fire_time: at(72 * 60),
+        excluded_from: Some(at(60)),
+    };
+    assert_eq!(
+        minutes(&exclusions.fire_times(JOB, &job, pending, 2)),
+        [13 * 60, 14 * 60]
+    );
 }
 
 #[test]
 fn a_year_of_folded_seconds_is_leapt_over() {
     let year = 366 * 1_440;
-    let exclusions =
-        Exclusions { blackouts: vec![blackout(0, year, BlackoutEndPolicy::Collapse)], ..Exclusions::default() };
+    let exclusions = Exclusions {
+        blackouts: vec![blackout(0, year, BlackoutEndPolicy::Collapse)],
+        ..Exclusions::default()
+    };
     let last = at(year) - TimeDelta::seconds(1);
     assert_eq!(
         exclusions.fire_times(JOB, &every(1), pending(0), 3),
@@ -115,13 +193,37 @@ fn a_year_of_folded_seconds_is_leapt_over() {
 fn a_search_is_bounded_and_then_the_first_is_what_the_trigger_names_if_that_is_open() {
     // A thousand blackouts, each over the only fire time of its day.
     let night = |day: i64| blackout(day * 1_440 - 5, day * 1_440 + 5, BlackoutEndPolicy::Skip);
-    let exclusions = Exclusions { blackouts: (1..=1_000).map(night).collect(), ..Exclusions::default() };
+    let exclusions = Exclusions {
+        blackouts: (1..=1_000).map(night).collect(),
+        ..Exclusions::default()
+    };
     let daily = every(86_400);
-    assert_eq!(minutes(&exclusions.fire_times(JOB, &daily, pending(0), 2)), [0, 1_001 * 1_440], "leapt over");
-    assert!(exclusions.fire_times(JOB, &daily, pending(1_440), 2).is_empty(), "too long for the first");
-    let long = |day: i64| blackout(day * 1_440 - 5, (day + 1) * 1_440, BlackoutEndPolicy::Collapse);
-    let exclusions = Exclusions { blackouts: (1..=1_000).map(long).collect(), ..Exclusions::default() };
-    assert_eq!(exclusions.fire_times(JOB, &daily, pending(1_440), 2)[0], at(1_440));
+    assert_eq!(
+        minutes(&exclusions.fire_times(JOB, &daily, pending(0), 2)),
+        [0, 1_001 * 1_440],
+        "leapt over"
+    );
+    assert!(
+        exclusions
+            .fire_times(JOB, &daily, pending(1_440), 2)
+            .is_empty(),
+        "too long for the first"
+    );
+    let long = |day: i64| {
+        blackout(
+            day * 1_440 - 5,
+            (day + 1) * 1_440,
+            BlackoutEndPolicy::Collapse,
+        )
+    };
+    let exclusions = Exclusions {
+        blackouts: (1..=1_000).map(long).collect(),
+        ..Exclusions::default()
+    };
+    assert_eq!(
+        exclusions.fire_times(JOB, &daily, pending(1_440), 2)[0],
+        at(1_440)
+    );
 }
 
 /// What runs when every poll comes as soon as the trigger is due, from `now` on.
@@ -136,21 +238,37 @@ fn fired_by_polls(
         now = now.max(trigger.due_at);
         let outcome = trigger.fire(job, exclusions, now);
         ran.extend(outcome.execution.map(|execution| execution.fire_time));
-        let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { break };
+        let NextState::Advance {
+            fire_time,
+            due_at,
+            excluded_from,
+        } = outcome.next_state
+        else {
+            break;
+        };
         if ran.len() == 15 {
             break;
         }
-        (trigger.fire_time, trigger.due_at, trigger.excluded_from) = (fire_time, due_at, excluded_from);
+        (trigger.fire_time, trigger.due_at, trigger.excluded_from) =
+            (fire_time, due_at, excluded_from);
     }
     ran
 }
 
 fn schedule(cron: bool, step: i64) -> Schedule {
     if !cron {
-        return Schedule::FixedRate { interval: TimeDelta::minutes(step), anchor: at(0) };
+        return Schedule::FixedRate {
+            interval: TimeDelta::minutes(step),
+            anchor: at(0),
+        };
     }
-    let options = CronOptions { zone: "Europe/Berlin".parse().expect("a zone"), ..CronOptions::default() };
-    Schedule::Cron(CronSchedule::parse(&format!("{} */3 * * *", step % 60), &options).expect("valid"))
+    let options = CronOptions {
+        zone: "Europe/Berlin".parse().expect("a zone"),
+        ..CronOptions::default()
+    };
+    Schedule::Cron(
+        CronSchedule::parse(&format!("{} */3 * * *", step % 60), &options).expect("valid"),
+    )
 }
 
 proptest! {
@@ -186,7 +304,8 @@ proptest! {
             prop_assert!(!matches!(before.availability(JOB, &job, *fire_time), super::Availability::Excluded(_)));
         }
 
-        // An edit of the calendar has what was sent past it looked at again; a new blackout touches no trigger.
+        // An edit of the calendar has what was sent past it looked at again; a new blackout touches
+        // no trigger.
         let edited = at(edited).min(due_at - TimeDelta::seconds(1));
         let changed = rules(windows[1]).changed(edited);
         let after = Exclusions { calendars: [("closed".to_owned(), changed)].into(), blackouts, ..Exclusions::default() };

@@ -1,4 +1,5 @@
-//! Which exclusion keeps a job from firing, and until when: what a person is told where the job is shown.
+//! Which exclusion keeps a job from firing, and until when: what a person is told where the job is
+//! shown.
 
 use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending};
 use crate::model::job::JobDefinition;
@@ -32,8 +33,9 @@ pub struct JobExclusion {
 }
 
 impl Exclusions {
-    /// What excludes the job at `now`; else the blackout ahead that holds its next fire time. None when the exclusion takes
-    /// no fire time of the job: a calendar that is closed for the night says nothing of a job that fires at noon.
+    /// What excludes the job at `now`; else the blackout ahead that holds its next fire time. None
+    /// when the exclusion takes no fire time of the job: a calendar that is closed for the night
+    /// says nothing of a job that fires at noon.
     pub fn exclusion_of(
         &self,
         id: Uuid,
@@ -43,14 +45,26 @@ impl Exclusions {
     ) -> Option<JobExclusion> {
         let next = pending.excluded_from.unwrap_or(pending.fire_time);
         let due = job.due_time(id, next);
-        self.blackout_over(id, job, now, due).or_else(|| self.excluding_calendar(job, now, next)).or_else(|| {
-            // What is due already is not held by what has ended since.
-            if due > now { self.blackout_over(id, job, due, due) } else { None }
-        })
+        self.blackout_over(id, job, now, due)
+            .or_else(|| self.excluding_calendar(job, now, next))
+            .or_else(|| {
+                // What is due already is not held by what has ended since.
+                if due > now {
+                    self.blackout_over(id, job, due, due)
+                } else {
+                    None
+                }
+            })
     }
 
     /// The blackouts in force at an instant, one behind the other, if they last beyond a due time.
-    fn blackout_over(&self, id: Uuid, job: &JobDefinition, at: Timestamp, due: Timestamp) -> Option<JobExclusion> {
+    fn blackout_over(
+        &self,
+        id: Uuid,
+        job: &JobDefinition,
+        at: Timestamp,
+        due: Timestamp,
+    ) -> Option<JobExclusion> {
         let blackout = self.blackout_at(id, job, at)?;
         let mut last: &Blackout = blackout;
         // Each ends later than the one before it.
@@ -66,16 +80,25 @@ impl Exclusions {
         })
     }
 
-    fn excluding_calendar(&self, job: &JobDefinition, now: Timestamp, next: Timestamp) -> Option<JobExclusion> {
-        let calendar = self.calendar_of(job).filter(|calendar| !calendar.is_open(now))?;
+    fn excluding_calendar(
+        &self,
+        job: &JobDefinition,
+        now: Timestamp,
+        next: Timestamp,
+    ) -> Option<JobExclusion> {
+        let calendar = self
+            .calendar_of(job)
+            .filter(|calendar| !calendar.is_open(now))?;
         let until = calendar.open_again(now, Calendar::sight(now));
-        until.is_none_or(|until| next < until).then(|| JobExclusion {
-            kind: ExclusionKind::Calendar,
-            name: calendar.name().to_owned(),
-            from: None,
-            until,
-            on_end: None,
-        })
+        until
+            .is_none_or(|until| next < until)
+            .then(|| JobExclusion {
+                kind: ExclusionKind::Calendar,
+                name: calendar.name().to_owned(),
+                from: None,
+                until,
+                on_end: None,
+            })
     }
 }
 
@@ -96,16 +119,35 @@ mod tests {
     }
 
     fn every(minutes: i64) -> JobDefinition {
-        JobDefinition::plain("job", Schedule::FixedRate { interval: TimeDelta::minutes(minutes), anchor: at(0) })
+        JobDefinition::plain(
+            "job",
+            Schedule::FixedRate {
+                interval: TimeDelta::minutes(minutes),
+                anchor: at(0),
+            },
+        )
     }
 
     fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
-        let (id, reason) = (Uuid::from_u128(u128::try_from(from).unwrap_or(0)), format!("move {from}"));
-        Blackout { id, scope: Scope::Cluster, starts_at: at(from), ends_at: at(to), on_end, reason }
+        let (id, reason) = (
+            Uuid::from_u128(u128::try_from(from).unwrap_or(0)),
+            format!("move {from}"),
+        );
+        Blackout {
+            id,
+            scope: Scope::Cluster,
+            starts_at: at(from),
+            ends_at: at(to),
+            on_end,
+            reason,
+        }
     }
 
     fn pending(fire_time: i64, excluded_from: Option<i64>) -> Pending {
-        Pending { fire_time: at(fire_time), excluded_from: excluded_from.map(at) }
+        Pending {
+            fire_time: at(fire_time),
+            excluded_from: excluded_from.map(at),
+        }
     }
 
     /// `name until minute` of what excludes the job.
@@ -116,41 +158,96 @@ mod tests {
         now: i64,
     ) -> Option<(String, Option<i64>)> {
         let excluded = exclusions.exclusion_of(JOB, job, pending, at(now))?;
-        Some((excluded.name, excluded.until.map(|until| (until - at(0)).num_minutes())))
+        Some((
+            excluded.name,
+            excluded.until.map(|until| (until - at(0)).num_minutes()),
+        ))
     }
 
     #[test]
     fn a_blackout_closes_from_its_start_to_the_end_of_the_last_that_follows_it() {
-        for on_end in [BlackoutEndPolicy::Skip, BlackoutEndPolicy::Collapse, BlackoutEndPolicy::RunAll] {
-            let blackouts = vec![blackout(10, 20, on_end), blackout(20, 30, BlackoutEndPolicy::Skip)];
-            let exclusions = Exclusions { blackouts, ..Exclusions::default() };
+        for on_end in [
+            BlackoutEndPolicy::Skip,
+            BlackoutEndPolicy::Collapse,
+            BlackoutEndPolicy::RunAll,
+        ] {
+            let blackouts = vec![
+                blackout(10, 20, on_end),
+                blackout(20, 30, BlackoutEndPolicy::Skip),
+            ];
+            let exclusions = Exclusions {
+                blackouts,
+                ..Exclusions::default()
+            };
             let held = Some(("move 10".to_owned(), Some(30)));
-            assert_eq!(shown(&exclusions, &every(1), pending(12, None), 15), held, "{on_end}: held back");
-            assert_eq!(shown(&exclusions, &every(1), pending(30, Some(12)), 15), held, "{on_end}: sent past it");
-            assert_eq!(shown(&exclusions, &every(1), pending(31, None), 31), None, "{on_end}: it is over");
-            assert_eq!(shown(&exclusions, &every(1), pending(15, None), 14), held, "{on_end}");
-            assert_eq!(shown(&exclusions, &every(60), pending(60, None), 15), None, "{on_end}: it takes nothing");
+            assert_eq!(
+                shown(&exclusions, &every(1), pending(12, None), 15),
+                held,
+                "{on_end}: held back"
+            );
+            assert_eq!(
+                shown(&exclusions, &every(1), pending(30, Some(12)), 15),
+                held,
+                "{on_end}: sent past it"
+            );
+            assert_eq!(
+                shown(&exclusions, &every(1), pending(31, None), 31),
+                None,
+                "{on_end}: it is over"
+            );
+            assert_eq!(
+                shown(&exclusions, &every(1), pending(15, None), 14),
+                held,
+                "{on_end}"
+            );
+            assert_eq!(
+                shown(&exclusions, &every(60), pending(60, None), 15),
+                None,
+                "{on_end}: it takes nothing"
+            );
         }
     }
 
     #[test]
     fn a_blackout_ahead_is_named_when_it_defers_the_next_fire_time() {
-        let exclusions =
-            Exclusions { blackouts: vec![blackout(50, 70, BlackoutEndPolicy::Collapse)], ..Exclusions::default() };
-        assert_eq!(shown(&exclusions, &every(60), pending(60, None), 5), Some(("move 50".to_owned(), Some(70))));
+        let exclusions = Exclusions {
+            blackouts: vec![blackout(50, 70, BlackoutEndPolicy::Collapse)],
+            ..Exclusions::default()
+        };
+        assert_eq!(
+            shown(&exclusions, &every(60), pending(60, None), 5),
+            Some(("move 50".to_owned(), Some(70)))
+        );
         assert_eq!(shown(&exclusions, &every(30), pending(30, None), 5), None);
     }
 
     #[test]
     fn a_calendar_closes_while_it_takes_fire_times() {
         let rules =
-            serde_json::from_value(json!({"includeWindows": [{"from": "00:10", "to": "00:20"}]})).expect("rules");
+            serde_json::from_value(json!({"includeWindows": [{"from": "00:10", "to": "00:20"}]}))
+                .expect("rules");
         let calendar = Calendar::new("office", Zone::default(), &rules).expect("valid");
-        let exclusions = Exclusions { calendars: [("office".to_owned(), calendar)].into(), ..Exclusions::default() };
-        let job = JobDefinition { calendar: Some("office".to_owned()), ..every(1) };
-        assert_eq!(shown(&exclusions, &job, pending(10, Some(6)), 5), Some(("office".to_owned(), Some(10))));
+        let exclusions = Exclusions {
+            calendars: [("office".to_owned(), calendar)].into(),
+            ..Exclusions::default()
+        };
+        let job = JobDefinition {
+            calendar: Some("office".to_owned()),
+            ..every(1)
+        };
+        assert_eq!(
+            shown(&exclusions, &job, pending(10, Some(6)), 5),
+            Some(("office".to_owned(), Some(10)))
+        );
         assert_eq!(shown(&exclusions, &job, pending(16, None), 15), None);
-        let daily = JobDefinition { calendar: Some("office".to_owned()), ..every(15) };
-        assert_eq!(shown(&exclusions, &daily, pending(15, None), 5), None, "its next fire time counts");
+        let daily = JobDefinition {
+            calendar: Some("office".to_owned()),
+            ..every(15)
+        };
+        assert_eq!(
+            shown(&exclusions, &daily, pending(15, None), 5),
+            None,
+            "its next fire time counts"
+        );
     }
 }

@@ -18,8 +18,8 @@ use std::ops::Range;
 const RULES_MAX: usize = 1_000;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
-/// How far a search for a fire time that counts looks: dates and weekdays meet again within 28 years, and within 40
-/// when one of them is no leap year although its number is divisible by four.
+/// How far a search for a fire time that counts looks: dates and weekdays meet again within 28
+/// years, and within 40 when one of them is no leap year although its number is divisible by four.
 const SIGHT: TimeDelta = TimeDelta::days(40 * 366);
 
 text_enum! {
@@ -118,7 +118,9 @@ impl Calendar {
             included_dates: dates("includeDates", &rules.include_dates)?,
             excluded_weekdays: weekdays(&rules.exclude_weekdays),
             included_weekdays: weekdays(&rules.include_weekdays),
-            open: std::array::from_fn(|day| open_stretches(day, &included_windows, &excluded_windows)),
+            open: std::array::from_fn(|day| {
+                open_stretches(day, &included_windows, &excluded_windows)
+            }),
             changed_at: Timestamp::MIN_UTC,
         })
     }
@@ -126,7 +128,10 @@ impl Calendar {
     /// The same with the instant of its last change.
     #[must_use]
     pub fn changed(self, at: Timestamp) -> Self {
-        Self { changed_at: at, ..self }
+        Self {
+            changed_at: at,
+            ..self
+        }
     }
 
     /// Its last change: what it closed before was judged by other rules.
@@ -153,7 +158,9 @@ impl Calendar {
 
     /// Where a search for a fire time after `after` that counts ends.
     pub fn sight(after: Timestamp) -> Timestamp {
-        after.checked_add_signed(SIGHT).unwrap_or(Timestamp::MAX_UTC)
+        after
+            .checked_add_signed(SIGHT)
+            .unwrap_or(Timestamp::MAX_UTC)
     }
 
     /// A closed calendar's next opening after an instant, if it lies before `until`.
@@ -202,9 +209,14 @@ impl Calendar {
             return false;
         }
         let only_weekdays = self.included_weekdays.contains(&true);
-        let nothing_excluded = self.excluded_dates.is_empty() && !self.excluded_weekdays.contains(&true);
+        let nothing_excluded =
+            self.excluded_dates.is_empty() && !self.excluded_weekdays.contains(&true);
         let only_dates = !self.included_dates.is_empty() && nothing_excluded && !only_weekdays;
-        if only_weekdays { self.included_weekdays[day] } else { !only_dates }
+        if only_weekdays {
+            self.included_weekdays[day]
+        } else {
+            !only_dates
+        }
     }
 }
 
@@ -214,18 +226,24 @@ impl Dates {
     }
 
     fn hold(&self, date: NaiveDate) -> bool {
-        let range = self.ranges.get(self.ranges.partition_point(|(_, to)| *to < date));
+        let range = self
+            .ranges
+            .get(self.ranges.partition_point(|(_, to)| *to < date));
         range.is_some_and(|(from, _)| *from <= date)
             || !self.yearly.is_empty() && self.yearly.contains(&(date.month(), date.day()))
     }
 }
 
-/// The seconds of a weekday's dates that count: all, or those of the windows that are included, but none of those
-/// that are excluded.
+/// The seconds of a weekday's dates that count: all, or those of the windows that are included, but
+/// none of those that are excluded.
 fn open_stretches(day: usize, included: &[Window], excluded: &[Window]) -> Stretches {
     let mut from = 0;
     let mut open = Stretches::new();
-    let included = if included.is_empty() { once(0..DAY).collect() } else { stretches_on(day, included) };
+    let included = if included.is_empty() {
+        once(0..DAY).collect()
+    } else {
+        stretches_on(day, included)
+    };
     let mut excluded = stretches_on(day, excluded).into_iter().peekable();
     for stretch in included {
         from = stretch.start.max(from);
@@ -239,11 +257,13 @@ fn open_stretches(day: usize, included: &[Window], excluded: &[Window]) -> Stret
     open
 }
 
-/// The seconds of a weekday's dates that windows hold: over midnight they belong to the day on which they begin.
+/// The seconds of a weekday's dates that windows hold: over midnight they belong to the day on
+/// which they begin.
 fn stretches_on(day: usize, windows: &[Window]) -> Stretches {
     let of_window = |window: &Window| {
         let over_midnight = window.to <= window.from;
-        let today = window.weekdays[day].then_some(window.from..if over_midnight { DAY } else { window.to });
+        let today = window.weekdays[day]
+            .then_some(window.from..if over_midnight { DAY } else { window.to });
         let yesterday = (over_midnight && window.weekdays[(day + 6) % 7]).then_some(0..window.to);
         [today, yesterday]
     };
@@ -283,7 +303,9 @@ fn dates(field: &'static str, texts: &[String]) -> Result<Dates, InvalidInput> {
         if add_dates(&mut dates, text.trim()).is_none() {
             let shown: String = text.chars().take(40).collect();
             let shown = shown.escape_debug();
-            let message = format!("`{shown}` is none of 2026-12-25, 12-25 (each year), 2026-12-24/2027-01-02");
+            let message = format!(
+                "`{shown}` is none of 2026-12-25, 12-25 (each year), 2026-12-24/2027-01-02"
+            );
             return Err(InvalidInput::of_member(field, index, message));
         }
     }
@@ -300,7 +322,11 @@ fn dates(field: &'static str, texts: &[String]) -> Result<Dates, InvalidInput> {
 }
 
 fn add_dates(dates: &mut Dates, text: &str) -> Option<()> {
-    let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+    let date = |text: &str| {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()
+            .filter(|_| text.len() == 10)
+    };
     if let Some((from, to)) = text.split_once('/') {
         let (from, to) = (date(from)?, date(to)?);
         dates.ranges.push((from <= to).then_some((from, to))?);
@@ -318,17 +344,31 @@ fn windows(field: &'static str, windows: &[DayWindow]) -> Result<Vec<Window>, In
     bounded(field, windows.len())?;
     let time = |(index, end): (usize, &str), text: &str| {
         // The end of the day may be written as such.
-        let parsed = if text == "24:00" { Some(NaiveTime::MIN) } else { time_of_day(text) };
-        parsed.map(|time| i64::from(time.num_seconds_from_midnight())).ok_or_else(|| {
-            let shown: String = text.chars().take(40).collect();
-            let message = format!("`{}` is no time of day such as 22:00", shown.escape_debug());
-            InvalidInput::new(format!("{field}.{index}.{end}"), message)
-        })
+        let parsed = if text == "24:00" {
+            Some(NaiveTime::MIN)
+        } else {
+            time_of_day(text)
+        };
+        parsed
+            .map(|time| i64::from(time.num_seconds_from_midnight()))
+            .ok_or_else(|| {
+                let shown: String = text.chars().take(40).collect();
+                let message = format!("`{}` is no time of day such as 22:00", shown.escape_debug());
+                InvalidInput::new(format!("{field}.{index}.{end}"), message)
+            })
     };
     let read = |(index, window): (usize, &DayWindow)| {
         let every_day = window.weekdays.is_empty();
-        let days = if every_day { [true; 7] } else { weekdays(&window.weekdays) };
-        Ok(Window { from: time((index, "from"), &window.from)?, to: time((index, "to"), &window.to)?, weekdays: days })
+        let days = if every_day {
+            [true; 7]
+        } else {
+            weekdays(&window.weekdays)
+        };
+        Ok(Window {
+            from: time((index, "from"), &window.from)?,
+            to: time((index, "to"), &window.to)?,
+            weekdays: days,
+        })
     };
     windows.iter().enumerate().map(read).collect()
 }

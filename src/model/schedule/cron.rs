@@ -52,8 +52,8 @@ text_enum! {
     /// What becomes of a time that the clock skips when it goes forward.
     #[derive(Default)]
     DstGap, "dst gap" {
-        /// It fires when the clock goes forward, once for all times in the gap, if its hours are fixed ones; with `*`,
-        /// a range or a step of hours it goes on with its next time.
+        /// It fires when the clock goes forward, once for all times in the gap, if its hours are
+        /// fixed ones; with `*`, a range or a step of hours it goes on with its next time.
         #[default]
         RunAtGapEnd = "RUN_AT_GAP_END",
         /// It does not fire that day.
@@ -118,10 +118,19 @@ impl CronSchedule {
     /// The same with a refusal that speaks of the expression alone.
     fn judged(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
         let schedule = Self::stored(expression, options)?;
-        schedule.0.rule.expression.days.week.outdated.clone().map_or(Ok(schedule), Err)
+        schedule
+            .0
+            .rule
+            .expression
+            .days
+            .week
+            .outdated
+            .clone()
+            .map_or(Ok(schedule), Err)
     }
 
-    /// The same of a stored job: also what an earlier version took and is refused now, so that no job stops at an upgrade.
+    /// The same of a stored job: also what an earlier version took and is refused now, so that no
+    /// job stops at an upgrade.
     pub fn stored(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
         let rule = Rule::new(Expression::parse(expression, options.seed)?)?;
         if rule.at_or_after(0).is_none() {
@@ -133,7 +142,12 @@ impl CronSchedule {
         }
         let passes = Passes::of(options.dst_overlap, &rule);
         let text = expression.trim().to_owned();
-        Ok(Self(Arc::new(Parsed { text, options: options.clone(), rule, passes })))
+        Ok(Self(Arc::new(Parsed {
+            text,
+            options: options.clone(),
+            rule,
+            passes,
+        })))
     }
 
     /// The expression as typed, without the blanks around it.
@@ -175,14 +189,24 @@ impl CronSchedule {
     /// What the changes of the zone's clock in the year after `after` mean for it.
     #[must_use]
     pub fn clock_changes(&self, after: Timestamp) -> Vec<String> {
-        changes::within_a_year(&self.0.rule, self.options(), self.0.passes, after.timestamp())
+        changes::within_a_year(
+            &self.0.rule,
+            self.options(),
+            self.0.passes,
+            after.timestamp(),
+        )
     }
 
     /// The first fire time strictly after `after`, a whole second; none when
     /// there is none up to the year 2199, which ends every search.
     #[must_use]
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let Parsed { options, rule, passes, .. } = &*self.0;
+        let Parsed {
+            options,
+            rule,
+            passes,
+            ..
+        } = &*self.0;
         let second = firing::at_or_after(rule, options, *passes, after.timestamp() + 1)?;
         Timestamp::from_timestamp(second, 0)
     }
@@ -196,6 +220,9 @@ impl PartialEq for CronSchedule {
 
 impl fmt::Debug for CronSchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CronSchedule").field("expression", &self.expression()).field("options", self.options()).finish()
+        f.debug_struct("CronSchedule")
+            .field("expression", &self.expression())
+            .field("options", self.options())
+            .finish()
     }
 }

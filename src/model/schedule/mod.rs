@@ -1,6 +1,7 @@
 //! Schedules: pure rules that name fire times.
 //!
-//! A schedule never returns a fire time at or before the given instant: the exactly-once of firing depends on it.
+//! A schedule never returns a fire time at or before the given instant: the exactly-once of firing
+//! depends on it.
 
 pub mod calendar;
 pub mod cron;
@@ -93,7 +94,10 @@ mod tests {
 
     #[test]
     fn a_fire_time_is_strictly_after_the_instant_asked_about() {
-        let schedule = Schedule::FixedRate { interval: TimeDelta::seconds(10), anchor: at(5_000) };
+        let schedule = Schedule::FixedRate {
+            interval: TimeDelta::seconds(10),
+            anchor: at(5_000),
+        };
         assert_eq!(schedule.next_after(at(5_000)), Some(at(15_000)));
         assert_eq!(schedule.next_after(at(4_999)), Some(at(5_000)));
         assert_eq!(schedule.next_after(at(15_001)), Some(at(25_000)));

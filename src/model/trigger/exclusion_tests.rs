@@ -20,8 +20,14 @@ fn at(minutes: i64) -> Timestamp {
 }
 
 fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
-    let grid = Schedule::FixedRate { interval: TimeDelta::minutes(minutes), anchor: at(0) };
-    let mut job = JobDefinition { calendar: Some("closed".into()), ..JobDefinition::plain("job", grid) };
+    let grid = Schedule::FixedRate {
+        interval: TimeDelta::minutes(minutes),
+        anchor: at(0),
+    };
+    let mut job = JobDefinition {
+        calendar: Some("closed".into()),
+        ..JobDefinition::plain("job", grid)
+    };
     change(&mut job.policies);
     job
 }
@@ -29,20 +35,41 @@ fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
 fn excluded(rules: serde_json::Value) -> Exclusions {
     let rules = serde_json::from_value(rules).expect("rules");
     let calendar = Calendar::new("closed", Zone::default(), &rules).expect("valid");
-    Exclusions { calendars: [("closed".to_owned(), calendar)].into(), ..Exclusions::default() }
+    Exclusions {
+        calendars: [("closed".to_owned(), calendar)].into(),
+        ..Exclusions::default()
+    }
 }
 
 fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
     let (starts_at, ends_at) = (at(from), at(to));
-    Blackout { id: Uuid::from_u128(1), scope: Scope::Cluster, starts_at, ends_at, on_end, reason: "move".into() }
+    Blackout {
+        id: Uuid::from_u128(1),
+        scope: Scope::Cluster,
+        starts_at,
+        ends_at,
+        on_end,
+        reason: "move".into(),
+    }
 }
 
 fn black(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Exclusions {
-    Exclusions { blackouts: vec![blackout(from, to, on_end)], ..Exclusions::default() }
+    Exclusions {
+        blackouts: vec![blackout(from, to, on_end)],
+        ..Exclusions::default()
+    }
 }
 
 fn due(fire_time: Timestamp, due_at: Timestamp, excluded_from: Option<Timestamp>) -> Trigger {
-    Trigger { id: JOB, job_id: JOB, kind: TriggerKind::Schedule, fire_time, due_at, runs: 0, excluded_from }
+    Trigger {
+        id: JOB,
+        job_id: JOB,
+        kind: TriggerKind::Schedule,
+        fire_time,
+        due_at,
+        runs: 0,
+        excluded_from,
+    }
 }
 
 fn on_time(minutes: i64) -> Trigger {
@@ -50,7 +77,11 @@ fn on_time(minutes: i64) -> Trigger {
 }
 
 fn advance(fire_time: i64, due_at: i64, excluded_from: Option<i64>) -> NextState {
-    NextState::Advance { fire_time: at(fire_time), due_at: at(due_at), excluded_from: excluded_from.map(at) }
+    NextState::Advance {
+        fire_time: at(fire_time),
+        due_at: at(due_at),
+        excluded_from: excluded_from.map(at),
+    }
 }
 
 /// Minutes of a row: first, last, how many, why.
@@ -74,14 +105,22 @@ fn a_trigger_goes_past_a_closed_weekend_and_records_it_as_one_row() {
     let monday = 72 * 60;
     assert_eq!(friday.next_state, advance(monday, monday, Some(24 * 60)));
     let outcome = due(at(monday), at(monday), Some(at(24 * 60))).fire(&job, &weekend, at(monday));
-    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(monday)));
-    assert_eq!(row(&outcome.skipped[0]), (1_440, monday - 60, 48, "CALENDAR", "calendar closed"));
+    assert_eq!(
+        outcome.execution.map(|execution| execution.fire_time),
+        Some(at(monday))
+    );
+    assert_eq!(
+        row(&outcome.skipped[0]),
+        (1_440, monday - 60, 48, "CALENDAR", "calendar closed")
+    );
     assert_eq!(outcome.next_state, advance(monday + 60, monday + 60, None));
 }
 
 #[test]
 fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
-    let job = every(60, |policies| policies.misfire_policy = MisfirePolicy::FireAll);
+    let job = every(60, |policies| {
+        policies.misfire_policy = MisfirePolicy::FireAll
+    });
     let (saturday, noon) = (24 * 60, 36 * 60 + 30);
     // Sent past the weekend on Friday; on Saturday at half past noon somebody opens it.
     let opened = edited(serde_json::json!({}), noon);
@@ -97,9 +136,16 @@ fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
 fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_is_due() {
     let job = every(60, |policies| policies.jitter_seconds = 1_800);
     let waits = |minute: &i64| job.due_time(JOB, at(*minute)) > at(*minute + 5);
-    let saturday = (24..40).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
+    let saturday = (24..40)
+        .map(|hour| hour * 60)
+        .find(waits)
+        .expect("one waits out its jitter");
     let opened = edited(serde_json::json!({}), saturday + 2);
-    let outcome = due(at(48 * 60), at(saturday + 2), Some(at(saturday))).fire(&job, &opened, at(saturday + 2));
+    let outcome = due(at(48 * 60), at(saturday + 2), Some(at(saturday))).fire(
+        &job,
+        &opened,
+        at(saturday + 2),
+    );
     assert_eq!(
         (outcome.execution, row(&outcome.skipped[0])),
         (None, (saturday, saturday, 1, "CALENDAR", "calendar closed"))
@@ -107,23 +153,47 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
     let next = at(saturday + 60);
     assert_eq!(
         outcome.next_state,
-        NextState::Advance { fire_time: next, due_at: job.due_time(JOB, next), excluded_from: None }
+        NextState::Advance {
+            fire_time: next,
+            due_at: job.due_time(JOB, next),
+            excluded_from: None
+        }
     );
 
-    // The other way round: what passed open goes on to run, though what was excluded before it is looked at.
-    let sunday = (48..60).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
-    let closes = edited(serde_json::json!({"excludeWeekdays": ["SUNDAY"]}), sunday + 2);
+    // The other way round: what passed open goes on to run, though what was excluded before it is
+    // looked at.
+    let sunday = (48..60)
+        .map(|hour| hour * 60)
+        .find(waits)
+        .expect("one waits out its jitter");
+    let closes = edited(
+        serde_json::json!({"excludeWeekdays": ["SUNDAY"]}),
+        sunday + 2,
+    );
     let before = due(at(sunday), at(sunday + 2), Some(at(sunday - 60)));
     let outcome = before.fire(&job, &closes, at(sunday + 2));
-    assert_eq!((outcome.execution, row(&outcome.skipped[0]).0), (None, sunday - 60));
+    assert_eq!(
+        (outcome.execution, row(&outcome.skipped[0]).0),
+        (None, sunday - 60)
+    );
     let due_at = job.due_time(JOB, at(sunday));
-    assert_eq!(outcome.next_state, NextState::Advance { fire_time: at(sunday), due_at, excluded_from: None });
+    assert_eq!(
+        outcome.next_state,
+        NextState::Advance {
+            fire_time: at(sunday),
+            due_at,
+            excluded_from: None
+        }
+    );
 }
 
 #[test]
 fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     let mut job = every(60, |_| ());
-    job.schedule = Schedule::FixedRate { interval: TimeDelta::seconds(1), anchor: at(0) };
+    job.schedule = Schedule::FixedRate {
+        interval: TimeDelta::seconds(1),
+        anchor: at(0),
+    };
     // A weekend of seconds, opened on Sunday evening: 151,200 of them had passed excluded.
     let (saturday, evening) = (24 * 60, 66 * 60);
     let opened = edited(serde_json::json!({}), evening);
@@ -131,20 +201,42 @@ fn what_passed_closed_stays_closed_however_many_polls_it_takes() {
     let mut recorded = 0;
     for _ in 0..2 {
         let outcome = trigger.fire(&job, &opened, at(evening));
-        recorded += outcome.skipped.iter().map(|range| range.occurrences).sum::<i32>();
-        let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { panic!("it goes on") };
-        (trigger.fire_time, trigger.due_at, trigger.excluded_from) = (fire_time, due_at, excluded_from);
+        recorded += outcome
+            .skipped
+            .iter()
+            .map(|range| range.occurrences)
+            .sum::<i32>();
+        let NextState::Advance {
+            fire_time,
+            due_at,
+            excluded_from,
+        } = outcome.next_state
+        else {
+            panic!("it goes on")
+        };
+        (trigger.fire_time, trigger.due_at, trigger.excluded_from) =
+            (fire_time, due_at, excluded_from);
         if excluded_from.is_none() {
-            assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(evening)));
+            assert_eq!(
+                outcome.execution.map(|execution| execution.fire_time),
+                Some(at(evening))
+            );
         }
     }
-    assert_eq!((recorded, trigger.fire_time), (42 * 3_600, at(evening) + TimeDelta::seconds(1)));
+    assert_eq!(
+        (recorded, trigger.fire_time),
+        (42 * 3_600, at(evening) + TimeDelta::seconds(1))
+    );
 }
 
 /// The calendar with other rules since an instant.
 fn edited(rules: serde_json::Value, minutes: i64) -> Exclusions {
     let mut exclusions = excluded(rules);
-    let calendar = exclusions.calendars.remove("closed").expect("it is there").changed(at(minutes));
+    let calendar = exclusions
+        .calendars
+        .remove("closed")
+        .expect("it is there")
+        .changed(at(minutes));
     exclusions.calendars.insert("closed".into(), calendar);
     exclusions
 }
@@ -154,31 +246,58 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
     let job = every(60, |policies| policies.jitter_seconds = 1_800);
     let closes = |minutes| edited(serde_json::json!({"excludeWeekdays": ["FRIDAY"]}), minutes);
     let waits = |fires: &i64| job.due_time(JOB, at(*fires)) > at(*fires + 5);
-    let fires = (1..20).map(|hour| hour * 60).find(waits).expect("one waits out its jitter");
+    let fires = (1..20)
+        .map(|hour| hour * 60)
+        .find(waits)
+        .expect("one waits out its jitter");
     let due_at = job.due_time(JOB, at(fires));
     let waiting = due(at(fires), due_at, None);
     let outcome = waiting.fire(&job, &closes(fires + 2), due_at);
-    assert_eq!(outcome.execution.map(|execution| (execution.fire_time, execution.due_time)), Some((at(fires), due_at)));
+    assert_eq!(
+        outcome
+            .execution
+            .map(|execution| (execution.fire_time, execution.due_time)),
+        Some((at(fires), due_at))
+    );
     assert_eq!(outcome.skipped, vec![]);
     let outcome = waiting.fire(&job, &closes(fires - 1), due_at);
-    assert_eq!((outcome.execution, row(&outcome.skipped[0])), (None, (fires, fires, 1, "CALENDAR", "calendar closed")));
+    assert_eq!(
+        (outcome.execution, row(&outcome.skipped[0])),
+        (None, (fires, fires, 1, "CALENDAR", "calendar closed"))
+    );
 
-    // An outage: the one that the trigger was sent to may run; the rules of before are not known of the others.
+    // An outage: the one that the trigger was sent to may run; the rules of before are not known of
+    // the others.
     let outcome = waiting.fire(&job, &closes(fires + 2), at(fires + 140));
-    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(fires)));
+    assert_eq!(
+        outcome.execution.map(|execution| execution.fire_time),
+        Some(at(fires))
+    );
     let mut black = closes(fires + 2);
-    black.blackouts.push(blackout(fires + 1, fires + 35, BlackoutEndPolicy::Skip));
+    black
+        .blackouts
+        .push(blackout(fires + 1, fires + 35, BlackoutEndPolicy::Skip));
     let outcome = waiting.fire(&job, &black, at(fires + 35));
-    assert_eq!(row(&outcome.skipped[0]).4, "blackout: move", "a blackout holds all the same");
+    assert_eq!(
+        row(&outcome.skipped[0]).4,
+        "blackout: move",
+        "a blackout holds all the same"
+    );
 }
 
 #[test]
 fn what_two_blackouts_cover_is_deferred_by_the_one_that_ends_later() {
     let job = every(60, |_| ());
     let mut exclusions = black(30, 600, BlackoutEndPolicy::Skip);
-    exclusions.blackouts.push(blackout(330, 660, BlackoutEndPolicy::Collapse));
+    exclusions
+        .blackouts
+        .push(blackout(330, 660, BlackoutEndPolicy::Collapse));
     let outcome = on_time(0).fire(&job, &exclusions, at(0));
-    assert_eq!(outcome.next_state, advance(360, 660, Some(60)), "not from ten on, when both are over");
+    assert_eq!(
+        outcome.next_state,
+        advance(360, 660, Some(60)),
+        "not from ten on, when both are over"
+    );
 }
 
 #[test]
@@ -186,8 +305,15 @@ fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
     let job = every(60, |policies| policies.jitter_seconds = 600);
     let due_at = job.due_time(JOB, at(120));
     let outcome = due(at(120), at(120), None).fire(&job, &Exclusions::default(), at(100));
-    let next_state = NextState::Advance { fire_time: at(120), due_at, excluded_from: None };
-    assert_eq!((outcome.execution, outcome.skipped, outcome.next_state), (None, vec![], next_state));
+    let next_state = NextState::Advance {
+        fire_time: at(120),
+        due_at,
+        excluded_from: None,
+    };
+    assert_eq!(
+        (outcome.execution, outcome.skipped, outcome.next_state),
+        (None, vec![], next_state)
+    );
 }
 
 #[test]
@@ -197,20 +323,41 @@ fn a_blackout_skips_folds_or_runs_what_it_deferred() {
     let skip = black(25, 60, BlackoutEndPolicy::Skip);
     assert_eq!(before(&skip), advance(60, 60, Some(30)));
     let outcome = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
-    assert_eq!(row(&outcome.skipped[0]), (30, 50, 3, "CALENDAR", "blackout: move"));
-    assert_eq!(outcome.execution.map(|execution| execution.fire_time), Some(at(60)));
+    assert_eq!(
+        row(&outcome.skipped[0]),
+        (30, 50, 3, "CALENDAR", "blackout: move")
+    );
+    assert_eq!(
+        outcome.execution.map(|execution| execution.fire_time),
+        Some(at(60))
+    );
 
     let collapse = black(25, 58, BlackoutEndPolicy::Collapse);
     assert_eq!(before(&collapse), advance(30, 58, None));
     let outcome = due(at(30), at(58), None).fire(&job, &collapse, at(58));
     assert_eq!(row(&outcome.skipped[0]), (30, 40, 2, "COALESCED", ""));
-    assert_eq!(outcome.execution.map(|execution| (execution.fire_time, execution.due_time)), Some((at(50), at(50))));
+    assert_eq!(
+        outcome
+            .execution
+            .map(|execution| (execution.fire_time, execution.due_time)),
+        Some((at(50), at(50)))
+    );
     assert_eq!(outcome.next_state, advance(60, 60, None));
 
     let run_all = black(25, 58, BlackoutEndPolicy::RunAll);
     let outcome = due(at(30), at(58), None).fire(&job, &run_all, at(58));
-    assert_eq!((outcome.execution.map(|execution| execution.fire_time), outcome.skipped.len()), (Some(at(30)), 0));
-    assert_eq!(outcome.next_state, advance(40, 58, None), "the next one is due at once");
+    assert_eq!(
+        (
+            outcome.execution.map(|execution| execution.fire_time),
+            outcome.skipped.len()
+        ),
+        (Some(at(30)), 0)
+    );
+    assert_eq!(
+        outcome.next_state,
+        advance(40, 58, None),
+        "the next one is due at once"
+    );
 }
 
 #[test]
@@ -218,18 +365,37 @@ fn nothing_that_was_missed_before_starts_in_a_blackout() {
     let job = every(10, |_| ());
     let exclusions = black(25, 60, BlackoutEndPolicy::Collapse);
     let outcome = on_time(10).fire(&job, &exclusions, at(40));
-    assert_eq!((outcome.execution, outcome.next_state), (None, advance(10, 60, None)));
+    assert_eq!(
+        (outcome.execution, outcome.next_state),
+        (None, advance(10, 60, None))
+    );
 }
 
 #[test]
 fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
-    let delay =
-        JobDefinition { schedule: Schedule::FixedDelay { interval: TimeDelta::minutes(5) }, ..every(10, |_| ()) };
+    let delay = JobDefinition {
+        schedule: Schedule::FixedDelay {
+            interval: TimeDelta::minutes(5),
+        },
+        ..every(10, |_| ())
+    };
     let exclusions = black(25, 60, BlackoutEndPolicy::Skip);
-    assert_eq!(on_time(30).fire(&delay, &exclusions, at(30)).next_state, advance(30, 60, None));
+    assert_eq!(
+        on_time(30).fire(&delay, &exclusions, at(30)).next_state,
+        advance(30, 60, None)
+    );
     let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
-    assert_eq!(on_time(1_500).fire(&delay, &weekend, at(1_500)).next_state, advance(1_500, 72 * 60, None));
-    assert_eq!(on_time(30).fire(&delay, &weekend, at(30)).execution.map(|execution| execution.fire_time), Some(at(30)));
+    assert_eq!(
+        on_time(1_500).fire(&delay, &weekend, at(1_500)).next_state,
+        advance(1_500, 72 * 60, None)
+    );
+    assert_eq!(
+        on_time(30)
+            .fire(&delay, &weekend, at(30))
+            .execution
+            .map(|execution| execution.fire_time),
+        Some(at(30))
+    );
 }
 
 #[test]
@@ -238,12 +404,17 @@ fn a_blackout_reaches_its_jobs_only() {
     job.tags = vec!["billing".into()];
     let covers = |scope: Scope| {
         let exclusions = Exclusions {
-            blackouts: vec![Blackout { scope, ..blackout(0, 60, BlackoutEndPolicy::Skip) }],
+            blackouts: vec![Blackout {
+                scope,
+                ..blackout(0, 60, BlackoutEndPolicy::Skip)
+            }],
             ..Exclusions::default()
         };
         exclusions.blackout_at(JOB, &job, at(10)).is_some()
     };
-    assert!(covers(Scope::Cluster) && covers(Scope::Tag("billing".into())) && covers(Scope::Job(JOB)));
+    assert!(
+        covers(Scope::Cluster) && covers(Scope::Tag("billing".into())) && covers(Scope::Job(JOB))
+    );
     assert!(!covers(Scope::Tag("mail".into())) && !covers(Scope::Job(other)));
 }
 
@@ -256,15 +427,26 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     assert_eq!(last.next_state, advance(saturday, saturday, Some(saturday)));
     let pending = due(at(saturday), at(saturday), Some(at(saturday)));
     let outcome = pending.fire(&job, &weekend, at(saturday));
-    assert_eq!((row(&outcome.skipped[0]).3, outcome.next_state), ("CALENDAR", advance(one, one, Some(one))));
+    assert_eq!(
+        (row(&outcome.skipped[0]).3, outcome.next_state),
+        ("CALENDAR", advance(one, one, Some(one)))
+    );
     // Somebody opens it after that: what it had excluded does not run.
-    let outcome = pending.fire(&job, &edited(serde_json::json!({}), saturday + 1), at(saturday + 2));
-    assert_eq!((outcome.execution, row(&outcome.skipped[0]).3), (None, "CALENDAR"));
+    let outcome = pending.fire(
+        &job,
+        &edited(serde_json::json!({}), saturday + 1),
+        at(saturday + 2),
+    );
+    assert_eq!(
+        (outcome.execution, row(&outcome.skipped[0]).3),
+        (None, "CALENDAR")
+    );
 }
 
 #[test]
 fn a_search_for_a_fire_time_that_counts_ends_in_sight() {
-    // Open each third year on its first day: a yearly grid that drifts through the year meets it after 300 years.
+    // Open each third year on its first day: a yearly grid that drifts through the year meets it
+    // after 300 years.
     let years = (0..999).map(|k| format!("{}-01-02/{}-12-31", 2026 + 3 * k, 2028 + 3 * k));
     let exclusions = excluded(serde_json::json!({"excludeDates": years.collect::<Vec<_>>()}));
     let job = every(365 * 1_440, |_| {});
@@ -275,9 +457,13 @@ fn a_search_for_a_fire_time_that_counts_ends_in_sight() {
 #[test]
 fn no_job_fires_in_a_year_of_five_digits() {
     let job = every(3_660 * 1_440, |_| {});
-    let fire_times = std::iter::successors(job.next_fire_time(at(0)), |last| job.next_fire_time(*last));
+    let fire_times =
+        std::iter::successors(job.next_fire_time(at(0)), |last| job.next_fire_time(*last));
     let last = fire_times.last().expect("it fires");
-    assert!(("9989-01-01".."9999-12-31").contains(&crate::model::rfc3339(last).as_str()), "{last}");
+    assert!(
+        ("9989-01-01".."9999-12-31").contains(&crate::model::rfc3339(last).as_str()),
+        "{last}"
+    );
 }
 
 proptest! {

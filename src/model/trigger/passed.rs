@@ -1,6 +1,7 @@
-//! Fire times that a command finds past their instant and not taken: they wait out a jitter, a pause of the cluster, an outage, full
-//! slots. They belong to the version of the job that named them, and the command decides about them as leases would:
-//! none is lost, and the version after it begins with the instants after the command.
+//! Fire times that a command finds past their instant and not taken: they wait out a jitter, a
+//! pause of the cluster, an outage, full slots. They belong to the version of the job that named
+//! them, and the command decides about them as leases would: none is lost, and the version after it
+//! begins with the instants after the command.
 
 use super::fire::Walked;
 use super::{NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
@@ -11,7 +12,8 @@ use crate::model::job::JobDefinition;
 use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
 
-/// Most fire times of a job that an edit looks at one by one. One row that does not count them stands for the rest.
+/// Most fire times of a job that an edit looks at one by one. One row that does not count them
+/// stands for the rest.
 const WALK_MAX: usize = 100_000;
 /// Most fire times of a job that an edit leaves to run.
 pub(super) const RUNS_MAX: usize = 1_000;
@@ -35,7 +37,10 @@ impl Trigger {
 
     /// What it names.
     pub fn names(&self) -> Pending {
-        Pending { fire_time: self.fire_time, excluded_from: self.excluded_from }
+        Pending {
+            fire_time: self.fire_time,
+            excluded_from: self.excluded_from,
+        }
     }
 
     /// Whether there is a fire time that has passed and is not taken.
@@ -43,29 +48,40 @@ impl Trigger {
         self.pending() <= now
     }
 
-    /// What the version of the job that named the passed fire times does with them, for an edit at `now`.
+    /// What the version of the job that named the passed fire times does with them, for an edit at
+    /// `now`.
     pub fn passed(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> Passed {
         if !self.has_passed(now) {
             return Passed::default();
         }
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            return Passed { executions: vec![self.passed_delay(job, exclusions, now)], skipped: Vec::new() };
+            return Passed {
+                executions: vec![self.passed_delay(job, exclusions, now)],
+                skipped: Vec::new(),
+            };
         }
         let (walked, beyond) = self.walk_passed(job, exclusions, (now, WALK_MAX));
         let mut passed = Passed::default();
         let rest = self.decide_passed(job, exclusions, now, &walked, &mut passed);
         let Some(rest) = rest else { return passed };
         let mut left_out = self.ranges(rest, Reason::Misfire, None);
-        for range in left_out.iter_mut().filter(|range| range.reason == Reason::Misfire) {
-            range.message = Some(format!("an edit leaves at most {RUNS_MAX} fire times to run"));
+        for range in left_out
+            .iter_mut()
+            .filter(|range| range.reason == Reason::Misfire)
+        {
+            range.message = Some(format!(
+                "an edit leaves at most {RUNS_MAX} fire times to run"
+            ));
         }
         passed.skipped.extend(left_out);
-        passed.skipped.extend(beyond.map(|first| self.uncounted(first, now, Reason::Misfire)));
+        passed
+            .skipped
+            .extend(beyond.map(|first| self.uncounted(first, now, Reason::Misfire)));
         passed
     }
 
-    /// The passed fire times as rows, when none of them runs: the job is paused or deleted at `now`. What was excluded says
-    /// what excluded it. At most so many are looked at one by one.
+    /// The passed fire times as rows, when none of them runs: the job is paused or deleted at
+    /// `now`. What was excluded says what excluded it. At most so many are looked at one by one.
     pub fn left_out(
         &self,
         job: &JobDefinition,
@@ -87,7 +103,9 @@ impl Trigger {
             through_fire_time: now,
             occurrences: 0,
             reason,
-            message: Some("all fire times between these two: they were too many to be counted".to_owned()),
+            message: Some(
+                "all fire times between these two: they were too many to be counted".to_owned(),
+            ),
             coalesced_into: None,
         }
     }
@@ -100,7 +118,9 @@ impl Trigger {
         (now, most): (Timestamp, usize),
     ) -> (Vec<(Timestamp, Availability<'a>)>, Option<Timestamp>) {
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            let only = self.has_passed(now).then_some((self.fire_time, Availability::Open));
+            let only = self
+                .has_passed(now)
+                .then_some((self.fire_time, Availability::Open));
             return (only.into_iter().collect(), None);
         }
         let mut walked = Vec::new();
@@ -115,8 +135,8 @@ impl Trigger {
         (walked, None)
     }
 
-    /// Decides as the polls would that follow each other until all are taken. What is left when as many run as may;
-    /// none when the schedule has run out.
+    /// Decides as the polls would that follow each other until all are taken. What is left when as
+    /// many run as may; none when the schedule has run out.
     fn decide_passed<'w, 'a>(
         &self,
         job: &JobDefinition,
@@ -127,9 +147,17 @@ impl Trigger {
     ) -> Option<&'w Walked<'a>> {
         // Of a backlog that FIRE_ALL would run for hours the newest run, as with `maxCatchUp`.
         let most = i32::try_from(RUNS_MAX).unwrap_or(i32::MAX);
-        let most = job.policies.max_catch_up.map_or(most, |given| given.min(most));
-        let job =
-            JobDefinition { policies: Policies { max_catch_up: Some(most), ..job.policies.clone() }, ..job.clone() };
+        let most = job
+            .policies
+            .max_catch_up
+            .map_or(most, |given| given.min(most));
+        let job = JobDefinition {
+            policies: Policies {
+                max_catch_up: Some(most),
+                ..job.policies.clone()
+            },
+            ..job.clone()
+        };
         let mut at = self.clone();
         // A poll that was to judge an excluded stretch again may be due before the fire time is.
         at.due_at = at.due_at.max(job.due_time(self.job_id, self.fire_time));
@@ -139,16 +167,32 @@ impl Trigger {
                 return Some(rest);
             }
             let polled_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
-            let due = rest.partition_point(|(fire_time, _)| job.due_time(self.job_id, *fire_time) <= polled_at);
+            let due = rest.partition_point(|(fire_time, _)| {
+                job.due_time(self.job_id, *fire_time) <= polled_at
+            });
             let outcome = at.fire_walked(&job, exclusions, polled_at, (&rest[..due], false));
             passed.skipped.extend(outcome.skipped);
             if let Some(execution) = outcome.execution {
                 at.runs += 1;
                 // Not before the poll that would have taken it: the end of a blackout.
-                let due_time = if polled_at > now { execution.due_time.max(polled_at) } else { execution.due_time };
-                passed.executions.push(NewExecution { due_time, ..execution });
+                let due_time = if polled_at > now {
+                    execution.due_time.max(polled_at)
+                } else {
+                    execution.due_time
+                };
+                passed.executions.push(NewExecution {
+                    due_time,
+                    ..execution
+                });
             }
-            let NextState::Advance { fire_time, due_at, excluded_from } = outcome.next_state else { return None };
+            let NextState::Advance {
+                fire_time,
+                due_at,
+                excluded_from,
+            } = outcome.next_state
+            else {
+                return None;
+            };
             (at.fire_time, at.due_at, at.excluded_from) = (fire_time, due_at, excluded_from);
             let pending = at.pending();
             rest = &rest[rest.partition_point(|(fire_time, _)| *fire_time < pending)..];
@@ -157,11 +201,18 @@ impl Trigger {
     }
 
     /// The fire time of a fixed delay, due when nothing closes it any more.
-    fn passed_delay(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> NewExecution {
+    fn passed_delay(
+        &self,
+        job: &JobDefinition,
+        exclusions: &Exclusions,
+        now: Timestamp,
+    ) -> NewExecution {
         let mut at = self.clone();
         for _ in 0..WAITS_MAX {
             let outcome = at.fire_delay(job, exclusions, now.max(at.due_at));
-            let NextState::Advance { due_at, .. } = outcome.next_state else { break };
+            let NextState::Advance { due_at, .. } = outcome.next_state else {
+                break;
+            };
             at.due_at = due_at;
         }
         at.execution(at.fire_time, at.due_at)

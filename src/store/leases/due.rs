@@ -6,18 +6,17 @@
 pub const LOCK_MEMBERSHIP: &str = "-- leases.hold_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE' and not exists (select from cluster_hold) for key share";
 
-/// The triggers due within the look-ahead ($2, seconds), for $3 fire times in all, where those that have been due for a
-/// second count for $6 each: first at most $4 of those that have been due for a second
-/// (what an outage or a flood left, which must not hold up what is due on time), then
-/// what is due on time, then what room is left for more of the first. The third scan meets what the first has locked,
-/// which is no obstacle to its own transaction: hence `not in`. It happens only when
-/// the first lane was full. None of the jobs $5, which this node cannot read or which wait for a
-/// share of its slots (`not in (select …)` is hashed, `<> all` would compare each row with each job), and nothing
-/// that was due before $7, or five seconds ago (see `scan_cursor`).
-/// `bears_own`: see `own`. A payload is read of what is taken, by the statement that takes it.
-/// The clock is read once, so that nothing falls between two lanes; `(select …)` lets
-/// the bounds use the index `job_trigger_due`, a bare `clock_timestamp()` would be a
-/// filter over every trigger.
+/// The triggers due within the look-ahead ($2, seconds), for $3 fire times in all, where those that
+/// have been due for a second count for $6 each: first at most $4 of those that have been due for a
+/// second (what an outage or a flood left, which must not hold up what is due on time), then what
+/// is due on time, then what room is left for more of the first. The third scan meets what the
+/// first has locked, which is no obstacle to its own transaction: hence `not in`. It happens only
+/// when the first lane was full. None of the jobs $5, which this node cannot read or which wait for
+/// a share of its slots (`not in (select …)` is hashed, `<> all` would compare each row with each
+/// job), and nothing that was due before $7, or five seconds ago (see `scan_cursor`). `bears_own`:
+/// see `own`. A payload is read of what is taken, by the statement that takes it. The clock is read
+/// once, so that nothing falls between two lanes; `(select …)` lets the bounds use the index
+/// `job_trigger_due`, a bare `clock_timestamp()` would be a filter over every trigger.
 pub const LOCK_DUE: &str = "-- leases.lock_due
 with clock as materialized (
     select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
@@ -55,7 +54,8 @@ select now, (select min(due_at) from job_trigger
        (select max(ends_at) from blackout) as blackouts_until
 from clock";
 
-/// The database's now and the first due time of those after $2: all that a poll needs to know that finds nothing.
+/// The database's now and the first due time of those after $2: all that a poll needs to know that
+/// finds nothing.
 pub const PEEK: &str = "-- leases.peek
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger

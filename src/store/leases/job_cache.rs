@@ -45,14 +45,20 @@ pub struct JobCache(Arc<Mutex<State>>);
 impl JobCache {
     /// Those of these jobs that are cached under these tags.
     pub(super) fn get(&self, cache_tags: &HashMap<Uuid, i64>) -> Jobs {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cache_tags)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(cache_tags)
     }
 
     /// Caches jobs that were read while their triggers were locked, if there is room.
     pub(super) fn insert(&self, jobs: &Jobs, cache_tags: &HashMap<Uuid, i64>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        for (job, cache_tag) in jobs.values().filter_map(|job| Some((job, cache_tags.get(&job.id)?))) {
+        for (job, cache_tag) in jobs
+            .values()
+            .filter_map(|job| Some((job, cache_tags.get(&job.id)?)))
+        {
             state.insert(job, *cache_tag, now);
         }
     }
@@ -77,7 +83,11 @@ impl State {
     fn get(&mut self, cache_tags: &HashMap<Uuid, i64>) -> Jobs {
         let mut found = Jobs::with_capacity(cache_tags.len());
         for (id, cache_tag) in cache_tags {
-            if let Some(entry) = self.jobs.get_mut(id).filter(|entry| entry.cache_tag == *cache_tag) {
+            if let Some(entry) = self
+                .jobs
+                .get_mut(id)
+                .filter(|entry| entry.cache_tag == *cache_tag)
+            {
                 entry.fired = true;
                 found.insert(*id, entry.job.clone());
             }
@@ -95,17 +105,29 @@ impl State {
         }
         if self.bytes + bytes <= BYTES_MAX {
             self.bytes += bytes;
-            self.jobs.insert(job.id, Entry { cache_tag, job: job.clone(), bytes, fired: true });
+            self.jobs.insert(
+                job.id,
+                Entry {
+                    cache_tag,
+                    job: job.clone(),
+                    bytes,
+                    fired: true,
+                },
+            );
         }
     }
 
     /// Evicts the jobs that have not fired since the last time.
     fn evict(&mut self, now: Instant) {
-        if self.evicted_at.is_some_and(|evicted_at| now.duration_since(evicted_at) < EVICT_AFTER) {
+        if self
+            .evicted_at
+            .is_some_and(|evicted_at| now.duration_since(evicted_at) < EVICT_AFTER)
+        {
             return;
         }
         self.evicted_at = Some(now);
-        self.jobs.retain(|_, entry| std::mem::take(&mut entry.fired));
+        self.jobs
+            .retain(|_, entry| std::mem::take(&mut entry.fired));
         self.bytes = self.jobs.values().map(|entry| entry.bytes).sum();
     }
 }
@@ -118,13 +140,31 @@ fn bytes(job: &Job) -> usize {
     /// A parsed expression; its zone is shared.
     const CRON: usize = 1_200;
     let d = &job.definition;
-    let texts = [Some(&d.name), d.description.as_ref(), d.calendar.as_ref(), job.pause_reason.as_ref()];
-    let texts = texts.into_iter().flatten().chain(&d.tags).map(|text| text_bytes(text)).sum::<usize>();
-    let schedule = if matches!(d.schedule, Schedule::Cron(_)) { CRON } else { 0 };
+    let texts = [
+        Some(&d.name),
+        d.description.as_ref(),
+        d.calendar.as_ref(),
+        job.pause_reason.as_ref(),
+    ];
+    let texts = texts
+        .into_iter()
+        .flatten()
+        .chain(&d.tags)
+        .map(|text| text_bytes(text))
+        .sum::<usize>();
+    let schedule = if matches!(d.schedule, Schedule::Cron(_)) {
+        CRON
+    } else {
+        0
+    };
     let target = match &d.target {
         Target::Log | Target::Noop(_) => 0,
         Target::Http(http) => {
-            let headers = http.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            let headers = http
+                .headers
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
             let body = http.body.as_deref().map_or(0, str::len);
             http.url.as_str().len() + body + headers + map_bytes::<String>(http.headers.len())
         }
@@ -134,7 +174,9 @@ fn bytes(job: &Job) -> usize {
         + schedule
         + texts
         + target
-        + d.payload.as_ref().map_or(0, |payload| payload.as_str().len())
+        + d.payload
+            .as_ref()
+            .map_or(0, |payload| payload.as_str().len())
 }
 
 fn text_bytes(text: &str) -> usize {
@@ -173,7 +215,9 @@ mod tests {
     }
 
     fn holds(state: &mut State, id: u128, cache_tag: i64) -> bool {
-        !state.get(&HashMap::from([(Uuid::from_u128(id), cache_tag)])).is_empty()
+        !state
+            .get(&HashMap::from([(Uuid::from_u128(id), cache_tag)]))
+            .is_empty()
     }
 
     #[test]
@@ -195,7 +239,10 @@ mod tests {
         for id in 1..=5 {
             state.insert(&big(id), 0, start);
         }
-        assert!((1..=4).all(|id| holds(&mut state, id, 0)) && !holds(&mut state, 5, 0), "first come");
+        assert!(
+            (1..=4).all(|id| holds(&mut state, id, 0)) && !holds(&mut state, 5, 0),
+            "first come"
+        );
         state.insert(&big(5), 0, start + EVICT_AFTER);
         assert!(!holds(&mut state, 5, 0), "all had fired");
         assert!((2..=4).all(|id| holds(&mut state, id, 0)));

@@ -1,5 +1,6 @@
-//! Which lease lists which execution of a poll: said once, before anything is written, for the rows and for the
-//! attempts alike. The node holds by its heartbeat alone; a lease only lists, and never runs out.
+//! Which lease lists which execution of a poll: said once, before anything is written, for the rows
+//! and for the attempts alike. The node holds by its heartbeat alone; a lease only lists, and never
+//! runs out.
 
 use super::Jobs;
 use crate::model::trigger::{NewExecution, Trigger};
@@ -15,10 +16,20 @@ pub struct LeaseGroups {
 impl LeaseGroups {
     /// A lease of its own for each run of a job that has an overlap policy, one for all others.
     pub fn of(executions: &[(Trigger, NewExecution)], jobs: &Jobs) -> Self {
-        let is_serialized = |job_id| jobs.get(job_id).is_some_and(|job| job.definition.policies.is_serialized());
-        let single = executions.iter().filter(|(trigger, _)| is_serialized(&trigger.job_id));
-        let single = single.map(|(_, execution)| (execution.execution_id, Uuid::new_v4())).collect();
-        Self { common: Uuid::new_v4(), single }
+        let is_serialized = |job_id| {
+            jobs.get(job_id)
+                .is_some_and(|job| job.definition.policies.is_serialized())
+        };
+        let single = executions
+            .iter()
+            .filter(|(trigger, _)| is_serialized(&trigger.job_id));
+        let single = single
+            .map(|(_, execution)| (execution.execution_id, Uuid::new_v4()))
+            .collect();
+        Self {
+            common: Uuid::new_v4(),
+            single,
+        }
     }
 
     /// The lease of what may run beside its like.
@@ -33,6 +44,9 @@ impl LeaseGroups {
 
     /// The lease that lists an execution.
     pub fn of_execution(&self, execution_id: Uuid) -> Uuid {
-        self.single.get(&execution_id).copied().unwrap_or(self.common)
+        self.single
+            .get(&execution_id)
+            .copied()
+            .unwrap_or(self.common)
     }
 }

@@ -30,7 +30,8 @@ pub struct Due {
     pub own: HashSet<Uuid>,
     /// Of each schedule trigger's job: the cache tag that the trigger bears, or else the new one.
     pub cache_tags: HashMap<Uuid, i64>,
-    /// What this poll puts on the triggers that bear none: one for all, for a cache tag is of its job.
+    /// What this poll puts on the triggers that bear none: one for all, for a cache tag is of its
+    /// job.
     pub new_cache_tag: i64,
     pub now: Timestamp,
     pub read_at: Instant,
@@ -41,19 +42,33 @@ pub struct Due {
 impl Due {
     /// What of it is of these jobs.
     pub fn of_jobs(&self, jobs: &[Uuid]) -> Self {
-        let triggers = self.triggers.iter().filter(|trigger| jobs.contains(&trigger.job_id)).cloned().collect();
+        let triggers = self
+            .triggers
+            .iter()
+            .filter(|trigger| jobs.contains(&trigger.job_id))
+            .cloned()
+            .collect();
         let cache_tags = self
             .cache_tags
             .iter()
             .filter(|(id, _)| jobs.contains(id))
             .map(|(id, cache_tag)| (*id, *cache_tag))
             .collect();
-        Self { triggers, cache_tags, own: self.own.clone(), ..*self }
+        Self {
+            triggers,
+            cache_tags,
+            own: self.own.clone(),
+            ..*self
+        }
     }
 
     /// The oldest instant that is decided about.
     pub fn since(&self) -> Timestamp {
-        let oldest = self.triggers.iter().map(|trigger| trigger.excluded_from.unwrap_or(trigger.fire_time)).min();
+        let oldest = self
+            .triggers
+            .iter()
+            .map(|trigger| trigger.excluded_from.unwrap_or(trigger.fire_time))
+            .min();
         oldest.map_or(self.now, |oldest| oldest.min(self.now))
     }
 }
@@ -64,20 +79,39 @@ impl Store {
         &self,
         transaction: &Transaction,
         node_id: Uuid,
-        Batch { fire_times: limit, fires_per_trigger }: Batch,
+        Batch {
+            fire_times: limit,
+            fires_per_trigger,
+        }: Batch,
         (look_ahead, from): (Duration, ScanStart),
         left_out: &[Uuid],
     ) -> Result<Option<Due>, StoreError> {
         // Half of the slots before what is on time; a single slot at every other poll.
         let overdue_limit = usize::midpoint(limit, fastrand::usize(0..=1));
         let fires_per_trigger = fires_per_trigger.clamp(1, overdue_limit.max(1));
-        let (stub, seconds, since) = (self.clock().stub(), look_ahead.as_secs_f64(), from.due_time());
-        let (at_most, overdue_at_most, each) =
-            (as_limit(limit), as_limit(overdue_limit / fires_per_trigger), as_limit(fires_per_trigger));
+        let (stub, seconds, since) = (
+            self.clock().stub(),
+            look_ahead.as_secs_f64(),
+            from.due_time(),
+        );
+        let (at_most, overdue_at_most, each) = (
+            as_limit(limit),
+            as_limit(overdue_limit / fires_per_trigger),
+            as_limit(fires_per_trigger),
+        );
         let hold = unless_off(Safeguard::NodeRowLock, LOCK_MEMBERSHIP, " for key share");
-        let hold = transaction.prepare_cached(&hold).await.during("leases.prepare")?;
-        let lock = transaction.prepare_cached(LOCK_DUE).await.during("leases.prepare")?;
-        let ahead = transaction.prepare_cached(LOOK_AHEAD).await.during("leases.prepare")?;
+        let hold = transaction
+            .prepare_cached(&hold)
+            .await
+            .during("leases.prepare")?;
+        let lock = transaction
+            .prepare_cached(LOCK_DUE)
+            .await
+            .during("leases.prepare")?;
+        let ahead = transaction
+            .prepare_cached(LOOK_AHEAD)
+            .await
+            .during("leases.prepare")?;
         let turn = self.turn.wait();
         let begin = async {
             match &turn {
@@ -91,7 +125,20 @@ impl Store {
             begin,
             async { transaction.query_opt(&hold, &[&node_id]).await },
             async {
-                transaction.query(&lock, &[&stub, &seconds, &at_most, &overdue_at_most, &left_out, &each, &since]).await
+                transaction
+                    .query(
+                        &lock,
+                        &[
+                            &stub,
+                            &seconds,
+                            &at_most,
+                            &overdue_at_most,
+                            &left_out,
+                            &each,
+                            &since,
+                        ],
+                    )
+                    .await
             },
             async { transaction.query_one(&ahead, &[&stub, &seconds]).await },
         )
@@ -103,20 +150,41 @@ impl Store {
             return Ok(None);
         }
         let overdue: Vec<bool> = column("job_trigger", &due, "overdue")?;
-        let fire_times: usize = overdue.iter().map(|overdue| if *overdue { fires_per_trigger } else { 1 }).sum();
+        let fire_times: usize = overdue
+            .iter()
+            .map(|overdue| if *overdue { fires_per_trigger } else { 1 })
+            .sum();
         // Each lane goes on until the limit, so that a poll that took less left nothing behind.
         let full = fire_times >= limit;
-        let locked = due.iter().filter_map(|row| self.locked(row)).collect::<Vec<_>>();
+        let locked = due
+            .iter()
+            .filter_map(|row| self.locked(row))
+            .collect::<Vec<_>>();
         let new_cache_tag = fastrand::i64(..);
-        let of_schedules = locked.iter().filter(|locked| locked.trigger.kind == TriggerKind::Schedule);
-        let cache_tags =
-            of_schedules.map(|locked| (locked.trigger.job_id, locked.cache_tag.unwrap_or(new_cache_tag))).collect();
-        let overdue = locked.iter().filter(|locked| locked.overdue).map(|locked| locked.trigger.due_at);
+        let of_schedules = locked
+            .iter()
+            .filter(|locked| locked.trigger.kind == TriggerKind::Schedule);
+        let cache_tags = of_schedules
+            .map(|locked| {
+                (
+                    locked.trigger.job_id,
+                    locked.cache_tag.unwrap_or(new_cache_tag),
+                )
+            })
+            .collect();
+        let overdue = locked
+            .iter()
+            .filter(|locked| locked.overdue)
+            .map(|locked| locked.trigger.due_at);
         let low_watermark = match overdue.max() {
             None if full && overdue_at_most == 0 => since,
             last_taken => last_taken.filter(|_| full),
         };
-        let own = locked.iter().filter(|locked| locked.bears_own).map(|locked| locked.trigger.id).collect();
+        let own = locked
+            .iter()
+            .filter(|locked| locked.bears_own)
+            .map(|locked| locked.trigger.id)
+            .collect();
         let triggers: Vec<Trigger> = locked.into_iter().map(|locked| locked.trigger).collect();
         Ok(Some(Due {
             fires_per_trigger,
@@ -132,7 +200,9 @@ impl Store {
             // What is due at no time that can be counted with is not waited for.
             upcoming: clock.get("next_due").unwrap_or_default(),
             // Such an end of a blackout is later than all.
-            blackouts_until: clock.get("blackouts_until").unwrap_or(Some(Timestamp::MAX_UTC)),
+            blackouts_until: clock
+                .get("blackouts_until")
+                .unwrap_or(Some(Timestamp::MAX_UTC)),
         }))
     }
 
@@ -164,14 +234,26 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
     let trigger = Trigger {
         id: row.get("id")?,
         job_id: row.get("job_id")?,
-        kind: row.get::<&str>("kind")?.parse().map_err(|error: UnknownName| row.unreadable(error))?,
+        kind: row
+            .get::<&str>("kind")?
+            .parse()
+            .map_err(|error: UnknownName| row.unreadable(error))?,
         fire_time: row.get("fire_time")?,
         due_at: row.get("due_at")?,
         runs: row.get("runs")?,
         excluded_from: row.get("closed_from")?,
     };
-    let (cache_tag, overdue, bears_own) = (row.get("job_stamp")?, row.get("overdue")?, row.get("bears_own")?);
-    Ok(Locked { trigger, cache_tag, overdue, bears_own })
+    let (cache_tag, overdue, bears_own) = (
+        row.get("job_stamp")?,
+        row.get("overdue")?,
+        row.get("bears_own")?,
+    );
+    Ok(Locked {
+        trigger,
+        cache_tag,
+        overdue,
+        bears_own,
+    })
 }
 
 fn as_limit(limit: usize) -> i64 {

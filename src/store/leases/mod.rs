@@ -28,7 +28,9 @@ pub(super) use own::{INSERT_OWN, SKIP_OWN, payload};
 pub(super) use scan_cursor::ScanCursor;
 pub(super) use shares::WaitingJob;
 pub use shares::{Reservation, Share, Shares};
-pub(super) use writes::{INSERT, INSERT_OR_SKIP, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped};
+pub(super) use writes::{
+    INSERT, INSERT_OR_SKIP, LIST, MOVE_ON, RECORD_SKIPPED, REMOVE, RESUME, record_skipped,
+};
 
 use super::{During, Store, StoreError, backfills, exclusions, jobs};
 use crate::model::Timestamp;
@@ -68,7 +70,10 @@ pub struct Batch {
 impl Batch {
     /// One fire time of each trigger.
     pub fn of(fire_times: usize) -> Self {
-        Self { fire_times, fires_per_trigger: 1 }
+        Self {
+            fire_times,
+            fires_per_trigger: 1,
+        }
     }
 }
 
@@ -103,9 +108,15 @@ impl Store {
         let scan = self.begin_scan();
         let peeked = self.bounded("leases.peek", async {
             let session = self.session().await?;
-            let statement = session.prepare_cached(PEEK).await.during("leases.prepare")?;
+            let statement = session
+                .prepare_cached(PEEK)
+                .await
+                .during("leases.prepare")?;
             let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &scan.from.due_time()];
-            let row = session.query_one(&statement, &values).await.during("leases.peek")?;
+            let row = session
+                .query_one(&statement, &values)
+                .await
+                .during("leases.peek")?;
             session.release();
             let row = Values::of("leases.peek", &row);
             Ok((row.get("now")?, row.get("next_due").unwrap_or_default()))
@@ -120,24 +131,46 @@ impl Store {
 
     /// A scan that starts now. Where a test may set the clock back there is no cursor.
     fn begin_scan(&self) -> Scan {
-        if self.clock().stub().is_some() { Scan::full() } else { self.scan_cursor.start(self.call_timeout) }
+        if self.clock().stub().is_some() {
+            Scan::full()
+        } else {
+            self.scan_cursor.start(self.call_timeout)
+        }
     }
 
-    /// Leases a batch of fire times that are due within `look_ahead` to
-    /// `node_id`. None when the node is no longer `ACTIVE`, the cluster is paused, or the clock has jumped.
+    /// Leases a batch of fire times that are due within `look_ahead` to `node_id`. None when the
+    /// node is no longer `ACTIVE`, the cluster is paused, or the clock has jumped.
     ///
     /// After an error the outcome is unknown: the node may hold attempts that it
     /// never saw. [`Store::reclaim_unacknowledged`] resolves them.
-    pub async fn lease(&self, node_id: Uuid, batch: Batch, look_ahead: Duration) -> Result<Option<Leased>, StoreError> {
-        let conflict_mode = if self.expects_conflicts() { ConflictMode::Skip } else { ConflictMode::Fail };
-        let leased = match self.try_lease(node_id, batch, look_ahead, conflict_mode).await {
+    pub async fn lease(
+        &self,
+        node_id: Uuid,
+        batch: Batch,
+        look_ahead: Duration,
+    ) -> Result<Option<Leased>, StoreError> {
+        let conflict_mode = if self.expects_conflicts() {
+            ConflictMode::Skip
+        } else {
+            ConflictMode::Fail
+        };
+        let leased = match self
+            .try_lease(node_id, batch, look_ahead, conflict_mode)
+            .await
+        {
             Err(error) if conflict_mode == ConflictMode::Fail && error.is_duplicate() => {
-                tracing::warn!("fire times are due that were taken before: was the database set back?");
+                tracing::warn!(
+                    "fire times are due that were taken before: was the database set back?"
+                );
                 self.expect_conflicts();
-                self.try_lease(node_id, batch, look_ahead, ConflictMode::Skip).await
+                self.try_lease(node_id, batch, look_ahead, ConflictMode::Skip)
+                    .await
             }
             // Its turn did not come in time: what no change concerns is leased now.
-            Err(error) if error.is_lock_timeout() => self.try_lease(node_id, batch, look_ahead, conflict_mode).await,
+            Err(error) if error.is_lock_timeout() => {
+                self.try_lease(node_id, batch, look_ahead, conflict_mode)
+                    .await
+            }
             answer => answer,
         };
         match leased {
@@ -146,7 +179,8 @@ impl Store {
                     error = &error as &dyn std::error::Error,
                     "a lease fails for one of its jobs: leasing in parts"
                 );
-                self.try_lease(node_id, batch, look_ahead, ConflictMode::SkipPerJob).await
+                self.try_lease(node_id, batch, look_ahead, ConflictMode::SkipPerJob)
+                    .await
             }
             answer => answer,
         }
@@ -159,7 +193,10 @@ impl Store {
         look_ahead: Duration,
         conflict_mode: ConflictMode,
     ) -> Result<Option<Leased>, StoreError> {
-        let LeftOut { jobs: mut left_out, let_in } = self.shares.left_out();
+        let LeftOut {
+            jobs: mut left_out,
+            let_in,
+        } = self.shares.left_out();
         left_out.extend(self.unreadable.left_alone());
         if let_in > 0 {
             // The scans that left them out have passed their due times.
@@ -168,36 +205,62 @@ impl Store {
         let scan = self.begin_scan();
         let leased = self.bounded("leases.lease", async {
             let transaction = Transaction::new(self.session().await?);
-            let Some(due) = self.lock_due(&transaction, node_id, batch, (look_ahead, scan.from), &left_out).await?
+            let Some(due) = self
+                .lock_due(
+                    &transaction,
+                    node_id,
+                    batch,
+                    (look_ahead, scan.from),
+                    &left_out,
+                )
+                .await?
             else {
                 transaction.rollback().await.during("leases.rollback")?;
                 return Ok(None);
             };
             let taken = match conflict_mode {
-                ConflictMode::Fail | ConflictMode::Skip => self.take(&transaction, node_id, &due, conflict_mode).await,
+                ConflictMode::Fail | ConflictMode::Skip => {
+                    self.take(&transaction, node_id, &due, conflict_mode).await
+                }
                 ConflictMode::SkipPerJob => self.take_in_parts(&transaction, node_id, &due).await,
             };
             let taken = match taken {
                 Err(error) if error.is_of_a_row() => {
-                    // The error arrives before its locks are gone: the next try would skip what they hold.
+                    // The error arrives before its locks are gone: the next try would skip what
+                    // they hold.
                     transaction.rollback().await.during("leases.rollback")?;
                     return Err(error);
                 }
                 taken => taken?,
             };
-            let Taken { attempts, skipped, retry_soon, next_due, deferred_until, still_due, left_alone, reservation } =
-                taken;
+            let Taken {
+                attempts,
+                skipped,
+                retry_soon,
+                next_due,
+                deferred_until,
+                still_due,
+                left_alone,
+                reservation,
+            } = taken;
             transaction.commit().await.during("leases.commit")?;
             self.activity_counter.leased(attempts.len(), skipped);
-            let low_watermark =
-                if retry_soon { scan.from.due_time() } else { due.low_watermark.into_iter().chain(next_due).min() };
+            let low_watermark = if retry_soon {
+                scan.from.due_time()
+            } else {
+                due.low_watermark.into_iter().chain(next_due).min()
+            };
             self.scan_cursor.complete(&scan, low_watermark, due.now);
             let next_due = due.upcoming.into_iter().chain(next_due).min();
             let again = next_due.is_some_and(|next| next <= due.now + look_ahead);
             let triggers = due.triggers.len() - deferred_until.len() - left_alone;
-            // What fills a poll and cannot be decided about yet is there in the next one too; what waits for a share is not.
+            // What fills a poll and cannot be decided about yet is there in the next one too; what
+            // waits for a share is not.
             let full = due.full && (triggers + left_alone > 0 || deferred_until.is_empty());
-            let (more, undecided_until) = (full || retry_soon || again, deferred_until.into_iter().min());
+            let (more, undecided_until) = (
+                full || retry_soon || again,
+                deferred_until.into_iter().min(),
+            );
             let (now, read_at) = (due.now, due.read_at);
             Ok(Some(Leased {
                 attempts,
@@ -214,23 +277,46 @@ impl Store {
         });
         let leased = leased.await;
         if !matches!(leased, Ok(Some(_))) {
-            self.scan_cursor.abort(&scan, leased.as_ref().is_err_and(StoreError::is_timeout));
+            self.scan_cursor
+                .abort(&scan, leased.as_ref().is_err_and(StoreError::is_timeout));
         }
         leased
     }
 
     /// Takes what can be taken when a job keeps all from it: that one is left alone.
-    async fn take_in_parts(&self, transaction: &Transaction, node_id: Uuid, due: &Due) -> Result<Taken, StoreError> {
+    async fn take_in_parts(
+        &self,
+        transaction: &Transaction,
+        node_id: Uuid,
+        due: &Due,
+    ) -> Result<Taken, StoreError> {
         // What is checked at the end would fail then, and for all.
-        transaction.batch_execute("set constraints all immediate").await.during("leases.constraints")?;
+        transaction
+            .batch_execute("set constraints all immediate")
+            .await
+            .during("leases.constraints")?;
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
-        let take =
-            async |jobs: &[Uuid]| self.take(transaction, node_id, &due.of_jobs(jobs), ConflictMode::SkipPerJob).await;
+        let take = async |jobs: &[Uuid]| {
+            self.take(
+                transaction,
+                node_id,
+                &due.of_jobs(jobs),
+                ConflictMode::SkipPerJob,
+            )
+            .await
+        };
         let parts = in_parts(transaction, &job_ids, take).await?;
         for (job_id, error) in &parts.odd {
-            self.unreadable.leave_alone(*job_id, &format!("it cannot be leased: {}", error.in_words()));
+            self.unreadable.leave_alone(
+                *job_id,
+                &format!("it cannot be leased: {}", error.in_words()),
+            );
         }
-        Ok(parts.done.into_iter().reduce(Taken::and).unwrap_or_default())
+        Ok(parts
+            .done
+            .into_iter()
+            .reduce(Taken::and)
+            .unwrap_or_default())
     }
 
     async fn take(
@@ -245,7 +331,10 @@ impl Store {
         }
         let job_ids = distinct(due.triggers.iter().map(|trigger| trigger.job_id));
         let mut jobs = self.jobs_of(transaction, due, &job_ids).await?;
-        let LockedExclusions { exclusions, contended } = self.exclusions_of(transaction, due, &mut jobs).await?;
+        let LockedExclusions {
+            exclusions,
+            contended,
+        } = self.exclusions_of(transaction, due, &mut jobs).await?;
         jobs.retain(|id, job| match exclusions.obstacle(*id, &job.definition) {
             Some(obstacle) => {
                 self.unreadable.leave_alone(*id, &obstacle);
@@ -254,9 +343,16 @@ impl Store {
             None => true,
         });
         let backfills = self.backfills_of(transaction, due, &mut jobs).await?;
-        let is_limited = |trigger: &&Trigger| trigger.due_at <= due.now && is_limited(trigger, &jobs, &backfills);
+        let is_limited = |trigger: &&Trigger| {
+            trigger.due_at <= due.now && is_limited(trigger, &jobs, &backfills)
+        };
         let limited = due.triggers.iter().filter(is_limited);
-        let in_flight = in_flight(transaction, &distinct(limited.map(|trigger| trigger.job_id)), &jobs).await?;
+        let in_flight = in_flight(
+            transaction,
+            &distinct(limited.map(|trigger| trigger.job_id)),
+            &jobs,
+        )
+        .await?;
         let (now, fires_per_trigger, remaining) = (due.now, due.fires_per_trigger, due.remaining);
         let context = PlanContext {
             jobs: &jobs,
@@ -268,16 +364,34 @@ impl Store {
         };
         let mut plan = plan(&due.triggers, &context, in_flight, self.shares.reserve());
         let retry_soon = contended || plan.contended || !plan.preempted_jobs.is_empty();
-        let goes_on = plan.trigger_updates.iter().filter(|update| !plan.cut_short.contains(&update.id));
+        let goes_on = plan
+            .trigger_updates
+            .iter()
+            .filter(|update| !plan.cut_short.contains(&update.id));
         let next_dues = || goes_on.clone().filter_map(|update| update.due_at);
-        let (next_due, still_due) = (next_dues().min(), next_dues().filter(|next| *next <= due.now).count());
+        let (next_due, still_due) = (
+            next_dues().min(),
+            next_dues().filter(|next| *next <= due.now).count(),
+        );
         let leases = LeaseGroups::of(&plan.executions, &jobs);
         let times = (due.now, due.new_cache_tag);
         let own = Own::of(&due.own);
-        let mut begun =
-            writes::execute(&plan, &own, transaction, (node_id, &leases), times, (&jobs, conflict_mode)).await?;
-        let skipped = plan.skipped.iter().map(|(_, _, range)| i64::from(range.occurrences)).sum();
-        let (deferred_until, left_alone) = (std::mem::take(&mut plan.deferred_until), plan.left_alone);
+        let mut begun = writes::execute(
+            &plan,
+            &own,
+            transaction,
+            (node_id, &leases),
+            times,
+            (&jobs, conflict_mode),
+        )
+        .await?;
+        let skipped = plan
+            .skipped
+            .iter()
+            .map(|(_, _, range)| i64::from(range.occurrences))
+            .sum();
+        let (deferred_until, left_alone) =
+            (std::mem::take(&mut plan.deferred_until), plan.left_alone);
         let reservation = std::mem::take(&mut plan.reservation);
         Ok(Taken {
             attempts: plan.attempts(node_id, &leases, &jobs, &mut begun),
@@ -291,21 +405,28 @@ impl Store {
         })
     }
 
-    /// The backfills of the locked triggers. A job is left alone when one of its backfills cannot be read.
+    /// The backfills of the locked triggers. A job is left alone when one of its backfills cannot
+    /// be read.
     async fn backfills_of(
         &self,
         transaction: &Transaction,
         due: &Due,
         jobs: &mut Jobs,
     ) -> Result<HashMap<Uuid, Backfill>, StoreError> {
-        let triggers = || due.triggers.iter().filter(|trigger| trigger.kind == TriggerKind::Backfill);
-        let mut found = backfills::by_ids(transaction, &distinct(triggers().map(|trigger| trigger.id))).await?;
+        let triggers = || {
+            due.triggers
+                .iter()
+                .filter(|trigger| trigger.kind == TriggerKind::Backfill)
+        };
+        let mut found =
+            backfills::by_ids(transaction, &distinct(triggers().map(|trigger| trigger.id))).await?;
         let mut backfills = HashMap::new();
         for trigger in triggers() {
             match found.remove(&trigger.id) {
                 Some(Ok(backfill)) => drop(backfills.insert(backfill.id, backfill)),
                 Some(Err(error)) => {
-                    self.unreadable.leave_alone(trigger.job_id, &error.to_string());
+                    self.unreadable
+                        .leave_alone(trigger.job_id, &error.to_string());
                     jobs.remove(&trigger.job_id);
                 }
                 None => {}
@@ -316,20 +437,32 @@ impl Store {
 
     /// Those of the jobs of the locked triggers that can be read; only what is not
     /// cached is.
-    async fn jobs_of(&self, transaction: &Transaction, due: &Due, ids: &[Uuid]) -> Result<Jobs, StoreError> {
+    async fn jobs_of(
+        &self,
+        transaction: &Transaction,
+        due: &Due,
+        ids: &[Uuid],
+    ) -> Result<Jobs, StoreError> {
         let mut jobs = self.job_cache.get(&due.cache_tags);
-        let unknown: Vec<Uuid> = ids.iter().filter(|id| !jobs.contains_key(id)).copied().collect();
+        let unknown: Vec<Uuid> = ids
+            .iter()
+            .filter(|id| !jobs.contains_key(id))
+            .copied()
+            .collect();
         if !unknown.is_empty() {
             let read = jobs::by_ids(transaction, &unknown, &self.unreadable).await?;
-            let read: Jobs = read.into_iter().map(|(id, job)| (id, Arc::new(job))).collect();
+            let read: Jobs = read
+                .into_iter()
+                .map(|(id, job)| (id, Arc::new(job)))
+                .collect();
             self.job_cache.insert(&read, &due.cache_tags);
             jobs.extend(read);
         }
         Ok(jobs)
     }
 
-    /// What excludes fire times of these jobs; nothing is read when nothing can. While somebody changes it, only the jobs
-    /// stay that it does not concern.
+    /// What excludes fire times of these jobs; nothing is read when nothing can. While somebody
+    /// changes it, only the jobs stay that it does not concern.
     async fn exclusions_of(
         &self,
         transaction: &Transaction,
@@ -341,13 +474,21 @@ impl Store {
             return Ok(LockedExclusions::default());
         }
         let definitions = jobs.values().map(|job| &job.definition);
-        let locked = exclusions::try_lock_shared(transaction, definitions, due.since(), &self.unreadable).await?;
+        let locked =
+            exclusions::try_lock_shared(transaction, definitions, due.since(), &self.unreadable)
+                .await?;
         if let Some(exclusions) = locked {
-            return Ok(LockedExclusions { exclusions, contended: false });
+            return Ok(LockedExclusions {
+                exclusions,
+                contended: false,
+            });
         }
         self.turn.kept_out();
         jobs.retain(|_, job| !blacked_out && job.definition.calendar.is_none());
-        Ok(LockedExclusions { exclusions: Exclusions::default(), contended: true })
+        Ok(LockedExclusions {
+            exclusions: Exclusions::default(),
+            contended: true,
+        })
     }
 }
 
@@ -366,7 +507,8 @@ enum ConflictMode {
     Fail,
     /// They are skipped: triggers came back, say after a failover that lost its last writes.
     Skip,
-    /// They are skipped, and each job is taken by itself: one of them keeps the others from being taken.
+    /// They are skipped, and each job is taken by itself: one of them keeps the others from being
+    /// taken.
     SkipPerJob,
 }
 

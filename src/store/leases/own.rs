@@ -1,8 +1,9 @@
 //! What an execution has of its own: the one that it repeats, and a payload.
 //!
-//! Its trigger bears both, and the row of the log gets them from there: a payload that waits behind the share of a job
-//! or behind an execution does not travel at every poll. Few triggers bear anything, so these statements are apart:
-//! what a schedule fires is written by the statements that were there before, with the values that they had.
+//! Its trigger bears both, and the row of the log gets them from there: a payload that waits behind
+//! the share of a job or behind an execution does not travel at every poll. Few triggers bear
+//! anything, so these statements are apart: what a schedule fires is written by the statements that
+//! were there before, with the values that they had.
 
 use super::Jobs;
 use super::plan::LeasePlan;
@@ -27,7 +28,8 @@ from unnest($3::uuid[], $4::int[]) as x (id, job_version) join job_trigger t on 
 on conflict (id) do nothing
 returning id, payload";
 
-/// Records those that an execution in flight keeps from running. `RECORD_SKIPPED` finds their rows and leaves them.
+/// Records those that an execution in flight keeps from running. `RECORD_SKIPPED` finds their rows
+/// and leaves them.
 pub const SKIP_OWN: &str = "-- leases.skip_own
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at, repeats, payload)
@@ -71,20 +73,40 @@ impl<'a> Own<'a> {
             return Ok(HashMap::new());
         }
         self.skip(&plan.skipped, transaction, now).await?;
-        let executions: Vec<&(Trigger, NewExecution)> =
-            plan.executions.iter().filter(|(_, execution)| self.holds(execution)).collect();
+        let executions: Vec<&(Trigger, NewExecution)> = plan
+            .executions
+            .iter()
+            .filter(|(_, execution)| self.holds(execution))
+            .collect();
         if executions.is_empty() {
             return Ok(HashMap::new());
         }
-        let ids: Vec<Uuid> = executions.iter().map(|(_, execution)| execution.execution_id).collect();
-        let versions: Vec<Option<i32>> =
-            executions.iter().map(|(trigger, _)| jobs.get(&trigger.job_id).map(|job| job.version)).collect();
-        let statement = transaction.prepare_cached(INSERT_OWN).await.during("leases.prepare")?;
-        let rows = transaction.query(&statement, &[&node_id, &now, &ids, &versions]).await;
+        let ids: Vec<Uuid> = executions
+            .iter()
+            .map(|(_, execution)| execution.execution_id)
+            .collect();
+        let versions: Vec<Option<i32>> = executions
+            .iter()
+            .map(|(trigger, _)| jobs.get(&trigger.job_id).map(|job| job.version))
+            .collect();
+        let statement = transaction
+            .prepare_cached(INSERT_OWN)
+            .await
+            .during("leases.prepare")?;
+        let rows = transaction
+            .query(&statement, &[&node_id, &now, &ids, &versions])
+            .await;
         let rows = rows.during("leases.insert_own")?;
         let taken = |row: &Row| {
             let payload = payload(row)?;
-            Ok((Values::of("leases.insert_own", row).get("id")?, Begun { attempt: 1, failures: 0, payload }))
+            Ok((
+                Values::of("leases.insert_own", row).get("id")?,
+                Begun {
+                    attempt: 1,
+                    failures: 0,
+                    payload,
+                },
+            ))
         };
         rows.iter().map(taken).collect()
     }
@@ -95,11 +117,20 @@ impl<'a> Own<'a> {
         transaction: &Transaction,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let ids = skipped.iter().map(|(_, _, range)| range.execution_id).filter(|id| self.0.contains(id));
+        let ids = skipped
+            .iter()
+            .map(|(_, _, range)| range.execution_id)
+            .filter(|id| self.0.contains(id));
         let ids: Vec<Uuid> = ids.collect();
         if !ids.is_empty() {
-            let statement = transaction.prepare_cached(SKIP_OWN).await.during("leases.prepare")?;
-            transaction.execute(&statement, &[&now, &ids]).await.during("leases.skip_own")?;
+            let statement = transaction
+                .prepare_cached(SKIP_OWN)
+                .await
+                .during("leases.prepare")?;
+            transaction
+                .execute(&statement, &[&now, &ids])
+                .await
+                .during("leases.skip_own")?;
         }
         Ok(())
     }
@@ -107,6 +138,7 @@ impl<'a> Own<'a> {
 
 /// The payload that an execution has of its own.
 pub fn payload(row: &Row) -> Result<Option<Payload>, StoreError> {
-    let payload: Option<Json<Box<RawValue>>> = Values::of("job_execution_log", row).get("payload")?;
+    let payload: Option<Json<Box<RawValue>>> =
+        Values::of("job_execution_log", row).get("payload")?;
     Ok(payload.map(|Json(json)| Payload::from(json)))
 }

@@ -1,10 +1,10 @@
 //! Where a scan of the due triggers starts.
 //!
-//! A trigger that moves on leaves an entry in the index at its old due time. While somebody
-//! holds an old snapshot open (a report, a backup) nobody may remove it, and a scan from the
-//! very beginning walks past all that ever were. So a scan starts at the low watermark of those before
-//! it, and only for a share of the time at the very beginning. That full scan finds what came to be due in
-//! the past, or what another node had locked and did not take.
+//! A trigger that moves on leaves an entry in the index at its old due time. While somebody holds
+//! an old snapshot open (a report, a backup) nobody may remove it, and a scan from the very
+//! beginning walks past all that ever were. So a scan starts at the low watermark of those before
+//! it, and only for a share of the time at the very beginning. That full scan finds what came to be
+//! due in the past, or what another node had locked and did not take.
 //!
 //! Two scans of a node are under way at once, each past what the other has locked. So a scan
 //! reports its low watermark, and that counts for all that are under way.
@@ -29,7 +29,8 @@ pub enum ScanStart {
     Full,
     /// What is due then or later.
     From(Timestamp),
-    /// What has been due for no more than five seconds: nobody has ever got through from the very beginning.
+    /// What has been due for no more than five seconds: nobody has ever got through from the very
+    /// beginning.
     Recent,
 }
 
@@ -43,7 +44,8 @@ struct State {
     position: Option<Timestamp>,
     /// When the next full scan may start.
     full_scan_at: Option<Instant>,
-    /// The scans that are under way, by number, with the lowest watermark that others reported since they started.
+    /// The scans that are under way, by number, with the lowest watermark that others reported
+    /// since they started.
     under_way: Vec<(u64, Option<Timestamp>)>,
     scans: u64,
 }
@@ -71,7 +73,11 @@ impl ScanStart {
 impl Scan {
     /// A full scan outside of the cursor: it neither reads nor moves the position.
     pub fn full() -> Self {
-        Self { from: ScanStart::Full, started_at: Instant::now(), number: 0 }
+        Self {
+            from: ScanStart::Full,
+            started_at: Instant::now(),
+            number: 0,
+        }
     }
 }
 
@@ -80,7 +86,10 @@ impl ScanCursor {
     /// it takes longer than `longest`.
     pub fn start(&self, longest: Duration) -> Scan {
         let (mut state, started_at) = (self.state(), Instant::now());
-        let from = if state.full_scan_at.is_none_or(|full_scan_at| full_scan_at <= started_at) {
+        let from = if state
+            .full_scan_at
+            .is_none_or(|full_scan_at| full_scan_at <= started_at)
+        {
             state.full_scan_at = Some(started_at + longest);
             ScanStart::Full
         } else {
@@ -89,27 +98,39 @@ impl ScanCursor {
         state.scans += 1;
         let number = state.scans;
         state.under_way.push((number, None));
-        Scan { from, started_at, number }
+        Scan {
+            from,
+            started_at,
+            number,
+        }
     }
 
     /// There is something to find before the position: the next scan is a full one, unless
     /// full scans take long. Then it is found within their share of the time.
     pub fn request_full_scan(&self) {
         let (mut state, soon) = (self.state(), Instant::now() + PROMPT_WITHIN);
-        if state.full_scan_at.is_some_and(|full_scan_at| full_scan_at <= soon) {
+        if state
+            .full_scan_at
+            .is_some_and(|full_scan_at| full_scan_at <= soon)
+        {
             state.full_scan_at = None;
         }
     }
 
-    /// A scan is complete at `now` by the database's clock. What it did not read, or has moved, is due at `low_watermark` or later.
+    /// A scan is complete at `now` by the database's clock. What it did not read, or has moved, is
+    /// due at `low_watermark` or later.
     pub fn complete(&self, scan: &Scan, low_watermark: Option<Timestamp>, now: Timestamp) {
         let mut state = self.state();
         let recent = now - RECENT;
         let low_watermark = low_watermark.map_or(recent, |low_watermark| low_watermark.min(recent));
-        let passed = state.finish(scan, low_watermark).map_or(low_watermark, |others| others.min(low_watermark));
+        let passed = state
+            .finish(scan, low_watermark)
+            .map_or(low_watermark, |others| others.min(low_watermark));
         state.position = match (scan.from, state.position) {
             // Another scan was aborted in between, and moved the position back.
-            (ScanStart::From(from), Some(position)) if position < from => Some(position.min(passed)),
+            (ScanStart::From(from), Some(position)) if position < from => {
+                Some(position.min(passed))
+            }
             _ => Some(passed),
         };
         state.schedule_full_scan(scan);
@@ -141,7 +162,8 @@ impl ScanCursor {
 }
 
 impl State {
-    /// Reports the low watermark of a scan to those that are under way; returns the lowest that others reported since it started.
+    /// Reports the low watermark of a scan to those that are under way; returns the lowest that
+    /// others reported since it started.
     fn finish(&mut self, scan: &Scan, low_watermark: Timestamp) -> Option<Timestamp> {
         let others = self.remove(scan);
         for (_, others) in &mut self.under_way {
@@ -151,7 +173,10 @@ impl State {
     }
 
     fn remove(&mut self, scan: &Scan) -> Option<Timestamp> {
-        let place = self.under_way.iter().position(|(number, _)| *number == scan.number)?;
+        let place = self
+            .under_way
+            .iter()
+            .position(|(number, _)| *number == scan.number)?;
         self.under_way.swap_remove(place).1
     }
 
@@ -180,7 +205,11 @@ mod tests {
     fn after(low_watermark: Option<i64>) -> ScanCursor {
         let cursor = ScanCursor::default();
         let full = start(&cursor);
-        assert_eq!(full.from, ScanStart::Full, "the first is always a full scan");
+        assert_eq!(
+            full.from,
+            ScanStart::Full,
+            "the first is always a full scan"
+        );
         cursor.complete(&full, low_watermark.map(at), at(100));
         cursor.state().full_scan_at = Some(Instant::now() + Duration::from_mins(10));
         cursor
@@ -204,7 +233,11 @@ mod tests {
     #[test]
     fn a_scan_starts_at_least_five_seconds_back() {
         for low_watermark in [None, Some(99), Some(200)] {
-            assert_eq!(next(&after(low_watermark)), ScanStart::From(at(95)), "{low_watermark:?}");
+            assert_eq!(
+                next(&after(low_watermark)),
+                ScanStart::From(at(95)),
+                "{low_watermark:?}"
+            );
         }
     }
 
@@ -215,7 +248,11 @@ mod tests {
         cursor.complete(&one, Some(at(42)), at(100));
         assert_eq!(next(&cursor), ScanStart::From(at(42)));
         cursor.complete(&other, Some(at(50)), at(100));
-        assert_eq!(next(&cursor), ScanStart::From(at(42)), "it passed what the first had locked, and moved to 42 s");
+        assert_eq!(
+            next(&cursor),
+            ScanStart::From(at(42)),
+            "it passed what the first had locked, and moved to 42 s"
+        );
 
         let (one, other) = (start(&cursor), start(&cursor));
         cursor.complete(&one, Some(at(60)), at(100));
@@ -223,7 +260,11 @@ mod tests {
         assert_eq!(next(&cursor), ScanStart::From(at(43)));
         let alone = start(&cursor);
         cursor.complete(&alone, Some(at(61)), at(100));
-        assert_eq!(next(&cursor), ScanStart::From(at(61)), "no other scan was under way");
+        assert_eq!(
+            next(&cursor),
+            ScanStart::From(at(61)),
+            "no other scan was under way"
+        );
     }
 
     #[test]
@@ -232,11 +273,19 @@ mod tests {
         let (slow, fast) = (start(&cursor), start(&cursor));
         cursor.complete(&fast, Some(at(60)), at(100));
         let third = start(&cursor);
-        assert_eq!(third.from, ScanStart::From(at(60)), "past what the slow one has locked");
+        assert_eq!(
+            third.from,
+            ScanStart::From(at(60)),
+            "past what the slow one has locked"
+        );
         cursor.abort(&slow, true);
         assert_eq!(next(&cursor), ScanStart::From(at(40)));
         cursor.complete(&third, Some(at(70)), at(100));
-        assert_eq!(next(&cursor), ScanStart::From(at(40)), "the third started too late to have seen it");
+        assert_eq!(
+            next(&cursor),
+            ScanStart::From(at(40)),
+            "the third started too late to have seen it"
+        );
     }
 
     #[test]
@@ -244,7 +293,11 @@ mod tests {
         let cursor = ScanCursor::default();
         let mut full = start(&cursor);
         assert_eq!(full.from, ScanStart::Full);
-        assert_eq!(next(&cursor), ScanStart::Recent, "one at a time, and there is no low watermark yet");
+        assert_eq!(
+            next(&cursor),
+            ScanStart::Recent,
+            "one at a time, and there is no low watermark yet"
+        );
         full.started_at = full.started_at.checked_sub(Duration::from_secs(1)).unwrap();
         cursor.complete(&full, None, at(100));
         let rests = cursor.state().full_scan_at.unwrap() - Instant::now();

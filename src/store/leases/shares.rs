@@ -1,12 +1,14 @@
 //! Shares: no job and no target host holds more than half of a node's slots.
 //!
-//! A target that hangs keeps a slot for each of its executions until they time out. As it gets no more than its share, the
-//! other half of the slots is there for the others. The limit holds also while nobody else waits: what has a slot keeps it,
-//! so a slot that was given away in a calm minute would be missing later.
+//! A target that hangs keeps a slot for each of its executions until they time out. As it gets no
+//! more than its share, the other half of the slots is there for the others. The limit holds also
+//! while nobody else waits: what has a slot keeps it, so a slot that was given away in a calm
+//! minute would be missing later.
 //!
-//! A poll reserves a share for each execution that it decides to run. Where there is none it leaves the trigger alone, and
-//! the polls after it leave the whole job out (`LOCK_DUE`): its triggers stay due, and would fill every poll. When an execution
-//! ends, as many jobs are let in again as there is room for, the longest due first. So no poll meets a crowd in vain.
+//! A poll reserves a share for each execution that it decides to run. Where there is none it leaves
+//! the trigger alone, and the polls after it leave the whole job out (`LOCK_DUE`): its triggers
+//! stay due, and would fill every poll. When an execution ends, as many jobs are let in again as
+//! there is room for, the longest due first. So no poll meets a crowd in vain.
 
 use crate::model::Timestamp;
 use crate::model::execution::Attempt;
@@ -20,20 +22,22 @@ use uuid::Uuid;
 
 /// Jobs that wait for a share on this node.
 const WAITING: &str = "horolog_jobs_waiting_for_share";
-/// A job that waits for a share is let in after this time in any case, to be decided about again: it may have been
-/// edited, and have another target now.
+/// A job that waits for a share is let in after this time in any case, to be decided about again:
+/// it may have been edited, and have another target now.
 const LEFT_OUT_MAX: Duration = Duration::from_secs(10);
 /// Time between two log lines about the same job or host.
 const REPORT_INTERVAL: Duration = Duration::from_mins(10);
 
-/// Who holds how many slots of a node; clones share it. Without a limit until [`Shares::limit_to_half_of`] sets one.
+/// Who holds how many slots of a node; clones share it. Without a limit until
+/// [`Shares::limit_to_half_of`] sets one.
 #[derive(Clone, Default)]
 pub struct Shares(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     slots: Option<usize>,
-    /// Slots that are held or reserved. An execution counts for its job, and for its host if it has one.
+    /// Slots that are held or reserved. An execution counts for its job, and for its host if it has
+    /// one.
     held: HashMap<Holder, usize>,
     waiting: HashMap<Uuid, Waiting>,
     /// The holders that jobs wait for …
@@ -85,7 +89,8 @@ pub struct Share {
     holders: Vec<Holder>,
 }
 
-/// The shares that a poll has taken; given back when it is dropped. Until then each of its executions has to have a [`Share`].
+/// The shares that a poll has taken; given back when it is dropped. Until then each of its
+/// executions has to have a [`Share`].
 #[derive(Default)]
 pub struct Reservation {
     shares: Shares,
@@ -102,7 +107,10 @@ impl Shares {
     pub fn hold(&self, attempt: &Attempt) -> Share {
         let holders = holders(attempt.job_id, &attempt.target);
         self.state().add(&holders);
-        Share { shares: self.clone(), holders }
+        Share {
+            shares: self.clone(),
+            holders,
+        }
     }
 
     /// Whether there may be room, since it was last asked, for a job that waits.
@@ -112,7 +120,10 @@ impl Shares {
 
     /// For the executions that one poll decides to run.
     pub(super) fn reserve(&self) -> Reservation {
-        Reservation { shares: self.clone(), taken: Vec::new() }
+        Reservation {
+            shares: self.clone(),
+            taken: Vec::new(),
+        }
     }
 
     /// What a poll leaves out. As many jobs as there is room for are let in.
@@ -123,8 +134,12 @@ impl Shares {
         }
         let waited = state.waiting.len();
         state.let_in();
-        metrics::gauge!(WAITING).set(u32::try_from(state.waiting.len()).map_or(f64::MAX, f64::from));
-        LeftOut { jobs: state.waiting.keys().copied().collect(), let_in: waited - state.waiting.len() }
+        metrics::gauge!(WAITING)
+            .set(u32::try_from(state.waiting.len()).map_or(f64::MAX, f64::from));
+        LeftOut {
+            jobs: state.waiting.keys().copied().collect(),
+            let_in: waited - state.waiting.len(),
+        }
     }
 
     /// The jobs that wait for a share, the longest due first; at most `most`.
@@ -133,7 +148,9 @@ impl Shares {
         let mut waiting: Vec<_> = state.waiting.iter().collect();
         waiting.sort_by_key(|(_, waiting)| waiting.due_at);
         let shown = waiting.into_iter().take(most);
-        shown.map(|(job_id, waiting)| state.shown(*job_id, waiting)).collect()
+        shown
+            .map(|(job_id, waiting)| state.shown(*job_id, waiting))
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -147,8 +164,14 @@ impl State {
     }
 
     /// The first of the holders whose share is used up.
-    fn full<'a>(&self, holders: &'a [Holder], promised: &HashMap<Holder, usize>) -> Option<&'a Holder> {
-        let taken = |holder: &Holder| self.held.get(holder).unwrap_or(&0) + promised.get(holder).unwrap_or(&0);
+    fn full<'a>(
+        &self,
+        holders: &'a [Holder],
+        promised: &HashMap<Holder, usize>,
+    ) -> Option<&'a Holder> {
+        let taken = |holder: &Holder| {
+            self.held.get(holder).unwrap_or(&0) + promised.get(holder).unwrap_or(&0)
+        };
         holders.iter().find(|holder| taken(holder) >= self.limit())
     }
 
@@ -179,7 +202,10 @@ impl State {
         let mut promised = HashMap::new();
         for (job_id, waiting) in waiting {
             match self.full(&waiting.holders, &promised).cloned() {
-                None => waiting.holders.into_iter().for_each(|holder| *promised.entry(holder).or_default() += 1),
+                None => waiting
+                    .holders
+                    .into_iter()
+                    .for_each(|holder| *promised.entry(holder).or_default() += 1),
                 Some(full) => {
                     self.waited_for.insert(full.clone());
                     self.waiting.insert(job_id, Waiting { full, ..waiting });
@@ -190,13 +216,19 @@ impl State {
 
     fn leave_out(&mut self, job_id: Uuid, holders: Vec<Holder>, full: Holder, due_at: Timestamp) {
         let (now, held, slots) = (Instant::now(), self.limit(), self.slots.unwrap_or_default());
-        self.reported.retain(|_, reported| now.duration_since(*reported) < REPORT_INTERVAL);
+        self.reported
+            .retain(|_, reported| now.duration_since(*reported) < REPORT_INTERVAL);
         if !self.reported.contains_key(&full) {
             tracing::warn!(holder = %full, held, slots, "a job or a target host holds half of this node's slots: what else is due of it waits");
             self.reported.insert(full.clone(), now);
         }
         self.waited_for.insert(full.clone());
-        let waiting = self.waiting.entry(job_id).or_insert(Waiting { holders, full, due_at, since: now });
+        let waiting = self.waiting.entry(job_id).or_insert(Waiting {
+            holders,
+            full,
+            due_at,
+            since: now,
+        });
         waiting.due_at = waiting.due_at.min(due_at);
         metrics::gauge!(WAITING).set(u32::try_from(self.waiting.len()).map_or(f64::MAX, f64::from));
     }
@@ -210,13 +242,17 @@ impl State {
         let message = format!(
             "{holder} {limit} of the {slots} slots of this node, the most that one may hold: it waits for an end"
         );
-        WaitingJob { job_id, due_at: waiting.due_at, message }
+        WaitingJob {
+            job_id,
+            due_at: waiting.due_at,
+            message,
+        }
     }
 }
 
 impl Reservation {
-    /// Reserves a share for an execution of the job. False when the job's or its host's is used up: then the job,
-    /// which has been due since `due_at`, is left out of the next polls.
+    /// Reserves a share for an execution of the job. False when the job's or its host's is used up:
+    /// then the job, which has been due since `due_at`, is left out of the next polls.
     pub(super) fn take(&mut self, job: &Job, due_at: Timestamp) -> bool {
         let holders = holders(job.id, &job.definition.target);
         let mut state = self.shares.state();
@@ -261,7 +297,9 @@ impl Drop for Reservation {
 
 impl fmt::Debug for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation").field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("Reservation")
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
     }
 }
 
@@ -291,7 +329,8 @@ mod tests {
         Uuid::from_u128(number)
     }
 
-    /// A node with four slots whose share for the host is used up; five jobs of that host wait, the last one the longest.
+    /// A node with four slots whose share for the host is used up; five jobs of that host wait, the
+    /// last one the longest.
     fn used_up() -> Shares {
         let shares = Shares::default();
         shares.limit_to_half_of(4);

@@ -60,8 +60,9 @@ from unnest($3::uuid[], $4::timestamptz[]) as x (id, due_time)
 where l.id between $5 and $6 and l.id = any($3::uuid[]) and l.id = x.id and l.status = 'RETRYING'
 returning l.id, l.attempt, l.failures, l.payload";
 
-/// Says where to look for what this lease puts in flight, or nobody would find it when the node is gone: one lease for
-/// what may run beside its like, and one each for executions of a job that may not.
+/// Says where to look for what this lease puts in flight, or nobody would find it when the node is
+/// gone: one lease for what may run beside its like, and one each for executions of a job that may
+/// not.
 pub const LIST: &str = "-- leases.list
 insert into job_lease (id, node_id, job_id, execution_ids)
 select $2::uuid, $1::uuid, null::uuid, $3::uuid[] where cardinality($3::uuid[]) > 0
@@ -126,7 +127,13 @@ pub async fn execute(
     let mut ended = preempt(&plan.preempted_jobs, transaction, now).await?;
     // All are waited for: the first error to arrive may be no more than the echo of another's.
     let (inserted, resumed, listed, moved, removed, held, buffered, recorded) = futures_util::join!(
-        insert((&plan.executions, own), transaction, node_id, now, (jobs, conflict_mode)),
+        insert(
+            (&plan.executions, own),
+            transaction,
+            node_id,
+            now,
+            (jobs, conflict_mode)
+        ),
         resume(&plan.executions, transaction, node_id, now),
         list(&plan.executions, transaction, node_id, leases),
         move_on(plan, transaction, new_cache_tag),
@@ -136,9 +143,16 @@ pub async fn execute(
         record_skipped(&plan.skipped, transaction, now),
     );
     let [listed, moved, removed, held, buffered, recorded] =
-        [listed, moved, removed, held, buffered, recorded].map(|written| written.during("leases.write"));
-    let rest = both(both(listed, moved), both(both(removed, held), both(buffered, recorded)));
-    let taken = both(inserted.during("leases.write"), resumed.during("leases.write"));
+        [listed, moved, removed, held, buffered, recorded]
+            .map(|written| written.during("leases.write"));
+    let rest = both(
+        both(listed, moved),
+        both(both(removed, held), both(buffered, recorded)),
+    );
+    let taken = both(
+        inserted.during("leases.write"),
+        resumed.during("leases.write"),
+    );
     let ((inserted, resumed), _) = both(taken, rest)?;
     ended.extend(&plan.rearm_after_skip);
     rearm_fixed_delay(transaction, &ended).await?;
@@ -148,26 +162,55 @@ pub async fn execute(
         Inserted::All(ids) => ids,
         Inserted::New(rows) => column("leases.insert", &rows, 0)?,
     };
-    begun.extend(inserted.into_iter().map(|id| (id, Begun { attempt: 1, failures: 0, payload: None })));
+    begun.extend(inserted.into_iter().map(|id| {
+        (
+            id,
+            Begun {
+                attempt: 1,
+                failures: 0,
+                payload: None,
+            },
+        )
+    }));
     for resumed in &resumed {
         let (row, payload) = (Values::of("leases.resume", resumed), payload(resumed)?);
-        let taken = Begun { attempt: row.get("attempt")?, failures: row.get("failures")?, payload };
+        let taken = Begun {
+            attempt: row.get("attempt")?,
+            failures: row.get("failures")?,
+            payload,
+        };
         begun.insert(row.get("id")?, taken);
     }
     Ok(begun)
 }
 
 /// The executions that this ended.
-async fn preempt(jobs: &[Uuid], transaction: &Transaction, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+async fn preempt(
+    jobs: &[Uuid],
+    transaction: &Transaction,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
     const CALL: &str = "leases.give_way";
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    transaction.execute(CANCEL_RUNNING, &[&jobs, &now]).await.during(CALL)?;
-    let cancelled = transaction.query(CANCEL_RETRYING, &[&jobs, &now]).await.during(CALL)?;
-    let skipped = transaction.query(SKIP_BUFFERED, &[&jobs, &now]).await.during(CALL)?;
+    transaction
+        .execute(CANCEL_RUNNING, &[&jobs, &now])
+        .await
+        .during(CALL)?;
+    let cancelled = transaction
+        .query(CANCEL_RETRYING, &[&jobs, &now])
+        .await
+        .during(CALL)?;
+    let skipped = transaction
+        .query(SKIP_BUFFERED, &[&jobs, &now])
+        .await
+        .during(CALL)?;
     // The nodes that run them look for it.
-    transaction.execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL]).await.during(CALL)?;
+    transaction
+        .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
+        .await
+        .during(CALL)?;
     column(CALL, cancelled.iter().chain(&skipped), 0)
 }
 
@@ -186,23 +229,53 @@ async fn insert(
     now: Timestamp,
     (jobs, conflict_mode): (&Jobs, ConflictMode),
 ) -> Result<Inserted, tokio_postgres::Error> {
-    let fresh: Vec<_> =
-        executions.iter().filter(|(_, execution)| !execution.resumes && !own.holds(execution)).collect();
+    let fresh: Vec<_> = executions
+        .iter()
+        .filter(|(_, execution)| !execution.resumes && !own.holds(execution))
+        .collect();
     if fresh.is_empty() {
         return Ok(Inserted::All(Vec::new()));
     }
-    let ids: Vec<Uuid> = fresh.iter().map(|(_, execution)| execution.execution_id).collect();
+    let ids: Vec<Uuid> = fresh
+        .iter()
+        .map(|(_, execution)| execution.execution_id)
+        .collect();
     let job_ids: Vec<Uuid> = fresh.iter().map(|(trigger, _)| trigger.job_id).collect();
-    let kinds: Vec<&str> = fresh.iter().map(|(trigger, _)| trigger.kind.in_log().as_str()).collect();
-    let fire_times: Vec<Timestamp> = fresh.iter().map(|(_, execution)| execution.fire_time).collect();
-    let due_times: Vec<Timestamp> = fresh.iter().map(|(_, execution)| execution.due_time).collect();
-    let versions: Vec<Option<i32>> = job_ids.iter().map(|id| jobs.get(id).map(|job| job.version)).collect();
-    let values: [&(dyn ToSql + Sync); 8] = [&node_id, &now, &ids, &job_ids, &kinds, &fire_times, &due_times, &versions];
+    let kinds: Vec<&str> = fresh
+        .iter()
+        .map(|(trigger, _)| trigger.kind.in_log().as_str())
+        .collect();
+    let fire_times: Vec<Timestamp> = fresh
+        .iter()
+        .map(|(_, execution)| execution.fire_time)
+        .collect();
+    let due_times: Vec<Timestamp> = fresh
+        .iter()
+        .map(|(_, execution)| execution.due_time)
+        .collect();
+    let versions: Vec<Option<i32>> = job_ids
+        .iter()
+        .map(|id| jobs.get(id).map(|job| job.version))
+        .collect();
+    let values: [&(dyn ToSql + Sync); 8] = [
+        &node_id,
+        &now,
+        &ids,
+        &job_ids,
+        &kinds,
+        &fire_times,
+        &due_times,
+        &versions,
+    ];
     if conflict_mode != ConflictMode::Fail {
-        let rows = transaction.query(&transaction.prepare_cached(INSERT_OR_SKIP).await?, &values).await?;
+        let rows = transaction
+            .query(&transaction.prepare_cached(INSERT_OR_SKIP).await?, &values)
+            .await?;
         return Ok(Inserted::New(rows));
     }
-    transaction.execute(&transaction.prepare_cached(INSERT).await?, &values).await?;
+    transaction
+        .execute(&transaction.prepare_cached(INSERT).await?, &values)
+        .await?;
     Ok(Inserted::All(ids))
 }
 
@@ -213,13 +286,16 @@ async fn resume(
     now: Timestamp,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     let resumed = executions.iter().filter(|(_, execution)| execution.resumes);
-    let (ids, due_times): (Vec<Uuid>, Vec<Timestamp>) =
-        resumed.map(|(_, execution)| (execution.execution_id, execution.due_time)).unzip();
+    let (ids, due_times): (Vec<Uuid>, Vec<Timestamp>) = resumed
+        .map(|(_, execution)| (execution.execution_id, execution.due_time))
+        .unzip();
     let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
         return Ok(Vec::new());
     };
     let statement = transaction.prepare_cached(RESUME).await?;
-    transaction.query(&statement, &[&node_id, &now, &ids, &due_times, low, high]).await
+    transaction
+        .query(&statement, &[&node_id, &now, &ids, &due_times, low, high])
+        .await
 }
 
 async fn list(
@@ -231,32 +307,77 @@ async fn list(
     if executions.is_empty() {
         return Ok(());
     }
-    let is_single = |(_, execution): &&(Trigger, NewExecution)| leases.names_job_of(execution.execution_id);
+    let is_single =
+        |(_, execution): &&(Trigger, NewExecution)| leases.names_job_of(execution.execution_id);
     let (single, common): (Vec<_>, Vec<_>) = executions.iter().partition(is_single);
-    let common: Vec<Uuid> = common.iter().map(|(_, execution)| execution.execution_id).collect();
-    let ids: Vec<Uuid> = single.iter().map(|(_, execution)| leases.of_execution(execution.execution_id)).collect();
+    let common: Vec<Uuid> = common
+        .iter()
+        .map(|(_, execution)| execution.execution_id)
+        .collect();
+    let ids: Vec<Uuid> = single
+        .iter()
+        .map(|(_, execution)| leases.of_execution(execution.execution_id))
+        .collect();
     let job_ids: Vec<Uuid> = single.iter().map(|(trigger, _)| trigger.job_id).collect();
-    let single_executions: Vec<Uuid> = single.iter().map(|(_, execution)| execution.execution_id).collect();
+    let single_executions: Vec<Uuid> = single
+        .iter()
+        .map(|(_, execution)| execution.execution_id)
+        .collect();
     let statement = transaction.prepare_cached(LIST).await?;
-    transaction.execute(&statement, &[&node_id, &leases.common(), &common, &ids, &job_ids, &single_executions]).await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &node_id,
+                &leases.common(),
+                &common,
+                &ids,
+                &job_ids,
+                &single_executions,
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-async fn move_on(plan: &LeasePlan, transaction: &Transaction, new_cache_tag: i64) -> Result<(), tokio_postgres::Error> {
+async fn move_on(
+    plan: &LeasePlan,
+    transaction: &Transaction,
+    new_cache_tag: i64,
+) -> Result<(), tokio_postgres::Error> {
     if plan.trigger_updates.is_empty() {
         return Ok(());
     }
     let trigger_updates = &plan.trigger_updates;
     let ids: Vec<Uuid> = trigger_updates.iter().map(|update| update.id).collect();
-    let fire_times: Vec<Timestamp> = trigger_updates.iter().map(|update| update.fire_time).collect();
-    let due_ats: Vec<Option<Timestamp>> = trigger_updates.iter().map(|update| update.due_at).collect();
+    let fire_times: Vec<Timestamp> = trigger_updates
+        .iter()
+        .map(|update| update.fire_time)
+        .collect();
+    let due_ats: Vec<Option<Timestamp>> =
+        trigger_updates.iter().map(|update| update.due_at).collect();
     let awaits: Vec<Option<Uuid>> = trigger_updates.iter().map(|update| update.awaits).collect();
     let ran: Vec<i64> = trigger_updates.iter().map(|update| update.ran).collect();
     let statement = transaction.prepare_cached(MOVE_ON).await?;
-    let excluded_from: Vec<Option<Timestamp>> = trigger_updates.iter().map(|update| update.excluded_from).collect();
-    let zone_rules: Vec<Option<i64>> = trigger_updates.iter().map(|update| update.zone_rules).collect();
-    let values: [&(dyn ToSql + Sync); 9] =
-        [&ids, &fire_times, &due_ats, &awaits, &ran, &excluded_from, &new_cache_tag, &zone_rules, &tzdb_edition()];
+    let excluded_from: Vec<Option<Timestamp>> = trigger_updates
+        .iter()
+        .map(|update| update.excluded_from)
+        .collect();
+    let zone_rules: Vec<Option<i64>> = trigger_updates
+        .iter()
+        .map(|update| update.zone_rules)
+        .collect();
+    let values: [&(dyn ToSql + Sync); 9] = [
+        &ids,
+        &fire_times,
+        &due_ats,
+        &awaits,
+        &ran,
+        &excluded_from,
+        &new_cache_tag,
+        &zone_rules,
+        &tzdb_edition(),
+    ];
     transaction.execute(&statement, &values).await?;
     Ok(())
 }
@@ -264,27 +385,45 @@ async fn move_on(plan: &LeasePlan, transaction: &Transaction, new_cache_tag: i64
 async fn remove(plan: &LeasePlan, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
     if !plan.deleted_triggers.is_empty() {
         let statement = transaction.prepare_cached(REMOVE).await?;
-        transaction.execute(&statement, &[&plan.deleted_triggers]).await?;
+        transaction
+            .execute(&statement, &[&plan.deleted_triggers])
+            .await?;
     }
     Ok(())
 }
 
-async fn hold_back(plan: &LeasePlan, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+async fn hold_back(
+    plan: &LeasePlan,
+    transaction: &Transaction,
+) -> Result<(), tokio_postgres::Error> {
     if !plan.paused_triggers.is_empty() {
         let statement = transaction.prepare_cached(HOLD_BACK).await?;
-        transaction.execute(&statement, &[&plan.paused_triggers]).await?;
+        transaction
+            .execute(&statement, &[&plan.paused_triggers])
+            .await?;
     }
     Ok(())
 }
 
-async fn buffer(buffered: &[(Trigger, NewExecution)], transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+async fn buffer(
+    buffered: &[(Trigger, NewExecution)],
+    transaction: &Transaction,
+) -> Result<(), tokio_postgres::Error> {
     if buffered.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = buffered.iter().map(|(_, execution)| execution.execution_id).collect();
+    let ids: Vec<Uuid> = buffered
+        .iter()
+        .map(|(_, execution)| execution.execution_id)
+        .collect();
     let job_ids: Vec<Uuid> = buffered.iter().map(|(trigger, _)| trigger.job_id).collect();
-    let fire_times: Vec<Timestamp> = buffered.iter().map(|(_, execution)| execution.fire_time).collect();
-    transaction.execute(BUFFER, &[&ids, &job_ids, &fire_times]).await?;
+    let fire_times: Vec<Timestamp> = buffered
+        .iter()
+        .map(|(_, execution)| execution.fire_time)
+        .collect();
+    transaction
+        .execute(BUFFER, &[&ids, &job_ids, &fire_times])
+        .await?;
     Ok(())
 }
 
@@ -297,19 +436,52 @@ pub async fn record_skipped(
     if skipped.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = skipped.iter().map(|(_, _, range)| range.execution_id).collect();
+    let ids: Vec<Uuid> = skipped
+        .iter()
+        .map(|(_, _, range)| range.execution_id)
+        .collect();
     let job_ids: Vec<Uuid> = skipped.iter().map(|(job_id, _, _)| *job_id).collect();
-    let kinds: Vec<&str> = skipped.iter().map(|(_, kind, _)| kind.in_log().as_str()).collect();
-    let reasons: Vec<&str> = skipped.iter().map(|(_, _, range)| range.reason.as_str()).collect();
-    let first: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.fire_time).collect();
-    let through: Vec<Timestamp> = skipped.iter().map(|(_, _, range)| range.through_fire_time).collect();
-    let counted = |range: &SkippedRange| Some(range.occurrences).filter(|occurrences| *occurrences > 0);
-    let occurrences: Vec<Option<i32>> = skipped.iter().map(|(_, _, range)| counted(range)).collect();
-    let into: Vec<Option<Uuid>> = skipped.iter().map(|(_, _, range)| range.coalesced_into).collect();
-    let message: Vec<Option<&str>> = skipped.iter().map(|(_, _, range)| range.message.as_deref()).collect();
+    let kinds: Vec<&str> = skipped
+        .iter()
+        .map(|(_, kind, _)| kind.in_log().as_str())
+        .collect();
+    let reasons: Vec<&str> = skipped
+        .iter()
+        .map(|(_, _, range)| range.reason.as_str())
+        .collect();
+    let first: Vec<Timestamp> = skipped
+        .iter()
+        .map(|(_, _, range)| range.fire_time)
+        .collect();
+    let through: Vec<Timestamp> = skipped
+        .iter()
+        .map(|(_, _, range)| range.through_fire_time)
+        .collect();
+    let counted =
+        |range: &SkippedRange| Some(range.occurrences).filter(|occurrences| *occurrences > 0);
+    let occurrences: Vec<Option<i32>> =
+        skipped.iter().map(|(_, _, range)| counted(range)).collect();
+    let into: Vec<Option<Uuid>> = skipped
+        .iter()
+        .map(|(_, _, range)| range.coalesced_into)
+        .collect();
+    let message: Vec<Option<&str>> = skipped
+        .iter()
+        .map(|(_, _, range)| range.message.as_deref())
+        .collect();
     let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;
-    let values: [&(dyn ToSql + Sync); 10] =
-        [&now, &ids, &job_ids, &kinds, &reasons, &first, &through, &occurrences, &into, &message];
+    let values: [&(dyn ToSql + Sync); 10] = [
+        &now,
+        &ids,
+        &job_ids,
+        &kinds,
+        &reasons,
+        &first,
+        &through,
+        &occurrences,
+        &into,
+        &message,
+    ];
     transaction.execute(&statement, &values).await?;
     Ok(())
 }

@@ -14,7 +14,8 @@ const CANCELLED: Micros = ASKED[2] + 10 * SECOND;
 /// The run number 2 hangs until a call cancels it.
 fn cancelled() -> History {
     let mut history = history();
-    (history.deliveries[2].ended, history.deliveries[2].status) = (Some(CANCELLED + 40 * MILLI), Some(499));
+    (history.deliveries[2].ended, history.deliveries[2].status) =
+        (Some(CANCELLED + 40 * MILLI), Some(499));
     history.deliveries[2].effect = false;
     history.rows[2].status = "CANCELLED".to_owned();
     history.rows[2].finished_at = Some(CANCELLED + 42 * MILLI);
@@ -47,7 +48,11 @@ fn what_a_call_cancels_breaks_no_rule_whether_it_has_begun_or_not() {
         (history.deliveries[2].status, history.deliveries[2].effect) = (Some(200), true);
         history.rows[2].status = "SUCCESS".to_owned();
     });
-    assert_eq!(succeeded, BTreeSet::new(), "it ended by itself at the same moment");
+    assert_eq!(
+        succeeded,
+        BTreeSet::new(),
+        "it ended by itself at the same moment"
+    );
 }
 
 #[test]
@@ -58,9 +63,14 @@ fn what_no_call_cancelled_is_found() {
     assert_eq!(refused, found("CANCELLED-WITHOUT-CAUSE"));
     let before = mutant(|history| history.rows[2].finished_at = Some(CANCELLED - SECOND));
     assert!(before.contains("CANCELLED-WITHOUT-CAUSE"), "{before:?}");
-    let another_job = mutant(|history| history.calls[4].job = Some(uuid::Uuid::from_u128(u128::MAX)));
-    assert!(another_job.contains("CANCELLED-WITHOUT-CAUSE"), "{another_job:?}");
-    let began_later = mutant(|history| history.calls[4] = call(Operation::Cancel, ASKED[2] - 20 * SECOND, None));
+    let another_job =
+        mutant(|history| history.calls[4].job = Some(uuid::Uuid::from_u128(u128::MAX)));
+    assert!(
+        another_job.contains("CANCELLED-WITHOUT-CAUSE"),
+        "{another_job:?}"
+    );
+    let began_later =
+        mutant(|history| history.calls[4] = call(Operation::Cancel, ASKED[2] - 20 * SECOND, None));
     assert_eq!(began_later, found("CANCELLED-WITHOUT-CAUSE"));
 }
 
@@ -69,7 +79,8 @@ fn what_runs_on_after_a_cancellation_is_found() {
     let runs_on = mutant(|history| {
         let ended = CANCELLED + 12 * SECOND;
         assert!(ended < END && history.calls[4].job == Some(JOB));
-        (history.deliveries[2].ended, history.rows[2].finished_at) = (Some(ended), Some(ended + MILLI));
+        (history.deliveries[2].ended, history.rows[2].finished_at) =
+            (Some(ended), Some(ended + MILLI));
         (history.deliveries[2].status, history.deliveries[2].effect) = (Some(200), true);
         history.rows[2].status = "SUCCESS".to_owned();
     });

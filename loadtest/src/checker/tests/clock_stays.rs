@@ -31,16 +31,28 @@ fn delivery(arrived: Micros) -> Delivery {
 }
 
 fn fault(kind: &str, from: Micros, until: Micros) -> Fault {
-    Fault { kind: kind.to_owned(), scope: Scope::Cluster, nodes: Vec::new(), from, until }
+    Fault {
+        kind: kind.to_owned(),
+        scope: Scope::Cluster,
+        nodes: Vec::new(),
+        from,
+        until,
+    }
 }
 
 /// A start each second, and none while the cluster is held.
 fn history() -> History {
-    let seconds = (2..END / SECOND).map(|second| second * SECOND).filter(|at| !(HELD[0]..HELD[1]).contains(at));
+    let seconds = (2..END / SECOND)
+        .map(|second| second * SECOND)
+        .filter(|at| !(HELD[0]..HELD[1]).contains(at));
     History {
         ended: END,
         deliveries: seconds.map(delivery).collect(),
-        calls: vec![call(Operation::Create(plain("each second", Schedule::FixedRate { seconds: 1 })), SECOND, None)],
+        calls: vec![call(
+            Operation::Create(plain("each second", Schedule::FixedRate { seconds: 1 })),
+            SECOND,
+            None,
+        )],
         faults: vec![fault(AHEAD, HELD[0], HELD[1])],
         ..History::default()
     }
@@ -49,20 +61,31 @@ fn history() -> History {
 fn mutant(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
     let mut history = history();
     change(&mut history);
-    check_clock_stays(&history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+    check_clock_stays(&history, &RULES)
+        .violations
+        .into_iter()
+        .map(|violation| violation.rule)
+        .collect()
 }
 
 #[test]
 fn a_rest_during_a_hold_breaks_no_rule_whatever_the_disk_does_meanwhile() {
     assert_eq!(mutant(|_| ()), BTreeSet::new());
     let stall = fault("slow-disk", HELD[0] + SECOND, HELD[0] + 2 * SECOND);
-    assert_eq!(mutant(|history| history.faults.push(stall)), BTreeSet::new());
+    assert_eq!(
+        mutant(|history| history.faults.push(stall)),
+        BTreeSet::new()
+    );
 }
 
 #[test]
 fn a_start_during_a_hold_and_a_rest_after_it_are_found() {
     let ran = mutant(|history| history.deliveries.push(delivery(HELD[0] + 5 * SECOND)));
     assert_eq!(ran, BTreeSet::from(["RAN-WHILE-HELD".to_owned()]));
-    let rests = mutant(|history| history.deliveries.retain(|delivery| delivery.arrived < HELD[1]));
+    let rests = mutant(|history| {
+        history
+            .deliveries
+            .retain(|delivery| delivery.arrived < HELD[1])
+    });
     assert_eq!(rests, BTreeSet::from(["RESTS".to_owned()]));
 }

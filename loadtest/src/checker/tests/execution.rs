@@ -49,10 +49,16 @@ impl Demand<'_> {
         }
     }
 
-    /// The first instant from then on at which its job is not paused; after the final read when it stays so.
+    /// The first instant from then on at which its job is not paused; after the final read when it
+    /// stays so.
     pub(super) fn unpaused(&self, at: Micros) -> Micros {
-        let paused = self.pauses.iter().find(|(from, until)| (*from..*until).contains(&at));
-        paused.map_or(at, |(_, until)| until.saturating_add(5 * MILLI).min(END + SECOND))
+        let paused = self
+            .pauses
+            .iter()
+            .find(|(from, until)| (*from..*until).contains(&at));
+        paused.map_or(at, |(_, until)| {
+            until.saturating_add(5 * MILLI).min(END + SECOND)
+        })
     }
 }
 
@@ -70,7 +76,13 @@ pub(super) struct Skipped<'a> {
 impl<'a> Skipped<'a> {
     /// A single fire time.
     pub(super) fn one(reason: &'a str, fire_time: Micros, at: Micros) -> Self {
-        Self { reason, through: fire_time, occurrences: 1, into: None, at }
+        Self {
+            reason,
+            through: fire_time,
+            occurrences: 1,
+            into: None,
+            at,
+        }
     }
 }
 
@@ -105,17 +117,26 @@ impl Generator {
                     if failed < spec.max_attempts {
                         ("CANCELLED", None, at.max(demand.deleted))
                     } else {
-                        ("FAILED", Some(if status == 499 { "TIMEOUT" } else { "ERROR" }), at)
+                        (
+                            "FAILED",
+                            Some(if status == 499 { "TIMEOUT" } else { "ERROR" }),
+                            at,
+                        )
                     }
                 }
-                AttemptResult::Lost { noticed } if spec.recovery == Recovery::MarkLost => ("LOST", None, noticed),
-                AttemptResult::Lost { noticed } if demand.deleted < noticed => ("CANCELLED", None, noticed),
+                AttemptResult::Lost { noticed } if spec.recovery == Recovery::MarkLost => {
+                    ("LOST", None, noticed)
+                }
+                AttemptResult::Lost { noticed } if demand.deleted < noticed => {
+                    ("CANCELLED", None, noticed)
+                }
                 AttemptResult::Lost { noticed } if recoveries == spec.max_recoveries => {
                     ("FAILED", Some("CRASH_LOOP"), noticed)
                 }
                 AttemptResult::Lost { noticed } => {
                     recoveries += 1;
-                    (due, due_time, kind) = (noticed + self.rng.i64(1..300) * MILLI, noticed, "RECOVERY");
+                    (due, due_time, kind) =
+                        (noticed + self.rng.i64(1..300) * MILLI, noticed, "RECOVERY");
                     self.transition(demand.id, attempt, "RETRYING", noticed);
                     continue;
                 }
@@ -149,27 +170,51 @@ impl Generator {
         let mut arrived = at.max(demand.due_time) + self.rng.i64(1..30) * MILLI;
         let (id, end, short_freeze, deaf) = {
             let life = &self.cluster.lives[life];
-            (life.id, life.end, life.short_freeze(arrived), life.target_outage(arrived).is_some())
+            (
+                life.id,
+                life.end,
+                life.short_freeze(arrived),
+                life.target_outage(arrived).is_some(),
+            )
         };
         if let Some((injected, end)) = end
             && arrived >= injected
             && !matches!(end, NodeEnd::Leaves)
             && !matches!(end, NodeEnd::Cut { fence, .. } if arrived < fence)
         {
-            return AttemptResult::Lost { noticed: self.noticed(injected, end) };
+            return AttemptResult::Lost {
+                noticed: self.noticed(injected, end),
+            };
         }
         if let Some(until) = short_freeze {
             arrived = until + self.rng.i64(1..20) * MILLI;
         }
         if deaf {
-            return AttemptResult::Settled { at: self.cluster.written(&mut self.rng, arrived), status: 0 };
+            return AttemptResult::Settled {
+                at: self.cluster.written(&mut self.rng, arrived),
+                status: 0,
+            };
         }
-        let own: u16 = if u32::try_from(attempt).unwrap() <= target.fail { 500 } else { 200 };
-        let delay = Micros::from(if attempt > 1 { target.delay_later.unwrap_or(target.delay) } else { target.delay });
+        let own: u16 = if u32::try_from(attempt).unwrap() <= target.fail {
+            500
+        } else {
+            200
+        };
+        let delay = Micros::from(if attempt > 1 {
+            target.delay_later.unwrap_or(target.delay)
+        } else {
+            target.delay
+        });
         let took = delay * MILLI + self.rng.i64(0..5) * MILLI;
-        let patience = demand.spec.timeout_seconds.map_or(Micros::MAX / 2, |seconds| Micros::from(seconds) * SECOND);
-        let (mut ended, mut status) =
-            if target.hang || took > patience { (arrived + patience, 499) } else { (arrived + took, own) };
+        let patience = demand
+            .spec
+            .timeout_seconds
+            .map_or(Micros::MAX / 2, |seconds| Micros::from(seconds) * SECOND);
+        let (mut ended, mut status) = if target.hang || took > patience {
+            (arrived + patience, 499)
+        } else {
+            (arrived + took, own)
+        };
         let mut lost = None;
         if let Some((injected, end)) = end {
             let settles = ended + 15 * MILLI >= injected;
@@ -206,10 +251,18 @@ impl Generator {
         if let Some(until) = self.cluster.lives[life].target_outage(ended) {
             // The answer does not reach the node, which gives up when the way is free again.
             let given_up = until + self.rng.i64(1..300) * MILLI;
-            return AttemptResult::Settled { at: self.cluster.written(&mut self.rng, given_up), status: 0 };
+            return AttemptResult::Settled {
+                at: self.cluster.written(&mut self.rng, given_up),
+                status: 0,
+            };
         }
-        let read = self.cluster.lives[life].short_freeze(ended).unwrap_or(ended);
-        AttemptResult::Settled { at: self.cluster.written(&mut self.rng, read), status }
+        let read = self.cluster.lives[life]
+            .short_freeze(ended)
+            .unwrap_or(ended);
+        AttemptResult::Settled {
+            at: self.cluster.written(&mut self.rng, read),
+            status,
+        }
     }
 
     fn noticed(&mut self, injected: Micros, end: NodeEnd) -> Micros {
@@ -222,7 +275,12 @@ impl Generator {
     }
 
     pub(super) fn transition(&mut self, execution: Uuid, attempt: i32, status: &str, at: Micros) {
-        self.history.transitions.push(Transition { execution, attempt, status: status.to_owned(), at });
+        self.history.transitions.push(Transition {
+            execution,
+            attempt,
+            status: status.to_owned(),
+            at,
+        });
     }
 
     /// A row that says what did not run.
@@ -243,20 +301,32 @@ impl Generator {
     /// Ends an execution at that time, whatever it was doing: `CANCEL_OTHER` in calm times.
     pub(super) fn cancel(&mut self, execution: Uuid, at: Micros) -> Micros {
         let history = &mut self.history;
-        history.deliveries.retain(|delivery| delivery.execution != execution || delivery.arrived <= at);
-        for delivery in history.deliveries.iter_mut().filter(|delivery| delivery.execution == execution) {
+        history
+            .deliveries
+            .retain(|delivery| delivery.execution != execution || delivery.arrived <= at);
+        for delivery in history
+            .deliveries
+            .iter_mut()
+            .filter(|delivery| delivery.execution == execution)
+        {
             if delivery.ended.is_none_or(|ended| ended > at) {
                 (delivery.ended, delivery.status, delivery.effect) = (Some(at), Some(499), false);
             }
         }
-        history.transitions.retain(|transition| transition.execution != execution || transition.at <= at);
+        history
+            .transitions
+            .retain(|transition| transition.execution != execution || transition.at <= at);
         let attempt = history
             .transitions
             .iter()
             .rfind(|transition| transition.execution == execution)
             .map_or(1, |last| last.attempt);
         let finished = at + 5 * MILLI;
-        if let Some(row) = history.rows.iter_mut().find(|row| row.execution == execution) {
+        if let Some(row) = history
+            .rows
+            .iter_mut()
+            .find(|row| row.execution == execution)
+        {
             (row.status, row.reason) = ("CANCELLED".to_owned(), None);
             (row.finished_at, row.attempt) = (Some(finished), attempt);
         }

@@ -11,8 +11,13 @@ use fastrand::Rng;
 use uuid::Uuid;
 
 pub(super) const MILLI: Micros = 1_000;
-pub(super) const RULES: Rules =
-    Rules { ttl: 4 * SECOND, recovery: 4 * SECOND, lateness: SECOND, earliness: 2 * MILLI, look_ahead: 250 * MILLI };
+pub(super) const RULES: Rules = Rules {
+    ttl: 4 * SECOND,
+    recovery: 4 * SECOND,
+    lateness: SECOND,
+    earliness: 2 * MILLI,
+    look_ahead: 250 * MILLI,
+};
 
 /// What ends a node's life early.
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +46,17 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn short_freeze(&self, at: Micros) -> Option<Micros> {
-        self.freezes.iter().find(|(from, until)| (*from..*until).contains(&at)).map(|(_, until)| *until)
+        self.freezes
+            .iter()
+            .find(|(from, until)| (*from..*until).contains(&at))
+            .map(|(_, until)| *until)
     }
 
     pub(super) fn target_outage(&self, at: Micros) -> Option<Micros> {
-        self.target_outages.iter().find(|(from, until)| (*from..*until).contains(&at)).map(|(_, until)| *until)
+        self.target_outages
+            .iter()
+            .find(|(from, until)| (*from..*until).contains(&at))
+            .map(|(_, until)| *until)
     }
 }
 
@@ -62,9 +73,15 @@ pub(super) struct ModelCluster {
 }
 
 impl ModelCluster {
-    /// Four nodes, and `count` faults from `from` on, a few seconds from each other. The first node is spared by all but the database.
+    /// Four nodes, and `count` faults from `from` on, a few seconds from each other. The first node
+    /// is spared by all but the database.
     pub(super) fn new(rng: &mut Rng, bursts: &[(Micros, usize)]) -> Self {
-        let mut cluster = Self { lives: Vec::new(), outages: Vec::new(), faults: Vec::new(), names: 0 };
+        let mut cluster = Self {
+            lives: Vec::new(),
+            outages: Vec::new(),
+            faults: Vec::new(),
+            names: 0,
+        };
         for _ in 0..4 {
             cluster.start(rng, 0, None);
         }
@@ -81,7 +98,14 @@ impl ModelCluster {
         let name = name.unwrap_or_else(|| format!("node-{}", self.names));
         self.names += 1;
         let id = Uuid::from_u128(rng.u128(..));
-        self.lives.push(Life { id, name, from, end: None, freezes: Vec::new(), target_outages: Vec::new() });
+        self.lives.push(Life {
+            id,
+            name,
+            from,
+            end: None,
+            freezes: Vec::new(),
+            target_outages: Vec::new(),
+        });
     }
 
     /// Does something to the cluster; when it is over.
@@ -89,10 +113,14 @@ impl ModelCluster {
         let first = self.lives[0].name.clone();
         let able: Vec<usize> = (0..self.lives.len())
             .filter(|index| {
-                self.lives[*index].end.is_none() && self.lives[*index].from < at && self.lives[*index].name != first
+                self.lives[*index].end.is_none()
+                    && self.lives[*index].from < at
+                    && self.lives[*index].name != first
             })
             .collect();
-        let Some(hit) = rng.choice(able) else { return at };
+        let Some(hit) = rng.choice(able) else {
+            return at;
+        };
         let injected = at + rng.i64(0..10) * MILLI;
         let (kind, scope, until) = match rng.u8(0..10) {
             0..3 => {
@@ -135,21 +163,42 @@ impl ModelCluster {
             _ => return self.outage(rng, at, injected),
         };
         let nodes = vec![self.lives[hit].name.clone()];
-        self.faults.push(Fault { kind: kind.to_owned(), scope, nodes, from: at, until });
+        self.faults.push(Fault {
+            kind: kind.to_owned(),
+            scope,
+            nodes,
+            from: at,
+            until,
+        });
         until
     }
 
     /// The database is away: shortly, then what runs goes on; or so long that all nodes let go.
     fn outage(&mut self, rng: &mut Rng, at: Micros, injected: Micros) -> Micros {
         let long = rng.bool();
-        let until = injected + if long { rng.i64(8_000..20_000) } else { rng.i64(500..2_500) } * MILLI;
-        self.outages.push(Outage { from: injected, until });
+        let until = injected
+            + if long {
+                rng.i64(8_000..20_000)
+            } else {
+                rng.i64(500..2_500)
+            } * MILLI;
+        self.outages.push(Outage {
+            from: injected,
+            until,
+        });
         if long {
             for index in 0..self.lives.len() {
                 if self.lives[index].end.is_none() && self.lives[index].from < injected {
-                    let end = NodeEnd::Cut { fence: injected + rng.i64(2_500..3_500) * MILLI, declared: until };
+                    let end = NodeEnd::Cut {
+                        fence: injected + rng.i64(2_500..3_500) * MILLI,
+                        declared: until,
+                    };
                     self.lives[index].end = Some((injected, end));
-                    self.start(rng, until + 100 * MILLI, Some(self.lives[index].name.clone()));
+                    self.start(
+                        rng,
+                        until + 100 * MILLI,
+                        Some(self.lives[index].name.clone()),
+                    );
                 }
             }
             // The spared node keeps the first place.
@@ -169,28 +218,41 @@ impl ModelCluster {
     }
 
     pub(super) fn outage_at(&self, at: Micros) -> Option<&Outage> {
-        self.outages.iter().find(|outage| (outage.from..outage.until).contains(&at))
+        self.outages
+            .iter()
+            .find(|outage| (outage.from..outage.until).contains(&at))
     }
 
     /// When the database answers a write.
     pub(super) fn written(&self, rng: &mut Rng, at: Micros) -> Micros {
         let at = at + rng.i64(2..20) * MILLI;
-        self.outage_at(at).map_or(at, |outage| outage.until + rng.i64(50..500) * MILLI)
+        self.outage_at(at)
+            .map_or(at, |outage| outage.until + rng.i64(50..500) * MILLI)
     }
 
     /// When a dead node is taken over: who watches has to have watched for a TTL after an outage.
     pub(super) fn taken_over(&self, rng: &mut Rng, at: Micros) -> Micros {
-        let outage = self.outage_at(at).or_else(|| self.outages.iter().find(|outage| outage.until == at));
-        outage.map_or(at, |outage| outage.until + RULES.ttl + rng.i64(0..1_500) * MILLI)
+        let outage = self
+            .outage_at(at)
+            .or_else(|| self.outages.iter().find(|outage| outage.until == at));
+        outage.map_or(at, |outage| {
+            outage.until + RULES.ttl + rng.i64(0..1_500) * MILLI
+        })
     }
 
     /// Who leases at that time or soon after, and when.
     pub(super) fn lease(&self, rng: &mut Rng, at: Micros) -> (usize, Micros) {
-        let at = self.outage_at(at).map_or(at, |outage| outage.until + rng.i64(150..1_500) * MILLI);
+        let at = self
+            .outage_at(at)
+            .map_or(at, |outage| outage.until + rng.i64(150..1_500) * MILLI);
         let able = |life: &Life| {
-            life.from <= at && life.end.is_none_or(|(from, _)| at < from) && life.short_freeze(at).is_none()
+            life.from <= at
+                && life.end.is_none_or(|(from, _)| at < from)
+                && life.short_freeze(at).is_none()
         };
-        let lives: Vec<usize> = (0..self.lives.len()).filter(|index| able(&self.lives[*index])).collect();
+        let lives: Vec<usize> = (0..self.lives.len())
+            .filter(|index| able(&self.lives[*index]))
+            .collect();
         match rng.choice(lives) {
             Some(life) => (life, at),
             None => self.lease(rng, at + 50 * MILLI),

@@ -23,13 +23,16 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (_, row) = b.any(|b, d, r| {
             let asked = |at: Micros| {
                 b.history.calls.iter().any(|c| {
-                    c.job == Some(r.job) && c.operation == Operation::RunNow && (c.invoked - at).abs() < 9 * SECOND
+                    c.job == Some(r.job)
+                        && c.operation == Operation::RunNow
+                        && (c.invoked - at).abs() < 9 * SECOND
                 })
             };
             let plain = b.one_grid(r.job)
                 && d.len() == 1
                 && d[0].kind == "SCHEDULE"
-                && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow);
+                && b.spec(r.job)
+                    .is_some_and(|spec| spec.overlap == Overlap::Allow);
             plain
                 && !asked(r.fire_time)
                 && b.calm(r.fire_time - 9 * SECOND, r.fire_time + 9 * SECOND)
@@ -43,7 +46,10 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (_, row) = b.any(|b, d, r| {
             let until = r.fire_time + 45 * SECOND;
             let plain = b.period(r.job).is_some() && r.kind == "SCHEDULE" && !d.is_empty();
-            plain && !b.calm(r.fire_time, r.fire_time) && until < b.history.ended && b.sure(r.job, r.fire_time, until)
+            plain
+                && !b.calm(r.fire_time, r.fire_time)
+                && until < b.history.ended
+                && b.sure(r.job, r.fire_time, until)
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
@@ -51,9 +57,14 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("lost in the gap, by a pause or a deletion", |b| {
         let (_, row) = b.any(|b, _, r| {
-            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
-            let under_way =
-                |call: &Call| (call.invoked - 30 * MILLI..=call.completed + 30 * MILLI).contains(&r.fire_time);
+            let mut calls = b
+                .history
+                .calls
+                .iter()
+                .filter(|call| call.job == Some(r.job));
+            let under_way = |call: &Call| {
+                (call.invoked - 30 * MILLI..=call.completed + 30 * MILLI).contains(&r.fire_time)
+            };
             matches!(r.reason.as_deref(), Some("PAUSED" | "DELETED"))
                 && r.kind == "SCHEDULE"
                 && b.spec(r.job).is_some()
@@ -64,7 +75,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("lost in the gap, by an edit", |b| {
         let (_, row) = b.any(|b, d, r| {
-            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b
+                .history
+                .calls
+                .iter()
+                .filter(|call| call.job == Some(r.job));
             let edited = |call: &Call| {
                 matches!(call.operation, Operation::Update(_))
                     && r.fire_time + 30 * MILLI < call.invoked
@@ -99,13 +114,26 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         Some(&["FORGED-LABEL"])
     }),
     ("a retry of a paused job", |b| {
-        let (deliveries, row) = b.plain(|d, r| d.len() > 1 && r.attempt == 2 && d[1].kind == "RETRY")?;
+        let (deliveries, row) =
+            b.plain(|d, r| d.len() > 1 && r.attempt == 2 && d[1].kind == "RETRY")?;
         let arrived = deliveries[1].arrived;
-        let first = b.history.calls.iter().find(|call| call.job == Some(row.job))?.clone();
+        let first = b
+            .history
+            .calls
+            .iter()
+            .find(|call| call.job == Some(row.job))?
+            .clone();
         let at = deliveries[0].ended?.max(arrived - 10 * MILLI) - 3 * SECOND;
         // It had been paused for three seconds when the retry came.
-        b.history.calls.retain(|call| call.job != Some(row.job) || call.completed < at);
-        b.history.calls.push(Call { operation: Operation::Pause, invoked: at, completed: at + MILLI, ..first });
+        b.history
+            .calls
+            .retain(|call| call.job != Some(row.job) || call.completed < at);
+        b.history.calls.push(Call {
+            operation: Operation::Pause,
+            invoked: at,
+            completed: at + MILLI,
+            ..first
+        });
         b.history.calls.sort_by_key(|call| call.invoked);
         Some(&["GHOST"])
     }),
@@ -116,7 +144,9 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
                     || fault.from > r.fire_time + 20 * SECOND
                     || fault.scope == Scope::Harmless
             };
-            let spec = b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow);
+            let spec = b
+                .spec(r.job)
+                .is_some_and(|spec| spec.overlap == Overlap::Allow);
             spec && r.kind == "SCHEDULE"
                 && !d.is_empty()
                 && r.fire_time < b.history.ended - 40 * SECOND
@@ -145,7 +175,8 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         Some(&["DUP-ATTEMPT"])
     }),
     ("a new execution id for a fire time", |b| {
-        let (deliveries, row) = b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some())?;
+        let (deliveries, row) =
+            b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some())?;
         b.copy(&deliveries, &row, 30 * MILLI, row.fire_time);
         Some(&["DOUBLE-EXECUTION"])
     }),
@@ -162,9 +193,15 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("one attempt too many", |b| {
         let (deliveries, _) = b.plain(|_, r| r.status == "FAILED")?;
         let job = deliveries[0].job;
-        let most =
-            b.history.calls.iter().filter(|call| call.job == Some(job)).filter_map(|call| match &call.operation {
-                Operation::Create(spec) | Operation::Update(spec) => Some(spec.max_attempts as usize),
+        let most = b
+            .history
+            .calls
+            .iter()
+            .filter(|call| call.job == Some(job))
+            .filter_map(|call| match &call.operation {
+                Operation::Create(spec) | Operation::Update(spec) => {
+                    Some(spec.max_attempts as usize)
+                }
                 _ => None,
             });
         if most.max()? > deliveries.len() {
@@ -175,7 +212,12 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("two nodes at once", |b| {
         let (deliveries, row) = b.plain(|d, _| d.len() == 1 && took(d) > 300 * MILLI)?;
-        let node = b.history.nodes.iter().find(|node| node.id != deliveries[0].node)?.id;
+        let node = b
+            .history
+            .nodes
+            .iter()
+            .find(|node| node.id != deliveries[0].node)?
+            .id;
         let mut duplicate = deliveries[0].clone();
         (duplicate.attempt, duplicate.node) = (2, node);
         duplicate.arrived += 10 * MILLI;
@@ -205,7 +247,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a run while paused", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
-            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b
+                .history
+                .calls
+                .iter()
+                .filter(|call| call.job == Some(r.job));
             d.len() == 1
                 && b.one_grid(r.job)
                 && r.kind == "SCHEDULE"
@@ -217,7 +263,11 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     }),
     ("a run after the job was deleted", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
-            let mut calls = b.history.calls.iter().filter(|call| call.job == Some(r.job));
+            let mut calls = b
+                .history
+                .calls
+                .iter()
+                .filter(|call| call.job == Some(r.job));
             d.len() == 1
                 && b.one_grid(r.job)
                 && r.kind == "SCHEDULE"
@@ -245,7 +295,9 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
     ("the label of the fire time before", |b| {
         let (deliveries, row) = b.plain(|_, _| true)?;
         let period = b.period(row.job).filter(|_| b.one_grid(row.job))?;
-        b.any(|_, d, r| !d.is_empty() && r.job == row.job && r.fire_time == row.fire_time - period)?;
+        b.any(|_, d, r| {
+            !d.is_empty() && r.job == row.job && r.fire_time == row.fire_time - period
+        })?;
         b.change(deliveries[0].execution, 0, |d| {
             d.fire_time -= period;
             d.due_time -= period;
@@ -257,7 +309,8 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (deliveries, _) = b.any(|b, d, r| {
             r.status == "LOST"
                 && !d.is_empty()
-                && d.last().is_some_and(|last| last.attempt == r.attempt && last.ended.is_some())
+                && d.last()
+                    .is_some_and(|last| last.attempt == r.attempt && last.ended.is_some())
                 && b.spec(r.job).is_some()
         })?;
         let row = b.row(deliveries[0].execution)?;
@@ -269,7 +322,8 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         let (deliveries, row) = orphan(b)?;
         b.drop_delivery(row.execution, 2);
         let row = b.row(row.execution)?;
-        (row.status, row.reason, row.attempt, row.finished_at) = ("RUNNING".to_owned(), None, 1, None);
+        (row.status, row.reason, row.attempt, row.finished_at) =
+            ("RUNNING".to_owned(), None, 1, None);
         b.forget(deliveries[0].execution);
         Some(&["UNRECOVERED"])
     }),
@@ -333,13 +387,21 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
                 && d[0].status == Some(499)
         })?;
         let until = deliveries[1].arrived + 20 * MILLI;
-        b.change(deliveries[0].execution, deliveries[0].attempt, |d| d.ended = Some(until));
+        b.change(deliveries[0].execution, deliveries[0].attempt, |d| {
+            d.ended = Some(until)
+        });
         Some(&["SELF-FENCING"])
     }),
     ("two effects at a target that refuses stale attempts", |b| {
-        let (deliveries, _) = b.any(|b, d, r| b.spec(r.job).is_some() && d.iter().filter(|d| d.effect).count() > 1)?;
+        let (deliveries, _) =
+            b.any(|b, d, r| b.spec(r.job).is_some() && d.iter().filter(|d| d.effect).count() > 1)?;
         let job = deliveries[0].job;
-        for call in b.history.calls.iter_mut().filter(|call| call.job == Some(job)) {
+        for call in b
+            .history
+            .calls
+            .iter_mut()
+            .filter(|call| call.job == Some(job))
+        {
             if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
                 spec.target.fenced = true;
             }
@@ -349,37 +411,56 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
 ];
 
 /// A fire time of the grid at which the job slept, and how much later than the given one it is.
-fn asleep(b: &Mutant, job: uuid::Uuid, fire_time: Micros, by: &Operation) -> Option<(Micros, Micros)> {
+fn asleep(
+    b: &Mutant,
+    job: uuid::Uuid,
+    fire_time: Micros,
+    by: &Operation,
+) -> Option<(Micros, Micros)> {
     let period = b.period(job)?;
-    let calls: Vec<_> = b.history.calls.iter().filter(|call| call.job == Some(job)).collect();
-    calls.iter().enumerate().filter(|(_, call)| call.operation == *by).find_map(|(index, call)| {
-        let until = calls[index + 1..]
-            .iter()
-            .find(|later| later.operation == Operation::Resume)
-            .map_or(b.history.ended, |later| later.invoked);
-        let from = call.completed + 2 * SECOND;
-        let at = fire_time + ((from - fire_time).div_euclid(period) + 1) * period;
-        let calm = b.calm(call.invoked - 20 * SECOND, at + 5 * SECOND);
-        let counted = b
-            .history
-            .calls
-            .iter()
-            .filter(|c| c.job == Some(job))
-            .all(|c| c.operation != Operation::RunNow || (c.invoked - at).abs() > 12 * SECOND);
-        (calm && counted && at + 12 * SECOND < until).then_some((at, at - fire_time))
-    })
+    let calls: Vec<_> = b
+        .history
+        .calls
+        .iter()
+        .filter(|call| call.job == Some(job))
+        .collect();
+    calls
+        .iter()
+        .enumerate()
+        .filter(|(_, call)| call.operation == *by)
+        .find_map(|(index, call)| {
+            let until = calls[index + 1..]
+                .iter()
+                .find(|later| later.operation == Operation::Resume)
+                .map_or(b.history.ended, |later| later.invoked);
+            let from = call.completed + 2 * SECOND;
+            let at = fire_time + ((from - fire_time).div_euclid(period) + 1) * period;
+            let calm = b.calm(call.invoked - 20 * SECOND, at + 5 * SECOND);
+            let counted = b
+                .history
+                .calls
+                .iter()
+                .filter(|c| c.job == Some(job))
+                .all(|c| c.operation != Operation::RunNow || (c.invoked - at).abs() > 12 * SECOND);
+            (calm && counted && at + 12 * SECOND < until).then_some((at, at - fire_time))
+        })
 }
 
-/// An execution that a kill orphaned, and that ran again elsewhere, of a job that always says RERUN.
+/// An execution that a kill orphaned, and that ran again elsewhere, of a job that always says
+/// RERUN.
 fn orphan(b: &mut Mutant) -> Option<(Vec<crate::history::Delivery>, crate::history::Row)> {
     b.any(|b, d, r| {
-        b.spec(r.job).is_some_and(|spec| spec.recovery == Recovery::Rerun)
+        b.spec(r.job)
+            .is_some_and(|spec| spec.recovery == Recovery::Rerun)
             && d.len() > 1
             && d[0].status == Some(499)
             && d[1].kind == "RECOVERY"
             && d[1].attempt == 2
             && b.hit(&d[0], Scope::Ends)
             && r.finished_at.is_some()
-            && b.history.calls.iter().all(|call| call.job != Some(r.job) || call.operation != Operation::Delete)
+            && b.history
+                .calls
+                .iter()
+                .all(|call| call.job != Some(r.job) || call.operation != Operation::Delete)
     })
 }

@@ -12,7 +12,8 @@ use crate::{
 
 pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("two rows for one fire time", |b| {
-        let (_, row) = b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some())?;
+        let (_, row) =
+            b.any(|b, d, r| !d.is_empty() && r.kind == "SCHEDULE" && b.spec(r.job).is_some())?;
         let execution = b.id();
         b.history.rows.push(Row { execution, ..row });
         Some(&["DB-TWO-ROWS", "DOUBLE-EXECUTION"])
@@ -29,19 +30,24 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     }),
     ("a phantom success", |b| {
         let (_, row) = b.any(|b, d, r| {
-            r.status == "FAILED" && !d.is_empty() && b.spec(r.job).is_some() && d.iter().all(|d| !d.effect)
+            r.status == "FAILED"
+                && !d.is_empty()
+                && b.spec(r.job).is_some()
+                && d.iter().all(|d| !d.effect)
         })?;
         end(b, row.execution, "SUCCESS", None);
         Some(&["PHANTOM-SUCCESS"])
     }),
     ("a phantom success of what nobody saw", |b| {
-        let (_, row) = b.any(|b, d, r| r.status == "SUCCESS" && !d.is_empty() && b.spec(r.job).is_some())?;
+        let (_, row) =
+            b.any(|b, d, r| r.status == "SUCCESS" && !d.is_empty() && b.spec(r.job).is_some())?;
         b.drop_delivery(row.execution, 0);
         Some(&["PHANTOM-SUCCESS"])
     }),
     ("a settlement of the attempt before", |b| {
-        let (deliveries, _) =
-            b.any(|b, d, r| r.status == "SUCCESS" && d.len() > 1 && d[0].ended.is_some() && b.spec(r.job).is_some())?;
+        let (deliveries, _) = b.any(|b, d, r| {
+            r.status == "SUCCESS" && d.len() > 1 && d[0].ended.is_some() && b.spec(r.job).is_some()
+        })?;
         let row = b.row(deliveries[0].execution)?;
         (row.attempt, row.finished_at) = (1, deliveries[0].ended.map(|at| at + 5 * MILLI));
         b.forget(deliveries[0].execution);
@@ -55,17 +61,24 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
                 && d.last().is_some_and(|l| l.attempt == r.attempt)
                 && b.spec(r.job).is_some()
         })?;
-        b.row(deliveries[0].execution)?.finished_at = deliveries.last().map(|last| last.arrived + 20 * MILLI);
+        b.row(deliveries[0].execution)?.finished_at =
+            deliveries.last().map(|last| last.arrived + 20 * MILLI);
         Some(&["STALE-COMPLETION"])
     }),
     ("a failure before its attempt had ended", |b| {
         let (deliveries, _) = b.plain(|d, r| r.status == "FAILED" && took(d) > 600 * MILLI)?;
-        b.row(deliveries[0].execution)?.finished_at = deliveries.last().map(|last| last.arrived + 20 * MILLI);
+        b.row(deliveries[0].execution)?.finished_at =
+            deliveries.last().map(|last| last.arrived + 20 * MILLI);
         Some(&["STALE-COMPLETION"])
     }),
     ("given up early", |b| {
         let (_, row) = b.plain(|d, r| d.len() == 1 && r.status == "FAILED")?;
-        for call in b.history.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
+        for call in b
+            .history
+            .calls
+            .iter_mut()
+            .filter(|call| call.job == Some(row.job))
+        {
             if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
                 spec.max_attempts = 3;
             }
@@ -82,7 +95,11 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         let (_, row) = b.plain(|d, r| d.len() == 1 && r.status == "FAILED")?;
         end(b, row.execution, "LOST", None);
         let mark_lost = b.spec(row.job)?.recovery == crate::job::Recovery::MarkLost;
-        Some(if mark_lost { &["LOST-WITHOUT-FAULT"] } else { &["UNRECOVERED"] })
+        Some(if mark_lost {
+            &["LOST-WITHOUT-FAULT"]
+        } else {
+            &["UNRECOVERED"]
+        })
     }),
     ("lost, and it was never begun on a node that lives", |b| {
         // Beside an outage of the database alone.
@@ -100,7 +117,12 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         })?;
         b.drop_delivery(row.execution, 0);
         end(b, row.execution, "LOST", None);
-        for call in b.history.calls.iter_mut().filter(|call| call.job == Some(row.job)) {
+        for call in b
+            .history
+            .calls
+            .iter_mut()
+            .filter(|call| call.job == Some(row.job))
+        {
             if let Operation::Create(spec) | Operation::Update(spec) = &mut call.operation {
                 spec.recovery = crate::job::Recovery::MarkLost;
             }
@@ -115,16 +137,23 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("cancelled before another came due", |b| {
         let (deliveries, row) = b.any(|b, d, r| {
             let due = |other: &Row| other.job == r.job && other.fire_time > r.fire_time - SECOND;
-            let others = b.history.rows.iter().filter(|o| o.execution != r.execution && due(o));
+            let others = b
+                .history
+                .rows
+                .iter()
+                .filter(|o| o.execution != r.execution && due(o));
             let next = others.map(|o| o.fire_time).min();
-            b.spec(r.job).is_some_and(|s| s.overlap == Overlap::CancelOther)
+            b.spec(r.job)
+                .is_some_and(|s| s.overlap == Overlap::CancelOther)
                 && d.len() == 1
                 && r.status == "SUCCESS"
                 && b.calm(r.fire_time, r.fire_time + SECOND)
                 && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
                 && next.is_some_and(|next| r.finished_at.is_some_and(|at| at < next))
         })?;
-        b.change(deliveries[0].execution, 1, |d| (d.status, d.effect) = (Some(499), false));
+        b.change(deliveries[0].execution, 1, |d| {
+            (d.status, d.effect) = (Some(499), false)
+        });
         end(b, row.execution, "CANCELLED", None);
         Some(&["CANCELLED-WITHOUT-CAUSE"])
     }),
@@ -132,14 +161,17 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         let (_, row) = b.any(|b, _, r| {
             r.status == "CANCELLED"
                 && b.calm(r.fire_time, r.fire_time + 9 * SECOND)
-                && b.spec(r.job).is_some_and(|s| s.overlap == Overlap::CancelOther)
+                && b.spec(r.job)
+                    .is_some_and(|s| s.overlap == Overlap::CancelOther)
                 && b.period(r.job).is_some()
         })?;
         let (_, other) = b.any(|b, d, r| {
             r.job == row.job
                 && r.kind == "BUFFERED"
                 && d.len() == 1
-                && row.finished_at.is_some_and(|at| (at - SECOND..at + SECOND).contains(&d[0].arrived))
+                && row
+                    .finished_at
+                    .is_some_and(|at| (at - SECOND..at + SECOND).contains(&d[0].arrived))
                 && asked_for(b, r)
                 && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
         })?;
@@ -152,9 +184,15 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("a calendar that nobody made", |b| skipped(b, "CALENDAR")),
     ("missed, and the policy is to run all", |b| {
         let (_, row) = b.any(|b, d, r| {
-            let policies =
-                b.history.calls.iter().filter(|call| call.job == Some(r.job)).all(|call| match &call.operation {
-                    Operation::Create(spec) | Operation::Update(spec) => spec.misfire == Misfire::FireAll,
+            let policies = b
+                .history
+                .calls
+                .iter()
+                .filter(|call| call.job == Some(r.job))
+                .all(|call| match &call.operation {
+                    Operation::Create(spec) | Operation::Update(spec) => {
+                        spec.misfire == Misfire::FireAll
+                    }
                     _ => call.outcome == CallOutcome::Done,
                 });
             let sure = b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2));
@@ -169,18 +207,25 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
         leave_out(b, &row, "MISFIRE");
         Some(&["LOST"])
     }),
-    ("a misfire that ran although the policy is SKIP", |b| ran_late(b, "MISFIRE")),
-    ("a fire time that ran and was folded", |b| ran_late(b, "COALESCED")),
+    ("a misfire that ran although the policy is SKIP", |b| {
+        ran_late(b, "MISFIRE")
+    }),
+    ("a fire time that ran and was folded", |b| {
+        ran_late(b, "COALESCED")
+    }),
     ("folded into nothing", |b| {
         let (_, row) = b.any(|b, _, r| {
-            r.coalesced_into.is_some() && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
+            r.coalesced_into.is_some()
+                && b.spec(r.job)
+                    .is_some_and(|spec| spec.overlap == Overlap::Allow)
         })?;
         b.row(row.execution)?.coalesced_into = Some(uuid::Uuid::nil());
         Some(&["COALESCED-INTO-NOTHING"])
     }),
     ("a range that counts one too many", |b| {
-        let (_, row) =
-            b.any(|b, _, r| matches!(r.reason.as_deref(), Some("COALESCED" | "MISFIRE")) && b.spec(r.job).is_some())?;
+        let (_, row) = b.any(|b, _, r| {
+            matches!(r.reason.as_deref(), Some("COALESCED" | "MISFIRE")) && b.spec(r.job).is_some()
+        })?;
         b.row(row.execution)?.occurrences = row.occurrences.map(|n| n + 1);
         Some(&["RANGE-COUNT"])
     }),
@@ -192,18 +237,30 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
             status: "RUNNING".to_owned(),
             at: row.finished_at? + SECOND,
         };
-        let back = Transition { status: row.status.clone(), at: row.finished_at? + 2 * SECOND, ..changed.clone() };
+        let back = Transition {
+            status: row.status.clone(),
+            at: row.finished_at? + 2 * SECOND,
+            ..changed.clone()
+        };
         b.history.transitions.extend([changed, back]);
         Some(&["END-CHANGED"])
     }),
     ("an attempt that went down", |b| {
         let (_, row) = b.any(|_, _, r| r.attempt > 1 && r.status == "SUCCESS")?;
-        b.history.transitions.iter_mut().rfind(|t| t.execution == row.execution)?.attempt = 1;
+        b.history
+            .transitions
+            .iter_mut()
+            .rfind(|t| t.execution == row.execution)?
+            .attempt = 1;
         Some(&["END-CHANGED"])
     }),
     ("a row that its transitions do not show", |b| {
         let (_, row) = b.any(|_, _, r| r.status == "SUCCESS")?;
-        b.history.transitions.iter_mut().rfind(|t| t.execution == row.execution)?.status = "LOST".to_owned();
+        b.history
+            .transitions
+            .iter_mut()
+            .rfind(|t| t.execution == row.execution)?
+            .status = "LOST".to_owned();
         Some(&["HISTORY-MISMATCH"])
     }),
 ];
@@ -211,7 +268,8 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
 pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a fixed delay that stops", |b| {
         let (_, row) = fixed_delay_run(b, |b, _, r| {
-            r.fire_time > b.history.ended - 90 * SECOND && b.calm(r.fire_time, b.history.ended - 13 * SECOND)
+            r.fire_time > b.history.ended - 90 * SECOND
+                && b.calm(r.fire_time, b.history.ended - 13 * SECOND)
         })?;
         let after: Vec<_> = b
             .history
@@ -227,7 +285,8 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         Some(&["DELAY-STOPPED"])
     }),
     ("a fixed delay that forks", |b| {
-        let (deliveries, row) = fixed_delay_run(b, |_, d, _| d.len() == 1 && took(d) > 100 * MILLI)?;
+        let (deliveries, row) =
+            fixed_delay_run(b, |_, d, _| d.len() == 1 && took(d) > 100 * MILLI)?;
         let at = deliveries[0].arrived + 10 * MILLI;
         b.copy(&deliveries, &row, 20 * MILLI, at);
         Some(&["DELAY-FORK"])
@@ -242,7 +301,8 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
                 .max_by_key(|o| o.fire_time);
             d.len() == 1
                 && before.is_some_and(|o| {
-                    o.finished_at.is_some_and(|at| b.calm(o.fire_time, at) && b.sure(r.job, o.fire_time, at))
+                    o.finished_at
+                        .is_some_and(|at| b.calm(o.fire_time, at) && b.sure(r.job, o.fire_time, at))
                 })
         })?;
         b.change(deliveries[0].execution, 0, |d| {
@@ -254,8 +314,9 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         Some(&["DELAY-EARLY"])
     }),
     ("a run-now that ran twice", |b| {
-        let (deliveries, row) =
-            b.any(|b, d, r| r.kind == "MANUAL" && !d.is_empty() && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2))?;
+        let (deliveries, row) = b.any(|b, d, r| {
+            r.kind == "MANUAL" && !d.is_empty() && b.sure(r.job, Micros::MAX / 2, Micros::MAX / 2)
+        })?;
         b.copy(&deliveries, &row, 5 * MILLI, row.fire_time);
         Some(&["MANUAL-EXTRA"])
     }),
@@ -269,7 +330,9 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
-        b.history.calls.retain(|call| call.job != Some(row.job) || call.operation != Operation::Delete);
+        b.history
+            .calls
+            .retain(|call| call.job != Some(row.job) || call.operation != Operation::Delete);
         Some(&["MANUAL-LOST"])
     }),
     ("two executions at once of a job that forbids it", |b| {
@@ -280,8 +343,13 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
                 && b.calm(r.fire_time, r.finished_at.unwrap_or(0) + 20 * SECOND)
         })?;
         let ended = deliveries[0].ended?;
-        let next =
-            b.history.deliveries.iter().filter(|d| d.job == row.job && d.arrived > ended).map(|d| d.arrived).min()?;
+        let next = b
+            .history
+            .deliveries
+            .iter()
+            .filter(|d| d.job == row.job && d.arrived > ended)
+            .map(|d| d.arrived)
+            .min()?;
         if next > ended + 12 * SECOND {
             return None;
         }
@@ -291,62 +359,98 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     }),
     ("what waited in a queue and never ran", |b| {
         let (_, row) = b.any(|b, d, r| {
-            let queue = |s: &crate::job::JobSpec| matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll);
+            let queue = |s: &crate::job::JobSpec| {
+                matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll)
+            };
             b.spec(r.job).is_some_and(queue)
                 && b.period(r.job).is_some()
                 && r.kind == "BUFFERED"
                 && d.len() == 1
                 && asked_for(b, r)
-                && b.calm(r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2) + 8 * SECOND)
+                && b.calm(
+                    r.fire_time,
+                    r.finished_at.unwrap_or(Micros::MAX / 2) + 8 * SECOND,
+                )
                 && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
         })?;
         b.drop_delivery(row.execution, 0);
         b.drop_row(row.execution);
         Some(&["LOST"])
     }),
-    ("what waited in a queue when its job was deleted, and left no row", |b| {
-        let (_, row) =
-            b.any(|b, _, r| r.kind == "BUFFERED" && r.reason.as_deref() == Some("DELETED") && asked_for(b, r))?;
-        b.drop_row(row.execution);
-        Some(&["LOST"])
-    }),
-    ("a queue that was given up long before its job was deleted", |b| {
-        let (_, row) = b.any(|b, d, r| {
-            b.spec(r.job).is_some_and(|s| matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll))
-                && b.period(r.job).is_some()
-                && r.kind == "BUFFERED"
-                && d.len() == 1
-                && d[0].arrived < r.fire_time + 3 * SECOND
-                && asked_for(b, r)
-                && b.calm(r.fire_time, r.fire_time + 12 * SECOND)
-                && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
-        })?;
-        // From there to a deletion nothing of the job runs.
-        let gone = |r: &&Row| r.job == row.job && r.fire_time >= row.fire_time;
-        let gone: Vec<_> = b.history.rows.iter().filter(gone).map(|r| r.execution).collect();
-        for execution in gone {
-            b.drop_delivery(execution, 0);
-            b.drop_row(execution);
-        }
-        let at = row.fire_time + 12 * SECOND;
-        b.history.calls.retain(|call| call.job != Some(row.job) || call.completed < at);
-        let last = b.history.calls.iter().find(|call| call.job == Some(row.job))?;
-        let deletion = Call { operation: Operation::Delete, invoked: at, completed: at + MILLI, ..last.clone() };
-        b.history.calls.push(deletion);
-        b.history.calls.sort_by_key(|call| call.invoked);
-        Some(&["LOST"])
-    }),
-    ("a rate whose phase is another than a later resume names", |b| {
-        let (edit, resume) = named_later(b)?;
-        let named = b.history.calls[edit].next_fire_time.take()?;
-        b.history.calls[resume].next_fire_time = Some(named + 137 * MILLI);
-        Some(&["GHOST", "LOST"])
-    }),
+    (
+        "what waited in a queue when its job was deleted, and left no row",
+        |b| {
+            let (_, row) = b.any(|b, _, r| {
+                r.kind == "BUFFERED" && r.reason.as_deref() == Some("DELETED") && asked_for(b, r)
+            })?;
+            b.drop_row(row.execution);
+            Some(&["LOST"])
+        },
+    ),
+    (
+        "a queue that was given up long before its job was deleted",
+        |b| {
+            let (_, row) = b.any(|b, d, r| {
+                b.spec(r.job)
+                    .is_some_and(|s| matches!(s.overlap, Overlap::BufferOne | Overlap::BufferAll))
+                    && b.period(r.job).is_some()
+                    && r.kind == "BUFFERED"
+                    && d.len() == 1
+                    && d[0].arrived < r.fire_time + 3 * SECOND
+                    && asked_for(b, r)
+                    && b.calm(r.fire_time, r.fire_time + 12 * SECOND)
+                    && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
+            })?;
+            // From there to a deletion nothing of the job runs.
+            let gone = |r: &&Row| r.job == row.job && r.fire_time >= row.fire_time;
+            let gone: Vec<_> = b
+                .history
+                .rows
+                .iter()
+                .filter(gone)
+                .map(|r| r.execution)
+                .collect();
+            for execution in gone {
+                b.drop_delivery(execution, 0);
+                b.drop_row(execution);
+            }
+            let at = row.fire_time + 12 * SECOND;
+            b.history
+                .calls
+                .retain(|call| call.job != Some(row.job) || call.completed < at);
+            let last = b
+                .history
+                .calls
+                .iter()
+                .find(|call| call.job == Some(row.job))?;
+            let deletion = Call {
+                operation: Operation::Delete,
+                invoked: at,
+                completed: at + MILLI,
+                ..last.clone()
+            };
+            b.history.calls.push(deletion);
+            b.history.calls.sort_by_key(|call| call.invoked);
+            Some(&["LOST"])
+        },
+    ),
+    (
+        "a rate whose phase is another than a later resume names",
+        |b| {
+            let (edit, resume) = named_later(b)?;
+            let named = b.history.calls[edit].next_fire_time.take()?;
+            b.history.calls[resume].next_fire_time = Some(named + 137 * MILLI);
+            Some(&["GHOST", "LOST"])
+        },
+    ),
     ("a job that nobody created", |b| {
         let (deliveries, row) = b.any(|_, d, r| d.len() == 1 && r.kind == "SCHEDULE")?;
         let job = b.id();
         b.history.calls.retain(|call| call.job.is_some());
-        let delivery = Delivery { job, ..deliveries[0].clone() };
+        let delivery = Delivery {
+            job,
+            ..deliveries[0].clone()
+        };
         b.history.deliveries.push(delivery);
         b.history.rows.push(Row { job, ..row });
         Some(&["GHOST"])
@@ -382,44 +486,65 @@ pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a node that died of nothing", |b| {
         let faults = b.history.faults.clone();
         let hit = |name: &str| {
-            faults
-                .iter()
-                .any(|f| f.scope != Scope::Harmless && (f.nodes.is_empty() || f.nodes.iter().any(|n| n == name)))
+            faults.iter().any(|f| {
+                f.scope != Scope::Harmless
+                    && (f.nodes.is_empty() || f.nodes.iter().any(|n| n == name))
+            })
         };
         let node = b.history.nodes.iter_mut().find(|node| !hit(&node.name))?;
         (node.state, node.ended_at) = ("DEAD".to_owned(), Some(30 * SECOND));
         Some(&["FALSE-DEATH"])
     }),
-    ("a row that was stuck in calm times", |b| Some(stuck(b, 30 * SECOND))),
-    ("a row that is stuck at the final read", |b| Some(stuck(b, b.history.ended))),
+    ("a row that was stuck in calm times", |b| {
+        Some(stuck(b, 30 * SECOND))
+    }),
+    ("a row that is stuck at the final read", |b| {
+        Some(stuck(b, b.history.ended))
+    }),
 ];
 
-/// An edit that named the phase of a rate, and the first later resume of the job, with no edit of the rate between them;
-/// some fire time of it had to be taken before.
+/// An edit that named the phase of a rate, and the first later resume of the job, with no edit of
+/// the rate between them; some fire time of it had to be taken before.
 fn named_later(b: &Mutant) -> Option<(usize, usize)> {
     let calls = &b.history.calls;
     let done = |index: &usize| calls[*index].outcome == CallOutcome::Done;
     (0..calls.len()).filter(done).find_map(|edit| {
         let call = &calls[edit];
-        let (Operation::Update(spec), Some(named)) = (&call.operation, call.next_fire_time) else { return None };
-        let Schedule::FixedRate { seconds } = spec.schedule else { return None };
+        let (Operation::Update(spec), Some(named)) = (&call.operation, call.next_fire_time) else {
+            return None;
+        };
+        let Schedule::FixedRate { seconds } = spec.schedule else {
+            return None;
+        };
         let period = Micros::from(seconds) * SECOND;
         let of_job = |index: &usize| calls[*index].job == call.job;
         let mut later = (edit + 1..calls.len()).filter(of_job);
         let next = later.find(|index| calls[*index].operation != Operation::RunNow)?;
-        let resume = std::iter::once(next).chain(later).find(|index| calls[*index].operation == Operation::Resume)?;
-        let between = (edit + 1..resume)
-            .filter(of_job)
-            .all(|index| done(&index) && !matches!(calls[index].operation, Operation::Update(_) | Operation::Delete));
+        let resume = std::iter::once(next)
+            .chain(later)
+            .find(|index| calls[*index].operation == Operation::Resume)?;
+        let between = (edit + 1..resume).filter(of_job).all(|index| {
+            done(&index)
+                && !matches!(
+                    calls[index].operation,
+                    Operation::Update(_) | Operation::Delete
+                )
+        });
         let until = calls[next].invoked - 10 * SECOND;
-        let taken = b.calm(named, named + period) && named + period < until && spec.overlap == Overlap::Allow;
+        let taken = b.calm(named, named + period)
+            && named + period < until
+            && spec.overlap == Overlap::Allow;
         (between && done(&resume) && taken && resume > edit).then_some((edit, resume))
     })
 }
 
 fn stuck(b: &mut Mutant, at: Micros) -> &'static [&'static str] {
     let id = b.id();
-    b.history.stuck.push(Stuck { at, rule: "running on a dead node".to_owned(), id });
+    b.history.stuck.push(Stuck {
+        at,
+        rule: "running on a dead node".to_owned(),
+        id,
+    });
     &["STUCK"]
 }
 
@@ -437,8 +562,14 @@ fn leave_out(b: &mut Mutant, row: &Row, reason: &str) {
 
 /// Whether the grid of its job named it, and nobody by hand.
 fn asked_for(b: &Mutant, row: &Row) -> bool {
-    let mut calls = b.history.calls.iter().filter(|call| call.job == Some(row.job));
-    calls.all(|call| call.operation != Operation::RunNow || (call.invoked - row.fire_time).abs() > SECOND)
+    let mut calls = b
+        .history
+        .calls
+        .iter()
+        .filter(|call| call.job == Some(row.job));
+    calls.all(|call| {
+        call.operation != Operation::RunNow || (call.invoked - row.fire_time).abs() > SECOND
+    })
 }
 
 /// A fire time of calm times that a row says was left out.
@@ -451,26 +582,34 @@ fn skipped(b: &mut Mutant, reason: &str) -> Option<&'static [&'static str]> {
 /// The first fire time of a range of missed ones runs, later than its grace.
 fn ran_late(b: &mut Mutant, reason: &str) -> Option<&'static [&'static str]> {
     let (_, skip) = b.any(|b, _, r| {
-        let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| Micros::from(spec.misfire_grace_seconds) * SECOND);
-        let into = b.history.rows.iter().find(|row| Some(row.execution) == r.coalesced_into);
-        let into_late = into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + SECOND));
+        let grace = b.spec(r.job).map_or(Micros::MAX / 2, |spec| {
+            Micros::from(spec.misfire_grace_seconds) * SECOND
+        });
+        let into = b
+            .history
+            .rows
+            .iter()
+            .find(|row| Some(row.execution) == r.coalesced_into);
+        let into_late =
+            into.is_some_and(|row| row.started_at.is_some_and(|at| at > row.fire_time + SECOND));
         let into_first = into
             .and_then(|row| b.of(row.execution).first().cloned())
             .is_some_and(|d| d.attempt == 1 && d.kind == "SCHEDULE");
         r.reason.as_deref() == Some(reason)
             && (r.coalesced_into.is_none() || (into_late && into_first))
             && r.occurrences.is_some_and(|n| n > 1)
-            && r.finished_at.is_some_and(|at| at > r.fire_time + grace + SECOND)
+            && r.finished_at
+                .is_some_and(|at| at > r.fire_time + grace + SECOND)
             && b.sure(r.job, r.fire_time, r.finished_at.unwrap_or(Micros::MAX / 2))
-            && b.spec(r.job).is_some_and(|spec| spec.overlap == Overlap::Allow)
+            && b.spec(r.job)
+                .is_some_and(|spec| spec.overlap == Overlap::Allow)
     })?;
     let (at, now) = (skip.fire_time, skip.finished_at?);
     let stands_still = |b: &Mutant, d: &Delivery| {
         let node = b.history.nodes.iter().find(|node| node.id == d.node);
-        b.history
-            .faults
-            .iter()
-            .any(|f| f.scope == Scope::Freezes && node.is_some_and(|node| f.nodes.contains(&node.name)))
+        b.history.faults.iter().any(|f| {
+            f.scope == Scope::Freezes && node.is_some_and(|node| f.nodes.contains(&node.name))
+        })
     };
     let (deliveries, row) = b.any(|b, d, r| {
         r.job == skip.job
@@ -480,7 +619,12 @@ fn ran_late(b: &mut Mutant, reason: &str) -> Option<&'static [&'static str]> {
             && r.attempt == 1
             && !stands_still(b, &d[0])
     })?;
-    b.copy(&deliveries, &row, now + 10 * MILLI - deliveries[0].arrived, at);
+    b.copy(
+        &deliveries,
+        &row,
+        now + 10 * MILLI - deliveries[0].arrived,
+        at,
+    );
     let period = (skip.through_fire_time? - at) / Micros::from(skip.occurrences? - 1);
     let range = b.row(skip.execution)?;
     (range.fire_time, range.occurrences) = (at + period, skip.occurrences.map(|n| n - 1));
@@ -488,12 +632,18 @@ fn ran_late(b: &mut Mutant, reason: &str) -> Option<&'static [&'static str]> {
 }
 
 /// A run of a fixed delay, in calm and sure times.
-fn fixed_delay_run(b: &mut Mutant, fits: impl Fn(&Mutant, &[Delivery], &Row) -> bool) -> Option<(Vec<Delivery>, Row)> {
+fn fixed_delay_run(
+    b: &mut Mutant,
+    fits: impl Fn(&Mutant, &[Delivery], &Row) -> bool,
+) -> Option<(Vec<Delivery>, Row)> {
     b.any(|b, d, r| {
         r.kind == "SCHEDULE"
             && !d.is_empty()
-            && b.spec(r.job).is_some_and(|spec| matches!(spec.schedule, Schedule::FixedDelay { .. }))
-            && r.finished_at.is_some_and(|at| b.calm(r.fire_time, at) && b.sure(r.job, r.fire_time, at + 12 * SECOND))
+            && b.spec(r.job)
+                .is_some_and(|spec| matches!(spec.schedule, Schedule::FixedDelay { .. }))
+            && r.finished_at.is_some_and(|at| {
+                b.calm(r.fire_time, at) && b.sure(r.job, r.fire_time, at + 12 * SECOND)
+            })
             && fits(b, d, r)
     })
 }

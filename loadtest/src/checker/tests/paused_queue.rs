@@ -1,4 +1,5 @@
-//! What waits behind an execution waits out a pause; what a person starts in the pause goes before it.
+//! What waits behind an execution waits out a pause; what a person starts in the pause goes before
+//! it.
 
 use super::model::{MILLI, RULES};
 use super::specs::plain;
@@ -13,11 +14,15 @@ const JOB: Uuid = Uuid::from_u128(1);
 const NODE: Uuid = Uuid::from_u128(2);
 const RUN: Micros = 3 * SECOND;
 
-/// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the others wait.
+/// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the
+/// others wait.
 fn paused() -> History {
     let spec = JobSpec {
         overlap: Overlap::BufferAll,
-        target: Target { delay: 3_000, ..Target::default() },
+        target: Target {
+            delay: 3_000,
+            ..Target::default()
+        },
         ..plain("piles up", Schedule::FixedRate { seconds: 1 })
     };
     let node = NodeLife {
@@ -28,8 +33,17 @@ fn paused() -> History {
         ended_at: None,
         ended_by: None,
     };
-    let mut history = History { ended: 60 * SECOND, nodes: vec![node], ..History::default() };
-    call(&mut history, Operation::Create(spec), 500 * MILLI, Some(SECOND));
+    let mut history = History {
+        ended: 60 * SECOND,
+        nodes: vec![node],
+        ..History::default()
+    };
+    call(
+        &mut history,
+        Operation::Create(spec),
+        500 * MILLI,
+        Some(SECOND),
+    );
     call(&mut history, Operation::Pause, 3_500 * MILLI, None);
     delivered(&mut history, "SCHEDULE", SECOND, SECOND + 5 * MILLI);
     history
@@ -51,8 +65,11 @@ fn call(history: &mut History, operation: Operation, at: Micros, next_fire_time:
 }
 
 fn delivered(history: &mut History, kind: &str, fire_time: Micros, arrived: Micros) {
-    let (execution, kind, status) =
-        (Uuid::from_u128(100 + u128::from(fire_time.unsigned_abs())), kind.to_owned(), "SUCCESS".to_owned());
+    let (execution, kind, status) = (
+        Uuid::from_u128(100 + u128::from(fire_time.unsigned_abs())),
+        kind.to_owned(),
+        "SUCCESS".to_owned(),
+    );
     let ended = arrived + RUN;
     history.deliveries.push(Delivery {
         job: JOB,
@@ -67,7 +84,12 @@ fn delivered(history: &mut History, kind: &str, fire_time: Micros, arrived: Micr
         status: Some(200),
         effect: true,
     });
-    history.transitions.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
+    history.transitions.push(Transition {
+        execution,
+        attempt: 1,
+        status: status.clone(),
+        at: ended + MILLI,
+    });
     history.rows.push(Row {
         execution,
         job: JOB,
@@ -89,7 +111,11 @@ fn delivered(history: &mut History, kind: &str, fire_time: Micros, arrived: Micr
 }
 
 fn rules(history: &History) -> Vec<String> {
-    check(history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+    check(history, &RULES)
+        .violations
+        .into_iter()
+        .map(|violation| violation.rule)
+        .collect()
 }
 
 #[test]
@@ -104,9 +130,23 @@ fn what_waits_in_a_pause_is_not_passed_over_by_what_a_person_starts() {
 #[test]
 fn what_waits_is_passed_over_by_a_later_fire_time() {
     let mut history = paused();
-    call(&mut history, Operation::Resume, 20 * SECOND, Some(60 * SECOND));
-    delivered(&mut history, "BUFFERED", 3 * SECOND, 20 * SECOND + 5 * MILLI);
+    call(
+        &mut history,
+        Operation::Resume,
+        20 * SECOND,
+        Some(60 * SECOND),
+    );
+    delivered(
+        &mut history,
+        "BUFFERED",
+        3 * SECOND,
+        20 * SECOND + 5 * MILLI,
+    );
     // It might wait for the end of that.
     history.ended = 20 * SECOND + RUN + 500 * MILLI;
-    assert!(rules(&history).contains(&"LOST".to_owned()), "{:?}", rules(&history));
+    assert!(
+        rules(&history).contains(&"LOST".to_owned()),
+        "{:?}",
+        rules(&history)
+    );
 }

@@ -13,7 +13,11 @@ use uuid::Uuid;
 pub(super) const JOB: Uuid = Uuid::from_u128(1);
 const NODE: Uuid = Uuid::from_u128(2);
 /// The run-now that is repeated, and its two reruns.
-pub(super) const RUNS: [Uuid; 3] = [Uuid::from_u128(10), Uuid::from_u128(11), Uuid::from_u128(12)];
+pub(super) const RUNS: [Uuid; 3] = [
+    Uuid::from_u128(10),
+    Uuid::from_u128(11),
+    Uuid::from_u128(12),
+];
 /// When each of them was asked for.
 pub(super) const ASKED: [Micros; 3] = [10 * SECOND, 60 * SECOND, 90 * SECOND];
 pub(super) const END: Micros = 120 * SECOND;
@@ -101,7 +105,11 @@ pub(super) fn history() -> History {
 }
 
 pub(super) fn rules(history: &History) -> BTreeSet<String> {
-    check(history, &RULES).violations.into_iter().map(|violation| violation.rule).collect()
+    check(history, &RULES)
+        .violations
+        .into_iter()
+        .map(|violation| violation.rule)
+        .collect()
 }
 
 fn mutant(change: impl FnOnce(&mut History)) -> BTreeSet<String> {
@@ -126,7 +134,11 @@ fn a_rerun_that_nobody_asked_for_or_that_never_came_is_found() {
     let twice = mutant(|history| {
         let (delivery, row) = run(1);
         let execution = Uuid::from_u128(99);
-        history.deliveries.push(Delivery { execution, arrived: delivery.arrived + SECOND, ..delivery });
+        history.deliveries.push(Delivery {
+            execution,
+            arrived: delivery.arrived + SECOND,
+            ..delivery
+        });
         history.rows.push(Row { execution, ..row });
     });
     assert!(twice.contains("MANUAL-EXTRA"), "{twice:?}");
@@ -140,7 +152,11 @@ fn a_rerun_that_nobody_asked_for_or_that_never_came_is_found() {
         history.rows.remove(2);
         history.calls[3].made = None;
     });
-    assert_eq!(found_one, BTreeSet::new(), "a call that found a rerun under way has made none");
+    assert_eq!(
+        found_one,
+        BTreeSet::new(),
+        "a call that found a rerun under way has made none"
+    );
     let late = mutant(|history| {
         history.deliveries[2].arrived += 20 * SECOND;
         history.deliveries[2].ended = Some(ASKED[2] + 21 * SECOND);

@@ -3,7 +3,10 @@
 use super::model::MILLI;
 use super::specs::plain;
 use crate::{
-    history::{Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Transition},
+    history::{
+        Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope,
+        Transition,
+    },
     job::{JobSpec, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
@@ -25,9 +28,20 @@ pub(super) fn history(jobs: usize, fires: i64, faults: usize) -> History {
     let fault = |_| {
         let from = rng.i64(0..end / SECOND) * SECOND;
         let nodes = vec![format!("node-{}", rng.u8(..3))];
-        Fault { kind: "freeze".to_owned(), scope: Scope::Freezes, nodes, from, until: from + rng.i64(1..5) * SECOND }
+        Fault {
+            kind: "freeze".to_owned(),
+            scope: Scope::Freezes,
+            nodes,
+            from,
+            until: from + rng.i64(1..5) * SECOND,
+        }
     };
-    let mut history = History { ended: end, faults: (0..faults).map(fault).collect(), nodes, ..History::default() };
+    let mut history = History {
+        ended: end,
+        faults: (0..faults).map(fault).collect(),
+        nodes,
+        ..History::default()
+    };
     for number in 0..jobs {
         job(&mut history, &mut rng, number, fires);
     }
@@ -38,7 +52,11 @@ pub(super) fn history(jobs: usize, fires: i64, faults: usize) -> History {
 fn job(history: &mut History, rng: &mut Rng, number: usize, fires: i64) {
     let job = Uuid::from_u128(rng.u128(..));
     let spec = JobSpec {
-        overlap: if number.is_multiple_of(2) { Overlap::Allow } else { Overlap::Skip },
+        overlap: if number.is_multiple_of(2) {
+            Overlap::Allow
+        } else {
+            Overlap::Skip
+        },
         ..plain(&format!("job {number}"), Schedule::FixedRate { seconds: 2 })
     };
     let anchor = rng.i64(1_000..3_000) * MILLI;
@@ -59,7 +77,13 @@ fn job(history: &mut History, rng: &mut Rng, number: usize, fires: i64) {
         ..call.clone()
     };
     let completed = delete.invoked + MILLI;
-    history.calls.extend([call, Call { completed, ..delete }]);
+    history.calls.extend([
+        call,
+        Call {
+            completed,
+            ..delete
+        },
+    ]);
     for fire_time in (0..fires).map(|k| anchor + k * 2 * SECOND) {
         run(history, rng, job, fire_time);
     }
@@ -84,7 +108,12 @@ fn run(history: &mut History, rng: &mut Rng, job: Uuid, fire_time: Micros) {
         effect: true,
     });
     let status = "SUCCESS".to_owned();
-    history.transitions.push(Transition { execution, attempt: 1, status: status.clone(), at: ended + MILLI });
+    history.transitions.push(Transition {
+        execution,
+        attempt: 1,
+        status: status.clone(),
+        at: ended + MILLI,
+    });
     history.rows.push(Row {
         execution,
         job,

@@ -29,25 +29,33 @@ pub(super) fn plain(name: &str, schedule: Schedule) -> JobSpec {
 pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
     let seconds = rng.u32(1..5);
     let schedule = match number % 6 {
-        _ if number < STEADY => Schedule::FixedRate { seconds: seconds + 1 },
+        _ if number < STEADY => Schedule::FixedRate {
+            seconds: seconds + 1,
+        },
         0 | 1 => Schedule::FixedRate { seconds },
         2 | 3 => Schedule::Cron {
             expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]),
             zone: "Europe/Berlin".to_owned(),
         },
         4 => Schedule::FixedDelay { seconds },
-        _ if rng.bool() => Schedule::Once { after_seconds: rng.u32(1..100) },
+        _ if rng.bool() => Schedule::Once {
+            after_seconds: rng.u32(1..100),
+        },
         _ => Schedule::Manual,
     };
     let overlap = match (number, &schedule) {
-        (6.., Schedule::FixedRate { .. } | Schedule::Cron { .. } | Schedule::Manual) => {
-            [Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther]
-                [rng.usize(..5)]
-        }
+        (6.., Schedule::FixedRate { .. } | Schedule::Cron { .. } | Schedule::Manual) => [
+            Overlap::Allow,
+            Overlap::Skip,
+            Overlap::BufferOne,
+            Overlap::BufferAll,
+            Overlap::CancelOther,
+        ][rng.usize(..5)],
         _ => Overlap::Allow,
     };
     let target = Target {
-        delay: [20, 200, 900, 1_500, 2_600, 7_000][rng.usize(..if overlap == Overlap::BufferAll { 3 } else { 6 })],
+        delay: [20, 200, 900, 1_500, 2_600, 7_000]
+            [rng.usize(..if overlap == Overlap::BufferAll { 3 } else { 6 })],
         fail: [0, 0, 0, 1, 2, 9][rng.usize(..6)],
         ..Target::default()
     };
@@ -71,16 +79,27 @@ pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
             jitter_seconds: 0,
             end_at: None,
             max_runs: None,
-            target: Target { delay: 200, ..Target::default() },
+            target: Target {
+                delay: 200,
+                ..Target::default()
+            },
         };
     }
     JobSpec {
         name: format!("job {number}"),
         schedule: schedule.clone(),
         misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][rng.usize(..3)],
-        misfire_grace_seconds: if jitters { 60 } else { [2, 5, 60][rng.usize(..3)] },
+        misfire_grace_seconds: if jitters {
+            60
+        } else {
+            [2, 5, 60][rng.usize(..3)]
+        },
         overlap,
-        recovery: if rng.u8(..4) == 0 { Recovery::MarkLost } else { Recovery::Rerun },
+        recovery: if rng.u8(..4) == 0 {
+            Recovery::MarkLost
+        } else {
+            Recovery::Rerun
+        },
         max_recoveries: 3,
         max_attempts: rng.u32(1..4),
         timeout_seconds: [None, None, Some(2)][rng.usize(..3)],

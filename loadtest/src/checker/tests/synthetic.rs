@@ -45,8 +45,15 @@ pub(super) fn history(seed: u64) -> History {
     let mut rng = Rng::with_seed(seed);
     let mut cluster = ModelCluster::new(&mut rng, &[(60 * SECOND, 4), (160 * SECOND, 3)]);
     cluster.faults.sort_by_key(|fault| fault.from);
-    let history = History { ended: END, ..History::default() };
-    let mut generator = Generator { rng, cluster, history };
+    let history = History {
+        ended: END,
+        ..History::default()
+    };
+    let mut generator = Generator {
+        rng,
+        cluster,
+        history,
+    };
     for number in 0..22 {
         let spec = spec(&mut generator.rng, number);
         let life = generator.life(spec);
@@ -56,7 +63,13 @@ pub(super) fn history(seed: u64) -> History {
 }
 
 impl Generator {
-    fn call(&mut self, job: Option<Uuid>, operation: Operation, at: Micros, outcome: CallOutcome) -> &mut Call {
+    fn call(
+        &mut self,
+        job: Option<Uuid>,
+        operation: Operation,
+        at: Micros,
+        outcome: CallOutcome,
+    ) -> &mut Call {
         let (before, after) = (self.rng.i64(1..20) * MILLI, self.rng.i64(1..20) * MILLI);
         self.history.calls.push(Call {
             job,
@@ -77,25 +90,54 @@ impl Generator {
         let mut at = self.rng.i64(1_000..10_000) * MILLI;
         let known = self.rng.u8(..12) > 0;
         let anchor = self.anchor(&spec, at);
-        let outcome = if known { CallOutcome::Done } else { CallOutcome::Unknown };
-        let call = self.call(known.then_some(job), Operation::Create(spec.clone()), at, outcome);
+        let outcome = if known {
+            CallOutcome::Done
+        } else {
+            CallOutcome::Unknown
+        };
+        let call = self.call(
+            known.then_some(job),
+            Operation::Create(spec.clone()),
+            at,
+            outcome,
+        );
         match spec.schedule {
-            Schedule::FixedRate { .. } | Schedule::FixedDelay { .. } if known => call.next_fire_time = Some(anchor),
+            Schedule::FixedRate { .. } | Schedule::FixedDelay { .. } if known => {
+                call.next_fire_time = Some(anchor)
+            }
             Schedule::Once { .. } => call.start_at = Some(anchor),
             _ => {}
         }
         // What cancels is left to calm times: how a fault and a cancellation meet is not simulated.
-        let last = if spec.overlap == Overlap::CancelOther { 50 * SECOND } else { COMMANDS };
-        let mut life = Life { job, eras: Vec::new(), manual: Vec::new(), deleted: Micros::MAX };
-        let mut open = Some(Era { from: at, until: Micros::MAX, spec: spec.clone(), anchor, continues: false });
+        let last = if spec.overlap == Overlap::CancelOther {
+            50 * SECOND
+        } else {
+            COMMANDS
+        };
+        let mut life = Life {
+            job,
+            eras: Vec::new(),
+            manual: Vec::new(),
+            deleted: Micros::MAX,
+        };
+        let mut open = Some(Era {
+            from: at,
+            until: Micros::MAX,
+            spec: spec.clone(),
+            anchor,
+            continues: false,
+        });
         let mut current = (spec, anchor);
         while known && life.deleted == Micros::MAX {
             at += self.rng.i64(500..40_000) * MILLI;
             if at >= last {
                 break;
             }
-            let away =
-                self.cluster.outages.iter().any(|outage| outage.from - SECOND < at && at < outage.until + 6 * SECOND);
+            let away = self
+                .cluster
+                .outages
+                .iter()
+                .any(|outage| outage.from - SECOND < at && at < outage.until + 6 * SECOND);
             if !away {
                 self.command(&mut life, &mut open, &mut current, at);
             }
@@ -114,10 +156,20 @@ impl Generator {
         life
     }
 
-    fn command(&mut self, life: &mut Life, open: &mut Option<Era>, current: &mut (JobSpec, Micros), at: Micros) {
+    fn command(
+        &mut self,
+        life: &mut Life,
+        open: &mut Option<Era>,
+        current: &mut (JobSpec, Micros),
+        at: Micros,
+    ) {
         let job = Some(life.job);
         let unknown = current.0.name != STEADY_NAME && self.rng.u8(..6) == 0;
-        let (outcome, done) = if unknown { (CallOutcome::Unknown, self.rng.bool()) } else { (CallOutcome::Done, true) };
+        let (outcome, done) = if unknown {
+            (CallOutcome::Unknown, self.rng.bool())
+        } else {
+            (CallOutcome::Done, true)
+        };
         let close = |open: &mut Option<Era>, life: &mut Life| {
             if let Some(mut era) = open.take() {
                 era.until = at;
@@ -158,7 +210,8 @@ impl Generator {
             _ => {
                 let mut spec = current.0.clone();
                 if self.rng.bool() {
-                    spec.misfire = [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
+                    spec.misfire =
+                        [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
                 }
                 spec.max_attempts = self.rng.u32(1..4);
                 let mut anchor = current.1;
@@ -176,7 +229,13 @@ impl Generator {
                 call.next_fire_time = moved.then_some(anchor);
                 if open.is_some() {
                     close(open, life);
-                    *open = Some(Era { from: at, until: Micros::MAX, spec: spec.clone(), anchor, continues: !moved });
+                    *open = Some(Era {
+                        from: at,
+                        until: Micros::MAX,
+                        spec: spec.clone(),
+                        anchor,
+                        continues: !moved,
+                    });
                 }
                 *current = (spec, anchor);
             }
@@ -229,29 +288,47 @@ impl Generator {
 
     /// A life's pauses: what lies between its eras and after the last.
     fn pauses(life: &Life) -> Vec<(Micros, Micros)> {
-        let until = |index: usize| life.eras.get(index + 1).map_or(Micros::MAX, |next| next.from);
-        let all = life.eras.iter().enumerate().map(|(index, era)| (era.until, until(index)));
-        all.filter(|(from, until)| from < until && *from < life.deleted).collect()
+        let until = |index: usize| {
+            life.eras
+                .get(index + 1)
+                .map_or(Micros::MAX, |next| next.from)
+        };
+        let all = life
+            .eras
+            .iter()
+            .enumerate()
+            .map(|(index, era)| (era.until, until(index)));
+        all.filter(|(from, until)| from < until && *from < life.deleted)
+            .collect()
     }
 
     /// Executions of a job that exclude each other.
     fn one_by_one(&mut self, queue: Vec<(Micros, Demand<'_>)>, overlap: Overlap) {
         let (mut free, mut waits_until, mut current) = (0, 0, Uuid::nil());
         for (at, mut demand) in queue {
-            let at = at.max(self.cluster.outage_at(at).map_or(at, |outage| outage.until + 2 * SECOND));
+            let at = at.max(
+                self.cluster
+                    .outage_at(at)
+                    .map_or(at, |outage| outage.until + 2 * SECOND),
+            );
             let start = if free <= at {
                 at
             } else if overlap == Overlap::CancelOther && !self.succeeded(current, at) {
                 (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
                 self.cancel(current, at) + 5 * MILLI
-            } else if overlap == Overlap::Skip || (overlap == Overlap::BufferOne && at < waits_until) {
+            } else if overlap == Overlap::Skip
+                || (overlap == Overlap::BufferOne && at < waits_until)
+            {
                 self.skip(&demand, &Skipped::one("OVERLAP", demand.fire_time, at));
                 continue;
             } else {
                 (demand.kind, demand.first_kind) = ("BUFFERED", "BUFFERED");
                 waits_until = demand.unpaused(free + 3 * MILLI);
                 if waits_until >= demand.deleted {
-                    self.skip(&demand, &Skipped::one("DELETED", demand.fire_time, demand.deleted));
+                    self.skip(
+                        &demand,
+                        &Skipped::one("DELETED", demand.fire_time, demand.deleted),
+                    );
                     continue;
                 }
                 waits_until
@@ -262,13 +339,23 @@ impl Generator {
     }
 
     fn succeeded(&self, execution: Uuid, at: Micros) -> bool {
-        let of_it = |delivery: &&Delivery| delivery.execution == execution && delivery.ended <= Some(at);
-        self.history.deliveries.iter().filter(of_it).any(|delivery| delivery.status == Some(200))
+        let of_it =
+            |delivery: &&Delivery| delivery.execution == execution && delivery.ended <= Some(at);
+        self.history
+            .deliveries
+            .iter()
+            .filter(of_it)
+            .any(|delivery| delivery.status == Some(200))
     }
 
     /// The fire times of a grid, as they are found.
     fn schedule<'a>(&mut self, life: &'a Life, queue: &mut Vec<(Micros, Demand<'a>)>) {
-        let back: Vec<Micros> = self.cluster.outages.iter().map(|_| self.rng.i64(200..1_900) * MILLI).collect();
+        let back: Vec<Micros> = self
+            .cluster
+            .outages
+            .iter()
+            .map(|_| self.rng.i64(200..1_900) * MILLI)
+            .collect();
         let mut missed: Vec<(usize, usize, Micros)> = Vec::new();
         let mut taken = HashSet::new();
         for (index, era) in life.eras.iter().enumerate() {
@@ -277,23 +364,39 @@ impl Generator {
                 let leased = if era.spec.overlap == Overlap::Allow {
                     (due - self.rng.i64(0..250) * MILLI).max(era.from + MILLI)
                 } else {
-                    // It is decided about when it is due. What changes its job right after that comes too late.
-                    due + self.rng.i64(0..20).min((era.until - due - 1) / MILLI).max(0) * MILLI
+                    // It is decided about when it is due. What changes its job right after that
+                    // comes too late.
+                    due + self
+                        .rng
+                        .i64(0..20)
+                        .min((era.until - due - 1) / MILLI)
+                        .max(0)
+                        * MILLI
                 };
                 if (leased >= era.until && at > era.until) || !taken.insert(at) {
                     continue;
                 }
-                let edited = life.eras.get(index + 1).is_some_and(|next| next.from == era.until);
+                let edited = life
+                    .eras
+                    .get(index + 1)
+                    .is_some_and(|next| next.from == era.until);
                 if leased >= era.until && !edited {
                     // It was in the gap between its instant and its due time.
                     let demand = self.demand(life, index, at, due);
-                    let reason = if life.deleted == era.until { "DELETED" } else { "PAUSED" };
+                    let reason = if life.deleted == era.until {
+                        "DELETED"
+                    } else {
+                        "PAUSED"
+                    };
                     self.skip(&demand, &Skipped::one(reason, at, era.until));
                     continue;
                 }
-                // A trigger goes through its fire times in order: what comes due before it is found is found with it.
+                // A trigger goes through its fire times in order: what comes due before it is found
+                // is found with it.
                 let mut outages = self.cluster.outages.iter().zip(&back);
-                let away = outages.position(|(outage, back)| (outage.from..outage.until + back).contains(&leased));
+                let away = outages.position(|(outage, back)| {
+                    (outage.from..outage.until + back).contains(&leased)
+                });
                 if let Some(outage) = away {
                     missed.push((outage, index, at));
                 } else {
@@ -303,9 +406,14 @@ impl Generator {
             }
         }
         for (outage, back) in back.into_iter().enumerate() {
-            let of_outage: Vec<_> =
-                missed.iter().filter(|(which, ..)| *which == outage).map(|(_, era, at)| (*era, *at)).collect();
-            let Some((era, _)) = of_outage.first() else { continue };
+            let of_outage: Vec<_> = missed
+                .iter()
+                .filter(|(which, ..)| *which == outage)
+                .map(|(_, era, at)| (*era, *at))
+                .collect();
+            let Some((era, _)) = of_outage.first() else {
+                continue;
+            };
             let now = found(&self.cluster, self.cluster.outages[outage].from, back).unwrap();
             self.misfire(life, &life.eras[*era].spec, &of_outage, now, queue);
         }
@@ -319,12 +427,28 @@ impl Generator {
         self.rng.i64(0..i64::from(spec.jitter_seconds) * 1_000) * MILLI
     }
 
-    fn demand<'a>(&mut self, life: &'a Life, era: usize, fire_time: Micros, due_time: Micros) -> Demand<'a> {
+    fn demand<'a>(
+        &mut self,
+        life: &'a Life,
+        era: usize,
+        fire_time: Micros,
+        due_time: Micros,
+    ) -> Demand<'a> {
         let id = Uuid::from_u128(self.rng.u128(..));
         let spec = &life.eras[era].spec;
         let (kind, first_kind) = ("SCHEDULE", "SCHEDULE");
         let pauses = Self::pauses(life);
-        Demand { job: life.job, spec, id, kind, first_kind, fire_time, due_time, deleted: life.deleted, pauses }
+        Demand {
+            job: life.job,
+            spec,
+            id,
+            kind,
+            first_kind,
+            fire_time,
+            due_time,
+            deleted: life.deleted,
+            pauses,
+        }
     }
 
     /// What an outage left, found at once.
@@ -339,7 +463,11 @@ impl Generator {
         let grace = Micros::from(spec.misfire_grace_seconds) * SECOND;
         // The oldest decides; then the policy speaks about everything that is due by now.
         let is_late = missed.first().is_some_and(|(_, at)| now - at > grace);
-        let late: Vec<_> = missed.iter().copied().filter(|(_, at)| is_late && *at <= now).collect();
+        let late: Vec<_> = missed
+            .iter()
+            .copied()
+            .filter(|(_, at)| is_late && *at <= now)
+            .collect();
         let run = match spec.misfire {
             Misfire::FireAll => missed,
             Misfire::Skip => &missed[late.len()..],
@@ -349,20 +477,40 @@ impl Generator {
         for (step, (era, at)) in run.iter().enumerate() {
             let demand = self.demand(life, *era, *at, *at);
             into = into.or(Some(demand.id));
-            queue.push((now.max(*at) + i64::try_from(step).unwrap() * 10 * MILLI, demand));
+            queue.push((
+                now.max(*at) + i64::try_from(step).unwrap() * 10 * MILLI,
+                demand,
+            ));
         }
         let gone = missed.len() - run.len();
         if gone > 0 {
             let demand = self.demand(life, missed[0].0, missed[0].1, missed[0].1);
-            let (reason, into) = if spec.misfire == Misfire::Skip { ("MISFIRE", None) } else { ("COALESCED", into) };
+            let (reason, into) = if spec.misfire == Misfire::Skip {
+                ("MISFIRE", None)
+            } else {
+                ("COALESCED", into)
+            };
             let (through, occurrences) = (missed[gone - 1].1, i32::try_from(gone).unwrap());
-            self.skip(&demand, &Skipped { reason, through, occurrences, into, at: now });
+            self.skip(
+                &demand,
+                &Skipped {
+                    reason,
+                    through,
+                    occurrences,
+                    into,
+                    at: now,
+                },
+            );
         }
     }
 
     fn fixed_delay(&mut self, life: &Life) {
-        let Some(first) = life.eras.first() else { return };
-        let Schedule::FixedDelay { seconds } = first.spec.schedule else { return };
+        let Some(first) = life.eras.first() else {
+            return;
+        };
+        let Schedule::FixedDelay { seconds } = first.spec.schedule else {
+            return;
+        };
         let delay = Micros::from(seconds) * SECOND;
         let (mut due, mut era) = (first.anchor, 0);
         while due < END {
@@ -385,19 +533,39 @@ impl Generator {
     /// The final read cuts off what is not over.
     fn finish(mut self) -> History {
         let history = &mut self.history;
-        history.deliveries.retain(|delivery| delivery.arrived <= END);
-        for delivery in history.deliveries.iter_mut().filter(|delivery| delivery.ended > Some(END)) {
+        history
+            .deliveries
+            .retain(|delivery| delivery.arrived <= END);
+        for delivery in history
+            .deliveries
+            .iter_mut()
+            .filter(|delivery| delivery.ended > Some(END))
+        {
             (delivery.ended, delivery.status) = (None, None);
         }
-        history.transitions.retain(|transition| transition.at <= END);
+        history
+            .transitions
+            .retain(|transition| transition.at <= END);
         history.rows.retain(|row| row.started_at <= Some(END));
-        for row in history.rows.iter_mut().filter(|row| row.finished_at > Some(END)) {
-            let last = history.transitions.iter().rfind(|transition| transition.execution == row.execution);
+        for row in history
+            .rows
+            .iter_mut()
+            .filter(|row| row.finished_at > Some(END))
+        {
+            let last = history
+                .transitions
+                .iter()
+                .rfind(|transition| transition.execution == row.execution);
             (row.finished_at, row.reason) = (None, None);
-            (row.attempt, row.status) =
-                last.map_or((1, "RUNNING".to_owned()), |last| (last.attempt, last.status.clone()));
+            (row.attempt, row.status) = last.map_or((1, "RUNNING".to_owned()), |last| {
+                (last.attempt, last.status.clone())
+            });
         }
-        let seen: HashSet<Uuid> = history.transitions.iter().map(|transition| transition.execution).collect();
+        let seen: HashSet<Uuid> = history
+            .transitions
+            .iter()
+            .map(|transition| transition.execution)
+            .collect();
         history.rows.retain(|row| seen.contains(&row.execution));
         history.deliveries.sort_by_key(|delivery| delivery.arrived);
         history.calls.sort_by_key(|call| call.invoked);
@@ -416,10 +584,17 @@ fn grid(era: &Era) -> Vec<Micros> {
             let step: Micros = expression[2..3].parse().unwrap();
             (step * SECOND, 0)
         }
-        Schedule::Once { .. } => return Some(era.anchor).filter(|at| *at > era.from).into_iter().collect(),
+        Schedule::Once { .. } => {
+            return Some(era.anchor)
+                .filter(|at| *at > era.from)
+                .into_iter()
+                .collect();
+        }
         Schedule::FixedDelay { .. } | Schedule::Manual => return Vec::new(),
     };
     let first = anchor + ((era.from - anchor).div_euclid(period) + 1).max(0) * period;
     let until = era.until.min(END).saturating_add(RULES.look_ahead);
-    std::iter::successors(Some(first), |at| Some(at + period)).take_while(|at| *at <= until).collect()
+    std::iter::successors(Some(first), |at| Some(at + period))
+        .take_while(|at| *at <= until)
+        .collect()
 }

@@ -14,20 +14,31 @@ use std::time::Duration;
 /// How many sessions a hog of connections may take: more than any server has.
 const SESSIONS_MAX: usize = 1_000;
 
-pub(super) async fn restart(testbed: &DrillTestbed, mode: &str, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn restart(
+    testbed: &DrillTestbed,
+    mode: &str,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.write().await;
     let from = now();
     servers.primary.stop(mode).await?;
     tokio::time::sleep(lasting).await;
     let accepts = servers.primary.start().await?;
-    let kind = if mode == "fast" { "postgres-restart" } else { "postgres-crash" };
+    let kind = if mode == "fast" {
+        "postgres-restart"
+    } else {
+        "postgres-crash"
+    };
     testbed.record_fault(kind, Scope::Cluster, &[], from, accepts);
     Ok(())
 }
 
 /// The primary is killed, the standby promoted. An asynchronous one lacks the last
 /// writes: from then on, everything may happen again.
-pub(super) async fn failover(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn failover(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let mut servers = testbed.servers.write().await;
     let Servers { primary, other } = &mut *servers;
     let standby = other.as_mut().context("there is no standby")?;
@@ -35,9 +46,14 @@ pub(super) async fn failover(testbed: &DrillTestbed, lasting: Duration) -> Resul
     let mut from = now();
     if lags {
         let sql = standby.sql().await?;
-        sql.batch_execute("alter system set primary_conninfo = ''").await?;
+        sql.batch_execute("alter system set primary_conninfo = ''")
+            .await?;
         sql.batch_execute("select pg_reload_conf()").await?;
-        while sql.query_opt("select from pg_stat_wal_receiver", &[]).await?.is_some() {
+        while sql
+            .query_opt("select from pg_stat_wal_receiver", &[])
+            .await?
+            .is_some()
+        {
             from = now();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -47,16 +63,26 @@ pub(super) async fn failover(testbed: &DrillTestbed, lasting: Duration) -> Resul
     standby.promote().await?;
     let sql = standby.sql().await?;
     // The new primary waits for nobody, until it has a standby again.
-    sql.batch_execute("alter system reset synchronous_standby_names").await?;
+    sql.batch_execute("alter system reset synchronous_standby_names")
+        .await?;
     sql.batch_execute("select pg_reload_conf()").await?;
     std::mem::swap(primary, standby);
-    testbed.record_fault(if lags { "failover-async" } else { "failover" }, Scope::Cluster, &[], from, now());
+    testbed.record_fault(
+        if lags { "failover-async" } else { "failover" },
+        Scope::Cluster,
+        &[],
+        from,
+        now(),
+    );
     Ok(())
 }
 
 /// The old primary comes back beside the new one, as if nothing had happened; then it is made the
 /// standby.
-pub(super) async fn old_primary(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn old_primary(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     {
         let servers = testbed.servers.read().await;
         let old = servers.other.as_ref().context("there is no old primary")?;
@@ -68,7 +94,11 @@ pub(super) async fn old_primary(testbed: &DrillTestbed, lasting: Duration) -> Re
     }
     let mut servers = testbed.servers.write().await;
     let Servers { primary, other } = &mut *servers;
-    other.as_mut().context("there is no old primary")?.follow(primary).await?;
+    other
+        .as_mut()
+        .context("there is no old primary")?
+        .follow(primary)
+        .await?;
     drop(servers);
     if testbed.drill.database == Database::SynchronousStandby {
         testbed.wait_for_the_standby().await?;
@@ -76,18 +106,25 @@ pub(super) async fn old_primary(testbed: &DrillTestbed, lasting: Duration) -> Re
     Ok(())
 }
 
-pub(super) async fn table_lock(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn table_lock(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
-    sql.batch_execute("begin; lock table job_execution_log in access exclusive mode").await?;
+    sql.batch_execute("begin; lock table job_execution_log in access exclusive mode")
+        .await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
     testbed.record_fault("table-lock", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
-pub(super) async fn connections(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn connections(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.read().await;
     let from = now();
     let mut sessions = Vec::new();
@@ -102,12 +139,14 @@ pub(super) async fn connections(testbed: &DrillTestbed, lasting: Duration) -> Re
     Ok(())
 }
 
-pub(super) async fn idle_hog(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn idle_hog(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
-    let hold =
-        "begin; select from job_trigger where due_at is not null order by due_at limit 10 for update skip locked";
+    let hold = "begin; select from job_trigger where due_at is not null order by due_at limit 10 for update skip locked";
     sql.batch_execute(hold).await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
@@ -115,11 +154,15 @@ pub(super) async fn idle_hog(testbed: &DrillTestbed, lasting: Duration) -> Resul
     Ok(())
 }
 
-pub(super) async fn snapshot(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn snapshot(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
-    sql.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger").await?;
+    sql.batch_execute("begin isolation level repeatable read; select count(*) from job_trigger")
+        .await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
     testbed.record_fault("snapshot", Scope::Harmless, &[], from, now());
@@ -128,7 +171,10 @@ pub(super) async fn snapshot(testbed: &DrillTestbed, lasting: Duration) -> Resul
 
 /// Fills the small disk to the last byte. The server may die of it, and has to be started
 /// again then, as its service manager would.
-pub(super) async fn disk_full(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn disk_full(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.write().await;
     let ballast = testbed.directory.join("disk/ballast");
     let from = now();
@@ -151,14 +197,22 @@ pub(super) async fn disk_full(testbed: &DrillTestbed, lasting: Duration) -> Resu
 }
 
 /// Everybody decides by this clock; nothing may be decided by it while it is wrong.
-pub(super) async fn clock_jump(testbed: &DrillTestbed, seconds: i64, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn clock_jump(
+    testbed: &DrillTestbed,
+    seconds: i64,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.read().await;
     let from = now();
     servers.primary.skew(seconds)?;
     tokio::time::sleep(lasting).await;
     servers.primary.skew(0)?;
     let until = now();
-    testbed.record_wrong_clock(WrongClock { ahead: seconds * SECOND, from, until });
+    testbed.record_wrong_clock(WrongClock {
+        ahead: seconds * SECOND,
+        from,
+        until,
+    });
     testbed.record_fault("clock-jump", Scope::Cluster, &[], from, until);
     Ok(())
 }
@@ -168,7 +222,11 @@ const HOLD_MAX: Duration = Duration::from_secs(10);
 const RELEASE_MAX: Duration = Duration::from_secs(30);
 
 /// The clock is off by so much from now on. Somebody releases the cluster so much later, or nobody.
-pub(super) async fn clock_stays(testbed: &DrillTestbed, seconds: i64, patience: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn clock_stays(
+    testbed: &DrillTestbed,
+    seconds: i64,
+    patience: Duration,
+) -> Result<(), anyhow::Error> {
     let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let clock = "select extract(epoch from clock_timestamp())::float8";
@@ -177,11 +235,15 @@ pub(super) async fn clock_stays(testbed: &DrillTestbed, seconds: i64, patience: 
     servers.primary.skew(seconds)?;
     let after: f64 = sql.query_one(clock, &[]).await?.get(0);
     let kind = if after < before { BACK } else { AHEAD };
-    is_held(&sql, true, HOLD_MAX).await.with_context(|| format!("{kind}: nothing held the cluster"))?;
+    is_held(&sql, true, HOLD_MAX)
+        .await
+        .with_context(|| format!("{kind}: nothing held the cluster"))?;
     let held = now();
     if !patience.is_zero() {
         tokio::time::sleep(patience).await;
-        is_held(&sql, true, Duration::ZERO).await.with_context(|| format!("{kind}: nobody released the cluster"))?;
+        is_held(&sql, true, Duration::ZERO)
+            .await
+            .with_context(|| format!("{kind}: nobody released the cluster"))?;
         testbed.record_measurement(
             format!("{kind}: `horolog release` says"),
             testbed.horolog(&servers.primary, "release").await?,
@@ -189,20 +251,31 @@ pub(super) async fn clock_stays(testbed: &DrillTestbed, seconds: i64, patience: 
     }
     let until = is_held(&sql, false, RELEASE_MAX).await;
     let until = until.with_context(|| format!("{kind}: the cluster is held for ever"))?;
-    let lasted = format!("held after {} ms, for {} ms", (held - from) / 1_000, (until - held) / 1_000);
+    let lasted = format!(
+        "held after {} ms, for {} ms",
+        (held - from) / 1_000,
+        (until - held) / 1_000
+    );
     testbed.record_measurement(kind.to_owned(), lasted);
     testbed.record_fault(kind, Scope::Cluster, &[], from, until);
     Ok(())
 }
 
-/// Waits until the cluster is held, or is not. Returns the last instant at which it certainly was otherwise: a busy machine
-/// may keep the drill from seeing the end of a hold at once, and what starts in between starts rightly.
-async fn is_held(sql: &tokio_postgres::Client, wanted: bool, most: Duration) -> Result<Micros, anyhow::Error> {
+/// Waits until the cluster is held, or is not. Returns the last instant at which it certainly was
+/// otherwise: a busy machine may keep the drill from seeing the end of a hold at once, and what
+/// starts in between starts rightly.
+async fn is_held(
+    sql: &tokio_postgres::Client,
+    wanted: bool,
+    most: Duration,
+) -> Result<Micros, anyhow::Error> {
     let begun = tokio::time::Instant::now();
     let mut last_otherwise = now();
     loop {
         let asked = now();
-        let held = sql.query_one("select exists (select from cluster_hold)", &[]).await?;
+        let held = sql
+            .query_one("select exists (select from cluster_hold)", &[])
+            .await?;
         if held.get::<_, bool>(0) == wanted {
             return Ok(last_otherwise);
         }
@@ -217,7 +290,11 @@ pub(super) async fn listeners_lost(testbed: &DrillTestbed) -> Result<(), anyhow:
     let servers = testbed.servers.read().await;
     let from = now();
     let sql = servers.primary.sql().await?;
-    sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'", &[]).await?;
+    sql.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'",
+        &[],
+    )
+    .await?;
     testbed.record_fault("listeners-lost", Scope::Harmless, &[], from, now());
     Ok(())
 }
@@ -232,7 +309,10 @@ pub(super) async fn membership_cut(
     let from = now();
     let delay = Duration::from_millis(u64::try_from(delay_millis).unwrap_or(0));
     if !delay.is_zero() {
-        slot.set_wires(Wire { delay, ..Wire::default() })?;
+        slot.set_wires(Wire {
+            delay,
+            ..Wire::default()
+        })?;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let name = slot.name().unwrap_or_default();
@@ -261,10 +341,19 @@ pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), a
         target: {noop: {sleepMillis: 0}}}) { id } }";
     let answer = testbed
         .http
-        .post(&format!("http://{address}/graphql"), &json!({"query": query}), Duration::from_secs(10))
+        .post(
+            &format!("http://{address}/graphql"),
+            &json!({"query": query}),
+            Duration::from_secs(10),
+        )
         .await;
-    let (_, answer) = answer.ok().context("the job of the backlog cannot be created")?;
-    let job: uuid::Uuid = answer["data"]["createJob"]["id"].as_str().context("no job")?.parse()?;
+    let (_, answer) = answer
+        .ok()
+        .context("the job of the backlog cannot be created")?;
+    let job: uuid::Uuid = answer["data"]["createJob"]["id"]
+        .as_str()
+        .context("no job")?
+        .parse()?;
     let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
@@ -278,7 +367,10 @@ pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), a
     loop {
         // A count of a million would be load itself.
         let left = sql
-            .query_one("select exists (select from job_trigger where job_id = $1 and kind = 'MANUAL')", &[&job])
+            .query_one(
+                "select exists (select from job_trigger where job_id = $1 and kind = 'MANUAL')",
+                &[&job],
+            )
             .await?;
         if !left.get::<_, bool>(0) {
             break;
@@ -287,12 +379,18 @@ pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), a
     }
     let drained = now();
     testbed.record_fault("backlog", Scope::Harmless, &[], from, drained);
-    testbed.record_measurement(format!("{amount} triggers due at once, drained"), rate(amount, drained - inserted));
+    testbed.record_measurement(
+        format!("{amount} triggers due at once, drained"),
+        rate(amount, drained - inserted),
+    );
     Ok(())
 }
 
 fn rate(amount: i64, took: Micros) -> String {
     let seconds = std::time::Duration::from_micros(took.unsigned_abs()).as_secs_f64();
     let amount = f64::from(i32::try_from(amount).unwrap_or(i32::MAX));
-    format!("{:.0} a second, in {seconds:.1} s", amount / seconds.max(0.001))
+    format!(
+        "{:.0} a second, in {seconds:.1} s",
+        amount / seconds.max(0.001)
+    )
 }

@@ -18,11 +18,42 @@ pub(super) async fn cut_from_database(
 ) -> Result<(), anyhow::Error> {
     let delay = Duration::from_millis(u64::try_from(fault.amount).unwrap_or(0));
     let (kind, wire) = match fault.kind {
-        Kind::PartitionOut => ("partition-out", Wire { silent_out: true, ..Wire::default() }),
-        Kind::PartitionBack => ("partition-back", Wire { silent_back: true, ..Wire::default() }),
-        Kind::SlowWire => ("slow-wire", Wire { delay, ..Wire::default() }),
-        Kind::Reset => ("reset", Wire { refused: true, ..Wire::default() }),
-        _ => ("partition", Wire { silent_out: true, silent_back: true, ..Wire::default() }),
+        Kind::PartitionOut => (
+            "partition-out",
+            Wire {
+                silent_out: true,
+                ..Wire::default()
+            },
+        ),
+        Kind::PartitionBack => (
+            "partition-back",
+            Wire {
+                silent_back: true,
+                ..Wire::default()
+            },
+        ),
+        Kind::SlowWire => (
+            "slow-wire",
+            Wire {
+                delay,
+                ..Wire::default()
+            },
+        ),
+        Kind::Reset => (
+            "reset",
+            Wire {
+                refused: true,
+                ..Wire::default()
+            },
+        ),
+        _ => (
+            "partition",
+            Wire {
+                silent_out: true,
+                silent_back: true,
+                ..Wire::default()
+            },
+        ),
     };
     let slot = testbed.pick_node(fault.node).await?;
     let from = now();
@@ -31,16 +62,29 @@ pub(super) async fn cut_from_database(
     slot.set_wires(Wire::default())?;
     // A session that is reset is taken over at once, while what it ran goes on until the
     // node has seen that it was declared dead: no overlap of theirs is its fault.
-    let scope = if fault.kind == Kind::Reset { Scope::Freezes } else { Scope::CutsOff };
+    let scope = if fault.kind == Kind::Reset {
+        Scope::Freezes
+    } else {
+        Scope::CutsOff
+    };
     testbed.record_fault(kind, scope, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
 /// Nobody reaches the target.
-pub(super) async fn target_away(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
-    let wire = testbed.sink_wire.as_ref().context("the target of this drill has no wire of its own")?;
+pub(super) async fn target_away(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
+    let wire = testbed
+        .sink_wire
+        .as_ref()
+        .context("the target of this drill has no wire of its own")?;
     let from = now();
-    wire.set(Wire { refused: true, ..Wire::default() });
+    wire.set(Wire {
+        refused: true,
+        ..Wire::default()
+    });
     tokio::time::sleep(lasting).await;
     wire.set(Wire::default());
     testbed.record_fault("target-away", Scope::CutsTarget, &[], from, now());
@@ -48,26 +92,52 @@ pub(super) async fn target_away(testbed: &DrillTestbed, lasting: Duration) -> Re
 }
 
 /// The cable is pulled: the target too hears nothing, not even that the node gives up.
-pub(super) async fn unplug(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn unplug(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let slot = testbed.pick_node(who).await?;
-    let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
+    let namespace = slot
+        .namespace()
+        .context("the nodes of this drill have no namespaces")?;
     let from = now();
     namespace.cut().await?;
     tokio::time::sleep(lasting).await;
     namespace.join().await?;
-    testbed.record_fault("unplug", Scope::Freezes, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault(
+        "unplug",
+        Scope::Freezes,
+        &[slot.name().unwrap_or_default()],
+        from,
+        now(),
+    );
     Ok(())
 }
 
 /// A third of what comes from the database gets lost.
-pub(super) async fn lossy(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn lossy(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let slot = testbed.pick_node(who).await?;
-    let namespace = slot.namespace().context("the nodes of this drill have no namespaces")?;
+    let namespace = slot
+        .namespace()
+        .context("the nodes of this drill have no namespaces")?;
     let port = testbed.servers.read().await.primary.address.port();
     let from = now();
-    namespace.filter(&format!("tcp sport {port} numgen random mod 100 < 30 drop")).await?;
+    namespace
+        .filter(&format!("tcp sport {port} numgen random mod 100 < 30 drop"))
+        .await?;
     tokio::time::sleep(lasting).await;
     namespace.unfilter().await?;
-    testbed.record_fault("lossy", Scope::CutsOff, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault(
+        "lossy",
+        Scope::CutsOff,
+        &[slot.name().unwrap_or_default()],
+        from,
+        now(),
+    );
     Ok(())
 }

@@ -21,12 +21,19 @@ fn name(slot: &Slot) -> String {
 }
 
 /// A new life, that leases.
-async fn begin_again(testbed: &DrillTestbed, slot: &mut OwnedMutexGuard<Slot>) -> Result<(), anyhow::Error> {
+async fn begin_again(
+    testbed: &DrillTestbed,
+    slot: &mut OwnedMutexGuard<Slot>,
+) -> Result<(), anyhow::Error> {
     slot.start()?;
     slot.ready(&testbed.http).await
 }
 
-pub(super) async fn kill(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn kill(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     let dead = slot.kill().await?;
@@ -35,19 +42,31 @@ pub(super) async fn kill(testbed: &DrillTestbed, who: NodeChoice, lasting: Durat
     begin_again(testbed, &mut slot).await
 }
 
-pub(super) async fn freeze(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn freeze(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.signal(Signal::STOP)?;
     tokio::time::sleep(lasting).await;
     slot.signal(Signal::CONT)?;
-    let kind = if reaches_ttl(testbed, lasting) { "freeze" } else { "blip" };
+    let kind = if reaches_ttl(testbed, lasting) {
+        "freeze"
+    } else {
+        "blip"
+    };
     testbed.record_fault(kind, Scope::Freezes, &[&name], from, now());
     Ok(())
 }
 
 /// Leaving is no death: nobody may notice.
-pub(super) async fn stop(testbed: &DrillTestbed, who: NodeChoice, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn stop(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.stop().await?;
@@ -56,7 +75,10 @@ pub(super) async fn stop(testbed: &DrillTestbed, who: NodeChoice, lasting: Durat
     begin_again(testbed, &mut slot).await
 }
 
-pub(super) async fn restart_all(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn restart_all(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let mut slots = Vec::new();
     for slot in testbed.slots() {
         slots.push(slot.lock_owned().await);
@@ -79,18 +101,27 @@ pub(super) async fn restart_all(testbed: &DrillTestbed, lasting: Duration) -> Re
 }
 
 /// Everything but who calls and who is called. Whatever fails, all go on afterwards.
-pub(super) async fn standstill(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
+pub(super) async fn standstill(
+    testbed: &DrillTestbed,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
     let mut slots = Vec::new();
     for slot in testbed.slots() {
         slots.push(slot.lock_owned().await);
     }
     slots.retain_mut(|slot| slot.lives());
     let servers = testbed.servers.read().await;
-    let (from, names) = (now(), slots.iter().map(|slot| name(slot)).collect::<Vec<_>>());
+    let (from, names) = (
+        now(),
+        slots.iter().map(|slot| name(slot)).collect::<Vec<_>>(),
+    );
     let signal_all = |signal| {
         let nodes: Vec<_> = slots.iter().map(|slot| slot.signal(signal)).collect();
         let database = servers.primary.signal_all(signal);
-        nodes.into_iter().chain([database]).collect::<Result<Vec<()>, _>>()
+        nodes
+            .into_iter()
+            .chain([database])
+            .collect::<Result<Vec<()>, _>>()
     };
     let stopped = signal_all(Signal::STOP);
     if stopped.is_ok() {
@@ -120,7 +151,10 @@ pub(super) async fn rolling_restart(testbed: &DrillTestbed) -> Result<(), anyhow
 
 /// Two more places; in each a node comes, and goes by one way or the other.
 pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut places = [testbed.add_slot().await?.lock_owned().await, testbed.add_slot().await?.lock_owned().await];
+    let mut places = [
+        testbed.add_slot().await?.lock_owned().await,
+        testbed.add_slot().await?.lock_owned().await,
+    ];
     let begun = tokio::time::Instant::now();
     let mut turn = 0;
     while begun.elapsed() < lasting {

@@ -61,9 +61,12 @@ pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(
     Ok(())
 }
 
-/// Values and requests that are odd. The node is held, so that no other fault meets it; it must answer, live, and run
-/// what it accepts.
-pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: NodeChoice) -> Result<(), anyhow::Error> {
+/// Values and requests that are odd. The node is held, so that no other fault meets it; it must
+/// answer, live, and run what it accepts.
+pub(super) async fn poisoned_values(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+) -> Result<(), anyhow::Error> {
     let slot = testbed.pick_node(who).await?;
     let from = now();
     let mut accepted = Vec::new();
@@ -71,7 +74,9 @@ pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: NodeChoice) -> 
         match create(testbed, &slot, payload).await {
             Ok(Some(job)) => accepted.push((payload, job)),
             Ok(None) => {}
-            Err(error) => testbed.record_broken(format!("a job with the payload {payload}: {error:#}")),
+            Err(error) => {
+                testbed.record_broken(format!("a job with the payload {payload}: {error:#}"))
+            }
         }
     }
     for (name, request) in requests() {
@@ -81,31 +86,63 @@ pub(super) async fn poisoned_values(testbed: &DrillTestbed, who: NodeChoice) -> 
     }
     let mut stored = Vec::new();
     for statement in STORED {
-        let Ok(Some(job)) = create(testbed, &slot, "1").await else { continue };
+        let Ok(Some(job)) = create(testbed, &slot, "1").await else {
+            continue;
+        };
         let servers = testbed.servers.read().await;
-        if servers.primary.sql().await?.execute(statement, &[&job]).await.is_ok() {
+        if servers
+            .primary
+            .sql()
+            .await?
+            .execute(statement, &[&job])
+            .await
+            .is_ok()
+        {
             stored.push(job);
         }
     }
     for (payload, job) in &accepted {
         if !succeeds(testbed, *job).await? {
-            testbed.record_broken(format!("a job with the payload {payload} was accepted and never succeeded"));
+            testbed.record_broken(format!(
+                "a job with the payload {payload} was accepted and never succeeded"
+            ));
         }
     }
-    let jobs: Vec<Uuid> = accepted.into_iter().map(|(_, job)| job).chain(stored).collect();
+    let jobs: Vec<Uuid> = accepted
+        .into_iter()
+        .map(|(_, job)| job)
+        .chain(stored)
+        .collect();
     forget(&testbed.servers.read().await.primary.sql().await?, &jobs).await?;
-    testbed.record_fault("poisoned-values", Scope::Harmless, &[slot.name().unwrap_or_default()], from, now());
+    testbed.record_fault(
+        "poisoned-values",
+        Scope::Harmless,
+        &[slot.name().unwrap_or_default()],
+        from,
+        now(),
+    );
     Ok(())
 }
 
 /// None when it was refused for its payload, or for a fault of the database.
-async fn create(testbed: &DrillTestbed, slot: &Slot, payload: &str) -> Result<Option<Uuid>, anyhow::Error> {
+async fn create(
+    testbed: &DrillTestbed,
+    slot: &Slot,
+    payload: &str,
+) -> Result<Option<Uuid>, anyhow::Error> {
     let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
     let input = format!(
         r#"{{"name": "poisoned", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {payload}, "target": {{"noop": {{"sleepMillis": 0}}}}}}"#
     );
-    let answer = post(testbed, slot, format!(r#"{{"query": "{query}", "variables": {{"input": {input}}}}}"#)).await?;
-    Ok(answer["data"]["createJob"]["id"].as_str().and_then(|id| id.parse().ok()))
+    let answer = post(
+        testbed,
+        slot,
+        format!(r#"{{"query": "{query}", "variables": {{"input": {input}}}}}"#),
+    )
+    .await?;
+    Ok(answer["data"]["createJob"]["id"]
+        .as_str()
+        .and_then(|id| id.parse().ok()))
 }
 
 /// Requests that a parser or a validation may not come back from.
@@ -113,16 +150,31 @@ fn requests() -> [(&'static str, String); 4] {
     let query = |query: String| serde_json::json!({"query": query}).to_string();
     let list = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
     let levels = 20;
-    let fragment =
-        |level: usize| format!(" fragment f{level} on Query {{ {} }}", format!("...f{} ", level + 1).repeat(10));
+    let fragment = |level: usize| {
+        format!(
+            " fragment f{level} on Query {{ {} }}",
+            format!("...f{} ", level + 1).repeat(10)
+        )
+    };
     let fragments: String = (0..levels).map(fragment).collect();
     [
-        ("a request with a value nested 2,000 deep", query(format!("{{ jobs(x: {list}) {{ id }} }}"))),
-        ("a request with a default nested 2,000 deep", query(format!("query($x: JSON = {list}) {{ jobs {{ id }} }}"))),
-        ("a request with selections nested 2,000 deep", query("{ jobs ".repeat(2_000) + &" }".repeat(2_000))),
+        (
+            "a request with a value nested 2,000 deep",
+            query(format!("{{ jobs(x: {list}) {{ id }} }}")),
+        ),
+        (
+            "a request with a default nested 2,000 deep",
+            query(format!("query($x: JSON = {list}) {{ jobs {{ id }} }}")),
+        ),
+        (
+            "a request with selections nested 2,000 deep",
+            query("{ jobs ".repeat(2_000) + &" }".repeat(2_000)),
+        ),
         (
             "a request with fragments that grow tenfold twenty times",
-            query(format!("query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}")),
+            query(format!(
+                "query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}"
+            )),
         ),
     ]
 }
@@ -130,8 +182,13 @@ fn requests() -> [(&'static str, String); 4] {
 /// An answer of any kind.
 async fn post(testbed: &DrillTestbed, slot: &Slot, body: String) -> Result<Value, anyhow::Error> {
     let address = slot.address().context("no node lives there")?;
-    let answer = testbed.http.post_text(&format!("http://{address}/graphql"), body, ANSWER_MAX).await;
-    Ok(answer.map_err(|error| anyhow::anyhow!("no answer: {error:?}"))?.1)
+    let answer = testbed
+        .http
+        .post_text(&format!("http://{address}/graphql"), body, ANSWER_MAX)
+        .await;
+    Ok(answer
+        .map_err(|error| anyhow::anyhow!("no answer: {error:?}"))?
+        .1)
 }
 
 async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Error> {
@@ -139,7 +196,8 @@ async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Err
     while begun.elapsed() < SUCCESS_MAX {
         let servers = testbed.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
-            let success = "select from job_execution_log where job_id = $1 and status = 'SUCCESS' limit 1";
+            let success =
+                "select from job_execution_log where job_id = $1 and status = 'SUCCESS' limit 1";
             if sql.query_opt(success, &[&job]).await?.is_some() {
                 return Ok(true);
             }
@@ -152,7 +210,12 @@ async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Err
 
 /// By SQL: what cannot be read cannot be deleted by the API.
 async fn forget(sql: &Client, jobs: &[Uuid]) -> Result<(), anyhow::Error> {
-    sql.execute("update job_definition set status = 'DELETED' where id = any($1)", &[&jobs]).await?;
-    sql.execute("delete from job_trigger where job_id = any($1)", &[&jobs]).await?;
+    sql.execute(
+        "update job_definition set status = 'DELETED' where id = any($1)",
+        &[&jobs],
+    )
+    .await?;
+    sql.execute("delete from job_trigger where job_id = any($1)", &[&jobs])
+        .await?;
     Ok(())
 }

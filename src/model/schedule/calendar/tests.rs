@@ -17,26 +17,54 @@ fn utc(rules: serde_json::Value) -> Calendar {
 }
 
 fn is_open(calendar: &Calendar, times: &[&str]) -> Vec<bool> {
-    times.iter().map(|time| calendar.is_open(at(time))).collect()
+    times
+        .iter()
+        .map(|time| calendar.is_open(at(time)))
+        .collect()
 }
 
 #[test]
 fn what_is_excluded_does_not_count_and_everything_else_does() {
-    let holidays = utc(serde_json::json!({"excludeDates": ["12-25", "2026-04-03", "2026-12-24/2027-01-01"]}));
-    let times = ["2030-12-25T10:00:00Z", "2026-04-03T23:59:59Z", "2027-04-03T00:00:00Z", "2026-12-31T12:00:00Z"];
+    let holidays =
+        utc(serde_json::json!({"excludeDates": ["12-25", "2026-04-03", "2026-12-24/2027-01-01"]}));
+    let times = [
+        "2030-12-25T10:00:00Z",
+        "2026-04-03T23:59:59Z",
+        "2027-04-03T00:00:00Z",
+        "2026-12-31T12:00:00Z",
+    ];
     assert_eq!(is_open(&holidays, &times), [false, false, true, false]);
-    let weekdays = utc(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"], "includeDates": ["2026-11-28"]}));
-    let times = ["2026-11-27T10:00:00Z", "2026-11-28T10:00:00Z", "2026-11-29T10:00:00Z"];
-    assert_eq!(is_open(&weekdays, &times), [true, true, false], "a date beats a weekday");
+    let weekdays = utc(
+        serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"], "includeDates": ["2026-11-28"]}),
+    );
+    let times = [
+        "2026-11-27T10:00:00Z",
+        "2026-11-28T10:00:00Z",
+        "2026-11-29T10:00:00Z",
+    ];
+    assert_eq!(
+        is_open(&weekdays, &times),
+        [true, true, false],
+        "a date beats a weekday"
+    );
 }
 
 #[test]
 fn what_is_included_is_all_that_counts() {
-    let workdays = utc(serde_json::json!({"includeWeekdays": ["MONDAY"], "excludeDates": ["2026-11-30"]}));
-    let times = ["2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z", "2026-11-30T10:00:00Z"];
+    let workdays =
+        utc(serde_json::json!({"includeWeekdays": ["MONDAY"], "excludeDates": ["2026-11-30"]}));
+    let times = [
+        "2026-11-23T10:00:00Z",
+        "2026-11-24T10:00:00Z",
+        "2026-11-30T10:00:00Z",
+    ];
     assert_eq!(is_open(&workdays, &times), [true, false, false]);
     let trading = utc(serde_json::json!({"includeDates": ["2026-11-24", "2026-11-26/2026-11-27"]}));
-    let times = ["2026-11-24T10:00:00Z", "2026-11-25T10:00:00Z", "2026-11-27T10:00:00Z"];
+    let times = [
+        "2026-11-24T10:00:00Z",
+        "2026-11-25T10:00:00Z",
+        "2026-11-27T10:00:00Z",
+    ];
     assert_eq!(is_open(&trading, &times), [true, false, true]);
 }
 
@@ -47,25 +75,58 @@ fn windows_are_half_open_local_and_may_pass_midnight() {
         serde_json::json!({"includeWindows": [{"from": "09:00", "to": "17:30"}], "excludeWindows": [{"from": "12:00", "to": "13:00"}]}),
     );
     let office = office.expect("valid");
-    let times = ["07:59:59", "08:00:00", "10:59:59", "11:00:00", "12:00:00", "16:29:59", "16:30:00"];
+    let times = [
+        "07:59:59", "08:00:00", "10:59:59", "11:00:00", "12:00:00", "16:29:59", "16:30:00",
+    ];
     let times = times.map(|time| format!("2026-11-24T{time}Z"));
     let open: Vec<bool> = times.iter().map(|time| office.is_open(at(time))).collect();
     assert_eq!(open, [false, true, true, false, true, true, false]);
-    let night = utc(serde_json::json!({"excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]}));
-    let times = ["2026-11-27T23:00:00Z", "2026-11-28T05:59:59Z", "2026-11-28T06:00:00Z", "2026-11-28T23:00:00Z"];
-    assert_eq!(is_open(&night, &times), [false, false, true, true], "it belongs to the day it began");
-    assert!(utc(serde_json::json!({"includeWindows": [{"from": "00:00", "to": "24:00"}]})).is_open(at(times[0])));
+    let night = utc(
+        serde_json::json!({"excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]}),
+    );
+    let times = [
+        "2026-11-27T23:00:00Z",
+        "2026-11-28T05:59:59Z",
+        "2026-11-28T06:00:00Z",
+        "2026-11-28T23:00:00Z",
+    ];
+    assert_eq!(
+        is_open(&night, &times),
+        [false, false, true, true],
+        "it belongs to the day it began"
+    );
+    assert!(
+        utc(serde_json::json!({"includeWindows": [{"from": "00:00", "to": "24:00"}]}))
+            .is_open(at(times[0]))
+    );
 }
 
 #[test]
 fn a_closed_calendar_opens_at_an_edge_or_never() {
-    let weekdays = calendar("America/New_York", serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
-    let opens = weekdays.expect("valid").open_again(at("2026-03-07T12:00:00Z"), Timestamp::MAX_UTC);
-    assert_eq!(opens, Some(at("2026-03-09T04:00:00Z")), "the clock went forward in between");
-    let spring =
-        calendar("America/New_York", serde_json::json!({"includeWindows": [{"from": "02:30", "to": "04:00"}]}));
-    let opens = spring.expect("valid").open_again(at("2026-03-08T05:00:00Z"), Timestamp::MAX_UTC);
-    assert_eq!(opens, Some(at("2026-03-08T07:00:00Z")), "02:30 does not exist: the window opens at the end of the gap");
+    let weekdays = calendar(
+        "America/New_York",
+        serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}),
+    );
+    let opens = weekdays
+        .expect("valid")
+        .open_again(at("2026-03-07T12:00:00Z"), Timestamp::MAX_UTC);
+    assert_eq!(
+        opens,
+        Some(at("2026-03-09T04:00:00Z")),
+        "the clock went forward in between"
+    );
+    let spring = calendar(
+        "America/New_York",
+        serde_json::json!({"includeWindows": [{"from": "02:30", "to": "04:00"}]}),
+    );
+    let opens = spring
+        .expect("valid")
+        .open_again(at("2026-03-08T05:00:00Z"), Timestamp::MAX_UTC);
+    assert_eq!(
+        opens,
+        Some(at("2026-03-08T07:00:00Z")),
+        "02:30 does not exist: the window opens at the end of the gap"
+    );
     let never = utc(serde_json::json!({"includeDates": ["2020-01-01"]}));
     let now = at("2026-11-24T00:00:00Z");
     assert_eq!(never.open_again(now, Calendar::sight(now)), None);
@@ -76,40 +137,90 @@ fn a_closed_season_is_leapt_over_whatever_the_number_of_windows() {
     let half_hours: Vec<_> = (0..24)
         .map(|hour| serde_json::json!({"from": format!("{hour:02}:00"), "to": format!("{hour:02}:30")}))
         .collect();
-    let season = utc(serde_json::json!({"excludeWindows": half_hours, "excludeDates": ["2026-11-29/2027-02-28"]}));
+    let season = utc(
+        serde_json::json!({"excludeWindows": half_hours, "excludeDates": ["2026-11-29/2027-02-28"]}),
+    );
     let now = at("2026-11-29T10:00:00Z");
-    assert_eq!(season.open_again(now, Calendar::sight(now)), Some(at("2027-03-01T00:30:00Z")));
+    assert_eq!(
+        season.open_again(now, Calendar::sight(now)),
+        Some(at("2027-03-01T00:30:00Z"))
+    );
     let leap_days = utc(serde_json::json!({"includeDates": ["02-29"]}));
     let now = at("2096-03-01T00:00:00Z");
-    assert_eq!(leap_days.open_again(now, Calendar::sight(now)), Some(at("2104-02-29T00:00:00Z")));
+    assert_eq!(
+        leap_days.open_again(now, Calendar::sight(now)),
+        Some(at("2104-02-29T00:00:00Z"))
+    );
 }
 
 #[test]
 fn rules_that_overlap_are_one_rule() {
-    let dates = ["2026-01-10/2026-01-20", "2026-01-01/2026-01-31", "2026-01-15", "2026-01-31/2026-02-02"];
-    let windows: Vec<_> = [("08:00", "12:00"), ("09:00", "10:00"), ("11:00", "13:00"), ("22:00", "02:00")]
-        .iter()
-        .map(|(from, to)| serde_json::json!({"from": from, "to": to}))
-        .collect();
+    let dates = [
+        "2026-01-10/2026-01-20",
+        "2026-01-01/2026-01-31",
+        "2026-01-15",
+        "2026-01-31/2026-02-02",
+    ];
+    let windows: Vec<_> = [
+        ("08:00", "12:00"),
+        ("09:00", "10:00"),
+        ("11:00", "13:00"),
+        ("22:00", "02:00"),
+    ]
+    .iter()
+    .map(|(from, to)| serde_json::json!({"from": from, "to": to}))
+    .collect();
     let calendar = utc(serde_json::json!({"excludeDates": dates, "excludeWindows": windows}));
-    let times = ["2025-12-31T15:00:00Z", "2026-01-25T15:00:00Z", "2026-02-02T15:00:00Z", "2026-02-03T15:00:00Z"];
+    let times = [
+        "2025-12-31T15:00:00Z",
+        "2026-01-25T15:00:00Z",
+        "2026-02-02T15:00:00Z",
+        "2026-02-03T15:00:00Z",
+    ];
     assert_eq!(is_open(&calendar, &times), [true, false, false, true]);
-    let times = ["01:59:59", "02:00:00", "08:00:00", "10:30:00", "12:59:59", "13:00:00", "21:59:59", "22:00:00"];
+    let times = [
+        "01:59:59", "02:00:00", "08:00:00", "10:30:00", "12:59:59", "13:00:00", "21:59:59",
+        "22:00:00",
+    ];
     let times = times.map(|time| format!("2026-03-02T{time}Z"));
-    let open: Vec<bool> = times.iter().map(|time| calendar.is_open(at(time))).collect();
+    let open: Vec<bool> = times
+        .iter()
+        .map(|time| calendar.is_open(at(time)))
+        .collect();
     assert_eq!(open, [false, true, false, false, false, true, true, false]);
 }
 
 #[test]
 fn what_cannot_be_read_is_named() {
     let cases = [
-        ("excludeDates.0", serde_json::json!({"excludeDates": ["25.12.2026"]})),
-        ("excludeDates.1", serde_json::json!({"excludeDates": ["12-25", "2026-02-30"]})),
-        ("includeDates.0", serde_json::json!({"includeDates": ["2026-12-25/2026-12-24"]})),
-        ("includeDates.0", serde_json::json!({"includeDates": ["\u{202e}"]})),
-        ("excludeWindows.0.from", serde_json::json!({"excludeWindows": [{"from": "25:00", "to": "26:00"}]})),
-        ("includeWindows.0.from", serde_json::json!({"includeWindows": [{"from": "9", "to": "17:00"}]})),
-        ("excludeDates", serde_json::json!({"excludeDates": vec!["12-25"; 1_001]})),
+        (
+            "excludeDates.0",
+            serde_json::json!({"excludeDates": ["25.12.2026"]}),
+        ),
+        (
+            "excludeDates.1",
+            serde_json::json!({"excludeDates": ["12-25", "2026-02-30"]}),
+        ),
+        (
+            "includeDates.0",
+            serde_json::json!({"includeDates": ["2026-12-25/2026-12-24"]}),
+        ),
+        (
+            "includeDates.0",
+            serde_json::json!({"includeDates": ["\u{202e}"]}),
+        ),
+        (
+            "excludeWindows.0.from",
+            serde_json::json!({"excludeWindows": [{"from": "25:00", "to": "26:00"}]}),
+        ),
+        (
+            "includeWindows.0.from",
+            serde_json::json!({"includeWindows": [{"from": "9", "to": "17:00"}]}),
+        ),
+        (
+            "excludeDates",
+            serde_json::json!({"excludeDates": vec!["12-25"; 1_001]}),
+        ),
     ];
     for (field, rules) in cases {
         assert_eq!(calendar("UTC", rules).expect_err(field).field, field);

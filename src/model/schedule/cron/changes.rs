@@ -13,7 +13,12 @@ use chrono::{DateTime, NaiveDateTime, Timelike};
 const AHEAD: i64 = 366 * 86_400;
 
 /// A line for each change that matters, in order.
-pub(super) fn within_a_year(rule: &Rule, options: &CronOptions, passes: Passes, after: i64) -> Vec<String> {
+pub(super) fn within_a_year(
+    rule: &Rule,
+    options: &CronOptions,
+    passes: Passes,
+    after: i64,
+) -> Vec<String> {
     let zone = &options.zone;
     let coming = (zone.index_at(after) + 1..zone.len()).map(|index| zone.stretch(index));
     let soon = coming.take_while(|stretch| stretch.start - AHEAD <= after);
@@ -25,7 +30,10 @@ pub(super) fn within_a_year(rule: &Rule, options: &CronOptions, passes: Passes, 
 }
 
 fn gap(rule: &Rule, policy: DstGap, stretch: Stretch) -> Option<String> {
-    let (start, end) = (stretch.start + stretch.offset_before, stretch.start + stretch.offset);
+    let (start, end) = (
+        stretch.start + stretch.offset_before,
+        stretch.start + stretch.offset,
+    );
     let (first, more) = matches(rule, start, end)?;
     let hour = &rule.expression.hour;
     if hour.all || rule.expression.interval_like() && rule.at_or_after(end) == Some(end) {
@@ -53,7 +61,10 @@ fn gap(rule: &Rule, policy: DstGap, stretch: Stretch) -> Option<String> {
 }
 
 fn overlap(rule: &Rule, passes: Passes, stretch: Stretch) -> Option<String> {
-    let (start, end) = (stretch.start + stretch.offset, stretch.start + stretch.offset_before);
+    let (start, end) = (
+        stretch.start + stretch.offset,
+        stretch.start + stretch.offset_before,
+    );
     let (first, more) = matches(rule, start, end)?;
     let outcome = match passes {
         Passes::Both if rule.expression.hour.all => return None,
@@ -63,7 +74,11 @@ fn overlap(rule: &Rule, passes: Passes, stretch: Stretch) -> Option<String> {
     };
     let day = date(first);
     Some(if more {
-        format!("on {day} {} to {} happens twice: what falls there {outcome}", clock(start, first), clock(end, first))
+        format!(
+            "on {day} {} to {} happens twice: what falls there {outcome}",
+            clock(start, first),
+            clock(end, first)
+        )
     } else {
         format!("on {day} {} happens twice: {outcome}", clock(first, first))
     })
@@ -77,7 +92,9 @@ fn matches(rule: &Rule, start: Civil, end: Civil) -> Option<(Civil, bool)> {
 }
 
 fn wall(time: Civil) -> NaiveDateTime {
-    DateTime::from_timestamp(time, 0).unwrap_or_default().naive_utc()
+    DateTime::from_timestamp(time, 0)
+        .unwrap_or_default()
+        .naive_utc()
 }
 
 fn date(time: Civil) -> String {
@@ -86,7 +103,13 @@ fn date(time: Civil) -> String {
 
 /// `02:30`, with seconds if any, with the date if it is not that of `day`.
 fn clock(time: Civil, day: Civil) -> String {
-    let date = if wall(time).date() == wall(day).date() { "" } else { "%Y-%m-%d " };
+    let date = if wall(time).date() == wall(day).date() {
+        ""
+    } else {
+        "%Y-%m-%d "
+    };
     let seconds = if wall(time).second() == 0 { "" } else { ":%S" };
-    wall(time).format(&format!("{date}%H:%M{seconds}")).to_string()
+    wall(time)
+        .format(&format!("{date}%H:%M{seconds}"))
+        .to_string()
 }

@@ -43,7 +43,15 @@ pub(super) const MONTHS: [&str; 12] = [
     "DECEMBER",
 ];
 /// The weekdays' names, from Sunday.
-pub(super) const DAYS: [&str; 7] = ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
+pub(super) const DAYS: [&str; 7] = [
+    "SUNDAY",
+    "MONDAY",
+    "TUESDAY",
+    "WEDNESDAY",
+    "THURSDAY",
+    "FRIDAY",
+    "SATURDAY",
+];
 
 const WEEK_SPECIALS: &str = ", FRIL (the last Friday), FRI#3 (the third Friday)";
 
@@ -55,26 +63,49 @@ pub(super) const DAY_OF_MONTH: Column = Column {
     specials: ", L (the last), L-3, LW, L-3W, 15W (the weekday nearest the 15th)",
     ..Column::numbers("day of month", "days", 1, 31, "1-31")
 };
-pub(super) const MONTH: Column =
-    Column { names: &MONTHS, ..Column::numbers("month", "months", 1, 12, "1-12 or JAN-DEC") };
+pub(super) const MONTH: Column = Column {
+    names: &MONTHS,
+    ..Column::numbers("month", "months", 1, 12, "1-12 or JAN-DEC")
+};
 pub(super) const UNIX_DAY_OF_WEEK: Column = Column {
     names: &DAYS,
     specials: WEEK_SPECIALS,
     last: 6,
     hash_last: 6,
     base: 1,
-    ..Column::numbers("day of week", "days", 0, 7, "0-7 or SUN-SAT (in five fields Sunday is 0 and 7)")
+    ..Column::numbers(
+        "day of week",
+        "days",
+        0,
+        7,
+        "0-7 or SUN-SAT (in five fields Sunday is 0 and 7)",
+    )
 };
 pub(super) const QUARTZ_DAY_OF_WEEK: Column = Column {
     names: &DAYS,
     specials: WEEK_SPECIALS,
-    ..Column::numbers("day of week", "days", 1, 7, "1-7 or SUN-SAT (in six or seven fields Sunday is 1)")
+    ..Column::numbers(
+        "day of week",
+        "days",
+        1,
+        7,
+        "1-7 or SUN-SAT (in six or seven fields Sunday is 1)",
+    )
 };
 /// The crate knows no year after 2100, so this column is matched without it.
-pub(super) const YEAR: Column = Column { circular: false, ..Column::numbers("year", "years", 1970, 2199, "1970-2199") };
+pub(super) const YEAR: Column = Column {
+    circular: false,
+    ..Column::numbers("year", "years", 1970, 2199, "1970-2199")
+};
 
 impl Column {
-    const fn numbers(name: &'static str, unit: &'static str, min: u32, max: u32, allowed: &'static str) -> Self {
+    const fn numbers(
+        name: &'static str,
+        unit: &'static str,
+        min: u32,
+        max: u32,
+        allowed: &'static str,
+    ) -> Self {
         Self {
             name,
             unit,
@@ -100,7 +131,9 @@ impl Column {
         number(word).or_else(|| {
             let word = word.to_ascii_uppercase();
             let mut names = self.names.iter().zip(self.min..);
-            names.find(|(name, _)| word.len() >= 3 && name.starts_with(&word)).map(|(_, number)| number)
+            names
+                .find(|(name, _)| word.len() >= 3 && name.starts_with(&word))
+                .map(|(_, number)| number)
         })
     }
 }

@@ -66,7 +66,11 @@ impl Month {
     pub fn of(year: i32, month: u32) -> Option<Self> {
         let first = NaiveDate::from_ymd_opt(year, month, 1)?;
         let weekday = first.weekday().num_days_from_sunday();
-        Some(Self { first: i64::from(first.to_epoch_days()), length: u32::from(first.num_days_in_month()), weekday })
+        Some(Self {
+            first: i64::from(first.to_epoch_days()),
+            length: u32::from(first.num_days_in_month()),
+            weekday,
+        })
     }
 
     fn all(self) -> u64 {
@@ -106,20 +110,44 @@ impl Month {
 
 impl Days {
     /// Parses both fields of five.
-    pub fn unix(month: Token<'_>, week: Token<'_>, grammar: Grammar<'_>) -> Result<Self, CronError> {
+    pub fn unix(
+        month: Token<'_>,
+        week: Token<'_>,
+        grammar: Grammar<'_>,
+    ) -> Result<Self, CronError> {
         let demanded = without_plus(week);
-        // As Vixie cron has it: alternatives, unless one begins with `*`; with `*/2` both must match.
-        let either = demanded.is_none() && ![month, week].iter().any(|field| field.text.starts_with(['*', '?']));
+        // As Vixie cron has it: alternatives, unless one begins with `*`; with `*/2` both must
+        // match.
+        let either = demanded.is_none()
+            && ![month, week]
+                .iter()
+                .any(|field| field.text.starts_with(['*', '?']));
         let (plain, special) = days_of_month(every_day(month), grammar)?;
-        let mut parsed = Week::parse(&UNIX_DAY_OF_WEEK, every_day(demanded.unwrap_or(week)), grammar)?;
+        let mut parsed = Week::parse(
+            &UNIX_DAY_OF_WEEK,
+            every_day(demanded.unwrap_or(week)),
+            grammar,
+        )?;
         if demanded.is_none() && !either && !plain.all && !parsed.plain.all {
-            parsed.plain.warnings.push(both_must_match(month.text, week.text));
+            parsed
+                .plain
+                .warnings
+                .push(both_must_match(month.text, week.text));
         }
-        Ok(Self { month: plain, special, week: parsed, either })
+        Ok(Self {
+            month: plain,
+            special,
+            week: parsed,
+            either,
+        })
     }
 
     /// Parses both fields of six or seven.
-    pub fn quartz(month: Token<'_>, week: Token<'_>, grammar: Grammar<'_>) -> Result<Self, CronError> {
+    pub fn quartz(
+        month: Token<'_>,
+        week: Token<'_>,
+        grammar: Grammar<'_>,
+    ) -> Result<Self, CronError> {
         let demanded = without_plus(week);
         let (plain, special) = days_of_month(every_day(month), grammar)?;
         let field = every_day(demanded.unwrap_or(week));
@@ -127,8 +155,16 @@ impl Days {
         if demanded.is_none() {
             one_of_two(month, week)?;
         }
-        parsed.plain.warnings.extend(weekday_numbers(month.text, field.text, &parsed));
-        Ok(Self { month: plain, special, week: parsed, either: false })
+        parsed
+            .plain
+            .warnings
+            .extend(weekday_numbers(month.text, field.text, &parsed));
+        Ok(Self {
+            month: plain,
+            special,
+            week: parsed,
+            either: false,
+        })
     }
 
     /// The days of a month that fire, bit 1 for the first.
@@ -136,22 +172,38 @@ impl Days {
         let special = self.special.iter().filter_map(|day| month.special(*day));
         let by_month = special.fold(masks.month, |mask, day| mask | 1 << day);
         let by_week = self.week.in_month(masks.week, month);
-        month.all() & if self.either { by_month | by_week } else { by_month & by_week }
+        month.all()
+            & if self.either {
+                by_month | by_week
+            } else {
+                by_month & by_week
+            }
     }
 
     /// The plain fields, for the crate: special ones are `*` to it.
     pub fn lists(&self) -> (String, String) {
-        let list = |field: &Field| if field.numbers.is_empty() { "*".to_owned() } else { field.list() };
+        let list = |field: &Field| {
+            if field.numbers.is_empty() {
+                "*".to_owned()
+            } else {
+                field.list()
+            }
+        };
         (list(&self.month), list(&self.week.plain))
     }
 }
 
 /// `?` leaves the day to the other field.
 fn every_day(field: Token<'_>) -> Token<'_> {
-    if field.text == "?" { Token { text: "*", ..field } } else { field }
+    if field.text == "?" {
+        Token { text: "*", ..field }
+    } else {
+        field
+    }
 }
 
-/// `+FRI` (OCPS 1.4): the weekday and the day of the month must both match. What stands behind the sign.
+/// `+FRI` (OCPS 1.4): the weekday and the day of the month must both match. What stands behind the
+/// sign.
 fn without_plus(week: Token<'_>) -> Option<Token<'_>> {
     week.text.starts_with('+').then(|| week.inner(1, 0))
 }
@@ -171,7 +223,10 @@ fn one_of_two(month: Token<'_>, week: Token<'_>) -> Result<(), CronError> {
     Err(QUARTZ_DAY_OF_WEEK.refuse(week, &format!("does not go with day of month {problem}")))
 }
 
-fn days_of_month(field: Token<'_>, grammar: Grammar<'_>) -> Result<(Field, Vec<MonthDay>), CronError> {
+fn days_of_month(
+    field: Token<'_>,
+    grammar: Grammar<'_>,
+) -> Result<(Field, Vec<MonthDay>), CronError> {
     let (mut plain, mut special) = (Field::default(), Vec::new());
     for item in field.split(&[',']) {
         if item.starts_with(b'L') || item.ends_with(b'W') {
@@ -188,7 +243,9 @@ fn month_day(item: Token<'_>) -> Result<MonthDay, CronError> {
     let day = item.inner(0, usize::from(workday));
     if !day.starts_with(b'L') {
         if day.text.is_empty() || number(day.text).is_none() {
-            return Err(DAY_OF_MONTH.refuse(item, "is not valid: `W` follows one day, as in 15W or LW"));
+            return Err(
+                DAY_OF_MONTH.refuse(item, "is not valid: `W` follows one day, as in 15W or LW")
+            );
         }
         return Ok(MonthDay::Nearest(DAY_OF_MONTH.value(day)?));
     }
@@ -199,7 +256,11 @@ fn month_day(item: Token<'_>) -> Result<MonthDay, CronError> {
     };
     match days {
         Some(days) if days <= BEFORE_LAST_MAX => Ok(MonthDay::BeforeLast { days, workday }),
-        Some(_) => Err(DAY_OF_MONTH.refuse(item, &format!("is out of range L-0 to L-{BEFORE_LAST_MAX}"))),
-        None => Err(DAY_OF_MONTH.refuse(item, "is not valid, allowed with `L` is L, L-n, LW or L-nW")),
+        Some(_) => {
+            Err(DAY_OF_MONTH.refuse(item, &format!("is out of range L-0 to L-{BEFORE_LAST_MAX}")))
+        }
+        None => {
+            Err(DAY_OF_MONTH.refuse(item, "is not valid, allowed with `L` is L, L-n, LW or L-nW"))
+        }
     }
 }

@@ -15,13 +15,15 @@ const TIMES_LISTED_MAX: usize = 6;
 const NUMBERS_LISTED_MAX: usize = 5;
 /// Words for "every n-th"; beyond, numerals do.
 const ORDINALS: [&str; 12] = [
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
-    "twelfth",
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+    "eleventh", "twelfth",
 ];
 
 /// The whole description, e.g. `at 09:00 on weekdays`.
 pub(super) fn describe(expression: &Expression) -> String {
-    let Expression { days, month, year, .. } = expression;
+    let Expression {
+        days, month, year, ..
+    } = expression;
     let (times, listed) = times(expression);
     let mut parts = vec![times];
     let month_name = |month: usize| title(MONTHS[month - 1]);
@@ -29,13 +31,20 @@ pub(super) fn describe(expression: &Expression) -> String {
     // `of February` belongs to a day of the month, `in February` to any other.
     let of = match (days.month.all, &days.week, month.all) {
         (_, _, true) => Some("the month".to_owned()),
-        (false, Week { plain, .. }, false) if plain.all => Some(list(&month.numbers, Some((1, 12)), &month_name)),
+        (false, Week { plain, .. }, false) if plain.all => {
+            Some(list(&month.numbers, Some((1, 12)), &month_name))
+        }
         (true, week, false) if !week.special.is_empty() && week.plain.numbers.is_empty() => {
             Some(list(&month.numbers, Some((1, 12)), &month_name))
         }
         _ => None,
     };
-    parts.extend(day_words(days, &of.as_ref().map(|of| format!(" of {of}")).unwrap_or_default()));
+    parts.extend(day_words(
+        days,
+        &of.as_ref()
+            .map(|of| format!(" of {of}"))
+            .unwrap_or_default(),
+    ));
     parts.extend(months.filter(|_| of.is_none()));
     if !year.all {
         parts.push(span("in", &year.numbers, None, &|year| year.to_string()));
@@ -48,22 +57,32 @@ pub(super) fn describe(expression: &Expression) -> String {
 
 /// The distance of numbers that divide the whole column evenly.
 pub(super) fn step(numbers: &[u32], size: u32) -> Option<u32> {
-    let [first, second, ..] = numbers else { return None };
+    let [first, second, ..] = numbers else {
+        return None;
+    };
     let step = second - first;
     let even = numbers.windows(2).all(|pair| pair[1] - pair[0] == step);
-    let whole = size.is_multiple_of(step) && numbers.len() == usize::try_from(size / step).unwrap_or(0);
+    let whole =
+        size.is_multiple_of(step) && numbers.len() == usize::try_from(size / step).unwrap_or(0);
     (even && whole).then_some(step)
 }
 
 /// `fifth` of 5, `15th` of 15.
 pub(super) fn ordinal_word(number: u32) -> String {
-    let word = usize::try_from(number).ok().and_then(|number| ORDINALS.get(number.checked_sub(1)?));
+    let word = usize::try_from(number)
+        .ok()
+        .and_then(|number| ORDINALS.get(number.checked_sub(1)?));
     word.map_or_else(|| ordinal(number), |word| (*word).to_owned())
 }
 
 /// The times of day, and whether they are listed one by one.
 fn times(expression: &Expression) -> (String, bool) {
-    let Expression { second, minute, hour, .. } = expression;
+    let Expression {
+        second,
+        minute,
+        hour,
+        ..
+    } = expression;
     let count = second.numbers.len() * minute.numbers.len() * hour.numbers.len();
     if count <= TIMES_LISTED_MAX && !hour.all {
         return (format!("at {}", time_list(expression)), true);
@@ -78,15 +97,31 @@ fn times(expression: &Expression) -> (String, bool) {
         (false, Some(step)) => format!(" of every {} minute{}", ordinal_word(step), from(minute)),
         (false, None) => format!(" of {}", noun("minute", minute, 60)),
     };
-    (format!("{seconds}{minutes}{}", hours(hour, step(&minute.numbers, 60).is_none())), false)
+    (
+        format!(
+            "{seconds}{minutes}{}",
+            hours(hour, step(&minute.numbers, 60).is_none())
+        ),
+        false,
+    )
 }
 
 fn time_list(expression: &Expression) -> String {
-    let Expression { second, minute, hour, .. } = expression;
+    let Expression {
+        second,
+        minute,
+        hour,
+        ..
+    } = expression;
     let mut times = Vec::new();
     for hour in &hour.numbers {
         for minute in &minute.numbers {
-            times.extend(second.numbers.iter().map(|second| clock(*hour, *minute, *second)));
+            times.extend(
+                second
+                    .numbers
+                    .iter()
+                    .map(|second| clock(*hour, *minute, *second)),
+            );
         }
     }
     join(&times)
@@ -94,7 +129,11 @@ fn time_list(expression: &Expression) -> String {
 
 /// `09:30`, or `09:30:15`.
 fn clock(hour: u32, minute: u32, second: u32) -> String {
-    if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") }
+    if second == 0 {
+        format!("{hour:02}:{minute:02}")
+    } else {
+        format!("{hour:02}:{minute:02}:{second:02}")
+    }
 }
 
 /// Times on the full minute.
@@ -106,7 +145,11 @@ fn minutes(minute: &Field, hour: &Field) -> String {
             None => format!("on the hour{}", hours(hour, true)),
         };
     }
-    format!("{}{}", each("minute", minute, 60), hours(hour, step(&minute.numbers, 60).is_none()))
+    format!(
+        "{}{}",
+        each("minute", minute, 60),
+        hours(hour, step(&minute.numbers, 60).is_none())
+    )
 }
 
 /// `every minute`, `every 5 minutes from 3 on`, `at minutes 1, 2 and 4`.
@@ -120,7 +163,11 @@ fn each(unit: &str, field: &Field, size: u32) -> String {
 
 fn noun(unit: &str, field: &Field, size: u32) -> String {
     let plural = if field.numbers.len() == 1 { "" } else { "s" };
-    format!("{unit}{plural} {}", list(&field.numbers, Some((0, size)), &|number| number.to_string()))
+    format!(
+        "{unit}{plural} {}",
+        list(&field.numbers, Some((0, size)), &|number| number
+            .to_string())
+    )
 }
 
 fn from(field: &Field) -> String {
@@ -151,7 +198,10 @@ fn day_words(days: &Days, of_the_month: &str) -> Option<String> {
     match (month, week) {
         (Some(month), Some(week)) if days.either => Some(format!("{month} or {week}")),
         // One day is never two weekdays.
-        (Some(month), Some(week)) => Some(format!("{month} if it is also {}", week.replace(" and ", " or "))),
+        (Some(month), Some(week)) => Some(format!(
+            "{month} if it is also {}",
+            week.replace(" and ", " or ")
+        )),
         (month, week) => month.or(week),
     }
 }
@@ -160,13 +210,28 @@ fn month_days(days: &Days) -> String {
     let mut parts = Vec::new();
     if !days.month.numbers.is_empty() {
         let number = |day: usize| ordinal(u32::try_from(day).unwrap_or(0));
-        parts.push(format!("the {}", list(&days.month.numbers, Some((1, 31)), &number)));
+        parts.push(format!(
+            "the {}",
+            list(&days.month.numbers, Some((1, 31)), &number)
+        ));
     }
     parts.extend(days.special.iter().map(|day| match day {
-        MonthDay::BeforeLast { days: 0, workday: false } => "the last day".to_owned(),
-        MonthDay::BeforeLast { days: 0, workday: true } => "the last weekday".to_owned(),
-        MonthDay::BeforeLast { days, workday: false } => format!("the {} before the last", count(*days)),
-        MonthDay::BeforeLast { days, workday: true } => {
+        MonthDay::BeforeLast {
+            days: 0,
+            workday: false,
+        } => "the last day".to_owned(),
+        MonthDay::BeforeLast {
+            days: 0,
+            workday: true,
+        } => "the last weekday".to_owned(),
+        MonthDay::BeforeLast {
+            days,
+            workday: false,
+        } => format!("the {} before the last", count(*days)),
+        MonthDay::BeforeLast {
+            days,
+            workday: true,
+        } => {
             format!("the weekday nearest the {} before the last", count(*days))
         }
         MonthDay::Nearest(day) => format!("the weekday nearest the {}", ordinal(*day)),
@@ -175,7 +240,11 @@ fn month_days(days: &Days) -> String {
 }
 
 fn count(days: u32) -> String {
-    if days == 1 { "day".to_owned() } else { format!("{} day", ordinal_word(days)) }
+    if days == 1 {
+        "day".to_owned()
+    } else {
+        format!("{} day", ordinal_word(days))
+    }
 }
 
 fn week_days(week: &Week, of_the_month: &str) -> Option<String> {
@@ -187,11 +256,19 @@ fn week_days(week: &Week, of_the_month: &str) -> Option<String> {
         [] => None,
         [2, 3, 4, 5, 6] => Some("on weekdays".to_owned()),
         [1, 7] => Some("on weekends".to_owned()),
-        _ => Some(span("on", &plain.numbers, Some((1, 7)), &|day| title(DAYS[day - 1]))),
+        _ => Some(span("on", &plain.numbers, Some((1, 7)), &|day| {
+            title(DAYS[day - 1])
+        })),
     };
     let special: Vec<_> = special.iter().map(|day| special_weekday(*day)).collect();
     let special = (!special.is_empty()).then(|| format!("on {}{of_the_month}", join(&special)));
-    Some(plain.into_iter().chain(special).collect::<Vec<_>>().join(" and "))
+    Some(
+        plain
+            .into_iter()
+            .chain(special)
+            .collect::<Vec<_>>()
+            .join(" and "),
+    )
 }
 
 /// `the last Friday`, `the third Friday`.
@@ -209,9 +286,18 @@ pub(super) fn weekdays(numbers: &[u32]) -> String {
 }
 
 /// `in` or `on` before a list, `from` before a run of numbers.
-fn span(before: &str, numbers: &[u32], ring: Option<(u32, u32)>, name: &dyn Fn(usize) -> String) -> String {
+fn span(
+    before: &str,
+    numbers: &[u32],
+    ring: Option<(u32, u32)>,
+    name: &dyn Fn(usize) -> String,
+) -> String {
     let (start, size) = ring.unwrap_or((0, u32::MAX));
-    let before = if run(numbers, start, size).is_some() { "from" } else { before };
+    let before = if run(numbers, start, size).is_some() {
+        "from"
+    } else {
+        before
+    };
     format!("{before} {}", list(numbers, ring, name))
 }
 
@@ -224,11 +310,19 @@ fn list(numbers: &[u32], ring: Option<(u32, u32)>, name: &dyn Fn(usize) -> Strin
     if let Some((first, last)) = run(numbers, start, size) {
         return format!("{} to {}", name(first), name(last));
     }
-    let even = numbers.windows(3).all(|three| three[1] - three[0] == three[2] - three[1]);
-    if let ([first, second, .., last], true) = (numbers, even && numbers.len() > NUMBERS_LISTED_MAX) {
+    let even = numbers
+        .windows(3)
+        .all(|three| three[1] - three[0] == three[2] - three[1]);
+    if let ([first, second, .., last], true) = (numbers, even && numbers.len() > NUMBERS_LISTED_MAX)
+    {
         return format!("{}, {}, … {}", name(*first), name(*second), name(*last));
     }
-    join(&numbers.iter().map(|number| name(*number)).collect::<Vec<_>>())
+    join(
+        &numbers
+            .iter()
+            .map(|number| name(*number))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// First and last of three or more numbers that follow each other in a ring.

@@ -49,24 +49,44 @@ impl Expression {
             return Err(CronError("must not be empty".to_owned()));
         }
         if text.chars().count() > EXPRESSION_CHARS_MAX {
-            return Err(CronError(format!("must be at most {EXPRESSION_CHARS_MAX} characters long")));
+            return Err(CronError(format!(
+                "must be at most {EXPRESSION_CHARS_MAX} characters long"
+            )));
         }
         let seed = seed.map_or(Seed::Text(text), Seed::Job);
         if text.starts_with('@') {
-            return parse(Token { text: nickname(text)?, position: 1 }, seed);
+            return parse(
+                Token {
+                    text: nickname(text)?,
+                    position: 1,
+                },
+                seed,
+            );
         }
         // Positions count what was typed, so that an editor can point at the part.
-        let blank = typed.chars().take_while(|char| char.is_whitespace()).count();
-        parse(Token { text, position: blank + 1 }, seed)
+        let blank = typed
+            .chars()
+            .take_while(|char| char.is_whitespace())
+            .count();
+        parse(
+            Token {
+                text,
+                position: blank + 1,
+            },
+            seed,
+        )
     }
 
     /// The plain fields as the crate reads them, without the year.
     pub fn compile(&self) -> Result<cron::Schedule, CronError> {
         let (month_days, week_days) = self.days.lists();
-        let [second, minute, hour, month] = [&self.second, &self.minute, &self.hour, &self.month].map(Field::list);
+        let [second, minute, hour, month] =
+            [&self.second, &self.minute, &self.hour, &self.month].map(Field::list);
         let normal = format!("{second} {minute} {hour} {month_days} {month} {week_days}");
         // Cannot fail while our bounds are the crate's: a test holds them together.
-        normal.parse().map_err(|error| CronError(format!("cannot be matched as `{normal}`: {error}")))
+        normal
+            .parse()
+            .map_err(|error| CronError(format!("cannot be matched as `{normal}`: {error}")))
     }
 
     /// Whether it means an interval rather than times of the day (the rule of
@@ -78,28 +98,63 @@ impl Expression {
 
     /// All fields that hold plain numbers.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        let Days { month: month_days, week, .. } = &self.days;
-        [&self.second, &self.minute, &self.hour, month_days, &self.month, &week.plain, &self.year].into_iter()
+        let Days {
+            month: month_days,
+            week,
+            ..
+        } = &self.days;
+        [
+            &self.second,
+            &self.minute,
+            &self.hour,
+            month_days,
+            &self.month,
+            &week.plain,
+            &self.year,
+        ]
+        .into_iter()
     }
 }
 
 fn nickname(typed: &str) -> Result<&'static str, CronError> {
-    let known = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(typed));
+    let known = NICKNAMES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(typed));
     known.map(|(_, fields)| *fields).ok_or_else(|| {
         let names = NICKNAMES.map(|(name, _)| name).join(", ");
-        CronError(format!("`{}` is not a known nickname, allowed are {names}", typed.escape_debug()))
+        CronError(format!(
+            "`{}` is not a known nickname, allowed are {names}",
+            typed.escape_debug()
+        ))
     })
 }
 
 fn parse(expression: Token<'_>, seed: Seed<'_>) -> Result<Expression, CronError> {
     let fields: Vec<_> = expression.words().collect();
     match fields[..] {
-        [minute, hour, month_day, month, week_day] => unix([minute, hour, month_day, month, week_day], seed),
-        [second, minute, hour, month_day, month, week_day] => {
-            quartz([second, minute, hour, month_day, month, week_day], None, seed)
+        [minute, hour, month_day, month, week_day] => {
+            unix([minute, hour, month_day, month, week_day], seed)
         }
-        [second, minute, hour, month_day, month, week_day, year, ref ignored @ ..] => {
-            let mut parsed = quartz([second, minute, hour, month_day, month, week_day], Some(year), seed)?;
+        [second, minute, hour, month_day, month, week_day] => quartz(
+            [second, minute, hour, month_day, month, week_day],
+            None,
+            seed,
+        ),
+        [
+            second,
+            minute,
+            hour,
+            month_day,
+            month,
+            week_day,
+            year,
+            ref ignored @ ..,
+        ] => {
+            let mut parsed = quartz(
+                [second, minute, hour, month_day, month, week_day],
+                Some(year),
+                seed,
+            )?;
             parsed.ignored = ignored.first().map(|first| first.text.to_owned());
             Ok(parsed)
         }
@@ -113,7 +168,10 @@ fn parse(expression: Token<'_>, seed: Seed<'_>) -> Result<Expression, CronError>
 
 fn unix(fields: [Token<'_>; 5], seed: Seed<'_>) -> Result<Expression, CronError> {
     let [minute, hour, month_day, month, week_day] = fields;
-    let grammar = Grammar { dialect: Dialect::Unix, seed };
+    let grammar = Grammar {
+        dialect: Dialect::Unix,
+        seed,
+    };
     Ok(Expression {
         dialect: Dialect::Unix,
         second: Field::only(0),
@@ -121,15 +179,30 @@ fn unix(fields: [Token<'_>; 5], seed: Seed<'_>) -> Result<Expression, CronError>
         hour: HOURS.parse(hour, grammar)?,
         days: Days::unix(month_day, week_day, grammar)?,
         month: MONTH.parse(month, grammar)?,
-        year: Field { all: true, ..Field::default() },
+        year: Field {
+            all: true,
+            ..Field::default()
+        },
         ignored: None,
     })
 }
 
-fn quartz(fields: [Token<'_>; 6], year: Option<Token<'_>>, seed: Seed<'_>) -> Result<Expression, CronError> {
+fn quartz(
+    fields: [Token<'_>; 6],
+    year: Option<Token<'_>>,
+    seed: Seed<'_>,
+) -> Result<Expression, CronError> {
     let [second, minute, hour, month_day, month, week_day] = fields;
-    let grammar = Grammar { dialect: Dialect::Quartz, seed };
-    let every_year = || Ok(Field { all: true, ..Field::default() });
+    let grammar = Grammar {
+        dialect: Dialect::Quartz,
+        seed,
+    };
+    let every_year = || {
+        Ok(Field {
+            all: true,
+            ..Field::default()
+        })
+    };
     Ok(Expression {
         dialect: Dialect::Quartz,
         second: SECONDS.parse(second, grammar)?,

@@ -43,7 +43,12 @@ impl Passes {
 }
 
 /// The first second in UTC, at or after `from`, at which the rule fires.
-pub(super) fn at_or_after(rule: &Rule, options: &CronOptions, passes: Passes, from: i64) -> Option<i64> {
+pub(super) fn at_or_after(
+    rule: &Rule,
+    options: &CronOptions,
+    passes: Passes,
+    from: i64,
+) -> Option<i64> {
     let (zone, mut from) = (&options.zone, from.max(0));
     let mut index = zone.index_at(from);
     loop {
@@ -51,7 +56,9 @@ pub(super) fn at_or_after(rule: &Rule, options: &CronOptions, passes: Passes, fr
         let (opens, closes) = open_times(stretch, passes);
         let match_from = (from + stretch.offset).max(opens);
         let next_match = rule.at_or_after(match_from);
-        let regular = next_match.filter(|civil| *civil < closes).map(|civil| civil - stretch.offset);
+        let regular = next_match
+            .filter(|civil| *civil < closes)
+            .map(|civil| civil - stretch.offset);
         let skipped = of_the_gap(rule, options.dst_gap, stretch, from);
         if let Some(found) = [regular, skipped].into_iter().flatten().min() {
             return Some(found);
@@ -75,7 +82,13 @@ fn open_times(stretch: Stretch, passes: Passes) -> (Civil, Civil) {
 
 /// What fires in place of the times that the gap before a stretch left out.
 fn of_the_gap(rule: &Rule, gap: DstGap, stretch: Stretch, from: i64) -> Option<i64> {
-    let Stretch { start, end, offset, offset_before, .. } = stretch;
+    let Stretch {
+        start,
+        end,
+        offset,
+        offset_before,
+        ..
+    } = stretch;
     if offset_before >= offset {
         return None;
     }
@@ -83,9 +96,13 @@ fn of_the_gap(rule: &Rule, gap: DstGap, stretch: Stretch, from: i64) -> Option<i
     let skipped = |from: Civil| rule.at_or_after(from).filter(|civil| *civil < end_of_gap);
     match gap {
         DstGap::Skip => None,
-        // It comes every few hours and goes on with its next time: a run more would be one that nobody asked for.
+        // It comes every few hours and goes on with its next time: a run more would be one that
+        // nobody asked for.
         DstGap::RunAtGapEnd if rule.expression.hour.interval => None,
-        DstGap::RunAtGapEnd => (from <= start).then(|| skipped(first)).flatten().map(|_| start),
+        DstGap::RunAtGapEnd => (from <= start)
+            .then(|| skipped(first))
+            .flatten()
+            .map(|_| start),
         // By the old offset: as far after the change as it is after the start of the gap.
         DstGap::ShiftByGap => {
             let shifted = skipped(first.max(from + offset_before))? - offset_before;
@@ -95,7 +112,12 @@ fn of_the_gap(rule: &Rule, gap: DstGap, stretch: Stretch, from: i64) -> Option<i
 }
 
 /// The stretch to look at after one without a match, and from which second.
-fn go_on(zone: &Zone, index: usize, match_from: Civil, next_match: Option<Civil>) -> Option<(usize, i64)> {
+fn go_on(
+    zone: &Zone,
+    index: usize,
+    match_from: Civil,
+    next_match: Option<Civil>,
+) -> Option<(usize, i64)> {
     let stretch = zone.stretch(index);
     if index + 1 == zone.len() {
         return None;

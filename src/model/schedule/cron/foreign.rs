@@ -1,9 +1,10 @@
-//! What other schedulers take as a schedule and a cron expression cannot be: the answer names the field or the
-//! spelling that says the same here.
+//! What other schedulers take as a schedule and a cron expression cannot be: the answer names the
+//! field or the spelling that says the same here.
 //!
-//! Only expressions that were refused come here, so nothing in this file decides what is a cron expression. What does
-//! not belong to an expression (quotes, a zone, a command …) is taken away layer by layer, until one is left that is
-//! taken: so the way out that an answer names is one. An interval or an instant is left to another type of schedule.
+//! Only expressions that were refused come here, so nothing in this file decides what is a cron
+//! expression. What does not belong to an expression (quotes, a zone, a command …) is taken away
+//! layer by layer, until one is left that is taken: so the way out that an answer names is one. An
+//! interval or an instant is left to another type of schedule.
 
 mod durations;
 mod layers;
@@ -37,20 +38,36 @@ pub(super) fn explain(typed: &str, error: CronError) -> CronError {
     }
     let (mut rest, mut remarks, mut zone) = (typed.trim().to_owned(), Vec::new(), None);
     while remarks.len() < LAYERS_MAX && !parses(&rest) {
-        let Some(layer) = LAYERS.iter().find_map(|layer| layer(&rest)) else { break };
-        let Layer { remark, rest: left, zone: named } = layer;
+        let Some(layer) = LAYERS.iter().find_map(|layer| layer(&rest)) else {
+            break;
+        };
+        let Layer {
+            remark,
+            rest: left,
+            zone: named,
+        } = layer;
         remarks.push(remark);
         (rest, zone) = (left, zone.or(named));
     }
     match refusal_of(&rest) {
-        None => CronError(format!("{}: write `{}`{}", remarks.join("; "), shown(&rest), beside(zone.as_deref()))),
+        None => CronError(format!(
+            "{}: write `{}`{}",
+            remarks.join("; "),
+            shown(&rest),
+            beside(zone.as_deref())
+        )),
         Some(refusal) => match other_schedule(&rest) {
             Some(answer) => CronError(answer),
             None if remarks.is_empty() => error,
-            None if rest.is_empty() => CronError(format!("{}, and no expression is left", remarks.join("; "))),
+            None if rest.is_empty() => {
+                CronError(format!("{}, and no expression is left", remarks.join("; ")))
+            }
             None => {
                 let remarks = remarks.join("; ");
-                CronError(format!("{remarks}; and what is left, `{}`, is refused: {refusal}", shown(&rest)))
+                CronError(format!(
+                    "{remarks}; and what is left, `{}`, is refused: {refusal}",
+                    shown(&rest)
+                ))
             }
         },
     }
@@ -59,8 +76,13 @@ pub(super) fn explain(typed: &str, error: CronError) -> CronError {
 /// What to do with a zone that stood in the expression.
 fn beside(zone: Option<&str>) -> String {
     zone.map_or_else(String::new, |name| match Zone::named(name) {
-        Ok(_) => format!(", and `{}` in timeZone (horolog preview: --zone)", shown(name)),
-        Err(refusal) => format!(", and the zone in timeZone (horolog preview: --zone), but {refusal}"),
+        Ok(_) => format!(
+            ", and `{}` in timeZone (horolog preview: --zone)",
+            shown(name)
+        ),
+        Err(refusal) => {
+            format!(", and the zone in timeZone (horolog preview: --zone), but {refusal}")
+        }
     })
 }
 
@@ -86,19 +108,30 @@ fn shown(text: &str) -> String {
 
 /// What is no cron expression, but the schedule of another type, or of none.
 fn other_schedule(text: &str) -> Option<String> {
-    nickname(text).or_else(|| durations::interval(text)).or_else(|| call(text)).or_else(|| instant(text)).or_else(
-        || {
-            let random = text.split_whitespace().take(7).find(|field| field.contains('~'))?;
-            Some(format!("`{}`: a random number is written `H` here, as in `H` or `H(0-29)`", shown(random)))
-        },
-    )
+    nickname(text)
+        .or_else(|| durations::interval(text))
+        .or_else(|| call(text))
+        .or_else(|| instant(text))
+        .or_else(|| {
+            let random = text
+                .split_whitespace()
+                .take(7)
+                .find(|field| field.contains('~'))?;
+            Some(format!(
+                "`{}`: a random number is written `H` here, as in `H` or `H(0-29)`",
+                shown(random)
+            ))
+        })
 }
 
 /// `@every 5m` and other nicknames.
 fn nickname(text: &str) -> Option<String> {
     let name = text.split_whitespace().next()?.to_ascii_lowercase();
     if let Some((_, expression)) = NICKNAMES.iter().find(|(known, _)| *known == name) {
-        return Some(format!("`{}` is not a known nickname: write `{expression}`", shown(&name)));
+        return Some(format!(
+            "`{}` is not a known nickname: write `{expression}`",
+            shown(&name)
+        ));
     }
     match name.as_str() {
         "@at" => Some(once(text)),
@@ -106,10 +139,12 @@ fn nickname(text: &str) -> Option<String> {
             "`{name}` names no time, and a cluster has no start of its own: let the start of the machine or of the \
              program call runJobNow"
         )),
-        "@manually" | "@never" | "-" => {
-            Some(format!("`{name}` names no time: a job that runs on demand alone is paused and run by runJobNow"))
-        }
-        _ if parses(&format!("@{text}")) => Some(format!("the nickname is written with an `@`: write `@{name}`")),
+        "@manually" | "@never" | "-" => Some(format!(
+            "`{name}` names no time: a job that runs on demand alone is paused and run by runJobNow"
+        )),
+        _ if parses(&format!("@{text}")) => Some(format!(
+            "the nickname is written with an `@`: write `@{name}`"
+        )),
         _ => None,
     }
 }
@@ -127,9 +162,15 @@ fn call(text: &str) -> Option<String> {
 
 /// `2027-01-01T09:00:00Z`.
 fn instant(text: &str) -> Option<String> {
-    text.get(..10)?.parse::<chrono::NaiveDate>().ok().map(|_| once(text))
+    text.get(..10)?
+        .parse::<chrono::NaiveDate>()
+        .ok()
+        .map(|_| once(text))
 }
 
 fn once(text: &str) -> String {
-    format!("`{}` is not a cron expression: use scheduleType ONCE with startAt", shown(text))
+    format!(
+        "`{}` is not a cron expression: use scheduleType ONCE with startAt",
+        shown(text)
+    )
 }

@@ -34,7 +34,9 @@ impl Seed<'_> {
 }
 
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
+    bytes.iter().fold(hash, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)
+    })
 }
 
 #[cfg(test)]
@@ -56,6 +58,9 @@ mod tests {
             let minute = Seed::Job(Uuid::from_u128(job)).pick("minutes", 60);
             minutes[usize::try_from(minute).expect("below 60")] += 1;
         }
-        assert!(minutes.iter().all(|count| (850..1_150).contains(count)), "{minutes:?}");
+        assert!(
+            minutes.iter().all(|count| (850..1_150).contains(count)),
+            "{minutes:?}"
+        );
     }
 }

@@ -48,10 +48,24 @@ impl Rule {
             months: mask(crates.months()),
             days: DayMasks {
                 // The crate was given `*` where only special days are meant.
-                month: if expression.days.month.numbers.is_empty() { 0 } else { mask(crates.days_of_month()) },
-                week: if expression.days.week.plain.numbers.is_empty() { 0 } else { mask(crates.days_of_week()) >> 1 },
+                month: if expression.days.month.numbers.is_empty() {
+                    0
+                } else {
+                    mask(crates.days_of_month())
+                },
+                week: if expression.days.week.plain.numbers.is_empty() {
+                    0
+                } else {
+                    mask(crates.days_of_week()) >> 1
+                },
             },
-            years: (!years.all).then(|| years.numbers.iter().filter_map(|year| i32::try_from(*year).ok()).collect()),
+            years: (!years.all).then(|| {
+                years
+                    .numbers
+                    .iter()
+                    .filter_map(|year| i32::try_from(*year).ok())
+                    .collect()
+            }),
             first: 0,
             expression,
         };
@@ -77,7 +91,9 @@ impl Rule {
     fn time_at_or_after(&self, time: i64) -> Option<i64> {
         let time = u32::try_from(time).ok()?;
         let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
-        let compose = |hour: u32, minute: u32, second: u32| Some(i64::from(hour * 3_600 + minute * 60 + second));
+        let compose = |hour: u32, minute: u32, second: u32| {
+            Some(i64::from(hour * 3_600 + minute * 60 + second))
+        };
         let first_minute = self.minutes.trailing_zeros();
         let first_second = self.seconds.trailing_zeros();
         if has(self.hours, hour) {
@@ -120,7 +136,9 @@ impl Rule {
     fn year_at_or_after(&self, year: i32) -> Option<i32> {
         match &self.years {
             None => YEARS.contains(&year).then_some(year),
-            Some(years) => years.get(years.partition_point(|listed| *listed < year)).copied(),
+            Some(years) => years
+                .get(years.partition_point(|listed| *listed < year))
+                .copied(),
         }
     }
 }

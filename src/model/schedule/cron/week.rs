@@ -31,7 +31,11 @@ pub(super) struct Week {
 
 impl Week {
     /// Parses the field.
-    pub fn parse(column: &Column, field: Token<'_>, grammar: Grammar<'_>) -> Result<Self, CronError> {
+    pub fn parse(
+        column: &Column,
+        field: Token<'_>,
+        grammar: Grammar<'_>,
+    ) -> Result<Self, CronError> {
         if is_l(field) {
             return Ok(Self::last_day_of_the_week(column, field, grammar.dialect));
         }
@@ -40,7 +44,8 @@ impl Week {
             if !item.text.contains('#') && !item.ends_with(b'L') {
                 column.item(item, grammar, &mut week.plain)?;
             } else if grammar.dialect == Dialect::Quartz && item.text.len() < field.text.len() {
-                let problem = "must stand alone in its field: make a job for each, or write five fields";
+                let problem =
+                    "must stand alone in its field: make a job for each, or write five fields";
                 return Err(column.refuse(item, problem));
             } else {
                 for day in special(column, item, grammar)? {
@@ -54,12 +59,19 @@ impl Week {
         Ok(week)
     }
 
-    /// `L` alone. In Quartz it is Saturday, the last day of the week; most who write it mean something else.
+    /// `L` alone. In Quartz it is Saturday, the last day of the week; most who write it mean
+    /// something else.
     fn last_day_of_the_week(column: &Column, field: Token<'_>, dialect: Dialect) -> Self {
-        let mut week = Self { plain: Field::only(7), ..Self::default() };
+        let mut week = Self {
+            plain: Field::only(7),
+            ..Self::default()
+        };
         match dialect {
             Dialect::Unix => week.outdated = Some(refuse_l(column, field)),
-            Dialect::Quartz => week.plain.warnings.push(warnings::LAST_DAY_OF_THE_WEEK.to_owned()),
+            Dialect::Quartz => week
+                .plain
+                .warnings
+                .push(warnings::LAST_DAY_OF_THE_WEEK.to_owned()),
         }
         week
     }
@@ -91,7 +103,11 @@ fn refuse_l(column: &Column, word: Token<'_>) -> CronError {
 }
 
 /// The days of one item: one, or those of a range such as `MON-FRI#2`.
-fn special(column: &Column, item: Token<'_>, grammar: Grammar<'_>) -> Result<Vec<WeekDay>, CronError> {
+fn special(
+    column: &Column,
+    item: Token<'_>,
+    grammar: Grammar<'_>,
+) -> Result<Vec<WeekDay>, CronError> {
     let parts: Vec<_> = item.split(&['#']).collect();
     let (days, nth) = match parts[..] {
         [_] if is_l(item) => return Err(refuse_l(column, item)),
@@ -101,13 +117,17 @@ fn special(column: &Column, item: Token<'_>, grammar: Grammar<'_>) -> Result<Vec
         _ => return Err(column.refuse(item, "has more than one `#`")),
     };
     let days = weekdays(column, days, grammar)?.into_iter();
-    Ok(days.map(|day| nth.map_or(WeekDay::Last(day), |nth| WeekDay::Nth(day, nth))).collect())
+    Ok(days
+        .map(|day| nth.map_or(WeekDay::Last(day), |nth| WeekDay::Nth(day, nth)))
+        .collect())
 }
 
 fn number_after(column: &Column, nth: Token<'_>) -> Result<u32, CronError> {
     match number(nth.text) {
         Some(nth) if (1..=5).contains(&nth) => Ok(nth),
-        None if nth.text.is_empty() => Err(column.missing(nth, "1-5, or L for the last, after `#`")),
+        None if nth.text.is_empty() => {
+            Err(column.missing(nth, "1-5, or L for the last, after `#`"))
+        }
         _ => Err(column.refuse(nth, "is out of range 1-5 after `#`, where L is the last")),
     }
 }

@@ -1,4 +1,5 @@
-//! Lengths of time as people write them: `5m`, `1 hour and 30 minutes`, `PT5M`. They are a fixed rate.
+//! Lengths of time as people write them: `5m`, `1 hour and 30 minutes`, `PT5M`. They are a fixed
+//! rate.
 
 use super::shown;
 use crate::model::job_request::SECONDS_MAX;
@@ -17,7 +18,9 @@ const UNITS: [(&[&str], f64); 7] = [
 
 /// Behind the refusal of a step that is longer than its column: `*/90`.
 pub(in super::super) fn interval_of_steps(step: u32, column: &Column) -> Option<String> {
-    let (_, seconds) = UNITS.iter().find(|(names, _)| names.contains(&column.unit))?;
+    let (_, seconds) = UNITS
+        .iter()
+        .find(|(names, _)| names.contains(&column.unit))?;
     let seconds = whole(f64::from(step) * seconds)?;
     Some(format!(
         "; every {step} {} is scheduleType FIXED_RATE with intervalSeconds {seconds}, without an expression",
@@ -32,14 +35,23 @@ pub(super) fn interval(text: &str) -> Option<String> {
         return Some(rate(text, length.split('/').next().unwrap_or(length)));
     }
     let length = lower.strip_prefix("every ").unwrap_or(&lower);
-    let length = if length.starts_with('r') { length.rsplit('/').next().unwrap_or(length) } else { length };
+    let length = if length.starts_with('r') {
+        length.rsplit('/').next().unwrap_or(length)
+    } else {
+        length
+    };
     seconds(&plain(length).join(" ")).map(|seconds| answer(text, Some(seconds)))
 }
 
 /// The answer to a text with a length in it; behind the length a command may stand.
 pub(super) fn rate(text: &str, length: &str) -> String {
     let words = plain(length);
-    answer(text, (1..=words.len()).rev().find_map(|count| seconds(&words[..count].join(" "))))
+    answer(
+        text,
+        (1..=words.len())
+            .rev()
+            .find_map(|count| seconds(&words[..count].join(" "))),
+    )
 }
 
 fn answer(text: &str, seconds: Option<i64>) -> String {
@@ -47,18 +59,28 @@ fn answer(text: &str, seconds: Option<i64>) -> String {
         || format!(", a whole number of seconds from 1 to {SECONDS_MAX}"),
         |seconds| format!(" {seconds}"),
     );
-    format!("`{}` is not a cron expression: use scheduleType FIXED_RATE with intervalSeconds{seconds}", shown(text))
+    format!(
+        "`{}` is not a cron expression: use scheduleType FIXED_RATE with intervalSeconds{seconds}",
+        shown(text)
+    )
 }
 
 /// The words of a length, without what joins them.
 fn plain(length: &str) -> Vec<String> {
     let words = length.to_lowercase().replace(['_', ','], " ");
-    words.split_whitespace().filter(|word| *word != "and").map(str::to_owned).collect()
+    words
+        .split_whitespace()
+        .filter(|word| *word != "and")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The whole seconds of `1h30m`, `5 minutes`, `minute`, `p1dt12h`.
 fn seconds(length: &str) -> Option<i64> {
-    let length = match length.strip_prefix('p').map(|iso| iso.split_once('t').unwrap_or((iso, ""))) {
+    let length = match length
+        .strip_prefix('p')
+        .map(|iso| iso.split_once('t').unwrap_or((iso, "")))
+    {
         // A month before the `t` has no length.
         Some((date, time)) if !date.contains('m') => format!("{date}{time}"),
         Some(_) => return None,
@@ -71,9 +93,13 @@ fn seconds(length: &str) -> Option<i64> {
         let digits = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
         let (number, behind) = rest.split_at(digits);
         let behind = behind.trim_start();
-        let end = behind.find(|char: char| !char.is_alphabetic()).unwrap_or(behind.len());
+        let end = behind
+            .find(|char: char| !char.is_alphabetic())
+            .unwrap_or(behind.len());
         let (unit, behind) = behind.split_at(end);
-        let (_, seconds) = UNITS.iter().find(|(names, _)| names.contains(&unit) && (!bare || unit.len() > 2))?;
+        let (_, seconds) = UNITS
+            .iter()
+            .find(|(names, _)| names.contains(&unit) && (!bare || unit.len() > 2))?;
         total += number.parse::<f64>().ok()? * seconds;
         rest = behind.trim_start();
     }
@@ -82,9 +108,15 @@ fn seconds(length: &str) -> Option<i64> {
 
 /// A length that `intervalSeconds` can have.
 fn whole(seconds: f64) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "within the bounds of an interval")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "within the bounds of an interval"
+    )]
     let whole = seconds.round() as i64;
-    #[expect(clippy::cast_precision_loss, reason = "within the bounds of an interval")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "within the bounds of an interval"
+    )]
     let is_exact = (whole as f64 - seconds).abs() < 1e-6;
     ((1..=SECONDS_MAX).contains(&whole) && is_exact).then_some(whole)
 }

@@ -1,7 +1,8 @@
 //! What stands around an expression, or is written in other letters, one layer at a time.
 
 use super::super::column::{
-    Column, DAY_OF_MONTH, DAYS, HOURS, MINUTES, MONTH, QUARTZ_DAY_OF_WEEK, SECONDS, UNIX_DAY_OF_WEEK, YEAR,
+    Column, DAY_OF_MONTH, DAYS, HOURS, MINUTES, MONTH, QUARTZ_DAY_OF_WEEK, SECONDS,
+    UNIX_DAY_OF_WEEK, YEAR,
 };
 use super::parses;
 use crate::model::schedule::zone::Zone;
@@ -14,7 +15,8 @@ pub(super) struct Layer {
     pub zone: Option<String>,
 }
 
-/// In this order: what is surely around an expression comes first, what may be a mistake in one last.
+/// In this order: what is surely around an expression comes first, what may be a mistake in one
+/// last.
 pub(super) const LAYERS: [fn(&str) -> Option<Layer>; 11] = [
     zone_before,
     quotes,
@@ -30,8 +32,9 @@ pub(super) const LAYERS: [fn(&str) -> Option<Layer>; 11] = [
 ];
 
 /// Pasted around an expression from code, from YAML or from a page.
-const QUOTES: [char; 18] =
-    ['"', '\'', '`', '\\', '“', '”', '„', '‟', '‘', '’', '‚', '«', '»', '‹', '›', '″', '′', '＂'];
+const QUOTES: [char; 18] = [
+    '"', '\'', '`', '\\', '“', '”', '„', '‟', '‘', '’', '‚', '«', '»', '‹', '›', '″', '′', '＂',
+];
 const BRACKETS: [(char, char); 4] = [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')];
 /// How many fields an expression can have, from the most; a nickname is one.
 const FIELDS: [usize; 4] = [7, 6, 5, 1];
@@ -39,7 +42,11 @@ const FIELDS: [usize; 4] = [7, 6, 5, 1];
 impl Layer {
     fn new(remark: impl Into<String>, rest: impl Into<String>) -> Self {
         let rest: String = rest.into();
-        Self { remark: remark.into(), rest: rest.trim().to_owned(), zone: None }
+        Self {
+            remark: remark.into(),
+            rest: rest.trim().to_owned(),
+            zone: None,
+        }
     }
 }
 
@@ -51,30 +58,50 @@ fn words(text: &str) -> Vec<&str> {
 fn zone_before(text: &str) -> Option<Layer> {
     let (name, rest) = text.split_once(['=', ':'])?;
     let name = name.trim().trim_matches(QUOTES);
-    if !["TZ", "CRON_TZ", "TIMEZONE", "TIME_ZONE"].iter().any(|known| known.eq_ignore_ascii_case(name)) {
+    if !["TZ", "CRON_TZ", "TIMEZONE", "TIME_ZONE"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+    {
         return None;
     }
     let rest = rest.trim_start().trim_start_matches(QUOTES);
     let (zone, expression) = if parses(rest) {
         ("", rest)
     } else {
-        rest.split_once(|char: char| char.is_whitespace() || char == ';').unwrap_or((rest, ""))
+        rest.split_once(|char: char| char.is_whitespace() || char == ';')
+            .unwrap_or((rest, ""))
     };
     let zone = zone.trim_matches(QUOTES).trim_start_matches(':');
-    let layer = Layer::new("the time zone does not belong to the expression", expression.trim_start_matches(QUOTES));
-    Some(Layer { zone: (!zone.is_empty()).then(|| zone.to_owned()), ..layer })
+    let layer = Layer::new(
+        "the time zone does not belong to the expression",
+        expression.trim_start_matches(QUOTES),
+    );
+    Some(Layer {
+        zone: (!zone.is_empty()).then(|| zone.to_owned()),
+        ..layer
+    })
 }
 
 /// `"0 5 * * *"`, also with quotes at one end alone, and `[0 5 * * *],`.
 fn quotes(text: &str) -> Option<Layer> {
-    let inside = text.trim_start_matches("- ").trim_end_matches([',', ';', '.']).trim();
+    let inside = text
+        .trim_start_matches("- ")
+        .trim_end_matches([',', ';', '.'])
+        .trim();
     let mut inner = inside;
     for (open, close) in BRACKETS {
-        inner = inner.strip_prefix(open).and_then(|inner| inner.strip_suffix(close)).unwrap_or(inner);
+        inner = inner
+            .strip_prefix(open)
+            .and_then(|inner| inner.strip_suffix(close))
+            .unwrap_or(inner);
     }
     let bare = inner.trim_matches(|char: char| QUOTES.contains(&char) || char.is_whitespace());
     let is_bare = bare.len() == inside.len();
-    if bare.len() == text.len() || bare.is_empty() || bare.contains(QUOTES) || is_bare && !parses(bare) {
+    if bare.len() == text.len()
+        || bare.is_empty()
+        || bare.contains(QUOTES)
+        || is_bare && !parses(bare)
+    {
         return None;
     }
     let remark = if inner.len() == text.len() {
@@ -85,16 +112,30 @@ fn quotes(text: &str) -> Option<Layer> {
     Some(Layer::new(remark, bare))
 }
 
-/// `cron(0 9 * * ? *)`, or what stands between the brackets: EventBridge has no seconds and ends with the year.
+/// `cron(0 9 * * ? *)`, or what stands between the brackets: EventBridge has no seconds and ends
+/// with the year.
 fn event_bridge(text: &str) -> Option<Layer> {
-    let called = text.split_once('(').filter(|(name, _)| name.trim().eq_ignore_ascii_case("cron"));
-    let inner = called.map_or(text, |(_, inner)| inner.trim_end().trim_end_matches(')').trim().trim_matches(QUOTES));
+    let called = text
+        .split_once('(')
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("cron"));
+    let inner = called.map_or(text, |(_, inner)| {
+        inner
+            .trim_end()
+            .trim_end_matches(')')
+            .trim()
+            .trim_matches(QUOTES)
+    });
     let with_seconds = format!("0 {}", inner.trim());
     if words(inner).len() == 6 && parses(&with_seconds) {
         let remark = "minutes first and a year last is the order of EventBridge; six fields begin with seconds here";
         return Some(Layer::new(remark, with_seconds));
     }
-    called.map(|_| Layer::new("`cron(…)` around it does not belong to an expression", inner))
+    called.map(|_| {
+        Layer::new(
+            "`cron(…)` around it does not belong to an expression",
+            inner,
+        )
+    })
 }
 
 /// `0~30 5 * * *`: a random number of OpenBSD, cronie and Dkron.
@@ -116,7 +157,15 @@ fn random(text: &str) -> Option<Layer> {
 }
 
 fn columns(count: usize) -> Vec<&'static Column> {
-    let quartz = [&SECONDS, &MINUTES, &HOURS, &DAY_OF_MONTH, &MONTH, &QUARTZ_DAY_OF_WEEK, &YEAR];
+    let quartz = [
+        &SECONDS,
+        &MINUTES,
+        &HOURS,
+        &DAY_OF_MONTH,
+        &MONTH,
+        &QUARTZ_DAY_OF_WEEK,
+        &YEAR,
+    ];
     match count {
         5 => vec![&MINUTES, &HOURS, &DAY_OF_MONTH, &MONTH, &UNIX_DAY_OF_WEEK],
         _ => quartz[..count].to_vec(),
@@ -127,11 +176,23 @@ fn columns(count: usize) -> Vec<&'static Column> {
 fn hashed(field: &str, column: &Column) -> String {
     let item = |item: &str| {
         let (range, step) = item.split_at(item.find('/').unwrap_or(item.len()));
-        let Some((first, last)) = range.split_once('~') else { return item.to_owned() };
-        let or = |end: &str, number: u32| if end.is_empty() { number.to_string() } else { end.to_owned() };
+        let Some((first, last)) = range.split_once('~') else {
+            return item.to_owned();
+        };
+        let or = |end: &str, number: u32| {
+            if end.is_empty() {
+                number.to_string()
+            } else {
+                end.to_owned()
+            }
+        };
         match (first, last) {
             ("", "") => format!("H{step}"),
-            _ => format!("H({}-{}){step}", or(first, column.min), or(last, column.last)),
+            _ => format!(
+                "H({}-{}){step}",
+                or(first, column.min),
+                or(last, column.last)
+            ),
         }
     };
     field.split(',').map(item).collect::<Vec<_>>().join(",")
@@ -142,12 +203,22 @@ fn zone_behind(text: &str) -> Option<Layer> {
     let words = words(text);
     let (last, before) = words.split_last()?;
     let zone = last.trim_matches(['(', ')']);
-    let zone = zone.split_once('=').filter(|(name, _)| name.ends_with("TZ")).map_or(zone, |(_, zone)| zone);
-    let is_zone = Zone::named(zone).is_ok() || ["UTC", "GMT"].iter().any(|utc| zone.starts_with(utc));
+    let zone = zone
+        .split_once('=')
+        .filter(|(name, _)| name.ends_with("TZ"))
+        .map_or(zone, |(_, zone)| zone);
+    let is_zone =
+        Zone::named(zone).is_ok() || ["UTC", "GMT"].iter().any(|utc| zone.starts_with(utc));
     let expression = before.join(" ");
     (is_zone && parses(&expression)).then(|| {
-        let layer = Layer::new("the time zone does not belong to the expression", expression);
-        Layer { zone: Some(zone.to_owned()), ..layer }
+        let layer = Layer::new(
+            "the time zone does not belong to the expression",
+            expression,
+        );
+        Layer {
+            zone: Some(zone.to_owned()),
+            ..layer
+        }
     })
 }
 
@@ -157,14 +228,19 @@ fn blanks(text: &str) -> Option<Layer> {
     for word in words(text) {
         let is_nth = word.starts_with('#') && word.chars().count() == 2;
         match fields.last_mut() {
-            Some(field) if field.ends_with([',', '-', '/', '+']) || word.starts_with([',', '-', '/']) || is_nth => {
+            Some(field)
+                if field.ends_with([',', '-', '/', '+'])
+                    || word.starts_with([',', '-', '/'])
+                    || is_nth =>
+            {
                 field.push_str(word);
             }
             _ => fields.push(word.to_owned()),
         }
     }
     let joined = fields.join(" ");
-    (fields.len() < words(text).len() && parses(&joined)).then(|| Layer::new("a field holds no white space", joined))
+    (fields.len() < words(text).len() && parses(&joined))
+        .then(|| Layer::new("a field holds no white space", joined))
 }
 
 /// `0 5 * * * /usr/bin/backup`, `@daily root /usr/bin/backup`.
@@ -177,31 +253,44 @@ fn command(text: &str) -> Option<Layer> {
     })
 }
 
-/// The same of five fields that hold a mistake besides: `*/90 * * * * /usr/bin/backup`. One more word could be a sixth.
+/// The same of five fields that hold a mistake besides: `*/90 * * * * /usr/bin/backup`. One more
+/// word could be a sixth.
 fn command_of_a_mistake(text: &str) -> Option<Layer> {
     let words = words(text);
     let (fields, next) = (words.get(..5)?, words.get(5)?);
-    let are_fields = fields.iter().all(|field| !is_command(field) && *field != "?");
+    let are_fields = fields
+        .iter()
+        .all(|field| !is_command(field) && *field != "?");
     let is_word = words.len() == 6 && next.chars().all(char::is_alphanumeric);
     let is_followed = is_command(next) && !is_word && !next.starts_with('#');
     (are_fields && is_followed).then(|| without_command(fields.join(" ")))
 }
 
 fn without_command(expression: String) -> Layer {
-    Layer::new("the command of a crontab line does not belong to the expression but into target", expression)
+    Layer::new(
+        "the command of a crontab line does not belong to the expression but into target",
+        expression,
+    )
 }
 
 /// Whether a word cannot be a field, not even a misspelt one.
 fn is_command(word: &str) -> bool {
     let is_strange = |char: char| {
-        !char.is_ascii_alphanumeric() && !"*,-/?#+()~".contains(char) && ascii(char, "") == char.to_string()
+        !char.is_ascii_alphanumeric()
+            && !"*,-/?#+()~".contains(char)
+            && ascii(char, "") == char.to_string()
     };
-    let mut names = word.split(|char: char| !char.is_ascii_alphabetic()).filter(|name| !name.is_empty());
-    word.contains(is_strange) || names.any(|name| !is_letter_of_fields(name) && !is_like_a_weekday(name))
+    let mut names = word
+        .split(|char: char| !char.is_ascii_alphabetic())
+        .filter(|name| !name.is_empty());
+    word.contains(is_strange)
+        || names.any(|name| !is_letter_of_fields(name) && !is_like_a_weekday(name))
 }
 
 fn is_letter_of_fields(name: &str) -> bool {
-    ["H", "L", "W", "LW"].iter().any(|letter| letter.eq_ignore_ascii_case(name))
+    ["H", "L", "W", "LW"]
+        .iter()
+        .any(|letter| letter.eq_ignore_ascii_case(name))
 }
 
 /// `MONDY`, `TUES`, `FRIL`; not `monitor`.
@@ -215,19 +304,40 @@ fn is_like_a_weekday(name: &str) -> bool {
 fn surroundings(text: &str) -> Option<Layer> {
     let quoted = text.split(QUOTES).map(str::trim);
     let behind_a_key = text.split_once([':', '=']).map(|(_, value)| value.trim());
-    let expression = quoted.chain(behind_a_key).take(16).find(|part| part.len() < text.len() && parses(part))?;
-    Some(Layer::new("what stands around it does not belong to an expression", expression))
+    let expression = quoted
+        .chain(behind_a_key)
+        .take(16)
+        .find(|part| part.len() < text.len() && parses(part))?;
+    Some(Layer::new(
+        "what stands around it does not belong to an expression",
+        expression,
+    ))
 }
 
 /// `0 9 * * MON–FRI` with the dash of a text, letters that nobody sees, and quotes within.
 fn lookalikes(text: &str) -> Option<Layer> {
-    let plain = |invisible: &str| text.chars().map(|char| ascii(char, invisible)).collect::<String>();
-    let found = ["", " "].map(plain).into_iter().find(|plain| parses(plain) || blanks(plain).is_some())?;
-    let typed = text.chars().find(|char| ascii(*char, "") != char.to_string())?;
+    let plain = |invisible: &str| {
+        text.chars()
+            .map(|char| ascii(char, invisible))
+            .collect::<String>()
+    };
+    let found = ["", " "]
+        .map(plain)
+        .into_iter()
+        .find(|plain| parses(plain) || blanks(plain).is_some())?;
+    let typed = text
+        .chars()
+        .find(|char| ascii(*char, "") != char.to_string())?;
     let remark = match ascii(typed, "").as_str() {
         "" if typed.is_ascii() => format!("`{typed}` does not belong to an expression"),
-        "" => format!("an invisible character, U+{:04X}, does not belong to an expression", u32::from(typed)),
-        plain => format!("`{typed}` (U+{:04X}) only looks like `{plain}`", u32::from(typed)),
+        "" => format!(
+            "an invisible character, U+{:04X}, does not belong to an expression",
+            u32::from(typed)
+        ),
+        plain => format!(
+            "`{typed}` (U+{:04X}) only looks like `{plain}`",
+            u32::from(typed)
+        ),
     };
     Some(Layer::new(remark, found))
 }
@@ -239,7 +349,9 @@ fn ascii(char: char, invisible: &str) -> String {
         '∗' | '⁎' | '✱' | '×' => "*".to_owned(),
         '⁄' | '∕' => "/".to_owned(),
         '、' => ",".to_owned(),
-        '！'..='～' => char::from_u32(u32::from(char) - 0xfee0).unwrap_or(char).to_string(),
+        '！'..='～' => char::from_u32(u32::from(char) - 0xfee0)
+            .unwrap_or(char)
+            .to_string(),
         '\u{ad}'
         | '\u{180e}'
         | '\u{200b}'..='\u{200f}'
@@ -258,7 +370,10 @@ fn comment(text: &str) -> Option<Layer> {
         return (words(line).len() >= 5).then(|| Layer::new(remark, line));
     }
     let words = words(text);
-    let begin = words.iter().position(|word| word.starts_with('#')).filter(|begin| *begin > 0)?;
+    let begin = words
+        .iter()
+        .position(|word| word.starts_with('#'))
+        .filter(|begin| *begin > 0)?;
     let expression = words[..begin].join(" ");
     let is_schedule = parses(&expression) || super::other_schedule(&expression).is_some();
     is_schedule.then(|| Layer::new(remark, expression))

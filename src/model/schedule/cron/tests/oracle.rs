@@ -33,7 +33,9 @@ const ZONES: [&str; 14] = [
 ];
 
 fn between(schedule: &CronSchedule, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
-    let times = successors(schedule.next_after(from - TimeDelta::seconds(1)), |last| schedule.next_after(*last));
+    let times = successors(schedule.next_after(from - TimeDelta::seconds(1)), |last| {
+        schedule.next_after(*last)
+    });
     times.take_while(|time| *time < to).collect()
 }
 
@@ -51,7 +53,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let mut found = BTreeSet::new();
-        let civil = |time: Timestamp| jiff::Timestamp::constant(time.timestamp(), 0).to_zoned(TimeZone::UTC).datetime();
+        let civil = |time: Timestamp| {
+            jiff::Timestamp::constant(time.timestamp(), 0)
+                .to_zoned(TimeZone::UTC)
+                .datetime()
+        };
         let mut wall = civil(from - TimeDelta::hours(40));
         while wall < civil(to + TimeDelta::hours(40)) {
             if (self.matches)(wall) {
@@ -59,7 +65,10 @@ impl Walk<'_> {
             }
             wall = wall.checked_add(1.minute()).expect("in range");
         }
-        found.into_iter().filter(|time| (from..to).contains(time)).collect()
+        found
+            .into_iter()
+            .filter(|time| (from..to).contains(time))
+            .collect()
     }
 
     fn instants(&self, wall: DateTime) -> Vec<Timestamp> {
@@ -68,7 +77,10 @@ impl Walk<'_> {
         let instants = match ambiguous.offset() {
             AmbiguousOffset::Unambiguous { offset } => vec![by(offset)],
             AmbiguousOffset::Fold { before, after } => {
-                let passes = [self.passes.0.then(|| by(before)), self.passes.1.then(|| by(after))];
+                let passes = [
+                    self.passes.0.then(|| by(before)),
+                    self.passes.1.then(|| by(after)),
+                ];
                 passes.into_iter().flatten().collect()
             }
             AmbiguousOffset::Gap { before, .. } => match self.gap {
@@ -77,7 +89,10 @@ impl Walk<'_> {
                 DstGap::RunAtGapEnd if self.every_hour => vec![],
                 DstGap::RunAtGapEnd => {
                     let just_before = by(before) - SignedDuration::from_hours(25);
-                    let mut changes = self.zone.following(just_before).map(|change| change.timestamp());
+                    let mut changes = self
+                        .zone
+                        .following(just_before)
+                        .map(|change| change.timestamp());
                     let moves = |change: &jiff::Timestamp| {
                         let earlier = *change - SignedDuration::from_secs(1);
                         self.zone.to_offset(*change) > self.zone.to_offset(earlier)
@@ -86,18 +101,32 @@ impl Walk<'_> {
                 }
             },
         };
-        instants.iter().map(|time| Timestamp::from_timestamp(time.as_second(), 0).expect("in range")).collect()
+        instants
+            .iter()
+            .map(|time| Timestamp::from_timestamp(time.as_second(), 0).expect("in range"))
+            .collect()
     }
 }
 
 /// The last change of the clock forward at or before an instant.
 trait LastChange {
-    fn rfind_before(&mut self, end: jiff::Timestamp, moves: &dyn Fn(&jiff::Timestamp) -> bool) -> jiff::Timestamp;
+    fn rfind_before(
+        &mut self,
+        end: jiff::Timestamp,
+        moves: &dyn Fn(&jiff::Timestamp) -> bool,
+    ) -> jiff::Timestamp;
 }
 
 impl<I: Iterator<Item = jiff::Timestamp>> LastChange for I {
-    fn rfind_before(&mut self, end: jiff::Timestamp, moves: &dyn Fn(&jiff::Timestamp) -> bool) -> jiff::Timestamp {
-        self.take_while(|change| *change <= end).filter(moves).last().expect("a gap has a change")
+    fn rfind_before(
+        &mut self,
+        end: jiff::Timestamp,
+        moves: &dyn Fn(&jiff::Timestamp) -> bool,
+    ) -> jiff::Timestamp {
+        self.take_while(|change| *change <= end)
+            .filter(moves)
+            .last()
+            .expect("a gap has a change")
     }
 }
 
@@ -233,11 +262,16 @@ fn croner_finds_the_same_in_a_year_of_fourteen_zones() {
             let theirs = parser.parse(expression).expect(expression);
             let ours = between(&parse(expression, &in_zone(name)), from, to);
             let start = jiff::Timestamp::constant(from.timestamp() - 1, 0).to_zoned(zone.clone());
-            let mut times = theirs.iter_after(start).map(|time| time.timestamp().as_second());
+            let mut times = theirs
+                .iter_after(start)
+                .map(|time| time.timestamp().as_second());
             for time in ours.iter().map(Timestamp::timestamp) {
                 assert_eq!(times.next(), Some(time), "{expression} in {name}");
             }
-            assert!(times.next().is_some_and(|time| time >= to.timestamp()), "{expression} in {name}: one more");
+            assert!(
+                times.next().is_some_and(|time| time >= to.timestamp()),
+                "{expression} in {name}: one more"
+            );
             compared += ours.len();
         }
     }
@@ -246,8 +280,11 @@ fn croner_finds_the_same_in_a_year_of_fourteen_zones() {
 
 #[test]
 fn croner_finds_the_same_days_of_five_fields() {
-    let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Disallowed).build();
-    let start = jiff::Timestamp::constant(at("2026-11-23T00:00:00Z").timestamp(), 0).to_zoned(TimeZone::UTC);
+    let parser = croner::parser::CronParser::builder()
+        .seconds(croner::parser::Seconds::Disallowed)
+        .build();
+    let start = jiff::Timestamp::constant(at("2026-11-23T00:00:00Z").timestamp(), 0)
+        .to_zoned(TimeZone::UTC);
     for expression in [
         "30 9 * * MON#1,MON#3",
         "30 9 * * 1,2,3#1",
@@ -266,10 +303,15 @@ fn croner_finds_the_same_days_of_five_fields() {
     ] {
         let theirs = parser.parse(expression).expect(expression);
         let ours = cron(expression);
-        let times = successors(ours.next_after(at("2026-11-23T00:00:00Z")), |last| ours.next_after(*last));
+        let times = successors(ours.next_after(at("2026-11-23T00:00:00Z")), |last| {
+            ours.next_after(*last)
+        });
         let times = times.take(100).map(|time| time.timestamp());
         assert!(
-            times.eq(theirs.iter_after(start.clone()).take(100).map(|time| time.timestamp().as_second())),
+            times.eq(theirs
+                .iter_after(start.clone())
+                .take(100)
+                .map(|time| time.timestamp().as_second())),
             "{expression}"
         );
     }

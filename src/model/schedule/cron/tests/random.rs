@@ -25,12 +25,24 @@ fn expression() -> impl Strategy<Value = String> {
         field(31).prop_map(|day| (day, "?".to_owned())),
         (field(31), field(7)),
     ];
-    (any::<bool>(), field(59), field(59), field(23), days, field(12)).prop_map(
-        |(quartz, second, minute, hour, (day_of_month, day_of_week), month)| {
-            let rest = format!("{minute} {hour} {day_of_month} {month} {day_of_week}");
-            if quartz { format!("{second} {rest}") } else { rest.replace('?', "*") }
-        },
+    (
+        any::<bool>(),
+        field(59),
+        field(59),
+        field(23),
+        days,
+        field(12),
     )
+        .prop_map(
+            |(quartz, second, minute, hour, (day_of_month, day_of_week), month)| {
+                let rest = format!("{minute} {hour} {day_of_month} {month} {day_of_week}");
+                if quartz {
+                    format!("{second} {rest}")
+                } else {
+                    rest.replace('?', "*")
+                }
+            },
+        )
 }
 
 /// Any instant that PostgreSQL could hold near our days, to the millisecond.
@@ -40,7 +52,11 @@ fn instant() -> impl Strategy<Value = Timestamp> {
 }
 
 fn never_panics(input: &str, after: Timestamp) -> Result<(), TestCaseError> {
-    let options = in_zone(if input.len().is_multiple_of(2) { "America/New_York" } else { "UTC" });
+    let options = in_zone(if input.len().is_multiple_of(2) {
+        "America/New_York"
+    } else {
+        "UTC"
+    });
     match CronSchedule::parse(input, &options) {
         Ok(schedule) => {
             prop_assert!(schedule.next_after(after).is_none_or(|next| next > after));
