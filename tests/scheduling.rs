@@ -1,28 +1,24 @@
-//! Schedules in a cluster: what fires when, and what pauses, resumes, misfires
-//! and deaths make of it.
+//! Schedules in a cluster: fire times, pauses, misfires and deaths.
 
 use crate::support::{ENDLESS, NODE_TTL, TestCluster, TestNode, at, cron, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{
-    CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob,
+    CommandError, DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow,
 };
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::lists::JobFilter;
-use horolog::model::target::{HttpMethod, HttpTarget, Target};
 use horolog::store::executions::ExecutionTexts;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Polls, runs and settles once; how many ran.
-async fn turn(node: &TestNode) -> usize {
+pub async fn turn(node: &TestNode) -> usize {
     let leased = node.poll().await.leased;
     assert_eq!(node.settle_all().await.settled, leased);
     leased
 }
 
-async fn status(cluster: &TestCluster, job: &Job) -> String {
+pub async fn status(cluster: &TestCluster, job: &Job) -> String {
     cluster
         .texts(
             "select status from job_definition where id = $1",
@@ -33,7 +29,7 @@ async fn status(cluster: &TestCluster, job: &Job) -> String {
 }
 
 /// Declares a node that has not beaten for a while dead, and takes over.
-async fn declare_dead(
+pub async fn declare_dead(
     cluster: &TestCluster,
     survivor: &TestNode,
     dead: &TestNode,
@@ -144,247 +140,6 @@ async fn a_cron_that_never_fires_again_rests_for_good() {
         cluster.triggers(&job).await,
         ["SCHEDULE fires 07:01:00"],
         "nothing to repair"
-    );
-}
-
-#[actix::test]
-async fn a_fixed_delay_rests_after_the_end_of_its_run_and_is_parked_while_it_runs() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let job = cluster
-        .create(JobRequest {
-            initial_delay_seconds: Some(5),
-            ..fixed_delay(60)
-        })
-        .await;
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:00:05 due 07:00:05"]
-    );
-
-    cluster.advance(10);
-    assert_eq!(node.poll().await.leased, 1);
-    cluster.advance(600);
-    assert_eq!(
-        node.poll().await.triggers,
-        0,
-        "nothing is due however long it runs"
-    );
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:00:05 awaiting"]
-    );
-    node.settle_all().await;
-
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:11:10 due 07:11:10"]
-    );
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:05 SUCCESS attempt 1"]
-    );
-}
-
-#[actix::test]
-async fn a_fixed_delay_stays_parked_until_its_recovery_has_ended() {
-    let cluster = TestCluster::start().await;
-    let job = cluster.create(fixed_delay(60)).await;
-    let (survivor, dead) = (cluster.node().await, cluster.node().await);
-    dead.poll().await;
-
-    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (1, 0));
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 RETRYING attempt 1"]
-    );
-    let recovery = "RECOVERY fires 07:00:00 due 07:00:05";
-    assert_eq!(
-        cluster.triggers(&job).await,
-        [recovery, "SCHEDULE fires 07:00:00 awaiting"]
-    );
-    assert_eq!(turn(&survivor).await, 1);
-
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
-    );
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:05 due 07:01:05"]
-    );
-}
-
-/// Replaces what a job is, whatever its version.
-async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) {
-    let version = cluster.store.job(job.id).await.unwrap().unwrap().version;
-    cluster
-        .command(UpdateJob {
-            id: job.id,
-            request,
-            version,
-        })
-        .await;
-}
-
-#[actix::test]
-async fn a_chain_goes_on_whatever_its_job_became_during_a_run() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let [to_rate, to_delay, back, longer] = [
-        fixed_delay(60),
-        fixed_rate(60),
-        fixed_delay(60),
-        fixed_delay(60),
-    ]
-    .map(async |job| cluster.create(job).await);
-    let (to_rate, to_delay, back, longer) = futures_util::join!(to_rate, to_delay, back, longer);
-    assert_eq!(node.poll().await.leased, 4);
-
-    edit(&cluster, &to_rate, fixed_rate(120)).await;
-    edit(&cluster, &to_delay, fixed_delay(120)).await;
-    edit(&cluster, &back, fixed_rate(120)).await;
-    edit(&cluster, &back, fixed_delay(120)).await;
-    edit(&cluster, &longer, fixed_delay(120)).await;
-    cluster.advance(30);
-    node.settle_all().await;
-
-    for job in [&to_rate, &to_delay, &back] {
-        assert_eq!(
-            cluster.triggers(job).await,
-            ["SCHEDULE fires 07:02:00 due 07:02:00"],
-            "from its edit"
-        );
-    }
-    assert_eq!(
-        cluster.triggers(&longer).await,
-        ["SCHEDULE fires 07:02:30 due 07:02:30"],
-        "from its end"
-    );
-    cluster.advance(120);
-    assert_eq!(turn(&node).await, 4);
-    assert_eq!(
-        node.reconcile().await.repairs,
-        Some(Repairs::default()),
-        "nothing is left to put right"
-    );
-}
-
-/// A paused trigger goes on awaiting, whatever its job becomes meanwhile.
-#[actix::test]
-async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt() {
-    let cluster = TestCluster::start().await;
-    let job = cluster.create(fixed_delay(60)).await;
-    let (survivor, dead) = (cluster.node().await, cluster.node().await);
-    dead.poll().await;
-    cluster.command(PauseJob(job.id, None)).await;
-    edit(&cluster, &job, fixed_rate(60)).await;
-    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (1, 0));
-    assert_eq!(survivor.poll().await.leased, 1);
-
-    edit(&cluster, &job, fixed_delay(60)).await;
-    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:00:00 awaiting"]
-    );
-    survivor.settle_all().await;
-
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:05 due 07:01:05"]
-    );
-}
-
-#[actix::test]
-async fn a_fixed_delay_paused_during_a_run_goes_on_when_it_is_resumed() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let job = cluster.create(fixed_delay(60)).await;
-    node.poll().await;
-
-    cluster.command(PauseJob(job.id, None)).await;
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:00:00 awaiting paused"]
-    );
-    node.settle_all().await;
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:00 paused"],
-        "its end makes nothing due"
-    );
-    cluster.advance(600);
-    assert_eq!(turn(&node).await, 0);
-    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:11:00 due 07:11:00"]
-    );
-}
-
-#[actix::test]
-async fn a_fixed_delay_resumed_during_the_run_waits_for_its_end() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let job = cluster.create(fixed_delay(60)).await;
-    node.poll().await;
-
-    cluster.command(PauseJob(job.id, None)).await;
-    cluster.command(ResumeJob(job.id, MissedOnce::Skip)).await;
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:00:00 awaiting"]
-    );
-    cluster.advance(30);
-    node.settle_all().await;
-
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:30 due 07:01:30"]
-    );
-}
-
-#[actix::test]
-async fn a_failed_run_is_recorded_and_the_chain_goes_on() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let nowhere = HttpTarget {
-        url: "http://127.0.0.1:1/".parse().unwrap(), // loopback: refused by the egress rules
-        method: HttpMethod::default(),
-        headers: BTreeMap::default(),
-        body: None,
-        timeout_seconds: 5,
-    };
-    let job = cluster
-        .create(JobRequest {
-            target: Target::Http(nowhere),
-            ..fixed_delay(60)
-        })
-        .await;
-
-    assert_eq!(turn(&node).await, 1);
-
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 FAILED ERROR attempt 1"]
-    );
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:00 due 07:01:00"]
-    );
-    let executions = cluster
-        .store
-        .executions_of(job.id, 10, ExecutionTexts::All)
-        .await
-        .unwrap();
-    assert!(
-        executions[0]
-            .error_message
-            .as_ref()
-            .is_some_and(|message| !message.is_empty()),
-        "{executions:?}"
     );
 }
 
@@ -513,79 +268,6 @@ async fn resuming_an_active_job_does_not_move_it() {
     assert_eq!(
         (resumed.next_fire_time, resumed.version),
         (job.next_fire_time, 0)
-    );
-}
-
-#[actix::test]
-async fn a_deleted_job_leaves_its_log_and_nothing_that_could_start() {
-    let cluster = TestCluster::start().await;
-    let job = cluster.create(fixed_rate(60)).await;
-    let (survivor, dead) = (cluster.node().await, cluster.node().await);
-    assert_eq!(turn(&survivor).await, 1);
-    cluster.advance(60);
-    dead.poll().await;
-    declare_dead(&cluster, &survivor, &dead).await;
-    cluster.command(RunJobNow(job.id)).await;
-
-    cluster.command(DeleteJob(job.id)).await;
-
-    assert!(cluster.triggers(&job).await.is_empty());
-    assert_eq!(turn(&survivor).await, 0);
-    let by_hand = "MANUAL 07:01:05 SKIPPED DELETED attempt 0, 1 times until 07:01:05";
-    let log = [
-        "SCHEDULE 07:00:00 SUCCESS attempt 1",
-        "SCHEDULE 07:01:00 CANCELLED attempt 1",
-        by_hand,
-    ];
-    assert_eq!(cluster.ledger(&job).await, log);
-    assert_eq!(status(&cluster, &job).await, "DELETED");
-    assert!(
-        cluster
-            .try_command(ResumeJob(job.id, MissedOnce::Skip))
-            .await
-            .is_err()
-    );
-    assert!(cluster.try_command(DeleteJob(job.id)).await.is_err());
-}
-
-#[actix::test]
-async fn what_runs_when_its_job_is_deleted_ends_by_itself_or_with_its_node() {
-    let cluster = TestCluster::start().await;
-    let (job, orphan) = (
-        cluster.create(fixed_delay(60)).await,
-        cluster.create(fixed_delay(60)).await,
-    );
-    let (survivor, dead) = (cluster.node().await, cluster.node().await);
-    let attempts = dead.lease().await;
-    let (mine, _): (Vec<_>, Vec<_>) = attempts
-        .iter()
-        .partition(|attempt| attempt.job_id == job.id);
-
-    cluster.command(DeleteJob(job.id)).await;
-    cluster.command(DeleteJob(orphan.id)).await;
-    dead.store
-        .settle(
-            &[crate::support::succeeded(mine[0])],
-            &LeaseUpdates::default(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(declare_dead(&cluster, &survivor, &dead).await, (0, 1));
-
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 SUCCESS attempt 1"]
-    );
-    assert_eq!(
-        cluster.ledger(&orphan).await,
-        ["SCHEDULE 07:00:00 CANCELLED attempt 1"]
-    );
-    assert_eq!(
-        (
-            cluster.triggers(&job).await,
-            cluster.triggers(&orphan).await
-        ),
-        (Vec::new(), Vec::new())
     );
 }
 

@@ -4,6 +4,8 @@
 mod closed;
 mod done;
 mod jittery;
+mod oracle;
 mod passed;
 mod paused;
 mod random;
+mod requests;

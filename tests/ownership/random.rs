@@ -3,9 +3,9 @@
 //! and the instants of the commands says which fire times there were; each must be in one row, or
 //! still wait in one trigger.
 
-use crate::support::{
-    ENDLESS, TestCluster, TestNode, cron, failed, fixed_delay, fixed_rate, once, succeeded, with,
-};
+use super::oracle::{Era, Subject, last_is_delay, named, story};
+use super::requests::{any_request, edited, soon};
+use crate::support::{TestCluster, TestNode, failed, succeeded};
 use fastrand::Rng;
 use horolog::actors::job_manager::exclusions::{
     CalendarRequest, CreateBlackout, CreateCalendar, UpdateCalendar,
@@ -18,10 +18,7 @@ use horolog::actors::trigger_acquirer::LOOK_AHEAD;
 use horolog::model::Timestamp;
 use horolog::model::exclusions::{BlackoutEndPolicy, Scope};
 use horolog::model::execution::{Attempt, execution_id};
-use horolog::model::job::{Job, JobDefinition, JobStatus, ScheduleType};
-use horolog::model::job_request::JobRequest;
-use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
-use horolog::model::schedule::Schedule;
+use horolog::model::job::Job;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::leases::Batch;
 use horolog::store::settlements::LeaseUpdates;
@@ -45,118 +42,12 @@ const PENDING: &str = "
 select coalesce(closed_from, fire_time) from job_trigger
 where id = $1 and (due_at is not null or held_due_at is not null)";
 
-/// A version of a job: what it names after `from` (a created job: at it, too) is its own until the
-/// next.
-struct Era {
-    from: Timestamp,
-    definition: JobDefinition,
-    status: JobStatus,
-}
-
-struct Subject {
-    id: Uuid,
-    request: JobRequest,
-    eras: Vec<Era>,
-    /// Fire times of a fixed delay that were seen past their instant and not taken.
-    seen: BTreeSet<Timestamp>,
-}
-
 struct World {
     cluster: TestCluster,
     node: TestNode,
     rng: Rng,
     subjects: Vec<Subject>,
     running: Vec<Attempt>,
-}
-
-fn any_request(rng: &mut Rng, now: Timestamp) -> JobRequest {
-    let request = match rng.u8(0..8) {
-        0..=2 => fixed_rate(rng.i64(1..5)),
-        3..=4 => cron(
-            [
-                "0/2 * * * * ?",
-                "1-50/3 * * * * ?",
-                "* * * * * ?",
-                "7,8,20,41 * * * * ?",
-            ][rng.usize(0..4)],
-        ),
-        5 => fixed_delay(rng.i64(1..4)),
-        _ => with(once("07:00:00"), |policies| {
-            policies.start_at = Some(soon(rng, now))
-        }),
-    };
-    let request = with(request, |policies| {
-        policies.misfire_policy = [
-            MisfirePolicy::FireOnce,
-            MisfirePolicy::FireAll,
-            MisfirePolicy::Skip,
-        ][rng.usize(0..3)];
-        policies.misfire_grace_seconds = rng.i32(0..4);
-        policies.overlap_policy = [
-            OverlapPolicy::Allow,
-            OverlapPolicy::Allow,
-            OverlapPolicy::Skip,
-            OverlapPolicy::BufferOne,
-            OverlapPolicy::BufferAll,
-            OverlapPolicy::CancelOther,
-        ][rng.usize(0..6)];
-        policies.retry.max_attempts = rng.i32(1..3);
-        policies.retry.initial_backoff_seconds = 1;
-        policies.pause_on_failure = rng.u8(0..8) == 0;
-    });
-    let jitters = request.schedule_type != ScheduleType::FixedDelay && rng.bool();
-    let calendar = (rng.u8(0..4) == 0).then(|| "seconds".to_owned());
-    let request = JobRequest {
-        target: ENDLESS,
-        calendar,
-        ..request
-    };
-    if jitters {
-        with(request, |policies| policies.jitter_seconds = 4)
-    } else {
-        request
-    }
-}
-
-/// Some seconds from now, in whole tenths of a second.
-fn soon(rng: &mut Rng, now: Timestamp) -> Timestamp {
-    let tenths = now.timestamp_millis() / 100 + rng.i64(1..60);
-    Timestamp::from_timestamp_millis(tenths * 100).unwrap()
-}
-
-fn edited(rng: &mut Rng, request: &JobRequest, now: Timestamp) -> JobRequest {
-    let mut request = request.clone();
-    let is_delay = request.schedule_type == ScheduleType::FixedDelay;
-    match rng.u8(0..9) {
-        0 => request.name = format!("job {}", rng.u16(..)),
-        1 => {
-            let ends = [
-                None,
-                Some(now + chrono::TimeDelta::days(1)),
-                Some(soon(rng, now)),
-            ];
-            request.policies.end_at = ends[rng.usize(0..3)];
-        }
-        2 => request.policies.max_runs = [None, Some(100_000)][rng.usize(0..2)],
-        3 if !is_delay => request.policies.jitter_seconds = rng.i32(0..6),
-        4 => request.calendar = rng.bool().then(|| "seconds".to_owned()),
-        5 => {
-            request.policies.misfire_policy =
-                [MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..2)]
-        }
-        6 if request.schedule_type == ScheduleType::Once => {
-            request.policies.start_at = Some(soon(rng, now))
-        }
-        // A fixed delay stays one: what it names depends on its ends, and is only seen.
-        7 if !is_delay => {
-            let other = any_request(rng, now);
-            if other.schedule_type != ScheduleType::FixedDelay {
-                request = other;
-            }
-        }
-        _ => request.interval_seconds = request.interval_seconds.map(|_| rng.i64(1..6)),
-    }
-    request
 }
 
 impl World {
@@ -429,65 +320,6 @@ impl World {
             );
         }
     }
-}
-
-fn last_is_delay(subject: &Subject) -> bool {
-    subject
-        .eras
-        .last()
-        .is_some_and(|era| matches!(era.definition.schedule, Schedule::FixedDelay { .. }))
-}
-
-fn story(subject: &Subject) -> String {
-    let era = |era: &Era| {
-        let policies = &era.definition.policies;
-        format!(
-            "\n{} {} {:?} start {:?} end {:?} jitter {} {} {} {:?}",
-            era.from,
-            era.status,
-            era.definition.schedule.schedule_type(),
-            policies.start_at,
-            policies.end_at,
-            policies.jitter_seconds,
-            policies.misfire_policy,
-            policies.overlap_policy,
-            era.definition.calendar
-        )
-    };
-    subject.eras.iter().map(era).collect()
-}
-
-/// The fire times that there were up to now; and those that a lease may have taken up to 250 ms
-/// ahead of an edit or a pause after which they do not exist.
-fn named(subject: &Subject, now: Timestamp) -> (BTreeSet<Timestamp>, BTreeSet<Timestamp>) {
-    if last_is_delay(subject) {
-        return (subject.seen.clone(), BTreeSet::new());
-    }
-    let (mut named, mut ahead) = (BTreeSet::new(), BTreeSet::new());
-    let ends = subject.eras.iter().skip(1).map(|era| era.from).chain([now]);
-    for (index, (era, until)) in subject.eras.iter().zip(ends).enumerate() {
-        // A ONCE that is paused over its time is owed an answer.
-        let is_once = matches!(era.definition.schedule, Schedule::Once { .. });
-        if era.status == JobStatus::Deleted || era.status == JobStatus::Paused && !is_once {
-            continue;
-        }
-        let first = if index == 0 {
-            era.definition.first_fire_time(era.from)
-        } else {
-            era.definition.next_fire_time(era.from)
-        };
-        for fire_time in std::iter::successors(first, |last| era.definition.next_fire_time(*last)) {
-            if fire_time > until + chrono::TimeDelta::from_std(LOOK_AHEAD).unwrap() {
-                break;
-            }
-            if fire_time <= until {
-                named.insert(fire_time)
-            } else {
-                ahead.insert(fire_time)
-            };
-        }
-    }
-    (named, ahead)
 }
 
 async fn live(seed: u64) {

@@ -9,6 +9,7 @@ mod listeners;
 mod logging;
 pub mod node_process;
 mod own_server;
+mod panics;
 mod partition;
 mod pooler;
 mod program;

@@ -1,19 +1,12 @@
-//! Repairs: each broken state is put right once, and what is healthy is left
-//! alone to the last byte.
+//! Repairs of triggers: each broken state is put right once; healthy rows are not rewritten.
 
-use crate::support::{
-    ENDLESS, TestCluster, TestNode, begun, cron, fixed_delay, fixed_rate, succeeded, with,
-};
-use horolog::actors::job_manager::{
-    DeleteJob, MissedOnce, PauseJob, ResumeJob, RunJobNow, UpdateJob,
-};
+use crate::support::{ENDLESS, TestCluster, TestNode, begun, cron, fixed_delay, fixed_rate};
+use horolog::actors::job_manager::{DeleteJob, PauseJob, RunJobNow};
 use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
-use horolog::model::policies::OverlapPolicy;
 use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
 
-const NOTHING: Repairs = Repairs {
+pub const NOTHING: Repairs = Repairs {
     scheduled: 0,
     stopped: 0,
     continued: 0,
@@ -24,12 +17,12 @@ const NOTHING: Repairs = Repairs {
 };
 
 /// One pass repairs exactly this, and the next finds nothing.
-async fn repairs_once(node: &TestNode, expected: Repairs) {
+pub async fn repairs_once(node: &TestNode, expected: Repairs) {
     assert_eq!(node.reconcile().await.repairs, Some(expected));
     assert_eq!(node.reconcile().await.repairs, Some(NOTHING));
 }
 
-async fn run_and_settle(node: &TestNode) {
+pub async fn run_and_settle(node: &TestNode) {
     node.poll().await;
     node.settle_all().await;
 }
@@ -215,41 +208,6 @@ async fn a_job_that_lost_its_trigger_before_it_ever_fired_fires_its_first_time()
 }
 
 #[actix::test]
-async fn a_fixed_delay_that_lost_its_trigger_during_a_run_waits_for_its_end() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let job = cluster.create(fixed_delay(60)).await;
-    let attempts = node.lease().await;
-    cluster.execute("delete from job_trigger", &[]).await;
-
-    repairs_once(
-        &node,
-        Repairs {
-            scheduled: 1,
-            ..NOTHING
-        },
-    )
-    .await;
-
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:00:00 awaiting"],
-        "two runs at once would overlap"
-    );
-    node.store
-        .settle(
-            &[crate::support::succeeded(&attempts[0])],
-            &LeaseUpdates::default(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:00 due 07:01:00"]
-    );
-}
-
-#[actix::test]
 async fn a_paused_trigger_of_an_active_job_goes_on() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
@@ -304,7 +262,7 @@ async fn a_live_trigger_of_a_paused_job_is_stopped() {
 }
 
 /// Deletes the job alone, as a lost write or a race may.
-async fn delete_row_only(cluster: &TestCluster, job: &Job) {
+pub async fn delete_row_only(cluster: &TestCluster, job: &Job) {
     let statement = "update job_definition set status = 'DELETED' where id = $1";
     assert_eq!(cluster.execute(statement, &[&job.id]).await, 1);
 }
@@ -340,251 +298,6 @@ async fn no_trigger_of_a_deleted_job_fires_and_all_are_removed() {
         cluster.ledger(&job).await,
         ["SCHEDULE 07:00:00 CANCELLED attempt 1"]
     );
-}
-
-#[actix::test]
-async fn a_retry_that_no_trigger_carries_gets_its_trigger_back() {
-    let cluster = TestCluster::start().await;
-    let (node, leaver) = (cluster.node().await, cluster.node().await);
-    let (job, deleted) = (
-        cluster.create(fixed_delay(60)).await,
-        cluster.create(fixed_delay(60)).await,
-    );
-    let begun = begun(&leaver.lease().await);
-    node.store.leave(leaver.id, &begun).await.unwrap();
-    assert_eq!(
-        cluster
-            .execute("delete from job_trigger where kind = 'RECOVERY'", &[])
-            .await,
-        2
-    );
-    cluster
-        .execute("delete from job_trigger where job_id = $1", &[&deleted.id])
-        .await;
-    delete_row_only(&cluster, &deleted).await;
-
-    assert_eq!(
-        node.reconcile().await.repairs,
-        Some(Repairs {
-            retried: 1,
-            stopped: 1,
-            ..NOTHING
-        })
-    );
-    run_and_settle(&node).await;
-    assert_eq!(node.reconcile().await.repairs, Some(NOTHING));
-
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
-    );
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:00 due 07:01:00"]
-    );
-    assert_eq!(
-        cluster.ledger(&deleted).await,
-        ["SCHEDULE 07:00:00 CANCELLED attempt 1"]
-    );
-}
-
-#[actix::test]
-async fn a_retry_of_an_execution_that_has_ended_starts_nothing() {
-    let cluster = TestCluster::start().await;
-    let (node, leaver) = (cluster.node().await, cluster.node().await);
-    let job = cluster.create(fixed_rate(60)).await;
-    let begun = begun(&leaver.lease().await);
-    node.store.leave(leaver.id, &begun).await.unwrap();
-    cluster
-        .execute(
-            "update job_execution_log set status = 'SUCCESS', finished_at = started_at",
-            &[],
-        )
-        .await;
-
-    let report = node.poll().await;
-
-    assert_eq!((report.triggers, report.leased), (1, 0));
-    assert_eq!(
-        cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 SUCCESS attempt 1"]
-    );
-    assert_eq!(
-        cluster.triggers(&job).await,
-        ["SCHEDULE fires 07:01:00 due 07:01:00"]
-    );
-}
-
-#[actix::test]
-async fn a_fixed_delay_whose_run_has_ended_or_vanished_goes_on() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let (ended, vanished) = (
-        cluster.create(fixed_delay(60)).await,
-        cluster.create(fixed_delay(60)).await,
-    );
-    let paused = cluster.create(fixed_delay(60)).await;
-    node.lease().await;
-    cluster.command(PauseJob(paused.id, None)).await;
-    let end = "update job_execution_log set status = 'SUCCESS', finished_at = '2026-11-23T07:00:10Z' where job_id = any($1)";
-    cluster
-        .execute(end, &[&[ended.id, paused.id].as_slice()])
-        .await;
-    cluster
-        .execute(
-            "delete from job_execution_log where job_id = $1",
-            &[&vanished.id],
-        )
-        .await;
-    cluster.advance(20);
-
-    repairs_once(
-        &node,
-        Repairs {
-            continued: 3,
-            ..NOTHING
-        },
-    )
-    .await;
-
-    assert_eq!(
-        cluster.triggers(&ended).await,
-        ["SCHEDULE fires 07:01:10 due 07:01:10"],
-        "a minute after its end"
-    );
-    assert_eq!(
-        cluster.triggers(&paused).await,
-        ["SCHEDULE fires 07:01:10 paused"]
-    );
-    assert_eq!(cluster.triggers(&vanished).await.len(), 1);
-    node.poll().await;
-    node.settle_all().await;
-    let again = cluster.ledger(&vanished).await;
-    assert_eq!(again.len(), 1, "it runs again: {again:?}");
-}
-
-#[actix::test]
-async fn what_is_no_fixed_delay_any_more_awaits_nothing_once_it_is_active() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let (paused, by_hand) = (
-        cluster.create(fixed_delay(60)).await,
-        cluster.create(fixed_delay(60)).await,
-    );
-    node.poll().await;
-    cluster.command(PauseJob(paused.id, None)).await;
-    cluster
-        .command(UpdateJob {
-            id: paused.id,
-            request: fixed_rate(60),
-            version: paused.version + 1,
-        })
-        .await;
-    let change = "update job_definition set schedule_type = 'FIXED_RATE', anchor_at = created_at where id = $1";
-    cluster.execute(change, &[&by_hand.id]).await;
-    cluster.advance(20);
-    node.settle_all().await;
-
-    repairs_once(
-        &node,
-        Repairs {
-            scheduled: 1,
-            ..NOTHING
-        },
-    )
-    .await;
-
-    assert_eq!(
-        cluster.triggers(&by_hand).await,
-        ["SCHEDULE fires 07:01:00 due 07:01:00"]
-    );
-    cluster
-        .command(ResumeJob(paused.id, MissedOnce::Skip))
-        .await;
-    assert_eq!(
-        cluster.triggers(&paused).await,
-        ["SCHEDULE fires 07:01:00 due 07:01:00"]
-    );
-    repairs_once(&node, NOTHING).await;
-}
-
-#[actix::test]
-async fn a_queue_whose_first_is_due_is_not_told_to_go_on() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let one_by_one = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
-    });
-    cluster
-        .create(JobRequest {
-            target: ENDLESS,
-            ..one_by_one
-        })
-        .await;
-    let first = node.lease().await;
-    for _ in 0..2 {
-        cluster.advance(60);
-        assert_eq!(node.lease().await.len(), 0, "it waits");
-    }
-    node.store
-        .settle(&[succeeded(&first[0])], &LeaseUpdates::default())
-        .await
-        .unwrap();
-    let due = "select count(*) filter (where due_at is not null)::text || ' of ' || count(*) from job_trigger where kind = 'BUFFERED'";
-    assert_eq!(cluster.texts(due, &[]).await, ["1 of 2"]);
-
-    assert_eq!(node.reconcile().await.repairs, Some(NOTHING));
-
-    assert_eq!(cluster.texts(due, &[]).await, ["1 of 2"]);
-}
-
-#[actix::test]
-async fn what_waits_behind_an_execution_of_before_its_policy_runs() {
-    let cluster = TestCluster::start().await;
-    let node = cluster.node().await;
-    let job = cluster.create(fixed_rate(60)).await;
-    let before = node.lease().await;
-    let one_by_one = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
-    });
-    cluster
-        .command(UpdateJob {
-            id: job.id,
-            request: one_by_one,
-            version: job.version,
-        })
-        .await;
-    cluster.advance(60);
-    assert_eq!(
-        (before.len(), node.lease().await.len()),
-        (1, 0),
-        "the next one waits"
-    );
-
-    node.store
-        .settle(&[succeeded(&before[0])], &LeaseUpdates::default())
-        .await
-        .unwrap();
-    assert_eq!(
-        node.lease().await.len(),
-        0,
-        "its end did not know that somebody waits"
-    );
-    repairs_once(
-        &node,
-        Repairs {
-            released: 1,
-            ..NOTHING
-        },
-    )
-    .await;
-
-    assert_eq!(node.lease().await.len(), 1);
-    let ledger = [
-        "SCHEDULE 07:00:00 SUCCESS attempt 1",
-        "BUFFERED 07:01:00 RUNNING attempt 1",
-    ];
-    assert_eq!(cluster.ledger(&job).await, ledger);
 }
 
 #[actix::test]
