@@ -190,7 +190,7 @@ async fn no_request_ends_or_wedges_a_node() {
 }
 
 #[test]
-fn what_passes_fits_on_a_small_stack() {
+fn an_admitted_query_fits_on_a_small_stack() {
     on_a_small_stack(async |schema| {
         let spare = NESTING - 3; // brackets around a value
         let list = nested("[", "1", "]", spare);
@@ -366,7 +366,7 @@ async fn only_the_variables_of_the_operation_that_is_executed_are_judged() {
 }
 
 #[actix::test]
-async fn the_size_of_all_operations_is_judged_and_the_cost_of_the_one_that_is_executed() {
+async fn the_size_of_all_operations_and_the_cost_of_the_executed_one_count() {
     let schema = schema();
     let with = |other: &str| format!("query A {{ jobs {{ id }} }} {other}");
     let large = [

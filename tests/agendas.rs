@@ -41,7 +41,7 @@ fn names(entries: &Value) -> Vec<&str> {
 }
 
 #[actix::test]
-async fn the_agenda_names_who_fires_and_apart_who_fires_often() {
+async fn the_agenda_lists_jobs_and_frequent_jobs_separately() {
     let (node, nightly) = planned().await;
     let day = agenda(&node, json!({})).await;
     assert_eq!(
@@ -68,7 +68,7 @@ async fn the_agenda_names_who_fires_and_apart_who_fires_often() {
 }
 
 #[actix::test]
-async fn the_plan_and_the_agenda_are_of_the_jobs_of_a_filter_and_hide_what_fires_often() {
+async fn plan_and_agenda_obey_the_filter_and_hide_frequent_jobs() {
     let (node, _) = planned().await;
     let filtered = agenda(&node, json!({"filter": {"tags": ["night"]}})).await;
     assert_eq!(

@@ -221,7 +221,7 @@ async fn a_browser_that_goes_to_the_api_is_sent_to_graphiql() {
 }
 
 #[actix::test]
-async fn a_long_answer_is_compressed_for_who_takes_it() {
+async fn a_long_answer_is_compressed_for_clients_that_accept_it() {
     let node = ApiNode::start().await;
     let ask = async |query: &str, encodings: Option<&str>| {
         let mut request = node

@@ -155,7 +155,7 @@ async fn a_backfill_obeys_its_own_overlap_policy() {
 }
 
 #[actix::test]
-async fn a_backfill_ends_when_it_is_cancelled_and_waits_while_its_job_is_paused() {
+async fn a_backfill_ends_when_cancelled_and_waits_during_a_pause_of_its_job() {
     let (cluster, job, node) = past().await;
     let backfill = cluster
         .command(BackfillJob(job.id, range(OverlapPolicy::BufferAll, 60)))
@@ -196,7 +196,7 @@ async fn a_backfill_ends_when_it_is_cancelled_and_waits_while_its_job_is_paused(
 }
 
 #[actix::test]
-async fn backfills_are_previewed_begun_and_cancelled_over_graphql() {
+async fn backfills_are_previewed_started_and_cancelled_over_graphql() {
     let node = ApiNode::start().await;
     let job = node
         .create(json!({"name": "report", "scheduleType": "CRON", "cronExpression": "0 2 * * *"}))

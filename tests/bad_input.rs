@@ -151,7 +151,7 @@ fn in_all_cases(name: &str) -> [String; 4] {
 }
 
 #[actix::test]
-async fn headers_that_are_not_for_jobs_are_refused_by_every_command_in_any_case() {
+async fn reserved_headers_are_refused_by_every_command_in_any_letter_case() {
     let node = ApiNode::start().await;
     let job = |header: &str| {
         let http =
@@ -206,7 +206,7 @@ async fn headers_that_are_not_for_jobs_are_refused_by_every_command_in_any_case(
 }
 
 #[actix::test]
-async fn what_the_schema_forbids_is_refused() {
+async fn a_request_against_the_schema_is_refused() {
     let node = ApiNode::start().await;
     let cases = [
         json!({"name": "x", "scheduleType": "WEEKLY"}),

@@ -5,7 +5,7 @@ use crate::live::Socket;
 use serde_json::{Value, json};
 
 #[actix::test]
-async fn a_node_below_a_path_answers_with_and_without_it_and_its_pages_name_it() {
+async fn a_node_below_a_path_answers_with_and_without_the_path() {
     let node =
         ApiNode::start_with(&["--listen", "127.0.0.1:0", "--base-path", "/ops/horolog/"]).await;
     for base in ["", "/ops/horolog"] {

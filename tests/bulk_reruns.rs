@@ -82,7 +82,7 @@ async fn too_many_are_refused_and_none_runs() {
 }
 
 #[actix::test]
-async fn nothing_runs_again_beside_a_node_that_does_not_know_it() {
+async fn no_rerun_is_made_while_an_older_node_runs() {
     let (cluster, _, _, id) = with_failure(OverlapPolicy::Allow).await;
     let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, protocol)
         values (gen_random_uuid(), 'older', 'a:1', '0', $1, 1, 1, now(), now(), now(), 2)";

@@ -72,7 +72,7 @@ async fn retrying(cluster: &TestCluster, node: &TestNode) -> (Job, Attempt) {
 }
 
 #[actix::test]
-async fn all_of_a_filter_is_cancelled_whatever_it_waits_for() {
+async fn a_bulk_cancellation_ends_running_waiting_and_retrying_executions() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (waiting, _) = retrying(&cluster, &node).await;
@@ -135,7 +135,7 @@ async fn all_of_a_filter_is_cancelled_whatever_it_waits_for() {
 }
 
 #[actix::test]
-async fn what_waits_behind_an_execution_does_not_begin_when_both_are_cancelled() {
+async fn a_buffered_fire_that_is_cancelled_with_its_execution_never_runs() {
     let cluster = TestCluster::start().await;
     let buffered = with(fixed_rate(60), |p| {
         p.overlap_policy = OverlapPolicy::BufferAll;
@@ -168,7 +168,7 @@ async fn what_waits_behind_an_execution_does_not_begin_when_both_are_cancelled()
 /// A lease has seen the execution in flight, lets a fire time wait behind it, and has not
 /// committed.
 #[actix::test]
-async fn what_comes_to_wait_while_all_is_cancelled_begins() {
+async fn a_fire_buffered_during_a_bulk_cancellation_is_released() {
     let cluster = TestCluster::start().await;
     let buffered = with(fixed_rate(60), |p| {
         p.overlap_policy = OverlapPolicy::BufferAll;
@@ -264,7 +264,7 @@ async fn only_what_matches_is_cancelled() {
 /// A lease holds the trigger, a settlement the row: none of them is waited for, and both are tried
 /// again.
 #[actix::test]
-async fn what_a_node_leases_or_settles_is_left_for_another_try() {
+async fn a_bulk_cancellation_retries_executions_that_a_node_locks() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = endless(&cluster, &node).await;
@@ -317,7 +317,7 @@ async fn what_a_node_leases_or_settles_is_left_for_another_try() {
 }
 
 #[actix::test]
-async fn a_settlement_beside_a_cancellation_of_all_is_neither_lost_nor_held_up() {
+async fn a_settlement_during_a_bulk_cancellation_is_neither_lost_nor_delayed() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let jobs = [

@@ -71,7 +71,7 @@ async fn changes_are_found_once() {
 }
 
 #[actix::test]
-async fn more_changes_of_one_instant_than_a_poll_reads_do_not_hide_later_ones() {
+async fn more_changes_of_one_instant_than_one_poll_hide_no_later_ones() {
     let cluster = TestCluster::start().await;
     let mut jobs = JobsSeen::default();
     let first = cluster.create(fixed_rate(600)).await;
@@ -105,7 +105,7 @@ async fn more_changes_of_one_instant_than_a_poll_reads_do_not_hide_later_ones() 
 const EVENT_BYTES_MAX: usize = 16 * 1024;
 
 #[actix::test]
-async fn changes_hold_nothing_large() {
+async fn changes_omit_large_values() {
     let cluster = TestCluster::start().await;
     let large = || JobRequest {
         name: "x".repeat(255),

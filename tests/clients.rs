@@ -27,7 +27,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 #[actix::test]
-async fn half_a_request_ends_wherever_it_stops() {
+async fn half_a_request_ends_at_its_time_limit() {
     let node = ApiNode::start().await;
     let whole = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     let chunked = "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
@@ -58,7 +58,7 @@ async fn half_a_request_ends_wherever_it_stops() {
 }
 
 #[actix::test]
-async fn what_is_too_long_is_not_read_on() {
+async fn the_rest_of_a_request_over_the_limit_is_not_read() {
     let node = ApiNode::start().await;
     for path in ["/graphql", "/healthz", "/nowhere"] {
         let mut stream = connect(&node.url).await;
@@ -153,7 +153,7 @@ fn raise_own_limit() {
 }
 
 #[actix::test]
-async fn half_bodies_by_the_thousand_take_no_descriptor_from_a_webhook_and_no_check_of_health() {
+async fn thousands_of_half_bodies_block_neither_webhooks_nor_health_checks() {
     raise_own_limit();
     let database = TestDatabase::empty().await;
     let cluster = Processes::start_limited(database.url(), 512);

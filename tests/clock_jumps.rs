@@ -15,7 +15,7 @@ const BACK: &str = "update cluster_node set heartbeat_at = heartbeat_at + interv
     session_at = session_at + interval '1 hour'";
 
 #[actix::test]
-async fn nobody_is_declared_dead_because_the_clock_has_jumped() {
+async fn no_node_is_declared_dead_because_the_clock_has_jumped() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let (node, other) = (cluster.node().await, cluster.node().await);
     cluster.execute(AHEAD, &[]).await;
@@ -56,7 +56,7 @@ async fn after_a_clock_was_set_back_a_node_may_declare_others_dead_again() {
 
 /// An hour of fire times was taken, then the clock is set back by that hour.
 #[actix::test]
-async fn after_an_accepted_step_back_rates_and_rests_go_on_at_once() {
+async fn after_an_accepted_step_back_rates_and_delays_continue_at_once() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let node = cluster.node().await;
     let rate = cluster.create(fixed_rate(1)).await;

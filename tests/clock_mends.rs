@@ -63,7 +63,7 @@ async fn change_in_the_future(cluster: &TestCluster, job: &Job) {
 }
 
 #[actix::test]
-async fn what_a_person_asked_for_while_the_clock_was_ahead_runs_at_once() {
+async fn runs_requested_while_the_clock_was_ahead_start_at_once() {
     let cluster = start().await;
     let job = never(&cluster).await;
     let id = cluster.command(RunJobNow(job.id)).await;
@@ -89,7 +89,7 @@ async fn what_a_person_asked_for_while_the_clock_was_ahead_runs_at_once() {
 }
 
 #[actix::test]
-async fn what_waits_by_its_own_rule_waits_on() {
+async fn triggers_that_wait_by_their_own_rule_are_not_mended() {
     let cluster = start().await;
     let job = never(&cluster).await;
     for (kind, after) in [
@@ -104,7 +104,7 @@ async fn what_waits_by_its_own_rule_waits_on() {
 }
 
 #[actix::test]
-async fn what_a_resume_gives_back_is_due_when_it_was() {
+async fn a_held_due_time_from_the_clock_ahead_is_mended() {
     let cluster = start().await;
     let job = never(&cluster).await;
     cluster
@@ -166,7 +166,7 @@ async fn a_recovery_that_the_repairs_made_runs_at_once() {
 }
 
 #[actix::test]
-async fn schedules_that_were_made_while_the_clock_was_ahead_fire_from_now_on() {
+async fn schedules_created_while_the_clock_was_ahead_fire_from_now_on() {
     let cluster = start().await;
     let hourly = cluster.create(cron("0 0 * * * ?")).await;
     let rate = cluster.create(fixed_rate(3_600)).await;
@@ -197,7 +197,7 @@ async fn schedules_that_were_made_while_the_clock_was_ahead_fire_from_now_on() {
 }
 
 #[actix::test]
-async fn schedules_that_were_resumed_while_the_clock_was_ahead_go_on_from_now_on() {
+async fn schedules_resumed_while_the_clock_was_ahead_continue_from_now() {
     let cluster = start().await;
     let hourly = cluster.create(cron("0 0 * * * ?")).await;
     let rate = cluster.create(fixed_rate(1_800)).await;
@@ -229,7 +229,7 @@ async fn schedules_that_were_resumed_while_the_clock_was_ahead_go_on_from_now_on
 }
 
 #[actix::test]
-async fn a_schedule_whose_end_lies_between_the_clocks_goes_on() {
+async fn a_schedule_whose_end_lies_between_the_clocks_continues() {
     let cluster = start().await;
     let tomorrow = chrono::DateTime::from_timestamp(now(&cluster).await.timestamp() + 86_400, 0);
     let job = cluster
@@ -256,7 +256,7 @@ async fn now(cluster: &TestCluster) -> Timestamp {
 }
 
 #[actix::test]
-async fn what_a_start_or_a_long_rest_names_stays_where_it_is() {
+async fn start_times_and_long_delays_are_not_mended() {
     let cluster = start().await;
     let in_days = Some(now(&cluster).await + TimeDelta::days(3));
     let jobs = [
@@ -300,7 +300,7 @@ async fn what_a_start_or_a_long_rest_names_stays_where_it_is() {
 
 /// A blackout was ended while the clock was ahead, which sent the job to be looked at then.
 #[actix::test]
-async fn what_was_to_be_looked_at_again_is_looked_at_now() {
+async fn a_trigger_due_for_another_check_is_checked_now() {
     let cluster = start().await;
     let job = cluster.create(cron("0 0 * * * ?")).await;
     let held = "update job_trigger set fire_time = date_trunc('hour', clock_timestamp()), due_at = clock_timestamp() + interval '26 hours'";

@@ -11,7 +11,7 @@ const HOLD: &str =
     "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
 
 #[actix::test]
-async fn what_is_due_waits_for_the_resume_and_none_of_it_is_lost() {
+async fn due_triggers_wait_for_the_resume_of_the_cluster_and_none_is_lost() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(10)).await;
@@ -50,7 +50,7 @@ async fn what_is_due_waits_for_the_resume_and_none_of_it_is_lost() {
 }
 
 #[actix::test]
-async fn what_runs_goes_on_and_settles_while_the_cluster_is_paused() {
+async fn running_executions_settle_while_the_cluster_is_paused() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3600)).await;
@@ -119,7 +119,7 @@ async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
 }
 
 #[actix::test]
-async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
+async fn late_triggers_and_stuck_executions_are_counted_for_alerts() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let nothing = Backlog {
@@ -150,7 +150,7 @@ async fn what_is_due_and_what_runs_too_long_is_counted_for_the_alerts() {
 }
 
 #[actix::test]
-async fn what_an_old_snapshot_keeps_from_vacuum_is_counted_for_the_alerts() {
+async fn rows_that_an_old_snapshot_keeps_from_vacuum_are_counted() {
     let cluster = TestCluster::start().await;
     cluster.create(fixed_rate(60)).await;
     let report = cluster.database.client().await;

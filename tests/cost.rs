@@ -38,7 +38,7 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
 }
 
 #[actix::test]
-async fn what_people_ask_is_not_too_dear() {
+async fn ordinary_queries_are_within_the_cost_limit() {
     let schema = schema();
     let id = "0199d0a5-0000-7000-8000-000000000000";
     let all_of_a_job = "id name scheduleType cronExpression intervalSeconds initialDelaySeconds payload status version createdAt updatedAt \

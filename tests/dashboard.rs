@@ -49,7 +49,7 @@ fn script(page: &str) -> String {
 }
 
 #[actix::test]
-async fn a_person_gets_a_page_at_every_address_and_a_program_at_the_root_alone() {
+async fn browsers_get_a_page_at_every_path_and_programs_at_the_root_only() {
     let node = ApiNode::start().await;
     let title = if is_built() {
         "<div id=\"root\">"
@@ -129,7 +129,7 @@ async fn the_page_may_load_nothing_from_elsewhere_and_nothing_inline() {
 }
 
 #[actix::test]
-async fn what_has_a_hash_in_its_name_is_kept_for_ever_and_what_is_known_is_not_sent_again() {
+async fn hashed_assets_are_cached_for_ever_and_known_ones_are_not_sent_again() {
     if !is_built() {
         return;
     }

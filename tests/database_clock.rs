@@ -119,7 +119,7 @@ async fn fire_times_are_whole_milliseconds() {
 
 /// A scan starts where those before it ended.
 #[actix::test]
-async fn what_came_to_be_due_in_the_past_is_found_all_the_same() {
+async fn a_trigger_that_becomes_due_in_the_past_is_found() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3_600)).await;

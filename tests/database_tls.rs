@@ -71,7 +71,7 @@ async fn encrypted(url: &str) -> Result<bool, String> {
 }
 
 #[actix::test]
-async fn a_server_must_prove_who_it_is_as_far_as_the_url_asks() {
+async fn the_tls_mode_of_the_url_decides_how_a_server_is_checked() {
     let dir = std::env::temp_dir().join(format!("horolog-tls-{}", uuid::Uuid::new_v4().simple()));
     // An address of loopback that nobody else listens on: the port is always the same.
     let address = format!(

@@ -38,7 +38,7 @@ async fn a_deleted_job_leaves_its_log_and_nothing_that_could_start() {
 }
 
 #[actix::test]
-async fn what_runs_when_its_job_is_deleted_ends_by_itself_or_with_its_node() {
+async fn an_execution_of_a_deleted_job_ends_by_itself_or_with_its_node() {
     let cluster = TestCluster::start().await;
     let (job, orphan) = (
         cluster.create(fixed_delay(60)).await,

@@ -190,7 +190,7 @@ fn assert_is_ours_and_described(name: &str) {
 }
 
 #[test]
-fn the_dashboard_of_grafana_asks_for_metrics_that_there_are_where_they_are_looked_for() {
+fn the_grafana_dashboard_uses_existing_metrics_and_labels() {
     let dashboard: Value = serde_json::from_str(GRAFANA).unwrap();
     let source: Value = serde_saphyr::from_str(GRAFANA_SOURCE).unwrap();
     let uid = &source["datasources"][0]["uid"];

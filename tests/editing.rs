@@ -80,7 +80,7 @@ async fn an_edit_replaces_the_definition_and_raises_the_version() {
 }
 
 #[actix::test]
-async fn a_stale_version_an_unknown_job_and_a_bad_field_are_refused_and_change_nothing() {
+async fn an_edit_with_a_stale_version_or_a_bad_field_changes_nothing() {
     let node = ApiNode::start().await;
     let id = node.create(rate("first", 3600)).await;
     update(&node, &id, 0, rate("second", 3600)).await;
@@ -169,7 +169,7 @@ async fn a_fixed_delay_that_runs_can_become_something_else() {
 }
 
 #[actix::test]
-async fn a_paused_job_that_is_edited_stays_paused_and_resumes_on_the_new_schedule() {
+async fn an_edited_paused_job_stays_paused_and_resumes_on_the_new_schedule() {
     let node = ApiNode::start().await;
     let id = node.create(rate("job", 3600)).await;
     let pause = "mutation($id: ID!) { pauseJob(id: $id, reason: \"maintenance\") { version } }";
@@ -269,7 +269,7 @@ async fn only_policies_that_differ_from_the_defaults_are_stored() {
 }
 
 #[actix::test]
-async fn of_many_edits_of_one_version_exactly_one_wins() {
+async fn exactly_one_of_many_edits_of_one_version_wins() {
     let node = ApiNode::start().await;
     let id = node.create(rate("job", 3600)).await;
     for version in 0..5 {

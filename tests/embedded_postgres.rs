@@ -342,7 +342,7 @@ async fn an_old_version_is_refused_by_name() {
 }
 
 #[actix::test]
-async fn a_node_that_does_not_start_stops_the_server_that_it_started_and_no_other() {
+async fn a_node_that_fails_to_start_stops_only_the_server_that_it_started() {
     let scratch = Scratch::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();

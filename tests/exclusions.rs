@@ -77,7 +77,7 @@ pub async fn triggers(cluster: &TestCluster, job: &Job) -> String {
 }
 
 #[actix::test]
-async fn what_a_calendar_closes_does_not_run_and_is_one_row() {
+async fn fire_times_that_a_calendar_excludes_are_one_skipped_row() {
     let cluster = TestCluster::start().await;
     cluster.command(CreateCalendar(breakfast())).await;
     let job = cluster.create(named(fixed_rate(TEN_MINUTES))).await;
@@ -215,7 +215,7 @@ async fn a_job_that_its_calendar_never_lets_fire_is_refused() {
 }
 
 #[actix::test]
-async fn a_lease_waits_for_nobody_who_changes_exclusions() {
+async fn a_lease_does_not_wait_for_a_change_of_exclusions() {
     let cluster = TestCluster::start().await;
     cluster.command(CreateCalendar(breakfast())).await;
     let job = cluster.create(named(fixed_rate(TEN_MINUTES))).await;

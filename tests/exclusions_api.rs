@@ -149,7 +149,7 @@ async fn next(node: &ApiNode, id: &serde_json::Value) -> Vec<String> {
 }
 
 #[actix::test]
-async fn the_next_fire_time_is_the_first_of_the_next_fire_times_whatever_closes_since() {
+async fn next_fire_time_is_the_first_of_next_fire_times_under_blackouts() {
     let node = ApiNode::start().await;
     let monthly = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "0 0 1 * *"});
     let id = json!(node.create(monthly).await);

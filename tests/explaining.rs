@@ -116,7 +116,7 @@ async fn each_instant_of_a_days_history_has_its_reason() {
 }
 
 #[actix::test]
-async fn what_the_log_has_dropped_is_said_to_be_dropped() {
+async fn a_fire_time_whose_log_was_dropped_is_explained_as_dropped() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(600)).await;

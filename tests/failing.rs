@@ -69,7 +69,7 @@ async fn next(cluster: &TestCluster, node: &TestNode) -> Attempt {
 }
 
 #[actix::test]
-async fn a_job_fails_from_its_failure_until_an_execution_succeeds_whenever_that_was() {
+async fn a_job_fails_from_its_failure_until_an_execution_succeeds() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3_600)).await;
@@ -169,7 +169,7 @@ async fn failures_of_one_job_hide_none_of_another_and_the_total_is_true() {
 }
 
 #[actix::test]
-async fn of_a_batch_the_end_that_was_written_last_decides() {
+async fn the_last_end_of_a_batch_decides_whether_a_job_fails() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (job, other) = (
@@ -242,7 +242,7 @@ async fn a_settlement_that_is_refused_says_nothing() {
 
 /// The row of the failing job is in the hands of another transaction.
 #[actix::test]
-async fn a_success_waits_for_nobody_and_the_review_makes_up_for_it() {
+async fn a_success_skips_a_locked_row_and_the_review_removes_it() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3_600)).await;
@@ -310,7 +310,7 @@ async fn an_execution_that_is_lost_with_its_node_makes_its_job_fail() {
 }
 
 #[actix::test]
-async fn a_job_that_waits_for_its_next_attempt_does_not_fail_yet_and_a_deleted_one_no_longer() {
+async fn a_job_between_attempts_or_deleted_is_not_failing() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster
@@ -328,7 +328,7 @@ async fn a_job_that_waits_for_its_next_attempt_does_not_fail_yet_and_a_deleted_o
 }
 
 #[actix::test]
-async fn what_an_older_node_settles_is_found_by_a_review() {
+async fn a_review_finds_failures_that_an_older_node_settled() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3_600)).await;

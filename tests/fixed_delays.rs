@@ -11,7 +11,7 @@ use horolog::store::repairs::Repairs;
 use std::collections::BTreeMap;
 
 #[actix::test]
-async fn a_fixed_delay_rests_after_the_end_of_its_run_and_is_parked_while_it_runs() {
+async fn a_fixed_delay_waits_for_the_end_of_its_run_and_then_its_interval() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster
@@ -91,7 +91,7 @@ async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) {
 }
 
 #[actix::test]
-async fn a_chain_goes_on_whatever_its_job_became_during_a_run() {
+async fn a_fixed_delay_continues_after_edits_during_a_run() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let [to_rate, to_delay, back, longer] = [
@@ -135,7 +135,7 @@ async fn a_chain_goes_on_whatever_its_job_became_during_a_run() {
 
 /// A paused trigger goes on awaiting, whatever its job becomes meanwhile.
 #[actix::test]
-async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt() {
+async fn a_fixed_delay_continues_after_an_edit_between_two_attempts() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_delay(60)).await;
     let (survivor, dead) = (cluster.node().await, cluster.node().await);
@@ -160,7 +160,7 @@ async fn a_chain_goes_on_when_its_job_was_something_else_at_the_second_attempt()
 }
 
 #[actix::test]
-async fn a_fixed_delay_paused_during_a_run_goes_on_when_it_is_resumed() {
+async fn a_fixed_delay_paused_during_a_run_continues_when_resumed() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_delay(60)).await;
@@ -210,7 +210,7 @@ async fn a_fixed_delay_resumed_during_the_run_waits_for_its_end() {
 }
 
 #[actix::test]
-async fn a_failed_run_is_recorded_and_the_chain_goes_on() {
+async fn a_failed_run_is_recorded_and_the_fixed_delay_continues() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let nowhere = HttpTarget {

@@ -110,7 +110,7 @@ async fn a_name_that_is_no_text_is_none_and_no_name_is_no_browser() {
 }
 
 #[actix::test]
-async fn a_node_on_loopback_answers_to_its_addresses_localhost_and_a_proxys_upstream() {
+async fn a_node_on_loopback_answers_to_localhost_and_a_proxys_upstream() {
     let node = ApiNode::start().await;
     let port = node.url.rsplit(':').next().unwrap();
     for host in [
@@ -124,7 +124,7 @@ async fn a_node_on_loopback_answers_to_its_addresses_localhost_and_a_proxys_upst
 }
 
 #[actix::test]
-async fn behind_a_proxy_with_a_name_the_api_and_its_sockets_work_once_the_node_was_told() {
+async fn behind_a_proxy_the_api_and_sockets_work_under_an_allowed_name() {
     let flags = [
         "--listen",
         "127.0.0.1:0",
@@ -151,7 +151,7 @@ async fn behind_a_proxy_with_a_name_the_api_and_its_sockets_work_once_the_node_w
 }
 
 #[actix::test]
-async fn a_node_beyond_loopback_answers_to_addresses_its_own_names_and_those_that_it_was_told() {
+async fn a_node_beyond_loopback_answers_to_its_addresses_and_allowed_names() {
     let flags = [
         "--listen",
         "0.0.0.0:0",
@@ -195,7 +195,7 @@ async fn raw_status(node: &ApiNode, head: &str) -> String {
 }
 
 #[actix::test]
-async fn a_target_in_absolute_form_or_a_second_host_does_not_get_past_the_check() {
+async fn an_absolute_target_or_a_second_host_does_not_pass_the_host_check() {
     let node = ApiNode::start().await;
     for (head, status) in [
         (
@@ -303,7 +303,7 @@ async fn a_job_cannot_command_a_node_of_its_cluster() {
 }
 
 #[actix::test]
-async fn head_is_answered_as_get_without_a_body_and_nothing_that_changes_is_kept() {
+async fn head_is_answered_as_get_without_a_body_and_is_not_cached() {
     let node = ApiNode::start().await;
     for path in [
         "/healthz",

@@ -118,7 +118,7 @@ async fn a_connection_that_was_closed_a_moment_ago_costs_no_attempt() {
 /// The target may have taken it, and may not know an `Idempotency-Key`: whether it comes again is
 /// for the job to say.
 #[tokio::test]
-async fn a_request_that_the_target_has_read_is_never_sent_again_by_itself() {
+async fn a_request_that_the_target_has_read_is_not_resent() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     let first = attempt(post(sink.url("/")));
     let twice = async {

@@ -95,7 +95,7 @@ async fn a_host_that_there_is_not_is_refused_as_one_that_is_private() {
 }
 
 #[tokio::test]
-async fn the_own_api_and_database_are_refused_by_name_and_address_whatever_is_allowed() {
+async fn own_api_and_database_are_refused_as_targets_by_name_and_address() {
     let sink = Sink::start().await;
     let networks: Vec<_> = ["0.0.0.0/0", "::/0"]
         .map(|net| net.parse().expect("a network"))

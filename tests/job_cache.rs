@@ -248,7 +248,7 @@ from changed c where t.id = c.id";
 /// Two nodes lease the same jobs while three people change them: a trigger that was changed never
 /// meets the job of before.
 #[actix::test]
-async fn no_lease_beside_changes_fires_a_job_of_before_its_trigger() {
+async fn a_lease_during_changes_never_fires_an_outdated_definition() {
     let cluster = TestCluster::start().await;
     let rate = with(fixed_rate(1), |policies| {
         policies.misfire_policy = MisfirePolicy::FireAll

@@ -30,7 +30,7 @@ async fn states(cluster: &TestCluster, jobs: &[Uuid]) -> Vec<JobState> {
 }
 
 #[actix::test]
-async fn a_job_whose_schedule_is_over_has_ended_and_is_not_counted_as_active() {
+async fn a_job_with_an_exhausted_schedule_has_ended_and_is_not_active() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let jobs = [
@@ -65,7 +65,7 @@ async fn a_job_whose_schedule_is_over_has_ended_and_is_not_counted_as_active() {
 }
 
 #[actix::test]
-async fn a_job_waits_while_a_fire_time_has_come_and_has_not_begun() {
+async fn a_job_is_waiting_between_its_due_time_and_its_start() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let buffering = with(fixed_rate(10), |policies| {

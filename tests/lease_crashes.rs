@@ -140,7 +140,7 @@ async fn a_death_after_the_lease_and_before_the_run_is_a_second_attempt() {
 }
 
 #[actix::test]
-async fn what_was_leased_ahead_of_its_due_time_does_not_start_earlier_after_a_death() {
+async fn an_early_lease_does_not_start_before_its_due_time_after_a_death() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(60)).await;
     let (survivor, victim) = (cluster.node().await, cluster.node().await);
@@ -348,7 +348,7 @@ async fn a_batch_settled_twice_is_settled_and_not_fenced() {
 }
 
 #[actix::test]
-async fn a_fire_time_that_was_taken_is_not_taken_again_when_its_trigger_comes_back() {
+async fn a_taken_fire_time_is_not_taken_again_by_a_restored_trigger() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (rate, delay) = (

@@ -70,7 +70,7 @@ async fn many_jobs(cluster: &TestCluster, count: i32) {
 }
 
 #[actix::test]
-async fn a_lease_passes_over_what_others_hold() {
+async fn a_lease_skips_triggers_that_others_lock() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (held, free) = (

@@ -50,7 +50,7 @@ async fn a_lease_lists_what_it_puts_in_flight_and_ends_with_it() {
 
 /// Else a few runs of hours would keep everything listed that was leased beside them.
 #[actix::test]
-async fn a_long_lease_of_which_little_is_left_is_shortened() {
+async fn a_long_lease_with_few_attempts_left_is_compacted() {
     let cluster = TestCluster::start().await;
     for _ in 0..38 {
         cluster.create(fixed_rate(3_600)).await;
@@ -209,7 +209,7 @@ async fn a_lease_that_its_node_does_not_know_ends() {
 /// A fenced node drops what runs and may still settle what had ended: the lease of both must stay
 /// for the take-over.
 #[actix::test]
-async fn a_lease_of_which_an_attempt_was_dropped_stays_until_the_take_over() {
+async fn a_lease_with_a_dropped_attempt_stays_until_the_takeover() {
     let cluster = TestCluster::start().await;
     for _ in 0..2 {
         cluster.create(fixed_rate(3_600)).await;

@@ -75,7 +75,7 @@ async fn pages_of_every_order_hold_each_job_once() {
 }
 
 #[actix::test]
-async fn what_comes_and_goes_between_two_pages_repeats_and_hides_nothing() {
+async fn changes_between_two_pages_repeat_and_hide_no_row() {
     let node = ApiNode::start().await;
     let mut ids = Vec::new();
     for number in 0..6 {

@@ -70,7 +70,7 @@ pub async fn create(node: &ApiNode, name: &str) -> String {
 }
 
 #[actix::test]
-async fn whoever_listens_is_told_what_changes() {
+async fn subscribers_are_told_of_changes() {
     let node = ApiNode::start().await;
     let job = create(&node, "told").await;
     let mut socket = Socket::open(&node.url, Some(&node.url)).await.unwrap();
@@ -151,7 +151,7 @@ async fn the_overview_and_the_nodes_are_told_each_second() {
 }
 
 #[actix::test]
-async fn who_listens_later_is_told_the_last_overview_without_another_poll() {
+async fn a_later_subscriber_gets_the_last_overview_without_another_poll() {
     let node = ApiNode::start().await;
     let query = "subscription { overviewUpdated { cluster { activeJobs } } }";
     let mut first = Socket::open(&node.url, None).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_page_of_another_site_opens_no_socket() {
 }
 
 #[actix::test]
-async fn a_bad_subscription_is_refused_and_the_socket_goes_on() {
+async fn a_bad_subscription_is_refused_and_the_socket_stays_open() {
     let node = ApiNode::start().await;
     let mut socket = Socket::open(&node.url, None).await.unwrap();
     socket

@@ -105,7 +105,7 @@ async fn secrets_are_stored_and_sent_and_shown_nowhere() {
 }
 
 #[actix::test]
-async fn an_edit_keeps_what_its_masks_stand_for_unless_it_would_go_elsewhere() {
+async fn an_edit_keeps_masked_values_unless_the_target_changes() {
     let node = ApiNode::start().await;
     let id = node
         .create(job("https://example.com/a", PAYLOAD, headers("Bearer abc")))
@@ -205,7 +205,7 @@ async fn a_new_job_has_no_masks_but_those_of_the_job_that_it_copies() {
 }
 
 #[actix::test]
-async fn which_names_are_masked_is_a_setting() {
+async fn the_masked_names_are_a_setting() {
     let node = ApiNode::start_with(&["--listen", "127.0.0.1:0", "--mask", "none"]).await;
     let id = node
         .create(job("https://example.com/a", PAYLOAD, headers("Bearer abc")))

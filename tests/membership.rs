@@ -162,7 +162,7 @@ async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
 /// What heals within the TTL: to close the session because it did not answer is to look dead, while
 /// what runs goes on.
 #[actix::test]
-async fn a_session_whose_heartbeat_failed_holds_the_lock_until_another_takes_its_place() {
+async fn a_session_with_a_failed_heartbeat_keeps_the_lock_until_replaced() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     cluster
@@ -328,7 +328,7 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
 }
 
 #[actix::test]
-async fn a_node_whose_actor_makes_no_progress_withholds_its_heartbeat_and_gives_itself_up() {
+async fn a_node_with_a_stuck_actor_stops_its_heartbeat_and_ends() {
     let cluster = TestCluster::start().await;
     let member = Member::new(&cluster, Duration::ZERO); // whatever has not beaten just now has stalled
     let _guard = member.watchdog.guard("TriggerAcquirer");
@@ -350,7 +350,7 @@ async fn restore(cluster: &TestCluster, node_id: Uuid, seconds: f64) {
 }
 
 #[actix::test]
-async fn a_node_that_meets_a_database_older_than_it_remembers_pauses_the_cluster() {
+async fn a_database_older_than_a_node_remembers_pauses_the_cluster() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     cluster.advance(100);
@@ -380,7 +380,7 @@ async fn a_node_that_meets_a_database_older_than_it_remembers_pauses_the_cluster
 }
 
 #[actix::test]
-async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_pauses_the_cluster() {
+async fn a_database_without_a_row_of_a_running_node_pauses_the_cluster() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     // Somebody else, who remembers nothing, was faster: that is no proof of youth.
@@ -402,7 +402,7 @@ async fn a_node_that_the_database_has_never_heard_of_although_it_remembers_it_pa
 }
 
 #[actix::test]
-async fn what_an_asynchronous_failover_may_lose_pauses_nothing() {
+async fn losses_of_an_asynchronous_failover_do_not_pause_the_cluster() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
 

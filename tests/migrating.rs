@@ -191,7 +191,7 @@ async fn a_database_in_use_keeps_its_jobs_and_its_log() {
 /// Nodes of before migration 10 list no leases: what they hold is listed for them, and they take
 /// nothing new.
 #[actix::test]
-async fn what_older_nodes_run_is_found_and_they_take_nothing_new() {
+async fn executions_of_older_nodes_are_found_and_they_lease_nothing_new() {
     const JOIN: &str =
         "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at)
         values (gen_random_uuid(), 'old', '', '0', 'ACTIVE', $1, 1, now(), now())";

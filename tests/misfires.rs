@@ -243,7 +243,7 @@ async fn copies(cluster: &TestCluster, job: &Job, count: i32) {
 }
 
 #[actix::test]
-async fn what_is_overdue_never_holds_up_what_is_due_on_time() {
+async fn overdue_triggers_never_delay_punctual_ones() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let late = cluster
@@ -275,7 +275,7 @@ async fn what_is_overdue_never_holds_up_what_is_due_on_time() {
 
 /// Many that are due at once are no better than an outage, from the second second on.
 #[actix::test]
-async fn a_flood_does_not_hold_up_what_comes_due_after_it() {
+async fn a_backlog_does_not_delay_triggers_that_come_due_later() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let flood = cluster.create(fixed_rate(3_600)).await;

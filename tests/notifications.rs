@@ -32,7 +32,7 @@ async fn commands_that_make_something_due_wake_the_nodes() {
 }
 
 #[actix::test]
-async fn lease_and_settlement_wake_nobody() {
+async fn leases_and_settlements_send_no_wake_up() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     cluster.create(fixed_delay(60)).await;

@@ -138,7 +138,7 @@ async fn a_cell_shows_what_failed_in_it_else_the_newest() {
 }
 
 #[actix::test]
-async fn what_runs_is_there_however_long_ago_it_fired() {
+async fn a_running_execution_is_shown_however_old() {
     let cluster = Cluster::with(&["runs"]).await;
     cluster
         .ran("runs", [7_200.0, 7_199.0, 60.0, 1.0], "SUCCESS")
@@ -158,7 +158,7 @@ async fn what_runs_is_there_however_long_ago_it_fired() {
 }
 
 #[actix::test]
-async fn of_a_flood_of_failures_it_is_said_from_when_on_all_are_seen() {
+async fn a_flood_of_failures_shows_from_when_on_it_is_complete() {
     let cluster = Cluster::with(&["a quiet", "b storm"]).await;
     cluster
         .ran("a quiet", [3_000.0, 2_995.0, 1.0, 1.0], "SUCCESS")

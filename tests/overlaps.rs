@@ -90,7 +90,7 @@ async fn skip_records_the_fire_time_and_runs_the_next_after_the_end() {
 /// What runs may end in the quarter of a second that nodes look ahead, and a person may ask for
 /// another run.
 #[actix::test]
-async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
+async fn an_overlap_is_decided_at_the_due_time() {
     for policy in [
         OverlapPolicy::Skip,
         OverlapPolicy::BufferAll,
@@ -136,7 +136,7 @@ async fn nothing_is_decided_about_an_overlap_before_the_due_time() {
 }
 
 #[actix::test]
-async fn a_poll_full_of_what_is_not_decided_about_yet_is_not_repeated_before_the_due_time() {
+async fn a_poll_full_of_undecided_overlaps_waits_for_the_due_time() {
     let cluster = TestCluster::start().await;
     for _ in 0..3 {
         let request = JobRequest {
@@ -223,7 +223,7 @@ async fn buffer_all_runs_one_by_one_in_order() {
 }
 
 #[actix::test]
-async fn what_waited_runs_before_what_comes_due_even_if_another_poll_finds_that_first() {
+async fn a_buffered_fire_runs_before_a_later_fire_time_of_another_poll() {
     let (cluster, job, [one_node, other], attempt) = running(OverlapPolicy::BufferAll).await;
     a_minute_in_vain(&cluster, &other).await;
     end(&one_node, &attempt).await;
@@ -298,7 +298,7 @@ async fn an_execution_between_two_attempts_counts_as_running() {
 }
 
 #[actix::test]
-async fn what_waits_behind_a_node_that_dies_runs_after_the_takeover_or_the_recovery() {
+async fn a_buffered_fire_runs_after_the_takeover_or_the_recovery() {
     for recovery in [Recovery::MarkLost, Recovery::Rerun] {
         let cluster = TestCluster::start().await;
         let request = JobRequest {

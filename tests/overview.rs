@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 #[actix::test]
-async fn what_nodes_did_adds_up_in_ten_second_rows() {
+async fn the_activity_of_nodes_adds_up_in_ten_second_rows() {
     let cluster = TestCluster::start().await;
     let skip = with(fixed_rate(60), |policies| {
         policies.misfire_policy = MisfirePolicy::Skip
@@ -49,7 +49,7 @@ async fn what_nodes_did_adds_up_in_ten_second_rows() {
 }
 
 #[actix::test]
-async fn the_overview_says_what_a_person_should_look_at() {
+async fn the_overview_lists_late_and_stuck_jobs() {
     let cluster = TestCluster::start().await;
     let stuck = cluster.create(with(fixed_rate(600), |_| ())).await;
     let node = cluster.node().await;
@@ -101,7 +101,7 @@ async fn a_job_that_a_failure_paused_is_in_the_overview_once() {
 }
 
 #[actix::test]
-async fn what_is_to_come_is_counted_by_the_minute() {
+async fn upcoming_fire_times_are_counted_by_the_minute() {
     let node = ApiNode::start().await;
     // Half an hour away from now: the plan begins with the present minute, of which a fire time may
     // be over (seen at 08:00).

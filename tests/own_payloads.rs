@@ -90,7 +90,7 @@ async fn every_attempt_of_a_run_has_its_payload_and_so_has_its_rerun() {
 }
 
 #[actix::test]
-async fn what_waits_behind_an_execution_keeps_its_payload() {
+async fn a_buffered_fire_keeps_its_own_payload() {
     let cluster = TestCluster::start().await;
     let job = job(&cluster, OverlapPolicy::BufferAll).await;
     let node = cluster.node().await;
@@ -174,7 +174,7 @@ async fn a_payload_is_given_with_the_command_and_shown_with_the_execution() {
 }
 
 #[actix::test]
-async fn no_run_has_a_payload_beside_a_node_that_would_not_read_it() {
+async fn no_run_has_its_own_payload_while_an_older_node_runs() {
     let cluster = TestCluster::start().await;
     let job = job(&cluster, OverlapPolicy::Allow).await;
     let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, protocol)

@@ -37,7 +37,7 @@ fn default_of(flag: &str) -> u64 {
 }
 
 #[test]
-fn the_unit_calls_the_program_as_it_can_be_called_and_gives_it_time_to_drain() {
+fn the_systemd_unit_has_valid_arguments_and_time_to_drain() {
     let value = |key: &str| {
         UNIT.lines()
             .find_map(|line| line.strip_prefix(&format!("{key}=")))
@@ -182,7 +182,7 @@ fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
 
 /// The policy as `kubectl apply -k` sends it: kustomize adds labels to selectors.
 #[test]
-fn the_network_policy_lets_in_labelled_clients_and_nobody_else() {
+fn the_network_policy_admits_labelled_clients_only() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes");
     let rendered = Command::new("kubectl")
         .arg("kustomize")

@@ -81,7 +81,7 @@ async fn executions_land_in_the_partition_of_their_fire_time() {
 }
 
 #[actix::test]
-async fn a_day_whose_executions_came_before_its_partition_gets_it_all_the_same() {
+async fn a_day_with_earlier_executions_still_gets_its_partition() {
     let cluster = TestCluster::start().await;
     let job = cluster
         .create(JobRequest {

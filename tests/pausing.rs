@@ -17,7 +17,7 @@ async fn two_jobs(cluster: &TestCluster) -> (Job, Job) {
 }
 
 #[actix::test]
-async fn what_was_leased_within_the_look_ahead_runs_although_its_job_is_paused_or_deleted() {
+async fn an_execution_leased_ahead_runs_although_its_job_is_paused() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (paused, deleted) = two_jobs(&cluster).await;

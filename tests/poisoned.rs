@@ -116,7 +116,7 @@ async fn poisoned_after_the_lease(when: &str, condition: &str) -> (Three, TestNo
 }
 
 #[actix::test]
-async fn a_result_that_the_database_does_not_take_is_settled_as_a_failure_that_says_why() {
+async fn a_result_that_the_database_refuses_is_settled_as_a_failure() {
     let (three, node) = poisoned(
         "before update on job_execution_log",
         "new.status = 'SUCCESS'",
@@ -137,7 +137,7 @@ async fn a_result_that_the_database_does_not_take_is_settled_as_a_failure_that_s
 }
 
 #[actix::test]
-async fn what_follows_from_a_settlement_and_cannot_be_written_loses_no_result_of_others() {
+async fn an_impossible_follow_up_of_a_settlement_loses_no_other_result() {
     let three = Three::of(|| fixed_delay(60)).await;
     three
         .poison("before update on job_trigger", "new.awaits is null")
@@ -159,8 +159,7 @@ async fn what_follows_from_a_settlement_and_cannot_be_written_loses_no_result_of
 
 /// It has begun, so the audit does with it what its job says of a death.
 #[actix::test]
-async fn a_settlement_that_cannot_be_written_at_all_frees_its_slot_and_an_audit_counts_it_as_lost()
-{
+async fn an_impossible_settlement_frees_its_slot_and_is_audited_as_lost() {
     let three = Three::of(|| JobRequest {
         recovery: Some(Recovery::MarkLost),
         ..fixed_rate(60)
@@ -269,7 +268,7 @@ for each row when (new.job_id = '{}') execute function poison()",
 }
 
 #[actix::test]
-async fn a_take_over_that_fails_for_one_execution_takes_the_others_over() {
+async fn a_takeover_that_fails_for_one_execution_takes_the_others_over() {
     for (condition, becomes) in [
         ("new.status = 'RETRYING'", "FAILED CRASH_LOOP"),
         ("true", "RUNNING"),
@@ -310,7 +309,7 @@ async fn a_take_over_that_fails_for_one_execution_takes_the_others_over() {
 
 /// Nobody has to remember it: who gave it up is gone too when it can be written again.
 #[actix::test]
-async fn what_a_take_over_gave_up_is_taken_over_by_any_node_when_it_can_be_written() {
+async fn an_execution_that_a_takeover_gave_up_is_taken_over_later() {
     let three = Three::start().await;
     let (first, victim) = (three.cluster.node().await, three.cluster.node().await);
     assert_eq!(victim.lease().await.len(), 3);
@@ -351,7 +350,7 @@ async fn what_a_take_over_gave_up_is_taken_over_by_any_node_when_it_can_be_writt
 }
 
 #[actix::test]
-async fn what_a_lease_never_answered_is_reclaimed_without_the_one_that_cannot_be() {
+async fn reclaiming_passes_over_an_execution_that_cannot_be_written() {
     let (three, node) = poisoned_after_the_lease("before insert on job_trigger", "true").await;
 
     assert_eq!(
@@ -388,7 +387,7 @@ async fn repairs_pass_over_what_they_cannot_write() {
 }
 
 #[actix::test]
-async fn repairs_of_retries_and_deleted_jobs_pass_over_what_they_cannot_write() {
+async fn repairs_pass_over_rows_that_cannot_be_written() {
     let (three, node) =
         poisoned_after_the_lease("before insert on job_trigger", "new.kind = 'RECOVERY'").await;
     let retrying = "update job_execution_log set status = 'RETRYING', retrying = true";

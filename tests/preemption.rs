@@ -68,7 +68,7 @@ async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
 }
 
 #[actix::test]
-async fn of_two_that_come_due_in_one_poll_cancel_other_runs_the_later() {
+async fn cancel_other_runs_the_later_of_two_fire_times_in_one_poll() {
     let cluster = TestCluster::start().await;
     let job = cluster
         .create(overlapping(OverlapPolicy::CancelOther, fixed_rate(60)))

@@ -67,7 +67,7 @@ async fn every_type_can_be_previewed() {
 }
 
 #[actix::test]
-async fn a_bad_schedule_is_named_before_it_is_anybodys() {
+async fn a_preview_names_the_bad_field_of_a_schedule() {
     let node = ApiNode::start().await;
     let cron = |expression: &str, zone: &str| json!({"name": "x", "scheduleType": "CRON", "cronExpression": expression, "timeZone": zone});
     let cases = [
@@ -126,7 +126,7 @@ async fn a_job_keeps_its_zone_and_the_cluster_names_its_tz_database() {
 }
 
 #[actix::test]
-async fn the_next_fire_times_end_with_the_last_run_and_follow_the_job_that_is_edited() {
+async fn next_fire_times_end_with_the_last_run_and_follow_edits() {
     let node = ApiNode::start().await;
     let input = json!({"name": "thrice", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "maxRuns": 3});
     let job = node.create(input.clone()).await;

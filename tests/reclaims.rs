@@ -45,7 +45,7 @@ async fn with_begun_and_unstarted(cluster: &TestCluster) -> (TestNode, [Job; 2])
 }
 
 #[actix::test]
-async fn what_had_not_begun_is_reclaimed_when_the_node_joins_under_another_id() {
+async fn unstarted_attempts_are_reclaimed_when_the_node_joins_again() {
     let cluster = TestCluster::start().await;
     let (mut node, [begun, unstarted]) = with_begun_and_unstarted(&cluster).await;
     let former = node.id;
@@ -102,7 +102,7 @@ async fn a_node_that_drains_reclaims_as_well_and_leases_nothing() {
 }
 
 #[actix::test]
-async fn what_was_taken_over_first_stays_as_the_take_over_left_it() {
+async fn reclaiming_does_not_change_an_attempt_after_its_takeover() {
     let cluster = TestCluster::start().await;
     let (mut node, [_, unstarted]) = with_begun_and_unstarted(&cluster).await;
     let observer = cluster.node().await;
@@ -120,7 +120,7 @@ async fn what_was_taken_over_first_stays_as_the_take_over_left_it() {
 }
 
 #[actix::test]
-async fn a_node_that_leaves_reclaims_what_it_has_not_begun() {
+async fn a_leaving_node_reclaims_attempts_that_have_not_started() {
     let cluster = TestCluster::start().await;
     let (node, [begun, unstarted]) = with_begun_and_unstarted(&cluster).await;
 
@@ -143,7 +143,7 @@ async fn a_node_that_leaves_reclaims_what_it_has_not_begun() {
 
 /// It is tried again as a retry is, and a pause holds it like one.
 #[actix::test]
-async fn what_is_reclaimed_of_a_paused_job_waits_for_the_resume() {
+async fn a_reclaimed_attempt_of_a_paused_job_waits_for_the_resume() {
     let cluster = TestCluster::start().await;
     let (mut node, [_, unstarted]) = with_begun_and_unstarted(&cluster).await;
     cluster.command(PauseJob(unstarted.id, None)).await;
@@ -184,7 +184,7 @@ async fn what_is_reclaimed_of_a_paused_job_waits_for_the_resume() {
 }
 
 #[actix::test]
-async fn nothing_begins_after_it_was_found_unbegun_and_what_began_stays_begun() {
+async fn an_attempt_is_either_started_or_reclaimed_never_both() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     for _ in 0..2 {

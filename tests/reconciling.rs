@@ -73,7 +73,7 @@ async fn a_node_with_its_session_and_a_young_heartbeat_lives() {
 }
 
 #[actix::test]
-async fn who_has_not_watched_for_a_ttl_declares_nobody_dead() {
+async fn an_observer_declares_no_node_dead_before_a_ttl_of_watching() {
     let cluster = TestCluster::start().await;
     let (observer, killed) = (cluster.node().await, cluster.node().await);
     killed.kill(&cluster.sql).await;
@@ -114,7 +114,7 @@ async fn who_has_not_watched_for_a_ttl_declares_nobody_dead() {
 
 /// The first node of a cluster, and one that is killed in its first second.
 #[actix::test]
-async fn whoever_joined_under_a_young_observers_eyes_is_dead_with_its_session() {
+async fn a_node_that_joined_during_the_observers_session_dies_with_its_own() {
     let young = "update cluster_node set session_at = started_at where id = $1";
     let later =
         "update cluster_node set session_at = started_at + interval '1 millisecond' where id = $1";
@@ -145,7 +145,7 @@ async fn whoever_joined_under_a_young_observers_eyes_is_dead_with_its_session() 
 /// It believes in a session that the database does not know of any more, or has known for a moment
 /// only.
 #[actix::test]
-async fn who_has_not_heard_yet_that_its_session_ended_declares_nobody_dead() {
+async fn an_observer_unaware_of_its_ended_session_declares_no_node_dead() {
     let cluster = TestCluster::start().await;
     let (observer, killed) = (cluster.node().await, cluster.node().await);
     let id = killed.id;
@@ -176,7 +176,7 @@ async fn who_has_not_heard_yet_that_its_session_ended_declares_nobody_dead() {
 /// the thread of the heartbeat would wait for that, everybody behind it, and the process would
 /// stand still for ever.
 #[actix::test]
-async fn a_pass_that_waits_for_the_database_holds_up_no_heartbeat() {
+async fn a_reconcile_that_waits_for_the_database_delays_no_heartbeat() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     cluster.create(fixed_rate(60)).await;
@@ -250,7 +250,7 @@ async fn a_suspect_that_beats_again_is_spared() {
 }
 
 #[actix::test]
-async fn two_observers_at_once_take_over_once() {
+async fn two_concurrent_observers_take_over_once() {
     let cluster = TestCluster::start().await;
     let jobs = [
         cluster.create(fixed_rate(60)).await,

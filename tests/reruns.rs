@@ -281,7 +281,7 @@ async fn a_rerun_obeys_the_overlap_policy_as_a_run_now_does() {
 }
 
 #[actix::test]
-async fn what_cannot_run_again_is_refused_and_left_out() {
+async fn an_execution_that_cannot_run_again_is_refused_or_left_out() {
     let (cluster, job, node, id) = with_failure(OverlapPolicy::Allow).await;
     let unknown = cluster.try_command(RerunExecution(Uuid::new_v4())).await;
     assert!(

@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// An hour of fire times is taken; then it is an hour earlier, and other nodes start.
 #[actix::test]
-async fn jobs_whose_fire_times_were_taken_ahead_are_shown_until_they_are_scheduled_anew() {
+async fn jobs_that_wait_after_a_step_back_of_the_clock_are_shown() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(cron("0 0/10 * * * ?")).await;
@@ -43,7 +43,7 @@ async fn jobs_whose_fire_times_were_taken_ahead_are_shown_until_they_are_schedul
 }
 
 #[actix::test]
-async fn what_is_ahead_by_less_than_a_minute_or_for_another_reason_is_no_rest() {
+async fn a_wait_of_less_than_a_minute_or_for_another_reason_is_not_shown() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     cluster.create(fixed_rate(10)).await;
@@ -56,7 +56,7 @@ async fn what_is_ahead_by_less_than_a_minute_or_for_another_reason_is_no_rest() 
 }
 
 #[actix::test]
-async fn a_cluster_pause_is_the_first_thing_to_look_at_and_says_what_ends_it() {
+async fn a_cluster_pause_is_first_in_the_overview_with_its_end() {
     let node = ApiNode::start().await;
     node.data(
         "mutation { holdCluster(reason: \"the warehouse moves\") }",

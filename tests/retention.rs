@@ -133,7 +133,7 @@ async fn a_job_may_keep_fewer_executions_or_older_ones() {
 }
 
 #[actix::test]
-async fn what_never_had_a_partition_goes_by_its_end() {
+async fn rows_without_a_partition_are_deleted_by_their_end() {
     let cluster = TestCluster::start().await;
     let (job, node) = (cluster.create(idle()).await, cluster.node().await);
     let long_ago = at("00:00:00") - DAY * 60;
@@ -157,7 +157,7 @@ async fn what_never_had_a_partition_goes_by_its_end() {
 }
 
 #[actix::test]
-async fn a_report_that_reads_the_log_holds_nobody_up() {
+async fn a_purge_gives_way_to_a_long_read_of_the_log() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let report = cluster.database.client().await;
@@ -190,7 +190,7 @@ async fn a_report_that_reads_the_log_holds_nobody_up() {
 }
 
 #[actix::test]
-async fn nothing_is_older_than_for_ever() {
+async fn a_retention_without_end_deletes_nothing() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     cluster.clock.advance(DAY * 40_000);

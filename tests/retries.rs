@@ -304,7 +304,7 @@ async fn a_failure_for_good_pauses_the_job_that_asks_for_it() {
 }
 
 #[actix::test]
-async fn what_was_begun_before_a_pause_is_finished_after_it() {
+async fn an_execution_from_before_a_pause_is_retried_after_it() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(retried(2, fixed_rate(60))).await;
     let node = cluster.node().await;
@@ -326,7 +326,7 @@ async fn what_was_begun_before_a_pause_is_finished_after_it() {
 }
 
 #[actix::test]
-async fn a_running_execution_is_cancelled_on_its_node_and_its_chain_goes_on() {
+async fn a_running_execution_is_cancelled_and_its_fixed_delay_continues() {
     let (cluster, job, [busy, other], id) = running(retried(9, fixed_delay(60))).await;
     assert_eq!(busy.cancel().await, 0, "nobody asked yet");
 
@@ -405,7 +405,7 @@ async fn a_pending_manual_run_is_cancelled_before_it_starts() {
 }
 
 #[actix::test]
-async fn an_attempt_that_fails_after_somebody_asked_to_cancel_it_is_not_tried_again() {
+async fn an_attempt_that_fails_after_a_cancel_request_is_not_retried() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(retried(9, fixed_delay(60))).await;
     let node = cluster.node().await;
@@ -426,7 +426,7 @@ async fn an_attempt_that_fails_after_somebody_asked_to_cancel_it_is_not_tried_ag
 }
 
 #[actix::test]
-async fn a_node_that_dies_before_it_honours_a_cancellation_leaves_nothing_to_run() {
+async fn a_cancelled_execution_of_a_dead_node_does_not_run_again() {
     let (cluster, job, [_dead, survivor], id) = running(fixed_delay(60)).await;
     cluster.command(CancelExecution(id)).await;
 

@@ -214,7 +214,7 @@ async fn a_handler_that_panics_fails_its_attempt_and_nothing_else() {
 }
 
 #[actix::test]
-async fn a_node_that_freezes_inside_a_transaction_hides_what_it_locked_for_a_moment_only() {
+async fn the_locks_of_a_node_frozen_in_a_transaction_end_within_a_moment() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(60)).await;
@@ -244,7 +244,7 @@ async fn a_node_that_freezes_inside_a_transaction_hides_what_it_locked_for_a_mom
 /// A lease reads the clock and may then wait, here for the log. Until the attempt starts, time goes
 /// on.
 #[actix::test]
-async fn what_waited_for_its_lease_has_started_later() {
+async fn an_attempt_that_waited_for_its_lease_started_later() {
     let cluster = TestCluster::start().await;
     let (_, node) = (cluster.create(fixed_rate(60)).await, cluster.node().await);
     let other = cluster.database.client().await;

@@ -75,7 +75,7 @@ async fn a_schedule_that_was_resumed_before_its_start_waits_for_it() {
 }
 
 #[actix::test]
-async fn after_its_last_run_a_schedule_rests_for_good_and_run_now_still_works() {
+async fn an_exhausted_schedule_rests_and_run_now_still_works() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     for job in [fixed_rate(60), fixed_delay(60), cron("* * * * *")] {
@@ -106,7 +106,7 @@ async fn after_its_last_run_a_schedule_rests_for_good_and_run_now_still_works() 
 }
 
 #[actix::test]
-async fn what_was_skipped_does_not_count_as_a_run() {
+async fn a_skipped_fire_time_does_not_count_as_a_run() {
     let request = with(missing(MisfirePolicy::Skip, fixed_rate(TEN_MINUTES)), |p| {
         p.max_runs = Some(2)
     });

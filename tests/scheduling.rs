@@ -144,7 +144,7 @@ async fn a_cron_that_never_fires_again_rests_for_good() {
 }
 
 #[actix::test]
-async fn hours_missed_leave_one_execution_and_one_row_that_counts_the_others() {
+async fn missed_hours_leave_one_execution_and_one_row_with_their_count() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (rate, cron) = (
@@ -182,7 +182,7 @@ async fn hours_missed_leave_one_execution_and_one_row_that_counts_the_others() {
 }
 
 #[actix::test]
-async fn run_now_runs_active_and_paused_jobs_once_beside_their_schedule() {
+async fn run_now_runs_a_job_once_and_leaves_its_schedule_alone() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let delayed = || JobRequest {
@@ -272,7 +272,7 @@ async fn resuming_an_active_job_does_not_move_it() {
 }
 
 #[actix::test]
-async fn only_what_is_due_within_the_look_ahead_is_leased() {
+async fn only_triggers_due_within_the_look_ahead_are_leased() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (near, far) = (
@@ -346,7 +346,7 @@ async fn an_execution_whose_nodes_keep_dying_fails_with_crash_loop() {
 }
 
 #[actix::test]
-async fn a_lost_run_of_a_mark_lost_job_is_never_run_again_and_its_chain_goes_on() {
+async fn a_lost_run_of_a_mark_lost_job_is_not_repeated() {
     let cluster = TestCluster::start().await;
     let at_most_once = |job| JobRequest {
         recovery: Some(Recovery::MarkLost),

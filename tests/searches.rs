@@ -152,7 +152,7 @@ async fn a_text_finds_executions_by_name_error_and_output() {
 }
 
 #[actix::test]
-async fn what_lies_deeper_than_one_page_looks_is_found_by_the_next() {
+async fn the_next_page_finds_rows_beyond_the_scan_of_the_first() {
     let log = Log::of(&["Flood", "Rare"]).await;
     // More than are looked through for a page, and what is looked for below them.
     log.ran("Flood", 10.0, 20_050, Some("answered 503"), None)

@@ -241,7 +241,7 @@ async fn an_error_by_way_of_the_pool_names_the_hosts_and_their_reasons() {
 }
 
 #[actix::test]
-async fn requests_that_hold_all_their_connections_leave_those_of_firing() {
+async fn requests_cannot_use_the_connections_of_firing() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(60)).await;
     let requests = cluster
@@ -272,7 +272,7 @@ async fn requests_that_hold_all_their_connections_leave_those_of_firing() {
 }
 
 #[actix::test]
-async fn a_thread_of_the_api_that_is_busy_does_not_keep_firing_from_its_connections() {
+async fn a_busy_api_thread_does_not_block_connections_of_firing() {
     let database = TestDatabase::new().await;
     let firing = database.store(Clock::Database);
     let (idle, block) = std::sync::mpsc::channel::<()>();

@@ -123,7 +123,7 @@ async fn a_host_that_hangs_takes_half_of_the_slots_and_the_others_run() {
 }
 
 #[actix::test]
-async fn what_waits_for_a_share_is_taken_as_slots_come_free_and_no_poll_meets_a_crowd() {
+async fn triggers_over_their_share_are_leased_as_slots_become_free() {
     let cluster = TestCluster::start().await;
     let node = cluster.node_with(allowing_loopback()).await;
     let (_listener, target) = hung().await;
@@ -246,7 +246,7 @@ async fn fire_times_beyond_the_share_run_once_each_when_there_is_room() {
 }
 
 #[actix::test]
-async fn what_needs_no_slot_is_decided_without_a_share() {
+async fn a_trigger_that_needs_no_slot_is_decided_without_a_share() {
     let cluster = TestCluster::start().await;
     let node = cluster.node_with(allowing_loopback()).await;
     let (_listener, target) = hung().await;
@@ -282,7 +282,7 @@ async fn what_needs_no_slot_is_decided_without_a_share() {
 
 /// By the database's clock, so that scans start where those before them ended.
 #[actix::test]
-async fn what_has_waited_for_long_is_found_when_there_is_room() {
+async fn a_trigger_that_waited_for_a_share_is_found_when_slots_are_free() {
     let cluster = TestCluster::start_with(Clock::Database).await;
     let node = cluster.node_with(allowing_loopback()).await;
     let (_listener, target) = hung().await;

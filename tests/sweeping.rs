@@ -6,7 +6,7 @@ use horolog::store::sweep::Swept;
 use uuid::Uuid;
 
 #[actix::test]
-async fn what_runs_and_is_listed_by_no_lease_is_handed_over() {
+async fn a_sweep_hands_over_unlisted_executions_of_a_dead_node() {
     let cluster = TestCluster::start().await;
     let (survivor, killed) = (cluster.node().await, cluster.node().await);
     let job = cluster
@@ -42,7 +42,7 @@ async fn what_runs_and_is_listed_by_no_lease_is_handed_over() {
 }
 
 #[actix::test]
-async fn what_a_living_node_holds_is_left_alone_and_listed_again() {
+async fn a_sweep_lists_unlisted_executions_of_a_living_node_again() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster

@@ -207,7 +207,7 @@ fn the_store_alone_knows_the_database() {
 }
 
 #[test]
-fn no_file_is_longer_than_a_reader_can_hold() {
+fn no_file_exceeds_the_line_limit() {
     let files = ["src", "tests", "loadtest", "protocol"]
         .into_iter()
         .flat_map(rust_files);
@@ -259,7 +259,7 @@ fn nothing_is_left_for_later_in_the_code() {
 }
 
 #[test]
-fn the_names_after_crate_are_found_wherever_they_stand() {
+fn the_import_parser_finds_names_in_paths_and_braces() {
     assert_eq!(named_rooms("use crate::model::job::Job;"), ["model"].into());
     assert_eq!(
         named_rooms("use crate::{clock, store::Store};"),

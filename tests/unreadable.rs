@@ -70,7 +70,7 @@ async fn leased(node: &TestNode) -> Vec<Uuid> {
 }
 
 #[actix::test]
-async fn a_job_that_cannot_be_read_is_shown_with_its_reason_and_stops_no_other() {
+async fn an_unreadable_job_is_shown_with_the_reason_and_stops_no_other() {
     for (odd, named) in ODD_JOBS {
         let cluster = TestCluster::start().await;
         let (unreadable, readable) = two_jobs(&cluster).await;
@@ -112,7 +112,7 @@ async fn a_job_that_cannot_be_read_is_shown_with_its_reason_and_stops_no_other()
 }
 
 #[actix::test]
-async fn a_payload_that_no_reader_can_hold_is_passed_on_as_text() {
+async fn a_payload_that_is_no_json_for_readers_is_passed_on_as_text() {
     for odd in ODD_PAYLOADS {
         let cluster = TestCluster::start().await;
         let (first, second) = two_jobs(&cluster).await;
@@ -169,7 +169,7 @@ async fn a_trigger_that_cannot_be_read_costs_its_job_alone() {
 }
 
 #[actix::test]
-async fn a_due_time_without_end_hides_no_other_and_keeps_no_node_from_polling() {
+async fn an_infinite_due_time_hides_no_other_and_stops_no_poll() {
     let cluster = TestCluster::start().await;
     let (odd, readable) = two_jobs(&cluster).await;
     for due_at in ["infinity", "-infinity", "20000-01-01"] {
@@ -229,7 +229,7 @@ insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason,
 }
 
 #[actix::test]
-async fn a_blackout_without_end_defers_until_the_last_instant_that_can_be_shown() {
+async fn a_blackout_without_end_defers_until_the_last_possible_instant() {
     let cluster = TestCluster::start().await;
     let (held_back, readable) = two_jobs(&cluster).await;
     let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)
@@ -276,7 +276,7 @@ select id, job_id, 'BACKFILL', '2026-11-20', '2026-11-20', 5 from made";
 }
 
 #[actix::test]
-async fn executions_and_versions_that_cannot_be_read_are_left_out_of_their_lists() {
+async fn unreadable_executions_and_versions_are_left_out_of_lists() {
     let cluster = TestCluster::start().await;
     let (job, _) = two_jobs(&cluster).await;
     let node = cluster.node().await;
@@ -321,7 +321,7 @@ where id = (select id from job_execution_log where job_id = $1 order by id desc 
 }
 
 #[actix::test]
-async fn the_api_says_which_job_cannot_be_read_and_why_and_lists_the_others() {
+async fn the_api_names_an_unreadable_job_with_the_reason() {
     let node = ApiNode::start().await;
     let input =
         |name: &str| json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});

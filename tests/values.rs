@@ -94,7 +94,7 @@ fn inputs() -> Vec<Value> {
 }
 
 #[actix::test]
-async fn what_a_command_answers_is_what_is_read_afterwards() {
+async fn a_command_answers_with_the_values_that_are_read_later() {
     let node = ApiNode::start().await;
     let create = format!(
         "mutation($input: CreateJobInput!) {{ createJob(input: $input) {{ {ALL_FIELDS} }} }}"
@@ -185,7 +185,7 @@ fn ordinary_job(number: usize) -> Value {
 }
 
 #[actix::test]
-async fn a_thousand_ordinary_jobs_are_created_at_once_and_an_error_names_the_one_that_is_wrong() {
+async fn a_thousand_jobs_are_created_at_once_or_the_wrong_one_is_named() {
     let node = ApiNode::start().await;
     let create = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
     let inputs: Vec<Value> = (0..1_000).map(ordinary_job).collect();

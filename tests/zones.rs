@@ -129,7 +129,7 @@ async fn a_fire_time_to_come_follows_the_newer_tz_database() {
 }
 
 #[actix::test]
-async fn what_a_newer_tz_database_has_named_stays() {
+async fn a_fire_time_named_by_a_newer_tz_database_stays() {
     let cluster = TestCluster::start().await;
     let (job, node) = (new_year(&cluster).await, cluster.node().await);
     name(&cluster, &job, "2027-01-01T09:00:00Z", NEWER).await;
@@ -141,7 +141,7 @@ async fn what_a_newer_tz_database_has_named_stays() {
 }
 
 #[actix::test]
-async fn what_was_named_by_rules_that_nobody_knows_is_checked_at_once() {
+async fn a_fire_time_without_a_known_tz_version_is_checked_at_once() {
     let cluster = TestCluster::start().await;
     let (job, node) = (new_year(&cluster).await, cluster.node().await);
     let unknown = "update job_trigger set zone_rules = null, tzdb = null";
@@ -156,7 +156,7 @@ async fn what_was_named_by_rules_that_nobody_knows_is_checked_at_once() {
 }
 
 #[actix::test]
-async fn what_a_node_of_before_has_moved_alone_is_named_again() {
+async fn a_fire_time_moved_by_an_older_node_is_recomputed() {
     let cluster = TestCluster::start().await;
     let (job, node) = (new_year(&cluster).await, cluster.node().await);
     let moved = "update job_trigger set fire_time = $2, due_at = $2 where id = $1";
@@ -220,7 +220,7 @@ async fn a_fire_time_that_was_taken_ahead_is_not_named_again() {
 }
 
 #[actix::test]
-async fn what_was_closed_on_the_way_is_recorded() {
+async fn fire_times_excluded_during_a_recomputation_are_recorded() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     // 07:15 to 08:00 in UTC.
@@ -264,7 +264,7 @@ async fn what_was_closed_on_the_way_is_recorded() {
 }
 
 #[actix::test]
-async fn whatever_names_a_fire_time_says_by_which_rules() {
+async fn every_fire_time_is_stored_with_its_tz_version() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let berlin = Zone::named("Europe/Berlin").unwrap().rules_hash();

@@ -19,7 +19,7 @@ fn list(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn the_compose_example_names_images_files_and_arguments_that_there_are() {
+fn the_compose_example_names_existing_images_files_and_arguments() {
     let compose: Value =
         serde_saphyr::from_str(&read(Path::new(FOLDER).join("docker-compose.yml"))).unwrap();
     let services = compose["services"].as_object().unwrap();

@@ -48,7 +48,7 @@ async fn first(cluster: &TestCluster, job: &Job) -> Vec<String> {
 }
 
 #[actix::test]
-async fn a_fire_time_in_its_jitter_runs_although_its_calendar_is_changed_to_close_it() {
+async fn a_fire_time_in_its_jitter_runs_although_its_calendar_changes() {
     let cluster = TestCluster::start().await;
     cluster.command(CreateCalendar(office(json!({})))).await;
     let node = cluster.node().await;
@@ -79,7 +79,7 @@ async fn a_fire_time_in_its_jitter_runs_although_its_calendar_is_changed_to_clos
 /// A blackout holds whatever starts by schedule, also what has passed: at its end its own rule
 /// decides.
 #[actix::test]
-async fn a_blackout_that_begins_over_a_due_time_skips_it_or_runs_it_at_its_end() {
+async fn a_blackout_over_a_due_time_skips_it_or_runs_it_at_the_end() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let mut jobs = Vec::new();

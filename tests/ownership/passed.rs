@@ -26,7 +26,7 @@ async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) -> Result<J
 }
 
 #[actix::test]
-async fn an_edit_while_a_fire_time_waits_out_its_jitter_leaves_it_to_its_due_time() {
+async fn an_edit_during_a_jitter_keeps_the_due_time() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let rules =
@@ -84,7 +84,7 @@ async fn an_edit_while_a_fire_time_waits_out_its_jitter_leaves_it_to_its_due_tim
 }
 
 #[actix::test]
-async fn an_edit_that_waited_for_a_lease_does_not_name_again_what_that_has_taken() {
+async fn an_edit_after_a_lease_does_not_name_the_taken_fire_time_again() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(600)).await;
     cluster.node().await.poll().await;
@@ -110,7 +110,7 @@ async fn an_edit_that_waited_for_a_lease_does_not_name_again_what_that_has_taken
 }
 
 #[actix::test]
-async fn an_edit_under_a_cluster_pause_leaves_what_has_passed_to_the_old_misfire_policy() {
+async fn an_edit_during_a_cluster_pause_keeps_the_old_misfire_policy() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let policies = [
@@ -151,7 +151,7 @@ async fn an_edit_under_a_cluster_pause_leaves_what_has_passed_to_the_old_misfire
 }
 
 #[actix::test]
-async fn what_an_edit_left_to_run_obeys_the_overlap_policy_and_counts_as_a_run() {
+async fn an_owed_fire_time_obeys_the_overlap_policy_and_counts_as_a_run() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let skips = with(fixed_rate(60), |policies| {
@@ -216,7 +216,7 @@ async fn an_edited_fixed_delay_keeps_its_one_fire_time() {
 }
 
 #[actix::test]
-async fn a_deletion_records_what_had_not_begun() {
+async fn a_deletion_records_passed_fire_times_as_skipped() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let buffers = with(fixed_rate(60), |policies| {

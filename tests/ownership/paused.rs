@@ -45,7 +45,7 @@ async fn missed(cluster: &TestCluster, job: &Job) -> Option<Timestamp> {
 }
 
 #[actix::test]
-async fn a_retry_waits_for_the_resume_whether_it_was_made_before_the_pause_or_after() {
+async fn a_retry_from_before_or_after_the_pause_waits_for_the_resume() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (before, after) = (
@@ -94,7 +94,7 @@ async fn a_retry_waits_for_the_resume_whether_it_was_made_before_the_pause_or_af
 }
 
 #[actix::test]
-async fn a_resume_that_meets_the_lease_which_holds_a_retry_back_gives_it_its_due_time() {
+async fn a_resume_during_a_lease_gives_a_held_retry_its_due_time() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(tries_again()).await;
@@ -120,7 +120,7 @@ async fn a_resume_that_meets_the_lease_which_holds_a_retry_back_gives_it_its_due
 }
 
 #[actix::test]
-async fn what_waits_for_a_resume_that_did_not_know_of_it_is_repaired() {
+async fn a_held_trigger_that_a_resume_missed_is_repaired() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(tries_again()).await;
@@ -139,7 +139,7 @@ async fn what_waits_for_a_resume_that_did_not_know_of_it_is_repaired() {
 }
 
 #[actix::test]
-async fn what_a_person_starts_of_a_paused_job_is_tried_again_meanwhile() {
+async fn a_run_on_request_is_retried_while_its_job_is_paused() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster
@@ -157,7 +157,7 @@ async fn what_a_person_starts_of_a_paused_job_is_tried_again_meanwhile() {
 }
 
 #[actix::test]
-async fn what_waits_behind_an_execution_is_not_released_into_a_paused_job() {
+async fn a_buffered_fire_is_not_released_into_a_paused_job() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let buffers = with(fixed_rate(60), |policies| {
@@ -229,7 +229,7 @@ async fn a_failure_that_pauses_its_job_records_what_has_passed() {
 }
 
 #[actix::test]
-async fn a_once_that_was_paused_over_its_time_says_so_and_runs_with_the_resume_that_asks_for_it() {
+async fn a_once_missed_during_a_pause_runs_if_the_resume_asks_for_it() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let mut jobs = Vec::new();

@@ -180,7 +180,7 @@ impl Traffic {
 }
 
 #[actix::test]
-async fn nginx_follows_nodes_that_come_leave_and_die_and_nobody_sees_an_error() {
+async fn nginx_follows_nodes_that_join_leave_and_die_without_an_error() {
     let database = TestDatabase::empty().await;
     let mut cluster = Processes::start(3, database.url(), &["--drain-delay", "2s"]).await;
     let mut nginx = Nginx::new();
@@ -344,7 +344,7 @@ async fn whatever_goes_wrong_the_last_good_file_stays() {
 }
 
 #[actix::test]
-async fn whoever_watches_follows_within_a_second_and_keeps_the_file_while_the_database_is_away() {
+async fn nginx_upstreams_follows_within_a_second_and_survives_the_database() {
     let database = TestDatabase::empty().await;
     let proxy = Proxy::to(database.url()).await;
     let mut cluster = Processes::start(1, database.url(), &[]).await;

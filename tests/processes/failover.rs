@@ -7,7 +7,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[actix::test]
-async fn an_execution_whose_node_is_killed_runs_again_elsewhere_within_a_second() {
+async fn an_execution_of_a_killed_node_runs_again_within_a_second() {
     let database = TestDatabase::new().await;
     let mut cluster = Processes::start(3, database.url(), &[]).await;
     let beat = cluster.create_beat().await;

@@ -5,7 +5,7 @@ use crate::support::{TestDatabase, eventually};
 use serde_json::json;
 
 #[actix::test]
-async fn a_target_that_hangs_leaves_slots_to_others_and_what_waited_runs_when_it_answers() {
+async fn a_hanging_target_leaves_slots_to_others_and_catches_up_later() {
     let database = TestDatabase::new().await;
     let cluster = Processes::start(1, database.url(), &["--slots", "4"]).await;
     let mut held = Vec::new();

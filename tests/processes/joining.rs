@@ -49,7 +49,7 @@ async fn a_lone_node_sees_a_new_successor_at_once() {
 }
 
 #[actix::test]
-async fn a_node_that_is_killed_when_it_has_just_joined_is_noticed_by_its_session() {
+async fn the_death_of_a_node_that_has_just_joined_is_noticed() {
     let database = TestDatabase::new().await;
     let cluster = Processes::start(2, database.url(), &PATIENT).await;
     let newcomer = NodeProcess::serve("newcomer", database.url(), &PATIENT);

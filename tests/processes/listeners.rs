@@ -34,7 +34,7 @@ async fn taken(cluster: &Processes, address: &str) -> usize {
 }
 
 #[actix::test]
-async fn what_many_listeners_select_is_read_once_for_all_of_them() {
+async fn one_read_serves_all_subscribers() {
     let database = TestDatabase::new().await;
     let cluster = Processes::start(1, database.url(), &[]).await;
     let address = cluster.ready("node-1").await;

@@ -102,7 +102,7 @@ async fn the_log_says_how_many_lines_were_dropped_once_it_is_read_again() {
 }
 
 #[actix::test]
-async fn a_request_that_fails_inside_is_one_line_of_the_log_however_many_of_its_fields_failed() {
+async fn a_request_with_several_internal_errors_is_one_log_line() {
     let database = TestDatabase::new().await;
     let mut cluster = Processes::start(1, database.url(), &[]).await;
     let url = format!("http://{}/graphql", cluster.ready("node-1").await);

@@ -7,7 +7,7 @@ use crate::support::{TestDatabase, eventually};
 use serde_json::json;
 
 #[actix::test]
-async fn a_node_cut_off_from_the_database_stops_what_it_runs_before_another_starts_it() {
+async fn a_cut_off_node_stops_its_attempts_before_another_node_starts_them() {
     let database = TestDatabase::new().await;
     let proxy = Proxy::to(database.url()).await;
     // An eighth of the TTL lies between letting go and being taken over.
@@ -61,7 +61,7 @@ async fn a_node_cut_off_from_the_database_stops_what_it_runs_before_another_star
 }
 
 #[actix::test]
-async fn a_node_whose_session_is_broken_off_is_back_once_and_nothing_is_lost() {
+async fn a_node_with_a_broken_session_returns_once_and_loses_nothing() {
     let database = TestDatabase::new().await;
     let cluster = Processes::start(2, database.url(), &[]).await;
     let beat = cluster.create_beat().await;

@@ -138,7 +138,7 @@ async fn migrate_fails_when_the_database_is_away_and_works_when_it_is_there() {
 }
 
 #[actix::test]
-async fn a_wait_for_the_migration_lock_says_who_holds_it_and_goes_on() {
+async fn a_wait_for_the_migration_lock_names_the_holder() {
     let database = TestDatabase::empty().await;
     let holder = database.client().await;
     // As the program does it: "HOROLOG" in ASCII.
@@ -248,7 +248,7 @@ async fn a_node_whose_webhooks_may_go_anywhere_says_so() {
 }
 
 #[actix::test]
-async fn what_no_server_can_read_leaves_no_line_in_the_log() {
+async fn unreadable_bytes_from_a_client_leave_no_log_line() {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

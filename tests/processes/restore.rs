@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 #[actix::test]
-async fn a_restored_database_is_paused_until_somebody_resumes_it_and_then_repeats_under_the_same_ids()
- {
+async fn a_restored_database_is_paused_and_then_repeats_the_same_ids() {
     let server = OwnServer::start("before-restore").await;
     let backup = server.standby("restored").await;
     let url = format!(

@@ -76,7 +76,7 @@ async fn a_synchronous_standby_that_takes_over_loses_and_doubles_nothing() {
 }
 
 #[actix::test]
-async fn what_an_asynchronous_standby_has_not_heard_of_fires_again_under_the_same_execution_id() {
+async fn writes_that_a_standby_lost_fire_again_under_the_same_id() {
     let primary = OwnServer::start("async-primary").await;
     let standby = primary.standby("async-standby").await;
     let cluster = Processes::start(2, &url_of_both(&primary, &standby), &TTL).await;
@@ -207,7 +207,7 @@ async fn an_old_primary_that_returns_is_refused_and_said_to_be_one() {
 }
 
 #[actix::test]
-async fn who_meets_the_promoted_server_leaves_the_old_one_although_it_still_answers() {
+async fn a_node_that_has_seen_the_new_primary_leaves_the_old_one() {
     let primary = OwnServer::start("alive-primary").await;
     let standby = primary.standby("alive-standby").await;
     let database =

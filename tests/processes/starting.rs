@@ -7,8 +7,7 @@ use horolog::store::migrate::newest_known;
 use rustix::process::Signal;
 
 #[actix::test]
-async fn three_nodes_that_start_at_once_on_an_empty_database_come_up_under_every_default_isolation()
-{
+async fn three_nodes_start_on_an_empty_database_under_every_isolation() {
     for isolation in ["read committed", "repeatable read", "serializable"] {
         let database = TestDatabase::empty().await;
         set_defaults(

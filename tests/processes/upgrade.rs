@@ -25,7 +25,7 @@ insert into job_trigger (id, job_id, kind, fire_time, due_at)
 select id, id, 'SCHEDULE', anchor_at, anchor_at from job_definition where name = 'future'";
 
 #[actix::test]
-async fn nodes_go_on_beside_a_later_version_and_leave_it_what_they_do_not_know() {
+async fn nodes_leave_rows_of_a_later_version_to_that_version() {
     let database = TestDatabase::new().await;
     let mut cluster = Processes::start(2, database.url(), &[]).await;
     let beat = cluster.create_beat().await;
@@ -58,7 +58,7 @@ async fn nodes_go_on_beside_a_later_version_and_leave_it_what_they_do_not_know()
 /// builds it and runs this.
 #[actix::test]
 #[ignore = "needs OLD_HOROLOG, the program of an earlier version: scripts/upgrade-drill"]
-async fn a_cluster_of_an_earlier_version_is_replaced_node_by_node_and_nothing_is_lost_or_doubled() {
+async fn a_rolling_upgrade_loses_and_doubles_nothing() {
     let old = std::env::var("OLD_HOROLOG").unwrap();
     let database = TestDatabase::empty().await;
     let mut cluster = Processes::start_program(&old, 3, database.url(), &[]).await;

@@ -93,7 +93,7 @@ async fn shows(cluster: &Processes, node: &str, job: uuid::Uuid, hour: &str) {
 }
 
 #[actix::test]
-async fn a_pending_fire_time_follows_the_tz_database_of_the_node_that_started_last() {
+async fn a_pending_fire_time_follows_the_newest_nodes_tz_database() {
     let (database, other) = (TestDatabase::new().await, OtherDatabase::new());
     let mut cluster = Processes::of(
         vec![node("node-1", &database, Some(other.path()))],

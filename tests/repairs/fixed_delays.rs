@@ -42,7 +42,7 @@ async fn a_fixed_delay_that_lost_its_trigger_during_a_run_waits_for_its_end() {
 }
 
 #[actix::test]
-async fn a_fixed_delay_whose_run_has_ended_or_vanished_goes_on() {
+async fn a_fixed_delay_whose_run_has_ended_or_vanished_continues() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (ended, vanished) = (
@@ -90,7 +90,7 @@ async fn a_fixed_delay_whose_run_has_ended_or_vanished_goes_on() {
 }
 
 #[actix::test]
-async fn what_is_no_fixed_delay_any_more_awaits_nothing_once_it_is_active() {
+async fn a_former_fixed_delay_awaits_nothing_once_its_job_is_active() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (paused, by_hand) = (

@@ -82,7 +82,7 @@ async fn a_retry_of_an_execution_that_has_ended_starts_nothing() {
 }
 
 #[actix::test]
-async fn a_queue_whose_first_is_due_is_not_told_to_go_on() {
+async fn a_queue_with_a_due_buffered_fire_needs_no_repair() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let one_by_one = with(fixed_rate(60), |policies| {
@@ -112,7 +112,7 @@ async fn a_queue_whose_first_is_due_is_not_told_to_go_on() {
 }
 
 #[actix::test]
-async fn what_waits_behind_an_execution_of_before_its_policy_runs() {
+async fn a_buffered_fire_behind_an_execution_of_an_older_policy_runs() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(60)).await;

@@ -25,7 +25,7 @@ fn numbered(n: u32) -> Uuid {
 }
 
 #[actix::test]
-async fn repairs_go_through_the_jobs_a_slice_at_a_time_and_begin_anew() {
+async fn repairs_go_through_all_jobs_in_slices_and_start_over() {
     let cluster = with_many().await;
     let lose = async |jobs: Vec<Uuid>| {
         cluster
@@ -115,7 +115,7 @@ create view job_trigger as select * from every_trigger
 where not starts_with(current_query(), '-- repairs.unscheduled') or (select true from pg_advisory_xact_lock_shared(4711))";
 
 #[actix::test]
-async fn what_another_node_has_repaired_meanwhile_is_left_alone() {
+async fn a_state_that_another_node_has_repaired_is_left_alone() {
     let cluster = TestCluster::start().await;
     cluster.create(fixed_rate(60)).await; // the poll waits at its trigger
     let job = cluster.create(fixed_rate(60)).await;

@@ -137,7 +137,7 @@ async fn a_healthy_cluster_is_left_alone_to_the_last_byte() {
 }
 
 #[actix::test]
-async fn an_active_job_without_a_trigger_goes_on_after_its_last_fire_time() {
+async fn an_active_job_without_a_trigger_continues_after_its_last_fire_time() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (fired, fresh) = (
@@ -178,7 +178,7 @@ async fn an_active_job_without_a_trigger_goes_on_after_its_last_fire_time() {
 }
 
 #[actix::test]
-async fn a_job_that_lost_its_trigger_before_it_ever_fired_fires_its_first_time() {
+async fn a_job_without_a_trigger_that_never_fired_fires_its_first_time() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (rate, delay) = (
@@ -208,7 +208,7 @@ async fn a_job_that_lost_its_trigger_before_it_ever_fired_fires_its_first_time()
 }
 
 #[actix::test]
-async fn a_paused_trigger_of_an_active_job_goes_on() {
+async fn a_paused_trigger_of_an_active_job_is_resumed() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (rate, delay) = (
@@ -301,7 +301,7 @@ async fn no_trigger_of_a_deleted_job_fires_and_all_are_removed() {
 }
 
 #[actix::test]
-async fn a_job_that_cannot_be_read_stops_no_other() {
+async fn an_unreadable_job_stops_no_repair_of_others() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let (odd, sane) = (
